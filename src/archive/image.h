@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Stored images: results of chunks in, a file's bytes out, and back. Knows the
+ * codecs' framing, never compresses. Serves disks and memory streams (which
+ * start behind a save image's header).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "archive/manifest.h"
+#include "codec/codec.h"
+#include "codec/container.h"
+
+/* ---- content digest: SHA-256 over the digests of the chunks, in order ------ */
+
+struct content_digest;
+struct content_digest *content_digest_new(void);
+void content_digest_add(struct content_digest *content, const uint8_t sha256[static DIGEST_SIZE]);
+void content_digest_finish(struct content_digest *content, uint8_t ret[static DIGEST_SIZE]);
+void content_digest_free(struct content_digest *content);
+DEFINE_CLEANUP(struct content_digest *, content_digest_freep, content_digest_free)
+
+/* ---- writing --------------------------------------------------------------- */
+
+struct image_writer;
+
+/* Writes to fd (borrowed) from its current end: `head` (head_len bytes, may be 0)
+ * first - it counts in size and SHA-256 of the stored file. A raw image becomes a
+ * sparse file of head_len + raw_size bytes; only where head_len is 0. */
+int image_writer_new(int fd, const struct codec_spec *codec, uint64_t chunk_size, uint64_t raw_size,
+                     const void *head, size_t head_len, struct image_writer **ret, struct err *err);
+/* The result of the next chunk, in id order. */
+int image_writer_put(struct image_writer *writer, const void *result, size_t len, struct err *err);
+/* Refused (internal) unless exactly raw_size bytes were put. Fills size, sha256,
+ * has_sha256, codec, chunk_size, raw_size, content; leaves name alone. */
+int image_writer_finish(struct image_writer *writer, struct manifest_stored *ret, struct err *err);
+void image_writer_free(struct image_writer *writer);
+DEFINE_CLEANUP(struct image_writer *, image_writer_freep, image_writer_free)
+
+/* ---- reading --------------------------------------------------------------- */
+
+struct image_reader;
+
+/* Reads the image at [start, end) of fd (borrowed), as the manifest describes it.
+ * The index of the file is checked against raw_size and chunk_size: every chunk
+ * is made of whole blocks. */
+int image_reader_new(int fd, const struct manifest_stored *stored, uint64_t start,
+                     struct image_reader **ret, struct err *err);
+uint64_t image_reader_chunk_count(const struct image_reader *reader);
+/* True if the chunk is known to be all zeros without decoding it (a hole). */
+int image_reader_is_zero(struct image_reader *reader, uint64_t id, bool *ret_zero, struct err *err);
+/* The chunk as a result, ready for a decoding child. */
+int image_reader_read(struct image_reader *reader, uint64_t id, void *ret_result, size_t cap,
+                      size_t *ret_len, struct err *err);
+void image_reader_free(struct image_reader *reader);
+DEFINE_CLEANUP(struct image_reader *, image_reader_freep, image_reader_free)
+
+/* SHA-256 of the whole file against the manifest (corrupt if not equal); does
+ * nothing when stored->has_sha256 is false. Stops when a signal asks for it. */
+int image_check_file(int fd, const struct manifest_stored *stored, struct err *err);

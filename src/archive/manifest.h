@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The manifest, <domainName>.xml: the guest's libvirt XML with the state of the
+ * backup in its <metadata>, in a namespace of our own. Specified in
+ * virt-backup-archive(5) and in doc/manifest.rng. `virsh define` takes it as it is.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/digest.h"
+#include "base/xml.h"
+#include "codec/codec.h"
+
+#define MANIFEST_NS "urn:virt-backup:manifest:1"
+#define MANIFEST_PREFIX "vb"
+#define MANIFEST_FORMAT_VERSION 1
+
+enum manifest_state { STATE_RUNNING, STATE_PAUSED, STATE_SHUT_OFF };
+
+/* How disks and memory came to be of one instant. */
+enum manifest_consistency {
+    CONSISTENCY_LIVE,
+    CONSISTENCY_PAUSE,
+    CONSISTENCY_SAVE,
+    CONSISTENCY_FROZEN,
+    CONSISTENCY_CRASH,   /* "crash-consistent" */
+    CONSISTENCY_OFFLINE, /* the guest was shut off */
+};
+
+/* Who may do what with the original file. */
+struct manifest_owner {
+    bool known; /* false: a network disk, nothing to put back */
+    uint32_t uid;
+    uint32_t gid;
+    char *user; /* names at the time of the backup, or NULL; ids are what is put back */
+    char *group;
+    uint32_t mode; /* permission bits, 07777 */
+    char *selinux; /* context, or NULL */
+};
+
+/* Bytes stored in the archive, whatever they are. */
+struct manifest_stored {
+    char *name;                  /* file name in the archive; no '/' */
+    uint64_t size;               /* of the stored file (a raw image's apparent size) */
+    bool has_sha256;             /* false for raw images: the content digest covers every byte */
+    uint8_t sha256[DIGEST_SIZE]; /* of the whole stored file */
+    struct codec_spec codec;     /* compression */
+    uint64_t chunk_size;
+    uint64_t raw_size;            /* bytes of the image, of the memory stream, of the nvram file */
+    uint8_t content[DIGEST_SIZE]; /* SHA-256 over the chunks' SHA-256 digests */
+};
+
+struct manifest_option { /* a creation option of the image's format, as qemu-img -o takes it */
+    char *name;
+    char *value;
+};
+
+struct manifest_disk {
+    char *target; /* vda */
+    char *type;   /* file, block, network, volume */
+    char *path;   /* original path or URL */
+    char *pool;   /* volume disks, else NULL */
+    char *volume;
+    char *format; /* raw, qcow2, vmdk, ... */
+    struct manifest_option *options;
+    size_t option_count;
+    uint64_t file_size; /* original file's size in bytes; a block device's size */
+    struct manifest_owner owner;
+    struct manifest_stored stored; /* raw_size is the image (guest-visible) size */
+};
+
+/* NVRAM, TPM state: small files beside the disks, stored uncompressed. */
+struct manifest_extra {
+    char *kind;   /* "nvram", "tpm" */
+    char *path;   /* original path */
+    char *format; /* nvram: raw, qcow2; else NULL */
+    struct manifest_owner owner;
+    struct manifest_stored stored;
+};
+
+struct manifest_left_out {
+    char *target; /* sda, or what it is: "snapshot" */
+    char *device; /* cdrom, floppy, disk, lun, snapshots */
+    char *path;   /* NULL if none */
+    char *reason; /* "cdrom", "floppy", "excluded", "internal snapshot", ... */
+};
+
+struct manifest {
+    char *tool_version;
+    unsigned format_version;
+    char *time; /* ISO 8601 in UTC, "2024-05-01T10:00:00Z" */
+    char *uri;  /* hypervisor URI */
+    char *host;
+    char *domain_name;
+    char *domain_uuid;
+    char *domain_type; /* qemu, kvm, xen, ... */
+    enum manifest_state state;
+    bool persistent;
+    bool autostart;
+    enum manifest_consistency consistency;
+    bool has_downtime;
+    uint64_t downtime_ms;
+
+    struct manifest_disk *disks;
+    size_t disk_count;
+    struct manifest_stored *memory; /* owned; NULL: no memory captured */
+    struct manifest_extra *extras;
+    size_t extra_count;
+    struct manifest_left_out *left_out;
+    size_t left_out_count;
+
+    struct xml_doc *definition; /* the domain XML, without our metadata */
+    struct xml_doc *live;       /* live XML (migratable), only with memory */
+};
+
+struct manifest *manifest_new(void);
+void manifest_free(struct manifest *manifest);
+DEFINE_CLEANUP(struct manifest *, manifest_freep, manifest_free)
+
+/* New zeroed elements at the end of the arrays. Borrowed from the manifest until
+ * the next add to the same array. */
+struct manifest_disk *manifest_add_disk(struct manifest *manifest);
+struct manifest_extra *manifest_add_extra(struct manifest *manifest);
+struct manifest_left_out *manifest_add_left_out(struct manifest *manifest);
+const struct manifest_disk *manifest_find_disk(const struct manifest *manifest, const char *target);
+
+/* The text of the file, its own SHA-256 filled in. */
+int manifest_format(const struct manifest *manifest, struct buf *ret, struct err *err);
+/* Checks everything that can be checked without the other files: XML, version
+ * ("made by a newer virt-backup: format version 2; this one reads 1"), own
+ * digest, names, sizes, power-of-two chunk sizes, no two files of one name, that
+ * the domain's name and UUID in metadata and definition agree. */
+int manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err);
+
+const char *manifest_state_name(enum manifest_state state);
+const char *manifest_consistency_name(enum manifest_consistency consistency);
+/* Removes our metadata from a domain XML (and an empty <metadata> with it). */
+void manifest_strip(struct xml_doc *domain);

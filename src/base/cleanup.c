@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/cleanup.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+static void __attribute__((noreturn)) out_of_memory(void)
+{
+    static const char text[] = "virt-backup: out of memory\n";
+
+    (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+    exit(EXIT_FAILURE);
+}
+
+static void *checked(void *pointer)
+{
+    if (!pointer)
+        out_of_memory();
+    return pointer;
+}
+
+void *mem_alloc(size_t size)
+{
+    return checked(calloc(1, size ? size : 1));
+}
+
+void *mem_array(size_t count, size_t size)
+{
+    return checked(calloc(count ? count : 1, size ? size : 1));
+}
+
+char *mem_strdup(const char *text)
+{
+    return text ? checked(strdup(text)) : NULL;
+}
+
+char *mem_strndup(const char *text, size_t length)
+{
+    return checked(strndup(text, length));
+}
+
+char *mem_printf(const char *format, ...)
+{
+    va_list args;
+    char *text = NULL;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    va_end(args);
+    return checked(text);
+}
+
+void *mem_resize(void *pointer, size_t count, size_t size)
+{
+    return checked(reallocarray(pointer, count ? count : 1, size ? size : 1));
+}

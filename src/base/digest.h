@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * SHA-256 (FIPS 180-4) by OpenSSL's libcrypto, which stays behind this header.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+
+#define DIGEST_SIZE 32
+#define DIGEST_HEX_SIZE 65 /* 64 digits and a NUL */
+
+struct digest; /* a running hash */
+
+struct digest *digest_new(void);
+void digest_add(struct digest *digest, const void *data, size_t len);
+/* Ends the hash and starts a new one. */
+void digest_finish(struct digest *digest, uint8_t ret[static DIGEST_SIZE]);
+void digest_free(struct digest *digest);
+DEFINE_CLEANUP(struct digest *, digest_freep, digest_free)
+
+/* The hash of one piece of memory. */
+void digest_of(const void *data, size_t len, uint8_t ret[static DIGEST_SIZE]);
+
+/* Lower-case hexadecimal, and back (false if it is anything else). */
+void digest_to_hex(const uint8_t digest[static DIGEST_SIZE], char ret[static DIGEST_HEX_SIZE]);
+bool digest_from_hex(const char *hex, uint8_t ret[static DIGEST_SIZE]);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Whole reads and writes on descriptors, files opened without leaving their
+ * folder, and the one way a file is made durable. Errors name no file: the
+ * caller, who knows it, prefixes.
+ *
+ * All calls block (the descriptor is expected to be blocking), go on after
+ * EINTR, and treat a short read before len as an error unless said otherwise.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+int io_read(int fd, void *data, size_t len, struct err *err);
+int io_write(int fd, const void *data, size_t len, struct err *err);
+int io_pread(int fd, void *data, size_t len, uint64_t offset, struct err *err);
+int io_pwrite(int fd, const void *data, size_t len, uint64_t offset, struct err *err);
+/* Reads up to len bytes; fewer only at the end of the file. */
+int io_read_some(int fd, void *data, size_t len, size_t *ret_len, struct err *err);
+int io_pread_some(int fd, void *data, size_t len, uint64_t offset, size_t *ret_len,
+                  struct err *err);
+
+/* The whole of a small file: refused (corrupt) when it is larger than max.
+ * The caller frees *ret_data, which has a NUL behind its last byte. */
+int io_read_file(int dir_fd, const char *name, size_t max, char **ret_data, size_t *ret_len,
+                 struct err *err);
+
+/* Opens `name` in the folder dir_fd. A name with '/' or a symbolic link as its
+ * last part is refused, as is what is not a regular file; O_CLOEXEC is added. */
+int io_open_in(int dir_fd, const char *name, int flags, mode_t mode, int *ret_fd, struct err *err);
+/* Opens a folder (O_PATH is not used: it can be listed and synced). */
+int io_open_dir(const char *path, int *ret_fd, struct err *err);
+
+/* True if all bytes are zero. */
+bool io_is_zero(const void *data, size_t len);
+
+/* Durable publish, in two halves so that a set of files can be synced before
+ * the first of them is renamed:
+ *   io_sync       flush one file's data and size
+ *   io_rename     rename within one folder; an existing `to` is refused
+ *                 (exists) unless replace
+ *   io_sync_dir   flush the folder's names
+ * A failed flush means that the file is to be thrown away: the kernel has
+ * marked the pages clean, so a second fsync would succeed and mean nothing. */
+int io_sync(int fd, struct err *err);
+int io_rename(int dir_fd, const char *from, const char *to, bool replace, struct err *err);
+int io_sync_dir(int dir_fd, struct err *err);
+
+/* Writes a small file under a temporary name, flushes and renames it. */
+int io_publish(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
+               bool replace, struct err *err);
+
+/* Bytes that an unprivileged user could still write to the file system. */
+int io_free_space(int fd, uint64_t *ret_bytes, struct err *err);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * JSON by jansson, which stays behind this header: reading what qemu-img
+ * prints, and writing our own events, one object a line.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+struct json;
+
+/* A document from text of len bytes. Free with json_free. */
+struct json *json_parse(const char *text, size_t len, struct err *err);
+struct json *json_new_object(void);
+struct json *json_new_array(void);
+void json_free(struct json *json);
+DEFINE_CLEANUP(struct json *, json_freep, json_free)
+
+/* Reading. `path` names members with dots: "format-specific.data.compat". All
+ * return what they find borrowed from the document, and NULL, false or 0 where
+ * the path leads nowhere or to another type. */
+const struct json *json_get(const struct json *json, const char *path);
+const char *json_get_str(const struct json *json, const char *path);
+bool json_get_u64(const struct json *json, const char *path, uint64_t *ret);
+bool json_get_bool(const struct json *json, const char *path);
+size_t json_length(const struct json *array); /* 0 if it is no array */
+const struct json *json_at(const struct json *array, size_t index);
+
+/* Writing. Text that is not UTF-8 is written with U+FFFD in place of the bytes
+ * that are not. A NULL string writes null. */
+void json_set_str(struct json *object, const char *name, const char *value);
+void json_set_u64(struct json *object, const char *name, uint64_t value);
+void json_set_real(struct json *object, const char *name, double value);
+void json_set_bool(struct json *object, const char *name, bool value);
+void json_set(struct json *object, const char *name, struct json *value); /* takes ownership */
+void json_add(struct json *array, struct json *value);                    /* takes ownership */
+
+/* One line, without its newline. The caller frees it. */
+char *json_format(const struct json *json);

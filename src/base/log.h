@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What the user is told while work goes on, on stderr: notices, warnings, and
+ * with --verbose the details. Errors are not logged, they are returned.
+ * Control characters in the text are replaced, because names come from guests
+ * and archives.
+ */
+#pragma once
+
+enum log_level { LOG_QUIET, LOG_NORMAL, LOG_VERBOSE };
+
+void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
+
+void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));   /* always */
+void log_notice(const char *format, ...) __attribute__((format(printf, 1, 2))); /* not quiet */
+void log_detail(const char *format, ...) __attribute__((format(printf, 1, 2))); /* --verbose */
+
+/* Shows `line` as the progress line: overwritten by the next one on a terminal
+ * and cleared before anything else is logged; "" clears it. Does nothing when
+ * stderr is not a terminal. */
+void log_progress(const char *line);

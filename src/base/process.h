@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Other programs, run by their argument vector, never through a shell.
+ * The program is looked up in PATH. Its standard input is /dev/null.
+ * Signals that ask us to stop (SIGINT, SIGTERM, SIGHUP) are at their defaults
+ * in the program; it gets SIGKILL when we die.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Runs argv (NULL-terminated) to its end. Its standard output is appended to
+ * *output (NULL: /dev/null) up to a limit of 16 MiB. When it exits non-zero the
+ * error is "PROGRAM: the last line that it wrote to stderr". */
+int process_run(const char *const argv[], struct buf *output, struct err *err);
+
+/* As process_run, with its standard input and output connected to these
+ * descriptors, which stay the caller's. in_fd -1: /dev/null. */
+int process_filter(const char *const argv[], int in_fd, int out_fd, struct err *err);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/quit.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t quit_signal;
+static int quit_event = -1;
+
+static void on_signal(int number)
+{
+    int saved_errno = errno;
+
+    if (!quit_signal)
+        quit_signal = number;
+    (void)!write(quit_event, &(uint64_t){1}, sizeof(uint64_t));
+    errno = saved_errno;
+}
+
+int quit_install(struct err *err)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction old;
+
+    quit_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (quit_event < 0)
+        return err_set_errno(err, errno, "cannot make an eventfd");
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
+        /* nohup and background jobs of a shell have them ignored on purpose. */
+        sigaction(signals[i], NULL, &old);
+        if (old.sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
+    }
+    signal(SIGPIPE, SIG_IGN);
+    return 0;
+}
+
+int quit_requested(void)
+{
+    return quit_signal;
+}
+
+int quit_fd(void)
+{
+    return quit_event;
+}
+
+int quit_check(struct err *err)
+{
+    if (!quit_signal)
+        return 0;
+    return err_set(err, ERR_CANCELLED, "stopped by SIG%s", sigabbrev_np(quit_signal));
+}

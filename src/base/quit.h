@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * SIGINT, SIGTERM and SIGHUP ask the work to stop at its next safe point. The
+ * first such signal is kept; the work looks at quit_requested, or polls quit_fd
+ * beside what it waits for. SIGPIPE is ignored.
+ */
+#pragma once
+
+#include "base/err.h"
+
+/* Installs the handlers; once, by main. */
+int quit_install(struct err *err);
+/* The signal that asked us to stop, or 0. */
+int quit_requested(void);
+/* Readable (POLLIN) once a signal has come; never read from it. -1 before
+ * quit_install. */
+int quit_fd(void);
+/* -1 and a "cancelled" error naming the signal if one has come, else 0. */
+int quit_check(struct err *err);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Codecs: none, lzma, zstd. One chunk of an image is encoded into a "result"
+ * (codec/result.h) and decoded from it; nothing here knows files or messages.
+ * liblzma and libzstd stay behind this folder's headers. One encoder serves one
+ * thread or process, and keeps its memory between chunks.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/err.h"
+
+enum codec_type { CODEC_NONE, CODEC_LZMA, CODEC_ZSTD };
+
+struct codec_spec {
+    enum codec_type type;
+    unsigned level;     /* lzma 0-9 (default 6), zstd 1-19 (default 3), none 0 */
+    bool extreme;       /* lzma "e" */
+    uint64_t dict_size; /* lzma dictionary / zstd window; 0: the level's own */
+};
+
+/* A chunk is a power of two within these bounds; the last of an image may be short. */
+#define CODEC_CHUNK_MIN (UINT64_C(64) << 10)
+#define CODEC_CHUNK_MAX (UINT64_C(512) << 20)
+
+/* "none", "lzma", "lzma:9e", "ZSTD:19", in any case of letters. */
+int codec_parse(const char *text, struct codec_spec *ret, struct err *err);
+#define CODEC_TEXT_SIZE 16
+/* The other way round: "none", "lzma:6", "lzma:9e", "zstd:3". Returns text. */
+const char *codec_format(const struct codec_spec *spec, char text[static CODEC_TEXT_SIZE]);
+
+const char *codec_name(enum codec_type type);                /* "none", "lzma", "zstd" */
+int codec_from_name(const char *name, enum codec_type *ret); /* -1: unknown */
+const char *codec_suffix(enum codec_type type);              /* "", ".xz", ".zst" */
+
+/* The chunk size used when the user names none: bytes, a power of two. */
+uint64_t codec_default_chunk_size(const struct codec_spec *spec);
+
+/* Memory that an encoder of this spec takes, without the chunk's own buffers:
+ * liblzma's or libzstd's own figure, plus what this module adds. */
+uint64_t codec_encoder_memory(const struct codec_spec *spec);
+/* The same for a decoder of what such an encoder makes. */
+uint64_t codec_decoder_memory(const struct codec_spec *spec);
+
+/* Shrinks or grows spec->dict_size so that codec_encoder_memory comes as near to
+ * `budget` as it can without exceeding it. Refused (usage) when even the
+ * smallest dictionary takes more, or when the codec has no dictionary (none). */
+int codec_fit_memory(struct codec_spec *spec, uint64_t budget, struct err *err);
+
+/* The next lower spec of the same type that takes less encoder memory;
+ * false if there is none. */
+bool codec_next_lower(const struct codec_spec *spec, struct codec_spec *ret);
+
+/* Room enough for the result of any chunk of this size. */
+size_t codec_result_bound(const struct codec_spec *spec, uint64_t chunk_size);
+
+struct encoder;
+
+struct encoder *encoder_new(const struct codec_spec *spec, uint64_t chunk_size, struct err *err);
+/* raw_len: 1 to chunk_size. Writes a whole result to ret_result, whose room
+ * `cap` is at least codec_result_bound. Runs of zeros come out as said in
+ * codec/result.h. */
+int encoder_encode(struct encoder *encoder, const void *raw, size_t raw_len, void *ret_result,
+                   size_t cap, size_t *ret_len, struct err *err);
+void encoder_free(struct encoder *encoder);
+DEFINE_CLEANUP(struct encoder *, encoder_freep, encoder_free)
+
+struct decoder;
+
+/* Decodes results of one codec. Never takes more than memory_limit bytes for
+ * its dictionary (refused, corrupt: "needs more memory than ...") and never
+ * writes more than chunk_size bytes. */
+struct decoder *decoder_new(enum codec_type type, uint64_t chunk_size, uint64_t memory_limit,
+                            struct err *err);
+/* From a whole result to the raw chunk. Every byte of the result must be used
+ * and the raw length must come out as announced, else corrupt. The SHA-256 of
+ * the raw bytes is given back; when the result carries a digest that is not all
+ * zeros, it must be equal (corrupt if not). */
+int decoder_decode(struct decoder *decoder, const void *result, size_t len, void *ret_raw,
+                   size_t cap, size_t *ret_len, uint8_t ret_sha256[static DIGEST_SIZE],
+                   struct err *err);
+void decoder_free(struct decoder *decoder);
+DEFINE_CLEANUP(struct decoder *, decoder_freep, decoder_free)

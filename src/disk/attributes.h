@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Owner, group, mode and SELinux context of a file: recorded at backup, put back
+ * at restore. The context is the extended attribute security.selinux itself,
+ * which can be read and set whether or not a policy is loaded.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+struct attributes {
+    uint32_t uid;
+    uint32_t gid;
+    char *user; /* owned; NULL: the id has no name here */
+    char *group;
+    uint32_t mode; /* permission bits, 07777 */
+    char *selinux; /* owned; NULL: none */
+};
+
+int attributes_read(const char *path, struct attributes *ret, struct err *err);
+/* Puts back as far as the caller may: *ret_partial is true when owner or context
+ * was refused for want of privilege (not an error; the mode is set in any case,
+ * never wider than recorded). Other failures are errors. The ids decide, not the
+ * names. */
+int attributes_apply(const char *path, const struct attributes *attributes, bool *ret_partial,
+                     struct err *err);
+void attributes_clear(struct attributes *attributes);
+#define CLEANUP_ATTRIBUTES CLEANUP(attributes_clear)

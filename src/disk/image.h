@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What an image on this host is: its format's options, sizes, what else is in
+ * it. By qemu-img, which is always told the format: nothing is ever probed,
+ * because a guest may have written another format's magic to its raw disk.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+struct disk_option {
+    char *name; /* as qemu-img create -o takes it: cluster_size, compat, lazy_refcounts, ... */
+    char *value;
+};
+
+struct disk_info {
+    uint64_t image_size; /* bytes the guest sees */
+    uint64_t file_size;  /* of the file; of a block device its size */
+    bool block_device;
+    struct disk_option *options;
+    size_t option_count;
+    unsigned chain_length; /* 1: no backing file */
+    unsigned snapshots;    /* internal ones, in the top image */
+    bool encrypted;        /* LUKS or the old AES; any image of the chain */
+    char **chain_paths;    /* chain_length file names, the top one first */
+};
+
+/* Format: raw, qcow2, vmdk, vdi, ... as libvirt names it. */
+int disk_inspect(const char *path, const char *format, struct disk_info *ret, struct err *err);
+void disk_info_clear(struct disk_info *info);
+#define CLEANUP_DISK_INFO CLEANUP(disk_info_clear)

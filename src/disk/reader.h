@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Reading the guest-visible bytes of a disk that no guest uses. Raw files and
+ * block devices are read directly, other formats through `qemu-nbd -r` with the
+ * format named. Files are locked as QEMU locks them for reading, so that a guest
+ * can't start on them in the middle (busy if one has); block devices can't be
+ * locked against QEMU.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+struct disk_reader;
+
+int disk_reader_open(const char *path, const char *format, struct disk_reader **ret,
+                     struct err *err);
+uint64_t disk_reader_size(const struct disk_reader *reader);
+/* What starts at offset: *ret_len bytes (at least 1, never beyond the end) that
+ * are all known to be zeros (a hole, an unallocated or zero cluster) or that must
+ * be read. Block devices: all must be read. */
+int disk_reader_map(struct disk_reader *reader, uint64_t offset, uint64_t *ret_len, bool *ret_zero,
+                    struct err *err);
+/* Fills all of data; what is a hole reads as zeros. The error names the offset. */
+int disk_reader_read(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
+                     struct err *err);
+void disk_reader_close(struct disk_reader *reader);
+DEFINE_CLEANUP(struct disk_reader *, disk_reader_closep, disk_reader_close)

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A guest and what can be done with it. Long calls (save, restore) are made in a
+ * thread of their own, so that a signal can cancel a save in mid-way: libvirt
+ * then leaves the guest as it was.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "guest/hypervisor.h"
+
+enum guest_state { GUEST_RUNNING, GUEST_PAUSED, GUEST_SHUT_OFF, GUEST_OTHER };
+
+struct guest_status {
+    enum guest_state state;
+    const char *state_text; /* "running", "paused", "in shutdown", "crashed", "pmsuspended"... */
+    bool persistent;
+    bool autostart;
+    bool managed_save; /* has a managed-save image */
+};
+
+const char *guest_name(const struct guest *guest); /* borrowed */
+const char *guest_uuid(const struct guest *guest); /* borrowed, lower case with dashes */
+int guest_get_status(struct guest *guest, struct guest_status *ret, struct err *err);
+
+enum guest_xml_kind {
+    GUEST_XML_PERSISTENT, /* the definition, of the next start; transient: the live one */
+    GUEST_XML_LIVE,       /* of the running guest, migratable */
+};
+/* With security information. The caller frees. */
+int guest_get_xml(struct guest *guest, enum guest_xml_kind kind, char **ret_xml, struct err *err);
+
+int guest_find(struct hypervisor *hypervisor, const char *name, struct guest **ret,
+               struct err *err); /* not-found */
+int guest_find_uuid(struct hypervisor *hypervisor, const char *uuid, struct guest **ret,
+                    struct err *err); /* not-found */
+void guest_free(struct guest *guest);
+DEFINE_CLEANUP(struct guest *, guest_freep, guest_free)
+
+/* Saves memory to `path` (libvirt makes it) and stops the guest. Cancelled by a
+ * signal: the guest is as it was, and there is no file. *ret_downtime_start_ms:
+ * the monotonic clock when the guest stopped. */
+int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_start_ms,
+               struct err *err);
+/* The way back, with this XML instead of the image's own; running or paused as
+ * asked, whatever the image says. Does not stop for signals. */
+int guest_restore(struct hypervisor *hypervisor, const char *path, const char *xml, bool running,
+                  struct err *err);
+
+/* A new persistent guest (VALIDATE where the XML passes it is not asked for). */
+int guest_define(struct hypervisor *hypervisor, const char *xml, struct guest **ret,
+                 struct err *err);
+/* Removes the definition; NVRAM, TPM state and disks stay. Refused while active. */
+int guest_undefine(struct guest *guest, struct err *err);
+int guest_set_autostart(struct guest *guest, bool autostart, struct err *err);
+int guest_start(struct guest *guest, bool paused, struct err *err);
+/* Starts a guest that will not be persistent. */
+int guest_create(struct hypervisor *hypervisor, const char *xml, bool paused, struct err *err);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A connection to libvirt, and what it knows beside guests: volumes, networks,
+ * secrets. libvirt stays behind this folder's headers. libvirt's own error
+ * printing is off; its messages come back in struct err.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+struct hypervisor;
+struct guest;
+
+/* uri NULL: libvirt's default. Refused (unsupported) when the URI is of another
+ * host: the images are there, not here. */
+int hypervisor_open(const char *uri, struct hypervisor **ret, struct err *err);
+void hypervisor_close(struct hypervisor *hypervisor);
+DEFINE_CLEANUP(struct hypervisor *, hypervisor_closep, hypervisor_close)
+
+const char *hypervisor_uri(const struct hypervisor *hypervisor);  /* borrowed */
+const char *hypervisor_host(const struct hypervisor *hypervisor); /* borrowed; its host name */
+/* libvirtd's version: 9.0.0 is 9000000. */
+unsigned long hypervisor_version(const struct hypervisor *hypervisor);
+
+/* All guests, active or not, sorted by name. Free with guest_list_free. */
+int hypervisor_list(struct hypervisor *hypervisor, struct guest ***ret, size_t *ret_count,
+                    struct err *err);
+void guest_list_free(struct guest **guests, size_t count);
+
+/* Where a volume's bytes are on this host, and its format. The pool must be
+ * active. The caller frees both texts. */
+int hypervisor_volume(struct hypervisor *hypervisor, const char *pool, const char *volume,
+                      char **ret_path, char **ret_format, char **ret_type, struct err *err);
+
+/* Whether libvirt itself can open the file at path (an existing one that is no
+ * save image will do): false for a place that its process can't see or enter. */
+int hypervisor_can_open(struct hypervisor *hypervisor, const char *path, bool *ret_can,
+                        struct err *err);
+
+/* Whether this host has a network, pool or secret that a guest refers to. */
+enum host_thing { HOST_NETWORK, HOST_POOL, HOST_SECRET_UUID, HOST_SECRET_USAGE, HOST_INTERFACE };
+bool hypervisor_has(struct hypervisor *hypervisor, enum host_thing thing, const char *name);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A child process's side of MTCP: the loop that turns chunks into results or
+ * back, over a pair of descriptors (a socket twice, or a pipe each way).
+ */
+#pragma once
+
+#include "base/err.h"
+#include "mtcp/spawner.h"
+
+/* Speaks the protocol until Q or until in_fd ends (both: 0). `shared` is the
+ * segment that M messages use, or NULL: then M is refused. A chunk that can't be
+ * done is answered with E, and the loop goes on; a message that is not in the
+ * protocol ends it (-1). */
+int child_serve(const struct child_settings *settings, int in_fd, int out_fd, uint8_t *shared,
+                size_t shared_size, struct err *err);

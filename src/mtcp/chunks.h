@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The two plugs of MTCP: where chunks come from and where results go. ops puts
+ * a disk behind one and an archive file behind the other, or the reverse.
+ * Both are called from the control process only, never at the same time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum chunk_kind {
+    CHUNK_DATA, /* to be read and sent to a child */
+    CHUNK_ZERO, /* known to be all zeros: not read, not sent */
+};
+
+/* Encoding: a chunk's raw bytes. Decoding: a chunk's result (codec/result.h). */
+struct chunk_source {
+    void *opaque;
+    uint64_t count; /* chunks, numbered 0 to count-1 */
+    /* The raw length of chunk id: chunk_size for all but the last. */
+    uint64_t chunk_size;
+    uint64_t raw_size;
+    /* What chunk id is, without reading it. Called once for each, in id order. */
+    int (*look)(void *opaque, uint64_t id, enum chunk_kind *ret_kind, struct err *err);
+    /* Puts what a child needs for chunk id at `data` (room: cap bytes). May find
+     * that a chunk to be encoded is all zeros and say so. Called in id order, but
+     * again for a chunk whose child has died. */
+    int (*read)(void *opaque, uint64_t id, void *data, size_t cap, size_t *ret_len,
+                enum chunk_kind *ret_kind, struct err *err);
+};
+
+/* What a child has made of a chunk. Borrowed for the duration of the call.
+ * Encoding: `data` is a result. Decoding: `data` is the raw chunk. */
+struct chunk_output {
+    uint64_t id;
+    uint32_t raw_len;
+    bool zero; /* known to be all zeros; decoding: data is NULL then */
+    const uint8_t *data;
+    size_t len;
+    const uint8_t *sha256; /* of the raw chunk */
+};
+
+struct chunk_sink {
+    void *opaque;
+    /* True: put is called in id order. False: in any order, as chunks are done. */
+    bool ordered;
+    int (*put)(void *opaque, const struct chunk_output *output, struct err *err);
+};

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The control process's side of MTCP: takes chunks from a source, keeps every
+ * child busy, and gives results to a sink. It never compresses.
+ *
+ * A child that dies or answers E costs nothing but its chunk's time: the chunk
+ * goes to another child (a new one is forked for a dead one) once more; the
+ * second failure of one chunk ends the run with that child's reason. Results
+ * for an ordered sink are fetched early into a bounded window, so that one slow
+ * chunk does not stop the other children.
+ *
+ * The result of an all-zero chunk is made by a child once for each raw length
+ * and used again for all others.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "mtcp/chunks.h"
+#include "mtcp/spawner.h"
+
+struct pool;
+
+/* A pool of `children` children that all do the same; they are forked here. */
+struct pool *pool_new(struct spawner *spawner, const struct child_settings *settings,
+                      unsigned children, struct err *err);
+/* Sends Q to all, waits until they have ended. Accepts NULL. */
+void pool_free(struct pool *pool);
+DEFINE_CLEANUP(struct pool *, pool_freep, pool_free)
+
+struct pool_stats {
+    uint64_t chunks;      /* put to the sink */
+    uint64_t zero_chunks; /* of them, known to be zero without a child */
+    uint64_t children_lost;
+    uint64_t wait_source_ms;   /* time in source->read and ->look */
+    uint64_t wait_sink_ms;     /* time in sink->put */
+    uint64_t wait_children_ms; /* time in poll with nothing to read or to put */
+};
+
+/* Called about every 200 ms and at the end, with raw bytes done so far. */
+struct pool_progress {
+    void *opaque;
+    void (*tick)(void *opaque, uint64_t raw_bytes_done);
+};
+
+/* Runs one image through the pool. Stops with a "cancelled" error when a signal
+ * asks for it (base/quit.h). After a failure the pool is good only for pool_free.
+ * progress and ret_stats may be NULL. */
+int pool_run(struct pool *pool, const struct chunk_source *source, const struct chunk_sink *sink,
+             const struct pool_progress *progress, struct pool_stats *ret_stats, struct err *err);
+
+/* Pids of the pool's children, for the plan's and the tests' eyes. */
+size_t pool_pids(const struct pool *pool, pid_t *ret, size_t max);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * How many children, and how much memory each.
+ *
+ *   allowed = (total_memory - 256 MiB) / buffer_size
+ *
+ * total_memory is the machine's, the cgroup's limit, or what the user gives,
+ * whichever is least; buffer_size is what one child takes: the encoder's own
+ * figure for the level plus the child's chunk buffers.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "codec/codec.h"
+
+#define SIZING_RESERVE (UINT64_C(256) << 20)
+
+/* The formula, and nothing but it; 0 when nothing fits. */
+uint64_t sizing_child_count(uint64_t total_memory, uint64_t buffer_size);
+
+struct sizing_host {
+    uint64_t total_memory;     /* MemTotal */
+    uint64_t available_memory; /* MemAvailable */
+    uint64_t cgroup_limit;     /* UINT64_MAX: none */
+    unsigned cpus;             /* that this process may run on (sched_getaffinity, cgroup quota) */
+};
+
+int sizing_read_host(struct sizing_host *ret, struct err *err);
+
+struct sizing_request {
+    struct codec_spec codec;
+    bool decode;
+    uint64_t chunk_size;         /* 0: the codec's default */
+    uint64_t memory_limit;       /* --memory-limit; 0: none */
+    uint64_t compression_buffer; /* --compression-buffer; 0: the level's own */
+    unsigned children;           /* --children; 0: as many as bring speed */
+    uint64_t image_chunks;       /* more children than chunks are not started; 0: not known */
+};
+
+struct sizing_plan {
+    struct codec_spec codec; /* with the dictionary that fits the compression buffer */
+    uint64_t chunk_size;
+    uint64_t encoder_memory; /* per child */
+    uint64_t child_memory;   /* per child, with its chunk buffers: buffer_size above */
+    uint64_t control_memory; /* reorder window, bytes */
+    uint64_t total_memory;   /* the least of machine, cgroup, --memory-limit */
+    uint64_t children_allowed;
+    unsigned children;
+    bool buffer_overridden; /* warn: a wrong size may compress badly */
+};
+
+/* Refused (usage) with the figures: more --children than memory allows; no child
+ * fits (names a lower level that does); a compression buffer that the codec
+ * can't work with. An explicit --children is never lowered silently (fewer
+ * chunks than children excepted). */
+int sizing_plan(const struct sizing_host *host, const struct sizing_request *request,
+                struct sizing_plan *ret, struct err *err);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The spawner: the first process that main forks, before libvirt, libnbd or any
+ * thread exists. It has no other job than to fork children on request, so that
+ * a dead child is replaced and the pool sized per guest after libvirt is open,
+ * from a process that is still small and single-threaded. It maps the shared
+ * segment of each child before it forks it and hands socket and segment over
+ * with SCM_RIGHTS. It ends when the control process's end of its socket closes;
+ * children end when theirs does.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "codec/codec.h"
+
+struct spawner;
+
+/* What a child is for. Plain data: it crosses the socket as it stands (both ends
+ * are the same program image). */
+struct child_settings {
+    struct codec_spec codec;
+    bool decode;
+    uint64_t chunk_size;
+    uint64_t memory_limit; /* of the decoder, bytes */
+    bool foreign;          /* the program given to spawner_start, speaking C, not M */
+};
+
+/* A child as the control process holds it. */
+struct child {
+    pid_t pid;
+    int sock;        /* non-blocking stream socket, -1 when closed */
+    uint8_t *shared; /* mapped segment: see mtcp/shared.h; NULL for a foreign child */
+    size_t shared_size;
+};
+
+/* Forks the spawner. child_command: NULL, or the program to be executed for
+ * foreign children (borrowed until the call returns). */
+struct spawner *spawner_start(const char *child_command, struct err *err);
+int spawner_fork(struct spawner *spawner, const struct child_settings *settings, struct child *ret,
+                 struct err *err);
+/* Why a child whose socket has closed has ended: "killed by signal 9 (Killed)",
+ * "exited with status 1". Reaps it. Blocks until it has ended; the caller frees
+ * the text. */
+int spawner_wait(struct spawner *spawner, pid_t pid, char **ret_why, struct err *err);
+/* Closes the socket and unmaps the segment. Does not wait. */
+void child_close(struct child *child);
+/* Ends the spawner and waits for it. Accepts NULL. */
+void spawner_free(struct spawner *spawner);
+DEFINE_CLEANUP(struct spawner *, spawner_freep, spawner_free)
