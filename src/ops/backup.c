@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/backup_guest.h"
+
+#include <string.h>
+
+#include "base/quit.h"
+#include "ops/select.h"
+
+struct guests {
+    struct guest **list; /* owned */
+    size_t count;
+};
+
+static void guests_clear(struct guests *guests)
+{
+    guest_list_free(guests->list, guests->count);
+}
+
+static int choose(const struct backup_options *options, const struct guests *guests,
+                  bool *ret_chosen, struct err *err)
+{
+    CLEANUP_FREE const char **names = mem_array(guests->count, sizeof(*names));
+
+    for (size_t i = 0; i < guests->count; i++)
+        names[i] = guest_name(guests->list[i]);
+    return select_names(names, guests->count, &options->domains, &options->exclude_domains,
+                        "the hypervisor", ret_chosen, err);
+}
+
+/* One guest; an error of its own is reported and the run goes on. -1 only when
+ * the whole run is to stop: a signal came. */
+static int take_guest(struct backup_run *run, struct guest *guest, struct outcome *outcome,
+                      struct err *err)
+{
+    CLEANUP_ERR struct err guest_err = ERR_INIT;
+    bool stranded = false;
+
+    int result = run->options->dry_run ? backup_plan_guest(run, guest, &guest_err)
+                                       : backup_guest(run, guest, &stranded, &guest_err);
+    outcome->stranded = outcome->stranded || stranded;
+    if (result == 0) {
+        outcome->good++;
+        return 0;
+    }
+    err_prefix(&guest_err, "guest '%s'", guest_name(guest));
+    if (guest_err.kind == ERR_CANCELLED && !stranded) {
+        outcome->failed++;
+        return err_move(err, &guest_err);
+    }
+    report_failure(run->report, outcome, guest_name(guest), &guest_err);
+    return 0;
+}
+
+static int take_guests(struct backup_run *run, const struct guests *guests, const bool *chosen,
+                       struct outcome *outcome, struct err *err)
+{
+    for (size_t i = 0; i < guests->count; i++)
+        if (chosen[i] &&
+            (quit_check(err) < 0 || take_guest(run, guests->list[i], outcome, err) < 0))
+            return -1;
+    return 0;
+}
+
+static void run_clear(struct backup_run *run)
+{
+    children_end(&run->children);
+    archive_writer_close(run->archive);
+    hypervisor_close(run->hypervisor);
+}
+
+int backup_run(const struct backup_options *options, struct spawner *spawner,
+               const struct report *report, struct outcome *ret_outcome, struct err *err)
+{
+    struct backup_run run CLEANUP(run_clear) = {
+        .options = options,
+        .report = report,
+        .children = {.spawner = spawner, .options = &options->children},
+    };
+    struct guests guests CLEANUP(guests_clear) = {0};
+
+    if (hypervisor_open(options->uri, &run.hypervisor, err) < 0 ||
+        hypervisor_list(run.hypervisor, &guests.list, &guests.count, err) < 0)
+        return -1;
+    CLEANUP_FREE bool *chosen = mem_array(guests.count, sizeof(*chosen));
+    if (choose(options, &guests, chosen, err) < 0)
+        return -1;
+    if (options->children.compression_buffer)
+        report_warning(
+            report, NULL,
+            "--compression-buffer changes the encoder's dictionary: a size that does not "
+            "suit the level may compress badly");
+    if (!options->dry_run && archive_writer_open(options->destination, &run.archive, err) < 0)
+        return -1;
+    int result = take_guests(&run, &guests, chosen, ret_outcome, err);
+    ret_outcome->signal = quit_requested();
+    return result;
+}

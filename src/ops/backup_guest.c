@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/backup_guest.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "archive/image.h"
+#include "base/quit.h"
+#include "base/units.h"
+#include "ops/capture.h"
+#include "ops/describe.h"
+#include "ops/extras.h"
+#include "ops/memory.h"
+#include "ops/source.h"
+#include "ops/transfer.h"
+
+/* One guest's backup in the making. */
+struct job {
+    struct backup_run *run;
+    struct guest *guest;
+    const char *name;
+    struct source source;
+    struct backup_set *set;
+    struct manifest *manifest;
+    struct capture capture;
+    struct pool *pool;
+    struct codec_spec codec; /* with the dictionary that --compression-buffer leads to */
+    uint64_t chunk_size;
+    uint64_t started_ms;
+    uint64_t raw_bytes;
+    uint64_t stored_bytes;
+};
+
+static void job_clear(struct job *job)
+{
+    source_clear(&job->source);
+    backup_set_abort(job->set);
+    manifest_free(job->manifest);
+    capture_clear(&job->capture);
+}
+
+static void note_stored(struct job *job, const char *what, const struct manifest_stored *stored)
+{
+    char raw[UNITS_TEXT_SIZE];
+    char kept[UNITS_TEXT_SIZE];
+    struct json *fields = json_new_object();
+
+    job->raw_bytes += stored->raw_size;
+    job->stored_bytes += stored->size;
+    json_set_str(fields, "guest", job->name);
+    json_set_str(fields, "disk", what);
+    json_set_str(fields, "file", stored->name);
+    json_set_u64(fields, "image-size", stored->raw_size);
+    json_set_u64(fields, "stored-size", stored->size);
+    report_event(job->run->report, "disk-done", fields, "guest '%s': %s: %s stored as %s (%s)",
+                 job->name, what, units_format_size(stored->raw_size, raw), stored->name,
+                 units_format_size(stored->size, kept));
+}
+
+/* ---- disks ------------------------------------------------------------------------ */
+
+static int copy_image(struct job *job, struct disk_reader *reader, const char *target,
+                      const char *name, struct manifest_stored *stored, struct err *err)
+{
+    CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
+    CLEANUP_FREE char *path = mem_printf("%s/%s", archive_writer_path(job->run->archive), name);
+    struct transfer transfer = {
+        .pool = job->pool,
+        .report = job->run->report,
+        .guest = job->name,
+        .what = target,
+        .stored_path = path,
+    };
+    int fd = -1;
+
+    if (backup_set_create(job->set, name, &fd, err) < 0)
+        return -1;
+    if (image_writer_new(fd, &job->codec, job->chunk_size, disk_reader_size(reader), NULL, 0,
+                         &writer, err) < 0)
+        return err_prefix(err, "%s", path);
+    if (transfer_disk_in(&transfer, reader, job->chunk_size, writer, err) < 0)
+        return -1;
+    if (image_writer_finish(writer, stored, err) < 0)
+        return err_prefix(err, "%s", path);
+    stored->name = mem_strdup(name);
+    return 0;
+}
+
+static int copy_disk(struct job *job, const struct source_disk *disk, struct err *err)
+{
+    CLEANUP(disk_reader_closep) struct disk_reader *reader = NULL;
+    struct manifest_disk *described = NULL;
+    CLEANUP_FREE char *name =
+        archive_disk_name(job->name, disk->target, job->run->options->codec.type, err);
+
+    if (!name || describe_disk(job->manifest, disk, &described, err) < 0 ||
+        disk_reader_open(disk->path, disk->format, &reader, err) < 0 ||
+        copy_image(job, reader, disk->target, name, &described->stored, err) < 0)
+        return err_prefix(err, "disk '%s'", disk->target);
+    note_stored(job, disk->target, &described->stored);
+    return 0;
+}
+
+/* All that must be read while the guest stands still. */
+static int copy_held(struct job *job, struct err *err)
+{
+    const struct source *source = &job->source;
+
+    for (size_t i = 0; i < source->disk_count; i++)
+        if (quit_check(err) < 0 || copy_disk(job, &source->disks[i], err) < 0)
+            return -1;
+    if (source->nvram && extras_store(job->set, job->manifest, "nvram", source->nvram,
+                                      source->nvram_format, err) < 0)
+        return err_prefix(err, "NVRAM");
+    return 0;
+}
+
+/* ---- the guest held and let go -------------------------------------------------------- */
+
+static int copy_offline(struct job *job, struct err *err)
+{
+    job->manifest->consistency = CONSISTENCY_OFFLINE;
+    return copy_held(job, err);
+}
+
+static void warn_about_zstd(struct job *job)
+{
+    struct backup_run *run = job->run;
+
+    if (run->options->codec.type != CODEC_ZSTD || run->zstd_said ||
+        hypervisor_version(run->hypervisor) >= 11000000)
+        return;
+    run->zstd_said = true;
+    report_warning(run->report, NULL,
+                   "this libvirt (before 11) cannot read a .sav compressed with zstd: it goes back "
+                   "through `virt-backup restore`, not through `virsh restore`");
+}
+
+static int copy_saved(struct job *job, struct err *err)
+{
+    CLEANUP_ERR struct err back_err = ERR_INIT;
+    struct capture *capture = &job->capture;
+
+    warn_about_zstd(job);
+    if (capture_begin(job->run->hypervisor, job->guest, &job->source, job->run->archive, job->set,
+                      capture, err) < 0)
+        return -1;
+    int copied = copy_held(job, err);
+    if (capture_end(capture, &back_err) < 0) {
+        if (copied < 0)
+            return err_append(err, "and it %s", back_err.text);
+        return err_move(err, &back_err);
+    }
+    if (copied < 0)
+        return -1;
+    job->manifest->consistency = CONSISTENCY_SAVE;
+    job->manifest->has_downtime = true;
+    job->manifest->downtime_ms = capture->downtime_ms;
+    job->manifest->live = xml_copy(job->source.live);
+    const struct memory_store store = {
+        .pool = job->pool,
+        .report = job->run->report,
+        .guest = job->name,
+        .archive = job->run->archive,
+        .set = job->set,
+        .codec = job->codec,
+        .chunk_size = job->chunk_size,
+        .running = capture->running,
+    };
+    job->manifest->memory = mem_alloc(sizeof(*job->manifest->memory));
+    if (memory_store(&store, capture->sav_path, job->manifest->memory, err) < 0)
+        return err_prefix(err, "memory");
+    note_stored(job, "memory", job->manifest->memory);
+    return 0;
+}
+
+/* ---- the whole ------------------------------------------------------------------------ */
+
+static void note_done(struct job *job)
+{
+    char raw[UNITS_TEXT_SIZE];
+    char kept[UNITS_TEXT_SIZE];
+    char time[UNITS_TEXT_SIZE];
+    const struct manifest *manifest = job->manifest;
+    uint64_t elapsed_ms = units_now_ms() - job->started_ms;
+    struct json *fields = json_new_object();
+    CLEANUP_FREE char *down = NULL;
+
+    json_set_str(fields, "guest", job->name);
+    json_set_str(fields, "consistency", manifest_consistency_name(manifest->consistency));
+    json_set_u64(fields, "disks", manifest->disk_count);
+    json_set_bool(fields, "memory", manifest->memory != NULL);
+    json_set_u64(fields, "image-size", job->raw_bytes);
+    json_set_u64(fields, "stored-size", job->stored_bytes);
+    json_set_u64(fields, "elapsed-ms", elapsed_ms);
+    if (manifest->has_downtime) {
+        json_set_u64(fields, "downtime-ms", manifest->downtime_ms);
+        down = mem_printf(", down for %" PRIu64 ".%" PRIu64 " s", manifest->downtime_ms / 1000,
+                          manifest->downtime_ms % 1000 / 100);
+    }
+    report_event(job->run->report, "guest-done", fields,
+                 "guest '%s': backed up, %zu disk%s%s: %s stored in %s, %s%s", job->name,
+                 manifest->disk_count, manifest->disk_count == 1 ? "" : "s",
+                 manifest->memory ? " and memory" : "", units_format_size(job->raw_bytes, raw),
+                 units_format_size(job->stored_bytes, kept),
+                 units_format_seconds(elapsed_ms / 1000, time), down ? down : "");
+}
+
+static void warn_about_left_out(struct job *job)
+{
+    for (size_t i = 0; i < job->source.left_out_count; i++) {
+        const struct manifest_left_out *left_out = &job->source.left_out[i];
+        if (strcmp(left_out->device, "snapshots") == 0)
+            report_warning(job->run->report, job->name,
+                           "disk '%s' has internal snapshots; they are not in the backup, only the "
+                           "disk as it is now",
+                           left_out->target);
+        else if (strncmp(left_out->reason, "the definition", 14) == 0)
+            report_warning(job->run->report, job->name,
+                           "disk '%s': %s; the running guest's is in "
+                           "the backup",
+                           left_out->target, left_out->reason);
+    }
+}
+
+static uint64_t largest(const struct source *source)
+{
+    return source->memory_size > source->largest_image ? source->memory_size
+                                                       : source->largest_image;
+}
+
+static int plan(struct job *job, struct sizing_plan *ret, struct err *err)
+{
+    const struct backup_options *options = job->run->options;
+    uint64_t chunk_size = options->children.chunk_size;
+
+    if (chunk_size == 0)
+        chunk_size = codec_default_chunk_size(&options->codec);
+    if (children_plan(&options->children, &options->codec, false, chunk_size,
+                      units_div_up(largest(&job->source), chunk_size), ret, err) < 0)
+        return -1;
+    job->codec = ret->codec;
+    job->chunk_size = chunk_size;
+    return 0;
+}
+
+static int gather(struct job *job, struct err *err)
+{
+    const struct backup_options *options = job->run->options;
+    const struct source_request request = {
+        .exclude_disks = &options->exclude_disks,
+        .destination = options->destination,
+    };
+
+    if (source_gather(job->run->hypervisor, job->guest, &request, &job->source, err) < 0)
+        return -1;
+    warn_about_left_out(job);
+    return 0;
+}
+
+static int back_up(struct job *job, struct err *err)
+{
+    struct backup_run *run = job->run;
+    struct sizing_plan sizing;
+
+    if (gather(job, err) < 0 || plan(job, &sizing, err) < 0)
+        return -1;
+    if (backup_set_begin(run->archive, job->name, guest_uuid(job->guest), run->options->replace,
+                         &job->set, err) < 0)
+        return -1;
+    if (children_pool(&run->children, &run->options->codec, job->chunk_size,
+                      units_div_up(largest(&job->source), job->chunk_size), &job->pool, err) < 0)
+        return -1;
+    job->manifest = describe_guest(run->hypervisor, job->guest, &job->source);
+    int copied = job->source.live ? copy_saved(job, err) : copy_offline(job, err);
+    if (copied < 0 || quit_check(err) < 0)
+        return -1;
+    if (backup_set_commit(TAKE_PTR(job->set), job->manifest, err) < 0)
+        return -1;
+    note_done(job);
+    return 0;
+}
+
+int backup_guest(struct backup_run *run, struct guest *guest, bool *ret_stranded, struct err *err)
+{
+    struct job job CLEANUP(job_clear) = {
+        .run = run,
+        .guest = guest,
+        .name = guest_name(guest),
+        .started_ms = units_now_ms(),
+    };
+
+    int result = back_up(&job, err);
+    *ret_stranded = job.capture.stranded;
+    /* The next guest may want more children, and a pool in mid-image can't be used again. */
+    children_end(&run->children);
+    return result;
+}
+
+/* ---- dry run ------------------------------------------------------------------------------ */
+
+static void tell_plan(struct job *job, const struct sizing_plan *sizing)
+{
+    const struct source *source = &job->source;
+    CLEANUP_BUF struct buf text = {0};
+    struct json *fields = json_new_object();
+    struct json *disks = json_new_array();
+    char codec[CODEC_TEXT_SIZE];
+    char size[3][UNITS_TEXT_SIZE];
+
+    buf_printf(&text, "guest '%s' (%s): %zu disk%s, %s", job->name, source->status.state_text,
+               source->disk_count, source->disk_count == 1 ? "" : "s",
+               units_format_size(source->image_size, size[0]));
+    if (source->live)
+        buf_printf(&text, "; its memory (up to %s) is saved and it is down meanwhile",
+                   units_format_size(source->memory_size, size[0]));
+    for (size_t i = 0; i < source->disk_count; i++) {
+        const struct source_disk *disk = &source->disks[i];
+        struct json *entry = json_new_object();
+        buf_printf(&text, "\n  %s: %s, %s, %s", disk->target, disk->path, disk->format,
+                   units_format_size(disk->info.image_size, size[0]));
+        json_set_str(entry, "target", disk->target);
+        json_set_str(entry, "path", disk->path);
+        json_set_str(entry, "format", disk->format);
+        json_set_u64(entry, "image-size", disk->info.image_size);
+        json_add(disks, entry);
+    }
+    for (size_t i = 0; i < source->left_out_count; i++)
+        buf_printf(&text, "\n  %s: left out (%s)", source->left_out[i].target,
+                   source->left_out[i].reason);
+    codec_format(&sizing->codec, codec);
+    buf_printf(&text,
+               "\n  compression %s, chunk size %s, memory per child %s, children allowed by memory "
+               "%" PRIu64 ", children used %u: %s together",
+               codec, units_format_size(sizing->chunk_size, size[0]),
+               units_format_size(sizing->child_memory, size[1]), sizing->children_allowed,
+               sizing->children,
+               units_format_size(sizing->child_memory * sizing->children, size[2]));
+    json_set_str(fields, "guest", job->name);
+    json_set_str(fields, "state", source->status.state_text);
+    json_set(fields, "disks", disks);
+    json_set_str(fields, "compression", codec);
+    json_set_u64(fields, "chunk-size", sizing->chunk_size);
+    json_set_u64(fields, "memory-per-child", sizing->child_memory);
+    json_set_u64(fields, "children-allowed", sizing->children_allowed);
+    json_set_u64(fields, "children", sizing->children);
+    CLEANUP_FREE char *line = buf_take_str(&text);
+    report_event(job->run->report, "plan", fields, "%s", line);
+}
+
+int backup_plan_guest(struct backup_run *run, struct guest *guest, struct err *err)
+{
+    struct job job CLEANUP(job_clear) = {.run = run, .guest = guest, .name = guest_name(guest)};
+    struct sizing_plan sizing;
+
+    if (gather(&job, err) < 0 || plan(&job, &sizing, err) < 0)
+        return -1;
+    tell_plan(&job, &sizing);
+    return 0;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/children.h"
+
+int children_plan(const struct children_options *options, const struct codec_spec *codec,
+                  bool decode, uint64_t chunk_size, uint64_t chunks, struct sizing_plan *ret,
+                  struct err *err)
+{
+    struct sizing_host host;
+    const struct sizing_request request = {
+        .codec = *codec,
+        .decode = decode,
+        .chunk_size = chunk_size,
+        .memory_limit = options->memory_limit,
+        .compression_buffer = decode ? 0 : options->compression_buffer,
+        .children = options->children,
+        .image_chunks = chunks,
+    };
+
+    if (sizing_read_host(&host, err) < 0)
+        return -1;
+    return sizing_plan(&host, &request, ret, err);
+}
+
+static bool fits(const struct children *children, const struct codec_spec *codec,
+                 uint64_t chunk_size)
+{
+    const struct sizing_plan *plan = &children->plan;
+
+    return children->pool && plan->chunk_size == chunk_size && plan->codec.type == codec->type &&
+           plan->codec.level == codec->level && plan->codec.extreme == codec->extreme &&
+           children->dict_size == codec->dict_size;
+}
+
+int children_pool(struct children *children, const struct codec_spec *codec, uint64_t chunk_size,
+                  uint64_t chunks, struct pool **ret, struct err *err)
+{
+    struct sizing_plan *plan = &children->plan;
+
+    if (!fits(children, codec, chunk_size)) {
+        children_end(children);
+        if (children_plan(children->options, codec, children->decode, chunk_size, chunks, plan,
+                          err) < 0)
+            return -1;
+        const struct child_settings settings = {
+            .codec = plan->codec,
+            .decode = children->decode,
+            .chunk_size = plan->chunk_size,
+            .memory_limit = plan->encoder_memory,
+            .foreign = children->options->foreign,
+        };
+        children->dict_size = codec->dict_size;
+        children->pool = pool_new(children->spawner, &settings, plan->children, err);
+        if (!children->pool)
+            return -1;
+    }
+    *ret = children->pool;
+    return 0;
+}
+
+void children_end(struct children *children)
+{
+    pool_free(children->pool);
+    children->pool = NULL;
+}

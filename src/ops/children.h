@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The child processes of a run: how many and how large, from the options and
+ * the host, and the pool that serves images of one kind after the other.
+ */
+#pragma once
+
+#include "mtcp/pool.h"
+#include "mtcp/sizing.h"
+#include "ops/verbs.h"
+
+/* The plan for encoding with this codec, or for decoding what it made; chunks: of
+ * the largest image, 0 if not known. */
+int children_plan(const struct children_options *options, const struct codec_spec *codec,
+                  bool decode, uint64_t chunk_size, uint64_t chunks, struct sizing_plan *ret,
+                  struct err *err);
+
+/* A pool kept from image to image as long as codec and chunk size are the same. */
+struct children {
+    struct spawner *spawner;
+    const struct children_options *options;
+    struct sizing_plan plan;
+    struct pool *pool;  /* owned; NULL until the first use */
+    uint64_t dict_size; /* as asked for; the plan's may be another */
+    bool decode;
+};
+
+/* The pool for images of this codec and chunk size; borrowed from `children`. */
+int children_pool(struct children *children, const struct codec_spec *codec, uint64_t chunk_size,
+                  uint64_t chunks, struct pool **ret, struct err *err);
+/* Ends the pool; the next children_pool forks a new one. After a failed transfer
+ * a pool is good for nothing else. */
+void children_end(struct children *children);
+#define CLEANUP_CHILDREN CLEANUP(children_end)

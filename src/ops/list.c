@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/verbs.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "archive/archive.h"
+#include "base/units.h"
+#include "ops/select.h"
+
+static uint64_t stored_size(const struct manifest *manifest)
+{
+    uint64_t sum = manifest->memory ? manifest->memory->size : 0;
+
+    for (size_t i = 0; i < manifest->disk_count; i++)
+        sum += manifest->disks[i].stored.size;
+    for (size_t i = 0; i < manifest->extra_count; i++)
+        sum += manifest->extras[i].stored.size;
+    return sum;
+}
+
+static void add_stored(struct json *object, const struct manifest_stored *stored)
+{
+    char codec[CODEC_TEXT_SIZE];
+
+    json_set_str(object, "file", stored->name);
+    json_set_str(object, "compression", codec_format(&stored->codec, codec));
+    json_set_u64(object, "image-size", stored->raw_size);
+    json_set_u64(object, "stored-size", stored->size);
+}
+
+static struct json *describe_disks(const struct manifest *manifest, struct buf *text)
+{
+    struct json *disks = json_new_array();
+    char image[UNITS_TEXT_SIZE];
+    char kept[UNITS_TEXT_SIZE];
+    char codec[CODEC_TEXT_SIZE];
+
+    for (size_t i = 0; i < manifest->disk_count; i++) {
+        const struct manifest_disk *disk = &manifest->disks[i];
+        struct json *entry = json_new_object();
+        buf_printf(text, "\n  %s: %s, %s, %s in %s (%s, %s)", disk->target, disk->path,
+                   disk->format, units_format_size(disk->stored.raw_size, image), disk->stored.name,
+                   units_format_size(disk->stored.size, kept),
+                   codec_format(&disk->stored.codec, codec));
+        json_set_str(entry, "target", disk->target);
+        json_set_str(entry, "path", disk->path);
+        json_set_str(entry, "format", disk->format);
+        add_stored(entry, &disk->stored);
+        json_add(disks, entry);
+    }
+    return disks;
+}
+
+static void describe_rest(const struct manifest *manifest, struct buf *text, struct json *fields)
+{
+    struct json *left_out = json_new_array();
+    char image[UNITS_TEXT_SIZE];
+    char kept[UNITS_TEXT_SIZE];
+
+    if (manifest->memory) {
+        struct json *memory = json_new_object();
+        buf_printf(text, "\n  memory: %s in %s (%s)",
+                   units_format_size(manifest->memory->raw_size, image), manifest->memory->name,
+                   units_format_size(manifest->memory->size, kept));
+        add_stored(memory, manifest->memory);
+        json_set(fields, "memory", memory);
+    }
+    for (size_t i = 0; i < manifest->extra_count; i++)
+        buf_printf(text, "\n  %s: %s in %s", manifest->extras[i].kind, manifest->extras[i].path,
+                   manifest->extras[i].stored.name);
+    for (size_t i = 0; i < manifest->left_out_count; i++) {
+        const struct manifest_left_out *part = &manifest->left_out[i];
+        struct json *entry = json_new_object();
+        buf_printf(text, "\n  %s: not in the backup (%s)%s%s", part->target, part->reason,
+                   part->path ? ": " : "", part->path ? part->path : "");
+        json_set_str(entry, "target", part->target);
+        json_set_str(entry, "device", part->device);
+        json_set_str(entry, "path", part->path);
+        json_set_str(entry, "reason", part->reason);
+        json_add(left_out, entry);
+    }
+    json_set(fields, "left-out", left_out);
+}
+
+static void tell(const struct manifest *manifest, const struct report *report)
+{
+    CLEANUP_BUF struct buf text = {0};
+    struct json *fields = json_new_object();
+    const char *state = manifest_state_name(manifest->state);
+    const char *consistency = manifest_consistency_name(manifest->consistency);
+    char size[UNITS_TEXT_SIZE];
+
+    buf_printf(&text, "%s: %s, %s on %s (%s), %s", manifest->domain_name, manifest->time, state,
+               manifest->host, consistency, units_format_size(stored_size(manifest), size));
+    if (manifest->has_downtime)
+        buf_printf(&text, ", down for %" PRIu64 ".%03" PRIu64 " s", manifest->downtime_ms / 1000,
+                   manifest->downtime_ms % 1000);
+    json_set_str(fields, "guest", manifest->domain_name);
+    json_set_str(fields, "uuid", manifest->domain_uuid);
+    json_set_str(fields, "type", manifest->domain_type);
+    json_set_str(fields, "time", manifest->time);
+    json_set_str(fields, "host", manifest->host);
+    json_set_str(fields, "uri", manifest->uri);
+    json_set_str(fields, "state", state);
+    json_set_bool(fields, "persistent", manifest->persistent);
+    json_set_bool(fields, "autostart", manifest->autostart);
+    json_set_str(fields, "consistency", consistency);
+    if (manifest->has_downtime)
+        json_set_u64(fields, "downtime-ms", manifest->downtime_ms);
+    json_set_u64(fields, "stored-size", stored_size(manifest));
+    json_set(fields, "disks", describe_disks(manifest, &text));
+    describe_rest(manifest, &text, fields);
+    CLEANUP_FREE char *line = buf_take_str(&text);
+    report_event(report, "backup", fields, "%s", line);
+}
+
+int list_run(const struct list_options *options, const struct report *report,
+             struct outcome *ret_outcome, struct err *err)
+{
+    CLEANUP(archive_reader_closep) struct archive_reader *archive = NULL;
+    struct selection guests CLEANUP(selection_clear) = {0};
+
+    if (archive_reader_open(options->source, &archive, err) < 0)
+        return -1;
+    if (options->domains.count == 0) {
+        /* An archive without a backup is nothing to fail on. */
+        if (archive_reader_list(archive, &guests.names, &guests.count, err) < 0)
+            return -1;
+        guests.chosen = mem_array(guests.count, sizeof(*guests.chosen));
+        memset(guests.chosen, true, guests.count);
+    } else if (select_from_archive(archive, &options->domains, &(struct name_list){0}, &guests,
+                                   err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < guests.count; i++) {
+        CLEANUP(manifest_freep) struct manifest *manifest = NULL;
+        CLEANUP_ERR struct err guest_err = ERR_INIT;
+        if (!guests.chosen[i])
+            continue;
+        if (archive_reader_manifest(archive, guests.names[i], &manifest, &guest_err) == 0) {
+            tell(manifest, report);
+            ret_outcome->good++;
+            continue;
+        }
+        err_prefix(&guest_err, "guest '%s'", guests.names[i]);
+        report_failure(report, ret_outcome, guests.names[i], &guest_err);
+    }
+    return 0;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "archive/image.h"
+#include "archive/sav.h"
+#include "base/io.h"
+#include "base/process.h"
+#include "base/units.h"
+#include "ops/transfer.h"
+
+/* ---- storing --------------------------------------------------------------------------- */
+
+/* The bytes that go through the children: QEMU's stream, or a whole file of
+ * unknown layout. */
+struct stream {
+    int fd; /* owned */
+    uint64_t start;
+    uint64_t size;
+    bool opaque;
+};
+
+static void stream_close(struct stream *stream)
+{
+    if (stream->fd >= 0)
+        close(stream->fd);
+}
+
+static int file_size(int fd, uint64_t *ret, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return err_set_errno(err, errno, "cannot look at the file");
+    *ret = (uint64_t)st.st_size;
+    return 0;
+}
+
+/* Lets the program that libvirt compressed with decode the stream into a scratch
+ * file, which takes the place of the save image's own. */
+static int decode_stream(const struct memory_store *store, const char *const *argv,
+                         struct stream *stream, struct err *err)
+{
+    const char *path = backup_set_scratch_path(store->set, "stream");
+    CLEANUP_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return err_set_errno(err, errno, "%s: cannot create", path);
+    if (lseek(stream->fd, (off_t)stream->start, SEEK_SET) < 0)
+        return err_set_errno(err, errno, "cannot seek in the save image");
+    if (process_filter(argv, stream->fd, fd, err) < 0 || file_size(fd, &stream->size, err) < 0)
+        return err_prefix(err, "cannot decode the memory image that libvirt has compressed");
+    stream->start = 0;
+    close(stream->fd);
+    stream->fd = TAKE_FD(fd);
+    return 0;
+}
+
+static int open_stream(const struct memory_store *store, const char *sav_path, struct sav *sav,
+                       struct stream *stream, struct err *err)
+{
+    CLEANUP_ERR struct err sav_err = ERR_INIT;
+
+    stream->fd = open(sav_path, O_RDONLY | O_CLOEXEC);
+    if (stream->fd < 0)
+        return err_set_errno(err, errno, "%s: cannot open libvirt's save image", sav_path);
+    if (file_size(stream->fd, &stream->size, err) < 0)
+        return -1;
+    if (sav_read(stream->fd, stream->size, sav, &sav_err) < 0 && sav_err.kind != ERR_UNSUPPORTED)
+        return err_move(err, &sav_err);
+    const char *const *argv = sav_decoder_argv(sav->format);
+    if (sav_err.kind || (sav->format != SAV_RAW && !argv)) {
+        report_warning(store->report, store->guest,
+                       "libvirt's save image has a layout that this version does not know; it is "
+                       "stored as it is");
+        stream->opaque = true;
+        return 0;
+    }
+    stream->start = sav->stream_offset;
+    stream->size -= sav->stream_offset;
+    return argv ? decode_stream(store, argv, stream, err) : 0;
+}
+
+static enum sav_format format_of(enum codec_type codec)
+{
+    if (codec == CODEC_LZMA)
+        return SAV_XZ;
+    return codec == CODEC_ZSTD ? SAV_ZSTD : SAV_RAW;
+}
+
+static int write_stream(const struct memory_store *store, const struct stream *stream,
+                        const struct sav *sav, const char *path, int fd,
+                        struct manifest_stored *ret, struct err *err)
+{
+    CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
+    CLEANUP_BUF struct buf head = {0};
+    struct codec_spec codec = store->codec;
+    struct transfer transfer = {
+        .pool = store->pool,
+        .report = store->report,
+        .guest = store->guest,
+        .what = "memory",
+        .stored_path = path,
+    };
+
+    if (!stream->opaque && sav_format_head(sav->xml, sav->cookie, store->running,
+                                           format_of(codec.type), &head, err) < 0)
+        return -1;
+    if (image_writer_new(fd, &codec, store->chunk_size, stream->size, head.data, head.len, &writer,
+                         err) < 0)
+        return err_prefix(err, "%s", path);
+    if (transfer_file_in(&transfer, stream->fd, stream->start, stream->size, store->chunk_size,
+                         writer, err) < 0)
+        return -1;
+    if (image_writer_finish(writer, ret, err) < 0)
+        return err_prefix(err, "%s", path);
+    return 0;
+}
+
+int memory_store(const struct memory_store *store, const char *sav_path,
+                 struct manifest_stored *ret, struct err *err)
+{
+    struct stream stream CLEANUP(stream_close) = {.fd = -1};
+    CLEANUP_SAV struct sav sav = {0};
+    CLEANUP_FREE char *name = archive_memory_name(store->guest, err);
+    int fd = -1;
+
+    if (!name || open_stream(store, sav_path, &sav, &stream, err) < 0 ||
+        backup_set_create(store->set, name, &fd, err) < 0)
+        return -1;
+    CLEANUP_FREE char *path = mem_printf("%s/%s", archive_writer_path(store->archive), name);
+    if (write_stream(store, &stream, &sav, path, fd, ret, err) < 0)
+        return -1;
+    ret->name = TAKE_PTR(name);
+    return 0;
+}
+
+/* ---- restoring -------------------------------------------------------------------------- */
+
+struct stored_memory {
+    int fd; /* owned */
+    struct sav sav;
+    bool opaque;
+    struct image_reader *reader;
+};
+
+static void stored_memory_clear(struct stored_memory *memory)
+{
+    image_reader_free(memory->reader);
+    sav_clear(&memory->sav);
+    if (memory->fd >= 0)
+        close(memory->fd);
+}
+
+static int open_stored(const struct memory_restore *restore, struct stored_memory *memory,
+                       struct err *err)
+{
+    const struct manifest_stored *stored = restore->stored;
+    CLEANUP_ERR struct err sav_err = ERR_INIT;
+
+    if (archive_reader_open_file(restore->archive, stored, &memory->fd, err) < 0)
+        return -1;
+    /* The head is outside the content digest: it counts only after this. */
+    if (image_check_file(memory->fd, stored, err) < 0)
+        return -1;
+    if (sav_read(memory->fd, stored->size, &memory->sav, &sav_err) < 0) {
+        if (sav_err.kind != ERR_UNSUPPORTED)
+            return err_move(err, &sav_err);
+        memory->opaque = true;
+    }
+    memory->opaque =
+        memory->opaque || (stored->codec.type == CODEC_NONE && stored->raw_size == stored->size);
+    return image_reader_new(memory->fd, stored, memory->opaque ? 0 : memory->sav.stream_offset,
+                            &memory->reader, err);
+}
+
+static int with_pool(const struct memory_restore *restore, const char *stored_path,
+                     struct transfer *ret, struct err *err)
+{
+    const struct manifest_stored *stored = restore->stored;
+
+    *ret = (struct transfer){
+        .report = restore->report,
+        .guest = restore->guest,
+        .what = "memory",
+        .stored_path = stored_path,
+    };
+    return children_pool(restore->children, &stored->codec, stored->chunk_size, 0, &ret->pool, err);
+}
+
+static int write_image(const struct memory_restore *restore, struct stored_memory *memory,
+                       struct transfer *transfer, int fd, const char *xml, bool running,
+                       struct err *err)
+{
+    CLEANUP_BUF struct buf head = {0};
+
+    if (!memory->opaque &&
+        sav_format_head(xml, memory->sav.cookie, running, SAV_RAW, &head, err) < 0)
+        return -1;
+    if (io_write(fd, head.data, head.len, err) < 0)
+        return -1;
+    if (ftruncate(fd, (off_t)(head.len + restore->stored->raw_size)) < 0)
+        return err_set_errno(err, errno, "cannot give it its size");
+    if (transfer_file_out(transfer, memory->reader, restore->stored, fd, head.len, err) < 0)
+        return -1;
+    return io_sync(fd, err);
+}
+
+int memory_restore(const struct memory_restore *restore, const char *path, const char *xml,
+                   bool running, struct err *err)
+{
+    struct stored_memory memory CLEANUP(stored_memory_clear) = {.fd = -1};
+    CLEANUP_FREE char *stored_path =
+        mem_printf("%s/%s", archive_reader_path(restore->archive), restore->stored->name);
+    struct transfer transfer;
+
+    if (open_stored(restore, &memory, err) < 0)
+        return err_prefix(err, "%s", stored_path);
+    if (with_pool(restore, stored_path, &transfer, err) < 0)
+        return -1;
+    CLEANUP_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_set_errno(err, errno, "%s: cannot create", path);
+    if (write_image(restore, &memory, &transfer, fd, xml, running, err) < 0) {
+        (void)unlink(path);
+        return err_prefix(err, "%s", path);
+    }
+    return 0;
+}
+
+int memory_verify(const struct memory_restore *restore, struct err *err)
+{
+    struct stored_memory memory CLEANUP(stored_memory_clear) = {.fd = -1};
+    CLEANUP_FREE char *stored_path =
+        mem_printf("%s/%s", archive_reader_path(restore->archive), restore->stored->name);
+    struct transfer transfer;
+
+    if (open_stored(restore, &memory, err) < 0)
+        return err_prefix(err, "%s", stored_path);
+    if (with_pool(restore, stored_path, &transfer, err) < 0)
+        return -1;
+    return transfer_check(&transfer, memory.reader, restore->stored, err);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The guest's memory: from the save image that libvirt made to the stored .sav,
+ * and from there to a save image that resumes the restored guest.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "archive/archive.h"
+#include "archive/manifest.h"
+#include "base/err.h"
+#include "mtcp/pool.h"
+#include "ops/children.h"
+#include "ops/report.h"
+
+struct memory_store {
+    struct pool *pool;
+    const struct report *report;
+    const char *guest;
+    struct archive_writer *archive;
+    struct backup_set *set;
+    struct codec_spec codec;
+    uint64_t chunk_size;
+    bool running; /* what the header will say: resume running, not paused */
+};
+
+/* Stores the save image at sav_path as "<guest>.sav" of the set. One that libvirt
+ * has compressed is decoded first. One of an unknown layout is stored as it is,
+ * with a notice. */
+int memory_store(const struct memory_store *store, const char *sav_path,
+                 struct manifest_stored *ret, struct err *err);
+
+struct memory_restore {
+    struct children *children;
+    const struct report *report;
+    const char *guest;
+    struct archive_reader *archive;
+    const struct manifest_stored *stored;
+};
+
+/* Writes an uncompressed save image with this XML in place of the stored one's to
+ * a new file at `path` (exists: refused; removed again on failure). */
+int memory_restore(const struct memory_restore *restore, const char *path, const char *xml,
+                   bool running, struct err *err);
+/* Decodes it all and compares with the manifest. */
+int memory_verify(const struct memory_restore *restore, struct err *err);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Where the files of a restored guest go, and its XML with those places in it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "archive/manifest.h"
+#include "base/xml.h"
+#include "ops/verbs.h"
+
+struct placed_disk {
+    const struct manifest_disk *disk; /* borrowed from the manifest */
+    char *path;                       /* absolute */
+    bool block_device;
+};
+
+struct placement {
+    char *name;   /* of the restored guest */
+    bool renamed; /* --new-name: new UUID and MACs, no memory */
+    struct placed_disk *disks;
+    size_t disk_count;
+    char *nvram;  /* NULL: none */
+    char *memory; /* the save image to be written; NULL: none */
+    char *xml;    /* where a transient guest's XML goes when it is not started */
+};
+
+/* Chooses all places below options->destination (an absolute path) and refuses
+ * what exists already. A disk keeps its base name; "<guest>-<target>.<format>" is
+ * used where another disk of the guest has that name, for what was a block device,
+ * and under a new name. */
+int placement_make(const struct manifest *manifest, const struct restore_options *options,
+                   struct placement *ret, struct err *err);
+void placement_clear(struct placement *placement);
+#define CLEANUP_PLACEMENT CLEANUP(placement_clear)
+
+/* `domain` (the manifest's definition or its live XML) as it is to be on this
+ * host: our metadata gone, each restored file's path changed wherever it stands,
+ * renamed if so asked. NULL on failure. */
+struct xml_doc *placement_rewrite(const struct placement *placement,
+                                  const struct manifest *manifest, const struct xml_doc *domain,
+                                  struct err *err);

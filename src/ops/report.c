@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/report.h"
+
+#include <stdarg.h>
+
+#include "base/cleanup.h"
+
+void report_failure(const struct report *report, struct outcome *outcome, const char *guest,
+                    const struct err *err)
+{
+    struct json *fields = json_new_object();
+
+    outcome->failed++;
+    json_set_str(fields, "guest", guest);
+    json_set_str(fields, "kind", err_kind_name(err->kind));
+    json_set_str(fields, "error", err->text);
+    report->event(report->opaque, "guest-failed", fields, err->text);
+}
+
+void report_event(const struct report *report, const char *event, struct json *fields,
+                  const char *format, ...)
+{
+    CLEANUP_FREE char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    va_end(args);
+    report->event(report->opaque, event, fields ? fields : json_new_object(), text);
+}
+
+void report_warning(const struct report *report, const char *guest, const char *format, ...)
+{
+    CLEANUP_FREE char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    va_end(args);
+    struct json *fields = json_new_object();
+    json_set_str(fields, "guest", guest);
+    json_set_str(fields, "warning", text);
+    CLEANUP_FREE char *line = guest ? mem_printf("guest '%s': %s", guest, text) : mem_strdup(text);
+    report->event(report->opaque, "warning", fields, line);
+}

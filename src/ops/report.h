@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What a verb tells while it works. The verbs know no output format: cli shows
+ * each event as a line of text or as one JSON object.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/json.h"
+
+struct progress {
+    const char *guest;
+    const char *what; /* "vda", "memory" */
+    uint64_t done;    /* raw bytes */
+    uint64_t total;   /* raw bytes; of this disk or memory */
+    uint64_t stored;  /* bytes written to, or read from, the archive for them */
+    uint64_t elapsed_ms;
+};
+
+struct report {
+    void *opaque;
+    /* `event` is a stable word ("guest-done"); fields is an object that the callee
+     * frees, without the event's name in it; text is the line for people, NULL
+     * when there is nothing to tell them. */
+    void (*event)(void *opaque, const char *event, struct json *fields, const char *text);
+    /* About five times a second. */
+    void (*progress)(void *opaque, const struct progress *progress);
+};
+
+/* How a run over several guests came out. */
+struct outcome {
+    unsigned good;
+    unsigned failed;
+    bool damaged;  /* verify found damage */
+    bool stranded; /* a guest could not be put back into its former state */
+    int signal;    /* the run was stopped by this signal; 0: it was not */
+};
+
+/* Event "guest-failed" with the error's text and kind; counts it in outcome. */
+void report_failure(const struct report *report, struct outcome *outcome, const char *guest,
+                    const struct err *err);
+/* Takes ownership of fields (NULL: none). */
+void report_event(const struct report *report, const char *event, struct json *fields,
+                  const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Event "warning": a line for people on stderr, and an object. */
+void report_warning(const struct report *report, const char *guest, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));

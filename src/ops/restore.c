@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/restore_guest.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/quit.h"
+#include "ops/select.h"
+
+static int choose(struct archive_reader *archive, const struct restore_options *options,
+                  struct selection *guests, struct err *err)
+{
+    size_t chosen = 0;
+
+    if (select_from_archive(archive, &options->domains, &options->exclude_domains, guests, err) < 0)
+        return -1;
+    for (size_t i = 0; i < guests->count; i++)
+        chosen += guests->chosen[i];
+    if (chosen > 1 && (options->new_name || options->map_count || options->disks.count))
+        return err_set(err, ERR_USAGE,
+                       "--new-name, --disk-map and --disks are about one guest; name it with "
+                       "--domain-names");
+    return 0;
+}
+
+/* The folder for the restored disks. QEMU runs as another user than root and must
+ * be able to search it, hence 0711 for root: a path through, nothing to list. */
+static int make_destination(const char *path, bool dry_run, char **ret_absolute, bool *ret_made,
+                            struct err *err)
+{
+    if (!dry_run && mkdir(path, 0700) == 0) {
+        *ret_made = true;
+        if (geteuid() == 0 && chmod(path, 0711) < 0)
+            return err_set_errno(err, errno, "%s: cannot set its mode", path);
+    } else if (!dry_run && errno != EEXIST) {
+        return err_set_errno(err, errno, "%s: cannot make the folder", path);
+    }
+    *ret_absolute = realpath(path, NULL);
+    if (!*ret_absolute && dry_run && *path == '/')
+        *ret_absolute = mem_strdup(path);
+    if (!*ret_absolute)
+        return err_set_errno(err, errno, "%s: cannot find the folder", path);
+    struct stat st;
+    if (stat(*ret_absolute, &st) == 0 && !S_ISDIR(st.st_mode))
+        return err_set(err, ERR_USAGE, "%s is not a folder", path);
+    return 0;
+}
+
+static int take_guests(struct restore_run *run, const struct selection *guests,
+                       struct outcome *outcome, struct err *err)
+{
+    for (size_t i = 0; i < guests->count; i++) {
+        CLEANUP_ERR struct err guest_err = ERR_INIT;
+        if (!guests->chosen[i])
+            continue;
+        if (quit_check(err) < 0)
+            return -1;
+        if (restore_guest(run, guests->names[i], &guest_err) == 0) {
+            outcome->good++;
+            continue;
+        }
+        err_prefix(&guest_err, "guest '%s'", guests->names[i]);
+        if (guest_err.kind == ERR_CANCELLED) {
+            outcome->failed++;
+            return err_move(err, &guest_err);
+        }
+        report_failure(run->report, outcome, guests->names[i], &guest_err);
+    }
+    return 0;
+}
+
+static void run_clear(struct restore_run *run)
+{
+    children_end(&run->children);
+    hypervisor_close(run->hypervisor);
+    archive_reader_close(run->archive);
+}
+
+int restore_run(const struct restore_options *options, struct spawner *spawner,
+                const struct report *report, struct outcome *ret_outcome, struct err *err)
+{
+    struct restore_options placed = *options;
+    CLEANUP_FREE char *destination = NULL;
+    struct selection guests CLEANUP(selection_clear) = {0};
+    bool made = false;
+    struct restore_run run CLEANUP(run_clear) = {
+        .options = &placed,
+        .report = report,
+        .children = {.spawner = spawner, .options = &options->children, .decode = true},
+    };
+
+    if (archive_reader_open(options->source, &run.archive, err) < 0 ||
+        choose(run.archive, options, &guests, err) < 0)
+        return -1;
+    if (!options->disks.count && hypervisor_open(options->uri, &run.hypervisor, err) < 0)
+        return -1;
+    if (make_destination(options->destination, options->dry_run, &destination, &made, err) < 0)
+        return -1;
+    placed.destination = destination;
+    int result = take_guests(&run, &guests, ret_outcome, err);
+    if (made && ret_outcome->good == 0)
+        (void)rmdir(destination); /* only if it is empty */
+    ret_outcome->signal = quit_requested();
+    return result;
+}

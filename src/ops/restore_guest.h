@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The way back of one guest. What was begun and can't be finished is undone:
+ * files are removed, a replaced definition comes back. Only when everything is
+ * there and the guest just can't be started are the files kept, and the error
+ * says how to start it.
+ */
+#pragma once
+
+#include "archive/archive.h"
+#include "guest/guest.h"
+#include "ops/children.h"
+#include "ops/verbs.h"
+
+struct restore_run {
+    const struct restore_options *options; /* destination made absolute */
+    const struct report *report;
+    struct archive_reader *archive;
+    struct hypervisor *hypervisor; /* NULL: --disks, no guest is touched */
+    struct children children;
+    bool owner_said; /* that owners could not be put back */
+};
+
+int restore_guest(struct restore_run *run, const char *name, struct err *err);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What of a guest goes into its backup: its disks, found and looked at, and what
+ * is left out and why. Everything that can be refused is refused here, before
+ * the guest is touched.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "archive/manifest.h"
+#include "base/xml.h"
+#include "disk/image.h"
+#include "guest/guest.h"
+#include "ops/verbs.h"
+
+struct source_disk {
+    char *target;
+    char *type; /* file, block, volume */
+    char *path; /* on this host; a volume's is resolved */
+    char *pool; /* volume disks, else NULL */
+    char *volume;
+    char *format;
+    struct disk_info info;
+};
+
+struct source {
+    struct guest_status status;
+    struct xml_doc *definition; /* as the guest will next start, without our metadata */
+    struct xml_doc *live;       /* as it runs now; NULL when it is shut off */
+    struct source_disk *disks;
+    size_t disk_count;
+    struct manifest_left_out *left_out;
+    size_t left_out_count;
+    char *nvram; /* path of the UEFI variables; NULL: none */
+    const char *nvram_format;
+    uint64_t memory_size; /* bytes of the guest's memory; 0 when shut off */
+    uint64_t image_size;  /* of all disks */
+    uint64_t largest_image;
+};
+
+struct source_request {
+    const struct name_list *exclude_disks;
+    const char *destination;
+};
+
+int source_gather(struct hypervisor *hypervisor, struct guest *guest,
+                  const struct source_request *request, struct source *ret, struct err *err);
+void source_clear(struct source *source);
+#define CLEANUP_SOURCE CLEANUP(source_clear)

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/target.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "guest/definition.h"
+
+/* ---- is the place free? ------------------------------------------------------------------ */
+
+static int find(struct hypervisor *hypervisor, const char *name, const char *uuid,
+                struct guest **ret, struct err *err)
+{
+    CLEANUP_ERR struct err find_err = ERR_INIT;
+    int found = name ? guest_find(hypervisor, name, ret, &find_err)
+                     : guest_find_uuid(hypervisor, uuid, ret, &find_err);
+
+    if (found == 0 || find_err.kind == ERR_NOT_FOUND)
+        return 0;
+    return err_move(err, &find_err);
+}
+
+static int check_replaceable(struct guest *guest, bool replace, struct err *err)
+{
+    struct guest_status status;
+
+    if (!replace)
+        return err_set(err, ERR_EXISTS,
+                       "guest '%s' (UUID %s) exists already; restore beside it with --new-name, or "
+                       "in its place with --replace once it is shut off",
+                       guest_name(guest), guest_uuid(guest));
+    if (guest_get_status(guest, &status, err) < 0)
+        return -1;
+    if (status.state != GUEST_SHUT_OFF)
+        return err_set(err, ERR_EXISTS, "guest '%s' is %s; shut it off before it is replaced",
+                       guest_name(guest), status.state_text);
+    if (status.managed_save)
+        return err_set(err, ERR_EXISTS,
+                       "guest '%s' has a managed-save image; remove it with `virsh "
+                       "managedsave-remove` before the guest is replaced",
+                       guest_name(guest));
+    return 0;
+}
+
+static int check_guest(struct target *target, struct hypervisor *hypervisor,
+                       const struct placement *placement, const struct manifest *manifest,
+                       bool replace, struct err *err)
+{
+    CLEANUP(guest_freep) struct guest *by_name = NULL;
+    CLEANUP(guest_freep) struct guest *by_uuid = NULL;
+
+    if (find(hypervisor, placement->name, NULL, &by_name, err) < 0)
+        return -1;
+    if (!placement->renamed && find(hypervisor, NULL, manifest->domain_uuid, &by_uuid, err) < 0)
+        return -1;
+    if (by_name && by_uuid && strcmp(guest_uuid(by_name), guest_uuid(by_uuid)) != 0)
+        return err_set(err, ERR_EXISTS,
+                       "its name is taken by one guest and its UUID by another, '%s'; restore it "
+                       "with --new-name",
+                       guest_name(by_uuid));
+    target->replaced = by_name ? TAKE_PTR(by_name) : TAKE_PTR(by_uuid);
+    return target->replaced ? check_replaceable(target->replaced, replace, err) : 0;
+}
+
+/* ---- is a block device in use by a guest? -------------------------------------------------- */
+
+static bool uses_device(const struct xml_doc *domain, const struct stat *device)
+{
+    CLEANUP_DEFINITION_DISKS struct definition_disks disks = {0};
+    struct stat st;
+
+    if (definition_read_disks(domain, &disks, NULL) < 0)
+        return false;
+    for (size_t i = 0; i < disks.count; i++)
+        if (disks.disks[i].path && stat(disks.disks[i].path, &st) == 0 && S_ISBLK(st.st_mode) &&
+            st.st_rdev == device->st_rdev)
+            return true;
+    return false;
+}
+
+static bool guest_uses(struct guest *guest, const struct stat *device)
+{
+    static const enum guest_xml_kind kinds[] = {GUEST_XML_PERSISTENT, GUEST_XML_LIVE};
+
+    for (size_t i = 0; i < 2; i++) {
+        CLEANUP_FREE char *text = NULL;
+        CLEANUP(xml_freep) struct xml_doc *doc = NULL;
+        if (guest_get_xml(guest, kinds[i], &text, NULL) < 0)
+            continue;
+        doc = xml_parse(text, strlen(text), NULL);
+        if (doc && uses_device(doc, device))
+            return true;
+    }
+    return false;
+}
+
+static int check_device(const struct target *target, struct guest **guests, size_t count,
+                        const char *path, struct err *err)
+{
+    struct stat device;
+
+    if (stat(path, &device) < 0)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        bool own =
+            target->replaced && strcmp(guest_uuid(guests[i]), guest_uuid(target->replaced)) == 0;
+        if (!own && guest_uses(guests[i], &device))
+            return err_set(err, ERR_BUSY, "%s is a disk of guest '%s'; choose another device", path,
+                           guest_name(guests[i]));
+    }
+    return 0;
+}
+
+static int check_devices(const struct target *target, struct hypervisor *hypervisor,
+                         const struct placement *placement, struct err *err)
+{
+    struct guest **guests = NULL;
+    size_t count = 0;
+    int result = 0;
+
+    if (hypervisor_list(hypervisor, &guests, &count, err) < 0)
+        return -1;
+    for (size_t i = 0; result == 0 && i < placement->disk_count; i++)
+        if (placement->disks[i].block_device)
+            result = check_device(target, guests, count, placement->disks[i].path, err);
+    guest_list_free(guests, count);
+    return result;
+}
+
+int target_check(struct target *target, struct hypervisor *hypervisor,
+                 const struct placement *placement, const struct manifest *manifest, bool replace,
+                 struct err *err)
+{
+    if (check_guest(target, hypervisor, placement, manifest, replace, err) < 0)
+        return -1;
+    return check_devices(target, hypervisor, placement, err);
+}
+
+/* ---- define, undo ------------------------------------------------------------------------------ */
+
+static int remember_old(struct target *target, struct err *err)
+{
+    struct guest_status status;
+
+    if (guest_get_xml(target->replaced, GUEST_XML_PERSISTENT, &target->old_xml, err) < 0 ||
+        guest_get_status(target->replaced, &status, err) < 0)
+        return -1;
+    target->old_autostart = status.autostart;
+    /* Another UUID under this name, or another name of this UUID, would be in the way. */
+    if (guest_undefine(target->replaced, err) < 0)
+        return -1;
+    target->removed = true;
+    return 0;
+}
+
+int target_define(struct target *target, struct hypervisor *hypervisor, const char *xml,
+                  bool autostart, struct err *err)
+{
+    if (target->replaced && remember_old(target, err) < 0)
+        return err_prefix(err, "cannot replace guest '%s'", guest_name(target->replaced));
+    if (guest_define(hypervisor, xml, &target->guest, err) < 0)
+        return err_prefix(err, "cannot define it");
+    if (guest_set_autostart(target->guest, autostart, err) < 0)
+        return err_prefix(err, "cannot set its autostart flag");
+    return 0;
+}
+
+void target_keep(struct target *target)
+{
+    guest_free(target->guest);
+    target->guest = NULL;
+    target->removed = false;
+}
+
+int target_undo(struct target *target, struct hypervisor *hypervisor, struct err *err)
+{
+    CLEANUP(guest_freep) struct guest *old = NULL;
+    int result = 0;
+
+    if (target->guest && guest_undefine(target->guest, err) < 0)
+        result = err_prefix(err, "its new definition could not be removed again");
+    if (!target->removed)
+        return result;
+    if (guest_define(hypervisor, target->old_xml, &old, err) < 0)
+        return err_prefix(err, "the former definition of guest '%s' could not be brought back",
+                          guest_name(target->replaced));
+    if (target->old_autostart && guest_set_autostart(old, true, err) < 0)
+        return err_prefix(err, "the autostart flag of guest '%s' could not be set again",
+                          guest_name(target->replaced));
+    return result;
+}
+
+void target_clear(struct target *target)
+{
+    guest_free(target->guest);
+    guest_free(target->replaced);
+    free(target->old_xml);
+    *target = (struct target){0};
+}
+
+/* ---- what this host lacks ------------------------------------------------------------------------- */
+
+static bool is_there(struct hypervisor *hypervisor, const struct reference *reference)
+{
+    switch (reference->kind) {
+    case REF_NETWORK:
+        return hypervisor_has(hypervisor, HOST_NETWORK, reference->name);
+    case REF_INTERFACE:
+        return hypervisor_has(hypervisor, HOST_INTERFACE, reference->name);
+    case REF_NWFILTER:
+        return hypervisor_has(hypervisor, HOST_NWFILTER, reference->name);
+    case REF_DEVICE: /* the same address may be another device here */
+        return false;
+    case REF_POOL:
+        return hypervisor_has(hypervisor, HOST_POOL, reference->name);
+    case REF_SECRET_UUID:
+        return hypervisor_has(hypervisor, HOST_SECRET_UUID, reference->name);
+    case REF_SECRET_USAGE:
+        return hypervisor_has(hypervisor, HOST_SECRET_USAGE, reference->name);
+    case REF_FILE:
+        return access(reference->name, F_OK) == 0;
+    }
+    return true;
+}
+
+static const char *kind_text(enum reference_kind kind)
+{
+    static const char *const texts[] = {
+        [REF_NETWORK] = "network",         [REF_INTERFACE] = "bridge or interface",
+        [REF_NWFILTER] = "network filter", [REF_DEVICE] = "host device",
+        [REF_POOL] = "storage pool",       [REF_SECRET_UUID] = "secret",
+        [REF_SECRET_USAGE] = "secret for", [REF_FILE] = "file",
+    };
+
+    return texts[kind];
+}
+
+void target_list_missing(struct hypervisor *hypervisor, const struct report *report,
+                         const char *name, const struct xml_doc *definition,
+                         const struct manifest *manifest)
+{
+    struct reference *references = NULL;
+    size_t count = 0;
+    CLEANUP_FREE const char **restored = mem_array(manifest->disk_count, sizeof(*restored));
+
+    for (size_t i = 0; i < manifest->disk_count; i++)
+        restored[i] = manifest->disks[i].target;
+    if (definition_references(definition, restored, manifest->disk_count, &references, &count,
+                              NULL) < 0)
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (references[i].kind == REF_DEVICE)
+            report_warning(report, name,
+                           "it uses the host device %s (%s): make sure that this host has it",
+                           references[i].name, references[i].use);
+        else if (!is_there(hypervisor, &references[i]))
+            report_warning(report, name, "this host lacks the %s '%s' (%s), which the guest needs",
+                           kind_text(references[i].kind), references[i].name, references[i].use);
+    definition_references_free(references, count);
+}

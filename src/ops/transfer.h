@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Where disks, MTCP and archive meet: each function plugs one thing into the
+ * chunk source of a pool, another into its sink, and runs it.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "archive/image.h"
+#include "disk/reader.h"
+#include "disk/writer.h"
+#include "mtcp/pool.h"
+#include "ops/report.h"
+
+struct transfer {
+    struct pool *pool;
+    const struct report *report;
+    const char *guest;
+    const char *what;        /* "vda", "memory": for progress */
+    const char *stored_path; /* of the file in the archive, for errors about it */
+    struct pool_stats stats; /* added up over all transfers made with this struct */
+};
+
+/* The guest-visible bytes of a disk into a stored image. */
+int transfer_disk_in(struct transfer *transfer, struct disk_reader *reader, uint64_t chunk_size,
+                     struct image_writer *writer, struct err *err);
+
+/* Bytes [start, start + size) of a file into a stored image. */
+int transfer_file_in(struct transfer *transfer, int fd, uint64_t start, uint64_t size,
+                     uint64_t chunk_size, struct image_writer *writer, struct err *err);
+
+/* A stored image back into a disk, into a file at an offset, or nowhere: decoded
+ * only. The content digest is compared with the manifest's at the end (corrupt
+ * if it differs). */
+int transfer_disk_out(struct transfer *transfer, struct image_reader *reader,
+                      const struct manifest_stored *stored, struct disk_writer *writer,
+                      struct err *err);
+int transfer_file_out(struct transfer *transfer, struct image_reader *reader,
+                      const struct manifest_stored *stored, int fd, uint64_t offset,
+                      struct err *err);
+int transfer_check(struct transfer *transfer, struct image_reader *reader,
+                   const struct manifest_stored *stored, struct err *err);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The verbs, as functions. Each takes its options and a report, works through
+ * the guests, and gives back an outcome. A return of -1 is an error of the run
+ * as a whole (nothing, or nothing more, was done); what befalls one guest is
+ * reported as an event and counted in the outcome, and the next guest is taken.
+ * The options borrow their texts.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "mtcp/spawner.h"
+#include "ops/report.h"
+
+struct name_list {
+    const char *const *names;
+    size_t count;
+};
+
+/* Options that shape the child processes. */
+struct children_options {
+    unsigned children;           /* 0: as many as bring speed */
+    uint64_t memory_limit;       /* bytes; 0: none */
+    uint64_t compression_buffer; /* bytes; 0: the level's own */
+    uint64_t chunk_size;         /* bytes; 0: the codec's default */
+    bool foreign;                /* --child-command was given: children speak C */
+};
+
+enum guest_memory {
+    GUEST_MEMORY_AUTO,
+    GUEST_MEMORY_SAVE,
+};
+
+struct backup_options {
+    const char *destination;
+    const char *uri;          /* NULL: libvirt's default */
+    struct name_list domains; /* empty: all */
+    struct name_list exclude_domains;
+    struct name_list exclude_disks; /* "vdb" in every guest, or "GUEST:vdb" */
+    struct codec_spec codec;
+    enum guest_memory guest_memory;
+    struct children_options children;
+    bool replace;
+    bool dry_run;
+};
+
+int backup_run(const struct backup_options *options, struct spawner *spawner,
+               const struct report *report, struct outcome *ret_outcome, struct err *err);
+
+struct disk_map {
+    const char *target; /* vda */
+    const char *path;   /* an existing block device, or a file to be made */
+};
+
+struct restore_options {
+    const char *source;
+    const char *destination;
+    const char *uri;
+    struct name_list domains;
+    struct name_list exclude_domains;
+    struct name_list disks; /* empty: all, and the guest is defined */
+    const struct disk_map *maps;
+    size_t map_count;
+    const char *new_name; /* NULL: its own */
+    struct children_options children;
+    bool allow_autorun;
+    bool replace;
+    bool dry_run;
+};
+
+int restore_run(const struct restore_options *options, struct spawner *spawner,
+                const struct report *report, struct outcome *ret_outcome, struct err *err);
+
+struct verify_options {
+    const char *source;
+    struct name_list domains;
+    struct name_list exclude_domains;
+    struct children_options children;
+};
+
+int verify_run(const struct verify_options *options, struct spawner *spawner,
+               const struct report *report, struct outcome *ret_outcome, struct err *err);
+
+struct list_options {
+    const char *source;
+    struct name_list domains;
+};
+
+/* One event "backup" a guest, with a text block of several lines. */
+int list_run(const struct list_options *options, const struct report *report,
+             struct outcome *ret_outcome, struct err *err);
