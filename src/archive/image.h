@@ -2,7 +2,8 @@
  *
  * Stored images: results of chunks in, a file's bytes out, and back. Knows the
  * codecs' framing, never compresses. Serves disks and memory streams (which
- * start behind a save image's header).
+ * start behind a save image's header). What is written or read does not pile up
+ * in the page cache. Errors name no file: the caller prefixes.
  */
 #pragma once
 
@@ -10,29 +11,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "archive/content_digest.h"
 #include "archive/manifest.h"
 #include "codec/codec.h"
-#include "codec/container.h"
-
-/* ---- content digest: SHA-256 over the digests of the chunks, in order ------ */
-
-struct content_digest;
-struct content_digest *content_digest_new(void);
-void content_digest_add(struct content_digest *content, const uint8_t sha256[static DIGEST_SIZE]);
-void content_digest_finish(struct content_digest *content, uint8_t ret[static DIGEST_SIZE]);
-void content_digest_free(struct content_digest *content);
-DEFINE_CLEANUP(struct content_digest *, content_digest_freep, content_digest_free)
 
 /* ---- writing --------------------------------------------------------------- */
 
 struct image_writer;
 
-/* Writes to fd (borrowed) from its current end: `head` (head_len bytes, may be 0)
- * first - it counts in size and SHA-256 of the stored file. A raw image becomes a
- * sparse file of head_len + raw_size bytes; only where head_len is 0. */
+/* Writes to fd, an empty file (borrowed; its file offset is not used): `head`
+ * (head_len bytes, may be 0) first - it counts in size and SHA-256 of the stored
+ * file. Without a head, an image of codec none becomes a sparse file, which has no
+ * SHA-256 (holes would have to be hashed; the content digest covers every byte);
+ * behind a head it is written in full, and has one. */
 int image_writer_new(int fd, const struct codec_spec *codec, uint64_t chunk_size, uint64_t raw_size,
                      const void *head, size_t head_len, struct image_writer **ret, struct err *err);
-/* The result of the next chunk, in id order. */
+/* The result of the next chunk, in id order. It may come from a foreign child: a
+ * result that is not what codec/result.h says, of another length than the chunk,
+ * or without a digest is refused (corrupt). After a failure the writer is good
+ * only for image_writer_free. */
 int image_writer_put(struct image_writer *writer, const void *result, size_t len, struct err *err);
 /* Refused (internal) unless exactly raw_size bytes were put. Fills size, sha256,
  * has_sha256, codec, chunk_size, raw_size, content; leaves name alone. */
@@ -44,15 +41,17 @@ DEFINE_CLEANUP(struct image_writer *, image_writer_freep, image_writer_free)
 
 struct image_reader;
 
-/* Reads the image at [start, end) of fd (borrowed), as the manifest describes it.
- * The index of the file is checked against raw_size and chunk_size: every chunk
- * is made of whole blocks. */
+/* Reads the image at [start, stored->size) of fd (borrowed; its file offset is
+ * moved), as the manifest describes it; stored is copied. The index of the file is
+ * checked against raw_size and chunk_size: every chunk is made of whole blocks
+ * (corrupt if not). */
 int image_reader_new(int fd, const struct manifest_stored *stored, uint64_t start,
                      struct image_reader **ret, struct err *err);
 uint64_t image_reader_chunk_count(const struct image_reader *reader);
 /* True if the chunk is known to be all zeros without decoding it (a hole). */
 int image_reader_is_zero(struct image_reader *reader, uint64_t id, bool *ret_zero, struct err *err);
-/* The chunk as a result, ready for a decoding child. */
+/* The chunk as a result, ready for a decoding child; its digest is not known (all
+ * zeros). cap: codec_result_bound; a chunk that takes more is corrupt. */
 int image_reader_read(struct image_reader *reader, uint64_t id, void *ret_result, size_t cap,
                       size_t *ret_len, struct err *err);
 void image_reader_free(struct image_reader *reader);

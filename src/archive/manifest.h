@@ -15,7 +15,8 @@
 #include "base/xml.h"
 #include "codec/codec.h"
 
-#define MANIFEST_NS "urn:virt-backup:manifest:1"
+#define MANIFEST_NS_BASE "urn:virt-backup:manifest:"
+#define MANIFEST_NS MANIFEST_NS_BASE "1"
 #define MANIFEST_PREFIX "vb"
 #define MANIFEST_FORMAT_VERSION 1
 
@@ -48,7 +49,7 @@ struct manifest_stored {
     uint64_t size;               /* of the stored file (a raw image's apparent size) */
     bool has_sha256;             /* false for raw images: the content digest covers every byte */
     uint8_t sha256[DIGEST_SIZE]; /* of the whole stored file */
-    struct codec_spec codec;     /* compression */
+    struct codec_spec codec;     /* compression; dict_size only where it is not the level's own */
     uint64_t chunk_size;
     uint64_t raw_size;            /* bytes of the image, of the memory stream, of the nvram file */
     uint8_t content[DIGEST_SIZE]; /* SHA-256 over the chunks' SHA-256 digests */
@@ -73,7 +74,8 @@ struct manifest_disk {
     struct manifest_stored stored; /* raw_size is the image (guest-visible) size */
 };
 
-/* NVRAM, TPM state: small files beside the disks, stored uncompressed. */
+/* NVRAM, TPM state: small files beside the disks, stored as they are: codec none,
+ * has_sha256. */
 struct manifest_extra {
     char *kind;   /* "nvram", "tpm" */
     char *path;   /* original path */
@@ -124,19 +126,34 @@ DEFINE_CLEANUP(struct manifest *, manifest_freep, manifest_free)
 /* New zeroed elements at the end of the arrays. Borrowed from the manifest until
  * the next add to the same array. */
 struct manifest_disk *manifest_add_disk(struct manifest *manifest);
+struct manifest_option *manifest_add_option(struct manifest_disk *disk);
 struct manifest_extra *manifest_add_extra(struct manifest *manifest);
 struct manifest_left_out *manifest_add_left_out(struct manifest *manifest);
 const struct manifest_disk *manifest_find_disk(const struct manifest *manifest, const char *target);
 
-/* The text of the file, its own SHA-256 filled in. */
+/* Appends the text of the file to the empty buffer *ret, its own SHA-256 filled
+ * in. Refused (unsupported): text that XML can't carry (control characters, not
+ * UTF-8), more than XML_MAX_SIZE bytes. What manifest_parse would not take is
+ * refused (internal): what is written can be read. format_version is not looked
+ * at: it is always MANIFEST_FORMAT_VERSION. */
 int manifest_format(const struct manifest *manifest, struct buf *ret, struct err *err);
 /* Checks everything that can be checked without the other files: XML, version
- * ("made by a newer virt-backup: format version 2; this one reads 1"), own
- * digest, names, sizes, power-of-two chunk sizes, no two files of one name, that
- * the domain's name and UUID in metadata and definition agree. */
+ * (unsupported: "was made by a newer virt-backup: format version 2; this one
+ * reads 1"), own digest, and then all that manifest_format promises: names, sizes,
+ * power-of-two chunk sizes, no two files of one name, that the domain's name and
+ * UUID in metadata, definition and live XML agree, live XML with memory and only
+ * then. Whole XML that never was a manifest is "not found"; all else is corrupt.
+ * Errors name no file: the caller prefixes. */
 int manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err);
 
+/* Every stored file of the manifest in turn, in the order of the file: start
+ * with *cursor = 0; NULL at the end. Borrowed from the manifest. */
+const struct manifest_stored *manifest_next_stored(const struct manifest *manifest, size_t *cursor);
+
+/* "running", "paused", "shut off"; NULL for a value that is none */
 const char *manifest_state_name(enum manifest_state state);
+/* "live", "pause", "save", "frozen", "crash-consistent", "offline"; NULL as above */
 const char *manifest_consistency_name(enum manifest_consistency consistency);
-/* Removes our metadata from a domain XML (and an empty <metadata> with it). */
+/* Removes our metadata, of whatever version, from a domain XML, and the <metadata>
+ * element when nothing else is in it. */
 void manifest_strip(struct xml_doc *domain);

@@ -52,6 +52,11 @@ uint64_t codec_decoder_memory(const struct codec_spec *spec);
  * smallest dictionary takes more, or when the codec has no dictionary (none). */
 int codec_fit_memory(struct codec_spec *spec, uint64_t budget, struct err *err);
 
+/* Shrinks spec->dict_size when the dictionary is larger than a chunk, which would
+ * cost memory and find nothing more. encoder_new does so itself; who wants the
+ * memory figures of small chunks calls it before them. */
+void codec_fit_chunk(struct codec_spec *spec, uint64_t chunk_size);
+
 /* The next lower spec of the same type that takes less encoder memory;
  * false if there is none. */
 bool codec_next_lower(const struct codec_spec *spec, struct codec_spec *ret);

@@ -18,13 +18,17 @@
 #include "codec/codec.h"
 #include "codec/result.h"
 
+/* Blocks of one container: 4 TiB in chunks of 64 KiB, 256 TiB at the default sizes. */
+#define CONTAINER_MAX_BLOCKS (UINT64_C(1) << 26)
+
 struct container_writer;
 
 struct container_writer *container_writer_new(enum codec_type type);
 /* Appends what stands before the first block to *out. */
 int container_begin(struct container_writer *writer, struct buf *out, struct err *err);
 /* Notes one block, whose bytes the caller writes next. A block that is not what
- * codec/result.h says is refused (corrupt): it may come from a foreign child. */
+ * codec/result.h says is refused (corrupt): it may come from a foreign child. So is
+ * one more than CONTAINER_MAX_BLOCKS (unsupported). Its data is not decoded. */
 int container_add(struct container_writer *writer, const struct result_block *block,
                   struct err *err);
 /* Appends what stands behind the last block. */

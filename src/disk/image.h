@@ -2,7 +2,8 @@
  *
  * What an image on this host is: its format's options, sizes, what else is in
  * it. By qemu-img, which is always told the format: nothing is ever probed,
- * because a guest may have written another format's magic to its raw disk.
+ * because a guest may have written another format's magic to its raw disk. The
+ * backing chain is followed by us, one image at a time, for the same reason.
  */
 #pragma once
 
@@ -19,7 +20,8 @@ struct disk_option {
 };
 
 struct disk_info {
-    uint64_t image_size; /* bytes the guest sees */
+    uint64_t image_size; /* bytes the guest sees; of a raw image the file's own size, which QEMU
+                            shows to the guest rounded up to whole sectors */
     uint64_t file_size;  /* of the file; of a block device its size */
     bool block_device;
     struct disk_option *options;
@@ -27,10 +29,16 @@ struct disk_info {
     unsigned chain_length; /* 1: no backing file */
     unsigned snapshots;    /* internal ones, in the top image */
     bool encrypted;        /* LUKS or the old AES; any image of the chain */
-    char **chain_paths;    /* chain_length file names, the top one first */
+    char *data_file;       /* qcow2 external data file of the top image, as recorded in it, or
+                              NULL; it is read like any image and restored into one file */
+    char **chain_paths;    /* chain_length absolute file names, the top one first */
 };
 
-/* Format: raw, qcow2, vmdk, vdi, ... as libvirt names it. */
+/* Format: raw, qcow2, vmdk, vdi, ... as libvirt names it. Works while a guest uses
+ * the image (what it tells is then a moment's view). Refused as unsupported: a path
+ * that is not absolute, an image that names a backing or data file that is not a
+ * local file, a backing file whose format is not recorded. Runs qemu-img for each
+ * image of the chain that is not raw. Errors begin with the path. */
 int disk_inspect(const char *path, const char *format, struct disk_info *ret, struct err *err);
 void disk_info_clear(struct disk_info *info);
 #define CLEANUP_DISK_INFO CLEANUP(disk_info_clear)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Writing a restored disk: a new image file of any format qemu-img creates and
- * qemu-nbd writes, or an existing block device.
+ * qemu-nbd writes, or an existing block device. Errors begin with the path.
  */
 #pragma once
 
@@ -16,29 +16,34 @@
 struct disk_writer;
 
 struct disk_target {
-    const char *path;
+    const char *path; /* absolute */
     const char *format;
-    const struct disk_option *options; /* recorded creation options; those that qemu-img
-                                          does not know for this format are left out with a warning */
+    const struct disk_option *options; /* recorded creation options, trusted in nothing; those
+                                          that are not known or not safe are left out with a
+                                          warning. A vmdk that is streamOptimized or of several
+                                          files becomes monolithicSparse, with a warning. */
     size_t option_count;
     uint64_t image_size;
-    bool block_device; /* path is an existing block device, of at least image_size bytes;
-                          format may be raw or another one written onto the device */
+    bool block_device; /* path is an existing block device; format raw, or qcow2 or qed
+                          written onto the device */
 };
 
 /* A file: created 0600, refused if it exists (exists). A block device: refused if
- * it is mounted, or in use by anything that opened it exclusively (busy), or too
- * small (no-space, with both sizes). Raw files are written directly and sparse,
- * other formats through qemu-nbd. */
+ * it is mounted, or in use by anything that opened it exclusively (busy), or for
+ * raw smaller than the image (no-space, with both sizes). Raw files are written
+ * directly and sparse, other formats through qemu-nbd. A format that can't be
+ * written (bochs, cloop, dmg, luks) is unsupported. */
 int disk_writer_create(const struct disk_target *target, struct disk_writer **ret, struct err *err);
-/* Any order, each byte at most once. Zero runs inside data become holes where the
- * target reads as zeros without being written. */
+/* Any order, each byte at most once; on a block device each byte exactly once, by
+ * this or by disk_writer_zero. Zero runs inside data become holes where the target
+ * reads as zeros without being written. */
 int disk_writer_write(struct disk_writer *writer, uint64_t offset, const void *data, size_t len,
                       struct err *err);
-/* A run of zeros: left as a hole in a new file; written (or discarded where the
- * device promises zeros) on a block device. */
+/* A run of zeros: left as a hole in a new image; on a raw block device the kernel
+ * makes it read as zeros in the way that is cheapest for the device. */
 int disk_writer_zero(struct disk_writer *writer, uint64_t offset, uint64_t len, struct err *err);
-/* Flushes all to stable storage; the image is complete. */
+/* Flushes all to stable storage, the folder included; the image is complete and
+ * released: a guest can start on it. */
 int disk_writer_finish(struct disk_writer *writer, struct err *err);
 /* Closes; a file that was not finished is removed. Accepts NULL. */
 void disk_writer_free(struct disk_writer *writer);

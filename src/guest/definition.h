@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A guest's domain XML: what it says about disks and files, and how it is
- * rewritten for a restored guest. Needs no connection.
+ * rewritten for a restored guest. Needs no connection. Works for persistent and
+ * for live XML, of QEMU and of Xen.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/xml.h"
 
 struct definition_disk { /* all text owned */
-    char *target;        /* vda */
+    char *target;        /* vda; fit for a file name */
     char *device;        /* disk, cdrom, floppy, lun */
     char *type;          /* file, block, network, volume, dir, nvme, vhostuser, ... */
     char *path; /* file or block: the path; network: protocol://host/name; NULL: no medium */
@@ -32,49 +34,80 @@ struct definition_disks {
     size_t count;
 };
 
+/* Every <disk>, in the order of the document. Fails (corrupt) if this is no
+ * <domain>, or if a disk has no target, one that could leave a folder as a part
+ * of a file name, or that of another disk. */
 int definition_read_disks(const struct xml_doc *domain, struct definition_disks *ret,
                           struct err *err);
 void definition_disks_clear(struct definition_disks *disks);
 #define CLEANUP_DEFINITION_DISKS CLEANUP(definition_disks_clear)
 
-/* The text of <name> and <uuid>, the domain's type: borrowed where const, else freed by caller. */
+/* The text of <name> and <uuid> (in lower case), the domain's type; NULL if there
+ * is none. Borrowed where const, else freed by the caller. */
 char *definition_name(const struct xml_doc *domain);
 char *definition_uuid(const struct xml_doc *domain);
 const char *definition_type(const struct xml_doc *domain);
-/* NVRAM path of a UEFI guest, NULL if none; *ret_format "raw" or "qcow2". */
+/* NVRAM path of a UEFI guest, NULL if none; *ret_format "raw" or "qcow2". NVRAM
+ * that is no local file gives protocol://host/name or POOL/VOLUME, which no file
+ * is found under, so that it is missed and not passed over. */
 char *definition_nvram(const struct xml_doc *domain, const char **ret_format);
 bool definition_has_tpm_emulator(const struct xml_doc *domain);
-/* Names the first device that keeps QEMU from saving memory (a host device ...);
- * NULL if none is known. The caller frees. */
+/* Names the first device or feature in a running guest's XML for which libvirt
+ * refuses to save memory (a host device, virtiofs, ...), with its article; NULL
+ * if there is none. What depends on the guest (9p: only while it is mounted) or
+ * on a disk's format is not known here. The caller frees. */
 char *definition_unmigratable(const struct xml_doc *domain);
 
 /* The disk `target` now is the file or block device at path with this format:
- * type, source, driver; backing chain, pool and volume, index, encryption of the
- * old source removed; reservations, seclabels and auth of the source too. */
+ * type, source and driver are set; what belongs to the old source alone goes:
+ * backing chain, mirror, pool and volume, index, encryption, auth, reservations,
+ * seclabels, slices. A lun that becomes a file becomes a disk. */
 int definition_set_disk(struct xml_doc *domain, const char *target, const char *path,
                         bool block_device, const char *format, struct err *err);
+/* Sets the path of the NVRAM file; template and format stay. */
 void definition_set_nvram(struct xml_doc *domain, const char *path);
-/* Every other place where exactly the path `from` stands: text or attribute
- * (metadata of others included) becomes `to`. Returns how many were changed. */
-unsigned definition_replace_path(struct xml_doc *domain, const char *from, const char *to);
-/* A new name and UUID (text, or NULL: a random one), a fresh MAC for each interface. */
+
+struct definition_move { /* borrows both */
+    const char *from;
+    const char *to;
+};
+/* Every place where a path of these stands, in attributes and texts of the whole
+ * document, metadata of others included. All moves are made at once: a file may
+ * move to where another one was. To be called before definition_set_disk, whose
+ * new paths must not be taken for old ones.
+ * A path stands where it is
+ *   - the whole of an attribute, or of a text but for white space around it;
+ *   - behind "=" up to a single comma or the end, commas in it doubled:
+ *     "file=PATH,format=raw" of qemu:commandline; "file:" may stand before it;
+ *   - the whole between double quotes, escaped as JSON.
+ * Returns how many were changed. */
+unsigned definition_replace_paths(struct xml_doc *domain, const struct definition_move *moves,
+                                  size_t count);
+
+/* A new name and UUID (text, or NULL: a random one), a fresh MAC for each
+ * interface; what else must differ between two guests (generation ID, the UUID
+ * in <sysinfo>, Open vSwitch interface IDs) is renewed too. The NVRAM path is the
+ * caller's. A bad name or UUID: usage. */
 int definition_rename(struct xml_doc *domain, const char *name, const char *uuid, struct err *err);
 
 /* What the guest refers to on its host beside its disks. */
 enum reference_kind {
     REF_NETWORK,
-    REF_BRIDGE,
+    REF_INTERFACE, /* a bridge or network interface of the host */
+    REF_NWFILTER,
     REF_POOL,
     REF_SECRET_UUID,
     REF_SECRET_USAGE,
-    REF_FILE,
+    REF_FILE,   /* file, folder or device node: an absolute path */
+    REF_DEVICE, /* a host device: "pci 0000:01:00.0", "usb 046d:c31c", "mdev UUID" */
 };
 struct reference {
     enum reference_kind kind;
     char *name; /* owned */
     char *use;  /* owned: "interface", "cdrom sda", "kernel", "loader", ... */
 };
-/* The caller frees with references_free. Disks named in `but` are passed over. */
+/* Each once. The caller frees with definition_references_free. Disks whose target
+ * is in `but` are passed over. */
 int definition_references(const struct xml_doc *domain, const char *const *but, size_t but_count,
                           struct reference **ret, size_t *ret_count, struct err *err);
-void references_free(struct reference *references, size_t count);
+void definition_references_free(struct reference *references, size_t count);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A guest and what can be done with it. Long calls (save, restore) are made in a
- * thread of their own, so that a signal can cancel a save in mid-way: libvirt
- * then leaves the guest as it was.
+ * A guest and what can be done with it. All calls block; a save is made in a
+ * thread of its own, so that a signal can cancel it in mid-way. Errors don't name
+ * the guest: the caller, who knows it, prefixes.
  */
 #pragma once
 
@@ -43,8 +43,12 @@ void guest_free(struct guest *guest);
 DEFINE_CLEANUP(struct guest *, guest_freep, guest_free)
 
 /* Saves memory to `path` (libvirt makes it) and stops the guest. Cancelled by a
- * signal: the guest is as it was, and there is no file. *ret_downtime_start_ms:
- * the monotonic clock when the guest stopped. */
+ * signal: the guest is as it was, and there is no file; a signal that comes too
+ * late to stop the save is left to the caller's quit_check. While another job
+ * holds the guest, libvirt waits for it up to 30 s, then: busy. A save never ends
+ * that other job. *ret_downtime_start_ms: the monotonic clock (units_now_ms) when
+ * libvirt's event said that the guest has stopped; without the event, the time of
+ * the call, which is earlier. */
 int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_start_ms,
                struct err *err);
 /* The way back, with this XML instead of the image's own; running or paused as
@@ -52,12 +56,17 @@ int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_sta
 int guest_restore(struct hypervisor *hypervisor, const char *path, const char *xml, bool running,
                   struct err *err);
 
-/* A new persistent guest (VALIDATE where the XML passes it is not asked for). */
+/* A new persistent guest. The XML is not validated against libvirt's schema, so
+ * that what libvirt has once accepted comes back. A guest of the same name and
+ * UUID gets this definition, another one of either is refused. */
 int guest_define(struct hypervisor *hypervisor, const char *xml, struct guest **ret,
                  struct err *err);
-/* Removes the definition; NVRAM, TPM state and disks stay. Refused while active. */
+/* Removes the definition, and what libvirt knows of its snapshots and checkpoints;
+ * NVRAM, TPM state and disks stay. Refused while active (busy), and by libvirt if
+ * there is a managed-save image. */
 int guest_undefine(struct guest *guest, struct err *err);
 int guest_set_autostart(struct guest *guest, bool autostart, struct err *err);
+/* A managed-save image is restored instead, and removed by libvirt. */
 int guest_start(struct guest *guest, bool paused, struct err *err);
 /* Starts a guest that will not be persistent. */
 int guest_create(struct hypervisor *hypervisor, const char *xml, bool paused, struct err *err);

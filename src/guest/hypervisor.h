@@ -17,8 +17,11 @@ struct hypervisor;
 struct guest;
 
 /* uri NULL: libvirt's default. Refused (unsupported) when the URI is of another
- * host: the images are there, not here. */
+ * host: the images are there, not here. A signal ends the wait for a libvirt that
+ * does not answer. Starts threads (libvirt's event loop): children are to be
+ * forked before. */
 int hypervisor_open(const char *uri, struct hypervisor **ret, struct err *err);
+/* After its guests have been freed. Accepts NULL. */
 void hypervisor_close(struct hypervisor *hypervisor);
 DEFINE_CLEANUP(struct hypervisor *, hypervisor_closep, hypervisor_close)
 
@@ -32,16 +35,25 @@ int hypervisor_list(struct hypervisor *hypervisor, struct guest ***ret, size_t *
                     struct err *err);
 void guest_list_free(struct guest **guests, size_t count);
 
-/* Where a volume's bytes are on this host, and its format. The pool must be
- * active. The caller frees both texts. */
+/* Where a volume's bytes are on this host, its format ("raw" where libvirt names
+ * none) and its type (file, block, dir, network, ...). The pool must be active.
+ * The caller frees all three texts. */
 int hypervisor_volume(struct hypervisor *hypervisor, const char *pool, const char *volume,
                       char **ret_path, char **ret_format, char **ret_type, struct err *err);
 
 /* Whether libvirt itself can open the file at path (an existing one that is no
- * save image will do): false for a place that its process can't see or enter. */
+ * save image will do): false for a place that its process can't see or enter.
+ * True where the driver gives no clear answer (all but QEMU's). */
 int hypervisor_can_open(struct hypervisor *hypervisor, const char *path, bool *ret_can,
                         struct err *err);
 
-/* Whether this host has a network, pool or secret that a guest refers to. */
-enum host_thing { HOST_NETWORK, HOST_POOL, HOST_SECRET_UUID, HOST_SECRET_USAGE, HOST_INTERFACE };
+/* Whether this host has what a guest refers to by name. True if libvirt can't tell. */
+enum host_thing {
+    HOST_NETWORK,
+    HOST_POOL,
+    HOST_SECRET_UUID,
+    HOST_SECRET_USAGE,
+    HOST_NWFILTER,
+    HOST_INTERFACE, /* a bridge or network interface */
+};
 bool hypervisor_has(struct hypervisor *hypervisor, enum host_thing thing, const char *name);

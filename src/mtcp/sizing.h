@@ -6,7 +6,11 @@
  *
  * total_memory is the machine's, the cgroup's limit, or what the user gives,
  * whichever is least; buffer_size is what one child takes: the encoder's own
- * figure for the level plus the child's chunk buffers.
+ * figure for the level, the child's chunk buffers (input, output, and a place in
+ * the control process's reorder window), and a fixed figure for the process.
+ * Nor may all children together take more than is available now: the OOM killer
+ * is never to be driven. Of those allowed one per CPU runs and one more, so that
+ * a CPU has work while a result waits for its turn.
  */
 #pragma once
 
@@ -17,13 +21,18 @@
 #include "codec/codec.h"
 
 #define SIZING_RESERVE (UINT64_C(256) << 20)
+/* Of the available memory this much is left alone. */
+#define SIZING_MARGIN (UINT64_C(64) << 20)
+/* A process by itself: its own pages of stack, heap and libraries. */
+#define SIZING_PROCESS (UINT64_C(4) << 20)
+#define SIZING_MAX_CHILDREN 1024u
 
 /* The formula, and nothing but it; 0 when nothing fits. */
 uint64_t sizing_child_count(uint64_t total_memory, uint64_t buffer_size);
 
 struct sizing_host {
     uint64_t total_memory;     /* MemTotal */
-    uint64_t available_memory; /* MemAvailable */
+    uint64_t available_memory; /* MemAvailable, or less if a cgroup has less left */
     uint64_t cgroup_limit;     /* UINT64_MAX: none */
     unsigned cpus;             /* that this process may run on (sched_getaffinity, cgroup quota) */
 };
@@ -43,9 +52,9 @@ struct sizing_request {
 struct sizing_plan {
     struct codec_spec codec; /* with the dictionary that fits the compression buffer */
     uint64_t chunk_size;
-    uint64_t encoder_memory; /* per child */
-    uint64_t child_memory;   /* per child, with its chunk buffers: buffer_size above */
-    uint64_t control_memory; /* reorder window, bytes */
+    uint64_t encoder_memory; /* per child; decoding: the decoder's */
+    uint64_t child_memory;   /* per child, all it takes: buffer_size above */
+    uint64_t control_memory; /* reorder window of all children; part of child_memory */
     uint64_t total_memory;   /* the least of machine, cgroup, --memory-limit */
     uint64_t children_allowed;
     unsigned children;
@@ -54,7 +63,7 @@ struct sizing_plan {
 
 /* Refused (usage) with the figures: more --children than memory allows; no child
  * fits (names a lower level that does); a compression buffer that the codec
- * can't work with. An explicit --children is never lowered silently (fewer
- * chunks than children excepted). */
+ * can't work with; a chunk size that is none. An explicit --children is never
+ * lowered silently (fewer chunks than children excepted). */
 int sizing_plan(const struct sizing_host *host, const struct sizing_request *request,
                 struct sizing_plan *ret, struct err *err);

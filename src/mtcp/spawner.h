@@ -6,7 +6,7 @@
  * from a process that is still small and single-threaded. It maps the shared
  * segment of each child before it forks it and hands socket and segment over
  * with SCM_RIGHTS. It ends when the control process's end of its socket closes;
- * children end when theirs does.
+ * children end when theirs does. The kernel kills both when their parent dies.
  */
 #pragma once
 
@@ -33,23 +33,28 @@ struct child_settings {
 
 /* A child as the control process holds it. */
 struct child {
-    pid_t pid;
+    pid_t pid;       /* that the spawner forked; a foreign child may announce another */
     int sock;        /* non-blocking stream socket, -1 when closed */
     uint8_t *shared; /* mapped segment: see mtcp/shared.h; NULL for a foreign child */
     size_t shared_size;
 };
 
-/* Forks the spawner. child_command: NULL, or the program to be executed for
- * foreign children (borrowed until the call returns). */
+/* Forks the spawner. child_command: NULL, or the path of the program to be
+ * executed for foreign children (not looked up in PATH; borrowed until the call
+ * returns). */
 struct spawner *spawner_start(const char *child_command, struct err *err);
+/* A new child. Fails when there is no memory for its segment, no process to be
+ * had, or when the program of a foreign child can't be executed. */
 int spawner_fork(struct spawner *spawner, const struct child_settings *settings, struct child *ret,
                  struct err *err);
-/* Why a child whose socket has closed has ended: "killed by signal 9 (Killed)",
- * "exited with status 1". Reaps it. Blocks until it has ended; the caller frees
- * the text. */
-int spawner_wait(struct spawner *spawner, pid_t pid, char **ret_why, struct err *err);
-/* Closes the socket and unmaps the segment. Does not wait. */
-void child_close(struct child *child);
+/* Waits until a child has ended and says why: "killed by signal 9 (Killed)",
+ * "exited with status 1"; the caller frees the text, ret_why may be NULL. A child
+ * that still runs after grace_ms is killed with SIGKILL. Blocks for no longer
+ * than that. */
+int spawner_wait(struct spawner *spawner, pid_t pid, unsigned grace_ms, char **ret_why,
+                 struct err *err);
+/* Closes the socket and unmaps the segment. Does not wait for the child. */
+void spawner_close_child(struct child *child);
 /* Ends the spawner and waits for it. Accepts NULL. */
 void spawner_free(struct spawner *spawner);
 DEFINE_CLEANUP(struct spawner *, spawner_freep, spawner_free)

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "archive/backup_set.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <strings.h>
+
+#include "archive/exchange.h"
+#include "archive/folder.h"
+#include "archive/names.h"
+#include "base/io.h"
+
+struct set_file {
+    char *temp;
+    char *name;
+    int fd;
+};
+
+struct backup_set {
+    const struct folder *folder;
+    char id[ARCHIVE_TEMP_ID_SIZE];
+    unsigned temp_count; /* temporary names given out */
+    char *domain;
+    char *uuid;
+    bool replace;
+    struct manifest *old; /* the backup to be replaced, or NULL */
+    struct set_file *files;
+    size_t file_count;
+    char **scratch; /* absolute paths */
+    size_t scratch_count;
+    bool decided; /* the temporary files belong to the exchange now */
+};
+
+/* ---- begin and end ------------------------------------------------------------- */
+
+static int exists_error(const struct backup_set *set, const char *name, const char *why,
+                        struct err *err)
+{
+    return err_set(err, ERR_EXISTS, "%s/%s %s", set->folder->path, name, why);
+}
+
+/* Looks at what is under the manifest's name now. */
+static int load_old(struct backup_set *set, struct err *err)
+{
+    CLEANUP_ERR struct err why = ERR_INIT;
+    CLEANUP_FREE char *name = archive_manifest_name(set->domain, err);
+    struct stat st = {0};
+    bool there = false;
+
+    if (!name || folder_stat(set->folder, name, &there, &st, err) < 0)
+        return -1;
+    if (!there)
+        return 0;
+    if (!S_ISREG(st.st_mode))
+        return exists_error(set, name, "is in the way: it is not a regular file", err);
+    if (folder_manifest(set->folder, set->domain, &set->old, &why) < 0 &&
+        why.kind != ERR_NOT_FOUND) {
+        err_append(&why, "move it away first, with the files of that backup");
+        return err_move(err, &why);
+    }
+    if (set->old && strcasecmp(set->old->domain_uuid, set->uuid) != 0)
+        return err_set(err, ERR_EXISTS,
+                       "%s holds a backup of another guest of this name, with UUID %s; use another "
+                       "folder",
+                       set->folder->path, set->old->domain_uuid);
+    if (set->old && !set->replace)
+        return err_set(err, ERR_EXISTS,
+                       "%s holds a backup of this guest, made %s; use --replace to exchange it",
+                       set->folder->path, set->old->time);
+    if (!set->replace)
+        return exists_error(set, name,
+                            "is in the way: it is no manifest of virt-backup; move it away, or "
+                            "use --replace to overwrite it",
+                            err);
+    return 0;
+}
+
+int backup_set_begin(struct archive_writer *archive, const char *domain, const char *uuid,
+                     bool replace, struct backup_set **ret, struct err *err)
+{
+    CLEANUP(backup_set_abortp) struct backup_set *set = mem_alloc(sizeof(*set));
+
+    set->folder = archive_writer_folder(archive);
+    set->domain = mem_strdup(domain);
+    set->uuid = mem_strdup(uuid);
+    set->replace = replace;
+    if (archive_temp_id(set->id, err) < 0 || load_old(set, err) < 0)
+        return -1;
+    *ret = TAKE_PTR(set);
+    return 0;
+}
+
+static void file_clear(struct set_file *file)
+{
+    if (file->fd >= 0)
+        close(file->fd);
+    free(file->temp);
+    free(file->name);
+}
+
+void backup_set_abort(struct backup_set *set)
+{
+    if (!set)
+        return;
+    for (size_t i = 0; i < set->file_count; i++) {
+        if (!set->decided)
+            (void)unlinkat(set->folder->fd, set->files[i].temp, 0);
+        file_clear(&set->files[i]);
+    }
+    for (size_t i = 0; i < set->scratch_count; i++) {
+        (void)unlink(set->scratch[i]);
+        free(set->scratch[i]);
+    }
+    manifest_free(set->old);
+    free(set->files);
+    free(set->scratch);
+    free(set->domain);
+    free(set->uuid);
+    free(set);
+}
+
+/* ---- files --------------------------------------------------------------------- */
+
+static struct set_file *find_file(const struct backup_set *set, const char *name)
+{
+    for (size_t i = 0; i < set->file_count; i++)
+        if (strcmp(set->files[i].name, name) == 0)
+            return &set->files[i];
+    return NULL;
+}
+
+static bool old_set_names(const struct backup_set *set, const char *name)
+{
+    const struct manifest_stored *stored;
+    size_t cursor = 0;
+
+    while (set->old && (stored = manifest_next_stored(set->old, &cursor)))
+        if (strcmp(stored->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* May a file of the set get this name? */
+static int check_free(const struct backup_set *set, const char *name, struct err *err)
+{
+    struct stat st = {0};
+    bool claimed = false;
+    bool there = false;
+
+    if (folder_claimed(set->folder, set->domain, name, &claimed, err) < 0 ||
+        folder_stat(set->folder, name, &there, &st, err) < 0)
+        return -1;
+    if (claimed)
+        return exists_error(set, name, "belongs to the backup of another guest", err);
+    if (!there)
+        return 0;
+    if (!S_ISREG(st.st_mode))
+        return exists_error(set, name, "is in the way: it is not a regular file", err);
+    if (!set->replace && !old_set_names(set, name))
+        return exists_error(set, name,
+                            "is in the way: it belongs to no backup; move it away, or use "
+                            "--replace to overwrite it",
+                            err);
+    return 0;
+}
+
+static char *next_temp_name(struct backup_set *set)
+{
+    CLEANUP_FREE char *number = mem_printf("%u", ++set->temp_count);
+
+    return archive_temp_name(set->id, number, ARCHIVE_TEMP_PART);
+}
+
+static int add_file(struct backup_set *set, const char *name, struct err *err)
+{
+    CLEANUP_FREE char *temp = next_temp_name(set);
+    int fd = -1;
+
+    if (io_open_in(set->folder->fd, temp, O_RDWR | O_CREAT | O_EXCL, 0600, &fd, err) < 0)
+        return folder_prefix(set->folder, temp, err);
+    set->files = mem_resize(set->files, set->file_count + 1, sizeof(*set->files));
+    set->files[set->file_count++] = (struct set_file){
+        .temp = TAKE_PTR(temp),
+        .name = mem_strdup(name),
+        .fd = fd,
+    };
+    return fd;
+}
+
+int backup_set_create(struct backup_set *set, const char *name, int *ret_fd, struct err *err)
+{
+    if (archive_check_owned_name(set->domain, name, err) < 0) {
+        if (err)
+            err->kind = ERR_INTERNAL;
+        return -1;
+    }
+    if (find_file(set, name))
+        return err_set(err, ERR_INTERNAL, "%s/%s is made twice", set->folder->path, name);
+    if (check_free(set, name, err) < 0)
+        return -1;
+    int fd = add_file(set, name, err);
+    if (fd < 0)
+        return -1;
+    *ret_fd = fd;
+    return 0;
+}
+
+int backup_set_drop(struct backup_set *set, const char *name, struct err *err)
+{
+    struct set_file *file = find_file(set, name);
+
+    if (!file)
+        return err_set(err, ERR_INTERNAL, "%s/%s is not in the making", set->folder->path, name);
+    if (unlinkat(set->folder->fd, file->temp, 0) < 0)
+        return err_set_errno(err, errno, "%s/%s: cannot remove", set->folder->path, file->temp);
+    file_clear(file);
+    *file = set->files[--set->file_count];
+    return 0;
+}
+
+const char *backup_set_scratch_path(struct backup_set *set, const char *purpose)
+{
+    CLEANUP_FREE char *folder = realpath(set->folder->path, NULL);
+    CLEANUP_FREE char *what = mem_printf("%u-%s", ++set->temp_count, purpose);
+    CLEANUP_FREE char *name = archive_temp_name(set->id, what, ARCHIVE_TEMP_SCRATCH);
+
+    set->scratch = mem_resize(set->scratch, set->scratch_count + 1, sizeof(*set->scratch));
+    set->scratch[set->scratch_count] =
+        mem_printf("%s/%s", folder ? folder : set->folder->path, name);
+    return set->scratch[set->scratch_count++];
+}
+
+void backup_set_keep_scratch(struct backup_set *set, const char *path)
+{
+    for (size_t i = 0; i < set->scratch_count; i++) {
+        if (strcmp(set->scratch[i], path) != 0)
+            continue;
+        free(set->scratch[i]);
+        set->scratch[i] = set->scratch[--set->scratch_count];
+        return;
+    }
+}
+
+/* ---- commit -------------------------------------------------------------------- */
+
+static int check_set(const struct backup_set *set, const struct manifest *manifest, struct err *err)
+{
+    const struct manifest_stored *stored;
+    size_t cursor = 0;
+    size_t count = 0;
+    struct stat st;
+
+    if (strcmp(manifest->domain_name, set->domain) != 0 ||
+        strcasecmp(manifest->domain_uuid, set->uuid) != 0)
+        return err_set(err, ERR_INTERNAL, "the manifest is another guest's");
+    for (; (stored = manifest_next_stored(manifest, &cursor)); count++) {
+        const struct set_file *file = find_file(set, stored->name);
+        if (!file)
+            return err_set(err, ERR_INTERNAL, "%s/%s was never written", set->folder->path,
+                           stored->name);
+        if (fstat(file->fd, &st) < 0)
+            return err_set_errno(err, errno, "%s/%s", set->folder->path, stored->name);
+        if ((uint64_t)st.st_size != stored->size)
+            return err_set(err, ERR_INTERNAL, "%s/%s is %llu bytes long, the manifest says %llu",
+                           set->folder->path, stored->name, (unsigned long long)st.st_size,
+                           (unsigned long long)stored->size);
+        if (check_free(set, stored->name, err) < 0)
+            return -1;
+    }
+    if (count != set->file_count)
+        return err_set(err, ERR_INTERNAL, "the manifest names %zu of %zu files", count,
+                       set->file_count);
+    return 0;
+}
+
+/* Adds the manifest as one more file of the set. */
+static int write_manifest(struct backup_set *set, const struct manifest *manifest,
+                          struct exchange *exchange, struct err *err)
+{
+    CLEANUP_FREE char *name = archive_manifest_name(set->domain, err);
+    CLEANUP_BUF struct buf text = {0};
+    uint8_t sha256[DIGEST_SIZE];
+
+    if (!name)
+        return -1;
+    if (manifest_format(manifest, &text, err) < 0)
+        return folder_prefix(set->folder, name, err);
+    int fd = add_file(set, name, err);
+    if (fd < 0)
+        return -1;
+    if (io_write(fd, text.data, text.len, err) < 0)
+        return folder_prefix(set->folder, name, err);
+    digest_of(text.data, text.len, sha256);
+    digest_to_hex(sha256, exchange->manifest_sha256);
+    exchange->manifest_from = mem_strdup(set->files[set->file_count - 1].temp);
+    return 0;
+}
+
+static int flush(const struct backup_set *set, struct err *err)
+{
+    for (size_t i = 0; i < set->file_count; i++) {
+        if (io_sync(set->files[i].fd, err) < 0)
+            return folder_prefix(set->folder, set->files[i].name, err);
+        (void)posix_fadvise(set->files[i].fd, 0, 0, POSIX_FADV_DONTNEED);
+    }
+    if (io_sync_dir(set->folder->fd, err) < 0)
+        return err_prefix(err, "%s", set->folder->path);
+    return 0;
+}
+
+/* Of the old backup's files, those that no file of the new one replaces. */
+static void list_removals(const struct backup_set *set, struct exchange *exchange)
+{
+    const struct manifest_stored *stored;
+    size_t cursor = 0;
+
+    while (set->old && (stored = manifest_next_stored(set->old, &cursor)))
+        if (!find_file(set, stored->name))
+            exchange_add_removal(exchange, stored->name);
+}
+
+static int commit(struct backup_set *set, const struct manifest *manifest, struct err *err)
+{
+    CLEANUP_EXCHANGE struct exchange exchange = {.domain = mem_strdup(set->domain)};
+    const struct manifest_stored *stored;
+    size_t cursor = 0;
+
+    if (check_set(set, manifest, err) < 0 || write_manifest(set, manifest, &exchange, err) < 0)
+        return -1;
+    while ((stored = manifest_next_stored(manifest, &cursor)))
+        exchange_add_file(&exchange, find_file(set, stored->name)->temp, stored->name,
+                          stored->size);
+    list_removals(set, &exchange);
+    CLEANUP_FREE char *temp = next_temp_name(set);
+    if (flush(set, err) < 0 || exchange_decide(set->folder, &exchange, temp, err) < 0)
+        return -1;
+    set->decided = true;
+    if (exchange_run(set->folder, &exchange, err) < 0)
+        return err_append(err, "the new backup is complete; the next virt-backup that works on "
+                               "this archive puts its files in place");
+    return 0;
+}
+
+int backup_set_commit(struct backup_set *set, const struct manifest *manifest, struct err *err)
+{
+    int result = commit(set, manifest, err);
+
+    backup_set_abort(set);
+    return result;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The files of one backup in the making: under temporary names until they are
+ * committed together, with the manifest, or all removed. The archive's writer
+ * must outlive the set.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "archive/manifest.h"
+#include "archive/writer.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+
+struct backup_set;
+
+/* Refused: a backup of that guest is there and !replace (exists); with replace,
+ * one of another UUID (exists), one whose manifest is damaged (corrupt) or newer
+ * (unsupported). Other XML in the manifest's place counts as a file that belongs
+ * to no backup: replaced by rename only when replace, else refused (exists). */
+int backup_set_begin(struct archive_writer *archive, const char *domain, const char *uuid,
+                     bool replace, struct backup_set **ret, struct err *err);
+/* A new file that will be called `name`, one of archive/names.h; 0600, opened for
+ * reading and writing. Refused (exists): the name belongs to the backup of another
+ * guest, or to no backup and !replace. The descriptor belongs to the set until
+ * backup_set_commit or _abort. */
+int backup_set_create(struct backup_set *set, const char *name, int *ret_fd, struct err *err);
+/* An absolute path for a scratch file that somebody else (libvirt) creates in the
+ * archive's folder and that is removed with the set; borrowed from the set.
+ * purpose: up to 20 of [a-z0-9-]. */
+const char *backup_set_scratch_path(struct backup_set *set, const char *purpose);
+/* The scratch file stays when the set ends: a guest's memory that could not be
+ * put back must not be lost. */
+void backup_set_keep_scratch(struct backup_set *set, const char *path);
+/* Throws away one file made by backup_set_create. */
+int backup_set_drop(struct backup_set *set, const char *name, struct err *err);
+/* Flushes all files, exchanges, publishes the manifest, which must name exactly
+ * the set's files with their sizes (internal if not). On failure the former
+ * backup, if any, is whole and ours is gone - unless the folder itself fails once
+ * the exchange has begun: then the error says that the next command finishes it.
+ * Frees the set either way. */
+int backup_set_commit(struct backup_set *set, const struct manifest *manifest, struct err *err);
+/* Removes everything. Accepts NULL. */
+void backup_set_abort(struct backup_set *set);
+DEFINE_CLEANUP(struct backup_set *, backup_set_abortp, backup_set_abort)

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "archive/image.h"
+#include "base/io.h"
+#include "base/quit.h"
+#include "base/units.h"
+#include "codec/container.h"
+#include "codec/result.h"
+
+struct image_reader {
+    int fd; /* borrowed */
+    enum codec_type codec;
+    uint64_t start; /* of the image in the file */
+    uint64_t size;  /* of the file */
+    uint64_t chunk_size;
+    uint64_t raw_size;
+    struct container_index index; /* empty for codec none */
+};
+
+/* The chunk's blocks: index.blocks[first] to [first + count - 1]. */
+struct run {
+    size_t first;
+    size_t count;
+    uint64_t stored_len;
+};
+
+/* The index has no gaps in raw_offset, so it is enough that no block reaches over
+ * the end of its chunk. */
+static int check_index(const struct image_reader *reader, struct err *err)
+{
+    size_t in_chunk = 0;
+
+    if (reader->index.raw_size != reader->raw_size)
+        return err_set(err, ERR_CORRUPT, "holds %llu bytes of image, the manifest says %llu",
+                       (unsigned long long)reader->index.raw_size,
+                       (unsigned long long)reader->raw_size);
+    for (size_t i = 0; i < reader->index.count; i++) {
+        const struct container_block *block = &reader->index.blocks[i];
+        uint64_t in_offset = block->raw_offset % reader->chunk_size;
+
+        in_chunk = in_offset == 0 ? 1 : in_chunk + 1;
+        if (in_offset + block->raw_len > reader->chunk_size || in_chunk > RESULT_MAX_BLOCKS)
+            return err_set(err, ERR_CORRUPT,
+                           "its blocks do not fit the manifest's chunks of %llu bytes",
+                           (unsigned long long)reader->chunk_size);
+    }
+    return 0;
+}
+
+static int load(struct image_reader *reader, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(reader->fd, &st) < 0)
+        return err_set_errno(err, errno, "cannot look at the file");
+    if ((uint64_t)st.st_size != reader->size || reader->start > reader->size)
+        return err_set(err, ERR_CORRUPT, "is %llu bytes long, the manifest says %llu",
+                       (unsigned long long)st.st_size, (unsigned long long)reader->size);
+    uint64_t len = reader->size - reader->start;
+    if (reader->codec == CODEC_NONE) {
+        if (len != reader->raw_size)
+            return err_set(err, ERR_CORRUPT, "holds %llu bytes of image, the manifest says %llu",
+                           (unsigned long long)len, (unsigned long long)reader->raw_size);
+        return 0;
+    }
+    if (container_read(reader->codec, reader->fd, reader->start, len, &reader->index, err) < 0)
+        return -1;
+    return check_index(reader, err);
+}
+
+int image_reader_new(int fd, const struct manifest_stored *stored, uint64_t start,
+                     struct image_reader **ret, struct err *err)
+{
+    CLEANUP(image_reader_freep) struct image_reader *reader = mem_alloc(sizeof(*reader));
+
+    *reader = (struct image_reader){
+        .fd = fd,
+        .codec = stored->codec.type,
+        .start = start,
+        .size = stored->size,
+        .chunk_size = stored->chunk_size,
+        .raw_size = stored->raw_size,
+    };
+    if (load(reader, err) < 0)
+        return -1;
+    *ret = TAKE_PTR(reader);
+    return 0;
+}
+
+uint64_t image_reader_chunk_count(const struct image_reader *reader)
+{
+    return units_div_up(reader->raw_size, reader->chunk_size);
+}
+
+/* The raw length of chunk id; 0, and an error, if there is none. */
+static uint32_t chunk_len(const struct image_reader *reader, uint64_t id, struct err *err)
+{
+    if (id >= image_reader_chunk_count(reader)) {
+        err_set(err, ERR_INTERNAL, "the image has no chunk %llu", (unsigned long long)id);
+        return 0;
+    }
+    uint64_t left = reader->raw_size - id * reader->chunk_size;
+    return (uint32_t)(left < reader->chunk_size ? left : reader->chunk_size);
+}
+
+int image_reader_is_zero(struct image_reader *reader, uint64_t id, bool *ret_zero, struct err *err)
+{
+    uint32_t len = chunk_len(reader, id, err);
+
+    if (len == 0)
+        return -1;
+    *ret_zero = false;
+    if (reader->codec != CODEC_NONE)
+        return 0;
+    uint64_t offset = reader->start + id * reader->chunk_size;
+    off_t data = lseek(reader->fd, (off_t)offset, SEEK_DATA);
+    if (data < 0 && errno == ENXIO) /* no data from here to the end */
+        *ret_zero = true;
+    else if (data >= 0)
+        *ret_zero = (uint64_t)data >= offset + len;
+    /* Any other failure: the file system can't tell. */
+    return 0;
+}
+
+static int no_room(uint64_t id, uint64_t need, size_t cap, struct err *err)
+{
+    return err_set(err, ERR_CORRUPT, "chunk %llu takes %llu bytes, it can't have more than %zu",
+                   (unsigned long long)id, (unsigned long long)need, cap);
+}
+
+/* Reads, and lets the page cache forget: nobody reads the archive twice. */
+static int read_at(const struct image_reader *reader, uint8_t *data, size_t len, uint64_t offset,
+                   struct err *err)
+{
+    if (io_pread(reader->fd, data, len, offset, err) < 0)
+        return -1;
+    (void)posix_fadvise(reader->fd, (off_t)offset, (off_t)len, POSIX_FADV_DONTNEED);
+    return 0;
+}
+
+static int read_plain(const struct image_reader *reader, uint64_t id, uint32_t len, uint8_t *result,
+                      size_t cap, size_t *ret_len, struct err *err)
+{
+    static const uint8_t unknown[DIGEST_SIZE];
+    size_t head = result_head_size(1);
+
+    if (cap < head || cap - head < len)
+        return no_room(id, head + (uint64_t)len, cap, err);
+    result_put_head(result, unknown, len, 1);
+    result_put_entry(result, 0, len, len);
+    *ret_len = head + len;
+    return read_at(reader, result + head, len, reader->start + id * reader->chunk_size, err);
+}
+
+static struct run find_run(const struct image_reader *reader, uint64_t id, uint32_t len)
+{
+    const struct container_block *blocks = reader->index.blocks;
+    uint64_t offset = id * reader->chunk_size;
+    struct run run = {0};
+    size_t low = 0;
+    size_t high = reader->index.count;
+
+    while (low < high) { /* the first block at or behind offset */
+        size_t middle = low + (high - low) / 2;
+        if (blocks[middle].raw_offset < offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    run.first = low;
+    for (size_t i = low; i < reader->index.count && blocks[i].raw_offset < offset + len; i++) {
+        run.stored_len += blocks[i].stored_len;
+        run.count++;
+    }
+    return run;
+}
+
+/* Blocks that lie one behind the other in the file are read at once. */
+static int read_blocks(const struct image_reader *reader, const struct run *run, uint8_t *data,
+                       struct err *err)
+{
+    const struct container_block *block = &reader->index.blocks[run->first];
+    const struct container_block *end = block + run->count;
+
+    while (block < end) {
+        uint64_t offset = block->offset;
+        size_t len = 0;
+        for (; block < end && block->offset == offset + len; block++)
+            len += block->stored_len;
+        if (read_at(reader, data, len, reader->start + offset, err) < 0)
+            return -1;
+        data += len;
+    }
+    return 0;
+}
+
+int image_reader_read(struct image_reader *reader, uint64_t id, void *ret_result, size_t cap,
+                      size_t *ret_len, struct err *err)
+{
+    static const uint8_t unknown[DIGEST_SIZE];
+    uint32_t len = chunk_len(reader, id, err);
+
+    if (len == 0)
+        return -1;
+    if (reader->codec == CODEC_NONE)
+        return read_plain(reader, id, len, ret_result, cap, ret_len, err);
+    struct run run = find_run(reader, id, len);
+    size_t head = result_head_size((uint32_t)run.count);
+    if (cap < head || cap - head < run.stored_len)
+        return no_room(id, head + run.stored_len, cap, err);
+    result_put_head(ret_result, unknown, len, (uint32_t)run.count);
+    for (size_t i = 0; i < run.count; i++) {
+        const struct container_block *block = &reader->index.blocks[run.first + i];
+        result_put_entry(ret_result, (uint32_t)i, block->stored_len, block->raw_len);
+    }
+    *ret_len = head + (size_t)run.stored_len;
+    return read_blocks(reader, &run, (uint8_t *)ret_result + head, err);
+}
+
+void image_reader_free(struct image_reader *reader)
+{
+    if (!reader)
+        return;
+    container_index_clear(&reader->index);
+    free(reader);
+}
+
+int image_check_file(int fd, const struct manifest_stored *stored, struct err *err)
+{
+    static const size_t piece = MIB;
+    CLEANUP(digest_freep) struct digest *digest = digest_new();
+    CLEANUP_FREE uint8_t *data = mem_alloc(piece);
+    uint8_t sha256[DIGEST_SIZE];
+    uint64_t offset = 0;
+    size_t len = piece;
+
+    if (!stored->has_sha256)
+        return 0;
+    for (; len == piece; offset += len) {
+        if (quit_check(err) < 0 || io_pread_some(fd, data, piece, offset, &len, err) < 0)
+            return -1;
+        digest_add(digest, data, len);
+        (void)posix_fadvise(fd, (off_t)offset, (off_t)len, POSIX_FADV_DONTNEED);
+    }
+    if (offset != stored->size)
+        return err_set(err, ERR_CORRUPT, "is %llu bytes long, the manifest says %llu",
+                       (unsigned long long)offset, (unsigned long long)stored->size);
+    digest_finish(digest, sha256);
+    if (memcmp(sha256, stored->sha256, sizeof(sha256)) != 0)
+        return err_set(err, ERR_CORRUPT, "is not what was stored: its SHA-256 differs");
+    return 0;
+}

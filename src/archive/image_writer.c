@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "archive/image.h"
+#include "archive/write_behind.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "codec/container.h"
+#include "codec/result.h"
+
+/* Small pieces (framing, blocks of zeros) are gathered up to this size. */
+#define GATHER_MAX ((size_t)512 << 10)
+
+struct image_writer {
+    int fd; /* borrowed */
+    struct codec_spec codec;
+    uint64_t chunk_size;
+    uint64_t raw_size;
+    uint64_t raw_done;     /* bytes of the image put so far */
+    uint64_t offset;       /* in the file, where the gathered bytes go */
+    struct buf gather;     /* not yet written */
+    bool sparse;           /* codec none without a head: holes, no SHA-256 */
+    struct digest *sha256; /* NULL if sparse */
+    struct container_writer *container;
+    struct content_digest *content;
+    struct write_behind behind;
+};
+
+static int write_at(struct image_writer *writer, const void *data, size_t len, uint64_t offset,
+                    struct err *err)
+{
+    if (io_pwrite(writer->fd, data, len, offset, err) < 0)
+        return -1;
+    return write_behind_note(&writer->behind, offset, len, err);
+}
+
+static int flush_gathered(struct image_writer *writer, struct err *err)
+{
+    if (writer->gather.len == 0)
+        return 0;
+    if (write_at(writer, writer->gather.data, writer->gather.len, writer->offset, err) < 0)
+        return -1;
+    writer->offset += writer->gather.len;
+    writer->gather.len = 0;
+    return 0;
+}
+
+/* The next bytes of a file that is written from its start to its end. */
+static int emit(struct image_writer *writer, const void *data, size_t len, struct err *err)
+{
+    digest_add(writer->sha256, data, len);
+    if (writer->gather.len + len > GATHER_MAX && flush_gathered(writer, err) < 0)
+        return -1;
+    if (len <= GATHER_MAX) {
+        buf_append(&writer->gather, data, len);
+        return 0;
+    }
+    if (write_at(writer, data, len, writer->offset, err) < 0)
+        return -1;
+    writer->offset += len;
+    return 0;
+}
+
+static int emit_zeros(struct image_writer *writer, uint64_t len, struct err *err)
+{
+    static const uint8_t zeros[64 << 10];
+
+    while (len > 0) {
+        size_t piece = len < sizeof(zeros) ? (size_t)len : sizeof(zeros);
+        if (emit(writer, zeros, piece, err) < 0)
+            return -1;
+        len -= piece;
+    }
+    return 0;
+}
+
+static int check_empty(int fd, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return err_set_errno(err, errno, "cannot look at the file");
+    if (st.st_size != 0)
+        return err_set(err, ERR_INTERNAL, "the file to be written is not empty");
+    return 0;
+}
+
+static int begin(struct image_writer *writer, const void *head, size_t head_len, struct err *err)
+{
+    CLEANUP_BUF struct buf framing = {0};
+
+    if (container_begin(writer->container, &framing, err) < 0)
+        return -1;
+    if (writer->sparse)
+        return 0;
+    if (emit(writer, head, head_len, err) < 0)
+        return -1;
+    return emit(writer, framing.data, framing.len, err);
+}
+
+int image_writer_new(int fd, const struct codec_spec *codec, uint64_t chunk_size, uint64_t raw_size,
+                     const void *head, size_t head_len, struct image_writer **ret, struct err *err)
+{
+    CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
+
+    if (!units_is_power_of_two(chunk_size) || chunk_size > CODEC_CHUNK_MAX || raw_size > INT64_MAX)
+        return err_set(err, ERR_INTERNAL, "no image has %llu bytes in chunks of %llu",
+                       (unsigned long long)raw_size, (unsigned long long)chunk_size);
+    if (check_empty(fd, err) < 0)
+        return -1;
+    writer = mem_alloc(sizeof(*writer));
+    writer->fd = fd;
+    writer->codec = *codec;
+    writer->chunk_size = chunk_size;
+    writer->raw_size = raw_size;
+    writer->sparse = codec->type == CODEC_NONE && head_len == 0;
+    writer->sha256 = writer->sparse ? NULL : digest_new();
+    writer->container = container_writer_new(codec->type);
+    writer->content = content_digest_new();
+    writer->behind.fd = fd;
+    if (begin(writer, head, head_len, err) < 0)
+        return -1;
+    *ret = TAKE_PTR(writer);
+    return 0;
+}
+
+/* Data goes where it belongs, a run of zeros is passed over. */
+static int put_sparse(struct image_writer *writer, const struct result *result, struct err *err)
+{
+    struct result_cursor cursor = {0};
+    struct result_block block;
+    uint64_t offset = writer->raw_done;
+
+    while (result_next(result, &cursor, &block)) {
+        if (container_add(writer->container, &block, err) < 0)
+            return -1;
+        if (block.stored_len && write_at(writer, block.data, block.stored_len, offset, err) < 0)
+            return -1;
+        offset += block.raw_len;
+    }
+    return 0;
+}
+
+static int put_in_order(struct image_writer *writer, const struct result *result, struct err *err)
+{
+    struct result_cursor cursor = {0};
+    struct result_block block;
+
+    while (result_next(result, &cursor, &block)) {
+        if (container_add(writer->container, &block, err) < 0)
+            return -1;
+        int failed = block.stored_len ? emit(writer, block.data, block.stored_len, err)
+                                      : emit_zeros(writer, block.raw_len, err);
+        if (failed)
+            return -1;
+    }
+    return 0;
+}
+
+int image_writer_put(struct image_writer *writer, const void *result, size_t len, struct err *err)
+{
+    uint64_t left = writer->raw_size - writer->raw_done;
+    uint64_t expected = left < writer->chunk_size ? left : writer->chunk_size;
+    struct result parsed;
+
+    if (left == 0)
+        return err_set(err, ERR_INTERNAL, "the image has no further chunk");
+    if (result_parse(result, len, &parsed, err) < 0)
+        return -1;
+    if (parsed.raw_len != expected)
+        return err_set(err, ERR_CORRUPT, "a child's result is for %u bytes, the chunk has %llu",
+                       parsed.raw_len, (unsigned long long)expected);
+    if (io_is_zero(parsed.sha256, DIGEST_SIZE))
+        return err_set(err, ERR_CORRUPT, "a child's result has no digest");
+    if ((writer->sparse ? put_sparse : put_in_order)(writer, &parsed, err) < 0)
+        return -1;
+    content_digest_add(writer->content, parsed.sha256);
+    writer->raw_done += parsed.raw_len;
+    return 0;
+}
+
+static int end(struct image_writer *writer, struct err *err)
+{
+    CLEANUP_BUF struct buf framing = {0};
+
+    if (container_end(writer->container, &framing, err) < 0)
+        return -1;
+    if (!writer->sparse)
+        return emit(writer, framing.data, framing.len, err) < 0 ? -1 : flush_gathered(writer, err);
+    /* The last chunk may have been a hole. */
+    if (ftruncate(writer->fd, (off_t)writer->raw_size) < 0)
+        return err_set_errno(err, errno, "cannot set the file's size");
+    writer->offset = writer->raw_size;
+    return 0;
+}
+
+int image_writer_finish(struct image_writer *writer, struct manifest_stored *ret, struct err *err)
+{
+    if (writer->raw_done != writer->raw_size)
+        return err_set(err, ERR_INTERNAL, "%llu of %llu bytes of the image were written",
+                       (unsigned long long)writer->raw_done, (unsigned long long)writer->raw_size);
+    if (end(writer, err) < 0)
+        return -1;
+    ret->size = writer->offset;
+    ret->has_sha256 = !writer->sparse;
+    memset(ret->sha256, 0, sizeof(ret->sha256));
+    if (ret->has_sha256)
+        digest_finish(writer->sha256, ret->sha256);
+    ret->codec = writer->codec;
+    ret->chunk_size = writer->chunk_size;
+    ret->raw_size = writer->raw_size;
+    content_digest_finish(writer->content, ret->content);
+    return 0;
+}
+
+void image_writer_free(struct image_writer *writer)
+{
+    if (!writer)
+        return;
+    buf_clear(&writer->gather);
+    digest_free(writer->sha256);
+    container_writer_free(writer->container);
+    content_digest_free(writer->content);
+    free(writer);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "archive/manifest_check.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+#include "archive/names.h"
+#include "base/units.h"
+#include "base/xml.h"
+
+/* liblzma's largest dictionary for encoding; zstd's windows are smaller. */
+#define DICTIONARY_MAX (UINT64_C(1536) * MIB)
+
+/* '0' in the pattern stands for a decimal digit, 'x' for a hexadecimal one. */
+static bool looks_like(const char *text, const char *pattern)
+{
+    for (; *pattern; text++, pattern++) {
+        if (*pattern == '0'   ? !strchr("0123456789", *text) || !*text
+            : *pattern == 'x' ? !strchr("0123456789abcdefABCDEF", *text) || !*text
+                              : *text != *pattern)
+            return false;
+    }
+    return *text == '\0';
+}
+
+static bool is_one_of(const char *text, const char *const *words)
+{
+    for (; *words; words++)
+        if (strcmp(text, *words) == 0)
+            return true;
+    return false;
+}
+
+static int check_sizes(const struct manifest_stored *stored, struct err *err)
+{
+    bool encoded = stored->codec.type != CODEC_NONE;
+
+    if (stored->size > INT64_MAX || stored->raw_size > INT64_MAX)
+        return err_set(err, ERR_CORRUPT, "a size is larger than a file can be");
+    if (!units_is_power_of_two(stored->chunk_size) || stored->chunk_size < CODEC_CHUNK_MIN ||
+        stored->chunk_size > CODEC_CHUNK_MAX)
+        return err_set(err, ERR_CORRUPT, "the chunk size %llu is not one that can be",
+                       (unsigned long long)stored->chunk_size);
+    if (stored->codec.dict_size > DICTIONARY_MAX || (!encoded && stored->codec.dict_size))
+        return err_set(err, ERR_CORRUPT, "the dictionary size %llu is not one that can be",
+                       (unsigned long long)stored->codec.dict_size);
+    if (encoded && !stored->has_sha256)
+        return err_set(err, ERR_CORRUPT, "a compressed file must have a SHA-256");
+    return 0;
+}
+
+static int check_stored(const struct manifest *manifest, const struct manifest_stored *stored,
+                        struct err *err)
+{
+    const struct manifest_stored *other;
+    size_t cursor = 0;
+
+    if (archive_check_owned_name(manifest->domain_name, stored->name, err) < 0)
+        return -1;
+    while ((other = manifest_next_stored(manifest, &cursor)) && other != stored)
+        if (strcmp(other->name, stored->name) == 0)
+            return err_set(err, ERR_CORRUPT, "the file '%s' is named twice", stored->name);
+    if (check_sizes(stored, err) < 0)
+        return err_prefix(err, "file '%s'", stored->name);
+    return 0;
+}
+
+static int check_disk(const struct manifest *manifest, const struct manifest_disk *disk,
+                      struct err *err)
+{
+    static const char *const types[] = {"file", "block", "network", "volume", NULL};
+
+    if (*disk->target == '\0' || *disk->format == '\0')
+        return err_set(err, ERR_CORRUPT, "a disk has no target or no format");
+    if (manifest_find_disk(manifest, disk->target) != disk)
+        return err_set(err, ERR_CORRUPT, "disk '%s' is there twice", disk->target);
+    if (!is_one_of(disk->type, types))
+        return err_set(err, ERR_CORRUPT, "disk '%s' is of the unknown type '%s'", disk->target,
+                       disk->type);
+    if (disk->stored.codec.type == CODEC_NONE && disk->stored.size != disk->stored.raw_size)
+        return err_set(err, ERR_CORRUPT, "disk '%s': a raw file has the size of the image",
+                       disk->target);
+    return check_stored(manifest, &disk->stored, err);
+}
+
+static int check_extra(const struct manifest *manifest, const struct manifest_extra *extra,
+                       struct err *err)
+{
+    static const char *const kinds[] = {"nvram", "tpm", NULL};
+    const struct manifest_stored *stored = &extra->stored;
+
+    if (!is_one_of(extra->kind, kinds))
+        return err_set(err, ERR_CORRUPT, "'%s' is of an unknown kind", extra->kind);
+    if (stored->codec.type != CODEC_NONE || !stored->has_sha256 || stored->size != stored->raw_size)
+        return err_set(err, ERR_CORRUPT, "the %s file must be stored as it is, with a SHA-256",
+                       extra->kind);
+    return check_stored(manifest, stored, err);
+}
+
+static int check_memory(const struct manifest *manifest, struct err *err)
+{
+    const struct manifest_stored *memory = manifest->memory;
+
+    if (!memory != !manifest->live)
+        return err_set(err, ERR_CORRUPT, "memory and live XML must both be there or both not");
+    if (!memory)
+        return 0;
+    if (manifest->state == STATE_SHUT_OFF)
+        return err_set(err, ERR_CORRUPT, "a guest that is shut off has no memory");
+    if (memory->codec.type == CODEC_NONE && memory->size < memory->raw_size)
+        return err_set(err, ERR_CORRUPT, "the save image is smaller than the memory in it");
+    return check_stored(manifest, memory, err);
+}
+
+/* `what`: "definition" or "live XML". */
+static int check_identity(const struct manifest *manifest, const struct xml_doc *doc,
+                          const char *what, struct err *err)
+{
+    const struct xml_node *root = xml_root(doc);
+    CLEANUP_FREE char *name = xml_find_text(root, "name");
+    CLEANUP_FREE char *uuid = xml_find_text(root, "uuid");
+
+    if (!xml_is(root, NULL, "domain") || !name || !uuid)
+        return err_set(err, ERR_CORRUPT, "the %s is not a domain with name and UUID", what);
+    if (strcmp(name, manifest->domain_name) != 0 || strcasecmp(uuid, manifest->domain_uuid) != 0)
+        return err_set(err, ERR_CORRUPT, "the %s is another guest's: '%s', %s", what, name, uuid);
+    return 0;
+}
+
+static int check_head(const struct manifest *manifest, struct err *err)
+{
+    CLEANUP_FREE char *name = archive_manifest_name(manifest->domain_name, err);
+
+    if (!name) {
+        if (err)
+            err->kind = ERR_CORRUPT;
+        return -1;
+    }
+    if (!looks_like(manifest->time, "0000-00-00T00:00:00Z"))
+        return err_set(err, ERR_CORRUPT, "'%s' is not a time", manifest->time);
+    if (!looks_like(manifest->domain_uuid, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"))
+        return err_set(err, ERR_CORRUPT, "'%s' is not a UUID", manifest->domain_uuid);
+    if (check_identity(manifest, manifest->definition, "definition", err) < 0)
+        return -1;
+    return manifest->live ? check_identity(manifest, manifest->live, "live XML", err) : 0;
+}
+
+int manifest_check(const struct manifest *manifest, struct err *err)
+{
+    if (check_head(manifest, err) < 0 || check_memory(manifest, err) < 0)
+        return -1;
+    for (size_t i = 0; i < manifest->disk_count; i++)
+        if (check_disk(manifest, &manifest->disks[i], err) < 0)
+            return -1;
+    for (size_t i = 0; i < manifest->extra_count; i++)
+        if (check_extra(manifest, &manifest->extras[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+int manifest_check_find_digest(const char *text, size_t len, size_t *ret_offset, struct err *err)
+{
+    /* A '<' in text or in a value is written as an entity, so this can stand in a
+     * comment at most, and then there are two and the manifest is refused. */
+    static const char mark[] =
+        "<" MANIFEST_PREFIX ":backup xmlns:" MANIFEST_PREFIX "=\"" MANIFEST_NS "\" sha256=\"";
+    const size_t mark_len = sizeof(mark) - 1;
+    const char *found = memmem(text, len, mark, mark_len);
+
+    if (!found)
+        return err_set(err, ERR_CORRUPT, "has no place for its own SHA-256");
+    size_t offset = (size_t)(found - text) + mark_len;
+    if (memmem(text + offset, len - offset, mark, mark_len))
+        return err_set(err, ERR_CORRUPT, "has two places for its own SHA-256");
+    *ret_offset = offset;
+    return 0;
+}
+
+void manifest_check_compute_digest(const char *text, size_t len, size_t offset, size_t digits,
+                                   char ret_hex[static DIGEST_HEX_SIZE])
+{
+    CLEANUP(digest_freep) struct digest *digest = digest_new();
+    uint8_t sha256[DIGEST_SIZE];
+
+    digest_add(digest, text, offset);
+    digest_add(digest, text + offset + digits, len - offset - digits);
+    digest_finish(digest, sha256);
+    digest_to_hex(sha256, ret_hex);
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "archive/manifest_fields.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/units.h"
+
+enum field_kind {
+    FIELD_TEXT,
+    FIELD_OPTIONAL_TEXT, /* no attribute: NULL */
+    FIELD_U32,
+    FIELD_U64,
+    FIELD_U64_IF,   /* no attribute: the flag is false */
+    FIELD_U64_OR_0, /* no attribute: 0 */
+    FIELD_YES_NO,
+    FIELD_MODE,      /* four octal digits */
+    FIELD_DIGEST,    /* 64 hexadecimal digits */
+    FIELD_DIGEST_IF, /* no attribute: the flag is false */
+    FIELD_WORD,      /* an enum, by its name */
+    FIELD_CODEC,
+    FIELD_OWN_DIGEST, /* of the manifest itself: filled in and checked elsewhere */
+};
+
+struct manifest_field {
+    const char *name;
+    enum field_kind kind;
+    size_t offset;                       /* of the member */
+    size_t flag_offset;                  /* of the bool that says whether there is a value */
+    const char *(*word)(unsigned value); /* NULL for a value that is none */
+};
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+#define ROW(type, kind, name, member)                                                              \
+    {                                                                                              \
+        name, FIELD_##kind, offsetof(struct type, member), 0, NULL                                 \
+    }
+#define ROW_IF(type, kind, name, member, flag)                                                     \
+    {                                                                                              \
+        name, FIELD_##kind, offsetof(struct type, member), offsetof(struct type, flag), NULL       \
+    }
+#define ROW_WORD(type, word, name, member)                                                         \
+    {                                                                                              \
+        name, FIELD_WORD, offsetof(struct type, member), 0, word                                   \
+    }
+#define ELEMENT(variable, name, fields)                                                            \
+    const struct manifest_element manifest_fields_##variable = {name, fields, COUNT(fields)}
+
+static const char *state_word(unsigned value)
+{
+    return manifest_state_name((enum manifest_state)value);
+}
+
+static const char *consistency_word(unsigned value)
+{
+    return manifest_consistency_name((enum manifest_consistency)value);
+}
+
+static const struct manifest_field backup_fields[] = {
+    {"sha256", FIELD_OWN_DIGEST, 0, 0, NULL}, /* first: manifest_check_find_digest relies on it */
+    ROW(manifest, U32, "format", format_version),
+    ROW(manifest, TEXT, "tool", tool_version),
+    ROW(manifest, TEXT, "time", time),
+};
+static const struct manifest_field hypervisor_fields[] = {
+    ROW(manifest, TEXT, "uri", uri),
+    ROW(manifest, TEXT, "host", host),
+};
+static const struct manifest_field domain_fields[] = {
+    ROW(manifest, TEXT, "name", domain_name),        ROW(manifest, TEXT, "uuid", domain_uuid),
+    ROW(manifest, TEXT, "type", domain_type),        ROW_WORD(manifest, state_word, "state", state),
+    ROW(manifest, YES_NO, "persistent", persistent), ROW(manifest, YES_NO, "autostart", autostart),
+};
+static const struct manifest_field consistency_fields[] = {
+    ROW_WORD(manifest, consistency_word, "method", consistency),
+    ROW_IF(manifest, U64_IF, "downtime-ms", downtime_ms, has_downtime),
+};
+static const struct manifest_field disk_fields[] = {
+    ROW(manifest_disk, TEXT, "target", target),
+    ROW(manifest_disk, TEXT, "type", type),
+    ROW(manifest_disk, TEXT, "format", format),
+};
+static const struct manifest_field disk_source_fields[] = {
+    ROW(manifest_disk, TEXT, "path", path),
+    ROW(manifest_disk, OPTIONAL_TEXT, "pool", pool),
+    ROW(manifest_disk, OPTIONAL_TEXT, "volume", volume),
+    ROW(manifest_disk, U64, "size", file_size),
+};
+static const struct manifest_field owner_fields[] = {
+    ROW(manifest_owner, U32, "uid", uid),
+    ROW(manifest_owner, U32, "gid", gid),
+    ROW(manifest_owner, OPTIONAL_TEXT, "user", user),
+    ROW(manifest_owner, OPTIONAL_TEXT, "group", group),
+    ROW(manifest_owner, MODE, "mode", mode),
+    ROW(manifest_owner, OPTIONAL_TEXT, "selinux", selinux),
+};
+static const struct manifest_field option_fields[] = {
+    ROW(manifest_option, TEXT, "name", name),
+    ROW(manifest_option, TEXT, "value", value),
+};
+static const struct manifest_field stored_fields[] = {
+    ROW(manifest_stored, TEXT, "name", name),
+    ROW(manifest_stored, U64, "size", size),
+    ROW_IF(manifest_stored, DIGEST_IF, "sha256", sha256, has_sha256),
+    ROW(manifest_stored, CODEC, "compression", codec),
+    ROW(manifest_stored, U64_OR_0, "dictionary", codec.dict_size), /* behind "compression" */
+    ROW(manifest_stored, U64, "chunk-size", chunk_size),
+    ROW(manifest_stored, U64, "raw-size", raw_size),
+    ROW(manifest_stored, DIGEST, "content-sha256", content),
+};
+static const struct manifest_field extra_fields[] = {
+    ROW(manifest_extra, TEXT, "kind", kind),
+    ROW(manifest_extra, OPTIONAL_TEXT, "format", format),
+};
+static const struct manifest_field extra_source_fields[] = {
+    ROW(manifest_extra, OPTIONAL_TEXT, "path", path),
+};
+static const struct manifest_field left_out_fields[] = {
+    ROW(manifest_left_out, TEXT, "target", target),
+    ROW(manifest_left_out, TEXT, "device", device),
+    ROW(manifest_left_out, OPTIONAL_TEXT, "path", path),
+    ROW(manifest_left_out, TEXT, "reason", reason),
+};
+
+ELEMENT(backup, "backup", backup_fields);
+ELEMENT(hypervisor, "hypervisor", hypervisor_fields);
+ELEMENT(domain, "domain", domain_fields);
+ELEMENT(consistency, "consistency", consistency_fields);
+ELEMENT(disk, "disk", disk_fields);
+ELEMENT(disk_source, "source", disk_source_fields);
+ELEMENT(owner, "owner", owner_fields);
+ELEMENT(option, "option", option_fields);
+ELEMENT(stored, "stored", stored_fields);
+ELEMENT(extra, "extra", extra_fields);
+ELEMENT(extra_source, "source", extra_source_fields);
+ELEMENT(left_out, "left-out", left_out_fields);
+const struct manifest_element manifest_fields_memory = {"memory", NULL, 0};
+const struct manifest_element manifest_fields_live = {"live", NULL, 0};
+
+/* ---- writing ----------------------------------------------------------------- */
+
+/* The attribute's value, which the caller frees; NULL: there is none. */
+static char *value_text(const struct manifest_field *field, const void *object)
+{
+    const char *member = (const char *)object + field->offset;
+    char text[DIGEST_HEX_SIZE > CODEC_TEXT_SIZE ? DIGEST_HEX_SIZE : CODEC_TEXT_SIZE];
+
+    switch (field->kind) {
+    case FIELD_TEXT:
+    case FIELD_OPTIONAL_TEXT:
+        return mem_strdup(*(char *const *)member);
+    case FIELD_U32:
+        return mem_printf("%u", *(const uint32_t *)member);
+    case FIELD_U64_OR_0:
+        if (*(const uint64_t *)member == 0)
+            return NULL;
+        /* fall through */
+    case FIELD_U64:
+    case FIELD_U64_IF:
+        return mem_printf("%llu", (unsigned long long)*(const uint64_t *)member);
+    case FIELD_YES_NO:
+        return mem_strdup(*(const bool *)member ? "yes" : "no");
+    case FIELD_MODE:
+        return mem_printf("%04o", *(const uint32_t *)member & 07777);
+    case FIELD_DIGEST:
+    case FIELD_DIGEST_IF:
+        digest_to_hex((const uint8_t *)member, text);
+        return mem_strdup(text);
+    case FIELD_WORD:
+        return mem_strdup(field->word(*(const unsigned *)member));
+    case FIELD_CODEC:
+        return mem_strdup(codec_format((const struct codec_spec *)member, text));
+    case FIELD_OWN_DIGEST:
+        break;
+    }
+    return mem_strdup("");
+}
+
+static bool has_flag(const struct manifest_field *field)
+{
+    return field->kind == FIELD_U64_IF || field->kind == FIELD_DIGEST_IF;
+}
+
+static bool is_optional(const struct manifest_field *field)
+{
+    return has_flag(field) || field->kind == FIELD_OPTIONAL_TEXT || field->kind == FIELD_U64_OR_0;
+}
+
+int manifest_fields_write(struct xml_node *node, const struct manifest_element *element,
+                          const void *object, struct err *err)
+{
+    for (size_t i = 0; i < element->field_count; i++) {
+        const struct manifest_field *field = &element->fields[i];
+
+        if (has_flag(field) && !*(const bool *)((const char *)object + field->flag_offset))
+            continue;
+        CLEANUP_FREE char *text = value_text(field, object);
+        if (!text && is_optional(field))
+            continue;
+        if (!text)
+            return err_set(err, ERR_INTERNAL, "the manifest's <%s> has no '%s'", element->name,
+                           field->name);
+        if (!xml_text_valid(text))
+            return err_set(err, ERR_UNSUPPORTED,
+                           "the '%s' of a manifest's <%s> can't be written: it holds control "
+                           "characters or is not UTF-8",
+                           field->name, element->name);
+        xml_set_attr(node, field->name, text);
+    }
+    return 0;
+}
+
+/* ---- reading ----------------------------------------------------------------- */
+
+static bool parse_u64(const char *text, uint64_t max, uint64_t *ret)
+{
+    /* One way of writing a number only: no leading zeros. */
+    if (text[0] == '0' && text[1] != '\0')
+        return false;
+    return units_parse_number(text, 0, max, ret, NULL) == 0;
+}
+
+static bool parse_mode(const char *text, uint32_t *ret)
+{
+    uint32_t mode = 0;
+
+    if (strlen(text) != 4 || strspn(text, "01234567") != 4)
+        return false;
+    for (; *text; text++)
+        mode = mode * 8 + (uint32_t)(*text - '0');
+    *ret = mode;
+    return true;
+}
+
+static bool parse_word(const struct manifest_field *field, const char *text, unsigned *ret)
+{
+    for (unsigned value = 0; field->word(value); value++) {
+        if (strcmp(text, field->word(value)) == 0) {
+            *ret = value;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_codec(const char *text, struct codec_spec *ret)
+{
+    char again[CODEC_TEXT_SIZE];
+
+    return codec_parse(text, ret, NULL) == 0 && strcmp(codec_format(ret, again), text) == 0;
+}
+
+static bool parse_value(const struct manifest_field *field, const char *text, char *member)
+{
+    uint64_t number = 0;
+
+    switch (field->kind) {
+    case FIELD_TEXT:
+    case FIELD_OPTIONAL_TEXT:
+        *(char **)member = mem_strdup(text);
+        return true;
+    case FIELD_U32:
+        if (!parse_u64(text, UINT32_MAX, &number))
+            return false;
+        *(uint32_t *)member = (uint32_t)number;
+        return true;
+    case FIELD_U64:
+    case FIELD_U64_IF:
+        return parse_u64(text, UINT64_MAX, (uint64_t *)member);
+    case FIELD_U64_OR_0:
+        return parse_u64(text, UINT64_MAX, (uint64_t *)member) && *(uint64_t *)member != 0;
+    case FIELD_YES_NO:
+        *(bool *)member = strcmp(text, "yes") == 0;
+        return *(bool *)member || strcmp(text, "no") == 0;
+    case FIELD_MODE:
+        return parse_mode(text, (uint32_t *)member);
+    case FIELD_DIGEST:
+    case FIELD_DIGEST_IF:
+        return digest_from_hex(text, (uint8_t *)member);
+    case FIELD_WORD:
+        return parse_word(field, text, (unsigned *)member);
+    case FIELD_CODEC:
+        return parse_codec(text, (struct codec_spec *)member);
+    case FIELD_OWN_DIGEST:
+        return true;
+    }
+    return false;
+}
+
+struct unknown_search {
+    const struct manifest_element *element;
+    char *found;
+};
+
+static bool look_for_unknown(void *opaque, const char *name, const char *value)
+{
+    struct unknown_search *search = opaque;
+
+    (void)value;
+    for (size_t i = 0; i < search->element->field_count; i++)
+        if (strcmp(search->element->fields[i].name, name) == 0)
+            return true;
+    search->found = mem_strdup(name);
+    return false;
+}
+
+int manifest_fields_read(struct xml_node *node, const struct manifest_element *element,
+                         void *object, struct err *err)
+{
+    struct unknown_search search = {.element = element};
+
+    for (size_t i = 0; i < element->field_count; i++) {
+        const struct manifest_field *field = &element->fields[i];
+        const char *text = xml_attr(node, field->name);
+
+        if (!text && !is_optional(field))
+            return err_set(err, ERR_CORRUPT, "the manifest's <%s> has no '%s'", element->name,
+                           field->name);
+        if (text && !parse_value(field, text, (char *)object + field->offset))
+            return err_set(err, ERR_CORRUPT, "the manifest's <%s> has '%s' for '%s'", element->name,
+                           text, field->name);
+        if (has_flag(field))
+            *(bool *)((char *)object + field->flag_offset) = text != NULL;
+    }
+    xml_each_attr(node, look_for_unknown, &search);
+    CLEANUP_FREE char *unknown = search.found;
+    if (unknown)
+        return err_set(err, ERR_CORRUPT, "the manifest's <%s> has an unknown attribute '%s'",
+                       element->name, unknown);
+    return 0;
+}

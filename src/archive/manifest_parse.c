@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "archive/manifest.h"
+#include "archive/manifest_check.h"
+#include "archive/manifest_fields.h"
+#include "base/units.h"
+
+/* ---- whose file it is --------------------------------------------------------- */
+
+/* A manifest of ours that was damaged anywhere still has one of these marks; XML
+ * of somebody else has none. */
+static bool has_trace(const char *text, size_t len)
+{
+    static const char base[] = MANIFEST_NS_BASE;
+    static const char tag[] = "<" MANIFEST_PREFIX ":backup ";
+
+    return memmem(text, len, base, sizeof(base) - 1) || memmem(text, len, tag, sizeof(tag) - 1);
+}
+
+/* Our element, of whatever version; NULL if there is none. */
+static struct xml_node *find_backup(const struct xml_doc *doc)
+{
+    struct xml_node *metadata = xml_child(xml_root(doc), NULL, "metadata");
+
+    for (struct xml_node *node = metadata ? xml_first(metadata) : NULL; node;
+         node = xml_next(node)) {
+        const char *ns = xml_ns(node);
+        if (ns && strncmp(ns, MANIFEST_NS_BASE, strlen(MANIFEST_NS_BASE)) == 0)
+            return node;
+    }
+    return NULL;
+}
+
+static int check_version(const struct xml_node *backup, struct err *err)
+{
+    const char *text = xml_attr(backup, "format");
+    uint64_t version = 0;
+
+    if (strcmp(xml_ns(backup), MANIFEST_NS) != 0)
+        text = xml_ns(backup) + strlen(MANIFEST_NS_BASE);
+    if (!text || units_parse_number(text, 1, UINT32_MAX, &version, NULL) < 0)
+        return err_set(err, ERR_CORRUPT, "is damaged: it names no format version");
+    if (version > MANIFEST_FORMAT_VERSION)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "was made by a newer virt-backup: format version %llu; this one reads %d",
+                       (unsigned long long)version, MANIFEST_FORMAT_VERSION);
+    return 0;
+}
+
+static int check_digest(const char *text, size_t len, struct err *err)
+{
+    char hex[DIGEST_HEX_SIZE];
+    size_t place = 0;
+
+    if (manifest_check_find_digest(text, len, &place, err) < 0)
+        return -1;
+    const size_t digits = DIGEST_HEX_SIZE - 1;
+    if (len - place <= digits || text[place + digits] != '"')
+        return err_set(err, ERR_CORRUPT, "its own SHA-256 is not 64 digits long");
+    manifest_check_compute_digest(text, len, place, digits, hex);
+    if (memcmp(hex, text + place, digits) != 0)
+        return err_set(err, ERR_CORRUPT, "it is not what was written: its SHA-256 differs");
+    return 0;
+}
+
+/* ---- elements ----------------------------------------------------------------- */
+
+/* The elements come in one order, so reading is a walk with one look ahead. */
+static bool at(const struct xml_node *next, const struct manifest_element *element)
+{
+    return next && xml_is(next, MANIFEST_NS, element->name);
+}
+
+/* Reads *next, which must be this element, and goes on to its next sibling.
+ * Returns the element; NULL on failure. */
+static struct xml_node *take(struct xml_node **next, const struct manifest_element *element,
+                             void *object, struct err *err)
+{
+    struct xml_node *node = *next;
+
+    if (!at(node, element)) {
+        err_set(err, ERR_CORRUPT, "the manifest has %s%s%s where <%s> must be", node ? "<" : "",
+                node ? xml_name(node) : "nothing", node ? ">" : "", element->name);
+        return NULL;
+    }
+    *next = xml_next(node);
+    return manifest_fields_read(node, element, object, err) < 0 ? NULL : node;
+}
+
+static int end(const struct xml_node *next, struct err *err)
+{
+    if (next)
+        return err_set(err, ERR_CORRUPT, "the manifest has an element <%s> that is not known",
+                       xml_name(next));
+    return 0;
+}
+
+/* An element that has no elements in it. */
+static int take_leaf(struct xml_node **next, const struct manifest_element *element, void *object,
+                     struct err *err)
+{
+    struct xml_node *node = take(next, element, object, err);
+
+    return node ? end(xml_first(node), err) : -1;
+}
+
+static int take_owner(struct xml_node **next, struct manifest_owner *owner, struct err *err)
+{
+    owner->known = at(*next, &manifest_fields_owner);
+    return owner->known ? take_leaf(next, &manifest_fields_owner, owner, err) : 0;
+}
+
+static int take_disk(struct xml_node **next, struct manifest_disk *disk, struct err *err)
+{
+    struct xml_node *node = take(next, &manifest_fields_disk, disk, err);
+
+    if (!node)
+        return -1;
+    struct xml_node *inner = xml_first(node);
+    if (take_leaf(&inner, &manifest_fields_disk_source, disk, err) < 0 ||
+        take_owner(&inner, &disk->owner, err) < 0)
+        return -1;
+    while (at(inner, &manifest_fields_option))
+        if (take_leaf(&inner, &manifest_fields_option, manifest_add_option(disk), err) < 0)
+            return -1;
+    return take_leaf(&inner, &manifest_fields_stored, &disk->stored, err) < 0 ? -1
+                                                                              : end(inner, err);
+}
+
+static int take_memory(struct xml_node **next, struct manifest *manifest, struct err *err)
+{
+    struct xml_node *node = take(next, &manifest_fields_memory, NULL, err);
+
+    if (!node)
+        return -1;
+    struct xml_node *inner = xml_first(node);
+    manifest->memory = mem_alloc(sizeof(*manifest->memory));
+    return take_leaf(&inner, &manifest_fields_stored, manifest->memory, err) < 0 ? -1
+                                                                                 : end(inner, err);
+}
+
+static int take_extra(struct xml_node **next, struct manifest_extra *extra, struct err *err)
+{
+    struct xml_node *node = take(next, &manifest_fields_extra, extra, err);
+
+    if (!node)
+        return -1;
+    struct xml_node *inner = xml_first(node);
+    if (take_leaf(&inner, &manifest_fields_extra_source, extra, err) < 0 ||
+        take_owner(&inner, &extra->owner, err) < 0)
+        return -1;
+    return take_leaf(&inner, &manifest_fields_stored, &extra->stored, err) < 0 ? -1
+                                                                               : end(inner, err);
+}
+
+static int take_live(struct xml_node **next, struct manifest *manifest, struct err *err)
+{
+    struct xml_node *node = take(next, &manifest_fields_live, NULL, err);
+    struct xml_node *domain = node ? xml_first(node) : NULL;
+
+    if (!node)
+        return -1;
+    if (!domain || xml_next(domain))
+        return err_set(err, ERR_CORRUPT, "the manifest's <live> must hold one domain");
+    CLEANUP_FREE char *text = xml_format_node(domain);
+    manifest->live = xml_parse(text, strlen(text), err);
+    return manifest->live ? 0 : -1;
+}
+
+static int take_backup(struct xml_node *backup, struct manifest *manifest, struct err *err)
+{
+    struct xml_node *next = backup;
+    struct xml_node *node = take(&next, &manifest_fields_backup, manifest, err);
+
+    if (!node)
+        return -1;
+    next = xml_first(node);
+    if (take_leaf(&next, &manifest_fields_hypervisor, manifest, err) < 0 ||
+        take_leaf(&next, &manifest_fields_domain, manifest, err) < 0 ||
+        take_leaf(&next, &manifest_fields_consistency, manifest, err) < 0)
+        return -1;
+    while (at(next, &manifest_fields_disk))
+        if (take_disk(&next, manifest_add_disk(manifest), err) < 0)
+            return -1;
+    if (at(next, &manifest_fields_memory) && take_memory(&next, manifest, err) < 0)
+        return -1;
+    while (at(next, &manifest_fields_extra))
+        if (take_extra(&next, manifest_add_extra(manifest), err) < 0)
+            return -1;
+    while (at(next, &manifest_fields_left_out))
+        if (take_leaf(&next, &manifest_fields_left_out, manifest_add_left_out(manifest), err) < 0)
+            return -1;
+    if (at(next, &manifest_fields_live) && take_live(&next, manifest, err) < 0)
+        return -1;
+    return end(next, err);
+}
+
+int manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err)
+{
+    CLEANUP(manifest_freep) struct manifest *manifest = manifest_new();
+    CLEANUP(xml_freep) struct xml_doc *doc = xml_parse(text, len, err);
+
+    if (!doc)
+        return err_prefix(err, "is damaged");
+    struct xml_node *backup = find_backup(doc);
+    if (!backup && !has_trace(text, len))
+        return err_set(err, ERR_NOT_FOUND, "is XML, but no manifest of virt-backup");
+    if (!backup)
+        return err_set(err, ERR_CORRUPT, "is damaged: its <backup> element is not in its place");
+    if (check_version(backup, err) < 0)
+        return -1;
+    if (check_digest(text, len, err) < 0 || take_backup(backup, manifest, err) < 0)
+        return err_prefix(err, "is damaged");
+    manifest_strip(doc);
+    manifest->definition = TAKE_PTR(doc);
+    if (manifest_check(manifest, err) < 0)
+        return err_prefix(err, "is damaged");
+    *ret = TAKE_PTR(manifest);
+    return 0;
+}

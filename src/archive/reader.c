@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "archive/reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "archive/exchange.h"
+#include "archive/folder.h"
+#include "archive/names.h"
+#include "archive/writer.h"
+#include "base/io.h"
+
+struct archive_reader {
+    struct folder folder;
+};
+
+/* Opening for writing is what finishes it. */
+static int finish_exchange(const char *path, struct err *err)
+{
+    CLEANUP(archive_writer_closep) struct archive_writer *writer = NULL;
+
+    if (archive_writer_open(path, &writer, err) == 0)
+        return 0;
+    if (err && (err->kind == ERR_DENIED || err->kind == ERR_BUSY)) {
+        err->kind = ERR_BUSY;
+        err_prefix(err, "a backup was interrupted while its files were being put in place");
+        err_append(err,
+                   "to finish that, run 'virt-backup list --source-path %s' as a user who may "
+                   "write there",
+                   path);
+    }
+    return -1;
+}
+
+int archive_reader_open(const char *path, struct archive_reader **ret, struct err *err)
+{
+    CLEANUP_FOLDER struct folder folder = FOLDER_INIT;
+    bool pending = false;
+
+    if (folder_open(path, false, &folder, err) < 0 || exchange_pending(&folder, &pending, err) < 0)
+        return -1;
+    if (pending) {
+        folder_clear(&folder);
+        if (finish_exchange(path, err) < 0 || folder_open(path, false, &folder, err) < 0 ||
+            exchange_pending(&folder, &pending, err) < 0)
+            return -1;
+    }
+    if (pending)
+        return err_set(err, ERR_BUSY, "%s: another virt-backup works on this archive", path);
+    struct archive_reader *archive = mem_alloc(sizeof(*archive));
+    archive->folder = folder;
+    folder = FOLDER_INIT;
+    *ret = archive;
+    return 0;
+}
+
+void archive_reader_close(struct archive_reader *archive)
+{
+    if (!archive)
+        return;
+    folder_clear(&archive->folder);
+    free(archive);
+}
+
+const char *archive_reader_path(const struct archive_reader *archive)
+{
+    return archive->folder.path;
+}
+
+/* The guest's name if the file may be a manifest; the caller frees; else NULL. */
+static char *domain_of(const struct archive_reader *archive, const char *name)
+{
+    const size_t suffix_len = strlen(ARCHIVE_MANIFEST_SUFFIX);
+    size_t len = strlen(name);
+    struct stat st = {0};
+    bool there = false;
+
+    if (len <= suffix_len || strcmp(name + len - suffix_len, ARCHIVE_MANIFEST_SUFFIX) != 0 ||
+        archive_check_name(name, NULL) < 0)
+        return NULL;
+    if (folder_stat(&archive->folder, name, &there, &st, NULL) < 0 || !there ||
+        !S_ISREG(st.st_mode))
+        return NULL;
+    return mem_strndup(name, len - suffix_len);
+}
+
+int archive_reader_list(struct archive_reader *archive, char ***ret_names, size_t *ret_count,
+                        struct err *err)
+{
+    size_t name_count = 0;
+    size_t count = 0;
+    char **names = NULL;
+
+    if (folder_names(&archive->folder, &names, &name_count, err) < 0)
+        return -1;
+    char **domains = mem_array(name_count, sizeof(*domains));
+    for (size_t i = 0; i < name_count; i++) {
+        CLEANUP(manifest_freep) struct manifest *manifest = NULL;
+        CLEANUP_ERR struct err why = ERR_INIT;
+        CLEANUP_FREE char *domain = domain_of(archive, names[i]);
+
+        if (!domain || (folder_manifest(&archive->folder, domain, &manifest, &why) < 0 &&
+                        why.kind == ERR_NOT_FOUND))
+            continue;
+        domains[count++] = TAKE_PTR(domain);
+    }
+    folder_names_free(names, name_count);
+    *ret_names = domains;
+    *ret_count = count;
+    return 0;
+}
+
+void archive_names_free(char **names, size_t count)
+{
+    folder_names_free(names, count);
+}
+
+int archive_reader_manifest(struct archive_reader *archive, const char *domain,
+                            struct manifest **ret, struct err *err)
+{
+    return folder_manifest(&archive->folder, domain, ret, err);
+}
+
+int archive_reader_open_file(struct archive_reader *archive, const struct manifest_stored *stored,
+                             int *ret_fd, struct err *err)
+{
+    CLEANUP_CLOSE int fd = -1;
+    struct stat st;
+
+    if (archive_check_name(stored->name, err) < 0)
+        return err_prefix(err, "%s", archive->folder.path);
+    if (io_open_in(archive->folder.fd, stored->name, O_RDONLY, 0, &fd, err) < 0)
+        return folder_prefix(&archive->folder, stored->name, err);
+    if (fstat(fd, &st) < 0) {
+        err_set_errno(err, errno, "cannot look at the file");
+        return folder_prefix(&archive->folder, stored->name, err);
+    }
+    if ((uint64_t)st.st_size != stored->size) {
+        err_set(err, ERR_CORRUPT, "is %llu bytes long, the manifest says %llu",
+                (unsigned long long)st.st_size, (unsigned long long)stored->size);
+        return folder_prefix(&archive->folder, stored->name, err);
+    }
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/arguments.h"
+
+#include "base/units.h"
+#include "codec/codec.h"
+
+int arguments_parse_codec(const char *text, void *ret_codec, struct err *err)
+{
+    return codec_parse(text, ret_codec, err);
+}
+
+int arguments_parse_chunk_size(const char *text, void *ret_size, struct err *err)
+{
+    uint64_t size = 0;
+
+    if (units_parse_size(text, &size, err) < 0)
+        return -1;
+    if (size < CODEC_CHUNK_MIN || size > CODEC_CHUNK_MAX || !units_is_power_of_two(size))
+        return err_set(err, ERR_USAGE, "'%s' is not a power of two from 64K to 512M", text);
+    *(uint64_t *)ret_size = size;
+    return 0;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * All that a command line can say. Each verb's table fills its part; the rows
+ * that several verbs share stand here. Texts are borrowed from the command line.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cli/lists.h"
+#include "cli/options.h"
+#include "ops/verbs.h"
+
+struct arguments {
+    const char *source;
+    const char *destination;
+    const char *uri;
+    const char *new_name;
+    const char *child_command;
+    struct lists_names domains;
+    struct lists_names exclude_domains;
+    struct lists_names disks;
+    struct lists_names exclude_disks;
+    struct lists_maps maps;
+    struct codec_spec codec;
+    enum guest_memory guest_memory;
+    struct children_options children;
+    bool allow_autorun;
+    bool decode;
+    bool dry_run;
+    bool json;
+    bool quiet;
+    bool replace;
+    bool verbose;
+};
+
+#define ARGUMENT(member) .offset = offsetof(struct arguments, member)
+
+#define ROW_SOURCE                                                                                 \
+    {                                                                                              \
+        "source-path", OPTION_TEXT, "PATH", "folder that holds the backups", ARGUMENT(source),     \
+            .required = true                                                                       \
+    }
+#define ROW_URI                                                                                    \
+    {                                                                                              \
+        "hypervisor-uri", OPTION_TEXT, "URI", "libvirt connection; without it libvirt's default",  \
+            ARGUMENT(uri)                                                                          \
+    }
+#define ROW_DOMAINS                                                                                \
+    {                                                                                              \
+        "domain-names", OPTION_NAMES, "NAMES",                                                     \
+            "only these guests, comma-separated; without it all", ARGUMENT(domains)                \
+    }
+#define ROW_EXCLUDE_DOMAINS                                                                        \
+    {                                                                                              \
+        "exclude-domains", OPTION_NAMES, "NAMES", "not these guests", ARGUMENT(exclude_domains)    \
+    }
+#define ROW_CHILDREN                                                                               \
+    {                                                                                              \
+        "children", OPTION_NUMBER, "N", "child processes; without it as many as bring speed",      \
+            ARGUMENT(children.children)                                                            \
+    }
+#define ROW_MEMORY_LIMIT                                                                           \
+    {                                                                                              \
+        "memory-limit", OPTION_SIZE, "SIZE", "use no more memory than this, such as 2G",           \
+            ARGUMENT(children.memory_limit)                                                        \
+    }
+#define ROW_CHUNK_SIZE                                                                             \
+    {                                                                                              \
+        "chunk-size", OPTION_PARSED, "SIZE", "size of a chunk: a power of two from 64K to 512M",   \
+            ARGUMENT(children.chunk_size), .parse = arguments_parse_chunk_size                     \
+    }
+#define ROW_COMPRESSION                                                                            \
+    {                                                                                              \
+        "compression", OPTION_PARSED, "TYPE", "none (the default), lzma[:0-9[e]] or zstd[:1-19]",  \
+            ARGUMENT(codec), .parse = arguments_parse_codec                                        \
+    }
+#define ROW_CHILD_COMMAND                                                                          \
+    {                                                                                              \
+        "child-command", OPTION_TEXT, "PROGRAM", "run this MTCP child instead of our own",         \
+            ARGUMENT(child_command)                                                                \
+    }
+#define ROW_DRY_RUN(what)                                                                          \
+    {                                                                                              \
+        "dry-run", OPTION_FLAG, NULL, what, ARGUMENT(dry_run)                                      \
+    }
+#define ROW_QUIET                                                                                  \
+    {                                                                                              \
+        "quiet", OPTION_FLAG, NULL, "show warnings and errors only", ARGUMENT(quiet)               \
+    }
+#define ROW_VERBOSE                                                                                \
+    {                                                                                              \
+        "verbose", OPTION_FLAG, NULL, "show details", ARGUMENT(verbose)                            \
+    }
+#define ROW_JSON                                                                                   \
+    {                                                                                              \
+        "json", OPTION_FLAG, NULL, "write one JSON object a line to standard output",              \
+            ARGUMENT(json)                                                                         \
+    }
+
+/* For OPTION_PARSED rows. */
+int arguments_parse_codec(const char *text, void *ret_codec, struct err *err);
+int arguments_parse_chunk_size(const char *text, void *ret_size, struct err *err);

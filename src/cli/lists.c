@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/lists.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+
+static bool has_name(const struct lists_names *list, const char *name)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* The text up to the next comma that is none of the name; *text is moved behind
+ * that comma, or becomes NULL at the end. The caller frees. */
+static char *take_name(const char **text)
+{
+    struct buf name = {0};
+    const char *c = *text;
+
+    for (; *c && *c != ','; c++) {
+        if (c[0] == '\\' && (c[1] == ',' || c[1] == '\\'))
+            c++;
+        buf_put_u8(&name, (uint8_t)*c);
+    }
+    *text = *c ? c + 1 : NULL;
+    return buf_take_str(&name);
+}
+
+int lists_add_names(struct lists_names *list, const char *text, struct err *err)
+{
+    const char *rest = text;
+
+    while (rest) {
+        CLEANUP_FREE char *name = take_name(&rest);
+        if (*name == '\0')
+            return err_set(err, ERR_USAGE,
+                           "'%s' holds an empty name (a comma in a name is written \\,)", text);
+        if (has_name(list, name))
+            continue;
+        list->names = mem_resize(list->names, list->count + 1, sizeof(*list->names));
+        list->names[list->count++] = TAKE_PTR(name);
+    }
+    return 0;
+}
+
+void lists_clear_names(struct lists_names *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->names[i]);
+    free(list->names);
+    *list = (struct lists_names){0};
+}
+
+struct name_list lists_borrow(const struct lists_names *list)
+{
+    return (struct name_list){(const char *const *)list->names, list->count};
+}
+
+int lists_add_map(struct lists_maps *list, const char *text, struct err *err)
+{
+    const char *equals = strchr(text, '=');
+
+    if (!equals || equals == text || equals[1] == '\0')
+        return err_set(err, ERR_USAGE, "'%s' is not of the form TARGET=PATH", text);
+    CLEANUP_FREE char *target = mem_strndup(text, (size_t)(equals - text));
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->maps[i].target, target) == 0)
+            return err_set(err, ERR_USAGE, "disk '%s' is mapped twice", target);
+    list->maps = mem_resize(list->maps, list->count + 1, sizeof(*list->maps));
+    list->maps[list->count++] = (struct disk_map){TAKE_PTR(target), mem_strdup(equals + 1)};
+    return 0;
+}
+
+void lists_clear_maps(struct lists_maps *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        free((char *)(uintptr_t)list->maps[i].target);
+        free((char *)(uintptr_t)list->maps[i].path);
+    }
+    free(list->maps);
+    *list = (struct lists_maps){0};
+}

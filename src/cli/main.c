@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/quit.h"
+#include "cli/help.h"
+#include "cli/output.h"
+#include "cli/status.h"
+#include "cli/suggest.h"
+#include "cli/verb.h"
+#include "mtcp/spawner.h"
+
+static const struct verb *const verbs[] = {
+    &backup_verb, &restore_verb, &list_verb, &verify_verb, &mtcp_child_verb,
+};
+#define VERB_COUNT (sizeof(verbs) / sizeof(*verbs))
+
+/* A descriptor that the caller has closed would be taken by a file of ours, and
+ * a message written into it. */
+static void keep_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+static int find_verb(const char *name, const struct verb **ret, struct err *err)
+{
+    const char *names[VERB_COUNT];
+
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        names[i] = verbs[i]->name;
+        if (strcmp(name, names[i]) == 0) {
+            *ret = verbs[i];
+            return 0;
+        }
+    }
+    const char *nearest = suggest_nearest(name, names, VERB_COUNT);
+    err_set(err, ERR_USAGE, "unknown verb '%s'", name);
+    return nearest ? err_append(err, "did you mean '%s'?", nearest)
+                   : err_append(err, "see virt-backup --help");
+}
+
+static void show_help(const struct verb *verb)
+{
+    CLEANUP_BUF struct buf text = {0};
+
+    if (verb)
+        help_verb(verb, &text);
+    else
+        help_general(verbs, VERB_COUNT, &text);
+    buf_put_u8(&text, '\0');
+    output_text((const char *)text.data);
+}
+
+/* What stands where a verb is expected: help and version. False: a verb. */
+static bool show_information(const char *const *args, struct err *err)
+{
+    const struct verb *verb = NULL;
+
+    if (strcmp(args[0], "--version") == 0) {
+        output_text("virt-backup " VIRT_BACKUP_VERSION "\n");
+        return true;
+    }
+    if (strcmp(args[0], "--help") != 0 && strcmp(args[0], "-h") != 0 &&
+        strcmp(args[0], "help") != 0)
+        return false;
+    if (!args[1] || find_verb(args[1], &verb, err) == 0)
+        show_help(verb);
+    return true;
+}
+
+/* Runs the verb with its arguments read. Returns the exit status. */
+static int run_verb(const struct verb *verb, struct arguments *arguments)
+{
+    CLEANUP(output_clear)
+    struct output output = {
+        .json = arguments->json,
+        /* --dry-run is asked for its text */
+        .quiet = arguments->quiet && !arguments->dry_run,
+    };
+    CLEANUP(spawner_freep) struct spawner *spawner = NULL;
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct verb_run run = {.report = output_report(&output)};
+
+    /* 1. Signals are noted from here on, and stop the work at a safe point. */
+    int status = verb->is_child ? 0 : quit_install(&err);
+    /* 2. The spawner is forked before libvirt, libnbd or any thread exists. */
+    if (status == 0 && verb->has_children)
+        status = (spawner = spawner_start(arguments->child_command, &err)) ? 0 : -1;
+    /* 3. The work. */
+    run.spawner = spawner;
+    if (status == 0)
+        status = verb->run(arguments, &run, &err);
+    if (status < 0)
+        output_error(&output, &err);
+    if (verb->is_child)
+        return status_of_run(&err, &run.outcome);
+    /* 4. How it came out. */
+    const struct output_summary summary = {
+        .verb = verb->name,
+        .done = arguments->dry_run ? NULL : verb->done,
+        .outcome = run.outcome,
+        .status = status_of_run(&err, &run.outcome),
+    };
+    output_finish(&output, &summary);
+    return summary.status;
+}
+
+static int read_arguments(const struct verb *verb, const char *const *args,
+                          struct arguments *arguments, bool *ret_help, struct err *err)
+{
+    if (verb->prepare && verb->prepare(arguments, err) < 0)
+        return -1;
+    if (options_read(&verb->options, args, arguments, ret_help, err) < 0)
+        return err_prefix(err, "%s", verb->name);
+    if (arguments->quiet && arguments->verbose)
+        return err_set(err, ERR_USAGE, "%s: --quiet and --verbose exclude each other", verb->name);
+    arguments->children.foreign = arguments->child_command != NULL;
+    log_set_level(arguments->quiet ? LOG_QUIET : arguments->verbose ? LOG_VERBOSE : LOG_NORMAL);
+    return 0;
+}
+
+/* Returns the exit status, or -1 with a usage error. */
+static int run_command_line(const char *const *args, struct err *err)
+{
+    const struct verb *verb = NULL;
+    struct arguments arguments = {0};
+    bool help = false;
+    int status = -1;
+
+    if (!args[0])
+        return err_set(err, ERR_USAGE, "no verb is given; see virt-backup --help");
+    if (show_information(args, err))
+        return err->text ? -1 : STATUS_GOOD;
+    if (find_verb(args[0], &verb, err) < 0)
+        return -1;
+    if (read_arguments(verb, args + 1, &arguments, &help, err) == 0) {
+        if (help)
+            show_help(verb);
+        status = help ? STATUS_GOOD : run_verb(verb, &arguments);
+    }
+    options_clear(&verb->options, &arguments);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct output output = {0};
+
+    (void)argc;
+    /* 1. Backups hold what guests hold: nobody else may read them. */
+    umask(077);
+    keep_standard_descriptors();
+    /* 2. Only for the width of letters: numbers and messages stay as they are. */
+    setlocale(LC_CTYPE, "");
+    /* 3. Read the command line, run the verb. */
+    int status = argc ? run_command_line((const char *const *)argv + 1, &err) : STATUS_USAGE;
+    if (status < 0) {
+        output_error(&output, &err);
+        return STATUS_USAGE;
+    }
+    /* 4. A result that nobody could read is none. */
+    if (output_flush(&err) < 0) {
+        output_error(&output, &err);
+        return status ? status : STATUS_FAILED;
+    }
+    return status;
+}

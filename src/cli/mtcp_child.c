@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/verb.h"
+
+#include <string.h>
+
+#include "base/units.h"
+#include "codec/codec.h"
+#include "mtcp/child.h"
+
+/* What a control process that knows nothing of chunk sizes may send. */
+#define CHUNK_SIZE_LEAST (64 * MIB)
+
+static const struct options_row rows[] = {
+    ROW_COMPRESSION,
+    {"decode", OPTION_FLAG, NULL, "from results back to chunks", ARGUMENT(decode)},
+    ROW_CHUNK_SIZE,
+};
+
+/* What virt-backup tells a child of --child-command stands in the environment;
+ * options on the command line come after it and win. */
+static int read_environment(struct arguments *arguments, struct err *err)
+{
+    const char *compression = getenv("MTCP_COMPRESSION");
+    const char *decode = getenv("MTCP_DECODE");
+    const char *chunk_size = getenv("MTCP_CHUNK_SIZE");
+
+    if (compression && arguments_parse_codec(compression, &arguments->codec, err) < 0)
+        return err_prefix(err, "MTCP_COMPRESSION");
+    if (chunk_size &&
+        arguments_parse_chunk_size(chunk_size, &arguments->children.chunk_size, err) < 0)
+        return err_prefix(err, "MTCP_CHUNK_SIZE");
+    arguments->decode = decode && strcmp(decode, "1") == 0;
+    return 0;
+}
+
+static uint64_t default_chunk_size(const struct codec_spec *codec)
+{
+    uint64_t size = codec_default_chunk_size(codec);
+
+    return size > CHUNK_SIZE_LEAST ? size : CHUNK_SIZE_LEAST;
+}
+
+static int run(const struct arguments *arguments, struct verb_run *run, struct err *err)
+{
+    uint64_t chunk_size = arguments->children.chunk_size;
+    struct child_settings settings = {
+        .codec = arguments->codec,
+        .decode = arguments->decode,
+        .chunk_size = chunk_size ? chunk_size : default_chunk_size(&arguments->codec),
+    };
+    /* What comes to be decoded may have been made with a larger dictionary than
+     * the level's own, but never with one that is larger than a chunk. */
+    struct codec_spec largest = {.type = settings.codec.type, .level = settings.codec.level};
+
+    (void)run;
+    if (largest.type == CODEC_LZMA)
+        largest.dict_size = CODEC_CHUNK_MAX;
+    settings.memory_limit = codec_decoder_memory(&largest);
+    return child_serve(&settings, STDIN_FILENO, STDOUT_FILENO, NULL, 0, err);
+}
+
+const struct verb mtcp_child_verb = {
+    .name = "mtcp-child",
+    .summary = "be one MTCP child process on standard input and output",
+    .description =
+        "Compresses chunks, or decodes them, for a control process that speaks MTCP on this\n"
+        "program's standard input and output.",
+    .options = {rows, sizeof(rows) / sizeof(*rows)},
+    .is_child = true,
+    .prepare = read_environment,
+    .run = run,
+};

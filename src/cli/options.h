@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Options are rows of a constant table, one table a verb. Reading the command
+ * line and writing --help are done from the rows.
+ *
+ *   --name value, --name=value     in any order; of a repeated option the last
+ *                                  value counts, but NAMES and MAPS add up
+ *   --names a,b c --names d        every further argument up to the next option
+ *                                  is a list of names too
+ *   --                             what follows holds no options: names, if a
+ *                                  list of names stands before it
+ *   --help, -h                     stands for itself in every table
+ *
+ * An argument that begins with a dash is an option; a value that does is
+ * written behind the equals sign.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+enum options_kind {
+    OPTION_FLAG,   /* bool */
+    OPTION_TEXT,   /* const char *, borrowed from the command line; not empty */
+    OPTION_SIZE,   /* uint64_t, bytes; not zero */
+    OPTION_NUMBER, /* unsigned, 1 to OPTIONS_MAX_NUMBER */
+    OPTION_NAMES,  /* struct lists_names */
+    OPTION_MAPS,   /* struct lists_maps */
+    OPTION_PARSED, /* what `parse` makes of the text */
+};
+
+#define OPTIONS_MAX_NUMBER 65536
+
+struct options_row {
+    const char *name; /* without its dashes */
+    enum options_kind kind;
+    const char *metavar; /* NULL: a flag */
+    const char *help;    /* one line */
+    size_t offset;       /* of the field in the verb's arguments */
+    bool required;
+    int (*parse)(const char *text, void *ret_field, struct err *err);
+};
+
+struct options_table {
+    const struct options_row *rows;
+    size_t count;
+};
+
+/* Reads args (up to the NULL behind the last one) into the fields of *arguments,
+ * whose other fields are left alone. When --help is met, reading stops and
+ * *ret_help is true. All failures are usage errors that name the option. */
+int options_read(const struct options_table *table, const char *const *args, void *arguments,
+                 bool *ret_help, struct err *err);
+/* Frees the lists in *arguments; after a failed options_read too. */
+void options_clear(const struct options_table *table, void *arguments);

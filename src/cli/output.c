@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/output.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "cli/terminal.h"
+
+#define LINE_INTERVAL_MS 5000
+#define OBJECT_INTERVAL_MS 1000
+
+/* Takes ownership of fields. The event's name stands first, where people and
+ * programs that read line by line look for it. */
+static void put_object(const char *event, struct json *fields)
+{
+    CLEANUP(json_freep) struct json *owned = fields;
+    CLEANUP_FREE char *text = json_format(owned);
+
+    printf("{\"event\":\"%s\"%s%s\n", event, text[1] == '}' ? "" : ",", text + 1);
+    fflush(stdout);
+}
+
+static void put_text(const char *text)
+{
+    CLEANUP_FREE char *safe = terminal_safe(text);
+    size_t len = strlen(safe);
+
+    log_progress("");
+    fputs(safe, stdout);
+    if (len == 0 || safe[len - 1] != '\n')
+        putchar('\n');
+    fflush(stdout);
+}
+
+static void put_error(const char *text)
+{
+    CLEANUP_FREE char *safe = terminal_safe(text);
+
+    for (char *c = safe; *c; c++)
+        if (*c == '\n')
+            *c = ' ';
+    log_progress("");
+    fprintf(stderr, "virt-backup: %s\n", safe);
+}
+
+static void on_event(void *opaque, const char *event, struct json *fields, const char *text)
+{
+    struct output *output = opaque;
+
+    if (text && strcmp(event, "warning") == 0)
+        log_warn("%s", text);
+    else if (text && (strcmp(event, "guest-failed") == 0 || strcmp(event, "damage") == 0))
+        put_error(text);
+    else if (text && !output->json && !output->quiet)
+        put_text(text);
+    if (output->json)
+        put_object(event, fields);
+    else
+        json_free(fields);
+}
+
+static void put_progress_object(const struct progress *progress)
+{
+    struct json *fields = json_new_object();
+
+    json_set_str(fields, "guest", progress->guest);
+    json_set_str(fields, "what", progress->what);
+    json_set_u64(fields, "done", progress->done);
+    json_set_u64(fields, "total", progress->total);
+    json_set_u64(fields, "stored", progress->stored);
+    json_set_u64(fields, "elapsed-ms", progress->elapsed_ms);
+    put_object("progress", fields);
+}
+
+static void put_progress_line(const struct output *output, const struct progress *progress,
+                              bool terminal)
+{
+    CLEANUP_FREE char *line = meter_line(&output->meter, progress);
+
+    if (terminal) {
+        CLEANUP_FREE char *safe = terminal_safe(line);
+        terminal_cut(safe, terminal_columns());
+        log_progress(safe);
+    } else {
+        log_notice("%s", line);
+    }
+}
+
+static void on_progress(void *opaque, const struct progress *progress)
+{
+    struct output *output = opaque;
+    bool terminal = !output->json && isatty(STDERR_FILENO);
+    uint64_t interval_ms = terminal ? 0 : output->json ? OBJECT_INTERVAL_MS : LINE_INTERVAL_MS;
+    uint64_t now_ms = units_now_ms();
+
+    if (output->quiet)
+        return;
+    meter_update(&output->meter, progress);
+    if (output->shown_ms == 0) /* small disks are done before a line is due */
+        output->shown_ms = now_ms;
+    if (now_ms - output->shown_ms < interval_ms)
+        return;
+    output->shown_ms = now_ms;
+    if (output->json)
+        put_progress_object(progress);
+    else
+        put_progress_line(output, progress, terminal);
+}
+
+struct report output_report(struct output *output)
+{
+    return (struct report){.opaque = output, .event = on_event, .progress = on_progress};
+}
+
+void output_error(struct output *output, const struct err *err)
+{
+    put_error(err->text);
+    if (!output->json)
+        return;
+    struct json *fields = json_new_object();
+    json_set_str(fields, "kind", err_kind_name(err->kind));
+    json_set_str(fields, "error", err->text);
+    put_object("error", fields);
+}
+
+static void put_summary_object(const struct output_summary *summary)
+{
+    const struct outcome *outcome = &summary->outcome;
+    struct json *fields = json_new_object();
+
+    json_set_str(fields, "verb", summary->verb);
+    json_set_u64(fields, "good", outcome->good);
+    json_set_u64(fields, "failed", outcome->failed);
+    json_set_bool(fields, "damaged", outcome->damaged);
+    json_set_bool(fields, "stranded", outcome->stranded);
+    json_set_u64(fields, "signal", (uint64_t)outcome->signal);
+    json_set_u64(fields, "status", (uint64_t)summary->status);
+    put_object("summary", fields);
+}
+
+void output_finish(struct output *output, const struct output_summary *summary)
+{
+    const struct outcome *outcome = &summary->outcome;
+
+    log_progress("");
+    if (output->json) {
+        put_summary_object(summary);
+        return;
+    }
+    if (output->quiet || !summary->done || outcome->good + outcome->failed == 0)
+        return;
+    CLEANUP_FREE char *failed =
+        outcome->failed ? mem_printf(", %u failed", outcome->failed) : mem_strdup("");
+    printf("%u guest%s %s%s\n", outcome->good, outcome->good == 1 ? "" : "s", summary->done,
+           failed);
+}
+
+void output_text(const char *text)
+{
+    fputs(text, stdout);
+}
+
+int output_flush(struct err *err)
+{
+    if (fflush(stdout) < 0 || ferror(stdout))
+        return err_set_errno(err, errno ? errno : EIO, "cannot write to standard output");
+    return 0;
+}
+
+void output_clear(struct output *output)
+{
+    meter_clear(&output->meter);
+}

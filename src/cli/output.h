@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What a verb reports, shown: as text, or with --json as one object a line.
+ *
+ * Standard output gets the results (text or objects), standard error gets
+ * warnings, errors and the progress: one line that changes on a terminal, else a
+ * line every few seconds. With --json the progress is an object on standard
+ * output instead, and warnings and errors are objects too.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "cli/meter.h"
+#include "ops/report.h"
+
+struct output {
+    bool json;
+    bool quiet; /* no text but warnings and errors */
+    struct meter meter;
+    uint64_t shown_ms; /* when progress was last shown; 0: never */
+};
+
+/* The report that shows its events by *output, which must outlive it. */
+struct report output_report(struct output *output);
+/* The error that ended the run. */
+void output_error(struct output *output, const struct err *err);
+
+/* The last line: "2 guests backed up, 1 failed", or the object "summary". */
+struct output_summary {
+    const char *verb; /* "backup" */
+    const char *done; /* "backed up"; NULL: no line for people */
+    struct outcome outcome;
+    int status;
+};
+void output_finish(struct output *output, const struct output_summary *summary);
+
+/* Writes text to standard output as it is (help). */
+void output_text(const char *text);
+/* Flushes standard output. -1 if anything written to it was lost. */
+int output_flush(struct err *err);
+void output_clear(struct output *output);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/verb.h"
+
+static const struct options_row rows[] = {
+    ROW_SOURCE,
+    {"destination-path", OPTION_TEXT, "PATH", "folder for the restored disks",
+     ARGUMENT(destination), .required = true},
+    ROW_URI,
+    ROW_DOMAINS,
+    ROW_EXCLUDE_DOMAINS,
+    {"allow-autorun", OPTION_FLAG, NULL, "let guests run on that ran when they were backed up",
+     ARGUMENT(allow_autorun)},
+    {"disks", OPTION_NAMES, "DISKS", "restore only these disks (vda,vdb), and define no guest",
+     ARGUMENT(disks)},
+    {"disk-map", OPTION_MAPS, "DISK=PATH", "restore this disk to that block device or file",
+     ARGUMENT(maps)},
+    {"new-name", OPTION_TEXT, "NAME", "restore as a new guest: name, UUID, MAC addresses",
+     ARGUMENT(new_name)},
+    {"replace", OPTION_FLAG, NULL, "exchange a guest of that name that is shut off",
+     ARGUMENT(replace)},
+    ROW_CHILDREN,
+    ROW_MEMORY_LIMIT,
+    ROW_CHILD_COMMAND,
+    ROW_DRY_RUN("show what would be done, and do nothing"),
+    ROW_QUIET,
+    ROW_VERBOSE,
+    ROW_JSON,
+};
+
+static int run(const struct arguments *arguments, struct verb_run *run, struct err *err)
+{
+    const struct restore_options options = {
+        .source = arguments->source,
+        .destination = arguments->destination,
+        .uri = arguments->uri,
+        .domains = lists_borrow(&arguments->domains),
+        .exclude_domains = lists_borrow(&arguments->exclude_domains),
+        .disks = lists_borrow(&arguments->disks),
+        .maps = arguments->maps.maps,
+        .map_count = arguments->maps.count,
+        .new_name = arguments->new_name,
+        .children = arguments->children,
+        .allow_autorun = arguments->allow_autorun,
+        .replace = arguments->replace,
+        .dry_run = arguments->dry_run,
+    };
+
+    return restore_run(&options, run->spawner, &run->report, &run->outcome, err);
+}
+
+const struct verb restore_verb = {
+    .name = "restore",
+    .summary = "bring guests back from their backups",
+    .description =
+        "Writes the disks of guests into a folder, defines the guests, and lets them run on\n"
+        "where that is allowed.",
+    .done = "restored",
+    .options = {rows, sizeof(rows) / sizeof(*rows)},
+    .has_children = true,
+    .run = run,
+};

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A verb as the command line knows it. Each stands in a file of its own.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "cli/arguments.h"
+#include "cli/options.h"
+#include "ops/report.h"
+#include "ops/verbs.h"
+
+/* What a verb gets and gives beside its arguments. */
+struct verb_run {
+    struct spawner *spawner; /* NULL if the verb has no children */
+    struct report report;
+    struct outcome outcome;
+};
+
+struct verb {
+    const char *name;
+    const char *summary;     /* one line */
+    const char *description; /* a few lines */
+    const char *done;        /* "backed up", for the last line; NULL: no such line */
+    struct options_table options;
+    bool has_children; /* needs the spawner */
+    bool is_child;     /* stdout belongs to the protocol; signals end it as they end any filter */
+    /* Sets arguments that the options may change; NULL: none. */
+    int (*prepare)(struct arguments *arguments, struct err *err);
+    int (*run)(const struct arguments *arguments, struct verb_run *run, struct err *err);
+};
+
+extern const struct verb backup_verb;
+extern const struct verb restore_verb;
+extern const struct verb list_verb;
+extern const struct verb verify_verb;
+extern const struct verb mtcp_child_verb;

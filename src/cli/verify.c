@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/verb.h"
+
+static const struct options_row rows[] = {
+    ROW_SOURCE,        ROW_DOMAINS, ROW_EXCLUDE_DOMAINS, ROW_CHILDREN, ROW_MEMORY_LIMIT,
+    ROW_CHILD_COMMAND, ROW_QUIET,   ROW_VERBOSE,         ROW_JSON,
+};
+
+static int run(const struct arguments *arguments, struct verb_run *run, struct err *err)
+{
+    const struct verify_options options = {
+        .source = arguments->source,
+        .domains = lists_borrow(&arguments->domains),
+        .exclude_domains = lists_borrow(&arguments->exclude_domains),
+        .children = arguments->children,
+    };
+
+    return verify_run(&options, run->spawner, &run->report, &run->outcome, err);
+}
+
+const struct verb verify_verb = {
+    .name = "verify",
+    .summary = "prove that backups are undamaged",
+    .description =
+        "Reads and decodes all that backups hold and compares it with the digests in their\n"
+        "manifests.",
+    .done = "verified",
+    .options = {rows, sizeof(rows) / sizeof(*rows)},
+    .has_children = true,
+    .run = run,
+};

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "codec/codec.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+
+#include "codec/backend.h"
+
+struct encoder {
+    const struct codec_backend *backend;
+    void *state; /* owned, the backend's */
+    uint64_t chunk_size;
+    size_t bound;
+};
+
+struct encoder *encoder_new(const struct codec_spec *spec, uint64_t chunk_size, struct err *err)
+{
+    if (codec_check_spec(spec, err) < 0 || codec_check_chunk_size(chunk_size, err) < 0)
+        return NULL;
+
+    /* A dictionary beyond the chunk would cost memory and find nothing more. */
+    struct codec_spec fitted = *spec;
+    codec_fit_chunk(&fitted, chunk_size);
+
+    struct encoder *encoder = mem_alloc(sizeof(*encoder));
+    encoder->backend = codec_backend(spec->type);
+    encoder->chunk_size = chunk_size;
+    encoder->bound = codec_result_bound(spec, chunk_size);
+    encoder->state = encoder->backend->encoder_new(&fitted, chunk_size, err);
+    if (!encoder->state) {
+        encoder_free(encoder);
+        return NULL;
+    }
+    return encoder;
+}
+
+int encoder_encode(struct encoder *encoder, const void *raw, size_t raw_len, void *ret_result,
+                   size_t cap, size_t *ret_len, struct err *err)
+{
+    if (raw_len < 1 || raw_len > encoder->chunk_size)
+        return err_set(err, ERR_INTERNAL, "%zu bytes are no chunk of at most %" PRIu64, raw_len,
+                       encoder->chunk_size);
+    if (cap < encoder->bound)
+        return err_set(err, ERR_INTERNAL, "room for a result of %zu bytes, %zu are needed", cap,
+                       encoder->bound);
+
+    struct encode_job job = {.raw = raw, .raw_len = raw_len, .result = ret_result, .cap = cap};
+    uint8_t sha256[DIGEST_SIZE];
+
+    digest_of(raw, raw_len, sha256);
+    if (encoder->backend->encode(encoder->state, &job, err) < 0)
+        return -1;
+    assert(job.len <= cap);
+    result_put_head(ret_result, sha256, (uint32_t)raw_len, job.block_count);
+    *ret_len = job.len;
+    return 0;
+}
+
+void encoder_free(struct encoder *encoder)
+{
+    if (!encoder)
+        return;
+    encoder->backend->encoder_free(encoder->state);
+    free(encoder);
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * lzma: each piece of a chunk becomes one whole .xz Block.
+ */
+#include "codec/backend.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <lzma.h>
+
+#include "base/units.h"
+#include "codec/pieces.h"
+#include "codec/xz_block.h"
+
+struct lzma_encoder {
+    lzma_stream stream; /* kept: liblzma uses its memory again for the next block */
+    lzma_options_lzma options;
+    lzma_filter filters[2]; /* LZMA2 with the options above, end */
+    struct pieces *pieces;
+};
+
+struct lzma_decoder {
+    lzma_stream stream; /* kept, as above */
+    uint64_t memory_limit;
+};
+
+/* Sizes that the LZMA2 header can express: 2^n and 2^n + 2^(n-1), from 4 KiB to the largest
+ * chunk, which is as far as a dictionary can reach. */
+static uint64_t lzma_dictionary_step(unsigned i)
+{
+    uint64_t size = (uint64_t)LZMA_DICT_SIZE_MIN << (i / 2);
+
+    if (i % 2)
+        size += size / 2;
+    return size <= CODEC_CHUNK_MAX ? size : 0;
+}
+
+static void set_options(const struct codec_spec *spec, lzma_options_lzma *ret)
+{
+    uint32_t preset = spec->level | (spec->extreme ? LZMA_PRESET_EXTREME : 0);
+
+    if (lzma_lzma_preset(ret, preset))
+        assert(!"a level that codec_check_spec has let through");
+    if (spec->dict_size)
+        ret->dict_size = (uint32_t)spec->dict_size;
+}
+
+static uint64_t lzma_dictionary(const struct codec_spec *spec)
+{
+    lzma_options_lzma options;
+
+    set_options(spec, &options);
+    return options.dict_size;
+}
+
+static uint64_t lzma_encoder_figure(const struct codec_spec *spec)
+{
+    lzma_options_lzma options;
+
+    set_options(spec, &options);
+    const lzma_filter filters[] = {{LZMA_FILTER_LZMA2, &options}, {LZMA_VLI_UNKNOWN, NULL}};
+    return lzma_raw_encoder_memusage(filters) + pieces_memory() + sizeof(struct lzma_encoder);
+}
+
+static uint64_t lzma_decoder_figure(const struct codec_spec *spec)
+{
+    lzma_options_lzma options;
+
+    set_options(spec, &options);
+    const lzma_filter filters[] = {{LZMA_FILTER_LZMA2, &options}, {LZMA_VLI_UNKNOWN, NULL}};
+    return lzma_raw_decoder_memusage(filters) + sizeof(struct lzma_decoder);
+}
+
+static size_t lzma_result_bound(uint64_t chunk_size)
+{
+    return result_head_size(PIECES_MAX) + lzma_block_buffer_bound((size_t)chunk_size) +
+           (PIECES_MAX - 1) * lzma_block_buffer_bound(1);
+}
+
+/* ---- encoding --------------------------------------------------------------- */
+
+static void lzma_encoder_free(void *state)
+{
+    struct lzma_encoder *encoder = state;
+
+    if (!encoder)
+        return;
+    lzma_end(&encoder->stream);
+    pieces_free(encoder->pieces);
+    free(encoder);
+}
+
+static void *lzma_encoder_new(const struct codec_spec *spec, uint64_t chunk_size, struct err *err)
+{
+    struct lzma_encoder *encoder = mem_alloc(sizeof(*encoder));
+
+    encoder->stream = (lzma_stream)LZMA_STREAM_INIT;
+    set_options(spec, &encoder->options);
+    encoder->filters[0] = (lzma_filter){LZMA_FILTER_LZMA2, &encoder->options};
+    encoder->filters[1].id = LZMA_VLI_UNKNOWN;
+    encoder->pieces = pieces_new(chunk_size, err);
+    if (!encoder->pieces) {
+        lzma_encoder_free(encoder);
+        return NULL;
+    }
+    return encoder;
+}
+
+/* The header comes first but holds the compressed size, so that room is left for
+ * it and it is written last. Returns LZMA_BUF_ERROR, as liblzma does, when the
+ * block would be larger than its raw bytes. */
+static lzma_ret compress_block(struct lzma_encoder *encoder, lzma_block *block, const uint8_t *raw,
+                               uint8_t *out, size_t cap)
+{
+    size_t limit = (size_t)block->uncompressed_size;
+
+    if (limit > cap)
+        limit = cap;
+    lzma_ret ret = lzma_block_header_size(block);
+    if (ret != LZMA_OK)
+        return ret;
+    if (block->header_size >= limit)
+        return LZMA_BUF_ERROR;
+    ret = lzma_block_encoder(&encoder->stream, block);
+    if (ret != LZMA_OK)
+        return ret;
+    encoder->stream.next_in = raw;
+    encoder->stream.avail_in = (size_t)block->uncompressed_size;
+    encoder->stream.next_out = out + block->header_size;
+    encoder->stream.avail_out = limit - block->header_size;
+    ret = lzma_code(&encoder->stream, LZMA_FINISH);
+    if (ret == LZMA_OK)
+        return LZMA_BUF_ERROR;
+    if (ret != LZMA_STREAM_END)
+        return ret;
+    return lzma_block_header_encode(block, out);
+}
+
+static int encode_piece(struct lzma_encoder *encoder, const struct piece *piece, const uint8_t *raw,
+                        uint8_t *out, size_t cap, size_t *ret_len, struct err *err)
+{
+    lzma_block block = {.version = 1, .check = LZMA_CHECK_CRC64, .filters = encoder->filters};
+    lzma_ret ret = LZMA_BUF_ERROR;
+    size_t len = 0;
+
+    block.compressed_size = lzma_block_buffer_bound(piece->len);
+    block.uncompressed_size = piece->len;
+    if (!piece->stored)
+        ret = compress_block(encoder, &block, raw, out, cap);
+    if (ret == LZMA_BUF_ERROR)
+        ret = lzma_block_uncomp_encode(&block, raw, piece->len, out, &len, cap);
+    else
+        len = (size_t)lzma_block_total_size(&block);
+    if (ret == LZMA_MEM_ERROR)
+        return err_set_errno(err, ENOMEM, "cannot compress");
+    if (ret != LZMA_OK)
+        return err_set(err, ERR_INTERNAL, "cannot compress: liblzma answers %d", (int)ret);
+    *ret_len = len;
+    return 0;
+}
+
+static int lzma_encode(void *state, struct encode_job *job, struct err *err)
+{
+    struct lzma_encoder *encoder = state;
+    struct piece pieces[PIECES_MAX];
+    size_t count = pieces_cut(encoder->pieces, job->raw, job->raw_len, pieces);
+    size_t pos = result_head_size((uint32_t)count);
+    const uint8_t *raw = job->raw;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t len = 0;
+        if (encode_piece(encoder, &pieces[i], raw, job->result + pos, job->cap - pos, &len, err) <
+            0)
+            return -1;
+        result_put_entry(job->result, (uint32_t)i, (uint32_t)len, (uint32_t)pieces[i].len);
+        pos += len;
+        raw += pieces[i].len;
+    }
+    job->block_count = (uint32_t)count;
+    job->len = pos;
+    return 0;
+}
+
+/* ---- decoding --------------------------------------------------------------- */
+
+static void *lzma_decoder_new(uint64_t chunk_size, uint64_t memory_limit, struct err *err)
+{
+    struct lzma_decoder *decoder = mem_alloc(sizeof(*decoder));
+
+    (void)chunk_size;
+    (void)err;
+    decoder->stream = (lzma_stream)LZMA_STREAM_INIT;
+    decoder->memory_limit = memory_limit;
+    return decoder;
+}
+
+static void lzma_decoder_free(void *state)
+{
+    struct lzma_decoder *decoder = state;
+
+    if (!decoder)
+        return;
+    lzma_end(&decoder->stream);
+    free(decoder);
+}
+
+static int decode_body(lzma_stream *stream, lzma_block *block, const struct result_block *stored,
+                       uint8_t *ret_raw, struct err *err)
+{
+    lzma_ret ret = lzma_block_decoder(stream, block);
+
+    if (ret != LZMA_OK)
+        return xz_error(ret, "an .xz block", err);
+    stream->next_in = stored->data + block->header_size;
+    stream->avail_in = stored->stored_len - block->header_size;
+    stream->next_out = ret_raw;
+    stream->avail_out = stored->raw_len;
+    ret = lzma_code(stream, LZMA_FINISH);
+    if (ret != LZMA_STREAM_END || stream->avail_in > 0 || stream->avail_out > 0)
+        return xz_error(ret, "an .xz block", err);
+    return 0;
+}
+
+static int lzma_decode(void *state, const struct result_block *stored, uint8_t *ret_raw,
+                       struct err *err)
+{
+    struct lzma_decoder *decoder = state;
+    struct xz_block xz;
+
+    if (xz_block_decode_header(&xz, stored, decoder->memory_limit, err) < 0)
+        return -1;
+    int result = decode_body(&decoder->stream, &xz.block, stored, ret_raw, err);
+    xz_block_clear(&xz);
+    return result;
+}
+
+const struct codec_backend codec_backend_lzma = {
+    .dictionary = lzma_dictionary,
+    .dictionary_step = lzma_dictionary_step,
+    .encoder_memory = lzma_encoder_figure,
+    .decoder_memory = lzma_decoder_figure,
+    .result_bound = lzma_result_bound,
+    .encoder_new = lzma_encoder_new,
+    .encode = lzma_encode,
+    .encoder_free = lzma_encoder_free,
+    .decoder_new = lzma_decoder_new,
+    .decode = lzma_decode,
+    .decoder_free = lzma_decoder_free,
+};

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "disk/image.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/json.h"
+#include "base/process.h"
+#include "disk/format.h"
+#include "disk/local.h"
+
+/* libvirt's own limit; an image that is its own backing file ends here. */
+#define MAX_CHAIN 200
+
+/* In the head of a VDI image: type 1 grows, 2 is static. Little-endian. */
+#define VDI_TYPE_OFFSET 0x4c
+#define VDI_TYPE_STATIC 2
+
+void disk_info_clear(struct disk_info *info)
+{
+    for (size_t i = 0; i < info->option_count; i++) {
+        free(info->options[i].name);
+        free(info->options[i].value);
+    }
+    for (unsigned i = 0; i < info->chain_length; i++)
+        free(info->chain_paths[i]);
+    free(info->options);
+    free(info->chain_paths);
+    free(info->data_file);
+    *info = (struct disk_info){0};
+}
+
+static int ask_qemu_img(const char *path, const struct format *format, struct json **ret,
+                        struct err *err)
+{
+    /* --force-share: an image that a running guest uses can be looked at too. */
+    const char *const argv[] = {
+        "qemu-img", "info", "--output=json", "--force-share", "-f", format->qemu, path, NULL};
+    CLEANUP_BUF struct buf output = {0};
+
+    if (process_run(argv, &output, err) < 0)
+        return -1;
+    *ret = json_parse((const char *)output.data, output.len, err);
+    return *ret ? 0 : err_prefix(err, "what qemu-img info says");
+}
+
+/* What QEMU would take for a protocol ("nbd:...", "json:...") rather than a file. */
+static bool names_protocol(const char *name)
+{
+    size_t len = strcspn(name, ":/");
+
+    return name[len] == ':';
+}
+
+static int record_data_file(const struct json *json, unsigned depth, struct disk_info *info,
+                            struct err *err)
+{
+    const char *name = json_get_str(json, "format-specific.data.data-file");
+
+    if (!name)
+        return 0;
+    if (names_protocol(name))
+        return err_set(err, ERR_UNSUPPORTED, "its data file '%s' is not a local file", name);
+    if (depth == 0)
+        info->data_file = mem_strdup(name);
+    return 0;
+}
+
+static int record_vdi(const struct local_file *file, struct disk_info *info, struct err *err)
+{
+    uint8_t raw[4];
+
+    if (io_pread(file->fd, raw, sizeof(raw), VDI_TYPE_OFFSET, err) < 0)
+        return -1;
+    info->options = mem_resize(info->options, info->option_count + 1, sizeof(*info->options));
+    info->options[info->option_count++] = (struct disk_option){
+        mem_strdup("static"), mem_strdup(get_le32(raw) == VDI_TYPE_STATIC ? "on" : "off")};
+    return 0;
+}
+
+static int record_top(const struct local_file *file, const struct format *format,
+                      const struct json *json, struct disk_info *info, struct err *err)
+{
+    info->snapshots = (unsigned)json_length(json_get(json, "snapshots"));
+    if (!json_get_u64(json, "virtual-size", &info->image_size))
+        return err_set(err, ERR_IO, "qemu-img does not tell the size of the image");
+    disk_format_record(format, json, info);
+    return strcmp(format->name, "vdi") == 0 ? record_vdi(file, info, err) : 0;
+}
+
+/* The backing file that `json` names, or NULL in *ret_path. */
+static int next_in_chain(const struct json *json, char **ret_path, const struct format **ret_format,
+                         struct err *err)
+{
+    const char *path = json_get_str(json, "full-backing-filename");
+    const char *format = json_get_str(json, "backing-filename-format");
+
+    if (!path)
+        path = json_get_str(json, "backing-filename");
+    if (!path)
+        return 0;
+    if (path[0] != '/')
+        return err_set(err, ERR_UNSUPPORTED, "its backing file '%s' is not a local file", path);
+    if (!format)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "it does not say of which format its backing file '%s' is, and guessing is "
+                       "not safe; record it with: qemu-img rebase -u -F raw|qcow2 -b BACKING IMAGE",
+                       path);
+    *ret_format = disk_format_find(format, err);
+    if (!*ret_format)
+        return -1;
+    *ret_path = mem_strdup(path);
+    return 0;
+}
+
+static void add_to_chain(struct disk_info *info, const char *path)
+{
+    info->chain_paths =
+        mem_resize(info->chain_paths, info->chain_length + 1, sizeof(*info->chain_paths));
+    info->chain_paths[info->chain_length++] = mem_strdup(path);
+}
+
+/* Looks at one image; *ret_path is what comes next in the chain. */
+static int inspect_one(const char *path, const struct format *format, struct disk_info *info,
+                       char **ret_path, const struct format **ret_format, struct err *err)
+{
+    CLEANUP_LOCAL struct local_file file = LOCAL_FILE_INIT;
+    CLEANUP(json_freep) struct json *json = NULL;
+    unsigned depth = info->chain_length;
+
+    if (local_open(path, O_RDONLY, &file, err) < 0)
+        return -1;
+    add_to_chain(info, path);
+    if (depth == 0) {
+        info->file_size = info->image_size = file.size;
+        info->block_device = file.block_device;
+    }
+    if (format->is_raw)
+        return 0;
+    if (ask_qemu_img(path, format, &json, err) < 0)
+        return -1;
+    info->encrypted = info->encrypted || json_get_bool(json, "encrypted");
+    if (record_data_file(json, depth, info, err) < 0)
+        return -1;
+    if (depth == 0 && record_top(&file, format, json, info, err) < 0)
+        return -1;
+    return next_in_chain(json, ret_path, ret_format, err);
+}
+
+int disk_inspect(const char *path, const char *format_name, struct disk_info *ret, struct err *err)
+{
+    CLEANUP_DISK_INFO struct disk_info info = {0};
+    CLEANUP_FREE char *current = mem_strdup(path);
+    const struct format *format = disk_format_find(format_name, err);
+
+    if (!format)
+        return err_prefix(err, "%s", path);
+    while (current) {
+        CLEANUP_FREE char *next = NULL;
+        if (info.chain_length == MAX_CHAIN)
+            return err_set(err, ERR_UNSUPPORTED, "%s: its backing chain has more than %d images",
+                           path, MAX_CHAIN);
+        if (inspect_one(current, format, &info, &next, &format, err) < 0)
+            return info.chain_length > 1 || strcmp(current, path) != 0
+                       ? err_prefix(err, "%s: backing file '%s'", path, current)
+                       : err_prefix(err, "%s", path);
+        free(current);
+        current = TAKE_PTR(next);
+    }
+    *ret = info;
+    info = (struct disk_info){0};
+    return 0;
+}

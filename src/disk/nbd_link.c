@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "disk/nbd_link.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libnbd.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/quit.h"
+#include "base/units.h"
+
+/* Enough to keep a disk busy; a server takes at most 32 MiB in one request. */
+#define PIECE ((size_t)2 << 20)
+#define MAX_UNDER_WAY 16
+
+/* The protocol's lengths have 32 bits; whole clusters of any size fit in. */
+#define MAP_SPAN (UINT64_C(2) << 30)
+
+struct piece { /* a request under way */
+    struct nbd_link *link;
+    uint64_t offset;
+    bool busy;
+};
+
+struct extent {
+    uint64_t end;
+    bool zero;
+};
+
+struct nbd_link {
+    struct nbd_handle *nbd;
+    uint64_t size;
+    bool broken; /* connection lost, or left with requests under way */
+
+    struct piece pieces[MAX_UNDER_WAY];
+    unsigned under_way;
+    int failed_errno; /* of the failed piece with the lowest offset; 0: none */
+    uint64_t failed_offset;
+
+    uint64_t map_start; /* the extents cover [map_start, extents[extent_count - 1].end) */
+    struct extent *extents;
+    size_t extent_count;
+    size_t last_extent; /* where the last question was answered */
+};
+
+static int nbd_failure(struct nbd_link *link, const char *what, struct err *err)
+{
+    const char *text = nbd_get_error();
+
+    link->broken = link->broken || nbd_aio_is_dead(link->nbd) || nbd_aio_is_closed(link->nbd);
+    return err_set(err, ERR_IO, "%s: %s", what, text ? text : "unknown NBD error");
+}
+
+/* Waits for the socket, and lets libnbd work on what came. */
+static int step(struct nbd_link *link, struct err *err)
+{
+    unsigned direction = nbd_aio_get_direction(link->nbd);
+    struct pollfd fds[2] = {{.fd = nbd_aio_get_fd(link->nbd)}, {.fd = quit_fd(), .events = POLLIN}};
+    int result = 0;
+
+    if (direction & LIBNBD_AIO_DIRECTION_READ)
+        fds[0].events |= POLLIN;
+    if (direction & LIBNBD_AIO_DIRECTION_WRITE)
+        fds[0].events |= POLLOUT;
+    if (poll(fds, 2, -1) < 0)
+        return errno == EINTR ? 0 : err_set_errno(err, errno, "poll");
+    if (fds[1].revents && quit_check(err) < 0) {
+        link->broken = true;
+        return -1;
+    }
+    if (direction & LIBNBD_AIO_DIRECTION_READ && fds[0].revents & (POLLIN | POLLHUP | POLLERR))
+        result = nbd_aio_notify_read(link->nbd);
+    else if (fds[0].revents)
+        result = nbd_aio_notify_write(link->nbd);
+    return result < 0 ? nbd_failure(link, "the NBD connection failed", err) : 0;
+}
+
+static int check_usable(const struct nbd_link *link, struct err *err)
+{
+    return link->broken ? err_set(err, ERR_IO, "the connection to qemu-nbd is lost") : 0;
+}
+
+int nbd_link_open(int socket, struct nbd_link **ret, struct err *err)
+{
+    CLEANUP_CLOSE int owned_socket = socket;
+    CLEANUP(nbd_link_freep) struct nbd_link *link = mem_alloc(sizeof(*link));
+
+    link->nbd = nbd_create();
+    if (!link->nbd)
+        return err_set(err, ERR_IO, "libnbd: %s", nbd_get_error());
+    /* A client that does not ask for the server's block size may use any alignment. */
+    if (nbd_set_request_block_size(link->nbd, false) < 0 ||
+        nbd_add_meta_context(link->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) < 0 ||
+        nbd_aio_connect_socket(link->nbd, TAKE_FD(owned_socket)) < 0)
+        return nbd_failure(link, "cannot start the NBD handshake", err);
+    while (nbd_aio_is_connecting(link->nbd))
+        if (step(link, err) < 0)
+            return -1;
+    if (!nbd_aio_is_ready(link->nbd))
+        return nbd_failure(link, "the NBD handshake failed", err);
+    int64_t size = nbd_get_size(link->nbd);
+    if (size < 0)
+        return nbd_failure(link, "cannot find the size of the image", err);
+    link->size = (uint64_t)size;
+    *ret = TAKE_PTR(link);
+    return 0;
+}
+
+uint64_t nbd_link_size(const struct nbd_link *link)
+{
+    return link->size;
+}
+
+/* ---- transfers -------------------------------------------------------------- */
+
+static int piece_done(void *opaque, int *error)
+{
+    struct piece *piece = opaque;
+    struct nbd_link *link = piece->link;
+
+    if (*error && (!link->failed_errno || piece->offset < link->failed_offset)) {
+        link->failed_errno = *error;
+        link->failed_offset = piece->offset;
+    }
+    piece->busy = false;
+    link->under_way--;
+    return 1; /* retire the command; the error was noted */
+}
+
+static struct piece *free_piece(struct nbd_link *link, uint64_t offset)
+{
+    size_t i = 0;
+
+    while (link->pieces[i].busy)
+        i++;
+    link->pieces[i] = (struct piece){link, offset, true};
+    return &link->pieces[i];
+}
+
+static int queue(struct nbd_link *link, uint64_t offset, void *read_to, const void *write_from,
+                 size_t len, struct err *err)
+{
+    for (size_t at = 0; at < len;) {
+        size_t part = len - at < PIECE ? len - at : PIECE;
+        if (check_usable(link, err) < 0)
+            return -1;
+        if (link->failed_errno)
+            return nbd_link_settle(link, err);
+        if (link->under_way == MAX_UNDER_WAY) {
+            if (step(link, err) < 0)
+                return -1;
+            continue;
+        }
+        struct piece *piece = free_piece(link, offset + at);
+        nbd_completion_callback done = {.callback = piece_done, .user_data = piece};
+        link->under_way++;
+        int64_t cookie =
+            read_to ? nbd_aio_pread(link->nbd, (char *)read_to + at, part, offset + at, done, 0)
+                    : nbd_aio_pwrite(link->nbd, (const char *)write_from + at, part, offset + at,
+                                     done, 0);
+        if (cookie < 0) {
+            piece->busy = false;
+            link->under_way--;
+            return nbd_failure(link, "cannot send an NBD request", err);
+        }
+        at += part;
+    }
+    return 0;
+}
+
+int nbd_link_read(struct nbd_link *link, uint64_t offset, void *data, size_t len, struct err *err)
+{
+    return queue(link, offset, data, NULL, len, err);
+}
+
+int nbd_link_write(struct nbd_link *link, uint64_t offset, const void *data, size_t len,
+                   struct err *err)
+{
+    return queue(link, offset, NULL, data, len, err);
+}
+
+int nbd_link_settle(struct nbd_link *link, struct err *err)
+{
+    if (check_usable(link, err) < 0)
+        return -1;
+    while (link->under_way > 0)
+        if (step(link, err) < 0)
+            return -1;
+    if (!link->failed_errno)
+        return 0;
+    int failed_errno = link->failed_errno;
+    link->failed_errno = 0;
+    return err_set_errno(err, failed_errno, "at offset %" PRIu64, link->failed_offset);
+}
+
+int nbd_link_flush(struct nbd_link *link, struct err *err)
+{
+    struct piece *piece;
+
+    if (nbd_link_settle(link, err) < 0)
+        return -1;
+    piece = free_piece(link, 0);
+    link->under_way++;
+    nbd_completion_callback done = {.callback = piece_done, .user_data = piece};
+    if (nbd_aio_flush(link->nbd, done, 0) < 0) {
+        piece->busy = false;
+        link->under_way--;
+        return nbd_failure(link, "cannot send an NBD request", err);
+    }
+    return nbd_link_settle(link, err);
+}
+
+/* ---- map -------------------------------------------------------------------- */
+
+/* Adjacent extents of one kind become one. */
+static int note_extents(void *opaque, const char *context, uint64_t offset, uint32_t *entries,
+                        size_t entry_count, int *error)
+{
+    struct nbd_link *link = opaque;
+    uint64_t at = offset;
+
+    (void)error;
+    if (strcmp(context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0)
+        return 0;
+    for (size_t i = 0; i + 1 < entry_count; i += 2) {
+        bool zero = entries[i + 1] & LIBNBD_STATE_ZERO;
+        if (!units_add(at, entries[i], &at) || at > link->size)
+            at = link->size;
+        if (link->extent_count && link->extents[link->extent_count - 1].zero == zero) {
+            link->extents[link->extent_count - 1].end = at;
+            continue;
+        }
+        link->extents = mem_resize(link->extents, link->extent_count + 1, sizeof(*link->extents));
+        link->extents[link->extent_count++] = (struct extent){at, zero};
+    }
+    return 0;
+}
+
+static int ask_map(struct nbd_link *link, uint64_t offset, struct err *err)
+{
+    struct piece *piece = free_piece(link, offset);
+    nbd_completion_callback done = {.callback = piece_done, .user_data = piece};
+    nbd_extent_callback extents = {.callback = note_extents, .user_data = link};
+    uint64_t span = link->size - offset < MAP_SPAN ? link->size - offset : MAP_SPAN;
+
+    link->map_start = offset;
+    link->extent_count = 0;
+    link->last_extent = 0;
+    link->under_way++;
+    if (nbd_aio_block_status(link->nbd, span, offset, extents, done, 0) < 0) {
+        piece->busy = false;
+        link->under_way--;
+        return nbd_failure(link, "cannot ask which parts are holes", err);
+    }
+    return nbd_link_settle(link, err);
+}
+
+/* The extent that holds offset, which the map covers. */
+static const struct extent *find_extent(struct nbd_link *link, uint64_t offset)
+{
+    size_t i = link->last_extent;
+
+    if (i > 0 && offset < link->extents[i - 1].end)
+        i = 0;
+    while (link->extents[i].end <= offset)
+        i++;
+    link->last_extent = i;
+    return &link->extents[i];
+}
+
+static bool map_covers(const struct nbd_link *link, uint64_t offset)
+{
+    return link->extent_count > 0 && offset >= link->map_start &&
+           offset < link->extents[link->extent_count - 1].end;
+}
+
+int nbd_link_map(struct nbd_link *link, uint64_t offset, uint64_t *ret_len, bool *ret_zero,
+                 struct err *err)
+{
+    if (check_usable(link, err) < 0)
+        return -1;
+    /* A server may have no such context; then all must be read. */
+    if (nbd_can_meta_context(link->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) != 1) {
+        *ret_len = link->size - offset;
+        *ret_zero = false;
+        return 0;
+    }
+    if (!map_covers(link, offset) && ask_map(link, offset, err) < 0)
+        return -1;
+    if (!map_covers(link, offset))
+        return err_set(err, ERR_IO, "the NBD server does not say what is at offset %" PRIu64,
+                       offset);
+    const struct extent *extent = find_extent(link, offset);
+    *ret_len = extent->end - offset;
+    *ret_zero = extent->zero;
+    return 0;
+}
+
+/* ---- end -------------------------------------------------------------------- */
+
+bool nbd_link_is_lost(const struct nbd_link *link)
+{
+    return link->broken;
+}
+
+int nbd_link_shutdown(struct nbd_link *link, struct err *err)
+{
+    if (nbd_link_settle(link, err) < 0)
+        return -1;
+    link->broken = true;
+    return nbd_shutdown(link->nbd, 0) < 0 ? nbd_failure(link, "cannot end the NBD connection", err)
+                                          : 0;
+}
+
+void nbd_link_free(struct nbd_link *link)
+{
+    if (!link)
+        return;
+    /* Closes the socket; requests under way are forgotten, their memory is not touched. */
+    nbd_close(link->nbd);
+    free(link->extents);
+    free(link);
+}

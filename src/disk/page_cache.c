@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "disk/page_cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define NO_WINDOW UINT64_MAX
+
+/* A range goes out when it holds this many written bytes, or when the next write
+ * is far from it. Holes in between cost nothing. */
+#define WRITE_WINDOW (UINT64_C(8) << 20)
+#define WRITE_SPAN (UINT64_C(128) << 20)
+
+struct window {
+    uint64_t index;    /* NO_WINDOW: none */
+    unsigned char *in; /* a byte for each page: bit 0 set if it was cached before we came */
+};
+
+struct page_cache {
+    int fd;
+    uint64_t size;
+    uint64_t page_size;
+    struct window current;
+    struct window ahead;
+};
+
+struct page_cache *page_cache_new(int fd, uint64_t size)
+{
+    struct page_cache *cache = mem_alloc(sizeof(*cache));
+    size_t pages;
+
+    cache->fd = fd;
+    cache->size = size;
+    cache->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+    pages = PAGE_CACHE_WINDOW / cache->page_size;
+    cache->current = (struct window){NO_WINDOW, mem_alloc(pages)};
+    cache->ahead = (struct window){NO_WINDOW, mem_alloc(pages)};
+    posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    return cache;
+}
+
+/* Length of a window: only the last one is shorter. 0 behind the end. */
+static uint64_t window_len(const struct page_cache *cache, uint64_t index)
+{
+    uint64_t start = index * PAGE_CACHE_WINDOW;
+
+    if (start >= cache->size)
+        return 0;
+    return cache->size - start < PAGE_CACHE_WINDOW ? cache->size - start : PAGE_CACHE_WINDOW;
+}
+
+/* Where the kernel does not tell us, all counts as cached before: it stays. */
+static void look(const struct page_cache *cache, struct window *window, uint64_t index)
+{
+    uint64_t len = window_len(cache, index);
+
+    window->index = NO_WINDOW;
+    if (len == 0)
+        return;
+    void *map =
+        mmap(NULL, len, PROT_READ, MAP_SHARED, cache->fd, (off_t)(index * PAGE_CACHE_WINDOW));
+    if (map == MAP_FAILED)
+        return;
+    if (mincore(map, len, window->in) == 0)
+        window->index = index;
+    munmap(map, len);
+}
+
+static void drop(const struct page_cache *cache, struct window *window)
+{
+    if (window->index == NO_WINDOW)
+        return;
+    uint64_t start = window->index * PAGE_CACHE_WINDOW;
+    uint64_t len = window_len(cache, window->index);
+    size_t pages = (size_t)((len + cache->page_size - 1) / cache->page_size);
+    size_t first = 0;
+    for (size_t i = 0; i <= pages; i++) {
+        if (i < pages && !(window->in[i] & 1))
+            continue;
+        if (i > first)
+            posix_fadvise(cache->fd, (off_t)(start + first * cache->page_size),
+                          (off_t)((i - first) * cache->page_size), POSIX_FADV_DONTNEED);
+        first = i + 1;
+    }
+    window->index = NO_WINDOW;
+}
+
+void page_cache_enter(struct page_cache *cache, uint64_t offset)
+{
+    uint64_t index = offset / PAGE_CACHE_WINDOW;
+
+    if (cache->current.index == index)
+        return;
+    drop(cache, &cache->current);
+    if (cache->ahead.index == index) {
+        struct window spare = cache->current;
+        cache->current = cache->ahead;
+        cache->ahead = spare;
+    } else {
+        drop(cache, &cache->ahead);
+        look(cache, &cache->current, index);
+    }
+    look(cache, &cache->ahead, index + 1);
+}
+
+void page_cache_free(struct page_cache *cache)
+{
+    if (!cache)
+        return;
+    drop(cache, &cache->current);
+    drop(cache, &cache->ahead);
+    free(cache->current.in);
+    free(cache->ahead.in);
+    free(cache);
+}
+
+/* The oldest range is waited for and dropped while the kernel writes the next one. */
+static int push_out(struct write_behind *behind, int fd, struct err *err)
+{
+    const unsigned all =
+        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+    struct write_range *fill = &behind->filling;
+    struct write_range *out = &behind->going_out;
+
+    sync_file_range(fd, (off_t)fill->start, (off_t)(fill->end - fill->start),
+                    SYNC_FILE_RANGE_WRITE);
+    if (out->written > 0) {
+        off_t len = (off_t)(out->end - out->start);
+        if (sync_file_range(fd, (off_t)out->start, len, all) < 0 &&
+            (errno == EIO || errno == ENOSPC))
+            return err_set_errno(err, errno, "cannot write");
+        posix_fadvise(fd, (off_t)out->start, len, POSIX_FADV_DONTNEED);
+    }
+    *out = *fill;
+    *fill = (struct write_range){0};
+    return 0;
+}
+
+int write_behind_add(struct write_behind *behind, int fd, uint64_t offset, uint64_t len,
+                     struct err *err)
+{
+    struct write_range *fill = &behind->filling;
+    bool near = offset >= fill->start && offset - fill->start <= WRITE_SPAN;
+
+    if (fill->written > 0 && !near && push_out(behind, fd, err) < 0)
+        return -1;
+    if (fill->written == 0)
+        fill->start = offset;
+    if (fill->end < offset + len)
+        fill->end = offset + len;
+    fill->written += len;
+    return fill->written >= WRITE_WINDOW ? push_out(behind, fd, err) : 0;
+}
+
+void write_behind_drop_all(int fd)
+{
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}

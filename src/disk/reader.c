@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "disk/reader.h"
+
+#include <inttypes.h>
+
+#include "disk/reader_impl.h"
+
+/* qemu-nbd would guess the formats of backing files that have none recorded, so the
+ * whole chain is looked at before it may open the image. */
+static int open_other(const char *path, const struct format *format, struct disk_reader **ret,
+                      struct err *err)
+{
+    CLEANUP_DISK_INFO struct disk_info info = {0};
+
+    if (disk_inspect(path, format->name, &info, err) < 0)
+        return -1;
+    if (info.encrypted)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "%s: is encrypted; encrypted images can't be read without their secret",
+                       path);
+    if (disk_reader_open_nbd(path, format, &info, ret, err) < 0)
+        return err_prefix(err, "%s", path);
+    return 0;
+}
+
+int disk_reader_open(const char *path, const char *format_name, struct disk_reader **ret,
+                     struct err *err)
+{
+    const struct format *format = disk_format_find(format_name, err);
+    struct disk_reader *reader = NULL;
+
+    if (!format || (format->is_raw && disk_reader_open_raw(path, &reader, err) < 0))
+        return err_prefix(err, "%s", path);
+    if (!format->is_raw && open_other(path, format, &reader, err) < 0)
+        return -1;
+    reader->path = mem_strdup(path);
+    *ret = reader;
+    return 0;
+}
+
+uint64_t disk_reader_size(const struct disk_reader *reader)
+{
+    return reader->size;
+}
+
+static int check_range(const struct disk_reader *reader, uint64_t offset, uint64_t len,
+                       struct err *err)
+{
+    if (offset <= reader->size && len <= reader->size - offset)
+        return 0;
+    return err_set(err, ERR_INTERNAL,
+                   "%s: bytes behind the image's end are asked for: %" PRIu64 " at %" PRIu64
+                   " of %" PRIu64,
+                   reader->path, len, offset, reader->size);
+}
+
+int disk_reader_map(struct disk_reader *reader, uint64_t offset, uint64_t *ret_len, bool *ret_zero,
+                    struct err *err)
+{
+    if (check_range(reader, offset, 1, err) < 0)
+        return -1;
+    if (reader->kind->map(reader, offset, ret_len, ret_zero, err) < 0)
+        return err_prefix(err, "%s", reader->path);
+    return 0;
+}
+
+int disk_reader_read(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
+                     struct err *err)
+{
+    if (check_range(reader, offset, len, err) < 0)
+        return -1;
+    if (reader->kind->read(reader, offset, data, len, err) < 0)
+        return err_prefix(err, "%s: cannot read", reader->path);
+    return 0;
+}
+
+void disk_reader_close(struct disk_reader *reader)
+{
+    if (!reader)
+        return;
+    free(reader->path);
+    reader->kind->close(reader);
+}

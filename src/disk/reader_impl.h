@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Internal to this folder: what a kind of reader provides. Offsets and lengths
+ * have been checked against the size, and errors get the path put in front, by
+ * reader.c.
+ */
+#pragma once
+
+#include "disk/format.h"
+#include "disk/image.h"
+#include "disk/reader.h"
+
+struct reader_kind {
+    int (*map)(struct disk_reader *reader, uint64_t offset, uint64_t *ret_len, bool *ret_zero,
+               struct err *err);
+    int (*read)(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
+                struct err *err);
+    void (*close)(struct disk_reader *reader); /* frees all but the path */
+};
+
+struct disk_reader { /* first member of each kind's own struct */
+    const struct reader_kind *kind;
+    char *path;
+    uint64_t size;
+};
+
+/* The kinds: raw files and block devices, and all that qemu-nbd can read. `info` is
+ * what disk_inspect says of that image. */
+int disk_reader_open_raw(const char *path, struct disk_reader **ret, struct err *err);
+int disk_reader_open_nbd(const char *path, const struct format *format,
+                         const struct disk_info *info, struct disk_reader **ret, struct err *err);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Raw images: files, whose holes the file system knows, and block devices.
+ */
+#include "disk/reader_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "disk/local.h"
+#include "disk/page_cache.h"
+#include "disk/qemu_lock.h"
+
+struct raw_reader {
+    struct disk_reader base;
+    struct local_file file;
+    struct page_cache *cache;
+};
+
+static int map_file(struct disk_reader *reader, uint64_t offset, uint64_t *ret_len, bool *ret_zero,
+                    struct err *err)
+{
+    int fd = ((struct raw_reader *)reader)->file.fd;
+    uint64_t end = reader->size;
+    off_t data = lseek(fd, (off_t)offset, SEEK_DATA);
+
+    if (data < 0 && errno != ENXIO && errno != EINVAL && errno != EOPNOTSUPP)
+        return err_set_errno(err, errno, "cannot find the holes at offset %" PRIu64, offset);
+    bool unknown = data < 0 && errno != ENXIO;
+    *ret_zero = !unknown && data != (off_t)offset;
+    if (*ret_zero && data >= 0 && (uint64_t)data < end)
+        end = (uint64_t)data;
+    if (!*ret_zero && !unknown) {
+        off_t hole = lseek(fd, (off_t)offset, SEEK_HOLE);
+        if (hole > (off_t)offset && (uint64_t)hole < end)
+            end = (uint64_t)hole;
+    }
+    *ret_len = end - offset;
+    return 0;
+}
+
+static int map_device(struct disk_reader *reader, uint64_t offset, uint64_t *ret_len,
+                      bool *ret_zero, struct err *err)
+{
+    (void)err;
+    *ret_len = reader->size - offset;
+    *ret_zero = false;
+    return 0;
+}
+
+static int read_raw(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
+                    struct err *err)
+{
+    struct raw_reader *raw = (struct raw_reader *)reader;
+
+    for (size_t at = 0; at < len;) {
+        uint64_t from = offset + at;
+        uint64_t window = PAGE_CACHE_WINDOW - from % PAGE_CACHE_WINDOW;
+        size_t part = len - at < window ? len - at : (size_t)window;
+        size_t got = 0;
+        page_cache_enter(raw->cache, from);
+        if (io_pread_some(raw->file.fd, (char *)data + at, part, from, &got, err) < 0)
+            return err_prefix(err, "at offset %" PRIu64, from);
+        if (got < part)
+            return err_set(err, ERR_IO, "at offset %" PRIu64 ": it has become shorter meanwhile",
+                           from + got);
+        at += part;
+    }
+    return 0;
+}
+
+static void close_raw(struct disk_reader *reader)
+{
+    struct raw_reader *raw = (struct raw_reader *)reader;
+
+    page_cache_free(raw->cache);
+    local_close(&raw->file);
+    free(raw);
+}
+
+static const struct reader_kind file_kind = {map_file, read_raw, close_raw};
+static const struct reader_kind device_kind = {map_device, read_raw, close_raw};
+
+int disk_reader_open_raw(const char *path, struct disk_reader **ret, struct err *err)
+{
+    CLEANUP_LOCAL struct local_file file = LOCAL_FILE_INIT;
+
+    if (local_open(path, O_RDONLY, &file, err) < 0)
+        return -1;
+    /* Of a device this finds only users that see the same device node; a system
+     * libvirt's guests have nodes of their own. */
+    if (qemu_lock_read(file.fd, err) < 0)
+        return -1;
+    struct raw_reader *raw = mem_alloc(sizeof(*raw));
+    raw->base.kind = file.block_device ? &device_kind : &file_kind;
+    raw->base.size = file.size;
+    raw->cache = page_cache_new(file.fd, file.size);
+    raw->file = file;
+    file.fd = -1;
+    *ret = &raw->base;
+    return 0;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Images of all other formats: made by qemu-img, filled through qemu-nbd.
+ */
+#include "disk/writer_impl.h"
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/process.h"
+#include "disk/nbd_link.h"
+#include "disk/page_cache.h"
+#include "disk/qemu_lock.h"
+#include "disk/qemu_nbd.h"
+
+/* A cluster of the usual size: smaller holes save nothing. */
+#define CLUSTER ((size_t)64 << 10)
+
+struct nbd_writer {
+    struct disk_writer base;
+    struct qemu_nbd *server;
+    struct nbd_link *link;
+};
+
+static int explain(struct nbd_writer *nbd, struct err *err)
+{
+    return nbd_link_is_lost(nbd->link) ? qemu_nbd_explain(nbd->server, err) : -1;
+}
+
+static int write_nbd(struct disk_writer *writer, uint64_t offset, const void *data, size_t len,
+                     struct err *err)
+{
+    struct nbd_writer *nbd = (struct nbd_writer *)writer;
+
+    return nbd_link_write(nbd->link, offset, data, len, err) < 0 ? explain(nbd, err) : 0;
+}
+
+static int settle_nbd(struct disk_writer *writer, struct err *err)
+{
+    struct nbd_writer *nbd = (struct nbd_writer *)writer;
+
+    return nbd_link_settle(nbd->link, err) < 0 ? explain(nbd, err) : 0;
+}
+
+static int finish_nbd(struct disk_writer *writer, struct err *err)
+{
+    struct nbd_writer *nbd = (struct nbd_writer *)writer;
+
+    if (nbd_link_flush(nbd->link, err) < 0) {
+        explain(nbd, err);
+        return err_prefix(err, "cannot flush");
+    }
+    if (nbd_link_shutdown(nbd->link, err) < 0 || qemu_nbd_finish(TAKE_PTR(nbd->server), err) < 0)
+        return -1;
+    /* qemu-nbd writes to the image's header when it closes it. */
+    if (io_sync(writer->file.fd, err) < 0)
+        return -1;
+    write_behind_drop_all(writer->file.fd);
+    return 0;
+}
+
+static void free_nbd(struct disk_writer *writer)
+{
+    struct nbd_writer *nbd = (struct nbd_writer *)writer;
+
+    nbd_link_free(nbd->link);
+    qemu_nbd_free(nbd->server);
+}
+
+static const struct writer_kind nbd_kind = {.hole_size = CLUSTER,
+                                            .write = write_nbd,
+                                            .settle = settle_nbd,
+                                            .finish = finish_nbd,
+                                            .free = free_nbd};
+
+/* qemu-img writes into the file that we have made, or onto the device. */
+static int create_image(const struct disk_target *target, const struct format *format,
+                        const struct local_file *file, struct err *err)
+{
+    CLEANUP_FREE char *size = mem_printf("%" PRIu64, target->image_size);
+    CLEANUP_FREE char *options = NULL;
+    const char *argv[10] = {"qemu-img", "create", "-q", "-f", format->qemu};
+    size_t n = 5;
+
+    if (disk_format_create_options(format, target->path, target->options, target->option_count,
+                                   &options, err) < 0)
+        return -1;
+    if (options) {
+        argv[n++] = "-o";
+        argv[n++] = options;
+    }
+    argv[n++] = target->path;
+    argv[n] = size;
+    if (process_run(argv, NULL, err) < 0)
+        return -1;
+    if (!file->block_device && !local_is(target->path, file))
+        return err_set(err, ERR_IO, "somebody else has put another file in its place");
+    return 0;
+}
+
+int disk_writer_new_nbd(const struct disk_target *target, const struct format *format,
+                        struct local_file *file, struct disk_writer **ret, struct err *err)
+{
+    CLEANUP(qemu_nbd_freep) struct qemu_nbd *server = NULL;
+    CLEANUP(nbd_link_freep) struct nbd_link *link = NULL;
+    struct qemu_nbd_image image = {target->path, format->qemu,
+                                   .direct = local_can_direct(target->path)};
+    int socket = -1;
+
+    if (qemu_lock_check_unused(file->fd, err) < 0 || create_image(target, format, file, err) < 0 ||
+        qemu_nbd_start(&image, &server, &socket, err) < 0)
+        return -1;
+    if (nbd_link_open(socket, &link, err) < 0)
+        return qemu_nbd_explain(server, err);
+    if (nbd_link_size(link) < target->image_size)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "an image of this format has %" PRIu64 " bytes instead of %" PRIu64,
+                       nbd_link_size(link), target->image_size);
+    struct nbd_writer *nbd = mem_alloc(sizeof(*nbd));
+    nbd->base.kind = &nbd_kind;
+    nbd->server = TAKE_PTR(server);
+    nbd->link = TAKE_PTR(link);
+    *ret = &nbd->base;
+    return 0;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Raw images: new sparse files, and block devices, which may hold old data.
+ */
+#include "disk/writer_impl.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/quit.h"
+#include "base/units.h"
+#include "disk/page_cache.h"
+#include "disk/qemu_lock.h"
+
+#define FILE_HOLE_SIZE ((size_t)4096)
+
+/* BLKZEROOUT can't be interrupted, and may really write. */
+#define ZERO_STEP (UINT64_C(64) << 20)
+/* Page size at most: so that zeroing by the kernel and pages that we have written
+ * never share a page of the cache. */
+#define ZERO_ALIGN (UINT64_C(64) << 10)
+
+struct raw_writer {
+    struct disk_writer base;
+    struct write_behind behind;
+    bool zeroing_fails; /* the device has no BLKZEROOUT */
+};
+
+static int write_raw(struct disk_writer *writer, uint64_t offset, const void *data, size_t len,
+                     struct err *err)
+{
+    struct raw_writer *raw = (struct raw_writer *)writer;
+
+    if (io_pwrite(writer->file.fd, data, len, offset, err) < 0)
+        return err_prefix(err, "at offset %" PRIu64, offset);
+    return write_behind_add(&raw->behind, writer->file.fd, offset, len, err);
+}
+
+static int write_zeros(struct disk_writer *writer, uint64_t offset, uint64_t len, struct err *err)
+{
+    static const uint8_t zeros[64 << 10];
+
+    while (len > 0) {
+        size_t part = len < sizeof(zeros) ? (size_t)len : sizeof(zeros);
+        if (quit_check(err) < 0 || write_raw(writer, offset, zeros, part, err) < 0)
+            return -1;
+        offset += part;
+        len -= part;
+    }
+    return 0;
+}
+
+/* Whole aligned pieces only. */
+static int zero_by_kernel(struct raw_writer *raw, uint64_t offset, uint64_t len, struct err *err)
+{
+    while (len > 0 && !raw->zeroing_fails) {
+        uint64_t range[2] = {offset, len < ZERO_STEP ? len : ZERO_STEP};
+        if (quit_check(err) < 0)
+            return -1;
+        if (ioctl(raw->base.file.fd, BLKZEROOUT, range) < 0) {
+            if (errno != EOPNOTSUPP && errno != ENOTTY && errno != EINVAL)
+                return err_set_errno(err, errno, "at offset %" PRIu64, offset);
+            log_detail("%s: writes zeros itself: %s", raw->base.path, strerror(errno));
+            raw->zeroing_fails = true;
+            break;
+        }
+        offset += range[1];
+        len -= range[1];
+    }
+    return write_zeros(&raw->base, offset, len, err);
+}
+
+static int zero_device(struct disk_writer *writer, uint64_t offset, uint64_t len, struct err *err)
+{
+    struct raw_writer *raw = (struct raw_writer *)writer;
+    uint64_t head = (ZERO_ALIGN - offset % ZERO_ALIGN) % ZERO_ALIGN;
+
+    if (head >= len)
+        return write_zeros(writer, offset, len, err);
+    uint64_t middle = (len - head) / ZERO_ALIGN * ZERO_ALIGN;
+    uint64_t tail = len - head - middle;
+    if (write_zeros(writer, offset, head, err) < 0 ||
+        zero_by_kernel(raw, offset + head, middle, err) < 0)
+        return -1;
+    return write_zeros(writer, offset + head + middle, tail, err);
+}
+
+static int finish_raw(struct disk_writer *writer, struct err *err)
+{
+    if (io_sync(writer->file.fd, err) < 0)
+        return -1;
+    write_behind_drop_all(writer->file.fd);
+    return 0;
+}
+
+static void free_raw(struct disk_writer *writer)
+{
+    (void)writer;
+}
+
+static const struct writer_kind file_kind = {
+    .hole_size = FILE_HOLE_SIZE, .write = write_raw, .finish = finish_raw, .free = free_raw};
+
+static const struct writer_kind device_kind = {
+    .write = write_raw, .zero = zero_device, .finish = finish_raw, .free = free_raw};
+
+static struct disk_writer *new_raw(const struct writer_kind *kind)
+{
+    struct raw_writer *raw = mem_alloc(sizeof(*raw));
+
+    raw->base.kind = kind;
+    return &raw->base;
+}
+
+int disk_writer_new_file(const struct disk_target *target, struct local_file *file,
+                         struct disk_writer **ret, struct err *err)
+{
+    if (qemu_lock_write(file->fd, err) < 0)
+        return -1;
+    if (ftruncate(file->fd, (off_t)target->image_size) < 0)
+        return err_set_errno(err, errno, "cannot make a file of %" PRIu64 " bytes",
+                             target->image_size);
+    *ret = new_raw(&file_kind);
+    return 0;
+}
+
+int disk_writer_new_device(const struct disk_target *target, struct local_file *file,
+                           struct disk_writer **ret, struct err *err)
+{
+    if (file->size < target->image_size)
+        return err_set(err, ERR_NO_SPACE,
+                       "the device has %" PRIu64 " bytes, the image needs %" PRIu64, file->size,
+                       target->image_size);
+    if (qemu_lock_write(file->fd, err) < 0)
+        return -1;
+    *ret = new_raw(&device_kind);
+    return 0;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest/event_loop.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <libvirt/libvirt.h>
+
+#include "guest/libvirt_error.h"
+
+/* Global because libvirt's loop is: it is registered once and for all. */
+static struct {
+    pthread_mutex_t lock; /* guards what is below but stop */
+    bool registered;
+    unsigned users;
+    pthread_t thread;
+    int wake_timer;
+    atomic_bool stop;
+} loop = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void on_wake(int timer, void *opaque)
+{
+    (void)opaque;
+    virEventUpdateTimeout(timer, -1);
+}
+
+static void *run(void *opaque)
+{
+    (void)opaque;
+    while (!atomic_load(&loop.stop))
+        virEventRunDefaultImpl();
+    return NULL;
+}
+
+/* The main thread's handlers get the signals that ask us to stop. */
+static int start_thread(void)
+{
+    sigset_t all;
+    sigset_t before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int result = pthread_create(&loop.thread, NULL, run, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return result;
+}
+
+static int start(struct err *err)
+{
+    if (!loop.registered && virEventRegisterDefaultImpl() < 0)
+        return libvirt_error(err, "cannot make libvirt's event loop");
+    loop.registered = true;
+    loop.wake_timer = virEventAddTimeout(-1, on_wake, NULL, NULL);
+    if (loop.wake_timer < 0)
+        return libvirt_error(err, "cannot make a timer in libvirt's event loop");
+    atomic_store(&loop.stop, false);
+    int failed = start_thread();
+    if (failed) {
+        virEventRemoveTimeout(loop.wake_timer);
+        return err_set_errno(err, failed, "cannot start a thread for libvirt's event loop");
+    }
+    return 0;
+}
+
+int event_loop_begin(struct err *err)
+{
+    int result = 0;
+
+    pthread_mutex_lock(&loop.lock);
+    if (loop.users == 0)
+        result = start(err);
+    if (result == 0)
+        loop.users++;
+    pthread_mutex_unlock(&loop.lock);
+    return result;
+}
+
+void event_loop_end(void)
+{
+    pthread_mutex_lock(&loop.lock);
+    if (--loop.users == 0) {
+        atomic_store(&loop.stop, true);
+        virEventUpdateTimeout(loop.wake_timer, 0);
+        pthread_join(loop.thread, NULL);
+        virEventRemoveTimeout(loop.wake_timer);
+    }
+    pthread_mutex_unlock(&loop.lock);
+}

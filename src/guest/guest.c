@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest/guest.h"
+
+#include <string.h>
+
+#include "guest/connection.h"
+#include "guest/libvirt_error.h"
+
+struct guest *guest_new(virDomainPtr domain)
+{
+    struct guest *guest = mem_alloc(sizeof(*guest));
+
+    guest->domain = domain;
+    virDomainGetUUIDString(domain, guest->uuid);
+    return guest;
+}
+
+void guest_free(struct guest *guest)
+{
+    if (!guest)
+        return;
+    virDomainFree(guest->domain);
+    free(guest);
+}
+
+const char *guest_name(const struct guest *guest)
+{
+    return virDomainGetName(guest->domain);
+}
+
+const char *guest_uuid(const struct guest *guest)
+{
+    return guest->uuid;
+}
+
+/* ---- finding --------------------------------------------------------------------------------- */
+
+int guest_find(struct hypervisor *hypervisor, const char *name, struct guest **ret, struct err *err)
+{
+    virDomainPtr domain = virDomainLookupByName(hypervisor->connection, name);
+
+    if (domain) {
+        *ret = guest_new(domain);
+        return 0;
+    }
+    if (libvirt_error_code() == VIR_ERR_NO_DOMAIN)
+        return err_set(err, ERR_NOT_FOUND, "%s has no guest of the name '%s'", hypervisor->uri,
+                       name);
+    return libvirt_error(err, "%s: cannot look for the guest '%s'", hypervisor->uri, name);
+}
+
+int guest_find_uuid(struct hypervisor *hypervisor, const char *uuid, struct guest **ret,
+                    struct err *err)
+{
+    virDomainPtr domain = virDomainLookupByUUIDString(hypervisor->connection, uuid);
+
+    if (domain) {
+        *ret = guest_new(domain);
+        return 0;
+    }
+    if (libvirt_error_code() == VIR_ERR_NO_DOMAIN)
+        return err_set(err, ERR_NOT_FOUND, "%s has no guest of the UUID %s", hypervisor->uri, uuid);
+    return libvirt_error(err, "%s: cannot look for the guest %s", hypervisor->uri, uuid);
+}
+
+/* ---- what it is -------------------------------------------------------------------------------- */
+
+static const struct {
+    int libvirt;
+    enum guest_state state;
+    const char *text;
+} states[] = {
+    {VIR_DOMAIN_RUNNING, GUEST_RUNNING, "running"},
+    {VIR_DOMAIN_BLOCKED, GUEST_RUNNING, "running"}, /* Xen: it waits for its devices */
+    {VIR_DOMAIN_PAUSED, GUEST_PAUSED, "paused"},
+    {VIR_DOMAIN_SHUTOFF, GUEST_SHUT_OFF, "shut off"},
+    {VIR_DOMAIN_SHUTDOWN, GUEST_OTHER, "in shutdown"},
+    {VIR_DOMAIN_CRASHED, GUEST_OTHER, "crashed"},
+    {VIR_DOMAIN_PMSUSPENDED, GUEST_OTHER, "pmsuspended"},
+};
+
+static void set_state(struct guest_status *status, int state)
+{
+    status->state = GUEST_OTHER;
+    status->state_text = "in an unknown state";
+    for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)
+        if (states[i].libvirt == state) {
+            status->state = states[i].state;
+            status->state_text = states[i].text;
+        }
+}
+
+/* A flag that a driver does not know is not set. */
+static int read_flag(int result, bool *ret, struct err *err)
+{
+    if (result < 0 && libvirt_error_code() != VIR_ERR_NO_SUPPORT)
+        return libvirt_error(err, "cannot get the guest's state");
+    *ret = result > 0;
+    return 0;
+}
+
+int guest_get_status(struct guest *guest, struct guest_status *ret, struct err *err)
+{
+    struct guest_status status = {0};
+    int state = 0;
+    int autostart = 0;
+
+    if (virDomainGetState(guest->domain, &state, NULL, 0) < 0)
+        return libvirt_error(err, "cannot get the guest's state");
+    set_state(&status, state);
+    if (read_flag(virDomainIsPersistent(guest->domain), &status.persistent, err) < 0)
+        return -1;
+    int result = virDomainGetAutostart(guest->domain, &autostart);
+    if (read_flag(result < 0 ? result : autostart, &status.autostart, err) < 0)
+        return -1;
+    if (read_flag(virDomainHasManagedSaveImage(guest->domain, 0), &status.managed_save, err) < 0)
+        return -1;
+    *ret = status;
+    return 0;
+}
+
+int guest_get_xml(struct guest *guest, enum guest_xml_kind kind, char **ret_xml, struct err *err)
+{
+    unsigned flags = VIR_DOMAIN_XML_SECURE;
+
+    flags |= kind == GUEST_XML_LIVE ? VIR_DOMAIN_XML_MIGRATABLE : VIR_DOMAIN_XML_INACTIVE;
+    char *xml = virDomainGetXMLDesc(guest->domain, flags);
+    if (!xml)
+        return libvirt_error(err, "cannot get the guest's definition");
+    *ret_xml = xml;
+    return 0;
+}
+
+/* ---- changing it --------------------------------------------------------------------------------- */
+
+int guest_define(struct hypervisor *hypervisor, const char *xml, struct guest **ret,
+                 struct err *err)
+{
+    virDomainPtr domain = virDomainDefineXMLFlags(hypervisor->connection, xml, 0);
+
+    if (!domain)
+        return libvirt_error(err, "cannot define the guest");
+    *ret = guest_new(domain);
+    return 0;
+}
+
+int guest_undefine(struct guest *guest, struct err *err)
+{
+    /* The most that a driver knows. One that does not know a flag has not the
+     * thing either, or else refuses to undefine: what is to be kept stays. */
+    static const unsigned flags[] = {
+#if LIBVIR_CHECK_VERSION(8, 9, 0)
+        VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
+            VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | VIR_DOMAIN_UNDEFINE_KEEP_TPM,
+#endif
+        VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
+            VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA,
+        VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA,
+        0,
+    };
+    int active = virDomainIsActive(guest->domain);
+
+    if (active < 0)
+        return libvirt_error(err, "cannot get the guest's state");
+    if (active)
+        return err_set(err, ERR_BUSY, "the guest is active; shut it down first");
+    for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
+        if (virDomainUndefineFlags(guest->domain, flags[i]) == 0)
+            return 0;
+        if (libvirt_error_code() != VIR_ERR_INVALID_ARG)
+            break;
+    }
+    return libvirt_error(err, "cannot undefine the guest");
+}
+
+int guest_set_autostart(struct guest *guest, bool autostart, struct err *err)
+{
+    if (virDomainSetAutostart(guest->domain, autostart) < 0)
+        return libvirt_error(err, "cannot set the guest's autostart flag");
+    return 0;
+}
+
+int guest_start(struct guest *guest, bool paused, struct err *err)
+{
+    if (virDomainCreateWithFlags(guest->domain, paused ? VIR_DOMAIN_START_PAUSED : 0) < 0)
+        return libvirt_error(err, "cannot start the guest");
+    return 0;
+}
+
+int guest_create(struct hypervisor *hypervisor, const char *xml, bool paused, struct err *err)
+{
+    virDomainPtr domain CLEANUP_DOMAIN = virDomainCreateXML(
+        hypervisor->connection, xml, paused ? VIR_DOMAIN_START_PAUSED : VIR_DOMAIN_NONE);
+
+    if (!domain)
+        return libvirt_error(err, "cannot start the guest");
+    return 0;
+}

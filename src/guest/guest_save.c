@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest/guest.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/quit.h"
+#include "base/units.h"
+#include "guest/connection.h"
+#include "guest/libvirt_error.h"
+#include "guest/long_call.h"
+
+/* Between two tries to abort a save whose job has not begun yet. */
+#define ABORT_RETRY_MS 100
+
+/* ---- when it stopped: told by an event, which libvirt sends as it stops the guest ------------ */
+
+/* Shared by the saving thread and the event loop's; the second to leave frees. */
+struct stop_time {
+    atomic_uint_fast64_t ms; /* 0: no event yet */
+    atomic_int users;
+};
+
+static void leave_stop_time(void *opaque)
+{
+    struct stop_time *stop_time = opaque;
+
+    if (atomic_fetch_sub(&stop_time->users, 1) == 1)
+        free(stop_time);
+}
+
+static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail,
+                        void *opaque)
+{
+    struct stop_time *stop_time = opaque;
+    uint_fast64_t none = 0;
+
+    (void)connection;
+    (void)domain;
+    (void)detail;
+    if (event == VIR_DOMAIN_EVENT_SUSPENDED || event == VIR_DOMAIN_EVENT_STOPPED)
+        atomic_compare_exchange_strong(&stop_time->ms, &none, units_now_ms());
+    return 0;
+}
+
+/* Returns libvirt's number of the callback, -1 if there will be no events. */
+static int watch_stop(virDomainPtr domain, struct stop_time *stop_time)
+{
+    atomic_fetch_add(&stop_time->users, 1);
+    int id = virConnectDomainEventRegisterAny(
+        virDomainGetConnect(domain), domain, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+        VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), stop_time, leave_stop_time);
+    if (id < 0)
+        leave_stop_time(stop_time);
+    return id;
+}
+
+/* ---- saving -------------------------------------------------------------------------------------- */
+
+struct save {
+    virDomainPtr domain;
+    const char *path;
+    int result;
+    struct err err;
+};
+
+static void save(void *opaque)
+{
+    struct save *call = opaque;
+
+    call->result = virDomainSaveFlags(call->domain, call->path, NULL, 0);
+    if (call->result < 0)
+        libvirt_error(&call->err, "%s", call->path);
+}
+
+/* While our call waits for its turn, the job that is there is somebody else's:
+ * that one is not to be aborted. */
+static bool save_job_runs(virDomainPtr domain)
+{
+    virTypedParameterPtr params = NULL;
+    int count = 0;
+    int type = VIR_DOMAIN_JOB_NONE;
+    int operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
+
+    if (virDomainGetJobStats(domain, &type, &params, &count, 0) < 0)
+        return false;
+    virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_OPERATION, &operation);
+    virTypedParamsFree(params, count);
+    return operation == VIR_DOMAIN_JOB_OPERATION_SAVE;
+}
+
+/* Waits for the save to end; after a signal it is aborted as soon as its job is
+ * there. The first abort that is accepted is the only one. */
+static bool wait_for_save(struct long_call *call, virDomainPtr domain)
+{
+    bool signal_came = false;
+    bool aborted = false;
+
+    for (;;) {
+        int timeout_ms = signal_came && !aborted ? ABORT_RETRY_MS : -1;
+        enum long_call_event event = long_call_wait(call, timeout_ms, !signal_came);
+        if (event == LONG_CALL_ENDED)
+            return aborted;
+        signal_came = signal_came || event == LONG_CALL_SIGNAL;
+        if (signal_came && !aborted && save_job_runs(domain))
+            aborted = virDomainAbortJob(domain) == 0;
+    }
+}
+
+static int save_in_thread(struct guest *guest, const char *path, struct err *err)
+{
+    struct save save_call = {.domain = guest->domain, .path = path};
+    struct long_call *call = NULL;
+
+    if (long_call_start(save, &save_call, &call, err) < 0)
+        return -1;
+    bool aborted = wait_for_save(call, guest->domain);
+    long_call_finish(call);
+    if (save_call.result == 0)
+        return 0;
+    if (aborted) {
+        err_clear(&save_call.err);
+        return quit_check(err);
+    }
+    return err_move(err, &save_call.err);
+}
+
+int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_start_ms,
+               struct err *err)
+{
+    uint64_t asked_ms = units_now_ms();
+
+    if (quit_check(err) < 0)
+        return -1;
+    struct stop_time *stop_time = mem_alloc(sizeof(*stop_time));
+    atomic_init(&stop_time->users, 1);
+    int id = watch_stop(guest->domain, stop_time);
+    int result = save_in_thread(guest, path, err);
+    uint64_t stopped_ms = atomic_load(&stop_time->ms);
+    if (id >= 0)
+        virConnectDomainEventDeregisterAny(virDomainGetConnect(guest->domain), id);
+    leave_stop_time(stop_time);
+    if (result == 0)
+        *ret_downtime_start_ms = stopped_ms ? stopped_ms : asked_ms;
+    return result;
+}
+
+int guest_restore(struct hypervisor *hypervisor, const char *path, const char *xml, bool running,
+                  struct err *err)
+{
+    unsigned flags = running ? VIR_DOMAIN_SAVE_RUNNING : VIR_DOMAIN_SAVE_PAUSED;
+
+    if (virDomainRestoreFlags(hypervisor->connection, path, xml, flags) < 0)
+        return libvirt_error(err, "%s", path);
+    return 0;
+}

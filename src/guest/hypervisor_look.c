@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest/hypervisor.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/xml.h"
+#include "guest/connection.h"
+#include "guest/libvirt_error.h"
+
+static void free_pool(virStoragePoolPtr *pool)
+{
+    if (*pool)
+        virStoragePoolFree(*pool);
+}
+
+static void free_volume(virStorageVolPtr *volume)
+{
+    if (*volume)
+        virStorageVolFree(*volume);
+}
+
+/* ---- volumes ------------------------------------------------------------------------------- */
+
+static const char *type_name(int type)
+{
+    switch (type) {
+    case VIR_STORAGE_VOL_FILE:
+        return "file";
+    case VIR_STORAGE_VOL_BLOCK:
+        return "block";
+    case VIR_STORAGE_VOL_DIR:
+        return "dir";
+    case VIR_STORAGE_VOL_NETWORK:
+        return "network";
+    case VIR_STORAGE_VOL_NETDIR:
+        return "netdir";
+    case VIR_STORAGE_VOL_PLOOP:
+        return "ploop";
+    default:
+        return "unknown";
+    }
+}
+
+static int volume_format(virStorageVolPtr volume, char **ret_format, struct err *err)
+{
+    CLEANUP_FREE char *text = virStorageVolGetXMLDesc(volume, 0);
+
+    if (!text)
+        return libvirt_error(err, "cannot get its description");
+    CLEANUP(xml_freep) struct xml_doc *doc = xml_parse(text, strlen(text), err);
+    if (!doc)
+        return err_prefix(err, "its description");
+    const char *format = xml_find_attr(xml_root(doc), "target/format", "type");
+    /* A logical volume or partition has none, or one that says nothing. */
+    if (!format || *format == '\0' || strcmp(format, "unknown") == 0)
+        format = "raw";
+    *ret_format = mem_strdup(format);
+    return 0;
+}
+
+static int look_up_pool(struct hypervisor *hypervisor, const char *name, virStoragePoolPtr *ret,
+                        struct err *err)
+{
+    virStoragePoolPtr pool CLEANUP(free_pool) =
+        virStoragePoolLookupByName(hypervisor->connection, name);
+
+    if (!pool)
+        return libvirt_error(err, "storage pool '%s'", name);
+    int active = virStoragePoolIsActive(pool);
+    if (active < 0)
+        return libvirt_error(err, "storage pool '%s'", name);
+    if (!active)
+        return err_set(err, ERR_IO,
+                       "storage pool '%s' is not active; `virsh pool-start \"%s\"` starts it", name,
+                       name);
+    *ret = TAKE_PTR(pool);
+    return 0;
+}
+
+static virStorageVolPtr look_up_volume(virStoragePoolPtr pool, const char *name)
+{
+    virStorageVolPtr volume = virStorageVolLookupByName(pool, name);
+
+    /* libvirt does not see what others have put into a pool until it looks again. */
+    if (!volume && libvirt_error_code() == VIR_ERR_NO_STORAGE_VOL &&
+        virStoragePoolRefresh(pool, 0) == 0)
+        volume = virStorageVolLookupByName(pool, name);
+    return volume;
+}
+
+int hypervisor_volume(struct hypervisor *hypervisor, const char *pool_name, const char *volume_name,
+                      char **ret_path, char **ret_format, char **ret_type, struct err *err)
+{
+    virStoragePoolPtr pool CLEANUP(free_pool) = NULL;
+    CLEANUP_FREE char *path = NULL;
+    CLEANUP_FREE char *format = NULL;
+    virStorageVolInfo info;
+
+    if (look_up_pool(hypervisor, pool_name, &pool, err) < 0)
+        return -1;
+    virStorageVolPtr volume CLEANUP(free_volume) = look_up_volume(pool, volume_name);
+    if (!volume)
+        return libvirt_error(err, "volume '%s' of storage pool '%s'", volume_name, pool_name);
+    path = virStorageVolGetPath(volume);
+    if (!path || virStorageVolGetInfo(volume, &info) < 0)
+        return libvirt_error(err, "volume '%s' of storage pool '%s'", volume_name, pool_name);
+    if (volume_format(volume, &format, err) < 0)
+        return err_prefix(err, "volume '%s' of storage pool '%s'", volume_name, pool_name);
+    *ret_path = TAKE_PTR(path);
+    *ret_format = TAKE_PTR(format);
+    *ret_type = mem_strdup(type_name(info.type));
+    return 0;
+}
+
+/* ---- libvirt's access to a place ------------------------------------------------------------- */
+
+/* libvirt is asked for the XML in the save image at `path`. What it can't open
+ * gives a system error with an errno; a file that it could open and that is no
+ * image, one that is none. Only QEMU's driver is known to keep these two apart. */
+int hypervisor_can_open(struct hypervisor *hypervisor, const char *path, bool *ret_can,
+                        struct err *err)
+{
+    CLEANUP_FREE char *xml = virDomainSaveImageGetXMLDesc(hypervisor->connection, path, 0);
+    const virError *error = xml ? NULL : virGetLastError();
+
+    if (!xml && !error)
+        return libvirt_error(err, "%s: cannot ask libvirt whether it can open it", path);
+    if (xml || error->domain == VIR_FROM_QEMU) {
+        *ret_can = xml || error->code != VIR_ERR_SYSTEM_ERROR || error->int1 <= 0;
+        if (!*ret_can)
+            log_detail("libvirt can't open %s: %s", path, error->message);
+        return 0;
+    }
+    if (error->domain == VIR_FROM_RPC)
+        return libvirt_error(err, "%s: cannot ask libvirt whether it can open it", path);
+    log_detail("whether libvirt can open %s is not known: %s", path, error->message);
+    *ret_can = true;
+    return 0;
+}
+
+/* ---- things a guest refers to ------------------------------------------------------------------ */
+
+static bool has_network(virConnectPtr connection, const char *name)
+{
+    virNetworkPtr network = virNetworkLookupByName(connection, name);
+
+    return network && virNetworkFree(network) == 0;
+}
+
+static bool has_nwfilter(virConnectPtr connection, const char *name)
+{
+    virNWFilterPtr filter = virNWFilterLookupByName(connection, name);
+
+    return filter && virNWFilterFree(filter) == 0;
+}
+
+static bool has_pool(virConnectPtr connection, const char *name)
+{
+    virStoragePoolPtr pool = virStoragePoolLookupByName(connection, name);
+
+    return pool && virStoragePoolFree(pool) == 0;
+}
+
+static bool has_secret_uuid(virConnectPtr connection, const char *uuid)
+{
+    virSecretPtr secret = virSecretLookupByUUIDString(connection, uuid);
+
+    return secret && virSecretFree(secret) == 0;
+}
+
+/* A usage is looked up within its type, which the guest's XML leaves open. */
+static bool has_secret_usage(virConnectPtr connection, const char *usage)
+{
+    static const int types[] = {VIR_SECRET_USAGE_TYPE_VOLUME, VIR_SECRET_USAGE_TYPE_CEPH,
+                                VIR_SECRET_USAGE_TYPE_ISCSI, VIR_SECRET_USAGE_TYPE_TLS,
+                                VIR_SECRET_USAGE_TYPE_VTPM};
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+        virSecretPtr secret = virSecretLookupByUsage(connection, types[i], usage);
+        if (secret) {
+            virSecretFree(secret);
+            return true;
+        }
+        if (libvirt_error_code() != VIR_ERR_NO_SECRET)
+            return false;
+    }
+    return false;
+}
+
+static const struct {
+    bool (*has)(virConnectPtr connection, const char *name);
+    int missing; /* libvirt's code for it */
+} things[] = {
+    [HOST_NETWORK] = {has_network, VIR_ERR_NO_NETWORK},
+    [HOST_POOL] = {has_pool, VIR_ERR_NO_STORAGE_POOL},
+    [HOST_SECRET_UUID] = {has_secret_uuid, VIR_ERR_NO_SECRET},
+    [HOST_SECRET_USAGE] = {has_secret_usage, VIR_ERR_NO_SECRET},
+    [HOST_NWFILTER] = {has_nwfilter, VIR_ERR_NO_NWFILTER},
+};
+
+bool hypervisor_has(struct hypervisor *hypervisor, enum host_thing thing, const char *name)
+{
+    if (thing == HOST_INTERFACE)
+        return if_nametoindex(name) != 0;
+    if (things[thing].has(hypervisor->connection, name))
+        return true;
+    if (libvirt_error_code() == things[thing].missing)
+        return false;
+    log_detail("whether this host has '%s' is not known: %s", name, virGetLastErrorMessage());
+    return true;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest/libvirt_error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <libvirt/virterror.h>
+
+#include "base/buf.h"
+
+static const struct {
+    int code;
+    enum err_kind kind;
+} kinds[] = {
+    {VIR_ERR_NO_DOMAIN, ERR_NOT_FOUND},
+    {VIR_ERR_NO_NETWORK, ERR_NOT_FOUND},
+    {VIR_ERR_NO_STORAGE_POOL, ERR_NOT_FOUND},
+    {VIR_ERR_NO_STORAGE_VOL, ERR_NOT_FOUND},
+    {VIR_ERR_NO_SECRET, ERR_NOT_FOUND},
+    {VIR_ERR_NO_NWFILTER, ERR_NOT_FOUND},
+    {VIR_ERR_OPERATION_DENIED, ERR_DENIED},
+    {VIR_ERR_ACCESS_DENIED, ERR_DENIED},
+    {VIR_ERR_AUTH_FAILED, ERR_DENIED},
+    {VIR_ERR_AUTH_CANCELLED, ERR_DENIED},
+    {VIR_ERR_AUTH_UNAVAILABLE, ERR_DENIED},
+    {VIR_ERR_OPERATION_TIMEOUT, ERR_BUSY},
+    {VIR_ERR_RESOURCE_BUSY, ERR_BUSY},
+    {VIR_ERR_OPERATION_ABORTED, ERR_CANCELLED},
+    {VIR_ERR_NO_CONNECT, ERR_USAGE}, /* no driver for such a URI */
+    {VIR_ERR_DOM_EXIST, ERR_EXISTS},
+    {VIR_ERR_NO_SUPPORT, ERR_UNSUPPORTED},
+    {VIR_ERR_OPERATION_UNSUPPORTED, ERR_UNSUPPORTED},
+    {VIR_ERR_CONFIG_UNSUPPORTED, ERR_UNSUPPORTED},
+    {VIR_ERR_ARGUMENT_UNSUPPORTED, ERR_UNSUPPORTED},
+};
+
+/* The errno of a failed system call of libvirt, or 0. */
+static int errno_of(const virError *error)
+{
+    return error->code == VIR_ERR_SYSTEM_ERROR && error->int1 > 0 ? error->int1 : 0;
+}
+
+static enum err_kind kind_of_errno(int errnum)
+{
+    CLEANUP_ERR struct err probe = ERR_INIT;
+
+    err_set_errno(&probe, errnum, "libvirt");
+    return probe.kind;
+}
+
+static enum err_kind kind_of(const virError *error)
+{
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+        if (kinds[i].code == error->code)
+            return kinds[i].kind;
+    if (errno_of(error))
+        return kind_of_errno(errno_of(error));
+    /* What a helper process of libvirt says has no code of its own. */
+    if (error->message && strstr(error->message, strerror(ENOSPC)))
+        return ERR_NO_SPACE;
+    return ERR_IO;
+}
+
+/* QEMU's own words come with newlines and a last one at the end. */
+static char *one_line(const char *message)
+{
+    struct buf line CLEANUP_BUF = {0};
+
+    while (*message) {
+        size_t len = strcspn(message, "\r\n");
+        if (len > 0 && line.len > 0)
+            buf_append_str(&line, "; ");
+        buf_append(&line, message, len);
+        message += len + strspn(message + len, "\r\n");
+    }
+    return buf_take_str(&line);
+}
+
+int libvirt_error(struct err *err, const char *format, ...)
+{
+    const virError *error = virGetLastError();
+    CLEANUP_FREE char *what = NULL;
+    va_list args;
+
+    va_start(args, format);
+    int len = vasprintf(&what, format, args);
+    va_end(args);
+    if (len < 0)
+        what = NULL;
+    CLEANUP_FREE char *message =
+        one_line(error && error->message ? error->message : "libvirt gives no reason");
+    enum err_kind kind = error ? kind_of(error) : ERR_IO;
+    err_set(err, kind, "%s: %s", what ? what : "libvirt", message);
+    if (err && error)
+        err->errnum = errno_of(error);
+    if (error && error->code == VIR_ERR_OPERATION_TIMEOUT)
+        err_append(err, "another job (a backup, snapshot, save or migration) works on this guest, "
+                        "see `virsh domjobinfo`; try again when it has ended");
+    return -1;
+}
+
+int libvirt_error_code(void)
+{
+    const virError *error = virGetLastError();
+
+    return error ? error->code : 0;
+}
+
+static void ignore_error(void *opaque, virErrorPtr error)
+{
+    (void)opaque;
+    (void)error;
+}
+
+void libvirt_error_silence(void)
+{
+    virSetErrorFunc(NULL, ignore_error);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest/long_call.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/quit.h"
+
+struct long_call {
+    void (*work)(void *opaque);
+    void (*clean)(void *opaque); /* set by long_call_abandon */
+    void *opaque;
+    pthread_t thread;
+    int ended_fd;
+    atomic_bool one_left; /* the thread or an abandoning caller; the second one frees */
+};
+
+static void free_call(struct long_call *call)
+{
+    close(call->ended_fd);
+    free(call);
+}
+
+static void leave(struct long_call *call)
+{
+    if (!atomic_exchange(&call->one_left, true))
+        return;
+    call->clean(call->opaque);
+    free_call(call);
+}
+
+static void *run(void *opaque)
+{
+    struct long_call *call = opaque;
+
+    call->work(call->opaque);
+    (void)!write(call->ended_fd, &(uint64_t){1}, sizeof(uint64_t));
+    leave(call);
+    return NULL;
+}
+
+int long_call_start(void (*work)(void *opaque), void *opaque, struct long_call **ret,
+                    struct err *err)
+{
+    struct long_call *call = mem_alloc(sizeof(*call));
+    sigset_t all;
+    sigset_t before;
+
+    call->work = work;
+    call->opaque = opaque;
+    call->ended_fd = eventfd(0, EFD_CLOEXEC);
+    if (call->ended_fd < 0) {
+        free(call);
+        return err_set_errno(err, errno, "cannot make an eventfd");
+    }
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&call->thread, NULL, run, call);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed) {
+        free_call(call);
+        return err_set_errno(err, failed, "cannot start a thread");
+    }
+    *ret = call;
+    return 0;
+}
+
+enum long_call_event long_call_wait(struct long_call *call, int timeout_ms, bool heed_signals)
+{
+    struct pollfd fds[] = {
+        {.fd = call->ended_fd, .events = POLLIN},
+        {.fd = heed_signals ? quit_fd() : -1, .events = POLLIN},
+    };
+
+    /* EINTR counts as time out: a signal of ours shows at the next wait. */
+    if (poll(fds, sizeof(fds) / sizeof(*fds), timeout_ms) <= 0)
+        return LONG_CALL_TIMEOUT;
+    return fds[0].revents ? LONG_CALL_ENDED : LONG_CALL_SIGNAL;
+}
+
+void long_call_finish(struct long_call *call)
+{
+    pthread_join(call->thread, NULL);
+    free_call(call);
+}
+
+void long_call_abandon(struct long_call *call, void (*clean)(void *opaque))
+{
+    call->clean = clean;
+    pthread_detach(call->thread);
+    leave(call);
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "mtcp/child.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/units.h"
+#include "mtcp/message.h"
+#include "mtcp/shared.h"
+
+struct serving {
+    const struct child_settings *settings;
+    int in_fd;
+    int out_fd;
+    uint32_t pid;
+    struct shared_layout layout;
+    uint8_t *shared; /* borrowed; NULL: only C is spoken */
+    uint8_t *input;  /* own buffers, for C; NULL until the first one comes */
+    uint8_t *output;
+    struct encoder *encoder; /* made for the first chunk, so that a failure can be told in E */
+    struct decoder *decoder;
+    bool gone; /* the other side has hung up, or has said Q */
+};
+
+static void serving_clear(struct serving *serving)
+{
+    free(serving->input);
+    free(serving->output);
+    encoder_free(serving->encoder);
+    decoder_free(serving->decoder);
+}
+
+/* ---- reading and writing --------------------------------------------------- */
+
+static int receive(struct serving *serving, void *data, size_t len, struct err *err)
+{
+    size_t got = 0;
+    if (io_read_some(serving->in_fd, data, len, &got, err) < 0)
+        return err_prefix(err, "cannot read a message");
+    if (got < len)
+        return err_set(err, ERR_IO, "the stream ended in the middle of a message");
+    return 0;
+}
+
+/* The head of the next message; sets `gone` when there is none. */
+static int receive_head(struct serving *serving, struct message *ret, struct err *err)
+{
+    uint8_t head[MESSAGE_HEAD_MAX];
+    size_t len = 0, missing = MESSAGE_HEAD_MIN;
+
+    CLEANUP_ERR struct err failed = ERR_INIT;
+    int status = io_read_some(serving->in_fd, head, missing, &len, &failed);
+    /* a socket tells of an end with bytes of ours unread in this way */
+    if (status < 0 && failed.errnum != ECONNRESET) {
+        err_prefix(&failed, "cannot read a message");
+        return err_move(err, &failed);
+    }
+    if (len == 0) {
+        serving->gone = true;
+        return 0;
+    }
+    if (len < missing)
+        return err_set(err, ERR_IO, "the stream ended in the middle of a message");
+    for (;;) {
+        if (message_decode(head, len, MESSAGE_TO_CHILD, ret, &missing, err) < 0)
+            return -1;
+        if (missing == 0)
+            break;
+        assert(len + missing <= sizeof(head));
+        if (receive(serving, head + len, missing, err) < 0)
+            return -1;
+        len += missing;
+    }
+    if (ret->pid != serving->pid)
+        return err_set(err, ERR_CORRUPT, "a message for process %u came to process %u", ret->pid,
+                       serving->pid);
+    if (ret->command == 'Q')
+        serving->gone = true;
+    return 0;
+}
+
+static int send_bytes(struct serving *serving, const void *data, size_t len, struct err *err)
+{
+    CLEANUP_ERR struct err failed = ERR_INIT;
+
+    if (serving->gone || len == 0 || io_write(serving->out_fd, data, len, &failed) == 0)
+        return 0;
+    /* Nobody is left to be told: as good as the end of input. */
+    if (failed.errnum == EPIPE || failed.errnum == ECONNRESET) {
+        serving->gone = true;
+        return 0;
+    }
+    err_prefix(&failed, "cannot send a message");
+    return err_move(err, &failed);
+}
+
+static int send_message(struct serving *serving, char command, uint64_t id, const void *data,
+                        size_t len, struct err *err)
+{
+    struct message message = {
+        .pid = serving->pid, .command = command, .id = id, .size = (uint32_t)len};
+    uint8_t head[MESSAGE_HEAD_MAX];
+
+    if (send_bytes(serving, head, message_encode(&message, head), err) < 0)
+        return -1;
+    return command == 'M' ? 0 : send_bytes(serving, data, len, err);
+}
+
+static int send_error(struct serving *serving, uint64_t id, const struct err *why, struct err *err)
+{
+    const char *text = why->text ? why->text : "unknown error";
+    size_t len = strlen(text);
+
+    return send_message(serving, 'E', id, text, len < MESSAGE_TEXT_MAX ? len : MESSAGE_TEXT_MAX,
+                        err);
+}
+
+/* ---- one chunk ------------------------------------------------------------- */
+
+static int discard(struct serving *serving, size_t len, struct err *err)
+{
+    uint8_t waste[16384];
+
+    while (len > 0) {
+        size_t piece = len < sizeof(waste) ? len : sizeof(waste);
+        if (receive(serving, waste, piece, err) < 0)
+            return -1;
+        len -= piece;
+    }
+    return 0;
+}
+
+static int own_buffers(struct serving *serving, struct err *why)
+{
+    if (!serving->input)
+        serving->input = malloc(serving->layout.input_size);
+    if (!serving->output)
+        serving->output = malloc(serving->layout.output_size);
+    if (serving->input && serving->output)
+        return 0;
+    return err_set_errno(why, ENOMEM, "cannot get the memory for a chunk");
+}
+
+static int prepare(struct serving *serving, const struct message *message, struct err *why)
+{
+    if (message->size == 0)
+        return err_set(why, ERR_CORRUPT, "a chunk without data");
+    if (message->size > serving->layout.input_size)
+        return err_set(why, ERR_CORRUPT, "%u bytes of data, where at most %zu are possible",
+                       message->size, serving->layout.input_size);
+    if (message->command == 'M' && !serving->shared)
+        return err_set(why, ERR_UNSUPPORTED, "there is no shared buffer: send C, not M");
+    return message->command == 'C' ? own_buffers(serving, why) : 0;
+}
+
+static int encode(struct serving *serving, const uint8_t *input, size_t len, uint8_t *output,
+                  size_t *ret_len, struct err *why)
+{
+    const struct child_settings *settings = serving->settings;
+
+    if (!serving->encoder)
+        serving->encoder = encoder_new(&settings->codec, settings->chunk_size, why);
+    if (!serving->encoder)
+        return -1;
+    return encoder_encode(serving->encoder, input, len, output, serving->layout.output_size,
+                          ret_len, why);
+}
+
+static int decode(struct serving *serving, const uint8_t *input, size_t len, uint8_t *output,
+                  size_t *ret_len, uint8_t sha256[static DIGEST_SIZE], struct err *why)
+{
+    const struct child_settings *settings = serving->settings;
+
+    if (!serving->decoder)
+        serving->decoder =
+            decoder_new(settings->codec.type, settings->chunk_size, settings->memory_limit, why);
+    if (!serving->decoder)
+        return -1;
+    return decoder_decode(serving->decoder, input, len, output, serving->layout.output_size,
+                          ret_len, sha256, why);
+}
+
+static int work(struct serving *serving, const struct message *message, size_t *ret_len,
+                struct err *why)
+{
+    bool shared = message->command == 'M';
+    const uint8_t *input = shared ? serving->shared + serving->layout.input_offset : serving->input;
+    uint8_t *output = shared ? serving->shared + serving->layout.output_offset : serving->output;
+    uint8_t sha256[DIGEST_SIZE];
+
+    if (serving->settings->decode) {
+        if (decode(serving, input, message->size, output, ret_len, sha256, why) < 0)
+            return -1;
+    } else {
+        if (encode(serving, input, message->size, output, ret_len, why) < 0)
+            return -1;
+        memcpy(sha256, output, DIGEST_SIZE); /* a result begins with it */
+    }
+    if (shared)
+        memcpy(serving->shared, sha256, DIGEST_SIZE);
+    return 0;
+}
+
+/* Says D, waits for F, sends the result. */
+static int hand_over(struct serving *serving, const struct message *chunk, size_t len,
+                     struct err *err)
+{
+    struct message flush;
+
+    if (send_message(serving, 'D', chunk->id, NULL, 0, err) < 0 || serving->gone)
+        return serving->gone ? 0 : -1;
+    if (receive_head(serving, &flush, err) < 0)
+        return -1;
+    if (serving->gone)
+        return 0;
+    if (flush.command != 'F' || flush.id != chunk->id)
+        return err_set(err, ERR_CORRUPT, "%c %" PRIu64 " where F %" PRIu64 " was expected",
+                       flush.command, flush.id, chunk->id);
+    return send_message(serving, chunk->command, chunk->id, serving->output, len, err);
+}
+
+static int do_chunk(struct serving *serving, const struct message *message, struct err *err)
+{
+    CLEANUP_ERR struct err why = ERR_INIT;
+    size_t len = 0;
+
+    if (message->command == 'F')
+        return err_set(err, ERR_CORRUPT, "F for chunk %" PRIu64 ", which is not here", message->id);
+    if (prepare(serving, message, &why) < 0) {
+        if (message->command == 'C' && discard(serving, message->size, err) < 0)
+            return -1;
+        return send_error(serving, message->id, &why, err);
+    }
+    if (message->command == 'C' && receive(serving, serving->input, message->size, err) < 0)
+        return -1;
+    if (work(serving, message, &len, &why) < 0)
+        return send_error(serving, message->id, &why, err);
+    return hand_over(serving, message, len, err);
+}
+
+int child_serve(const struct child_settings *settings, int in_fd, int out_fd, uint8_t *shared,
+                size_t shared_size, struct err *err)
+{
+    CLEANUP(serving_clear)
+    struct serving serving = {
+        .settings = settings,
+        .in_fd = in_fd,
+        .out_fd = out_fd,
+        .pid = (uint32_t)getpid(),
+        .shared = shared,
+    };
+    struct message message;
+
+    if (settings->chunk_size < CODEC_CHUNK_MIN || settings->chunk_size > CODEC_CHUNK_MAX ||
+        !units_is_power_of_two(settings->chunk_size))
+        return err_set(err, ERR_USAGE,
+                       "chunk size %" PRIu64 " is not a power of two between %" PRIu64
+                       " and %" PRIu64,
+                       settings->chunk_size, CODEC_CHUNK_MIN, CODEC_CHUNK_MAX);
+    shared_layout(settings, &serving.layout);
+    assert(!shared || shared_size >= serving.layout.total_size);
+
+    for (;;) {
+        if (send_message(&serving, 'I', 0, NULL, 0, err) < 0)
+            return -1;
+        if (!serving.gone && receive_head(&serving, &message, err) < 0)
+            return -1;
+        if (serving.gone)
+            return 0;
+        if (do_chunk(&serving, &message, err) < 0)
+            return -1;
+    }
+}

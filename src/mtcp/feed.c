@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * From the source to the children.
+ */
+#include "mtcp/pool_private.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/quit.h"
+
+static int look(struct run *run, uint64_t id, enum chunk_kind *ret_kind, struct err *err)
+{
+    uint64_t start = pool_now_ns();
+    int status = run->source->look(run->source->opaque, id, ret_kind, err);
+
+    run->source_ns += pool_now_ns() - start;
+    return status;
+}
+
+/* Reads a chunk into the worker's input area. */
+static int read_chunk(struct run *run, struct worker *worker, uint64_t id, size_t *ret_len,
+                      enum chunk_kind *ret_kind, struct err *err)
+{
+    uint64_t start = pool_now_ns();
+    enum chunk_kind kind = CHUNK_DATA;
+    size_t len = 0;
+    int status = run->source->read(run->source->opaque, id, worker->input, worker->input_size, &len,
+                                   &kind, err);
+
+    run->source_ns += pool_now_ns() - start;
+    if (status < 0)
+        return -1;
+    bool fits = run->pool->settings.decode ? len > 0 && len <= worker->input_size
+                                           : len == pool_raw_len(run->source, id);
+    if (kind == CHUNK_DATA && !fits)
+        return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 ": %zu bytes were read", id, len);
+    *ret_len = len;
+    *ret_kind = kind;
+    return 0;
+}
+
+static size_t fill_zeros(struct run *run, struct worker *worker, uint64_t id)
+{
+    uint32_t len = pool_raw_len(run->source, id);
+
+    memset(worker->input, 0, len);
+    return len;
+}
+
+/* Does this zero chunk need a child? Encoding, the first of each length does: its
+ * result is what all others are given. Only the last chunk has a length of its
+ * own, and so there is nothing to be kept of it. */
+static bool needs_child(struct run *run, uint64_t id)
+{
+    struct pool *pool = run->pool;
+
+    if (pool->settings.decode)
+        return false;
+    return !pool->zeros_asked || pool_raw_len(run->source, id) < pool->settings.chunk_size;
+}
+
+/* Finds the next chunk that a child is needed for, its input in the worker's
+ * input area. *ret_len is 0 if there was none in this batch. */
+static int next_chunk(struct run *run, struct worker *worker, uint64_t *ret_id, size_t *ret_len,
+                      bool *ret_zero, struct err *err)
+{
+    struct pool *pool = run->pool;
+
+    *ret_len = 0;
+    for (unsigned i = 0; i < POOL_ZERO_BATCH; i++) {
+        uint64_t id = run->next_id;
+        enum chunk_kind kind = CHUNK_DATA;
+        size_t len = 0;
+        if (id == run->source->count || window_full(&pool->window))
+            return 0;
+        if (look(run, id, &kind, err) < 0)
+            return -1;
+        if (kind == CHUNK_DATA && read_chunk(run, worker, id, &len, &kind, err) < 0)
+            return -1;
+        run->next_id++;
+        *ret_zero = kind == CHUNK_ZERO;
+        if (*ret_zero && !needs_child(run, id)) {
+            window_add_zero(&pool->window, id);
+            continue;
+        }
+        if (*ret_zero && pool_raw_len(run->source, id) == pool->settings.chunk_size)
+            pool->zeros_asked = true;
+        *ret_id = id;
+        *ret_len = *ret_zero ? fill_zeros(run, worker, id) : len;
+        return 0;
+    }
+    return 0;
+}
+
+static struct worker *any_worker(struct pool *pool)
+{
+    for (size_t i = 0; i < pool->worker_count; i++) {
+        if (worker_can_take(&pool->workers[i]))
+            return &pool->workers[i];
+    }
+    return NULL;
+}
+
+/* A chunk that has failed goes to another child than the one that failed, if one
+ * can take it or is on the way to be able to; else to the same. Children with a
+ * result that waits for its turn may wait for this very chunk: they don't count. */
+static struct worker *another_worker(struct pool *pool, size_t failed)
+{
+    bool wait = false;
+
+    for (size_t i = 0; i < pool->worker_count; i++) {
+        if (i == failed)
+            continue;
+        if (worker_can_take(&pool->workers[i]))
+            return &pool->workers[i];
+        wait = wait || pool->workers[i].state != WORKER_DONE;
+    }
+    return !wait && worker_can_take(&pool->workers[failed]) ? &pool->workers[failed] : NULL;
+}
+
+/* Gives the first failed chunk once more. *ret_given is false when it has to wait. */
+static int feed_again(struct run *run, struct item *item, bool *ret_given, struct err *err)
+{
+    struct pool *pool = run->pool;
+    struct worker *worker = another_worker(pool, item->worker);
+    enum chunk_kind kind = item->zero ? CHUNK_ZERO : CHUNK_DATA;
+    size_t len = 0;
+
+    *ret_given = worker != NULL;
+    if (!worker)
+        return 0;
+    if (kind == CHUNK_DATA && read_chunk(run, worker, item->id, &len, &kind, err) < 0)
+        return -1;
+    if (kind == CHUNK_ZERO)
+        len = fill_zeros(run, worker, item->id);
+    item->state = ITEM_WORKING;
+    item->worker = (size_t)(worker - pool->workers);
+    worker_give(worker, item->id, len);
+    return 0;
+}
+
+int feed_workers(struct run *run, bool *ret_more, struct err *err)
+{
+    struct pool *pool = run->pool;
+
+    *ret_more = false;
+    for (;;) {
+        struct item *waiting = window_waiting(&pool->window);
+        uint64_t id = 0;
+        size_t len = 0;
+        bool given = false, zero = false;
+
+        if (quit_check(err) < 0)
+            return -1;
+        if (waiting) {
+            /* nothing new before it: the last child that could take it might be lost to it */
+            if (feed_again(run, waiting, &given, err) < 0)
+                return -1;
+            if (!given)
+                return 0;
+            continue;
+        }
+        struct worker *worker = any_worker(pool);
+        if (!worker)
+            return 0;
+        if (next_chunk(run, worker, &id, &len, &zero, err) < 0)
+            return -1;
+        if (len == 0) {
+            *ret_more = run->next_id < run->source->count && !window_full(&pool->window);
+            return 0;
+        }
+        struct item *item = window_add(&pool->window, id, ITEM_WORKING);
+        item->worker = (size_t)(worker - pool->workers);
+        item->zero = zero;
+        worker_give(worker, id, len);
+    }
+}

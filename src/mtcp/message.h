@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The messages of MTCP as bytes; virt-backup-mtcp(7) specifies them. A message
+ * is a head of 5, 13 or 18 bytes, and behind the head of C and E as many bytes
+ * of data as its SIZE says. Only heads are handled here, from however many bytes
+ * there are, so that a blocking and a non-blocking reader can use the same code.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define MESSAGE_HEAD_MIN 5  /* PID and command */
+#define MESSAGE_HEAD_MAX 18 /* PID, command, ID, 'S', SIZE */
+
+/* Limits of SIZE. A chunk or a result is never larger than the first, which
+ * keeps a stream in step that carries a chunk too large for the receiver. */
+#define MESSAGE_DATA_MAX (UINT32_C(1) << 30)
+#define MESSAGE_TEXT_MAX UINT32_C(4096)
+
+/* What either side may be sent. */
+#define MESSAGE_TO_CHILD "CMFQ"
+#define MESSAGE_TO_CONTROL "ICMDE"
+
+struct message {
+    uint32_t pid; /* of the child, in both directions */
+    char command;
+    uint64_t id;   /* not in I and Q */
+    uint32_t size; /* in C, M and E */
+};
+
+/* Writes the head of a message; returns its length. */
+size_t message_encode(const struct message *message, uint8_t head[static MESSAGE_HEAD_MAX]);
+
+/* Looks at the first len bytes of a head. Sets *ret_missing to the number of
+ * bytes to be read before the next look: 0 once the head is whole, and *ret is
+ * set then. Refused (corrupt): a command that is not one of `commands`, no 'S'
+ * where one belongs, a SIZE above its limit. */
+int message_decode(const uint8_t *head, size_t len, const char *commands, struct message *ret,
+                   size_t *ret_missing, struct err *err);

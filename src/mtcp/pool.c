@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "mtcp/pool.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/quit.h"
+#include "base/units.h"
+#include "mtcp/pool_private.h"
+#include "mtcp/shared.h"
+
+#define TICK_MS 200
+/* How long a child whose stream has ended may take to end itself. */
+#define GRACE_MS 1000
+/* How long children may take to end when they are told to. */
+#define QUIT_MS 500
+/* A signal to the whole group or service may kill children before we get it. */
+#define SIGNAL_MS 100
+
+struct pool *pool_new(struct spawner *spawner, const struct child_settings *settings,
+                      unsigned children, struct err *err)
+{
+    CLEANUP(pool_freep) struct pool *pool = mem_alloc(sizeof(*pool));
+    struct shared_layout layout;
+
+    assert(children > 0);
+    pool->spawner = spawner;
+    pool->settings = *settings;
+    pool->workers = mem_array(children, sizeof(*pool->workers));
+    pool->polls = mem_array((size_t)children + 1, sizeof(*pool->polls));
+    shared_layout(settings, &layout);
+    if (window_init(&pool->window, children, children, layout.output_size, err) < 0)
+        return NULL;
+    for (; pool->worker_count < children; pool->worker_count++) {
+        if (worker_start(&pool->workers[pool->worker_count], spawner, settings, err) < 0)
+            return NULL;
+    }
+    return TAKE_PTR(pool);
+}
+
+size_t pool_pids(const struct pool *pool, pid_t *ret, size_t max)
+{
+    size_t count = pool->worker_count < max ? pool->worker_count : max;
+
+    for (size_t i = 0; i < count; i++)
+        ret[i] = pool->workers[i].child.pid;
+    return pool->worker_count;
+}
+
+/* ---- the end --------------------------------------------------------------- */
+
+/* Waits until all sockets have hung up, but for a bounded time. */
+static void wait_for_ends(struct pool *pool)
+{
+    uint64_t deadline_ms = units_now_ms() + QUIT_MS;
+    size_t left = 0;
+
+    for (size_t i = 0; i < pool->worker_count; i++) {
+        /* a child of our own hears nothing while it works, and has nothing to lose */
+        bool deaf = !pool->workers[i].foreign && pool->workers[i].state == WORKER_BUSY;
+        pool->polls[i] = (struct pollfd){.fd = deaf ? -1 : pool->workers[i].child.sock};
+        left += pool->polls[i].fd >= 0;
+    }
+    while (left > 0) {
+        uint64_t now_ms = units_now_ms();
+        if (now_ms >= deadline_ms ||
+            poll(pool->polls, pool->worker_count, (int)(deadline_ms - now_ms)) == 0)
+            return;
+        for (size_t i = 0; i < pool->worker_count; i++) {
+            if (pool->polls[i].fd >= 0 && pool->polls[i].revents) {
+                pool->polls[i].fd = -1;
+                left--;
+            }
+        }
+    }
+}
+
+void pool_free(struct pool *pool)
+{
+    if (!pool)
+        return;
+    for (size_t i = 0; i < pool->worker_count; i++) {
+        if (pool->workers[i].child.sock >= 0)
+            worker_quit(&pool->workers[i]);
+    }
+    wait_for_ends(pool);
+    for (size_t i = 0; i < pool->worker_count; i++) {
+        bool hung_up = pool->polls[i].fd < 0 && pool->workers[i].state != WORKER_BUSY;
+        if (pool->workers[i].child.sock >= 0)
+            worker_end(&pool->workers[i], pool->spawner, hung_up ? GRACE_MS : 0, NULL, NULL);
+        worker_free(&pool->workers[i]);
+    }
+    window_clear(&pool->window);
+    free(pool->zeros);
+    free(pool->workers);
+    free(pool->polls);
+    free(pool);
+}
+
+/* ---- failures -------------------------------------------------------------- */
+
+/* The run ends because of a child. If that is because somebody has asked us all
+ * to stop, say so instead. */
+static int end_run(struct err *err, enum err_kind kind, const char *text)
+{
+    struct pollfd quit = {.fd = quit_fd(), .events = POLLIN};
+
+    if (quit.fd >= 0)
+        poll(&quit, 1, SIGNAL_MS);
+    if (quit_check(err) < 0)
+        return -1;
+    return err_set(err, kind, "%s", text);
+}
+
+/* A chunk has failed: once is forgiven. */
+static int fail_chunk(struct run *run, struct item *item, enum err_kind kind, const char *why,
+                      struct err *err)
+{
+    item->failures++;
+    if (item->failures > 1) {
+        CLEANUP_FREE char *text = mem_printf("chunk %" PRIu64 " (from byte %" PRIu64 "): %s",
+                                             item->id, item->id * run->source->chunk_size, why);
+        return end_run(err, kind, text);
+    }
+    window_free_slot(&run->pool->window, item);
+    item->state = ITEM_WAITING;
+    return 0;
+}
+
+/* The child has said E. */
+static int take_error(struct run *run, size_t index, struct err *err)
+{
+    struct worker *worker = &run->pool->workers[index];
+    struct item *item = window_of_worker(&run->pool->window, index);
+    CLEANUP_FREE char *why =
+        mem_printf("child process %d: %s", (int)worker->child.pid, worker->text);
+
+    assert(item && item->id == worker->id);
+    return fail_chunk(run, item, run->pool->settings.decode ? ERR_CORRUPT : ERR_IO, why, err);
+}
+
+/* The child has died, or (broke: how) is not to be trusted any more. Another one
+ * takes its place. */
+static int lose_worker(struct run *run, size_t index, const struct err *broke, struct err *err)
+{
+    struct pool *pool = run->pool;
+    struct worker *worker = &pool->workers[index];
+    struct item *item = window_of_worker(&pool->window, index);
+    CLEANUP_FREE char *end = NULL;
+    pid_t pid = worker->child.pid;
+
+    run->children_lost++;
+    if (worker_end(worker, pool->spawner, broke ? 0 : GRACE_MS, &end, err) < 0)
+        return -1;
+    CLEANUP_FREE char *why =
+        mem_printf("child process %d: %s", (int)pid, broke ? broke->text : end);
+    if (item && fail_chunk(run, item, ERR_IO, why, err) < 0)
+        return -1;
+    if (!item && ++pool->idle_losses > 2 * pool->worker_count + 2)
+        return end_run(err, ERR_IO, why);
+    if (worker_start(worker, pool->spawner, &pool->settings, err) < 0)
+        return err_prefix(err, "cannot replace %s", why);
+    return 0;
+}
+
+/* ---- what children say ----------------------------------------------------- */
+
+static int hear_worker(struct run *run, size_t index, struct err *err)
+{
+    struct worker *worker = &run->pool->workers[index];
+    enum worker_event event = WORKER_NOTHING;
+
+    worker_flush(worker);
+    do {
+        CLEANUP_ERR struct err broke = ERR_INIT;
+        if (worker_receive(worker, &event, &broke) < 0 ||
+            (event == WORKER_SAID_RESULT && deliver_take(run, index, &broke) < 0))
+            return lose_worker(run, index, &broke, err);
+        if (event == WORKER_HUNG_UP)
+            return lose_worker(run, index, NULL, err);
+        if (event == WORKER_SAID_ERROR && take_error(run, index, err) < 0)
+            return -1;
+    } while (event != WORKER_NOTHING);
+    return 0;
+}
+
+static int wait_for_children(struct run *run, int timeout_ms, struct err *err)
+{
+    struct pool *pool = run->pool;
+    uint64_t start = pool_now_ns();
+
+    for (size_t i = 0; i < pool->worker_count; i++)
+        pool->polls[i] = (struct pollfd){.fd = pool->workers[i].child.sock,
+                                         .events = worker_poll_events(&pool->workers[i])};
+    pool->polls[pool->worker_count] = (struct pollfd){.fd = quit_fd(), .events = POLLIN};
+    int ready = poll(pool->polls, pool->worker_count + 1, timeout_ms);
+    if (ready < 0 && errno != EINTR)
+        return err_set_errno(err, errno, "cannot wait for child processes");
+    if (timeout_ms > 0)
+        run->children_ns += pool_now_ns() - start;
+    if (quit_check(err) < 0)
+        return -1;
+    for (size_t i = 0; ready > 0 && i < pool->worker_count; i++) {
+        if (pool->polls[i].revents && hear_worker(run, i, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- the run --------------------------------------------------------------- */
+
+static void tick(struct run *run, bool last)
+{
+    uint64_t now_ms = units_now_ms();
+
+    if (!last && now_ms < run->next_tick_ms)
+        return;
+    run->next_tick_ms = now_ms + TICK_MS;
+    if (run->progress)
+        run->progress->tick(run->progress->opaque, run->raw_done);
+}
+
+static int run_image(struct run *run, struct err *err)
+{
+    struct pool *pool = run->pool;
+
+    for (;;) {
+        bool more = false, put = false;
+        /* children that are done answer while others' chunks are read */
+        deliver_fetch(run);
+        if (feed_workers(run, &more, err) < 0)
+            return -1;
+        if (deliver_put(run, &put, err) < 0)
+            return -1;
+        if (run->next_id == run->source->count && pool->window.count == 0)
+            return 0;
+        tick(run, false);
+        if (wait_for_children(run, more || put ? 0 : TICK_MS, err) < 0)
+            return -1;
+    }
+}
+
+static int check_source(const struct pool *pool, const struct chunk_source *source, struct err *err)
+{
+    if (pool->failed)
+        return err_set(err, ERR_INTERNAL, "a pool of child processes was used after a failure");
+    if (source->chunk_size != pool->settings.chunk_size ||
+        source->count != units_div_up(source->raw_size, source->chunk_size))
+        return err_set(err, ERR_INTERNAL,
+                       "%" PRIu64 " bytes in %" PRIu64 " chunks of %" PRIu64
+                       " don't fit child processes with chunks of %" PRIu64,
+                       source->raw_size, source->count, source->chunk_size,
+                       pool->settings.chunk_size);
+    return 0;
+}
+
+int pool_run(struct pool *pool, const struct chunk_source *source, const struct chunk_sink *sink,
+             const struct pool_progress *progress, struct pool_stats *ret_stats, struct err *err)
+{
+    struct run run = {.pool = pool, .source = source, .sink = sink, .progress = progress};
+
+    if (check_source(pool, source, err) < 0)
+        return -1;
+    run.next_tick_ms = units_now_ms() + TICK_MS;
+    if (quit_check(err) < 0 || run_image(&run, err) < 0) {
+        pool->failed = true;
+        return -1;
+    }
+    tick(&run, true);
+    if (ret_stats)
+        *ret_stats = (struct pool_stats){
+            .chunks = run.chunks,
+            .zero_chunks = run.zero_chunks,
+            .children_lost = run.children_lost,
+            .wait_source_ms = run.source_ns / 1000000,
+            .wait_sink_ms = run.sink_ns / 1000000,
+            .wait_children_ms = run.children_ns / 1000000,
+        };
+    return 0;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The pool inside, shared by its three parts: feed.c (source to children),
+ * deliver.c (children to sink) and pool.c (all else: waiting, losses, the run).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/digest.h"
+#include "mtcp/pool.h"
+#include "mtcp/window.h"
+#include "mtcp/worker.h"
+
+/* Zero chunks dealt with in one turn, before the children are looked at again. */
+#define POOL_ZERO_BATCH 256
+
+struct pool {
+    struct spawner *spawner; /* borrowed */
+    struct child_settings settings;
+    struct worker *workers;
+    size_t worker_count;
+    struct pollfd *polls; /* one for each worker, and one */
+    struct window window;
+    bool failed;
+    /* Children lost without a chunk since a result was last received. A few are
+     * bad luck; more mean that the program given as child can't work at all. */
+    size_t idle_losses;
+
+    /* What is known of a zero chunk of full length. Encoding: its result, made by
+     * a child. Decoding: its SHA-256. */
+    bool zeros_asked; /* a child was given such a chunk */
+    uint8_t *zeros;   /* NULL until it is known */
+    size_t zeros_len;
+};
+
+struct run {
+    struct pool *pool;
+    const struct chunk_source *source;
+    const struct chunk_sink *sink;
+    const struct pool_progress *progress; /* may be NULL */
+    uint64_t next_id;                     /* to be looked at */
+    uint64_t raw_done;
+    uint64_t next_tick_ms;
+    uint64_t chunks;
+    uint64_t zero_chunks;
+    uint64_t children_lost;
+    uint64_t source_ns;
+    uint64_t sink_ns;
+    uint64_t children_ns;
+};
+
+static inline uint64_t pool_now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/* The raw length of a chunk: only the last may be short. */
+static inline uint32_t pool_raw_len(const struct chunk_source *source, uint64_t id)
+{
+    uint64_t len = source->chunk_size;
+
+    if (id == source->count - 1)
+        len = source->raw_size - id * source->chunk_size;
+    return (uint32_t)len;
+}
+
+/* Gives chunks to all children that can take one. Sets *ret_more if it has
+ * stopped for another reason than that all are busy or the source is at its end. */
+int feed_workers(struct run *run, bool *ret_more, struct err *err);
+
+/* Asks for results: the sink's next, and others while there are slots. */
+void deliver_fetch(struct run *run);
+/* Takes the result that has come from a worker. -1: it is not a result of this chunk. */
+int deliver_take(struct run *run, size_t worker, struct err *err);
+/* Puts one result, or a batch of zeros. Sets *ret_put if there was one. */
+int deliver_put(struct run *run, bool *ret_put, struct err *err);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What /proc and /sys/fs/cgroup say about memory and CPUs. Both layouts of
+ * control groups are known: one tree for all (v2), one for each controller (v1).
+ * A limit counts wherever it stands between this process's group and the root.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "mtcp/sizing.h"
+
+/* Reads below `root` ("" for the machine itself); a file that is not there sets
+ * no limit, but for /proc/meminfo. available_memory is the least of the
+ * machine's and of what each limited group has left, its page cache counted as
+ * left. cpus comes from quotas alone: UINT_MAX when there is none. */
+int sizing_host_read(const char *root, struct sizing_host *ret, struct err *err);
+
+/* The parsers by themselves. */
+
+/* The number behind NAME at the start of a line ("NAME: 12 kB", "NAME 12"), in
+ * bytes. False if there is none. */
+bool sizing_host_field(const char *text, const char *name, uint64_t *ret);
+/* The path of this process's group in /proc/self/cgroup for a v1 controller, or
+ * with "" for v2; NULL if there is none. The caller frees it. */
+char *sizing_host_group(const char *text, const char *controller);
+/* A limit in bytes: UINT64_MAX for "max", -1, and all that means no limit. */
+uint64_t sizing_host_limit(const char *text);
+/* CPUs that cpu.max ("200000 100000") allows, rounded up; UINT_MAX: no limit. */
+unsigned sizing_host_cpu_max(const char *text);

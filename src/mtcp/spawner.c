@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "mtcp/spawner.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mtcp/spawner_process.h"
+
+struct spawner {
+    pid_t pid;
+    int sock; /* -1 once an exchange has failed: what comes next can't be told any more */
+};
+
+struct spawner *spawner_start(const char *child_command, struct err *err)
+{
+    CLEANUP(spawner_freep) struct spawner *spawner = mem_alloc(sizeof(*spawner));
+    CLEANUP_CLOSE int theirs = -1;
+    int pair[2];
+    pid_t parent = getpid();
+
+    spawner->sock = -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+        err_set_errno(err, errno, "cannot make a socket for the spawner process");
+        return NULL;
+    }
+    spawner->sock = pair[0];
+    theirs = pair[1];
+    spawner->pid = fork();
+    if (spawner->pid < 0) {
+        err_set_errno(err, errno, "cannot fork the spawner process");
+        return NULL;
+    }
+    if (spawner->pid == 0)
+        spawner_process_run(theirs, child_command, parent);
+    return TAKE_PTR(spawner);
+}
+
+/* The answer, and the descriptors that came with it (-1 where none did). */
+static int receive_answer(int sock, struct spawner_answer *ret, int ret_fds[static 2])
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(2 * sizeof(int))];
+    } control;
+    struct iovec iov = {.iov_base = ret, .iov_len = sizeof(*ret)};
+    struct msghdr message = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    ssize_t len;
+
+    ret_fds[0] = ret_fds[1] = -1;
+    do {
+        len = recvmsg(sock, &message, MSG_CMSG_CLOEXEC);
+    } while (len < 0 && errno == EINTR);
+    struct cmsghdr *header = len > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+        size_t size = header->cmsg_len - CMSG_LEN(0);
+        memcpy(ret_fds, CMSG_DATA(header), size < 2 * sizeof(int) ? size : 2 * sizeof(int));
+    }
+    return len == (ssize_t)sizeof(*ret) ? 0 : -1;
+}
+
+static int ask(struct spawner *spawner, const struct spawner_request *request,
+               struct spawner_answer *ret, int ret_fds[static 2], struct err *err)
+{
+    ssize_t len;
+
+    ret_fds[0] = ret_fds[1] = -1;
+    do {
+        len = send(spawner->sock, request, sizeof(*request), MSG_NOSIGNAL);
+    } while (len < 0 && errno == EINTR);
+    if (len != (ssize_t)sizeof(*request) || receive_answer(spawner->sock, ret, ret_fds) < 0) {
+        if (spawner->sock >= 0)
+            close(TAKE_FD(spawner->sock));
+        return err_set(err, ERR_IO, "the spawner process has ended");
+    }
+    if (ret->kind == ERR_NONE)
+        return 0;
+    ret->text[sizeof(ret->text) - 1] = '\0';
+    err_set(err, ret->kind, "%s", ret->text);
+    if (err)
+        err->errnum = ret->errnum;
+    return -1;
+}
+
+int spawner_fork(struct spawner *spawner, const struct child_settings *settings, struct child *ret,
+                 struct err *err)
+{
+    struct spawner_request request = {.kind = SPAWNER_FORK, .settings = *settings};
+    struct spawner_answer answer;
+    int fds[2];
+    void *shared = NULL;
+
+    int status = ask(spawner, &request, &answer, fds, err);
+    CLEANUP_CLOSE int sock = fds[0];
+    CLEANUP_CLOSE int memory = fds[1];
+    if (status < 0)
+        return -1;
+    if (answer.shared_size > 0) {
+        shared = mmap(NULL, answer.shared_size, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+        if (shared == MAP_FAILED) {
+            err_set_errno(err, errno, "cannot map the buffer of a child process");
+            spawner_wait(spawner, answer.pid, 0, NULL, NULL);
+            return -1;
+        }
+    }
+    *ret = (struct child){.pid = answer.pid,
+                          .sock = TAKE_FD(sock),
+                          .shared = shared,
+                          .shared_size = answer.shared_size};
+    return 0;
+}
+
+int spawner_wait(struct spawner *spawner, pid_t pid, unsigned grace_ms, char **ret_why,
+                 struct err *err)
+{
+    struct spawner_request request = {.kind = SPAWNER_WAIT, .pid = pid, .grace_ms = grace_ms};
+    struct spawner_answer answer;
+    int fds[2];
+
+    if (ask(spawner, &request, &answer, fds, err) < 0)
+        return -1;
+    if (ret_why)
+        *ret_why = mem_strndup(answer.text, sizeof(answer.text) - 1);
+    return 0;
+}
+
+void spawner_close_child(struct child *child)
+{
+    if (child->sock >= 0)
+        close(TAKE_FD(child->sock));
+    if (child->shared)
+        munmap(TAKE_PTR(child->shared), child->shared_size);
+}
+
+void spawner_free(struct spawner *spawner)
+{
+    if (!spawner)
+        return;
+    if (spawner->sock >= 0)
+        close(spawner->sock);
+    if (spawner->pid > 0) {
+        while (waitpid(spawner->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    free(spawner);
+}

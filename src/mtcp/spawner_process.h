@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What runs in the spawner, and what crosses its socket (SOCK_SEQPACKET): one
+ * request, one answer. The answer to a fork carries the child's socket and, for
+ * a child of our own, its memfd.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "mtcp/spawner.h"
+
+#define SPAWNER_TEXT_MAX 1024
+
+struct spawner_request {
+    enum { SPAWNER_FORK, SPAWNER_WAIT } kind;
+    struct child_settings settings; /* fork */
+    pid_t pid;                      /* wait */
+    unsigned grace_ms;
+};
+
+struct spawner_answer {
+    enum err_kind kind; /* ERR_NONE: done */
+    int errnum;
+    pid_t pid;
+    size_t shared_size;          /* 0: no segment */
+    char text[SPAWNER_TEXT_MAX]; /* the error, or why a child has ended */
+};
+
+/* Serves requests until the socket ends; never returns. parent: the pid of the
+ * process that has forked this one. */
+void spawner_process_run(int sock, const char *child_command, pid_t parent)
+    __attribute__((noreturn));

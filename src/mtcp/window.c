@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "mtcp/window.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+int window_init(struct window *window, size_t children, size_t slots, size_t slot_size,
+                struct err *err)
+{
+    *window = (struct window){.cap = 4 * (children + slots) + 16, .slot_count = slots};
+    window->items = mem_array(window->cap, sizeof(*window->items));
+    window->slots = mem_array(slots, sizeof(*window->slots));
+    window->taken = mem_array(slots, sizeof(*window->taken));
+    for (size_t i = 0; i < slots; i++) {
+        window->slots[i] = malloc(slot_size);
+        if (!window->slots[i])
+            return err_set_errno(err, ENOMEM, "cannot get %zu bytes for the reorder window",
+                                 slot_size);
+    }
+    return 0;
+}
+
+void window_clear(struct window *window)
+{
+    for (size_t i = 0; window->slots && i < window->slot_count; i++)
+        free(window->slots[i]);
+    free(window->slots);
+    free(window->taken);
+    free(window->items);
+    *window = (struct window){0};
+}
+
+bool window_full(const struct window *window)
+{
+    return window->count == window->cap;
+}
+
+struct item *window_add(struct window *window, uint64_t id, enum item_state state)
+{
+    assert(!window_full(window));
+    struct item *item = &window->items[window->count++];
+    *item = (struct item){.id = id, .count = 1, .state = state, .slot = WINDOW_NO_SLOT};
+    return item;
+}
+
+void window_add_zero(struct window *window, uint64_t id)
+{
+    struct item *last = window->count > 0 ? &window->items[window->count - 1] : NULL;
+
+    if (last && last->state == ITEM_ZEROS && last->id + last->count == id)
+        last->count++;
+    else
+        window_add(window, id, ITEM_ZEROS);
+}
+
+void window_remove(struct window *window, struct item *item)
+{
+    size_t index = (size_t)(item - window->items);
+
+    window_free_slot(window, item);
+    window->count--;
+    memmove(item, item + 1, (window->count - index) * sizeof(*item));
+}
+
+bool window_is_first(const struct window *window, const struct item *item)
+{
+    return item == window->items;
+}
+
+struct item *window_of_worker(struct window *window, size_t worker)
+{
+    for (size_t i = 0; i < window->count; i++) {
+        struct item *item = &window->items[i];
+        if (item->worker == worker && (item->state == ITEM_WORKING || item->state == ITEM_HELD))
+            return item;
+    }
+    return NULL;
+}
+
+struct item *window_waiting(struct window *window)
+{
+    for (size_t i = 0; i < window->count; i++) {
+        if (window->items[i].state == ITEM_WAITING)
+            return &window->items[i];
+    }
+    return NULL;
+}
+
+bool window_take_slot(struct window *window, struct item *item)
+{
+    for (size_t i = 0; item->slot == WINDOW_NO_SLOT && i < window->slot_count; i++) {
+        if (!window->taken[i]) {
+            window->taken[i] = true;
+            item->slot = i;
+        }
+    }
+    return item->slot != WINDOW_NO_SLOT;
+}
+
+void window_free_slot(struct window *window, struct item *item)
+{
+    if (item->slot != WINDOW_NO_SLOT)
+        window->taken[item->slot] = false;
+    item->slot = WINDOW_NO_SLOT;
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "mtcp/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "mtcp/shared.h"
+
+static int set_buffers(struct worker *worker, const struct child_settings *settings,
+                       struct err *err)
+{
+    struct shared_layout layout;
+    uint8_t *base = worker->child.shared;
+
+    shared_layout(settings, &layout);
+    if (settings->foreign) {
+        if (!worker->own)
+            worker->own = malloc(layout.total_size);
+        base = worker->own;
+    }
+    if (!base || (!settings->foreign && worker->child.shared_size < layout.total_size))
+        return err_set_errno(err, ENOMEM, "cannot get the memory for a child process's chunks");
+    worker->input = base + layout.input_offset;
+    worker->input_size = layout.input_size;
+    worker->output = base + layout.output_offset;
+    worker->output_size = layout.output_size;
+    return 0;
+}
+
+int worker_start(struct worker *worker, struct spawner *spawner,
+                 const struct child_settings *settings, struct err *err)
+{
+    uint8_t *own = worker->own;
+
+    *worker = (struct worker){.own = own, .child.sock = -1, .foreign = settings->foreign};
+    if (spawner_fork(spawner, settings, &worker->child, err) < 0)
+        return -1;
+    worker->pid = (uint32_t)worker->child.pid;
+    worker->pid_known = !settings->foreign;
+    if (set_buffers(worker, settings, err) < 0) {
+        worker_end(worker, spawner, 0, NULL, NULL);
+        return -1;
+    }
+    return 0;
+}
+
+int worker_end(struct worker *worker, struct spawner *spawner, unsigned grace_ms, char **ret_why,
+               struct err *err)
+{
+    pid_t pid = worker->child.pid;
+
+    spawner_close_child(&worker->child);
+    worker->input = worker->output = NULL;
+    return spawner_wait(spawner, pid, grace_ms, ret_why, err);
+}
+
+void worker_free(struct worker *worker)
+{
+    spawner_close_child(&worker->child);
+    free(TAKE_PTR(worker->own));
+}
+
+/* ---- sending --------------------------------------------------------------- */
+
+static void send_message(struct worker *worker, char command, const uint8_t *data, size_t len)
+{
+    struct message message = {
+        .pid = worker->pid, .command = command, .id = worker->id, .size = (uint32_t)len};
+
+    assert(worker->out_done == worker->out_len);
+    worker->out_head_len = message_encode(&message, worker->out_head);
+    worker->out_data = data;
+    worker->out_len = worker->out_head_len + (data ? len : 0);
+    worker->out_done = 0;
+    worker_flush(worker);
+}
+
+void worker_flush(struct worker *worker)
+{
+    while (worker->out_done < worker->out_len) {
+        size_t head_left =
+            worker->out_done < worker->out_head_len ? worker->out_head_len - worker->out_done : 0;
+        size_t data_done = worker->out_done + head_left - worker->out_head_len;
+        struct iovec iov[2] = {
+            {worker->out_head + worker->out_head_len - head_left, head_left},
+            {(uint8_t *)(uintptr_t)worker->out_data + data_done,
+             worker->out_len - worker->out_head_len - data_done},
+        };
+        struct msghdr message = {.msg_iov = iov, .msg_iovlen = worker->out_data ? 2 : 1};
+        ssize_t sent = sendmsg(worker->child.sock, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0 && errno != EAGAIN)
+            worker->out_done = worker->out_len;
+        if (sent < 0)
+            return;
+        worker->out_done += (size_t)sent;
+    }
+}
+
+bool worker_can_take(const struct worker *worker)
+{
+    return worker->child.sock >= 0 && worker->state == WORKER_IDLE && !worker->holding &&
+           worker->out_done == worker->out_len;
+}
+
+void worker_give(struct worker *worker, uint64_t id, size_t len)
+{
+    assert(worker_can_take(worker) && len > 0 && len <= worker->input_size);
+    worker->state = WORKER_BUSY;
+    worker->id = id;
+    send_message(worker, worker->foreign ? 'C' : 'M', worker->foreign ? worker->input : NULL, len);
+}
+
+void worker_fetch(struct worker *worker)
+{
+    assert(worker->state == WORKER_DONE && !worker->holding);
+    worker->state = WORKER_FETCHING;
+    send_message(worker, 'F', NULL, 0);
+}
+
+void worker_quit(struct worker *worker)
+{
+    if (worker->out_done == worker->out_len && worker->pid_known)
+        send_message(worker, 'Q', NULL, 0);
+    shutdown(worker->child.sock, SHUT_WR);
+}
+
+void worker_release(struct worker *worker)
+{
+    worker->holding = false;
+}
+
+const uint8_t *worker_noted_sha256(const struct worker *worker)
+{
+    assert(!worker->foreign && worker->holding);
+    return worker->child.shared;
+}
+
+/* ---- receiving ------------------------------------------------------------- */
+
+short worker_poll_events(const struct worker *worker)
+{
+    return worker->out_done < worker->out_len ? POLLIN | POLLOUT : POLLIN;
+}
+
+/* How many bytes are there: 0 with *ret_event set if none can be had. */
+static size_t receive_some(struct worker *worker, void *data, size_t len,
+                           enum worker_event *ret_event)
+{
+    ssize_t got;
+
+    do {
+        got = recv(worker->child.sock, data, len, MSG_DONTWAIT);
+    } while (got < 0 && errno == EINTR);
+    if (got > 0)
+        return (size_t)got;
+    *ret_event = got < 0 && errno == EAGAIN ? WORKER_NOTHING : WORKER_HUNG_UP;
+    return 0;
+}
+
+static int check_idle(struct worker *worker, struct err *err)
+{
+    if (worker->state != WORKER_RESTING)
+        return err_set(err, ERR_IO, "sent I while it had a chunk");
+    return 0;
+}
+
+/* Is this message what the child may say now? */
+static int check_message(struct worker *worker, struct err *err)
+{
+    const struct message *in = &worker->in;
+    enum worker_state expected = WORKER_FETCHING;
+
+    if (!worker->pid_known && in->command == 'I') {
+        worker->pid = in->pid;
+        worker->pid_known = true;
+    }
+    if (!worker->pid_known || in->pid != worker->pid)
+        return err_set(err, ERR_IO, "sent a message as process %u", in->pid);
+    if (in->command == 'I')
+        return check_idle(worker, err);
+    if (in->command == 'D' || in->command == 'E')
+        expected = WORKER_BUSY;
+    if (worker->state != expected || in->id != worker->id)
+        return err_set(err, ERR_IO, "sent %c for chunk %" PRIu64 " out of turn", in->command,
+                       in->id);
+    if (in->command == 'D' && worker->out_done < worker->out_len)
+        return err_set(err, ERR_IO, "sent D before it had read the chunk");
+    if (expected == WORKER_FETCHING && in->command != (worker->foreign ? 'C' : 'M'))
+        return err_set(err, ERR_IO, "answered with %c", in->command);
+    if (expected == WORKER_FETCHING && (in->size == 0 || in->size > worker->output_size))
+        return err_set(err, ERR_IO, "sent a result of %u bytes, where at most %zu are possible",
+                       in->size, worker->output_size);
+    return 0;
+}
+
+/* Other people's text: one line, and no control characters. */
+static void clean_text(char *text, size_t len)
+{
+    text[len] = '\0';
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            text[i] = ' ';
+    }
+}
+
+static enum worker_event finish_message(struct worker *worker)
+{
+    worker->in_head_len = 0;
+    worker->in_whole = false;
+    switch (worker->in.command) {
+    case 'I':
+        worker->state = WORKER_IDLE;
+        return WORKER_SAID_IDLE;
+    case 'D':
+        worker->state = WORKER_DONE;
+        return WORKER_SAID_DONE;
+    case 'E':
+        worker->state = WORKER_RESTING;
+        clean_text(worker->text, worker->in.size);
+        return WORKER_SAID_ERROR;
+    default:
+        worker->state = WORKER_RESTING;
+        worker->holding = true;
+        worker->output_len = worker->in.size;
+        return WORKER_SAID_RESULT;
+    }
+}
+
+/* Reads on in the head; *ret_event is set if there was not enough. */
+static int receive_head(struct worker *worker, enum worker_event *ret_event, struct err *err)
+{
+    size_t missing = 0;
+
+    for (;;) {
+        if (message_decode(worker->in_head, worker->in_head_len, MESSAGE_TO_CONTROL, &worker->in,
+                           &missing, err) < 0)
+            return -1;
+        if (missing == 0)
+            break;
+        size_t got =
+            receive_some(worker, worker->in_head + worker->in_head_len, missing, ret_event);
+        if (got == 0)
+            return 0;
+        worker->in_head_len += got;
+    }
+    if (check_message(worker, err) < 0)
+        return -1;
+    worker->in_whole = true;
+    worker->in_done = 0;
+    return 0;
+}
+
+int worker_receive(struct worker *worker, enum worker_event *ret, struct err *err)
+{
+    if (!worker->in_whole) {
+        if (receive_head(worker, ret, err) < 0)
+            return -1;
+        if (!worker->in_whole)
+            return 0;
+    }
+    bool text = worker->in.command == 'E';
+    size_t len = text || worker->in.command == 'C' ? worker->in.size : 0;
+    uint8_t *data = text ? (uint8_t *)worker->text : worker->output;
+    while (worker->in_done < len) {
+        size_t got = receive_some(worker, data + worker->in_done, len - worker->in_done, ret);
+        if (got == 0)
+            return 0;
+        worker->in_done += got;
+    }
+    *ret = finish_message(worker);
+    return 0;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The control process's end of one child: its messages over the non-blocking
+ * socket, and what it is doing. Knows the protocol's sequence; knows nothing of
+ * other children, sources and sinks. Never blocks, except where said.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+#include "base/err.h"
+#include "mtcp/message.h"
+#include "mtcp/spawner.h"
+
+enum worker_state {
+    WORKER_RESTING,  /* its next message is I */
+    WORKER_IDLE,     /* has said I */
+    WORKER_BUSY,     /* has a chunk */
+    WORKER_DONE,     /* has said D */
+    WORKER_FETCHING, /* was told F; its next message is the result */
+};
+
+enum worker_event {
+    WORKER_NOTHING, /* nothing more to be read now */
+    WORKER_SAID_IDLE,
+    WORKER_SAID_DONE,
+    WORKER_SAID_RESULT, /* it lies in `output` until worker_release */
+    WORKER_SAID_ERROR,  /* the chunk failed; `text` says why */
+    WORKER_HUNG_UP,
+};
+
+struct worker {
+    struct child child; /* child.sock is -1: there is none */
+    bool foreign;
+    bool pid_known; /* a foreign child's pid is what its first I says */
+    uint32_t pid;   /* in messages */
+    enum worker_state state;
+    bool holding;   /* output is in use: no new chunk, no F */
+    uint64_t id;    /* BUSY, DONE, FETCHING: of which chunk */
+    uint8_t *own;   /* input and output of a foreign child */
+    uint8_t *input; /* ours to write while the child is idle */
+    size_t input_size;
+    uint8_t *output;
+    size_t output_size;
+    size_t output_len;
+    char text[MESSAGE_TEXT_MAX + 1];
+
+    /* message that is being sent: head, then data */
+    uint8_t out_head[MESSAGE_HEAD_MAX];
+    size_t out_head_len;
+    const uint8_t *out_data;
+    size_t out_len; /* head and data */
+    size_t out_done;
+
+    /* message that is being received */
+    uint8_t in_head[MESSAGE_HEAD_MAX];
+    size_t in_head_len;
+    struct message in;
+    bool in_whole; /* head is complete, data may be missing */
+    size_t in_done;
+};
+
+/* A zeroed worker, or one whose child has ended, gets a new child. Blocks until
+ * the spawner has forked it. */
+int worker_start(struct worker *worker, struct spawner *spawner,
+                 const struct child_settings *settings, struct err *err);
+/* True if a chunk may be written to `input` and be given to it. */
+bool worker_can_take(const struct worker *worker);
+/* Sends the first len bytes of `input` as chunk id. */
+void worker_give(struct worker *worker, uint64_t id, size_t len);
+/* Sends F for the chunk that the child has said D of. */
+void worker_fetch(struct worker *worker);
+/* Sends Q, unless a message is half sent, and ends the stream to the child. */
+void worker_quit(struct worker *worker);
+/* The result is not needed any more. */
+void worker_release(struct worker *worker);
+/* SHA-256 of the raw chunk whose result lies in `output`, where the child has
+ * noted it (children of our own). */
+const uint8_t *worker_noted_sha256(const struct worker *worker);
+
+/* For poll(). */
+short worker_poll_events(const struct worker *worker);
+/* Sends what is left to be sent. A child that has gone is noticed by worker_receive. */
+void worker_flush(struct worker *worker);
+/* What the child has said next. -1: it broke the protocol, and err says how. */
+int worker_receive(struct worker *worker, enum worker_event *ret, struct err *err);
+
+/* Waits until the child has ended, kills it after grace_ms, closes everything
+ * but the buffers. ret_why (may be NULL): as spawner_wait; the caller frees it. */
+int worker_end(struct worker *worker, struct spawner *spawner, unsigned grace_ms, char **ret_why,
+               struct err *err);
+/* Frees the buffers. */
+void worker_free(struct worker *worker);

@@ -1,0 +1,123 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""An MTCP child process in Python, for virt-backup's --child-command.
+
+MTCP_COMPRESSION, MTCP_DECODE and MTCP_CHUNK_SIZE say what it is for. For tests it can misbehave:
+VB_CHILD_FAULT=KIND-at:ID does so at the chunk of that id, and VB_CHILD_FAULT_ONCE=PATH only if the file
+PATH is not there yet (it is made then), so that the next child behaves.
+"""
+
+import os
+import signal
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import mtcp_wire as wire  # noqa: E402
+
+
+def fault_at(chunk_id):
+    """The kind of fault that is due at this chunk, or None."""
+    kind, _, at = os.environ.get("VB_CHILD_FAULT", "").partition("-at:")
+    if not at or int(at) != chunk_id:
+        return None
+    once = os.environ.get("VB_CHILD_FAULT_ONCE")
+    if once:
+        try:
+            os.close(os.open(once, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError:
+            return None
+    return kind
+
+
+class Child:
+    def __init__(self):
+        self.codec = os.environ.get("MTCP_COMPRESSION", "none").partition(":")[0]
+        self.decode = os.environ.get("MTCP_DECODE") == "1"
+        self.chunk_size = int(os.environ["MTCP_CHUNK_SIZE"])
+        self.pid = os.getpid()
+        self.input, self.output = sys.stdin.buffer, sys.stdout.buffer
+
+    def send(self, command, chunk_id=None, data=b"", size=None):
+        self.output.write(wire.Message(self.pid, command, chunk_id, data, size).encode())
+        self.output.flush()
+
+    def receive(self):
+        message = wire.read_message(self.input)
+        if message is None or message.command == "Q":
+            sys.exit(0)
+        if message.pid != self.pid:
+            sys.exit("mtcp_child: a message for another process")
+        return message
+
+    def misbehave(self, kind, chunk_id):
+        if kind == "die":
+            os.kill(self.pid, signal.SIGKILL)
+        if kind == "exit":
+            sys.exit(3)
+        if kind == "hang":
+            while True:
+                time.sleep(60)
+        if kind == "garbage":
+            self.output.write(b"this is not a message at all")
+        elif kind == "stranger":
+            self.output.write(wire.Message(self.pid + 1, "D", chunk_id).encode())
+        elif kind == "wrong":
+            self.send("D", chunk_id + 1)
+        elif kind == "huge":
+            self.send("D", chunk_id)
+            self.receive()
+            self.send("C", chunk_id, size=wire.MAX_DATA)
+        elif kind == "long":
+            self.send("E", chunk_id, b"x" * (wire.MAX_TEXT + 1))
+        elif kind == "bad":
+            self.send("D", chunk_id)
+            self.receive()
+            self.send("C", chunk_id, b"no result")
+        else:
+            sys.exit(f"mtcp_child: unknown fault '{kind}'")
+        self.output.flush()
+        # A child that is broken does not end by itself either.
+        while True:
+            time.sleep(60)
+
+    def work(self, data):
+        if self.decode:
+            return wire.decode_chunk(self.codec, data)
+        if not 1 <= len(data) <= self.chunk_size:
+            raise ValueError(f"a chunk of {len(data)} bytes")
+        return wire.encode_chunk(self.codec, data)
+
+    def do_chunk(self, message):
+        kind = fault_at(message.id)
+        if kind == "error":
+            self.send("E", message.id, b"told to fail\n\x1b[1m")
+            return
+        if kind:
+            self.misbehave(kind, message.id)
+        try:
+            result = self.work(message.data)
+        except ValueError as error:
+            self.send("E", message.id, str(error).encode()[:wire.MAX_TEXT])
+            return
+        self.send("D", message.id)
+        flush = self.receive()
+        if flush.command != "F" or flush.id != message.id:
+            sys.exit(f"mtcp_child: {flush} where F {message.id} was expected")
+        self.send("C", message.id, result)
+
+    def serve(self):
+        while True:
+            self.send("I")
+            message = self.receive()
+            if message.command != "C":
+                sys.exit(f"mtcp_child: {message} where C was expected")
+            self.do_chunk(message)
+
+
+if __name__ == "__main__":
+    try:
+        Child().serve()
+    except BrokenPipeError:
+        os._exit(0)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Calls that this code does without, and what only some files may do."""
+
+import re
+
+import tree
+
+BANNED = {
+    "strcpy|strcat|stpcpy|sprintf|vsprintf|gets": "no bound: snprintf, buf_*, mem_printf",
+    "strncpy|strncat": "may leave the NUL out: mem_strndup, snprintf",
+    "strtok|strtok_r": "changes its input: strcspn, strchr",
+    "atoi|atol|atoll|atof": "can't fail: units_parse_number",
+    "system|popen|wordexp": "no shell: base/process.h",
+    "tmpnam|tempnam|mktemp": "a race: mkdtemp, io_publish",
+    "alloca|asprintf|malloc_usable_size": "mem_*, buf_*",
+    "signal_|siginterrupt|longjmp|setjmp": "base/quit.h",
+    "rand|srand|random": "getrandom",
+    "gethostbyname|ctime|asctime|localtime|gmtime": "shared buffers: the _r forms",
+}
+
+# What only these may do. In the program's own folders; tests print as they like.
+ONLY = {
+    r"\b(printf|puts|putchar|fprintf|fputs|perror|vprintf|vfprintf)\s*\(": (
+        "prints", [
+            "src/cli/", "src/base/log.c",
+            "src/base/buf.c", "src/base/digest.c", "src/base/cleanup.c",  # the last words of a process that can't go on
+        ]),
+    r"(?<![_\w])(exit|err|errx|quick_exit)\s*\(": ("ends the process", ["src/base/cleanup.c"]),
+    r"(?<![_\w])abort\s*\(": ("ends the process", ["src/base/buf.c", "src/base/digest.c"]),
+    r"\bfork\s*\(": ("forks", ["src/base/process.c", "src/disk/qemu_nbd.c", "src/mtcp/"]),
+    r"\bpthread_create\s*\(": ("makes a thread", ["src/guest/", "src/disk/"]),
+}
+
+problems = []
+paths = tree.files(".c", ".h", under="src/") + tree.files(".c", ".h", under="tests/")
+for path in paths:
+    code = tree.code_only(tree.read(path))
+    for calls, remedy in BANNED.items():
+        for line, text in tree.matches(rf"(?<![\w.>])({calls})\s*\(", code):
+            problems.append(f"{path}:{line}: {text.rstrip('( ')} is not used here ({remedy})")
+    for pattern, (what, allowed) in ONLY.items():
+        if not path.startswith("src/") or path.startswith(tuple(allowed)):
+            continue
+        for line, text in tree.matches(pattern, code):
+            problems.append(f"{path}:{line}: {text} {what}; only {', '.join(allowed)} may")
+tree.finish(problems, f"{len(paths)} files")

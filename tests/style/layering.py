@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Includes go downwards only, and a foreign library is seen in its adapter folder only."""
+
+import re
+
+import tree
+
+# folder: what it may include beside itself
+LAYERS = {
+    "base": [],
+    "codec": ["base"],
+    "disk": ["base"],
+    "guest": ["base"],
+    "mtcp": ["codec", "base"],
+    "archive": ["codec", "base"],
+    "ops": ["mtcp", "archive", "guest", "disk", "codec", "base"],
+    "cli": ["ops", "base"],
+}
+
+# Single steps past the layers, each with its reason.
+EXCEPTIONS = {
+    ("src/cli/main.c", "mtcp/spawner.h"): "the spawner is forked before any verb runs",
+    ("src/cli/mtcp_child.c", "mtcp/child.h"): "the verb mtcp-child is this loop and nothing else",
+    ("src/cli/mtcp_child.c", "codec/codec.h"): "a child is sized by its codec",
+    ("src/cli/arguments.c", "codec/codec.h"): "codec names and chunk sizes on the command line",
+}
+
+# pattern of a foreign header: the folder that may include it
+FOREIGN = {
+    r"libvirt/.*": "guest",
+    r"libnbd\.h": "disk",
+    r"lzma\.h": "codec",
+    r"zstd(_errors)?\.h|zdict\.h": "codec",
+    r"xxhash\.h": "codec",
+    r"libxml/.*": "base",
+    r"openssl/.*": "base",
+    r"jansson\.h": "base",
+}
+
+STANDARD = re.compile(
+    r"(sys|linux|net|netinet|arpa)/\w+\.h|"
+    r"(assert|ctype|dirent|endian|errno|fcntl|getopt|grp|inttypes|limits|locale|poll|pthread|pwd|sched|setjmp|signal|"
+    r"stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|time|unistd|utime|wchar|wctype)\.h")
+
+
+def check(path, problems):
+    folder = path.split("/")[1]
+    for number, line in enumerate(tree.read(path).splitlines(), 1):
+        match = re.match(r'\s*#\s*include\s*(["<])([^">]+)[">]', line)
+        if not match:
+            continue
+        own, name = match.group(1) == '"', match.group(2)
+        where = f"{path}:{number}: {name}"
+        if own:
+            target = name.split("/")[0] if "/" in name else None
+            if target not in LAYERS:
+                problems.append(f"{where}: is not written FOLDER/FILE.h from src/")
+            elif target not in LAYERS[folder] + [folder] and (path, name) not in EXCEPTIONS:
+                problems.append(f"{where}: {folder} may include {', '.join(LAYERS[folder]) or 'base only'}")
+            continue
+        homes = [home for pattern, home in FOREIGN.items() if re.fullmatch(pattern, name)]
+        if homes and homes[0] != folder:
+            problems.append(f"{where}: belongs to {homes[0]} only")
+        elif not homes and not STANDARD.fullmatch(name):
+            problems.append(f"{where}: neither a standard header nor one of a known library")
+
+
+problems = []
+paths = tree.files(".c", ".h", under="src/")
+for path in paths:
+    if path.split("/")[1] not in LAYERS:
+        problems.append(f"{path}: is in no layer")
+    else:
+        check(path, problems)
+used = set()
+for path, name in EXCEPTIONS:
+    if f'#include "{name}"' not in tree.read(path):
+        problems.append(f"{path}: does not include {name} any more; take the exception out")
+tree.finish(problems, f"{len(paths)} files")

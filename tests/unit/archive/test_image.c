@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "archive/image.h"
+#include "base/io.h"
+#include "base/quit.h"
+#include "codec/result.h"
+#include "sample.h"
+
+#define CHUNK ((size_t)64 << 10)
+#define TMPFS_MAGIC_NUMBER 0x01021994
+
+static const struct codec_spec specs[] = {
+    {.type = CODEC_NONE},
+    {.type = CODEC_LZMA, .level = 0},
+    {.type = CODEC_ZSTD, .level = 1},
+};
+#define SPEC_COUNT (sizeof(specs) / sizeof(*specs))
+
+/* Chunks of text, of noise and of zeros by turns; the last is short and zero. */
+static uint8_t *make_image(size_t *ret_len)
+{
+    size_t len = 7 * CHUNK + 5000;
+    uint8_t *image = mem_alloc(len);
+    uint32_t noise = 12345;
+
+    for (size_t i = 0; i < 6 * CHUNK; i++) {
+        noise = noise * 1664525 + 1013904223;
+        image[i] = i / CHUNK % 3 == 0   ? (uint8_t)(i / 7)
+                   : i / CHUNK % 3 == 1 ? (uint8_t)(noise >> 24)
+                                        : 0;
+    }
+    /* Data in the midst of a chunk that is zero elsewhere. */
+    memset(image + 6 * CHUNK + 20000, 'x', 300);
+    *ret_len = len;
+    return image;
+}
+
+/* The whole way: encode, put, finish. */
+static void write_image(int fd, const struct codec_spec *spec, const uint8_t *image, size_t len,
+                        const char *head, struct manifest_stored *ret)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP(encoder_freep) struct encoder *encoder = encoder_new(spec, CHUNK, &err);
+    CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
+    size_t cap = codec_result_bound(spec, CHUNK);
+    CLEANUP_FREE uint8_t *result = mem_alloc(cap);
+
+    CHECK(image_writer_new(fd, spec, CHUNK, len, head, strlen(head), &writer, &err), &err);
+    for (size_t offset = 0; offset < len; offset += CHUNK) {
+        size_t piece = len - offset < CHUNK ? len - offset : CHUNK;
+        size_t result_len = 0;
+        CHECK(encoder_encode(encoder, image + offset, piece, result, cap, &result_len, &err), &err);
+        CHECK(image_writer_put(writer, result, result_len, &err), &err);
+    }
+    CHECK(image_writer_finish(writer, ret, &err), &err);
+}
+
+static void check_image(int fd, const struct manifest_stored *stored, uint64_t start,
+                        const uint8_t *image)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP(image_reader_freep) struct image_reader *reader = NULL;
+    CLEANUP(decoder_freep)
+    struct decoder *decoder = decoder_new(stored->codec.type, CHUNK, UINT64_C(64) << 20, &err);
+    CLEANUP(content_digest_freep) struct content_digest *content = content_digest_new();
+    size_t cap = codec_result_bound(&stored->codec, CHUNK);
+    CLEANUP_FREE uint8_t *result = mem_alloc(cap);
+    CLEANUP_FREE uint8_t *raw = mem_alloc(CHUNK);
+    uint8_t sha256[DIGEST_SIZE];
+
+    CHECK(image_reader_new(fd, stored, start, &reader, &err), &err);
+    assert_int_equal(image_reader_chunk_count(reader), (stored->raw_size + CHUNK - 1) / CHUNK);
+    for (uint64_t id = 0; id < image_reader_chunk_count(reader); id++) {
+        size_t len = 0;
+        size_t raw_len = 0;
+        CHECK(image_reader_read(reader, id, result, cap, &len, &err), &err);
+        CHECK(decoder_decode(decoder, result, len, raw, CHUNK, &raw_len, sha256, &err), &err);
+        assert_memory_equal(raw, image + id * CHUNK, raw_len);
+        content_digest_add(content, sha256);
+    }
+    content_digest_finish(content, sha256);
+    assert_memory_equal(sha256, stored->content, DIGEST_SIZE);
+}
+
+/* The formula of the manual page, without our code. */
+static void documented_content_digest(const uint8_t *image, size_t len, uint8_t *ret)
+{
+    uint8_t digests[64 * DIGEST_SIZE];
+    size_t count = 0;
+
+    for (size_t offset = 0; offset < len; offset += CHUNK)
+        digest_of(image + offset, len - offset < CHUNK ? len - offset : CHUNK,
+                  digests + DIGEST_SIZE * count++);
+    digest_of(digests, DIGEST_SIZE * count, ret);
+}
+
+static void images_come_back_with_and_without_a_head(void **state)
+{
+    static const char *const heads[] = {"", "a head of odd length"};
+    size_t len = 0;
+    CLEANUP_FREE uint8_t *image = make_image(&len);
+
+    (void)state;
+    for (size_t i = 0; i < SPEC_COUNT * 2; i++) {
+        const struct codec_spec *spec = &specs[i / 2];
+        size_t head_len = strlen(heads[i % 2]);
+        CLEANUP_CLOSE int fd = memfd_create("image", MFD_CLOEXEC);
+        CLEANUP_ERR struct err err = ERR_INIT;
+        struct manifest_stored stored = {0};
+        uint8_t sha256[DIGEST_SIZE];
+
+        write_image(fd, spec, image, len, heads[i % 2], &stored);
+        CLEANUP_FREE uint8_t *file = mem_alloc(stored.size);
+        CHECK(io_pread(fd, file, stored.size, 0, &err), &err);
+        assert_int_equal(lseek(fd, 0, SEEK_END), stored.size);
+        assert_memory_equal(file, heads[i % 2], head_len);
+        assert_int_equal(stored.has_sha256, i != 0);
+        digest_of(file, stored.size, sha256);
+        if (stored.has_sha256)
+            assert_memory_equal(stored.sha256, sha256, DIGEST_SIZE);
+        documented_content_digest(image, len, sha256);
+        assert_memory_equal(stored.content, sha256, DIGEST_SIZE);
+        assert_int_equal(stored.raw_size, len);
+        assert_int_equal(stored.chunk_size, CHUNK);
+        assert_int_equal(stored.codec.type, spec->type);
+        assert_null(stored.name);
+        CHECK(image_check_file(fd, &stored, &err), &err);
+        check_image(fd, &stored, head_len, image);
+        if (spec->type == CODEC_NONE)
+            assert_memory_equal(file + head_len, image, len);
+    }
+}
+
+static void an_empty_image_is_an_image(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SPEC_COUNT; i++) {
+        CLEANUP_CLOSE int fd = memfd_create("image", MFD_CLOEXEC);
+        struct manifest_stored stored = {0};
+
+        write_image(fd, &specs[i], (const uint8_t *)"", 0, "", &stored);
+        check_image(fd, &stored, 0, (const uint8_t *)"");
+    }
+}
+
+static void a_raw_image_keeps_its_holes(void **state)
+{
+    static const bool zero[] = {false, false, true, false, false, true, false, true};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP(image_reader_freep) struct image_reader *reader = NULL;
+    CLEANUP_CLOSE int fd = memfd_create("image", MFD_CLOEXEC);
+    struct manifest_stored stored = {0};
+    struct stat st;
+    size_t len = 0;
+    CLEANUP_FREE uint8_t *image = make_image(&len);
+
+    (void)state;
+    write_image(fd, &specs[0], image, len, "", &stored);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_size, len);
+    assert_true((size_t)st.st_blocks * 512 <= 5 * CHUNK);
+    CHECK(image_reader_new(fd, &stored, 0, &reader, &err), &err);
+    for (uint64_t id = 0; id < 8; id++) {
+        bool is_zero = false;
+        CHECK(image_reader_is_zero(reader, id, &is_zero, &err), &err);
+        assert_int_equal(is_zero, zero[id]);
+    }
+}
+
+static void a_chunk_that_does_not_exist_is_refused(void **state)
+{
+    CLEANUP(image_reader_freep) struct image_reader *reader = NULL;
+    CLEANUP_CLOSE int fd = memfd_create("image", MFD_CLOEXEC);
+    struct manifest_stored stored = {0};
+    struct err err = ERR_INIT;
+    uint8_t result[100];
+    size_t len = 0;
+    bool zero = false;
+
+    (void)state;
+    write_image(fd, &specs[1], (const uint8_t *)"abc", 3, "", &stored);
+    CHECK(image_reader_new(fd, &stored, 0, &reader, &err), &err);
+    CHECK_FAILS(image_reader_read(reader, 1, result, sizeof(result), &len, &err), &err,
+                ERR_INTERNAL, "no chunk 1");
+    CHECK_FAILS(image_reader_is_zero(reader, 1, &zero, &err), &err, ERR_INTERNAL, "no chunk 1");
+    CHECK_FAILS(image_reader_read(reader, 0, result, 50, &len, &err), &err, ERR_CORRUPT,
+                "chunk 0 takes");
+}
+
+/* A result for codec none with one block, by hand. */
+static size_t make_result(uint8_t *result, uint32_t raw_len, uint32_t stored_len, bool digest)
+{
+    uint8_t sha256[DIGEST_SIZE] = {0};
+    size_t head = result_head_size(1);
+
+    memset(sha256, digest, sizeof(sha256));
+    result_put_head(result, sha256, raw_len, 1);
+    result_put_entry(result, 0, stored_len, raw_len);
+    memset(result + head, 'x', stored_len);
+    return head + stored_len;
+}
+
+static void results_of_a_foreign_child_are_not_trusted(void **state)
+{
+    CLEANUP_FREE uint8_t *result = mem_alloc(2 * CHUNK);
+    struct err err = ERR_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < SPEC_COUNT; i++) {
+        CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
+        CLEANUP_CLOSE int fd = memfd_create("image", MFD_CLOEXEC);
+
+        CHECK(image_writer_new(fd, &specs[i], CHUNK, CHUNK + 10, NULL, 0, &writer, &err), &err);
+        size_t len = make_result(result, 10, 10, true);
+        CHECK_FAILS(image_writer_put(writer, result, len, &err), &err, ERR_CORRUPT,
+                    "is for 10 bytes, the chunk has 65536");
+        len = make_result(result, CHUNK, CHUNK, false);
+        CHECK_FAILS(image_writer_put(writer, result, len, &err), &err, ERR_CORRUPT, "no digest");
+        len = make_result(result, CHUNK, 100, true);
+        CHECK_FAILS(image_writer_put(writer, result, len, &err), &err, ERR_CORRUPT, "");
+        CHECK_FAILS(image_writer_put(writer, result, len - 1, &err), &err, ERR_CORRUPT, "");
+        CHECK_FAILS(image_writer_put(writer, result, 3, &err), &err, ERR_CORRUPT, "");
+    }
+}
+
+static void an_image_is_only_finished_when_it_is_whole(void **state)
+{
+    CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
+    CLEANUP_FREE uint8_t *result = mem_alloc(2 * CHUNK);
+    CLEANUP_CLOSE int fd = memfd_create("image", MFD_CLOEXEC);
+    struct manifest_stored stored = {0};
+    struct err err = ERR_INIT;
+
+    (void)state;
+    CHECK(image_writer_new(fd, &specs[0], CHUNK, CHUNK + 10, NULL, 0, &writer, &err), &err);
+    size_t len = make_result(result, CHUNK, 0, true);
+    CHECK(image_writer_put(writer, result, len, &err), &err);
+    CHECK_FAILS(image_writer_finish(writer, &stored, &err), &err, ERR_INTERNAL, "65536 of 65546");
+    len = make_result(result, 10, 0, true);
+    CHECK(image_writer_put(writer, result, len, &err), &err);
+    CHECK_FAILS(image_writer_put(writer, result, len, &err), &err, ERR_INTERNAL, "no further");
+    CHECK(image_writer_finish(writer, &stored, &err), &err);
+    assert_int_equal(lseek(fd, 0, SEEK_END), CHUNK + 10);
+}
+
+static void a_file_that_is_not_empty_is_not_overwritten(void **state)
+{
+    CLEANUP_CLOSE int fd = memfd_create("image", MFD_CLOEXEC);
+    struct image_writer *writer = NULL;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(io_write(fd, "x", 1, NULL), 0);
+    CHECK_FAILS(image_writer_new(fd, &specs[0], CHUNK, 10, NULL, 0, &writer, &err), &err,
+                ERR_INTERNAL, "not empty");
+}
+
+static void check_unreadable(int fd, const struct manifest_stored *stored, uint64_t start,
+                             const char *part)
+{
+    struct image_reader *reader = NULL;
+    struct err err = ERR_INIT;
+
+    CHECK_FAILS(image_reader_new(fd, stored, start, &reader, &err), &err, ERR_CORRUPT, part);
+}
+
+static void a_file_that_contradicts_the_manifest_is_corrupt(void **state)
+{
+    size_t len = 0;
+    CLEANUP_FREE uint8_t *image = make_image(&len);
+
+    (void)state;
+    for (size_t i = 0; i < SPEC_COUNT; i++) {
+        CLEANUP_CLOSE int fd = memfd_create("image", MFD_CLOEXEC);
+        struct manifest_stored stored = {0};
+
+        write_image(fd, &specs[i], image, len, "", &stored);
+        struct manifest_stored other = stored;
+        other.raw_size++;
+        check_unreadable(fd, &other, 0, "bytes of image");
+        other = stored;
+        other.size++;
+        check_unreadable(fd, &other, 0, "bytes long");
+        check_unreadable(fd, &stored, stored.size + 1, "");
+        check_unreadable(fd, &stored, 1, "");
+        assert_int_equal(ftruncate(fd, (off_t)stored.size - 1), 0);
+        other = stored;
+        other.size--;
+        check_unreadable(fd, &other, 0, "");
+    }
+}
+
+static void blocks_that_reach_over_a_chunk_are_corrupt(void **state)
+{
+    CLEANUP_FREE uint8_t *image = mem_alloc(2 * CHUNK);
+
+    (void)state;
+    memset(image, 'x', 2 * CHUNK);
+    for (size_t i = 1; i < SPEC_COUNT; i++) {
+        CLEANUP_CLOSE int fd = memfd_create("image", MFD_CLOEXEC);
+        struct manifest_stored stored = {0};
+
+        write_image(fd, &specs[i], image, 2 * CHUNK, "", &stored);
+        stored.chunk_size = CHUNK / 2;
+        check_unreadable(fd, &stored, 0, "do not fit");
+        stored.chunk_size = CHUNK;
+        check_image(fd, &stored, 0, image);
+    }
+}
+
+static void every_changed_byte_of_a_stored_file_is_found(void **state)
+{
+    CLEANUP_CLOSE int fd = memfd_create("image", MFD_CLOEXEC);
+    struct manifest_stored stored = {0};
+    struct err err = ERR_INIT;
+    uint8_t byte = 0;
+
+    (void)state;
+    write_image(fd, &specs[1], (const uint8_t *)"hello, world", 12, "head", &stored);
+    for (uint64_t i = 0; i < stored.size; i++) {
+        CHECK(io_pread(fd, &byte, 1, i, &err), &err);
+        byte ^= 1;
+        CHECK(io_pwrite(fd, &byte, 1, i, &err), &err);
+        CHECK_FAILS(image_check_file(fd, &stored, &err), &err, ERR_CORRUPT, "SHA-256 differs");
+        byte ^= 1;
+        CHECK(io_pwrite(fd, &byte, 1, i, &err), &err);
+    }
+    CHECK(image_check_file(fd, &stored, &err), &err);
+    assert_int_equal(ftruncate(fd, (off_t)stored.size + 1), 0);
+    CHECK_FAILS(image_check_file(fd, &stored, &err), &err, ERR_CORRUPT, "bytes long");
+}
+
+static void a_check_stops_when_a_signal_asks_for_it(void **state)
+{
+    CLEANUP_CLOSE int fd = memfd_create("image", MFD_CLOEXEC);
+    struct manifest_stored stored = {0};
+    int status = 0;
+
+    (void)state;
+    write_image(fd, &specs[1], (const uint8_t *)"abc", 3, "", &stored);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct err err = ERR_INIT;
+        if (quit_install(NULL) < 0 || raise(SIGTERM) != 0)
+            _exit(1);
+        _exit(image_check_file(fd, &stored, &err) < 0 && err.kind == ERR_CANCELLED ? 0 : 2);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+/* Bytes of the file in the page cache. */
+static size_t cached_bytes(int fd, size_t len)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t pages = (len + page - 1) / page;
+    CLEANUP_FREE unsigned char *resident = mem_alloc(pages);
+    void *map = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+    size_t count = 0;
+
+    assert_ptr_not_equal(map, MAP_FAILED);
+    assert_int_equal(mincore(map, len, resident), 0);
+    munmap(map, len);
+    for (size_t i = 0; i < pages; i++)
+        count += resident[i] & 1;
+    return count * page;
+}
+
+static void what_is_written_does_not_pile_up_in_the_page_cache(void **state)
+{
+    static const size_t chunk = 8 << 20;
+    static const size_t count = 12;
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
+    CLEANUP_FREE uint8_t *result = mem_alloc(chunk + 100);
+    char *folder = sample_folder();
+    CLEANUP_FREE char *path = mem_printf("%s/image", folder);
+    CLEANUP_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    struct statfs fs;
+
+    (void)state;
+    assert_int_equal(fstatfs(fd, &fs), 0);
+    if (fs.f_type == TMPFS_MAGIC_NUMBER) {
+        sample_remove_folder(folder);
+        skip();
+    }
+    CHECK(image_writer_new(fd, &specs[0], chunk, chunk * count, NULL, 0, &writer, &err), &err);
+    for (size_t i = 0; i < count; i++) {
+        size_t len = make_result(result, (uint32_t)chunk, (uint32_t)chunk, true);
+        CHECK(image_writer_put(writer, result, len, &err), &err);
+    }
+    size_t cached = cached_bytes(fd, chunk * count);
+    sample_remove_folder(folder);
+    assert_in_range(cached, 0, 40 << 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(images_come_back_with_and_without_a_head),
+        cmocka_unit_test(an_empty_image_is_an_image),
+        cmocka_unit_test(a_raw_image_keeps_its_holes),
+        cmocka_unit_test(a_chunk_that_does_not_exist_is_refused),
+        cmocka_unit_test(results_of_a_foreign_child_are_not_trusted),
+        cmocka_unit_test(an_image_is_only_finished_when_it_is_whole),
+        cmocka_unit_test(a_file_that_is_not_empty_is_not_overwritten),
+        cmocka_unit_test(a_file_that_contradicts_the_manifest_is_corrupt),
+        cmocka_unit_test(blocks_that_reach_over_a_chunk_are_corrupt),
+        cmocka_unit_test(every_changed_byte_of_a_stored_file_is_found),
+        cmocka_unit_test(a_check_stops_when_a_signal_asks_for_it),
+        cmocka_unit_test(what_is_written_does_not_pile_up_in_the_page_cache),
+    };
+
+    return cmocka_run_group_tests_name("image", tests, NULL, NULL);
+}

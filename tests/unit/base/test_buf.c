@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include "base/buf.h"
+
+static void numbers_are_written_in_their_byte_order(void **state)
+{
+    static const uint8_t expected[] = {0x7f, 1, 2, 3, 4, 1, 2, 3, 4, 5, 6, 7, 8, 4, 3, 2, 1};
+    CLEANUP_BUF struct buf buf = {0};
+
+    (void)state;
+    buf_put_u8(&buf, 0x7f);
+    buf_put_be32(&buf, 0x01020304);
+    buf_put_be64(&buf, UINT64_C(0x0102030405060708));
+    buf_put_le32(&buf, 0x01020304);
+    assert_int_equal(buf.len, sizeof(expected));
+    assert_memory_equal(buf.data, expected, sizeof(expected));
+}
+
+static void growing_keeps_the_contents(void **state)
+{
+    CLEANUP_BUF struct buf buf = {0};
+
+    (void)state;
+    for (uint32_t i = 0; i < 100000; i++)
+        buf_put_be32(&buf, i);
+    assert_int_equal(buf.len, 400000);
+    for (uint32_t i = 0; i < 100000; i++)
+        assert_int_equal(get_be32(buf.data + (size_t)4 * i), i);
+}
+
+static void consuming_moves_the_rest_to_the_front(void **state)
+{
+    CLEANUP_BUF struct buf buf = {0};
+
+    (void)state;
+    buf_append(&buf, "abcdef", 6);
+    buf_consume(&buf, 4);
+    assert_int_equal(buf.len, 2);
+    assert_memory_equal(buf.data, "ef", 2);
+    buf_consume(&buf, 2);
+    assert_int_equal(buf.len, 0);
+    buf_append(&buf, NULL, 0);
+    assert_int_equal(buf.len, 0);
+}
+
+static void text_is_taken_out_whole(void **state)
+{
+    CLEANUP_BUF struct buf buf = {0};
+
+    (void)state;
+    buf_printf(&buf, "%d-%s", 7, "x");
+    buf_append_str(&buf, "yz");
+    char *text = buf_take_str(&buf);
+    assert_string_equal(text, "7-xyz");
+    assert_null(buf.data);
+    assert_int_equal(buf.len, 0);
+    free(text);
+    text = buf_take_str(&buf); /* of an empty one */
+    assert_string_equal(text, "");
+    free(text);
+}
+
+static void reserved_room_counts_when_len_is_raised(void **state)
+{
+    CLEANUP_BUF struct buf buf = {0};
+
+    (void)state;
+    buf_append(&buf, "ab", 2);
+    memcpy(buf_reserve(&buf, 1000), "cd", 2);
+    assert_true(buf.cap - buf.len >= 1000);
+    assert_int_equal(buf.len, 2);
+    buf.len += 2;
+    assert_memory_equal(buf.data, "abcd", 4);
+}
+
+static void reader_gives_back_what_was_written(void **state)
+{
+    CLEANUP_BUF struct buf buf = {0};
+
+    (void)state;
+    buf_put_u8(&buf, 200);
+    buf_put_be32(&buf, 0xfffefdfc);
+    buf_put_be64(&buf, UINT64_MAX - 1);
+    buf_put_le32(&buf, 0x80000001);
+    buf_append(&buf, "tail", 4);
+    struct reader reader = reader_of(buf.data, buf.len);
+    assert_int_equal(reader_u8(&reader), 200);
+    assert_int_equal(reader_be32(&reader), 0xfffefdfc);
+    assert_true(reader_be64(&reader) == UINT64_MAX - 1);
+    assert_int_equal(reader_le32(&reader), 0x80000001);
+    assert_memory_equal(reader_bytes(&reader, 4), "tail", 4);
+    assert_int_equal(reader.left, 0);
+    assert_int_equal(reader_check(&reader, "message", NULL), 0);
+}
+
+static void reading_beyond_the_end_fails_and_stays_failed(void **state)
+{
+    static const uint8_t data[] = {1, 2, 3, 4, 5};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct reader reader = reader_of(data, sizeof(data));
+
+    (void)state;
+    assert_int_equal(reader_be32(&reader), 0x01020304);
+    assert_int_equal(reader_be32(&reader), 0);
+    /* One byte is left, but what stands before it in the format is missing. */
+    assert_int_equal(reader_u8(&reader), 0);
+    assert_null(reader_bytes(&reader, 0));
+    assert_fails(reader_check(&reader, "message", &err), &err, ERR_CORRUPT);
+    assert_string_equal(err.text, "message is too short");
+}
+
+static void a_huge_length_is_too_short_and_no_overflow(void **state)
+{
+    static const uint8_t data[] = {1, 2, 3};
+    struct reader reader = reader_of(data, sizeof(data));
+
+    (void)state;
+    assert_null(reader_bytes(&reader, SIZE_MAX));
+    assert_true(reader.failed);
+}
+
+static void memory_access_round_trips(void **state)
+{
+    uint8_t bytes[8];
+
+    (void)state;
+    set_be32(bytes, 0xdeadbeef);
+    assert_int_equal(bytes[0], 0xde);
+    assert_int_equal(get_be32(bytes), 0xdeadbeef);
+    set_le32(bytes, 0xdeadbeef);
+    assert_int_equal(bytes[0], 0xef);
+    assert_int_equal(get_le32(bytes), 0xdeadbeef);
+    set_be64(bytes, UINT64_C(0xfedcba9876543210));
+    assert_int_equal(bytes[7], 0x10);
+    assert_true(get_be64(bytes) == UINT64_C(0xfedcba9876543210));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_are_written_in_their_byte_order),
+        cmocka_unit_test(growing_keeps_the_contents),
+        cmocka_unit_test(consuming_moves_the_rest_to_the_front),
+        cmocka_unit_test(text_is_taken_out_whole),
+        cmocka_unit_test(reserved_room_counts_when_len_is_raised),
+        cmocka_unit_test(reader_gives_back_what_was_written),
+        cmocka_unit_test(reading_beyond_the_end_fails_and_stays_failed),
+        cmocka_unit_test(a_huge_length_is_too_short_and_no_overflow),
+        cmocka_unit_test(memory_access_round_trips),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include "base/digest.h"
+
+/* FIPS 180-4 examples, and the empty message. */
+static const struct {
+    const char *message;
+    const char *hex;
+} vectors[] = {
+    {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+    {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+    {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+     "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+};
+#define VECTOR_COUNT (sizeof(vectors) / sizeof(*vectors))
+#define MILLION_A "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
+
+static void known_messages_have_known_digests(void **state)
+{
+    char hex[DIGEST_HEX_SIZE];
+    uint8_t digest[DIGEST_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < VECTOR_COUNT; i++) {
+        digest_of(vectors[i].message, strlen(vectors[i].message), digest);
+        digest_to_hex(digest, hex);
+        assert_string_equal(hex, vectors[i].hex);
+    }
+}
+
+static void a_running_hash_starts_anew_when_finished(void **state)
+{
+    CLEANUP(digest_freep) struct digest *running = digest_new();
+    char hex[DIGEST_HEX_SIZE];
+    uint8_t digest[DIGEST_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < VECTOR_COUNT; i++) {
+        for (const char *c = vectors[i].message; *c; c++)
+            digest_add(running, c, 1);
+        digest_finish(running, digest);
+        digest_to_hex(digest, hex);
+        assert_string_equal(hex, vectors[i].hex);
+    }
+}
+
+static void a_million_letters_in_uneven_pieces(void **state)
+{
+    CLEANUP(digest_freep) struct digest *running = digest_new();
+    char piece[997];
+    char hex[DIGEST_HEX_SIZE];
+    uint8_t digest[DIGEST_SIZE];
+
+    (void)state;
+    memset(piece, 'a', sizeof(piece));
+    for (size_t left = 1000000; left;) {
+        size_t len = left < sizeof(piece) ? left : sizeof(piece);
+        digest_add(running, piece, len);
+        left -= len;
+    }
+    digest_finish(running, digest);
+    digest_to_hex(digest, hex);
+    assert_string_equal(hex, MILLION_A);
+}
+
+static void hexadecimal_is_read_strictly(void **state)
+{
+    uint8_t digest[DIGEST_SIZE] = {0};
+    char hex[DIGEST_HEX_SIZE];
+    char bad[DIGEST_HEX_SIZE + 1] = MILLION_A;
+
+    (void)state;
+    assert_true(digest_from_hex(MILLION_A, digest));
+    digest_to_hex(digest, hex);
+    assert_string_equal(hex, MILLION_A);
+
+    assert_false(digest_from_hex("", digest));
+    bad[63] = '\0'; /* one digit too few */
+    assert_false(digest_from_hex(bad, digest));
+    memcpy(bad, MILLION_A "0", 66);
+    assert_false(digest_from_hex(bad, digest));
+    memcpy(bad, MILLION_A, 65);
+    bad[5] = 'g';
+    assert_false(digest_from_hex(bad, digest));
+    bad[5] = 'A'; /* lower case only: one digest has one text */
+    assert_false(digest_from_hex(bad, digest));
+    digest_to_hex(digest, hex);
+    assert_string_equal(hex, MILLION_A); /* untouched by failures */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(known_messages_have_known_digests),
+        cmocka_unit_test(a_running_hash_starts_anew_when_finished),
+        cmocka_unit_test(a_million_letters_in_uneven_pieces),
+        cmocka_unit_test(hexadecimal_is_read_strictly),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include <locale.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "cli/meter.h"
+#include "cli/output.h"
+#include "cli/terminal.h"
+
+/* ---- text that may be shown ------------------------------------------------- */
+
+static void text_that_would_steer_a_terminal_is_made_harmless(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *safe;
+    } rows[] = {
+        {"plain 100%", "plain 100%"},
+        {"two\nlines", "two\nlines"},
+        {"\033[2Jgone", "?[2Jgone"},
+        {"a\rb\tc\x7f", "a?b?c?"},
+        {"gr\xc3\xbc\xc3\x9f \xf0\x9f\x90\xa7", "gr\xc3\xbc\xc3\x9f \xf0\x9f\x90\xa7"},
+        {"c1 \xc2\x9b", "c1 ?"},
+        {"\xe2\x80\xae turned", "? turned"},
+        {"\xff\xc3", "??"},
+        {"\xc0\x9b", "??"},
+        {"\xed\xa0\x80", "???"},
+        {"\xf8\x88\x80\x80\x80", "?????"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        CLEANUP_FREE char *safe = terminal_safe(rows[i].text);
+        assert_string_equal(safe, rows[i].safe);
+    }
+}
+
+static void a_line_is_cut_by_its_columns(void **state)
+{
+    char ascii[] = "0123456789";
+    char umlauts[] = "\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc";
+    char wide[] = "\xe6\xbc\xa2\xe5\xad\x97x";
+    char broken[] = "\xff\xff\xff\xff";
+
+    (void)state;
+    if (!setlocale(LC_CTYPE, "C.UTF-8"))
+        skip();
+    terminal_cut(ascii, 20);
+    assert_string_equal(ascii, "0123456789");
+    terminal_cut(ascii, 5);
+    assert_string_equal(ascii, "0123");
+    terminal_cut(umlauts, 4);
+    assert_string_equal(umlauts, "\xc3\xbc\xc3\xbc\xc3\xbc");
+    terminal_cut(wide, 5);
+    assert_string_equal(wide, "\xe6\xbc\xa2\xe5\xad\x97");
+    terminal_cut(broken, 3);
+    assert_string_equal(broken, "\xff\xff");
+}
+
+/* ---- meter -------------------------------------------------------------------- */
+
+static void the_meter_shows_rate_ratio_and_time_left(void **state)
+{
+    CLEANUP(meter_clear) struct meter meter = {0};
+    struct progress progress = {.guest = "web", .what = "vda", .total = 2 * GIB};
+
+    (void)state;
+    meter_update(&meter, &progress);
+    CLEANUP_FREE char *first = meter_line(&meter, &progress);
+    assert_string_equal(first, "web vda: 0%  0 B of 2 GiB");
+
+    progress.done = 512 * MIB;
+    progress.stored = 128 * MIB;
+    progress.elapsed_ms = 4000;
+    meter_update(&meter, &progress);
+    CLEANUP_FREE char *second = meter_line(&meter, &progress);
+    assert_string_equal(second, "web vda: 25%  512 MiB of 2 GiB  128 MiB/s  ratio 0.25  0:12 left");
+
+    progress.done = 2 * GIB;
+    progress.elapsed_ms = 8000;
+    meter_update(&meter, &progress);
+    CLEANUP_FREE char *last = meter_line(&meter, &progress);
+    assert_text_has(last, "web vda: 100%  2 GiB of 2 GiB");
+    assert_null(strstr(last, "left"));
+}
+
+static void the_rate_follows_what_happens_now(void **state)
+{
+    CLEANUP(meter_clear) struct meter meter = {0};
+    struct progress progress = {.guest = "g", .what = "vda", .total = 100 * GIB};
+
+    (void)state;
+    for (int i = 0; i < 100; i++) { /* 1 MiB/s, then 100 MiB/s */
+        progress.elapsed_ms += 200;
+        progress.done += i < 50 ? MIB / 5 : 20 * MIB;
+        meter_update(&meter, &progress);
+    }
+    assert_true(meter.rate * 1000 > 90.0 * MIB);
+    assert_true(meter.rate * 1000 < 101.0 * MIB);
+}
+
+static void the_meter_starts_anew_with_the_next_image(void **state)
+{
+    CLEANUP(meter_clear) struct meter meter = {0};
+    struct progress progress = {
+        .guest = "g", .what = "vda", .total = GIB, .done = GIB, .elapsed_ms = 1000};
+
+    (void)state;
+    meter_update(&meter, &progress);
+    progress = (struct progress){.guest = "g", .what = "memory", .total = 0};
+    meter_update(&meter, &progress);
+    CLEANUP_FREE char *line = meter_line(&meter, &progress);
+    assert_string_equal(line, "g memory: 100%  0 B of 0 B");
+}
+
+/* ---- output -------------------------------------------------------------------- */
+
+struct captured {
+    char out[1024];
+    char err[1024];
+};
+
+static void read_back(FILE *file, char *text, size_t size)
+{
+    rewind(file);
+    text[fread(text, 1, size - 1, file)] = '\0';
+    fclose(file);
+}
+
+/* A run of one guest that is good and one that fails, with a warning. */
+static void tell_story(struct output *output)
+{
+    const struct report report = output_report(output);
+    struct outcome outcome = {.good = 1};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct json *fields = json_new_object();
+
+    report_warning(&report, "web", "slow disk");
+    json_set_str(fields, "guest", "web");
+    report_event(&report, "guest-done", fields, "guest 'web': backed up\033[2J");
+    report_event(&report, "silent", NULL, "%s", "said");
+    err_set(&err, ERR_NO_SPACE, "guest 'db': disk 'vda': full");
+    report_failure(&report, &outcome, "db", &err);
+    const struct output_summary summary = {
+        .verb = "backup", .done = "backed up", .outcome = outcome, .status = 3};
+    output_finish(output, &summary);
+}
+
+static void capture(struct output *output, struct captured *ret)
+{
+    FILE *out = tmpfile();
+    FILE *err = tmpfile();
+    int saved_out = dup(STDOUT_FILENO);
+    int saved_err = dup(STDERR_FILENO);
+
+    fflush(NULL);
+    dup2(fileno(out), STDOUT_FILENO);
+    dup2(fileno(err), STDERR_FILENO);
+    log_set_level(output->quiet ? LOG_QUIET : LOG_NORMAL);
+    tell_story(output);
+    log_set_level(LOG_NORMAL);
+    fflush(NULL);
+    dup2(saved_out, STDOUT_FILENO);
+    dup2(saved_err, STDERR_FILENO);
+    close(saved_out);
+    close(saved_err);
+    read_back(out, ret->out, sizeof(ret->out));
+    read_back(err, ret->err, sizeof(ret->err));
+}
+
+static const char story_on_stderr[] = "virt-backup: warning: guest 'web': slow disk\n"
+                                      "virt-backup: guest 'db': disk 'vda': full\n";
+
+static void people_read_results_on_stdout_and_trouble_on_stderr(void **state)
+{
+    CLEANUP(output_clear) struct output output = {0};
+    struct captured captured;
+
+    (void)state;
+    capture(&output, &captured);
+    assert_string_equal(captured.out, "guest 'web': backed up?[2J\nsaid\n"
+                                      "1 guest backed up, 1 failed\n");
+    assert_string_equal(captured.err, story_on_stderr);
+}
+
+static void quiet_leaves_warnings_and_errors(void **state)
+{
+    CLEANUP(output_clear) struct output output = {.quiet = true};
+    struct captured captured;
+
+    (void)state;
+    capture(&output, &captured);
+    assert_string_equal(captured.out, "");
+    assert_string_equal(captured.err, story_on_stderr);
+}
+
+static void programs_read_one_object_a_line(void **state)
+{
+    static const char *const events[] = {"warning", "guest-done", "silent", "guest-failed",
+                                         "summary"};
+    CLEANUP(output_clear) struct output output = {.json = true};
+    struct captured captured;
+    size_t count = 0;
+
+    (void)state;
+    capture(&output, &captured);
+    assert_string_equal(captured.err, story_on_stderr);
+    assert_text_has(captured.out, "{\"event\":\"silent\"}\n");
+    assert_text_has(captured.out,
+                    "{\"event\":\"guest-failed\",\"guest\":\"db\",\"kind\":\"no-space\","
+                    "\"error\":\"guest 'db': disk 'vda': full\"}\n");
+    assert_text_has(captured.out,
+                    "{\"event\":\"summary\",\"verb\":\"backup\",\"good\":1,\"failed\":1,"
+                    "\"damaged\":false,\"stranded\":false,\"signal\":0,\"status\":3}\n");
+    for (char *line = captured.out; *line; count++) {
+        char *end = strchr(line, '\n');
+        assert_non_null(end);
+        CLEANUP(json_freep) struct json *json = json_parse(line, (size_t)(end - line), NULL);
+        assert_non_null(json);
+        assert_true(count < 5);
+        assert_string_equal(json_get_str(json, "event"), events[count]);
+        line = end + 1;
+    }
+    assert_int_equal(count, 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(text_that_would_steer_a_terminal_is_made_harmless),
+        cmocka_unit_test(a_line_is_cut_by_its_columns),
+        cmocka_unit_test(the_meter_shows_rate_ratio_and_time_left),
+        cmocka_unit_test(the_rate_follows_what_happens_now),
+        cmocka_unit_test(the_meter_starts_anew_with_the_next_image),
+        cmocka_unit_test(people_read_results_on_stdout_and_trouble_on_stderr),
+        cmocka_unit_test(quiet_leaves_warnings_and_errors),
+        cmocka_unit_test(programs_read_one_object_a_line),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * disk_inspect against images made by qemu-img.
+ */
+#include "support.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "disk/image.h"
+
+static const char *value_of(const struct disk_info *info, const char *name)
+{
+    for (size_t i = 0; i < info->option_count; i++)
+        if (strcmp(info->options[i].name, name) == 0)
+            return info->options[i].value;
+    return "none";
+}
+
+static struct disk_info inspect(const char *path, const char *format)
+{
+    struct disk_info info = {0};
+    struct err err = ERR_INIT;
+
+    assert_ok(disk_inspect(path, format, &info, &err), &err);
+    return info;
+}
+
+static void raw_file_has_its_own_size(void **state)
+{
+    struct image image = image_make("raw", 12345);
+    CLEANUP_DISK_INFO struct disk_info info = inspect(image.path, "raw");
+
+    (void)state;
+    assert_true(info.image_size == 12345);
+    assert_true(info.file_size == 12345);
+    assert_false(info.block_device);
+    assert_int_equal(info.option_count, 0);
+    assert_int_equal(info.chain_length, 1);
+    assert_string_equal(info.chain_paths[0], image.path);
+    assert_false(info.encrypted);
+    image_free(&image);
+}
+
+static void block_device_has_the_device_size(void **state)
+{
+    (void)state;
+    need_root();
+    run("truncate", "-s", "3M", at("loop"), NULL);
+    const char *device = loop_attach(at("loop"));
+    run("qemu-img", "create", "-q", "-f", "qcow2", device, "10M", NULL);
+    CLEANUP_DISK_INFO struct disk_info raw = inspect(device, "raw");
+    CLEANUP_DISK_INFO struct disk_info qcow2 = inspect(device, "qcow2");
+    assert_true(raw.block_device && qcow2.block_device);
+    assert_true(raw.image_size == 3 << 20);
+    assert_true(raw.file_size == 3 << 20);
+    assert_true(qcow2.image_size == 10 << 20);
+    assert_true(qcow2.file_size == 3 << 20);
+}
+
+static void qcow2_options_are_recorded(void **state)
+{
+    (void)state;
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-o",
+        "cluster_size=131072,compat=1.1,compression_type=zstd,extended_l2=on,lazy_refcounts=on,"
+        "refcount_bits=8",
+        at("o.qcow2"), "10M", NULL);
+    CLEANUP_DISK_INFO struct disk_info info = inspect(at("o.qcow2"), "qcow2");
+    assert_true(info.image_size == 10 << 20);
+    assert_true(info.file_size < 10 << 20);
+    assert_int_equal(info.option_count, 6);
+    assert_string_equal(value_of(&info, "cluster_size"), "131072");
+    assert_string_equal(value_of(&info, "compat"), "1.1");
+    assert_string_equal(value_of(&info, "compression_type"), "zstd");
+    assert_string_equal(value_of(&info, "extended_l2"), "on");
+    assert_string_equal(value_of(&info, "lazy_refcounts"), "on");
+    assert_string_equal(value_of(&info, "refcount_bits"), "8");
+}
+
+static void options_of_other_formats_are_recorded(void **state)
+{
+    (void)state;
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-o", "compat=0.10", at("v2"), "1M", NULL);
+    CLEANUP_DISK_INFO struct disk_info v2 = inspect(at("v2"), "qcow2");
+    assert_string_equal(value_of(&v2, "compat"), "0.10");
+    run("qemu-img", "create", "-q", "-f", "vmdk", "-o", "subformat=streamOptimized", at("vmdk"),
+        "1M", NULL);
+    CLEANUP_DISK_INFO struct disk_info vmdk = inspect(at("vmdk"), "vmdk");
+    assert_string_equal(value_of(&vmdk, "subformat"), "streamOptimized");
+    run("qemu-img", "create", "-q", "-f", "vdi", "-o", "static=on", at("vdi1"), "1M", NULL);
+    CLEANUP_DISK_INFO struct disk_info fixed = inspect(at("vdi1"), "vdi");
+    assert_string_equal(value_of(&fixed, "static"), "on");
+    run("qemu-img", "create", "-q", "-f", "vdi", at("vdi2"), "1M", NULL);
+    CLEANUP_DISK_INFO struct disk_info grows = inspect(at("vdi2"), "vdi");
+    assert_string_equal(value_of(&grows, "static"), "off");
+}
+
+static void chain_is_listed_from_the_top(void **state)
+{
+    (void)state;
+    run("qemu-img", "create", "-q", "-f", "raw", at("base.raw"), "1M", NULL);
+    /* Named relative to the image, as qemu-img takes it. */
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", "base.raw", at("mid.qcow2"),
+        NULL);
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", at("mid.qcow2"),
+        at("top.qcow2"), "2M", NULL);
+    CLEANUP_DISK_INFO struct disk_info info = inspect(at("top.qcow2"), "qcow2");
+    assert_int_equal(info.chain_length, 3);
+    assert_string_equal(info.chain_paths[0], at("top.qcow2"));
+    assert_string_equal(info.chain_paths[1], at("mid.qcow2"));
+    assert_string_equal(info.chain_paths[2], at("base.raw"));
+    assert_true(info.image_size == 2 << 20);
+}
+
+static void refused(const char *path, enum err_kind kind, const char *text)
+{
+    struct disk_info info = {0};
+    struct err err = ERR_INIT;
+
+    assert_int_equal(disk_inspect(path, "qcow2", &info, &err), -1);
+    assert_err(&err, kind, text);
+}
+
+static void backing_file_without_a_format_is_refused(void **state)
+{
+    (void)state;
+    run("qemu-img", "create", "-q", "-f", "raw", at("nf.raw"), "1M", NULL);
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", at("nf.raw"), at("nf.qcow2"),
+        NULL);
+    /* An image of old times: -u takes the format away. */
+    run("qemu-img", "rebase", "-u", "-f", "qcow2", "-b", at("nf.raw"), "-F", "", at("nf.qcow2"),
+        NULL);
+    refused(at("nf.qcow2"), ERR_UNSUPPORTED, "qemu-img rebase -u");
+}
+
+static void backing_file_that_is_no_local_file_is_refused(void **state)
+{
+    static const char *const names[] = {
+        "nbd://localhost:1/x",
+        "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"file\",\"filename\":\"/etc/passwd\"}}",
+        "file:/etc/passwd",
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        const char *path = at_n("remote", i);
+        run("qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "raw", "-b", names[i], path,
+            "1M", NULL);
+        refused(path, ERR_UNSUPPORTED, "is not a local file");
+    }
+}
+
+static void missing_backing_file_is_named(void **state)
+{
+    (void)state;
+    run("qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", at("gone"),
+        at("orphan"), "1M", NULL);
+    refused(at("orphan"), ERR_NOT_FOUND, "/gone': cannot open it");
+}
+
+static void chain_without_an_end_is_refused(void **state)
+{
+    (void)state;
+    run("qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", at("self"),
+        at("self"), "1M", NULL);
+    refused(at("self"), ERR_UNSUPPORTED, "more than 200 images");
+}
+
+static void external_data_file_is_told(void **state)
+{
+    (void)state;
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-o", "data_file=data.raw,data_file_raw=on",
+        at("ext"), "1M", NULL);
+    run("qemu-img", "create", "-q", "-f", "qcow2", at("int"), "1M", NULL);
+    CLEANUP_DISK_INFO struct disk_info external = inspect(at("ext"), "qcow2");
+    CLEANUP_DISK_INFO struct disk_info internal = inspect(at("int"), "qcow2");
+    assert_string_equal(external.data_file, at("data.raw"));
+    assert_null(internal.data_file);
+}
+
+static void internal_snapshots_are_counted(void **state)
+{
+    (void)state;
+    run("qemu-img", "create", "-q", "-f", "qcow2", at("snap"), "1M", NULL);
+    run("qemu-img", "snapshot", "-c", "one", at("snap"), NULL);
+    run("qemu-img", "snapshot", "-c", "two", at("snap"), NULL);
+    CLEANUP_DISK_INFO struct disk_info info = inspect(at("snap"), "qcow2");
+    assert_int_equal(info.snapshots, 2);
+}
+
+static void encryption_is_told(void **state)
+{
+    (void)state;
+    run("qemu-img", "create", "-q", "-f", "qcow2", "--object", "secret,id=s,data=abc", "-o",
+        "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=200", at("luks"), "1M", NULL);
+    run("qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", at("luks"),
+        at("above"), "1M", NULL);
+    CLEANUP_DISK_INFO struct disk_info info = inspect(at("luks"), "qcow2");
+    CLEANUP_DISK_INFO struct disk_info above = inspect(at("above"), "qcow2");
+    assert_true(info.encrypted);
+    assert_true(above.encrypted);
+}
+
+static void image_that_a_guest_uses_can_be_inspected(void **state)
+{
+    (void)state;
+    run("qemu-img", "create", "-q", "-f", "qcow2", at("used"), "1M", NULL);
+    struct qemu_writer guest = qemu_writer_start(at("used"), "qcow2");
+    CLEANUP_DISK_INFO struct disk_info info = inspect(at("used"), "qcow2");
+    assert_true(info.image_size == 1 << 20);
+    qemu_writer_stop(&guest);
+}
+
+static void wrong_format_is_told(void **state)
+{
+    (void)state;
+    run("qemu-img", "create", "-q", "-f", "raw", at("not"), "1M", NULL);
+    refused(at("not"), ERR_IO, "not in qcow2 format");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(raw_file_has_its_own_size),
+        cmocka_unit_test(block_device_has_the_device_size),
+        cmocka_unit_test(qcow2_options_are_recorded),
+        cmocka_unit_test(options_of_other_formats_are_recorded),
+        cmocka_unit_test(chain_is_listed_from_the_top),
+        cmocka_unit_test(backing_file_without_a_format_is_refused),
+        cmocka_unit_test(backing_file_that_is_no_local_file_is_refused),
+        cmocka_unit_test(missing_backing_file_is_named),
+        cmocka_unit_test(chain_without_an_end_is_refused),
+        cmocka_unit_test(external_data_file_is_told),
+        cmocka_unit_test(internal_snapshots_are_counted),
+        cmocka_unit_test(encryption_is_told),
+        cmocka_unit_test(image_that_a_guest_uses_can_be_inspected),
+        cmocka_unit_test(wrong_format_is_told),
+    };
+
+    seed_start();
+    return cmocka_run_group_tests_name("disk image", tests, support_setup, support_teardown);
+}

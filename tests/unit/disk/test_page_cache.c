@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The host's page cache is left as it was found.
+ */
+#include "support.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "disk/reader.h"
+#include "disk/writer.h"
+
+#define TMPFS_MAGIC 0x01021994
+#define SIZE ((size_t)40 << 20)
+#define MIB ((size_t)1 << 20)
+
+static uint8_t data[MIB];
+
+static void need_real_file_system(void)
+{
+    struct statfs fs;
+
+    assert_int_equal(statfs(at(""), &fs), 0);
+    if (fs.f_type == TMPFS_MAGIC)
+        skip_because("the temporary folder is a tmpfs, which has nothing but its cache");
+}
+
+static size_t cached_bytes(const char *path, size_t start, size_t len)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t count = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    unsigned char *in = calloc(len / page + 1, 1);
+    void *map = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, (off_t)start);
+
+    assert_true(map != MAP_FAILED && mincore(map, len, in) == 0);
+    for (size_t i = 0; i < len / page; i++)
+        count += in[i] & 1 ? page : 0;
+    munmap(map, len);
+    free(in);
+    close(fd);
+    return count;
+}
+
+/* A file with data all over, nothing of it cached. */
+static const char *uncached_file(const char *name)
+{
+    const char *path = at(name);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    memset(data, 7, sizeof(data));
+    for (size_t offset = 0; offset < SIZE; offset += MIB)
+        assert_int_equal(pwrite(fd, data, MIB, (off_t)offset), MIB);
+    assert_int_equal(fsync(fd), 0);
+    assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+    close(fd);
+    if (cached_bytes(path, 0, SIZE) > 0)
+        skip_because("the kernel keeps this file system's pages");
+    return path;
+}
+
+static void warm(const char *path, size_t start, size_t len)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM); /* no more than what is read */
+    for (size_t offset = start; offset < start + len; offset += 4096)
+        assert_int_equal(pread(fd, data, 4096, (off_t)offset), 4096);
+    close(fd);
+}
+
+static void read_all(const char *path, size_t step)
+{
+    struct disk_reader *reader = NULL;
+    struct err err = ERR_INIT;
+
+    assert_ok(disk_reader_open(path, "raw", &reader, &err), &err);
+    for (size_t offset = 0; offset < SIZE; offset += step) {
+        size_t len = SIZE - offset < step ? SIZE - offset : step;
+        assert_ok(disk_reader_read(reader, offset, data, len, &err), &err);
+    }
+    /* While reading no more than what it reads and the window in front of it. */
+    assert_true(cached_bytes(path, 0, SIZE) <= 20 * MIB);
+    disk_reader_close(reader);
+}
+
+static void what_was_not_cached_does_not_stay(void **state)
+{
+    static const size_t steps[] = {64 << 10, 100 * 1000, 1 << 20};
+
+    (void)state;
+    need_real_file_system();
+    const char *path = uncached_file("cold");
+    for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+        read_all(path, steps[i]);
+        assert_int_equal(cached_bytes(path, 0, SIZE), 0);
+    }
+}
+
+static void what_was_cached_stays(void **state)
+{
+    (void)state;
+    need_real_file_system();
+    const char *path = uncached_file("warm");
+    warm(path, 3 * MIB, MIB);
+    warm(path, 15 * MIB + 8192, 2 * MIB);
+    warm(path, 39 * MIB, MIB);
+    size_t before = cached_bytes(path, 0, SIZE);
+    read_all(path, MIB);
+    assert_int_equal(cached_bytes(path, 3 * MIB, MIB), MIB);
+    assert_int_equal(cached_bytes(path, 15 * MIB + 8192, 2 * MIB), 2 * MIB);
+    assert_int_equal(cached_bytes(path, 39 * MIB, MIB), MIB);
+    assert_int_equal(cached_bytes(path, 0, SIZE), before);
+}
+
+static void what_is_written_does_not_pile_up(void **state)
+{
+    struct disk_target target = {.path = at("written"), .format = "raw", .image_size = SIZE};
+    struct disk_writer *writer = NULL;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    need_real_file_system();
+    memset(data, 9, sizeof(data));
+    assert_ok(disk_writer_create(&target, &writer, &err), &err);
+    for (size_t offset = 0; offset < SIZE; offset += MIB)
+        assert_ok(disk_writer_write(writer, offset, data, MIB, &err), &err);
+    assert_true(cached_bytes(target.path, 0, SIZE) <= 24 * MIB);
+    assert_ok(disk_writer_finish(writer, &err), &err);
+    disk_writer_free(writer);
+    assert_int_equal(cached_bytes(target.path, 0, SIZE), 0);
+}
+
+static void qcow2_goes_around_the_cache(void **state)
+{
+    struct disk_reader *reader = NULL;
+    struct err err = ERR_INIT;
+    const char *path = at("around.qcow2");
+
+    (void)state;
+    need_real_file_system();
+    const char *raw = uncached_file("around.raw");
+    run("qemu-img", "convert", "-q", "-t", "none", "-f", "raw", "-O", "qcow2", raw, path, NULL);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(fsync(fd), 0);
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    close(fd);
+    assert_ok(disk_reader_open(path, "qcow2", &reader, &err), &err);
+    for (size_t offset = 0; offset < SIZE; offset += MIB)
+        assert_ok(disk_reader_read(reader, offset, data, MIB, &err), &err);
+    disk_reader_close(reader);
+    /* Its header, which is looked at first. */
+    assert_true(cached_bytes(path, 0, SIZE) <= MIB);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_not_cached_does_not_stay),
+        cmocka_unit_test(what_was_cached_stays),
+        cmocka_unit_test(what_is_written_does_not_pile_up),
+        cmocka_unit_test(qcow2_goes_around_the_cache),
+    };
+
+    return cmocka_run_group_tests_name("disk page cache", tests, support_setup, support_teardown);
+}

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Every kind of reader runs the same tests, against images made by qemu-img and
+ * qemu-io.
+ */
+#include "support.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "disk/reader.h"
+
+/* Whole sectors, but no whole clusters: every format has that. */
+#define IMAGE_SIZE (UINT64_C(5) * 1024 * 1024 + 3 * 512)
+
+struct kind {
+    const char *name;
+    const char *format;
+    const char *options; /* for qemu-img convert -o, NULL: none */
+    bool compressed;
+    /* Makes the image at path from the reference, in its own way; may change the
+     * reference's bytes. NULL: by qemu-img convert. Returns where it is. */
+    const char *(*make)(struct image *reference, const char *path);
+    bool device;
+};
+
+static const char *use_reference(struct image *reference, const char *path)
+{
+    (void)path;
+    return reference->path;
+}
+
+static const char *make_loop(struct image *reference, const char *path)
+{
+    (void)path;
+    need_root();
+    return loop_attach(reference->path);
+}
+
+/* Writes a pattern, or zeros if it is 0, to an image and to the reference. */
+static void overwrite(struct image *reference, const char *path, uint64_t offset, uint64_t len,
+                      uint8_t pattern)
+{
+    char command[96];
+
+    if (pattern)
+        snprintf(command, sizeof(command), "write -P %u %llu %llu", pattern,
+                 (unsigned long long)offset, (unsigned long long)len);
+    else
+        snprintf(command, sizeof(command), "write -z %llu %llu", (unsigned long long)offset,
+                 (unsigned long long)len);
+    run("qemu-io", "-f", "qcow2", "-c", command, path, NULL);
+    memset(reference->data + offset, pattern, len);
+}
+
+static const char *make_chain(struct image *reference, const char *path)
+{
+    const char *middle = at("middle.qcow2");
+
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", reference->path, middle,
+        NULL);
+    overwrite(reference, middle, 65536, 200 * 1024, 0x11);
+    overwrite(reference, middle, 1024 * 1024, 512 * 1024, 0);
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", middle, path, NULL);
+    overwrite(reference, path, 100 * 1024, 4096, 0x22);
+    overwrite(reference, path, 2 * 1024 * 1024, 65536, 0);
+    return path;
+}
+
+static const struct kind kinds[] = {
+    {"raw file", "raw", .make = use_reference},
+    {"block device", "raw", .make = make_loop, .device = true},
+    {"qcow2", "qcow2"},
+    {"qcow2 v2", "qcow2", "compat=0.10"},
+    {"qcow2 small clusters", "qcow2", "cluster_size=4096"},
+    {"qcow2 extended l2", "qcow2", "extended_l2=on,cluster_size=131072"},
+    {"qcow2 compressed", "qcow2", .compressed = true},
+    {"qcow2 compressed by zstd", "qcow2", "compression_type=zstd", .compressed = true},
+    {"qcow2 backing chain", "qcow2", .make = make_chain},
+    {"vmdk", "vmdk"},
+    {"vmdk stream", "vmdk", "subformat=streamOptimized", .compressed = true},
+    {"vmdk of two files", "vmdk", "subformat=monolithicFlat"},
+    {"vdi", "vdi"},
+    {"vpc", "vpc", "force_size=on"},
+    {"vhdx", "vhdx"},
+    {"qed", "qed"},
+    {"qcow", "qcow"},
+    {"ploop", "ploop"},
+};
+#define KIND_COUNT (sizeof(kinds) / sizeof(*kinds))
+
+struct subject {
+    struct image reference;
+    char path[256];
+    bool device;
+    struct disk_reader *reader;
+};
+
+static const char *qemu_name(const struct kind *kind)
+{
+    return strcmp(kind->format, "ploop") == 0 ? "parallels" : kind->format;
+}
+
+static void convert(const struct kind *kind, const char *from, const char *path)
+{
+    const char *how = kind->compressed ? "-c" : "-q";
+
+    if (kind->options)
+        run("qemu-img", "convert", how, "-f", "raw", "-O", qemu_name(kind), "-o", kind->options,
+            from, path, NULL);
+    else
+        run("qemu-img", "convert", how, "-f", "raw", "-O", qemu_name(kind), from, path, NULL);
+}
+
+static struct subject make_subject(const struct kind *kind)
+{
+    struct subject subject = {.reference = image_make("reference.raw", IMAGE_SIZE),
+                              .device = kind->device};
+    struct err err = ERR_INIT;
+    static unsigned number;
+    const char *path = at_n("image", number++);
+
+    if (kind->make)
+        path = kind->make(&subject.reference, path);
+    else
+        convert(kind, subject.reference.path, path);
+    snprintf(subject.path, sizeof(subject.path), "%s", path);
+    assert_ok(disk_reader_open(subject.path, kind->format, &subject.reader, &err), &err);
+    return subject;
+}
+
+static void drop_subject(struct subject *subject)
+{
+    disk_reader_close(subject->reader);
+    image_free(&subject->reference);
+    if (subject->device)
+        loop_detach(subject->path);
+    /* Nothing of ours runs on. */
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+}
+
+static void gives_every_byte(void **state)
+{
+    const struct kind *kind = *state;
+    struct subject subject = make_subject(kind);
+    struct disk_reader *reader = subject.reader;
+    struct err err = ERR_INIT;
+    uint8_t *data = malloc(IMAGE_SIZE);
+
+    assert_true(disk_reader_size(reader) == IMAGE_SIZE);
+    for (uint64_t offset = 0; offset < IMAGE_SIZE;) {
+        uint64_t len = 0;
+        bool zero = false;
+        assert_ok(disk_reader_map(reader, offset, &len, &zero, &err), &err);
+        assert_true(len > 0 && len <= IMAGE_SIZE - offset);
+        if (zero)
+            memset(data + offset, 0, len);
+        else
+            assert_ok(disk_reader_read(reader, offset, data + offset, len, &err), &err);
+        offset += len;
+    }
+    assert_memory_equal(data, subject.reference.data, IMAGE_SIZE);
+    memset(data, 0xee, IMAGE_SIZE);
+    assert_ok(disk_reader_read(reader, 0, data, IMAGE_SIZE, &err), &err);
+    assert_memory_equal(data, subject.reference.data, IMAGE_SIZE);
+    free(data);
+    drop_subject(&subject);
+}
+
+static void reads_any_range(void **state)
+{
+    struct subject subject = make_subject(*state);
+    struct err err = ERR_INIT;
+    uint8_t *data = malloc(IMAGE_SIZE);
+
+    for (int i = 0; i < 60; i++) {
+        uint64_t offset = random_below(IMAGE_SIZE);
+        size_t len = (size_t)random_below(i % 3 ? 70000 : IMAGE_SIZE) + 1;
+        if (len > IMAGE_SIZE - offset)
+            len = (size_t)(IMAGE_SIZE - offset);
+        memset(data, 0xee, len);
+        assert_ok(disk_reader_read(subject.reader, offset, data, len, &err), &err);
+        assert_memory_equal(data, subject.reference.data + offset, len);
+    }
+    assert_int_equal(disk_reader_read(subject.reader, IMAGE_SIZE - 10, data, 11, &err), -1);
+    assert_err(&err, ERR_INTERNAL, "end");
+    free(data);
+    drop_subject(&subject);
+}
+
+/* The parts that read as zeros as text, one a line, neighbours joined. */
+static char *zeros_by_us(struct disk_reader *reader)
+{
+    struct err err = ERR_INIT;
+    struct buf text = {0};
+    uint64_t start = 0;
+    bool before = false;
+
+    for (uint64_t offset = 0, len = 0; offset <= IMAGE_SIZE; offset += len) {
+        bool zero = false;
+        len = 1;
+        if (offset < IMAGE_SIZE)
+            assert_ok(disk_reader_map(reader, offset, &len, &zero, &err), &err);
+        if (zero && !before)
+            start = offset;
+        if (!zero && before)
+            buf_printf(&text, "%llu-%llu\n", (unsigned long long)start, (unsigned long long)offset);
+        before = zero;
+    }
+    buf_append_str(&text, "");
+    return buf_take_str(&text);
+}
+
+static char *zeros_by_qemu(const char *path, const char *format)
+{
+    char *output =
+        run_output("qemu-img", "map", "--output=json", "--force-share", "-f", format, path, NULL);
+    struct json *map = json_parse(output, strlen(output), NULL);
+    struct buf text = {0};
+    uint64_t zero_start = 0;
+    bool before = false;
+
+    assert_non_null(map);
+    for (size_t i = 0; i <= json_length(map); i++) {
+        const struct json *entry = json_at(map, i);
+        uint64_t start = IMAGE_SIZE;
+        bool zero = entry && json_get_bool(entry, "zero");
+        if (entry)
+            assert_true(json_get_u64(entry, "start", &start));
+        if (zero && !before)
+            zero_start = start;
+        if (!zero && before)
+            buf_printf(&text, "%llu-%llu\n", (unsigned long long)zero_start,
+                       (unsigned long long)start);
+        before = zero;
+    }
+    json_free(map);
+    free(output);
+    buf_append_str(&text, "");
+    return buf_take_str(&text);
+}
+
+static void knows_the_holes_that_qemu_knows(void **state)
+{
+    const struct kind *kind = *state;
+    struct subject subject = make_subject(kind);
+    char *ours = zeros_by_us(subject.reader);
+
+    if (kind->device) {
+        assert_string_equal(ours, "");
+    } else {
+        char *theirs = zeros_by_qemu(subject.path, qemu_name(kind));
+        assert_string_equal(ours, theirs);
+        free(theirs);
+    }
+    free(ours);
+    drop_subject(&subject);
+}
+
+/* Questions in any order are answered as those in order are. */
+static void maps_from_any_offset(void **state)
+{
+    struct subject subject = make_subject(*state);
+    struct err err = ERR_INIT;
+
+    for (int i = 0; i < 200; i++) {
+        uint64_t offset = random_below(IMAGE_SIZE);
+        uint64_t len = 0;
+        bool zero = false;
+        assert_ok(disk_reader_map(subject.reader, offset, &len, &zero, &err), &err);
+        assert_true(len > 0 && len <= IMAGE_SIZE - offset);
+        for (uint64_t n = 0; zero && n < len; n++)
+            if (subject.reference.data[offset + n])
+                fail_msg("offset %llu is no zero", (unsigned long long)(offset + n));
+    }
+    drop_subject(&subject);
+}
+
+static void missing_image_is_not_found(void **state)
+{
+    const struct kind *kind = *state;
+    struct disk_reader *reader = NULL;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(disk_reader_open(at("missing"), kind->format, &reader, &err), -1);
+    assert_err(&err, ERR_NOT_FOUND, "/missing: cannot open it: No such file");
+}
+
+/* ---- what concerns single kinds ------------------------------------------------ */
+
+static void raw_size_need_not_be_whole_sectors(void **state)
+{
+    struct image reference = image_make("odd.raw", 1001);
+    struct disk_reader *reader = NULL;
+    struct err err = ERR_INIT;
+    uint8_t data[1001];
+
+    (void)state;
+    assert_ok(disk_reader_open(reference.path, "raw", &reader, &err), &err);
+    assert_true(disk_reader_size(reader) == 1001);
+    assert_ok(disk_reader_read(reader, 0, data, sizeof(data), &err), &err);
+    assert_memory_equal(data, reference.data, sizeof(data));
+    disk_reader_close(reader);
+    image_free(&reference);
+}
+
+/* A guest may write any header to its raw disk. */
+static void raw_image_with_a_qcow2_header_stays_raw(void **state)
+{
+    struct disk_reader *reader = NULL;
+    struct err err = ERR_INIT;
+    char magic[4];
+
+    (void)state;
+    run("qemu-img", "create", "-q", "-f", "qcow2", at("disguise"), "1G", NULL);
+    assert_ok(disk_reader_open(at("disguise"), "raw", &reader, &err), &err);
+    assert_true(disk_reader_size(reader) < 1 << 20);
+    assert_ok(disk_reader_read(reader, 0, magic, 4, &err), &err);
+    assert_memory_equal(magic, "QFI\xfb", 4);
+    disk_reader_close(reader);
+}
+
+static void relative_and_protocol_paths_are_refused(void **state)
+{
+    static const char *const paths[] = {"disk.qcow2", "json:{\"driver\":\"raw\"}",
+                                        "nbd://localhost/x", "file:/etc/passwd", ""};
+    struct disk_reader *reader = NULL;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+        assert_int_equal(disk_reader_open(paths[i], "qcow2", &reader, &err), -1);
+        assert_err(&err, ERR_UNSUPPORTED, "absolute");
+        assert_int_equal(disk_reader_open(paths[i], "raw", &reader, &err), -1);
+        assert_err(&err, ERR_UNSUPPORTED, "absolute");
+    }
+}
+
+static void odd_paths_work(void **state)
+{
+    const char *path = at("a b,c:d=%e \"f\".qcow2");
+    struct disk_reader *reader = NULL;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    run("qemu-img", "create", "-q", "-f", "qcow2", path, "1M", NULL);
+    assert_ok(disk_reader_open(path, "qcow2", &reader, &err), &err);
+    assert_true(disk_reader_size(reader) == 1 << 20);
+    disk_reader_close(reader);
+}
+
+static void folders_and_character_devices_are_refused(void **state)
+{
+    struct disk_reader *reader = NULL;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(disk_reader_open(at(""), "raw", &reader, &err), -1);
+    assert_err(&err, ERR_UNSUPPORTED, "is a folder");
+    assert_int_equal(disk_reader_open("/dev/zero", "raw", &reader, &err), -1);
+    assert_err(&err, ERR_UNSUPPORTED, "neither a file nor a block device");
+}
+
+static void unknown_format_is_refused(void **state)
+{
+    struct disk_reader *reader = NULL;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    run("qemu-img", "create", "-q", "-f", "qcow2", at("u.qcow2"), "1M", NULL);
+    assert_int_equal(disk_reader_open(at("u.qcow2"), "auto", &reader, &err), -1);
+    assert_err(&err, ERR_UNSUPPORTED, "format 'auto'");
+    assert_int_equal(disk_reader_open(at("u.qcow2"), "vdi", &reader, &err), -1);
+    assert_err(&err, ERR_IO, "u.qcow2");
+}
+
+static void encrypted_image_is_refused(void **state)
+{
+    struct disk_reader *reader = NULL;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    run("qemu-img", "create", "-q", "-f", "qcow2", "--object", "secret,id=s,data=abc", "-o",
+        "encrypt.format=aes,encrypt.key-secret=s", at("e.qcow2"), "1M", NULL);
+    assert_int_equal(disk_reader_open(at("e.qcow2"), "qcow2", &reader, &err), -1);
+    assert_err(&err, ERR_UNSUPPORTED, "encrypted");
+}
+
+/* ---- main ---------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    CMUnitTestFunction function;
+} suite[] = {
+    {"gives every byte", gives_every_byte},
+    {"reads any range", reads_any_range},
+    {"knows the holes that QEMU knows", knows_the_holes_that_qemu_knows},
+    {"maps from any offset", maps_from_any_offset},
+    {"missing image is not found", missing_image_is_not_found},
+};
+#define SUITE_COUNT (sizeof(suite) / sizeof(*suite))
+
+int main(void)
+{
+    static char names[KIND_COUNT * SUITE_COUNT][96];
+    const struct CMUnitTest others[] = {
+        cmocka_unit_test(raw_size_need_not_be_whole_sectors),
+        cmocka_unit_test(raw_image_with_a_qcow2_header_stays_raw),
+        cmocka_unit_test(relative_and_protocol_paths_are_refused),
+        cmocka_unit_test(odd_paths_work),
+        cmocka_unit_test(folders_and_character_devices_are_refused),
+        cmocka_unit_test(unknown_format_is_refused),
+        cmocka_unit_test(encrypted_image_is_refused),
+    };
+    struct CMUnitTest tests[KIND_COUNT * SUITE_COUNT + sizeof(others) / sizeof(*others)];
+    size_t n = 0;
+
+    for (size_t k = 0; k < KIND_COUNT; k++)
+        for (size_t s = 0; s < SUITE_COUNT; s++, n++) {
+            snprintf(names[n], sizeof(names[n]), "%s: %s", kinds[k].name, suite[s].name);
+            tests[n] = (struct CMUnitTest){names[n], suite[s].function, NULL, NULL,
+                                           (void *)(uintptr_t)&kinds[k]};
+        }
+    memcpy(tests + n, others, sizeof(others));
+    seed_start();
+    return cmocka_run_group_tests_name("disk reader", tests, support_setup, support_teardown);
+}

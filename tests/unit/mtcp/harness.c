@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/units.h"
+
+uint64_t test_seed(void)
+{
+    static uint64_t seed;
+
+    if (seed == 0) {
+        const char *given = getenv("TEST_SEED");
+        seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 1000003u;
+        fprintf(stderr, "# TEST_SEED=%llu\n", (unsigned long long)seed);
+    }
+    return seed;
+}
+
+void image_init(struct image *image, const char *pattern, uint64_t chunks, uint64_t extra)
+{
+    *image = (struct image){
+        .seed = test_seed(),
+        .chunk_size = CODEC_CHUNK_MIN,
+        .raw_size = chunks * CODEC_CHUNK_MIN + extra,
+        .pattern = pattern,
+        .read_error_at = NOWHERE,
+        .put_error_at = NOWHERE,
+        .ordered = true,
+        .keep = true,
+        .looks_in_order = true,
+        .puts_in_order = true,
+    };
+}
+
+uint64_t image_chunks(const struct image *image)
+{
+    return units_div_up(image->raw_size, image->chunk_size);
+}
+
+char image_kind(const struct image *image, uint64_t id)
+{
+    return image->pattern[id % strlen(image->pattern)];
+}
+
+uint32_t image_raw_len(const struct image *image, uint64_t id)
+{
+    uint64_t left = image->raw_size - id * image->chunk_size;
+
+    return (uint32_t)(left < image->chunk_size ? left : image->chunk_size);
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t value = (*state += UINT64_C(0x9e3779b97f4a7c15));
+
+    value = (value ^ (value >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    value = (value ^ (value >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return value ^ (value >> 31);
+}
+
+void image_fill(const struct image *image, uint64_t id, uint8_t *data)
+{
+    uint32_t len = image_raw_len(image, id);
+    uint64_t state = image->seed ^ (id * UINT64_C(0x2545f4914f6cdd1d));
+
+    memset(data, 0, len);
+    if (image_kind(image, id) != 'd')
+        return;
+    /* half noise, half something that compresses */
+    for (uint32_t i = 0; i < len; i++)
+        data[i] = i % 512 < 256 ? (uint8_t)next_random(&state) : (uint8_t)(i / 512 + id);
+    data[0] |= 1;
+}
+
+static int look(void *opaque, uint64_t id, enum chunk_kind *ret_kind, struct err *err)
+{
+    struct image *image = opaque;
+
+    (void)err;
+    image->looks++;
+    image->looks_in_order = image->looks_in_order && id == image->next_look;
+    image->next_look = id + 1;
+    *ret_kind = image_kind(image, id) == 'z' ? CHUNK_ZERO : CHUNK_DATA;
+    return 0;
+}
+
+static int read_chunk(void *opaque, uint64_t id, void *data, size_t cap, size_t *ret_len,
+                      enum chunk_kind *ret_kind, struct err *err)
+{
+    struct image *image = opaque;
+
+    image->reads++;
+    if (image->on_read)
+        image->on_read(image, id);
+    if (id == image->read_error_at)
+        return err_set(err, ERR_NOT_FOUND, "the source is broken");
+    if (image->results && image->results[id].len > cap)
+        return err_set(err, ERR_INTERNAL, "no room for a result");
+    if (image->results) {
+        memcpy(data, image->results[id].data, image->results[id].len);
+        *ret_len = image->results[id].len;
+    } else {
+        image_fill(image, id, data);
+        *ret_len = image_raw_len(image, id);
+    }
+    *ret_kind = image_kind(image, id) == 'r' && !image->results ? CHUNK_ZERO : CHUNK_DATA;
+    return 0;
+}
+
+struct chunk_source image_source(struct image *image)
+{
+    return (struct chunk_source){
+        .opaque = image,
+        .count = image_chunks(image),
+        .chunk_size = image->chunk_size,
+        .raw_size = image->raw_size,
+        .look = look,
+        .read = read_chunk,
+    };
+}
+
+static int put_chunk(void *opaque, const struct chunk_output *output, struct err *err)
+{
+    struct image *image = opaque;
+
+    if (image->on_put)
+        image->on_put(image, output->id);
+    if (output->id == image->put_error_at)
+        return err_set(err, ERR_NO_SPACE, "the sink is full");
+    image->puts_in_order = image->puts_in_order && output->id == image->puts;
+    image->puts++;
+    image->zero_puts += output->zero;
+    if (!image->keep)
+        return 0;
+    if (!image->stored)
+        image->stored = mem_array(image_chunks(image), sizeof(*image->stored));
+    struct stored *stored = &image->stored[output->id];
+    if (stored->put)
+        return err_set(err, ERR_INTERNAL, "chunk %llu came twice", (unsigned long long)output->id);
+    *stored = (struct stored){
+        .put = true, .zero = output->zero, .raw_len = output->raw_len, .len = output->len};
+    memcpy(stored->sha256, output->sha256, sizeof(stored->sha256));
+    if (output->data) {
+        stored->data = mem_alloc(output->len);
+        memcpy(stored->data, output->data, output->len);
+    }
+    return 0;
+}
+
+struct chunk_sink image_sink(struct image *image)
+{
+    return (struct chunk_sink){.opaque = image, .ordered = image->ordered, .put = put_chunk};
+}
+
+void image_clear(struct image *image)
+{
+    for (uint64_t i = 0; image->stored && i < image_chunks(image); i++)
+        free(image->stored[i].data);
+    free(image->stored);
+    image->stored = NULL;
+}
+
+int image_run(struct image *image, struct pool *pool, struct pool_stats *ret_stats, struct err *err)
+{
+    struct chunk_source source = image_source(image);
+    struct chunk_sink sink = image_sink(image);
+
+    return pool_run(pool, &source, &sink, NULL, ret_stats, err);
+}
+
+struct child_settings image_settings(const struct image *image, const char *codec, bool decode)
+{
+    struct child_settings settings = {.decode = decode, .chunk_size = image->chunk_size};
+
+    if (codec_parse(codec, &settings.codec, NULL) < 0)
+        abort();
+    settings.memory_limit = codec_decoder_memory(&settings.codec);
+    return settings;
+}
+
+static bool wrong(uint64_t id, const char *what)
+{
+    fprintf(stderr, "# chunk %llu: %s\n", (unsigned long long)id, what);
+    return false;
+}
+
+static bool stored_right(const struct image *image, uint64_t id, const uint8_t *raw)
+{
+    const struct stored *stored = &image->stored[id];
+    uint32_t raw_len = image_raw_len(image, id);
+    uint8_t sha256[DIGEST_SIZE];
+
+    digest_of(raw, raw_len, sha256);
+    if (!stored->put)
+        return wrong(id, "was not put");
+    if (stored->raw_len != raw_len)
+        return wrong(id, "has another raw length");
+    if (memcmp(stored->sha256, sha256, DIGEST_SIZE) != 0)
+        return wrong(id, "has another digest");
+    if (stored->zero != (image_kind(image, id) != 'd') && !image->results)
+        return wrong(id, "is zero or not, but says otherwise");
+    return true;
+}
+
+bool image_encoded_right(const struct image *image, const char *codec)
+{
+    struct child_settings settings = image_settings(image, codec, true);
+    CLEANUP(decoder_freep) struct decoder *decoder =
+        decoder_new(settings.codec.type, image->chunk_size, settings.memory_limit, NULL);
+    CLEANUP_FREE uint8_t *raw = mem_alloc(image->chunk_size);
+    CLEANUP_FREE uint8_t *back = mem_alloc(image->chunk_size);
+
+    for (uint64_t id = 0; id < image_chunks(image); id++) {
+        const struct stored *stored = &image->stored[id];
+        uint8_t sha256[DIGEST_SIZE];
+        size_t len = 0;
+        image_fill(image, id, raw);
+        if (!stored_right(image, id, raw))
+            return false;
+        if (decoder_decode(decoder, stored->data, stored->len, back, image->chunk_size, &len, sha256,
+                           NULL) < 0)
+            return wrong(id, "does not decode");
+        if (len != image_raw_len(image, id) || memcmp(raw, back, len) != 0)
+            return wrong(id, "decodes to something else");
+    }
+    return true;
+}
+
+bool image_decoded_right(const struct image *image)
+{
+    CLEANUP_FREE uint8_t *raw = mem_alloc(image->chunk_size);
+
+    for (uint64_t id = 0; id < image_chunks(image); id++) {
+        const struct stored *stored = &image->stored[id];
+        image_fill(image, id, raw);
+        if (!stored_right(image, id, raw))
+            return false;
+        if (stored->zero && !stored->data)
+            continue;
+        if (!stored->data || stored->len != image_raw_len(image, id) ||
+            memcmp(raw, stored->data, stored->len) != 0)
+            return wrong(id, "came out changed");
+    }
+    return true;
+}
+
+int run_apart(int (*function)(void *opaque), void *opaque)
+{
+    int status = 0;
+
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(function(opaque));
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+        return 255;
+    return WEXITSTATUS(status);
+}

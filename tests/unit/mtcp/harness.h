@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A source and a sink in memory for the tests of the pool. The raw bytes of a
+ * chunk follow from seed and id, so that nothing has to be kept to be compared.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mtcp/pool.h"
+
+#define NOWHERE UINT64_MAX
+
+/* What one chunk became, copied out of the sink's output. */
+struct stored {
+    bool put;
+    bool zero;
+    uint32_t raw_len;
+    uint8_t *data; /* NULL where the output had none */
+    size_t len;
+    uint8_t sha256[32];
+};
+
+struct image {
+    uint64_t seed;
+    uint64_t chunk_size;
+    uint64_t raw_size;
+    /* One letter a chunk, repeated: d data, z zeros known to look, r zeros found by read. */
+    const char *pattern;
+
+    /* As source. */
+    const struct stored *results; /* decoding: what is read; NULL: raw bytes */
+    uint64_t read_error_at;
+    void (*on_read)(struct image *image, uint64_t id); /* may be NULL */
+    uint64_t looks;
+    uint64_t reads;
+    uint64_t next_look;
+    bool looks_in_order;
+
+    /* As sink. */
+    bool ordered;
+    bool keep; /* copies into `stored`; else only counts */
+    struct stored *stored;
+    uint64_t put_error_at;
+    void (*on_put)(struct image *image, uint64_t id); /* may be NULL */
+    uint64_t puts;
+    uint64_t zero_puts;
+    bool puts_in_order;
+
+    void *opaque; /* the test's own */
+};
+
+/* Chunk size 64 KiB, everything kept, ordered; `chunks` whole chunks and `extra` bytes. */
+void image_init(struct image *image, const char *pattern, uint64_t chunks, uint64_t extra);
+void image_clear(struct image *image);
+uint64_t image_chunks(const struct image *image);
+char image_kind(const struct image *image, uint64_t id);
+uint32_t image_raw_len(const struct image *image, uint64_t id);
+/* The raw bytes of a chunk. */
+void image_fill(const struct image *image, uint64_t id, uint8_t *data);
+
+struct chunk_source image_source(struct image *image);
+struct chunk_sink image_sink(struct image *image);
+/* Runs the image through the pool. */
+int image_run(struct image *image, struct pool *pool, struct pool_stats *ret_stats,
+              struct err *err);
+/* The settings of a child for this image. */
+struct child_settings image_settings(const struct image *image, const char *codec, bool decode);
+
+/* Everything was put once, and decodes (in this process) to the raw bytes; for a
+ * decoded image: is the raw bytes. Prints what is wrong. */
+bool image_encoded_right(const struct image *image, const char *codec);
+bool image_decoded_right(const struct image *image);
+
+/* Runs in a forked process; returns its exit status, 255 if a signal ended it. */
+int run_apart(int (*function)(void *opaque), void *opaque);
+/* From the environment (TEST_SEED) or the clock; printed once. */
+uint64_t test_seed(void);

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mtcp/message.h"
+
+static const struct sample {
+    struct message message;
+    const char *bytes;
+    size_t len;
+} samples[] = {
+    {{.pid = 0x01020304, .command = 'I'}, "\1\2\3\4I", 5},
+    {{.pid = 0x01020304, .command = 'Q'}, "\1\2\3\4Q", 5},
+    {{.pid = 1, .command = 'D', .id = 0x1122334455667788}, "\0\0\0\1D\x11\x22\x33\x44\x55\x66\x77\x88", 13},
+    {{.pid = 0xffffffff, .command = 'F', .id = UINT64_MAX}, "\xff\xff\xff\xff"
+                                                            "F\xff\xff\xff\xff\xff\xff\xff\xff",
+     13},
+    {{.pid = 1, .command = 'C', .id = 2, .size = 0x00010000}, "\0\0\0\1C\0\0\0\0\0\0\0\2S\0\1\0\0", 18},
+    {{.pid = 1, .command = 'M', .id = 3, .size = 7}, "\0\0\0\1M\0\0\0\0\0\0\0\3S\0\0\0\7", 18},
+    {{.pid = 1, .command = 'E', .id = 4, .size = 4096}, "\0\0\0\1E\0\0\0\0\0\0\0\4S\0\0\x10\0", 18},
+};
+
+#define SAMPLE_COUNT (sizeof(samples) / sizeof(samples[0]))
+#define ALL_COMMANDS "ICMDFEQ"
+
+static void test_each_message_has_its_bytes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SAMPLE_COUNT; i++) {
+        uint8_t head[MESSAGE_HEAD_MAX];
+        assert_int_equal(message_encode(&samples[i].message, head), samples[i].len);
+        assert_memory_equal(head, samples[i].bytes, samples[i].len);
+    }
+}
+
+static void test_each_message_comes_back_a_byte_at_a_time(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SAMPLE_COUNT; i++) {
+        const uint8_t *bytes = (const uint8_t *)samples[i].bytes;
+        struct message message = {.command = '-'};
+        size_t missing = 0;
+        for (size_t len = 0; len < samples[i].len; len++) {
+            CLEANUP_ERR struct err err = ERR_INIT;
+            assert_int_equal(message_decode(bytes, len, ALL_COMMANDS, &message, &missing, &err), 0);
+            /* never more than what belongs to this message */
+            assert_true(missing > 0 && len + missing <= samples[i].len);
+            assert_int_equal(message.command, '-');
+        }
+        assert_int_equal(
+            message_decode(bytes, samples[i].len, ALL_COMMANDS, &message, &missing, NULL), 0);
+        assert_int_equal(missing, 0);
+        assert_int_equal(message.pid, samples[i].message.pid);
+        assert_int_equal(message.command, samples[i].message.command);
+        assert_true(message.id == samples[i].message.id);
+        assert_int_equal(message.size, samples[i].message.size);
+    }
+}
+
+static void expect_refused(const char *bytes, size_t len, const char *commands, const char *why)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct message message;
+    size_t missing;
+
+    assert_int_equal(
+        message_decode((const uint8_t *)bytes, len, commands, &message, &missing, &err), -1);
+    assert_int_equal(err.kind, ERR_CORRUPT);
+    assert_non_null(strstr(err.text, why));
+}
+
+static void test_unknown_commands_are_refused(void **state)
+{
+    (void)state;
+    for (unsigned command = 0; command < 256; command++) {
+        char head[5] = {0, 0, 0, 1, (char)command};
+        if (!command || !strchr(ALL_COMMANDS, (int)command))
+            expect_refused(head, 5, ALL_COMMANDS, "unexpected command");
+    }
+}
+
+static void test_commands_of_the_other_direction_are_refused(void **state)
+{
+    (void)state;
+    expect_refused("\0\0\0\1I", 5, MESSAGE_TO_CHILD, "unexpected command 0x49");
+    expect_refused("\0\0\0\1D", 5, MESSAGE_TO_CHILD, "unexpected command");
+    expect_refused("\0\0\0\1E", 5, MESSAGE_TO_CHILD, "unexpected command");
+    expect_refused("\0\0\0\1F", 5, MESSAGE_TO_CONTROL, "unexpected command");
+    expect_refused("\0\0\0\1Q", 5, MESSAGE_TO_CONTROL, "unexpected command");
+}
+
+static void test_sizes_above_their_limit_are_refused(void **state)
+{
+    struct message message;
+    size_t missing;
+
+    (void)state;
+    expect_refused("\0\0\0\1E\0\0\0\0\0\0\0\4S\0\0\x10\1", 18, ALL_COMMANDS, "limit of 4096");
+    expect_refused("\0\0\0\1C\0\0\0\0\0\0\0\4S\x40\0\0\1", 18, ALL_COMMANDS, "above its limit");
+    expect_refused("\0\0\0\1M\0\0\0\0\0\0\0\4S\xff\xff\xff\xff", 18, ALL_COMMANDS, "above its limit");
+    assert_int_equal(message_decode((const uint8_t *)"\0\0\0\1C\0\0\0\0\0\0\0\4S\x40\0\0\0", 18,
+                                    ALL_COMMANDS, &message, &missing, NULL),
+                     0);
+    assert_int_equal(message.size, MESSAGE_DATA_MAX);
+}
+
+static void test_a_missing_s_is_refused(void **state)
+{
+    (void)state;
+    expect_refused("\0\0\0\1C\0\0\0\0\0\0\0\4s\0\0\0\1", 18, ALL_COMMANDS, "no 'S' in message C");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_message_has_its_bytes),
+        cmocka_unit_test(test_each_message_comes_back_a_byte_at_a_time),
+        cmocka_unit_test(test_unknown_commands_are_refused),
+        cmocka_unit_test(test_commands_of_the_other_direction_are_refused),
+        cmocka_unit_test(test_sizes_above_their_limit_are_refused),
+        cmocka_unit_test(test_a_missing_s_is_refused),
+    };
+
+    return cmocka_run_group_tests_name("mtcp message", tests, NULL, NULL);
+}

@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The pool with children of our own, as it forks them in earnest.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/units.h"
+#include "harness.h"
+#include "mtcp/sizing.h"
+
+static struct spawner *spawner;
+
+static int start_spawner(void **state)
+{
+    (void)state;
+    spawner = spawner_start(NULL, NULL);
+    return spawner ? 0 : -1;
+}
+
+static int end_spawner(void **state)
+{
+    (void)state;
+    spawner_free(spawner);
+    return 0;
+}
+
+static struct pool *new_pool(const struct image *image, const char *codec, bool decode,
+                             unsigned children)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct child_settings settings = image_settings(image, codec, decode);
+    struct pool *pool = pool_new(spawner, &settings, children, &err);
+
+    if (!pool)
+        fail_msg("%s", err.text);
+    return pool;
+}
+
+static struct pool_stats run(struct image *image, struct pool *pool)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct pool_stats stats;
+
+    if (image_run(image, pool, &stats, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(stats.chunks, image_chunks(image));
+    assert_int_equal(image->puts, image_chunks(image));
+    assert_int_equal(image->looks, image_chunks(image));
+    assert_true(image->looks_in_order);
+    if (image->ordered)
+        assert_true(image->puts_in_order);
+    return stats;
+}
+
+static void expect_failure(struct image *image, struct pool *pool, enum err_kind kind,
+                           const char *text)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct pool_stats stats;
+
+    assert_int_equal(image_run(image, pool, &stats, &err), -1);
+    if (!strstr(err.text, text))
+        fail_msg("'%s' is expected in: %s", text, err.text);
+    assert_int_equal(err.kind, kind);
+    /* it is good for nothing more, and says so */
+    CLEANUP_ERR struct err again = ERR_INIT;
+    assert_int_equal(image_run(image, pool, &stats, &again), -1);
+    assert_int_equal(again.kind, ERR_INTERNAL);
+}
+
+/* ---- there and back -------------------------------------------------------- */
+
+static void there_and_back(const char *codec, unsigned children, bool ordered, const char *pattern,
+                           uint64_t chunks, uint64_t extra)
+{
+    struct image there, back;
+
+    image_init(&there, pattern, chunks, extra);
+    there.ordered = ordered;
+    CLEANUP(pool_freep) struct pool *encoding = new_pool(&there, codec, false, children);
+    struct pool_stats stats = run(&there, encoding);
+    assert_int_equal(stats.children_lost, 0);
+    assert_true(image_encoded_right(&there, codec));
+
+    image_init(&back, pattern, chunks, extra);
+    back.ordered = ordered;
+    back.results = there.stored;
+    CLEANUP(pool_freep) struct pool *decoding = new_pool(&back, codec, true, children);
+    run(&back, decoding);
+    assert_true(image_decoded_right(&back));
+    image_clear(&there);
+    image_clear(&back);
+}
+
+static void test_one_to_four_children_in_order(void **state)
+{
+    (void)state;
+    for (unsigned children = 1; children <= 4; children++)
+        there_and_back("zstd:1", children, true, "ddzdrzzd", 50, 777);
+}
+
+static void test_one_to_four_children_in_any_order(void **state)
+{
+    (void)state;
+    for (unsigned children = 1; children <= 4; children++)
+        there_and_back("none", children, false, "ddzdrzzd", 50, 777);
+}
+
+static void test_every_codec(void **state)
+{
+    (void)state;
+    there_and_back("none", 2, true, "dz", 20, 1);
+    there_and_back("lzma:0", 2, true, "dz", 20, 1);
+    there_and_back("zstd:3", 2, false, "dz", 20, 1);
+}
+
+static void test_images_of_few_and_no_chunks(void **state)
+{
+    (void)state;
+    there_and_back("none", 3, true, "d", 0, 0);
+    there_and_back("none", 3, true, "d", 0, 1);
+    there_and_back("none", 3, true, "d", 1, 0);
+    there_and_back("none", 3, false, "z", 1, 0);
+    there_and_back("none", 3, true, "z", 0, 5);
+    there_and_back("none", 3, true, "zzzd", 3, 5);
+    there_and_back("none", 3, true, "dddz", 3, 5);
+}
+
+static void test_one_pool_serves_many_images(void **state)
+{
+    struct image images[3];
+    static const char *const patterns[] = {"dz", "zd", "rz"};
+
+    (void)state;
+    image_init(&images[0], patterns[0], 10, 100);
+    CLEANUP(pool_freep) struct pool *pool = new_pool(&images[0], "zstd:1", false, 2);
+    for (int i = 0; i < 3; i++) {
+        image_init(&images[i], patterns[i], 10, 100);
+        run(&images[i], pool);
+        assert_true(image_encoded_right(&images[i], "zstd:1"));
+        image_clear(&images[i]);
+    }
+    image_init(&images[0], "d", 4, 0);
+    images[0].chunk_size *= 2;
+    expect_failure(&images[0], pool, ERR_INTERNAL, "don't fit child processes");
+}
+
+/* ---- zeros ----------------------------------------------------------------- */
+
+static void test_one_zero_chunk_is_encoded_for_all(void **state)
+{
+    struct image image;
+
+    (void)state;
+    image_init(&image, "zzzzdzzr", 80, 100);
+    CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "lzma:0", false, 3);
+    struct pool_stats stats = run(&image, pool);
+    assert_int_equal(stats.zero_chunks, 71); /* the short one, which is 80 = z, too */
+    assert_int_equal(image.reads, 20);       /* d and r */
+    assert_true(image_encoded_right(&image, "lzma:0"));
+    for (uint64_t id = 1; id < 80; id++) {
+        if (image_kind(&image, id) != 'd') {
+            assert_int_equal(image.stored[id].len, image.stored[0].len);
+            assert_memory_equal(image.stored[id].data, image.stored[0].data, image.stored[0].len);
+        }
+    }
+    image_clear(&image);
+}
+
+static void test_zeros_to_be_decoded_have_no_data(void **state)
+{
+    struct image image;
+
+    (void)state;
+    image_init(&image, "z", 5, 100);
+    image.results = mem_array(6, sizeof(*image.results)); /* never looked at */
+    CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "zstd:1", true, 2);
+    struct pool_stats stats = run(&image, pool);
+    assert_int_equal(stats.zero_chunks, 6);
+    assert_int_equal(image.reads, 0);
+    for (uint64_t id = 0; id < 6; id++) {
+        assert_true(image.stored[id].zero);
+        assert_null(image.stored[id].data);
+    }
+    assert_true(image_decoded_right(&image)); /* digests */
+    image_clear(&image);
+    free((void *)(uintptr_t)image.results);
+}
+
+static void many_zeros(bool decode, bool ordered, const char *pattern)
+{
+    struct image image;
+    const uint64_t chunks = 2 * 1000 * 1000;
+
+    image_init(&image, pattern, chunks, 0);
+    image.keep = false;
+    image.ordered = ordered;
+    CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "none", decode, 2);
+    struct pool_stats stats = run(&image, pool);
+    assert_int_equal(stats.zero_chunks, chunks);
+}
+
+static void test_millions_of_zero_chunks_cost_nothing(void **state)
+{
+    (void)state;
+    many_zeros(false, true, "z");
+    many_zeros(false, false, "z");
+    many_zeros(true, true, "z");
+}
+
+/* Encoding: chunk 0 is given to a child that is stopped, and it is the one whose
+ * result all zeros need. Data goes on; nothing grows without bound; it all ends well. */
+static void stop_and_go(struct image *image, uint64_t id)
+{
+    struct pool *pool = image->opaque;
+    pid_t pid = 0;
+
+    pool_pids(pool, &pid, 1);
+    if (id == 1)
+        kill(pid, SIGSTOP);
+    if (id == 11)
+        kill(pid, SIGCONT);
+}
+
+static void test_zeros_wait_for_the_first_of_them(void **state)
+{
+    struct image image;
+
+    (void)state;
+    image_init(&image, "zd", 40, 0);
+    image.ordered = false;
+    CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "none", false, 2);
+    image.opaque = pool;
+    image.on_read = stop_and_go;
+    run(&image, pool);
+    assert_true(image_encoded_right(&image, "none"));
+    image_clear(&image);
+}
+
+/* ---- order ----------------------------------------------------------------- */
+
+static void go_on_at_3(struct image *image, uint64_t id)
+{
+    struct pool *pool = image->opaque;
+    pid_t pid = 0;
+
+    pool_pids(pool, &pid, 1);
+    if (id == 1) /* worker 0 has chunk 0 by now */
+        kill(pid, SIGSTOP);
+    if (id == 3) { /* chunks 1 and 2 were fetched before their turn */
+        assert_int_equal(image->puts, 0);
+        kill(pid, SIGCONT);
+    }
+}
+
+static void test_a_slow_chunk_does_not_stop_the_other_children(void **state)
+{
+    struct image image;
+
+    (void)state;
+    image_init(&image, "d", 20, 0);
+    CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "zstd:1", false, 2);
+    image.opaque = pool;
+    image.on_read = go_on_at_3;
+    run(&image, pool);
+    assert_true(image_encoded_right(&image, "zstd:1"));
+    image_clear(&image);
+}
+
+/* ---- failures -------------------------------------------------------------- */
+
+static void kill_all(struct pool *pool)
+{
+    pid_t pids[8];
+    size_t count = pool_pids(pool, pids, 8);
+
+    for (size_t i = 0; i < count; i++)
+        kill(pids[i], SIGKILL);
+}
+
+static void kill_once(struct image *image, uint64_t id)
+{
+    if (id == 7 && image->opaque) {
+        kill_all(image->opaque);
+        image->opaque = NULL;
+    }
+}
+
+static void survives(unsigned children, bool ordered, bool in_put, bool decode)
+{
+    struct image there, back;
+
+    image_init(&there, "dddz", 24, 9);
+    there.ordered = ordered;
+    CLEANUP(pool_freep) struct pool *encoding = new_pool(&there, "zstd:1", false, children);
+    there.opaque = decode ? NULL : encoding;
+    *(in_put ? &there.on_put : &there.on_read) = kill_once;
+    struct pool_stats stats = run(&there, encoding);
+    if (!decode)
+        assert_int_equal(stats.children_lost, children);
+    assert_true(image_encoded_right(&there, "zstd:1"));
+
+    if (decode) {
+        image_init(&back, "dddz", 24, 9);
+        back.ordered = ordered;
+        back.results = there.stored;
+        CLEANUP(pool_freep) struct pool *decoding = new_pool(&back, "zstd:1", true, children);
+        back.opaque = decoding;
+        *(in_put ? &back.on_put : &back.on_read) = kill_once;
+        stats = run(&back, decoding);
+        assert_int_equal(stats.children_lost, children);
+        assert_true(image_decoded_right(&back));
+        image_clear(&back);
+    }
+    image_clear(&there);
+}
+
+static void test_killed_children_are_replaced(void **state)
+{
+    (void)state;
+    survives(3, true, false, false);
+    survives(3, true, true, false);
+    survives(3, false, false, false);
+    survives(3, false, true, false);
+    survives(2, true, true, true);
+    survives(2, false, false, true);
+}
+
+static void test_the_only_child_is_replaced(void **state)
+{
+    (void)state;
+    survives(1, true, false, false);
+    survives(1, true, true, false);
+    survives(1, false, true, true);
+}
+
+static void kill_each_time(struct image *image, uint64_t id)
+{
+    if (id == 5)
+        kill_all(image->opaque);
+}
+
+static void test_a_chunk_that_fails_twice_ends_the_run(void **state)
+{
+    struct image image;
+
+    (void)state;
+    image_init(&image, "d", 12, 0);
+    CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "none", false, 1);
+    image.opaque = pool;
+    image.on_read = kill_each_time;
+    expect_failure(&image, pool, ERR_IO, "chunk 5 (from byte 327680): child process ");
+    image_clear(&image);
+
+    image_init(&image, "d", 12, 0);
+    CLEANUP(pool_freep) struct pool *other = new_pool(&image, "none", false, 1);
+    image.opaque = other;
+    image.on_read = kill_each_time;
+    expect_failure(&image, other, ERR_IO, ": killed by signal 9 (Killed)");
+    assert_int_equal(image.puts, 5);
+    image_clear(&image);
+}
+
+static void test_damaged_data_is_corrupt_with_the_childs_reason(void **state)
+{
+    struct image there, back;
+
+    (void)state;
+    image_init(&there, "d", 10, 0);
+    CLEANUP(pool_freep) struct pool *encoding = new_pool(&there, "lzma:0", false, 2);
+    run(&there, encoding);
+    there.stored[4].data[there.stored[4].len / 2] ^= 0x10;
+    image_init(&back, "d", 10, 0);
+    back.results = there.stored;
+    CLEANUP(pool_freep) struct pool *decoding = new_pool(&back, "lzma:0", true, 2);
+    expect_failure(&back, decoding, ERR_CORRUPT, "chunk 4 (from byte 262144): child process ");
+    assert_true(back.puts <= 4); /* of an ordered sink nothing behind it */
+    image_clear(&there);
+    image_clear(&back);
+}
+
+static void test_a_chunk_of_another_length_is_not_taken(void **state)
+{
+    struct image there, back;
+
+    (void)state;
+    image_init(&there, "d", 2, 100);
+    CLEANUP(pool_freep) struct pool *encoding = new_pool(&there, "none", false, 1);
+    run(&there, encoding);
+    image_init(&back, "d", 2, 101); /* the manifest says one more */
+    back.results = there.stored;
+    CLEANUP(pool_freep) struct pool *decoding = new_pool(&back, "none", true, 1);
+    expect_failure(&back, decoding, ERR_IO, "answered with 100 bytes in place of 101");
+    image_clear(&there);
+    image_clear(&back);
+}
+
+static void test_errors_of_source_and_sink_end_the_run(void **state)
+{
+    struct image image;
+
+    (void)state;
+    image_init(&image, "d", 20, 0);
+    CLEANUP(pool_freep) struct pool *first = new_pool(&image, "none", false, 2);
+    image.read_error_at = 9;
+    expect_failure(&image, first, ERR_NOT_FOUND, "the source is broken");
+    image_clear(&image);
+
+    image_init(&image, "d", 20, 0);
+    CLEANUP(pool_freep) struct pool *second = new_pool(&image, "none", false, 2);
+    image.put_error_at = 9;
+    expect_failure(&image, second, ERR_NO_SPACE, "the sink is full");
+    assert_int_equal(image.puts, 9);
+    image_clear(&image);
+}
+
+static void kill_while_idle(struct image *image, uint64_t id)
+{
+    (void)id;
+    /* far more than are forgiven in one go, but each after a result */
+    kill_all(image->opaque);
+}
+
+static void test_a_child_lost_for_each_chunk_is_survived(void **state)
+{
+    struct image image;
+
+    (void)state;
+    image_init(&image, "d", 30, 0);
+    CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "none", false, 1);
+    image.opaque = pool;
+    image.on_put = kill_while_idle;
+    struct pool_stats stats = run(&image, pool);
+    assert_true(stats.children_lost >= 29);
+    assert_true(image_encoded_right(&image, "none"));
+    image_clear(&image);
+}
+
+/* ---- progress and memory --------------------------------------------------- */
+
+static void note_progress(void *opaque, uint64_t raw_bytes_done)
+{
+    uint64_t *last = opaque;
+
+    assert_true(raw_bytes_done >= *last);
+    *last = raw_bytes_done;
+}
+
+static void test_progress_ends_with_all_bytes(void **state)
+{
+    struct image image;
+    uint64_t done = 0;
+    struct pool_progress progress = {.opaque = &done, .tick = note_progress};
+
+    (void)state;
+    image_init(&image, "dz", 10, 5);
+    CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "none", false, 2);
+    struct chunk_source source = image_source(&image);
+    struct chunk_sink sink = image_sink(&image);
+    assert_int_equal(pool_run(pool, &source, &sink, &progress, NULL, NULL), 0);
+    assert_int_equal(done, image.raw_size);
+    image_clear(&image);
+}
+
+/* Kibibytes of a line of /proc/PID/smaps_rollup or status. */
+static uint64_t kib_of(pid_t pid, const char *file_name, const char *name)
+{
+    CLEANUP_FREE char *path = mem_printf("/proc/%d/%s", (int)pid, file_name);
+    CLEANUP_FCLOSE FILE *file = fopen(path, "re");
+    CLEANUP_FREE char *line = NULL;
+    size_t cap = 0;
+
+    while (file && getline(&line, &cap, file) > 0) {
+        if (strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ':')
+            return strtoull(line + strlen(name) + 1, NULL, 10);
+    }
+    return 0;
+}
+
+static uint64_t least_kib, most_kib;
+
+/* All children have had chunks when one of the last is put. */
+static void measure(struct image *image, uint64_t id)
+{
+    pid_t pids[4];
+    size_t count = pool_pids(image->opaque, pids, 4);
+
+    if (id != image_chunks(image) - 1)
+        return;
+    least_kib = UINT64_MAX;
+    most_kib = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t kib = kib_of(pids[i], "status", "RssAnon") + kib_of(pids[i], "status", "RssShmem");
+        least_kib = kib < least_kib ? kib : least_kib;
+        most_kib = kib > most_kib ? kib : most_kib;
+    }
+}
+
+static void test_all_children_take_the_same_memory_and_what_was_planned(void **state)
+{
+    struct sizing_host host = {.total_memory = 64 * GIB,
+                               .available_memory = 64 * GIB,
+                               .cgroup_limit = UINT64_MAX,
+                               .cpus = 4};
+    struct sizing_request request = {.chunk_size = MIB};
+    struct sizing_plan plan;
+    struct image image;
+
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__)
+    skip(); /* its shadow memory is counted too */
+#endif
+    assert_int_equal(codec_parse("lzma:3", &request.codec, NULL), 0);
+    assert_int_equal(sizing_plan(&host, &request, &plan, NULL), 0);
+    image_init(&image, "d", 0, 0);
+    image.chunk_size = MIB;
+    image.raw_size = 32 * MIB;
+    image.keep = false;
+    struct child_settings settings = image_settings(&image, "lzma:3", false);
+    settings.codec = plan.codec;
+    CLEANUP(pool_freep) struct pool *pool = pool_new(spawner, &settings, 4, NULL);
+    assert_non_null(pool);
+    image.opaque = pool;
+    image.on_put = measure;
+    run(&image, pool);
+    print_message("# children take %llu to %llu KiB, planned are %llu KiB\n",
+                  (unsigned long long)least_kib, (unsigned long long)most_kib,
+                  (unsigned long long)plan.child_memory / 1024);
+    assert_true(most_kib - least_kib <= 1024);
+    assert_true(most_kib <= plan.child_memory / 1024);
+    assert_true(most_kib >= plan.child_memory / 1024 / 2);
+}
+
+static void test_the_pools_children_end_with_it(void **state)
+{
+    struct image image;
+    pid_t pids[3];
+
+    (void)state;
+    image_init(&image, "d", 3, 0);
+    struct pool *pool = new_pool(&image, "none", false, 3);
+    assert_int_equal(pool_pids(pool, pids, 3), 3);
+    run(&image, pool);
+    pool_free(pool);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(kill(pids[i], 0), -1);
+    image_clear(&image);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_to_four_children_in_order),
+        cmocka_unit_test(test_one_to_four_children_in_any_order),
+        cmocka_unit_test(test_every_codec),
+        cmocka_unit_test(test_images_of_few_and_no_chunks),
+        cmocka_unit_test(test_one_pool_serves_many_images),
+        cmocka_unit_test(test_one_zero_chunk_is_encoded_for_all),
+        cmocka_unit_test(test_zeros_to_be_decoded_have_no_data),
+        cmocka_unit_test(test_millions_of_zero_chunks_cost_nothing),
+        cmocka_unit_test(test_zeros_wait_for_the_first_of_them),
+        cmocka_unit_test(test_a_slow_chunk_does_not_stop_the_other_children),
+        cmocka_unit_test(test_killed_children_are_replaced),
+        cmocka_unit_test(test_the_only_child_is_replaced),
+        cmocka_unit_test(test_a_chunk_that_fails_twice_ends_the_run),
+        cmocka_unit_test(test_damaged_data_is_corrupt_with_the_childs_reason),
+        cmocka_unit_test(test_a_chunk_of_another_length_is_not_taken),
+        cmocka_unit_test(test_errors_of_source_and_sink_end_the_run),
+        cmocka_unit_test(test_a_child_lost_for_each_chunk_is_survived),
+        cmocka_unit_test(test_progress_ends_with_all_bytes),
+        cmocka_unit_test(test_all_children_take_the_same_memory_and_what_was_planned),
+        cmocka_unit_test(test_the_pools_children_end_with_it),
+    };
+
+    return cmocka_run_group_tests_name("mtcp pool", tests, start_spawner, end_spawner);
+}
