@@ -48,6 +48,11 @@ struct xml_doc *xml_parse(const char *text, size_t len, struct err *err)
                 XML_MAX_SIZE);
         return NULL;
     }
+    /* libxml2 would stop there and take what stands before it for the whole. */
+    if (memchr(text, '\0', len)) {
+        err_set(err, ERR_CORRUPT, "is not XML: it has a NUL byte in it");
+        return NULL;
+    }
     xmlParserCtxt *parser = xmlNewParserCtxt();
     if (!parser) {
         err_set(err, ERR_INTERNAL, "cannot make an XML parser");

@@ -35,7 +35,6 @@ static const char *shown_uri(const struct opening *opening)
 static void explain_failure(struct opening *opening)
 {
     struct err *err = &opening->err;
-
     int code = libvirt_error_code();
 
     libvirt_error(err, "cannot connect to libvirt at %s", shown_uri(opening));
@@ -98,7 +97,8 @@ static int connect_to(const char *uri, virConnectPtr *ret, struct err *err)
             long_call_abandon(call, clean_abandoned);
             return quit_check(err);
         }
-        log_notice("waiting for libvirt to answer at %s", shown_uri(opening));
+        if (timeout_ms > 0)
+            log_notice("waiting for libvirt to answer at %s", shown_uri(opening));
         timeout_ms = -1;
     }
     long_call_finish(call);

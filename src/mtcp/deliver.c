@@ -89,11 +89,7 @@ int deliver_take(struct run *run, size_t index, struct err *err)
 
 static int put(struct run *run, const struct chunk_output *output, struct err *err)
 {
-    uint64_t start = pool_now_ns();
-    int status = run->sink->put(run->sink->opaque, output, err);
-
-    run->sink_ns += pool_now_ns() - start;
-    if (status < 0)
+    if (run->sink->put(run->sink->opaque, output, err) < 0)
         return -1;
     run->chunks++;
     run->zero_chunks += output->zero;
@@ -204,8 +200,12 @@ int deliver_put(struct run *run, bool *ret_put, struct err *err)
         struct item *item = &window->items[i];
         if (!is_ready(run->pool, item))
             continue;
+        uint64_t start = pool_now_ns();
+        int status =
+            item->state == ITEM_ZEROS ? put_zeros(run, item, err) : put_result(run, item, err);
+        run->sink_ns += pool_now_ns() - start;
         *ret_put = true;
-        return item->state == ITEM_ZEROS ? put_zeros(run, item, err) : put_result(run, item, err);
+        return status;
     }
     return 0;
 }

@@ -9,27 +9,15 @@
 
 #include "base/quit.h"
 
-static int look(struct run *run, uint64_t id, enum chunk_kind *ret_kind, struct err *err)
-{
-    uint64_t start = pool_now_ns();
-    int status = run->source->look(run->source->opaque, id, ret_kind, err);
-
-    run->source_ns += pool_now_ns() - start;
-    return status;
-}
-
 /* Reads a chunk into the worker's input area. */
 static int read_chunk(struct run *run, struct worker *worker, uint64_t id, size_t *ret_len,
                       enum chunk_kind *ret_kind, struct err *err)
 {
-    uint64_t start = pool_now_ns();
     enum chunk_kind kind = CHUNK_DATA;
     size_t len = 0;
-    int status = run->source->read(run->source->opaque, id, worker->input, worker->input_size, &len,
-                                   &kind, err);
 
-    run->source_ns += pool_now_ns() - start;
-    if (status < 0)
+    if (run->source->read(run->source->opaque, id, worker->input, worker->input_size, &len, &kind,
+                          err) < 0)
         return -1;
     bool fits = run->pool->settings.decode ? len > 0 && len <= worker->input_size
                                            : len == pool_raw_len(run->source, id);
@@ -74,7 +62,7 @@ static int next_chunk(struct run *run, struct worker *worker, uint64_t *ret_id, 
         size_t len = 0;
         if (id == run->source->count || window_full(&pool->window))
             return 0;
-        if (look(run, id, &kind, err) < 0)
+        if (run->source->look(run->source->opaque, id, &kind, err) < 0)
             return -1;
         if (kind == CHUNK_DATA && read_chunk(run, worker, id, &len, &kind, err) < 0)
             return -1;
@@ -140,11 +128,10 @@ static int feed_again(struct run *run, struct item *item, bool *ret_given, struc
     return 0;
 }
 
-int feed_workers(struct run *run, bool *ret_more, struct err *err)
+static int feed(struct run *run, bool *ret_more, struct err *err)
 {
     struct pool *pool = run->pool;
 
-    *ret_more = false;
     for (;;) {
         struct item *waiting = window_waiting(&pool->window);
         uint64_t id = 0;
@@ -175,4 +162,14 @@ int feed_workers(struct run *run, bool *ret_more, struct err *err)
         item->zero = zero;
         worker_give(worker, id, len);
     }
+}
+
+int feed_workers(struct run *run, bool *ret_more, struct err *err)
+{
+    uint64_t start = pool_now_ns();
+
+    *ret_more = false;
+    int status = feed(run, ret_more, err);
+    run->source_ns += pool_now_ns() - start;
+    return status;
 }

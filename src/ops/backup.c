@@ -92,6 +92,7 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
     if (!options->dry_run && archive_writer_open(options->destination, &run.archive, err) < 0)
         return -1;
     int result = take_guests(&run, &guests, chosen, ret_outcome, err);
-    ret_outcome->signal = quit_requested();
+    if (result < 0)
+        ret_outcome->signal = quit_requested();
     return result;
 }

@@ -56,6 +56,7 @@ int capture_begin(struct hypervisor *hypervisor, struct guest *guest, const stru
 {
     struct capture capture = {
         .hypervisor = hypervisor,
+        .set = set,
         .uuid = guest_uuid(guest),
         .name = guest_name(guest),
         .sav_path = backup_set_scratch_path(set, "memory"),
@@ -104,6 +105,7 @@ static char *keep_image(const struct capture *capture)
 
     if (rename(capture->sav_path, kept) < 0) {
         free(kept);
+        backup_set_keep_scratch(capture->set, capture->sav_path);
         return mem_strdup(capture->sav_path);
     }
     return kept;

@@ -15,7 +15,8 @@
 
 struct capture {
     struct hypervisor *hypervisor;
-    const char *uuid; /* borrows: the guest's, the set's */
+    struct backup_set *set; /* borrowed */
+    const char *uuid;       /* borrows: the guest's, the set's */
     const char *name;
     const char *sav_path; /* libvirt's save image, uncompressed unless libvirt is set so */
     char *live_xml;       /* owned; what the guest is restored with */

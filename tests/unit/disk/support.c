@@ -222,8 +222,10 @@ uint64_t random_below(uint64_t limit)
 
 static void fill_random(uint8_t *data, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        data[i] = (uint8_t)(random_next() >> 56);
+    for (size_t i = 0; i < len; i += sizeof(uint64_t)) {
+        uint64_t value = random_next();
+        memcpy(data + i, &value, len - i < sizeof(value) ? len - i : sizeof(value));
+    }
 }
 
 struct image image_make(const char *name, uint64_t size)
@@ -285,7 +287,6 @@ void loop_detach(const char *device)
 void assert_err(struct err *err, enum err_kind kind, const char *part)
 {
     assert_non_null(err->text);
-    print_message("# %s\n", err->text);
     if (err->kind != kind || !strstr(err->text, part))
         fail_msg("not %s with '%s', but %s: %s", err_kind_name(kind), part,
                  err_kind_name(err->kind), err->text);

@@ -38,7 +38,6 @@ static const char *use_reference(struct image *reference, const char *path)
 static const char *make_loop(struct image *reference, const char *path)
 {
     (void)path;
-    need_root();
     return loop_attach(reference->path);
 }
 
@@ -72,6 +71,16 @@ static const char *make_chain(struct image *reference, const char *path)
     return path;
 }
 
+static const char *make_external(struct image *reference, const char *path)
+{
+    char options[320];
+
+    snprintf(options, sizeof(options), "data_file=%s,data_file_raw=on", at("external.data"));
+    run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-o", options, reference->path, path,
+        NULL);
+    return path;
+}
+
 static const struct kind kinds[] = {
     {"raw file", "raw", .make = use_reference},
     {"block device", "raw", .make = make_loop, .device = true},
@@ -82,6 +91,7 @@ static const struct kind kinds[] = {
     {"qcow2 compressed", "qcow2", .compressed = true},
     {"qcow2 compressed by zstd", "qcow2", "compression_type=zstd", .compressed = true},
     {"qcow2 backing chain", "qcow2", .make = make_chain},
+    {"qcow2 external data file", "qcow2", .make = make_external},
     {"vmdk", "vmdk"},
     {"vmdk stream", "vmdk", "subformat=streamOptimized", .compressed = true},
     {"vmdk of two files", "vmdk", "subformat=monolithicFlat"},
@@ -94,12 +104,14 @@ static const struct kind kinds[] = {
 };
 #define KIND_COUNT (sizeof(kinds) / sizeof(*kinds))
 
+/* Made by the first test that needs it, for all tests of its kind. */
 struct subject {
     struct image reference;
     char path[256];
-    bool device;
     struct disk_reader *reader;
 };
+
+static struct subject subjects[KIND_COUNT];
 
 static const char *qemu_name(const struct kind *kind)
 {
@@ -117,29 +129,37 @@ static void convert(const struct kind *kind, const char *from, const char *path)
         run("qemu-img", "convert", how, "-f", "raw", "-O", qemu_name(kind), from, path, NULL);
 }
 
-static struct subject make_subject(const struct kind *kind)
+static void make_image(const struct kind *kind, struct subject *subject)
 {
-    struct subject subject = {.reference = image_make("reference.raw", IMAGE_SIZE),
-                              .device = kind->device};
-    struct err err = ERR_INIT;
-    static unsigned number;
-    const char *path = at_n("image", number++);
+    unsigned number = (unsigned)(kind - kinds);
+    const char *path = at_n("image", number);
+    char name[32];
 
+    if (kind->device)
+        need_root();
+    snprintf(name, sizeof(name), "reference-%u", number);
+    subject->reference = image_make(name, IMAGE_SIZE);
     if (kind->make)
-        path = kind->make(&subject.reference, path);
+        path = kind->make(&subject->reference, path);
     else
-        convert(kind, subject.reference.path, path);
-    snprintf(subject.path, sizeof(subject.path), "%s", path);
-    assert_ok(disk_reader_open(subject.path, kind->format, &subject.reader, &err), &err);
+        convert(kind, subject->reference.path, path);
+    snprintf(subject->path, sizeof(subject->path), "%s", path);
+}
+
+static struct subject *open_subject(const struct kind *kind)
+{
+    struct subject *subject = &subjects[kind - kinds];
+    struct err err = ERR_INIT;
+
+    if (!subject->path[0])
+        make_image(kind, subject);
+    assert_ok(disk_reader_open(subject->path, kind->format, &subject->reader, &err), &err);
     return subject;
 }
 
-static void drop_subject(struct subject *subject)
+static void close_subject(struct subject *subject)
 {
     disk_reader_close(subject->reader);
-    image_free(&subject->reference);
-    if (subject->device)
-        loop_detach(subject->path);
     /* Nothing of ours runs on. */
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
     assert_int_equal(errno, ECHILD);
@@ -148,8 +168,8 @@ static void drop_subject(struct subject *subject)
 static void gives_every_byte(void **state)
 {
     const struct kind *kind = *state;
-    struct subject subject = make_subject(kind);
-    struct disk_reader *reader = subject.reader;
+    struct subject *subject = open_subject(kind);
+    struct disk_reader *reader = subject->reader;
     struct err err = ERR_INIT;
     uint8_t *data = malloc(IMAGE_SIZE);
 
@@ -165,17 +185,17 @@ static void gives_every_byte(void **state)
             assert_ok(disk_reader_read(reader, offset, data + offset, len, &err), &err);
         offset += len;
     }
-    assert_memory_equal(data, subject.reference.data, IMAGE_SIZE);
+    assert_memory_equal(data, subject->reference.data, IMAGE_SIZE);
     memset(data, 0xee, IMAGE_SIZE);
     assert_ok(disk_reader_read(reader, 0, data, IMAGE_SIZE, &err), &err);
-    assert_memory_equal(data, subject.reference.data, IMAGE_SIZE);
+    assert_memory_equal(data, subject->reference.data, IMAGE_SIZE);
     free(data);
-    drop_subject(&subject);
+    close_subject(subject);
 }
 
 static void reads_any_range(void **state)
 {
-    struct subject subject = make_subject(*state);
+    struct subject *subject = open_subject(*state);
     struct err err = ERR_INIT;
     uint8_t *data = malloc(IMAGE_SIZE);
 
@@ -185,13 +205,13 @@ static void reads_any_range(void **state)
         if (len > IMAGE_SIZE - offset)
             len = (size_t)(IMAGE_SIZE - offset);
         memset(data, 0xee, len);
-        assert_ok(disk_reader_read(subject.reader, offset, data, len, &err), &err);
-        assert_memory_equal(data, subject.reference.data + offset, len);
+        assert_ok(disk_reader_read(subject->reader, offset, data, len, &err), &err);
+        assert_memory_equal(data, subject->reference.data + offset, len);
     }
-    assert_int_equal(disk_reader_read(subject.reader, IMAGE_SIZE - 10, data, 11, &err), -1);
+    assert_int_equal(disk_reader_read(subject->reader, IMAGE_SIZE - 10, data, 11, &err), -1);
     assert_err(&err, ERR_INTERNAL, "end");
     free(data);
-    drop_subject(&subject);
+    close_subject(subject);
 }
 
 /* The parts that read as zeros as text, one a line, neighbours joined. */
@@ -249,37 +269,37 @@ static char *zeros_by_qemu(const char *path, const char *format)
 static void knows_the_holes_that_qemu_knows(void **state)
 {
     const struct kind *kind = *state;
-    struct subject subject = make_subject(kind);
-    char *ours = zeros_by_us(subject.reader);
+    struct subject *subject = open_subject(kind);
+    char *ours = zeros_by_us(subject->reader);
 
     if (kind->device) {
         assert_string_equal(ours, "");
     } else {
-        char *theirs = zeros_by_qemu(subject.path, qemu_name(kind));
+        char *theirs = zeros_by_qemu(subject->path, qemu_name(kind));
         assert_string_equal(ours, theirs);
         free(theirs);
     }
     free(ours);
-    drop_subject(&subject);
+    close_subject(subject);
 }
 
 /* Questions in any order are answered as those in order are. */
 static void maps_from_any_offset(void **state)
 {
-    struct subject subject = make_subject(*state);
+    struct subject *subject = open_subject(*state);
     struct err err = ERR_INIT;
 
     for (int i = 0; i < 200; i++) {
         uint64_t offset = random_below(IMAGE_SIZE);
         uint64_t len = 0;
         bool zero = false;
-        assert_ok(disk_reader_map(subject.reader, offset, &len, &zero, &err), &err);
+        assert_ok(disk_reader_map(subject->reader, offset, &len, &zero, &err), &err);
         assert_true(len > 0 && len <= IMAGE_SIZE - offset);
         for (uint64_t n = 0; zero && n < len; n++)
-            if (subject.reference.data[offset + n])
+            if (subject->reference.data[offset + n])
                 fail_msg("offset %llu is no zero", (unsigned long long)(offset + n));
     }
-    drop_subject(&subject);
+    close_subject(subject);
 }
 
 static void missing_image_is_not_found(void **state)
@@ -308,6 +328,52 @@ static void raw_size_need_not_be_whole_sectors(void **state)
     assert_memory_equal(data, reference.data, sizeof(data));
     disk_reader_close(reader);
     image_free(&reference);
+}
+
+static void raw_file_that_becomes_shorter_is_an_error(void **state)
+{
+    struct image reference = image_make("shrinks.raw", 1 << 20);
+    struct disk_reader *reader = NULL;
+    struct err err = ERR_INIT;
+    uint64_t len = 0;
+    bool zero = false;
+    uint8_t data[512];
+
+    (void)state;
+    assert_ok(disk_reader_open(reference.path, "raw", &reader, &err), &err);
+    run("truncate", "-s", "512K", reference.path, NULL);
+    assert_int_equal(disk_reader_map(reader, 600 << 10, &len, &zero, &err), -1);
+    assert_err(&err, ERR_IO, "become shorter");
+    assert_int_equal(disk_reader_read(reader, 600 << 10, data, sizeof(data), &err), -1);
+    assert_err(&err, ERR_IO, "become shorter");
+    disk_reader_close(reader);
+    image_free(&reference);
+}
+
+static void large_sparse_image_takes_few_questions(void **state)
+{
+    const uint64_t size = UINT64_C(10) << 30;
+    const uint64_t data_at = UINT64_C(5) << 30;
+    const char *path = at("large.qcow2");
+    struct disk_reader *reader = NULL;
+    struct err err = ERR_INIT;
+    uint64_t data_bytes = 0;
+    unsigned parts = 0;
+
+    (void)state;
+    run("qemu-img", "create", "-q", "-f", "qcow2", path, "10G", NULL);
+    run("qemu-io", "-f", "qcow2", "-c", "write 5G 128K", path, NULL);
+    assert_ok(disk_reader_open(path, "qcow2", &reader, &err), &err);
+    for (uint64_t offset = 0, len = 0; offset < size; offset += len, parts++) {
+        bool zero = false;
+        assert_ok(disk_reader_map(reader, offset, &len, &zero, &err), &err);
+        if (!zero)
+            assert_true(offset >= data_at && offset + len <= data_at + (128 << 10));
+        data_bytes += zero ? 0 : len;
+    }
+    assert_true(data_bytes == 128 << 10);
+    assert_true(parts < 20);
+    disk_reader_close(reader);
 }
 
 /* A guest may write any header to its raw disk. */
@@ -411,6 +477,8 @@ int main(void)
     static char names[KIND_COUNT * SUITE_COUNT][96];
     const struct CMUnitTest others[] = {
         cmocka_unit_test(raw_size_need_not_be_whole_sectors),
+        cmocka_unit_test(raw_file_that_becomes_shorter_is_an_error),
+        cmocka_unit_test(large_sparse_image_takes_few_questions),
         cmocka_unit_test(raw_image_with_a_qcow2_header_stays_raw),
         cmocka_unit_test(relative_and_protocol_paths_are_refused),
         cmocka_unit_test(odd_paths_work),
@@ -429,5 +497,8 @@ int main(void)
         }
     memcpy(tests + n, others, sizeof(others));
     seed_start();
-    return cmocka_run_group_tests_name("disk reader", tests, support_setup, support_teardown);
+    int failed = cmocka_run_group_tests_name("disk reader", tests, support_setup, support_teardown);
+    for (size_t k = 0; k < KIND_COUNT; k++)
+        image_free(&subjects[k].reference);
+    return failed;
 }

@@ -211,7 +211,8 @@ static bool stored_right(const struct image *image, uint64_t id, const uint8_t *
 bool image_encoded_right(const struct image *image, const char *codec)
 {
     struct child_settings settings = image_settings(image, codec, true);
-    CLEANUP(decoder_freep) struct decoder *decoder =
+    CLEANUP(decoder_freep)
+    struct decoder *decoder =
         decoder_new(settings.codec.type, image->chunk_size, settings.memory_limit, NULL);
     CLEANUP_FREE uint8_t *raw = mem_alloc(image->chunk_size);
     CLEANUP_FREE uint8_t *back = mem_alloc(image->chunk_size);
@@ -223,8 +224,8 @@ bool image_encoded_right(const struct image *image, const char *codec)
         image_fill(image, id, raw);
         if (!stored_right(image, id, raw))
             return false;
-        if (decoder_decode(decoder, stored->data, stored->len, back, image->chunk_size, &len, sha256,
-                           NULL) < 0)
+        if (decoder_decode(decoder, stored->data, stored->len, back, image->chunk_size, &len,
+                           sha256, NULL) < 0)
             return wrong(id, "does not decode");
         if (len != image_raw_len(image, id) || memcmp(raw, back, len) != 0)
             return wrong(id, "decodes to something else");

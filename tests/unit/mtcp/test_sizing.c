@@ -91,8 +91,8 @@ static void test_a_child_takes_encoder_buffers_and_window(void **state)
     shared_layout(&settings, &layout);
     assert_int_equal(plan.chunk_size, codec_default_chunk_size(&request.codec));
     assert_int_equal(plan.encoder_memory, codec_encoder_memory(&plan.codec));
-    assert_int_equal(plan.child_memory, plan.encoder_memory + layout.total_size +
-                                            layout.output_size + SIZING_PROCESS);
+    assert_int_equal(plan.child_memory,
+                     plan.encoder_memory + layout.total_size + layout.output_size + SIZING_PROCESS);
     assert_int_equal(plan.control_memory, plan.children * layout.output_size);
     assert_int_equal(plan.children_allowed, (64 * GIB - 256 * MIB) / plan.child_memory);
     assert_false(plan.buffer_overridden);
