@@ -246,7 +246,10 @@ void xml_each_attr(struct xml_node *node,
 
 void xml_set_attr(struct xml_node *node, const char *name, const char *value)
 {
-    xmlSetProp(node_of(node), in(name), in(value));
+    const xmlAttr *attr = xmlHasProp(node_of(node), in(name));
+
+    /* Found without its prefix: it keeps that, no second one is made beside it. */
+    xmlSetNsProp(node_of(node), attr ? attr->ns : NULL, in(name), in(value));
 }
 
 void xml_remove_attr(struct xml_node *node, const char *name)

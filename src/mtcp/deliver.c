@@ -5,7 +5,8 @@
 #include "mtcp/pool_private.h"
 
 #include <assert.h>
-#include <inttypes.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/io.h"
@@ -52,12 +53,17 @@ static int check_result(struct run *run, const struct worker *worker, struct ite
     return 0;
 }
 
-static void keep_zeros(struct pool *pool, const void *data, size_t len)
+static int keep_zeros(struct pool *pool, const void *data, size_t len, struct err *err)
 {
+    uint8_t *zeros = malloc(len);
+
+    if (!zeros)
+        return err_set_errno(err, ENOMEM, "cannot keep the result of a zero chunk");
     free(pool->zeros);
-    pool->zeros = mem_alloc(len);
+    pool->zeros = zeros;
     memcpy(pool->zeros, data, len);
     pool->zeros_len = len;
+    return 0;
 }
 
 int deliver_take(struct run *run, size_t index, struct err *err)
@@ -70,8 +76,9 @@ int deliver_take(struct run *run, size_t index, struct err *err)
     if (check_result(run, worker, item, err) < 0)
         return -1;
     pool->idle_losses = 0;
-    if (item->zero && pool_raw_len(run->source, item->id) == pool->settings.chunk_size)
-        keep_zeros(pool, worker->output, worker->output_len);
+    if (item->zero && pool_raw_len(run->source, item->id) == pool->settings.chunk_size &&
+        keep_zeros(pool, worker->output, worker->output_len, err) < 0)
+        return -1;
     if (!run->sink->ordered || window_is_first(&pool->window, item)) {
         window_free_slot(&pool->window, item);
         item->state = ITEM_HELD;
@@ -120,7 +127,8 @@ static int put_decoded_zero(struct run *run, uint64_t id, struct err *err)
     if (raw_len == pool->settings.chunk_size) {
         if (!pool->zeros) {
             digest_of_zeros(raw_len, own);
-            keep_zeros(pool, own, DIGEST_SIZE);
+            if (keep_zeros(pool, own, DIGEST_SIZE, err) < 0)
+                return -1;
         }
         output.sha256 = pool->zeros;
     } else {

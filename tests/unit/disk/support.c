@@ -256,6 +256,14 @@ void image_free(struct image *image)
     image->data = NULL;
 }
 
+const char *option_of(const struct disk_info *info, const char *name)
+{
+    for (size_t i = 0; i < info->option_count; i++)
+        if (strcmp(info->options[i].name, name) == 0)
+            return info->options[i].value;
+    return "none";
+}
+
 /* ---- loop devices -------------------------------------------------------------- */
 
 const char *loop_attach(const char *file)
@@ -280,6 +288,18 @@ void loop_detach(const char *device)
     for (size_t i = 0; i < MAX_LOOPS; i++)
         if (strcmp(loops[i], device) == 0)
             memset(loops[i], 0, sizeof(loops[i]));
+}
+
+const char *old_device(unsigned number)
+{
+    const char *file = at_n("device", number);
+    char *data = malloc(DEVICE_SIZE);
+    CLEANUP_CLOSE int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    memset(data, 0xaa, DEVICE_SIZE);
+    assert_int_equal(pwrite(fd, data, DEVICE_SIZE, 0), DEVICE_SIZE);
+    free(data);
+    return loop_attach(file);
 }
 
 /* ---- errors -------------------------------------------------------------------- */

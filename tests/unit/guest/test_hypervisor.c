@@ -4,9 +4,14 @@
  */
 #include "sample.h"
 
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/quit.h"
 #include "guest/guest.h"
 #include "guest/hypervisor.h"
 
@@ -185,6 +190,30 @@ static void what_libvirt_cant_tell_counts_as_there(void **state)
     assert_true(can);
 }
 
+/* The last test: the signal stays. */
+static void a_signal_ends_the_wait_for_a_libvirt_that_never_answers(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *tmp = getenv("TMPDIR");
+    CLEANUP_FREE char *folder = mem_printf("%.40s/test-hypervisor-XXXXXX", tmp ? tmp : "/tmp");
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct hypervisor *hypervisor = NULL;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", folder);
+    CLEANUP_CLOSE int silent = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(silent, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(silent, 5), 0);
+    assert_int_equal(quit_install(NULL), 0);
+    assert_int_equal(raise(SIGTERM), 0);
+    CLEANUP_FREE char *uri = mem_printf("qemu+unix:///system?socket=%s", address.sun_path);
+    assert_int_equal(hypervisor_open(uri, &hypervisor, &err), -1);
+    sample_expect(&err, ERR_CANCELLED, "SIGTERM");
+    assert_int_equal(unlink(address.sun_path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +228,7 @@ int main(void)
         cmocka_unit_test(a_missing_volume_or_pool_is_named),
         cmocka_unit_test(what_the_host_has_is_told_from_what_it_lacks),
         cmocka_unit_test(what_libvirt_cant_tell_counts_as_there),
+        cmocka_unit_test(a_signal_ends_the_wait_for_a_libvirt_that_never_answers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "harness.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/units.h"
 
 uint64_t test_seed(void)
@@ -249,6 +251,24 @@ bool image_decoded_right(const struct image *image)
             return wrong(id, "came out changed");
     }
     return true;
+}
+
+char *test_path(const char *name)
+{
+    const char *dir = getenv("TMPDIR");
+
+    return mem_printf("%s/vb-%s-%d", dir ? dir : "/tmp", name, (int)getpid());
+}
+
+char *test_script(const char *name, const char *text)
+{
+    char *path = test_path(name);
+    int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0700);
+
+    if (fd < 0 || io_write(fd, text, strlen(text), NULL) < 0)
+        abort();
+    close(fd);
+    return path;
 }
 
 int run_apart(int (*function)(void *opaque), void *opaque)

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -19,15 +18,22 @@
 
 #define PEER TEST_PEER_DIR "/mtcp_child.py"
 
-static char once_path[64]; /* what VB_CHILD_FAULT_ONCE names */
-static char release_path[64];
+static char *once_path; /* what VB_CHILD_FAULT_ONCE names */
+static char *release_path;
 
 static int name_files(void **state)
 {
     (void)state;
-    snprintf(once_path, sizeof(once_path), "/tmp/vb-foreign-once-%d", (int)getpid());
-    snprintf(release_path, sizeof(release_path), "/tmp/vb-foreign-release-%d", (int)getpid());
-    setenv("VB_CHILD_RELEASE", release_path, 1);
+    once_path = test_path("foreign-once");
+    release_path = test_path("foreign-release");
+    return setenv("VB_CHILD_RELEASE", release_path, 1);
+}
+
+static int free_names(void **state)
+{
+    (void)state;
+    free(once_path);
+    free(release_path);
     return 0;
 }
 
@@ -108,14 +114,10 @@ static void test_foreign_children_encode_and_decode(void **state)
 
 static void test_a_wrapper_that_forks_may_stand_between(void **state)
 {
-    char path[] = "/tmp/vb-wrapper-XXXXXX";
-    int fd = mkstemp(path);
-    static const char script[] = "#!/bin/sh\npython3 '" PEER "'\nexit $?\n";
+    CLEANUP_FREE char *path =
+        test_script("foreign-wrapper", "#!/bin/sh\npython3 '" PEER "'\nexit $?\n");
 
     (void)state;
-    assert_int_equal(write(fd, script, sizeof(script) - 1), sizeof(script) - 1);
-    assert_int_equal(fchmod(fd, 0700), 0);
-    close(fd);
     there_and_back(path, "none", true);
     unlink(path);
 }
@@ -342,5 +344,5 @@ int main(void)
         FOREIGN_TEST(test_a_program_that_is_no_child_ends_the_run),
     };
 
-    return cmocka_run_group_tests_name("mtcp foreign children", tests, name_files, NULL);
+    return cmocka_run_group_tests_name("mtcp foreign children", tests, name_files, free_names);
 }

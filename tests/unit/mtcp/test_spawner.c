@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -251,18 +250,14 @@ static void test_a_program_that_cannot_be_run_is_named(void **state)
 
 static void test_a_foreign_child_gets_its_environment_and_no_arguments(void **state)
 {
-    char path[] = "/tmp/vb-child-XXXXXX";
-    static const char script[] = "#!/bin/sh\n"
-                                 "echo \"$# $MTCP_COMPRESSION $MTCP_DECODE $MTCP_CHUNK_SIZE\"\n"
-                                 "exit 9\n";
-    int fd = mkstemp(path);
+    CLEANUP_FREE char *path =
+        test_script("spawner-child", "#!/bin/sh\n"
+                                     "echo \"$# $MTCP_COMPRESSION $MTCP_DECODE $MTCP_CHUNK_SIZE\"\n"
+                                     "exit 9\n");
     struct child child;
     char text[100] = {0};
 
     (void)state;
-    assert_int_equal(write(fd, script, sizeof(script) - 1), sizeof(script) - 1);
-    assert_int_equal(fchmod(fd, 0700), 0);
-    close(fd);
     CLEANUP(spawner_freep) struct spawner *spawner = start(path);
     struct child_settings settings = settings_of("lzma:9e", true);
     settings.decode = true;
