@@ -293,6 +293,45 @@ static void test_the_only_child_is_replaced(void **state)
     survives(1, false, true, true);
 }
 
+struct victims {
+    struct pool *pool;
+    pid_t pids[3];
+    uint64_t next_id;
+};
+
+/* One is killed first. When its chunk is read again the others follow. */
+static void kill_one_by_one(struct image *image, uint64_t id)
+{
+    struct victims *victims = image->opaque;
+
+    if (id == 7 && victims->pids[0] == 0) {
+        pool_pids(victims->pool, victims->pids, 3);
+        kill(victims->pids[0], SIGKILL);
+    }
+    for (int i = 1; i < 3 && id < victims->next_id; i++) {
+        if (victims->pids[i] > 0)
+            kill(victims->pids[i], SIGKILL);
+        victims->pids[i] = -1;
+    }
+    victims->next_id = id >= victims->next_id ? id + 1 : victims->next_id;
+}
+
+static void test_children_killed_one_by_one_cost_no_chunk_twice(void **state)
+{
+    struct victims victims = {0};
+    struct image image;
+
+    (void)state;
+    image_init(&image, "d", 30, 0);
+    CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "zstd:1", false, 3);
+    victims.pool = pool;
+    image.opaque = &victims;
+    image.on_read = kill_one_by_one;
+    run(&image, pool);
+    assert_true(image_encoded_right(&image, "zstd:1"));
+    image_clear(&image);
+}
+
 static void kill_each_time(struct image *image, uint64_t id)
 {
     if (id == 5)
@@ -519,6 +558,7 @@ int main(void)
         cmocka_unit_test(test_millions_of_zero_chunks_cost_nothing),
         cmocka_unit_test(test_killed_children_are_replaced),
         cmocka_unit_test(test_the_only_child_is_replaced),
+        cmocka_unit_test(test_children_killed_one_by_one_cost_no_chunk_twice),
         cmocka_unit_test(test_a_chunk_that_fails_twice_ends_the_run),
         cmocka_unit_test(test_damaged_data_is_corrupt_with_the_childs_reason),
         cmocka_unit_test(test_a_chunk_of_another_length_is_not_taken),

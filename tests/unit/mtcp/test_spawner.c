@@ -302,6 +302,10 @@ static void test_spawner_and_children_die_with_the_control_process(void **state)
         struct child child;
         if (!spawner || spawner_fork(spawner, &settings, &child, NULL) < 0)
             _exit(1);
+        /* its I: by then it has asked the kernel to be killed with its parent */
+        struct pollfd pollfd = {.fd = child.sock, .events = POLLIN};
+        if (poll(&pollfd, 1, 60000) != 1)
+            _exit(1);
         CLEANUP_FREE char *parent = status_line(child.pid, "PPid");
         pids[0] = (pid_t)strtol(parent, NULL, 10);
         pids[1] = child.pid;
