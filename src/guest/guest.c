@@ -103,11 +103,14 @@ int guest_get_status(struct guest *guest, struct guest_status *ret, struct err *
 {
     struct guest_status status = {0};
     int state = 0;
+    int reason = 0;
     int autostart = 0;
 
-    if (virDomainGetState(guest->domain, &state, NULL, 0) < 0)
+    if (virDomainGetState(guest->domain, &state, &reason, 0) < 0)
         return libvirt_error(err, "cannot get the guest's state");
     set_state(&status, state);
+    status.booted = state == VIR_DOMAIN_RUNNING && reason == VIR_DOMAIN_RUNNING_BOOTED;
+    status.io_error = state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_IOERROR;
     if (read_flag(virDomainIsPersistent(guest->domain), &status.persistent, err) < 0)
         return -1;
     int result = virDomainGetAutostart(guest->domain, &autostart);

@@ -19,6 +19,8 @@ enum guest_state { GUEST_RUNNING, GUEST_PAUSED, GUEST_SHUT_OFF, GUEST_OTHER };
 struct guest_status {
     enum guest_state state;
     const char *state_text; /* "running", "paused", "in shutdown", "crashed", "pmsuspended"... */
+    bool booted;            /* runs since somebody has started it, not resumed or restored */
+    bool io_error;          /* paused because of an I/O error */
     bool persistent;
     bool autostart;
     bool managed_save; /* has a managed-save image */

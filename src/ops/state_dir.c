@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/state_dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/io.h"
+#include "base/units.h"
+
+#define LOCK_RETRY_MS 50
+
+int state_dir_path(char **ret, struct err *err)
+{
+    const char *state_home = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
+
+    if (geteuid() == 0)
+        *ret = mem_strdup("/var/lib/virt-backup");
+    else if (state_home && *state_home == '/')
+        *ret = mem_printf("%s/virt-backup", state_home);
+    else if (home && *home == '/')
+        *ret = mem_printf("%s/.local/state/virt-backup", home);
+    else
+        return err_set(err, ERR_USAGE, "neither XDG_STATE_HOME nor HOME names an absolute path");
+    return 0;
+}
+
+/* Makes every folder on the way; those that exist are left as they are. */
+static int make_path(char *path, struct err *err)
+{
+    for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        int failed = mkdir(path, 0700) < 0 && errno != EEXIST;
+        *slash = '/';
+        if (failed)
+            return err_set_errno(err, errno, "%s: cannot make the state directory", path);
+    }
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return err_set_errno(err, errno, "%s: cannot make the state directory", path);
+    return 0;
+}
+
+int state_dir_open(int *ret_fd, struct err *err)
+{
+    CLEANUP_FREE char *path = NULL;
+    CLEANUP_CLOSE int fd = -1;
+    struct stat st;
+
+    if (state_dir_path(&path, err) < 0 || make_path(path, err) < 0)
+        return -1;
+    if (io_open_dir(path, &fd, err) < 0)
+        return err_prefix(err, "%s", path);
+    /* What is noted here is undone with our rights: nobody else may write it. */
+    if (fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 022))
+        return err_set(err, ERR_DENIED,
+                       "the state directory %s must belong to you and be writable by nobody else",
+                       path);
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+/* ---- locks ------------------------------------------------------------------------- */
+
+struct guest_lock {
+    int dir_fd; /* owned */
+    int fd;     /* owned; holds the lock */
+    char *name;
+};
+
+static int refuse_busy(int fd, struct err *err)
+{
+    char text[128] = "";
+    size_t len = 0;
+
+    /* Written by the holder right after it got the lock: "PID TIME". */
+    if (io_pread_some(fd, text, sizeof(text) - 1, 0, &len, NULL) < 0 || len == 0)
+        return err_set(err, ERR_BUSY, "another virt-backup works on it");
+    text[len] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    char *since = strchr(text, ' ');
+    if (since)
+        *since++ = '\0';
+    return err_set(err, ERR_BUSY, "busy since %s by pid %s, another virt-backup",
+                   since ? since : "a moment ago", text);
+}
+
+static int note_holder(int fd, struct err *err)
+{
+    char when[32];
+    time_t now = time(NULL);
+    struct tm local;
+
+    localtime_r(&now, &local);
+    strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &local);
+    CLEANUP_FREE char *text = mem_printf("%ld %s\n", (long)getpid(), when);
+    if (ftruncate(fd, 0) < 0)
+        return err_set_errno(err, errno, "cannot write the lock file");
+    return io_pwrite(fd, text, strlen(text), 0, err);
+}
+
+/* True if the name still leads to the file that we have locked: its former holder
+ * removes it, and we may have opened the old one. */
+static bool is_current(int dir_fd, const char *name, int fd)
+{
+    struct stat ours;
+    struct stat named;
+
+    return fstat(fd, &ours) == 0 && fstatat(dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+}
+
+/* Opens the lock file and locks it: 1 done, 0 somebody else has it, -1 failed. */
+static int try_lock(int state_fd, const char *name, int *ret_fd, struct err *err)
+{
+    CLEANUP_CLOSE int fd = -1;
+
+    for (;;) {
+        if (fd >= 0)
+            close(TAKE_FD(fd));
+        if (io_open_in(state_fd, name, O_RDWR | O_CREAT, 0600, &fd, err) < 0)
+            return err_prefix(err, "lock file %s", name);
+        bool locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+        if (!locked && errno != EWOULDBLOCK)
+            return err_set_errno(err, errno, "cannot lock %s", name);
+        if (locked && !is_current(state_fd, name, fd))
+            continue;
+        *ret_fd = TAKE_FD(fd);
+        return locked;
+    }
+}
+
+static int lock_within(int state_fd, const char *name, uint64_t wait_ms, int *ret_fd,
+                       struct err *err)
+{
+    uint64_t deadline_ms = units_now_ms() + wait_ms;
+    int got;
+
+    while ((got = try_lock(state_fd, name, ret_fd, err)) == 0) {
+        CLEANUP_CLOSE int fd = TAKE_FD(*ret_fd);
+        if (units_now_ms() >= deadline_ms)
+            return refuse_busy(fd, err);
+        poll(NULL, 0, LOCK_RETRY_MS);
+    }
+    return got < 0 ? -1 : 0;
+}
+
+int guest_lock_take(int state_fd, const char *uuid, uint64_t wait_ms, struct guest_lock **ret,
+                    struct err *err)
+{
+    CLEANUP_FREE char *name = mem_printf("%s.lock", uuid);
+    CLEANUP_CLOSE int fd = -1;
+
+    if (lock_within(state_fd, name, wait_ms, &fd, err) < 0)
+        return -1;
+    if (note_holder(fd, err) < 0)
+        return -1;
+    struct guest_lock *lock = mem_alloc(sizeof(*lock));
+    lock->dir_fd = fcntl(state_fd, F_DUPFD_CLOEXEC, 0);
+    lock->fd = TAKE_FD(fd);
+    lock->name = TAKE_PTR(name);
+    *ret = lock;
+    return 0;
+}
+
+void guest_lock_release(struct guest_lock *lock)
+{
+    if (!lock)
+        return;
+    (void)unlinkat(lock->dir_fd, lock->name, 0);
+    close(lock->fd);
+    close(lock->dir_fd);
+    free(lock->name);
+    free(lock);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The way back: whatever an intent says may have been done to a guest is undone,
+ * so that the guest is as it was found. All NBD clients of the run must have
+ * ended. Order: backup job, thaw, resume or restore, files.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "guest/hypervisor.h"
+#include "ops/intent.h"
+
+/* -1: the guest could not be put back, or not all of it; the error says how to do
+ * it by hand, and the memory image that is needed for that is kept. May be called
+ * again: what is undone is struck from the intent. */
+int undo_guest(struct hypervisor *hypervisor, struct intent *intent, struct err *err);
+
+/* Removes the memory image, which undo_guest leaves: on the way to a good backup
+ * it is still to be stored. */
+void undo_memory(struct intent *intent);
+
+/* As recover does for each guest in the state directory: takes its lock (busy if
+ * its run is alive), undoes, forgets the intent. hypervisor NULL: connects to the
+ * intent's own. */
+int undo_recorded(int state_fd, const char *uuid, struct hypervisor *hypervisor, struct err *err);
