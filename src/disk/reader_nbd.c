@@ -50,7 +50,7 @@ static void close_nbd(struct disk_reader *reader)
     free(nbd);
 }
 
-static const struct reader_kind nbd_kind = {map_nbd, read_nbd, close_nbd};
+static const struct reader_kind nbd_kind = {.map = map_nbd, .read = read_nbd, .close = close_nbd};
 
 static bool chain_can_direct(const struct disk_info *info)
 {
@@ -71,7 +71,7 @@ int disk_reader_open_nbd(const char *path, const struct format *format,
 
     if (qemu_nbd_start(&image, &server, &socket, err) < 0)
         return -1;
-    if (nbd_link_open(socket, &link, err) < 0)
+    if (nbd_link_open(socket, "", &link, err) < 0)
         return qemu_nbd_explain(server, err);
     struct nbd_reader *nbd = mem_alloc(sizeof(*nbd));
     nbd->base.kind = &nbd_kind;

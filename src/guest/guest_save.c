@@ -107,14 +107,14 @@ static bool wait_for_save(struct long_call *call, virDomainPtr domain)
     }
 }
 
-static int save_in_thread(struct guest *guest, const char *path, struct err *err)
+static int save_in_thread(virDomainPtr domain, const char *path, struct err *err)
 {
-    struct save save_call = {.domain = guest->domain, .path = path};
+    struct save save_call = {.domain = domain, .path = path};
     struct long_call *call = NULL;
 
     if (long_call_start(save, &save_call, &call, err) < 0)
         return -1;
-    bool aborted = wait_for_save(call, guest->domain);
+    bool aborted = wait_for_save(call, domain);
     long_call_finish(call);
     if (save_call.result == 0)
         return 0;
@@ -129,16 +129,17 @@ int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_sta
                struct err *err)
 {
     uint64_t asked_ms = units_now_ms();
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
 
-    if (quit_check(err) < 0)
+    if (quit_check(err) < 0 || connection_domain(guest, &domain, err) < 0)
         return -1;
     struct stop_time *stop_time = mem_alloc(sizeof(*stop_time));
     atomic_init(&stop_time->users, 1);
-    int id = watch_stop(guest->domain, stop_time);
-    int result = save_in_thread(guest, path, err);
+    int id = watch_stop(domain, stop_time);
+    int result = save_in_thread(domain, path, err);
     uint64_t stopped_ms = atomic_load(&stop_time->ms);
     if (id >= 0)
-        virConnectDomainEventDeregisterAny(virDomainGetConnect(guest->domain), id);
+        virConnectDomainEventDeregisterAny(virDomainGetConnect(domain), id);
     leave_stop_time(stop_time);
     if (result == 0)
         *ret_downtime_start_ms = stopped_ms ? stopped_ms : asked_ms;
@@ -149,8 +150,9 @@ int guest_restore(struct hypervisor *hypervisor, const char *path, const char *x
                   struct err *err)
 {
     unsigned flags = running ? VIR_DOMAIN_SAVE_RUNNING : VIR_DOMAIN_SAVE_PAUSED;
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
 
-    if (virDomainRestoreFlags(hypervisor->connection, path, xml, flags) < 0)
+    if (virDomainRestoreFlags(connection, path, xml, flags) < 0)
         return libvirt_error(err, "%s", path);
     return 0;
 }

@@ -15,6 +15,7 @@ struct backup_run {
     struct hypervisor *hypervisor;
     struct archive_writer *archive; /* NULL in a dry run */
     struct children children;
+    int state_fd;   /* state directory; -1 in a dry run */
     bool zstd_said; /* that an older libvirt can't restore a zstd .sav itself */
 };
 

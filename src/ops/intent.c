@@ -37,6 +37,11 @@ void intent_add_scratch(struct intent *intent, const char *path)
     intent->scratch[intent->scratch_count++] = mem_strdup(path);
 }
 
+bool intent_is_empty(const struct intent *intent)
+{
+    return !intent->socket && !intent->frozen && !intent->held && !intent->saved && !intent->memory;
+}
+
 /* ---- whose it is --------------------------------------------------------------------- */
 
 /* Field 22 of /proc/PID/stat, counted from behind the command's name, which may

@@ -43,6 +43,9 @@ void intent_clear(struct intent *intent);
 void intent_sign(struct intent *intent);
 void intent_add_scratch(struct intent *intent, const char *path);
 
+/* True if nothing is left to be undone. */
+bool intent_is_empty(const struct intent *intent);
+
 /* Makes the file what the struct says; returns when it is on disk. */
 int intent_write(int state_fd, const struct intent *intent, struct err *err);
 int intent_read(int state_fd, const char *uuid, struct intent *ret, struct err *err);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/quit.h"
+#include "ops/recover.h"
 #include "ops/select.h"
 
 static int choose(struct archive_reader *archive, const struct restore_options *options,
@@ -83,6 +84,7 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
     struct restore_options placed = *options;
     CLEANUP_FREE char *destination = NULL;
     struct selection guests CLEANUP(selection_clear) = {0};
+    struct outcome recovered = {0};
     bool made = false;
     struct restore_run run CLEANUP(run_clear) = {
         .options = &placed,
@@ -97,6 +99,9 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
         return -1;
     if (make_destination(options->destination, options->dry_run, &destination, &made, err) < 0)
         return -1;
+    if (!options->dry_run && !options->disks.count && recover_run(report, &recovered, err) < 0)
+        return -1;
+    ret_outcome->stranded = recovered.stranded;
     placed.destination = destination;
     int result = take_guests(&run, &guests, ret_outcome, err);
     if (made && ret_outcome->good == 0)

@@ -17,7 +17,8 @@
 
 struct source_disk {
     char *target;
-    char *type; /* file, block, volume */
+    char *type; /* file, block, volume, network */
+    bool local; /* a file or block device of this host, looked at in `info` */
     char *path; /* on this host; a volume's is resolved */
     char *pool; /* volume disks, else NULL */
     char *volume;
@@ -41,6 +42,8 @@ struct source {
 };
 
 struct source_request {
+    bool memory;  /* the guest's memory is captured too */
+    bool exports; /* disks are read from the running guest, wherever they are */
     const struct name_list *exclude_disks;
     const char *destination;
 };

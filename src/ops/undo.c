@@ -67,9 +67,10 @@ static int strand(struct intent *intent, struct err *err)
 {
     CLEANUP_FREE char *kept = keep_image(intent);
 
-    /* What is kept is not to be removed by a later undo. */
+    /* What is kept now is the user's: no later undo may touch it. */
     free(intent->memory);
     intent->memory = NULL;
+    intent->saved = false;
     err_prefix(err, "could not be put back into its former state");
     return err_append(err, "its memory is kept in '%s': `virsh restore` of it resumes the guest",
                       kept);
@@ -196,8 +197,7 @@ int undo_recorded(int state_fd, const char *uuid, struct hypervisor *hypervisor,
     int undone = undo_guest(hypervisor ? hypervisor : own, &intent, err);
     if (undone < 0) {
         err_prefix(err, "guest '%s'", intent.name);
-        /* The image that resumes it has got another name and owner: the user. */
-        if (intent.saved && !intent.memory)
+        if (intent_is_empty(&intent))
             (void)intent_remove(state_fd, uuid, NULL);
         return -1;
     }
