@@ -15,11 +15,26 @@
 #define INTENT_SUFFIX ".intent"
 #define INTENT_MAX (XML_MAX_SIZE * 2)
 
+static void free_list(char **list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(list[i]);
+    free(list);
+}
+
+static void add_to_list(char ***list, size_t *count, const char *text)
+{
+    *list = mem_resize(*list, *count + 1, sizeof(**list));
+    (*list)[(*count)++] = mem_strdup(text);
+}
+
 void intent_clear(struct intent *intent)
 {
-    for (size_t i = 0; i < intent->scratch_count; i++)
-        free(intent->scratch[i]);
-    free(intent->scratch);
+    free_list(intent->scratch, intent->scratch_count);
+    free_list(intent->files, intent->file_count);
+    free(intent->defined);
+    free(intent->old_xml);
+    free(intent->resumed);
     free(intent->since);
     free(intent->uri);
     free(intent->uuid);
@@ -32,9 +47,12 @@ void intent_clear(struct intent *intent)
 
 void intent_add_scratch(struct intent *intent, const char *path)
 {
-    intent->scratch =
-        mem_resize(intent->scratch, intent->scratch_count + 1, sizeof(*intent->scratch));
-    intent->scratch[intent->scratch_count++] = mem_strdup(path);
+    add_to_list(&intent->scratch, &intent->scratch_count, path);
+}
+
+void intent_add_file(struct intent *intent, const char *path)
+{
+    add_to_list(&intent->files, &intent->file_count, path);
 }
 
 bool intent_is_empty(const struct intent *intent)
@@ -93,11 +111,31 @@ static char *file_name(const char *uuid)
     return mem_printf("%s%s", uuid, INTENT_SUFFIX);
 }
 
+static struct json *json_of_list(char **list, size_t count)
+{
+    struct json *array = json_new_array();
+
+    for (size_t i = 0; i < count; i++) {
+        struct json *entry = json_new_object();
+        json_set_str(entry, "path", list[i]);
+        json_add(array, entry);
+    }
+    return array;
+}
+
+static void read_list(const struct json *array, char ***list, size_t *count)
+{
+    for (size_t i = 0; i < json_length(array); i++) {
+        const char *path = json_get_str(json_at(array, i), "path");
+        if (path)
+            add_to_list(list, count, path);
+    }
+}
+
 int intent_write(int state_fd, const struct intent *intent, struct err *err)
 {
     CLEANUP(json_freep) struct json *json = json_new_object();
     CLEANUP_FREE char *name = file_name(intent->uuid);
-    struct json *scratch = json_new_array();
 
     json_set_u64(json, "version", INTENT_VERSION);
     json_set_u64(json, "pid", (uint64_t)intent->pid);
@@ -114,12 +152,13 @@ int intent_write(int state_fd, const struct intent *intent, struct err *err)
     json_set_bool(json, "saved", intent->saved);
     json_set_str(json, "memory", intent->memory);
     json_set_str(json, "live-xml", intent->live_xml);
-    for (size_t i = 0; i < intent->scratch_count; i++) {
-        struct json *entry = json_new_object();
-        json_set_str(entry, "path", intent->scratch[i]);
-        json_add(scratch, entry);
-    }
-    json_set(json, "scratch", scratch);
+    json_set(json, "scratch", json_of_list(intent->scratch, intent->scratch_count));
+    json_set(json, "files", json_of_list(intent->files, intent->file_count));
+    json_set_str(json, "defined", intent->defined);
+    json_set_str(json, "old-xml", intent->old_xml);
+    json_set_bool(json, "old-autostart", intent->old_autostart);
+    json_set_bool(json, "in-place", intent->in_place);
+    json_set_str(json, "resumed", intent->resumed);
     CLEANUP_FREE char *text = json_format(json);
     if (io_publish(state_fd, name, text, strlen(text), 0600, true, err) < 0)
         return err_prefix(err, "cannot note in the state directory what is to be done");
@@ -135,7 +174,6 @@ static int parse(const struct json *json, struct intent *ret, struct err *err)
 {
     uint64_t version = 0;
     uint64_t pid = 0;
-    const struct json *scratch = json_get(json, "scratch");
 
     if (!json_get_u64(json, "version", &version) || version != INTENT_VERSION ||
         !json_get_u64(json, "pid", &pid) || !json_get_u64(json, "pid-started", &ret->pid_started))
@@ -153,12 +191,16 @@ static int parse(const struct json *json, struct intent *ret, struct err *err)
     ret->frozen = json_get_bool(json, "frozen");
     ret->held = json_get_bool(json, "held");
     ret->saved = json_get_bool(json, "saved");
-    for (size_t i = 0; i < json_length(scratch); i++) {
-        const char *path = json_get_str(json_at(scratch, i), "path");
-        if (path)
-            intent_add_scratch(ret, path);
-    }
-    if (!ret->uri || !ret->uuid || !ret->name || (ret->saved && (!ret->memory || !ret->live_xml)))
+    ret->defined = text_at(json, "defined");
+    ret->old_xml = text_at(json, "old-xml");
+    ret->resumed = text_at(json, "resumed");
+    ret->old_autostart = json_get_bool(json, "old-autostart");
+    ret->in_place = json_get_bool(json, "in-place");
+    read_list(json_get(json, "scratch"), &ret->scratch, &ret->scratch_count);
+    read_list(json_get(json, "files"), &ret->files, &ret->file_count);
+    bool guest = ret->socket || ret->frozen || ret->held || ret->saved || ret->defined;
+    if ((guest && !ret->uri) || !ret->uuid || !ret->name ||
+        (ret->saved && (!ret->memory || !ret->live_xml)))
         return err_set(err, ERR_CORRUPT, "is not a whole journal");
     return 0;
 }

@@ -21,7 +21,7 @@ struct intent {
     pid_t pid;            /* the run's process */
     uint64_t pid_started; /* its start time in clock ticks: pids come again */
     char *since;          /* local time, for people */
-    char *uri;
+    char *uri;            /* NULL: no guest is touched, only files */
     char *uuid;
     char *name;
     bool persistent;
@@ -34,6 +34,15 @@ struct intent {
     bool saved;     /* virDomainSave was asked for: it may be down */
     char *memory;   /* memory image: to be removed, or resumed from when it is saved */
     char *live_xml; /* what it is resumed with */
+
+    /* of a restore, which is all there or undone */
+    char **files; /* that it makes: to be removed again */
+    size_t file_count;
+    char *defined; /* UUID of the guest that it defines; NULL: it has not come to that */
+    char *old_xml; /* the definition in whose place that comes; NULL: there was none */
+    bool old_autostart;
+    bool in_place; /* it has the same name and UUID: one define takes the other's place */
+    char *resumed; /* save image that it starts the guest from; all else is there then */
 };
 
 void intent_clear(struct intent *intent);
@@ -42,6 +51,7 @@ void intent_clear(struct intent *intent);
 /* Sets pid, pid_started and since to this process, now. */
 void intent_sign(struct intent *intent);
 void intent_add_scratch(struct intent *intent, const char *path);
+void intent_add_file(struct intent *intent, const char *path);
 
 /* True if nothing is left to be undone. */
 bool intent_is_empty(const struct intent *intent);

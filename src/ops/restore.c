@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/quit.h"
 #include "ops/recover.h"
 #include "ops/select.h"
+#include "ops/state_dir.h"
 
 static int choose(struct archive_reader *archive, const struct restore_options *options,
                   struct selection *guests, struct err *err)
@@ -74,6 +76,8 @@ static int take_guests(struct restore_run *run, const struct selection *guests,
 static void run_clear(struct restore_run *run)
 {
     children_end(&run->children);
+    if (run->state_fd >= 0)
+        close(run->state_fd);
     hypervisor_close(run->hypervisor);
     archive_reader_close(run->archive);
 }
@@ -99,7 +103,8 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
         return -1;
     if (make_destination(options->destination, options->dry_run, &destination, &made, err) < 0)
         return -1;
-    if (!options->dry_run && !options->disks.count && recover_run(report, &recovered, err) < 0)
+    if (!options->dry_run &&
+        (state_dir_open(&run.state_fd, err) < 0 || recover_run(report, &recovered, err) < 0))
         return -1;
     ret_outcome->stranded = recovered.stranded;
     placed.destination = destination;

@@ -17,6 +17,7 @@ struct restore_run {
     const struct report *report;
     struct archive_reader *archive;
     struct hypervisor *hypervisor; /* NULL: --disks, no guest is touched */
+    int state_fd;                  /* state directory; -1 in a dry run */
     struct children children;
     bool owner_said; /* that owners could not be put back */
 };

@@ -181,6 +181,71 @@ void undo_memory(struct intent *intent)
     remove_file(&intent->memory);
 }
 
+/* ---- a restore -------------------------------------------------------------------------------- */
+
+static int remove_defined(struct hypervisor *hypervisor, const struct intent *intent,
+                          struct err *err)
+{
+    CLEANUP(guest_freep) struct guest *guest = NULL;
+
+    if (find(hypervisor, intent->defined, &guest, err) < 0)
+        return -1;
+    /* What is there in place may be the old one still. */
+    return guest && !intent->in_place ? guest_undefine(guest, err) : 0;
+}
+
+static int bring_old_back(struct hypervisor *hypervisor, const struct intent *intent,
+                          struct err *err)
+{
+    CLEANUP(guest_freep) struct guest *old = NULL;
+
+    if (guest_define(hypervisor, intent->old_xml, &old, err) < 0)
+        return -1;
+    return guest_set_autostart(old, intent->old_autostart, err);
+}
+
+/* The image is of no use, and a danger, once the guest runs on from it. */
+static int settle_resumed(struct hypervisor *hypervisor, struct intent *intent, struct err *err)
+{
+    CLEANUP(guest_freep) struct guest *guest = NULL;
+    struct guest_status status = {.state = GUEST_SHUT_OFF};
+
+    if (find(hypervisor, intent->uuid, &guest, err) < 0 ||
+        (guest && guest_get_status(guest, &status, err) < 0))
+        return -1;
+    if (status.state != GUEST_SHUT_OFF)
+        (void)unlink(intent->resumed);
+    free(intent->resumed);
+    intent->resumed = NULL;
+    return 0;
+}
+
+int undo_restore(struct hypervisor *hypervisor, struct intent *intent, struct err *err)
+{
+    if (hypervisor && !hypervisor_alive(hypervisor) &&
+        hypervisor_reconnect(hypervisor, RECONNECT_MS, err) < 0)
+        return -1;
+    if (intent->resumed)
+        return settle_resumed(hypervisor, intent, err);
+    if (intent->defined && remove_defined(hypervisor, intent, err) < 0)
+        return err_prefix(err, "its new definition could not be removed again");
+    if (intent->defined && intent->old_xml && bring_old_back(hypervisor, intent, err) < 0)
+        return err_prefix(err, "its former definition could not be brought back");
+    for (size_t i = 0; i < intent->file_count; i++)
+        remove_file(&intent->files[i]);
+    intent->file_count = 0;
+    free(intent->defined);
+    intent->defined = NULL;
+    return 0;
+}
+
+/* ---- what the journal says ---------------------------------------------------------------------- */
+
+static bool is_restore(const struct intent *intent)
+{
+    return intent->file_count || intent->defined || intent->resumed;
+}
+
 int undo_recorded(int state_fd, const char *uuid, struct hypervisor *hypervisor, struct err *err)
 {
     CLEANUP(guest_lock_releasep) struct guest_lock *lock = NULL;
@@ -192,9 +257,12 @@ int undo_recorded(int state_fd, const char *uuid, struct hypervisor *hypervisor,
         return err_prefix(err, "guest %s", uuid);
     if (intent_read(state_fd, uuid, &intent, &read_err) < 0)
         return read_err.kind == ERR_NOT_FOUND ? 0 : err_move(err, &read_err);
-    if (!hypervisor && hypervisor_open(intent.uri, &own, err) < 0)
+    if (!hypervisor && intent.uri && hypervisor_open(intent.uri, &own, err) < 0)
         return err_prefix(err, "guest '%s'", intent.name);
-    int undone = undo_guest(hypervisor ? hypervisor : own, &intent, err);
+    if (!hypervisor)
+        hypervisor = own;
+    int undone = is_restore(&intent) ? undo_restore(hypervisor, &intent, err)
+                                     : undo_guest(hypervisor, &intent, err);
     if (undone < 0) {
         err_prefix(err, "guest '%s'", intent.name);
         if (intent_is_empty(&intent))

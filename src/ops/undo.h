@@ -17,6 +17,11 @@
  * again: what is undone is struck from the intent. */
 int undo_guest(struct hypervisor *hypervisor, struct intent *intent, struct err *err);
 
+/* The same for a restore that did not come to its end: its files go, its guest is not
+ * defined any more, and one that it replaced is back. hypervisor NULL: no guest was
+ * touched. */
+int undo_restore(struct hypervisor *hypervisor, struct intent *intent, struct err *err);
+
 /* Removes the memory image, which undo_guest leaves: on the way to a good backup
  * it is still to be stored. */
 void undo_memory(struct intent *intent);
