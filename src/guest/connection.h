@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "guest/guest.h"
 #include "guest/hypervisor.h"
+#include "guest/thaw.h"
 
 struct guest_watch;
 
@@ -37,7 +38,7 @@ struct guest {
     pthread_mutex_t lock; /* guards what is below */
     virDomainPtr domain;  /* holds a reference to its connection, which may be an old one */
     struct {
-        enum { FREEZE_UNKNOWN, FREEZE_NOT_SENT, FREEZE_DONE, FREEZE_REFUSED, FREEZE_LATE } outcome;
+        enum freeze_outcome outcome;
         uint64_t limit_ms; /* units_now_ms by when its agent should have answered */
     } freeze;
 };

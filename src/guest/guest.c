@@ -215,11 +215,40 @@ int guest_start(struct guest *guest, bool paused, struct err *err)
     return 0;
 }
 
+/* libvirt fails when there is nothing to do. */
+static int change_state(struct guest *guest, int (*change)(virDomainPtr domain), int wanted,
+                        const char *what, struct err *err)
+{
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
+    CLEANUP_ERR struct err change_err = ERR_INIT;
+    int state = VIR_DOMAIN_NOSTATE;
+
+    if (connection_domain(guest, &domain, err) < 0)
+        return -1;
+    if (change(domain) == 0)
+        return 0;
+    libvirt_error(&change_err, "%s", what);
+    if (virDomainGetState(domain, &state, NULL, 0) == 0 && state == wanted)
+        return 0;
+    return err_move(err, &change_err);
+}
+
+int guest_suspend(struct guest *guest, struct err *err)
+{
+    return change_state(guest, virDomainSuspend, VIR_DOMAIN_PAUSED, "cannot suspend the guest",
+                        err);
+}
+
+int guest_resume(struct guest *guest, struct err *err)
+{
+    return change_state(guest, virDomainResume, VIR_DOMAIN_RUNNING, "cannot resume the guest", err);
+}
+
 int guest_create(struct hypervisor *hypervisor, const char *xml, bool paused, struct err *err)
 {
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
-    virDomainPtr domain CLEANUP_DOMAIN = virDomainCreateXML(
-        connection, xml, paused ? VIR_DOMAIN_START_PAUSED : VIR_DOMAIN_NONE);
+    virDomainPtr domain CLEANUP_DOMAIN =
+        virDomainCreateXML(connection, xml, paused ? VIR_DOMAIN_START_PAUSED : VIR_DOMAIN_NONE);
 
     if (!domain)
         return libvirt_error(err, "cannot start the guest");

@@ -70,5 +70,8 @@ int guest_undefine(struct guest *guest, struct err *err);
 int guest_set_autostart(struct guest *guest, bool autostart, struct err *err);
 /* A managed-save image is restored instead, and removed by libvirt. */
 int guest_start(struct guest *guest, bool paused, struct err *err);
+/* Both: nothing to do, and no error, when it is as wanted already. */
+int guest_suspend(struct guest *guest, struct err *err);
+int guest_resume(struct guest *guest, struct err *err);
 /* Starts a guest that will not be persistent. */
 int guest_create(struct hypervisor *hypervisor, const char *xml, bool paused, struct err *err);

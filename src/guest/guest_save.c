@@ -7,6 +7,7 @@
 #include "base/quit.h"
 #include "base/units.h"
 #include "guest/connection.h"
+#include "guest/job.h"
 #include "guest/libvirt_error.h"
 #include "guest/long_call.h"
 
@@ -77,16 +78,9 @@ static void save(void *opaque)
  * that one is not to be aborted. */
 static bool save_job_runs(virDomainPtr domain)
 {
-    virTypedParameterPtr params = NULL;
-    int count = 0;
-    int type = VIR_DOMAIN_JOB_NONE;
-    int operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
+    struct job job;
 
-    if (virDomainGetJobStats(domain, &type, &params, &count, 0) < 0)
-        return false;
-    virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_OPERATION, &operation);
-    virTypedParamsFree(params, count);
-    return operation == VIR_DOMAIN_JOB_OPERATION_SAVE;
+    return job_read(domain, &job, NULL) == 0 && job.operation == VIR_DOMAIN_JOB_OPERATION_SAVE;
 }
 
 /* Waits for the save to end; after a signal it is aborted as soon as its job is

@@ -16,7 +16,6 @@
 #define RETRY_FIRST_MS 100
 #define RETRY_MOST_MS 2000
 
-
 /* ---- the connection ---------------------------------------------------------------------- */
 
 static char *own_host_name(void)

@@ -12,22 +12,17 @@
 #include "guest/guest.h"
 
 struct guest_snapshot {
-    const char *path; /* libvirt makes it, a save image; no file may be there */
-    bool live;        /* the guest runs while most of its memory is copied; else it is stopped
+    const char *path;    /* libvirt makes it, a save image; no file may be there */
+    bool live;           /* the guest runs while most of its memory is copied; else it is stopped
                        * before */
     unsigned max_passes; /* live: passes over the memory after which the guest is stopped so that
                           * the copy ends; 0: a default. Also after 2 x its memory was copied. */
 };
 /* Returns with the guest stopped (a paused one stays paused) and the image
- * complete. After a failure, or a signal, which cancels it, the guest is as it was
- * and there is no image; libvirt lost meanwhile is waited for (30 s). A signal that
- * comes too late to cancel is left to the caller's quit_check. While another job
- * holds the guest, libvirt waits for it up to 30 s, then: busy; that other job is
- * never touched. *ret_forced: it did not converge and was stopped to finish. */
+ * complete. After a failure, or a signal, the guest is as it was and there is no
+ * image; libvirt lost meanwhile is waited for (30 s). While another job holds the
+ * guest, libvirt waits for it up to 30 s, then: busy; that other job is never
+ * touched. A guest that can't be saved: unsupported, with libvirt's reason.
+ * *ret_forced: it was to be live and was stopped to end the copy. */
 int guest_snapshot_memory(struct guest *guest, const struct guest_snapshot *snapshot,
                           bool *ret_forced, struct err *err);
-
-/* Nothing to do, and no error, when it is paused already. */
-int guest_suspend(struct guest *guest, struct err *err);
-/* Nothing to do, and no error, when it runs already. */
-int guest_resume(struct guest *guest, struct err *err);

@@ -202,15 +202,19 @@ static int store_memory(struct job *job, struct err *err)
         .set = job->set,
         .codec = job->codec,
         .chunk_size = job->chunk_size,
+        .keep_state = job->source.managed_save != NULL,
         .running = job->source.status.state == GUEST_RUNNING,
     };
+    const char *image = capture_memory(&job->capture);
 
-    if (!capture_memory(&job->capture))
+    if (!image)
+        image = job->source.managed_save;
+    if (!image)
         return 0;
     warn_about_zstd(job);
     job->manifest->live = xml_copy(job->source.live);
     job->manifest->memory = mem_alloc(sizeof(*job->manifest->memory));
-    if (memory_store(&store, capture_memory(&job->capture), job->manifest->memory, err) < 0)
+    if (memory_store(&store, image, job->manifest->memory, err) < 0)
         return err_prefix(err, "memory");
     note_stored(job, "memory", job->manifest->memory);
     return 0;

@@ -23,7 +23,8 @@ struct memory_store {
     struct backup_set *set;
     struct codec_spec codec;
     uint64_t chunk_size;
-    bool running; /* what the header will say: resume running, not paused */
+    bool keep_state; /* the header goes on saying what it says: */
+    bool running;    /* else this: resume running, not paused */
 };
 
 /* Stores the save image at sav_path as "<guest>.sav" of the set. One that libvirt

@@ -130,7 +130,7 @@ static void note_done(struct restore_job *job, bool started)
 {
     struct json *fields = json_new_object();
     CLEANUP_FREE char *line = start_line(job);
-    bool was_active = job->manifest->state != STATE_SHUT_OFF;
+    bool was_active = job->manifest->state != STATE_SHUT_OFF || job->placement.memory;
     const char *state = manifest_state_name(job->manifest->state);
     char time[UNITS_TEXT_SIZE];
     uint64_t elapsed_ms = units_now_ms() - job->started_ms;

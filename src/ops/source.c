@@ -10,9 +10,21 @@
 #include "base/io.h"
 #include "base/units.h"
 #include "guest/definition.h"
+#include "guest/managed_save.h"
 #include "ops/select.h"
 
 /* ---- the XML ----------------------------------------------------------------------- */
+
+static int parse_xml(const char *text, struct xml_doc **ret, struct err *err)
+{
+    struct xml_doc *doc = xml_parse(text, strlen(text), err);
+
+    if (!doc)
+        return err_prefix(err, "the XML that libvirt gave");
+    manifest_strip(doc);
+    *ret = doc;
+    return 0;
+}
 
 static int fetch_xml(struct guest *guest, enum guest_xml_kind kind, struct xml_doc **ret,
                      struct err *err)
@@ -21,12 +33,17 @@ static int fetch_xml(struct guest *guest, enum guest_xml_kind kind, struct xml_d
 
     if (guest_get_xml(guest, kind, &text, err) < 0)
         return -1;
-    struct xml_doc *doc = xml_parse(text, strlen(text), err);
-    if (!doc)
-        return err_prefix(err, "the XML that libvirt gave");
-    manifest_strip(doc);
-    *ret = doc;
-    return 0;
+    return parse_xml(text, ret, err);
+}
+
+/* The memory of a guest that is shut off: it belongs to the disks as they are now. */
+static int fetch_managed_save(struct guest *guest, struct source *source, struct err *err)
+{
+    CLEANUP_FREE char *text = NULL;
+
+    if (guest_managed_save(guest, &source->managed_save, &text, err) < 0)
+        return err_prefix(err, "its managed-save image");
+    return parse_xml(text, &source->live, err);
 }
 
 /* <memory unit='KiB'>, which libvirt always writes in KiB. */
@@ -358,11 +375,6 @@ static int check_state(const struct guest_status *status, struct err *err)
         return err_set(err, ERR_UNSUPPORTED,
                        "it is %s; it can be backed up when it is running, paused or shut off",
                        status->state_text);
-    if (status->managed_save)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "it has a managed-save image, whose memory belongs to its disks as they "
-                       "are now; start the guest, or drop the image with `virsh "
-                       "managedsave-remove`, and try again");
     return 0;
 }
 
@@ -396,13 +408,15 @@ static int gather(struct hypervisor *hypervisor, struct guest *guest,
     };
     if (active && fetch_xml(guest, GUEST_XML_LIVE, &source->live, err) < 0)
         return -1;
+    if (!active && source->status.managed_save && fetch_managed_save(guest, source, err) < 0)
+        return -1;
     if (active && request->memory && check_memory(source, err) < 0)
         return -1;
-    if (active && add_disks(&gathering, source->live, err) < 0)
+    if (source->live && add_disks(&gathering, source->live, err) < 0)
         return -1;
     if (add_disks(&gathering, source->definition, err) < 0)
         return -1;
-    const struct xml_doc *current = active ? source->live : source->definition;
+    const struct xml_doc *current = source->live ? source->live : source->definition;
     source->nvram = definition_nvram(current, &source->nvram_format);
     source->memory_size = active ? memory_size(current) : 0;
     if (definition_has_tpm_emulator(current))
@@ -437,6 +451,7 @@ void source_clear(struct source *source)
     free(source->disks);
     free(source->left_out);
     free(source->nvram);
+    free(source->managed_save);
     xml_free(source->definition);
     xml_free(source->live);
     *source = (struct source){0};

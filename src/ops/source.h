@@ -29,7 +29,9 @@ struct source_disk {
 struct source {
     struct guest_status status;
     struct xml_doc *definition; /* as the guest will next start, without our metadata */
-    struct xml_doc *live;       /* as it runs now; NULL when it is shut off */
+    struct xml_doc *live;       /* as it runs now, or was when its managed-save image was made; NULL
+                                   when it is shut off without one */
+    char *managed_save;         /* path of that image; NULL: none */
     struct source_disk *disks;
     size_t disk_count;
     struct manifest_left_out *left_out;
