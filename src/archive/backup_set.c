@@ -223,12 +223,14 @@ int backup_set_drop(struct backup_set *set, const char *name, struct err *err)
 const char *backup_set_scratch_path(struct backup_set *set, const char *purpose)
 {
     CLEANUP_FREE char *folder = realpath(set->folder->path, NULL);
-    CLEANUP_FREE char *what = mem_printf("%u-%s", ++set->temp_count, purpose);
-    CLEANUP_FREE char *name = archive_temp_name(set->id, what, ARCHIVE_TEMP_SCRATCH);
+    CLEANUP_FREE char *name = archive_temp_name(set->id, purpose, ARCHIVE_TEMP_SCRATCH);
+    CLEANUP_FREE char *path = mem_printf("%s/%s", folder ? folder : set->folder->path, name);
 
+    for (size_t i = 0; i < set->scratch_count; i++)
+        if (strcmp(set->scratch[i], path) == 0)
+            return set->scratch[i];
     set->scratch = mem_resize(set->scratch, set->scratch_count + 1, sizeof(*set->scratch));
-    set->scratch[set->scratch_count] =
-        mem_printf("%s/%s", folder ? folder : set->folder->path, name);
+    set->scratch[set->scratch_count] = TAKE_PTR(path);
     return set->scratch[set->scratch_count++];
 }
 

@@ -85,6 +85,12 @@ static char *domain_of(const struct archive_reader *archive, const char *name)
     return mem_strndup(name, len - suffix_len);
 }
 
+/* Not the order of the files: "web-db.xml" comes before "web.xml". */
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 int archive_reader_list(struct archive_reader *archive, char ***ret_names, size_t *ret_count,
                         struct err *err)
 {
@@ -106,6 +112,7 @@ int archive_reader_list(struct archive_reader *archive, char ***ret_names, size_
         domains[count++] = TAKE_PTR(domain);
     }
     folder_names_free(names, name_count);
+    qsort(domains, count, sizeof(*domains), compare_names);
     *ret_names = domains;
     *ret_count = count;
     return 0;

@@ -48,6 +48,11 @@ struct xml_doc *xml_parse(const char *text, size_t len, struct err *err)
                 XML_MAX_SIZE);
         return NULL;
     }
+    /* libxml2 would stop there and take what stands before it for the whole. */
+    if (memchr(text, '\0', len)) {
+        err_set(err, ERR_CORRUPT, "is not XML: it has a NUL byte in it");
+        return NULL;
+    }
     xmlParserCtxt *parser = xmlNewParserCtxt();
     if (!parser) {
         err_set(err, ERR_INTERNAL, "cannot make an XML parser");
@@ -241,7 +246,10 @@ void xml_each_attr(struct xml_node *node,
 
 void xml_set_attr(struct xml_node *node, const char *name, const char *value)
 {
-    xmlSetProp(node_of(node), in(name), in(value));
+    const xmlAttr *attr = xmlHasProp(node_of(node), in(name));
+
+    /* Found without its prefix: it keeps that, no second one is made beside it. */
+    xmlSetNsProp(node_of(node), attr ? attr->ns : NULL, in(name), in(value));
 }
 
 void xml_remove_attr(struct xml_node *node, const char *name)

@@ -38,7 +38,7 @@ void meter_clear(struct meter *meter)
 
 static unsigned percent(const struct progress *progress)
 {
-    if (progress->total == 0 || progress->done >= progress->total)
+    if (progress->done >= progress->total)
         return 100;
     return (unsigned)((double)progress->done * 100 / (double)progress->total);
 }

@@ -79,7 +79,8 @@ struct decoder;
 
 /* Decodes results of one codec. Never takes more than memory_limit bytes for
  * its dictionary (refused, corrupt: "needs more memory than ...") and never
- * writes more than chunk_size bytes. */
+ * writes more than chunk_size bytes. codec_decoder_memory of a spec whose dict_size
+ * is the chunk size is enough for whatever an encoder made of such chunks. */
 struct decoder *decoder_new(enum codec_type type, uint64_t chunk_size, uint64_t memory_limit,
                             struct err *err);
 /* From a whole result to the raw chunk. Every byte of the result must be used

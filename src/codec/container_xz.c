@@ -114,12 +114,12 @@ static int read_flags(const struct container_place *place, lzma_stream_flags *re
         return -1;
     lzma_ret ret = lzma_stream_header_decode(&header, data);
     if (ret != LZMA_OK)
-        return xz_error(ret, "the .xz header", err);
+        return xz_block_error(ret, "the .xz header", err);
     if (container_pread(place, place->size - HEADER_SIZE, data, sizeof(data), err) < 0)
         return -1;
     ret = lzma_stream_footer_decode(ret_footer, data);
     if (ret != LZMA_OK)
-        return xz_error(ret, "the .xz footer", err);
+        return xz_block_error(ret, "the .xz footer", err);
     if (lzma_stream_flags_compare(&header, ret_footer) != LZMA_OK)
         return err_set(err, ERR_CORRUPT, "the .xz header and footer contradict each other");
     if (header.check != LZMA_CHECK_CRC64)
@@ -149,7 +149,7 @@ static int decode_index(lzma_stream *stream, const struct container_place *place
         left -= len;
     }
     if (ret != LZMA_STREAM_END || left > 0 || stream->avail_in > 0)
-        return xz_error(ret, "the .xz index", err);
+        return xz_block_error(ret, "the .xz index", err);
     return 0;
 }
 
@@ -164,7 +164,7 @@ static int read_index(const struct container_place *place, uint64_t index_size, 
     *ret = NULL;
     lzma_ret init = lzma_index_decoder(&stream, ret, lzma_index_memusage(1, records));
     if (init != LZMA_OK)
-        return xz_error(init, "the .xz index", err);
+        return xz_block_error(init, "the .xz index", err);
     int result = decode_index(&stream, place, index_size, err);
     lzma_end(&stream);
     return result;

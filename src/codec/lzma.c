@@ -211,14 +211,14 @@ static int decode_body(lzma_stream *stream, lzma_block *block, const struct resu
     lzma_ret ret = lzma_block_decoder(stream, block);
 
     if (ret != LZMA_OK)
-        return xz_error(ret, "an .xz block", err);
+        return xz_block_error(ret, "an .xz block", err);
     stream->next_in = stored->data + block->header_size;
     stream->avail_in = stored->stored_len - block->header_size;
     stream->next_out = ret_raw;
     stream->avail_out = stored->raw_len;
     ret = lzma_code(stream, LZMA_FINISH);
     if (ret != LZMA_STREAM_END || stream->avail_in > 0 || stream->avail_out > 0)
-        return xz_error(ret, "an .xz block", err);
+        return xz_block_error(ret, "an .xz block", err);
     return 0;
 }
 

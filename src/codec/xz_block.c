@@ -8,7 +8,7 @@
 
 #include "base/units.h"
 
-int xz_error(lzma_ret ret, const char *what, struct err *err)
+int xz_block_error(lzma_ret ret, const char *what, struct err *err)
 {
     switch (ret) {
     case LZMA_MEM_ERROR:
@@ -79,7 +79,7 @@ int xz_block_decode_header(struct xz_block *xz, const struct result_block *store
     if (ret != LZMA_OK) {
         /* liblzma has freed and reset the filters itself. */
         memset(xz, 0, sizeof(*xz));
-        return xz_error(ret, "the header of an .xz block", err);
+        return xz_block_error(ret, "the header of an .xz block", err);
     }
     if (check_sizes(xz, stored, err) < 0 || check_memory(xz, memory_limit, err) < 0) {
         xz_block_clear(xz);

@@ -24,4 +24,4 @@ int xz_block_decode_header(struct xz_block *xz, const struct result_block *store
 void xz_block_clear(struct xz_block *xz);
 
 /* Sets *err to what liblzma's return value means for stored data. Returns -1. */
-int xz_error(lzma_ret ret, const char *what, struct err *err);
+int xz_block_error(lzma_ret ret, const char *what, struct err *err);

@@ -19,8 +19,7 @@
 
 struct zstd_encoder {
     ZSTD_CCtx *main;
-    /* Levels whose search does not hurry past what does not compress look before they leap;
-     * both NULL for the others. */
+    /* For what does not compress; both NULL at levels whose search hurries past it anyway. */
     ZSTD_CCtx *fast;
     struct pieces *pieces;
 };

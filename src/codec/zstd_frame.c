@@ -9,7 +9,6 @@
 
 /* Frame_Header_Descriptor */
 #define SINGLE_SEGMENT 0x20
-#define RESERVED_BIT 0x08
 #define HAS_CHECKSUM 0x04
 #define DICTIONARY_ID 0x03
 
@@ -31,8 +30,6 @@ static int check_header(const struct result_block *block, struct err *err)
         return err_set(err, ERR_CORRUPT, "not a zstd frame");
 
     uint8_t descriptor = data[4];
-    if (descriptor & RESERVED_BIT)
-        return err_set(err, ERR_CORRUPT, "a zstd frame of an unknown kind");
     if (!(descriptor & HAS_CHECKSUM))
         return err_set(err, ERR_CORRUPT, "a zstd frame without a checksum");
     if (descriptor & DICTIONARY_ID)

@@ -68,7 +68,7 @@ static int read_context(const char *path, char **ret, struct err *err)
 
 int attributes_read(const char *path, struct attributes *ret, struct err *err)
 {
-    CLEANUP(attributes_clear) struct attributes found = {0};
+    CLEANUP_ATTRIBUTES struct attributes found = {0};
     struct stat st;
 
     if (stat(path, &st) < 0)

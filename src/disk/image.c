@@ -11,7 +11,7 @@
 #include "disk/format.h"
 #include "disk/local.h"
 
-/* libvirt's own limit; an image that is its own backing file ends here. */
+/* libvirt's own limit. */
 #define MAX_CHAIN 200
 
 /* In the head of a VDI image: type 1 grows, 2 is static. Little-endian. */
@@ -115,6 +115,14 @@ static int next_in_chain(const struct json *json, char **ret_path, const struct 
     return 0;
 }
 
+static bool is_in_chain(const struct disk_info *info, const char *path)
+{
+    for (unsigned i = 0; i < info->chain_length; i++)
+        if (strcmp(info->chain_paths[i], path) == 0)
+            return true;
+    return false;
+}
+
 static void add_to_chain(struct disk_info *info, const char *path)
 {
     info->chain_paths =
@@ -159,6 +167,9 @@ int disk_inspect(const char *path, const char *format_name, struct disk_info *re
         return err_prefix(err, "%s", path);
     while (current) {
         CLEANUP_FREE char *next = NULL;
+        if (is_in_chain(&info, current))
+            return err_set(err, ERR_UNSUPPORTED, "%s: its backing chain leads back to '%s'", path,
+                           current);
         if (info.chain_length == MAX_CHAIN)
             return err_set(err, ERR_UNSUPPORTED, "%s: its backing chain has more than %d images",
                            path, MAX_CHAIN);

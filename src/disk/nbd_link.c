@@ -22,6 +22,7 @@
 
 struct piece { /* a request under way */
     struct nbd_link *link;
+    const char *what; /* "cannot read", for the error */
     uint64_t offset;
     bool busy;
 };
@@ -40,7 +41,7 @@ struct nbd_link {
     struct piece pieces[MAX_UNDER_WAY];
     unsigned under_way;
     int failed_errno; /* of the failed piece with the lowest offset; 0: none */
-    uint64_t failed_offset;
+    struct piece failed;
 
     uint64_t map_start; /* the extents cover [map_start, extents[extent_count - 1].end) */
     struct extent *extents;
@@ -128,23 +129,33 @@ static int piece_done(void *opaque, int *error)
     struct piece *piece = opaque;
     struct nbd_link *link = piece->link;
 
-    if (*error && (!link->failed_errno || piece->offset < link->failed_offset)) {
+    if (*error && (!link->failed_errno || piece->offset < link->failed.offset)) {
         link->failed_errno = *error;
-        link->failed_offset = piece->offset;
+        link->failed = *piece;
     }
     piece->busy = false;
     link->under_way--;
     return 1; /* retire the command; the error was noted */
 }
 
-static struct piece *free_piece(struct nbd_link *link, uint64_t offset)
+/* One of the free ones, under way from now on. */
+static struct piece *begin_piece(struct nbd_link *link, const char *what, uint64_t offset)
 {
     size_t i = 0;
 
     while (link->pieces[i].busy)
         i++;
-    link->pieces[i] = (struct piece){link, offset, true};
+    link->pieces[i] = (struct piece){link, what, offset, true};
+    link->under_way++;
     return &link->pieces[i];
+}
+
+/* It could not be sent. */
+static int drop_piece(struct piece *piece, struct err *err)
+{
+    piece->busy = false;
+    piece->link->under_way--;
+    return nbd_failure(piece->link, piece->what, err);
 }
 
 static int queue(struct nbd_link *link, uint64_t offset, void *read_to, const void *write_from,
@@ -161,18 +172,15 @@ static int queue(struct nbd_link *link, uint64_t offset, void *read_to, const vo
                 return -1;
             continue;
         }
-        struct piece *piece = free_piece(link, offset + at);
+        struct piece *piece =
+            begin_piece(link, read_to ? "cannot read" : "cannot write", offset + at);
         nbd_completion_callback done = {.callback = piece_done, .user_data = piece};
-        link->under_way++;
         int64_t cookie =
             read_to ? nbd_aio_pread(link->nbd, (char *)read_to + at, part, offset + at, done, 0)
                     : nbd_aio_pwrite(link->nbd, (const char *)write_from + at, part, offset + at,
                                      done, 0);
-        if (cookie < 0) {
-            piece->busy = false;
-            link->under_way--;
-            return nbd_failure(link, "cannot send an NBD request", err);
-        }
+        if (cookie < 0)
+            return drop_piece(piece, err);
         at += part;
     }
     return 0;
@@ -200,23 +208,22 @@ int nbd_link_settle(struct nbd_link *link, struct err *err)
         return 0;
     int failed_errno = link->failed_errno;
     link->failed_errno = 0;
-    return err_set_errno(err, failed_errno, "at offset %" PRIu64, link->failed_offset);
+    if (nbd_aio_is_dead(link->nbd) || nbd_aio_is_closed(link->nbd)) {
+        link->broken = true;
+        return check_usable(link, err);
+    }
+    return err_set_errno(err, failed_errno, "%s at byte %" PRIu64, link->failed.what,
+                         link->failed.offset);
 }
 
 int nbd_link_flush(struct nbd_link *link, struct err *err)
 {
-    struct piece *piece;
-
     if (nbd_link_settle(link, err) < 0)
         return -1;
-    piece = free_piece(link, 0);
-    link->under_way++;
+    struct piece *piece = begin_piece(link, "cannot flush", 0);
     nbd_completion_callback done = {.callback = piece_done, .user_data = piece};
-    if (nbd_aio_flush(link->nbd, done, 0) < 0) {
-        piece->busy = false;
-        link->under_way--;
-        return nbd_failure(link, "cannot send an NBD request", err);
-    }
+    if (nbd_aio_flush(link->nbd, done, 0) < 0)
+        return drop_piece(piece, err);
     return nbd_link_settle(link, err);
 }
 
@@ -248,7 +255,7 @@ static int note_extents(void *opaque, const char *context, uint64_t offset, uint
 
 static int ask_map(struct nbd_link *link, uint64_t offset, struct err *err)
 {
-    struct piece *piece = free_piece(link, offset);
+    struct piece *piece = begin_piece(link, "cannot find the holes", offset);
     nbd_completion_callback done = {.callback = piece_done, .user_data = piece};
     nbd_extent_callback extents = {.callback = note_extents, .user_data = link};
     uint64_t span = link->size - offset < MAP_SPAN ? link->size - offset : MAP_SPAN;
@@ -256,12 +263,8 @@ static int ask_map(struct nbd_link *link, uint64_t offset, struct err *err)
     link->map_start = offset;
     link->extent_count = 0;
     link->last_extent = 0;
-    link->under_way++;
-    if (nbd_aio_block_status(link->nbd, span, offset, extents, done, 0) < 0) {
-        piece->busy = false;
-        link->under_way--;
-        return nbd_failure(link, "cannot ask which parts are holes", err);
-    }
+    if (nbd_aio_block_status(link->nbd, span, offset, extents, done, 0) < 0)
+        return drop_piece(piece, err);
     return nbd_link_settle(link, err);
 }
 

@@ -4,11 +4,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define NO_WINDOW UINT64_MAX
+#include "base/units.h"
 
+#define NO_WINDOW UINT64_MAX
+/* How far to look ahead where the kernel's own limit is not known, and at most. */
+#define UNKNOWN_READ_AHEAD (UINT64_C(4) << 20)
+#define MAX_READ_AHEAD (UINT64_C(64) << 20)
 /* A range goes out when it holds this many written bytes, or when the next write
  * is far from it. Holes in between cost nothing. */
 #define WRITE_WINDOW (UINT64_C(8) << 20)
@@ -23,21 +30,51 @@ struct page_cache {
     int fd;
     uint64_t size;
     uint64_t page_size;
-    struct window current;
-    struct window ahead;
+    uint64_t current;       /* index of the window that is being read */
+    size_t window_count;    /* it and those that the kernel may read ahead into */
+    struct window *windows; /* that of index i is at i % window_count */
 };
+
+/* How many bytes the kernel reads ahead of this file at most. */
+static uint64_t read_ahead_limit(int fd)
+{
+    static const char *const places[][2] = {
+        {"/sys/dev/block", "queue/read_ahead_kb"},
+        {"/sys/dev/block", "../queue/read_ahead_kb"}, /* of a partition */
+        {"/sys/class/bdi", "read_ahead_kb"},
+    };
+    struct stat st;
+    unsigned kib = 0;
+
+    if (fstat(fd, &st) < 0)
+        return UNKNOWN_READ_AHEAD;
+    dev_t dev = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+        CLEANUP_FREE char *path =
+            mem_printf("%s/%u:%u/%s", places[i][0], major(dev), minor(dev), places[i][1]);
+        CLEANUP_FCLOSE FILE *file = fopen(path, "re");
+        if (file && fscanf(file, "%u", &kib) == 1)
+            return (uint64_t)kib << 10 < MAX_READ_AHEAD ? (uint64_t)kib << 10 : MAX_READ_AHEAD;
+    }
+    return UNKNOWN_READ_AHEAD;
+}
 
 struct page_cache *page_cache_new(int fd, uint64_t size)
 {
     struct page_cache *cache = mem_alloc(sizeof(*cache));
-    size_t pages;
+    /* Sequential reading doubles the limit, and while one stretch of that length is
+     * used up the next one is under way. */
+    uint64_t ahead = 4 * read_ahead_limit(fd);
 
     cache->fd = fd;
     cache->size = size;
     cache->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
-    pages = PAGE_CACHE_WINDOW / cache->page_size;
-    cache->current = (struct window){NO_WINDOW, mem_alloc(pages)};
-    cache->ahead = (struct window){NO_WINDOW, mem_alloc(pages)};
+    cache->current = NO_WINDOW;
+    cache->window_count = (size_t)units_div_up(ahead, PAGE_CACHE_WINDOW) + 2;
+    cache->windows = mem_array(cache->window_count, sizeof(*cache->windows));
+    for (size_t i = 0; i < cache->window_count; i++)
+        cache->windows[i] =
+            (struct window){NO_WINDOW, mem_alloc(PAGE_CACHE_WINDOW / cache->page_size)};
     posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     return cache;
 }
@@ -92,28 +129,27 @@ void page_cache_enter(struct page_cache *cache, uint64_t offset)
 {
     uint64_t index = offset / PAGE_CACHE_WINDOW;
 
-    if (cache->current.index == index)
+    if (cache->current == index)
         return;
-    drop(cache, &cache->current);
-    if (cache->ahead.index == index) {
-        struct window spare = cache->current;
-        cache->current = cache->ahead;
-        cache->ahead = spare;
-    } else {
-        drop(cache, &cache->ahead);
-        look(cache, &cache->current, index);
+    cache->current = index;
+    for (uint64_t i = index; i < index + cache->window_count; i++) {
+        struct window *window = &cache->windows[i % cache->window_count];
+        if (window->index == i)
+            continue;
+        drop(cache, window);
+        look(cache, window, i);
     }
-    look(cache, &cache->ahead, index + 1);
 }
 
 void page_cache_free(struct page_cache *cache)
 {
     if (!cache)
         return;
-    drop(cache, &cache->current);
-    drop(cache, &cache->ahead);
-    free(cache->current.in);
-    free(cache->ahead.in);
+    for (size_t i = 0; i < cache->window_count; i++) {
+        drop(cache, &cache->windows[i]);
+        free(cache->windows[i].in);
+    }
+    free(cache->windows);
     free(cache);
 }
 

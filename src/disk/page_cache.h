@@ -12,8 +12,8 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 
-/* Reading goes through windows of this size: what of a window is cached is found
- * out before the window in front of it is read, because the kernel reads ahead. */
+/* Reading goes through windows of this size. What of a window is cached is found out
+ * before we come so near to it that the kernel reads ahead into it. */
 #define PAGE_CACHE_WINDOW (UINT64_C(8) << 20)
 
 struct page_cache;

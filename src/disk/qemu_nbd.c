@@ -212,7 +212,8 @@ static int launch_process(struct launch *launch, pid_t *ret_pid, struct err *err
     if (io_read_some(status_in, &failure, sizeof(failure), &got, NULL) == 0 &&
         got == sizeof(failure)) {
         waitpid(pid, NULL, 0);
-        return err_set_errno(err, failure, "%s: cannot run it", launch->argv[0]);
+        err_set_errno(err, failure, "%s: cannot run it", launch->argv[0]);
+        return err_append(err, "it is part of QEMU's tools (qemu-utils, qemu-img)");
     }
     *ret_pid = pid;
     return 0;

@@ -82,7 +82,7 @@ int disk_reader_read(struct disk_reader *reader, uint64_t offset, void *data, si
     if (check_range(reader, offset, len, err) < 0)
         return -1;
     if (reader->kind->read(reader, offset, data, len, err) < 0)
-        return err_prefix(err, "%s: cannot read", reader->path);
+        return err_prefix(err, "%s", reader->path);
     return 0;
 }
 

@@ -4,7 +4,12 @@
  * block devices are read directly, other formats through `qemu-nbd -r` with the
  * format named. Files are locked as QEMU locks them for reading, so that a guest
  * can't start on them in the middle (busy if one has); block devices can't be
- * locked against QEMU.
+ * locked against QEMU. The backing chain of an image is locked with it.
+ *
+ * A reader is used by the thread that opened it, which must live as long: its
+ * qemu-nbd ends with that thread. The host's page cache is left as it was found.
+ * Errors begin with the path and name the byte. Calls that wait for qemu-nbd end
+ * early (cancelled) when a signal asks us to stop.
  */
 #pragma once
 
@@ -17,6 +22,7 @@
 
 struct disk_reader;
 
+/* Refused beside what disk_inspect refuses: encrypted images (unsupported). */
 int disk_reader_open(const char *path, const char *format, struct disk_reader **ret,
                      struct err *err);
 /* The export of that name of the NBD server that listens on the unix socket at
@@ -29,7 +35,8 @@ uint64_t disk_reader_size(const struct disk_reader *reader);
  * be read. Block devices: all must be read. */
 int disk_reader_map(struct disk_reader *reader, uint64_t offset, uint64_t *ret_len, bool *ret_zero,
                     struct err *err);
-/* Fills all of data; what is a hole reads as zeros. The error names the offset. */
+/* Fills all of data; what is a hole reads as zeros. Fast for large reads, of which
+ * parts are then read at the same time. */
 int disk_reader_read(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
                      struct err *err);
 /* Ends the connection of an export: reading fails from now on. Does nothing for other

@@ -1,18 +1,45 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Images of all other formats, through a read-only qemu-nbd, which locks them.
+ * Images of all other formats, through a read-only qemu-nbd.
  */
 #include "disk/reader_impl.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "disk/local.h"
 #include "disk/nbd_link.h"
+#include "disk/qemu_lock.h"
 #include "disk/qemu_nbd.h"
 
 struct nbd_reader {
     struct disk_reader base;
     struct qemu_nbd *server;
     struct nbd_link *link;
+    int *lock_fds; /* of each image in the chain */
+    unsigned lock_count;
 };
+
+static void unlock_chain(struct nbd_reader *nbd)
+{
+    for (unsigned i = 0; i < nbd->lock_count; i++)
+        close(nbd->lock_fds[i]);
+    free(nbd->lock_fds);
+}
+
+/* qemu-nbd locks the image itself, but lets others write to a backing file. */
+static int lock_chain(struct nbd_reader *nbd, const struct disk_info *info, struct err *err)
+{
+    nbd->lock_fds = mem_array(info->chain_length, sizeof(*nbd->lock_fds));
+    for (unsigned i = 0; i < info->chain_length; i++) {
+        CLEANUP_LOCAL struct local_file file = LOCAL_FILE_INIT;
+        if (local_open(info->chain_paths[i], O_RDONLY, &file, err) < 0 ||
+            qemu_lock_read(file.fd, err) < 0)
+            return i == 0 ? -1 : err_prefix(err, "backing file '%s'", info->chain_paths[i]);
+        nbd->lock_fds[nbd->lock_count++] = TAKE_FD(file.fd);
+    }
+    return 0;
+}
 
 static int explain(struct nbd_reader *nbd, struct err *err)
 {
@@ -47,6 +74,7 @@ static void close_nbd(struct disk_reader *reader)
 
     nbd_link_free(nbd->link);
     qemu_nbd_free(nbd->server);
+    unlock_chain(nbd);
     free(nbd);
 }
 
@@ -60,24 +88,31 @@ static bool chain_can_direct(const struct disk_info *info)
     return true;
 }
 
+static int connect_server(struct nbd_reader *nbd, const struct qemu_nbd_image *image,
+                          struct err *err)
+{
+    int socket = -1;
+
+    if (qemu_nbd_start(image, &nbd->server, &socket, err) < 0)
+        return -1;
+    if (nbd_link_open(socket, "", &nbd->link, err) < 0)
+        return qemu_nbd_explain(nbd->server, err);
+    nbd->base.size = nbd_link_size(nbd->link);
+    return 0;
+}
+
 int disk_reader_open_nbd(const char *path, const struct format *format,
                          const struct disk_info *info, struct disk_reader **ret, struct err *err)
 {
-    CLEANUP(qemu_nbd_freep) struct qemu_nbd *server = NULL;
     struct qemu_nbd_image image = {path, format->qemu, .read_only = true,
                                    .direct = chain_can_direct(info)};
-    struct nbd_link *link = NULL;
-    int socket = -1;
-
-    if (qemu_nbd_start(&image, &server, &socket, err) < 0)
-        return -1;
-    if (nbd_link_open(socket, "", &link, err) < 0)
-        return qemu_nbd_explain(server, err);
     struct nbd_reader *nbd = mem_alloc(sizeof(*nbd));
+
     nbd->base.kind = &nbd_kind;
-    nbd->base.size = nbd_link_size(link);
-    nbd->server = TAKE_PTR(server);
-    nbd->link = link;
+    if (lock_chain(nbd, info, err) < 0 || connect_server(nbd, &image, err) < 0) {
+        close_nbd(&nbd->base);
+        return -1;
+    }
     *ret = &nbd->base;
     return 0;
 }

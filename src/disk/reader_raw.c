@@ -20,6 +20,21 @@ struct raw_reader {
     struct page_cache *cache;
 };
 
+/* Behind the file's end there is no data, but no hole of the image either. */
+static int check_size(const struct disk_reader *reader, int fd, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return err_set_errno(err, errno, "cannot look at it");
+    if ((uint64_t)st.st_size < reader->size)
+        return err_set(err, ERR_IO,
+                       "the image has become shorter meanwhile: %" PRIu64
+                       " bytes instead of %" PRIu64,
+                       (uint64_t)st.st_size, reader->size);
+    return 0;
+}
+
 static int map_file(struct disk_reader *reader, uint64_t offset, uint64_t *ret_len, bool *ret_zero,
                     struct err *err)
 {
@@ -28,8 +43,10 @@ static int map_file(struct disk_reader *reader, uint64_t offset, uint64_t *ret_l
     off_t data = lseek(fd, (off_t)offset, SEEK_DATA);
 
     if (data < 0 && errno != ENXIO && errno != EINVAL && errno != EOPNOTSUPP)
-        return err_set_errno(err, errno, "cannot find the holes at offset %" PRIu64, offset);
+        return err_set_errno(err, errno, "cannot find the holes at byte %" PRIu64, offset);
     bool unknown = data < 0 && errno != ENXIO;
+    if (data < 0 && !unknown && check_size(reader, fd, err) < 0)
+        return -1;
     *ret_zero = !unknown && data != (off_t)offset;
     if (*ret_zero && data >= 0 && (uint64_t)data < end)
         end = (uint64_t)data;
@@ -63,9 +80,11 @@ static int read_raw(struct disk_reader *reader, uint64_t offset, void *data, siz
         size_t got = 0;
         page_cache_enter(raw->cache, from);
         if (io_pread_some(raw->file.fd, (char *)data + at, part, from, &got, err) < 0)
-            return err_prefix(err, "at offset %" PRIu64, from);
+            return -1;
         if (got < part)
-            return err_set(err, ERR_IO, "at offset %" PRIu64 ": it has become shorter meanwhile",
+            return err_set(err, ERR_IO,
+                           "cannot read at byte %" PRIu64
+                           ": the image has become shorter meanwhile",
                            from + got);
         at += part;
     }

@@ -133,11 +133,7 @@ int disk_writer_write(struct disk_writer *writer, uint64_t offset, const void *d
     int result = write_runs(writer, offset, data, len, err);
     if (writer->kind->settle && writer->kind->settle(writer, result < 0 ? NULL : err) < 0)
         result = -1;
-    if (result < 0) {
-        err_prefix(err, "cannot write");
-        return explain(writer->path, &writer->file, writer->size, err);
-    }
-    return 0;
+    return result < 0 ? explain(writer->path, &writer->file, writer->size, err) : 0;
 }
 
 int disk_writer_zero(struct disk_writer *writer, uint64_t offset, uint64_t len, struct err *err)
@@ -146,7 +142,6 @@ int disk_writer_zero(struct disk_writer *writer, uint64_t offset, uint64_t len, 
         return -1;
     if (!writer->kind->zero || writer->kind->zero(writer, offset, len, err) == 0)
         return 0;
-    err_prefix(err, "cannot write zeros");
     return explain(writer->path, &writer->file, writer->size, err);
 }
 

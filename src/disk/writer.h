@@ -2,6 +2,7 @@
  *
  * Writing a restored disk: a new image file of any format qemu-img creates and
  * qemu-nbd writes, or an existing block device. Errors begin with the path.
+ * A writer is used by the thread that made it, which must live as long.
  */
 #pragma once
 

@@ -47,10 +47,8 @@ static int finish_nbd(struct disk_writer *writer, struct err *err)
 {
     struct nbd_writer *nbd = (struct nbd_writer *)writer;
 
-    if (nbd_link_flush(nbd->link, err) < 0) {
-        explain(nbd, err);
-        return err_prefix(err, "cannot flush");
-    }
+    if (nbd_link_flush(nbd->link, err) < 0)
+        return explain(nbd, err);
     if (nbd_link_shutdown(nbd->link, err) < 0 || qemu_nbd_finish(TAKE_PTR(nbd->server), err) < 0)
         return -1;
     /* qemu-nbd writes to the image's header when it closes it. */

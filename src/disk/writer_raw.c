@@ -38,7 +38,7 @@ static int write_raw(struct disk_writer *writer, uint64_t offset, const void *da
     struct raw_writer *raw = (struct raw_writer *)writer;
 
     if (io_pwrite(writer->file.fd, data, len, offset, err) < 0)
-        return err_prefix(err, "at offset %" PRIu64, offset);
+        return -1;
     return write_behind_add(&raw->behind, writer->file.fd, offset, len, err);
 }
 
@@ -65,7 +65,7 @@ static int zero_by_kernel(struct raw_writer *raw, uint64_t offset, uint64_t len,
             return -1;
         if (ioctl(raw->base.file.fd, BLKZEROOUT, range) < 0) {
             if (errno != EOPNOTSUPP && errno != ENOTTY && errno != EINVAL)
-                return err_set_errno(err, errno, "at offset %" PRIu64, offset);
+                return err_set_errno(err, errno, "cannot write zeros at byte %" PRIu64, offset);
             log_detail("%s: writes zeros itself: %s", raw->base.path, strerror(errno));
             raw->zeroing_fails = true;
             break;

@@ -137,6 +137,11 @@ static void add_disk(struct references *references, struct xml_node *disk, const
 
 /* ---- host devices -------------------------------------------------------------------------- */
 
+static const char *without_0x(const char *number)
+{
+    return strncmp(number, "0x", 2) == 0 ? number + 2 : number;
+}
+
 static char *join_attrs(const struct xml_node *node, const char *const names[4],
                         const char *const between[4])
 {
@@ -145,9 +150,7 @@ static char *join_attrs(const struct xml_node *node, const char *const names[4],
     for (size_t i = 0; i < 4 && names[i]; i++) {
         const char *value = xml_attr(node, names[i]);
         CLEANUP_FREE char *before = text;
-        if (value && strncmp(value, "0x", 2) == 0)
-            value += 2;
-        text = mem_printf("%s%s%s", before, between[i], value ? value : "?");
+        text = mem_printf("%s%s%s", before, between[i], value ? without_0x(value) : "?");
     }
     return text;
 }
@@ -166,7 +169,8 @@ static char *device_address(const struct xml_node *source)
     const char *name = adapter ? xml_attr(adapter, "name") : NULL;
 
     if (vendor && product && xml_attr(vendor, "id") && xml_attr(product, "id"))
-        return mem_printf("%s:%s", xml_attr(vendor, "id"), xml_attr(product, "id"));
+        return mem_printf("%s:%s", without_0x(xml_attr(vendor, "id")),
+                          without_0x(xml_attr(product, "id")));
     if (name)
         return mem_strdup(name);
     if (address && xml_attr(address, "uuid"))

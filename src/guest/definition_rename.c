@@ -48,8 +48,9 @@ static bool has_form(const char *text, const char *form)
 
 static int check_name(const char *name, struct err *err)
 {
-    if (*name == '\0' || strpbrk(name, "/\n") || !xml_text_valid(name))
-        return err_set(err, ERR_USAGE, "'%s' can't be a guest's name", name);
+    if (*name == '\0' || strpbrk(name, "/\t\r\n") || !xml_text_valid(name))
+        return err_set(err, ERR_USAGE,
+                       "a guest's name must be UTF-8 text without '/' and control characters");
     return 0;
 }
 

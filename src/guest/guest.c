@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "base/xml.h"
 #include "guest/connection.h"
+#include "guest/definition.h"
 #include "guest/libvirt_error.h"
 
 struct guest *guest_new(struct hypervisor *hypervisor, virDomainPtr domain)
@@ -149,14 +151,36 @@ int guest_get_xml(struct guest *guest, enum guest_xml_kind kind, char **ret_xml,
 
 /* ---- changing it --------------------------------------------------------------------------------- */
 
+/* libvirt has no code of its own for a name or UUID that another guest has. */
+static bool clashes(struct hypervisor *hypervisor, const char *xml)
+{
+    CLEANUP(xml_freep) struct xml_doc *doc = xml_parse(xml, strlen(xml), NULL);
+
+    if (!doc)
+        return false;
+    CLEANUP_FREE char *name = definition_name(doc);
+    CLEANUP_FREE char *uuid = definition_uuid(doc);
+    CLEANUP(guest_freep) struct guest *namesake = NULL;
+    CLEANUP(guest_freep) struct guest *twin = NULL;
+    if (name && guest_find(hypervisor, name, &namesake, NULL) == 0)
+        return !uuid || strcmp(guest_uuid(namesake), uuid) != 0;
+    if (uuid && guest_find_uuid(hypervisor, uuid, &twin, NULL) == 0)
+        return !name || strcmp(guest_name(twin), name) != 0;
+    return false;
+}
+
 int guest_define(struct hypervisor *hypervisor, const char *xml, struct guest **ret,
                  struct err *err)
 {
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
     virDomainPtr domain = virDomainDefineXMLFlags(connection, xml, 0);
 
-    if (!domain)
-        return libvirt_error(err, "cannot define the guest");
+    if (!domain) {
+        libvirt_error(err, "cannot define the guest");
+        if (err && clashes(hypervisor, xml))
+            err->kind = ERR_EXISTS;
+        return -1;
+    }
     *ret = guest_new(hypervisor, domain);
     return 0;
 }

@@ -44,23 +44,29 @@ int guest_find_uuid(struct hypervisor *hypervisor, const char *uuid, struct gues
 void guest_free(struct guest *guest);
 DEFINE_CLEANUP(struct guest *, guest_freep, guest_free)
 
-/* Saves memory to `path` (libvirt makes it) and stops the guest. Cancelled by a
- * signal: the guest is as it was, and there is no file; a signal that comes too
- * late to stop the save is left to the caller's quit_check. While another job
- * holds the guest, libvirt waits for it up to 30 s, then: busy. A save never ends
- * that other job. *ret_downtime_start_ms: the monotonic clock (units_now_ms) when
- * libvirt's event said that the guest has stopped; without the event, the time of
- * the call, which is earlier. */
+/* Saves memory to `path` (libvirt makes it) and stops the guest.
+ *   cancelled  a signal came: the guest is as it was, and there is no file; one that
+ *              comes too late to stop the save is left to the caller's quit_check
+ *   busy       a backup job is open on the guest (told at once), or another job has
+ *              not ended in the 30 s that libvirt waits for it; no job but our own
+ *              is ever aborted
+ *   transient  the connection to libvirt was lost and nobody knows whether libvirt
+ *              completes the save: the file may be all there is of the guest and
+ *              must not be removed
+ *   others     the guest is as it was, and there is no file
+ * *ret_downtime_start_ms: the monotonic clock (units_now_ms) when libvirt's event
+ * said that the guest has stopped; without the event, the time of the call. */
 int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_start_ms,
                struct err *err);
-/* The way back, with this XML instead of the image's own; running or paused as
- * asked, whatever the image says. Does not stop for signals. */
+/* The way back, with this XML instead of the image's own (NULL: with the image's
+ * own, the only one that Xen's driver takes, others are unsupported there);
+ * running or paused as asked, whatever the image says. Does not stop for signals. */
 int guest_restore(struct hypervisor *hypervisor, const char *path, const char *xml, bool running,
                   struct err *err);
 
 /* A new persistent guest. The XML is not validated against libvirt's schema, so
  * that what libvirt has once accepted comes back. A guest of the same name and
- * UUID gets this definition, another one of either is refused. */
+ * UUID gets this definition; if another guest has either: exists. */
 int guest_define(struct hypervisor *hypervisor, const char *xml, struct guest **ret,
                  struct err *err);
 /* Removes the definition, and what libvirt knows of its snapshots and checkpoints;

@@ -74,18 +74,33 @@ static void save(void *opaque)
         libvirt_error(&call->err, "%s", call->path);
 }
 
-/* While our call waits for its turn, the job that is there is somebody else's:
- * that one is not to be aborted. */
-static bool save_job_runs(virDomainPtr domain)
+/* While our call waits for its turn, the job that is there is somebody else's and
+ * older than the call. Aborting that one would be wrong. */
+static bool abort_own_save(virDomainPtr domain, uint64_t called_ms)
 {
     struct job job;
 
-    return job_read(domain, &job, NULL) == 0 && job.operation == VIR_DOMAIN_JOB_OPERATION_SAVE;
+    return job_read(domain, &job, NULL) == 0 && job.operation == VIR_DOMAIN_JOB_OPERATION_SAVE &&
+           job.elapsed_ms <= units_now_ms() - called_ms && virDomainAbortJob(domain) == 0;
+}
+
+/* Other jobs end by themselves; a backup job waits for the one who began it, and
+ * stays when that one is gone. */
+static int check_no_backup(virDomainPtr domain, struct err *err)
+{
+    struct job job;
+
+    if (job_read(domain, &job, NULL) < 0 || job.operation != VIR_DOMAIN_JOB_OPERATION_BACKUP)
+        return 0;
+    return err_set(err, ERR_BUSY,
+                   "a backup job is open on the guest; try again when it has ended, or end it with "
+                   "`virsh domjobabort \"%s\"` if it was left behind",
+                   virDomainGetName(domain));
 }
 
 /* Waits for the save to end; after a signal it is aborted as soon as its job is
  * there. The first abort that is accepted is the only one. */
-static bool wait_for_save(struct long_call *call, virDomainPtr domain)
+static bool wait_for_save(struct long_call *call, virDomainPtr domain, uint64_t called_ms)
 {
     bool signal_came = false;
     bool aborted = false;
@@ -96,8 +111,8 @@ static bool wait_for_save(struct long_call *call, virDomainPtr domain)
         if (event == LONG_CALL_ENDED)
             return aborted;
         signal_came = signal_came || event == LONG_CALL_SIGNAL;
-        if (signal_came && !aborted && save_job_runs(domain))
-            aborted = virDomainAbortJob(domain) == 0;
+        if (signal_came && !aborted)
+            aborted = abort_own_save(domain, called_ms);
     }
 }
 
@@ -105,13 +120,22 @@ static int save_in_thread(virDomainPtr domain, const char *path, struct err *err
 {
     struct save save_call = {.domain = domain, .path = path};
     struct long_call *call = NULL;
+    uint64_t called_ms = units_now_ms();
 
     if (long_call_start(save, &save_call, &call, err) < 0)
         return -1;
-    bool aborted = wait_for_save(call, domain);
+    bool aborted = wait_for_save(call, domain, called_ms);
     long_call_finish(call);
     if (save_call.result == 0)
         return 0;
+    /* libvirt goes on with the save without us. */
+    if (virConnectIsAlive(virDomainGetConnect(domain)) != 1) {
+        err_clear(&save_call.err);
+        return err_set(err, ERR_TRANSIENT,
+                       "the connection to libvirt was lost in the middle of the save; the guest "
+                       "may be saved in %s by now",
+                       path);
+    }
     if (aborted) {
         err_clear(&save_call.err);
         return quit_check(err);
@@ -125,7 +149,8 @@ int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_sta
     uint64_t asked_ms = units_now_ms();
     virDomainPtr domain CLEANUP_DOMAIN = NULL;
 
-    if (quit_check(err) < 0 || connection_domain(guest, &domain, err) < 0)
+    if (quit_check(err) < 0 || connection_domain(guest, &domain, err) < 0 ||
+        check_no_backup(domain, err) < 0)
         return -1;
     struct stop_time *stop_time = mem_alloc(sizeof(*stop_time));
     atomic_init(&stop_time->users, 1);
@@ -145,8 +170,10 @@ int guest_restore(struct hypervisor *hypervisor, const char *path, const char *x
 {
     unsigned flags = running ? VIR_DOMAIN_SAVE_RUNNING : VIR_DOMAIN_SAVE_PAUSED;
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
+    int result = virDomainRestoreFlags(connection, path, xml, flags);
 
-    if (virDomainRestoreFlags(connection, path, xml, flags) < 0)
-        return libvirt_error(err, "%s", path);
-    return 0;
+    /* Xen's driver knows no flag for what it does anyway when it is not to pause. */
+    if (result < 0 && running && libvirt_error_code() == VIR_ERR_INVALID_ARG)
+        result = virDomainRestoreFlags(connection, path, xml, 0);
+    return result < 0 ? libvirt_error(err, "%s", path) : 0;
 }

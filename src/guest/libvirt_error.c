@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/libvirt_error.h"
 
-#include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,7 +57,7 @@ static enum err_kind kind_of(const virError *error)
     if (errno_of(error))
         return kind_of_errno(errno_of(error));
     /* What a helper process of libvirt says has no code of its own. */
-    if (error->message && strstr(error->message, strerror(ENOSPC)))
+    if (error->message && strstr(error->message, "No space left on device"))
         return ERR_NO_SPACE;
     return ERR_IO;
 }

@@ -5,7 +5,8 @@
 #include "mtcp/pool_private.h"
 
 #include <assert.h>
-#include <inttypes.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/io.h"
@@ -52,12 +53,17 @@ static int check_result(struct run *run, const struct worker *worker, struct ite
     return 0;
 }
 
-static void keep_zeros(struct pool *pool, const void *data, size_t len)
+static int keep_zeros(struct pool *pool, const void *data, size_t len, struct err *err)
 {
+    uint8_t *zeros = malloc(len);
+
+    if (!zeros)
+        return err_set_errno(err, ENOMEM, "cannot keep the result of a zero chunk");
     free(pool->zeros);
-    pool->zeros = mem_alloc(len);
+    pool->zeros = zeros;
     memcpy(pool->zeros, data, len);
     pool->zeros_len = len;
+    return 0;
 }
 
 int deliver_take(struct run *run, size_t index, struct err *err)
@@ -70,8 +76,9 @@ int deliver_take(struct run *run, size_t index, struct err *err)
     if (check_result(run, worker, item, err) < 0)
         return -1;
     pool->idle_losses = 0;
-    if (item->zero && pool_raw_len(run->source, item->id) == pool->settings.chunk_size)
-        keep_zeros(pool, worker->output, worker->output_len);
+    if (item->zero && pool_raw_len(run->source, item->id) == pool->settings.chunk_size &&
+        keep_zeros(pool, worker->output, worker->output_len, err) < 0)
+        return -1;
     if (!run->sink->ordered || window_is_first(&pool->window, item)) {
         window_free_slot(&pool->window, item);
         item->state = ITEM_HELD;
@@ -89,11 +96,7 @@ int deliver_take(struct run *run, size_t index, struct err *err)
 
 static int put(struct run *run, const struct chunk_output *output, struct err *err)
 {
-    uint64_t start = pool_now_ns();
-    int status = run->sink->put(run->sink->opaque, output, err);
-
-    run->sink_ns += pool_now_ns() - start;
-    if (status < 0)
+    if (run->sink->put(run->sink->opaque, output, err) < 0)
         return -1;
     run->chunks++;
     run->zero_chunks += output->zero;
@@ -124,7 +127,8 @@ static int put_decoded_zero(struct run *run, uint64_t id, struct err *err)
     if (raw_len == pool->settings.chunk_size) {
         if (!pool->zeros) {
             digest_of_zeros(raw_len, own);
-            keep_zeros(pool, own, DIGEST_SIZE);
+            if (keep_zeros(pool, own, DIGEST_SIZE, err) < 0)
+                return -1;
         }
         output.sha256 = pool->zeros;
     } else {
@@ -204,8 +208,12 @@ int deliver_put(struct run *run, bool *ret_put, struct err *err)
         struct item *item = &window->items[i];
         if (!is_ready(run->pool, item))
             continue;
+        uint64_t start = pool_now_ns();
+        int status =
+            item->state == ITEM_ZEROS ? put_zeros(run, item, err) : put_result(run, item, err);
+        run->sink_ns += pool_now_ns() - start;
         *ret_put = true;
-        return item->state == ITEM_ZEROS ? put_zeros(run, item, err) : put_result(run, item, err);
+        return status;
     }
     return 0;
 }

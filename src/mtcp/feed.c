@@ -9,27 +9,15 @@
 
 #include "base/quit.h"
 
-static int look(struct run *run, uint64_t id, enum chunk_kind *ret_kind, struct err *err)
-{
-    uint64_t start = pool_now_ns();
-    int status = run->source->look(run->source->opaque, id, ret_kind, err);
-
-    run->source_ns += pool_now_ns() - start;
-    return status;
-}
-
 /* Reads a chunk into the worker's input area. */
 static int read_chunk(struct run *run, struct worker *worker, uint64_t id, size_t *ret_len,
                       enum chunk_kind *ret_kind, struct err *err)
 {
-    uint64_t start = pool_now_ns();
     enum chunk_kind kind = CHUNK_DATA;
     size_t len = 0;
-    int status = run->source->read(run->source->opaque, id, worker->input, worker->input_size, &len,
-                                   &kind, err);
 
-    run->source_ns += pool_now_ns() - start;
-    if (status < 0)
+    if (run->source->read(run->source->opaque, id, worker->input, worker->input_size, &len, &kind,
+                          err) < 0)
         return -1;
     bool fits = run->pool->settings.decode ? len > 0 && len <= worker->input_size
                                            : len == pool_raw_len(run->source, id);
@@ -74,7 +62,7 @@ static int next_chunk(struct run *run, struct worker *worker, uint64_t *ret_id, 
         size_t len = 0;
         if (id == run->source->count || window_full(&pool->window))
             return 0;
-        if (look(run, id, &kind, err) < 0)
+        if (run->source->look(run->source->opaque, id, &kind, err) < 0)
             return -1;
         if (kind == CHUNK_DATA && read_chunk(run, worker, id, &len, &kind, err) < 0)
             return -1;
@@ -93,78 +81,88 @@ static int next_chunk(struct run *run, struct worker *worker, uint64_t *ret_id, 
     return 0;
 }
 
-static struct worker *any_worker(struct pool *pool)
+/* A child whose chunk has failed, or the new one in its place, is kept for that
+ * chunk until it is given: whatever becomes of the others, it can be done. */
+static bool is_reserved(const struct pool *pool, size_t worker)
+{
+    const struct window *window = &pool->window;
+
+    for (size_t i = 0; i < window->count; i++) {
+        if (window->items[i].state == ITEM_WAITING && window->items[i].worker == worker)
+            return true;
+    }
+    return false;
+}
+
+static struct worker *free_worker(struct pool *pool)
 {
     for (size_t i = 0; i < pool->worker_count; i++) {
-        if (worker_can_take(&pool->workers[i]))
+        if (worker_can_take(&pool->workers[i]) && !is_reserved(pool, i))
             return &pool->workers[i];
     }
     return NULL;
 }
 
-/* A chunk that has failed goes to another child than the one that failed, if one
- * can take it or is on the way to be able to; else to the same. Children with a
- * result that waits for its turn may wait for this very chunk: they don't count. */
-static struct worker *another_worker(struct pool *pool, size_t failed)
+/* Who is to try a failed chunk again, NULL if that is to be seen later. After a
+ * death the new child in the same place: whatever killed the first may be about
+ * to reach the others too. After E another child, if one can take it or is on the
+ * way to be able to. One whose result waits for its turn is not: it may be waiting
+ * for this very chunk. */
+static struct worker *next_worker(struct pool *pool, const struct item *item)
 {
+    struct worker *own = &pool->workers[item->worker];
     bool wait = false;
 
-    for (size_t i = 0; i < pool->worker_count; i++) {
-        if (i == failed)
+    for (size_t i = 0; i < pool->worker_count && !item->renewed; i++) {
+        if (i == item->worker || is_reserved(pool, i))
             continue;
         if (worker_can_take(&pool->workers[i]))
             return &pool->workers[i];
         wait = wait || pool->workers[i].state != WORKER_DONE;
     }
-    return !wait && worker_can_take(&pool->workers[failed]) ? &pool->workers[failed] : NULL;
+    return !wait && worker_can_take(own) ? own : NULL;
 }
 
-/* Gives the first failed chunk once more. *ret_given is false when it has to wait. */
-static int feed_again(struct run *run, struct item *item, bool *ret_given, struct err *err)
+static int feed_again(struct run *run, struct item *item, struct worker *worker, struct err *err)
 {
-    struct pool *pool = run->pool;
-    struct worker *worker = another_worker(pool, item->worker);
     enum chunk_kind kind = item->zero ? CHUNK_ZERO : CHUNK_DATA;
     size_t len = 0;
 
-    *ret_given = worker != NULL;
-    if (!worker)
-        return 0;
     if (kind == CHUNK_DATA && read_chunk(run, worker, item->id, &len, &kind, err) < 0)
         return -1;
     if (kind == CHUNK_ZERO)
         len = fill_zeros(run, worker, item->id);
     item->state = ITEM_WORKING;
-    item->worker = (size_t)(worker - pool->workers);
+    item->worker = (size_t)(worker - run->pool->workers);
     worker_give(worker, item->id, len);
     return 0;
 }
 
-int feed_workers(struct run *run, bool *ret_more, struct err *err)
+/* Chunks that have failed go before new ones. */
+static int feed_failed(struct run *run, struct err *err)
 {
     struct pool *pool = run->pool;
 
-    *ret_more = false;
-    for (;;) {
-        struct item *waiting = window_waiting(&pool->window);
+    for (size_t i = 0; i < pool->window.count; i++) {
+        struct item *item = &pool->window.items[i];
+        struct worker *worker = item->state == ITEM_WAITING ? next_worker(pool, item) : NULL;
+        if (worker && feed_again(run, item, worker, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int feed_new(struct run *run, bool *ret_more, struct err *err)
+{
+    struct pool *pool = run->pool;
+    struct worker *worker;
+
+    while ((worker = free_worker(pool))) {
         uint64_t id = 0;
         size_t len = 0;
-        bool given = false, zero = false;
+        bool zero = false;
 
-        if (quit_check(err) < 0)
-            return -1;
-        if (waiting) {
-            /* nothing new before it: the last child that could take it might be lost to it */
-            if (feed_again(run, waiting, &given, err) < 0)
-                return -1;
-            if (!given)
-                return 0;
-            continue;
-        }
-        struct worker *worker = any_worker(pool);
-        if (!worker)
-            return 0;
-        if (next_chunk(run, worker, &id, &len, &zero, err) < 0)
+        if (quit_check(err) < 0 || next_chunk(run, worker, &id, &len, &zero, err) < 0)
             return -1;
         if (len == 0) {
             *ret_more = run->next_id < run->source->count && !window_full(&pool->window);
@@ -175,4 +173,15 @@ int feed_workers(struct run *run, bool *ret_more, struct err *err)
         item->zero = zero;
         worker_give(worker, id, len);
     }
+    return 0;
+}
+
+int feed_workers(struct run *run, bool *ret_more, struct err *err)
+{
+    uint64_t start = pool_now_ns();
+
+    *ret_more = false;
+    int status = feed_failed(run, err) < 0 ? -1 : feed_new(run, ret_more, err);
+    run->source_ns += pool_now_ns() - start;
+    return status;
 }

@@ -116,18 +116,19 @@ static int end_run(struct err *err, enum err_kind kind, const char *text)
     return err_set(err, kind, "%s", text);
 }
 
-/* A chunk has failed: once is forgiven. */
-static int fail_chunk(struct run *run, struct item *item, enum err_kind kind, const char *why,
+/* A chunk has failed: once is forgiven. died: with its child. */
+static int fail_chunk(struct run *run, struct item *item, bool died, const char *why,
                       struct err *err)
 {
     item->failures++;
     if (item->failures > 1) {
         CLEANUP_FREE char *text = mem_printf("chunk %" PRIu64 " (from byte %" PRIu64 "): %s",
                                              item->id, item->id * run->source->chunk_size, why);
-        return end_run(err, kind, text);
+        return end_run(err, !died && run->pool->settings.decode ? ERR_CORRUPT : ERR_IO, text);
     }
     window_free_slot(&run->pool->window, item);
     item->state = ITEM_WAITING;
+    item->renewed = died;
     return 0;
 }
 
@@ -140,7 +141,7 @@ static int take_error(struct run *run, size_t index, struct err *err)
         mem_printf("child process %d: %s", (int)worker->child.pid, worker->text);
 
     assert(item && item->id == worker->id);
-    return fail_chunk(run, item, run->pool->settings.decode ? ERR_CORRUPT : ERR_IO, why, err);
+    return fail_chunk(run, item, false, why, err);
 }
 
 /* The child has died, or (broke: how) is not to be trusted any more. Another one
@@ -158,7 +159,7 @@ static int lose_worker(struct run *run, size_t index, const struct err *broke, s
         return -1;
     CLEANUP_FREE char *why =
         mem_printf("child process %d: %s", (int)pid, broke ? broke->text : end);
-    if (item && fail_chunk(run, item, ERR_IO, why, err) < 0)
+    if (item && fail_chunk(run, item, true, why, err) < 0)
         return -1;
     if (!item && ++pool->idle_losses > 2 * pool->worker_count + 2)
         return end_run(err, ERR_IO, why);

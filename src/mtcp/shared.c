@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-/* Both areas start on a page, so that none shares one with the other's writer. */
+/* The output area starts on a page of its own, whatever size the machine's have. */
 #define PAGE_SIZE_MAX ((size_t)65536)
 
 static size_t round_up(size_t size)

@@ -102,6 +102,10 @@ int spawner_fork(struct spawner *spawner, const struct child_settings *settings,
     CLEANUP_CLOSE int memory = fds[1];
     if (status < 0)
         return -1;
+    if (sock < 0 || (answer.shared_size > 0 && memory < 0)) {
+        spawner_wait(spawner, answer.pid, 0, NULL, NULL);
+        return err_set_errno(err, EMFILE, "cannot take over the socket of a child process");
+    }
     if (answer.shared_size > 0) {
         shared = mmap(NULL, answer.shared_size, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
         if (shared == MAP_FAILED) {

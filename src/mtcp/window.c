@@ -81,15 +81,6 @@ struct item *window_of_worker(struct window *window, size_t worker)
     return NULL;
 }
 
-struct item *window_waiting(struct window *window)
-{
-    for (size_t i = 0; i < window->count; i++) {
-        if (window->items[i].state == ITEM_WAITING)
-            return &window->items[i];
-    }
-    return NULL;
-}
-
 bool window_take_slot(struct window *window, struct item *item)
 {
     for (size_t i = 0; item->slot == WINDOW_NO_SLOT && i < window->slot_count; i++) {

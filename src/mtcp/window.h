@@ -30,6 +30,7 @@ struct item {
     bool zero; /* known to be all zeros, but a child makes its result */
     unsigned failures;
     size_t worker; /* who has it, or (ITEM_WAITING) who has failed */
+    bool renewed;  /* ITEM_WAITING: that worker has a new child since */
     size_t slot;   /* kept for it, or WINDOW_NO_SLOT */
     size_t len;    /* ITEM_KEPT: of the result in the slot */
     uint8_t sha256[DIGEST_SIZE];
@@ -60,8 +61,6 @@ void window_remove(struct window *window, struct item *item);
 bool window_is_first(const struct window *window, const struct item *item);
 /* The item that this worker has, or NULL. */
 struct item *window_of_worker(struct window *window, size_t worker);
-/* The first item that has failed and waits for a child, or NULL. */
-struct item *window_waiting(struct window *window);
 
 /* Reserves a slot for the item; false if all are taken. */
 bool window_take_slot(struct window *window, struct item *item);

@@ -81,18 +81,27 @@ static void send_message(struct worker *worker, char command, const uint8_t *dat
     worker_flush(worker);
 }
 
+/* What is left of head and data; returns the number of pieces. */
+static size_t gather(struct worker *worker, struct iovec iov[static 2])
+{
+    size_t count = 0, data_done = 0;
+
+    if (worker->out_done < worker->out_head_len)
+        iov[count++] = (struct iovec){worker->out_head + worker->out_done,
+                                      worker->out_head_len - worker->out_done};
+    else
+        data_done = worker->out_done - worker->out_head_len;
+    if (worker->out_data)
+        iov[count++] = (struct iovec){(uint8_t *)(uintptr_t)worker->out_data + data_done,
+                                      worker->out_len - worker->out_head_len - data_done};
+    return count;
+}
+
 void worker_flush(struct worker *worker)
 {
     while (worker->out_done < worker->out_len) {
-        size_t head_left =
-            worker->out_done < worker->out_head_len ? worker->out_head_len - worker->out_done : 0;
-        size_t data_done = worker->out_done + head_left - worker->out_head_len;
-        struct iovec iov[2] = {
-            {worker->out_head + worker->out_head_len - head_left, head_left},
-            {(uint8_t *)(uintptr_t)worker->out_data + data_done,
-             worker->out_len - worker->out_head_len - data_done},
-        };
-        struct msghdr message = {.msg_iov = iov, .msg_iovlen = worker->out_data ? 2 : 1};
+        struct iovec iov[2];
+        struct msghdr message = {.msg_iov = iov, .msg_iovlen = gather(worker, iov)};
         ssize_t sent = sendmsg(worker->child.sock, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno == EINTR)
             continue;

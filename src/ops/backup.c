@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/quit.h"
+#include "guest/definition.h"
 #include "ops/recover.h"
 #include "ops/select.h"
 #include "ops/state_dir.h"
@@ -29,6 +30,58 @@ static int choose(const struct backup_options *options, const struct guests *gue
     return select_names(names, guests->count, &options->domains, &options->exclude_domains,
                         "the hypervisor", ret_chosen, err);
 }
+
+/* ---- --exclude-disk ------------------------------------------------------------------ */
+
+static bool guest_has_target(struct guest *guest, const char *target)
+{
+    static const enum guest_xml_kind kinds[] = {GUEST_XML_PERSISTENT, GUEST_XML_LIVE};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        CLEANUP_FREE char *text = NULL;
+        CLEANUP(xml_freep) struct xml_doc *doc = NULL;
+        CLEANUP_DEFINITION_DISKS struct definition_disks disks = {0};
+        if (guest_get_xml(guest, kinds[i], &text, NULL) < 0)
+            continue;
+        doc = xml_parse(text, strlen(text), NULL);
+        if (!doc || definition_read_disks(doc, &disks, NULL) < 0)
+            continue;
+        for (size_t j = 0; j < disks.count; j++)
+            if (strcmp(disks.disks[j].target, target) == 0)
+                return true;
+    }
+    return false;
+}
+
+/* "vdb", of any chosen guest, or "GUEST:vdb". */
+static bool matches_any(const char *wanted, const struct guests *guests, const bool *chosen)
+{
+    for (size_t i = 0; i < guests->count; i++) {
+        const char *name = guest_name(guests->list[i]);
+        size_t len = strlen(name);
+        if (!chosen[i])
+            continue;
+        if (guest_has_target(guests->list[i], wanted))
+            return true;
+        if (strncmp(wanted, name, len) == 0 && wanted[len] == ':' &&
+            guest_has_target(guests->list[i], wanted + len + 1))
+            return true;
+    }
+    return false;
+}
+
+/* A misspelt one would be backed up after all. */
+static int check_excluded_disks(const struct name_list *excluded, const struct guests *guests,
+                                const bool *chosen, struct err *err)
+{
+    for (size_t i = 0; i < excluded->count; i++)
+        if (!matches_any(excluded->names[i], guests, chosen))
+            return err_set(err, ERR_NOT_FOUND, "--exclude-disk: none of the guests has a disk '%s'",
+                           excluded->names[i]);
+    return 0;
+}
+
+/* ---- the guests, one after the other --------------------------------------------------- */
 
 /* One guest; an error of its own is reported and the run goes on. -1 only when
  * the whole run is to stop: a signal came. */
@@ -98,7 +151,8 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
         hypervisor_list(run.hypervisor, &guests.list, &guests.count, err) < 0)
         return -1;
     CLEANUP_FREE bool *chosen = mem_array(guests.count, sizeof(*chosen));
-    if (choose(options, &guests, chosen, err) < 0)
+    if (choose(options, &guests, chosen, err) < 0 ||
+        check_excluded_disks(&options->exclude_disks, &guests, chosen, err) < 0)
         return -1;
     if (options->children.compression_buffer)
         report_warning(
@@ -108,6 +162,7 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
     if (!options->dry_run && open_places(&run, ret_outcome, err) < 0)
         return -1;
     int result = take_guests(&run, &guests, chosen, ret_outcome, err);
-    ret_outcome->signal = quit_requested();
+    if (result < 0)
+        ret_outcome->signal = quit_requested();
     return result;
 }

@@ -50,6 +50,7 @@ static int decode_stream(const struct memory_store *store, const char *const *ar
 
     if (fd < 0)
         return err_set_errno(err, errno, "%s: cannot create", path);
+    (void)unlink(path); /* it needs no name, and so can't be left behind */
     if (lseek(stream->fd, (off_t)stream->start, SEEK_SET) < 0)
         return err_set_errno(err, errno, "cannot seek in the save image");
     if (process_filter(argv, stream->fd, fd, err) < 0 || file_size(fd, &stream->size, err) < 0)

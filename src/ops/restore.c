@@ -111,6 +111,7 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
     int result = take_guests(&run, &guests, ret_outcome, err);
     if (made && ret_outcome->good == 0)
         (void)rmdir(destination); /* only if it is empty */
-    ret_outcome->signal = quit_requested();
+    if (result < 0)
+        ret_outcome->signal = quit_requested();
     return result;
 }

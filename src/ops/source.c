@@ -418,6 +418,10 @@ static int gather(struct hypervisor *hypervisor, struct guest *guest,
         return -1;
     const struct xml_doc *current = source->live ? source->live : source->definition;
     source->nvram = definition_nvram(current, &source->nvram_format);
+    if (source->nvram && source->nvram[0] != '/')
+        return err_set(err, ERR_UNSUPPORTED,
+                       "its NVRAM (%s) is not a file on this host and can't be backed up",
+                       source->nvram);
     source->memory_size = active ? memory_size(current) : 0;
     if (definition_has_tpm_emulator(current))
         return err_set(err, ERR_UNSUPPORTED,

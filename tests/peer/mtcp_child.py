@@ -4,7 +4,9 @@
 
 MTCP_COMPRESSION, MTCP_DECODE and MTCP_CHUNK_SIZE say what it is for. For tests it can misbehave:
 VB_CHILD_FAULT=KIND-at:ID does so at the chunk of that id, and VB_CHILD_FAULT_ONCE=PATH only if the file
-PATH is not there yet (it is made then), so that the next child behaves.
+PATH is not there yet (it is made then), so that the next child behaves. A "sick" child goes on
+to fail at that chunk. "wait" is no fault: the child waits until the file VB_CHILD_RELEASE is there;
+"late-error" does that first.
 """
 
 import os
@@ -25,10 +27,17 @@ def fault_at(chunk_id):
     once = os.environ.get("VB_CHILD_FAULT_ONCE")
     if once:
         try:
-            os.close(os.open(once, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            with open(once, "x", encoding="ascii") as file:
+                file.write(str(os.getpid()))
         except FileExistsError:
-            return None
+            if kind != "sick" or not is_mine(once):
+                return None
     return kind
+
+
+def is_mine(path):
+    with open(path, encoding="ascii") as file:
+        return file.read() == str(os.getpid())
 
 
 class Child:
@@ -91,10 +100,13 @@ class Child:
 
     def do_chunk(self, message):
         kind = fault_at(message.id)
-        if kind == "error":
+        if kind in ("wait", "late-error"):
+            while not os.path.exists(os.environ["VB_CHILD_RELEASE"]):
+                time.sleep(0.01)
+        if kind in ("error", "late-error", "sick"):
             self.send("E", message.id, b"told to fail\n\x1b[1m")
             return
-        if kind:
+        if kind and kind != "wait":
             self.misbehave(kind, message.id)
         try:
             result = self.work(message.data)

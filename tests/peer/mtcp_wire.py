@@ -193,7 +193,7 @@ def pad(data):
 
 
 def lzma_encode(raw, preset=1):
-    code = 12  # a dictionary of 256 KiB
+    code = 8  # a dictionary of 64 KiB, as large as the smallest chunk
     filters = [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": dictionary_size(code)}]
     packed = lzma.compress(raw, format=lzma.FORMAT_RAW, filters=filters)
     fields = b"\xc0" + put_number(len(packed)) + put_number(len(raw)) + bytes([LZMA2_ID, 1, code])

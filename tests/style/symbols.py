@@ -14,11 +14,9 @@ import tree
 FAMILIES = {
     "base/buf.c": ("base/buf.h", ["reader_", "get_", "set_"]),
     "base/cleanup.c": ("base/cleanup.h", ["mem_"]),
+    "disk/page_cache.c": ("disk/page_cache.h", ["write_behind_"]),
+    "ops/select.c": ("ops/select.h", ["selection_"]),
 }
-
-
-def singular(word):
-    return word[:-1] if word.endswith("s") else word
 
 
 def prefixes_of(source):
@@ -32,31 +30,29 @@ def prefixes_of(source):
     return found
 
 
-def source_of(member):
-    """foo.c.o, with meson's folder in front or not: the source file, relative to src/."""
-    name = os.path.basename(member).removesuffix(".o")
-    parts = name.split("_", 1)
-    candidates = [path.removeprefix("src/") for path in tree.files(".c", under="src/")]
-    for candidate in candidates:
-        if candidate.replace("/", "_") == name:
-            return candidate
-    raise SystemExit(f"{member}: its source file is not known ({parts})")
+# Meson calls the object of base/buf.c base_buf.c.o.
+SOURCES = {path.removeprefix("src/").replace("/", "_") + ".o": path.removeprefix("src/")
+           for path in tree.files(".c", under="src/")}
 
 
 def symbols(nm, path):
-    output = subprocess.run([nm, "-A", "-g", "--defined-only", path], check=True, stdout=subprocess.PIPE).stdout
+    """Object, section and name of each. The sysv format names the section: a constant table with
+    pointers in it lies in .data.rel.ro, which no other format tells from .data."""
+    output = subprocess.run([nm, "-A", "-g", "--defined-only", "-f", "sysv", path], check=True,
+                            stdout=subprocess.PIPE).stdout
     for line in output.decode().splitlines():
-        where, _, rest = line.rpartition(":")
-        fields = rest.split()
-        yield where.split(":")[-1], fields[-2], fields[-1]
+        fields = [field.strip() for field in line.split("|")]
+        if len(fields) == 7:
+            where, _, name = fields[0].rpartition(":")
+            yield where.split(":")[-1], fields[6], name
 
 
-def check(source, kind, name, headers):
+def check(source, section, name, headers):
     if not any(name.startswith(prefix) for prefix in prefixes_of(source)) and name != "main":
         yield f"src/{source}: exports {name}, which begins with neither its file's nor its folder's name"
     if name != "main" and not re.search(rf"\b{name}\b", headers[source.split("/")[0]]):
         yield f"src/{source}: exports {name}, which stands in no header of its folder; make it static"
-    if kind in "BDCGS":
+    if re.fullmatch(r"\.t?data|\.t?bss|\*COM\*|COM", section):
         yield f"src/{source}: exports the variable {name}"
 
 
@@ -67,12 +63,12 @@ for path in tree.files(".h", under="src/"):
     headers[path.split("/")[1]] += tree.code_only(tree.read(path))
 problems, count = [], 0
 for archive in archives:
-    for member, kind, name in symbols(nm, archive):
+    for member, section, name in symbols(nm, archive):
         # Compilers and sanitizers add symbols of their own.
         if name.startswith("_") or "." in name:
             continue
         count += 1
-        problems += check(source_of(member), kind, name, headers)
+        problems += check(SOURCES[os.path.basename(member)], section, name, headers)
 for source, (header, families) in FAMILIES.items():
     for family in families:
         if not re.search(rf"\b{family}\w+\(", tree.read("src/" + header)):

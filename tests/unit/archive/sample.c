@@ -96,6 +96,13 @@ char *sample_names(const char *folder)
     return text.data ? buf_take_str(&text) : mem_strdup("");
 }
 
+void sample_check_names(const char *folder, const char *expected)
+{
+    CLEANUP_FREE char *names = sample_names(folder);
+
+    assert_string_equal(names, expected);
+}
+
 void sample_check_error(struct err *err, enum err_kind kind, const char *part)
 {
     if (err->kind != kind || !strstr(err->text, part))
@@ -299,6 +306,50 @@ int sample_backup(struct archive_writer *writer, const char *domain, const char 
             return -1;
     }
     return backup_set_commit(TAKE_PTR(set), manifest, err);
+}
+
+struct archive_writer *sample_open_writer(const char *folder)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct archive_writer *writer = NULL;
+
+    CHECK(archive_writer_open(folder, &writer, &err), &err);
+    return writer;
+}
+
+struct archive_reader *sample_open_reader(const char *folder)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct archive_reader *reader = NULL;
+
+    CHECK(archive_reader_open(folder, &reader, &err), &err);
+    return reader;
+}
+
+void sample_back_up(const char *folder, const char *domain, const char *uuid, const char *tag,
+                    const char *const *targets, bool replace)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP(archive_writer_closep) struct archive_writer *writer = sample_open_writer(folder);
+
+    CHECK(sample_backup(writer, domain, uuid, tag, targets, replace, &err), &err);
+}
+
+void sample_check_list(const char *folder, const char *expected)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP(archive_reader_closep) struct archive_reader *reader = sample_open_reader(folder);
+    CLEANUP_BUF struct buf text = {0};
+    char **names = NULL;
+    size_t count = 0;
+
+    CHECK(archive_reader_list(reader, &names, &count, &err), &err);
+    buf_append(&text, "", 0);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&text, "%s%s", i ? " " : "", names[i]);
+    buf_put_u8(&text, 0);
+    archive_names_free(names, count);
+    assert_string_equal((const char *)text.data, expected);
 }
 
 void sample_check_backup(const char *folder, const char *domain, const char *tag,

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "archive/manifest.h"
+#include "archive/reader.h"
 #include "archive/writer.h"
 
 #define SAMPLE_UUID "2f6a3c1e-8d54-4b7f-9c0a-1d2e3f405162"
@@ -26,6 +27,7 @@ char *sample_read(const char *folder, const char *name, size_t *ret_len);
 bool sample_exists(const char *folder, const char *name);
 /* The names in the folder, sorted, with a blank between them. */
 char *sample_names(const char *folder);
+void sample_check_names(const char *folder, const char *expected);
 
 /* A guest that was shut off, without a file. */
 struct manifest *sample_manifest(const char *domain, const char *uuid);
@@ -36,13 +38,21 @@ struct manifest_disk *sample_add_disk(struct manifest *manifest, const char *tar
 struct manifest *sample_full_manifest(void);
 char *sample_format(const struct manifest *manifest, size_t *ret_len);
 
+struct archive_writer *sample_open_writer(const char *folder);
+struct archive_reader *sample_open_reader(const char *folder);
 /* Commits a backup of guest `domain` with one file for each target; the bytes of
  * each are "TAG TARGET". Returns what backup_set_commit does. */
 int sample_backup(struct archive_writer *writer, const char *domain, const char *uuid,
                   const char *tag, const char *const *targets, bool replace, struct err *err);
+/* The same with a writer of its own, and it succeeds. */
+void sample_back_up(const char *folder, const char *domain, const char *uuid, const char *tag,
+                    const char *const *targets, bool replace);
 /* Checks that the archive holds exactly that backup of the guest, whole. */
 void sample_check_backup(const char *folder, const char *domain, const char *tag,
                          const char *const *targets);
+
+/* The guests that the archive lists, with a blank between them. */
+void sample_check_list(const char *folder, const char *expected);
 
 /* CHECK is assert_int_equal(call, 0) that shows the error. */
 #define CHECK(call, err)                                                                           \

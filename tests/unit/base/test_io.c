@@ -75,6 +75,7 @@ static void names_that_leave_the_folder_are_refused(void **state)
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         CLEANUP_ERR struct err err = ERR_INIT;
         assert_fails(io_open_in(scratch->fd, names[i], O_RDONLY, 0, &fd, &err), &err, ERR_CORRUPT);
+        assert_text_has(err.text, "is not a plain file name");
         assert_int_equal(fd, 77);
     }
 }

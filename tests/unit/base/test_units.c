@@ -109,6 +109,7 @@ static void times_are_shown_as_clocks_do(void **state)
     assert_string_equal(units_format_seconds(7, text), "0:07");
     assert_string_equal(units_format_seconds(754, text), "12:34");
     assert_string_equal(units_format_seconds(3599, text), "59:59");
+    assert_string_equal(units_format_seconds(3600, text), "1:00:00");
     assert_string_equal(units_format_seconds(10921, text), "3:02:01");
     /* the longest that there is fits */
     assert_string_equal(units_format_seconds(UINT64_MAX, text), "5124095576030431:00:15");

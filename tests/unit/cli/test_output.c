@@ -29,7 +29,7 @@ static void text_that_would_steer_a_terminal_is_made_harmless(void **state)
         {"\xff\xc3", "??"},
         {"\xc0\x9b", "??"},
         {"\xed\xa0\x80", "???"},
-        {"\xf8\x88\x80\x80\x80", "?????"},
+        {"\xf8\x90\x80\x80", "????"},
     };
 
     (void)state;
@@ -115,6 +115,14 @@ static void the_meter_starts_anew_with_the_next_image(void **state)
     meter_update(&meter, &progress);
     CLEANUP_FREE char *line = meter_line(&meter, &progress);
     assert_string_equal(line, "g memory: 100%  0 B of 0 B");
+
+    /* one that is further than the last one was when it is first heard of */
+    progress.done = progress.total = 2 * GIB;
+    progress.elapsed_ms = 5000;
+    progress.what = "vdb";
+    meter_update(&meter, &progress);
+    CLEANUP_FREE char *next = meter_line(&meter, &progress);
+    assert_text_has(next, "g vdb: 100%");
 }
 
 /* ---- output -------------------------------------------------------------------- */

@@ -20,7 +20,8 @@ static void the_nearest_word_is_found(void **state)
         {"dest", "destination-path"},    /* the beginning */
         {"disk", "disks"},
         {"disk-mp", "disk-map"},
-        {"queit", "quiet"},
+        {"queit", "quiet"}, /* and twice: */
+        {"uqite", "quiet"},
         {"source_path", "source-path"},
     };
 

@@ -268,6 +268,56 @@ static void swapped_blocks_are_never_taken_for_the_right_ones(void **state)
     }
 }
 
+static void a_seek_table_of_another_kind_is_refused(void **state)
+{
+    static const struct {
+        size_t from_end;
+        uint8_t flip;
+        int ret;
+    } cases[] = {
+        {9 + 2 * 12 + 8, 0x01, -1}, /* magic of the skippable frame */
+        {9 + 2 * 12 + 4, 0x01, -1}, /* its size */
+        {9, 0x01, -1},              /* number of frames */
+        {5, 0x04, -1},              /* descriptor: a reserved bit, */
+        {5, 0x40, -1},              /* another, */
+        {5, 0x80, -1},              /* no checksums */
+        {5, 0x03, 0},               /* and bits that may mean anything */
+        {4, 0x01, -1},              /* magic of the seek table */
+    };
+    struct codec_spec spec = sample_spec("zstd");
+    uint8_t *raw CLEANUP_FREE = sample_new(SAMPLE_TEXT, seed, 2 * CHUNK);
+    struct buf file CLEANUP_BUF = {0};
+
+    (void)state;
+    sample_container(&spec, CHUNK, raw, 2 * CHUNK, &file);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct container_index index CLEANUP_CONTAINER_INDEX = {0};
+        uint8_t *byte = file.data + file.len - cases[i].from_end;
+        *byte ^= cases[i].flip;
+        assert_int_equal(read_container("zstd", &file, &index, NULL), cases[i].ret);
+        *byte ^= cases[i].flip;
+    }
+}
+
+static void a_seek_table_without_checksums_is_read(void **state)
+{
+    struct codec_spec spec = sample_spec("zstd");
+    uint8_t *raw CLEANUP_FREE = sample_new(SAMPLE_TEXT, seed, CHUNK);
+    struct container_index index CLEANUP_CONTAINER_INDEX = {0};
+    struct buf file CLEANUP_BUF = {0};
+
+    (void)state;
+    sample_container(&spec, CHUNK, raw, CHUNK, &file);
+    uint8_t *table = file.data + file.len - 9 - 12;
+    memmove(table + 8, table + 12, 9);
+    file.len -= 4;
+    set_le32(table - 4, 8 + 9);
+    file.data[file.len - 5] = 0;
+    assert_int_equal(read_container("zstd", &file, &index, NULL), 0);
+    assert_int_equal(index.count, 1);
+    assert_int_equal(index.raw_size, CHUNK);
+}
+
 static void an_uncompressed_image_has_no_index(void **state)
 {
     struct container_index index = {0};
@@ -326,6 +376,31 @@ static void blocks_that_are_not_what_they_should_be_are_not_taken(void **state)
     assert_int_equal(add_block(CODEC_NONE, &wrong, NULL), -1);
 }
 
+/* Only the header says how large a window is; it is not protected by a checksum of its own. */
+static void a_window_that_zstd_would_refuse_is_not_taken(void **state)
+{
+    struct codec_spec spec = sample_spec("zstd");
+    uint8_t *raw CLEANUP_FREE = sample_new(SAMPLE_TEXT, seed, CHUNK);
+    struct result result;
+    struct result_cursor cursor = {0};
+    struct result_block block;
+    struct err err CLEANUP_ERR = ERR_INIT;
+    size_t len;
+
+    (void)state;
+    spec.dict_size = 1024;
+    uint8_t *encoded CLEANUP_FREE = sample_encode(&spec, CHUNK, raw, CHUNK, &len);
+    uint8_t *window = encoded + result_head_size(1) + 5;
+    assert_int_equal(result_parse(encoded, len, &result, NULL), 0);
+    assert_true(result_next(&result, &cursor, &block));
+    assert_int_equal(*window, 0);
+    *window = (27 - 10) << 3;
+    assert_int_equal(add_block(CODEC_ZSTD, &block, NULL), 0);
+    *window |= 1;
+    assert_int_equal(add_block(CODEC_ZSTD, &block, &err), -1);
+    assert_non_null(strstr(err.text, "window of more than 128 MiB"));
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -345,8 +420,11 @@ int main(void)
         cmocka_unit_test(two_containers_in_a_row_are_refused),
         cmocka_unit_test(padding_before_and_behind_is_refused),
         cmocka_unit_test(swapped_blocks_are_never_taken_for_the_right_ones),
+        cmocka_unit_test(a_seek_table_of_another_kind_is_refused),
+        cmocka_unit_test(a_seek_table_without_checksums_is_read),
         cmocka_unit_test(an_uncompressed_image_has_no_index),
         cmocka_unit_test(blocks_that_are_not_what_they_should_be_are_not_taken),
+        cmocka_unit_test(a_window_that_zstd_would_refuse_is_not_taken),
     };
 
     return cmocka_run_group_tests(tests, start, NULL);

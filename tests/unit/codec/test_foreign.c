@@ -80,7 +80,6 @@ static void xz_lists_our_files(void **state)
 static void nbdkit_serves_our_xz_files(void **state)
 {
     char *path CLEANUP_FREE = make_file("lzma:1", 256 * KIB, "disk.xz");
-    /* nbdkit exports whole sectors of what its filter gives: all of it. */
     char *copy CLEANUP_FREE = mem_printf("%s/copy", folder.path);
     char *command CLEANUP_FREE = mem_printf("nbdcopy \"$uri\" %s", copy);
 
@@ -164,6 +163,74 @@ static void files_made_by_others_are_read_or_refused_with_the_reason(void **stat
     }
 }
 
+/* The first block of what a program makes of the plain file, which it gets as its
+ * argument, offered to a container. */
+static int add_theirs(enum codec_type type, const char *const argv[], size_t offset, size_t behind,
+                      struct err *err)
+{
+    struct container_writer *writer CLEANUP(container_writer_freep) = container_writer_new(type);
+    struct buf output CLEANUP_BUF = {0};
+    struct buf out CLEANUP_BUF = {0};
+
+    run(argv, &output);
+    const struct result_block block = {
+        .data = output.data + offset,
+        .stored_len = (uint32_t)(output.len - offset - behind),
+        .raw_len = RAW_LEN,
+    };
+    assert_int_equal(container_begin(writer, &out, NULL), 0);
+    return container_add(writer, &block, err);
+}
+
+static void blocks_made_by_others_are_taken_if_they_are_complete(void **state)
+{
+    char *plain CLEANUP_FREE = sample_folder_put(&folder, "plain", raw, RAW_LEN);
+    const struct {
+        const char *argv[6];
+        const char *told;
+    } frames[] = {
+        {{"zstd", "-q", "-c", plain}, NULL},
+        {{"zstd", "-q", "-c", "--no-check", plain}, "without a checksum"},
+        {{"zstd", "-q", "-c", "--no-content-size", plain}, "without its content size"},
+    };
+    /* An index of one record, whose two numbers take three bytes each, and the footer. */
+    const size_t index_and_footer = 12 + 12;
+    struct err err CLEANUP_ERR = ERR_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(add_theirs(CODEC_ZSTD, frames[i].argv, 0, 0, &err),
+                         frames[i].told ? -1 : 0);
+        if (frames[i].told)
+            assert_non_null(strstr(err.text, frames[i].told));
+    }
+    const char *const sizes[] = {"xz", "-1", "-kc", "-T2", "--block-size=4MiB", plain, NULL};
+    const char *const no_sizes[] = {"xz", "-1", "-kc", "-T1", plain, NULL};
+    err_clear(&err);
+    if (add_theirs(CODEC_LZMA, sizes, 12, index_and_footer, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(add_theirs(CODEC_LZMA, no_sizes, 12, index_and_footer, &err), -1);
+    assert_non_null(strstr(err.text, "without its sizes"));
+}
+
+static void an_xz_header_of_another_file_is_refused(void **state)
+{
+    char *plain CLEANUP_FREE = sample_folder_put(&folder, "plain", raw, RAW_LEN);
+    struct container_index index CLEANUP_CONTAINER_INDEX = {0};
+    struct codec_spec spec = sample_spec("lzma:0");
+    struct buf theirs CLEANUP_BUF = {0};
+    struct buf file CLEANUP_BUF = {0};
+    struct err err CLEANUP_ERR = ERR_INIT;
+
+    (void)state;
+    run((const char *const[]){"xz", "-0", "-kc", "--check=crc32", plain, NULL}, &theirs);
+    sample_container(&spec, 256 * KIB, raw, RAW_LEN, &file);
+    memcpy(file.data, theirs.data, 12);
+    char *path CLEANUP_FREE = sample_folder_put(&folder, "spliced", file.data, file.len);
+    assert_int_equal(read_file(CODEC_LZMA, path, &index, &err), -1);
+    assert_non_null(strstr(err.text, "contradict each other"));
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -190,6 +257,8 @@ int main(void)
         cmocka_unit_test(zstd_reads_our_files),
         cmocka_unit_test(zstd_reads_the_largest_window),
         cmocka_unit_test(files_made_by_others_are_read_or_refused_with_the_reason),
+        cmocka_unit_test(blocks_made_by_others_are_taken_if_they_are_complete),
+        cmocka_unit_test(an_xz_header_of_another_file_is_refused),
     };
 
     return cmocka_run_group_tests(tests, start, end);

@@ -86,10 +86,12 @@ static void the_checks_in_the_blocks_find_damage_without_a_digest(void **state)
 static void bytes_behind_a_result_are_refused(void **state)
 {
     static const char *const specs[] = {"none", "lzma:0", "zstd:3"};
+    /* zstd would pass over the second. */
+    static const uint8_t tails[2][8] = {{0}, {0x50, 0x2a, 0x4d, 0x18}};
 
     (void)state;
-    for (size_t i = 0; i < 3; i++) {
-        struct codec_spec spec = sample_spec(specs[i]);
+    for (size_t i = 0; i < 6; i++) {
+        struct codec_spec spec = sample_spec(specs[i / 2]);
         uint8_t *raw CLEANUP_FREE = sample_new(SAMPLE_TEXT, seed, RAW_LEN);
         uint8_t *back CLEANUP_FREE = malloc(RAW_LEN);
         size_t len;
@@ -98,9 +100,9 @@ static void bytes_behind_a_result_are_refused(void **state)
             decoder_new(spec.type, CODEC_CHUNK_MIN, 64 * MIB, NULL);
         assert_int_equal(decode_copy(decoder, result, len + 1, back, NULL), -1);
         /* The table may say that they belong to the block: then the block is not whole. */
-        result_put_entry(result, 0, get_be32(result + RESULT_HEAD_SIZE) + 4, RAW_LEN);
-        memset(result + len, 0, 4);
-        assert_int_equal(decode_copy(decoder, result, len + 4, back, NULL), -1);
+        result_put_entry(result, 0, get_be32(result + RESULT_HEAD_SIZE) + 8, RAW_LEN);
+        memcpy(result + len, tails[i % 2], 8);
+        assert_int_equal(decode_copy(decoder, result, len + 8, back, NULL), -1);
     }
 }
 
@@ -152,6 +154,22 @@ static void counts_and_lengths_must_agree(void **state)
         if (parse_hand_made(&bad[i], &err) == 0)
             fail_msg("bad result %zu was accepted", i);
         assert_int_equal(err.kind, ERR_CORRUPT);
+    }
+}
+
+static void the_number_of_blocks_is_bounded(void **state)
+{
+    uint8_t sha256[DIGEST_SIZE] = {1};
+    uint8_t *data CLEANUP_FREE = malloc(result_head_size(RESULT_MAX_BLOCKS + 1));
+    struct result result;
+
+    (void)state;
+    for (uint32_t i = 0; i <= RESULT_MAX_BLOCKS; i++)
+        result_put_entry(data, i, 0, 1);
+    for (uint32_t count = RESULT_MAX_BLOCKS; count <= RESULT_MAX_BLOCKS + 1; count++) {
+        result_put_head(data, sha256, count, count);
+        assert_int_equal(result_parse(data, result_head_size(count), &result, NULL),
+                         count > RESULT_MAX_BLOCKS ? -1 : 0);
     }
 }
 
@@ -212,6 +230,7 @@ int main(void)
         cmocka_unit_test(the_checks_in_the_blocks_find_damage_without_a_digest),
         cmocka_unit_test(bytes_behind_a_result_are_refused),
         cmocka_unit_test(counts_and_lengths_must_agree),
+        cmocka_unit_test(the_number_of_blocks_is_bounded),
         cmocka_unit_test(blocks_are_walked_in_order),
         cmocka_unit_test(numbers_are_big_endian_at_their_places),
     };

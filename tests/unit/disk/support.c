@@ -222,8 +222,10 @@ uint64_t random_below(uint64_t limit)
 
 static void fill_random(uint8_t *data, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        data[i] = (uint8_t)(random_next() >> 56);
+    for (size_t i = 0; i < len; i += sizeof(uint64_t)) {
+        uint64_t value = random_next();
+        memcpy(data + i, &value, len - i < sizeof(value) ? len - i : sizeof(value));
+    }
 }
 
 struct image image_make(const char *name, uint64_t size)
@@ -254,6 +256,14 @@ void image_free(struct image *image)
     image->data = NULL;
 }
 
+const char *option_of(const struct disk_info *info, const char *name)
+{
+    for (size_t i = 0; i < info->option_count; i++)
+        if (strcmp(info->options[i].name, name) == 0)
+            return info->options[i].value;
+    return "none";
+}
+
 /* ---- loop devices -------------------------------------------------------------- */
 
 const char *loop_attach(const char *file)
@@ -280,12 +290,23 @@ void loop_detach(const char *device)
             memset(loops[i], 0, sizeof(loops[i]));
 }
 
+const char *old_device(unsigned number)
+{
+    const char *file = at_n("device", number);
+    char *data = malloc(DEVICE_SIZE);
+    CLEANUP_CLOSE int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    memset(data, 0xaa, DEVICE_SIZE);
+    assert_int_equal(pwrite(fd, data, DEVICE_SIZE, 0), DEVICE_SIZE);
+    free(data);
+    return loop_attach(file);
+}
+
 /* ---- errors -------------------------------------------------------------------- */
 
 void assert_err(struct err *err, enum err_kind kind, const char *part)
 {
     assert_non_null(err->text);
-    print_message("# %s\n", err->text);
     if (err->kind != kind || !strstr(err->text, part))
         fail_msg("not %s with '%s', but %s: %s", err_kind_name(kind), part,
                  err_kind_name(err->kind), err->text);

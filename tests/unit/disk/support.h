@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
+#include "disk/image.h"
 
 /* ---- the folder: made and removed by the group's setup and teardown ---------- */
 
@@ -67,11 +68,21 @@ uint64_t random_below(uint64_t limit);
 struct image image_make(const char *name, uint64_t size);
 void image_free(struct image *image);
 
+/* A creation option as an initializer, and the value of a recorded one ("none"). */
+#define OPTION(name, value)                                                                        \
+    {                                                                                              \
+        (char *)(uintptr_t)(name), (char *)(uintptr_t)(value)                                      \
+    }
+const char *option_of(const struct disk_info *info, const char *name);
+
 /* ---- loop devices -------------------------------------------------------------- */
 
 /* Attached to an existing file; the teardown detaches what is left. */
 const char *loop_attach(const char *file);
 void loop_detach(const char *device);
+/* A loop device of DEVICE_SIZE bytes, all of them 0xaa. */
+#define DEVICE_SIZE (UINT64_C(8) * 1024 * 1024)
+const char *old_device(unsigned number);
 
 /* ---- errors -------------------------------------------------------------------- */
 

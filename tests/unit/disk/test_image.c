@@ -5,19 +5,13 @@
 #include "support.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "disk/image.h"
-
-static const char *value_of(const struct disk_info *info, const char *name)
-{
-    for (size_t i = 0; i < info->option_count; i++)
-        if (strcmp(info->options[i].name, name) == 0)
-            return info->options[i].value;
-    return "none";
-}
 
 static struct disk_info inspect(const char *path, const char *format)
 {
@@ -71,12 +65,12 @@ static void qcow2_options_are_recorded(void **state)
     assert_true(info.image_size == 10 << 20);
     assert_true(info.file_size < 10 << 20);
     assert_int_equal(info.option_count, 6);
-    assert_string_equal(value_of(&info, "cluster_size"), "131072");
-    assert_string_equal(value_of(&info, "compat"), "1.1");
-    assert_string_equal(value_of(&info, "compression_type"), "zstd");
-    assert_string_equal(value_of(&info, "extended_l2"), "on");
-    assert_string_equal(value_of(&info, "lazy_refcounts"), "on");
-    assert_string_equal(value_of(&info, "refcount_bits"), "8");
+    assert_string_equal(option_of(&info, "cluster_size"), "131072");
+    assert_string_equal(option_of(&info, "compat"), "1.1");
+    assert_string_equal(option_of(&info, "compression_type"), "zstd");
+    assert_string_equal(option_of(&info, "extended_l2"), "on");
+    assert_string_equal(option_of(&info, "lazy_refcounts"), "on");
+    assert_string_equal(option_of(&info, "refcount_bits"), "8");
 }
 
 static void options_of_other_formats_are_recorded(void **state)
@@ -84,17 +78,17 @@ static void options_of_other_formats_are_recorded(void **state)
     (void)state;
     run("qemu-img", "create", "-q", "-f", "qcow2", "-o", "compat=0.10", at("v2"), "1M", NULL);
     CLEANUP_DISK_INFO struct disk_info v2 = inspect(at("v2"), "qcow2");
-    assert_string_equal(value_of(&v2, "compat"), "0.10");
+    assert_string_equal(option_of(&v2, "compat"), "0.10");
     run("qemu-img", "create", "-q", "-f", "vmdk", "-o", "subformat=streamOptimized", at("vmdk"),
         "1M", NULL);
     CLEANUP_DISK_INFO struct disk_info vmdk = inspect(at("vmdk"), "vmdk");
-    assert_string_equal(value_of(&vmdk, "subformat"), "streamOptimized");
+    assert_string_equal(option_of(&vmdk, "subformat"), "streamOptimized");
     run("qemu-img", "create", "-q", "-f", "vdi", "-o", "static=on", at("vdi1"), "1M", NULL);
     CLEANUP_DISK_INFO struct disk_info fixed = inspect(at("vdi1"), "vdi");
-    assert_string_equal(value_of(&fixed, "static"), "on");
+    assert_string_equal(option_of(&fixed, "static"), "on");
     run("qemu-img", "create", "-q", "-f", "vdi", at("vdi2"), "1M", NULL);
     CLEANUP_DISK_INFO struct disk_info grows = inspect(at("vdi2"), "vdi");
-    assert_string_equal(value_of(&grows, "static"), "off");
+    assert_string_equal(option_of(&grows, "static"), "off");
 }
 
 static void chain_is_listed_from_the_top(void **state)
@@ -123,15 +117,28 @@ static void refused(const char *path, enum err_kind kind, const char *text)
     assert_err(&err, kind, text);
 }
 
+/* An image of old times: the header extension with the format becomes one that QEMU
+ * does not know and passes over. */
+static void forget_backing_format(const char *path)
+{
+    static const uint8_t mark[4] = {0xe2, 0x79, 0x2a, 0xca};
+    uint8_t head[4096];
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+
+    assert_int_equal(pread(fd, head, sizeof(head), 0), sizeof(head));
+    uint8_t *found = memmem(head, sizeof(head), mark, sizeof(mark));
+    assert_non_null(found);
+    assert_int_equal(pwrite(fd, "\x12\x34\x56\x78", 4, found - head), 4);
+    close(fd);
+}
+
 static void backing_file_without_a_format_is_refused(void **state)
 {
     (void)state;
     run("qemu-img", "create", "-q", "-f", "raw", at("nf.raw"), "1M", NULL);
     run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", at("nf.raw"), at("nf.qcow2"),
         NULL);
-    /* An image of old times: -u takes the format away. */
-    run("qemu-img", "rebase", "-u", "-f", "qcow2", "-b", at("nf.raw"), "-F", "", at("nf.qcow2"),
-        NULL);
+    forget_backing_format(at("nf.qcow2"));
     refused(at("nf.qcow2"), ERR_UNSUPPORTED, "qemu-img rebase -u");
 }
 
@@ -164,15 +171,19 @@ static void chain_without_an_end_is_refused(void **state)
 {
     (void)state;
     run("qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", at("self"),
+        at("other"), "1M", NULL);
+    run("qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", at("other"),
         at("self"), "1M", NULL);
-    refused(at("self"), ERR_UNSUPPORTED, "more than 200 images");
+    refused(at("self"), ERR_UNSUPPORTED, "leads back to");
 }
 
 static void external_data_file_is_told(void **state)
 {
+    char options[320];
+
     (void)state;
-    run("qemu-img", "create", "-q", "-f", "qcow2", "-o", "data_file=data.raw,data_file_raw=on",
-        at("ext"), "1M", NULL);
+    snprintf(options, sizeof(options), "data_file=%s,data_file_raw=on", at("data.raw"));
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-o", options, at("ext"), "1M", NULL);
     run("qemu-img", "create", "-q", "-f", "qcow2", at("int"), "1M", NULL);
     CLEANUP_DISK_INFO struct disk_info external = inspect(at("ext"), "qcow2");
     CLEANUP_DISK_INFO struct disk_info internal = inspect(at("int"), "qcow2");
@@ -194,13 +205,55 @@ static void encryption_is_told(void **state)
 {
     (void)state;
     run("qemu-img", "create", "-q", "-f", "qcow2", "--object", "secret,id=s,data=abc", "-o",
-        "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=200", at("luks"), "1M", NULL);
-    run("qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", at("luks"),
+        "encrypt.format=aes,encrypt.key-secret=s", at("aes"), "1M", NULL);
+    run("qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", at("aes"),
         at("above"), "1M", NULL);
-    CLEANUP_DISK_INFO struct disk_info info = inspect(at("luks"), "qcow2");
+    run("qemu-img", "create", "-q", "-f", "qcow2", at("plain"), "1M", NULL);
+    run("qemu-img", "create", "-q", "-f", "qcow2", "--object", "secret,id=s,data=abc", "-o",
+        "encrypt.format=aes,encrypt.key-secret=s", "-F", "qcow2", "-b", at("plain"), at("over"),
+        NULL);
+    CLEANUP_DISK_INFO struct disk_info plain = inspect(at("plain"), "qcow2");
+    CLEANUP_DISK_INFO struct disk_info info = inspect(at("aes"), "qcow2");
     CLEANUP_DISK_INFO struct disk_info above = inspect(at("above"), "qcow2");
+    CLEANUP_DISK_INFO struct disk_info over = inspect(at("over"), "qcow2");
+    assert_false(plain.encrypted);
+    assert_true(info.encrypted && above.encrypted && over.encrypted);
+}
+
+/* A LUKS header by hand: qemu-img takes seconds for it. Offsets in sectors. */
+static void write_luks(const char *path)
+{
+    enum { SLOT_SIZE = 504, FIRST_SLOT = 8, STRIPES = 4000 };
+    static const char fields[3][32] = {"aes", "xts-plain64", "sha256"};
+    struct buf head = {0};
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    buf_append(&head, "LUKS\xba\xbe\0\1", 8);
+    buf_append(&head, fields, sizeof(fields));
+    buf_put_be32(&head, FIRST_SLOT + 8 * SLOT_SIZE); /* where the payload starts */
+    buf_put_be32(&head, 64);                         /* bytes of the master key */
+    buf_append(&head, (char[52]){0}, 52);            /* its digest and salt */
+    buf_put_be32(&head, 1000);
+    buf_append(&head, (char[40]){"41d44de1-793f-40d4-86a4-e17c888ee491"}, 40);
+    for (uint32_t slot = 0; slot < 8; slot++) {
+        buf_put_be32(&head, 0xdead); /* not in use */
+        buf_append(&head, (char[36]){0}, 36);
+        buf_put_be32(&head, FIRST_SLOT + slot * SLOT_SIZE);
+        buf_put_be32(&head, STRIPES);
+    }
+    assert_int_equal(pwrite(fd, head.data, head.len, 0), head.len);
+    assert_int_equal(ftruncate(fd, (FIRST_SLOT + 8 * SLOT_SIZE) * 512 + (1 << 20)), 0);
+    close(fd);
+    buf_clear(&head);
+}
+
+static void luks_is_told(void **state)
+{
+    (void)state;
+    write_luks(at("luks"));
+    CLEANUP_DISK_INFO struct disk_info info = inspect(at("luks"), "luks");
     assert_true(info.encrypted);
-    assert_true(above.encrypted);
+    assert_true(info.image_size == 1 << 20);
 }
 
 static void image_that_a_guest_uses_can_be_inspected(void **state)
@@ -235,6 +288,7 @@ int main(void)
         cmocka_unit_test(external_data_file_is_told),
         cmocka_unit_test(internal_snapshots_are_counted),
         cmocka_unit_test(encryption_is_told),
+        cmocka_unit_test(luks_is_told),
         cmocka_unit_test(image_that_a_guest_uses_can_be_inspected),
         cmocka_unit_test(wrong_format_is_told),
     };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "harness.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/units.h"
 
 uint64_t test_seed(void)
@@ -211,7 +213,8 @@ static bool stored_right(const struct image *image, uint64_t id, const uint8_t *
 bool image_encoded_right(const struct image *image, const char *codec)
 {
     struct child_settings settings = image_settings(image, codec, true);
-    CLEANUP(decoder_freep) struct decoder *decoder =
+    CLEANUP(decoder_freep)
+    struct decoder *decoder =
         decoder_new(settings.codec.type, image->chunk_size, settings.memory_limit, NULL);
     CLEANUP_FREE uint8_t *raw = mem_alloc(image->chunk_size);
     CLEANUP_FREE uint8_t *back = mem_alloc(image->chunk_size);
@@ -223,8 +226,8 @@ bool image_encoded_right(const struct image *image, const char *codec)
         image_fill(image, id, raw);
         if (!stored_right(image, id, raw))
             return false;
-        if (decoder_decode(decoder, stored->data, stored->len, back, image->chunk_size, &len, sha256,
-                           NULL) < 0)
+        if (decoder_decode(decoder, stored->data, stored->len, back, image->chunk_size, &len,
+                           sha256, NULL) < 0)
             return wrong(id, "does not decode");
         if (len != image_raw_len(image, id) || memcmp(raw, back, len) != 0)
             return wrong(id, "decodes to something else");
@@ -248,6 +251,24 @@ bool image_decoded_right(const struct image *image)
             return wrong(id, "came out changed");
     }
     return true;
+}
+
+char *test_path(const char *name)
+{
+    const char *dir = getenv("TMPDIR");
+
+    return mem_printf("%s/vb-%s-%d", dir ? dir : "/tmp", name, (int)getpid());
+}
+
+char *test_script(const char *name, const char *text)
+{
+    char *path = test_path(name);
+    int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0700);
+
+    if (fd < 0 || io_write(fd, text, strlen(text), NULL) < 0)
+        abort();
+    close(fd);
+    return path;
 }
 
 int run_apart(int (*function)(void *opaque), void *opaque)

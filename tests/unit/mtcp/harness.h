@@ -74,6 +74,10 @@ struct child_settings image_settings(const struct image *image, const char *code
 bool image_encoded_right(const struct image *image, const char *codec);
 bool image_decoded_right(const struct image *image);
 
+/* "$TMPDIR/vb-NAME-PID", where nothing is yet; the caller frees it. */
+char *test_path(const char *name);
+/* Writes an executable script; returns its path, which the caller frees. */
+char *test_script(const char *name, const char *text);
 /* Runs in a forked process; returns its exit status, 255 if a signal ended it. */
 int run_apart(int (*function)(void *opaque), void *opaque);
 /* From the environment (TEST_SEED) or the clock; printed once. */

@@ -16,11 +16,16 @@ static const struct sample {
 } samples[] = {
     {{.pid = 0x01020304, .command = 'I'}, "\1\2\3\4I", 5},
     {{.pid = 0x01020304, .command = 'Q'}, "\1\2\3\4Q", 5},
-    {{.pid = 1, .command = 'D', .id = 0x1122334455667788}, "\0\0\0\1D\x11\x22\x33\x44\x55\x66\x77\x88", 13},
-    {{.pid = 0xffffffff, .command = 'F', .id = UINT64_MAX}, "\xff\xff\xff\xff"
-                                                            "F\xff\xff\xff\xff\xff\xff\xff\xff",
+    {{.pid = 1, .command = 'D', .id = 0x1122334455667788},
+     "\0\0\0\1D\x11\x22\x33\x44\x55\x66\x77\x88",
      13},
-    {{.pid = 1, .command = 'C', .id = 2, .size = 0x00010000}, "\0\0\0\1C\0\0\0\0\0\0\0\2S\0\1\0\0", 18},
+    {{.pid = 0xffffffff, .command = 'F', .id = UINT64_MAX},
+     "\xff\xff\xff\xff"
+     "F\xff\xff\xff\xff\xff\xff\xff\xff",
+     13},
+    {{.pid = 1, .command = 'C', .id = 2, .size = 0x00010000},
+     "\0\0\0\1C\0\0\0\0\0\0\0\2S\0\1\0\0",
+     18},
     {{.pid = 1, .command = 'M', .id = 3, .size = 7}, "\0\0\0\1M\0\0\0\0\0\0\0\3S\0\0\0\7", 18},
     {{.pid = 1, .command = 'E', .id = 4, .size = 4096}, "\0\0\0\1E\0\0\0\0\0\0\0\4S\0\0\x10\0", 18},
 };
@@ -102,7 +107,8 @@ static void test_sizes_above_their_limit_are_refused(void **state)
     (void)state;
     expect_refused("\0\0\0\1E\0\0\0\0\0\0\0\4S\0\0\x10\1", 18, ALL_COMMANDS, "limit of 4096");
     expect_refused("\0\0\0\1C\0\0\0\0\0\0\0\4S\x40\0\0\1", 18, ALL_COMMANDS, "above its limit");
-    expect_refused("\0\0\0\1M\0\0\0\0\0\0\0\4S\xff\xff\xff\xff", 18, ALL_COMMANDS, "above its limit");
+    expect_refused("\0\0\0\1M\0\0\0\0\0\0\0\4S\xff\xff\xff\xff", 18, ALL_COMMANDS,
+                   "above its limit");
     assert_int_equal(message_decode((const uint8_t *)"\0\0\0\1C\0\0\0\0\0\0\0\4S\x40\0\0\0", 18,
                                     ALL_COMMANDS, &message, &missing, NULL),
                      0);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/units.h"
+#include "harness.h"
 #include "mtcp/shared.h"
 #include "mtcp/sizing.h"
 #include "mtcp/sizing_host.h"
@@ -91,8 +93,8 @@ static void test_a_child_takes_encoder_buffers_and_window(void **state)
     shared_layout(&settings, &layout);
     assert_int_equal(plan.chunk_size, codec_default_chunk_size(&request.codec));
     assert_int_equal(plan.encoder_memory, codec_encoder_memory(&plan.codec));
-    assert_int_equal(plan.child_memory, plan.encoder_memory + layout.total_size +
-                                            layout.output_size + SIZING_PROCESS);
+    assert_int_equal(plan.child_memory,
+                     plan.encoder_memory + layout.total_size + layout.output_size + SIZING_PROCESS);
     assert_int_equal(plan.control_memory, plan.children * layout.output_size);
     assert_int_equal(plan.children_allowed, (64 * GIB - 256 * MIB) / plan.child_memory);
     assert_false(plan.buffer_overridden);
@@ -322,7 +324,7 @@ static void test_limits_and_quotas(void **state)
 
 /* A /proc and /sys of our own. */
 
-static char root[] = "/tmp/vb-sizing-XXXXXX";
+static char *root;
 
 static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *ftw)
 {
@@ -335,14 +337,16 @@ static int remove_one(const char *path, const struct stat *stat, int type, struc
 static int make_root(void **state)
 {
     (void)state;
-    memcpy(root + sizeof(root) - 7, "XXXXXX", 6);
-    return mkdtemp(root) ? 0 : -1;
+    root = test_path("sizing");
+    return mkdir(root, 0700);
 }
 
 static int remove_root(void **state)
 {
     (void)state;
-    return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    int status = nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    free(root);
+    return status;
 }
 
 static void write_file(const char *path, const char *text)

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -251,18 +250,14 @@ static void test_a_program_that_cannot_be_run_is_named(void **state)
 
 static void test_a_foreign_child_gets_its_environment_and_no_arguments(void **state)
 {
-    char path[] = "/tmp/vb-child-XXXXXX";
-    static const char script[] = "#!/bin/sh\n"
-                                 "echo \"$# $MTCP_COMPRESSION $MTCP_DECODE $MTCP_CHUNK_SIZE\"\n"
-                                 "exit 9\n";
-    int fd = mkstemp(path);
+    CLEANUP_FREE char *path =
+        test_script("spawner-child", "#!/bin/sh\n"
+                                     "echo \"$# $MTCP_COMPRESSION $MTCP_DECODE $MTCP_CHUNK_SIZE\"\n"
+                                     "exit 9\n");
     struct child child;
     char text[100] = {0};
 
     (void)state;
-    assert_int_equal(write(fd, script, sizeof(script) - 1), sizeof(script) - 1);
-    assert_int_equal(fchmod(fd, 0700), 0);
-    close(fd);
     CLEANUP(spawner_freep) struct spawner *spawner = start(path);
     struct child_settings settings = settings_of("lzma:9e", true);
     settings.decode = true;
@@ -307,6 +302,10 @@ static void test_spawner_and_children_die_with_the_control_process(void **state)
         struct child child;
         if (!spawner || spawner_fork(spawner, &settings, &child, NULL) < 0)
             _exit(1);
+        /* its I: by then it has asked the kernel to be killed with its parent */
+        struct pollfd pollfd = {.fd = child.sock, .events = POLLIN};
+        if (poll(&pollfd, 1, 60000) != 1)
+            _exit(1);
         CLEANUP_FREE char *parent = status_line(child.pid, "PPid");
         pids[0] = (pid_t)strtol(parent, NULL, 10);
         pids[1] = child.pid;
@@ -317,6 +316,9 @@ static void test_spawner_and_children_die_with_the_control_process(void **state)
     }
     assert_int_equal(io_read(report[0], pids, sizeof(pids), NULL), 0);
     assert_false(is_gone(pids[0]));
+    /* stopped, they can't notice the end of their sockets: it is for the kernel to end them */
+    kill(pids[1], SIGSTOP);
+    kill(pids[0], SIGSTOP);
     kill(control, SIGKILL);
     assert_int_equal(waitpid(control, NULL, 0), control);
     wait_until_gone(pids[0]);

@@ -48,7 +48,7 @@ static int setup(void **state)
     struct fixture *fixture = mem_alloc(sizeof(*fixture));
     struct manifest *manifest = manifest_new();
 
-    strncpy(fixture->folder, "/tmp/vb-placement-XXXXXX", sizeof(fixture->folder) - 1);
+    snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/vb-placement-XXXXXX");
     if (!mkdtemp(fixture->folder))
         return -1;
     manifest->domain_name = mem_strdup("web");

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Signals, errors and dying child processes in the middle: the guest ends as it was found."""
+
+import os
+import signal
+import time
+
+from vbtest import leftovers
+from vbtest.command import Failure, expect, run, same, wait_until
+from vbtest.disks import MIB
+
+SLOW = ("--compression", "lzma:9e", "--chunk-size", "4M")
+
+
+def slow_guest(t):
+    return t.guest("web", t.slow_disk(boot=1))
+
+
+def child_processes(control_pid):
+    """The children do the spawner's work, and the spawner is a child of the control process."""
+    parents = leftovers.parents()
+    return [pid for pid, parent in parents.items() if parents.get(parent) == control_pid]
+
+
+def wait_for_busy_child(process):
+    """A child process that is in the middle of compressing: it has used processor time."""
+    def busy():
+        expect(process.running(), "virt-backup has ended already")
+        return [pid for pid in child_processes(process.pid) if leftovers.cpu_ticks(pid) >= 3]
+
+    return wait_until(busy, "a busy child process")[0]
+
+
+def interrupted(t, number, status):
+    guest = slow_guest(t).running()
+    before, (token, count) = guest.snapshot(), guest.serial.last()
+    process = t.start_vb(*t.backup_line(guest, *SLOW))
+    wait_for_busy_child(process)
+    same(guest.state(), "shut off", "state of the guest in the middle of its backup")
+    process.signal(number)
+    result = process.finish(60)
+    same(result.status, status, "exit status")
+    guest.goes_on(token, count)
+    guest.check_unchanged(before)
+    same(guest.serial.boots(), 1, "boots")
+    same(t.archive.names(), [], "files in the archive")
+
+
+def test_sigint(t):
+    interrupted(t, signal.SIGINT, 130)
+
+
+def test_sigterm(t):
+    interrupted(t, signal.SIGTERM, 143)
+
+
+def test_sighup(t):
+    interrupted(t, signal.SIGHUP, 129)
+
+
+def test_terminal_sends_the_signal_to_all(t):
+    """Control-C goes to the children as well: they must not die of it before the guest is back."""
+    guest = slow_guest(t).running()
+    token, count = guest.serial.last()
+    process = t.start_vb(*t.backup_line(guest, *SLOW), start_new_session=True)
+    wait_for_busy_child(process)
+    os.killpg(process.pid, signal.SIGINT)
+    same(process.finish(60).status, 130, "exit status")
+    guest.goes_on(token, count)
+    same(t.archive.names(), [], "files in the archive")
+
+
+def test_signals_at_random_moments(t):
+    """Whenever it comes: the guest is as it was, the archive whole or empty, the status tells which."""
+    guest = t.guest("web", t.slow_disk(size=3 * MIB, boot=1)).running()
+    before, (token, _) = guest.snapshot(), guest.serial.last()
+    for attempt in range(8):
+        archive = t.path(f"archive-{attempt}")
+        number = t.rng.choice((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+        process = t.start_vb(*t.backup_line(guest, "--compression", "lzma:9e", to=archive))
+        # Not a wait for something to be ready: the moment itself is what is drawn.
+        time.sleep(t.rng.uniform(0, 1.6))
+        if process.running():
+            process.signal(number)
+        result = process.finish(60)
+        expect(result.status in (0, 128 + number), f"attempt {attempt}: status {result.status}")
+        names = os.listdir(archive) if os.path.isdir(archive) else []
+        expect(bool(names) == (result.status == 0), f"attempt {attempt}: status {result.status}, files {names}")
+        guest.check_unchanged(before)
+        guest.goes_on(token, guest.serial.last()[1], steps=2)
+    same(guest.serial.boots(), 1, "boots")
+
+
+def test_interrupted_restore_leaves_nothing(t):
+    guest = t.guest("web", t.slow_disk()).define()
+    t.backup(guest, "--compression", "lzma:0")
+    guest.undefine()
+    process = t.start_vb(*t.restore_line("--children", "1"))
+    wait_for_busy_child(process)
+    process.signal(signal.SIGTERM)
+    same(process.finish(60).status, 143, "exit status")
+    same(guest.state(), "gone", "state of the guest")
+    expect(not os.path.exists(t.restored) or not os.listdir(t.restored), "files are left in the destination")
+
+
+def child_killed(t, children):
+    guest = t.guest("web", t.slow_disk(size=6 * MIB, boot=1)).running()
+    before, (token, count) = guest.snapshot(), guest.serial.last()
+    process = t.start_vb(*t.backup_line(guest, "--compression", "lzma:6", "--chunk-size", "1M",
+                                        "--children", str(children)))
+    victim = wait_for_busy_child(process)
+    os.kill(victim, signal.SIGKILL)
+    same(process.finish().status, 0, "exit status")
+    guest.goes_on(token, count)
+    guest.check_unchanged(before)
+    t.check_good(guest)
+
+
+def test_killed_child_is_replaced(t):
+    child_killed(t, 2)
+
+
+def test_killed_only_child_is_replaced(t):
+    child_killed(t, 1)
+
+
+def test_child_killed_while_verifying(t):
+    guest = t.guest("web", t.slow_disk()).define()
+    t.backup(guest, "--compression", "lzma:0")
+    process = t.start_vb("verify", "--source-path", t.archive.path, "--children", "1")
+    os.kill(wait_for_busy_child(process), signal.SIGKILL)
+    same(process.finish().status, 0, "exit status")
+
+
+def test_killed_spawner_fails_the_backup_and_not_the_guest(t):
+    guest = slow_guest(t).running()
+    before, (token, count) = guest.snapshot(), guest.serial.last()
+    process = t.start_vb(*t.backup_line(guest, *SLOW, "--children", "1"))
+    child = wait_for_busy_child(process)
+    parents = leftovers.parents()
+    os.kill(parents[child], signal.SIGKILL)
+    os.kill(child, signal.SIGKILL)
+    result = process.finish()
+    expect(result.status in (0, 1), f"exit status {result.status}")
+    guest.goes_on(token, count)
+    guest.check_unchanged(before)
+    t.archive.check_nothing_half()
+    if result.status == 0:
+        t.verify()
+
+
+def broken_loop_disk(t, target, **more):
+    """A block device whose second half can't be read."""
+    disk = t.loop_disk(target, size=16 * MIB, **more)
+    os.truncate(t.path(f"{target}.backing"), 8 * MIB)
+    return disk
+
+
+def test_read_error_while_the_guest_is_down(t):
+    guest = t.guest("web", t.boot_disk("qcow2"), broken_loop_disk(t, "vdb", boot=2)).running()
+    before, (token, count) = guest.snapshot(), guest.serial.last()
+    t.refused(*t.backup_line(guest, "--compression", "zstd"), says=["guest 'web'", "vdb", guest.disks[1].path])
+    guest.goes_on(token, count)
+    guest.check_unchanged(before)
+    same(t.archive.names(), [], "files in the archive")
+
+
+def test_destination_that_fills_while_the_guest_is_down(t):
+    guest = t.guest("web", t.boot_disk("raw"), t.disk("vdb", "raw", size=8 * MIB)).running()
+    with open(guest.disks[1].path, "r+b") as file:
+        file.truncate(160 * MIB)
+        file.seek(16 * MIB)
+        for _ in range(120):
+            file.write(t.rng.randbytes(MIB))
+    before, (token, count) = guest.snapshot(), guest.serial.last()
+    small = t.small_filesystem("small", 100 * MIB)
+    t.refused(*t.backup_line(guest, to=small), says=["guest 'web'", small])
+    guest.goes_on(token, count)
+    guest.check_unchanged(before)
+    same(os.listdir(small), [], "files in the destination")
+
+
+def test_guest_started_by_somebody_else_meanwhile(t):
+    """Its memory is not restored over it; the image is kept, the run says so with status 5."""
+    guest = t.guest("web", t.slow_disk(size=6 * MIB, boot=1)).running()
+    token, _ = guest.serial.last()
+    process = t.start_vb(*t.backup_line(guest, "--compression", "lzma:6", "--chunk-size", "1M"))
+    wait_for_busy_child(process)
+    started = guest.call("start", status=None).status == 0
+    if not started:
+        # The image is locked against it: then the guest simply comes back as it was.
+        same(process.finish().status, 0, "exit status")
+        guest.goes_on(token, 0)
+        return
+    result = process.finish()
+    same(result.status, 5, "exit status")
+    same(guest.serial.boots(), 2, "boots")
+    kept = [word.strip("`'\":;,.") for word in result.err.split() if word.strip("`'\":;,.").endswith(".sav")]
+    expect(kept and os.path.exists(kept[0]), f"the message names no memory image that exists: {result.err}")
+    run("rm", kept[0])
+
+
+def test_failure_needs_no_libvirt_restart(t):
+    """After an interrupted backup the very same one succeeds."""
+    guest = t.guest("web", t.slow_disk(size=6 * MIB, boot=1)).running()
+    process = t.start_vb(*t.backup_line(guest, *SLOW))
+    wait_for_busy_child(process)
+    process.signal(signal.SIGTERM)
+    if process.finish(60).status != 143:
+        raise Failure("the backup was not interrupted")
+    t.backup(guest, "--compression", "lzma:0")
+    t.check_good(guest)

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Guests that run: memory and disks of one instant, and the guest goes on in the state it was found in."""
+
+import os
+
+from vbtest import oracle
+from vbtest.archive import sav_header
+from vbtest.command import expect, run, same, virsh, wait_until
+from vbtest.disks import MIB
+
+
+def two_disks(t):
+    return t.guest("web", t.boot_disk("qcow2"), t.disk("vdb", "raw", boot=2))
+
+
+def bring_back(t, guest, *options):
+    """Take a guest that runs away, restore it with its memory, and see it go on."""
+    token, count = guest.serial.last()
+    guest.destroy()
+    if guest.exists():
+        guest.undefine()
+    t.restore("--allow-autorun", *options)
+    guest.goes_on(token, 0)
+    return token, count
+
+
+def check_instant(t, guest, codec):
+    """All disks in the archive are of the instant at which the guest stopped."""
+    counts = set()
+    for disk in guest.disks:
+        raw = t.archive.decode(guest.name, disk.target, codec, t.path("decoded-" + disk.target))
+        counts.add(oracle.check_slots(raw))
+    expect(max(counts) - min(counts) <= 1, f"the disks are of different instants: {counts}")
+
+
+def test_running_guest_goes_on(t):
+    guest = two_disks(t).running()
+    before, (token, count) = guest.snapshot(), guest.serial.last()
+    t.backup(guest)
+    guest.goes_on(token, count)
+    guest.check_unchanged(before)
+    same(guest.serial.boots(), 1, "boots")
+    t.archive.check_holds("web.xml", "web.sav", "web-vda.raw", "web-vdb.raw")
+    t.check_good(guest)
+    check_instant(t, guest, "none")
+    manifest = t.archive.manifest("web")
+    same(manifest.domain()["state"], "running", "recorded state")
+    same(manifest.consistency(), "save", "recorded consistency")
+    expect(0 < manifest.downtime_ms() < 60000, f"downtime {manifest.downtime_ms()} ms")
+
+
+def there_and_back(t, codec):
+    guest = two_disks(t).running()
+    t.backup(guest, "--compression", codec)
+    t.check_good(guest)
+    check_instant(t, guest, codec.split(":")[0])
+    token, _ = bring_back(t, guest)
+    same(guest.state(), "running", "state of the restored guest")
+    for disk in guest.disks:
+        expect(os.path.join(t.restored, os.path.basename(disk.path)) in guest.dump(), "it runs on its old disks")
+    same(guest.serial.boots(), 1, "boots")
+    same(guest.serial.last()[0], token, "token")
+    expect(not [name for name in os.listdir(t.restored) if name.endswith(".sav")], "the memory image is left over")
+
+
+def test_memory_comes_back_uncompressed(t):
+    there_and_back(t, "none")
+
+
+def test_memory_comes_back_from_lzma(t):
+    there_and_back(t, "lzma:1")
+
+
+def test_memory_comes_back_from_zstd(t):
+    there_and_back(t, "zstd")
+
+
+def test_paused_guest_stays_paused(t):
+    guest = two_disks(t).running().suspend()
+    before, (token, count) = guest.snapshot(), guest.serial.last()
+    t.backup(guest, "--compression", "zstd")
+    same(guest.state(), "paused", "state after the backup")
+    guest.check_unchanged(before)
+    same(guest.serial.last(), (token, count), "progress of the paused guest")
+    same(t.archive.manifest("web").domain()["state"], "paused", "recorded state")
+    guest.destroy()
+    guest.undefine()
+    t.restore("--allow-autorun")
+    same(guest.state(), "paused", "state after the restore")
+    guest.resume()
+    guest.goes_on(token, count)
+
+
+def test_transient_guest(t):
+    guest = two_disks(t).create()
+    guest.serial.wait_for_steps(3)
+    before, (token, count) = guest.snapshot(), guest.serial.last()
+    t.backup(guest)
+    guest.goes_on(token, count)
+    guest.check_unchanged(before)
+    same(t.archive.manifest("web").domain()["persistent"], "no", "recorded persistence")
+    bring_back(t, guest)
+    same(guest.info()["Persistent"], "no", "persistence after the restore")
+
+
+def test_autostart_is_kept(t):
+    guest = t.small_guest().define(autostart=True).start()
+    guest.serial.wait_for_steps(3)
+    before = guest.snapshot()
+    same(before["Autostart"], "enable", "autostart before the backup")
+    t.backup(guest)
+    guest.check_unchanged(before)
+    bring_back(t, guest)
+    same(guest.info()["Autostart"], "enable", "autostart after the restore")
+
+
+def test_without_autorun_the_guest_stays_down(t):
+    guest = t.small_guest().running()
+    t.backup(guest, "--compression", "lzma:0")
+    token, count = guest.serial.last()
+    guest.destroy()
+    guest.undefine()
+    result = t.restore()
+    same(guest.state(), "shut off", "state after the restore")
+    sav = os.path.join(t.restored, "web.sav")
+    expect(f"virsh restore '{sav}'" in result.out, f"the output does not say how to resume it: {result.out}")
+    virsh("restore", sav)
+    guest.goes_on(token, 0)
+
+
+def test_managed_save_is_refused(t):
+    guest = t.small_guest().running()
+    guest.call("managedsave")
+    before = guest.snapshot()
+    same(before["Managed save"], "yes", "managed save")
+    t.refused(*t.backup_line(guest), says=["guest 'web'", "managed"])
+    guest.check_unchanged(before)
+    same(t.archive.names(), [], "files in the archive")
+
+
+def refused_running(t, format_name):
+    guest = t.guest("web", t.boot_disk(format_name, bus="ide")).running()
+    before, (token, count) = guest.snapshot(), guest.serial.last()
+    t.refused(*t.backup_line(guest), says=["guest 'web'", format_name])
+    guest.check_unchanged(before)
+    guest.goes_on(token, count, steps=2)
+    same(t.archive.names(), [], "files in the archive")
+
+
+def test_running_guest_with_vmdk_is_refused(t):
+    refused_running(t, "vmdk")
+
+
+def test_running_guest_with_vdi_is_refused(t):
+    refused_running(t, "vdi")
+
+
+def test_hot_plugged_disk(t):
+    """A disk that only the live guest has is in the backup, and comes back with the memory."""
+    guest = t.small_guest().running()
+    extra = t.disk("vdc", "qcow2")
+    guest.call("attach-disk", "--source", extra.path, "--target", "vdc", "--subdriver", "qcow2", "--live")
+    before, (token, count) = guest.snapshot(), guest.serial.last()
+    expect("vdc" in before["live"] and "vdc" not in before["definition"], "the disk is not only live")
+    t.backup(guest)
+    guest.goes_on(token, count)
+    guest.check_unchanged(before)
+    t.check_good(guest)
+    same(t.archive.manifest("web").targets(), ["vda", "vdc"], "disks in the backup")
+    bring_back(t, guest)
+    expect(os.path.join(t.restored, "vdc.qcow2") in guest.dump(), "the restored guest lacks the hot-plugged disk")
+    expect("vdc" not in guest.dump("--inactive"), "the persistent definition has got the disk")
+
+
+def test_definition_edited_since_the_start(t):
+    """The persistent definition differs from what runs: both come back as they were."""
+    guest = t.small_guest().running()
+    guest.call("setmaxmem", "--size", "64M", "--config")
+    guest.call("desc", "--title", "--new-desc", "edited", "--config")
+    before = guest.snapshot()
+    t.backup(guest)
+    guest.check_unchanged(before)
+    bring_back(t, guest)
+    expect("<title>edited</title>" in guest.dump("--inactive"), "the edit is lost")
+    expect("65536</memory>" in guest.dump("--inactive"), "the edited memory size is lost")
+    expect("16384</memory>" in guest.dump(), "the live memory size has changed")
+
+
+def test_disk_unplugged_from_the_definition(t):
+    """The persistent definition no longer has a disk that the running guest still has."""
+    guest = two_disks(t).running()
+    guest.call("detach-disk", "--target", "vdb", "--config")
+    before = guest.snapshot()
+    t.backup(guest, "--compression", "zstd")
+    guest.check_unchanged(before)
+    bring_back(t, guest)
+    expect("vdb" in guest.dump() and "vdb" not in guest.dump("--inactive"), "live and persistent disks are mixed up")
+
+
+def test_save_image_of_libvirt_is_not_left(t):
+    guest = t.small_guest().running()
+    t.backup(guest, "--guest-memory", "save")
+    t.archive.check_nothing_half()
+    magic, version, was_running, kind, _ = sav_header(t.archive.file("web.sav"))
+    same((magic, version, was_running, kind), (b"LibvirtQemudSave", 2, 1, 0), "header of the memory image")
+
+
+def test_two_backups_one_after_the_other(t):
+    """The second starts from a guest that the first has restored, and its XML does not grow."""
+    guest = t.small_guest().running()
+    before = guest.snapshot()
+    for name in ("one", "two", "three"):
+        t.backup(guest, to=t.path(name))
+        guest.check_unchanged(before)
+        t.check_good(guest, source=t.path(name))
+    sizes = [os.path.getsize(t.path(name, "web.xml")) for name in ("one", "three")]
+    expect(abs(sizes[0] - sizes[1]) < 64, f"the manifest grows: {sizes}")
+
+
+def test_running_guest_with_a_loop_device(t):
+    guest = t.guest("web", t.boot_disk("qcow2"), t.loop_disk("vdb", boot=2)).running()
+    token, count = guest.serial.last()
+    t.backup(guest, "--compression", "zstd:1")
+    guest.goes_on(token, count)
+    check_instant(t, guest, "zstd")
+    bring_back(t, guest)
+
+
+def test_guest_that_crashed(t):
+    """QEMU killed from outside: to libvirt the guest is shut off, and can be backed up as such."""
+    guest = t.small_guest().running()
+    with open("/run/libvirt/qemu/web.pid", encoding="ascii") as file:
+        run("kill", "-9", file.read().strip())
+    wait_until(lambda: guest.state() == "shut off", "libvirt noticing it")
+    t.backup(guest)
+    t.check_good(guest)
+    same(t.archive.manifest("web").domain()["state"], "shut off", "recorded state")
+
+
+def test_room_for_memory_is_checked_first(t):
+    """A destination without room for the memory image: refused while the guest runs."""
+    guest = t.small_guest().running()
+    small = t.small_filesystem("small", 4 * MIB)
+    before, (token, count) = guest.snapshot(), guest.serial.last()
+    t.refused(*t.backup_line(guest, to=os.path.join(small, "archive")), says=["guest 'web'", small, "free"])
+    guest.check_unchanged(before)
+    same(guest.serial.boots(), 1, "boots")
+    guest.goes_on(token, count, steps=2)
+    expect("restored" not in guest.call("domstate", "--reason").out, "the guest was saved and restored all the same")

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Several guests in one run: one that fails does not stop the others."""
+
+import os
+
+from vbtest.command import expect, same
+from vbtest.disks import MIB
+
+
+def three_guests(t):
+    return [t.guest(name, t.disk("vda", size=2 * MIB, name=f"{name}.qcow2")).define() for name in ("a", "b", "c")]
+
+
+def test_all_guests_without_names(t):
+    guests = three_guests(t)
+    result = t.backup()
+    expect("3 guests backed up" in result.out, f"summary: {result.out}")
+    t.check_good(*guests)
+
+
+def test_one_that_fails_does_not_stop_the_others(t):
+    one, two, three = three_guests(t)
+    os.unlink(two.disks[0].path)
+    before = [guest.snapshot() for guest in (one, two, three)]
+    line = t.refused(*t.backup_line(), status=3, says=["guest 'b'", two.disks[0].path])
+    expect("'a'" not in line and "'c'" not in line, f"the message blames others: {line}")
+    t.archive.check_holds("a.xml", "a-vda.raw", "c.xml", "c-vda.raw")
+    t.check_good(one, three)
+    for guest, state in zip((one, two, three), before):
+        guest.check_unchanged(state)
+
+
+def test_all_fail(t):
+    for guest in three_guests(t)[:2]:
+        os.unlink(guest.disks[0].path)
+    result = t.backup("--exclude-domains", "c", status=1)
+    same(len(result.error_lines), 2, "lines of error")
+    same(t.archive.names(), [], "files in the archive")
+
+
+def test_running_and_shut_off_guests_together(t):
+    running = t.small_guest().running()
+    off = t.guest("db", t.disk("vda", name="db.qcow2")).define()
+    paused = t.guest("mail", t.disk("vda", "raw", name="mail.raw", boot=1)).running().suspend()
+    before = [guest.snapshot() for guest in (running, off, paused)]
+    t.backup("--compression", "zstd:1")
+    for guest, state in zip((running, off, paused), before):
+        guest.check_unchanged(state)
+    t.check_good(running, off, paused)
+
+
+def test_one_that_can_not_be_restored_does_not_stop_the_others(t):
+    guests = three_guests(t)
+    t.backup()
+    guests[0].undefine()
+    guests[2].undefine()
+    t.refused(*t.restore_line(), status=3, says=["guest 'b'", "exists"])
+    same([guest.state() for guest in guests], ["shut off"] * 3, "states")
+    same(sorted(os.listdir(t.restored)), ["a.qcow2", "c.qcow2"], "restored files")
+
+
+def test_unknown_name_is_an_error_before_any_guest_is_touched(t):
+    running = t.small_guest().running()
+    before = running.snapshot()
+    t.refused(*t.backup_line(running, "--domain-names=no such guest"), says=["'no such guest'"])
+    running.check_unchanged(before)
+    expect("restored" not in running.call("domstate", "--reason").out, "the other guest was touched")
+    same(t.archive.names(), [], "files in the archive")
+
+
+def test_summary_and_events_in_json(t):
+    guests = three_guests(t)
+    os.unlink(guests[1].disks[0].path)
+    events = t.events(t.backup("--json", status=3))
+    same([event["guest"] for event in events if event["event"] == "guest-failed"], ["b"], "failed guests")
+    same(sorted(event["guest"] for event in events if event["event"] == "guest-done"), ["a", "c"], "good guests")
+    summary = events[-1]
+    same((summary["event"], summary["good"], summary["failed"], summary["status"]), ("summary", 2, 1, 3), "summary")

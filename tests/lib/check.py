@@ -1,0 +1,178 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Builds virt-backup in several configurations and runs all of its tests; scripts/check calls it.
+
+  gcc       warnings are errors; unit tests, style tests
+  clang     warnings are errors; unit tests
+  sanitize  AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer; unit tests, and the integration
+            tests against this virt-backup
+
+Every check of a unit test program counts as one test, as does each style test and each integration test.
+A configuration that can't be built counts as a failed test.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../.."))
+BUILD = os.path.join(ROOT, "build/check")
+SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dc_args=-fno-sanitize-recover=all"]
+
+# name, compiler, options of meson setup, suites of meson test
+CONFIGURATIONS = (
+    ("gcc", "gcc", ["--werror"], ["unit", "style"]),
+    ("clang", "clang", ["--werror"], ["unit"]),
+    ("sanitize", "gcc", SANITIZE, ["unit"]),
+)
+TAP_LINE = re.compile(r"^(not )?ok\b(.*)$", re.MULTILINE)
+SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
+
+
+class Counts:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+    def __str__(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def run(arguments, **options):
+    return subprocess.run(arguments, cwd=ROOT, text=True, errors="replace", stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, **options)
+
+
+def build(name, compiler, options):
+    """The build folder, or None after its output was printed."""
+    folder = os.path.join(BUILD, name)
+    environment = dict(os.environ, CC=compiler)
+    # A folder of an earlier run is used again; one that no longer fits is made anew.
+    again = ["--reconfigure"] if os.path.exists(os.path.join(folder, "build.ninja")) else []
+    done = run(["meson", "setup", *again, *options, folder], env=environment)
+    if done.returncode != 0 and os.path.isdir(folder):
+        done = run(["meson", "setup", "--wipe", *options, folder], env=environment)
+    if done.returncode == 0:
+        done = run(["ninja", "-C", folder])
+    if done.returncode == 0:
+        return folder
+    print(done.stdout)
+    print(f"not ok build with {name}", flush=True)
+    return None
+
+
+def count_one(test):
+    """One program of meson test. It may speak TAP, then each of its lines is a test."""
+    counts = Counts()
+    for negated, rest in TAP_LINE.findall(test.get("stdout", "")):
+        if re.search(r"#\s*skip", rest, re.IGNORECASE):
+            counts.skipped += 1
+        elif negated:
+            counts.failed += 1
+        else:
+            counts.passed += 1
+    good = test["result"] in ("OK", "SKIP", "EXPECTEDFAIL")
+    if not good and counts.failed == 0:
+        counts.failed += 1  # it died, or did not say what its exit status says
+    elif counts.passed + counts.failed + counts.skipped == 0:
+        counts.passed += test["result"] != "SKIP"
+        counts.skipped += test["result"] == "SKIP"
+    return counts
+
+
+def show_failure(test):
+    print(f"not ok {test['name']} ({test['result']})")
+    for stream in ("stdout", "stderr"):
+        for line in test.get(stream, "").splitlines():
+            print(f"    {line}")
+
+
+def run_suites(folder, suites, environment):
+    """meson test; its log has one JSON object a line and a program."""
+    counts = Counts()
+    words = [word for suite in suites for word in ("--suite", suite)]
+    log = os.path.join(folder, "meson-logs/testlog.json")
+    if os.path.exists(log):
+        os.unlink(log)
+    done = run(["meson", "test", "-C", folder, "--no-rebuild", "--timeout-multiplier", "4", *words], env=environment)
+    tests = []
+    if os.path.exists(log):
+        with open(log, encoding="utf-8", errors="replace") as file:
+            tests = [json.loads(line) for line in file if line.strip()]
+    for test in tests:
+        found = count_one(test)
+        counts.add(found)
+        if found.failed:
+            show_failure(test)
+    if not tests or (done.returncode != 0 and counts.failed == 0):
+        print(done.stdout)
+        counts.failed += 1
+    return counts
+
+
+def run_integration(folder, arguments):
+    counts = Counts()
+    words = [os.path.join(ROOT, "tests/integration/run"), "--binary", os.path.join(folder, "src/virt-backup"),
+             "--build-dir", os.path.join(ROOT, "build/guests"), *arguments]
+    # Its lines are shown as they come: this takes longest.
+    with subprocess.Popen(words, cwd=ROOT, text=True, errors="replace", stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE) as process:
+        last = ""
+        for line in process.stdout:
+            last = line.strip() or last
+            print(f"  {line}", end="", flush=True)
+    found = SUMMARY.fullmatch(last)
+    if found:
+        counts.passed, counts.failed, counts.skipped = map(int, found.groups())
+    if not found or (process.returncode != 0 and counts.failed == 0):
+        print(f"not ok integration tests: status {process.returncode}")
+        counts.failed += 1
+    return counts
+
+
+def sanitizer_environment():
+    return dict(os.environ, ASAN_OPTIONS="detect_leaks=1:detect_stack_use_after_return=1",
+                UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1")
+
+
+def step(what, started):
+    print(f"-- {what} [{time.monotonic() - started:.0f} s]", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=[name for name, *_ in CONFIGURATIONS], help="one configuration")
+    parser.add_argument("--no-integration", action="store_true", help="leave the integration tests out")
+    parser.add_argument("--seed", help="of the integration tests")
+    options = parser.parse_args()
+    started, total = time.monotonic(), Counts()
+    for name, compiler, setup, suites in CONFIGURATIONS:
+        if options.only not in (None, name):
+            continue
+        step(f"{name}: build", started)
+        folder = build(name, compiler, setup)
+        if folder is None:
+            total.failed += 1
+            continue
+        step(f"{name}: {' and '.join(suites)} tests", started)
+        counts = run_suites(folder, suites, sanitizer_environment())
+        print(f"   {counts}", flush=True)
+        total.add(counts)
+        if name == "sanitize" and not options.no_integration:
+            step(f"{name}: integration tests", started)
+            total.add(run_integration(folder, ["--seed", options.seed] if options.seed else []))
+    step("all done", started)
+    print(total, flush=True)
+    sys.exit(1 if total.failed or not total.passed else 0)
+
+
+if __name__ == "__main__":
+    main()

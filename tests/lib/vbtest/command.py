@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Running programs: every call and its output goes into a log that a failing test shows."""
+
+import shlex
+import signal
+import subprocess
+import time
+
+log = []
+failed = False   # whether the running test has failed already
+
+
+class Failure(Exception):
+    """What a test found wrong."""
+
+
+class Skip(Exception):
+    """Why a test can't be run here."""
+
+
+def note(text):
+    log.append(text)
+
+
+def expect(condition, text):
+    if not condition:
+        raise Failure(text)
+
+
+def same(found, expected, what):
+    if found != expected:
+        raise Failure(f"{what}: {found!r}, expected {expected!r}")
+
+
+class Result:
+    def __init__(self, arguments, status, out, err):
+        self.arguments, self.status, self.out, self.err = arguments, status, out, err
+
+    @property
+    def line(self):
+        return shlex.join(self.arguments)
+
+    @property
+    def error_lines(self):
+        return [line for line in self.err.splitlines() if line.strip()]
+
+
+def _text(data):
+    return data.decode("utf-8", "backslashreplace")
+
+
+def _record(result, seconds):
+    note(f"$ {result.line}\n" + "".join(f"  | {line}\n" for line in (result.out + result.err).splitlines()[:200])
+         + f"  = {result.status} after {seconds:.2f} s")
+
+
+class Process:
+    """A program that runs beside the test."""
+
+    def __init__(self, arguments, **options):
+        self.arguments = [str(argument) for argument in arguments]
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, **options)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def running(self):
+        return self.process.poll() is None
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def finish(self, limit_s=120):
+        try:
+            out, err = self.process.communicate(timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            # SIGABRT, so that a sanitizer or a core file tells where it hangs.
+            self.process.send_signal(signal.SIGABRT)
+            out, err = self.process.communicate()
+            note(_text(out) + _text(err))
+            raise Failure(f"{shlex.join(self.arguments)} had not ended after {limit_s} s") from None
+        result = Result(self.arguments, self.process.returncode, _text(out), _text(err))
+        _record(result, time.monotonic() - self.started)
+        return result
+
+
+def run(*arguments, status=0, limit_s=120, **options):
+    """Run a program to its end. STATUS is what it must end with; None: whatever it likes."""
+    result = Process(arguments, **options).finish(limit_s)
+    if status is not None and result.status != status:
+        last = (result.error_lines or result.out.splitlines() or ["no output"])[-1]
+        raise Failure(f"{result.line} ended with {result.status} instead of {status}: {last}")
+    return result
+
+
+def virsh(*arguments, **options):
+    return run("virsh", "-q", *arguments, **options)
+
+
+def wait_until(condition, what, limit_s=60):
+    """Poll until the condition holds. The limit is only there so that a broken test ends."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise Failure(f"waited {limit_s} s in vain: {what}")
+        time.sleep(0.02)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a run may not leave behind: processes, loop devices, mounts, libvirt objects, state, temporary files."""
+
+import os
+
+from vbtest.command import Failure, virsh, wait_until
+from vbtest.disks import attached_loops
+
+STATE_DIR = "/var/lib/virt-backup"
+
+
+def processes():
+    """pid -> command line of every process of this PID namespace that is not about to be gone."""
+    found = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+                state = file.read().rpartition(")")[2].split()[0]
+            with open(f"/proc/{name}/cmdline", "rb") as file:
+                command = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError:
+            continue
+        if state not in "ZX":
+            found[int(name)] = command[:160]
+    return found
+
+
+def parents():
+    """pid -> parent's pid, of all processes."""
+    found = {}
+    for pid in processes():
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                found[pid] = int(file.read().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    return found
+
+
+def cpu_ticks(pid):
+    """Processor time that the process has used, in clock ticks; 0 if it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return int(file.read().rpartition(")")[2].split()[11])
+    except OSError:
+        return 0
+
+
+def files_below(directory):
+    found = set()
+    for path, directories, files in os.walk(directory):
+        found.update(os.path.join(path, name) for name in directories + files)
+    return found
+
+
+def unix_sockets():
+    with open("/proc/net/unix", encoding="utf-8") as file:
+        paths = {line.split()[7] for line in file.readlines()[1:] if len(line.split()) > 7}
+    return {path for path in paths if not path.startswith("@")}
+
+
+def libvirt_objects():
+    """Guests, pools and secrets that exist."""
+    found = {f"guest {name}" for name in virsh("list", "--all", "--name").out.splitlines() if name}
+    found |= {f"pool {name}" for name in virsh("pool-list", "--all", "--name").out.splitlines() if name}
+    found |= {f"secret {line.split()[0]}" for line in virsh("secret-list").out.splitlines() if line.strip()}
+    return found
+
+
+class Baseline:
+    """How things were before a test; check() finds what has come since."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.processes = set(processes())
+        self.objects = libvirt_objects()
+        self.state = files_below(STATE_DIR)
+        self.temporary = set(os.listdir("/tmp"))
+
+    def new_processes(self):
+        return {pid: command for pid, command in processes().items() if pid not in self.processes}
+
+    def check_processes(self):
+        """libvirt's own helpers and a QEMU that has just been destroyed need a moment to end."""
+        try:
+            wait_until(lambda: not self.new_processes(), "the end of all processes", 15)
+        except Failure:
+            raise Failure(f"processes are left over: {self.new_processes()}") from None
+
+    def check(self):
+        self.check_processes()
+        for what, left in (("libvirt objects", libvirt_objects() - self.objects),
+                           ("loop devices", attached_loops(self.directory)),
+                           ("files of state", files_below(STATE_DIR) - self.state)):
+            if left:
+                raise Failure(f"{what} are left over: {sorted(left)}")

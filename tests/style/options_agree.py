@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""--help, the man pages and the completion name the same verbs and options.
+
+usage: options_agree.py VIRT_BACKUP"""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import tree
+
+PROGRAM = sys.argv[1]
+COMPLETION = "completion/virt-backup"
+
+
+def run(*arguments):
+    return subprocess.run([PROGRAM, *arguments], check=True, stdout=subprocess.PIPE).stdout.decode()
+
+
+def options_of_help(verb):
+    """Option: what stands for its value, or nothing."""
+    return dict(re.findall(r"^  --([\w-]+)(?: (\S+))? {2,}\S", run("help", verb), re.M)) | {"help": ""}
+
+
+def options_of_page(verb):
+    text = tree.read(f"doc/virt-backup-{verb}.1.scd")
+    found = {}
+    for line in re.findall(r"^\*--.*", text, re.M):
+        match = re.fullmatch(r"\*--([\w-]+)\*(?:, \*-h\*)?(?: (_\S+_))?", line)
+        if not match:
+            add_problem(f"doc/virt-backup-{verb}.1.scd: this line names no option as others do: {line}")
+            continue
+        found[match.group(1)] = (match.group(2) or "").replace("_", "")
+    return found
+
+
+def complete(*words):
+    """What the completion offers for the last of these words."""
+    script = f"""
+compopt() {{ :; }}
+virsh() {{ [ "$*" = "-q list --all --name" ] && printf 'web\\nweb 2\\na,b\\n\\n'; }}
+. "{tree.ROOT}/{COMPLETION}"
+COMP_WORDS=("$@")
+COMP_CWORD=$(($# - 1))
+_virt_backup
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    output = subprocess.run(["bash", "-c", script, "bash", "virt-backup", *words], check=True,
+                            stdout=subprocess.PIPE).stdout.decode()
+    return [line for line in output.splitlines() if line]
+
+
+problems = []
+add_problem = problems.append
+
+
+def expect(what, found, wanted):
+    for name in sorted(set(wanted) - set(found)):
+        add_problem(f"{what}: {name} is missing")
+    for name in sorted(set(found) - set(wanted)):
+        add_problem(f"{what}: {name} is too much")
+
+
+verbs = re.findall(r"^  ([a-z][\w-]*) {2,}\S", run("--help"), re.M)
+verbs = [verb for verb in verbs if verb != "virt-backup"]
+pages = [re.sub(r"doc/virt-backup-(.*)\.1\.scd", r"\1", path) for path in tree.files(".1.scd", under="doc/virt-backup-")]
+expect("man pages", pages, verbs)
+overview = tree.read("doc/virt-backup.1.scd")
+expect("virt-backup.1, VERBS", re.findall(r"^\*([\w-]+)\*$", overview.partition("# VERBS")[2].partition("\n# ")[0], re.M),
+       verbs)
+
+# "virt-backup VERB" where it stands as something to be typed.
+TYPED = {".md": r"(?:`|^)virt-backup ([a-z][\w-]*)", ".scd": r"(?:\*|^[$#] )virt-backup(?:\* \*| )([a-z][\w-]*)"}
+for suffix, pattern in TYPED.items():
+    for path in tree.files(suffix):
+        for match in re.finditer(pattern, tree.read(path), re.M):
+            if match.group(1) not in [*verbs, "help"]:
+                add_problem(f"{path}: there is no verb {match.group(1)}: {match.group(0)}")
+
+for verb in verbs:
+    options = options_of_help(verb)
+    page = options_of_page(verb)
+    expect(f"doc/virt-backup-{verb}.1.scd", page, options)
+    for name in options.keys() & page.keys():
+        if options[name] != page[name]:
+            add_problem(f"doc/virt-backup-{verb}.1.scd: --{name} takes '{page[name]}', --help says '{options[name]}'")
+
+if not shutil.which("bash"):
+    add_problem("there is no bash to try the completion with")
+else:
+    expect(f"{COMPLETION}: verbs", complete(""), verbs + ["help", "--help", "--version"])
+    expect(f"{COMPLETION}: help", complete("help", ""), verbs)
+    for verb in verbs:
+        names = ["--" + name for name in options_of_help(verb)]
+        expect(f"{COMPLETION}: {verb}", complete(verb, "--"), names)
+        # a flag is not asked for a value, an option with a value is
+        for name, metavar in options_of_help(verb).items():
+            offered = complete(verb, "--" + name, "")
+            if not metavar and "--help" not in offered:
+                add_problem(f"{COMPLETION}: {verb}: takes the word behind --{name} for its value")
+            if metavar and "--help" in offered:
+                add_problem(f"{COMPLETION}: {verb}: offers options as the value of --{name}")
+    codecs = re.findall(r"^static const struct codec_row codecs\[\] = \{(.*?)^\};",
+                        tree.read("src/codec/codec.c"), re.S | re.M)
+    expect(f"{COMPLETION}: codecs", complete("backup", "--compression", ""),
+           re.findall(r'\.name = "(\w+)"', codecs[0]))
+    expect(f"{COMPLETION}: names", complete("backup", "--domain-names", "w"), ["web", "web\\ 2"])
+    expect(f"{COMPLETION}: list of names", complete("backup", "--domain-names", "web,a"), ["web,a\\\\\\,b"])
+    expect(f"{COMPLETION}: further name", complete("backup", "--domain-names", "web", "w"), ["web", "web\\ 2"])
+    expect(f"{COMPLETION}: name behind =", complete("backup", "--domain-names", "=", "web\\ "), ["web\\ 2"])
+    expect(f"{COMPLETION}: folder", complete("list", "--source-path", tree.ROOT + "/comp"), [tree.ROOT + "/completion"])
+
+tree.finish(problems, f"{len(verbs)} verbs")

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include <linux/fs.h>
+
+#include <cmocka.h>
+
+#include "archive/archive.h"
+#include "base/io.h"
+#include "sample.h"
+
+static const char *const vda[] = {"vda", NULL};
+static const char *const two[] = {"vda", "vdb", NULL};
+
+static void check_refused(const char *folder, const char *domain, const char *uuid,
+                          const char *const *targets, bool replace, enum err_kind kind,
+                          const char *part)
+{
+    CLEANUP(archive_writer_closep) struct archive_writer *writer = sample_open_writer(folder);
+    CLEANUP_FREE char *before = sample_names(folder);
+    struct err err = ERR_INIT;
+
+    CHECK_FAILS(sample_backup(writer, domain, uuid, "refused", targets, replace, &err), &err, kind,
+                part);
+    CLEANUP_FREE char *after = sample_names(folder);
+    assert_string_equal(after, before);
+}
+
+static void an_aborted_set_leaves_nothing(void **state)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    char *folder = sample_folder();
+    CLEANUP(archive_writer_closep) struct archive_writer *writer = sample_open_writer(folder);
+    struct backup_set *set = NULL;
+    int fd = -1;
+
+    (void)state;
+    CHECK(backup_set_begin(writer, "web", SAMPLE_UUID, false, &set, &err), &err);
+    CHECK(backup_set_create(set, "web-vda.raw", &fd, &err), &err);
+    CHECK(io_write(fd, "abc", 3, &err), &err);
+    CLEANUP_FREE char *scratch = mem_strdup(backup_set_scratch_path(set, "memory"));
+    CLEANUP_CLOSE int scratch_fd = open(scratch, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(scratch_fd >= 0);
+    assert_false(sample_exists(folder, "web-vda.raw"));
+    backup_set_abort(set);
+    sample_check_names(folder, "");
+    sample_remove_folder(folder);
+}
+
+static void a_dropped_file_is_not_part_of_the_set(void **state)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    char *folder = sample_folder();
+    CLEANUP(archive_writer_closep) struct archive_writer *writer = sample_open_writer(folder);
+    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", SAMPLE_UUID);
+    struct backup_set *set = NULL;
+    int fd = -1;
+
+    (void)state;
+    CHECK(backup_set_begin(writer, "web", SAMPLE_UUID, false, &set, &err), &err);
+    CHECK(backup_set_create(set, "web-vda.raw", &fd, &err), &err);
+    CHECK(backup_set_create(set, "web-vdb.raw", &fd, &err), &err);
+    CHECK(backup_set_drop(set, "web-vda.raw", &err), &err);
+    CHECK(backup_set_drop(set, "web-vdb.raw", &err), &err);
+    CHECK(backup_set_create(set, "web-vda.raw", &fd, &err), &err);
+    sample_add_disk(manifest, "vda", "", 0);
+    CHECK(backup_set_commit(set, manifest, &err), &err);
+    sample_check_names(folder, "web-vda.raw web.xml");
+    sample_remove_folder(folder);
+}
+
+static void a_manifest_that_does_not_fit_the_set_is_refused(void **state)
+{
+    static const char *const parts[] = {"names 0 of 1", "is 3 bytes long, the manifest says 4",
+                                        "was never written", "another guest's"};
+    char *folder = sample_folder();
+    CLEANUP(archive_writer_closep) struct archive_writer *writer = sample_open_writer(folder);
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        CLEANUP(manifest_freep)
+        struct manifest *manifest = sample_manifest("web", i == 3 ? OTHER_UUID : SAMPLE_UUID);
+        struct backup_set *set = NULL;
+        struct err err = ERR_INIT;
+        int fd = -1;
+
+        CHECK(backup_set_begin(writer, "web", SAMPLE_UUID, false, &set, &err), &err);
+        CHECK(backup_set_create(set, "web-vda.raw", &fd, &err), &err);
+        CHECK(io_write(fd, "abc", 3, &err), &err);
+        if (i > 0)
+            sample_add_disk(manifest, i == 2 ? "vdb" : "vda", "abcd", i == 1 ? 4 : 3);
+        CHECK_FAILS(backup_set_commit(set, manifest, &err), &err, ERR_INTERNAL, parts[i]);
+        sample_check_names(folder, "");
+    }
+    sample_remove_folder(folder);
+}
+
+static void a_second_backup_needs_replace(void **state)
+{
+    char *folder = sample_folder();
+
+    (void)state;
+    sample_back_up(folder, "web", SAMPLE_UUID, "first", two, false);
+    check_refused(folder, "web", SAMPLE_UUID, two, false, ERR_EXISTS, "--replace");
+    sample_check_backup(folder, "web", "first", two);
+    sample_back_up(folder, "web", SAMPLE_UUID, "second", two, true);
+    sample_check_backup(folder, "web", "second", two);
+    sample_check_names(folder, "web-vda.raw web-vdb.raw web.xml");
+    sample_remove_folder(folder);
+}
+
+static void files_that_only_the_old_backup_had_are_removed(void **state)
+{
+    char *folder = sample_folder();
+
+    (void)state;
+    sample_back_up(folder, "web", SAMPLE_UUID, "first", two, false);
+    sample_back_up(folder, "web", SAMPLE_UUID, "second", vda, true);
+    sample_check_names(folder, "web-vda.raw web.xml");
+    sample_check_backup(folder, "web", "second", vda);
+    sample_remove_folder(folder);
+}
+
+static void another_guest_of_the_same_name_is_never_replaced(void **state)
+{
+    char *folder = sample_folder();
+
+    (void)state;
+    sample_back_up(folder, "web", SAMPLE_UUID, "first", two, false);
+    check_refused(folder, "web", OTHER_UUID, two, true, ERR_EXISTS, SAMPLE_UUID);
+    sample_check_backup(folder, "web", "first", two);
+    sample_remove_folder(folder);
+}
+
+static void guests_with_names_that_begin_alike_keep_their_files(void **state)
+{
+    static const char *const odd[] = {"db-vda", NULL};
+    char *folder = sample_folder();
+
+    (void)state;
+    sample_back_up(folder, "web-db", OTHER_UUID, "theirs", vda, false);
+    check_refused(folder, "web", SAMPLE_UUID, odd, false, ERR_EXISTS, "another guest");
+    check_refused(folder, "web", SAMPLE_UUID, odd, true, ERR_EXISTS, "another guest");
+    sample_back_up(folder, "web", SAMPLE_UUID, "first", two, false);
+    sample_back_up(folder, "web", SAMPLE_UUID, "second", vda, true);
+    sample_check_backup(folder, "web-db", "theirs", vda);
+    /* Nobody can tell what a damaged manifest claims. */
+    sample_write(folder, "web-db.xml", "<vb:backup ", 11);
+    check_refused(folder, "web", SAMPLE_UUID, odd, true, ERR_EXISTS, "another guest");
+    sample_check_list(folder, "web web-db");
+    sample_remove_folder(folder);
+}
+
+static void a_file_in_the_way_is_only_overwritten_with_replace(void **state)
+{
+    char *folder = sample_folder();
+
+    (void)state;
+    sample_write(folder, "web-vda.raw", "mine", 4);
+    check_refused(folder, "web", SAMPLE_UUID, vda, false, ERR_EXISTS, "web-vda.raw is in the way");
+    sample_back_up(folder, "web", SAMPLE_UUID, "first", vda, true);
+    sample_check_backup(folder, "web", "first", vda);
+    sample_remove_folder(folder);
+
+    folder = sample_folder();
+    CLEANUP_FREE char *other = mem_printf("%s/web-vda.raw", folder);
+    assert_int_equal(mkdir(other, 0700), 0);
+    check_refused(folder, "web", SAMPLE_UUID, vda, true, ERR_EXISTS, "not a regular file");
+    sample_remove_folder(folder);
+}
+
+static void a_damaged_or_newer_backup_is_not_replaced(void **state)
+{
+    static const char newer[] =
+        "<domain><metadata><vb:backup xmlns:vb='" MANIFEST_NS "' format='2'/></metadata></domain>";
+    char *folder = sample_folder();
+
+    (void)state;
+    sample_write(folder, "web.xml", "<vb:backup ", 11);
+    sample_check_list(folder, "web");
+    check_refused(folder, "web", SAMPLE_UUID, vda, true, ERR_CORRUPT, "move it away");
+    sample_write(folder, "web.xml", "", 0);
+    sample_check_list(folder, "web");
+    sample_write(folder, "web.xml", newer, strlen(newer));
+    sample_check_list(folder, "web");
+    check_refused(folder, "web", SAMPLE_UUID, vda, true, ERR_UNSUPPORTED, "newer");
+    sample_remove_folder(folder);
+}
+
+static void a_scratch_file_that_is_kept_outlives_its_set(void **state)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    char *folder = sample_folder();
+    CLEANUP(archive_writer_closep) struct archive_writer *writer = sample_open_writer(folder);
+    struct backup_set *set = NULL;
+
+    (void)state;
+    CHECK(backup_set_begin(writer, "web", SAMPLE_UUID, false, &set, &err), &err);
+    CLEANUP_FREE char *path = mem_strdup(backup_set_scratch_path(set, "memory"));
+    CLEANUP_FREE char *other = mem_strdup(backup_set_scratch_path(set, "stream"));
+    assert_string_not_equal(path, other);
+    assert_string_equal(path, backup_set_scratch_path(set, "memory"));
+    assert_int_equal(path[0], '/');
+    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    CLEANUP_CLOSE int other_fd = open(other, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(other_fd >= 0);
+    backup_set_keep_scratch(set, path);
+    backup_set_abort(set);
+    sample_check_names(folder, strrchr(path, '/') + 1);
+    sample_remove_folder(folder);
+}
+
+static void names_that_are_not_the_guests_are_refused(void **state)
+{
+    static const char *const bad[] = {"db-vda.raw", "web.xml", "../web-vda.raw", "web-db.xml"};
+    char *folder = sample_folder();
+    CLEANUP(archive_writer_closep) struct archive_writer *writer = sample_open_writer(folder);
+    CLEANUP(backup_set_abortp) struct backup_set *set = NULL;
+    struct err err = ERR_INIT;
+    int fd = -1;
+
+    (void)state;
+    CHECK(backup_set_begin(writer, "web", SAMPLE_UUID, false, &set, &err), &err);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        CHECK_FAILS(backup_set_create(set, bad[i], &fd, &err), &err, ERR_INTERNAL, "");
+    CHECK(backup_set_create(set, "web-vda.raw", &fd, &err), &err);
+    CHECK_FAILS(backup_set_create(set, "web-vda.raw", &fd, &err), &err, ERR_INTERNAL, "twice");
+    sample_remove_folder(folder);
+}
+
+/* False where this user or this file system can't do it. */
+static bool set_immutable(const char *folder, const char *name, bool immutable)
+{
+    CLEANUP_FREE char *path = mem_printf("%s/%s", folder, name);
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int flags = 0;
+
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+        return false;
+    flags = immutable ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
+    return ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+}
+
+static void a_commit_that_fails_on_the_way_is_finished_by_the_next_writer(void **state)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    char *folder = sample_folder();
+
+    (void)state;
+    sample_back_up(folder, "web", SAMPLE_UUID, "first", two, false);
+    if (!set_immutable(folder, "web-vdb.raw", true)) {
+        sample_remove_folder(folder);
+        skip();
+    }
+    struct archive_writer *writer = sample_open_writer(folder);
+    CHECK_FAILS(sample_backup(writer, "web", SAMPLE_UUID, "second", two, true, &err), &err,
+                ERR_DENIED, "the next virt-backup that works on this archive");
+    archive_writer_close(writer);
+    /* Half of it is done, and nobody gets to see that. */
+    struct archive_reader *reader = NULL;
+    CHECK_FAILS(archive_reader_open(folder, &reader, &err), &err, ERR_BUSY, "interrupted");
+    assert_true(set_immutable(folder, "web-vdb.raw", false));
+    sample_check_backup(folder, "web", "second", two);
+    sample_check_names(folder, "web-vda.raw web-vdb.raw web.xml");
+    sample_remove_folder(folder);
+}
+
+static void xml_of_somebody_else_is_only_overwritten_with_replace(void **state)
+{
+    static const char mine[] = "<domain><name>web</name></domain>";
+    char *folder = sample_folder();
+    CLEANUP_FREE char *path = mem_printf("%s/web.xml", folder);
+
+    (void)state;
+    sample_write(folder, "web.xml", mine, strlen(mine));
+    sample_check_list(folder, "");
+    check_refused(folder, "web", SAMPLE_UUID, vda, false, ERR_EXISTS, "web.xml is in the way");
+    sample_back_up(folder, "web", SAMPLE_UUID, "first", vda, true);
+    sample_check_backup(folder, "web", "first", vda);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("elsewhere", path), 0);
+    sample_check_list(folder, "");
+    check_refused(folder, "web", SAMPLE_UUID, vda, true, ERR_EXISTS, "not a regular file");
+    sample_remove_folder(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_aborted_set_leaves_nothing),
+        cmocka_unit_test(a_dropped_file_is_not_part_of_the_set),
+        cmocka_unit_test(a_manifest_that_does_not_fit_the_set_is_refused),
+        cmocka_unit_test(a_second_backup_needs_replace),
+        cmocka_unit_test(files_that_only_the_old_backup_had_are_removed),
+        cmocka_unit_test(another_guest_of_the_same_name_is_never_replaced),
+        cmocka_unit_test(guests_with_names_that_begin_alike_keep_their_files),
+        cmocka_unit_test(a_file_in_the_way_is_only_overwritten_with_replace),
+        cmocka_unit_test(a_damaged_or_newer_backup_is_not_replaced),
+        cmocka_unit_test(a_scratch_file_that_is_kept_outlives_its_set),
+        cmocka_unit_test(names_that_are_not_the_guests_are_refused),
+        cmocka_unit_test(a_commit_that_fails_on_the_way_is_finished_by_the_next_writer),
+        cmocka_unit_test(xml_of_somebody_else_is_only_overwritten_with_replace),
+    };
+
+    return cmocka_run_group_tests_name("backup set", tests, NULL, NULL);
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The pool with foreign children: the peer in Python, well-behaved and not.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "harness.h"
+
+#define PEER TEST_PEER_DIR "/mtcp_child.py"
+
+static char *once_path; /* what VB_CHILD_FAULT_ONCE names */
+static char *release_path;
+
+static int name_files(void **state)
+{
+    (void)state;
+    once_path = test_path("foreign-once");
+    release_path = test_path("foreign-release");
+    return setenv("VB_CHILD_RELEASE", release_path, 1);
+}
+
+static int free_names(void **state)
+{
+    (void)state;
+    free(once_path);
+    free(release_path);
+    return 0;
+}
+
+static int remove_files(void **state)
+{
+    (void)state;
+    unlink(once_path);
+    unlink(release_path);
+    unsetenv("VB_CHILD_FAULT");
+    unsetenv("VB_CHILD_FAULT_ONCE");
+    return 0;
+}
+
+struct foreign {
+    struct spawner *spawner;
+    struct pool *pool;
+    struct pool_stats stats;
+    struct err err;
+};
+
+static void foreign_clear(struct foreign *foreign)
+{
+    pool_free(foreign->pool);
+    spawner_free(foreign->spawner);
+    err_clear(&foreign->err);
+}
+
+/* Runs the image with foreign children; the environment is what the spawner inherits. */
+static int run(struct foreign *foreign, struct image *image, const char *command, const char *codec,
+               bool decode, unsigned children)
+{
+    struct child_settings settings = image_settings(image, codec, decode);
+
+    settings.foreign = true;
+    foreign->spawner = spawner_start(command, NULL);
+    assert_non_null(foreign->spawner);
+    foreign->pool = pool_new(foreign->spawner, &settings, children, &foreign->err);
+    if (!foreign->pool)
+        return -1;
+    return image_run(image, foreign->pool, &foreign->stats, &foreign->err);
+}
+
+#define CLEANUP_FOREIGN CLEANUP(foreign_clear)
+
+static void run_well(struct foreign *foreign, struct image *image, const char *command,
+                     const char *codec, bool decode, unsigned children)
+{
+    if (run(foreign, image, command, codec, decode, children) < 0)
+        fail_msg("%s", foreign->err.text);
+    assert_true(!image->ordered || image->puts_in_order);
+}
+
+static void there_and_back(const char *command, const char *codec, bool ordered)
+{
+    CLEANUP_FOREIGN struct foreign encoding = {0}, decoding = {0};
+    struct image there, back;
+
+    image_init(&there, "dzdd", 10, 500);
+    there.ordered = ordered;
+    run_well(&encoding, &there, command, codec, false, 2);
+    assert_int_equal(encoding.stats.children_lost, 0);
+    assert_true(image_encoded_right(&there, codec));
+    image_init(&back, "dzdd", 10, 500);
+    back.ordered = ordered;
+    back.results = there.stored;
+    run_well(&decoding, &back, command, codec, true, 2);
+    assert_true(image_decoded_right(&back));
+    image_clear(&there);
+    image_clear(&back);
+}
+
+static void test_foreign_children_encode_and_decode(void **state)
+{
+    (void)state;
+    there_and_back(PEER, "none", true);
+    there_and_back(PEER, "lzma:1", false);
+}
+
+static void test_a_wrapper_that_forks_may_stand_between(void **state)
+{
+    CLEANUP_FREE char *path =
+        test_script("foreign-wrapper", "#!/bin/sh\npython3 '" PEER "'\nexit $?\n");
+
+    (void)state;
+    there_and_back(path, "none", true);
+    unlink(path);
+}
+
+/* Chunks of 4 MiB are more than any socket buffer holds, both ways. */
+static void test_chunks_larger_than_socket_buffers(void **state)
+{
+    CLEANUP_FOREIGN struct foreign foreign = {0};
+    struct image image;
+
+    (void)state;
+    image_init(&image, "d", 0, 0);
+    image.chunk_size = (uint64_t)4 << 20;
+    image.raw_size = 6 * image.chunk_size + 3;
+    run_well(&foreign, &image, PEER, "none", false, 2);
+    assert_true(image_encoded_right(&image, "none"));
+    image_clear(&image);
+}
+
+/* ---- one slow chunk -------------------------------------------------------- */
+
+static void release(void)
+{
+    close(open(release_path, O_CREAT | O_WRONLY, 0600));
+}
+
+static void release_at_3(struct image *image, uint64_t id)
+{
+    if (id == 3) { /* chunks 1 and 2 were fetched before their turn */
+        assert_int_equal(image->puts, 0);
+        release();
+    }
+}
+
+static void test_a_slow_chunk_does_not_stop_the_other_children(void **state)
+{
+    CLEANUP_FOREIGN struct foreign foreign = {0};
+    struct image image;
+
+    (void)state;
+    setenv("VB_CHILD_FAULT", "wait-at:0", 1);
+    image_init(&image, "d", 20, 0);
+    image.on_read = release_at_3;
+    run_well(&foreign, &image, PEER, "none", false, 2);
+    assert_true(image_encoded_right(&image, "none"));
+    image_clear(&image);
+}
+
+/* Chunk 0 is being worked on, 1 and 2 are in the window, 3 is in the other child:
+ * there is room for nothing more until chunk 0 is done. */
+static void release_soon(struct image *image, uint64_t id)
+{
+    if (image->puts == 0)
+        assert_true(id <= 3);
+    if (id == 3 && fork() == 0) {
+        usleep(200000); /* time in which a fifth chunk would be read if there were room */
+        release();
+        _exit(0);
+    }
+}
+
+static void test_the_window_is_bounded(void **state)
+{
+    CLEANUP_FOREIGN struct foreign foreign = {0};
+    struct image image;
+
+    (void)state;
+    setenv("VB_CHILD_FAULT", "wait-at:0", 1);
+    image_init(&image, "d", 20, 0);
+    image.on_read = release_soon;
+    run_well(&foreign, &image, PEER, "none", false, 2);
+    image_clear(&image);
+}
+
+/* Chunk 0 is the zero chunk whose result all others need. */
+static void release_at_21(struct image *image, uint64_t id)
+{
+    if (id == 21) {
+        assert_int_equal(image->zero_puts, 0);
+        release();
+    }
+}
+
+static void test_zeros_wait_for_the_first_of_them(void **state)
+{
+    CLEANUP_FOREIGN struct foreign foreign = {0};
+    struct image image;
+
+    (void)state;
+    setenv("VB_CHILD_FAULT", "wait-at:0", 1);
+    image_init(&image, "zd", 30, 0);
+    image.ordered = false;
+    image.on_read = release_at_21;
+    run_well(&foreign, &image, PEER, "none", false, 2);
+    assert_int_equal(image.zero_puts, 15);
+    assert_true(image_encoded_right(&image, "none"));
+    image_clear(&image);
+}
+
+/* ---- faults ---------------------------------------------------------------- */
+
+static const struct fault {
+    const char *kind;
+    unsigned lost;    /* children, when it happens once */
+    const char *text; /* when it happens again */
+} faults[] = {
+    {"die", 1, ": killed by signal 9 (Killed)"},
+    {"exit", 1, ": exited with status 3"},
+    {"error", 0, ": told to fail  [1m"},
+    {"garbage", 1, "unexpected command 0x20 in a message"},
+    {"stranger", 1, "sent a message as process "},
+    {"wrong", 1, "sent D for chunk 6 out of turn"},
+    {"huge", 1, "sent a result of 1073741824 bytes, where at most "},
+    {"long", 1, "SIZE 4097 in message E is above its limit of 4096"},
+    {"bad", 1, "sent a bad result"},
+};
+
+static void set_fault(const struct fault *fault, bool once)
+{
+    CLEANUP_FREE char *text = mem_printf("%s-at:5", fault->kind);
+
+    unlink(once_path);
+    setenv("VB_CHILD_FAULT", text, 1);
+    if (once)
+        setenv("VB_CHILD_FAULT_ONCE", once_path, 1);
+    else
+        unsetenv("VB_CHILD_FAULT_ONCE");
+}
+
+static void test_each_fault_is_survived_once(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        CLEANUP_FOREIGN struct foreign foreign = {0};
+        struct image image;
+        image_init(&image, "d", 8, 0);
+        set_fault(&faults[i], true);
+        run_well(&foreign, &image, PEER, "none", false, 1 + (unsigned)i % 2);
+        assert_int_equal(foreign.stats.children_lost, faults[i].lost);
+        assert_int_equal(image.reads, 9); /* one of them again */
+        assert_true(image_encoded_right(&image, "none"));
+        image_clear(&image);
+    }
+}
+
+static void test_each_fault_ends_the_run_the_second_time(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        CLEANUP_FOREIGN struct foreign foreign = {0};
+        struct image image;
+        image_init(&image, "d", 8, 0);
+        set_fault(&faults[i], false);
+        assert_int_equal(run(&foreign, &image, PEER, "none", false, 2 - (unsigned)i % 2), -1);
+        assert_int_equal(foreign.err.kind, ERR_IO);
+        if (!strstr(foreign.err.text, "chunk 5 (from byte 327680): child process ") ||
+            !strstr(foreign.err.text, faults[i].text))
+            fail_msg("'%s' is expected in: %s", faults[i].text, foreign.err.text);
+        image_clear(&image);
+    }
+}
+
+static void test_a_failed_chunk_goes_to_another_child(void **state)
+{
+    CLEANUP_FOREIGN struct foreign foreign = {0};
+    struct image image;
+
+    (void)state;
+    set_fault(&(struct fault){.kind = "sick"}, true);
+    image_init(&image, "d", 12, 0);
+    image.ordered = false; /* so that the other never waits for its turn */
+    run_well(&foreign, &image, PEER, "none", false, 2);
+    assert_true(image_encoded_right(&image, "none"));
+    image_clear(&image);
+}
+
+/* The other child can't take it: its result waits behind this very chunk, and
+ * there is no room left in the window. */
+static void test_a_failed_chunk_goes_to_the_same_child_where_it_must(void **state)
+{
+    CLEANUP_FOREIGN struct foreign foreign = {0};
+    struct image image;
+
+    (void)state;
+    setenv("VB_CHILD_FAULT", "late-error-at:0", 1);
+    setenv("VB_CHILD_FAULT_ONCE", once_path, 1);
+    image_init(&image, "d", 12, 0);
+    image.on_read = release_at_3;
+    run_well(&foreign, &image, PEER, "none", false, 2);
+    assert_true(image_encoded_right(&image, "none"));
+    image_clear(&image);
+}
+
+static void test_a_program_that_is_no_child_ends_the_run(void **state)
+{
+    CLEANUP_FOREIGN struct foreign missing = {0}, useless = {0}, silent = {0};
+    struct image image;
+
+    (void)state;
+    image_init(&image, "d", 8, 0);
+    assert_int_equal(run(&missing, &image, "/nonexistent/child", "none", false, 2), -1);
+    assert_non_null(strstr(missing.err.text, "cannot run '/nonexistent/child'"));
+    assert_int_equal(run(&useless, &image, "/bin/true", "none", false, 2), -1);
+    assert_non_null(strstr(useless.err.text, ": exited with status 0"));
+    assert_int_equal(run(&silent, &image, "/bin/false", "none", false, 1), -1);
+    assert_non_null(strstr(silent.err.text, ": exited with status 1"));
+    image_clear(&image);
+}
+
+#define FOREIGN_TEST(test) cmocka_unit_test_setup_teardown(test, NULL, remove_files)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FOREIGN_TEST(test_foreign_children_encode_and_decode),
+        FOREIGN_TEST(test_a_wrapper_that_forks_may_stand_between),
+        FOREIGN_TEST(test_chunks_larger_than_socket_buffers),
+        FOREIGN_TEST(test_a_slow_chunk_does_not_stop_the_other_children),
+        FOREIGN_TEST(test_the_window_is_bounded),
+        FOREIGN_TEST(test_zeros_wait_for_the_first_of_them),
+        FOREIGN_TEST(test_each_fault_is_survived_once),
+        FOREIGN_TEST(test_each_fault_ends_the_run_the_second_time),
+        FOREIGN_TEST(test_a_failed_chunk_goes_to_another_child),
+        FOREIGN_TEST(test_a_failed_chunk_goes_to_the_same_child_where_it_must),
+        FOREIGN_TEST(test_a_program_that_is_no_child_ends_the_run),
+    };
+
+    return cmocka_run_group_tests_name("mtcp foreign children", tests, name_files, free_names);
+}
