@@ -200,6 +200,8 @@ static int write_image(const struct memory_restore *restore, struct stored_memor
 {
     CLEANUP_BUF struct buf head = {0};
 
+    if (restore->keep_state)
+        running = memory->sav.was_running;
     if (!memory->opaque &&
         sav_format_head(xml, memory->sav.cookie, running, SAV_RAW, &head, err) < 0)
         return -1;

@@ -39,6 +39,7 @@ struct memory_restore {
     const char *guest;
     struct archive_reader *archive;
     const struct manifest_stored *stored;
+    bool keep_state; /* the header goes on saying whether it is resumed running or paused */
 };
 
 /* Writes an uncompressed save image with this XML in place of the stored one's to

@@ -63,6 +63,7 @@ static int restore_memory_file(struct restore_job *job, char **ret_xml, struct e
         .guest = job->name,
         .archive = job->run->archive,
         .stored = job->manifest->memory,
+        .keep_state = job->manifest->state == STATE_SHUT_OFF,
     };
 
     if (!job->manifest->live)
