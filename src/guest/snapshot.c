@@ -127,8 +127,12 @@ static void snapshot_memory(void *opaque)
     }
     bool refused = is_refusal(virGetLastError());
     libvirt_error(&call->err, "%s", call->snapshot->path);
-    if (refused)
-        call->err.kind = ERR_UNSUPPORTED;
+    if (!refused)
+        return;
+    call->err.kind = ERR_UNSUPPORTED;
+    if (strstr(call->err.text, "paused due to previous migration"))
+        err_append(&call->err, "it has been paused since its memory was captured the last time; "
+                               "once it has run again it can be captured anew");
 }
 
 /* While our call waits for its turn, the job that is there is somebody else's:

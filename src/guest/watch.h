@@ -24,6 +24,7 @@ struct guest_watch_news {
 };
 
 struct guest_watch;
+/* One watch of a guest at a time: libvirt refuses a second one. */
 int guest_watch_begin(struct guest *guest, struct guest_watch **ret, struct err *err);
 /* From any thread. */
 void guest_watch_news(struct guest_watch *watch, struct guest_watch_news *ret);

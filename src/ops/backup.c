@@ -91,6 +91,7 @@ static int take_guest(struct backup_run *run, struct guest *guest, struct outcom
     CLEANUP_ERR struct err guest_err = ERR_INIT;
     bool stranded = false;
 
+    run->busy = false;
     int result = run->options->dry_run ? backup_plan_guest(run, guest, &guest_err)
                                        : backup_guest(run, guest, &stranded, &guest_err);
     outcome->stranded = outcome->stranded || stranded;
@@ -103,6 +104,7 @@ static int take_guest(struct backup_run *run, struct guest *guest, struct outcom
         outcome->failed++;
         return err_move(err, &guest_err);
     }
+    outcome->busy += run->busy;
     report_failure(run->report, outcome, guest_name(guest), &guest_err);
     return 0;
 }

@@ -7,6 +7,7 @@
 #include "archive/image.h"
 #include "base/quit.h"
 #include "base/units.h"
+#include "codec/container.h"
 #include "ops/capture.h"
 #include "ops/describe.h"
 #include "ops/extras.h"
@@ -36,8 +37,12 @@ struct job {
 
 static void job_clear(struct job *job)
 {
-    capture_clear(&job->capture);
+    /* Of a guest that could not be put back this is all the memory there is. */
+    if (job->capture.stranded && capture_memory(&job->capture))
+        backup_set_keep_scratch(job->set, capture_memory(&job->capture));
     backup_set_abort(job->set);
+    /* The intent goes last: until then it leads to all that is left. */
+    capture_clear(&job->capture);
     manifest_free(job->manifest);
     source_clear(&job->source);
     guest_lock_release(job->lock);
@@ -282,8 +287,12 @@ static int plan(struct job *job, struct sizing_plan *ret, struct err *err)
 
     if (chunk_size == 0)
         chunk_size = codec_default_chunk_size(&options->codec);
-    if (children_plan(&options->children, &options->codec, false, chunk_size,
-                      units_div_up(largest(&job->source), chunk_size), ret, err) < 0)
+    uint64_t chunks = units_div_up(largest(&job->source), chunk_size);
+    if (options->codec.type != CODEC_NONE && chunks > CONTAINER_MAX_BLOCKS)
+        return err_set(err, ERR_USAGE,
+                       "its largest disk has more chunks than a compressed file's index can hold; "
+                       "choose a larger --chunk-size");
+    if (children_plan(&options->children, &options->codec, false, chunk_size, chunks, ret, err) < 0)
         return -1;
     job->codec = ret->codec;
     job->chunk_size = chunk_size;
@@ -311,13 +320,22 @@ static int gather(struct job *job, struct err *err)
     return 0;
 }
 
+static int lock_guest(struct job *job, struct err *err)
+{
+    struct backup_run *run = job->run;
+
+    if (guest_lock_take(run->state_fd, guest_uuid(job->guest), 0, &job->lock, err) == 0)
+        return 0;
+    run->busy = err && err->kind == ERR_BUSY;
+    return -1;
+}
+
 static int back_up(struct job *job, struct err *err)
 {
     struct backup_run *run = job->run;
     struct sizing_plan sizing;
 
-    if (guest_lock_take(run->state_fd, guest_uuid(job->guest), 0, &job->lock, err) < 0 ||
-        gather(job, err) < 0 || plan(job, &sizing, err) < 0)
+    if (lock_guest(job, err) < 0 || gather(job, err) < 0 || plan(job, &sizing, err) < 0)
         return -1;
     if (backup_set_begin(run->archive, job->name, guest_uuid(job->guest), run->options->replace,
                          &job->set, err) < 0)

@@ -121,6 +121,7 @@ static void fill_intent(struct capture *capture)
     intent->name = mem_strdup(guest_name(request->guest));
     intent->persistent = source->status.persistent;
     intent->was_running = source->status.state == GUEST_RUNNING;
+    intent->archive = realpath(archive_writer_path(request->archive), NULL);
     if (capture_has_memory(request->mode)) {
         intent->memory = mem_strdup(backup_set_scratch_path(request->set, "memory"));
         intent->live_xml = xml_format(source->live);
@@ -357,7 +358,7 @@ int capture_begin(struct capture *capture, const struct capture_request *request
     capture->request = *request;
     capture->began = true;
     fill_intent(capture);
-    if (guest_watch_begin(request->guest, &capture->watch, err) == 0 &&
+    if (note(capture, err) == 0 && guest_watch_begin(request->guest, &capture->watch, err) == 0 &&
         begin_mode(capture, err) == 0)
         return 0;
     if (capture_end(capture, &end_err) < 0 && capture->stranded)

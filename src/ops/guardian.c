@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -14,6 +15,8 @@
 #include "ops/intent.h"
 #include "ops/state_dir.h"
 #include "ops/undo.h"
+
+#define DEATH_POLL_MS 2
 
 struct guardian {
     pid_t pid;
@@ -45,6 +48,7 @@ static int undo_after(pid_t run)
         }
     }
     intent_list_free(uuids, count);
+    guest_lock_sweep(state);
     return status;
 }
 
@@ -65,6 +69,9 @@ static void __attribute__((noreturn)) guard(int sock, pid_t run)
      * run is dead. */
     if (io_read_some(3, &done, 1, &len, NULL) == 0 && len == 1)
         _exit(0);
+    /* A dying process closes its files some time before it is gone. */
+    while (getppid() == run)
+        poll(NULL, 0, DEATH_POLL_MS);
     _exit(undo_after(run));
 }
 

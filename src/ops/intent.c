@@ -42,6 +42,7 @@ void intent_clear(struct intent *intent)
     free(intent->socket);
     free(intent->memory);
     free(intent->live_xml);
+    free(intent->archive);
     *intent = (struct intent){0};
 }
 
@@ -152,6 +153,7 @@ int intent_write(int state_fd, const struct intent *intent, struct err *err)
     json_set_bool(json, "saved", intent->saved);
     json_set_str(json, "memory", intent->memory);
     json_set_str(json, "live-xml", intent->live_xml);
+    json_set_str(json, "archive", intent->archive);
     json_set(json, "scratch", json_of_list(intent->scratch, intent->scratch_count));
     json_set(json, "files", json_of_list(intent->files, intent->file_count));
     json_set_str(json, "defined", intent->defined);
@@ -186,6 +188,7 @@ static int parse(const struct json *json, struct intent *ret, struct err *err)
     ret->socket = text_at(json, "socket");
     ret->memory = text_at(json, "memory");
     ret->live_xml = text_at(json, "live-xml");
+    ret->archive = text_at(json, "archive");
     ret->persistent = json_get_bool(json, "persistent");
     ret->was_running = json_get_bool(json, "was-running");
     ret->frozen = json_get_bool(json, "frozen");

@@ -34,6 +34,7 @@ struct intent {
     bool saved;     /* virDomainSave was asked for: it may be down */
     char *memory;   /* memory image: to be removed, or resumed from when it is saved */
     char *live_xml; /* what it is resumed with */
+    char *archive;  /* folder in which it makes a backup; NULL: none */
 
     /* of a restore, which is all there or undone */
     char **files; /* that it makes: to be removed again */

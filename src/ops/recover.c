@@ -44,5 +44,6 @@ int recover_run(const struct report *report, struct outcome *ret_outcome, struct
     for (size_t i = 0; i < count && !quit_requested(); i++)
         take(state, uuids[i], NULL, report, ret_outcome);
     intent_list_free(uuids, count);
+    guest_lock_sweep(state);
     return quit_check(err);
 }

@@ -59,6 +59,7 @@ static int take_guests(struct restore_run *run, const struct selection *guests,
             continue;
         if (quit_check(err) < 0)
             return -1;
+        run->busy = false;
         if (restore_guest(run, guests->names[i], &guest_err) == 0) {
             outcome->good++;
             continue;
@@ -68,6 +69,7 @@ static int take_guests(struct restore_run *run, const struct selection *guests,
             outcome->failed++;
             return err_move(err, &guest_err);
         }
+        outcome->busy += run->busy;
         report_failure(run->report, outcome, guests->names[i], &guest_err);
     }
     return 0;

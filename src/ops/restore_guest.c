@@ -38,7 +38,7 @@ static int random_uuid(char **ret, struct err *err)
  * on the guest. */
 static int begin_intent(struct restore_job *job, struct err *err)
 {
-    const struct restore_run *run = job->run;
+    struct restore_run *run = job->run;
     struct intent *intent = &job->intent;
 
     if (!job->placement.renamed && run->hypervisor)
@@ -49,7 +49,10 @@ static int begin_intent(struct restore_job *job, struct err *err)
     intent->name = mem_strdup(job->placement.name);
     if (run->hypervisor)
         intent->uri = mem_strdup(hypervisor_uri(run->hypervisor));
-    return guest_lock_take(run->state_fd, intent->uuid, 0, &job->lock, err);
+    if (guest_lock_take(run->state_fd, intent->uuid, 0, &job->lock, err) == 0)
+        return 0;
+    run->busy = err && err->kind == ERR_BUSY;
+    return -1;
 }
 
 /* ---- the guest --------------------------------------------------------------------------------- */

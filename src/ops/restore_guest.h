@@ -20,6 +20,7 @@ struct restore_run {
     int state_fd;                  /* state directory; -1 in a dry run */
     struct children children;
     bool owner_said; /* that owners could not be put back */
+    bool busy;       /* set by restore_guest: it failed because another run works on the guest */
 };
 
 int restore_guest(struct restore_run *run, const char *name, struct err *err);

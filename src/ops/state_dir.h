@@ -25,4 +25,6 @@ struct guest_lock;
 int guest_lock_take(int state_fd, const char *uuid, uint64_t wait_ms, struct guest_lock **ret,
                     struct err *err);
 void guest_lock_release(struct guest_lock *lock);
+/* Removes the lock files and half-written notes of runs that have died. */
+void guest_lock_sweep(int state_fd);
 DEFINE_CLEANUP(struct guest_lock *, guest_lock_releasep, guest_lock_release)

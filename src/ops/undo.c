@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 
 #include "archive/sav.h"
+#include "archive/writer.h"
+#include "base/log.h"
 #include "guest/guest.h"
 #include "guest/live.h"
 #include "ops/state_dir.h"
@@ -246,6 +248,21 @@ static bool is_restore(const struct intent *intent)
     return intent->file_count || intent->defined || intent->resumed;
 }
 
+/* Opening it for writing finishes or undoes the dead run's commit and removes its
+ * temporary files. Where that can't be done now, the next backup there does it. */
+static void tidy_archive(const char *path)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct archive_writer *archive = NULL;
+    struct stat st;
+
+    if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+        return;
+    if (archive_writer_open(path, &archive, &err) < 0)
+        log_detail("the archive is not tidied yet: %s", err.text);
+    archive_writer_close(archive);
+}
+
 int undo_recorded(int state_fd, const char *uuid, struct hypervisor *hypervisor, struct err *err)
 {
     CLEANUP(guest_lock_releasep) struct guest_lock *lock = NULL;
@@ -270,5 +287,7 @@ int undo_recorded(int state_fd, const char *uuid, struct hypervisor *hypervisor,
         return -1;
     }
     undo_memory(&intent);
+    if (intent.archive)
+        tidy_archive(intent.archive);
     return intent_remove(state_fd, uuid, err);
 }

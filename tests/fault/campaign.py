@@ -41,13 +41,16 @@ SCENARIOS = {
     "restore": (bench.RestoreBench, {}),
     "restore-autorun": (bench.RestoreBench, {"autorun": True}),
     "restore-replace": (bench.RestoreBench, {"replace": True}),
-    "room": (shortage.ShortageBench, {}),
+    "room-none": (shortage.ShortageBench, {"memory": "none"}),
+    "room-pause": (shortage.ShortageBench, {"memory": "pause"}),
+    "room-live": (shortage.ShortageBench, {"memory": "live"}),
 }
+CONTROLLED = tuple(name for name in SCENARIOS if not name.startswith("room"))
 RUNNING = ("backup-save", "backup-pause", "backup-live", "backup-none")
 # Calls that take their time: killed in the middle of them, more than once.
 LONG = re.compile("virDomain(SaveFlags|RestoreFlags|SnapshotCreateXML|BackupBegin|AbortJob|Resume|DefineXMLFlags)$")
 REMOTE = re.compile("vir[A-Z]|nbd_aio_connect|nbd_shutdown|fsync|rename")
-CANNOT_FAIL = re.compile("nbd_close$")
+CANNOT_FAIL = re.compile("(nbd_close|kill)$")
 # What the short run does not leave out.
 TELLING = re.compile("virDomain(SaveFlags|RestoreFlags|SnapshotCreateXML|BackupBegin|Resume|AbortJob|DefineXMLFlags)$"
                      "|nbd_aio_connect_socket|renameat2 .virt-backup-exchange|renameat web.xml|renameat .*intent$")
@@ -101,6 +104,8 @@ class Worker:
             answer |= {"verdict": "not ok", "why": f"{type(error).__name__}: {error}"}
             command.note(traceback.format_exc())
             answer["log"] = "\n".join(command.log)
+            if self.bench is not None:
+                answer["label"] = self.bench.label_at(item.get("at", 0))
         try:
             signal.alarm(POINT_LIMIT_S)
             if answer["verdict"] == "not ok":
@@ -224,13 +229,15 @@ def victim_points(plans, rng, count):
 
 def all_points(plans, rng):
     items = []
-    for scenario, effects in plans.items():
+    for scenario in CONTROLLED:
+        effects = plans[scenario]
         items += kill_points(scenario, effects, rng)
         items += fail_points(scenario, effects, rng)
         if scenario != "backup-off":
             items += compound_points(scenario, effects, rng, 20)
     items += victim_points(plans, rng, 20)
-    items += shortage.points(rng, 20, 10)
+    items += shortage.target_points(plans, rng, 20)
+    items += shortage.scratch_points(plans, rng, 10)
     for item in items:
         # What a run leaves in the way is met by the next one, too: that gets one effect further.
         item["thorough"] = item["do"] not in ("kill-before", "kill-during", "kill-after") or rng.random() < 0.2
@@ -239,7 +246,8 @@ def all_points(plans, rng):
 
 def short_points(plans, rng):
     items = []
-    for scenario, effects in plans.items():
+    for scenario in CONTROLLED:
+        effects = plans[scenario]
         kills = list(kill_points(scenario, effects, rng))
         telling = [item for item in kills if TELLING.match(effects[item["at"] - 1])]
         items += rng.sample(telling, min(2, len(telling))) + rng.sample(kills, 1)
@@ -247,6 +255,8 @@ def short_points(plans, rng):
         if scenario in ("backup-save", "backup-pause"):
             items += compound_points(scenario, effects, rng, 1)
     items += victim_points(plans, rng, 1)
+    items += rng.sample(list(shortage.target_points(plans, rng, 5)), 1)
+    items += rng.sample(list(shortage.scratch_points(plans, rng, 10)), 1)
     return items
 
 
@@ -288,7 +298,7 @@ class Campaign:
 
     def plans(self):
         """The effects of each scenario, without a fault."""
-        names = [name for name in SCENARIOS if name != "room" and self.wanted(name)]
+        names = [name for name in SCENARIOS if self.wanted(name)]
         plans = {}
         for item, answer in self.crew.all([{"scenario": name} for name in names]):
             if "effects" not in answer:
@@ -317,7 +327,7 @@ class Campaign:
                 print("".join(f"{scenario} {number} {label}\n" for number, label in enumerate(effects, 1)), end="")
             return []
         make = all_points if options.all else short_points
-        if len(plans) == len(SCENARIOS) - 1:
+        if len(plans) == len(SCENARIOS):
             return make(plans, self.rng)
         return [item for scenario, effects in plans.items() for item in
                 (*kill_points(scenario, effects, self.rng), *fail_points(scenario, effects, self.rng))]
@@ -326,7 +336,10 @@ class Campaign:
         started = time.monotonic()
         interrupted = True
         try:
-            for item, answer in self.crew.all(grouped(self.points())):
+            items = self.points()
+            if 0 < self.options.sample < len(items):
+                items = self.rng.sample(items, self.options.sample)
+            for item, answer in self.crew.all(grouped(items)):
                 self.report(item, answer)
             interrupted = False
         finally:
@@ -366,6 +379,7 @@ def parse_arguments():
     parser.add_argument("--guardian-at", type=int, default=0, metavar="N", help="kill the guardian at its effect, too")
     parser.add_argument("--recover-at", type=int, default=0, metavar="N", help="kill the first recover at its effect")
     parser.add_argument("--size", type=int, default=0, help="of fill-target and fill-scratch: bytes of room")
+    parser.add_argument("--sample", type=int, default=0, metavar="N", help="only so many of the points, drawn")
     parser.add_argument("--list", action="store_true", help="print the effects of each scenario")
     parser.add_argument("--verbose", action="store_true", help="print points that passed, too")
     parser.add_argument("--brief", action="store_true", help="no logs of failed points")

@@ -20,6 +20,15 @@ QUESTIONS = {
 PAUSED_BY_USER = ("user", "migrating", "unknown", "restored", "snapshot")
 
 
+def difference(what, old, new):
+    """Of long texts only where they part."""
+    start = next((index for index, (one, other) in enumerate(zip(str(old), str(new))) if one != other), 0)
+    if min(len(str(old)), len(str(new))) > 200:
+        start = max(0, start - 30)
+        return f"{what} was ...{str(old)[start:start + 150]!r}, is ...{str(new)[start:start + 150]!r}"
+    return f"{what} was {str(old)[:200]!r}, is {str(new)[:200]!r}"
+
+
 class Look:
     """One guest at one moment."""
 
@@ -44,7 +53,7 @@ class Look:
 
     def differences(self, before):
         """From how it was before, as far as a run must not change it."""
-        found = [f"{what} was {old!r}, is {new!r}" for what, old, new in (
+        found = [difference(what, old, new) for what, old, new in (
             ("state", before.state, self.state), ("flags", before.flags, self.flags),
             ("live XML", before.live, self.live), ("definition", before.definition, self.definition)) if old != new]
         if self.state == "paused" and self.reason not in (before.reason, *PAUSED_BY_USER):

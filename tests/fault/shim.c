@@ -49,8 +49,11 @@
 enum deed { NOTHING, KILL_BEFORE, KILL_AFTER, KILL_DURING, FAIL, HOLD };
 
 static const char *const deeds[] = {
-    [KILL_BEFORE] = "kill-before", [KILL_AFTER] = "kill-after", [KILL_DURING] = "kill-during",
-    [FAIL] = "fail",               [HOLD] = "hold",
+    [KILL_BEFORE] = "kill-before",
+    [KILL_AFTER] = "kill-after",
+    [KILL_DURING] = "kill-during",
+    [FAIL] = "fail",
+    [HOLD] = "hold",
 };
 
 /* Written once, before main. */
@@ -337,6 +340,8 @@ VIR_POLLED(int, virDomainGetState, (virDomainPtr d, int *s, int *r, unsigned int
 VIR(int, virDomainIsActive, (virDomainPtr d), (d), -1)
 VIR(int, virDomainIsPersistent, (virDomainPtr d), (d), -1)
 VIR(int, virDomainHasManagedSaveImage, (virDomainPtr d, unsigned int f), (d, f), -1)
+VIR(char *, virDomainManagedSaveGetXMLDesc, (virDomainPtr d, unsigned int f), (d, f), NULL)
+VIR(int, virDomainManagedSaveRemove, (virDomainPtr d, unsigned int f), (d, f), -1)
 VIR(int, virDomainGetAutostart, (virDomainPtr d, int *a), (d, a), -1)
 VIR(int, virDomainSetAutostart, (virDomainPtr d, int a), (d, a), -1)
 VIR(char *, virDomainGetXMLDesc, (virDomainPtr d, unsigned int f), (d, f), NULL)
@@ -591,16 +596,15 @@ ssize_t pwrite64(int fd, const void *data, size_t len, off64_t offset)
 /* ---- processes and their sockets -------------------------------------------------------------------------------- */
 
 WRAP(ssize_t, send, (int s, const void *d, size_t n, int f), (s, d, n, f), NULL, true,
-     FAIL_ERRNO(-1, EPIPE))
+     FAIL_ERRNO(-1, ENOBUFS))
 WRAP(ssize_t, sendmsg, (int s, const struct msghdr *m, int f), (s, m, f), NULL, true,
-     FAIL_ERRNO(-1, EPIPE))
+     FAIL_ERRNO(-1, ENOBUFS))
 FILE_CALL(connect, (int s, const struct sockaddr *a, socklen_t n), (s, a, n), NULL, ECONNREFUSED)
 FILE_CALL(bind, (int s, const struct sockaddr *a, socklen_t n), (s, a, n), NULL, ENOSPC)
 FILE_CALL(kill, (pid_t p, int n), (p, n), NULL, EPERM)
 WRAP(pid_t, fork, (void), (), NULL, false, FAIL_ERRNO(-1, EAGAIN))
-WRAP(int, pthread_create,
-     (pthread_t * t, const pthread_attr_t *a, void *(*f)(void *), void *o), (t, a, f, o), NULL,
-     false, return EAGAIN)
+WRAP(int, pthread_create, (pthread_t * t, const pthread_attr_t *a, void *(*f)(void *), void *o),
+     (t, a, f, o), NULL, false, return EAGAIN)
 
 /* The guardian takes its name first of all. */
 int prctl(int option, ...)
