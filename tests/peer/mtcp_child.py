@@ -3,10 +3,10 @@
 """An MTCP child process in Python, for virt-backup's --child-command.
 
 MTCP_COMPRESSION, MTCP_DECODE and MTCP_CHUNK_SIZE say what it is for. For tests it can misbehave:
-VB_CHILD_FAULT=KIND-at:ID does so at the chunk of that id, and VB_CHILD_FAULT_ONCE=PATH only if the file
-PATH is not there yet (it is made then), so that the next child behaves. A "sick" child goes on
-to fail at that chunk. "wait" is no fault: the child waits until the file VB_CHILD_RELEASE is there;
-"late-error" does that first.
+VB_CHILD_FAULT=KIND-at:ID[,...] does so at the chunk of that id, and with VB_CHILD_FAULT_ONCE=PATH only if the
+file PATH is not there yet (it is made then), so that the next child behaves. A "sick" child goes on to fail at
+that chunk, others do not. Not faults, and not once: "wait" waits until the file VB_CHILD_RELEASE is there
+("late-error" does that first), "nap" takes its time.
 """
 
 import os
@@ -21,11 +21,10 @@ import mtcp_wire as wire  # noqa: E402
 
 def fault_at(chunk_id):
     """The kind of fault that is due at this chunk, or None."""
-    kind, _, at = os.environ.get("VB_CHILD_FAULT", "").partition("-at:")
-    if not at or int(at) != chunk_id:
-        return None
+    faults = [fault.partition("-at:") for fault in os.environ.get("VB_CHILD_FAULT", "").split(",")]
+    kind = next((kind for kind, _, at in faults if at and int(at) == chunk_id), None)
     once = os.environ.get("VB_CHILD_FAULT_ONCE")
-    if once:
+    if once and kind not in (None, "wait", "nap"):
         try:
             with open(once, "x", encoding="ascii") as file:
                 file.write(str(os.getpid()))
@@ -103,10 +102,12 @@ class Child:
         if kind in ("wait", "late-error"):
             while not os.path.exists(os.environ["VB_CHILD_RELEASE"]):
                 time.sleep(0.01)
+        if kind == "nap":
+            time.sleep(0.3)
         if kind in ("error", "late-error", "sick"):
             self.send("E", message.id, b"told to fail\n\x1b[1m")
             return
-        if kind and kind != "wait":
+        if kind not in (None, "wait", "nap"):
             self.misbehave(kind, message.id)
         try:
             result = self.work(message.data)

@@ -121,6 +121,13 @@ class Context:
         self._build("boot-sector-guest")
         return os.path.join(self.build_dir, "boot-sector.bin")
 
+    def linux_kernel(self):
+        """Kernel and initrd of the small Linux guest; copies, because libvirt changes their owner."""
+        self._build("linux-guest")
+        for name in ("vmlinuz", "initrd"):
+            shutil.copyfile(os.path.join(self.build_dir, name), self.path(name))
+        return self.path("vmlinuz"), self.path("initrd")
+
     def raw_content(self, size=8 * MIB, boot=False):
         """A raw image with random content; with a boot sector if it is to be started from."""
         path = tempfile.mktemp(dir=self.dir, suffix=".content")
@@ -212,6 +219,11 @@ class Context:
         self.user.start()
         self.undo.callback(self.user.stop)
         return self.user
+
+    def use_dir(self, directory):
+        """Put archive and restored files there, where that user may write."""
+        self.archive = Archive(os.path.join(directory, "archive"))
+        self.restored = os.path.join(directory, "restored")
 
     def user_options(self):
         environment = dict(self.user.environment(), **self._sanitizer_options())

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """One guest of a test: its XML, its life, its state as far as a backup must not change it."""
 
+import difflib
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -110,7 +111,7 @@ class Guest:
         after = self.snapshot()
         for key in sorted(before.keys() | after.keys()):
             if before.get(key) != after.get(key):
-                raise Failure(f"guest '{self.name}': {key} was {before.get(key)!r}, is now {after.get(key)!r}")
+                raise Failure(f"guest '{self.name}': {key} has changed: {difference(before.get(key), after.get(key))}")
 
     def goes_on(self, token, count, steps=20):
         """It counts on from where it was, without having booted again, and its disks fit its memory."""
@@ -133,8 +134,15 @@ class Guest:
                       status=None)
 
 
+def difference(before, after):
+    """What is different, without what is the same."""
+    old, new = (str(text).replace("><", ">\n<").splitlines() for text in (before, after))
+    return " ".join(line for line in difflib.unified_diff(old, new, n=0, lineterm="")
+                    if not line.startswith(("---", "+++", "@@")))
+
+
 def normal_xml(text):
-    """The XML without what may differ from one run of a guest to the next: ids, pty numbers, cookies."""
+    """The XML without what may differ from one run of a guest to the next: ids, pty numbers, the order of devices."""
     root = ElementTree.fromstring(text)
     root.attrib.pop("id", None)
     for element in root.iter():
@@ -145,5 +153,8 @@ def normal_xml(text):
         if element.text and not element.text.strip():
             element.text = None
         element.tail = None
+    # libvirt gives controllers another place in its list when it reads a guest's XML again.
+    devices = root.find("devices")
+    devices[:] = sorted(devices, key=lambda element: (element.tag, ElementTree.tostring(element)))
     text = ElementTree.tostring(root, encoding="unicode")
     return re.sub(r"/dev/pts/\d+|domain-\d+-|fd='\d+'", "", text)

@@ -43,6 +43,16 @@ def discover():
     return found
 
 
+def build_guests(tests, build_dir):
+    """What the modules of these tests want to have been built."""
+    wanted = {sys.modules[function.__module__].__dict__.get("BUILT_BEFORE") for function in tests}
+    for builder in sorted(wanted - {None}):
+        done = subprocess.run([os.path.join(INTEGRATION, "../guests", builder), build_dir], check=False)
+        if done.returncode != 0:
+            # The tests that need it will tell, the others can run.
+            print(f"run: {builder} could not be built", file=sys.stderr, flush=True)
+
+
 def choose(names, patterns):
     def wanted(name):
         return any(fnmatch.fnmatch(name, pattern) or pattern in name for pattern in patterns)
@@ -245,12 +255,14 @@ def main():
     if options.worker:
         work(options)
         return
-    names = choose(list(discover()), options.patterns)
+    tests = discover()
+    names = choose(list(tests), options.patterns)
     if os.geteuid() != 0:
         sys.exit("run: only root can run the integration tests")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     print(f"seed {options.seed}, {len(names)} tests, {options.binary}", flush=True)
+    build_guests([tests[name] for name in names], options.build_dir)
     run = Run(options, names)
     run.go()
     print(run.summary(), flush=True)

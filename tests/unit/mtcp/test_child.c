@@ -298,26 +298,6 @@ static void test_a_hang_up_ends_it_at_any_point(void **state)
     finish(&done, 0, NULL);
 }
 
-/* virt-backup-mtcp(7), LIMITS */
-static void test_results_have_the_room_that_is_promised(void **state)
-{
-    static const char *const codecs[] = {"none", "lzma:0", "lzma:9", "zstd:1", "zstd:19"};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++) {
-        struct child_settings settings = {.decode = i % 2};
-        assert_int_equal(codec_parse(codecs[i], &settings.codec, NULL), 0);
-        for (uint64_t size = CODEC_CHUNK_MIN; size <= CODEC_CHUNK_MAX; size *= 2) {
-            struct shared_layout layout;
-            uint64_t promised = size + (i == 0 ? size / 512 + 40 : size / 32768 + 1024);
-            settings.chunk_size = size;
-            shared_layout(&settings, &layout);
-            uint64_t room = settings.decode ? layout.input_size : layout.output_size;
-            assert_true(room >= promised && room <= MESSAGE_DATA_MAX);
-        }
-    }
-}
-
 /* ---- chunks that can't be done --------------------------------------------- */
 
 static void test_chunks_that_cannot_be_done_get_e(void **state)
@@ -500,7 +480,6 @@ int main(void)
         cmocka_unit_test(test_c_works_beside_a_shared_segment),
         cmocka_unit_test(test_q_ends_it_when_idle_and_when_done),
         cmocka_unit_test(test_a_hang_up_ends_it_at_any_point),
-        cmocka_unit_test(test_results_have_the_room_that_is_promised),
         cmocka_unit_test(test_chunks_that_cannot_be_done_get_e),
         cmocka_unit_test(test_m_of_a_wrong_size_gets_e),
         cmocka_unit_test(test_damaged_results_get_e),

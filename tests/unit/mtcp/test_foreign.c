@@ -280,29 +280,31 @@ static void test_each_fault_ends_the_run_the_second_time(void **state)
     }
 }
 
+/* Chunk 0 fails while the other child is still busy with chunk 1. */
 static void test_a_failed_chunk_goes_to_another_child(void **state)
 {
     CLEANUP_FOREIGN struct foreign foreign = {0};
     struct image image;
 
     (void)state;
-    set_fault(&(struct fault){.kind = "sick"}, true);
+    setenv("VB_CHILD_FAULT", "sick-at:0,nap-at:1", 1);
+    setenv("VB_CHILD_FAULT_ONCE", once_path, 1);
     image_init(&image, "d", 12, 0);
-    image.ordered = false; /* so that the other never waits for its turn */
     run_well(&foreign, &image, PEER, "none", false, 2);
     assert_true(image_encoded_right(&image, "none"));
     image_clear(&image);
 }
 
-/* The other child can't take it: its result waits behind this very chunk, and
- * there is no room left in the window. */
+/* Chunk 0 fails while the other child is busy with chunk 3. That one can't take
+ * it afterwards: its result waits behind this very chunk, and there is no room
+ * left in the window. */
 static void test_a_failed_chunk_goes_to_the_same_child_where_it_must(void **state)
 {
     CLEANUP_FOREIGN struct foreign foreign = {0};
     struct image image;
 
     (void)state;
-    setenv("VB_CHILD_FAULT", "late-error-at:0", 1);
+    setenv("VB_CHILD_FAULT", "late-error-at:0,nap-at:3", 1);
     setenv("VB_CHILD_FAULT_ONCE", once_path, 1);
     image_init(&image, "d", 12, 0);
     image.on_read = release_at_3;

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "mtcp/message.h"
+#include "mtcp/shared.h"
 
 static const struct sample {
     struct message message;
@@ -121,6 +122,26 @@ static void test_a_missing_s_is_refused(void **state)
     expect_refused("\0\0\0\1C\0\0\0\0\0\0\0\4s\0\0\0\1", 18, ALL_COMMANDS, "no 'S' in message C");
 }
 
+/* virt-backup-mtcp(7), LIMITS */
+static void test_results_have_the_room_that_is_promised(void **state)
+{
+    static const char *const codecs[] = {"none", "lzma:0", "lzma:9", "zstd:1", "zstd:19"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++) {
+        struct child_settings settings = {.decode = i % 2};
+        assert_int_equal(codec_parse(codecs[i], &settings.codec, NULL), 0);
+        for (uint64_t size = CODEC_CHUNK_MIN; size <= CODEC_CHUNK_MAX; size *= 2) {
+            struct shared_layout layout;
+            uint64_t promised = size + (i == 0 ? size / 512 + 40 : size / 32768 + 1024);
+            settings.chunk_size = size;
+            shared_layout(&settings, &layout);
+            uint64_t room = settings.decode ? layout.input_size : layout.output_size;
+            assert_true(room >= promised && room <= MESSAGE_DATA_MAX);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +151,7 @@ int main(void)
         cmocka_unit_test(test_commands_of_the_other_direction_are_refused),
         cmocka_unit_test(test_sizes_above_their_limit_are_refused),
         cmocka_unit_test(test_a_missing_s_is_refused),
+        cmocka_unit_test(test_results_have_the_room_that_is_promised),
     };
 
     return cmocka_run_group_tests_name("mtcp message", tests, NULL, NULL);

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Plans, child processes and their memory, output for people and for programs, exit statuses."""
+
+import os
+import re
+
+from vbtest.command import expect, same
+from vbtest.disks import MIB
+
+
+def plan(t, guest, *options, status=0):
+    result = t.backup(guest, "--dry-run", *options, status=status)
+    same(t.archive.names(), [], "files after a dry run")
+    return result
+
+
+def test_dry_run_shows_the_plan(t):
+    guest = t.small_guest().running()
+    before, (token, count) = guest.snapshot(), guest.serial.last()
+    result = plan(t, guest, "--compression", "lzma:3")
+    for part in ("web", "vda", "8 MiB", "chunk", "child", "memory"):
+        expect(part in result.out, f"the plan does not mention '{part}': {result.out}")
+    guest.check_unchanged(before)
+    guest.goes_on(token, count, steps=2)
+    expect("restored" not in guest.call("domstate", "--reason").out, "the guest was touched")
+
+
+def test_children_by_the_formula(t):
+    """(memory - 256 MiB) / memory of a child, and a larger buffer for the encoder makes them fewer."""
+    guest = t.guest("web", t.disk("vda", size=MIB)).define()
+    allowed = []
+    for buffer in ("30M", "60M", "120M"):
+        result = plan(t, guest, "--json", "--memory-limit", "1957M", "--compression", "lzma:5", "--compression-buffer", buffer)
+        (event,) = [event for event in t.events(result) if event["event"] == "plan"]
+        expect(event["memory-per-child"] >= int(buffer[:-1]) * MIB, f"a child takes less than its encoder: {event}")
+        same(event["children-allowed"], (1957 - 256) * MIB // event["memory-per-child"], f"children with {buffer} each")
+        allowed.append(event["children-allowed"])
+    expect(allowed[0] > allowed[1] > allowed[2] > 0, f"children allowed: {allowed}")
+
+
+def test_compression_buffer_warns(t):
+    guest = t.guest("web", t.disk("vda", size=4 * MIB)).define()
+    result = t.backup(guest, "--compression", "lzma:6", "--compression-buffer", "40M")
+    expect("--compression-buffer" in result.err and "badly" in result.err, f"no warning: {result.err}")
+    t.check_good(guest)
+    guest.undefine()
+    t.restore()
+
+
+def test_compression_buffer_that_is_too_small(t):
+    guest = t.guest("web", t.disk("vda", size=MIB)).define()
+    t.refused(*t.backup_line(guest, "--compression", "lzma:9", "--compression-buffer", "1M"), status=None,
+              says=["lzma:9", "1 MiB", "least"])
+    same(t.archive.names(), [], "files in the archive")
+
+
+def test_more_children_than_memory_allows(t):
+    guest = t.guest("web", t.disk("vda", size=MIB)).define()
+    line = t.refused(*t.backup_line(guest, "--compression", "lzma:9", "--memory-limit", "1957M", "--children", "50"),
+                     status=None, says=["50"])
+    expect(len(re.findall(r"\d+", line)) >= 3, f"the message lacks the figures: {line}")
+    same(t.archive.names(), [], "files in the archive")
+
+
+def test_no_child_fits(t):
+    guest = t.guest("web", t.disk("vda", size=MIB)).define()
+    line = t.refused(*t.backup_line(guest, "--compression", "lzma:9e", "--memory-limit", "400M"), status=None,
+                     says=["lzma"])
+    expect(re.search(r"lzma:[0-8]", line), f"the message names no lower level that fits: {line}")
+    same(t.archive.names(), [], "files in the archive")
+
+
+def test_running_guest_is_not_touched_when_no_child_fits(t):
+    guest = t.small_guest().running()
+    before = guest.snapshot()
+    t.refused(*t.backup_line(guest, "--compression", "lzma:9e", "--memory-limit", "300M"), status=None)
+    guest.check_unchanged(before)
+    expect("restored" not in guest.call("domstate", "--reason").out, "the guest was saved all the same")
+
+
+def test_every_number_of_children_gives_the_same_archive(t):
+    guest = t.guest("web", t.disk("vda", "raw", size=8 * MIB)).define()
+    images = set()
+    for children in ("1", "2", "5"):
+        archive = t.path("archive-" + children)
+        t.backup(guest, "--compression", "zstd:3", "--chunk-size", "256K", "--children", children, to=archive)
+        with open(os.path.join(archive, "web-vda.raw.zst"), "rb") as file:
+            images.add(file.read())
+    same(len(images), 1, "different images from different numbers of children")
+
+
+def test_restore_with_another_number_of_children(t):
+    guest = t.guest("web", t.disk("vda", "raw", size=8 * MIB)).define()
+    t.backup(guest, "--compression", "lzma:0", "--chunk-size", "512K", "--children", "3")
+    guest.undefine()
+    t.restore("--children", "1")
+    t.verify("--children", "4")
+
+
+def test_events_of_a_backup(t):
+    guest = t.small_guest().running()
+    events = t.events(t.backup(guest, "--json", "--compression", "zstd"))
+    names = [event["event"] for event in events]
+    for name in ("disk-done", "guest-done", "summary"):
+        expect(name in names, f"no event '{name}' in {names}")
+    summary = events[-1]
+    same((summary["event"], summary["verb"], summary["good"], summary["failed"], summary["status"]),
+         ("summary", "backup", 1, 0, 0), "summary")
+    done = next(event for event in events if event["event"] == "guest-done")
+    same(done["guest"], "web", "guest of the event")
+
+
+def test_events_of_an_error(t):
+    result = t.vb("backup", "--destination-path", t.archive.path, "--domain-names", "nobody", "--json", status=1)
+    events = t.events(result)
+    expect(any(event["event"] == "error" and "nobody" in event["error"] for event in events), f"events: {events}")
+
+
+def test_list_for_programs(t):
+    guest = t.small_guest().running()
+    t.backup(guest, "--compression", "lzma:1")
+    (entry,) = [event for event in t.events(t.vb("list", "--source-path", t.archive.path, "--json"))
+                if event["event"] == "backup"]
+    same((entry["guest"], entry["uuid"], entry["state"], entry["consistency"]), ("web", guest.uuid(), "running", "save"),
+         "entry of the guest")
+    same([(disk["target"], disk["format"], disk["compression"]) for disk in entry["disks"]],
+         [("vda", "qcow2", "lzma:1")], "disks")
+
+
+def test_list_for_people(t):
+    guest = t.guest("web", t.disk("vda", size=MIB)).define()
+    t.backup(guest)
+    out = t.vb("list", "--source-path", t.archive.path).out
+    for part in ("web", "shut off", "vda", "qcow2"):
+        expect(part in out, f"'{part}' is not in: {out}")
+
+
+def test_list_of_an_empty_folder(t):
+    os.mkdir(t.archive.path)
+    same(t.vb("list", "--source-path", t.archive.path).err, "", "errors")
+
+
+def test_quiet(t):
+    guest = t.guest("web", t.disk("vda", size=MIB)).define()
+    result = t.backup(guest, "--quiet")
+    same((result.out, result.err), ("", ""), "output")
+
+
+def test_options_with_equals_sign(t):
+    guest = t.guest("web", t.disk("vda", size=MIB)).define()
+    t.vb("backup", f"--destination-path={t.archive.path}", "--compression=zstd:2", "--domain-names=web")
+    t.archive.check_holds("web.xml", "web-vda.raw.zst")
+    t.check_good(guest)
+
+
+def test_hypervisor_uri(t):
+    """The option wins over the environment."""
+    guest = t.guest("web", t.disk("vda", size=MIB)).define()
+    environment = dict(t.environment, LIBVIRT_DEFAULT_URI="qemu+unix:///system?socket=/nonexistent")
+    t.vb(*t.backup_line(guest), "--hypervisor-uri", "qemu:///system", env=environment)
+    t.check_good(guest)
+
+
+def test_several_chunk_sizes(t):
+    guest = t.guest("web", t.disk("vda", "raw", size=6 * MIB + 512)).define()
+    for size in ("64K", "1M", "32M"):
+        for codec in ("none", "lzma:0", "zstd:1"):
+            archive = t.path(f"archive-{size}-{codec}")
+            t.backup(guest, "--chunk-size", size, "--compression", codec, to=archive)
+            t.verify(source=archive)
+
+
+def test_memory_limit_smaller_than_anything(t):
+    guest = t.guest("web", t.disk("vda", size=MIB)).define()
+    t.refused(*t.backup_line(guest, "--memory-limit", "1M", "--compression", "lzma:0"), status=None)
+    same(t.archive.names(), [], "files in the archive")
