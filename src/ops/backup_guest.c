@@ -13,6 +13,7 @@
 #include "ops/extras.h"
 #include "ops/memory.h"
 #include "ops/source.h"
+#include "ops/guest_lock.h"
 #include "ops/state_dir.h"
 #include "ops/transfer.h"
 

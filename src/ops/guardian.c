@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "ops/intent.h"
+#include "ops/guest_lock.h"
 #include "ops/state_dir.h"
 #include "ops/undo.h"
 

@@ -109,8 +109,8 @@ static int write_stream(const struct memory_store *store, const struct stream *s
         .stored_path = path,
     };
 
-    if (!stream->opaque && sav_format_head(sav->xml, sav->cookie, running,
-                                           format_of(codec.type), &head, err) < 0)
+    if (!stream->opaque &&
+        sav_format_head(sav->xml, sav->cookie, running, format_of(codec.type), &head, err) < 0)
         return -1;
     if (image_writer_new(fd, &codec, store->chunk_size, stream->size, head.data, head.len, &writer,
                          err) < 0)

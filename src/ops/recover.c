@@ -3,6 +3,7 @@
 
 #include "base/quit.h"
 #include "ops/intent.h"
+#include "ops/guest_lock.h"
 #include "ops/state_dir.h"
 #include "ops/undo.h"
 

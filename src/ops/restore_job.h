@@ -8,6 +8,7 @@
 #include "ops/intent.h"
 #include "ops/placement.h"
 #include "ops/restore_guest.h"
+#include "ops/guest_lock.h"
 #include "ops/state_dir.h"
 #include "ops/target.h"
 

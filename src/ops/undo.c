@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "guest/guest.h"
 #include "guest/live.h"
+#include "ops/guest_lock.h"
 #include "ops/state_dir.h"
 
 /* A save or snapshot that its client has left still runs to its end. */
