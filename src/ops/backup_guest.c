@@ -293,10 +293,12 @@ static int plan(struct job *job, struct sizing_plan *ret, struct err *err)
         return err_set(err, ERR_USAGE,
                        "its largest disk has more chunks than a compressed file's index can hold; "
                        "choose a larger --chunk-size");
-    if (children_plan(&options->children, &options->codec, false, chunk_size, chunks, ret, err) < 0)
+    /* 0 where the user names none: what would fit at a lower level has its own default. */
+    if (children_plan(&options->children, &options->codec, false, options->children.chunk_size,
+                      chunks, ret, err) < 0)
         return -1;
     job->codec = ret->codec;
-    job->chunk_size = chunk_size;
+    job->chunk_size = ret->chunk_size;
     return 0;
 }
 

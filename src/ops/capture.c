@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "base/log.h"
 #include "base/units.h"
 #include "guest/definition.h"
 #include "ops/undo.h"
@@ -62,6 +63,10 @@ int capture_choose(struct guest *guest, const struct guest_status *status, enum 
         *ret = CAPTURE_DISKS;
     else if (status->state != GUEST_PAUSED)
         *ret = wanted == GUEST_MEMORY_LIVE ? CAPTURE_LIVE : CAPTURE_PAUSE;
+    if (*ret == CAPTURE_LIVE && !abilities.live_trusted)
+        log_warn("guest '%s': memory images that this QEMU makes while an emulated guest runs may "
+                 "be wrong; --guest-memory pause is safe",
+                 guest_name(guest));
     return 0;
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "disk/meeting.h"
 #include "ops/intent.h"
 #include "ops/guest_lock.h"
 #include "ops/state_dir.h"
@@ -39,17 +40,19 @@ static int undo_after(pid_t run)
     }
     for (size_t i = 0; i < count; i++) {
         CLEANUP_INTENT struct intent intent = {0};
+        bool busy = false;
         if (intent_read(state, uuids[i], &intent, NULL) < 0 || intent.pid != run ||
             intent_owner_lives(&intent))
             continue;
         log_warn("guest '%s': its backup was ended from outside; putting it back", intent.name);
-        if (undo_recorded(state, uuids[i], NULL, &err) < 0) {
+        if (undo_recorded(state, uuids[i], NULL, &busy, &err) < 0) {
             log_warn("%s", err.text);
             status = 1;
         }
     }
     intent_list_free(uuids, count);
     guest_lock_sweep(state);
+    meeting_sweep();
     return status;
 }
 

@@ -58,7 +58,8 @@ void intent_add_file(struct intent *intent, const char *path)
 
 bool intent_is_empty(const struct intent *intent)
 {
-    return !intent->socket && !intent->frozen && !intent->held && !intent->saved && !intent->memory;
+    return !intent->socket && !intent->frozen && !intent->held && !intent->saved &&
+           !intent->memory && intent->file_count == 0 && !intent->defined && !intent->resumed;
 }
 
 /* ---- whose it is --------------------------------------------------------------------- */

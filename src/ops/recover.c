@@ -2,6 +2,7 @@
 #include "ops/recover.h"
 
 #include "base/quit.h"
+#include "disk/meeting.h"
 #include "ops/intent.h"
 #include "ops/guest_lock.h"
 #include "ops/state_dir.h"
@@ -13,6 +14,7 @@ static void take(int state, const char *uuid, struct hypervisor *hypervisor,
     CLEANUP_INTENT struct intent intent = {0};
     CLEANUP_ERR struct err err = ERR_INIT;
     struct json *fields = NULL;
+    bool busy = false;
 
     if (intent_read(state, uuid, &intent, &err) < 0) {
         report_failure(report, outcome, uuid, &err);
@@ -20,8 +22,9 @@ static void take(int state, const char *uuid, struct hypervisor *hypervisor,
     }
     if (intent_owner_lives(&intent))
         return; /* its run is at work */
-    if (undo_recorded(state, uuid, hypervisor, &err) < 0) {
-        outcome->stranded = outcome->stranded || err.kind != ERR_BUSY;
+    if (undo_recorded(state, uuid, hypervisor, &busy, &err) < 0) {
+        outcome->busy += busy;
+        outcome->stranded = outcome->stranded || !busy;
         report_failure(report, outcome, intent.name, &err);
         return;
     }
@@ -46,5 +49,6 @@ int recover_run(const struct report *report, struct outcome *ret_outcome, struct
         take(state, uuids[i], NULL, report, ret_outcome);
     intent_list_free(uuids, count);
     guest_lock_sweep(state);
+    meeting_sweep();
     return quit_check(err);
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "archive/sav.h"
+#include "base/io.h"
 #include "archive/writer.h"
 #include "base/log.h"
 #include "guest/guest.h"
@@ -20,6 +21,7 @@
 #define LOCK_WAIT_MS (UINT64_C(60) * 1000)
 /* libvirtd may be on its way back. */
 #define RECONNECT_MS (UINT64_C(60) * 1000)
+#define UNDO_TRIES 5
 /* A freeze that timed out may still come. */
 #define THAW_LIMIT_S 90
 
@@ -56,14 +58,18 @@ static bool image_is_whole(const char *path)
 static char *keep_image(const struct intent *intent)
 {
     const char *slash = strrchr(intent->memory, '/');
-    char *kept = mem_printf("%.*s/%s.rescue.sav", (int)(slash ? slash - intent->memory : 0),
-                            intent->memory, intent->name);
+    int folder = (int)(slash ? slash - intent->memory : 0);
 
-    if (rename(intent->memory, kept) < 0) {
-        free(kept);
-        return mem_strdup(intent->memory);
+    for (unsigned n = 1; n < 1000; n++) {
+        CLEANUP_FREE char *suffix = n > 1 ? mem_printf(".%u", n) : mem_strdup("");
+        CLEANUP_FREE char *kept =
+            mem_printf("%.*s/%s.rescue%s.sav", folder, intent->memory, intent->name, suffix);
+        if (io_rename(AT_FDCWD, intent->memory, kept, false, NULL) == 0)
+            return TAKE_PTR(kept);
+        if (errno != EEXIST)
+            break;
     }
-    return kept;
+    return mem_strdup(intent->memory);
 }
 
 static int strand(struct intent *intent, struct err *err)
@@ -98,7 +104,7 @@ static int bring_back(struct hypervisor *hypervisor, struct intent *intent, stru
                        "image %s is not whole; start it anew with `virsh start`",
                        intent->memory);
     if (guest_restore(hypervisor, intent->memory, intent->live_xml, intent->was_running, err) < 0)
-        return strand(intent, err);
+        return hypervisor_alive(hypervisor) ? strand(intent, err) : -1;
     return 0;
 }
 
@@ -143,7 +149,7 @@ static int end_job_and_thaw(const struct intent *intent, struct guest *guest, st
     return result;
 }
 
-int undo_guest(struct hypervisor *hypervisor, struct intent *intent, struct err *err)
+static int try_undo(struct hypervisor *hypervisor, struct intent *intent, struct err *err)
 {
     CLEANUP(guest_freep) struct guest *guest = NULL;
     CLEANUP_ERR struct err first = ERR_INIT;
@@ -177,6 +183,20 @@ int undo_guest(struct hypervisor *hypervisor, struct intent *intent, struct err 
     free(intent->socket);
     intent->socket = NULL;
     return 0;
+}
+
+int undo_guest(struct hypervisor *hypervisor, struct intent *intent, struct err *err)
+{
+    int result = -1;
+
+    /* libvirtd may go away in the middle; each step may be repeated. */
+    for (unsigned i = 0; result < 0 && i < UNDO_TRIES; i++) {
+        CLEANUP_ERR struct err undo_err = ERR_INIT;
+        result = try_undo(hypervisor, intent, &undo_err);
+        if (result < 0 && (i + 1 == UNDO_TRIES || hypervisor_alive(hypervisor)))
+            return err_move(err, &undo_err);
+    }
+    return result;
 }
 
 void undo_memory(struct intent *intent)
@@ -215,6 +235,10 @@ static int settle_resumed(struct hypervisor *hypervisor, struct intent *intent, 
 
     if (find(hypervisor, intent->uuid, &guest, err) < 0 ||
         (guest && guest_get_status(guest, &status, err) < 0))
+        return -1;
+    /* libvirt may be at it still; it must not lose the image before the end. */
+    if (status.state != GUEST_SHUT_OFF && (guest_wait_for_job(guest, JOB_WAIT_MS, err) < 0 ||
+                                           guest_get_status(guest, &status, err) < 0))
         return -1;
     if (status.state != GUEST_SHUT_OFF)
         (void)unlink(intent->resumed);
@@ -264,14 +288,16 @@ static void tidy_archive(const char *path)
     archive_writer_close(archive);
 }
 
-int undo_recorded(int state_fd, const char *uuid, struct hypervisor *hypervisor, struct err *err)
+int undo_recorded(int state_fd, const char *uuid, struct hypervisor *hypervisor, bool *ret_busy,
+                  struct err *err)
 {
     CLEANUP(guest_lock_releasep) struct guest_lock *lock = NULL;
     CLEANUP(hypervisor_closep) struct hypervisor *own = NULL;
     CLEANUP_INTENT struct intent intent = {0};
     CLEANUP_ERR struct err read_err = ERR_INIT;
 
-    if (guest_lock_take(state_fd, uuid, LOCK_WAIT_MS, &lock, err) < 0)
+    *ret_busy = guest_lock_take(state_fd, uuid, LOCK_WAIT_MS, &lock, err) < 0;
+    if (*ret_busy)
         return err_prefix(err, "guest %s", uuid);
     if (intent_read(state_fd, uuid, &intent, &read_err) < 0)
         return read_err.kind == ERR_NOT_FOUND ? 0 : err_move(err, &read_err);

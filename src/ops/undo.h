@@ -26,7 +26,8 @@ int undo_restore(struct hypervisor *hypervisor, struct intent *intent, struct er
  * it is still to be stored. */
 void undo_memory(struct intent *intent);
 
-/* As recover does for each guest in the state directory: takes its lock (busy if
- * its run is alive), undoes, forgets the intent. hypervisor NULL: connects to the
+/* As recover does for each guest in the state directory: takes its lock (*ret_busy if
+ * another run has it and keeps it), undoes, forgets the intent. hypervisor NULL: connects to the
  * intent's own. */
-int undo_recorded(int state_fd, const char *uuid, struct hypervisor *hypervisor, struct err *err);
+int undo_recorded(int state_fd, const char *uuid, struct hypervisor *hypervisor, bool *ret_busy,
+                  struct err *err);

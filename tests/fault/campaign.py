@@ -45,7 +45,7 @@ SCENARIOS = {
     "room-pause": (shortage.ShortageBench, {"memory": "pause"}),
     "room-live": (shortage.ShortageBench, {"memory": "live"}),
 }
-CONTROLLED = tuple(name for name in SCENARIOS if not name.startswith("room"))
+ROOM = tuple(name for name in SCENARIOS if name.startswith("room"))
 RUNNING = ("backup-save", "backup-pause", "backup-live", "backup-none")
 # Calls that take their time: killed in the middle of them, more than once.
 LONG = re.compile("virDomain(SaveFlags|RestoreFlags|SnapshotCreateXML|BackupBegin|AbortJob|Resume|DefineXMLFlags)$")
@@ -54,7 +54,6 @@ CANNOT_FAIL = re.compile("(nbd_close|kill)$")
 # What the short run does not leave out.
 TELLING = re.compile("virDomain(SaveFlags|RestoreFlags|SnapshotCreateXML|BackupBegin|Resume|AbortJob|DefineXMLFlags)$"
                      "|nbd_aio_connect_socket|renameat2 .virt-backup-exchange|renameat web.xml|renameat .*intent$")
-VICTIMS = ("kill-libvirtd", "kill-qemu", "kill-child", "kill-guardian", "kill-spawner")
 MOMENTS_MS = (1, 3, 10, 30, 100, 300)
 
 
@@ -86,7 +85,7 @@ class Worker:
         if item.get("do") is None:
             return {"effects": current.plan()}
         fault = bench.Fault(item)
-        if fault.do in bystanders.DEEDS:
+        if fault.do in bystanders.VICTIMS:
             return {"label": bystanders.point(current, fault)}
         return {"label": current.point(fault)}
 
@@ -168,7 +167,13 @@ class Crew:
         except BrokenPipeError:
             answer = ""
         if answer:
-            return json.loads(answer)
+            answer = json.loads(answer)
+            if answer["verdict"] == "not ok":
+                # One failure is one: the next fault meets another libvirt.
+                process.stdin.close()
+                process.wait()
+                self.local.process = None
+            return answer
         self.local.process = None
         return {"verdict": "not ok", "why": f"the worker ended with status {process.wait()}", "log": "", "seconds": 0.0}
 
@@ -177,6 +182,20 @@ class Crew:
         waiting = {self.executor.submit(self.ask, item): item for item in items}
         for future in concurrent.futures.as_completed(waiting):
             yield waiting[future], future.result()
+
+    def batches(self, scenarios, choose):
+        """The same, scenario by scenario: who has counted the effects tries what CHOOSE takes of them."""
+        def batch(scenario):
+            item = {"scenario": scenario}
+            answer = self.ask(item)
+            pairs = [(item, answer)]
+            for item in choose(scenario, answer["effects"]) if "effects" in answer else []:
+                pairs.append((item, self.ask(item)))
+            return pairs
+
+        waiting = [self.executor.submit(batch, scenario) for scenario in scenarios]
+        for future in concurrent.futures.as_completed(waiting):
+            yield from future.result()
 
     def close(self, interrupted):
         self.executor.shutdown(wait=False, cancel_futures=True)
@@ -219,51 +238,39 @@ def compound_points(scenario, effects, rng, count):
         yield item
 
 
-def victim_points(plans, rng, count):
-    for victim in VICTIMS:
-        for index in range(count):
-            scenario = RUNNING[index % len(RUNNING)]
-            yield {"scenario": scenario, "do": victim, "at": rng.randint(2, len(plans[scenario])),
+def victim_points(scenario, effects, rng, count):
+    for victim in bystanders.VICTIMS:
+        for _ in range(count):
+            yield {"scenario": scenario, "do": victim, "at": rng.choice(bystanders.moments(victim, effects)),
                    "ms": rng.choice((0, 0, *MOMENTS_MS[:5]))}
 
 
-def all_points(plans, rng):
-    items = []
-    for scenario in CONTROLLED:
-        effects = plans[scenario]
-        items += kill_points(scenario, effects, rng)
-        items += fail_points(scenario, effects, rng)
-        if scenario != "backup-off":
-            items += compound_points(scenario, effects, rng, 20)
-    items += victim_points(plans, rng, 20)
-    items += shortage.target_points(plans, rng, 20)
-    items += shortage.scratch_points(plans, rng, 10)
+def all_points(scenario, effects, rng):
+    if scenario in ROOM:
+        return [*shortage.target_points(scenario, effects, rng, 7), *shortage.scratch_points(scenario, effects, rng, 4)]
+    items = [*kill_points(scenario, effects, rng), *fail_points(scenario, effects, rng)]
+    if scenario != "backup-off":
+        items += compound_points(scenario, effects, rng, 20)
+    if scenario in RUNNING:
+        items += victim_points(scenario, effects, rng, 5)
     for item in items:
         # What a run leaves in the way is met by the next one, too: that gets one effect further.
         item["thorough"] = item["do"] not in ("kill-before", "kill-during", "kill-after") or rng.random() < 0.2
     return items
 
 
-def short_points(plans, rng):
-    items = []
-    for scenario in CONTROLLED:
-        effects = plans[scenario]
-        kills = list(kill_points(scenario, effects, rng))
-        telling = [item for item in kills if TELLING.match(effects[item["at"] - 1])]
-        items += rng.sample(telling, min(2, len(telling))) + rng.sample(kills, 1)
-        items += rng.sample(list(fail_points(scenario, effects, rng)), 1)
-        if scenario in ("backup-save", "backup-pause"):
-            items += compound_points(scenario, effects, rng, 1)
-    items += victim_points(plans, rng, 1)
-    items += rng.sample(list(shortage.target_points(plans, rng, 5)), 1)
-    items += rng.sample(list(shortage.scratch_points(plans, rng, 10)), 1)
+def short_points(scenario, effects, rng):
+    if scenario in ROOM:
+        return [rng.choice([*shortage.target_points(scenario, effects, rng, 7)]),
+                rng.choice([*shortage.scratch_points(scenario, effects, rng, 4)])]
+    kills = list(kill_points(scenario, effects, rng))
+    telling = [item for item in kills if TELLING.match(effects[item["at"] - 1])]
+    items = rng.sample(telling, min(2, len(telling))) + rng.sample(kills, 1)
+    items += rng.sample(list(fail_points(scenario, effects, rng)), 1)
+    if scenario in RUNNING:
+        items += rng.sample(list(victim_points(scenario, effects, rng, 1)), 1)
+        items += compound_points(scenario, effects, rng, 1)
     return items
-
-
-def grouped(items):
-    """In the order of scenarios: a worker keeps its guest from one to the next."""
-    order = {name: index for index, name in enumerate(SCENARIOS)}
-    return sorted(items, key=lambda item: order[item["scenario"]])
 
 
 # ---- the whole -----------------------------------------------------------------------------------------------
@@ -272,7 +279,6 @@ def grouped(items):
 class Campaign:
     def __init__(self, options):
         self.options = options
-        self.rng = random.Random(options.seed)
         self.crew = Crew(options)
         self.counts = collections.Counter()
         self.kinds = collections.defaultdict(collections.Counter)
@@ -296,51 +302,58 @@ class Campaign:
         if verdict == "not ok" and not self.options.brief:
             print("".join(f"    {line}\n" for line in answer["log"].splitlines()), end="", flush=True)
 
-    def plans(self):
-        """The effects of each scenario, without a fault."""
-        names = [name for name in SCENARIOS if self.wanted(name)]
-        plans = {}
-        for item, answer in self.crew.all([{"scenario": name} for name in names]):
-            if "effects" not in answer:
-                self.report(item | {"do": "nothing"}, answer)
-            else:
-                plans[item["scenario"]] = answer["effects"]
-        return {name: plans[name] for name in names if name in plans}
+    def choose(self, scenario, effects):
+        """What is tried, the same for the same seed and effects."""
+        rng = random.Random(f"{self.options.seed}/{scenario}")
+        whole = self.options.all or self.options.scenario
+        items = (all_points if whole else short_points)(scenario, effects, rng)
+        if 0 < self.options.sample < len(items):
+            items = rng.sample(items, self.options.sample)
+        return items
 
-    def wanted(self, scenario):
-        chosen = self.options.scenario
-        return not chosen or scenario == chosen
+    def scenarios(self):
+        options = self.options
+        if options.scenario:
+            return [options.scenario]
+        return list(SCENARIOS) if options.all or options.list else [name for name in SCENARIOS if name not in ROOM[1:]]
 
-    def points(self):
+    def count_effects(self, item, answer):
+        if "effects" not in answer:
+            self.report(item | {"do": "nothing"}, answer)
+        elif self.options.list:
+            print("".join(f"{item['scenario']} {number} {label}\n"
+                          for number, label in enumerate(answer["effects"], 1)), end="")
+        else:
+            print(f"{item['scenario']}: {len(answer['effects'])} effects", flush=True)
+        return answer.get("effects", [])
+
+    def answers(self):
+        """(item, answer) of all that is to be tried."""
         options = self.options
         if options.do:
             item = {"scenario": options.scenario, "do": options.do}
             for key in ("at", "ms", "guardian_at", "recover_at", "size"):
                 if getattr(options, key):
                     item[key] = getattr(options, key)
-            return [item]
-        plans = self.plans()
-        for scenario, effects in plans.items():
-            print(f"{scenario}: {len(effects)} effects", flush=True)
-        if options.list:
-            for scenario, effects in plans.items():
-                print("".join(f"{scenario} {number} {label}\n" for number, label in enumerate(effects, 1)), end="")
-            return []
-        make = all_points if options.all else short_points
-        if len(plans) == len(SCENARIOS):
-            return make(plans, self.rng)
-        return [item for scenario, effects in plans.items() for item in
-                (*kill_points(scenario, effects, self.rng), *fail_points(scenario, effects, self.rng))]
+            yield from self.crew.all([item])
+        elif options.all or options.scenario or options.list:
+            plans = {item["scenario"]: self.count_effects(item, answer)
+                     for item, answer in self.crew.all([{"scenario": name} for name in self.scenarios()])}
+            items = [item for name in self.scenarios() if not options.list and plans[name]
+                     for item in self.choose(name, plans[name])]
+            yield from self.crew.all(items)
+        else:
+            yield from self.crew.batches(self.scenarios(), self.choose)
 
     def go(self):
         started = time.monotonic()
         interrupted = True
         try:
-            items = self.points()
-            if 0 < self.options.sample < len(items):
-                items = self.rng.sample(items, self.options.sample)
-            for item, answer in self.crew.all(grouped(items)):
-                self.report(item, answer)
+            for item, answer in self.answers():
+                if "do" in item:
+                    self.report(item, answer)
+                else:
+                    self.count_effects(item, answer)
             interrupted = False
         finally:
             self.crew.close(interrupted)
@@ -373,13 +386,13 @@ def parse_arguments():
     parser.add_argument("--all", action="store_true", help="every point; without it a choice, for a minute")
     parser.add_argument("--scenario", choices=SCENARIOS)
     parser.add_argument("--do", help="one fault only: kill-before, kill-after, kill-during, fail, "
-                        + ", ".join(bystanders.DEEDS) + ", fill-target, fill-scratch")
+                        + ", ".join(bystanders.VICTIMS) + ", fill-target, fill-scratch")
     parser.add_argument("--at", type=int, default=0, metavar="N", help="...at this effect, from 1")
     parser.add_argument("--ms", type=int, default=0, help="...so long after it has begun")
     parser.add_argument("--guardian-at", type=int, default=0, metavar="N", help="kill the guardian at its effect, too")
     parser.add_argument("--recover-at", type=int, default=0, metavar="N", help="kill the first recover at its effect")
     parser.add_argument("--size", type=int, default=0, help="of fill-target and fill-scratch: bytes of room")
-    parser.add_argument("--sample", type=int, default=0, metavar="N", help="only so many of the points, drawn")
+    parser.add_argument("--sample", type=int, default=0, metavar="N", help="only so many of each scenario, drawn")
     parser.add_argument("--list", action="store_true", help="print the effects of each scenario")
     parser.add_argument("--verbose", action="store_true", help="print points that passed, too")
     parser.add_argument("--brief", action="store_true", help="no logs of failed points")

@@ -88,23 +88,17 @@ def place_of(effects, wanted):
     raise Skip(f"no effect {wanted}")
 
 
-def target_points(plans, rng, count):
+def target_points(scenario, effects, rng, count):
     """From none to more than is needed; from the beginning, or when all that can be checked was checked."""
     for index in range(count):
-        scenario = ("room-none", "room-pause", "room-live")[index % 3]
-        effects = plans[scenario]
-        at = place_of(effects, "flock") if index % 5 == 4 else place_of(effects, "nbd_aio_connect_socket")
-        yield {"scenario": scenario, "do": "fill-target", "at": at, "size": rng.randrange(index + 1) * 1200 * KIB}
+        at = place_of(effects, "flock" if index % 5 == 4 else "nbd_aio_connect_socket")
+        yield {"scenario": scenario, "do": "fill-target", "at": at, "size": rng.randrange(index + 1) * 1800 * KIB}
 
 
-def scratch_points(plans, rng, count):
-    """Too little for the job to begin; gone at the moment when the guest goes on; less than is left alone; enough."""
-    sizes = [0, 128 * KIB, 256 * KIB, 448 * KIB, 512 * KIB, MIB, 4 * MIB, 7 * MIB, 9 * MIB, 16 * MIB]
+def scratch_points(scenario, effects, rng, count):
+    """Too little for the job to begin; gone when the guest goes on; less than is left alone; enough."""
+    sizes = (0, 128 * KIB, 256 * KIB, 448 * KIB, 512 * KIB, MIB, 4 * MIB, 7 * MIB, 9 * MIB, 16 * MIB)
     for index in range(count):
-        scenario = ("room-pause", "room-none", "room-live")[index % 3]
-        effects = plans[scenario]
-        wanted = "virDomainBackupBegin"
-        if index % 2 and scenario != "room-none":
-            wanted = "virDomainResume"
+        wanted = "virDomainResume" if index % 2 and scenario != "room-none" else "virDomainBackupBegin"
         yield {"scenario": scenario, "do": "fill-scratch", "at": place_of(effects, wanted),
-               "size": sizes[index % len(sizes)] if wanted == "virDomainBackupBegin" else rng.choice(sizes[:7])}
+               "size": rng.choice(sizes[:7] if wanted == "virDomainResume" else sizes)}

@@ -5,9 +5,9 @@
 // memory what it last wrote to each block. With every step it
 //   - re-reads one stretch of blocks, so that sweep after sweep all of them are compared with the memory,
 //   - re-reads one block drawn at random, and writes it anew.
-// The whole of each block is compared. About twice a second, and with every sweep that both disks have
-// finished, it prints "token=X sweep=N writes=N ok=N bad=N": ok and bad count compared blocks. What is wrong
-// it says in a line that begins with "bad" (the first of them), and takes it as it is from there on.
+// The whole of each block is compared. A few times a second it prints "token=X sweep=N writes=N ok=N bad=N":
+// sweeps are those that both disks have finished, ok and bad count compared blocks. What is wrong it says in a
+// line that begins with "bad"; after a number of such lines it only counts.
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,6 +28,7 @@ enum {
     BLOCKS = 1024,
     STRETCH = 16,        // blocks that are re-read at once
     STEPS_PER_FLUSH = 32,
+    STEP_US = 1000,      // leaves the host some of its processor
     MAX_LINES = 20,      // of what is wrong; the rest is only counted
 };
 
@@ -122,6 +123,7 @@ static void *work(void *opaque)
             die(disk->path);
         if (first + STRETCH == BLOCKS)
             atomic_fetch_add(&disk->sweeps, 1);
+        nanosleep(&(struct timespec){.tv_nsec = STEP_US * 1000L}, NULL);
     }
     return NULL;
 }
