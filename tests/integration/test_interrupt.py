@@ -95,7 +95,8 @@ def test_signals_at_random_moments(t):
         if process.running():
             process.signal(number)
         result = process.finish(60)
-        expect(result.status in (0, 128 + number), f"attempt {attempt}: status {result.status}")
+        # Before the program is ready for signals one ends it: it has done nothing by then.
+        expect(result.status in (0, 128 + number, -number), f"attempt {attempt}: status {result.status}")
         names = os.listdir(archive) if os.path.isdir(archive) else []
         expect(bool(names) == (result.status == 0), f"attempt {attempt}: status {result.status}, files {names}")
         guest.check_unchanged(before)
