@@ -109,7 +109,8 @@ struct manifest {
 
     struct manifest_disk *disks;
     size_t disk_count;
-    struct manifest_stored *memory; /* owned; NULL: no memory captured */
+    struct manifest_stored *memory; /* owned; NULL: no memory captured; of a guest that was shut
+                                       off: its managed-save image */
     struct manifest_extra *extras;
     size_t extra_count;
     struct manifest_left_out *left_out;

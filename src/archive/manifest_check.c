@@ -106,8 +106,6 @@ static int check_memory(const struct manifest *manifest, struct err *err)
         return err_set(err, ERR_CORRUPT, "memory and live XML must both be there or both not");
     if (!memory)
         return 0;
-    if (manifest->state == STATE_SHUT_OFF)
-        return err_set(err, ERR_CORRUPT, "a guest that is shut off has no memory");
     if (memory->codec.type == CODEC_NONE && memory->size < memory->raw_size)
         return err_set(err, ERR_CORRUPT, "the save image is smaller than the memory in it");
     return check_stored(manifest, memory, err);

@@ -18,6 +18,7 @@ struct arguments {
     const char *uri;
     const char *new_name;
     const char *child_command;
+    const char *scratch_path;
     struct lists_names domains;
     struct lists_names exclude_domains;
     struct lists_names disks;

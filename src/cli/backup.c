@@ -5,10 +5,23 @@
 
 static int parse_guest_memory(const char *text, void *ret_memory, struct err *err)
 {
-    if (strcmp(text, "save") != 0)
-        return err_set(err, ERR_USAGE, "'%s' is not possible; possible is: save", text);
-    *(enum guest_memory *)ret_memory = GUEST_MEMORY_SAVE;
-    return 0;
+    static const struct {
+        const char *name;
+        enum guest_memory value;
+    } ways[] = {
+        {"live", GUEST_MEMORY_LIVE},
+        {"pause", GUEST_MEMORY_PAUSE},
+        {"save", GUEST_MEMORY_SAVE},
+        {"none", GUEST_MEMORY_NONE},
+    };
+
+    for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++)
+        if (strcmp(text, ways[i].name) == 0) {
+            *(enum guest_memory *)ret_memory = ways[i].value;
+            return 0;
+        }
+    return err_set(err, ERR_USAGE, "'%s' is not possible; possible are: live, pause, save, none",
+                   text);
 }
 
 static const struct options_row rows[] = {
@@ -20,8 +33,11 @@ static const struct options_row rows[] = {
     {"exclude-disk", OPTION_NAMES, "DISKS", "leave out these disks: vdb, or GUEST:vdb",
      ARGUMENT(exclude_disks)},
     ROW_COMPRESSION,
-    {"guest-memory", OPTION_PARSED, "HOW", "how a running guest is captured: save",
-     ARGUMENT(guest_memory), .parse = parse_guest_memory},
+    {"guest-memory", OPTION_PARSED, "HOW",
+     "how a running guest is captured: live, pause, save or none", ARGUMENT(guest_memory),
+     .parse = parse_guest_memory},
+    {"scratch-path", OPTION_TEXT, "PATH",
+     "folder for what a running guest overwrites while its disks are read", ARGUMENT(scratch_path)},
     {"replace", OPTION_FLAG, NULL, "exchange a backup of the same guest that is there already",
      ARGUMENT(replace)},
     ROW_CHILDREN,
@@ -46,6 +62,7 @@ static int run(const struct arguments *arguments, struct verb_run *run, struct e
         .exclude_disks = lists_borrow(&arguments->exclude_disks),
         .codec = arguments->codec,
         .guest_memory = arguments->guest_memory,
+        .scratch_path = arguments->scratch_path,
         .children = arguments->children,
         .replace = arguments->replace,
         .dry_run = arguments->dry_run,
@@ -58,10 +75,11 @@ const struct verb backup_verb = {
     .name = "backup",
     .summary = "save guests: disks, memory, definition",
     .description =
-        "Saves guests into a folder. A running guest is saved with its memory and goes on\n"
-        "afterwards.",
+        "Saves guests into a folder. A running guest is saved with its memory, stopped for\n"
+        "a moment only, and goes on.",
     .done = "backed up",
     .options = {rows, sizeof(rows) / sizeof(*rows)},
     .has_children = true,
+    .has_guardian = true,
     .run = run,
 };

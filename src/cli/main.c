@@ -15,9 +15,10 @@
 #include "cli/suggest.h"
 #include "cli/verb.h"
 #include "mtcp/spawner.h"
+#include "ops/guardian.h"
 
 static const struct verb *const verbs[] = {
-    &backup_verb, &restore_verb, &list_verb, &verify_verb, &mtcp_child_verb,
+    &backup_verb, &restore_verb, &list_verb, &verify_verb, &recover_verb, &mtcp_child_verb,
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(*verbs))
 
@@ -89,13 +90,16 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
         /* --dry-run is asked for its text */
         .quiet = arguments->quiet && !arguments->dry_run,
     };
+    CLEANUP(guardian_freep) struct guardian *guardian = NULL;
     CLEANUP(spawner_freep) struct spawner *spawner = NULL;
     CLEANUP_ERR struct err err = ERR_INIT;
     struct verb_run run = {.report = output_report(&output)};
 
     /* 1. Signals are noted from here on, and stop the work at a safe point. */
     int status = verb->is_child ? 0 : quit_install(&err);
-    /* 2. The spawner is forked before libvirt, libnbd or any thread exists. */
+    /* 2. Guardian and spawner are forked before libvirt, libnbd or any thread exists. */
+    if (status == 0 && verb->has_guardian && !arguments->dry_run)
+        status = guardian_start(&guardian, &err);
     if (status == 0 && verb->has_children)
         status = (spawner = spawner_start(arguments->child_command, &err)) ? 0 : -1;
     /* 3. The work. */

@@ -57,5 +57,6 @@ const struct verb restore_verb = {
     .done = "restored",
     .options = {rows, sizeof(rows) / sizeof(*rows)},
     .has_children = true,
+    .has_guardian = true,
     .run = run,
 };

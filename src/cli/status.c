@@ -30,5 +30,7 @@ int status_of_run(const struct err *err, const struct outcome *outcome)
         return of_error(err);
     if (outcome->failed == 0)
         return STATUS_GOOD;
-    return outcome->good ? STATUS_SOME_FAILED : STATUS_FAILED;
+    if (outcome->good)
+        return STATUS_SOME_FAILED;
+    return outcome->busy == outcome->failed ? STATUS_BUSY : STATUS_FAILED;
 }

@@ -20,5 +20,5 @@ enum status {
 
 /* The status of a run. err: the error of the run as a whole, or one that is not
  * set. Of several the gravest: 5, 4, then the signal, then the error of the run,
- * then 1 (every guest failed) or 3. */
+ * then 1 (every guest failed), 6 (every guest, because others work on them) or 3. */
 int status_of_run(const struct err *err, const struct outcome *outcome);

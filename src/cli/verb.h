@@ -27,6 +27,7 @@ struct verb {
     const char *done;        /* "backed up", for the last line; NULL: no such line */
     struct options_table options;
     bool has_children; /* needs the spawner */
+    bool has_guardian; /* stops guests: somebody must undo that when it dies */
     bool is_child;     /* stdout belongs to the protocol; signals end it as they end any filter */
     /* Sets arguments that the options may change; NULL: none. */
     int (*prepare)(struct arguments *arguments, struct err *err);
@@ -37,4 +38,5 @@ extern const struct verb backup_verb;
 extern const struct verb restore_verb;
 extern const struct verb list_verb;
 extern const struct verb verify_verb;
+extern const struct verb recover_verb;
 extern const struct verb mtcp_child_verb;

@@ -2,10 +2,13 @@
 #include "disk/nbd_link.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <libnbd.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/quit.h"
 #include "base/units.h"
@@ -30,6 +33,7 @@ struct extent {
 };
 
 struct nbd_link {
+    int cut_fd; /* the socket once more, for nbd_link_cut */
     struct nbd_handle *nbd;
     uint64_t size;
     bool broken; /* connection lost, or left with requests under way */
@@ -82,16 +86,21 @@ static int check_usable(const struct nbd_link *link, struct err *err)
     return link->broken ? err_set(err, ERR_IO, "the connection to qemu-nbd is lost") : 0;
 }
 
-int nbd_link_open(int socket, struct nbd_link **ret, struct err *err)
+int nbd_link_open(int socket, const char *export_name, struct nbd_link **ret, struct err *err)
 {
     CLEANUP_CLOSE int owned_socket = socket;
     CLEANUP(nbd_link_freep) struct nbd_link *link = mem_alloc(sizeof(*link));
 
+    /* A second descriptor of the same socket, which stays ours whatever libnbd does. */
+    link->cut_fd = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+    if (link->cut_fd < 0)
+        return err_set_errno(err, errno, "cannot duplicate the NBD socket");
     link->nbd = nbd_create();
     if (!link->nbd)
         return err_set(err, ERR_IO, "libnbd: %s", nbd_get_error());
     /* A client that does not ask for the server's block size may use any alignment. */
     if (nbd_set_request_block_size(link->nbd, false) < 0 ||
+        nbd_set_export_name(link->nbd, export_name) < 0 ||
         nbd_add_meta_context(link->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) < 0 ||
         nbd_aio_connect_socket(link->nbd, TAKE_FD(owned_socket)) < 0)
         return nbd_failure(link, "cannot start the NBD handshake", err);
@@ -316,12 +325,19 @@ int nbd_link_shutdown(struct nbd_link *link, struct err *err)
                                           : 0;
 }
 
+void nbd_link_cut(const struct nbd_link *link)
+{
+    (void)shutdown(link->cut_fd, SHUT_RDWR);
+}
+
 void nbd_link_free(struct nbd_link *link)
 {
     if (!link)
         return;
     /* Closes the socket; requests under way are forgotten, their memory is not touched. */
     nbd_close(link->nbd);
+    if (link->cut_fd >= 0)
+        close(link->cut_fd);
     free(link->extents);
     free(link);
 }

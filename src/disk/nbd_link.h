@@ -17,8 +17,9 @@
 struct nbd_link;
 
 /* Shakes hands on a connected socket, which it owns from now on, in success and
- * failure. Blocks until the server has opened its image. */
-int nbd_link_open(int socket, struct nbd_link **ret, struct err *err);
+ * failure, and asks for the export of that name ("": the server's only one). Blocks
+ * until the server has opened its image. */
+int nbd_link_open(int socket, const char *export_name, struct nbd_link **ret, struct err *err);
 uint64_t nbd_link_size(const struct nbd_link *link);
 
 /* Queue parts of a transfer; the memory is borrowed until nbd_link_settle. They
@@ -40,5 +41,8 @@ int nbd_link_map(struct nbd_link *link, uint64_t offset, uint64_t *ret_len, bool
 bool nbd_link_is_lost(const struct nbd_link *link);
 /* Tells the server that we leave. */
 int nbd_link_shutdown(struct nbd_link *link, struct err *err);
+/* Cuts the connection: all that waits for it fails. The only call that another
+ * thread may make while one of the others is under way. */
+void nbd_link_cut(const struct nbd_link *link);
 void nbd_link_free(struct nbd_link *link);
 DEFINE_CLEANUP(struct nbd_link *, nbd_link_freep, nbd_link_free)

@@ -12,13 +12,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "disk/meeting.h"
 
 /* Flushing what qemu-nbd still has can take as long as the storage takes. */
 #define EXIT_WAIT_MS 120000
@@ -33,68 +33,6 @@ struct qemu_nbd {
     int status;
     int said_fd; /* a memfd: its stdout and stderr */
 };
-
-/* ---- the socket ------------------------------------------------------------- */
-
-/* A socket in a folder of ours that is gone as soon as we are connected. The name is
- * short however long the folder's is. */
-struct meeting {
-    char *folder;
-    int folder_fd;
-    struct sockaddr_un address;
-};
-
-static void meeting_clear(struct meeting *meeting)
-{
-    if (meeting->folder_fd >= 0) {
-        unlinkat(meeting->folder_fd, "nbd", 0);
-        close(meeting->folder_fd);
-    }
-    if (meeting->folder)
-        rmdir(meeting->folder);
-    free(meeting->folder);
-}
-
-static int meeting_make(struct meeting *meeting, struct err *err)
-{
-    const char *base = getenv("TMPDIR");
-    char *folder = mem_printf("%s/virt-backup-XXXXXX", base && base[0] == '/' ? base : "/tmp");
-
-    if (!mkdtemp(folder)) {
-        err_set_errno(err, errno, "cannot make a temporary folder '%s'", folder);
-        free(folder);
-        return -1;
-    }
-    meeting->folder = folder;
-    meeting->folder_fd = open(folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (meeting->folder_fd < 0)
-        return err_set_errno(err, errno, "cannot open the folder '%s'", folder);
-    meeting->address.sun_family = AF_UNIX;
-    snprintf(meeting->address.sun_path, sizeof(meeting->address.sun_path), "/proc/self/fd/%d/nbd",
-             meeting->folder_fd);
-    return 0;
-}
-
-/* Both ends: one that listens, for qemu-nbd, and one connected to it. */
-static int make_sockets(int *ret_listen, int *ret_connected, struct err *err)
-{
-    CLEANUP(meeting_clear) struct meeting meeting = {.folder_fd = -1};
-    CLEANUP_CLOSE int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CLEANUP_CLOSE int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const struct sockaddr *address = (const struct sockaddr *)&meeting.address;
-
-    if (server < 0 || client < 0)
-        return err_set_errno(err, errno, "cannot make a socket");
-    if (meeting_make(&meeting, err) < 0)
-        return -1;
-    /* The connection waits in the queue until qemu-nbd accepts it. */
-    if (bind(server, address, sizeof(meeting.address)) < 0 || listen(server, 1) < 0 ||
-        connect(client, address, sizeof(meeting.address)) < 0)
-        return err_set_errno(err, errno, "cannot connect a socket in '%s'", meeting.folder);
-    *ret_listen = TAKE_FD(server);
-    *ret_connected = TAKE_FD(client);
-    return 0;
-}
 
 /* ---- the process ------------------------------------------------------------ */
 
@@ -252,7 +190,7 @@ int qemu_nbd_start(const struct qemu_nbd_image *image, struct qemu_nbd **ret, in
     server->said_fd = memfd_create("qemu-nbd", MFD_CLOEXEC);
     if (server->said_fd < 0)
         return err_set_errno(err, errno, "cannot make a memory file");
-    if (make_sockets(&listen_fd, &connected, err) < 0 ||
+    if (meeting_sockets(&listen_fd, &connected, err) < 0 ||
         launch_server(image, listen_fd, server, err) < 0)
         return -1;
     *ret = TAKE_PTR(server);

@@ -38,6 +38,18 @@ int disk_reader_open(const char *path, const char *format_name, struct disk_read
     return 0;
 }
 
+int disk_reader_open_export(const char *path, const char *socket_path, const char *export_name,
+                            struct disk_reader **ret, struct err *err)
+{
+    struct disk_reader *reader = NULL;
+
+    if (disk_reader_open_socket(socket_path, export_name, &reader, err) < 0)
+        return err_prefix(err, "%s", path);
+    reader->path = mem_strdup(path);
+    *ret = reader;
+    return 0;
+}
+
 uint64_t disk_reader_size(const struct disk_reader *reader)
 {
     return reader->size;
@@ -72,6 +84,12 @@ int disk_reader_read(struct disk_reader *reader, uint64_t offset, void *data, si
     if (reader->kind->read(reader, offset, data, len, err) < 0)
         return err_prefix(err, "%s", reader->path);
     return 0;
+}
+
+void disk_reader_cut(struct disk_reader *reader)
+{
+    if (reader->kind->cut)
+        reader->kind->cut(reader);
 }
 
 void disk_reader_close(struct disk_reader *reader)

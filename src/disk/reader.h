@@ -25,6 +25,10 @@ struct disk_reader;
 /* Refused beside what disk_inspect refuses: encrypted images (unsupported). */
 int disk_reader_open(const char *path, const char *format, struct disk_reader **ret,
                      struct err *err);
+/* The export of that name of the NBD server that listens on the unix socket at
+ * `socket_path`: QEMU's, of a backup job. `path` is for messages. */
+int disk_reader_open_export(const char *path, const char *socket_path, const char *export_name,
+                            struct disk_reader **ret, struct err *err);
 uint64_t disk_reader_size(const struct disk_reader *reader);
 /* What starts at offset: *ret_len bytes (at least 1, never beyond the end) that
  * are all known to be zeros (a hole, an unallocated or zero cluster) or that must
@@ -35,5 +39,8 @@ int disk_reader_map(struct disk_reader *reader, uint64_t offset, uint64_t *ret_l
  * parts are then read at the same time. */
 int disk_reader_read(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
                      struct err *err);
+/* Ends the connection of an export: reading fails from now on. Does nothing for other
+ * readers. May be called from another thread, but not beside disk_reader_close. */
+void disk_reader_cut(struct disk_reader *reader);
 void disk_reader_close(struct disk_reader *reader);
 DEFINE_CLEANUP(struct disk_reader *, disk_reader_closep, disk_reader_close)

@@ -15,6 +15,7 @@ struct reader_kind {
                struct err *err);
     int (*read)(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
                 struct err *err);
+    void (*cut)(struct disk_reader *reader);   /* NULL: there is no connection to cut */
     void (*close)(struct disk_reader *reader); /* frees all but the path */
 };
 
@@ -29,3 +30,5 @@ struct disk_reader { /* first member of each kind's own struct */
 int disk_reader_open_raw(const char *path, struct disk_reader **ret, struct err *err);
 int disk_reader_open_nbd(const char *path, const struct format *format,
                          const struct disk_info *info, struct disk_reader **ret, struct err *err);
+int disk_reader_open_socket(const char *socket_path, const char *export_name,
+                            struct disk_reader **ret, struct err *err);

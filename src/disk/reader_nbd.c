@@ -78,7 +78,7 @@ static void close_nbd(struct disk_reader *reader)
     free(nbd);
 }
 
-static const struct reader_kind nbd_kind = {map_nbd, read_nbd, close_nbd};
+static const struct reader_kind nbd_kind = {.map = map_nbd, .read = read_nbd, .close = close_nbd};
 
 static bool chain_can_direct(const struct disk_info *info)
 {
@@ -95,7 +95,7 @@ static int connect_server(struct nbd_reader *nbd, const struct qemu_nbd_image *i
 
     if (qemu_nbd_start(image, &nbd->server, &socket, err) < 0)
         return -1;
-    if (nbd_link_open(socket, &nbd->link, err) < 0)
+    if (nbd_link_open(socket, "", &nbd->link, err) < 0)
         return qemu_nbd_explain(nbd->server, err);
     nbd->base.size = nbd_link_size(nbd->link);
     return 0;

@@ -100,8 +100,9 @@ static void close_raw(struct disk_reader *reader)
     free(raw);
 }
 
-static const struct reader_kind file_kind = {map_file, read_raw, close_raw};
-static const struct reader_kind device_kind = {map_device, read_raw, close_raw};
+static const struct reader_kind file_kind = {.map = map_file, .read = read_raw, .close = close_raw};
+static const struct reader_kind device_kind = {
+    .map = map_device, .read = read_raw, .close = close_raw};
 
 int disk_reader_open_raw(const char *path, struct disk_reader **ret, struct err *err)
 {

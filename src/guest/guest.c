@@ -8,11 +8,14 @@
 #include "guest/definition.h"
 #include "guest/libvirt_error.h"
 
-struct guest *guest_new(virDomainPtr domain)
+struct guest *guest_new(struct hypervisor *hypervisor, virDomainPtr domain)
 {
     struct guest *guest = mem_alloc(sizeof(*guest));
 
+    guest->hypervisor = hypervisor;
     guest->domain = domain;
+    guest->name = mem_strdup(virDomainGetName(domain));
+    pthread_mutex_init(&guest->lock, NULL);
     virDomainGetUUIDString(domain, guest->uuid);
     return guest;
 }
@@ -22,12 +25,14 @@ void guest_free(struct guest *guest)
     if (!guest)
         return;
     virDomainFree(guest->domain);
+    pthread_mutex_destroy(&guest->lock);
+    free(guest->name);
     free(guest);
 }
 
 const char *guest_name(const struct guest *guest)
 {
-    return virDomainGetName(guest->domain);
+    return guest->name;
 }
 
 const char *guest_uuid(const struct guest *guest)
@@ -39,10 +44,11 @@ const char *guest_uuid(const struct guest *guest)
 
 int guest_find(struct hypervisor *hypervisor, const char *name, struct guest **ret, struct err *err)
 {
-    virDomainPtr domain = virDomainLookupByName(hypervisor->connection, name);
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
+    virDomainPtr domain = virDomainLookupByName(connection, name);
 
     if (domain) {
-        *ret = guest_new(domain);
+        *ret = guest_new(hypervisor, domain);
         return 0;
     }
     if (libvirt_error_code() == VIR_ERR_NO_DOMAIN)
@@ -54,10 +60,11 @@ int guest_find(struct hypervisor *hypervisor, const char *name, struct guest **r
 int guest_find_uuid(struct hypervisor *hypervisor, const char *uuid, struct guest **ret,
                     struct err *err)
 {
-    virDomainPtr domain = virDomainLookupByUUIDString(hypervisor->connection, uuid);
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
+    virDomainPtr domain = virDomainLookupByUUIDString(connection, uuid);
 
     if (domain) {
-        *ret = guest_new(domain);
+        *ret = guest_new(hypervisor, domain);
         return 0;
     }
     if (libvirt_error_code() == VIR_ERR_NO_DOMAIN)
@@ -105,17 +112,23 @@ int guest_get_status(struct guest *guest, struct guest_status *ret, struct err *
 {
     struct guest_status status = {0};
     int state = 0;
+    int reason = 0;
     int autostart = 0;
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
 
-    if (virDomainGetState(guest->domain, &state, NULL, 0) < 0)
+    if (connection_domain(guest, &domain, err) < 0)
+        return -1;
+    if (virDomainGetState(domain, &state, &reason, 0) < 0)
         return libvirt_error(err, "cannot get the guest's state");
     set_state(&status, state);
-    if (read_flag(virDomainIsPersistent(guest->domain), &status.persistent, err) < 0)
+    status.booted = state == VIR_DOMAIN_RUNNING && reason == VIR_DOMAIN_RUNNING_BOOTED;
+    status.io_error = state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_IOERROR;
+    if (read_flag(virDomainIsPersistent(domain), &status.persistent, err) < 0)
         return -1;
-    int result = virDomainGetAutostart(guest->domain, &autostart);
+    int result = virDomainGetAutostart(domain, &autostart);
     if (read_flag(result < 0 ? result : autostart, &status.autostart, err) < 0)
         return -1;
-    if (read_flag(virDomainHasManagedSaveImage(guest->domain, 0), &status.managed_save, err) < 0)
+    if (read_flag(virDomainHasManagedSaveImage(domain, 0), &status.managed_save, err) < 0)
         return -1;
     *ret = status;
     return 0;
@@ -124,9 +137,12 @@ int guest_get_status(struct guest *guest, struct guest_status *ret, struct err *
 int guest_get_xml(struct guest *guest, enum guest_xml_kind kind, char **ret_xml, struct err *err)
 {
     unsigned flags = VIR_DOMAIN_XML_SECURE;
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
 
+    if (connection_domain(guest, &domain, err) < 0)
+        return -1;
     flags |= kind == GUEST_XML_LIVE ? VIR_DOMAIN_XML_MIGRATABLE : VIR_DOMAIN_XML_INACTIVE;
-    char *xml = virDomainGetXMLDesc(guest->domain, flags);
+    char *xml = virDomainGetXMLDesc(domain, flags);
     if (!xml)
         return libvirt_error(err, "cannot get the guest's definition");
     *ret_xml = xml;
@@ -156,7 +172,8 @@ static bool clashes(struct hypervisor *hypervisor, const char *xml)
 int guest_define(struct hypervisor *hypervisor, const char *xml, struct guest **ret,
                  struct err *err)
 {
-    virDomainPtr domain = virDomainDefineXMLFlags(hypervisor->connection, xml, 0);
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
+    virDomainPtr domain = virDomainDefineXMLFlags(connection, xml, 0);
 
     if (!domain) {
         libvirt_error(err, "cannot define the guest");
@@ -164,7 +181,7 @@ int guest_define(struct hypervisor *hypervisor, const char *xml, struct guest **
             err->kind = ERR_EXISTS;
         return -1;
     }
-    *ret = guest_new(domain);
+    *ret = guest_new(hypervisor, domain);
     return 0;
 }
 
@@ -182,14 +199,17 @@ int guest_undefine(struct guest *guest, struct err *err)
         VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA,
         0,
     };
-    int active = virDomainIsActive(guest->domain);
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
 
+    if (connection_domain(guest, &domain, err) < 0)
+        return -1;
+    int active = virDomainIsActive(domain);
     if (active < 0)
         return libvirt_error(err, "cannot get the guest's state");
     if (active)
         return err_set(err, ERR_BUSY, "the guest is active; shut it down first");
     for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
-        if (virDomainUndefineFlags(guest->domain, flags[i]) == 0)
+        if (virDomainUndefineFlags(domain, flags[i]) == 0)
             return 0;
         if (libvirt_error_code() != VIR_ERR_INVALID_ARG)
             break;
@@ -199,22 +219,60 @@ int guest_undefine(struct guest *guest, struct err *err)
 
 int guest_set_autostart(struct guest *guest, bool autostart, struct err *err)
 {
-    if (virDomainSetAutostart(guest->domain, autostart) < 0)
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
+
+    if (connection_domain(guest, &domain, err) < 0)
+        return -1;
+    if (virDomainSetAutostart(domain, autostart) < 0)
         return libvirt_error(err, "cannot set the guest's autostart flag");
     return 0;
 }
 
 int guest_start(struct guest *guest, bool paused, struct err *err)
 {
-    if (virDomainCreateWithFlags(guest->domain, paused ? VIR_DOMAIN_START_PAUSED : 0) < 0)
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
+
+    if (connection_domain(guest, &domain, err) < 0)
+        return -1;
+    if (virDomainCreateWithFlags(domain, paused ? VIR_DOMAIN_START_PAUSED : 0) < 0)
         return libvirt_error(err, "cannot start the guest");
     return 0;
 }
 
+/* libvirt fails when there is nothing to do. */
+static int change_state(struct guest *guest, int (*change)(virDomainPtr domain), int wanted,
+                        const char *what, struct err *err)
+{
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
+    CLEANUP_ERR struct err change_err = ERR_INIT;
+    int state = VIR_DOMAIN_NOSTATE;
+
+    if (connection_domain(guest, &domain, err) < 0)
+        return -1;
+    if (change(domain) == 0)
+        return 0;
+    libvirt_error(&change_err, "%s", what);
+    if (virDomainGetState(domain, &state, NULL, 0) == 0 && state == wanted)
+        return 0;
+    return err_move(err, &change_err);
+}
+
+int guest_suspend(struct guest *guest, struct err *err)
+{
+    return change_state(guest, virDomainSuspend, VIR_DOMAIN_PAUSED, "cannot suspend the guest",
+                        err);
+}
+
+int guest_resume(struct guest *guest, struct err *err)
+{
+    return change_state(guest, virDomainResume, VIR_DOMAIN_RUNNING, "cannot resume the guest", err);
+}
+
 int guest_create(struct hypervisor *hypervisor, const char *xml, bool paused, struct err *err)
 {
-    virDomainPtr domain CLEANUP_DOMAIN = virDomainCreateXML(
-        hypervisor->connection, xml, paused ? VIR_DOMAIN_START_PAUSED : VIR_DOMAIN_NONE);
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
+    virDomainPtr domain CLEANUP_DOMAIN =
+        virDomainCreateXML(connection, xml, paused ? VIR_DOMAIN_START_PAUSED : VIR_DOMAIN_NONE);
 
     if (!domain)
         return libvirt_error(err, "cannot start the guest");

@@ -19,6 +19,8 @@ enum guest_state { GUEST_RUNNING, GUEST_PAUSED, GUEST_SHUT_OFF, GUEST_OTHER };
 struct guest_status {
     enum guest_state state;
     const char *state_text; /* "running", "paused", "in shutdown", "crashed", "pmsuspended"... */
+    bool booted;            /* runs since somebody has started it, not resumed or restored */
+    bool io_error;          /* paused because of an I/O error */
     bool persistent;
     bool autostart;
     bool managed_save; /* has a managed-save image */
@@ -74,5 +76,8 @@ int guest_undefine(struct guest *guest, struct err *err);
 int guest_set_autostart(struct guest *guest, bool autostart, struct err *err);
 /* A managed-save image is restored instead, and removed by libvirt. */
 int guest_start(struct guest *guest, bool paused, struct err *err);
+/* Both: nothing to do, and no error, when it is as wanted already. */
+int guest_suspend(struct guest *guest, struct err *err);
+int guest_resume(struct guest *guest, struct err *err);
 /* Starts a guest that will not be persistent. */
 int guest_create(struct hypervisor *hypervisor, const char *xml, bool paused, struct err *err);

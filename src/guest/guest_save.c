@@ -7,6 +7,7 @@
 #include "base/quit.h"
 #include "base/units.h"
 #include "guest/connection.h"
+#include "guest/job.h"
 #include "guest/libvirt_error.h"
 #include "guest/long_call.h"
 
@@ -73,50 +74,28 @@ static void save(void *opaque)
         libvirt_error(&call->err, "%s", call->path);
 }
 
-struct job {
-    int operation; /* VIR_DOMAIN_JOB_OPERATION_...; UNKNOWN if there is no job, or no telling */
-    unsigned long long elapsed_ms;
-};
-
-static struct job running_job(virDomainPtr domain)
+/* While our call waits for its turn, the job that is there is somebody else's and
+ * older than the call. Aborting that one would be wrong. */
+static bool abort_own_save(virDomainPtr domain, uint64_t called_ms)
 {
-    struct job job = {.operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN};
-    virTypedParameterPtr params = NULL;
-    int count = 0;
-    int type = VIR_DOMAIN_JOB_NONE;
+    struct job job;
 
-    if (virDomainGetJobStats(domain, &type, &params, &count, 0) < 0)
-        return job;
-    if (type != VIR_DOMAIN_JOB_NONE) {
-        virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_OPERATION, &job.operation);
-        virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_TIME_ELAPSED, &job.elapsed_ms);
-    }
-    virTypedParamsFree(params, count);
-    return job;
+    return job_read(domain, &job, NULL) == 0 && job.operation == VIR_DOMAIN_JOB_OPERATION_SAVE &&
+           job.elapsed_ms <= units_now_ms() - called_ms && virDomainAbortJob(domain) == 0;
 }
 
 /* Other jobs end by themselves; a backup job waits for the one who began it, and
  * stays when that one is gone. */
 static int check_no_backup(virDomainPtr domain, struct err *err)
 {
-    const char *name = virDomainGetName(domain);
+    struct job job;
 
-    if (running_job(domain).operation != VIR_DOMAIN_JOB_OPERATION_BACKUP)
+    if (job_read(domain, &job, NULL) < 0 || job.operation != VIR_DOMAIN_JOB_OPERATION_BACKUP)
         return 0;
     return err_set(err, ERR_BUSY,
                    "a backup job is open on the guest; try again when it has ended, or end it with "
                    "`virsh domjobabort \"%s\"` if it was left behind",
-                   name);
-}
-
-/* While our call waits for its turn, the job that is there is somebody else's and
- * older than the call. Aborting that one would be wrong. */
-static bool abort_own_save(virDomainPtr domain, uint64_t called_ms)
-{
-    struct job job = running_job(domain);
-
-    return job.operation == VIR_DOMAIN_JOB_OPERATION_SAVE &&
-           job.elapsed_ms <= units_now_ms() - called_ms && virDomainAbortJob(domain) == 0;
+                   virDomainGetName(domain));
 }
 
 /* Waits for the save to end; after a signal it is aborted as soon as its job is
@@ -137,20 +116,20 @@ static bool wait_for_save(struct long_call *call, virDomainPtr domain, uint64_t 
     }
 }
 
-static int save_in_thread(struct guest *guest, const char *path, struct err *err)
+static int save_in_thread(virDomainPtr domain, const char *path, struct err *err)
 {
-    struct save save_call = {.domain = guest->domain, .path = path};
+    struct save save_call = {.domain = domain, .path = path};
     struct long_call *call = NULL;
     uint64_t called_ms = units_now_ms();
 
     if (long_call_start(save, &save_call, &call, err) < 0)
         return -1;
-    bool aborted = wait_for_save(call, guest->domain, called_ms);
+    bool aborted = wait_for_save(call, domain, called_ms);
     long_call_finish(call);
     if (save_call.result == 0)
         return 0;
     /* libvirt goes on with the save without us. */
-    if (virConnectIsAlive(virDomainGetConnect(guest->domain)) != 1) {
+    if (virConnectIsAlive(virDomainGetConnect(domain)) != 1) {
         err_clear(&save_call.err);
         return err_set(err, ERR_TRANSIENT,
                        "the connection to libvirt was lost in the middle of the save; the guest "
@@ -168,16 +147,18 @@ int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_sta
                struct err *err)
 {
     uint64_t asked_ms = units_now_ms();
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
 
-    if (quit_check(err) < 0 || check_no_backup(guest->domain, err) < 0)
+    if (quit_check(err) < 0 || connection_domain(guest, &domain, err) < 0 ||
+        check_no_backup(domain, err) < 0)
         return -1;
     struct stop_time *stop_time = mem_alloc(sizeof(*stop_time));
     atomic_init(&stop_time->users, 1);
-    int id = watch_stop(guest->domain, stop_time);
-    int result = save_in_thread(guest, path, err);
+    int id = watch_stop(domain, stop_time);
+    int result = save_in_thread(domain, path, err);
     uint64_t stopped_ms = atomic_load(&stop_time->ms);
     if (id >= 0)
-        virConnectDomainEventDeregisterAny(virDomainGetConnect(guest->domain), id);
+        virConnectDomainEventDeregisterAny(virDomainGetConnect(domain), id);
     leave_stop_time(stop_time);
     if (result == 0)
         *ret_downtime_start_ms = stopped_ms ? stopped_ms : asked_ms;
@@ -187,8 +168,8 @@ int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_sta
 int guest_restore(struct hypervisor *hypervisor, const char *path, const char *xml, bool running,
                   struct err *err)
 {
-    virConnectPtr connection = hypervisor->connection;
     unsigned flags = running ? VIR_DOMAIN_SAVE_RUNNING : VIR_DOMAIN_SAVE_PAUSED;
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
     int result = virDomainRestoreFlags(connection, path, xml, flags);
 
     /* Xen's driver knows no flag for what it does anyway when it is not to pause. */

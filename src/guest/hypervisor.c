@@ -6,109 +6,15 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/quit.h"
+#include "base/units.h"
 #include "guest/connection.h"
-#include "guest/event_loop.h"
 #include "guest/libvirt_error.h"
-#include "guest/long_call.h"
 #include "guest/uri.h"
+#include "guest/watch_internal.h"
 
-/* A dead or stopped libvirtd is noticed after this many times this many seconds. */
-#define KEEPALIVE_INTERVAL_S 5
-#define KEEPALIVE_COUNT 6
-/* When libvirt has not answered by then, the user is told what is waited for. */
-#define OPEN_PATIENCE_MS 5000
-
-/* ---- opening: libvirt may accept a connection and never answer -------------------------- */
-
-struct opening {
-    char *uri; /* NULL: libvirt's default */
-    virConnectPtr connection;
-    struct err err;
-};
-
-static const char *shown_uri(const struct opening *opening)
-{
-    return opening->uri ? opening->uri : "its default URI";
-}
-
-static void explain_failure(struct opening *opening)
-{
-    struct err *err = &opening->err;
-    int code = libvirt_error_code();
-
-    libvirt_error(err, "cannot connect to libvirt at %s", shown_uri(opening));
-    if (err->kind == ERR_DENIED)
-        err_append(err, "run virt-backup as root or as a member of the group libvirt");
-    else if (code == VIR_ERR_SYSTEM_ERROR)
-        err_append(err, "is libvirtd (or virtqemud) running?");
-    /* A socket that does not exist is no thing that the user has named. */
-    if (err->kind == ERR_NOT_FOUND)
-        err->kind = ERR_IO;
-}
-
-static void open_connection(void *opaque)
-{
-    struct opening *opening = opaque;
-
-    opening->connection = virConnectOpen(opening->uri);
-    if (!opening->connection)
-        explain_failure(opening);
-}
-
-static void free_opening(struct opening *opening)
-{
-    err_clear(&opening->err);
-    free(opening->uri);
-    free(opening);
-}
-
-static void clean_abandoned(void *opaque)
-{
-    struct opening *opening = opaque;
-
-    if (opening->connection)
-        virConnectClose(opening->connection);
-    free_opening(opening);
-    event_loop_end();
-}
-
-/* Ends with the event loop begun if, and only if, it succeeds. */
-static int connect_to(const char *uri, virConnectPtr *ret, struct err *err)
-{
-    struct opening *opening = mem_alloc(sizeof(*opening));
-    struct long_call *call = NULL;
-    int timeout_ms = OPEN_PATIENCE_MS;
-
-    opening->uri = uri ? mem_strdup(uri) : NULL;
-    if (event_loop_begin(err) < 0) {
-        free_opening(opening);
-        return -1;
-    }
-    if (long_call_start(open_connection, opening, &call, err) < 0) {
-        clean_abandoned(opening);
-        return -1;
-    }
-    for (;;) {
-        enum long_call_event event = long_call_wait(call, timeout_ms, true);
-        if (event == LONG_CALL_ENDED)
-            break;
-        if (event == LONG_CALL_SIGNAL) {
-            long_call_abandon(call, clean_abandoned);
-            return quit_check(err);
-        }
-        if (timeout_ms > 0)
-            log_notice("waiting for libvirt to answer at %s", shown_uri(opening));
-        timeout_ms = -1;
-    }
-    long_call_finish(call);
-    *ret = opening->connection;
-    int result = opening->connection ? 0 : err_move(err, &opening->err);
-    free_opening(opening);
-    if (result < 0)
-        event_loop_end();
-    return result;
-}
+/* Between two tries to connect again. */
+#define RETRY_FIRST_MS 100
+#define RETRY_MOST_MS 2000
 
 /* ---- the connection ---------------------------------------------------------------------- */
 
@@ -117,6 +23,17 @@ static char *own_host_name(void)
     char name[HOST_NAME_MAX + 1] = "";
 
     return mem_strdup(gethostname(name, sizeof(name) - 1) == 0 ? name : "localhost");
+}
+
+static int learn_version(struct hypervisor *hypervisor, struct err *err)
+{
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
+    unsigned long version = 0;
+
+    if (virConnectGetLibVersion(connection, &version) < 0)
+        return libvirt_error(err, "%s: cannot get libvirt's version", hypervisor->uri);
+    atomic_store(&hypervisor->version, version);
+    return 0;
 }
 
 /* virConnect... functions give us memory of malloc. */
@@ -128,8 +45,8 @@ static int learn(struct hypervisor *hypervisor, struct err *err)
     /* An alias or a default of libvirt.conf has become the real one. */
     if (uri_check_local(hypervisor->uri, err) < 0)
         return -1;
-    if (virConnectGetLibVersion(hypervisor->connection, &hypervisor->version) < 0)
-        return libvirt_error(err, "%s: cannot get libvirt's version", hypervisor->uri);
+    if (learn_version(hypervisor, err) < 0)
+        return -1;
     CLEANUP_FREE char *own = own_host_name();
     hypervisor->host = virConnectGetHostname(hypervisor->connection);
     if (!hypervisor->host)
@@ -138,6 +55,26 @@ static int learn(struct hypervisor *hypervisor, struct err *err)
         log_detail("libvirt calls its host '%s', this is '%s'; disk images are looked for here",
                    hypervisor->host, own);
     return 0;
+}
+
+static void on_close(virConnectPtr connection, int reason, void *opaque)
+{
+    (void)connection;
+    (void)reason;
+    watch_note_loss(opaque);
+}
+
+/* Takes ownership of the connection. Without the callback the loss shows at the next call. */
+static struct hypervisor *new_hypervisor(virConnectPtr connection)
+{
+    struct hypervisor *hypervisor = mem_alloc(sizeof(*hypervisor));
+
+    pthread_mutex_init(&hypervisor->reconnecting, NULL);
+    pthread_mutex_init(&hypervisor->lock, NULL);
+    pthread_mutex_init(&hypervisor->watches_lock, NULL);
+    hypervisor->connection = connection;
+    virConnectRegisterCloseCallback(connection, on_close, hypervisor, NULL);
+    return hypervisor;
 }
 
 int hypervisor_open(const char *uri, struct hypervisor **ret, struct err *err)
@@ -152,12 +89,9 @@ int hypervisor_open(const char *uri, struct hypervisor **ret, struct err *err)
     if (uri && uri_check_local(uri, err) < 0)
         return -1;
     virConnectPtr connection = NULL;
-    if (connect_to(uri, &connection, err) < 0)
+    if (connection_open(uri, 0, &connection, err) < 0)
         return -1;
-    CLEANUP(hypervisor_closep) struct hypervisor *hypervisor = mem_alloc(sizeof(*hypervisor));
-    hypervisor->connection = connection;
-    /* Not every driver has it: those that run in this process need none. */
-    virConnectSetKeepAlive(connection, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT);
+    CLEANUP(hypervisor_closep) struct hypervisor *hypervisor = new_hypervisor(connection);
     if (learn(hypervisor, err) < 0)
         return -1;
     *ret = TAKE_PTR(hypervisor);
@@ -168,8 +102,11 @@ void hypervisor_close(struct hypervisor *hypervisor)
 {
     if (!hypervisor)
         return;
-    virConnectClose(hypervisor->connection);
-    event_loop_end();
+    virConnectUnregisterCloseCallback(hypervisor->connection, on_close);
+    connection_close(hypervisor->connection);
+    pthread_mutex_destroy(&hypervisor->reconnecting);
+    pthread_mutex_destroy(&hypervisor->lock);
+    pthread_mutex_destroy(&hypervisor->watches_lock);
     free(hypervisor->uri);
     free(hypervisor->host);
     free(hypervisor);
@@ -187,7 +124,71 @@ const char *hypervisor_host(const struct hypervisor *hypervisor)
 
 unsigned long hypervisor_version(const struct hypervisor *hypervisor)
 {
-    return hypervisor->version;
+    return atomic_load(&hypervisor->version);
+}
+
+/* ---- gone and back ---------------------------------------------------------------------- */
+
+bool hypervisor_alive(struct hypervisor *hypervisor)
+{
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
+
+    return virConnectIsAlive(connection) == 1;
+}
+
+static int open_again(const char *uri, uint64_t timeout_ms, virConnectPtr *ret, struct err *err)
+{
+    uint64_t deadline_ms = units_now_ms() + timeout_ms;
+    unsigned delay_ms = RETRY_FIRST_MS;
+
+    for (;;) {
+        CLEANUP_ERR struct err attempt = ERR_INIT;
+        uint64_t now_ms = units_now_ms();
+        uint64_t left_ms = now_ms < deadline_ms ? deadline_ms - now_ms : 1;
+        if (connection_open(uri, left_ms, ret, &attempt) == 0)
+            return 0;
+        if (units_now_ms() + delay_ms >= deadline_ms)
+            return err_move(err, &attempt);
+        usleep(delay_ms * 1000);
+        delay_ms = 2 * delay_ms < RETRY_MOST_MS ? 2 * delay_ms : RETRY_MOST_MS;
+    }
+}
+
+static virConnectPtr exchange(struct hypervisor *hypervisor, virConnectPtr connection)
+{
+    pthread_mutex_lock(&hypervisor->lock);
+    virConnectPtr old = hypervisor->connection;
+    hypervisor->connection = connection;
+    pthread_mutex_unlock(&hypervisor->lock);
+    return old;
+}
+
+static int replace_connection(struct hypervisor *hypervisor, uint64_t timeout_ms, struct err *err)
+{
+    virConnectPtr connection = NULL;
+
+    if (open_again(hypervisor->uri, timeout_ms, &connection, err) < 0)
+        return -1;
+    virConnectRegisterCloseCallback(connection, on_close, hypervisor, NULL);
+    virConnectPtr old = exchange(hypervisor, connection);
+    virConnectUnregisterCloseCallback(old, on_close);
+    int result = learn_version(hypervisor, err);
+    watch_move_all(hypervisor, connection);
+    connection_close(old);
+    return result;
+}
+
+int hypervisor_reconnect(struct hypervisor *hypervisor, uint64_t timeout_ms, struct err *err)
+{
+    virConnectPtr seen CLEANUP_CONNECTION = connection_of(hypervisor);
+    int result = 0;
+
+    pthread_mutex_lock(&hypervisor->reconnecting);
+    virConnectPtr now CLEANUP_CONNECTION = connection_of(hypervisor);
+    if (now == seen || !hypervisor_alive(hypervisor))
+        result = replace_connection(hypervisor, timeout_ms, err);
+    pthread_mutex_unlock(&hypervisor->reconnecting);
+    return result;
 }
 
 /* ---- guests -------------------------------------------------------------------------------- */
@@ -201,13 +202,14 @@ int hypervisor_list(struct hypervisor *hypervisor, struct guest ***ret, size_t *
                     struct err *err)
 {
     virDomainPtr *domains = NULL;
-    int count = virConnectListAllDomains(hypervisor->connection, &domains, 0);
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
+    int count = virConnectListAllDomains(connection, &domains, 0);
 
     if (count < 0)
         return libvirt_error(err, "%s: cannot list the guests", hypervisor->uri);
     struct guest **guests = mem_array((size_t)count + 1, sizeof(*guests));
     for (int i = 0; i < count; i++)
-        guests[i] = guest_new(domains[i]);
+        guests[i] = guest_new(hypervisor, domains[i]);
     free(domains);
     qsort(guests, (size_t)count, sizeof(*guests), by_name);
     *ret = guests;

@@ -30,6 +30,15 @@ const char *hypervisor_host(const struct hypervisor *hypervisor); /* borrowed; i
 /* libvirtd's version: 9.0.0 is 9000000. */
 unsigned long hypervisor_version(const struct hypervisor *hypervisor);
 
+/* False once the connection is known to be dead. Does not block. */
+bool hypervisor_alive(struct hypervisor *hypervisor);
+/* Connects again, whether the old connection is dead or not, with back-off for at
+ * most timeout_ms. Guests made from this hypervisor stay valid (each finds its
+ * domain again by UUID at its next use), and watches go on. From any thread; what
+ * others do with the old connection meanwhile ends or fails as it would have. If
+ * another thread has just connected again, that is enough. Stops for no signal. */
+int hypervisor_reconnect(struct hypervisor *hypervisor, uint64_t timeout_ms, struct err *err);
+
 /* All guests, active or not, sorted by name. Free with guest_list_free. */
 int hypervisor_list(struct hypervisor *hypervisor, struct guest ***ret, size_t *ret_count,
                     struct err *err);

@@ -64,8 +64,8 @@ static int volume_format(virStorageVolPtr volume, char **ret_format, struct err 
 static int look_up_pool(struct hypervisor *hypervisor, const char *name, virStoragePoolPtr *ret,
                         struct err *err)
 {
-    virStoragePoolPtr pool CLEANUP(free_pool) =
-        virStoragePoolLookupByName(hypervisor->connection, name);
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
+    virStoragePoolPtr pool CLEANUP(free_pool) = virStoragePoolLookupByName(connection, name);
 
     if (!pool)
         return libvirt_error(err, "storage pool '%s'", name);
@@ -123,7 +123,8 @@ int hypervisor_volume(struct hypervisor *hypervisor, const char *pool_name, cons
 int hypervisor_can_open(struct hypervisor *hypervisor, const char *path, bool *ret_can,
                         struct err *err)
 {
-    CLEANUP_FREE char *xml = virDomainSaveImageGetXMLDesc(hypervisor->connection, path, 0);
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
+    CLEANUP_FREE char *xml = virDomainSaveImageGetXMLDesc(connection, path, 0);
     const virError *error = xml ? NULL : virGetLastError();
 
     if (!xml && !error)
@@ -205,7 +206,8 @@ bool hypervisor_has(struct hypervisor *hypervisor, enum host_thing thing, const 
 {
     if (thing == HOST_INTERFACE)
         return if_nametoindex(name) != 0;
-    if (things[thing].has(hypervisor->connection, name))
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
+    if (things[thing].has(connection, name))
         return true;
     if (libvirt_error_code() == things[thing].missing)
         return false;

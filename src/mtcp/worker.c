@@ -105,8 +105,11 @@ void worker_flush(struct worker *worker)
         ssize_t sent = sendmsg(worker->child.sock, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno == EINTR)
             continue;
-        if (sent < 0 && errno != EAGAIN)
+        if (sent < 0 && errno != EAGAIN) {
+            /* It never got it whole: its end is then seen, and it is replaced. */
             worker->out_done = worker->out_len;
+            shutdown(worker->child.sock, SHUT_RDWR);
+        }
         if (sent < 0)
             return;
         worker->out_done += (size_t)sent;

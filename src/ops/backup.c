@@ -2,10 +2,13 @@
 #include "ops/backup_guest.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/quit.h"
 #include "guest/definition.h"
+#include "ops/recover.h"
 #include "ops/select.h"
+#include "ops/state_dir.h"
 
 struct guests {
     struct guest **list; /* owned */
@@ -88,6 +91,7 @@ static int take_guest(struct backup_run *run, struct guest *guest, struct outcom
     CLEANUP_ERR struct err guest_err = ERR_INIT;
     bool stranded = false;
 
+    run->busy = false;
     int result = run->options->dry_run ? backup_plan_guest(run, guest, &guest_err)
                                        : backup_guest(run, guest, &stranded, &guest_err);
     outcome->stranded = outcome->stranded || stranded;
@@ -100,6 +104,7 @@ static int take_guest(struct backup_run *run, struct guest *guest, struct outcom
         outcome->failed++;
         return err_move(err, &guest_err);
     }
+    outcome->busy += run->busy;
     report_failure(run->report, outcome, guest_name(guest), &guest_err);
     return 0;
 }
@@ -114,9 +119,22 @@ static int take_guests(struct backup_run *run, const struct guests *guests, cons
     return 0;
 }
 
+/* What an earlier run has left behind is put right before anything is begun. */
+static int open_places(struct backup_run *run, struct outcome *outcome, struct err *err)
+{
+    struct outcome recovered = {0};
+
+    if (state_dir_open(&run->state_fd, err) < 0 || recover_run(run->report, &recovered, err) < 0)
+        return -1;
+    outcome->stranded = recovered.stranded;
+    return archive_writer_open(run->options->destination, &run->archive, err);
+}
+
 static void run_clear(struct backup_run *run)
 {
     children_end(&run->children);
+    if (run->state_fd >= 0)
+        close(run->state_fd);
     archive_writer_close(run->archive);
     hypervisor_close(run->hypervisor);
 }
@@ -143,7 +161,7 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
             report, NULL,
             "--compression-buffer changes the encoder's dictionary: a size that does not "
             "suit the level may compress badly");
-    if (!options->dry_run && archive_writer_open(options->destination, &run.archive, err) < 0)
+    if (!options->dry_run && open_places(&run, ret_outcome, err) < 0)
         return -1;
     int result = take_guests(&run, &guests, chosen, ret_outcome, err);
     if (result < 0)

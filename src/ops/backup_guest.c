@@ -7,11 +7,14 @@
 #include "archive/image.h"
 #include "base/quit.h"
 #include "base/units.h"
+#include "codec/container.h"
 #include "ops/capture.h"
 #include "ops/describe.h"
 #include "ops/extras.h"
 #include "ops/memory.h"
 #include "ops/source.h"
+#include "ops/guest_lock.h"
+#include "ops/state_dir.h"
 #include "ops/transfer.h"
 
 /* One guest's backup in the making. */
@@ -22,6 +25,8 @@ struct job {
     struct source source;
     struct backup_set *set;
     struct manifest *manifest;
+    struct guest_lock *lock;
+    enum capture_mode mode;
     struct capture capture;
     struct pool *pool;
     struct codec_spec codec; /* with the dictionary that --compression-buffer leads to */
@@ -33,10 +38,15 @@ struct job {
 
 static void job_clear(struct job *job)
 {
-    source_clear(&job->source);
+    /* Of a guest that could not be put back this is all the memory there is. */
+    if (job->capture.stranded && capture_memory(&job->capture))
+        backup_set_keep_scratch(job->set, capture_memory(&job->capture));
     backup_set_abort(job->set);
-    manifest_free(job->manifest);
+    /* The intent goes last: until then it leads to all that is left. */
     capture_clear(&job->capture);
+    manifest_free(job->manifest);
+    source_clear(&job->source);
+    guest_lock_release(job->lock);
 }
 
 static void note_stored(struct job *job, const char *what, const struct manifest_stored *stored)
@@ -88,14 +98,19 @@ static int copy_image(struct job *job, struct disk_reader *reader, const char *t
 
 static int copy_disk(struct job *job, const struct source_disk *disk, struct err *err)
 {
-    CLEANUP(disk_reader_closep) struct disk_reader *reader = NULL;
+    struct disk_reader *reader = NULL;
     struct manifest_disk *described = NULL;
     CLEANUP_FREE char *name =
         archive_disk_name(job->name, disk->target, job->run->options->codec.type, err);
 
     if (!name || describe_disk(job->manifest, disk, &described, err) < 0 ||
-        disk_reader_open(disk->path, disk->format, &reader, err) < 0 ||
-        copy_image(job, reader, disk->target, name, &described->stored, err) < 0)
+        capture_open_disk(&job->capture, disk, &reader, err) < 0)
+        return err_prefix(err, "disk '%s'", disk->target);
+    if (!disk->local)
+        described->file_size = disk_reader_size(reader);
+    int copied = copy_image(job, reader, disk->target, name, &described->stored, err);
+    capture_close_disk(&job->capture, reader);
+    if (copied < 0)
         return err_prefix(err, "disk '%s'", disk->target);
     note_stored(job, disk->target, &described->stored);
     return 0;
@@ -117,12 +132,6 @@ static int copy_held(struct job *job, struct err *err)
 
 /* ---- the guest held and let go -------------------------------------------------------- */
 
-static int copy_offline(struct job *job, struct err *err)
-{
-    job->manifest->consistency = CONSISTENCY_OFFLINE;
-    return copy_held(job, err);
-}
-
 static void warn_about_zstd(struct job *job)
 {
     struct backup_run *run = job->run;
@@ -136,27 +145,61 @@ static void warn_about_zstd(struct job *job)
                    "through `virt-backup restore`, not through `virsh restore`");
 }
 
-static int copy_saved(struct job *job, struct err *err)
+static enum manifest_consistency consistency_of(const struct capture *capture)
 {
-    CLEANUP_ERR struct err back_err = ERR_INIT;
-    struct capture *capture = &job->capture;
+    switch (capture->request.mode) {
+    case CAPTURE_OFFLINE:
+        return CONSISTENCY_OFFLINE;
+    case CAPTURE_SAVE:
+        return CONSISTENCY_SAVE;
+    case CAPTURE_PAUSE:
+        return CONSISTENCY_PAUSE;
+    case CAPTURE_LIVE:
+        return CONSISTENCY_LIVE;
+    case CAPTURE_DISKS:
+        break;
+    }
+    return capture->frozen ? CONSISTENCY_FROZEN : CONSISTENCY_CRASH;
+}
 
-    warn_about_zstd(job);
-    if (capture_begin(job->run->hypervisor, job->guest, &job->source, job->run->archive, job->set,
-                      capture, err) < 0)
+static int copy_captured(struct job *job, struct err *err)
+{
+    struct backup_run *run = job->run;
+    struct capture *capture = &job->capture;
+    CLEANUP_ERR struct err end_err = ERR_INIT;
+    const struct capture_request request = {
+        .hypervisor = run->hypervisor,
+        .guest = job->guest,
+        .source = &job->source,
+        .archive = run->archive,
+        .set = job->set,
+        .report = run->report,
+        .mode = job->mode,
+        .scratch_path = run->options->scratch_path,
+        .state_fd = run->state_fd,
+    };
+
+    if (capture_begin(capture, &request, err) < 0)
         return -1;
     int copied = copy_held(job, err);
-    if (capture_end(capture, &back_err) < 0) {
-        if (copied < 0)
-            return err_append(err, "and it %s", back_err.text);
-        return err_move(err, &back_err);
+    int ended = capture_end(capture, &end_err);
+    /* Why it was given up explains why reading failed. */
+    if (ended < 0 && copied < 0 && end_err.kind != ERR_NONE) {
+        err_append(&end_err, "%s", err->text);
+        return err_move(err, &end_err);
     }
+    if (ended < 0)
+        return err_move(err, &end_err);
     if (copied < 0)
         return -1;
-    job->manifest->consistency = CONSISTENCY_SAVE;
-    job->manifest->has_downtime = true;
+    job->manifest->consistency = consistency_of(capture);
+    job->manifest->has_downtime = capture->has_downtime;
     job->manifest->downtime_ms = capture->downtime_ms;
-    job->manifest->live = xml_copy(job->source.live);
+    return 0;
+}
+
+static int store_memory(struct job *job, struct err *err)
+{
     const struct memory_store store = {
         .pool = job->pool,
         .report = job->run->report,
@@ -165,10 +208,19 @@ static int copy_saved(struct job *job, struct err *err)
         .set = job->set,
         .codec = job->codec,
         .chunk_size = job->chunk_size,
-        .running = capture->running,
+        .keep_state = job->source.managed_save != NULL,
+        .running = job->source.status.state == GUEST_RUNNING,
     };
+    const char *image = capture_memory(&job->capture);
+
+    if (!image)
+        image = job->source.managed_save;
+    if (!image)
+        return 0;
+    warn_about_zstd(job);
+    job->manifest->live = xml_copy(job->source.live);
     job->manifest->memory = mem_alloc(sizeof(*job->manifest->memory));
-    if (memory_store(&store, capture->sav_path, job->manifest->memory, err) < 0)
+    if (memory_store(&store, image, job->manifest->memory, err) < 0)
         return err_prefix(err, "memory");
     note_stored(job, "memory", job->manifest->memory);
     return 0;
@@ -236,18 +288,31 @@ static int plan(struct job *job, struct sizing_plan *ret, struct err *err)
 
     if (chunk_size == 0)
         chunk_size = codec_default_chunk_size(&options->codec);
-    if (children_plan(&options->children, &options->codec, false, chunk_size,
-                      units_div_up(largest(&job->source), chunk_size), ret, err) < 0)
+    uint64_t chunks = units_div_up(largest(&job->source), chunk_size);
+    if (options->codec.type != CODEC_NONE && chunks > CONTAINER_MAX_BLOCKS)
+        return err_set(err, ERR_USAGE,
+                       "its largest disk has more chunks than a compressed file's index can hold; "
+                       "choose a larger --chunk-size");
+    /* 0 where the user names none: what would fit at a lower level has its own default. */
+    if (children_plan(&options->children, &options->codec, false, options->children.chunk_size,
+                      chunks, ret, err) < 0)
         return -1;
     job->codec = ret->codec;
-    job->chunk_size = chunk_size;
+    job->chunk_size = ret->chunk_size;
     return 0;
 }
 
 static int gather(struct job *job, struct err *err)
 {
     const struct backup_options *options = job->run->options;
+    struct guest_status status;
+
+    if (guest_get_status(job->guest, &status, err) < 0 ||
+        capture_choose(job->guest, &status, options->guest_memory, &job->mode, err) < 0)
+        return -1;
     const struct source_request request = {
+        .memory = capture_has_memory(job->mode),
+        .exports = capture_has_exports(job->mode),
         .exclude_disks = &options->exclude_disks,
         .destination = options->destination,
     };
@@ -258,12 +323,22 @@ static int gather(struct job *job, struct err *err)
     return 0;
 }
 
+static int lock_guest(struct job *job, struct err *err)
+{
+    struct backup_run *run = job->run;
+
+    if (guest_lock_take(run->state_fd, guest_uuid(job->guest), 0, &job->lock, err) == 0)
+        return 0;
+    run->busy = err && err->kind == ERR_BUSY;
+    return -1;
+}
+
 static int back_up(struct job *job, struct err *err)
 {
     struct backup_run *run = job->run;
     struct sizing_plan sizing;
 
-    if (gather(job, err) < 0 || plan(job, &sizing, err) < 0)
+    if (lock_guest(job, err) < 0 || gather(job, err) < 0 || plan(job, &sizing, err) < 0)
         return -1;
     if (backup_set_begin(run->archive, job->name, guest_uuid(job->guest), run->options->replace,
                          &job->set, err) < 0)
@@ -272,8 +347,7 @@ static int back_up(struct job *job, struct err *err)
                       units_div_up(largest(&job->source), job->chunk_size), &job->pool, err) < 0)
         return -1;
     job->manifest = describe_guest(run->hypervisor, job->guest, &job->source);
-    int copied = job->source.live ? copy_saved(job, err) : copy_offline(job, err);
-    if (copied < 0 || quit_check(err) < 0)
+    if (copy_captured(job, err) < 0 || store_memory(job, err) < 0 || quit_check(err) < 0)
         return -1;
     if (backup_set_commit(TAKE_PTR(job->set), job->manifest, err) < 0)
         return -1;
@@ -299,6 +373,19 @@ int backup_guest(struct backup_run *run, struct guest *guest, bool *ret_stranded
 
 /* ---- dry run ------------------------------------------------------------------------------ */
 
+static const char *mode_text(enum capture_mode mode)
+{
+    static const char *const texts[] = {
+        [CAPTURE_OFFLINE] = "none, it is shut off",
+        [CAPTURE_SAVE] = "save, it is down while its disks are read",
+        [CAPTURE_PAUSE] = "pause, it is stopped while its memory is copied",
+        [CAPTURE_LIVE] = "live, it is stopped for a moment",
+        [CAPTURE_DISKS] = "none, its disks are read while it runs",
+    };
+
+    return texts[mode];
+}
+
 static void tell_plan(struct job *job, const struct sizing_plan *sizing)
 {
     const struct source *source = &job->source;
@@ -312,8 +399,7 @@ static void tell_plan(struct job *job, const struct sizing_plan *sizing)
                source->disk_count, source->disk_count == 1 ? "" : "s",
                units_format_size(source->image_size, size[0]));
     if (source->live)
-        buf_printf(&text, "; its memory (up to %s) is saved and it is down meanwhile",
-                   units_format_size(source->memory_size, size[0]));
+        buf_printf(&text, "; memory: %s", mode_text(job->mode));
     for (size_t i = 0; i < source->disk_count; i++) {
         const struct source_disk *disk = &source->disks[i];
         struct json *entry = json_new_object();

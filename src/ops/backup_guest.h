@@ -15,7 +15,9 @@ struct backup_run {
     struct hypervisor *hypervisor;
     struct archive_writer *archive; /* NULL in a dry run */
     struct children children;
+    int state_fd;   /* state directory; -1 in a dry run */
     bool zstd_said; /* that an older libvirt can't restore a zstd .sav itself */
+    bool busy;      /* set by backup_guest: it failed because another run works on the guest */
 };
 
 /* Whatever happens, the guest is afterwards as it was found; when that can't be

@@ -5,26 +5,88 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/io.h"
+#include "base/log.h"
 #include "base/units.h"
+#include "guest/definition.h"
+#include "ops/undo.h"
 
 /* What QEMU's stream holds beside the guest's memory: devices, video memory. */
 #define DEVICE_STATE_ROOM (UINT64_C(64) << 20)
+#define FREEZE_LIMIT_S 30
+#define THAW_LIMIT_S 90
 
-static int check_room(const struct source *source, struct archive_writer *archive, struct err *err)
+/* ---- which way ----------------------------------------------------------------------- */
+
+bool capture_has_memory(enum capture_mode mode)
+{
+    return mode == CAPTURE_SAVE || mode == CAPTURE_PAUSE || mode == CAPTURE_LIVE;
+}
+
+bool capture_has_exports(enum capture_mode mode)
+{
+    return mode == CAPTURE_PAUSE || mode == CAPTURE_LIVE || mode == CAPTURE_DISKS;
+}
+
+static enum capture_mode best_mode(const struct guest_abilities *abilities,
+                                   const struct guest_status *status)
+{
+    /* After a memory snapshot a guest that stays paused could not be captured again. */
+    if (!abilities->pull_backup || !abilities->manual || status->state == GUEST_PAUSED)
+        return CAPTURE_SAVE;
+    return abilities->live_trusted ? CAPTURE_LIVE : CAPTURE_PAUSE;
+}
+
+int capture_choose(struct guest *guest, const struct guest_status *status, enum guest_memory wanted,
+                   enum capture_mode *ret, struct err *err)
+{
+    struct guest_abilities abilities;
+
+    if (status->state == GUEST_SHUT_OFF) {
+        *ret = CAPTURE_OFFLINE;
+        return 0;
+    }
+    if (wanted == GUEST_MEMORY_SAVE) {
+        *ret = CAPTURE_SAVE;
+        return 0;
+    }
+    if (guest_get_abilities(guest, &abilities, err) < 0)
+        return -1;
+    *ret = best_mode(&abilities, status);
+    if (wanted == GUEST_MEMORY_AUTO)
+        return 0;
+    if (!abilities.pull_backup || (wanted != GUEST_MEMORY_NONE && !abilities.manual))
+        return err_set(err, ERR_UNSUPPORTED,
+                       "this hypervisor cannot fix a running guest's disks for that; use "
+                       "--guest-memory save, or shut the guest down");
+    if (wanted == GUEST_MEMORY_NONE)
+        *ret = CAPTURE_DISKS;
+    else if (status->state != GUEST_PAUSED)
+        *ret = wanted == GUEST_MEMORY_LIVE ? CAPTURE_LIVE : CAPTURE_PAUSE;
+    if (*ret == CAPTURE_LIVE && !abilities.live_trusted)
+        log_warn("guest '%s': memory images that this QEMU makes while an emulated guest runs may "
+                 "be wrong; --guest-memory pause is safe",
+                 guest_name(guest));
+    return 0;
+}
+
+/* ---- room and access ---------------------------------------------------------------------- */
+
+static int check_room(const struct capture_request *request, struct err *err)
 {
     uint64_t needed = 0;
     uint64_t room = 0;
     char needed_text[UNITS_TEXT_SIZE];
     char room_text[UNITS_TEXT_SIZE];
 
-    if (archive_writer_free_space(archive, &room, err) < 0)
+    if (archive_writer_free_space(request->archive, &room, err) < 0)
         return -1;
-    if (units_add(source->memory_size, DEVICE_STATE_ROOM, &needed) && needed <= room)
+    if (units_add(request->source->memory_size, DEVICE_STATE_ROOM, &needed) && needed <= room)
         return 0;
     return err_set(err, ERR_NO_SPACE,
                    "%s has %s free, and the guest's memory image may take %s; make room, or choose "
                    "another destination",
-                   archive_writer_path(archive), units_format_size(room, room_text),
+                   archive_writer_path(request->archive), units_format_size(room, room_text),
                    units_format_size(needed, needed_text));
 }
 
@@ -50,86 +112,372 @@ static int check_access(struct hypervisor *hypervisor, const char *path, struct 
     return 0;
 }
 
-int capture_begin(struct hypervisor *hypervisor, struct guest *guest, const struct source *source,
-                  struct archive_writer *archive, struct backup_set *set, struct capture *ret,
-                  struct err *err)
+/* ---- the intent ------------------------------------------------------------------------------ */
+
+static void fill_intent(struct capture *capture)
 {
-    struct capture capture = {
-        .hypervisor = hypervisor,
-        .set = set,
-        .uuid = guest_uuid(guest),
-        .name = guest_name(guest),
-        .sav_path = backup_set_scratch_path(set, "memory"),
-        .persistent = source->status.persistent,
-        .running = source->status.state == GUEST_RUNNING,
+    const struct capture_request *request = &capture->request;
+    const struct source *source = request->source;
+    struct intent *intent = &capture->intent;
+
+    intent_sign(intent);
+    intent->uri = mem_strdup(hypervisor_uri(request->hypervisor));
+    intent->uuid = mem_strdup(guest_uuid(request->guest));
+    intent->name = mem_strdup(guest_name(request->guest));
+    intent->persistent = source->status.persistent;
+    intent->was_running = source->status.state == GUEST_RUNNING;
+    intent->archive = realpath(archive_writer_path(request->archive), NULL);
+    if (capture_has_memory(request->mode)) {
+        intent->memory = mem_strdup(backup_set_scratch_path(request->set, "memory"));
+        intent->live_xml = xml_format(source->live);
+    }
+}
+
+static int note(struct capture *capture, struct err *err)
+{
+    return intent_write(capture->request.state_fd, &capture->intent, err);
+}
+
+/* ---- scratch files ----------------------------------------------------------------------------- */
+
+static int scratch_folder(const struct capture_request *request, char **ret, struct err *err)
+{
+    if (!request->scratch_path)
+        return guest_private_folder(request->guest, ret, err);
+    *ret = realpath(request->scratch_path, NULL);
+    if (!*ret)
+        return err_set_errno(err, errno, "--scratch-path %s", request->scratch_path);
+    return 0;
+}
+
+static int check_scratch_room(const char *folder, uint64_t image_size, struct err *err)
+{
+    CLEANUP_CLOSE int fd = -1;
+    uint64_t needed = scratch_watch_needed(image_size);
+    uint64_t room = 0;
+    char needed_text[UNITS_TEXT_SIZE];
+    char room_text[UNITS_TEXT_SIZE];
+
+    if (io_open_dir(folder, &fd, err) < 0 || io_free_space(fd, &room, err) < 0)
+        return err_prefix(err, "%s", folder);
+    if (room >= needed)
+        return 0;
+    return err_set(err, ERR_NO_SPACE,
+                   "%s has %s free, and what the guest overwrites while its disks are read may "
+                   "take %s there; make room, or name another folder with --scratch-path",
+                   folder, units_format_size(room, room_text),
+                   units_format_size(needed, needed_text));
+}
+
+/* Names the job's socket and scratch files, which nothing else has. */
+static int name_job(struct capture *capture, char **ret_folder, struct err *err)
+{
+    const struct capture_request *request = &capture->request;
+    CLEANUP_FREE char *private_folder = NULL;
+    CLEANUP_FREE char *folder = NULL;
+    struct intent *intent = &capture->intent;
+
+    if (guest_private_folder(request->guest, &private_folder, err) < 0 ||
+        scratch_folder(request, &folder, err) < 0 ||
+        check_scratch_room(folder, request->source->image_size, err) < 0)
+        return -1;
+    intent->socket = mem_printf("%s/vb-%ld.sock", private_folder, (long)getpid());
+    for (size_t i = 0; i < request->source->disk_count; i++) {
+        CLEANUP_FREE char *path = mem_printf("%s/vb-%ld-%.8s-%s.scratch", folder, (long)getpid(),
+                                             intent->uuid, request->source->disks[i].target);
+        intent_add_scratch(intent, path);
+    }
+    *ret_folder = TAKE_PTR(folder);
+    return 0;
+}
+
+/* Every disk of the guest must be in the job's list, or libvirt takes it in. */
+static int begin_job(struct capture *capture, struct err *err)
+{
+    const struct source *source = capture->request.source;
+    CLEANUP_DEFINITION_DISKS struct definition_disks all = {0};
+
+    if (definition_read_disks(source->live, &all, err) < 0)
+        return -1;
+    CLEANUP_FREE struct guest_backup_disk *disks = mem_array(all.count, sizeof(*disks));
+    for (size_t i = 0; i < all.count; i++) {
+        disks[i].target = all.disks[i].target;
+        for (size_t j = 0; j < source->disk_count; j++)
+            if (strcmp(source->disks[j].target, disks[i].target) == 0)
+                disks[i].scratch = capture->intent.scratch[j];
+    }
+    const struct guest_backup backup = {
+        .socket = capture->intent.socket,
+        .disks = disks,
+        .disk_count = all.count,
+    };
+    return guest_backup_begin(capture->request.guest, &backup, err);
+}
+
+/* From here on a full scratch file system can stop the guest. */
+static int begin_watch(struct capture *capture, const char *folder, struct err *err)
+{
+    const struct scratch_watch_request request = {
+        .hypervisor = capture->request.hypervisor,
+        .watch = capture->watch,
+        .uuid = capture->intent.uuid,
+        .socket = capture->intent.socket,
+        .folder = folder,
+        .was_running = capture->intent.was_running,
     };
 
-    if (check_room(source, archive, err) < 0 || check_access(hypervisor, capture.sav_path, err) < 0)
+    return scratch_watch_begin(&request, &capture->scratch, err);
+}
+
+/* ---- the ways --------------------------------------------------------------------------------------- */
+
+static int begin_save(struct capture *capture, struct err *err)
+{
+    const struct capture_request *request = &capture->request;
+    uint64_t stopped_ms = 0;
+
+    if (check_room(request, err) < 0 ||
+        check_access(request->hypervisor, capture->intent.memory, err) < 0)
         return -1;
-    capture.live_xml = xml_format(source->live);
-    if (guest_save(guest, capture.sav_path, &capture.stopped_ms, err) < 0) {
-        capture_clear(&capture);
-        (void)unlink(backup_set_scratch_path(set, "memory"));
+    capture->intent.saved = true;
+    if (note(capture, err) < 0)
+        return -1;
+    if (guest_save(request->guest, capture->intent.memory, &stopped_ms, err) < 0)
         return err_prefix(err, "cannot save its memory");
-    }
-    capture.down = true;
-    *ret = capture;
+    capture->stopped_ms = stopped_ms;
     return 0;
 }
 
-/* Is the guest still down, as the save left it? A transient one is gone. */
-static int check_down(const struct capture *capture, struct err *err)
+static int snapshot(struct capture *capture, struct err *err)
 {
-    CLEANUP(guest_freep) struct guest *guest = NULL;
-    CLEANUP_ERR struct err find_err = ERR_INIT;
-    struct guest_status status;
+    const struct guest_snapshot request = {
+        .path = capture->intent.memory,
+        .live = capture->request.mode == CAPTURE_LIVE,
+    };
+    bool forced = false;
 
-    if (guest_find_uuid(capture->hypervisor, capture->uuid, &guest, &find_err) < 0)
-        return find_err.kind == ERR_NOT_FOUND ? 0 : err_move(err, &find_err);
-    if (guest_get_status(guest, &status, err) < 0)
+    if (guest_snapshot_memory(capture->request.guest, &request, &forced, err) < 0)
+        return err_prefix(err, "cannot capture its memory");
+    if (forced)
+        report_warning(capture->request.report, capture->intent.name,
+                       "it changed its memory faster than it could be copied, and was stopped for "
+                       "the rest of it");
+    return 0;
+}
+
+/* It goes on; a pause that the user asks for after this is not ours to undo. */
+static int let_go(struct capture *capture, struct err *err)
+{
+    if (capture->intent.was_running && guest_resume(capture->request.guest, err) < 0)
+        return err_prefix(err, "cannot resume it");
+    capture->intent.held = false;
+    return note(capture, err);
+}
+
+static int begin_held(struct capture *capture, struct err *err)
+{
+    const struct capture_request *request = &capture->request;
+    CLEANUP_FREE char *folder = NULL;
+
+    if (check_room(request, err) < 0 ||
+        check_access(request->hypervisor, capture->intent.memory, err) < 0 ||
+        name_job(capture, &folder, err) < 0)
         return -1;
-    if (status.state != GUEST_SHUT_OFF)
-        return err_set(err, ERR_BUSY,
-                       "somebody has started it (it is %s), so its saved memory was not restored "
-                       "over it",
-                       status.state_text);
+    capture->intent.held = true;
+    if (note(capture, err) < 0 || snapshot(capture, err) < 0 || begin_job(capture, err) < 0 ||
+        begin_watch(capture, folder, err) < 0)
+        return -1;
+    return let_go(capture, err);
+}
+
+/* A guest without an agent, or with one that does not answer, is captured as if
+ * its power had failed: the manifest says so. */
+static int freeze(struct capture *capture, struct err *err)
+{
+    const struct capture_request *request = &capture->request;
+    struct guest_abilities abilities;
+    CLEANUP_ERR struct err freeze_err = ERR_INIT;
+
+    if (request->source->status.state != GUEST_RUNNING)
+        return 0; /* nothing can answer while it is paused */
+    if (guest_get_abilities(request->guest, &abilities, err) < 0)
+        return -1;
+    if (!abilities.agent)
+        return 0;
+    capture->intent.frozen = true;
+    if (note(capture, err) < 0)
+        return -1;
+    if (guest_freeze(request->guest, FREEZE_LIMIT_S, &freeze_err) == 0) {
+        capture->frozen = true;
+        return 0;
+    }
+    report_warning(request->report, capture->intent.name,
+                   "its file systems could not be frozen (%s); the backup is as after a power "
+                   "failure",
+                   freeze_err.text);
     return 0;
 }
 
-/* The save image under a name that no clean-up takes for a left-over. */
-static char *keep_image(const struct capture *capture)
+static int thaw(struct capture *capture, struct err *err)
 {
-    const char *slash = strrchr(capture->sav_path, '/');
-    char *kept = mem_printf("%.*s/%s.rescue.sav", (int)(slash - capture->sav_path),
-                            capture->sav_path, capture->name);
+    if (!capture->intent.frozen)
+        return 0;
+    if (guest_thaw(capture->request.guest, THAW_LIMIT_S, err) < 0)
+        return err_prefix(err, "its file systems could not be thawed");
+    capture->intent.frozen = false;
+    return note(capture, err);
+}
 
-    if (rename(capture->sav_path, kept) < 0) {
-        free(kept);
-        backup_set_keep_scratch(capture->set, capture->sav_path);
-        return mem_strdup(capture->sav_path);
+static int begin_disks(struct capture *capture, struct err *err)
+{
+    CLEANUP_FREE char *folder = NULL;
+
+    if (name_job(capture, &folder, err) < 0 || note(capture, err) < 0 || freeze(capture, err) < 0 ||
+        begin_job(capture, err) < 0)
+        return -1;
+    if (thaw(capture, err) < 0)
+        return -1;
+    return begin_watch(capture, folder, err);
+}
+
+static int begin_mode(struct capture *capture, struct err *err)
+{
+    switch (capture->request.mode) {
+    case CAPTURE_OFFLINE:
+        return 0;
+    case CAPTURE_SAVE:
+        return begin_save(capture, err);
+    case CAPTURE_PAUSE:
+    case CAPTURE_LIVE:
+        return begin_held(capture, err);
+    case CAPTURE_DISKS:
+        return begin_disks(capture, err);
     }
-    return kept;
+    return err_set(err, ERR_INTERNAL, "unknown way of capture");
+}
+
+int capture_begin(struct capture *capture, const struct capture_request *request, struct err *err)
+{
+    CLEANUP_ERR struct err end_err = ERR_INIT;
+
+    capture->request = *request;
+    capture->began = true;
+    fill_intent(capture);
+    if (note(capture, err) == 0 && guest_watch_begin(request->guest, &capture->watch, err) == 0 &&
+        begin_mode(capture, err) == 0)
+        return 0;
+    if (capture_end(capture, &end_err) < 0 && capture->stranded)
+        err_append(err, "and it %s", end_err.text);
+    return -1;
+}
+
+const char *capture_memory(const struct capture *capture)
+{
+    return capture->intent.memory;
+}
+
+/* ---- disks --------------------------------------------------------------------------------------------- */
+
+int capture_open_disk(struct capture *capture, const struct source_disk *disk,
+                      struct disk_reader **ret, struct err *err)
+{
+    if (!capture_has_exports(capture->request.mode))
+        return disk_reader_open(disk->path, disk->format, ret, err);
+    scratch_watch_lock(capture->scratch);
+    int result = disk_reader_open_export(disk->path ? disk->path : disk->target,
+                                         capture->intent.socket, disk->target, ret, err);
+    if (result == 0)
+        scratch_watch_set_reader(capture->scratch, *ret);
+    scratch_watch_unlock(capture->scratch);
+    return result;
+}
+
+void capture_close_disk(struct capture *capture, struct disk_reader *reader)
+{
+    if (capture->scratch) {
+        scratch_watch_lock(capture->scratch);
+        scratch_watch_set_reader(capture->scratch, NULL);
+        disk_reader_close(reader);
+        scratch_watch_unlock(capture->scratch);
+        return;
+    }
+    disk_reader_close(reader);
+}
+
+/* ---- the way out ------------------------------------------------------------------------------------------ */
+
+/* Was what was read of one instant to the end? */
+static int check_news(struct capture *capture, const struct guest_watch_news *news, struct err *err)
+{
+    struct guest_status status = {0};
+
+    if (capture->scratch && scratch_watch_check(capture->scratch, err) < 0)
+        return -1;
+    if (capture_has_exports(capture->request.mode) && news->ended)
+        return err_set(err, ERR_IO, "it ended while it was backed up");
+    if (capture->request.mode != CAPTURE_OFFLINE)
+        return 0;
+    if (guest_get_status(capture->request.guest, &status, err) < 0)
+        return -1;
+    if (news->started || status.state != GUEST_SHUT_OFF)
+        return err_set(err, ERR_BUSY,
+                       "it was started while its disks were read; what was read is thrown away");
+    if (news->disconnected)
+        return err_set(err, ERR_TRANSIENT,
+                       "libvirt went away meanwhile: whether it was started can't be told; try "
+                       "again");
+    return 0;
+}
+
+static void measure(struct capture *capture, const struct guest_watch_news *news)
+{
+    if (capture->request.mode == CAPTURE_SAVE && capture->stopped_ms) {
+        capture->has_downtime = true;
+        capture->downtime_ms = units_now_ms() - capture->stopped_ms;
+    } else if (capture_has_memory(capture->request.mode) && news->stop_us &&
+               news->resume_us > news->stop_us) {
+        capture->has_downtime = true;
+        capture->downtime_ms = (news->resume_us - news->stop_us + 999) / 1000;
+    }
 }
 
 int capture_end(struct capture *capture, struct err *err)
 {
-    if (!capture->down)
+    struct guest_watch_news news = {0};
+    CLEANUP_ERR struct err undo_err = ERR_INIT;
+
+    if (!capture->began)
         return 0;
-    capture->down = false;
-    if (check_down(capture, err) == 0 &&
-        guest_restore(capture->hypervisor, capture->sav_path, capture->live_xml, capture->running,
-                      err) == 0) {
-        capture->downtime_ms = units_now_ms() - capture->stopped_ms;
-        return 0;
+    capture->began = false;
+    if (capture->watch)
+        guest_watch_news(capture->watch, &news);
+    int result = check_news(capture, &news, err);
+    scratch_watch_end(capture->scratch);
+    capture->scratch = NULL;
+    bool undo = capture->request.mode != CAPTURE_OFFLINE;
+    if (undo && undo_guest(capture->request.hypervisor, &capture->intent, &undo_err) < 0) {
+        capture->stranded = true;
+        if (result < 0)
+            err_append(err, "and it %s", undo_err.text);
+        else
+            result = err_move(err, &undo_err);
     }
-    capture->stranded = true;
-    CLEANUP_FREE char *kept = keep_image(capture);
-    err_prefix(err, "could not be put back into its former state");
-    return err_append(err, "its memory is kept in %s: `virsh restore %s` resumes it", kept, kept);
+    measure(capture, &news);
+    guest_watch_end(capture->watch);
+    capture->watch = NULL;
+    if (result == 0 && capture->intent.memory)
+        return note(capture, err);
+    return result;
 }
 
 void capture_clear(struct capture *capture)
 {
-    free(capture->live_xml);
-    capture->live_xml = NULL;
+    if (capture->began)
+        (void)capture_end(capture, NULL);
+    if (!capture->stranded)
+        undo_memory(&capture->intent);
+    /* What could not be undone stays in the journal, for recover. */
+    if (capture->intent.uuid && intent_is_empty(&capture->intent))
+        (void)intent_remove(capture->request.state_fd, capture->intent.uuid, NULL);
+    intent_clear(&capture->intent);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Holding a guest still: its memory saved by libvirt (virDomainSave), the guest
- * down while its disks are read, and put back into its former state on every
- * way out.
+ * Holding a guest's memory and disks at one instant while they are read, in one
+ * of the ways below, and letting it go: on every way out it ends in the state in
+ * which it was found. Each effect is in the intent journal before it is made.
  */
 #pragma once
 
@@ -10,33 +10,69 @@
 #include <stdint.h>
 
 #include "archive/archive.h"
+#include "disk/reader.h"
 #include "guest/guest.h"
+#include "guest/live.h"
+#include "ops/intent.h"
+#include "ops/scratch_watch.h"
 #include "ops/source.h"
 
-struct capture {
+enum capture_mode {
+    CAPTURE_OFFLINE, /* shut off: disks are read directly, a start is noticed */
+    CAPTURE_SAVE,    /* virDomainSave: down while its disks are read directly */
+    CAPTURE_PAUSE,   /* stopped while its memory is copied and its disks are fixed */
+    CAPTURE_LIVE,    /* stopped for the last part of that only */
+    CAPTURE_DISKS,   /* never stopped; no memory; frozen for a moment if it has an agent */
+};
+
+/* What the user asked for (ops/verbs.h) and what the guest allows: unsupported,
+ * with the reason, when they don't meet. */
+int capture_choose(struct guest *guest, const struct guest_status *status, enum guest_memory wanted,
+                   enum capture_mode *ret, struct err *err);
+bool capture_has_memory(enum capture_mode mode);
+/* True where disks are read from the running guest. */
+bool capture_has_exports(enum capture_mode mode);
+
+struct capture_request {
     struct hypervisor *hypervisor;
-    struct backup_set *set; /* borrowed */
-    const char *uuid;       /* borrows: the guest's, the set's */
-    const char *name;
-    const char *sav_path; /* libvirt's save image, uncompressed unless libvirt is set so */
-    char *live_xml;       /* owned; what the guest is restored with */
-    bool persistent;
-    bool running;         /* it ran, not paused */
-    bool down;            /* saved and not put back yet */
-    bool stranded;        /* could not be put back */
-    uint64_t stopped_ms;  /* monotonic */
+    struct guest *guest;
+    const struct source *source;
+    struct archive_writer *archive;
+    struct backup_set *set;
+    const struct report *report;
+    enum capture_mode mode;
+    const char *scratch_path; /* --scratch-path; NULL: the guest's private folder */
+    int state_fd;
+};
+
+struct capture {
+    struct capture_request request; /* what it points to is borrowed */
+    struct intent intent;
+    struct guest_watch *watch;
+    struct scratch_watch *scratch;
+    bool began;          /* something may be to be undone */
+    bool stranded;       /* it could not be put back */
+    bool frozen;         /* the disks are of a moment when they were frozen */
+    uint64_t stopped_ms; /* save: monotonic clock */
+    bool has_downtime;
     uint64_t downtime_ms; /* set by capture_end */
 };
 
-/* Checks room and access, then saves the guest's memory below the set's folder.
- * On failure, and when a signal comes, the guest is as it was. */
-int capture_begin(struct hypervisor *hypervisor, struct guest *guest, const struct source *source,
-                  struct archive_writer *archive, struct backup_set *set, struct capture *ret,
-                  struct err *err);
+/* After it the memory image is whole, and the disks can be read. On failure, and
+ * when a signal comes, the guest is as it was (or capture->stranded is set). */
+int capture_begin(struct capture *capture, const struct capture_request *request, struct err *err);
+/* The memory image, a save image of libvirt's; NULL: none was captured. */
+const char *capture_memory(const struct capture *capture);
 
-/* Puts the guest back; does nothing when it is not down. When that fails the save
- * image is kept under a plain name in the archive's folder and the error says
- * how to resume the guest from it; capture->stranded is set. Never over a guest
- * that somebody has started meanwhile. */
+/* The disk as it was at the instant. To be given back with capture_close_disk: it
+ * may be cut off from another thread meanwhile. */
+int capture_open_disk(struct capture *capture, const struct source_disk *disk,
+                      struct disk_reader **ret, struct err *err);
+void capture_close_disk(struct capture *capture, struct disk_reader *reader);
+
+/* Puts the guest back, good or bad as the copying went; all disks are closed. -1
+ * also if what was read can't be trusted: the guest started, ended, or its scratch
+ * ran full meanwhile. */
 int capture_end(struct capture *capture, struct err *err);
+/* Forgets the memory image and the intent; undoes what is not undone yet. */
 void capture_clear(struct capture *capture);

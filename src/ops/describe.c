@@ -74,7 +74,7 @@ int describe_disk(struct manifest *manifest, const struct source_disk *disk,
 {
     struct manifest_owner owner = {0};
 
-    if (describe_owner(disk->path, &owner, err) < 0)
+    if (disk->local && describe_owner(disk->path, &owner, err) < 0)
         return -1;
     struct manifest_disk *described = manifest_add_disk(manifest);
     described->owner = owner;

@@ -100,6 +100,7 @@ static int write_stream(const struct memory_store *store, const struct stream *s
     CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
     CLEANUP_BUF struct buf head = {0};
     struct codec_spec codec = store->codec;
+    bool running = store->keep_state ? sav->was_running : store->running;
     struct transfer transfer = {
         .pool = store->pool,
         .report = store->report,
@@ -108,8 +109,8 @@ static int write_stream(const struct memory_store *store, const struct stream *s
         .stored_path = path,
     };
 
-    if (!stream->opaque && sav_format_head(sav->xml, sav->cookie, store->running,
-                                           format_of(codec.type), &head, err) < 0)
+    if (!stream->opaque &&
+        sav_format_head(sav->xml, sav->cookie, running, format_of(codec.type), &head, err) < 0)
         return -1;
     if (image_writer_new(fd, &codec, store->chunk_size, stream->size, head.data, head.len, &writer,
                          err) < 0)
@@ -199,6 +200,8 @@ static int write_image(const struct memory_restore *restore, struct stored_memor
 {
     CLEANUP_BUF struct buf head = {0};
 
+    if (restore->keep_state)
+        running = memory->sav.was_running;
     if (!memory->opaque &&
         sav_format_head(xml, memory->sav.cookie, running, SAV_RAW, &head, err) < 0)
         return -1;

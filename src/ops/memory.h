@@ -23,7 +23,8 @@ struct memory_store {
     struct backup_set *set;
     struct codec_spec codec;
     uint64_t chunk_size;
-    bool running; /* what the header will say: resume running, not paused */
+    bool keep_state; /* the header goes on saying what it says: */
+    bool running;    /* else this: resume running, not paused */
 };
 
 /* Stores the save image at sav_path as "<guest>.sav" of the set. One that libvirt
@@ -38,6 +39,7 @@ struct memory_restore {
     const char *guest;
     struct archive_reader *archive;
     const struct manifest_stored *stored;
+    bool keep_state; /* the header goes on saying whether it is resumed running or paused */
 };
 
 /* Writes an uncompressed save image with this XML in place of the stored one's to

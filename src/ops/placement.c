@@ -38,9 +38,11 @@ static bool taken(const struct placement *placement, const char *path)
     return false;
 }
 
-static bool was_block_device(const struct manifest_disk *disk)
+/* Such have no base name that tells anything. */
+static bool was_no_file(const struct manifest_disk *disk)
 {
-    return strcmp(disk->type, "block") == 0 || strncmp(disk->path, "/dev/", 5) == 0;
+    return strcmp(disk->type, "block") == 0 || strcmp(disk->type, "network") == 0 ||
+           strncmp(disk->path, "/dev/", 5) == 0;
 }
 
 static int choose_path(const struct placement *placement, const struct manifest_disk *disk,
@@ -49,7 +51,7 @@ static int choose_path(const struct placement *placement, const struct manifest_
     const char *slash = strrchr(disk->path, '/');
     const char *base = slash ? slash + 1 : disk->path;
 
-    if (!placement->renamed && !was_block_device(disk) && archive_check_name(base, NULL) == 0) {
+    if (!placement->renamed && !was_no_file(disk) && archive_check_name(base, NULL) == 0) {
         CLEANUP_FREE char *path = in_folder(folder, base);
         if (!taken(placement, path)) {
             *ret = TAKE_PTR(path);

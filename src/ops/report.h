@@ -34,6 +34,7 @@ struct report {
 struct outcome {
     unsigned good;
     unsigned failed;
+    unsigned busy; /* of the failed ones: another run works on the guest */
     bool damaged;  /* verify found damage */
     bool stranded; /* a guest could not be put back into its former state */
     int signal;    /* the run was stopped by this signal; 0: it was not */

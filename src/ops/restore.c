@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/quit.h"
+#include "ops/recover.h"
 #include "ops/select.h"
+#include "ops/state_dir.h"
 
 static int choose(struct archive_reader *archive, const struct restore_options *options,
                   struct selection *guests, struct err *err)
@@ -56,6 +59,7 @@ static int take_guests(struct restore_run *run, const struct selection *guests,
             continue;
         if (quit_check(err) < 0)
             return -1;
+        run->busy = false;
         if (restore_guest(run, guests->names[i], &guest_err) == 0) {
             outcome->good++;
             continue;
@@ -65,6 +69,7 @@ static int take_guests(struct restore_run *run, const struct selection *guests,
             outcome->failed++;
             return err_move(err, &guest_err);
         }
+        outcome->busy += run->busy;
         report_failure(run->report, outcome, guests->names[i], &guest_err);
     }
     return 0;
@@ -73,6 +78,8 @@ static int take_guests(struct restore_run *run, const struct selection *guests,
 static void run_clear(struct restore_run *run)
 {
     children_end(&run->children);
+    if (run->state_fd >= 0)
+        close(run->state_fd);
     hypervisor_close(run->hypervisor);
     archive_reader_close(run->archive);
 }
@@ -83,6 +90,7 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
     struct restore_options placed = *options;
     CLEANUP_FREE char *destination = NULL;
     struct selection guests CLEANUP(selection_clear) = {0};
+    struct outcome recovered = {0};
     bool made = false;
     struct restore_run run CLEANUP(run_clear) = {
         .options = &placed,
@@ -97,6 +105,10 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
         return -1;
     if (make_destination(options->destination, options->dry_run, &destination, &made, err) < 0)
         return -1;
+    if (!options->dry_run &&
+        (state_dir_open(&run.state_fd, err) < 0 || recover_run(report, &recovered, err) < 0))
+        return -1;
+    ret_outcome->stranded = recovered.stranded;
     placed.destination = destination;
     int result = take_guests(&run, &guests, ret_outcome, err);
     if (made && ret_outcome->good == 0)

@@ -3,229 +3,61 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "archive/image.h"
 #include "base/io.h"
 #include "base/quit.h"
 #include "base/units.h"
-#include "disk/attributes.h"
 #include "guest/definition.h"
-#include "ops/extras.h"
 #include "ops/memory.h"
-#include "ops/placement.h"
-#include "ops/target.h"
-#include "ops/transfer.h"
+#include "ops/restore_job.h"
+#include "ops/undo.h"
 
-struct job {
-    struct restore_run *run;
-    const char *name; /* in the archive */
-    struct manifest *manifest;
-    struct placement placement;
-    struct target target;
-    char **made; /* files to be removed when the restore fails */
-    size_t made_count;
-    uint64_t started_ms;
-};
-
-static void job_clear(struct job *job)
+static void job_clear(struct restore_job *job)
 {
-    for (size_t i = 0; i < job->made_count; i++)
-        free(job->made[i]);
-    free(job->made);
     placement_clear(&job->placement);
     target_clear(&job->target);
     manifest_free(job->manifest);
+    intent_clear(&job->intent);
+    guest_lock_release(job->lock);
 }
 
-static void note_made(struct job *job, const char *path)
+static int random_uuid(char **ret, struct err *err)
 {
-    job->made = mem_resize(job->made, job->made_count + 1, sizeof(*job->made));
-    job->made[job->made_count++] = mem_strdup(path);
-}
-
-static void remove_made(struct job *job)
-{
-    for (size_t i = 0; i < job->made_count; i++)
-        (void)unlink(job->made[i]);
-}
-
-/* ---- room ------------------------------------------------------------------------------- */
-
-/* The least that the files will take: compressed images don't tell how much of
- * what is in them is zeros. */
-static int add_needed(struct job *job, const struct manifest_stored *stored, uint64_t *needed,
-                      struct err *err)
-{
-    CLEANUP_CLOSE int fd = -1;
-    struct stat st;
-    uint64_t bytes = stored->size;
-
-    if (archive_reader_open_file(job->run->archive, stored, &fd, err) < 0)
-        return err_prefix(err, "%s/%s", archive_reader_path(job->run->archive), stored->name);
-    if (stored->codec.type == CODEC_NONE && fstat(fd, &st) == 0)
-        bytes = (uint64_t)st.st_blocks * 512;
-    if (!units_add(*needed, bytes, needed))
-        return err_set(err, ERR_CORRUPT, "the sizes in the manifest are impossible");
-    return 0;
-}
-
-static int check_room(struct job *job, struct err *err)
-{
-    const char *folder = job->run->options->destination;
     CLEANUP_CLOSE int dir = -1;
-    uint64_t needed = 0;
-    uint64_t room = 0;
-    char needed_text[UNITS_TEXT_SIZE];
-    char room_text[UNITS_TEXT_SIZE];
+    size_t len = 0;
 
-    for (size_t i = 0; i < job->placement.disk_count; i++)
-        if (!job->placement.disks[i].block_device &&
-            add_needed(job, &job->placement.disks[i].disk->stored, &needed, err) < 0)
-            return -1;
-    if (job->placement.memory && add_needed(job, job->manifest->memory, &needed, err) < 0)
+    if (io_open_dir("/proc/sys/kernel/random", &dir, err) < 0 ||
+        io_read_file(dir, "uuid", 64, ret, &len, err) < 0)
+        return err_prefix(err, "/proc/sys/kernel/random/uuid");
+    (*ret)[strcspn(*ret, "\n")] = '\0';
+    return 0;
+}
+
+/* What does not take the guest's own place has nothing to do with a run that works
+ * on the guest. */
+static int begin_intent(struct restore_job *job, struct err *err)
+{
+    struct restore_run *run = job->run;
+    struct intent *intent = &job->intent;
+
+    if (!job->placement.renamed && run->hypervisor)
+        intent->uuid = mem_strdup(job->manifest->domain_uuid);
+    else if (random_uuid(&intent->uuid, err) < 0)
         return -1;
-    /* In a dry run the folder may not be there yet. */
-    if (io_open_dir(folder, &dir, NULL) < 0)
+    intent_sign(intent);
+    intent->name = mem_strdup(job->placement.name);
+    if (run->hypervisor)
+        intent->uri = mem_strdup(hypervisor_uri(run->hypervisor));
+    if (guest_lock_take(run->state_fd, intent->uuid, 0, &job->lock, err) == 0)
         return 0;
-    if (io_free_space(dir, &room, err) < 0)
-        return err_prefix(err, "%s", folder);
-    if (needed > room)
-        return err_set(err, ERR_NO_SPACE, "%s has %s free, and at least %s is needed", folder,
-                       units_format_size(room, room_text), units_format_size(needed, needed_text));
-    return 0;
-}
-
-/* ---- disks --------------------------------------------------------------------------------- */
-
-static int put_back_owner(struct job *job, const char *path, const struct manifest_owner *owner,
-                          struct err *err)
-{
-    const struct attributes attributes = {
-        .uid = owner->uid,
-        .gid = owner->gid,
-        .user = owner->user,
-        .group = owner->group,
-        .mode = owner->mode,
-        .selinux = owner->selinux,
-    };
-    bool partial = false;
-
-    if (!owner->known)
-        return 0;
-    if (attributes_apply(path, &attributes, &partial, err) < 0)
-        return -1;
-    if (partial && !job->run->owner_said) {
-        job->run->owner_said = true;
-        report_warning(job->run->report, job->name,
-                       "owner, group or SELinux context could not be put back without privilege; "
-                       "the files belong to you");
-    }
-    return 0;
-}
-
-static int write_disk(struct job *job, const struct placed_disk *placed, struct image_reader *image,
-                      const char *stored_path, struct disk_writer *writer, struct err *err)
-{
-    const struct manifest_stored *stored = &placed->disk->stored;
-    struct transfer transfer = {
-        .report = job->run->report,
-        .guest = job->name,
-        .what = placed->disk->target,
-        .stored_path = stored_path,
-    };
-
-    if (children_pool(&job->run->children, &stored->codec, stored->chunk_size, 0, &transfer.pool,
-                      err) < 0 ||
-        transfer_disk_out(&transfer, image, stored, writer, err) < 0)
-        return -1;
-    return disk_writer_finish(writer, err);
-}
-
-static int create_disk(const struct placed_disk *placed, struct disk_writer **ret, struct err *err)
-{
-    const struct manifest_disk *disk = placed->disk;
-    CLEANUP_FREE struct disk_option *options = mem_array(disk->option_count, sizeof(*options));
-    const struct disk_target target = {
-        .path = placed->path,
-        .format = disk->format,
-        .options = options,
-        .option_count = disk->option_count,
-        .image_size = disk->stored.raw_size,
-        .block_device = placed->block_device,
-    };
-
-    for (size_t i = 0; i < disk->option_count; i++)
-        options[i] = (struct disk_option){disk->options[i].name, disk->options[i].value};
-    return disk_writer_create(&target, ret, err);
-}
-
-static int restore_disk(struct job *job, const struct placed_disk *placed, struct err *err)
-{
-    CLEANUP(disk_writer_freep) struct disk_writer *writer = NULL;
-    CLEANUP(image_reader_freep) struct image_reader *image = NULL;
-    CLEANUP_CLOSE int fd = -1;
-    const struct manifest_stored *stored = &placed->disk->stored;
-    CLEANUP_FREE char *path =
-        mem_printf("%s/%s", archive_reader_path(job->run->archive), stored->name);
-    char size[UNITS_TEXT_SIZE];
-
-    if (archive_reader_open_file(job->run->archive, stored, &fd, err) < 0 ||
-        image_reader_new(fd, stored, 0, &image, err) < 0)
-        return err_prefix(err, "%s", path);
-    if (create_disk(placed, &writer, err) < 0 ||
-        write_disk(job, placed, image, path, writer, err) < 0)
-        return -1;
-    if (!placed->block_device) {
-        note_made(job, placed->path);
-        if (put_back_owner(job, placed->path, &placed->disk->owner, err) < 0)
-            return -1;
-    }
-    struct json *fields = json_new_object();
-    json_set_str(fields, "guest", job->name);
-    json_set_str(fields, "disk", placed->disk->target);
-    json_set_str(fields, "path", placed->path);
-    json_set_str(fields, "format", placed->disk->format);
-    json_set_u64(fields, "image-size", stored->raw_size);
-    report_event(job->run->report, "disk-done", fields, "guest '%s': %s: %s restored as %s (%s)",
-                 job->name, placed->disk->target, units_format_size(stored->raw_size, size),
-                 placed->path, placed->disk->format);
-    return 0;
-}
-
-static int restore_nvram(struct job *job, struct err *err)
-{
-    for (size_t i = 0; i < job->manifest->extra_count; i++) {
-        const struct manifest_extra *extra = &job->manifest->extras[i];
-        if (strcmp(extra->kind, "nvram") != 0)
-            continue;
-        if (extras_restore(job->run->archive, extra, job->placement.nvram, err) < 0)
-            return -1;
-        note_made(job, job->placement.nvram);
-        return put_back_owner(job, job->placement.nvram, &extra->owner, err);
-    }
-    return 0;
-}
-
-static int restore_files(struct job *job, struct err *err)
-{
-    for (size_t i = 0; i < job->placement.disk_count; i++) {
-        const struct placed_disk *placed = &job->placement.disks[i];
-        if (quit_check(err) < 0)
-            return -1;
-        if (restore_disk(job, placed, err) < 0)
-            return err_prefix(err, "disk '%s'", placed->disk->target);
-    }
-    if (job->placement.nvram && restore_nvram(job, err) < 0)
-        return err_prefix(err, "NVRAM");
-    return 0;
+    run->busy = err && err->kind == ERR_BUSY;
+    return -1;
 }
 
 /* ---- the guest --------------------------------------------------------------------------------- */
 
-static int restore_memory_file(struct job *job, char **ret_xml, struct err *err)
+static int restore_memory_file(struct restore_job *job, char **ret_xml, struct err *err)
 {
     bool running = job->manifest->state == STATE_RUNNING;
     const struct memory_restore restore = {
@@ -234,6 +66,7 @@ static int restore_memory_file(struct job *job, char **ret_xml, struct err *err)
         .guest = job->name,
         .archive = job->run->archive,
         .stored = job->manifest->memory,
+        .keep_state = job->manifest->state == STATE_SHUT_OFF,
     };
 
     if (!job->manifest->live)
@@ -244,27 +77,35 @@ static int restore_memory_file(struct job *job, char **ret_xml, struct err *err)
     if (!live)
         return -1;
     *ret_xml = xml_format(live);
-    if (memory_restore(&restore, job->placement.memory, *ret_xml, running, err) < 0)
+    if (restore_note_file(job, job->placement.memory, err) < 0)
+        return -1;
+    if (memory_restore(&restore, job->placement.memory, *ret_xml, running, err) < 0) {
+        restore_forget_file(job, err);
         return err_prefix(err, "memory");
-    note_made(job, job->placement.memory);
+    }
     return 0;
 }
 
-static int write_xml(struct job *job, const char *xml, struct err *err)
+static int write_xml(struct restore_job *job, const char *xml, struct err *err)
 {
     const char *path = job->placement.xml;
+
+    if (restore_note_file(job, path, err) < 0)
+        return -1;
     CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-    if (fd < 0)
-        return err_set_errno(err, errno, "%s: cannot create", path);
-    note_made(job, path);
+    if (fd < 0) {
+        err_set_errno(err, errno, "%s: cannot create", path);
+        restore_forget_file(job, err);
+        return -1;
+    }
     if (io_write(fd, xml, strlen(xml), err) < 0 || io_sync(fd, err) < 0)
         return err_prefix(err, "%s", path);
     return 0;
 }
 
 /* What starts the guest by hand, for a shell; the caller frees. */
-static char *start_line(const struct job *job)
+static char *start_line(const struct restore_job *job)
 {
     if (job->placement.memory)
         return mem_printf("virsh restore '%s'", job->placement.memory);
@@ -273,16 +114,14 @@ static char *start_line(const struct job *job)
     return mem_printf("virsh start '%s'", job->placement.name);
 }
 
-static int start_guest(struct job *job, const char *memory_xml, const char *xml, struct err *err)
+static int start_guest(struct restore_job *job, const char *memory_xml, const char *xml,
+                       struct err *err)
 {
     struct hypervisor *hypervisor = job->run->hypervisor;
     bool paused = job->manifest->state == STATE_PAUSED;
 
     if (job->placement.memory) {
-        if (guest_restore(hypervisor, job->placement.memory, memory_xml, !paused, err) < 0)
-            return -1;
-        (void)unlink(job->placement.memory);
-        return 0;
+        return guest_restore(hypervisor, job->placement.memory, memory_xml, !paused, err);
     }
     if (!job->placement.renamed)
         report_warning(job->run->report, job->name,
@@ -291,11 +130,11 @@ static int start_guest(struct job *job, const char *memory_xml, const char *xml,
                              : guest_create(hypervisor, xml, paused, err);
 }
 
-static void note_done(struct job *job, bool started)
+static void note_done(struct restore_job *job, bool started)
 {
     struct json *fields = json_new_object();
     CLEANUP_FREE char *line = start_line(job);
-    bool was_active = job->manifest->state != STATE_SHUT_OFF;
+    bool was_active = job->manifest->state != STATE_SHUT_OFF || job->placement.memory;
     const char *state = manifest_state_name(job->manifest->state);
     char time[UNITS_TEXT_SIZE];
     uint64_t elapsed_ms = units_now_ms() - job->started_ms;
@@ -318,33 +157,54 @@ static void note_done(struct job *job, bool started)
                               : "");
 }
 
-static int bring_up(struct job *job, const char *xml, struct err *err)
+static int define(struct restore_job *job, const struct xml_doc *definition, const char *xml,
+                  struct err *err)
+{
+    CLEANUP_FREE char *uuid = definition_uuid(definition);
+
+    if (!job->manifest->persistent)
+        return 0;
+    if (target_note(&job->target, uuid, job->placement.name, &job->intent, err) < 0 ||
+        restore_note(job, err) < 0)
+        return -1;
+    return target_define(&job->target, job->run->hypervisor, xml, &job->intent,
+                         job->manifest->autostart, err);
+}
+
+static int start(struct restore_job *job, const char *memory_xml, const char *xml, struct err *err)
+{
+    if (job->run->options->allow_autorun && job->placement.memory)
+        job->intent.resumed = mem_strdup(job->placement.memory);
+    if (restore_complete(job, err) < 0)
+        return -1;
+    if (start_guest(job, memory_xml, xml, err) < 0) {
+        /* All is there: days of copying are not thrown away for a missing network. */
+        CLEANUP_FREE char *line = start_line(job);
+        err_prefix(err, "it is restored, but could not be started");
+        return err_append(err, "when that is mended, `%s` starts it", line);
+    }
+    return 0;
+}
+
+static int bring_up(struct restore_job *job, const struct xml_doc *definition, struct err *err)
 {
     CLEANUP_FREE char *memory_xml = NULL;
-    bool start = job->run->options->allow_autorun && job->manifest->state != STATE_SHUT_OFF;
+    CLEANUP_FREE char *xml = xml_format(definition);
+    bool autorun = job->run->options->allow_autorun && job->manifest->state != STATE_SHUT_OFF;
 
     if (job->placement.memory && restore_memory_file(job, &memory_xml, err) < 0)
         return -1;
     if (job->placement.xml && write_xml(job, xml, err) < 0)
         return -1;
-    if (quit_check(err) < 0)
+    if (quit_check(err) < 0 || define(job, definition, xml, err) < 0)
         return -1;
-    if (job->manifest->persistent &&
-        target_define(&job->target, job->run->hypervisor, xml, job->manifest->autostart, err) < 0)
+    if (autorun ? start(job, memory_xml, xml, err) < 0 : restore_complete(job, err) < 0)
         return -1;
-    if (start && start_guest(job, memory_xml, xml, err) < 0) {
-        /* All is there: days of copying are not thrown away for a missing network. */
-        job->made_count = 0;
-        target_keep(&job->target);
-        CLEANUP_FREE char *line = start_line(job);
-        err_prefix(err, "it is restored, but could not be started");
-        return err_append(err, "when that is mended, `%s` starts it", line);
-    }
-    note_done(job, start);
+    note_done(job, autorun);
     return 0;
 }
 
-static int restore_definition(struct job *job, struct err *err)
+static int restore_definition(struct restore_job *job, struct err *err)
 {
     CLEANUP(xml_freep)
     struct xml_doc *definition =
@@ -352,11 +212,10 @@ static int restore_definition(struct job *job, struct err *err)
 
     if (!definition)
         return -1;
-    CLEANUP_FREE char *xml = xml_format(definition);
     if (job->placement.renamed && job->manifest->memory)
         report_warning(job->run->report, job->name,
                        "its memory is not restored under a new name: it boots anew");
-    if (bring_up(job, xml, err) < 0)
+    if (bring_up(job, definition, err) < 0)
         return -1;
     target_list_missing(job->run->hypervisor, job->run->report, job->placement.name, definition,
                         job->manifest);
@@ -365,7 +224,7 @@ static int restore_definition(struct job *job, struct err *err)
 
 /* ---- the whole ------------------------------------------------------------------------------------ */
 
-static void tell_plan(struct job *job)
+static void tell_plan(struct restore_job *job)
 {
     CLEANUP_BUF struct buf text = {0};
     struct json *fields = json_new_object();
@@ -396,7 +255,7 @@ static void tell_plan(struct job *job)
     report_event(job->run->report, "plan", fields, "%s", line);
 }
 
-static void note_disks_done(struct job *job)
+static void note_disks_done(struct restore_job *job)
 {
     struct json *fields = json_new_object();
 
@@ -407,7 +266,7 @@ static void note_disks_done(struct job *job)
                  job->placement.disk_count, job->placement.disk_count == 1 ? "" : "s");
 }
 
-static int restore(struct job *job, struct err *err)
+static int restore(struct restore_job *job, struct err *err)
 {
     struct restore_run *run = job->run;
     const struct restore_options *options = run->options;
@@ -418,34 +277,41 @@ static int restore(struct job *job, struct err *err)
     if (run->hypervisor && target_check(&job->target, run->hypervisor, &job->placement,
                                         job->manifest, options->replace, err) < 0)
         return -1;
-    if (check_room(job, err) < 0)
+    if (restore_check_room(job, err) < 0)
         return -1;
     if (options->dry_run) {
         tell_plan(job);
         return 0;
     }
-    if (restore_files(job, err) < 0)
+    if (begin_intent(job, err) < 0 || restore_files(job, err) < 0)
         return -1;
     if (!options->disks.count)
         return restore_definition(job, err);
+    if (restore_complete(job, err) < 0)
+        return -1;
     note_disks_done(job);
     return 0;
 }
 
 int restore_guest(struct restore_run *run, const char *name, struct err *err)
 {
-    struct job job CLEANUP(job_clear) = {
+    struct restore_job job CLEANUP(job_clear) = {
         .run = run,
         .name = name,
         .started_ms = units_now_ms(),
     };
     CLEANUP_ERR struct err undo_err = ERR_INIT;
 
-    if (restore(&job, err) == 0)
-        return 0;
-    children_end(&run->children); /* a pool in mid-image can't be used again */
-    if (target_undo(&job.target, run->hypervisor, &undo_err) < 0)
-        err_append(err, "%s", undo_err.text);
-    remove_made(&job);
-    return -1;
+    int result = restore(&job, err);
+    if (result < 0) {
+        children_end(&run->children); /* a pool in mid-image can't be used again */
+        if (undo_restore(run->hypervisor, &job.intent, &undo_err) < 0)
+            err_append(err, "%s", undo_err.text);
+    } else if (job.intent.resumed) {
+        result = undo_restore(run->hypervisor, &job.intent, err);
+    }
+    /* What could not be undone stays in the journal, for recover. */
+    if (job.lock && intent_is_empty(&job.intent))
+        (void)intent_remove(run->state_fd, job.intent.uuid, NULL);
+    return result;
 }

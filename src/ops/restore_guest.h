@@ -17,8 +17,10 @@ struct restore_run {
     const struct report *report;
     struct archive_reader *archive;
     struct hypervisor *hypervisor; /* NULL: --disks, no guest is touched */
+    int state_fd;                  /* state directory; -1 in a dry run */
     struct children children;
     bool owner_said; /* that owners could not be put back */
+    bool busy;       /* set by restore_guest: it failed because another run works on the guest */
 };
 
 int restore_guest(struct restore_run *run, const char *name, struct err *err);

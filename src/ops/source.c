@@ -10,9 +10,21 @@
 #include "base/io.h"
 #include "base/units.h"
 #include "guest/definition.h"
+#include "guest/managed_save.h"
 #include "ops/select.h"
 
 /* ---- the XML ----------------------------------------------------------------------- */
+
+static int parse_xml(const char *text, struct xml_doc **ret, struct err *err)
+{
+    struct xml_doc *doc = xml_parse(text, strlen(text), err);
+
+    if (!doc)
+        return err_prefix(err, "the XML that libvirt gave");
+    manifest_strip(doc);
+    *ret = doc;
+    return 0;
+}
 
 static int fetch_xml(struct guest *guest, enum guest_xml_kind kind, struct xml_doc **ret,
                      struct err *err)
@@ -21,12 +33,17 @@ static int fetch_xml(struct guest *guest, enum guest_xml_kind kind, struct xml_d
 
     if (guest_get_xml(guest, kind, &text, err) < 0)
         return -1;
-    struct xml_doc *doc = xml_parse(text, strlen(text), err);
-    if (!doc)
-        return err_prefix(err, "the XML that libvirt gave");
-    manifest_strip(doc);
-    *ret = doc;
-    return 0;
+    return parse_xml(text, ret, err);
+}
+
+/* The memory of a guest that is shut off: it belongs to the disks as they are now. */
+static int fetch_managed_save(struct guest *guest, struct source *source, struct err *err)
+{
+    CLEANUP_FREE char *text = NULL;
+
+    if (guest_managed_save(guest, &source->managed_save, &text, err) < 0)
+        return err_prefix(err, "its managed-save image");
+    return parse_xml(text, &source->live, err);
 }
 
 /* <memory unit='KiB'>, which libvirt always writes in KiB. */
@@ -73,25 +90,41 @@ static int refuse(struct err *err, const char *target, const char *why)
                    why, target);
 }
 
-static int check_kind(const struct definition_disk *disk, bool active, struct err *err)
+static bool is_local(const struct definition_disk *disk)
 {
-    static const char *const copied[] = {"file", "block", "volume"};
-    bool known = false;
+    static const char *const local[] = {"file", "block", "volume"};
 
-    for (size_t i = 0; i < sizeof(copied) / sizeof(*copied); i++)
-        known = known || strcmp(disk->type, copied[i]) == 0;
-    if (!known) {
-        CLEANUP_FREE char *why = mem_printf("its type is '%s', which is not on this host as a "
-                                            "file or block device",
-                                            disk->type);
-        return refuse(err, disk->target, why);
-    }
+    for (size_t i = 0; i < sizeof(local) / sizeof(*local); i++)
+        if (strcmp(disk->type, local[i]) == 0)
+            return true;
+    return false;
+}
+
+static int check_place(const struct definition_disk *disk, const struct source_request *request,
+                       struct err *err)
+{
+    bool network = strcmp(disk->type, "network") == 0;
+
+    if (is_local(disk) || (network && request->exports))
+        return 0;
+    CLEANUP_FREE char *why = mem_printf(
+        "its type is '%s', which is not on this host as a file or block device%s", disk->type,
+        network ? "; it can be read while the guest runs, with --guest-memory live, pause or none"
+                : "");
+    return refuse(err, disk->target, why);
+}
+
+static int check_kind(const struct definition_disk *disk, const struct source_request *request,
+                      bool active, struct err *err)
+{
+    if (check_place(disk, request, err) < 0)
+        return -1;
     if (disk->encrypted)
         return refuse(err, disk->target,
-                      "it is encrypted (LUKS) with a libvirt secret, which can't be backed up");
-    if (disk->slice)
+                      "it is encrypted (LUKS) with a libvirt secret, and would be stored in plain");
+    if (disk->slice && !request->exports)
         return refuse(err, disk->target, "only a slice of its file is the disk");
-    if (disk->data_store)
+    if (disk->data_store && !request->exports)
         return refuse(err, disk->target, "its data is in a separate data store");
     if (disk->transient && active)
         return refuse(err, disk->target, "it is transient: what the guest writes is thrown away");
@@ -106,10 +139,12 @@ static int check_savable(const struct source_disk *disk, struct err *err)
 
     for (size_t i = 0; i < sizeof(unsavable) / sizeof(*unsavable); i++)
         if (strcmp(disk->format, unsavable[i]) == 0)
-            return err_set(err, ERR_UNSUPPORTED,
-                           "disk '%s' is of format %s, with which QEMU refuses to save a running "
-                           "guest's memory; shut the guest down, or convert the disk to qcow2",
-                           disk->target, disk->format);
+            return err_set(
+                err, ERR_UNSUPPORTED,
+                "disk '%s' is of format %s, with which QEMU refuses to save a running "
+                "guest's memory; shut the guest down, convert the disk to qcow2, or back "
+                "up the disks alone with --guest-memory none",
+                disk->target, disk->format);
     return 0;
 }
 
@@ -122,6 +157,7 @@ static int resolve(struct hypervisor *hypervisor, const struct definition_disk *
 
     ret->target = mem_strdup(disk->target);
     ret->type = mem_strdup(disk->type);
+    ret->local = is_local(disk);
     if (strcmp(disk->type, "volume") != 0) {
         ret->path = mem_strdup(disk->path);
         ret->format = mem_strdup(disk->format ? disk->format : "raw");
@@ -153,29 +189,42 @@ static void source_disk_clear(struct source_disk *disk)
     *disk = (struct source_disk){0};
 }
 
-static int look_at(struct hypervisor *hypervisor, const struct definition_disk *disk, bool active,
+/* What gather works with. */
+struct gathering {
+    struct hypervisor *hypervisor;
+    const struct source_request *request;
+    const char *guest;
+    bool active;
+    struct source *source;
+};
+
+static int look_at(const struct gathering *gathering, const struct definition_disk *disk,
                    struct source_disk *ret, struct err *err)
 {
-    if (check_kind(disk, active, err) < 0)
+    const struct source_request *request = gathering->request;
+
+    if (check_kind(disk, request, gathering->active, err) < 0)
         return -1;
-    if (resolve(hypervisor, disk, ret, err) < 0)
+    if (resolve(gathering->hypervisor, disk, ret, err) < 0)
         return err_prefix(err, "disk '%s'", disk->target);
-    if (active && check_savable(ret, err) < 0)
+    if (gathering->active && request->memory && check_savable(ret, err) < 0)
         return -1;
+    if (!ret->local)
+        return 0;
     if (disk_inspect(ret->path, ret->format, &ret->info, err) < 0)
         return err_prefix(err, "disk '%s'", disk->target);
     if (ret->info.encrypted)
-        return refuse(err, disk->target, "it is encrypted, and its key can't be backed up");
+        return refuse(err, disk->target, "it is encrypted, and would be stored in plain");
     return 0;
 }
 
-static int add_disk(struct hypervisor *hypervisor, const struct definition_disk *disk,
-                    struct source *source, struct err *err)
+static int add_disk(const struct gathering *gathering, const struct definition_disk *disk,
+                    struct err *err)
 {
     struct source_disk found CLEANUP(source_disk_clear) = {0};
-    bool active = source->live != NULL;
+    struct source *source = gathering->source;
 
-    if (look_at(hypervisor, disk, active, &found, err) < 0)
+    if (look_at(gathering, disk, &found, err) < 0)
         return -1;
     if (!units_add(source->image_size, found.info.image_size, &source->image_size))
         return err_set(err, ERR_UNSUPPORTED, "its disks are larger than 2^64 bytes together");
@@ -224,10 +273,14 @@ static void meet_again(struct source *source, const struct definition_disk *disk
               "the definition names another source than the running guest has");
 }
 
-static int add_disks(struct hypervisor *hypervisor, const char *guest, const struct xml_doc *domain,
-                     const struct name_list *excluded, struct source *source, struct err *err)
+static int add_disks(const struct gathering *gathering, const struct xml_doc *domain,
+                     struct err *err)
 {
     CLEANUP_DEFINITION_DISKS struct definition_disks disks = {0};
+    const struct name_list *excluded = gathering->request->exclude_disks;
+    struct source *source = gathering->source;
+    /* With exports only what the running guest has can be read. */
+    bool later = domain == source->definition && gathering->active && gathering->request->exports;
 
     if (definition_read_disks(domain, &disks, err) < 0)
         return -1;
@@ -240,9 +293,12 @@ static int add_disks(struct hypervisor *hypervisor, const char *guest, const str
             meet_again(source, disk);
         else if (medium)
             leave_out(source, disk->target, disk->device, disk->path, disk->device);
-        else if (is_excluded(excluded, guest, disk->target))
+        else if (is_excluded(excluded, gathering->guest, disk->target))
             leave_out(source, disk->target, disk->device, disk->path, "excluded");
-        else if (add_disk(hypervisor, disk, source, err) < 0)
+        else if (later)
+            leave_out(source, disk->target, disk->device, disk->path,
+                      "the definition has it, the running guest has not");
+        else if (add_disk(gathering, disk, err) < 0)
             return -1;
     }
     return 0;
@@ -319,11 +375,6 @@ static int check_state(const struct guest_status *status, struct err *err)
         return err_set(err, ERR_UNSUPPORTED,
                        "it is %s; it can be backed up when it is running, paused or shut off",
                        status->state_text);
-    if (status->managed_save)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "it has a managed-save image, whose memory belongs to its disks as they "
-                       "are now; start the guest, or drop the image with `virsh "
-                       "managedsave-remove`, and try again");
     return 0;
 }
 
@@ -332,32 +383,40 @@ static int check_memory(const struct source *source, struct err *err)
     CLEANUP_FREE char *device = definition_unmigratable(source->live);
 
     if (device)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "its memory can't be saved because of %s; shut the guest down first",
-                       device);
+        return err_set(
+            err, ERR_UNSUPPORTED,
+            "its memory can't be saved because of %s; shut the guest down, or back up its "
+            "disks alone with --guest-memory none",
+            device);
     return 0;
 }
 
 static int gather(struct hypervisor *hypervisor, struct guest *guest,
                   const struct source_request *request, struct source *source, struct err *err)
 {
-    const char *name = guest_name(guest);
-    const struct name_list *excluded = request->exclude_disks;
-
     if (guest_get_status(guest, &source->status, err) < 0 ||
         check_state(&source->status, err) < 0 ||
         fetch_xml(guest, GUEST_XML_PERSISTENT, &source->definition, err) < 0)
         return -1;
     bool active = source->status.state != GUEST_SHUT_OFF;
+    const struct gathering gathering = {
+        .hypervisor = hypervisor,
+        .request = request,
+        .guest = guest_name(guest),
+        .active = active,
+        .source = source,
+    };
     if (active && fetch_xml(guest, GUEST_XML_LIVE, &source->live, err) < 0)
         return -1;
-    if (active && check_memory(source, err) < 0)
+    if (!active && source->status.managed_save && fetch_managed_save(guest, source, err) < 0)
         return -1;
-    if (active && add_disks(hypervisor, name, source->live, excluded, source, err) < 0)
+    if (active && request->memory && check_memory(source, err) < 0)
         return -1;
-    if (add_disks(hypervisor, name, source->definition, excluded, source, err) < 0)
+    if (source->live && add_disks(&gathering, source->live, err) < 0)
         return -1;
-    const struct xml_doc *current = active ? source->live : source->definition;
+    if (add_disks(&gathering, source->definition, err) < 0)
+        return -1;
+    const struct xml_doc *current = source->live ? source->live : source->definition;
     source->nvram = definition_nvram(current, &source->nvram_format);
     if (source->nvram && source->nvram[0] != '/')
         return err_set(err, ERR_UNSUPPORTED,
@@ -396,6 +455,7 @@ void source_clear(struct source *source)
     free(source->disks);
     free(source->left_out);
     free(source->nvram);
+    free(source->managed_save);
     xml_free(source->definition);
     xml_free(source->live);
     *source = (struct source){0};

@@ -17,7 +17,8 @@
 
 struct source_disk {
     char *target;
-    char *type; /* file, block, volume */
+    char *type; /* file, block, volume, network */
+    bool local; /* a file or block device of this host, looked at in `info` */
     char *path; /* on this host; a volume's is resolved */
     char *pool; /* volume disks, else NULL */
     char *volume;
@@ -28,7 +29,9 @@ struct source_disk {
 struct source {
     struct guest_status status;
     struct xml_doc *definition; /* as the guest will next start, without our metadata */
-    struct xml_doc *live;       /* as it runs now; NULL when it is shut off */
+    struct xml_doc *live;       /* as it runs now, or was when its managed-save image was made; NULL
+                                   when it is shut off without one */
+    char *managed_save;         /* path of that image; NULL: none */
     struct source_disk *disks;
     size_t disk_count;
     struct manifest_left_out *left_out;
@@ -41,6 +44,8 @@ struct source {
 };
 
 struct source_request {
+    bool memory;  /* the guest's memory is captured too */
+    bool exports; /* disks are read from the running guest, wherever they are */
     const struct name_list *exclude_disks;
     const char *destination;
 };

@@ -137,27 +137,30 @@ int target_check(struct target *target, struct hypervisor *hypervisor,
     return check_devices(target, hypervisor, placement, err);
 }
 
-/* ---- define, undo ------------------------------------------------------------------------------ */
+/* ---- the new definition ----------------------------------------------------------------------- */
 
-static int remember_old(struct target *target, struct err *err)
+int target_note(const struct target *target, const char *uuid, const char *name,
+                struct intent *intent, struct err *err)
 {
     struct guest_status status;
 
-    if (guest_get_xml(target->replaced, GUEST_XML_PERSISTENT, &target->old_xml, err) < 0 ||
-        guest_get_status(target->replaced, &status, err) < 0)
-        return -1;
-    target->old_autostart = status.autostart;
-    /* Another UUID under this name, or another name of this UUID, would be in the way. */
-    if (guest_undefine(target->replaced, err) < 0)
-        return -1;
-    target->removed = true;
+    if (target->replaced) {
+        if (guest_get_xml(target->replaced, GUEST_XML_PERSISTENT, &intent->old_xml, err) < 0 ||
+            guest_get_status(target->replaced, &status, err) < 0)
+            return -1;
+        intent->old_autostart = status.autostart;
+        intent->in_place = strcmp(guest_uuid(target->replaced), uuid) == 0 &&
+                           strcmp(guest_name(target->replaced), name) == 0;
+    }
+    intent->defined = mem_strdup(uuid);
     return 0;
 }
 
 int target_define(struct target *target, struct hypervisor *hypervisor, const char *xml,
-                  bool autostart, struct err *err)
+                  const struct intent *intent, bool autostart, struct err *err)
 {
-    if (target->replaced && remember_old(target, err) < 0)
+    /* Another UUID under this name, or another name of this UUID, is in the way. */
+    if (target->replaced && !intent->in_place && guest_undefine(target->replaced, err) < 0)
         return err_prefix(err, "cannot replace guest '%s'", guest_name(target->replaced));
     if (guest_define(hypervisor, xml, &target->guest, err) < 0)
         return err_prefix(err, "cannot define it");
@@ -166,36 +169,10 @@ int target_define(struct target *target, struct hypervisor *hypervisor, const ch
     return 0;
 }
 
-void target_keep(struct target *target)
-{
-    guest_free(target->guest);
-    target->guest = NULL;
-    target->removed = false;
-}
-
-int target_undo(struct target *target, struct hypervisor *hypervisor, struct err *err)
-{
-    CLEANUP(guest_freep) struct guest *old = NULL;
-    int result = 0;
-
-    if (target->guest && guest_undefine(target->guest, err) < 0)
-        result = err_prefix(err, "its new definition could not be removed again");
-    if (!target->removed)
-        return result;
-    if (guest_define(hypervisor, target->old_xml, &old, err) < 0)
-        return err_prefix(err, "the former definition of guest '%s' could not be brought back",
-                          guest_name(target->replaced));
-    if (target->old_autostart && guest_set_autostart(old, true, err) < 0)
-        return err_prefix(err, "the autostart flag of guest '%s' could not be set again",
-                          guest_name(target->replaced));
-    return result;
-}
-
 void target_clear(struct target *target)
 {
     guest_free(target->guest);
     guest_free(target->replaced);
-    free(target->old_xml);
     *target = (struct target){0};
 }
 

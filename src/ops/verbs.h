@@ -31,8 +31,11 @@ struct children_options {
 };
 
 enum guest_memory {
-    GUEST_MEMORY_AUTO,
+    GUEST_MEMORY_AUTO, /* live where it can be trusted, else pause, else save */
+    GUEST_MEMORY_LIVE,
+    GUEST_MEMORY_PAUSE,
     GUEST_MEMORY_SAVE,
+    GUEST_MEMORY_NONE,
 };
 
 struct backup_options {
@@ -43,6 +46,7 @@ struct backup_options {
     struct name_list exclude_disks; /* "vdb" in every guest, or "GUEST:vdb" */
     struct codec_spec codec;
     enum guest_memory guest_memory;
+    const char *scratch_path; /* NULL: the guest's private folder */
     struct children_options children;
     bool replace;
     bool dry_run;

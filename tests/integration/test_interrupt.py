@@ -31,12 +31,12 @@ def wait_for_busy_child(process):
     return wait_until(busy, "a busy child process")[0]
 
 
-def interrupted(t, number, status):
+def interrupted(t, number, status, mode, meanwhile):
     guest = slow_guest(t).running()
     before, (token, count) = guest.snapshot(), guest.serial.last()
-    process = t.start_vb(*t.backup_line(guest, *SLOW))
+    process = t.start_vb(*t.backup_line(guest, "--guest-memory", mode, *SLOW))
     wait_for_busy_child(process)
-    same(guest.state(), "shut off", "state of the guest in the middle of its backup")
+    same(guest.state(), meanwhile, "state of the guest in the middle of its backup")
     process.signal(number)
     result = process.finish(60)
     same(result.status, status, "exit status")
@@ -47,15 +47,27 @@ def interrupted(t, number, status):
 
 
 def test_sigint(t):
-    interrupted(t, signal.SIGINT, 130)
+    interrupted(t, signal.SIGINT, 130, "save", "shut off")
+
+
+def test_sigint_while_the_guest_runs(t):
+    interrupted(t, signal.SIGINT, 130, "pause", "running")
 
 
 def test_sigterm(t):
-    interrupted(t, signal.SIGTERM, 143)
+    interrupted(t, signal.SIGTERM, 143, "save", "shut off")
+
+
+def test_sigterm_while_the_guest_runs(t):
+    interrupted(t, signal.SIGTERM, 143, "pause", "running")
 
 
 def test_sighup(t):
-    interrupted(t, signal.SIGHUP, 129)
+    interrupted(t, signal.SIGHUP, 129, "save", "shut off")
+
+
+def test_sighup_while_the_guest_runs(t):
+    interrupted(t, signal.SIGHUP, 129, "pause", "running")
 
 
 def test_terminal_sends_the_signal_to_all(t):
@@ -160,7 +172,9 @@ def broken_loop_disk(t, target, **more):
 def test_read_error_while_the_guest_is_down(t):
     guest = t.guest("web", t.boot_disk("qcow2"), broken_loop_disk(t, "vdb", boot=2)).running()
     before, (token, count) = guest.snapshot(), guest.serial.last()
-    t.refused(*t.backup_line(guest, "--compression", "zstd"), says=["guest 'web'", "vdb", guest.disks[1].path])
+    for mode in "save", "pause", "none":
+        t.refused(*t.backup_line(guest, "--guest-memory", mode, "--compression", "zstd"),
+                  says=["guest 'web'", "vdb", guest.disks[1].path])
     guest.goes_on(token, count)
     guest.check_unchanged(before)
     same(t.archive.names(), [], "files in the archive")
@@ -175,7 +189,7 @@ def test_destination_that_fills_while_the_guest_is_down(t):
             file.write(t.rng.randbytes(MIB))
     before, (token, count) = guest.snapshot(), guest.serial.last()
     small = t.small_filesystem("small", 100 * MIB)
-    t.refused(*t.backup_line(guest, to=small), says=["guest 'web'", small])
+    t.refused(*t.backup_line(guest, "--guest-memory", "save", to=small), says=["guest 'web'", small])
     guest.goes_on(token, count)
     guest.check_unchanged(before)
     same(os.listdir(small), [], "files in the destination")
@@ -185,7 +199,8 @@ def test_guest_started_by_somebody_else_meanwhile(t):
     """Its memory is not restored over it; the image is kept, the run says so with status 5."""
     guest = t.guest("web", t.slow_disk(size=6 * MIB, boot=1)).running()
     token, _ = guest.serial.last()
-    process = t.start_vb(*t.backup_line(guest, "--compression", "lzma:6", "--chunk-size", "1M"))
+    process = t.start_vb(*t.backup_line(guest, "--guest-memory", "save", "--compression", "lzma:6",
+                                        "--chunk-size", "1M"))
     wait_for_busy_child(process)
     started = guest.call("start", status=None).status == 0
     if not started:

@@ -121,7 +121,7 @@ def test_list_for_programs(t):
     t.backup(guest, "--compression", "lzma:1")
     (entry,) = [event for event in t.events(t.vb("list", "--source-path", t.archive.path, "--json"))
                 if event["event"] == "backup"]
-    same((entry["guest"], entry["uuid"], entry["state"], entry["consistency"]), ("web", guest.uuid(), "running", "save"),
+    same((entry["guest"], entry["uuid"], entry["state"], entry["consistency"]), ("web", guest.uuid(), "running", "pause"),
          "entry of the guest")
     same([(disk["target"], disk["format"], disk["compression"]) for disk in entry["disks"]],
          [("vda", "qcow2", "lzma:1")], "disks")

@@ -105,6 +105,9 @@ else:
                         tree.read("src/codec/codec.c"), re.S | re.M)
     expect(f"{COMPLETION}: codecs", complete("backup", "--compression", ""),
            re.findall(r'\.name = "(\w+)"', codecs[0]))
+    ways = re.findall(r"\} ways\[\] = \{(.*?)^    \};", tree.read("src/cli/backup.c"), re.S | re.M)
+    expect(f"{COMPLETION}: ways of capture", complete("backup", "--guest-memory", ""),
+           re.findall(r'\{"(\w+)"', ways[0]))
     expect(f"{COMPLETION}: names", complete("backup", "--domain-names", "w"), ["web", "web\\ 2"])
     expect(f"{COMPLETION}: list of names", complete("backup", "--domain-names", "web,a"), ["web,a\\\\\\,b"])
     expect(f"{COMPLETION}: further name", complete("backup", "--domain-names", "web", "w"), ["web", "web\\ 2"])

@@ -7,7 +7,7 @@ import struct
 from vbtest.command import Failure, wait_until
 from vbtest.disks import AREA, SECTOR, SLOTS
 
-PROGRESS = re.compile(r"^token=([0-9a-f]+) count=([0-9]+)$", re.MULTILINE)
+PROGRESS = re.compile(r"^token=([0-9a-f]+) count=([0-9]+)\n", re.MULTILINE)
 
 
 class Serial:

@@ -24,6 +24,16 @@ static void a_run_over_guests_tells_how_many_failed(void **state)
     assert_int_equal(status_of(ERR_NONE, (struct outcome){.good = 1, .failed = 2}), 3);
 }
 
+static void guests_that_others_work_on_are_busy(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of(ERR_NONE, (struct outcome){.failed = 2, .busy = 2}), 6);
+    assert_int_equal(status_of(ERR_NONE, (struct outcome){.failed = 2, .busy = 1}), 1);
+    assert_int_equal(status_of(ERR_NONE, (struct outcome){.good = 1, .failed = 1, .busy = 1}), 3);
+    assert_int_equal(
+        status_of(ERR_NONE, (struct outcome){.failed = 1, .busy = 1, .stranded = true}), 5);
+}
+
 static void an_error_of_the_run_has_a_status_by_its_kind(void **state)
 {
     (void)state;
@@ -75,6 +85,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_over_guests_tells_how_many_failed),
+        cmocka_unit_test(guests_that_others_work_on_are_busy),
         cmocka_unit_test(an_error_of_the_run_has_a_status_by_its_kind),
         cmocka_unit_test(the_gravest_counts),
         cmocka_unit_test(a_signal_is_told_as_a_shell_tells_it),

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Disks of a running guest: exports of the NBD server that QEMU runs for a backup
+ * job.
+ */
+#include "disk/reader_impl.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "disk/nbd_link.h"
+
+struct export_reader {
+    struct disk_reader base;
+    struct nbd_link *link;
+};
+
+static struct nbd_link *link_of(struct disk_reader *reader)
+{
+    return ((struct export_reader *)reader)->link;
+}
+
+static int map_export(struct disk_reader *reader, uint64_t offset, uint64_t *ret_len,
+                      bool *ret_zero, struct err *err)
+{
+    return nbd_link_map(link_of(reader), offset, ret_len, ret_zero, err);
+}
+
+static int read_export(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
+                       struct err *err)
+{
+    struct nbd_link *link = link_of(reader);
+
+    if (nbd_link_read(link, offset, data, len, err) < 0) {
+        nbd_link_settle(link, NULL);
+        return -1;
+    }
+    return nbd_link_settle(link, err);
+}
+
+static void cut_export(struct disk_reader *reader)
+{
+    nbd_link_cut(link_of(reader));
+}
+
+static void close_export(struct disk_reader *reader)
+{
+    struct nbd_link *link = link_of(reader);
+
+    /* Said in so many words, the server need not wait for us when its job ends. */
+    if (!nbd_link_is_lost(link))
+        (void)nbd_link_shutdown(link, NULL);
+    nbd_link_free(link);
+    free(reader);
+}
+
+static const struct reader_kind export_kind = {
+    .map = map_export,
+    .read = read_export,
+    .cut = cut_export,
+    .close = close_export,
+};
+
+static int connect_to(const char *socket_path, int *ret_fd, struct err *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t len = strlen(socket_path);
+
+    if (len >= sizeof(address.sun_path))
+        return err_set(err, ERR_UNSUPPORTED, "the socket's path is too long: %s", socket_path);
+    memcpy(address.sun_path, socket_path, len + 1);
+    CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return err_set_errno(err, errno, "cannot make a socket");
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        return err_set_errno(err, errno, "cannot connect to QEMU at %s", socket_path);
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+int disk_reader_open_socket(const char *socket_path, const char *export_name,
+                            struct disk_reader **ret, struct err *err)
+{
+    struct nbd_link *link = NULL;
+    int fd = -1;
+
+    if (connect_to(socket_path, &fd, err) < 0 || nbd_link_open(fd, export_name, &link, err) < 0)
+        return -1;
+    struct export_reader *export = mem_alloc(sizeof(*export));
+    export->base.kind = &export_kind;
+    export->base.size = nbd_link_size(link);
+    export->link = link;
+    *ret = &export->base;
+    return 0;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest/agent.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/units.h"
+#include "guest/connection.h"
+#include "guest/libvirt_error.h"
+#include "guest/thaw.h"
+
+/* A live agent answers a question in no time. */
+#define QUESTION_S 5
+#define THAW_ANSWER_S 10
+#define THAW_PAUSE_MS 500
+
+/* libvirt's codes that this libvirt's header may lack. */
+#define AGENT_COMMAND_TIMEOUT 112
+#define AGENT_COMMAND_FAILED 113
+
+static unsigned at_most(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+/* Without it libvirt waits for ever. It stays with the guest, not with the connection. */
+static int set_limit(virDomainPtr domain, int limit_s, struct err *err)
+{
+    if (virDomainAgentSetResponseTimeout(domain, limit_s, 0) == 0 ||
+        libvirt_error_code() == VIR_ERR_NO_SUPPORT)
+        return 0;
+    return libvirt_error(err, "cannot limit the time that the guest agent takes");
+}
+
+static void lift_limit(virDomainPtr domain)
+{
+    if (virDomainAgentSetResponseTimeout(domain, VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, 0) < 0)
+        log_detail("the guest agent's time limit stays: %s", virGetLastErrorMessage());
+}
+
+static void set_outcome(struct guest *guest, enum freeze_outcome outcome)
+{
+    pthread_mutex_lock(&guest->lock);
+    guest->freeze.outcome = outcome;
+    guest->freeze.limit_ms = units_now_ms();
+    pthread_mutex_unlock(&guest->lock);
+}
+
+/* ---- freeze ---------------------------------------------------------------------------------- */
+
+/* Errors that libvirt finds before it asks the agent anything. */
+static bool never_sent(int code)
+{
+    return code == VIR_ERR_OPERATION_INVALID || code == VIR_ERR_ARGUMENT_UNSUPPORTED ||
+           code == VIR_ERR_OPERATION_UNSUPPORTED || code == VIR_ERR_OPERATION_TIMEOUT ||
+           code == VIR_ERR_NO_SUPPORT || code == VIR_ERR_NO_DOMAIN ||
+           code == VIR_ERR_OPERATION_DENIED || code == VIR_ERR_ACCESS_DENIED;
+}
+
+static bool silent(int code)
+{
+    return code == VIR_ERR_AGENT_UNRESPONSIVE || code == VIR_ERR_AGENT_UNSYNCED ||
+           code == AGENT_COMMAND_TIMEOUT;
+}
+
+/* Libvirt before 9.1 has no code of its own for an error that the agent answers. */
+static bool agent_answered(const virError *error)
+{
+    return error->code == AGENT_COMMAND_FAILED ||
+           (error->code == VIR_ERR_INTERNAL_ERROR && error->domain == VIR_FROM_QEMU);
+}
+
+static enum freeze_outcome outcome_of_error(const virError *error)
+{
+    if (never_sent(error->code))
+        return FREEZE_NOT_SENT;
+    if (!agent_answered(error))
+        return FREEZE_LATE;
+    /* Frozen already, by somebody else: it is not ours to thaw. */
+    return error->message && strstr(error->message, "frozen state") ? FREEZE_NOT_SENT
+                                                                    : FREEZE_REFUSED;
+}
+
+/* An agent that is not there is found out with a question that does no harm, so that
+ * no freeze is left in its queue. An error is an answer too. */
+static int check_answers(virDomainPtr domain, struct err *err)
+{
+    long long seconds = 0;
+    unsigned nanoseconds = 0;
+
+    if (virDomainGetTime(domain, &seconds, &nanoseconds, 0) == 0 || !silent(libvirt_error_code()))
+        return 0;
+    return libvirt_error(err, "cannot freeze the guest's file systems");
+}
+
+static int ask_agent(virDomainPtr domain, unsigned timeout_s, struct err *err)
+{
+    if (set_limit(domain, (int)at_most(QUESTION_S, timeout_s), err) < 0 ||
+        check_answers(domain, err) < 0)
+        return -1;
+    return set_limit(domain, (int)timeout_s, err);
+}
+
+int guest_freeze(struct guest *guest, unsigned timeout_s, struct err *err)
+{
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
+
+    set_outcome(guest, FREEZE_NOT_SENT);
+    if (connection_domain(guest, &domain, err) < 0 || ask_agent(domain, timeout_s, err) < 0)
+        return -1;
+    if (virDomainFSFreeze(domain, NULL, 0, 0) >= 0) {
+        set_outcome(guest, FREEZE_DONE);
+        return 0;
+    }
+    const virError *error = virGetLastError();
+    set_outcome(guest, error ? outcome_of_error(error) : FREEZE_LATE);
+    return libvirt_error(err, "cannot freeze the guest's file systems");
+}
+
+/* ---- thaw -------------------------------------------------------------------------------------- */
+
+static enum thaw_answer ask_to_thaw(virDomainPtr domain, struct err *why)
+{
+    int count = virDomainFSThaw(domain, NULL, 0, 0);
+
+    if (count >= 0)
+        return count > 0 ? THAW_THAWED : THAW_NOTHING;
+    const virError *error = virGetLastError();
+    bool answered = error && agent_answered(error);
+    libvirt_error(why, "cannot thaw the guest's file systems");
+    return answered ? THAW_FAILED : THAW_SILENT;
+}
+
+/* A guest without an agent has no frozen file systems, nor one that is off. */
+static bool cannot_be_frozen(virDomainPtr domain)
+{
+    int code = libvirt_error_code();
+
+    return code == VIR_ERR_ARGUMENT_UNSUPPORTED || code == VIR_ERR_NO_SUPPORT ||
+           (code == VIR_ERR_OPERATION_INVALID && virDomainIsActive(domain) == 0);
+}
+
+/* One question. *why is set when the answer is none or an error. */
+static bool thaw_round(struct guest *guest, struct thaw *thaw, unsigned limit_s, struct err *why)
+{
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
+
+    if (connection_revive(guest->hypervisor, why) < 0)
+        return false;
+    if (connection_domain(guest, &domain, why) < 0)
+        return why->kind == ERR_NOT_FOUND;
+    if (set_limit(domain, (int)limit_s, why) < 0)
+        return cannot_be_frozen(domain);
+    enum thaw_answer answer = ask_to_thaw(domain, why);
+    if (answer == THAW_SILENT && cannot_be_frozen(domain))
+        return true;
+    log_detail("thaw: %s", answer == THAW_THAWED    ? "done"
+                           : answer == THAW_NOTHING ? "nothing is frozen"
+                                                    : why->text);
+    return thaw_is_over(thaw, answer, units_now_ms());
+}
+
+static int thaw_all(struct guest *guest, struct thaw *thaw, unsigned timeout_s, struct err *err)
+{
+    uint64_t deadline_ms = units_now_ms() + (uint64_t)timeout_s * 1000;
+    uint64_t now_ms = units_now_ms();
+
+    for (;;) {
+        CLEANUP_ERR struct err why = ERR_INIT;
+        unsigned left_s = now_ms < deadline_ms ? (unsigned)((deadline_ms - now_ms) / 1000) + 1 : 1;
+        if (thaw_round(guest, thaw, at_most(left_s, THAW_ANSWER_S), &why))
+            return 0;
+        now_ms = units_now_ms();
+        if (now_ms >= deadline_ms)
+            return err_set(err, ERR_BUSY,
+                           "it is not certain that the guest's file systems are thawed (%s); "
+                           "`virsh domfsthaw` thaws them",
+                           why.text ? why.text : "the agent has not settled yet");
+        usleep(THAW_PAUSE_MS * 1000);
+        now_ms = units_now_ms();
+    }
+}
+
+int guest_thaw(struct guest *guest, unsigned timeout_s, struct err *err)
+{
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
+
+    pthread_mutex_lock(&guest->lock);
+    enum freeze_outcome outcome = guest->freeze.outcome;
+    uint64_t limit_ms = guest->freeze.limit_ms;
+    pthread_mutex_unlock(&guest->lock);
+    struct thaw thaw = thaw_begin(outcome, limit_ms, units_now_ms());
+    int result = outcome == FREEZE_NOT_SENT ? 0 : thaw_all(guest, &thaw, timeout_s, err);
+    if (result == 0)
+        set_outcome(guest, FREEZE_NOT_SENT);
+    if (connection_domain(guest, &domain, NULL) == 0)
+        lift_limit(domain);
+    return result;
+}

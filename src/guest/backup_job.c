@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest/backup_job.h"
+
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <libvirt/libvirt-qemu.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "base/xml.h"
+#include "guest/connection.h"
+#include "guest/job.h"
+#include "guest/libvirt_error.h"
+
+#define POLL_MS 50
+/* libvirt says that a job has ended before all of it is cleaned up. */
+#define JOB_END_MS 30000
+#define SCRATCH_END_MS 10000
+
+/* ---- the job that is there ------------------------------------------------------------------- */
+
+/* *ret is NULL if there is no backup job. */
+static int get_backup_xml(virDomainPtr domain, struct xml_doc **ret, struct err *err)
+{
+    CLEANUP_FREE char *text = virDomainBackupGetXMLDesc(domain, 0);
+
+    if (!text) {
+        int code = libvirt_error_code();
+        if (code != VIR_ERR_NO_DOMAIN_BACKUP && code != VIR_ERR_OPERATION_INVALID &&
+            code != VIR_ERR_NO_SUPPORT)
+            return libvirt_error(err, "cannot see the guest's backup job");
+        *ret = NULL;
+        return 0;
+    }
+    *ret = xml_parse(text, strlen(text), err);
+    return *ret ? 0 : err_prefix(err, "the guest's backup job");
+}
+
+static const char *socket_of(const struct xml_doc *job)
+{
+    return xml_find_attr(xml_root(job), "server", "socket");
+}
+
+static bool is_job_at(const struct xml_doc *job, const char *socket)
+{
+    const char *found = job ? socket_of(job) : NULL;
+
+    return found && strcmp(found, socket) == 0;
+}
+
+/* The backup job is asked for by itself: after a restart of libvirtd the job
+ * statistics don't say what kind of job it has found. */
+int guest_get_job(struct guest *guest, enum guest_job *ret, char **ret_socket, struct err *err)
+{
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
+    CLEANUP(xml_freep) struct xml_doc *backup = NULL;
+    struct job job;
+
+    if (connection_domain(guest, &domain, err) < 0 || get_backup_xml(domain, &backup, err) < 0 ||
+        job_read(domain, &job, err) < 0)
+        return -1;
+    if (backup || job.operation == VIR_DOMAIN_JOB_OPERATION_BACKUP)
+        *ret = GUEST_JOB_BACKUP;
+    else
+        *ret = job.type == VIR_DOMAIN_JOB_NONE ? GUEST_JOB_NONE : GUEST_JOB_OTHER;
+    if (ret_socket)
+        *ret_socket = backup ? mem_strdup(socket_of(backup)) : NULL;
+    return 0;
+}
+
+int guest_wait_for_job(struct guest *guest, uint64_t timeout_ms, struct err *err)
+{
+    uint64_t deadline_ms = units_now_ms() + timeout_ms;
+
+    for (;;) {
+        enum guest_job job = GUEST_JOB_NONE;
+        if (guest_get_job(guest, &job, NULL, err) < 0)
+            return -1;
+        if (job != GUEST_JOB_OTHER)
+            return 0;
+        if (units_now_ms() >= deadline_ms)
+            return err_set(err, ERR_BUSY,
+                           "a job (a snapshot, save or migration) works on this guest, see `virsh "
+                           "domjobinfo`; try again when it has ended");
+        usleep(POLL_MS * 1000);
+    }
+}
+
+/* ---- begin --------------------------------------------------------------------------------------- */
+
+static char *backup_xml(const struct guest_backup *backup)
+{
+    CLEANUP(xml_freep) struct xml_doc *doc = xml_new("domainbackup");
+
+    xml_set_attr(xml_root(doc), "mode", "pull");
+    struct xml_node *server = xml_add(xml_root(doc), NULL, NULL, "server");
+    xml_set_attr(server, "transport", "unix");
+    xml_set_attr(server, "socket", backup->socket);
+    struct xml_node *list = xml_add(xml_root(doc), NULL, NULL, "disks");
+    for (size_t i = 0; i < backup->disk_count; i++) {
+        const struct guest_backup_disk *wanted = &backup->disks[i];
+        struct xml_node *disk = xml_add(list, NULL, NULL, "disk");
+        xml_set_attr(disk, "name", wanted->target);
+        xml_set_attr(disk, "backup", wanted->scratch ? "yes" : "no");
+        if (!wanted->scratch)
+            continue;
+        xml_set_attr(disk, "type", "file");
+        xml_set_attr(disk, "exportname", wanted->target);
+        struct xml_node *scratch = xml_add(disk, NULL, NULL, "scratch");
+        xml_set_attr(scratch, "file", wanted->scratch);
+    }
+    return xml_format(doc);
+}
+
+static int begin(virDomainPtr domain, const char *xml, struct err *err)
+{
+    if (virDomainBackupBegin(domain, xml, NULL, 0) < 0)
+        return libvirt_error(err, "cannot begin the backup job");
+    return 0;
+}
+
+/* QEMU since 10 refuses to work with block nodes that the copying of memory has
+ * handed over. libvirt knows no way to take them back; older QEMU no such command.
+ * Returns true if they are ours again. */
+static bool activate_nodes(virDomainPtr domain)
+{
+    CLEANUP_FREE char *reply = NULL;
+
+    if (virDomainQemuMonitorCommand(
+            domain, "{\"execute\":\"blockdev-set-active\",\"arguments\":{\"active\":true}}", &reply,
+            0) < 0) {
+        log_detail("QEMU can't be asked to activate the disks: %s", virGetLastErrorMessage());
+        return false;
+    }
+    CLEANUP(json_freep) struct json *json = json_parse(reply, strlen(reply), NULL);
+    if (json && json_get(json, "return"))
+        return true;
+    log_detail("QEMU does not activate the disks: %s", reply);
+    return false;
+}
+
+static bool nodes_inactive(const struct err *err)
+{
+    return strcasestr(err->text, "inactive") != NULL;
+}
+
+static int begin_with_active_nodes(virDomainPtr domain, const char *xml, struct err *err)
+{
+    CLEANUP_ERR struct err first = ERR_INIT;
+
+    if (begin(domain, xml, &first) == 0)
+        return 0;
+    if (!nodes_inactive(&first) || !activate_nodes(domain))
+        return err_move(err, &first);
+    return begin(domain, xml, err);
+}
+
+static int check_free(virDomainPtr domain, struct err *err)
+{
+    struct job job;
+
+    if (job_read(domain, &job, err) < 0)
+        return -1;
+    if (job.type == VIR_DOMAIN_JOB_NONE)
+        return 0;
+    return err_set(err, ERR_BUSY,
+                   "another job (a backup, snapshot, save or migration) works on "
+                   "this guest, see `virsh domjobinfo`; try again when it has ended");
+}
+
+static int check_socket(const char *socket, struct err *err)
+{
+    size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+
+    if (strlen(socket) <= max)
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED, "%s: a socket's path can have %zu bytes at most", socket,
+                   max);
+}
+
+int guest_backup_begin(struct guest *guest, const struct guest_backup *backup, struct err *err)
+{
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
+    CLEANUP_ERR struct err second = ERR_INIT;
+
+    if (check_socket(backup->socket, err) < 0 || connection_domain(guest, &domain, err) < 0 ||
+        check_free(domain, err) < 0)
+        return -1;
+    CLEANUP_FREE char *xml = backup_xml(backup);
+    if (begin_with_active_nodes(domain, xml, err) == 0)
+        return 0;
+    /* The job may be there all the same: begun, and libvirt was lost before its answer. */
+    if (connection_revive(guest->hypervisor, &second) < 0 ||
+        guest_backup_end(guest, backup->socket, &second) < 0)
+        err_append(err, "a backup job may be left: %s", second.text);
+    return -1;
+}
+
+/* ---- end ------------------------------------------------------------------------------------------- */
+
+static int wait_for_end(virDomainPtr domain, const char *socket, struct err *err)
+{
+    uint64_t deadline_ms = units_now_ms() + JOB_END_MS;
+
+    for (;;) {
+        CLEANUP(xml_freep) struct xml_doc *job = NULL;
+        if (get_backup_xml(domain, &job, err) < 0)
+            return -1;
+        if (!is_job_at(job, socket))
+            return 0;
+        if (units_now_ms() >= deadline_ms)
+            return err_set(err, ERR_BUSY,
+                           "the backup job does not end; `virsh domjobabort` ends it");
+        usleep(POLL_MS * 1000);
+    }
+}
+
+/* What can't be seen counts as gone. */
+static bool any_scratch(const struct xml_doc *job)
+{
+    for (struct xml_node *disk = xml_find(xml_root(job), "disks/disk"); disk;
+         disk = xml_next_same(disk)) {
+        const char *path = xml_find_attr(disk, "scratch", "file");
+        if (path && access(path, F_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void wait_for_scratch(const struct xml_doc *job)
+{
+    uint64_t deadline_ms = units_now_ms() + SCRATCH_END_MS;
+
+    while (any_scratch(job)) {
+        if (units_now_ms() >= deadline_ms) {
+            log_detail("libvirt has not removed the scratch files of the backup job");
+            return;
+        }
+        usleep(POLL_MS * 1000);
+    }
+}
+
+int guest_backup_end(struct guest *guest, const char *socket, struct err *err)
+{
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
+    CLEANUP(xml_freep) struct xml_doc *job = NULL;
+    CLEANUP(xml_freep) struct xml_doc *left = NULL;
+    CLEANUP_ERR struct err abort_err = ERR_INIT;
+
+    if (connection_domain(guest, &domain, err) < 0 || get_backup_xml(domain, &job, err) < 0)
+        return -1;
+    if (!is_job_at(job, socket))
+        return 0;
+    if (virDomainAbortJob(domain) < 0) {
+        libvirt_error(&abort_err, "cannot end the backup job");
+        /* It may have ended by itself, with its guest. */
+        if (get_backup_xml(domain, &left, err) < 0)
+            return -1;
+        if (is_job_at(left, socket))
+            return err_move(err, &abort_err);
+    }
+    if (wait_for_end(domain, socket, err) < 0)
+        return -1;
+    wait_for_scratch(job);
+    return 0;
+}

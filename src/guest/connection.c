@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest/connection.h"
+
+#include "base/log.h"
+#include "base/quit.h"
+#include "base/units.h"
+#include "guest/event_loop.h"
+#include "guest/libvirt_error.h"
+#include "guest/long_call.h"
+
+/* A dead or stopped libvirtd is noticed after this many times this many seconds. */
+#define KEEPALIVE_INTERVAL_S 5
+#define KEEPALIVE_COUNT 6
+/* When libvirt has not answered by then, the user is told what is waited for. */
+#define OPEN_PATIENCE_MS 5000
+/* What a function that promises to leave the guest as it was waits for libvirt. */
+#define REVIVE_MS 30000
+
+/* ---- opening: libvirt may accept a connection and never answer -------------------------- */
+
+struct opening {
+    char *uri; /* NULL: libvirt's default */
+    virConnectPtr connection;
+    struct err err;
+};
+
+static const char *shown_uri(const struct opening *opening)
+{
+    return opening->uri ? opening->uri : "its default URI";
+}
+
+static void explain_failure(struct opening *opening)
+{
+    struct err *err = &opening->err;
+
+    int code = libvirt_error_code();
+
+    libvirt_error(err, "cannot connect to libvirt at %s", shown_uri(opening));
+    if (err->kind == ERR_DENIED)
+        err_append(err, "run virt-backup as root or as a member of the group libvirt");
+    else if (code == VIR_ERR_SYSTEM_ERROR)
+        err_append(err, "is libvirtd (or virtqemud) running?");
+    /* A socket that does not exist is no thing that the user has named. */
+    if (err->kind == ERR_NOT_FOUND)
+        err->kind = ERR_IO;
+}
+
+static void open_connection(void *opaque)
+{
+    struct opening *opening = opaque;
+
+    opening->connection = virConnectOpen(opening->uri);
+    if (!opening->connection)
+        explain_failure(opening);
+}
+
+static void free_opening(struct opening *opening)
+{
+    err_clear(&opening->err);
+    free(opening->uri);
+    free(opening);
+}
+
+static void clean_abandoned(void *opaque)
+{
+    struct opening *opening = opaque;
+
+    if (opening->connection)
+        virConnectClose(opening->connection);
+    free_opening(opening);
+    event_loop_end();
+}
+
+static int fail_late(const struct opening *opening, struct err *err)
+{
+    return err_set(err, ERR_IO, "cannot connect to libvirt at %s: it does not answer",
+                   shown_uri(opening));
+}
+
+/* Returns 0 if the call has ended, else it is abandoned. */
+static int await(struct long_call *call, const struct opening *opening, uint64_t timeout_ms,
+                 struct err *err)
+{
+    uint64_t deadline_ms = units_now_ms() + timeout_ms;
+    int patience_ms = timeout_ms ? (int)timeout_ms : OPEN_PATIENCE_MS;
+
+    for (;;) {
+        enum long_call_event event = long_call_wait(call, patience_ms, timeout_ms == 0);
+        if (event == LONG_CALL_ENDED)
+            return 0;
+        if (event == LONG_CALL_SIGNAL)
+            return quit_check(err);
+        if (timeout_ms && units_now_ms() >= deadline_ms)
+            return fail_late(opening, err);
+        if (timeout_ms)
+            continue;
+        if (patience_ms > 0)
+            log_notice("waiting for libvirt to answer at %s", shown_uri(opening));
+        patience_ms = -1;
+    }
+}
+
+static int open_in_thread(const char *uri, uint64_t timeout_ms, virConnectPtr *ret, struct err *err)
+{
+    struct opening *opening = mem_alloc(sizeof(*opening));
+    struct long_call *call = NULL;
+
+    opening->uri = uri ? mem_strdup(uri) : NULL;
+    if (event_loop_begin(err) < 0) {
+        free_opening(opening);
+        return -1;
+    }
+    if (long_call_start(open_connection, opening, &call, err) < 0) {
+        clean_abandoned(opening);
+        return -1;
+    }
+    if (await(call, opening, timeout_ms, err) < 0) {
+        long_call_abandon(call, clean_abandoned);
+        return -1;
+    }
+    long_call_finish(call);
+    *ret = opening->connection;
+    int result = opening->connection ? 0 : err_move(err, &opening->err);
+    free_opening(opening);
+    if (result < 0)
+        event_loop_end();
+    return result;
+}
+
+int connection_open(const char *uri, uint64_t timeout_ms, virConnectPtr *ret, struct err *err)
+{
+    if (open_in_thread(uri, timeout_ms, ret, err) < 0)
+        return -1;
+    /* Not every driver has it: those that run in this process need none. */
+    virConnectSetKeepAlive(*ret, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT);
+    return 0;
+}
+
+void connection_close(virConnectPtr connection)
+{
+    if (!connection)
+        return;
+    virConnectClose(connection);
+    event_loop_end();
+}
+
+/* ---- using it --------------------------------------------------------------------------- */
+
+virConnectPtr connection_of(struct hypervisor *hypervisor)
+{
+    pthread_mutex_lock(&hypervisor->lock);
+    virConnectPtr connection = hypervisor->connection;
+    virConnectRef(connection);
+    pthread_mutex_unlock(&hypervisor->lock);
+    return connection;
+}
+
+/* A domain of an old connection is of no use: it is looked up on the new one. */
+static int renew_domain(struct guest *guest, virConnectPtr connection, struct err *err)
+{
+    if (virDomainGetConnect(guest->domain) == connection)
+        return 0;
+    virDomainPtr domain = virDomainLookupByUUIDString(connection, guest->uuid);
+    if (!domain)
+        return libvirt_error(err, "cannot find the guest again");
+    virDomainFree(guest->domain);
+    guest->domain = domain;
+    return 0;
+}
+
+int connection_domain(struct guest *guest, virDomainPtr *ret, struct err *err)
+{
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(guest->hypervisor);
+
+    pthread_mutex_lock(&guest->lock);
+    int result = renew_domain(guest, connection, err);
+    if (result == 0) {
+        virDomainRef(guest->domain);
+        *ret = guest->domain;
+    }
+    pthread_mutex_unlock(&guest->lock);
+    return result;
+}
+
+int connection_revive(struct hypervisor *hypervisor, struct err *err)
+{
+    return hypervisor_alive(hypervisor) ? 0 : hypervisor_reconnect(hypervisor, REVIVE_MS, err);
+}

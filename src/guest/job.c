@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest/job.h"
+
+#include <stddef.h>
+
+#include <libvirt/virterror.h>
+
+#include "guest/libvirt_error.h"
+
+static uint64_t number(virTypedParameterPtr params, int count, const char *name)
+{
+    unsigned long long value = 0;
+
+    virTypedParamsGetULLong(params, count, name, &value);
+    return value;
+}
+
+int job_read(virDomainPtr domain, struct job *ret, struct err *err)
+{
+    struct job job = {.type = VIR_DOMAIN_JOB_NONE, .operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN};
+    virTypedParameterPtr params = NULL;
+    int count = 0;
+
+    if (virDomainGetJobStats(domain, &job.type, &params, &count, 0) < 0) {
+        int code = libvirt_error_code();
+        if (code != VIR_ERR_OPERATION_INVALID && code != VIR_ERR_NO_SUPPORT)
+            return libvirt_error(err, "cannot see what works on the guest");
+        *ret = job;
+        return 0;
+    }
+    virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_OPERATION, &job.operation);
+    job.elapsed_ms = number(params, count, VIR_DOMAIN_JOB_TIME_ELAPSED);
+    job.passes = number(params, count, VIR_DOMAIN_JOB_MEMORY_ITERATION);
+    job.copied = number(params, count, VIR_DOMAIN_JOB_MEMORY_PROCESSED);
+    job.left = number(params, count, VIR_DOMAIN_JOB_MEMORY_REMAINING);
+    job.memory_size = number(params, count, VIR_DOMAIN_JOB_MEMORY_TOTAL);
+    virTypedParamsFree(params, count);
+    *ret = job;
+    return 0;
+}

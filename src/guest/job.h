@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The job that keeps a guest busy, as libvirt tells of it at once and at any time.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include <libvirt/libvirt.h>
+
+#include "base/err.h"
+
+struct job {
+    int operation;        /* VIR_DOMAIN_JOB_OPERATION_...; _UNKNOWN: no job that has one */
+    int type;             /* VIR_DOMAIN_JOB_...; _NONE: no job */
+    uint64_t elapsed_ms;  /* since it began */
+    uint64_t passes;      /* over the memory */
+    uint64_t copied;      /* bytes of memory */
+    uint64_t left;        /* bytes of memory that are not copied, or have changed since */
+    uint64_t memory_size; /* bytes; 0: not known */
+};
+/* No job too if the guest is off, or if the driver knows none. */
+int job_read(virDomainPtr domain, struct job *ret, struct err *err);

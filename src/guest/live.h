@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Capturing a running guest. Order of a capture (memory and disks):
+ * guest_snapshot_memory leaves the guest stopped; guest_backup_begin fixes the
+ * disks; guest_resume.
+ */
+#pragma once
+
+#include "guest/abilities.h"
+#include "guest/agent.h"
+#include "guest/backup_job.h"
+#include "guest/snapshot.h"
+#include "guest/watch.h"

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest/managed_save.h"
+
+#include <unistd.h>
+
+#include "guest/connection.h"
+#include "guest/driver_folder.h"
+#include "guest/libvirt_error.h"
+
+int guest_managed_save(struct guest *guest, char **ret_path, char **ret_xml, struct err *err)
+{
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
+    CLEANUP_FREE char *folder = NULL;
+
+    if (connection_domain(guest, &domain, err) < 0)
+        return -1;
+    char *xml = virDomainManagedSaveGetXMLDesc(domain, VIR_DOMAIN_SAVE_IMAGE_XML_SECURE);
+    if (!xml)
+        return libvirt_error(err, "cannot read its XML");
+    folder = driver_folder(guest->hypervisor->uri);
+    CLEANUP_FREE char *path = mem_printf("%s/save/%s.save", folder, virDomainGetName(domain));
+    if (access(path, F_OK) < 0) { /* a session's are beside, not in, its other state */
+        free(path);
+        path = mem_printf("%s/../save/%s.save", folder, virDomainGetName(domain));
+    }
+    /* Another libvirt may keep them elsewhere; its API does not tell. */
+    if (access(path, F_OK) < 0) {
+        free(xml);
+        return err_set(err, ERR_NOT_FOUND,
+                       "is not at %s; start the guest, or drop the image with `virsh "
+                       "managedsave-remove`",
+                       path);
+    }
+    *ret_path = TAKE_PTR(path);
+    *ret_xml = xml;
+    return 0;
+}

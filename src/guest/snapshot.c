@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/quit.h"
+#include "base/units.h"
+#include "base/xml.h"
+#include "guest/backup_job.h"
+#include "guest/connection.h"
+#include "guest/definition.h"
+#include "guest/job.h"
+#include "guest/libvirt_error.h"
+#include "guest/long_call.h"
+
+/* How often what is copied is written out, and after how many such rounds libvirt is
+ * asked how the copy goes on. */
+#define POLL_MS 25
+#define ATTEND_ROUNDS 4
+/* A guest that dirties its memory as fast as it is copied is not waited for longer. */
+#define DEFAULT_MAX_PASSES 8
+#define MAX_MEMORY_COPIED 2
+/* Less room than this, beside what is left to be copied, may not be enough. */
+#define ROOM_RESERVE (256 * MIB)
+/* libvirt needs a moment to cancel what it was doing when it died. */
+#define JOB_WAIT_MS 30000
+
+/* ---- what libvirt is asked for --------------------------------------------------------------- */
+
+static bool is_writable(const struct definition_disk *disk)
+{
+    return disk->path && !disk->readonly && strcmp(disk->device, "cdrom") != 0;
+}
+
+static bool any_writable(const struct definition_disks *disks)
+{
+    for (size_t i = 0; i < disks->count; i++)
+        if (is_writable(&disks->disks[i]))
+            return true;
+    return false;
+}
+
+/* One "manual" disk makes libvirt leave the guest stopped, so that the owner of the
+ * disks can fix them. A disk that is not named would get an overlay. */
+static char *snapshot_xml(const char *path, const struct definition_disks *disks)
+{
+    CLEANUP(xml_freep) struct xml_doc *doc = xml_new("domainsnapshot");
+    CLEANUP_FREE char *name =
+        mem_printf("virt-backup-%d-%llu", (int)getpid(), (unsigned long long)units_now_ms());
+    bool all_manual = !any_writable(disks);
+
+    xml_set_text(xml_add(xml_root(doc), NULL, NULL, "name"), name);
+    struct xml_node *memory = xml_add(xml_root(doc), NULL, NULL, "memory");
+    xml_set_attr(memory, "snapshot", "external");
+    xml_set_attr(memory, "file", path);
+    struct xml_node *list = xml_add(xml_root(doc), NULL, NULL, "disks");
+    for (size_t i = 0; i < disks->count; i++) {
+        struct xml_node *disk = xml_add(list, NULL, NULL, "disk");
+        xml_set_attr(disk, "name", disks->disks[i].target);
+        xml_set_attr(disk, "snapshot",
+                     all_manual || is_writable(&disks->disks[i]) ? "manual" : "no");
+    }
+    return xml_format(doc);
+}
+
+static int read_disks(virDomainPtr domain, struct definition_disks *ret, struct err *err)
+{
+    CLEANUP_FREE char *text = virDomainGetXMLDesc(domain, 0);
+
+    if (!text)
+        return libvirt_error(err, "cannot get the guest's definition");
+    CLEANUP(xml_freep) struct xml_doc *xml = xml_parse(text, strlen(text), err);
+    return xml ? definition_read_disks(xml, ret, err) : -1;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_disks(const struct definition_disks *a, const struct definition_disks *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (!same_text(a->disks[i].target, b->disks[i].target) ||
+            !same_text(a->disks[i].path, b->disks[i].path))
+            return false;
+    return true;
+}
+
+/* ---- the call ------------------------------------------------------------------------------------ */
+
+struct call {
+    virDomainPtr domain;
+    const char *xml;
+    unsigned flags;
+    const struct guest_snapshot *snapshot;
+    uint64_t asked_ms;
+    bool aborted;
+    bool forced;
+    int result;
+    struct err err;
+};
+
+/* A device that can't be saved, says libvirt, or QEMU as it is asked to begin. */
+static bool is_refusal(const virError *error)
+{
+    return error && (error->code == VIR_ERR_OPERATION_INVALID ||
+                     (error->message && strstr(error->message, "QEMU command 'migrate'")));
+}
+
+static void snapshot_memory(void *opaque)
+{
+    struct call *call = opaque;
+    virDomainSnapshotPtr made = virDomainSnapshotCreateXML(call->domain, call->xml, call->flags);
+
+    call->result = made ? 0 : -1;
+    if (made) {
+        virDomainSnapshotFree(made);
+        return;
+    }
+    bool refused = is_refusal(virGetLastError());
+    libvirt_error(&call->err, "%s", call->snapshot->path);
+    if (!refused)
+        return;
+    call->err.kind = ERR_UNSUPPORTED;
+    if (strstr(call->err.text, "paused due to previous migration"))
+        err_append(&call->err, "it has been paused since its memory was captured the last time; "
+                               "once it has run again it can be captured anew");
+}
+
+/* While our call waits for its turn, the job that is there is somebody else's:
+ * neither is it to be aborted nor its guest to be stopped. */
+static bool own_job(const struct call *call, struct job *ret)
+{
+    return job_read(call->domain, ret, NULL) == 0 &&
+           ret->operation == VIR_DOMAIN_JOB_OPERATION_SNAPSHOT &&
+           ret->elapsed_ms <= units_now_ms() - call->asked_ms;
+}
+
+static bool converges(const struct job *job, unsigned max_passes)
+{
+    return job->passes <= (max_passes ? max_passes : DEFAULT_MAX_PASSES) &&
+           (job->memory_size == 0 || job->copied <= MAX_MEMORY_COPIED * job->memory_size);
+}
+
+static bool room_is_short(const char *path, const struct job *job)
+{
+    struct statvfs fs;
+
+    return statvfs(path, &fs) == 0 &&
+           (uint64_t)fs.f_bavail * fs.f_frsize < job->left + ROOM_RESERVE;
+}
+
+static bool stop(struct call *call, const char *why)
+{
+    if (!call->forced)
+        log_detail("stopping the guest to end the copying of its memory: %s", why);
+    call->forced = call->forced || virDomainSuspend(call->domain) == 0;
+    return call->forced;
+}
+
+/* A copy must not be cancelled while it is QEMU itself that has stopped the guest to
+ * end it: QEMU before 8.1 would let the guest go on with disks that it has given away
+ * already, and dies. So we stop the guest; if there is memory left to be copied after
+ * that, it is we who have. If not, the copy ends at once. */
+static void cancel(struct call *call)
+{
+    bool live = call->flags & VIR_DOMAIN_SNAPSHOT_CREATE_LIVE;
+    struct job job;
+
+    if (live && (!stop(call, "it is cancelled") || !own_job(call, &job) || job.left == 0))
+        return;
+    call->aborted = virDomainAbortJob(call->domain) == 0;
+}
+
+/* Lets the guest stand still where it changes its memory too fast, or the image may
+ * not fit; cancels after a signal. Only once our job is there. */
+static void attend(struct call *call, bool signal_came)
+{
+    struct job job;
+
+    if (call->aborted || !own_job(call, &job))
+        return;
+    if (signal_came)
+        cancel(call);
+    else if (!(call->flags & VIR_DOMAIN_SNAPSHOT_CREATE_LIVE))
+        return;
+    else if (!converges(&job, call->snapshot->max_passes))
+        stop(call, "it changes too fast");
+    else if (room_is_short(call->snapshot->path, &job))
+        stop(call, "room for it may run short");
+}
+
+/* At the end, with the guest stopped, libvirt waits until the whole image is on the
+ * disk: what is there already need not be waited for then. */
+static void write_out(const char *path, int *fd)
+{
+    if (*fd < 0)
+        *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd >= 0)
+        (void)sync_file_range(*fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
+static int run(struct call *call, struct err *err)
+{
+    struct long_call *thread = NULL;
+    CLEANUP_CLOSE int image_fd = -1;
+    bool signal_came = false;
+
+    call->asked_ms = units_now_ms();
+    if (long_call_start(snapshot_memory, call, &thread, err) < 0)
+        return -1;
+    for (unsigned round = 1;; round++) {
+        enum long_call_event event = long_call_wait(thread, POLL_MS, !signal_came);
+        if (event == LONG_CALL_ENDED)
+            break;
+        signal_came = signal_came || event == LONG_CALL_SIGNAL;
+        if (round % ATTEND_ROUNDS == 0)
+            attend(call, signal_came);
+        write_out(call->snapshot->path, &image_fd);
+    }
+    long_call_finish(thread);
+    if (call->result == 0)
+        return quit_check(err); /* a signal that came too late to cancel it */
+    if (call->aborted) {
+        err_clear(&call->err);
+        return quit_check(err);
+    }
+    return err_move(err, &call->err);
+}
+
+/* ---- before and after ---------------------------------------------------------------------------- */
+
+struct state {
+    int state;
+    int reason;
+};
+
+static int get_state(virDomainPtr domain, struct state *ret, struct err *err)
+{
+    if (virDomainGetState(domain, &ret->state, &ret->reason, 0) < 0)
+        return libvirt_error(err, "cannot get the guest's state");
+    return 0;
+}
+
+/* A pause of the user's, or for an I/O error, is none of ours. */
+static bool stopped_by_us(const struct state *now, bool suspended)
+{
+    if (now->state != VIR_DOMAIN_PAUSED || now->reason == VIR_DOMAIN_PAUSED_IOERROR)
+        return false;
+    return suspended || now->reason != VIR_DOMAIN_PAUSED_USER;
+}
+
+/* After a failure. libvirt mostly has undone it all by itself. */
+static int put_back(struct guest *guest, const char *path, bool was_running, bool suspended,
+                    struct err *err)
+{
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
+    struct state now;
+
+    if (connection_revive(guest->hypervisor, err) < 0 || connection_domain(guest, &domain, err) < 0)
+        return -1;
+    if (unlink(path) < 0 && errno != ENOENT)
+        log_warn("%s: cannot remove the unfinished memory image: %s", path, strerror(errno));
+    if (!was_running)
+        return 0;
+    /* After libvirt was lost its own recovery may still be at work. */
+    if (guest_wait_for_job(guest, JOB_WAIT_MS, err) < 0 || get_state(domain, &now, err) < 0)
+        return -1;
+    return stopped_by_us(&now, suspended) ? guest_resume(guest, err) : 0;
+}
+
+/* The image is no good unless the guest stands still with the disks it had. */
+static int check_after(virDomainPtr domain, const struct definition_disks *before, struct err *err)
+{
+    CLEANUP_DEFINITION_DISKS struct definition_disks after = {0};
+    struct state now;
+
+    if (get_state(domain, &now, err) < 0 || read_disks(domain, &after, err) < 0)
+        return -1;
+    if (now.state != VIR_DOMAIN_PAUSED)
+        return err_set(err, ERR_BUSY, "the guest was resumed as soon as its memory was copied");
+    if (!same_disks(before, &after))
+        return err_set(err, ERR_BUSY,
+                       "the guest's disks were changed while its memory was copied; see `virsh "
+                       "domblklist`, a disk may have got an overlay");
+    return 0;
+}
+
+static int capture(struct guest *guest, struct call *call, bool running, struct err *err)
+{
+    CLEANUP_DEFINITION_DISKS struct definition_disks disks = {0};
+
+    if (read_disks(call->domain, &disks, err) < 0)
+        return -1;
+    /* Without a disk there is nothing that makes libvirt leave it stopped. */
+    bool stop_first = running && disks.count == 0;
+    if (stop_first && guest_suspend(guest, err) < 0)
+        return -1;
+    CLEANUP_FREE char *xml = snapshot_xml(call->snapshot->path, &disks);
+    call->xml = xml;
+    call->flags = VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA;
+    if (running && !stop_first && call->snapshot->live)
+        call->flags |= VIR_DOMAIN_SNAPSHOT_CREATE_LIVE;
+    int result = run(call, err);
+    call->forced |= stop_first;
+    return result < 0 ? -1 : check_after(call->domain, &disks, err);
+}
+
+int guest_snapshot_memory(struct guest *guest, const struct guest_snapshot *snapshot,
+                          bool *ret_forced, struct err *err)
+{
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
+    struct call call = {.snapshot = snapshot};
+    CLEANUP_ERR struct err second = ERR_INIT;
+    struct state before;
+
+    if (quit_check(err) < 0 || connection_domain(guest, &domain, err) < 0 ||
+        get_state(domain, &before, err) < 0)
+        return -1;
+    if (before.state != VIR_DOMAIN_RUNNING && before.state != VIR_DOMAIN_PAUSED)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "only the memory of a running or paused guest can be "
+                       "captured");
+    if (access(snapshot->path, F_OK) == 0)
+        return err_set(err, ERR_EXISTS, "%s exists already", snapshot->path);
+    call.domain = domain;
+    bool running = before.state == VIR_DOMAIN_RUNNING;
+    if (capture(guest, &call, running, err) == 0) {
+        *ret_forced = call.forced && snapshot->live;
+        return 0;
+    }
+    if (put_back(guest, snapshot->path, running, call.forced, &second) < 0)
+        err_append(err, "the guest may not be as it was: %s", second.text);
+    return -1;
+}

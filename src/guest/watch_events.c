@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest/watch_internal.h"
+
+#include <string.h>
+#include <time.h>
+
+#include <libvirt/libvirt-qemu.h>
+#include <libvirt/virterror.h>
+
+#include "base/log.h"
+#include "guest/libvirt_error.h"
+
+/* ---- news ---------------------------------------------------------------------------------- */
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+void watch_tell(struct guest_watch *watch)
+{
+    pthread_mutex_lock(&watch->calling);
+    if (watch->on_news)
+        watch->on_news(watch->opaque);
+    pthread_mutex_unlock(&watch->calling);
+}
+
+bool watch_note(bool *flag)
+{
+    bool new = !*flag;
+
+    *flag = true;
+    return new;
+}
+
+static bool note_stop(struct guest_watch_news *news, uint64_t us)
+{
+    if (news->stop_us)
+        return false;
+    news->stop_us = us;
+    return true;
+}
+
+static bool note_resume(struct guest_watch_news *news, uint64_t us)
+{
+    if (!news->stop_us || news->resume_us)
+        return false;
+    news->resume_us = us;
+    return true;
+}
+
+bool watch_note_end(struct guest_watch *watch)
+{
+    watch->active = false;
+    return watch_note(&watch->news.ended);
+}
+
+bool watch_note_start(struct guest_watch *watch)
+{
+    watch->active = true;
+    return watch_note(&watch->news.started);
+}
+
+static bool note_lifecycle(struct guest_watch *watch, int event, int detail)
+{
+    bool new = false;
+
+    switch (event) {
+    case VIR_DOMAIN_EVENT_STARTED:
+        return watch_note_start(watch);
+    case VIR_DOMAIN_EVENT_SUSPENDED:
+        if (detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR)
+            new = watch_note(&watch->news.io_error);
+        if (watch->by_arrival)
+            new |= note_stop(&watch->news, now_us());
+        return new;
+    case VIR_DOMAIN_EVENT_RESUMED:
+        return watch->by_arrival && note_resume(&watch->news, now_us());
+    case VIR_DOMAIN_EVENT_STOPPED:
+    case VIR_DOMAIN_EVENT_CRASHED:
+        return watch_note_end(watch);
+    case VIR_DOMAIN_EVENT_UNDEFINED: /* a running guest goes on without its definition */
+        return !watch->active && watch_note_end(watch);
+    default:
+        return false;
+    }
+}
+
+/* ---- libvirt's callbacks -------------------------------------------------------------------- */
+
+static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail,
+                        void *opaque)
+{
+    struct guest_watch *watch = opaque;
+
+    (void)connection;
+    pthread_mutex_lock(&watch->lock);
+    bool new = note_lifecycle(watch, event, detail);
+    if (event == VIR_DOMAIN_EVENT_STARTED)
+        watch->id = virDomainGetID(domain);
+    pthread_mutex_unlock(&watch->lock);
+    if (new)
+        watch_tell(watch);
+    return 0;
+}
+
+static void on_io_error(virConnectPtr connection, virDomainPtr domain, const char *path,
+                        const char *alias, int action, const char *reason, void *opaque)
+{
+    struct guest_watch *watch = opaque;
+
+    (void)connection;
+    (void)domain;
+    (void)path;
+    (void)alias;
+    (void)action;
+    (void)reason;
+    pthread_mutex_lock(&watch->lock);
+    bool new = watch_note(&watch->news.io_error);
+    pthread_mutex_unlock(&watch->lock);
+    if (new)
+        watch_tell(watch);
+}
+
+static void on_qemu_event(virConnectPtr connection, virDomainPtr domain, const char *event,
+                          long long seconds, unsigned micros, const char *details, void *opaque)
+{
+    struct guest_watch *watch = opaque;
+    uint64_t us = seconds > 0 ? (uint64_t)seconds * 1000000 + micros : now_us();
+
+    (void)connection;
+    (void)domain;
+    (void)details;
+    pthread_mutex_lock(&watch->lock);
+    bool new =
+        strcmp(event, "STOP") == 0 ? note_stop(&watch->news, us) : note_resume(&watch->news, us);
+    pthread_mutex_unlock(&watch->lock);
+    if (new)
+        watch_tell(watch);
+}
+
+/* ---- registering ------------------------------------------------------------------------------ */
+
+static void deregister(virConnectPtr connection, int *id)
+{
+    if (*id >= 0)
+        virConnectDomainEventDeregisterAny(connection, *id);
+    *id = -1;
+}
+
+void watch_detach(struct guest_watch *watch)
+{
+    if (!watch->connection)
+        return;
+    deregister(watch->connection, &watch->lifecycle_id);
+    deregister(watch->connection, &watch->io_error_id);
+    if (watch->qemu_id >= 0)
+        virConnectDomainQemuMonitorEventDeregister(watch->connection, watch->qemu_id);
+    watch->qemu_id = -1;
+    virConnectClose(watch->connection);
+    watch->connection = NULL;
+}
+
+/* Each registered callback holds a reference until libvirt drops it. */
+static int keep_if_registered(struct guest_watch *watch, int id)
+{
+    if (id < 0)
+        atomic_fetch_sub(&watch->users, 1); /* never the last one: there is the owner */
+    return id;
+}
+
+static int register_event(struct guest_watch *watch, virDomainPtr domain, int event,
+                          virConnectDomainEventGenericCallback callback)
+{
+    atomic_fetch_add(&watch->users, 1);
+    return keep_if_registered(watch,
+                              virConnectDomainEventRegisterAny(watch->connection, domain, event,
+                                                               callback, watch, watch_unref));
+}
+
+static int register_qemu_events(struct guest_watch *watch, virDomainPtr domain)
+{
+    atomic_fetch_add(&watch->users, 1);
+    return keep_if_registered(watch, virConnectDomainQemuMonitorEventRegister(
+                                         watch->connection, domain, "^(STOP|RESUME)$",
+                                         on_qemu_event, watch, watch_unref,
+                                         VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_REGEX));
+}
+
+int watch_attach(struct guest_watch *watch, virConnectPtr connection, virDomainPtr domain,
+                 struct err *err)
+{
+    virConnectRef(connection);
+    watch->connection = connection;
+    watch->qemu_id = register_qemu_events(watch, domain);
+    if (watch->qemu_id < 0)
+        log_detail("QEMU's own events can't be had: %s", virGetLastErrorMessage());
+    pthread_mutex_lock(&watch->lock);
+    watch->by_arrival = watch->qemu_id < 0;
+    pthread_mutex_unlock(&watch->lock);
+    watch->lifecycle_id = register_event(watch, domain, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                         VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle));
+    if (watch->lifecycle_id >= 0)
+        watch->io_error_id = register_event(watch, domain, VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON,
+                                            VIR_DOMAIN_EVENT_CALLBACK(on_io_error));
+    if (watch->lifecycle_id >= 0 && watch->io_error_id >= 0)
+        return 0;
+    libvirt_error(err, "cannot watch the guest's events");
+    watch_detach(watch);
+    return -1;
+}

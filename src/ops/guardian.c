@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/guardian.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "disk/meeting.h"
+#include "ops/intent.h"
+#include "ops/guest_lock.h"
+#include "ops/state_dir.h"
+#include "ops/undo.h"
+
+#define DEATH_POLL_MS 2
+
+struct guardian {
+    pid_t pid;
+    int sock; /* its closing tells the guardian that we are gone */
+};
+
+/* Undoes what process `run` has left. The messages go where the run's went. */
+static int undo_after(pid_t run)
+{
+    CLEANUP_CLOSE int state = -1;
+    CLEANUP_ERR struct err err = ERR_INIT;
+    char **uuids = NULL;
+    size_t count = 0;
+    int status = 0;
+
+    if (state_dir_open(&state, &err) < 0 || intent_list(state, &uuids, &count, &err) < 0) {
+        log_warn("%s", err.text);
+        return 1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        CLEANUP_INTENT struct intent intent = {0};
+        bool busy = false;
+        if (intent_read(state, uuids[i], &intent, NULL) < 0 || intent.pid != run ||
+            intent_owner_lives(&intent))
+            continue;
+        log_warn("guest '%s': its backup was ended from outside; putting it back", intent.name);
+        if (undo_recorded(state, uuids[i], NULL, &busy, &err) < 0) {
+            log_warn("%s", err.text);
+            status = 1;
+        }
+    }
+    intent_list_free(uuids, count);
+    guest_lock_sweep(state);
+    meeting_sweep();
+    return status;
+}
+
+static void __attribute__((noreturn)) guard(int sock, pid_t run)
+{
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    char done = 0;
+    size_t len = 0;
+
+    setsid();
+    prctl(PR_SET_NAME, "vb-guardian");
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+        signal(ignored[i], SIG_IGN);
+    /* Nothing of the run's own files is to be held open: a folder's lock is one. */
+    (void)dup2(sock, 3);
+    (void)close_range(4, ~0U, 0);
+    /* One byte says that all is well; the end of the stream without it, that the
+     * run is dead. */
+    if (io_read_some(3, &done, 1, &len, NULL) == 0 && len == 1)
+        _exit(0);
+    /* A dying process closes its files some time before it is gone. */
+    while (getppid() == run)
+        poll(NULL, 0, DEATH_POLL_MS);
+    _exit(undo_after(run));
+}
+
+int guardian_start(struct guardian **ret, struct err *err)
+{
+    int ends[2];
+    pid_t run = getpid();
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return err_set_errno(err, errno, "cannot make a socket pair");
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[0]);
+        guard(ends[1], run);
+    }
+    int failed = errno;
+    close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+        return err_set_errno(err, failed, "cannot fork the guardian");
+    }
+    *ret = mem_alloc(sizeof(**ret));
+    **ret = (struct guardian){pid, ends[0]};
+    return 0;
+}
+
+void guardian_free(struct guardian *guardian)
+{
+    if (!guardian)
+        return;
+    (void)!send(guardian->sock, "d", 1, MSG_NOSIGNAL);
+    close(guardian->sock);
+    while (waitpid(guardian->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    free(guardian);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The intent journal: what a run is about to do to a guest, flushed to disk before
+ * it does it, one small file a guest in the state directory, replaced as a whole.
+ * From it, and from how the guest is found, the way back is worked out: by the run
+ * itself when it fails, by the guardian when the run has died, by `recover` when
+ * both have. Each undoing step may be repeated.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "guest/guest.h"
+
+struct intent {
+    pid_t pid;            /* the run's process */
+    uint64_t pid_started; /* its start time in clock ticks: pids come again */
+    char *since;          /* local time, for people */
+    char *uri;            /* NULL: no guest is touched, only files */
+    char *uuid;
+    char *name;
+    bool persistent;
+    bool was_running; /* not paused */
+    char *socket;     /* of a backup job; NULL: none was asked for */
+    char **scratch;   /* its scratch files */
+    size_t scratch_count;
+    bool frozen;    /* its file systems were asked to freeze */
+    bool held;      /* its CPUs were asked to stop */
+    bool saved;     /* virDomainSave was asked for: it may be down */
+    char *memory;   /* memory image: to be removed, or resumed from when it is saved */
+    char *live_xml; /* what it is resumed with */
+    char *archive;  /* folder in which it makes a backup; NULL: none */
+
+    /* of a restore, which is all there or undone */
+    char **files; /* that it makes: to be removed again */
+    size_t file_count;
+    char *defined; /* UUID of the guest that it defines; NULL: it has not come to that */
+    char *old_xml; /* the definition in whose place that comes; NULL: there was none */
+    bool old_autostart;
+    bool in_place; /* it has the same name and UUID: one define takes the other's place */
+    char *resumed; /* save image that it starts the guest from; all else is there then */
+};
+
+void intent_clear(struct intent *intent);
+#define CLEANUP_INTENT CLEANUP(intent_clear)
+
+/* Sets pid, pid_started and since to this process, now. */
+void intent_sign(struct intent *intent);
+void intent_add_scratch(struct intent *intent, const char *path);
+void intent_add_file(struct intent *intent, const char *path);
+
+/* True if nothing is left to be undone. */
+bool intent_is_empty(const struct intent *intent);
+
+/* Makes the file what the struct says; returns when it is on disk. */
+int intent_write(int state_fd, const struct intent *intent, struct err *err);
+int intent_read(int state_fd, const char *uuid, struct intent *ret, struct err *err);
+/* The end of it: the guest is as it was. */
+int intent_remove(int state_fd, const char *uuid, struct err *err);
+/* UUIDs of the guests that have one; the caller frees with intent_list_free. */
+int intent_list(int state_fd, char ***ret_uuids, size_t *ret_count, struct err *err);
+void intent_list_free(char **uuids, size_t count);
+/* True if the process that wrote it is still there. */
+bool intent_owner_lives(const struct intent *intent);

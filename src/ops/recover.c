@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/recover.h"
+
+#include "base/quit.h"
+#include "disk/meeting.h"
+#include "ops/intent.h"
+#include "ops/guest_lock.h"
+#include "ops/state_dir.h"
+#include "ops/undo.h"
+
+static void take(int state, const char *uuid, struct hypervisor *hypervisor,
+                 const struct report *report, struct outcome *outcome)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct json *fields = NULL;
+    bool busy = false;
+
+    if (intent_read(state, uuid, &intent, &err) < 0) {
+        report_failure(report, outcome, uuid, &err);
+        return;
+    }
+    if (intent_owner_lives(&intent))
+        return; /* its run is at work */
+    if (undo_recorded(state, uuid, hypervisor, &busy, &err) < 0) {
+        outcome->busy += busy;
+        outcome->stranded = outcome->stranded || !busy;
+        report_failure(report, outcome, intent.name, &err);
+        return;
+    }
+    outcome->good++;
+    fields = json_new_object();
+    json_set_str(fields, "guest", intent.name);
+    json_set_str(fields, "since", intent.since);
+    report_event(report, "guest-recovered", fields,
+                 "guest '%s': put back after the run of %s, which did not end", intent.name,
+                 intent.since);
+}
+
+int recover_run(const struct report *report, struct outcome *ret_outcome, struct err *err)
+{
+    CLEANUP_CLOSE int state = -1;
+    char **uuids = NULL;
+    size_t count = 0;
+
+    if (state_dir_open(&state, err) < 0 || intent_list(state, &uuids, &count, err) < 0)
+        return -1;
+    for (size_t i = 0; i < count && !quit_requested(); i++)
+        take(state, uuids[i], NULL, report, ret_outcome);
+    intent_list_free(uuids, count);
+    guest_lock_sweep(state);
+    meeting_sweep();
+    return quit_check(err);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/restore_job.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "archive/image.h"
+#include "base/io.h"
+#include "base/quit.h"
+#include "base/units.h"
+#include "disk/attributes.h"
+#include "ops/extras.h"
+#include "ops/transfer.h"
+
+/* ---- the journal ------------------------------------------------------------------------ */
+
+int restore_note(struct restore_job *job, struct err *err)
+{
+    return intent_write(job->run->state_fd, &job->intent, err);
+}
+
+int restore_note_file(struct restore_job *job, const char *path, struct err *err)
+{
+    intent_add_file(&job->intent, path);
+    return restore_note(job, err);
+}
+
+void restore_forget_file(struct restore_job *job, const struct err *err)
+{
+    struct intent *intent = &job->intent;
+
+    if (err && err->kind == ERR_EXISTS)
+        free(intent->files[--intent->file_count]);
+}
+
+int restore_complete(struct restore_job *job, struct err *err)
+{
+    struct intent *intent = &job->intent;
+
+    for (size_t i = 0; i < intent->file_count; i++)
+        free(intent->files[i]);
+    intent->file_count = 0;
+    free(intent->defined);
+    intent->defined = NULL;
+    return intent->resumed ? restore_note(job, err)
+                           : intent_remove(job->run->state_fd, intent->uuid, err);
+}
+
+/* ---- room ------------------------------------------------------------------------------- */
+
+/* The least that the files will take: compressed images don't tell how much of
+ * what is in them is zeros. */
+static int add_needed(struct restore_job *job, const struct manifest_stored *stored,
+                      uint64_t *needed, struct err *err)
+{
+    CLEANUP_CLOSE int fd = -1;
+    struct stat st;
+    uint64_t bytes = stored->size;
+
+    if (archive_reader_open_file(job->run->archive, stored, &fd, err) < 0)
+        return err_prefix(err, "%s/%s", archive_reader_path(job->run->archive), stored->name);
+    if (stored->codec.type == CODEC_NONE && fstat(fd, &st) == 0)
+        bytes = (uint64_t)st.st_blocks * 512;
+    if (!units_add(*needed, bytes, needed))
+        return err_set(err, ERR_CORRUPT, "the sizes in the manifest are impossible");
+    return 0;
+}
+
+int restore_check_room(struct restore_job *job, struct err *err)
+{
+    const char *folder = job->run->options->destination;
+    CLEANUP_CLOSE int dir = -1;
+    uint64_t needed = 0;
+    uint64_t room = 0;
+    char needed_text[UNITS_TEXT_SIZE];
+    char room_text[UNITS_TEXT_SIZE];
+
+    for (size_t i = 0; i < job->placement.disk_count; i++)
+        if (!job->placement.disks[i].block_device &&
+            add_needed(job, &job->placement.disks[i].disk->stored, &needed, err) < 0)
+            return -1;
+    if (job->placement.memory && add_needed(job, job->manifest->memory, &needed, err) < 0)
+        return -1;
+    /* In a dry run the folder may not be there yet. */
+    if (io_open_dir(folder, &dir, NULL) < 0)
+        return 0;
+    if (io_free_space(dir, &room, err) < 0)
+        return err_prefix(err, "%s", folder);
+    if (needed > room)
+        return err_set(err, ERR_NO_SPACE, "%s has %s free, and at least %s is needed", folder,
+                       units_format_size(room, room_text), units_format_size(needed, needed_text));
+    return 0;
+}
+
+/* ---- disks --------------------------------------------------------------------------------- */
+
+static int put_back_owner(struct restore_job *job, const char *path,
+                          const struct manifest_owner *owner, struct err *err)
+{
+    const struct attributes attributes = {
+        .uid = owner->uid,
+        .gid = owner->gid,
+        .user = owner->user,
+        .group = owner->group,
+        .mode = owner->mode,
+        .selinux = owner->selinux,
+    };
+    bool partial = false;
+
+    if (!owner->known)
+        return 0;
+    if (attributes_apply(path, &attributes, &partial, err) < 0)
+        return -1;
+    if (partial && !job->run->owner_said) {
+        job->run->owner_said = true;
+        report_warning(job->run->report, job->name,
+                       "owner, group or SELinux context could not be put back without privilege; "
+                       "the files belong to you");
+    }
+    return 0;
+}
+
+static int write_disk(struct restore_job *job, const struct placed_disk *placed,
+                      struct image_reader *image, const char *stored_path,
+                      struct disk_writer *writer, struct err *err)
+{
+    const struct manifest_stored *stored = &placed->disk->stored;
+    struct transfer transfer = {
+        .report = job->run->report,
+        .guest = job->name,
+        .what = placed->disk->target,
+        .stored_path = stored_path,
+    };
+
+    if (children_pool(&job->run->children, &stored->codec, stored->chunk_size, 0, &transfer.pool,
+                      err) < 0 ||
+        transfer_disk_out(&transfer, image, stored, writer, err) < 0)
+        return -1;
+    return disk_writer_finish(writer, err);
+}
+
+static int create_disk(const struct placed_disk *placed, struct disk_writer **ret, struct err *err)
+{
+    const struct manifest_disk *disk = placed->disk;
+    CLEANUP_FREE struct disk_option *options = mem_array(disk->option_count, sizeof(*options));
+    const struct disk_target target = {
+        .path = placed->path,
+        .format = disk->format,
+        .options = options,
+        .option_count = disk->option_count,
+        .image_size = disk->stored.raw_size,
+        .block_device = placed->block_device,
+    };
+
+    for (size_t i = 0; i < disk->option_count; i++)
+        options[i] = (struct disk_option){disk->options[i].name, disk->options[i].value};
+    return disk_writer_create(&target, ret, err);
+}
+
+static int restore_disk(struct restore_job *job, const struct placed_disk *placed, struct err *err)
+{
+    CLEANUP(disk_writer_freep) struct disk_writer *writer = NULL;
+    CLEANUP(image_reader_freep) struct image_reader *image = NULL;
+    CLEANUP_CLOSE int fd = -1;
+    const struct manifest_stored *stored = &placed->disk->stored;
+    CLEANUP_FREE char *path =
+        mem_printf("%s/%s", archive_reader_path(job->run->archive), stored->name);
+    char size[UNITS_TEXT_SIZE];
+
+    if (archive_reader_open_file(job->run->archive, stored, &fd, err) < 0 ||
+        image_reader_new(fd, stored, 0, &image, err) < 0)
+        return err_prefix(err, "%s", path);
+    if (!placed->block_device && restore_note_file(job, placed->path, err) < 0)
+        return -1;
+    if (create_disk(placed, &writer, err) < 0) {
+        if (!placed->block_device)
+            restore_forget_file(job, err);
+        return -1;
+    }
+    if (write_disk(job, placed, image, path, writer, err) < 0)
+        return -1;
+    if (!placed->block_device && put_back_owner(job, placed->path, &placed->disk->owner, err) < 0)
+        return -1;
+    struct json *fields = json_new_object();
+    json_set_str(fields, "guest", job->name);
+    json_set_str(fields, "disk", placed->disk->target);
+    json_set_str(fields, "path", placed->path);
+    json_set_str(fields, "format", placed->disk->format);
+    json_set_u64(fields, "image-size", stored->raw_size);
+    report_event(job->run->report, "disk-done", fields, "guest '%s': %s: %s restored as %s (%s)",
+                 job->name, placed->disk->target, units_format_size(stored->raw_size, size),
+                 placed->path, placed->disk->format);
+    return 0;
+}
+
+static int restore_nvram(struct restore_job *job, struct err *err)
+{
+    for (size_t i = 0; i < job->manifest->extra_count; i++) {
+        const struct manifest_extra *extra = &job->manifest->extras[i];
+        if (strcmp(extra->kind, "nvram") != 0)
+            continue;
+        if (restore_note_file(job, job->placement.nvram, err) < 0)
+            return -1;
+        if (extras_restore(job->run->archive, extra, job->placement.nvram, err) < 0) {
+            restore_forget_file(job, err);
+            return -1;
+        }
+        return put_back_owner(job, job->placement.nvram, &extra->owner, err);
+    }
+    return 0;
+}
+
+int restore_files(struct restore_job *job, struct err *err)
+{
+    for (size_t i = 0; i < job->placement.disk_count; i++) {
+        const struct placed_disk *placed = &job->placement.disks[i];
+        if (quit_check(err) < 0)
+            return -1;
+        if (restore_disk(job, placed, err) < 0)
+            return err_prefix(err, "disk '%s'", placed->disk->target);
+    }
+    if (job->placement.nvram && restore_nvram(job, err) < 0)
+        return err_prefix(err, "NVRAM");
+    return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * For restore_guest.c and restore_files.c only: one guest's restore in the making,
+ * its journal, and its files.
+ */
+#pragma once
+
+#include "ops/intent.h"
+#include "ops/placement.h"
+#include "ops/restore_guest.h"
+#include "ops/guest_lock.h"
+#include "ops/state_dir.h"
+#include "ops/target.h"
+
+struct restore_job {
+    struct restore_run *run;
+    const char *name; /* in the archive */
+    struct manifest *manifest;
+    struct placement placement;
+    struct target target;
+    struct guest_lock *lock;
+    struct intent intent; /* what is to be undone when the restore fails or dies */
+    uint64_t started_ms;
+};
+
+/* Writes the intent down. */
+int restore_note(struct restore_job *job, struct err *err);
+/* Notes a file before it is made, so that it goes if the restore fails or dies. */
+int restore_note_file(struct restore_job *job, const char *path, struct err *err);
+/* The file noted last could not be made because another one has its name. */
+void restore_forget_file(struct restore_job *job, const struct err *err);
+/* All is there: what comes now can't undo it. */
+int restore_complete(struct restore_job *job, struct err *err);
+
+/* Is there room for the least that the files will take? */
+int restore_check_room(struct restore_job *job, struct err *err);
+/* Disks and NVRAM, with owner, mode and context. */
+int restore_files(struct restore_job *job, struct err *err);

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Kills what a run depends on - libvirtd, QEMU, a child process, the guardian - while it is at some effect."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+
+from bench import STRANDED
+from look import look
+from vbtest import leftovers
+from vbtest.command import Failure, Skip, expect, note, same, wait_until
+from vbtest.session import wait_for_socket
+
+LIBVIRTD_PID = "/run/libvirt/libvirtd.pid"
+QEMU_PID = "/run/libvirt/qemu/web.pid"
+
+
+def pid_in(path):
+    try:
+        with open(path, encoding="ascii") as file:
+            return int(file.read())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def name_of(pid):
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+        return file.read().strip()
+    return None
+
+
+def end(pid):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: pid not in leftovers.processes(), f"the end of process {pid}")
+
+
+def restart_libvirtd(bench, arguments):
+    """It comes back at once, as its service manager would see to."""
+    environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nonexistent", LC_ALL="C")
+    with open("/var/log/libvirt/daemons.log", "ab") as log:
+        daemon = subprocess.Popen(arguments, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                  cwd="/", start_new_session=True)
+    wait_for_socket("/run/libvirt/libvirt-sock", daemon, "libvirtd")
+    bench.t.baseline.processes.add(daemon.pid)
+
+
+def kill(bench, fault, pid):
+    if fault.do != "kill-libvirtd":
+        end(pid)
+        return
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        arguments = [os.fsdecode(word) for word in file.read().split(b"\0") if word]
+    end(pid)
+    restart_libvirtd(bench, arguments)
+
+
+def offspring(process):
+    """The processes that come from the run: guardian, spawner, child processes."""
+    parents = leftovers.parents()
+    own = [pid for pid, parent in parents.items() if parent == process.pid]
+    spawners = [pid for pid in own if name_of(pid) == "vb-spawner"]
+    return {"kill-guardian": [pid for pid in own if name_of(pid) == "vb-guardian"], "kill-spawner": spawners,
+            "kill-child": [pid for pid, parent in parents.items() if parent in spawners]}
+
+
+def find(fault, process):
+    """The victim's pid, or None."""
+    if fault.do == "kill-libvirtd":
+        return pid_in(LIBVIRTD_PID)
+    if fault.do == "kill-qemu":
+        pid = pid_in(QEMU_PID)
+        return pid if pid is not None and name_of(pid) else None
+    return max(offspring(process)[fault.do], default=None)
+
+
+VICTIMS = ("kill-libvirtd", "kill-qemu", "kill-child", "kill-guardian", "kill-spawner")
+
+
+def moments(victim, effects):
+    """The effects at which there is such a process."""
+    def first(start):
+        return next(number for number, label in enumerate(effects, 1) if label.startswith(start))
+
+    last = len(effects) - [label.startswith("sendmsg") for label in reversed(effects)].index(True)
+    if victim in ("kill-child", "kill-spawner"):
+        return range(first("nbd_create"), last)
+    if victim == "kill-qemu" and "virDomainSaveFlags" in effects:
+        return range(2, first("virDomainSaveFlags") + 1)
+    return range(2, last)
+
+
+def strike(bench, fault, words):
+    """Run it, and kill the victim at the effect or so long after. Returns (result, label)."""
+    process, release = bench.hold(fault, words)
+    pid = find(fault, process)
+    if pid is not None and not fault.ms:
+        kill(bench, fault, pid)
+    release()
+    if pid is not None and fault.ms:
+        time.sleep(fault.ms / 1000)   # the moment itself is what is drawn
+        kill(bench, fault, pid)
+    result = bench.finish(process)
+    label = bench.label(fault)
+    note(f"effect {fault.at}: {label}")
+    if pid is None:
+        bench.check(fault)
+        raise Skip(f"at {label} there is nobody to kill")
+    return result, label
+
+
+def point(bench, fault):
+    """A guest whose QEMU is killed is down; in all other cases it is as it was. Either way nothing is left."""
+    bench.prepare()
+    result, label = strike(bench, fault, bench.words())
+    expect(result.status in (0, 1, 3, STRANDED), f"exit status {result.status}: {result.err}")
+    if result.status == STRANDED:
+        bench.t.vb("recover", status=None if fault.do == "kill-qemu" else 0)
+        label += ", recovered"
+    if fault.do in ("kill-guardian", "kill-child"):
+        same(result.status, 0, f"exit status ({result.err.strip()})")
+    # One that was saved and brought back while we waited to kill it runs in another QEMU.
+    if fault.do == "kill-qemu" and find(fault, None) is None:
+        check_qemu_killed(bench, fault)
+    else:
+        bench.check(fault)
+    return label
+
+
+def check_qemu_killed(bench, fault):
+    """Down, as the kill has left it."""
+    wait_until(lambda: look("web")[0].state == "shut off", "libvirt noticing it", 20)
+    now = look("web")[0]
+    if now.definition != bench.before.definition or now.flags != bench.before.flags:
+        raise Failure(f"the guest's definition has changed: {now.definition}")
+    bench.check_nothing_left(bench.t.archive.path)
+    bench.check_archive(bench.t.archive.path, may_be_empty=not bench.replace)
+    bench.bring_up()
+    bench.prepare()
+    if fault.thorough:
+        bench.check(fault)

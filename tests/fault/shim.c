@@ -1,0 +1,628 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Preloaded into virt-backup by tests/fault/run: counts its effects - calls of
+ * libvirt and libnbd, and of the C library where they change something outside the
+ * process - and at a chosen one kills the process, lets the call fail, or waits
+ * for the harness. Only calls that the program itself makes count, not those that
+ * libraries make on its behalf, and only in one process: the control process, or
+ * the guardian, which is known by the name that it takes. A library's function
+ * that the program calls and this file does not know is told by tests/fault/run.
+ *
+ * VB_FAULT_COUNT=FILE  every effect is added to FILE, a line each
+ * VB_FAULT_AT=N        the effect, from 1
+ * VB_FAULT_DO=WHAT     kill-before, kill-after, kill-during, fail or hold
+ * VB_FAULT_MS=N        how long after its beginning kill-during strikes
+ * VB_FAULT_HELD=FIFO   hold writes the effect's name to it...
+ * VB_FAULT_GO=FIFO     ...and waits until the harness opens this one
+ * VB_FAULT_WHO=guardian  all of this happens in the guardian
+ * VB_FAULT_GUARDIAN_AT=N kills the guardian before its n-th effect, beside the above
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libnbd.h>
+#include <libvirt/libvirt-qemu.h>
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <link.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+#define GUARDIAN_NAME "vb-guardian"
+#define LABEL_SIZE 160
+#define MAX_RUNS 64
+
+enum deed { NOTHING, KILL_BEFORE, KILL_AFTER, KILL_DURING, FAIL, HOLD };
+
+static const char *const deeds[] = {
+    [KILL_BEFORE] = "kill-before",
+    [KILL_AFTER] = "kill-after",
+    [KILL_DURING] = "kill-during",
+    [FAIL] = "fail",
+    [HOLD] = "hold",
+};
+
+/* Written once, before main. */
+static struct {
+    pid_t control;
+    bool in_guardian;
+    unsigned long at;
+    unsigned long guardian_at;
+    unsigned long ms;
+    enum deed deed;
+    char *count;
+    char *held;
+    char *go;
+    uintptr_t text_start;
+    uintptr_t text_end;
+} plan;
+
+/* Written under the mutex. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static unsigned long effects;
+static struct {
+    char label[LABEL_SIZE];
+    unsigned long calls;
+} runs[MAX_RUNS];
+static size_t run_count;
+
+static bool is_guardian;
+static __thread bool libvirt_failed;
+static __thread bool libnbd_failed;
+static __thread char libvirt_text[LABEL_SIZE + 32];
+
+/* ---- plan ------------------------------------------------------------------------------ */
+
+static int find_program(struct dl_phdr_info *info, size_t size, void *opaque)
+{
+    (void)size;
+    (void)opaque;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        if (part->p_type != PT_LOAD || !(part->p_flags & PF_X))
+            continue;
+        plan.text_start = info->dlpi_addr + part->p_vaddr;
+        plan.text_end = plan.text_start + part->p_memsz;
+    }
+    return 1; /* the first object is the program */
+}
+
+static char *take(const char *name)
+{
+    const char *value = getenv(name);
+    char *copy = value ? strdup(value) : NULL;
+
+    unsetenv(name);
+    return copy;
+}
+
+static unsigned long take_number(const char *name)
+{
+    char *text = take(name);
+    unsigned long number = text ? strtoul(text, NULL, 10) : 0;
+
+    free(text);
+    return number;
+}
+
+static void __attribute__((constructor)) begin(void)
+{
+    char *what = take("VB_FAULT_DO");
+    char *who = take("VB_FAULT_WHO");
+
+    plan.control = getpid();
+    plan.at = take_number("VB_FAULT_AT");
+    plan.ms = take_number("VB_FAULT_MS");
+    plan.guardian_at = take_number("VB_FAULT_GUARDIAN_AT");
+    plan.count = take("VB_FAULT_COUNT");
+    plan.held = take("VB_FAULT_HELD");
+    plan.go = take("VB_FAULT_GO");
+    plan.in_guardian = who && strcmp(who, "guardian") == 0;
+    for (size_t i = 1; what && i < sizeof(deeds) / sizeof(*deeds); i++)
+        if (strcmp(what, deeds[i]) == 0)
+            plan.deed = (enum deed)i;
+    if (what && plan.deed == NOTHING) {
+        fprintf(stderr, "fault shim: VB_FAULT_DO=%s\n", what);
+        _exit(125);
+    }
+    free(what);
+    free(who);
+    /* Programs that this one runs are to be themselves. */
+    unsetenv("LD_PRELOAD");
+    dl_iterate_phdr(find_program, NULL);
+}
+
+/* ---- deeds ----------------------------------------------------------------------------- */
+
+static void *next_of(const char *name)
+{
+    void *next = dlsym(RTLD_NEXT, name);
+
+    if (!next) {
+        fprintf(stderr, "fault shim: no %s\n", name);
+        _exit(125);
+    }
+    return next;
+}
+
+static void append(const char *path, const char *label)
+{
+    char line[LABEL_SIZE + 1];
+    int len = snprintf(line, sizeof(line), "%s\n", label);
+    long fd = syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return;
+    (void)!syscall(SYS_write, fd, line, (size_t)len);
+    syscall(SYS_close, fd);
+}
+
+static void __attribute__((noreturn)) die(void)
+{
+    for (;;)
+        syscall(SYS_kill, getpid(), SIGKILL);
+}
+
+static void hold(const char *label)
+{
+    append(plan.held, label);
+    long fd = syscall(SYS_openat, AT_FDCWD, plan.go, O_RDONLY | O_CLOEXEC, 0);
+    if (fd >= 0)
+        syscall(SYS_close, fd);
+}
+
+static void die_soon(void)
+{
+    timer_t timer;
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
+    struct itimerspec when = {.it_value = {.tv_sec = (time_t)(plan.ms / 1000),
+                                           .tv_nsec = (long)(plan.ms % 1000) * 1000000 + 1000}};
+
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0 ||
+        timer_settime(timer, 0, &when, NULL) < 0)
+        die();
+}
+
+/* ---- counting ---------------------------------------------------------------------------- */
+
+static bool is_power_of_two(unsigned long n)
+{
+    return (n & (n - 1)) == 0;
+}
+
+/* Of calls that come in great numbers the 1st, 2nd, 4th, 8th... since the last
+ * other effect are points of their own. */
+static bool counts_in_run(const char *label)
+{
+    for (size_t i = 0; i < run_count; i++)
+        if (strcmp(runs[i].label, label) == 0)
+            return is_power_of_two(++runs[i].calls);
+    if (run_count < MAX_RUNS) {
+        runs[run_count].calls = 1;
+        strcpy(runs[run_count++].label, label);
+    }
+    return true;
+}
+
+static void set_label(char *label, const char *name, const char *detail)
+{
+    const char *slash = detail ? strrchr(detail, '/') : NULL;
+
+    snprintf(label, LABEL_SIZE, "%s%s%s", name, detail ? " " : "",
+             slash && slash[1] ? slash + 1
+             : detail          ? detail
+                               : "");
+}
+
+/* Called at the beginning of each effect; does what is to be done before it. */
+static enum deed meet(const char *name, const char *detail, bool many, const void *caller)
+{
+    char label[LABEL_SIZE];
+    pid_t pid = getpid();
+    bool mine = pid == plan.control ? !plan.in_guardian : is_guardian;
+    enum deed deed = NOTHING;
+
+    libvirt_failed = libnbd_failed = false;
+    if (!mine || (uintptr_t)caller < plan.text_start || (uintptr_t)caller >= plan.text_end)
+        return NOTHING;
+    set_label(label, name, detail);
+    pthread_mutex_lock(&mutex);
+    if (!many)
+        run_count = 0;
+    if (!many || counts_in_run(label)) {
+        effects++;
+        if (plan.count && is_guardian == plan.in_guardian)
+            append(plan.count, label);
+        if (is_guardian && effects == plan.guardian_at)
+            deed = KILL_BEFORE;
+        if (effects == plan.at && is_guardian == plan.in_guardian)
+            deed = plan.deed;
+    }
+    pthread_mutex_unlock(&mutex);
+    if (deed == KILL_BEFORE)
+        die();
+    if (deed == KILL_DURING)
+        die_soon();
+    if (deed == HOLD)
+        hold(label);
+    return deed;
+}
+
+static void settle(enum deed deed)
+{
+    /* After a fork there are two of us. */
+    if (deed == KILL_AFTER && (getpid() == plan.control || is_guardian))
+        die();
+}
+
+/* ---- wrappers --------------------------------------------------------------------------------- */
+
+#define CALLER __builtin_return_address(0)
+#define WRAP(TYPE, NAME, PARAMETERS, ARGUMENTS, DETAIL, MANY, ON_FAIL)                             \
+    TYPE NAME PARAMETERS                                                                           \
+    {                                                                                              \
+        static TYPE(*next) PARAMETERS;                                                             \
+        enum deed deed = meet(#NAME, DETAIL, MANY, CALLER);                                        \
+        if (deed == FAIL) {                                                                        \
+            ON_FAIL;                                                                               \
+        }                                                                                          \
+        if (!next)                                                                                 \
+            *(void **)&next = next_of(#NAME);                                                      \
+        TYPE result = next ARGUMENTS;                                                              \
+        settle(deed);                                                                              \
+        return result;                                                                             \
+    }
+#define FAIL_ERRNO(VALUE, ERRNO)                                                                   \
+    errno = (ERRNO);                                                                               \
+    return (VALUE)
+#define FAIL_LIBVIRT(NAME, VALUE)                                                                  \
+    snprintf(libvirt_text, sizeof(libvirt_text), "injected failure of %s", NAME);                  \
+    libvirt_failed = true;                                                                         \
+    return (VALUE)
+#define FAIL_LIBNBD(VALUE)                                                                         \
+    libnbd_failed = true;                                                                          \
+    return (VALUE)
+#define VIR(TYPE, NAME, PARAMETERS, ARGUMENTS, FAILURE)                                            \
+    WRAP(TYPE, NAME, PARAMETERS, ARGUMENTS, NULL, false, FAIL_LIBVIRT(#NAME, FAILURE))
+/* Asked for again and again, until something has come about. */
+#define VIR_POLLED(TYPE, NAME, PARAMETERS, ARGUMENTS, FAILURE)                                     \
+    WRAP(TYPE, NAME, PARAMETERS, ARGUMENTS, NULL, true, FAIL_LIBVIRT(#NAME, FAILURE))
+#define NBD(TYPE, NAME, PARAMETERS, ARGUMENTS, MANY, FAILURE)                                      \
+    WRAP(TYPE, NAME, PARAMETERS, ARGUMENTS, NULL, MANY, FAIL_LIBNBD(FAILURE))
+
+/* ---- libvirt: connection ------------------------------------------------------------------------ */
+
+VIR(virConnectPtr, virConnectOpen, (const char *name), (name), NULL)
+VIR(char *, virConnectGetHostname, (virConnectPtr c), (c), NULL)
+VIR(int, virConnectGetLibVersion, (virConnectPtr c, unsigned long *v), (c, v), -1)
+VIR(int, virConnectGetVersion, (virConnectPtr c, unsigned long *v), (c, v), -1)
+VIR(char *, virConnectGetDomainCapabilities,
+    (virConnectPtr c, const char *e, const char *a, const char *m, const char *v, unsigned int f),
+    (c, e, a, m, v, f), NULL)
+VIR(int, virConnectListAllDomains, (virConnectPtr c, virDomainPtr **d, unsigned int f), (c, d, f),
+    -1)
+VIR(int, virConnectSetKeepAlive, (virConnectPtr c, int i, unsigned int n), (c, i, n), -1)
+VIR_POLLED(int, virConnectIsAlive, (virConnectPtr c), (c), -1)
+VIR(int, virConnectRegisterCloseCallback,
+    (virConnectPtr c, virConnectCloseFunc f, void *o, virFreeCallback r), (c, f, o, r), -1)
+VIR(int, virConnectUnregisterCloseCallback, (virConnectPtr c, virConnectCloseFunc f), (c, f), -1)
+VIR(int, virConnectDomainEventRegisterAny,
+    (virConnectPtr c, virDomainPtr d, int e, virConnectDomainEventGenericCallback f, void *o,
+     virFreeCallback r),
+    (c, d, e, f, o, r), -1)
+VIR(int, virConnectDomainEventDeregisterAny, (virConnectPtr c, int i), (c, i), -1)
+VIR(int, virConnectDomainQemuMonitorEventRegister,
+    (virConnectPtr c, virDomainPtr d, const char *e, virConnectDomainQemuMonitorEventCallback f,
+     void *o, virFreeCallback r, unsigned int g),
+    (c, d, e, f, o, r, g), -1)
+VIR(int, virConnectDomainQemuMonitorEventDeregister, (virConnectPtr c, int i), (c, i), -1)
+
+/* ---- libvirt: guests ------------------------------------------------------------------------------- */
+
+VIR(virDomainPtr, virDomainLookupByName, (virConnectPtr c, const char *n), (c, n), NULL)
+VIR(virDomainPtr, virDomainLookupByUUIDString, (virConnectPtr c, const char *u), (c, u), NULL)
+VIR_POLLED(int, virDomainGetState, (virDomainPtr d, int *s, int *r, unsigned int f), (d, s, r, f),
+           -1)
+VIR(int, virDomainIsActive, (virDomainPtr d), (d), -1)
+VIR(int, virDomainIsPersistent, (virDomainPtr d), (d), -1)
+VIR(int, virDomainHasManagedSaveImage, (virDomainPtr d, unsigned int f), (d, f), -1)
+VIR(char *, virDomainManagedSaveGetXMLDesc, (virDomainPtr d, unsigned int f), (d, f), NULL)
+VIR(int, virDomainManagedSaveRemove, (virDomainPtr d, unsigned int f), (d, f), -1)
+VIR(int, virDomainGetAutostart, (virDomainPtr d, int *a), (d, a), -1)
+VIR(int, virDomainSetAutostart, (virDomainPtr d, int a), (d, a), -1)
+VIR(char *, virDomainGetXMLDesc, (virDomainPtr d, unsigned int f), (d, f), NULL)
+VIR(int, virDomainGetTime, (virDomainPtr d, long long *s, unsigned int *n, unsigned int f),
+    (d, s, n, f), -1)
+VIR(virDomainPtr, virDomainDefineXMLFlags, (virConnectPtr c, const char *x, unsigned int f),
+    (c, x, f), NULL)
+VIR(int, virDomainUndefineFlags, (virDomainPtr d, unsigned int f), (d, f), -1)
+VIR(virDomainPtr, virDomainCreateXML, (virConnectPtr c, const char *x, unsigned int f), (c, x, f),
+    NULL)
+VIR(int, virDomainCreateWithFlags, (virDomainPtr d, unsigned int f), (d, f), -1)
+VIR(int, virDomainDestroy, (virDomainPtr d), (d), -1)
+VIR(int, virDomainDestroyFlags, (virDomainPtr d, unsigned int f), (d, f), -1)
+VIR(int, virDomainSuspend, (virDomainPtr d), (d), -1)
+VIR(int, virDomainResume, (virDomainPtr d), (d), -1)
+VIR(int, virDomainSaveFlags, (virDomainPtr d, const char *t, const char *x, unsigned int f),
+    (d, t, x, f), -1)
+VIR(char *, virDomainSaveImageGetXMLDesc, (virConnectPtr c, const char *p, unsigned int f),
+    (c, p, f), NULL)
+VIR(int, virDomainRestoreFlags, (virConnectPtr c, const char *p, const char *x, unsigned int f),
+    (c, p, x, f), -1)
+VIR(virDomainSnapshotPtr, virDomainSnapshotCreateXML,
+    (virDomainPtr d, const char *x, unsigned int f), (d, x, f), NULL)
+VIR(int, virDomainBackupBegin, (virDomainPtr d, const char *x, const char *p, unsigned int f),
+    (d, x, p, f), -1)
+VIR(char *, virDomainBackupGetXMLDesc, (virDomainPtr d, unsigned int f), (d, f), NULL)
+VIR_POLLED(int, virDomainGetJobStats,
+           (virDomainPtr d, int *t, virTypedParameterPtr *p, int *n, unsigned int f),
+           (d, t, p, n, f), -1)
+VIR_POLLED(int, virDomainGetJobInfo, (virDomainPtr d, virDomainJobInfoPtr i), (d, i), -1)
+VIR(int, virDomainAbortJob, (virDomainPtr d), (d), -1)
+VIR(int, virDomainAgentSetResponseTimeout, (virDomainPtr d, int t, unsigned int f), (d, t, f), -1)
+VIR(int, virDomainFSFreeze, (virDomainPtr d, const char **m, unsigned int n, unsigned int f),
+    (d, m, n, f), -1)
+VIR(int, virDomainFSThaw, (virDomainPtr d, const char **m, unsigned int n, unsigned int f),
+    (d, m, n, f), -1)
+VIR(int, virDomainQemuMonitorCommand, (virDomainPtr d, const char *k, char **r, unsigned int f),
+    (d, k, r, f), -1)
+
+/* ---- libvirt: what a guest refers to ------------------------------------------------------------------ */
+
+VIR(virNetworkPtr, virNetworkLookupByName, (virConnectPtr c, const char *n), (c, n), NULL)
+VIR(virNWFilterPtr, virNWFilterLookupByName, (virConnectPtr c, const char *n), (c, n), NULL)
+VIR(virSecretPtr, virSecretLookupByUUIDString, (virConnectPtr c, const char *u), (c, u), NULL)
+VIR(virSecretPtr, virSecretLookupByUsage, (virConnectPtr c, int t, const char *u), (c, t, u), NULL)
+VIR(virStoragePoolPtr, virStoragePoolLookupByName, (virConnectPtr c, const char *n), (c, n), NULL)
+VIR(int, virStoragePoolIsActive, (virStoragePoolPtr p), (p), -1)
+VIR(int, virStoragePoolRefresh, (virStoragePoolPtr p, unsigned int f), (p, f), -1)
+VIR(virStorageVolPtr, virStorageVolLookupByName, (virStoragePoolPtr p, const char *n), (p, n), NULL)
+VIR(int, virStorageVolGetInfo, (virStorageVolPtr v, virStorageVolInfoPtr i), (v, i), -1)
+VIR(char *, virStorageVolGetPath, (virStorageVolPtr v), (v), NULL)
+VIR(char *, virStorageVolGetXMLDesc, (virStorageVolPtr v, unsigned int f), (v, f), NULL)
+
+/* ---- libvirt: the error of a call that we let fail ------------------------------------------------------- */
+
+virErrorPtr virGetLastError(void)
+{
+    static virErrorPtr (*next)(void);
+    static __thread virError injected;
+
+    if (libvirt_failed) {
+        injected = (virError){
+            .code = VIR_ERR_OPERATION_FAILED,
+            .domain = VIR_FROM_QEMU,
+            .message = libvirt_text,
+            .level = VIR_ERR_ERROR,
+        };
+        return &injected;
+    }
+    if (!next)
+        *(void **)&next = next_of("virGetLastError");
+    return next();
+}
+
+const char *virGetLastErrorMessage(void)
+{
+    static const char *(*next)(void);
+
+    if (libvirt_failed)
+        return libvirt_text;
+    if (!next)
+        *(void **)&next = next_of("virGetLastErrorMessage");
+    return next();
+}
+
+/* ---- libnbd ------------------------------------------------------------------------------------------------ */
+
+NBD(struct nbd_handle *, nbd_create, (void), (), false, NULL)
+NBD(int, nbd_add_meta_context, (struct nbd_handle * h, const char *n), (h, n), false, -1)
+NBD(int, nbd_set_export_name, (struct nbd_handle * h, const char *n), (h, n), false, -1)
+NBD(int, nbd_aio_connect_socket, (struct nbd_handle * h, int s), (h, s), false, -1)
+NBD(int, nbd_aio_notify_read, (struct nbd_handle * h), (h), true, -1)
+NBD(int, nbd_aio_notify_write, (struct nbd_handle * h), (h), true, -1)
+NBD(int64_t, nbd_aio_pread,
+    (struct nbd_handle * h, void *b, size_t n, uint64_t o, nbd_completion_callback c, uint32_t f),
+    (h, b, n, o, c, f), true, -1)
+NBD(int64_t, nbd_aio_pwrite,
+    (struct nbd_handle * h, const void *b, size_t n, uint64_t o, nbd_completion_callback c,
+     uint32_t f),
+    (h, b, n, o, c, f), true, -1)
+NBD(int64_t, nbd_aio_block_status,
+    (struct nbd_handle * h, uint64_t n, uint64_t o, nbd_extent_callback e,
+     nbd_completion_callback c, uint32_t f),
+    (h, n, o, e, c, f), true, -1)
+NBD(int64_t, nbd_aio_flush, (struct nbd_handle * h, nbd_completion_callback c, uint32_t f),
+    (h, c, f), false, -1)
+NBD(int, nbd_shutdown, (struct nbd_handle * h, uint32_t f), (h, f), false, -1)
+
+void nbd_close(struct nbd_handle *h)
+{
+    static void (*next)(struct nbd_handle *);
+    enum deed deed = h ? meet("nbd_close", NULL, false, CALLER) : NOTHING;
+
+    if (!next)
+        *(void **)&next = next_of("nbd_close");
+    next(h);
+    settle(deed);
+}
+
+const char *nbd_get_error(void)
+{
+    static const char *(*next)(void);
+
+    if (libnbd_failed)
+        return "injected failure";
+    if (!next)
+        *(void **)&next = next_of("nbd_get_error");
+    return next();
+}
+
+/* ---- files ---------------------------------------------------------------------------------------------------- */
+
+#define FILE_CALL(NAME, PARAMETERS, ARGUMENTS, DETAIL, ERRNO)                                      \
+    WRAP(int, NAME, PARAMETERS, ARGUMENTS, DETAIL, false, FAIL_ERRNO(-1, ERRNO))
+
+/* What a descriptor leads to, for the label; NULL where it is nothing that lasts. */
+static const char *file_of(int fd, char *text, size_t size)
+{
+    char link[64];
+    struct stat st;
+    int failed = errno;
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    bool lasts = fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
+    ssize_t len = lasts ? readlink(link, text, size - 1) : -1;
+    errno = failed;
+    if (len < 0)
+        return NULL;
+    text[len] = '\0';
+    return strncmp(text, "/memfd:", 7) == 0 ? NULL : text;
+}
+
+static int open_next(const char *name, int dir, const char *path, int flags, mode_t mode,
+                     const void *caller)
+{
+    static int (*next)(int, const char *, int, ...);
+    enum deed deed = flags & O_CREAT ? meet(name, path, false, caller) : NOTHING;
+
+    if (deed == FAIL) {
+        FAIL_ERRNO(-1, ENOSPC);
+    }
+    if (!next)
+        *(void **)&next = next_of("openat64");
+    int fd = next(dir, path, flags, mode);
+    settle(deed);
+    return fd;
+}
+
+static mode_t mode_of(int flags, va_list args)
+{
+    return flags & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;
+}
+
+int open64(const char *path, int flags, ...)
+{
+    va_list args;
+
+    va_start(args, flags);
+    mode_t mode = mode_of(flags, args);
+    va_end(args);
+    return open_next("open", AT_FDCWD, path, flags, mode, CALLER);
+}
+
+int openat64(int dir, const char *path, int flags, ...)
+{
+    va_list args;
+
+    va_start(args, flags);
+    mode_t mode = mode_of(flags, args);
+    va_end(args);
+    return open_next("openat", dir, path, flags, mode, CALLER);
+}
+
+FILE_CALL(mkdir, (const char *p, mode_t m), (p, m), p, ENOSPC)
+FILE_CALL(rmdir, (const char *p), (p), p, EIO)
+FILE_CALL(unlink, (const char *p), (p), p, EIO)
+FILE_CALL(unlinkat, (int d, const char *p, int f), (d, p, f), p, EIO)
+FILE_CALL(rename, (const char *p, const char *q), (p, q), q, EIO)
+FILE_CALL(renameat, (int d, const char *p, int e, const char *q), (d, p, e, q), q, EIO)
+FILE_CALL(renameat2, (int d, const char *p, int e, const char *q, unsigned int f), (d, p, e, q, f),
+          q, EIO)
+FILE_CALL(linkat, (int d, const char *p, int e, const char *q, int f), (d, p, e, q, f), q, EIO)
+FILE_CALL(chmod, (const char *p, mode_t m), (p, m), p, EPERM)
+FILE_CALL(fchmod, (int d, mode_t m), (d, m), NULL, EPERM)
+FILE_CALL(fchown, (int d, uid_t u, gid_t g), (d, u, g), NULL, EPERM)
+FILE_CALL(fsetxattr, (int d, const char *n, const void *v, size_t s, int f), (d, n, v, s, f), n,
+          ENOSPC)
+FILE_CALL(fsync, (int d), (d), file_of(d, (char[512]){0}, 512), EIO)
+FILE_CALL(ftruncate64, (int d, off64_t s), (d, s), file_of(d, (char[512]){0}, 512), ENOSPC)
+FILE_CALL(fallocate64, (int d, int m, off64_t o, off64_t s), (d, m, o, s), NULL, ENOSPC)
+FILE_CALL(flock, (int d, int o), (d, o), NULL, EIO)
+
+/* Pipes, eventfds and standard output are no lasting effects. */
+static enum deed meet_write(const char *name, int fd, const void *caller)
+{
+    char text[512];
+    const char *file = file_of(fd, text, sizeof(text));
+
+    return file ? meet(name, file, true, caller) : NOTHING;
+}
+
+ssize_t write(int fd, const void *data, size_t len)
+{
+    static ssize_t (*next)(int, const void *, size_t);
+    enum deed deed = meet_write("write", fd, CALLER);
+
+    if (deed == FAIL) {
+        FAIL_ERRNO(-1, ENOSPC);
+    }
+    if (!next)
+        *(void **)&next = next_of("write");
+    ssize_t result = next(fd, data, len);
+    settle(deed);
+    return result;
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t len, off64_t offset)
+{
+    static ssize_t (*next)(int, const void *, size_t, off64_t);
+    enum deed deed = meet_write("pwrite", fd, CALLER);
+
+    if (deed == FAIL) {
+        FAIL_ERRNO(-1, ENOSPC);
+    }
+    if (!next)
+        *(void **)&next = next_of("pwrite64");
+    ssize_t result = next(fd, data, len, offset);
+    settle(deed);
+    return result;
+}
+
+/* ---- processes and their sockets -------------------------------------------------------------------------------- */
+
+WRAP(ssize_t, send, (int s, const void *d, size_t n, int f), (s, d, n, f), NULL, true,
+     FAIL_ERRNO(-1, ENOBUFS))
+WRAP(ssize_t, sendmsg, (int s, const struct msghdr *m, int f), (s, m, f), NULL, true,
+     FAIL_ERRNO(-1, ENOBUFS))
+FILE_CALL(connect, (int s, const struct sockaddr *a, socklen_t n), (s, a, n), NULL, ECONNREFUSED)
+FILE_CALL(bind, (int s, const struct sockaddr *a, socklen_t n), (s, a, n), NULL, ENOSPC)
+FILE_CALL(kill, (pid_t p, int n), (p, n), NULL, EPERM)
+WRAP(pid_t, fork, (void), (), NULL, false, FAIL_ERRNO(-1, EAGAIN))
+WRAP(int, pthread_create, (pthread_t * t, const pthread_attr_t *a, void *(*f)(void *), void *o),
+     (t, a, f, o), NULL, false, return EAGAIN)
+
+/* The guardian takes its name first of all. */
+int prctl(int option, ...)
+{
+    static int (*next)(int, ...);
+    unsigned long a[4];
+    va_list args;
+
+    va_start(args, option);
+    for (size_t i = 0; i < 4; i++)
+        a[i] = va_arg(args, unsigned long);
+    va_end(args);
+    if (option == PR_SET_NAME && getpid() != plan.control &&
+        strcmp((const char *)(uintptr_t)a[0], GUARDIAN_NAME) == 0) {
+        is_guardian = true;
+        effects = run_count = 0;
+    }
+    if (!next)
+        *(void **)&next = next_of("prctl");
+    return next(option, a[0], a[1], a[2], a[3]);
+}

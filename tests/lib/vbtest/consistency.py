@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Backup, destroy, restore, over and over, of a guest that writes to two disks all the time and judges itself."""
+
+import os
+import shutil
+
+from vbtest import linux
+from vbtest.archive import Manifest
+from vbtest.command import Failure, Skip, expect, run, same, virsh
+from vbtest.disks import MIB, Disk
+
+
+def live_is_trusted():
+    """QEMU before 9 forgets changes of memory in a live copy, where it emulates the processor."""
+    version = virsh("version").out
+    line = next((line for line in version.splitlines() if line.startswith("Running hypervisor")), "")
+    return int(line.split()[-1].split(".")[0]) >= 9 if line else False
+
+
+class Bench:
+    """One guest with the verifier, which lives from round to round; only its disks move."""
+
+    def __init__(self, t, mode):
+        if mode == "live" and not live_is_trusted():
+            raise Skip("QEMU before 9 corrupts live memory images of guests that it emulates and that are busy")
+        self.t, self.mode, self.round = t, mode, 0
+        disks = [self._disk("vda", "qcow2"), self._disk("vdb", "raw")]
+        self.guest = linux.linux_guest(t, "web", *disks, asked="verifier", memory_mib=96)
+        self.guest.define().start()
+        self.verifier = linux.Verifier(self.guest)
+        self.token = self.verifier.wait_for_sweeps(1, 120)[0]
+
+    def _disk(self, target, format_name, size=24 * MIB):
+        """The guest's blocks, and behind them enough to be read for a while."""
+        raw, path = self.t.path(f"{target}.content"), self.t.path(f"{target}.{format_name}")
+        with open(raw, "wb") as file:
+            file.write(bytes(4 * MIB))
+            file.write(self.t.rng.randbytes(size - 4 * MIB))
+        if format_name == "raw":
+            os.rename(raw, path)
+        else:
+            run("qemu-img", "convert", "-f", "raw", "-O", format_name, raw, path)
+            os.unlink(raw)
+        os.chmod(path, 0o666)
+        return Disk(path, format_name, target)
+
+    def _backup(self, archive):
+        words = self.t.rng.choice(((), ("--compression", "zstd:1")))
+        self.verifier.set_mark()
+        self.t.backup(self.guest, "--guest-memory", self.mode, *words, to=archive)
+        # What it writes after its instant must not be in the backup.
+        self.verifier.wait_for_writes(200)
+        self.verifier.check(self.token)
+
+    def _take_away(self):
+        self.guest.destroy()
+        self.guest.undefine()
+        self.verifier.set_mark()
+
+    def go_round(self):
+        """One round. Returns how many blocks the restored guest has compared, and how many were not right."""
+        t, self.round = self.t, self.round + 1
+        archive, restored = t.path(f"archive-{self.round}"), t.path(f"restored-{self.round}")
+        self._backup(archive)
+        same(manifest_in(archive).consistency(), self.mode, "recorded consistency")
+        self._take_away()
+        t.restore("--allow-autorun", source=archive, to=restored)
+        good, bad = self.verifier.check(self.token)
+        downtime = manifest_in(archive).downtime_ms()
+        shutil.rmtree(archive)
+        shutil.rmtree(t.path(f"restored-{self.round - 1}"), ignore_errors=True)
+        return good, bad, downtime
+
+    def mix(self):
+        """The negative control: the memory of one backup with the disks of the next. Returns what is found bad."""
+        t = self.t
+        first, second = t.path("first"), t.path("second")
+        self._backup(first)
+        self._backup(second)
+        self._take_away()
+        t.restore("--disks", "vda,vdb", source=second, to=t.path("others"))
+        t.restore(source=first, to=t.path("mixed"))
+        for disk in self.guest.disks:
+            name = os.path.basename(disk.path)
+            with open(t.path("others", name), "rb") as source, open(t.path("mixed", name), "r+b") as target:
+                target.truncate()
+                shutil.copyfileobj(source, target)
+        virsh("restore", t.path("mixed", "web.sav"), "--running")
+        self.verifier.wait_for_sweeps(1)
+        bad = self.verifier.reports()[-1][4]
+        expect(bad and self.verifier.complaints(), "disks of another instant than the memory were not noticed")
+        found = {word for line in self.verifier.complaints() for word in line.split() if word.startswith("/dev/")}
+        if not found <= {"/dev/vda:", "/dev/vdb:"}:
+            raise Failure(f"it complains of something else: {self.verifier.complaints()[:1]}")
+        return bad
+
+
+def manifest_in(archive):
+    return Manifest(os.path.join(archive, "web.xml"))
