@@ -153,13 +153,28 @@ def test_destination_that_is_a_file(t):
 
 
 def test_destination_inside_a_source(t):
-    """The archive would lie on the very disk that is backed up, or be one of its files."""
+    """The archive would lie in the file system on the very disk that is backed up."""
+    path = t.path("vda.raw")
+    with open(path, "wb") as file:
+        file.truncate(16 * MIB)
+    run("mke2fs", "-q", "-F", "-t", "ext4", path)
+    inside = t.make_dir("inside")
+    run("mount", "-o", "loop", path, inside)
+    t.undo.callback(run, "umount", "--lazy", inside, status=None)
+    guest = t.guest("web", Disk(path, "raw")).define()
+    for place in (inside, os.path.join(inside, "new")):
+        t.refused(*t.backup_line(guest, to=place), says=["guest 'web'", "vda", inside])
+    same(os.listdir(inside), ["lost+found"], "files in the destination")
+
+
+def test_destination_that_holds_a_source(t):
+    """The disk has the name that its stored image would get."""
     directory = t.make_dir("images")
     disk = t.disk("vda", "raw", name="images/web-vda.raw", size=MIB)
     guest = t.guest("web", disk).define()
     with open(disk.path, "rb") as file:
         before = file.read()
-    t.refused(*t.backup_line(guest, to=directory), says=["guest 'web'", "vda", directory])
+    t.refused(*t.backup_line(guest, to=directory), says=["guest 'web'", directory])
     with open(disk.path, "rb") as file:
         expect(file.read() == before, "the disk was written to")
     same(os.listdir(directory), ["web-vda.raw"], "files beside the disk")
