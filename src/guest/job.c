@@ -23,6 +23,12 @@ int job_read(virDomainPtr domain, struct job *ret, struct err *err)
 
     if (virDomainGetJobStats(domain, &job.type, &params, &count, 0) < 0) {
         int code = libvirt_error_code();
+        /* A backup job that is only being begun has no data yet: an internal error. */
+        if (code == VIR_ERR_INTERNAL_ERROR) {
+            job.type = VIR_DOMAIN_JOB_UNBOUNDED;
+            *ret = job;
+            return 0;
+        }
         if (code != VIR_ERR_OPERATION_INVALID && code != VIR_ERR_NO_SUPPORT)
             return libvirt_error(err, "cannot see what works on the guest");
         *ret = job;

@@ -19,11 +19,27 @@
 #include "ops/undo.h"
 
 #define DEATH_POLL_MS 2
+#define UNDO_TRIES 3
+#define UNDO_PAUSE_MS 1000
 
 struct guardian {
     pid_t pid;
     int sock; /* its closing tells the guardian that we are gone */
 };
+
+/* What is in the way may pass; the guest needs us now. */
+static int undo_one(int state, const char *uuid, struct err *err)
+{
+    for (unsigned i = 1;; i++) {
+        CLEANUP_ERR struct err undo_err = ERR_INIT;
+        bool busy = false;
+        if (undo_recorded(state, uuid, NULL, &busy, &undo_err) == 0)
+            return 0;
+        if (i == UNDO_TRIES)
+            return err_move(err, &undo_err);
+        poll(NULL, 0, UNDO_PAUSE_MS);
+    }
+}
 
 /* Undoes what process `run` has left. The messages go where the run's went. */
 static int undo_after(pid_t run)
@@ -40,12 +56,11 @@ static int undo_after(pid_t run)
     }
     for (size_t i = 0; i < count; i++) {
         CLEANUP_INTENT struct intent intent = {0};
-        bool busy = false;
         if (intent_read(state, uuids[i], &intent, NULL) < 0 || intent.pid != run ||
             intent_owner_lives(&intent))
             continue;
         log_warn("guest '%s': its backup was ended from outside; putting it back", intent.name);
-        if (undo_recorded(state, uuids[i], NULL, &busy, &err) < 0) {
+        if (undo_one(state, uuids[i], &err) < 0) {
             log_warn("%s", err.text);
             status = 1;
         }

@@ -36,14 +36,22 @@ void restore_forget_file(struct restore_job *job, const struct err *err)
 int restore_complete(struct restore_job *job, struct err *err)
 {
     struct intent *intent = &job->intent;
+    size_t file_count = intent->file_count;
+    char *defined = TAKE_PTR(intent->defined);
 
-    for (size_t i = 0; i < intent->file_count; i++)
-        free(intent->files[i]);
     intent->file_count = 0;
-    free(intent->defined);
-    intent->defined = NULL;
-    return intent->resumed ? restore_note(job, err)
-                           : intent_remove(job->run->state_fd, intent->uuid, err);
+    if ((intent->resumed ? restore_note(job, err)
+                         : intent_remove(job->run->state_fd, intent->uuid, err)) < 0) {
+        /* Not decided: all of it is undone. */
+        intent->file_count = file_count;
+        intent->defined = defined;
+        free(TAKE_PTR(intent->resumed));
+        return -1;
+    }
+    for (size_t i = 0; i < file_count; i++)
+        free(intent->files[i]);
+    free(defined);
+    return 0;
 }
 
 /* ---- room ------------------------------------------------------------------------------- */

@@ -41,17 +41,26 @@ static void remove_scratch(struct intent *intent)
         (void)unlink(intent->scratch[i]);
 }
 
-/* Only an image that libvirt has finished resumes the guest. */
-static bool image_is_whole(const char *path)
+/* Only an image that libvirt has finished resumes the guest. *ret_useless: it never
+ * was, and will not be. */
+static bool image_is_whole(const char *path, bool *ret_useless, struct err *err)
 {
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP_ERR struct err sav_err = ERR_INIT;
     CLEANUP_SAV struct sav sav = {0};
     struct stat st;
 
-    if (fd < 0 || fstat(fd, &st) < 0)
+    *ret_useless = fd < 0 && errno == ENOENT;
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        err_set_errno(err, errno, "its memory image %s cannot be opened", path);
         return false;
-    return sav_read(fd, (uint64_t)st.st_size, &sav, &err) == 0 || err.kind == ERR_UNSUPPORTED;
+    }
+    if (sav_read(fd, (uint64_t)st.st_size, &sav, &sav_err) == 0 || sav_err.kind == ERR_UNSUPPORTED)
+        return true;
+    *ret_useless = sav_err.kind == ERR_CORRUPT;
+    err_move(err, &sav_err);
+    err_prefix(err, "its memory image %s", path);
+    return false;
 }
 
 /* The image under a name that no clean-up takes for a left-over. */
@@ -90,6 +99,8 @@ static int strand(struct intent *intent, struct err *err)
 static int bring_back(struct hypervisor *hypervisor, struct intent *intent, struct guest *guest,
                       const struct guest_status *status, struct err *err)
 {
+    bool useless = false;
+
     if (guest && status->state != GUEST_SHUT_OFF) {
         if (!status->booted)
             return 0; /* the save was given up, or the guest is resumed already */
@@ -98,11 +109,15 @@ static int bring_back(struct hypervisor *hypervisor, struct intent *intent, stru
                 status->state_text);
         return strand(intent, err);
     }
-    if (!image_is_whole(intent->memory))
-        return err_set(err, ERR_IO,
-                       "could not be put back into its former state: it is down, and its memory "
-                       "image %s is not whole; start it anew with `virsh start`",
-                       intent->memory);
+    if (!image_is_whole(intent->memory, &useless, err)) {
+        err_prefix(err, "could not be put back into its former state: it has ended");
+        if (!useless)
+            return -1;
+        /* It ended before its memory was saved: nothing can be undone any more. */
+        remove_file(&intent->memory);
+        intent->saved = false;
+        return err_append(err, "start it anew with `virsh start`");
+    }
     if (guest_restore(hypervisor, intent->memory, intent->live_xml, intent->was_running, err) < 0)
         return hypervisor_alive(hypervisor) ? strand(intent, err) : -1;
     return 0;

@@ -20,15 +20,10 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libnbd.h>
-#include <libvirt/libvirt-qemu.h>
-#include <libvirt/libvirt.h>
-#include <libvirt/virterror.h>
 #include <link.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,11 +37,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GUARDIAN_NAME "vb-guardian"
-#define LABEL_SIZE 160
-#define MAX_RUNS 64
+#include "shim.h"
 
-enum deed { NOTHING, KILL_BEFORE, KILL_AFTER, KILL_DURING, FAIL, HOLD };
+#define GUARDIAN_NAME "vb-guardian"
+#define MAX_RUNS 64
 
 static const char *const deeds[] = {
     [KILL_BEFORE] = "kill-before",
@@ -81,9 +75,8 @@ static struct {
 static size_t run_count;
 
 static bool is_guardian;
-static __thread bool libvirt_failed;
-static __thread bool libnbd_failed;
-static __thread char libvirt_text[LABEL_SIZE + 32];
+__thread bool shim_libvirt_failed;
+__thread bool shim_libnbd_failed;
 
 /* ---- plan ------------------------------------------------------------------------------ */
 
@@ -148,7 +141,7 @@ static void __attribute__((constructor)) begin(void)
 
 /* ---- deeds ----------------------------------------------------------------------------- */
 
-static void *next_of(const char *name)
+void *shim_next(const char *name)
 {
     void *next = dlsym(RTLD_NEXT, name);
 
@@ -213,7 +206,7 @@ static bool counts_in_run(const char *label)
             return is_power_of_two(++runs[i].calls);
     if (run_count < MAX_RUNS) {
         runs[run_count].calls = 1;
-        strcpy(runs[run_count++].label, label);
+        snprintf(runs[run_count++].label, LABEL_SIZE, "%s", label);
     }
     return true;
 }
@@ -228,15 +221,14 @@ static void set_label(char *label, const char *name, const char *detail)
                                : "");
 }
 
-/* Called at the beginning of each effect; does what is to be done before it. */
-static enum deed meet(const char *name, const char *detail, bool many, const void *caller)
+enum deed shim_meet(const char *name, const char *detail, bool many, const void *caller)
 {
     char label[LABEL_SIZE];
     pid_t pid = getpid();
     bool mine = pid == plan.control ? !plan.in_guardian : is_guardian;
     enum deed deed = NOTHING;
 
-    libvirt_failed = libnbd_failed = false;
+    shim_libvirt_failed = shim_libnbd_failed = false;
     if (!mine || (uintptr_t)caller < plan.text_start || (uintptr_t)caller >= plan.text_end)
         return NOTHING;
     set_label(label, name, detail);
@@ -262,215 +254,16 @@ static enum deed meet(const char *name, const char *detail, bool many, const voi
     return deed;
 }
 
-static void settle(enum deed deed)
+void shim_settle(enum deed deed)
 {
     /* After a fork there are two of us. */
     if (deed == KILL_AFTER && (getpid() == plan.control || is_guardian))
         die();
 }
 
-/* ---- wrappers --------------------------------------------------------------------------------- */
-
-#define CALLER __builtin_return_address(0)
-#define WRAP(TYPE, NAME, PARAMETERS, ARGUMENTS, DETAIL, MANY, ON_FAIL)                             \
-    TYPE NAME PARAMETERS                                                                           \
-    {                                                                                              \
-        static TYPE(*next) PARAMETERS;                                                             \
-        enum deed deed = meet(#NAME, DETAIL, MANY, CALLER);                                        \
-        if (deed == FAIL) {                                                                        \
-            ON_FAIL;                                                                               \
-        }                                                                                          \
-        if (!next)                                                                                 \
-            *(void **)&next = next_of(#NAME);                                                      \
-        TYPE result = next ARGUMENTS;                                                              \
-        settle(deed);                                                                              \
-        return result;                                                                             \
-    }
 #define FAIL_ERRNO(VALUE, ERRNO)                                                                   \
     errno = (ERRNO);                                                                               \
     return (VALUE)
-#define FAIL_LIBVIRT(NAME, VALUE)                                                                  \
-    snprintf(libvirt_text, sizeof(libvirt_text), "injected failure of %s", NAME);                  \
-    libvirt_failed = true;                                                                         \
-    return (VALUE)
-#define FAIL_LIBNBD(VALUE)                                                                         \
-    libnbd_failed = true;                                                                          \
-    return (VALUE)
-#define VIR(TYPE, NAME, PARAMETERS, ARGUMENTS, FAILURE)                                            \
-    WRAP(TYPE, NAME, PARAMETERS, ARGUMENTS, NULL, false, FAIL_LIBVIRT(#NAME, FAILURE))
-/* Asked for again and again, until something has come about. */
-#define VIR_POLLED(TYPE, NAME, PARAMETERS, ARGUMENTS, FAILURE)                                     \
-    WRAP(TYPE, NAME, PARAMETERS, ARGUMENTS, NULL, true, FAIL_LIBVIRT(#NAME, FAILURE))
-#define NBD(TYPE, NAME, PARAMETERS, ARGUMENTS, MANY, FAILURE)                                      \
-    WRAP(TYPE, NAME, PARAMETERS, ARGUMENTS, NULL, MANY, FAIL_LIBNBD(FAILURE))
-
-/* ---- libvirt: connection ------------------------------------------------------------------------ */
-
-VIR(virConnectPtr, virConnectOpen, (const char *name), (name), NULL)
-VIR(char *, virConnectGetHostname, (virConnectPtr c), (c), NULL)
-VIR(int, virConnectGetLibVersion, (virConnectPtr c, unsigned long *v), (c, v), -1)
-VIR(int, virConnectGetVersion, (virConnectPtr c, unsigned long *v), (c, v), -1)
-VIR(char *, virConnectGetDomainCapabilities,
-    (virConnectPtr c, const char *e, const char *a, const char *m, const char *v, unsigned int f),
-    (c, e, a, m, v, f), NULL)
-VIR(int, virConnectListAllDomains, (virConnectPtr c, virDomainPtr **d, unsigned int f), (c, d, f),
-    -1)
-VIR(int, virConnectSetKeepAlive, (virConnectPtr c, int i, unsigned int n), (c, i, n), -1)
-VIR_POLLED(int, virConnectIsAlive, (virConnectPtr c), (c), -1)
-VIR(int, virConnectRegisterCloseCallback,
-    (virConnectPtr c, virConnectCloseFunc f, void *o, virFreeCallback r), (c, f, o, r), -1)
-VIR(int, virConnectUnregisterCloseCallback, (virConnectPtr c, virConnectCloseFunc f), (c, f), -1)
-VIR(int, virConnectDomainEventRegisterAny,
-    (virConnectPtr c, virDomainPtr d, int e, virConnectDomainEventGenericCallback f, void *o,
-     virFreeCallback r),
-    (c, d, e, f, o, r), -1)
-VIR(int, virConnectDomainEventDeregisterAny, (virConnectPtr c, int i), (c, i), -1)
-VIR(int, virConnectDomainQemuMonitorEventRegister,
-    (virConnectPtr c, virDomainPtr d, const char *e, virConnectDomainQemuMonitorEventCallback f,
-     void *o, virFreeCallback r, unsigned int g),
-    (c, d, e, f, o, r, g), -1)
-VIR(int, virConnectDomainQemuMonitorEventDeregister, (virConnectPtr c, int i), (c, i), -1)
-
-/* ---- libvirt: guests ------------------------------------------------------------------------------- */
-
-VIR(virDomainPtr, virDomainLookupByName, (virConnectPtr c, const char *n), (c, n), NULL)
-VIR(virDomainPtr, virDomainLookupByUUIDString, (virConnectPtr c, const char *u), (c, u), NULL)
-VIR_POLLED(int, virDomainGetState, (virDomainPtr d, int *s, int *r, unsigned int f), (d, s, r, f),
-           -1)
-VIR(int, virDomainIsActive, (virDomainPtr d), (d), -1)
-VIR(int, virDomainIsPersistent, (virDomainPtr d), (d), -1)
-VIR(int, virDomainHasManagedSaveImage, (virDomainPtr d, unsigned int f), (d, f), -1)
-VIR(char *, virDomainManagedSaveGetXMLDesc, (virDomainPtr d, unsigned int f), (d, f), NULL)
-VIR(int, virDomainManagedSaveRemove, (virDomainPtr d, unsigned int f), (d, f), -1)
-VIR(int, virDomainGetAutostart, (virDomainPtr d, int *a), (d, a), -1)
-VIR(int, virDomainSetAutostart, (virDomainPtr d, int a), (d, a), -1)
-VIR(char *, virDomainGetXMLDesc, (virDomainPtr d, unsigned int f), (d, f), NULL)
-VIR(int, virDomainGetTime, (virDomainPtr d, long long *s, unsigned int *n, unsigned int f),
-    (d, s, n, f), -1)
-VIR(virDomainPtr, virDomainDefineXMLFlags, (virConnectPtr c, const char *x, unsigned int f),
-    (c, x, f), NULL)
-VIR(int, virDomainUndefineFlags, (virDomainPtr d, unsigned int f), (d, f), -1)
-VIR(virDomainPtr, virDomainCreateXML, (virConnectPtr c, const char *x, unsigned int f), (c, x, f),
-    NULL)
-VIR(int, virDomainCreateWithFlags, (virDomainPtr d, unsigned int f), (d, f), -1)
-VIR(int, virDomainDestroy, (virDomainPtr d), (d), -1)
-VIR(int, virDomainDestroyFlags, (virDomainPtr d, unsigned int f), (d, f), -1)
-VIR(int, virDomainSuspend, (virDomainPtr d), (d), -1)
-VIR(int, virDomainResume, (virDomainPtr d), (d), -1)
-VIR(int, virDomainSaveFlags, (virDomainPtr d, const char *t, const char *x, unsigned int f),
-    (d, t, x, f), -1)
-VIR(char *, virDomainSaveImageGetXMLDesc, (virConnectPtr c, const char *p, unsigned int f),
-    (c, p, f), NULL)
-VIR(int, virDomainRestoreFlags, (virConnectPtr c, const char *p, const char *x, unsigned int f),
-    (c, p, x, f), -1)
-VIR(virDomainSnapshotPtr, virDomainSnapshotCreateXML,
-    (virDomainPtr d, const char *x, unsigned int f), (d, x, f), NULL)
-VIR(int, virDomainBackupBegin, (virDomainPtr d, const char *x, const char *p, unsigned int f),
-    (d, x, p, f), -1)
-VIR(char *, virDomainBackupGetXMLDesc, (virDomainPtr d, unsigned int f), (d, f), NULL)
-VIR_POLLED(int, virDomainGetJobStats,
-           (virDomainPtr d, int *t, virTypedParameterPtr *p, int *n, unsigned int f),
-           (d, t, p, n, f), -1)
-VIR_POLLED(int, virDomainGetJobInfo, (virDomainPtr d, virDomainJobInfoPtr i), (d, i), -1)
-VIR(int, virDomainAbortJob, (virDomainPtr d), (d), -1)
-VIR(int, virDomainAgentSetResponseTimeout, (virDomainPtr d, int t, unsigned int f), (d, t, f), -1)
-VIR(int, virDomainFSFreeze, (virDomainPtr d, const char **m, unsigned int n, unsigned int f),
-    (d, m, n, f), -1)
-VIR(int, virDomainFSThaw, (virDomainPtr d, const char **m, unsigned int n, unsigned int f),
-    (d, m, n, f), -1)
-VIR(int, virDomainQemuMonitorCommand, (virDomainPtr d, const char *k, char **r, unsigned int f),
-    (d, k, r, f), -1)
-
-/* ---- libvirt: what a guest refers to ------------------------------------------------------------------ */
-
-VIR(virNetworkPtr, virNetworkLookupByName, (virConnectPtr c, const char *n), (c, n), NULL)
-VIR(virNWFilterPtr, virNWFilterLookupByName, (virConnectPtr c, const char *n), (c, n), NULL)
-VIR(virSecretPtr, virSecretLookupByUUIDString, (virConnectPtr c, const char *u), (c, u), NULL)
-VIR(virSecretPtr, virSecretLookupByUsage, (virConnectPtr c, int t, const char *u), (c, t, u), NULL)
-VIR(virStoragePoolPtr, virStoragePoolLookupByName, (virConnectPtr c, const char *n), (c, n), NULL)
-VIR(int, virStoragePoolIsActive, (virStoragePoolPtr p), (p), -1)
-VIR(int, virStoragePoolRefresh, (virStoragePoolPtr p, unsigned int f), (p, f), -1)
-VIR(virStorageVolPtr, virStorageVolLookupByName, (virStoragePoolPtr p, const char *n), (p, n), NULL)
-VIR(int, virStorageVolGetInfo, (virStorageVolPtr v, virStorageVolInfoPtr i), (v, i), -1)
-VIR(char *, virStorageVolGetPath, (virStorageVolPtr v), (v), NULL)
-VIR(char *, virStorageVolGetXMLDesc, (virStorageVolPtr v, unsigned int f), (v, f), NULL)
-
-/* ---- libvirt: the error of a call that we let fail ------------------------------------------------------- */
-
-virErrorPtr virGetLastError(void)
-{
-    static virErrorPtr (*next)(void);
-    static __thread virError injected;
-
-    if (libvirt_failed) {
-        injected = (virError){
-            .code = VIR_ERR_OPERATION_FAILED,
-            .domain = VIR_FROM_QEMU,
-            .message = libvirt_text,
-            .level = VIR_ERR_ERROR,
-        };
-        return &injected;
-    }
-    if (!next)
-        *(void **)&next = next_of("virGetLastError");
-    return next();
-}
-
-const char *virGetLastErrorMessage(void)
-{
-    static const char *(*next)(void);
-
-    if (libvirt_failed)
-        return libvirt_text;
-    if (!next)
-        *(void **)&next = next_of("virGetLastErrorMessage");
-    return next();
-}
-
-/* ---- libnbd ------------------------------------------------------------------------------------------------ */
-
-NBD(struct nbd_handle *, nbd_create, (void), (), false, NULL)
-NBD(int, nbd_add_meta_context, (struct nbd_handle * h, const char *n), (h, n), false, -1)
-NBD(int, nbd_set_export_name, (struct nbd_handle * h, const char *n), (h, n), false, -1)
-NBD(int, nbd_aio_connect_socket, (struct nbd_handle * h, int s), (h, s), false, -1)
-NBD(int, nbd_aio_notify_read, (struct nbd_handle * h), (h), true, -1)
-NBD(int, nbd_aio_notify_write, (struct nbd_handle * h), (h), true, -1)
-NBD(int64_t, nbd_aio_pread,
-    (struct nbd_handle * h, void *b, size_t n, uint64_t o, nbd_completion_callback c, uint32_t f),
-    (h, b, n, o, c, f), true, -1)
-NBD(int64_t, nbd_aio_pwrite,
-    (struct nbd_handle * h, const void *b, size_t n, uint64_t o, nbd_completion_callback c,
-     uint32_t f),
-    (h, b, n, o, c, f), true, -1)
-NBD(int64_t, nbd_aio_block_status,
-    (struct nbd_handle * h, uint64_t n, uint64_t o, nbd_extent_callback e,
-     nbd_completion_callback c, uint32_t f),
-    (h, n, o, e, c, f), true, -1)
-NBD(int64_t, nbd_aio_flush, (struct nbd_handle * h, nbd_completion_callback c, uint32_t f),
-    (h, c, f), false, -1)
-NBD(int, nbd_shutdown, (struct nbd_handle * h, uint32_t f), (h, f), false, -1)
-
-void nbd_close(struct nbd_handle *h)
-{
-    static void (*next)(struct nbd_handle *);
-    enum deed deed = h ? meet("nbd_close", NULL, false, CALLER) : NOTHING;
-
-    if (!next)
-        *(void **)&next = next_of("nbd_close");
-    next(h);
-    settle(deed);
-}
-
-const char *nbd_get_error(void)
-{
-    static const char *(*next)(void);
-
-    if (libnbd_failed)
-        return "injected failure";
-    if (!next)
-        *(void **)&next = next_of("nbd_get_error");
-    return next();
-}
 
 /* ---- files ---------------------------------------------------------------------------------------------------- */
 
@@ -498,15 +291,15 @@ static int open_next(const char *name, int dir, const char *path, int flags, mod
                      const void *caller)
 {
     static int (*next)(int, const char *, int, ...);
-    enum deed deed = flags & O_CREAT ? meet(name, path, false, caller) : NOTHING;
+    enum deed deed = flags & O_CREAT ? shim_meet(name, path, false, caller) : NOTHING;
 
     if (deed == FAIL) {
         FAIL_ERRNO(-1, ENOSPC);
     }
     if (!next)
-        *(void **)&next = next_of("openat64");
+        *(void **)&next = shim_next("openat64");
     int fd = next(dir, path, flags, mode);
-    settle(deed);
+    shim_settle(deed);
     return fd;
 }
 
@@ -560,7 +353,7 @@ static enum deed meet_write(const char *name, int fd, const void *caller)
     char text[512];
     const char *file = file_of(fd, text, sizeof(text));
 
-    return file ? meet(name, file, true, caller) : NOTHING;
+    return file ? shim_meet(name, file, true, caller) : NOTHING;
 }
 
 ssize_t write(int fd, const void *data, size_t len)
@@ -572,9 +365,9 @@ ssize_t write(int fd, const void *data, size_t len)
         FAIL_ERRNO(-1, ENOSPC);
     }
     if (!next)
-        *(void **)&next = next_of("write");
+        *(void **)&next = shim_next("write");
     ssize_t result = next(fd, data, len);
-    settle(deed);
+    shim_settle(deed);
     return result;
 }
 
@@ -587,9 +380,9 @@ ssize_t pwrite64(int fd, const void *data, size_t len, off64_t offset)
         FAIL_ERRNO(-1, ENOSPC);
     }
     if (!next)
-        *(void **)&next = next_of("pwrite64");
+        *(void **)&next = shim_next("pwrite64");
     ssize_t result = next(fd, data, len, offset);
-    settle(deed);
+    shim_settle(deed);
     return result;
 }
 
@@ -623,6 +416,6 @@ int prctl(int option, ...)
         effects = run_count = 0;
     }
     if (!next)
-        *(void **)&next = next_of("prctl");
+        *(void **)&next = shim_next("prctl");
     return next(option, a[0], a[1], a[2], a[3]);
 }

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The target, or the folder of scratch files, runs full while a guest is backed up."""
 
+import contextlib
 import os
+import signal
+import subprocess
 import threading
 
 from bench import BackupBench
+from bystanders import offspring
 from vbtest.command import Skip, expect, note, same
 from vbtest.disks import MIB
 
@@ -12,6 +16,7 @@ from vbtest.disks import MIB
 TARGET_SIZE = 112 * MIB
 SCRATCH_SIZE = 80 * MIB
 MAX_PAUSE_S = 3.0
+STALL_S = 4.0
 LOOK_S = 0.02
 KIB = 1024
 
@@ -51,6 +56,17 @@ def fill(folder, room):
     return path
 
 
+def send(pids, number):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def wait_for_end(process, limit_s):
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.process.wait(limit_s)
+
+
 class ShortageBench(BackupBench):
     def make_places(self):
         # Before the guest starts: QEMU's own mount namespace would not have them later.
@@ -68,7 +84,13 @@ class ShortageBench(BackupBench):
         progress.start()
         process, release = self.hold(fault, self.words())
         filler = fill(place, fault.size)
+        # A slow target: the room must not be missed only because all is over soon.
+        children = offspring(process)["kill-child"] if fault.do == "fill-scratch" else []
+        send(children, signal.SIGSTOP)
         release()
+        if children:
+            wait_for_end(process, STALL_S)
+        send(children, signal.SIGCONT)
         result = self.finish(process)
         longest = progress.stop()
         label = self.label(fault)

@@ -231,13 +231,13 @@ class Context:
 
     # ---- libvirt ------------------------------------------------------------------------------
 
-    def restart_libvirtd(self):
+    def restart_libvirtd(self, number=signal.SIGTERM):
         """End the daemon of the private libvirt and start it anew, so that it reads its configuration."""
         with open("/run/libvirt/libvirtd.pid", encoding="ascii") as file:
             pid = int(file.read())
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             arguments = [os.fsdecode(word) for word in file.read().split(b"\0") if word]
-        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, number)
         wait_until(lambda: pid not in leftovers.processes(), "the end of libvirtd")
         environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nonexistent", LC_ALL="C")
         with open("/var/log/libvirt/daemons.log", "ab") as log:

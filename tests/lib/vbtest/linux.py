@@ -1,33 +1,27 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The small Linux guest of tests/guests: started from its kernel, told on the command line what to run."""
 
+import base64
+import json
 import os
 import re
-import shutil
 
 from vbtest.command import Failure, expect, run, same, wait_until
 from vbtest.disks import MIB, Disk, convert
 
-AGENT_XML = ("<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>")
+AGENT_XML = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
 REPORT = re.compile(r"^token=([0-9a-f]+) sweep=(\d+) writes=(\d+) ok=(\d+) bad=(\d+)$", re.MULTILINE)
 
 
 def os_xml(t, asked):
     """Boots the kernel, which runs what is ASKED for: see linux-init."""
-    run(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../guests/linux-guest"), t.build_dir,
-        limit_s=600)
-    # QEMU, another user, need not get to where it was built.
-    for name in ("vmlinuz", "initrd"):
-        if not os.path.exists(t.path(name)):
-            shutil.copyfile(os.path.join(t.build_dir, name), t.path(name))
-    # No word on what it finds: a second of start-up is saved, and the serial line is the program's alone.
-    words = "console=ttyS0 quiet panic=-1 tsc=unstable" + (f" vbtest={asked}" if asked else "")
-    return (f"<kernel>{t.path('vmlinuz')}</kernel><initrd>{t.path('initrd')}</initrd>"
-            f"<cmdline>{words}</cmdline>")
+    kernel, initrd = t.linux_kernel()
+    words = "console=ttyS0 quiet panic=-1" + (f" vbtest={asked}" if asked else "")
+    return f"<kernel>{kernel}</kernel><initrd>{initrd}</initrd><cmdline>{words}</cmdline>"
 
 
 def linux_guest(t, name, *disks, asked="", agent="", memory_mib=128, devices_xml=""):
-    """AGENT: the XML of its agent's channel; AGENT_XML is one that libvirt serves."""
+    """AGENT: the XML of its agent's channel, such as AGENT_XML."""
     return t.guest(name, *disks, memory_mib=memory_mib, os_xml=os_xml(t, asked), devices_xml=agent + devices_xml)
 
 
@@ -44,6 +38,40 @@ def ext4_disk(t, target="vda", format_name="qcow2", size=64 * MIB):
         os.unlink(raw)
     os.chmod(path, 0o644)
     return Disk(path, format_name, target)
+
+
+class Agent:
+    """The agent in the guest, through libvirt."""
+
+    def __init__(self, guest):
+        self.guest = guest
+
+    def ask(self, command, status=0, **arguments):
+        words = {"execute": command} | ({"arguments": arguments} if arguments else {})
+        result = self.guest.call("qemu-agent-command", "--timeout", "5", "--cmd", json.dumps(words), status=status)
+        return json.loads(result.out)["return"] if result.status == 0 else None
+
+    def wait(self):
+        wait_until(lambda: self.ask("guest-ping", status=None) is not None, "the guest's agent")
+        return self
+
+    def frozen(self):
+        return self.ask("guest-fsfreeze-status")
+
+    def begin(self, script):
+        """Start a shell script in the guest. Returns its process id there."""
+        return self.ask("guest-exec", path="/bin/sh", arg=["-c", script])["pid"]
+
+    def ended(self, pid):
+        return self.ask("guest-exec-status", pid=pid)["exited"]
+
+    def run(self, script):
+        pid = self.ask("guest-exec", path="/bin/sh", arg=["-c", script], **{"capture-output": True})["pid"]
+        wait_until(lambda: self.ended(pid), f"the end of '{script}' in the guest")
+
+    def write(self, path, text):
+        encoded = base64.b64encode(text.encode()).decode()
+        self.run(f"echo {encoded} | base64 -d >{path} && chmod 755 {path}")
 
 
 class Verifier:
