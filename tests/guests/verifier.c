@@ -26,10 +26,10 @@
 enum {
     BLOCK_SIZE = 4096,
     BLOCKS = 1024,
-    STRETCH = 16,        // blocks that are re-read at once
+    STRETCH = 16, // blocks that are re-read at once
     STEPS_PER_FLUSH = 32,
-    STEP_US = 1000,      // leaves the host some of its processor
-    MAX_LINES = 20,      // of what is wrong; the rest is only counted
+    STEP_US = 1000, // leaves the host some of its processor
+    MAX_LINES = 20, // of what is wrong; the rest is only counted
 };
 
 struct disk {
@@ -84,7 +84,8 @@ static void compare(struct disk *disk, const unsigned char *data, unsigned block
     }
     atomic_fetch_add(&disk->bad, 1);
     if (atomic_fetch_add(&lines, 1) < MAX_LINES)
-        printf("bad block %u of %s: holds %016" PRIx64 " %" PRIu64 ", must hold %016" PRIx64 " %" PRIu64 "\n",
+        printf("bad block %u of %s: holds %016" PRIx64 " %" PRIu64 ", must hold %016" PRIx64
+               " %" PRIu64 "\n",
                block, disk->path, words[0], words[1], token, disk->written[block]);
 }
 
@@ -134,7 +135,8 @@ static void prepare(struct disk *disk)
     if (disk->fd < 0)
         die(disk->path);
     disk->buffer = aligned_alloc(BLOCK_SIZE, (size_t)STRETCH * BLOCK_SIZE);
-    if (disk->buffer == NULL || getrandom(&disk->random, sizeof disk->random, 0) != sizeof disk->random)
+    if (disk->buffer == NULL ||
+        getrandom(&disk->random, sizeof disk->random, 0) != sizeof disk->random)
         die("memory");
     disk->random |= 1;
     for (unsigned block = 0; block < BLOCKS; block++)
@@ -143,10 +145,12 @@ static void prepare(struct disk *disk)
 
 static void report(void)
 {
-    unsigned long long sweeps = disks[0].sweeps < disks[1].sweeps ? disks[0].sweeps : disks[1].sweeps;
+    unsigned long long sweeps =
+        disks[0].sweeps < disks[1].sweeps ? disks[0].sweeps : disks[1].sweeps;
 
     printf("token=%016" PRIx64 " sweep=%llu writes=%llu ok=%llu bad=%llu\n", token, sweeps,
-           disks[0].writes + disks[1].writes, disks[0].ok + disks[1].ok, disks[0].bad + disks[1].bad);
+           disks[0].writes + disks[1].writes, disks[0].ok + disks[1].ok,
+           disks[0].bad + disks[1].bad);
 }
 
 int main(void)
