@@ -38,19 +38,19 @@ class Context:
         self.build_dir = build_dir
         # The order and number of the tests that run before this one must not matter.
         self.rng = random.Random(f"{seed}/{name}")
-        self.undo = contextlib.ExitStack()
-        # QEMU runs as another user: it must be able to pass through every folder on the way to an image.
-        self.dir = tempfile.mkdtemp(prefix="vbtest-")
-        os.chmod(self.dir, 0o711)
-        self.undo.callback(shutil.rmtree, self.dir, ignore_errors=True)
-        self.tmp = self.make_dir("tmp")
-        os.chmod(self.tmp, 0o1777)
-        self.archive = Archive(self.path("archive"))
-        self.restored = self.path("restored")
-        self.baseline = leftovers.Baseline(self.dir)
-        self.undo.callback(self._end_processes)
-        self.environment = dict(os.environ, TMPDIR=self.tmp, LC_ALL="C.UTF-8", **self._sanitizer_options())
         self.user = None
+        self.dir = tempfile.mkdtemp(prefix="vbtest-")
+        with contextlib.ExitStack() as undo:
+            undo.callback(shutil.rmtree, self.dir, ignore_errors=True)
+            # QEMU runs as another user: it must be able to pass through every folder on the way to an image.
+            os.chmod(self.dir, 0o711)
+            self.tmp = self.make_dir("tmp", 0o1777)
+            self.archive = Archive(self.path("archive"))
+            self.restored = self.path("restored")
+            self.baseline = leftovers.Baseline(self.dir)
+            undo.callback(self._end_processes)
+            self.environment = dict(os.environ, TMPDIR=self.tmp, LC_ALL="C.UTF-8", **self._sanitizer_options())
+            self.undo = undo.pop_all()
 
     # ---- the end ------------------------------------------------------------------------------
 

@@ -88,6 +88,12 @@ def run_test(name, function, options):
         except Exception as error:  # pylint: disable=broad-except # a broken test is a failed one
             verdict, why = "not ok", f"{type(error).__name__}: {error} [{place(error)}]"
             command.note(traceback.format_exc())
+        except BaseException:
+            # Interrupted: nothing is left to be judged, but all to be cleaned up.
+            command.failed = True
+            if context is not None:
+                context.undo.close()
+            raise
         command.failed = verdict == "not ok"
         signal.alarm(TEST_LIMIT_S)
         try:
@@ -118,7 +124,14 @@ def work(options):
     signal.signal(signal.SIGALRM, on_alarm)
     # A signal raises an exception, so that the running test cleans up after itself.
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        signal.signal(number, signal.default_int_handler)
+    try:
+        answer(tests, options, answers)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def answer(tests, options, answers):
     for line in sys.stdin:
         name = line.strip()
         started = time.monotonic()
