@@ -336,8 +336,12 @@ void nbd_link_free(struct nbd_link *link)
         return;
     /* Closes the socket; requests under way are forgotten, their memory is not touched. */
     nbd_close(link->nbd);
-    if (link->cut_fd >= 0)
+    if (link->cut_fd >= 0) {
+        /* A handle that did not come to own its socket leaves it open, and QEMU would
+         * wait for this client for ever. */
+        (void)shutdown(link->cut_fd, SHUT_RDWR);
         close(link->cut_fd);
+    }
     free(link->extents);
     free(link);
 }

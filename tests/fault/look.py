@@ -6,7 +6,7 @@ import os
 import re
 
 from vbtest import command, leftovers
-from vbtest.command import Failure, run
+from vbtest.command import Failure, expect, run
 from vbtest.guest import normal_xml
 
 QUESTIONS = {
@@ -69,8 +69,11 @@ def look(*names):
     for name in names:
         for key, question in QUESTIONS.items():
             words += [f"echo @@{name}/{key}@@", f"{question} {name}"]
-    parts = re.split("@@(.*?)@@", run("virsh", "-q", "; ".join(words), status=None).out)
+    result = run("virsh", "-q", "; ".join(words), status=None)
     command.log.pop()   # pages of XML, of which only a difference matters
+    strange = [line for line in result.error_lines if "failed to get domain" not in line and "domain is not running" not in line]
+    expect(not strange, f"libvirt does not answer: {strange}")
+    parts = re.split("@@(.*?)@@", result.out)
     answers = dict(zip(parts[1::2], parts[2::2]))
     if len(answers) != len(words) // 2:
         raise Failure(f"libvirt does not answer: {answers}")

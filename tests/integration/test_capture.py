@@ -16,7 +16,7 @@ BUILT_BEFORE = "linux-guest"
 SLOW = ("--compression", "lzma:9e", "--chunk-size", "1M", "--children", "1")
 
 
-def slow_guest(t, size=12 * MIB, **more):
+def slow_guest(t, size=8 * MIB, **more):
     """Its backup takes some seconds, with SLOW."""
     return t.guest("web", t.slow_disk(size=size, boot=1), **more)
 
@@ -32,12 +32,19 @@ def job_xml(guest):
     return result.out if result.status == 0 else None
 
 
-def wait_for_reading(t, guest, process):
-    """The backup is in its middle: the guest is let go, its disks are being read."""
+def offspring(process):
+    """Those that the run has forked itself (the spawner, the guardian), and those that come from these."""
+    parents = leftovers.parents()
+    own = [pid for pid, parent in parents.items() if parent == process.pid]
+    return own, [pid for pid, parent in parents.items() if parent in own]
+
+
+def wait_for_reading(guest, process):
+    """The backup is in its middle: the guest goes on, its disks are being compressed."""
     def reading():
         expect(process.running(), "virt-backup has ended already")
-        names = [name for name in t.archive.names() if guest.disks[-1].target + ".raw" in name]
-        return names and job_xml(guest) and guest.state() == "running"
+        busy = [pid for pid in offspring(process)[1] if leftovers.cpu_ticks(pid) >= 3]
+        return busy and job_xml(guest) and guest.state() == "running"
 
     wait_until(reading, "the disks being read")
 
@@ -103,6 +110,8 @@ def test_agent_that_does_not_answer(t):
     expect("warning" in result.err and "frozen" in result.err, f"no warning: {result.err}")
     expect(took < 30, f"it took {took:.0f} s")
     same(t.archive.manifest("web").consistency(), "crash-consistent", "recorded consistency")
+    # What tells a frozen file system, above, must tell one that is not.
+    expect("needs_recovery" in features(t.archive.image("web", "vda", "none")), "the file system was not in use")
     guest.goes_on(token, count, steps=5)
     t.check_good(guest)
     check_nothing_left(guest)
@@ -124,7 +133,7 @@ def test_freeze_that_comes_too_late(t):
     agent.write("/run/hook", '#!/bin/sh\n[ "$1" = freeze ] && sleep 38\nexit 0\n')
     agent.begin("sleep 1; port=$(tr '\\0' '\\n' </proc/$(cat /run/qga/pid)/cmdline | grep ^/dev/); "
                 "kill $(cat /run/qga/pid); sleep 1; "
-                "qemu-ga --daemonize --path $port --statedir /run/qga --pidfile /run/qga/pid -F/run/hook; touch /run/new")
+                "qemu-ga --daemonize --path $port --statedir /run/qga --pidfile /run/qga/pid -F/run/hook")
     time.sleep(3)   # the old agent would answer as well
     agent.wait()
     token, count = guest.serial.last()
@@ -148,19 +157,19 @@ def test_job_of_somebody_else_is_left_alone(t):
     os.chmod(t.dir, 0o777)
     job = t.path("job.xml")
     with open(job, "w", encoding="utf-8") as file:
-        file.write(f"<domainbackup mode='pull'><server transport='unix' socket='{socket}'/><disks>"
-                   f"<disk name='vda' backup='yes' type='file'><scratch file='{scratch}'/></disk></disks></domainbackup>")
+        file.write(f"<domainbackup mode='pull'><server transport='unix' socket='{socket}'/><disks><disk name='vda' "
+                   f"backup='yes' type='file'><scratch file='{scratch}'/></disk></disks></domainbackup>")
     guest.call("backup-begin", "--backupxml", job)
     there, (token, count) = job_xml(guest), guest.serial.last()
-    for mode in "pause", "none", "save", "live":
-        began = time.monotonic()
+    began = time.monotonic()
+    for mode in "none", "save", "pause", "live":
         result = t.vb(*t.backup_line(guest, "--guest-memory", mode), status=None)
         expect(result.status in (1, 6), f"{mode}: exit status {result.status}")
         expect("job" in result.err and "web" in result.err, f"{mode}: the job is not named: {result.err}")
-        expect(time.monotonic() - began < 15, f"{mode}: it waited for the job of somebody else")
         same(job_xml(guest), there, f"{mode}: the job of somebody else")
         same(guest.state(), "running", f"{mode}: state of the guest")
         same(t.archive.names(), [], f"{mode}: files in the archive")
+    expect(time.monotonic() - began < 20, "it waited for the job of somebody else")
     guest.goes_on(token, count, steps=3)
     guest.call("domjobabort")
     wait_until(lambda: job_xml(guest) is None, "the end of the job")
@@ -170,19 +179,17 @@ def test_job_of_somebody_else_is_left_alone(t):
 
 def kill_run_and_guardian(process):
     """Nobody is left to undo anything."""
-    parents = leftovers.parents()
-    own = [pid for pid, parent in parents.items() if parent == process.pid]
-    family = own + [pid for pid, parent in parents.items() if parent in own]
+    own, others = offspring(process)
     expect(len(own) >= 2, "the guardian is not there")
     for pid in [*own, process.pid]:
         os.kill(pid, signal.SIGKILL)
     process.finish(20)
-    wait_until(lambda: not set(family) & set(leftovers.processes()), "the end of all its processes")
+    wait_until(lambda: not {*own, *others} & set(leftovers.processes()), "the end of all its processes")
 
 
 def leave_job(t, guest):
     process = t.start_vb(*t.backup_line(guest, "--guest-memory", "pause", *SLOW))
-    wait_for_reading(t, guest, process)
+    wait_for_reading(guest, process)
     kill_run_and_guardian(process)
     expect(job_xml(guest), "the job has ended with its owner: there is nothing to be found")
 
@@ -214,7 +221,7 @@ def test_second_backup_of_a_guest_is_told_who_has_it(t):
     guest = slow_guest(t).running()
     token, count = guest.serial.last()
     process = t.start_vb(*t.backup_line(guest, *SLOW))
-    wait_for_reading(t, guest, process)
+    wait_for_reading(guest, process)
     other = t.path("other")
     t.refused(*t.backup_line(guest, to=other), status=6, says=["guest 'web'", "busy since 2", f"by pid {process.pid}"])
     expect(process.running(), "the first backup has ended meanwhile: nothing is shown")
@@ -231,7 +238,7 @@ def libvirtd_dies(t, mode):
     guest = slow_guest(t).running()
     before, (token, count) = guest.snapshot(), guest.serial.last()
     process = t.start_vb(*t.backup_line(guest, "--guest-memory", mode, *SLOW))
-    wait_for_reading(t, guest, process)
+    wait_for_reading(guest, process)
     t.restart_libvirtd(signal.SIGKILL)
     expect(process.running(), "virt-backup has ended meanwhile: nothing is shown")
     result = process.finish()
@@ -254,7 +261,7 @@ def test_libvirtd_killed_and_started_anew_without_memory(t):
 def test_qemu_killed(t):
     guest = slow_guest(t).running()
     process = t.start_vb(*t.backup_line(guest, *SLOW))
-    wait_for_reading(t, guest, process)
+    wait_for_reading(guest, process)
     os.kill(pid_in("/run/libvirt/qemu/web.pid"), signal.SIGKILL)
     result = process.finish(60)
     same(result.status, 1, "exit status")
@@ -271,11 +278,11 @@ def test_qemu_killed(t):
 # ---- disks and devices of all kinds -------------------------------------------------------------------
 
 
-def bring_back(t, guest, *options):
+def bring_back(t, guest):
     token, _ = guest.serial.last()
     guest.destroy()
-    guest.undefine("--nvram")
-    t.restore("--allow-autorun", *options)
+    guest.undefine()
+    t.restore("--allow-autorun")
     guest.goes_on(token, 0)
 
 
@@ -325,7 +332,6 @@ def test_network_disk_of_a_running_guest(t):
     guest.goes_on(token, count)
     guest.check_unchanged(before)
     t.check_good(guest)
-    same(int(t.archive.manifest("web").disk("vdb").get("image-size", 16 * MIB)), 16 * MIB, "recorded size")
     highest = [oracle.check_slots(t.archive.decode("web", target, "zstd", t.path(target))) for target in ("vda", "vdb")]
     expect(max(highest) - min(highest) <= 1, f"the disks are of different instants: {highest}")
     bring_back(t, guest)
@@ -416,9 +422,9 @@ def test_emulated_tpm_is_refused(t):
 # ---- shortages -------------------------------------------------------------------------------------------
 
 
-def never_long(events, most_ms=3000):
+def never_long(events):
     longest = max(events.standstills_ms())
-    expect(longest <= most_ms, f"the guest stood still for {longest:.0f} ms")
+    expect(longest <= 3000, f"the guest stood still for {longest:.0f} ms")
 
 
 def test_scratch_that_a_fast_writer_fills(t):
@@ -449,7 +455,7 @@ def test_scratch_path_is_used_and_emptied(t):
     guest = slow_guest(t).running()
     token, count = guest.serial.last()
     process = t.start_vb(*t.backup_line(guest, "--guest-memory", "pause", "--scratch-path", scratch, *SLOW))
-    wait_for_reading(t, guest, process)
+    wait_for_reading(guest, process)
     same(len(os.listdir(scratch)), 1, "scratch files in the middle of the backup")
     same(process.finish().status, 0, "exit status")
     same(os.listdir(scratch), [], "scratch files after the backup")

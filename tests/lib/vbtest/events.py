@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """When a guest stood still: QEMU's own STOP and RESUME events, as virsh hears them."""
 
+import contextlib
 import datetime
 import re
 import subprocess
 
-from vbtest.command import same, wait_until
+from vbtest.command import Failure, same, wait_until
 
 EVENT = re.compile(r"^(\S+ \S+): event (STOP|RESUME) for domain", re.MULTILINE)
+HEARD_WITHIN_S = 3
 
 
 class Events:
@@ -34,13 +36,17 @@ class Events:
                     for when, what in EVENT.findall(file.read())]
 
     def _wait_until_it_listens(self, guest):
+        """Stop the guest until that is heard; never a second time while a first may still be heard."""
         def heard():
             guest.suspend()
             guest.resume()
-            return self._all()
+            with contextlib.suppress(Failure):
+                return wait_until(self._all, "an event of QEMU", HEARD_WITHIN_S)
+            return None
 
         wait_until(heard, "events of QEMU")
-        self.standstills_ms()
+        wait_until(lambda: self._all()[-1][1] == "RESUME", "a RESUME event")
+        self.seen = len(self._all())
 
     def standstills_ms(self):
         """How long the guest stood still, for each time since the last call; it must run again by now, or soon."""
