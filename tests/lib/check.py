@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Builds virt-backup in several configurations and runs all of its tests; scripts/check calls it.
 
-  gcc       warnings are errors; unit tests, style tests
+  gcc       warnings are errors; unit tests, style tests, a choice of the faults of scripts/fault
   clang     warnings are errors; unit tests
   sanitize  AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer; unit tests, and the integration
             tests against this virt-backup
@@ -144,6 +144,20 @@ def run_integration(folder, arguments):
     return counts
 
 
+def run_faults(folder, counts):
+    """A choice of the points at which virt-backup is killed, or a call of it fails."""
+    done = run([os.path.join(ROOT, "scripts/fault")], env=dict(os.environ, VIRT_BACKUP_BUILD=folder))
+    lines = done.stdout.strip().splitlines()
+    found = SUMMARY.fullmatch(lines[-1]) if lines else None
+    if found:
+        counts.passed += int(found.group(1))
+        counts.failed += int(found.group(2))
+        counts.skipped += int(found.group(3))
+    if not found or done.returncode != 0:
+        print(done.stdout)
+        counts.failed += 0 if found and int(found.group(2)) else 1
+
+
 def sanitizer_environment():
     return dict(os.environ, ASAN_OPTIONS="detect_leaks=1:detect_stack_use_after_return=1",
                 UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1")
@@ -172,6 +186,9 @@ def main():
         counts = run_suites(folder, suites, sanitizer_environment())
         print(f"   {counts}", flush=True)
         total.add(counts)
+        if name == "gcc" and not options.no_integration:
+            step(f"{name}: kills and failing calls", started)
+            run_faults(folder, total)
         if name == "sanitize" and not options.no_integration:
             step(f"{name}: integration tests", started)
             total.add(run_integration(folder, ["--seed", options.seed] if options.seed else []))
