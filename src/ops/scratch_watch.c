@@ -20,6 +20,7 @@
 
 struct scratch_watch {
     struct scratch_watch_request request;
+    char *folder; /* owned */
     uint64_t low_water;
     int folder_fd;
     int wake_fd; /* news, or the end */
@@ -139,6 +140,7 @@ static void free_watch(struct scratch_watch *watch)
         close(watch->folder_fd);
     pthread_mutex_destroy(&watch->mutex);
     err_clear(&watch->why);
+    free(watch->folder);
     free(watch);
 }
 
@@ -173,6 +175,8 @@ int scratch_watch_begin(const struct scratch_watch_request *request, struct scra
     struct scratch_watch *watch = mem_alloc(sizeof(*watch));
 
     watch->request = *request;
+    watch->folder = mem_strdup(request->folder);
+    watch->request.folder = watch->folder;
     watch->folder_fd = -1;
     pthread_mutex_init(&watch->mutex, NULL);
     if (start(watch, err) < 0) {

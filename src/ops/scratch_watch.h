@@ -24,7 +24,7 @@ struct scratch_watch_request {
     struct guest_watch *watch; /* borrowed until scratch_watch_end */
     const char *uuid;          /* borrows */
     const char *socket;        /* of the job; borrows */
-    const char *folder;        /* of the scratch files; borrows */
+    const char *folder;        /* of the scratch files; borrows until scratch_watch_begin returns */
     bool was_running;
 };
 
