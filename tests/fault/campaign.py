@@ -307,6 +307,8 @@ class Campaign:
         rng = random.Random(f"{self.options.seed}/{scenario}")
         whole = self.options.all or self.options.scenario
         items = (all_points if whole else short_points)(scenario, effects, rng)
+        if self.options.only:
+            items = [item for item in items if item["do"] in self.options.only.split(",")]
         if 0 < self.options.sample < len(items):
             items = rng.sample(items, self.options.sample)
         return items
@@ -393,6 +395,7 @@ def parse_arguments():
     parser.add_argument("--recover-at", type=int, default=0, metavar="N", help="kill the first recover at its effect")
     parser.add_argument("--size", type=int, default=0, help="of fill-target and fill-scratch: bytes of room")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="only so many of each scenario, drawn")
+    parser.add_argument("--only", metavar="DO,...", help="only points that do one of these")
     parser.add_argument("--list", action="store_true", help="print the effects of each scenario")
     parser.add_argument("--verbose", action="store_true", help="print points that passed, too")
     parser.add_argument("--brief", action="store_true", help="no logs of failed points")

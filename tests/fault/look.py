@@ -71,7 +71,8 @@ def look(*names):
             words += [f"echo @@{name}/{key}@@", f"{question} {name}"]
     result = run("virsh", "-q", "; ".join(words), status=None)
     command.log.pop()   # pages of XML, of which only a difference matters
-    strange = [line for line in result.error_lines if "failed to get domain" not in line and "domain is not running" not in line]
+    strange = [line for line in result.error_lines
+               if "failed to get domain" not in line and "domain is not running" not in line]
     expect(not strange, f"libvirt does not answer: {strange}")
     parts = re.split("@@(.*?)@@", result.out)
     answers = dict(zip(parts[1::2], parts[2::2]))

@@ -5,10 +5,11 @@ import os
 import signal
 import time
 
-from vbtest import leftovers, linux, oracle
+from vbtest import linux, oracle
 from vbtest.command import Process, expect, run, same, wait_until
 from vbtest.disks import MIB, Disk, compare
 from vbtest.events import Events
+from vbtest.midway import check_nothing_left, job_xml, kill_run_and_guardian, pid_in, private_files, wait_for_reading
 
 # Built before the tests run: there is no network where they do.
 BUILT_BEFORE = "linux-guest"
@@ -19,49 +20,6 @@ SLOW = ("--compression", "lzma:9e", "--chunk-size", "1M", "--children", "1")
 def slow_guest(t, size=8 * MIB, **more):
     """Its backup takes some seconds, with SLOW."""
     return t.guest("web", t.slow_disk(size=size, boot=1), **more)
-
-
-def pid_in(path):
-    with open(path, encoding="ascii") as file:
-        return int(file.read())
-
-
-def job_xml(guest):
-    """The guest's backup job, or None."""
-    result = guest.call("backup-dumpxml", status=None)
-    return result.out if result.status == 0 else None
-
-
-def offspring(process):
-    """Those that the run has forked itself (the spawner, the guardian), and those that come from these."""
-    parents = leftovers.parents()
-    own = [pid for pid, parent in parents.items() if parent == process.pid]
-    return own, [pid for pid, parent in parents.items() if parent in own]
-
-
-def wait_for_reading(guest, process):
-    """The backup is in its middle: the guest goes on, its disks are being compressed."""
-    def reading():
-        expect(process.running(), "virt-backup has ended already")
-        busy = [pid for pid in offspring(process)[1] if leftovers.cpu_ticks(pid) >= 3]
-        return busy and job_xml(guest) and guest.state() == "running"
-
-    wait_until(reading, "the disks being read")
-
-
-def private_files(guest):
-    """What lies in the folder that libvirt has for the guest, without its own."""
-    own = ("monitor.sock", "master-key.aes")
-    found = []
-    for path, _, names in os.walk("/var/lib/libvirt/qemu"):
-        if os.path.basename(path).startswith("domain-"):
-            found += [os.path.join(path, name) for name in names if name not in own and "agent" not in name]
-    return [path for path in found if guest.name in path]
-
-
-def check_nothing_left(guest):
-    expect(job_xml(guest) is None, "a backup job is left over")
-    same(private_files(guest), [], "files in the guest's private folder")
 
 
 # ---- the agent ----------------------------------------------------------------------------------
@@ -131,11 +89,10 @@ def test_freeze_that_comes_too_late(t):
     """A hook in the guest outlasts the limit: the agent freezes when nobody waits for it any longer."""
     guest, agent = agent_guest(t)
     agent.write("/run/hook", '#!/bin/sh\n[ "$1" = freeze ] && sleep 38\nexit 0\n')
-    agent.begin("sleep 1; port=$(tr '\\0' '\\n' </proc/$(cat /run/qga/pid)/cmdline | grep ^/dev/); "
-                "kill $(cat /run/qga/pid); sleep 1; "
+    agent.begin("sleep 1; old=$(cat /run/qga/pid); port=$(tr '\\0' '\\n' </proc/$old/cmdline | grep ^/dev/); "
+                "kill $old; while kill -0 $old; do sleep 0.1; done; touch /run/new; "
                 "qemu-ga --daemonize --path $port --statedir /run/qga --pidfile /run/qga/pid -F/run/hook")
-    time.sleep(3)   # the old agent would answer as well
-    agent.wait()
+    wait_until(lambda: agent.runs("test -e /run/new"), "the agent with the hook")
     token, count = guest.serial.last()
     result = t.backup(guest, "--guest-memory", "none")
     expect("warning" in result.err and "frozen" in result.err, f"no warning: {result.err}")
@@ -175,16 +132,6 @@ def test_job_of_somebody_else_is_left_alone(t):
     wait_until(lambda: job_xml(guest) is None, "the end of the job")
     t.backup(guest)
     t.check_good(guest)
-
-
-def kill_run_and_guardian(process):
-    """Nobody is left to undo anything."""
-    own, others = offspring(process)
-    expect(len(own) >= 2, "the guardian is not there")
-    for pid in [*own, process.pid]:
-        os.kill(pid, signal.SIGKILL)
-    process.finish(20)
-    wait_until(lambda: not {*own, *others} & set(leftovers.processes()), "the end of all its processes")
 
 
 def leave_job(t, guest):

@@ -59,19 +59,22 @@ class Agent:
         return self.ask("guest-fsfreeze-status")
 
     def begin(self, script):
-        """Start a shell script in the guest. Returns its process id there."""
-        return self.ask("guest-exec", path="/bin/sh", arg=["-c", script])["pid"]
+        """Start a shell script in the guest. Returns its process id there, None if nobody answers."""
+        started = self.ask("guest-exec", status=None, path="/bin/sh", arg=["-c", script])
+        return started and started["pid"]
 
-    def ended(self, pid):
-        return self.ask("guest-exec-status", pid=pid)["exited"]
-
-    def run(self, script):
-        pid = self.ask("guest-exec", path="/bin/sh", arg=["-c", script], **{"capture-output": True})["pid"]
-        wait_until(lambda: self.ended(pid), f"the end of '{script}' in the guest")
+    def runs(self, script):
+        """Whether this script could be run to its end, and ended well."""
+        pid = self.begin(script)
+        answer = {"exited": False} if pid else None
+        while answer and not answer["exited"]:
+            answer = self.ask("guest-exec-status", status=None, pid=pid)
+        return bool(answer) and answer.get("exitcode") == 0
 
     def write(self, path, text):
         encoded = base64.b64encode(text.encode()).decode()
-        self.run(f"echo {encoded} | base64 -d >{path} && chmod 755 {path}")
+        script = f"echo {encoded} | base64 -d >{path} && chmod 755 {path}"
+        expect(self.runs(script), f"{path} can't be written in the guest")
 
 
 class Verifier:
