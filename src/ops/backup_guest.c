@@ -182,6 +182,7 @@ static int copy_captured(struct job *job, struct err *err)
     if (capture_begin(capture, &request, err) < 0)
         return -1;
     int copied = copy_held(job, err);
+    capture->read_failed = copied < 0 && err->kind == ERR_IO;
     int ended = capture_end(capture, &end_err);
     /* Why it was given up explains why reading failed. */
     if (ended < 0 && copied < 0 && end_err.kind != ERR_NONE) {

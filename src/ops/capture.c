@@ -3,18 +3,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/quit.h"
 #include "base/units.h"
 #include "guest/definition.h"
+#include "ops/capture_check.h"
 #include "ops/undo.h"
 
-/* What QEMU's stream holds beside the guest's memory: devices, video memory. */
-#define DEVICE_STATE_ROOM (UINT64_C(64) << 20)
 #define FREEZE_LIMIT_S 30
 #define THAW_LIMIT_S 90
+#define LATE_NEWS_MS 2000
+#define LATE_NEWS_POLL_MS 20
 
 /* ---- which way ----------------------------------------------------------------------- */
 
@@ -67,48 +70,6 @@ int capture_choose(struct guest *guest, const struct guest_status *status, enum 
         log_warn("guest '%s': memory images that this QEMU makes while an emulated guest runs may "
                  "be wrong; --guest-memory pause is safe",
                  guest_name(guest));
-    return 0;
-}
-
-/* ---- room and access ---------------------------------------------------------------------- */
-
-static int check_room(const struct capture_request *request, struct err *err)
-{
-    uint64_t needed = 0;
-    uint64_t room = 0;
-    char needed_text[UNITS_TEXT_SIZE];
-    char room_text[UNITS_TEXT_SIZE];
-
-    if (archive_writer_free_space(request->archive, &room, err) < 0)
-        return -1;
-    if (units_add(request->source->memory_size, DEVICE_STATE_ROOM, &needed) && needed <= room)
-        return 0;
-    return err_set(err, ERR_NO_SPACE,
-                   "%s has %s free, and the guest's memory image may take %s; make room, or choose "
-                   "another destination",
-                   archive_writer_path(request->archive), units_format_size(room, room_text),
-                   units_format_size(needed, needed_text));
-}
-
-/* libvirt runs elsewhere, as somebody else, perhaps in another mount namespace:
- * an empty file shows whether it can reach the place. */
-static int check_access(struct hypervisor *hypervisor, const char *path, struct err *err)
-{
-    bool can = false;
-    int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-
-    if (fd < 0)
-        return err_set_errno(err, errno, "%s: cannot create", path);
-    close(fd);
-    int asked = hypervisor_can_open(hypervisor, path, &can, err);
-    (void)unlink(path);
-    if (asked < 0)
-        return -1;
-    if (!can)
-        return err_set(err, ERR_DENIED,
-                       "libvirt cannot open files in the folder of %s; choose a destination that "
-                       "libvirt's service can see and enter",
-                       path);
     return 0;
 }
 
@@ -236,8 +197,8 @@ static int begin_save(struct capture *capture, struct err *err)
     const struct capture_request *request = &capture->request;
     uint64_t stopped_ms = 0;
 
-    if (check_room(request, err) < 0 ||
-        check_access(request->hypervisor, capture->intent.memory, err) < 0)
+    if (capture_check_room(request, err) < 0 ||
+        capture_check_access(request->hypervisor, capture->intent.memory, err) < 0)
         return -1;
     capture->intent.saved = true;
     if (note(capture, err) < 0)
@@ -279,8 +240,8 @@ static int begin_held(struct capture *capture, struct err *err)
     const struct capture_request *request = &capture->request;
     CLEANUP_FREE char *folder = NULL;
 
-    if (check_room(request, err) < 0 ||
-        check_access(request->hypervisor, capture->intent.memory, err) < 0 ||
+    if (capture_check_room(request, err) < 0 ||
+        capture_check_access(request->hypervisor, capture->intent.memory, err) < 0 ||
         name_job(capture, &folder, err) < 0)
         return -1;
     capture->intent.held = true;
@@ -360,6 +321,8 @@ int capture_begin(struct capture *capture, const struct capture_request *request
 {
     CLEANUP_ERR struct err end_err = ERR_INIT;
 
+    if (capture_check_no_job(request, err) < 0)
+        return -1;
     capture->request = *request;
     capture->began = true;
     fill_intent(capture);
@@ -429,6 +392,17 @@ static int check_news(struct capture *capture, const struct guest_watch_news *ne
     return 0;
 }
 
+/* Reading may fail some time before libvirt tells that the guest has ended. */
+static void wait_for_end(const struct capture *capture, struct guest_watch_news *news)
+{
+    uint64_t deadline_ms = units_now_ms() + LATE_NEWS_MS;
+
+    while (!news->ended && units_now_ms() < deadline_ms && !quit_requested()) {
+        poll(NULL, 0, LATE_NEWS_POLL_MS);
+        guest_watch_news(capture->watch, news);
+    }
+}
+
 static void measure(struct capture *capture, const struct guest_watch_news *news)
 {
     if (capture->request.mode == CAPTURE_SAVE && capture->stopped_ms) {
@@ -451,6 +425,8 @@ int capture_end(struct capture *capture, struct err *err)
     capture->began = false;
     if (capture->watch)
         guest_watch_news(capture->watch, &news);
+    if (capture->watch && capture->read_failed && capture_has_exports(capture->request.mode))
+        wait_for_end(capture, &news);
     int result = check_news(capture, &news, err);
     scratch_watch_end(capture->scratch);
     capture->scratch = NULL;

@@ -102,8 +102,11 @@ static int bring_back(struct hypervisor *hypervisor, struct intent *intent, stru
     bool useless = false;
 
     if (guest && status->state != GUEST_SHUT_OFF) {
-        if (!status->booted)
-            return 0; /* the save was given up, or the guest is resumed already */
+        CLEANUP_ERR struct err image_err = ERR_INIT;
+        /* The save was refused or given up, or the guest is resumed already; one that
+         * was booted while a whole image is there is somebody else's doing. */
+        if (!status->booted || !image_is_whole(intent->memory, &useless, &image_err))
+            return 0;
         err_set(err, ERR_BUSY,
                 "somebody has started it (it is %s), so its saved memory was not restored over it",
                 status->state_text);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/capture_check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/units.h"
+
+/* What QEMU's stream holds beside the guest's memory: devices, video memory. */
+#define DEVICE_STATE_ROOM (UINT64_C(64) << 20)
+
+int capture_check_room(const struct capture_request *request, struct err *err)
+{
+    uint64_t needed = 0;
+    uint64_t room = 0;
+    char needed_text[UNITS_TEXT_SIZE];
+    char room_text[UNITS_TEXT_SIZE];
+
+    if (archive_writer_free_space(request->archive, &room, err) < 0)
+        return -1;
+    if (units_add(request->source->memory_size, DEVICE_STATE_ROOM, &needed) && needed <= room)
+        return 0;
+    return err_set(err, ERR_NO_SPACE,
+                   "%s has %s free, and the guest's memory image may take %s; make room, or choose "
+                   "another destination",
+                   archive_writer_path(request->archive), units_format_size(room, room_text),
+                   units_format_size(needed, needed_text));
+}
+
+/* libvirt runs elsewhere, as somebody else, perhaps in another mount namespace:
+ * an empty file shows whether it can reach the place. */
+int capture_check_access(struct hypervisor *hypervisor, const char *path, struct err *err)
+{
+    bool can = false;
+    int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return err_set_errno(err, errno, "%s: cannot create", path);
+    close(fd);
+    int asked = hypervisor_can_open(hypervisor, path, &can, err);
+    (void)unlink(path);
+    if (asked < 0)
+        return -1;
+    if (!can)
+        return err_set(err, ERR_DENIED,
+                       "libvirt cannot open files in the folder of %s; choose a destination that "
+                       "libvirt's service can see and enter",
+                       path);
+    return 0;
+}
+
+/* libvirt would wait for somebody else's job for half a minute, and then refuse. */
+int capture_check_no_job(const struct capture_request *request, struct err *err)
+{
+    CLEANUP_FREE char *socket = NULL;
+    enum guest_job job = GUEST_JOB_NONE;
+
+    if (request->mode == CAPTURE_OFFLINE)
+        return 0;
+    if (guest_get_job(request->guest, &job, &socket, err) < 0)
+        return -1;
+    if (job == GUEST_JOB_BACKUP)
+        return err_set(
+            err, ERR_BUSY,
+            "a backup job of somebody else is open on it (its socket is %s); try again "
+            "when it has ended, or end it with `virsh domjobabort \"%s\"` if it was left "
+            "behind",
+            socket ? socket : "not known", guest_name(request->guest));
+    if (job == GUEST_JOB_OTHER)
+        return err_set(err, ERR_BUSY,
+                       "another job works on it, see `virsh domjobinfo \"%s\"`; try again when it "
+                       "has ended",
+                       guest_name(request->guest));
+    return 0;
+}
