@@ -83,7 +83,7 @@ static int step(struct nbd_link *link, struct err *err)
 
 static int check_usable(const struct nbd_link *link, struct err *err)
 {
-    return link->broken ? err_set(err, ERR_IO, "the NBD connection is lost") : 0;
+    return link->broken ? err_set(err, ERR_IO, "the connection to the NBD server is lost") : 0;
 }
 
 int nbd_link_open(int socket, const char *export_name, struct nbd_link **ret, struct err *err)
