@@ -7,7 +7,7 @@ import time
 
 from vbtest import linux, oracle
 from vbtest.command import Process, expect, run, same, wait_until
-from vbtest.disks import MIB, Disk, compare
+from vbtest.disks import MIB, Disk, compare, create_luks
 from vbtest.events import Events
 from vbtest.midway import check_nothing_left, job_xml, kill_run_and_guardian, pid_in, private_files, wait_for_reading
 
@@ -339,8 +339,7 @@ def test_luks_disk_of_a_running_guest_is_refused(t):
     with open(key, "w", encoding="utf-8") as file:
         file.write("open sesame")
     path = t.path("vdb.qcow2")
-    run("qemu-img", "create", "-q", "-f", "qcow2", "--object", f"secret,id=s,file={key}", "-o",
-        "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10", path, "4M")
+    create_luks(path, key)
     os.chmod(path, 0o666)
     secret = t.secret("open sesame")
     disk = Disk(path, target="vdb", source=f"<source file='{path}'><encryption format='luks'>"

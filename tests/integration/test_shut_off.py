@@ -122,8 +122,7 @@ def test_luks_is_refused(t):
     path, key = t.path("secret.qcow2"), t.path("key")
     with open(key, "w", encoding="utf-8") as file:
         file.write(disks.LUKS_SECRET)
-    run("qemu-img", "create", "-q", "-f", "qcow2", "--object", f"secret,id=s,file={key}", "-o",
-        "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10", path, "4M")
+    disks.create_luks(path, key)
     uuid = t.secret(disks.LUKS_SECRET)
     disk = disks.Disk(path, source=f"<source file='{path}'><encryption format='luks'>"
                       f"<secret type='passphrase' uuid='{uuid}'/></encryption></source>")

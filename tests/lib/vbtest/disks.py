@@ -5,7 +5,7 @@ import dataclasses
 import json
 import os
 
-from vbtest.command import Failure, run
+from vbtest.command import Failure, run, wait_until
 
 MIB = 1 << 20
 SECTOR = 512
@@ -131,3 +131,16 @@ def attached_loops(directory):
             found.append(f"/dev/{name} ({backing})")
     return found
 
+
+def create_luks(path, key_file, size="4M"):
+    """A qcow2 image whose content is encrypted. qemu-img times its own key derivation in the kernel's ticks, and gives
+    up when that took less than one ("Unable to get accurate CPU usage"): a slow digest, and another try."""
+    def create():
+        result = run("qemu-img", "create", "-q", "-f", "qcow2", "--object", f"secret,id=s,file={key_file}", "-o",
+                     "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10,encrypt.hash-alg=sha512", path,
+                     size, status=None)
+        if result.status != 0 and "accurate CPU usage" not in result.err:
+            raise Failure(f"{path} can't be created: {result.err.strip()}")
+        return result.status == 0
+
+    wait_until(create, f"{path}, made by qemu-img")
