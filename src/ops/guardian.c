@@ -121,7 +121,9 @@ void guardian_free(struct guardian *guardian)
 {
     if (!guardian)
         return;
-    (void)!send(guardian->sock, "d", 1, MSG_NOSIGNAL);
+    /* Without that byte it would wait for our end, as we do for its. */
+    if (send(guardian->sock, "d", 1, MSG_NOSIGNAL) != 1)
+        kill(guardian->pid, SIGKILL);
     close(guardian->sock);
     while (waitpid(guardian->pid, NULL, 0) < 0 && errno == EINTR)
         ;
