@@ -8,7 +8,8 @@ import tree
 
 SPDX = "SPDX-License-Identifier: LGPL-2.1-or-later"
 # Read by people, or without comments, or somebody else's licence text.
-WITHOUT_SPDX = re.compile(r"(.*/)?(LICENSE|\.gitignore|\.clang-format|README|__init__\.py)|.*\.(md|xml|json|bin|txt|scd)")
+WITHOUT_SPDX = re.compile(r"(.*/)?(LICENSE|\.gitignore|\.clang-format|README|__init__\.py)|.*\.(md|xml|json|bin|txt|scd)"
+                          r"|debian/(changelog|copyright|dirs|docs|source/format)")
 
 # A home folder, or the folder that this tree lies in on this machine.
 HOMES = re.compile(r"/(?:home|Users)/[a-z]\w*|(?<![\w$}])/root/\w+")

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The Debian package is built from the packages of scripts/packages, and has the version that meson knows."""
+
+import re
+
+import tree
+
+# What every Debian build has.
+ESSENTIAL = {"gcc", "libc6-dev"}
+
+
+def group(name):
+    text = re.sub(r"#.*", "", tree.read("scripts/packages"))
+    found = re.search(rf"^\[{name}\]\n(.*?)(?=^\[|\Z)", text, re.M | re.S)
+    return set(found.group(1).split())
+
+
+def field(name):
+    found = re.search(rf"^{name}:(.*(?:\n .*)*)", tree.read("debian/control"), re.M)
+    return {entry.split()[0] for entry in found.group(1).split(",") if entry.strip()}
+
+
+def version(path, pattern):
+    return re.search(pattern, tree.read(path)).group(1)
+
+
+def problems():
+    built_with = field("Build-Depends")
+    for name in sorted(group("build") - ESSENTIAL - built_with):
+        yield f"debian/control: Build-Depends lacks {name}, which scripts/packages has in [build]"
+    for name in sorted(built_with - group("build") - group("run") - group("test") - {"debhelper-compat"}):
+        yield f"debian/control: Build-Depends has {name}, which scripts/packages has not"
+    ours, theirs = version("meson.build", r"version: '([^']+)'"), version("debian/changelog", r"\(([^)]+)\)")
+    if ours != theirs:
+        yield f"debian/changelog: version {theirs}, in meson.build it is {ours}"
+
+
+tree.finish(list(problems()), "debian/")
