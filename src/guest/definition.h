@@ -52,6 +52,16 @@ const char *definition_type(const struct xml_doc *domain);
  * is found under, so that it is missed and not passed over. */
 char *definition_nvram(const struct xml_doc *domain, const char **ret_format);
 bool definition_has_tpm_emulator(const struct xml_doc *domain);
+/* "1.2" or "2.0"; borrowed. */
+const char *definition_tpm_version(const struct xml_doc *domain);
+/* The file that holds the permanent state of the emulated TPM: below `folder`, where
+ * libvirt keeps such for the guest of this UUID, unless the XML names a place of its
+ * own. A place of an unknown type gives TYPE:PATH, which is no file's path. NULL: no
+ * emulated TPM. The caller frees. */
+char *definition_tpm_state(const struct xml_doc *domain, const char *folder, const char *uuid);
+/* The type of the place that the XML names itself: "dir", "file"; NULL: none.
+ * Borrowed. */
+const char *definition_tpm_source(const struct xml_doc *domain);
 /* Names the first device or feature in a running guest's XML for which libvirt
  * refuses to save memory (a host device, virtiofs, ...), with its article; NULL
  * if there is none. What depends on the guest (9p: only while it is mounted) or
@@ -66,6 +76,9 @@ int definition_set_disk(struct xml_doc *domain, const char *target, const char *
                         bool block_device, const char *format, struct err *err);
 /* Sets the path of the NVRAM file; template and format stay. */
 void definition_set_nvram(struct xml_doc *domain, const char *path);
+/* Another path for the place that the XML names for its TPM's state; NULL: it names
+ * none any more. One that names none stays as it is. */
+void definition_set_tpm_source(struct xml_doc *domain, const char *path);
 
 struct definition_move { /* borrows both */
     const char *from;
@@ -89,6 +102,8 @@ unsigned definition_replace_paths(struct xml_doc *domain, const struct definitio
  * in <sysinfo>, Open vSwitch interface IDs) is renewed too. The NVRAM path is the
  * caller's. A bad name or UUID: usage. */
 int definition_rename(struct xml_doc *domain, const char *name, const char *uuid, struct err *err);
+/* The caller frees. */
+int definition_random_uuid(char **ret, struct err *err);
 
 /* What the guest refers to on its host beside its disks. */
 enum reference_kind {

@@ -200,12 +200,3 @@ char *definition_nvram(const struct xml_doc *domain, const char **ret_format)
     *ret_format = definition_attr_is(nvram, "format", "qcow2") ? "qcow2" : "raw";
     return path;
 }
-
-bool definition_has_tpm_emulator(const struct xml_doc *domain)
-{
-    for (const struct xml_node *tpm = xml_find(xml_root(domain), "devices/tpm"); tpm;
-         tpm = xml_next_same(tpm))
-        if (definition_attr_is(xml_child(tpm, NULL, "backend"), "type", "emulator"))
-            return true;
-    return false;
-}

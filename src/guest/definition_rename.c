@@ -21,7 +21,7 @@ static int random_bytes(uint8_t *data, size_t len, struct err *err)
     return 0;
 }
 
-static int random_uuid(char **ret, struct err *err)
+int definition_random_uuid(char **ret, struct err *err)
 {
     uint8_t b[UUID_BYTES];
 
@@ -112,7 +112,7 @@ int definition_rename(struct xml_doc *domain, const char *name, const char *uuid
         return -1;
     if (uuid && !has_form(uuid, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"))
         return err_set(err, ERR_USAGE, "'%s' is not a UUID", uuid);
-    if (!uuid && random_uuid(&fresh, err) < 0)
+    if (!uuid && definition_random_uuid(&fresh, err) < 0)
         return -1;
     if (renew_interfaces(root, err) < 0)
         return -1;

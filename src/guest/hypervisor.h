@@ -66,3 +66,12 @@ enum host_thing {
     HOST_INTERFACE, /* a bridge or network interface */
 };
 bool hypervisor_has(struct hypervisor *hypervisor, enum host_thing thing, const char *name);
+
+/* Where libvirt keeps the states of emulated TPMs, a folder for each guest's UUID.
+ * The caller frees. */
+char *hypervisor_tpm_folder(const struct hypervisor *hypervisor);
+/* Whether libvirt has a program on this host that emulates a TPM of this version
+ * ("1.2", "2.0") for such a guest: without one it refuses the definition. True if
+ * libvirt can't tell. domain_type: kvm, qemu. */
+bool hypervisor_emulates_tpm(struct hypervisor *hypervisor, const char *domain_type,
+                             const char *version);

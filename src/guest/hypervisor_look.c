@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/xml.h"
 #include "guest/connection.h"
+#include "guest/driver_folder.h"
 #include "guest/libvirt_error.h"
 
 static void free_pool(virStoragePoolPtr *pool)
@@ -213,4 +214,54 @@ bool hypervisor_has(struct hypervisor *hypervisor, enum host_thing thing, const 
         return false;
     log_detail("whether this host has '%s' is not known: %s", name, virGetLastErrorMessage());
     return true;
+}
+
+/* ---- emulated TPMs --------------------------------------------------------------------------- */
+
+/* Beside the driver's folder, of the system, of a session and of an embedded driver. */
+char *hypervisor_tpm_folder(const struct hypervisor *hypervisor)
+{
+    CLEANUP_FREE char *folder = driver_folder(hypervisor->uri);
+    const char *slash = strrchr(folder, '/');
+
+    return mem_printf("%.*s/swtpm", (int)(slash - folder), folder);
+}
+
+enum answer { NOT_SAID, NO, YES };
+
+/* Is `wanted` among the values of this <enum> of the capabilities? */
+static enum answer has_value(const struct xml_node *tpm, const char *name, const char *wanted)
+{
+    enum answer answer = NOT_SAID;
+
+    for (const struct xml_node *list = xml_child(tpm, NULL, "enum"); list;
+         list = xml_next_same(list)) {
+        const char *list_name = xml_attr(list, "name");
+        if (!list_name || strcmp(list_name, name) != 0)
+            continue;
+        answer = NO;
+        for (const struct xml_node *value = xml_child(list, NULL, "value"); value;
+             value = xml_next_same(value)) {
+            CLEANUP_FREE char *text = xml_text(value);
+            if (strcmp(text, wanted) == 0)
+                return YES;
+        }
+    }
+    return answer;
+}
+
+bool hypervisor_emulates_tpm(struct hypervisor *hypervisor, const char *domain_type,
+                             const char *version)
+{
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
+    CLEANUP_FREE char *text =
+        virConnectGetDomainCapabilities(connection, NULL, NULL, NULL, domain_type, 0);
+    CLEANUP(xml_freep)
+    struct xml_doc *capabilities = text ? xml_parse(text, strlen(text), NULL) : NULL;
+
+    const struct xml_node *tpm =
+        capabilities ? xml_find(xml_root(capabilities), "devices/tpm") : NULL;
+    /* An older libvirt says nothing of TPMs, or nothing of their versions. */
+    return !tpm || (has_value(tpm, "backendModel", "emulator") != NO &&
+                    has_value(tpm, "backendVersion", version) != NO);
 }

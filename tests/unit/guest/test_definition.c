@@ -190,6 +190,44 @@ static void an_emulated_tpm_is_told_from_a_real_one(void **state)
     assert_false(definition_has_tpm_emulator(none));
 }
 
+static void check_tpm(const char *tpm, const char *type, const char *path)
+{
+    CLEANUP(xml_freep) struct xml_doc *doc = sample_devices(tpm);
+    CLEANUP_FREE char *found = definition_tpm_state(doc, "/tpms", "u-u-i-d");
+    const char *found_type = definition_tpm_source(doc);
+
+    if (path)
+        assert_string_equal(found, path);
+    else
+        assert_null(found);
+    if (type)
+        assert_string_equal(found_type, type);
+    else
+        assert_null(found_type);
+}
+
+static void the_state_of_a_tpm_is_where_libvirt_keeps_it(void **state)
+{
+    (void)state;
+    check_tpm("", NULL, NULL);
+    check_tpm("<tpm><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>", NULL,
+              NULL);
+    check_tpm("<tpm><backend type='emulator'/></tpm>", NULL, "/tpms/u-u-i-d/tpm2/tpm2-00.permall");
+    check_tpm("<tpm><backend type='emulator' version='1.2'/></tpm>", NULL,
+              "/tpms/u-u-i-d/tpm1.2/tpm-00.permall");
+    check_tpm("<tpm><backend type='emulator' version='2.0'><source type='dir' path='/d'/>"
+              "</backend></tpm>",
+              "dir", "/d/tpm2-00.permall");
+    check_tpm("<tpm><backend type='emulator' version='2.0'><source type='file' path='/f'/>"
+              "</backend></tpm>",
+              "file", "/f");
+    check_tpm("<tpm><backend type='emulator'><source type='cloud' path='x'/></backend></tpm>",
+              "cloud", "cloud:x");
+    /* The second one is the emulated one. */
+    check_tpm("<tpm><backend type='external'/></tpm><tpm><backend type='emulator'/></tpm>", NULL,
+              "/tpms/u-u-i-d/tpm2/tpm2-00.permall");
+}
+
 static void check_unmigratable(struct xml_doc *owned, const char *what)
 {
     CLEANUP(xml_freep) struct xml_doc *doc = owned;
@@ -262,6 +300,7 @@ int main(void)
         cmocka_unit_test(names_and_type_are_read),
         cmocka_unit_test(nvram_is_found_in_its_old_and_new_form),
         cmocka_unit_test(an_emulated_tpm_is_told_from_a_real_one),
+        cmocka_unit_test(the_state_of_a_tpm_is_where_libvirt_keeps_it),
         cmocka_unit_test(devices_that_block_a_save_are_named),
         cmocka_unit_test(devices_that_can_be_saved_are_passed),
     };

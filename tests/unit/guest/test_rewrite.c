@@ -180,6 +180,26 @@ static void nvram_path_is_set_in_its_old_and_new_form(void **state)
     assert_attr(xml_root(old), "os/nvram", "template", "/usr/share/OVMF/OVMF_VARS_4M.fd");
 }
 
+static void a_tpms_own_place_is_changed_or_dropped(void **state)
+{
+    static const char tpm[] = "<tpm><backend type='emulator' version='2.0'>"
+                              "<source type='dir' path='/old'/><active_pcr_banks/></backend></tpm>";
+    CLEANUP(xml_freep) struct xml_doc *doc = sample_devices(tpm);
+    CLEANUP(xml_freep) struct xml_doc *plain = sample_load("qemu.xml");
+    CLEANUP_FREE char *before = xml_format(plain);
+
+    (void)state;
+    definition_set_tpm_source(doc, "/new/web-tpm");
+    assert_attr(xml_root(doc), "devices/tpm/backend/source", "path", "/new/web-tpm");
+    assert_attr(xml_root(doc), "devices/tpm/backend/source", "type", "dir");
+    definition_set_tpm_source(doc, NULL);
+    assert_null(xml_find(xml_root(doc), "devices/tpm/backend/source"));
+    assert_non_null(xml_find(xml_root(doc), "devices/tpm/backend/active_pcr_banks"));
+    definition_set_tpm_source(plain, "/new/web-tpm");
+    CLEANUP_FREE char *after = xml_format(plain);
+    assert_string_equal(after, before);
+}
+
 /* ---- a clone's name -------------------------------------------------------------------------- */
 
 static const struct xml_node *nth(const struct xml_doc *doc, const char *path, unsigned n)
@@ -281,6 +301,7 @@ int main(void)
         cmocka_unit_test(xens_drivers_give_way_where_they_cant_serve),
         cmocka_unit_test(an_unknown_disk_and_an_unwritable_path_are_refused),
         cmocka_unit_test(nvram_path_is_set_in_its_old_and_new_form),
+        cmocka_unit_test(a_tpms_own_place_is_changed_or_dropped),
         cmocka_unit_test(a_clone_gets_a_name_and_all_that_must_differ),
         cmocka_unit_test(a_clone_takes_the_uuid_it_is_given),
         cmocka_unit_test(two_clones_differ),
