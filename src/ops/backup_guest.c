@@ -116,7 +116,16 @@ static int copy_disk(struct job *job, const struct source_disk *disk, struct err
     return 0;
 }
 
-/* All that must be read while the guest stands still. */
+/* While the guest is as the backup shall have it. What is small is read at once, and
+ * stored later: the guest does not wait for the archive. */
+static int read_extras(void *opaque, struct err *err)
+{
+    struct job *job = opaque;
+
+    return extras_read(&job->source.extras, err);
+}
+
+/* All that is kept for it until it is let go. */
 static int copy_held(struct job *job, struct err *err)
 {
     const struct source *source = &job->source;
@@ -124,10 +133,7 @@ static int copy_held(struct job *job, struct err *err)
     for (size_t i = 0; i < source->disk_count; i++)
         if (quit_check(err) < 0 || copy_disk(job, &source->disks[i], err) < 0)
             return -1;
-    if (source->nvram && extras_store(job->set, job->manifest, "nvram", source->nvram,
-                                      source->nvram_format, err) < 0)
-        return err_prefix(err, "NVRAM");
-    return 0;
+    return extras_store(&source->extras, job->set, job->manifest, err);
 }
 
 /* ---- the guest held and let go -------------------------------------------------------- */
@@ -177,6 +183,8 @@ static int copy_captured(struct job *job, struct err *err)
         .mode = job->mode,
         .scratch_path = run->options->scratch_path,
         .state_fd = run->state_fd,
+        .at_instant = read_extras,
+        .opaque = job,
     };
 
     if (capture_begin(capture, &request, err) < 0)
@@ -412,6 +420,9 @@ static void tell_plan(struct job *job, const struct sizing_plan *sizing)
         json_set_u64(entry, "image-size", disk->info.image_size);
         json_add(disks, entry);
     }
+    for (size_t i = 0; i < source->extras.count; i++)
+        buf_printf(&text, "\n  %s: %s", extras_kind_text(source->extras.files[i].kind),
+                   source->extras.files[i].path);
     for (size_t i = 0; i < source->left_out_count; i++)
         buf_printf(&text, "\n  %s: left out (%s)", source->left_out[i].target,
                    source->left_out[i].reason);

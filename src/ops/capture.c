@@ -190,6 +190,11 @@ static int begin_watch(struct capture *capture, const char *folder, struct err *
     return scratch_watch_begin(&request, &capture->scratch, err);
 }
 
+static int at_instant(const struct capture_request *request, struct err *err)
+{
+    return request->at_instant(request->opaque, err);
+}
+
 /* ---- the ways --------------------------------------------------------------------------------------- */
 
 static int begin_save(struct capture *capture, struct err *err)
@@ -200,13 +205,15 @@ static int begin_save(struct capture *capture, struct err *err)
     if (capture_check_room(request, err) < 0 ||
         capture_check_access(request->hypervisor, capture->intent.memory, err) < 0)
         return -1;
+    if (!capture->intent.persistent && at_instant(request, err) < 0)
+        return -1;
     capture->intent.saved = true;
     if (note(capture, err) < 0)
         return -1;
     if (guest_save(request->guest, capture->intent.memory, &stopped_ms, err) < 0)
         return err_prefix(err, "cannot save its memory");
     capture->stopped_ms = stopped_ms;
-    return 0;
+    return at_instant(request, err);
 }
 
 static int snapshot(struct capture *capture, struct err *err)
@@ -246,7 +253,7 @@ static int begin_held(struct capture *capture, struct err *err)
         return -1;
     capture->intent.held = true;
     if (note(capture, err) < 0 || snapshot(capture, err) < 0 || begin_job(capture, err) < 0 ||
-        begin_watch(capture, folder, err) < 0)
+        begin_watch(capture, folder, err) < 0 || at_instant(request, err) < 0)
         return -1;
     return let_go(capture, err);
 }
@@ -294,7 +301,7 @@ static int begin_disks(struct capture *capture, struct err *err)
     CLEANUP_FREE char *folder = NULL;
 
     if (name_job(capture, &folder, err) < 0 || note(capture, err) < 0 || freeze(capture, err) < 0 ||
-        begin_job(capture, err) < 0)
+        begin_job(capture, err) < 0 || at_instant(&capture->request, err) < 0)
         return -1;
     if (thaw(capture, err) < 0)
         return -1;
@@ -305,7 +312,7 @@ static int begin_mode(struct capture *capture, struct err *err)
 {
     switch (capture->request.mode) {
     case CAPTURE_OFFLINE:
-        return 0;
+        return at_instant(&capture->request, err);
     case CAPTURE_SAVE:
         return begin_save(capture, err);
     case CAPTURE_PAUSE:

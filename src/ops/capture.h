@@ -43,6 +43,12 @@ struct capture_request {
     enum capture_mode mode;
     const char *scratch_path; /* --scratch-path; NULL: the guest's private folder */
     int state_fd;
+    /* Called by capture_begin while the guest is as the backup shall have it: it stands
+     * still, or is down or frozen; without an agent it may run. -1 ends the capture. Of a
+     * transient guest libvirt throws away what belongs to it when that is saved: then it
+     * is called before that too. */
+    int (*at_instant)(void *opaque, struct err *err);
+    void *opaque;
 };
 
 struct capture {

@@ -9,6 +9,7 @@
 
 #include "archive/image.h"
 #include "base/io.h"
+#include "guest/definition.h"
 #include "ops/describe.h"
 
 /* Extras are hashed in pieces of this size, like the chunks of an image. */
@@ -27,63 +28,183 @@ static void content_of(const uint8_t *data, size_t len, uint8_t ret[static DIGES
     content_digest_finish(content, ret);
 }
 
-/* The whole file; *ret_data NULL when there is none. */
-static int read_whole(const char *path, uint8_t **ret_data, size_t *ret_len, struct err *err)
+/* ---- what a guest has ------------------------------------------------------------------ */
+
+const char *extras_kind_text(const char *kind)
+{
+    return strcmp(kind, "tpm") == 0 ? "TPM state" : "NVRAM";
+}
+
+/* *ret_fd -1 when there is no such file. */
+static int open_extra(const char *path, int *ret_fd, size_t *ret_len, struct err *err)
 {
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
 
-    if (fd < 0 && errno == ENOENT) {
-        *ret_data = NULL;
+    *ret_fd = -1;
+    if (fd < 0 && errno == ENOENT)
         return 0;
-    }
     if (fd < 0 || fstat(fd, &st) < 0)
         return err_set_errno(err, errno, "%s: cannot open", path);
     if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > EXTRA_MAX_SIZE)
         return err_set(err, ERR_UNSUPPORTED,
                        "%s: is not a regular file of at most %" PRIu64 " bytes", path,
                        EXTRA_MAX_SIZE);
-    CLEANUP_FREE uint8_t *data = mem_alloc((size_t)st.st_size);
-    if (io_pread(fd, data, (size_t)st.st_size, 0, err) < 0)
-        return err_prefix(err, "%s", path);
     *ret_len = (size_t)st.st_size;
-    *ret_data = TAKE_PTR(data);
+    *ret_fd = TAKE_FD(fd);
     return 0;
 }
 
-int extras_store(struct backup_set *set, struct manifest *manifest, const char *kind,
-                 const char *path, const char *format, struct err *err)
+/* Takes ownership of the path; NULL: the guest has none. */
+static int add(struct extras *extras, const char *kind, char *path, const char *format,
+               struct err *err)
 {
-    CLEANUP_FREE uint8_t *data = NULL;
-    CLEANUP_FREE char *name = archive_extra_name(manifest->domain_name, kind, err);
-    struct manifest_owner owner = {0};
+    CLEANUP_CLOSE int fd = -1;
     size_t len = 0;
-    int fd = -1;
 
-    if (!name || read_whole(path, &data, &len, err) < 0)
-        return -1;
-    if (!data)
+    if (!path)
         return 0;
-    if (describe_owner(path, &owner, err) < 0)
+    extras->files[extras->count++] =
+        (struct extra_file){.kind = kind, .path = path, .format = format};
+    if (*path != '/')
+        return err_set(err, ERR_UNSUPPORTED,
+                       "its %s (%s) is not a file on this host and can't be backed up",
+                       extras_kind_text(kind), path);
+    if (open_extra(path, &fd, &len, err) < 0)
+        return err_prefix(err, "%s", extras_kind_text(kind));
+    return 0;
+}
+
+int extras_find(const struct hypervisor *hypervisor, const struct xml_doc *live,
+                const struct xml_doc *definition, struct extras *ret, struct err *err)
+{
+    CLEANUP_FREE char *folder = hypervisor_tpm_folder(hypervisor);
+    CLEANUP_FREE char *uuid = definition_uuid(definition);
+    struct extras extras CLEANUP(extras_clear) = {0};
+    const char *format = NULL;
+    char *nvram = definition_nvram(live ? live : definition, &format);
+
+    if (add(&extras, "nvram", nvram, format, err) < 0)
         return -1;
+    /* One that the running guest has not yet may have a state from before. */
+    bool runs = live && definition_has_tpm_emulator(live);
+    char *tpm = definition_tpm_state(runs ? live : definition, folder, uuid);
+    if (add(&extras, "tpm", tpm, NULL, err) < 0)
+        return -1;
+    *ret = extras;
+    extras = (struct extras){0};
+    return 0;
+}
+
+void extras_clear(struct extras *extras)
+{
+    for (size_t i = 0; i < extras->count; i++) {
+        struct extra_file *file = &extras->files[i];
+        free(file->path);
+        free(file->data);
+        free(file->owner.user);
+        free(file->owner.group);
+        free(file->owner.selinux);
+    }
+    *extras = (struct extras){0};
+}
+
+const struct extra_file *extras_of_kind(const struct extras *extras, const char *kind)
+{
+    for (size_t i = 0; i < extras->count; i++)
+        if (strcmp(extras->files[i].kind, kind) == 0)
+            return &extras->files[i];
+    return NULL;
+}
+
+/* ---- into the backup ------------------------------------------------------------------- */
+
+static int read_extra(struct extra_file *file, struct err *err)
+{
+    struct manifest_owner owner = {0};
+    CLEANUP_CLOSE int fd = -1;
+    size_t len = 0;
+
+    if (open_extra(file->path, &fd, &len, err) < 0)
+        return -1;
+    if (fd < 0)
+        return 0;
+    CLEANUP_FREE uint8_t *data = mem_alloc(len);
+    if (io_pread(fd, data, len, 0, err) < 0)
+        return err_prefix(err, "%s", file->path);
+    if (describe_owner(file->path, &owner, err) < 0)
+        return -1;
+    const struct extra_file was = *file;
+    file->data = TAKE_PTR(data);
+    file->len = len;
+    file->owner = owner;
+    free(was.data);
+    free(was.owner.user);
+    free(was.owner.group);
+    free(was.owner.selinux);
+    return 0;
+}
+
+int extras_read(struct extras *extras, struct err *err)
+{
+    for (size_t i = 0; i < extras->count; i++)
+        if (read_extra(&extras->files[i], err) < 0)
+            return err_prefix(err, "%s", extras_kind_text(extras->files[i].kind));
+    return 0;
+}
+
+static void describe(struct manifest *manifest, const struct extra_file *file, char *name)
+{
     struct manifest_extra *extra = manifest_add_extra(manifest);
-    extra->kind = mem_strdup(kind);
-    extra->path = mem_strdup(path);
-    extra->format = mem_strdup(format);
-    extra->owner = owner;
-    if (backup_set_create(set, name, &fd, err) < 0)
-        return -1;
-    if (io_write(fd, data, len, err) < 0)
-        return err_prefix(err, "%s", name);
     struct manifest_stored *stored = &extra->stored;
-    stored->name = TAKE_PTR(name);
-    stored->size = len;
-    stored->raw_size = len;
+
+    extra->kind = mem_strdup(file->kind);
+    extra->path = mem_strdup(file->path);
+    extra->format = mem_strdup(file->format);
+    extra->owner = file->owner;
+    extra->owner.user = mem_strdup(file->owner.user);
+    extra->owner.group = mem_strdup(file->owner.group);
+    extra->owner.selinux = mem_strdup(file->owner.selinux);
+    stored->name = name;
+    stored->size = file->len;
+    stored->raw_size = file->len;
     stored->chunk_size = EXTRA_CHUNK;
     stored->has_sha256 = true;
-    digest_of(data, len, stored->sha256);
-    content_of(data, len, stored->content);
+    digest_of(file->data, file->len, stored->sha256);
+    content_of(file->data, file->len, stored->content);
+}
+
+static int store(const struct extra_file *file, struct backup_set *set, struct manifest *manifest,
+                 struct err *err)
+{
+    CLEANUP_FREE char *name = archive_extra_name(manifest->domain_name, file->kind, err);
+    int fd = -1;
+
+    if (!name || backup_set_create(set, name, &fd, err) < 0)
+        return -1;
+    if (io_write(fd, file->data, file->len, err) < 0)
+        return err_prefix(err, "%s", name);
+    describe(manifest, file, TAKE_PTR(name));
     return 0;
+}
+
+int extras_store(const struct extras *extras, struct backup_set *set, struct manifest *manifest,
+                 struct err *err)
+{
+    for (size_t i = 0; i < extras->count; i++)
+        if (extras->files[i].data && store(&extras->files[i], set, manifest, err) < 0)
+            return err_prefix(err, "%s", extras_kind_text(extras->files[i].kind));
+    return 0;
+}
+
+/* ---- out of it ------------------------------------------------------------------------- */
+
+const struct manifest_extra *extras_in_manifest(const struct manifest *manifest, const char *kind)
+{
+    for (size_t i = 0; i < manifest->extra_count; i++)
+        if (strcmp(manifest->extras[i].kind, kind) == 0)
+            return &manifest->extras[i];
+    return NULL;
 }
 
 static int read_stored(struct archive_reader *archive, const struct manifest_stored *stored,

@@ -34,6 +34,9 @@ void intent_clear(struct intent *intent)
     free_list(intent->files, intent->file_count);
     free(intent->defined);
     free(intent->old_xml);
+    free(intent->moved);
+    free(intent->moved_from);
+    free(intent->outdated);
     free(intent->resumed);
     free(intent->since);
     free(intent->uri);
@@ -59,7 +62,8 @@ void intent_add_file(struct intent *intent, const char *path)
 bool intent_is_empty(const struct intent *intent)
 {
     return !intent->socket && !intent->frozen && !intent->held && !intent->saved &&
-           !intent->memory && intent->file_count == 0 && !intent->defined && !intent->resumed;
+           !intent->memory && intent->file_count == 0 && !intent->defined && !intent->moved &&
+           !intent->outdated && !intent->resumed;
 }
 
 /* ---- whose it is --------------------------------------------------------------------- */
@@ -161,6 +165,9 @@ int intent_write(int state_fd, const struct intent *intent, struct err *err)
     json_set_str(json, "old-xml", intent->old_xml);
     json_set_bool(json, "old-autostart", intent->old_autostart);
     json_set_bool(json, "in-place", intent->in_place);
+    json_set_str(json, "moved", intent->moved);
+    json_set_str(json, "moved-from", intent->moved_from);
+    json_set_str(json, "outdated", intent->outdated);
     json_set_str(json, "resumed", intent->resumed);
     CLEANUP_FREE char *text = json_format(json);
     if (io_publish(state_fd, name, text, strlen(text), 0600, true, err) < 0)
@@ -197,6 +204,9 @@ static int parse(const struct json *json, struct intent *ret, struct err *err)
     ret->saved = json_get_bool(json, "saved");
     ret->defined = text_at(json, "defined");
     ret->old_xml = text_at(json, "old-xml");
+    ret->moved = text_at(json, "moved");
+    ret->moved_from = text_at(json, "moved-from");
+    ret->outdated = text_at(json, "outdated");
     ret->resumed = text_at(json, "resumed");
     ret->old_autostart = json_get_bool(json, "old-autostart");
     ret->in_place = json_get_bool(json, "in-place");
@@ -204,7 +214,7 @@ static int parse(const struct json *json, struct intent *ret, struct err *err)
     read_list(json_get(json, "files"), &ret->files, &ret->file_count);
     bool guest = ret->socket || ret->frozen || ret->held || ret->saved || ret->defined;
     if ((guest && !ret->uri) || !ret->uuid || !ret->name ||
-        (ret->saved && (!ret->memory || !ret->live_xml)))
+        (ret->saved && (!ret->memory || !ret->live_xml)) || !ret->moved != !ret->moved_from)
         return err_set(err, ERR_CORRUPT, "is not a whole journal");
     return 0;
 }

@@ -37,13 +37,17 @@ struct intent {
     char *archive;  /* folder in which it makes a backup; NULL: none */
 
     /* of a restore, which is all there or undone */
-    char **files; /* that it makes: to be removed again */
+    char *
+        *files; /* that it makes: to be removed again, the last one first; folders too, if empty */
     size_t file_count;
     char *defined; /* UUID of the guest that it defines; NULL: it has not come to that */
     char *old_xml; /* the definition in whose place that comes; NULL: there was none */
     bool old_autostart;
-    bool in_place; /* it has the same name and UUID: one define takes the other's place */
-    char *resumed; /* save image that it starts the guest from; all else is there then */
+    bool in_place;    /* it has the same name and UUID: one define takes the other's place */
+    char *moved;      /* a file of the guest that --replace replaces, now under this path and ... */
+    char *moved_from; /* ... to be moved back here, over what the restore has made */
+    char *outdated;   /* the same file once all else is there: to be removed */
+    char *resumed;    /* save image that it starts the guest from; all else is there then */
 };
 
 void intent_clear(struct intent *intent);

@@ -7,11 +7,12 @@
 
 #include "archive/archive.h"
 #include "guest/definition.h"
+#include "ops/extras.h"
 #include "ops/select.h"
 
 /* ---- places ------------------------------------------------------------------------- */
 
-static int refuse_existing(const char *path, struct err *err)
+int placement_refuse_existing(const char *path, struct err *err)
 {
     struct stat st;
 
@@ -87,7 +88,7 @@ static int place_mapped(const char *path, struct placed_disk *placed, struct err
     if (strncmp(path, "/dev/", 5) == 0)
         return err_set(err, ERR_NOT_FOUND, "--disk-map: %s is not a block device of this host",
                        path);
-    return refuse_existing(path, err);
+    return placement_refuse_existing(path, err);
 }
 
 static int place_disk(struct placement *placement, const struct manifest_disk *disk,
@@ -99,7 +100,7 @@ static int place_disk(struct placement *placement, const struct manifest_disk *d
                      : choose_path(placement, disk, options->destination, &placed.path, err);
 
     if (result == 0 && !map)
-        result = refuse_existing(placed.path, err);
+        result = placement_refuse_existing(placed.path, err);
     if (result == 0 && taken(placement, placed.path))
         result = err_set(err, ERR_USAGE, "%s is meant for two disks", placed.path);
     if (result < 0) {
@@ -136,20 +137,17 @@ static int place_disks(struct placement *placement, const struct manifest *manif
 static int place_nvram(struct placement *placement, const struct manifest *manifest,
                        const char *folder, struct err *err)
 {
-    for (size_t i = 0; i < manifest->extra_count; i++) {
-        const struct manifest_extra *extra = &manifest->extras[i];
-        if (strcmp(extra->kind, "nvram") != 0)
-            continue;
-        const char *slash = strrchr(extra->path, '/');
-        CLEANUP_FREE char *name = placement->renamed ? mem_printf("%s_VARS.fd", placement->name)
-                                                     : mem_strdup(slash ? slash + 1 : extra->path);
-        if (archive_check_name(name, err) < 0)
-            return err_prefix(err, "NVRAM");
-        free(placement->nvram);
-        placement->nvram = in_folder(folder, name);
-        return refuse_existing(placement->nvram, err);
-    }
-    return 0;
+    const struct manifest_extra *extra = extras_in_manifest(manifest, "nvram");
+
+    if (!extra)
+        return 0;
+    const char *slash = strrchr(extra->path, '/');
+    CLEANUP_FREE char *name = placement->renamed ? mem_printf("%s_VARS.fd", placement->name)
+                                                 : mem_strdup(slash ? slash + 1 : extra->path);
+    if (archive_check_name(name, err) < 0)
+        return err_prefix(err, "NVRAM");
+    placement->nvram = in_folder(folder, name);
+    return placement_refuse_existing(placement->nvram, err);
 }
 
 static int place_named(const char *folder, const char *guest, const char *suffix, char **ret,
@@ -160,7 +158,7 @@ static int place_named(const char *folder, const char *guest, const char *suffix
     if (archive_check_name(name, err) < 0)
         return -1;
     *ret = in_folder(folder, name);
-    return refuse_existing(*ret, err);
+    return placement_refuse_existing(*ret, err);
 }
 
 static int place_all(struct placement *placement, const struct manifest *manifest,
@@ -172,6 +170,10 @@ static int place_all(struct placement *placement, const struct manifest *manifes
     placement->name = mem_strdup(placement->renamed ? options->new_name : manifest->domain_name);
     if (archive_check_name(placement->name, err) < 0)
         return err_prefix(err, "the guest's name");
+    if (!placement->renamed)
+        placement->uuid = definition_uuid(manifest->definition);
+    else if (definition_random_uuid(&placement->uuid, err) < 0)
+        return -1;
     if (place_disks(placement, manifest, options, err) < 0)
         return -1;
     if (options->disks.count)
@@ -204,7 +206,11 @@ void placement_clear(struct placement *placement)
         free(placement->disks[i].path);
     free(placement->disks);
     free(placement->name);
+    free(placement->uuid);
     free(placement->nvram);
+    free(placement->tpm);
+    free(placement->tpm_moved);
+    free(placement->tpm_source);
     free(placement->memory);
     free(placement->xml);
     *placement = (struct placement){0};
@@ -245,9 +251,9 @@ static struct definition_move *list_moves(const struct placement *placement,
     for (size_t i = 0; i < placement->disk_count; i++)
         moves[count++] =
             (struct definition_move){placement->disks[i].disk->path, placement->disks[i].path};
-    for (size_t i = 0; placement->nvram && i < manifest->extra_count; i++)
-        if (strcmp(manifest->extras[i].kind, "nvram") == 0)
-            moves[count++] = (struct definition_move){manifest->extras[i].path, placement->nvram};
+    if (placement->nvram)
+        moves[count++] =
+            (struct definition_move){extras_in_manifest(manifest, "nvram")->path, placement->nvram};
     *ret_count = count;
     return moves;
 }
@@ -286,7 +292,9 @@ struct xml_doc *placement_rewrite(const struct placement *placement,
         return NULL;
     if (placement->nvram)
         definition_set_nvram(doc, placement->nvram);
-    if (placement->renamed && definition_rename(doc, placement->name, NULL, err) < 0)
+    if (placement->tpm || placement->tpm_source)
+        definition_set_tpm_source(doc, placement->tpm_source);
+    if (placement->renamed && definition_rename(doc, placement->name, placement->uuid, err) < 0)
         return NULL;
     return TAKE_PTR(doc);
 }

@@ -20,11 +20,16 @@ struct placed_disk {
 struct placement {
     char *name;   /* of the restored guest */
     bool renamed; /* --new-name: new UUID and MACs, no memory */
+    char *uuid;   /* of the restored guest, in lower case */
     struct placed_disk *disks;
     size_t disk_count;
-    char *nvram;  /* NULL: none */
-    char *memory; /* the save image to be written; NULL: none */
-    char *xml;    /* where a transient guest's XML goes when it is not started */
+    char *nvram;      /* NULL: none */
+    char *tpm;        /* the state of its emulated TPM; NULL: none. This and the next two are set by
+                   * restore_tpm_place */
+    char *tpm_moved;  /* where the state that is there now is kept meanwhile; NULL: none is there */
+    char *tpm_source; /* the place to be named in the XML; NULL: libvirt's own */
+    char *memory;     /* the save image to be written; NULL: none */
+    char *xml;        /* where a transient guest's XML goes when it is not started */
 };
 
 /* Chooses all places below options->destination (an absolute path) and refuses
@@ -35,6 +40,9 @@ int placement_make(const struct manifest *manifest, const struct restore_options
                    struct placement *ret, struct err *err);
 void placement_clear(struct placement *placement);
 #define CLEANUP_PLACEMENT CLEANUP(placement_clear)
+
+/* Exists if something is at that path, dangling links included. */
+int placement_refuse_existing(const char *path, struct err *err);
 
 /* `domain` (the manifest's definition or its live XML) as it is to be on this
  * host: our metadata gone, each restored file's path changed wherever it stands,

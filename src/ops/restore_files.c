@@ -11,6 +11,7 @@
 #include "disk/attributes.h"
 #include "ops/extras.h"
 #include "ops/transfer.h"
+#include "ops/undo.h"
 
 /* ---- the journal ------------------------------------------------------------------------ */
 
@@ -33,24 +34,34 @@ void restore_forget_file(struct restore_job *job, const struct err *err)
         free(intent->files[--intent->file_count]);
 }
 
+/* Not decided: all of it is undone. */
+static int take_back(struct intent *intent, size_t file_count, char *defined)
+{
+    intent->file_count = file_count;
+    intent->defined = defined;
+    intent->moved = TAKE_PTR(intent->outdated);
+    free(TAKE_PTR(intent->resumed));
+    return -1;
+}
+
 int restore_complete(struct restore_job *job, struct err *err)
 {
     struct intent *intent = &job->intent;
     size_t file_count = intent->file_count;
     char *defined = TAKE_PTR(intent->defined);
+    CLEANUP_FREE char *moved_from = TAKE_PTR(intent->moved_from);
 
     intent->file_count = 0;
-    if ((intent->resumed ? restore_note(job, err)
-                         : intent_remove(job->run->state_fd, intent->uuid, err)) < 0) {
-        /* Not decided: all of it is undone. */
-        intent->file_count = file_count;
-        intent->defined = defined;
-        free(TAKE_PTR(intent->resumed));
-        return -1;
+    intent->outdated = TAKE_PTR(intent->moved);
+    if ((intent_is_empty(intent) ? intent_remove(job->run->state_fd, intent->uuid, err)
+                                 : restore_note(job, err)) < 0) {
+        intent->moved_from = TAKE_PTR(moved_from);
+        return take_back(intent, file_count, defined);
     }
     for (size_t i = 0; i < file_count; i++)
         free(intent->files[i]);
     free(defined);
+    undo_outdated(intent);
     return 0;
 }
 
@@ -102,8 +113,8 @@ int restore_check_room(struct restore_job *job, struct err *err)
 
 /* ---- disks --------------------------------------------------------------------------------- */
 
-static int put_back_owner(struct restore_job *job, const char *path,
-                          const struct manifest_owner *owner, struct err *err)
+int restore_put_back_owner(struct restore_job *job, const char *path,
+                           const struct manifest_owner *owner, struct err *err)
 {
     const struct attributes attributes = {
         .uid = owner->uid,
@@ -187,7 +198,8 @@ static int restore_disk(struct restore_job *job, const struct placed_disk *place
     }
     if (write_disk(job, placed, image, path, writer, err) < 0)
         return -1;
-    if (!placed->block_device && put_back_owner(job, placed->path, &placed->disk->owner, err) < 0)
+    if (!placed->block_device &&
+        restore_put_back_owner(job, placed->path, &placed->disk->owner, err) < 0)
         return -1;
     struct json *fields = json_new_object();
     json_set_str(fields, "guest", job->name);
@@ -203,19 +215,16 @@ static int restore_disk(struct restore_job *job, const struct placed_disk *place
 
 static int restore_nvram(struct restore_job *job, struct err *err)
 {
-    for (size_t i = 0; i < job->manifest->extra_count; i++) {
-        const struct manifest_extra *extra = &job->manifest->extras[i];
-        if (strcmp(extra->kind, "nvram") != 0)
-            continue;
-        if (restore_note_file(job, job->placement.nvram, err) < 0)
-            return -1;
-        if (extras_restore(job->run->archive, extra, job->placement.nvram, err) < 0) {
-            restore_forget_file(job, err);
-            return -1;
-        }
-        return put_back_owner(job, job->placement.nvram, &extra->owner, err);
+    const struct manifest_extra *extra = extras_in_manifest(job->manifest, "nvram");
+    const char *path = job->placement.nvram;
+
+    if (restore_note_file(job, path, err) < 0)
+        return -1;
+    if (extras_restore(job->run->archive, extra, path, err) < 0) {
+        restore_forget_file(job, err);
+        return -1;
     }
-    return 0;
+    return restore_put_back_owner(job, path, &extra->owner, err);
 }
 
 int restore_files(struct restore_job *job, struct err *err)
@@ -229,5 +238,7 @@ int restore_files(struct restore_job *job, struct err *err)
     }
     if (job->placement.nvram && restore_nvram(job, err) < 0)
         return err_prefix(err, "NVRAM");
+    if (job->placement.tpm && restore_tpm_write(job, err) < 0)
+        return err_prefix(err, "TPM state");
     return 0;
 }

@@ -22,18 +22,6 @@ static void job_clear(struct restore_job *job)
     guest_lock_release(job->lock);
 }
 
-static int random_uuid(char **ret, struct err *err)
-{
-    CLEANUP_CLOSE int dir = -1;
-    size_t len = 0;
-
-    if (io_open_dir("/proc/sys/kernel/random", &dir, err) < 0 ||
-        io_read_file(dir, "uuid", 64, ret, &len, err) < 0)
-        return err_prefix(err, "/proc/sys/kernel/random/uuid");
-    (*ret)[strcspn(*ret, "\n")] = '\0';
-    return 0;
-}
-
 /* What does not take the guest's own place has nothing to do with a run that works
  * on the guest. */
 static int begin_intent(struct restore_job *job, struct err *err)
@@ -43,7 +31,7 @@ static int begin_intent(struct restore_job *job, struct err *err)
 
     if (!job->placement.renamed && run->hypervisor)
         intent->uuid = mem_strdup(job->manifest->domain_uuid);
-    else if (random_uuid(&intent->uuid, err) < 0)
+    else if (definition_random_uuid(&intent->uuid, err) < 0)
         return -1;
     intent_sign(intent);
     intent->name = mem_strdup(job->placement.name);
@@ -245,6 +233,9 @@ static void tell_plan(struct restore_job *job)
     }
     if (job->placement.nvram)
         buf_printf(&text, "\n  NVRAM: %s", job->placement.nvram);
+    if (job->placement.tpm)
+        buf_printf(&text, "\n  TPM state: %s%s", job->placement.tpm,
+                   job->placement.tpm_moved ? " (replaced)" : "");
     if (job->placement.memory)
         buf_printf(&text, "\n  memory: %s, %s", job->placement.memory,
                    units_format_size(job->manifest->memory->raw_size, size));
@@ -277,7 +268,7 @@ static int restore(struct restore_job *job, struct err *err)
     if (run->hypervisor && target_check(&job->target, run->hypervisor, &job->placement,
                                         job->manifest, options->replace, err) < 0)
         return -1;
-    if (restore_check_room(job, err) < 0)
+    if (restore_tpm_place(job, err) < 0 || restore_check_room(job, err) < 0)
         return -1;
     if (options->dry_run) {
         tell_plan(job);

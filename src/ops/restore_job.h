@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * For restore_guest.c and restore_files.c only: one guest's restore in the making,
+ * For restore_guest.c, restore_files.c and restore_tpm.c only: one guest's restore in the making,
  * its journal, and its files.
  */
 #pragma once
@@ -34,5 +34,15 @@ int restore_complete(struct restore_job *job, struct err *err);
 
 /* Is there room for the least that the files will take? */
 int restore_check_room(struct restore_job *job, struct err *err);
-/* Disks and NVRAM, with owner, mode and context. */
+/* Disks, NVRAM and TPM state, with owner, mode and context. */
 int restore_files(struct restore_job *job, struct err *err);
+/* As far as the user may, said once if that is not all of it. */
+int restore_put_back_owner(struct restore_job *job, const char *path,
+                           const struct manifest_owner *owner, struct err *err);
+
+/* Chooses where the state of an emulated TPM goes: where libvirt will look for it.
+ * Refused: a state that is there already (exists), but for that of the same guest
+ * when it is replaced; a host that can't emulate the guest's TPM. */
+int restore_tpm_place(struct restore_job *job, struct err *err);
+/* Writes it there, with the folders that it needs. */
+int restore_tpm_write(struct restore_job *job, struct err *err);

@@ -417,15 +417,9 @@ static int gather(struct hypervisor *hypervisor, struct guest *guest,
     if (add_disks(&gathering, source->definition, err) < 0)
         return -1;
     const struct xml_doc *current = source->live ? source->live : source->definition;
-    source->nvram = definition_nvram(current, &source->nvram_format);
-    if (source->nvram && source->nvram[0] != '/')
-        return err_set(err, ERR_UNSUPPORTED,
-                       "its NVRAM (%s) is not a file on this host and can't be backed up",
-                       source->nvram);
     source->memory_size = active ? memory_size(current) : 0;
-    if (definition_has_tpm_emulator(current))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "it has an emulated TPM, whose state can't be backed up yet");
+    if (extras_find(hypervisor, source->live, source->definition, &source->extras, err) < 0)
+        return -1;
     return check_destinations(source, request->destination, err);
 }
 
@@ -454,7 +448,7 @@ void source_clear(struct source *source)
     }
     free(source->disks);
     free(source->left_out);
-    free(source->nvram);
+    extras_clear(&source->extras);
     free(source->managed_save);
     xml_free(source->definition);
     xml_free(source->live);

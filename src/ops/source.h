@@ -13,6 +13,7 @@
 #include "base/xml.h"
 #include "disk/image.h"
 #include "guest/guest.h"
+#include "ops/extras.h"
 #include "ops/verbs.h"
 
 struct source_disk {
@@ -36,8 +37,7 @@ struct source {
     size_t disk_count;
     struct manifest_left_out *left_out;
     size_t left_out_count;
-    char *nvram; /* path of the UEFI variables; NULL: none */
-    const char *nvram_format;
+    struct extras extras;
     uint64_t memory_size; /* bytes of the guest's memory; 0 when shut off */
     uint64_t image_size;  /* of all disks */
     uint64_t largest_image;

@@ -35,6 +35,15 @@ static void remove_file(char **path)
     *path = NULL;
 }
 
+/* What a restore has made: a file, or a folder, which stays if something else is in it. */
+static void remove_made(char **path)
+{
+    if (unlink(*path) < 0 && errno == EISDIR)
+        (void)rmdir(*path);
+    free(*path);
+    *path = NULL;
+}
+
 static void remove_scratch(struct intent *intent)
 {
     for (size_t i = 0; i < intent->scratch_count; i++)
@@ -265,8 +274,28 @@ static int settle_resumed(struct hypervisor *hypervisor, struct intent *intent, 
     return 0;
 }
 
+/* If it is not there, it has not been moved yet, or is back already. */
+static int move_back(struct intent *intent, struct err *err)
+{
+    if (!intent->moved)
+        return 0;
+    if (rename(intent->moved, intent->moved_from) < 0 && errno != ENOENT)
+        return err_set_errno(err, errno, "%s: cannot be moved back to %s", intent->moved,
+                             intent->moved_from);
+    free(intent->moved);
+    free(intent->moved_from);
+    intent->moved = intent->moved_from = NULL;
+    return 0;
+}
+
+void undo_outdated(struct intent *intent)
+{
+    remove_file(&intent->outdated);
+}
+
 int undo_restore(struct hypervisor *hypervisor, struct intent *intent, struct err *err)
 {
+    undo_outdated(intent);
     if (hypervisor && !hypervisor_alive(hypervisor) &&
         hypervisor_reconnect(hypervisor, RECONNECT_MS, err) < 0)
         return -1;
@@ -276,9 +305,10 @@ int undo_restore(struct hypervisor *hypervisor, struct intent *intent, struct er
         return err_prefix(err, "its new definition could not be removed again");
     if (intent->defined && intent->old_xml && bring_old_back(hypervisor, intent, err) < 0)
         return err_prefix(err, "its former definition could not be brought back");
-    for (size_t i = 0; i < intent->file_count; i++)
-        remove_file(&intent->files[i]);
-    intent->file_count = 0;
+    if (move_back(intent, err) < 0)
+        return -1;
+    while (intent->file_count)
+        remove_made(&intent->files[--intent->file_count]);
     free(intent->defined);
     intent->defined = NULL;
     return 0;
@@ -288,7 +318,8 @@ int undo_restore(struct hypervisor *hypervisor, struct intent *intent, struct er
 
 static bool is_restore(const struct intent *intent)
 {
-    return intent->file_count || intent->defined || intent->resumed;
+    return intent->file_count || intent->defined || intent->moved || intent->outdated ||
+           intent->resumed;
 }
 
 /* Opening it for writing finishes or undoes the dead run's commit and removes its

@@ -22,6 +22,9 @@ int undo_guest(struct hypervisor *hypervisor, struct intent *intent, struct err 
  * touched. */
 int undo_restore(struct hypervisor *hypervisor, struct intent *intent, struct err *err);
 
+/* Removes what a restore that has come to its end has replaced. */
+void undo_outdated(struct intent *intent);
+
 /* Removes the memory image, which undo_guest leaves: on the way to a good backup
  * it is still to be stored. */
 void undo_memory(struct intent *intent);

@@ -355,16 +355,6 @@ def test_luks_disk_of_a_running_guest_is_refused(t):
     t.check_good(guest)
 
 
-def test_emulated_tpm_is_refused(t):
-    tpm = "<tpm model='tpm-tis'><backend type='emulator' version='2.0'/></tpm>"
-    guest = t.small_guest(devices_xml=tpm)
-    result = guest.virsh("define", guest.write_xml(), status=None)
-    if result.status != 0:
-        t.skip("this libvirt defines no guest with an emulated TPM: swtpm is missing")
-    t.refused(*t.backup_line(guest), says=["guest 'web'", "TPM"])
-    same(t.archive.names(), [], "files in the archive")
-
-
 # ---- shortages -------------------------------------------------------------------------------------------
 
 

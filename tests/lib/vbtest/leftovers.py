@@ -7,6 +7,7 @@ from vbtest.command import Failure, virsh, wait_until
 from vbtest.disks import attached_loops
 
 STATE_DIR = "/var/lib/virt-backup"
+TPM_DIR = "/var/lib/libvirt/swtpm"
 
 
 def processes():
@@ -77,6 +78,7 @@ class Baseline:
         self.processes = set(processes())
         self.objects = libvirt_objects()
         self.state = files_below(STATE_DIR)
+        self.tpms = files_below(TPM_DIR)
         self.temporary = set(os.listdir("/tmp"))
 
     def new_processes(self):
@@ -93,6 +95,7 @@ class Baseline:
         self.check_processes()
         for what, left in (("libvirt objects", libvirt_objects() - self.objects),
                            ("loop devices", attached_loops(self.directory)),
-                           ("files of state", files_below(STATE_DIR) - self.state)):
+                           ("files of state", files_below(STATE_DIR) - self.state),
+                           ("states of TPMs", files_below(TPM_DIR) - self.tpms)):
             if left:
                 raise Failure(f"{what} are left over: {sorted(left)}")

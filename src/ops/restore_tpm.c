@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/restore_job.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "guest/definition.h"
+#include "ops/extras.h"
+
+/* Before that libvirt drops the <source> of a TPM without a word. */
+#define SOURCE_SINCE 10010000
+
+/* libvirt's own: others may pass through, but see nothing; the last one is closed. */
+#define MODE_ABOVE 0711
+#define MODE_LAST 0700
+
+/* ---- its place --------------------------------------------------------------------------- */
+
+/* The XML that has the TPM: the definition may have lost it while the guest ran. */
+static const struct xml_doc *tpm_domain(const struct manifest *manifest)
+{
+    if (definition_has_tpm_emulator(manifest->definition))
+        return manifest->definition;
+    return manifest->live && definition_has_tpm_emulator(manifest->live) ? manifest->live : NULL;
+}
+
+static int check_host(const struct restore_job *job, const struct xml_doc *domain, struct err *err)
+{
+    const char *version = definition_tpm_version(domain);
+
+    if (hypervisor_emulates_tpm(job->run->hypervisor, definition_type(domain), version))
+        return 0;
+    return err_set(
+        err, ERR_UNSUPPORTED,
+        "it has an emulated TPM of version %s, which libvirt can't emulate on this host; "
+        "install swtpm and swtpm-tools, or restore the disks alone with --disks",
+        version);
+}
+
+/* A place that the XML names itself goes to the destination, as disks do. */
+static int place_source(struct restore_job *job, const char *type, struct err *err)
+{
+    struct placement *placement = &job->placement;
+    bool file = strcmp(type, "file") == 0;
+
+    if (!file && strcmp(type, "dir") != 0)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "the state of its TPM was kept in a place of the unknown type '%s'", type);
+    if (hypervisor_version(job->run->hypervisor) >= SOURCE_SINCE) {
+        placement->tpm_source = mem_printf("%s/%s-tpm%s", job->run->options->destination,
+                                           placement->name, file ? ".state" : "");
+        return placement_refuse_existing(placement->tpm_source, err);
+    }
+    if (file)
+        return err_set(
+            err, ERR_UNSUPPORTED,
+            "the state of its TPM is a file of its own, which libvirt knows since 10.10; "
+            "restore the disks alone with --disks, or on a host with a newer libvirt");
+    return 0; /* what is in the folder is the same in libvirt's own place */
+}
+
+static int place(struct restore_job *job, const struct xml_doc *domain, struct err *err)
+{
+    struct placement *placement = &job->placement;
+    CLEANUP(xml_freep) struct xml_doc *placed = xml_copy(domain);
+    CLEANUP_FREE char *folder = hypervisor_tpm_folder(job->run->hypervisor);
+    const char *type = definition_tpm_source(domain);
+
+    if (type && place_source(job, type, err) < 0)
+        return -1;
+    definition_set_tpm_source(placed, placement->tpm_source);
+    placement->tpm = definition_tpm_state(placed, folder, placement->uuid);
+    return 0;
+}
+
+static int check_free(struct restore_job *job, struct err *err)
+{
+    struct placement *placement = &job->placement;
+    const struct guest *replaced = job->target.replaced;
+    struct stat st;
+
+    if (lstat(placement->tpm, &st) < 0 && errno == ENOENT)
+        return 0;
+    if (replaced && strcmp(guest_uuid(replaced), placement->uuid) == 0) {
+        placement->tpm_moved = mem_printf("%s.replaced", placement->tpm);
+        return placement_refuse_existing(placement->tpm_moved, err);
+    }
+    return err_set(err, ERR_EXISTS,
+                   "%s: the state of a TPM of a guest with this UUID exists already and is not "
+                   "overwritten; move it away, or restore the guest with --new-name",
+                   placement->tpm);
+}
+
+int restore_tpm_place(struct restore_job *job, struct err *err)
+{
+    const struct xml_doc *domain = tpm_domain(job->manifest);
+
+    if (!domain || job->run->options->disks.count)
+        return 0;
+    if (check_host(job, domain, err) < 0)
+        return -1;
+    if (place(job, domain, err) < 0)
+        return err_prefix(err, "TPM state");
+    if (extras_in_manifest(job->manifest, "tpm"))
+        return check_free(job, err);
+    /* It was never started: libvirt makes a state at the first start. */
+    free(TAKE_PTR(job->placement.tpm));
+    return 0;
+}
+
+/* ---- its file ---------------------------------------------------------------------------- */
+
+static int make_folder(struct restore_job *job, const char *path, mode_t mode, struct err *err)
+{
+    if (restore_note_file(job, path, err) < 0)
+        return -1;
+    if (mkdir(path, mode) < 0) {
+        err_set_errno(err, errno, "%s: cannot make the folder", path);
+        restore_forget_file(job, err);
+        return -1;
+    }
+    /* The umask has made it narrower. */
+    if (chmod(path, mode) < 0)
+        return err_set_errno(err, errno, "%s: cannot set its mode", path);
+    return 0;
+}
+
+/* The folder that the state lies in, and those above it, as far as they are missing. */
+static int make_folders(struct restore_job *job, const struct manifest_owner *owner,
+                        struct err *err)
+{
+    const char *path = job->placement.tpm;
+    struct manifest_owner of_last = *owner;
+    struct stat st;
+
+    of_last.mode = MODE_LAST;
+    of_last.selinux = NULL;
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        CLEANUP_FREE char *folder = mem_strndup(path, (size_t)(slash - path));
+        bool last = !strchr(slash + 1, '/');
+        if (stat(folder, &st) == 0)
+            continue;
+        if (make_folder(job, folder, last ? MODE_LAST : MODE_ABOVE, err) < 0 ||
+            (last && restore_put_back_owner(job, folder, &of_last, err) < 0))
+            return -1;
+    }
+    return 0;
+}
+
+/* The state that is there stays whole until all of the new guest is. */
+static int move_away(struct restore_job *job, struct err *err)
+{
+    const struct placement *placement = &job->placement;
+    struct intent *intent = &job->intent;
+
+    intent->moved = mem_strdup(placement->tpm_moved);
+    intent->moved_from = mem_strdup(placement->tpm);
+    if (restore_note(job, err) < 0)
+        return -1;
+    if (rename(placement->tpm, placement->tpm_moved) < 0)
+        return err_set_errno(err, errno, "%s: cannot be moved away", placement->tpm);
+    return 0;
+}
+
+int restore_tpm_write(struct restore_job *job, struct err *err)
+{
+    const struct manifest_extra *extra = extras_in_manifest(job->manifest, "tpm");
+    const char *path = job->placement.tpm;
+
+    if (make_folders(job, &extra->owner, err) < 0)
+        return -1;
+    if ((job->placement.tpm_moved ? move_away(job, err) : restore_note_file(job, path, err)) < 0)
+        return -1;
+    if (extras_restore(job->run->archive, extra, path, err) < 0) {
+        if (!job->placement.tpm_moved)
+            restore_forget_file(job, err);
+        return -1;
+    }
+    return restore_put_back_owner(job, path, &extra->owner, err);
+}
