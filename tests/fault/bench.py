@@ -11,7 +11,7 @@ import signal
 import time
 
 from look import left_files, look, own_processes
-from vbtest import command, leftovers
+from vbtest import command, leftovers, tpm
 from vbtest.command import Failure, Process, Skip, expect, note, run, same, virsh, wait_until
 from vbtest.context import Context
 from vbtest.disks import MIB
@@ -21,6 +21,8 @@ SERIAL_MAX = 100_000
 KILLED = -9
 STRANDED = 5
 DISK_SIZE = 4 * MIB
+UUID = "7d0a1c5e-52b1-4a7e-9f63-0d5c8d2b6a11"   # of the guest that is restored; each worker has its own libvirt
+TPM_STATE = tpm.state_file(UUID)
 
 
 class Fault:
@@ -276,18 +278,55 @@ class RestoreBench(Bench):
         self.replace = replace
         self.other = self.t.guest("other", self.t.disk("vda", "qcow2", size=DISK_SIZE, name="other.qcow2")).define()
         self.guest = self.t.guest("web", self.t.boot_disk("qcow2", size=DISK_SIZE),
-                                  self.t.disk("vdb", "raw", size=DISK_SIZE, boot=2)).running()
+                                  self.t.disk("vdb", "raw", size=DISK_SIZE, boot=2),
+                                  devices_xml=tpm.xml(), head_xml=f"<uuid>{UUID}</uuid>").running()
         self.guest.call("autostart")
         self.t.backup(self.guest)
         self.token, _ = self.guest.serial.last()
         self.guest.destroy()
-        if not replace:
+        self.former_tpm = self.tpm_files()
+        self.former_tpm[TPM_STATE] += b"changed since"
+        if replace:
+            self.put_former_tpm_there()
+        else:
             self.guest.undefine()
         self.before = look("web", "other")
         self.digests = self.digest_disks()
 
     def digest_disks(self):
         return run("sha256sum", *(disk.path for disk in self.guest.disks + self.other.disks)).out
+
+    def tpm_files(self):
+        """name -> content of all below the folder of the guest's TPM; None: a folder."""
+        found = {}
+        for path in leftovers.files_below(os.path.join(leftovers.TPM_DIR, UUID)):
+            content = None
+            if os.path.isfile(path):
+                with open(path, "rb") as file:
+                    content = file.read()
+            found[path] = content
+        found.pop(os.path.join(os.path.dirname(TPM_STATE), ".lock"), None)
+        return found
+
+    def put_former_tpm_there(self):
+        os.makedirs(os.path.dirname(TPM_STATE), mode=0o711, exist_ok=True)
+        with open(TPM_STATE, "wb") as file:
+            file.write(self.former_tpm[TPM_STATE])
+
+    def check_tpm(self, complete, label):
+        """The stored state is there, or the former one, or none; whole, and nothing else."""
+        found = self.tpm_files()
+        if label and label.startswith("unlink") and label.endswith(".replaced"):
+            found.pop(f"{TPM_STATE}.replaced", None)
+        if complete and self.autorun:
+            expect(found.get(TPM_STATE), "the running guest's TPM has no state")
+            return
+        with open(os.path.join(self.t.archive.path, "web-tpm.state"), "rb") as file:
+            stored = file.read()
+        former = self.former_tpm if self.replace else {}
+        expected = self.former_tpm | {TPM_STATE: stored} if complete else former
+        expect(found == expected, f"the TPM's files are {sorted(found)} instead of {sorted(expected)}, "
+               "or their contents are others'")
 
     def words(self):
         more = (["--allow-autorun"] if self.autorun else []) + (["--replace"] if self.replace else [])
@@ -338,6 +377,7 @@ class RestoreBench(Bench):
             wrong = web.differences(self.before[0])
             expect(not wrong, f"guest 'web' is not as it was: {'; '.join(wrong)}")
             expect(not made, f"files are left in the destination: {made}")
+        self.check_tpm(complete, label)
         same(self.digest_disks(), self.digests, "contents of the disks that were there")
         if complete:
             self.take_away(look("web")[0])
@@ -369,6 +409,7 @@ class RestoreBench(Bench):
             self.guest.destroy()
         self.guest.undefine()
         if self.replace:
+            self.put_former_tpm_there()
             self.guest.define()
             self.before[0] = look("web")[0]
         self.prepare()
