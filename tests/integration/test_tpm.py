@@ -9,6 +9,8 @@ import uuid
 
 from vbtest import leftovers, tpm
 from vbtest.command import expect, run, same, wait_until
+from vbtest.disks import MIB
+from vbtest.midway import wait_for_reading
 
 SECRET_SIZE = 64
 
@@ -29,12 +31,12 @@ def new_uuid(t):
     return str(uuid.UUID(int=t.rng.getrandbits(128), version=4))
 
 
-def owner(t, attributes="", inner="", **more):
+def owner(t, attributes="", inner="", disk=None, **more):
     name, secret = new_uuid(t), t.rng.randbytes(SECRET_SIZE)
     t.undo.callback(shutil.rmtree, os.path.dirname(tpm.folder(name)), ignore_errors=True)
     tpm.make(t, name, secret)
-    guest = t.small_guest(head_xml=f"<uuid>{name}</uuid>", devices_xml=tpm.xml(attributes=attributes, inner=inner),
-                          **more)
+    guest = t.guest("web", disk or t.boot_disk(), head_xml=f"<uuid>{name}</uuid>",
+                    devices_xml=tpm.xml(attributes=attributes, inner=inner), **more)
     return Owner(t, name, guest, secret)
 
 
@@ -201,6 +203,21 @@ def test_paused_for_a_moment(t):
 
 def test_saved(t):
     check_running(t, "save")
+
+
+def test_state_is_of_the_instant(t):
+    """What the TPM stores while the disks are still being read is not in the backup."""
+    kept = owner(t, disk=t.slow_disk(size=8 * MIB, boot=1))
+    guest = kept.guest.running()
+    state = tpm.state_file(kept.uuid)
+    at_instant = read(state)
+    process = t.start_vb(*t.backup_line(guest, "--guest-memory", "pause", "--compression", "lzma:9e", "--chunk-size",
+                                        "1M", "--children", "1"))
+    wait_for_reading(guest, process)
+    with open(state, "ab") as file:
+        file.write(b"stored later")
+    same(process.finish().status, 0, "exit status")
+    same(read(os.path.join(t.archive.path, "web-tpm.state")), at_instant, "stored state")
 
 
 def test_disks_alone(t):
