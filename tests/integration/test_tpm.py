@@ -207,7 +207,7 @@ def test_saved(t):
 
 def test_state_is_of_the_instant(t):
     """What the TPM stores while the disks are still being read is not in the backup."""
-    kept = owner(t, disk=t.slow_disk(size=8 * MIB, boot=1))
+    kept = owner(t, disk=t.slow_disk(size=4 * MIB, boot=1))
     guest = kept.guest.running()
     state = tpm.state_file(kept.uuid)
     at_instant = read(state)
