@@ -8,6 +8,19 @@
 #include "base/err.h"
 #include "mtcp/spawner.h"
 
+/* What a child has of the world. */
+struct child_place {
+    int in_fd;
+    int out_fd;
+    bool keep_stderr; /* descriptor 2 stays, for writing */
+    uint8_t *shared;  /* the segment that M messages use; NULL: none */
+    size_t shared_size;
+};
+
+/* Enters the sandbox for good, with this place and the memory that the settings
+ * call for. parent: as in base/sandbox.h. */
+int child_confine(const struct child_settings *settings, const struct child_place *place,
+                  pid_t parent, struct err *err);
 /* Speaks the protocol until Q or until in_fd ends (both: 0). `shared` is the
  * segment that M messages use, or NULL: then M is refused. A chunk that can't be
  * done is answered with E, and the loop goes on; a message that is not in the

@@ -89,6 +89,15 @@ static int ask(struct spawner *spawner, const struct spawner_request *request,
     return -1;
 }
 
+int spawner_prove_sandbox(struct spawner *spawner, struct err *err)
+{
+    struct spawner_request request = {.kind = SPAWNER_PROVE};
+    struct spawner_answer answer;
+    int fds[2];
+
+    return ask(spawner, &request, &answer, fds, err);
+}
+
 int spawner_fork(struct spawner *spawner, const struct child_settings *settings, struct child *ret,
                  struct err *err)
 {

@@ -7,6 +7,7 @@
  * segment of each child before it forks it and hands socket and segment over
  * with SCM_RIGHTS. It ends when the control process's end of its socket closes;
  * children end when theirs does. The kernel kills both when their parent dies.
+ * Children of our own work in a sandbox (base/sandbox.h), a foreign program does not.
  */
 #pragma once
 
@@ -29,6 +30,7 @@ struct child_settings {
     uint64_t chunk_size;
     uint64_t memory_limit; /* of the decoder, bytes */
     bool foreign;          /* the program given to spawner_start, speaking C, not M */
+    bool unconfined;       /* not in the sandbox; of no matter for a foreign one */
 };
 
 /* A child as the control process holds it. */
@@ -43,6 +45,9 @@ struct child {
  * executed for foreign children (not looked up in PATH; borrowed until the call
  * returns). */
 struct spawner *spawner_start(const char *child_command, struct err *err);
+/* Proves that the sandbox denies, as the first spawner_fork would (unsupported: it
+ * does not, or can't be had). */
+int spawner_prove_sandbox(struct spawner *spawner, struct err *err);
 /* A new child. Fails when there is no memory for its segment, no process to be
  * had, or when the program of a foreign child can't be executed. */
 int spawner_fork(struct spawner *spawner, const struct child_settings *settings, struct child *ret,

@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -16,23 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/units.h"
-#include "mtcp/child.h"
+#include "base/sandbox.h"
 #include "mtcp/shared.h"
-
-/* The descriptor on which spawner and children have their socket. */
-#define OWN_FD 3
-
-/* ---- what a new process does first ----------------------------------------- */
-
-/* The kernel ends us when our parent dies; if it has died before we could ask
- * for that, we end ourselves. */
-static void die_with(pid_t parent)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(EXIT_FAILURE);
-}
+#include "mtcp/spawner_child.h"
 
 /* A terminal sends its signals to the whole group; it is for the control process
  * to decide what they mean. SIGTERM ends us. */
@@ -47,85 +32,6 @@ static void reset_signals(void)
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* Leaves open standard error, OWN_FD with what was `sock`, and nothing else but
- * /dev/null on standard input and output. */
-static void keep_only(int sock)
-{
-    struct rlimit limit = {.rlim_cur = 1024};
-
-    if (sock != OWN_FD && dup3(sock, OWN_FD, O_CLOEXEC) < 0)
-        _exit(EXIT_FAILURE);
-    if (close_range(OWN_FD + 1, ~0U, 0) < 0) { /* Linux before 5.9 */
-        getrlimit(RLIMIT_NOFILE, &limit);
-        for (int fd = OWN_FD + 1; fd < (int)limit.rlim_cur && fd < 65536; fd++)
-            close(fd);
-    }
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null >= 0) {
-        dup2(null, STDIN_FILENO);
-        dup2(null, STDOUT_FILENO);
-        if (null > OWN_FD)
-            close(null);
-    }
-}
-
-/* ---- children of our own --------------------------------------------------- */
-
-struct segment {
-    int fd;
-    uint8_t *data; /* mapped */
-    size_t size;
-};
-
-static void segment_clear(struct segment *segment)
-{
-    if (segment->data)
-        munmap(segment->data, segment->size);
-    if (segment->fd >= 0)
-        close(segment->fd);
-}
-
-/* All pages are taken now: a machine that has not got them says so here, and not
- * by a SIGBUS in the middle of a chunk. The size is sealed for the same reason. */
-static int segment_make(struct segment *segment, struct err *err)
-{
-    char text[UNITS_TEXT_SIZE];
-    int failed = 0;
-
-    segment->fd = memfd_create("vb-chunks", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (segment->fd < 0 || ftruncate(segment->fd, (off_t)segment->size) < 0)
-        failed = errno;
-    while (!failed && fallocate(segment->fd, 0, 0, (off_t)segment->size) < 0) {
-        if (errno != EINTR)
-            failed = errno;
-    }
-    if (!failed && fcntl(segment->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-        failed = errno;
-    if (!failed) {
-        void *data = mmap(NULL, segment->size, PROT_READ | PROT_WRITE, MAP_SHARED, segment->fd, 0);
-        if (data != MAP_FAILED) {
-            segment->data = data;
-            return 0;
-        }
-        failed = errno;
-    }
-    /* "no space left on device" would send the reader looking for a disk */
-    return err_set_errno(err, failed == ENOSPC ? ENOMEM : failed,
-                         "cannot get %s of memory for the buffers of a child process",
-                         units_format_size(segment->size, text));
-}
-
-static void __attribute__((noreturn))
-run_child(const struct child_settings *settings, int sock, struct segment *segment, pid_t parent)
-{
-    die_with(parent);
-    prctl(PR_SET_NAME, "vb-child");
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    keep_only(sock);
-    int status = child_serve(settings, OWN_FD, OWN_FD, segment->data, segment->size, NULL);
-    _exit(status < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
 /* ---- foreign children ------------------------------------------------------ */
@@ -148,7 +54,7 @@ run_command(const char *command, const struct child_settings *settings, int sock
     char *argv[] = {mem_strdup(command), NULL};
     int failed;
 
-    die_with(parent);
+    spawner_child_die_with(parent);
     set_environment(settings);
     signal(SIGPIPE, SIG_DFL);
     if (dup2(sock, STDIN_FILENO) >= 0 && dup2(sock, STDOUT_FILENO) >= 0)
@@ -202,6 +108,7 @@ static int start_command(const char *command, const struct child_settings *setti
 struct spawning {
     int sock;
     const char *child_command;
+    bool proved; /* the sandbox was tried out, and denies */
 };
 
 static int send_answer(int sock, const struct spawner_answer *answer, const int fds[static 2])
@@ -230,12 +137,37 @@ static int send_answer(int sock, const struct spawner_answer *answer, const int 
     return len == (ssize_t)sizeof(*answer) ? 0 : -1;
 }
 
+/* Once, before the first child that relies on it. */
+static int prove(struct spawning *spawning, struct err *err)
+{
+    if (spawning->proved)
+        return 0;
+    sandbox_warm_up(); /* all children are forked with what it has loaded */
+    if (sandbox_prove(err) < 0) {
+        err_prefix(err, "there is no sandbox for child processes here");
+        return err_append(err, "--no-sandbox does without it");
+    }
+    spawning->proved = true;
+    return 0;
+}
+
+static int do_prove(struct spawning *spawning, struct err *err)
+{
+    struct spawner_answer answer = {.kind = ERR_NONE};
+
+    if (prove(spawning, err) < 0)
+        return -1;
+    if (send_answer(spawning->sock, &answer, (const int[]){-1, -1}) < 0)
+        _exit(EXIT_FAILURE);
+    return 0;
+}
+
 /* Forks one child and answers. -1 (err set): nothing was forked or sent. */
-static int do_fork(const struct spawning *spawning, const struct child_settings *settings,
+static int do_fork(struct spawning *spawning, const struct child_settings *settings,
                    struct err *err)
 {
     struct spawner_answer answer = {.kind = ERR_NONE};
-    CLEANUP(segment_clear) struct segment segment = {.fd = -1};
+    CLEANUP(spawner_child_clear_segment) struct spawner_child_segment segment = {.fd = -1};
     struct shared_layout layout;
     pid_t parent = getpid();
     int pair[2];
@@ -251,13 +183,14 @@ static int do_fork(const struct spawning *spawning, const struct child_settings 
     } else {
         shared_layout(settings, &layout);
         segment.size = answer.shared_size = layout.total_size;
-        if (segment_make(&segment, err) < 0)
+        if ((!settings->unconfined && prove(spawning, err) < 0) ||
+            spawner_child_make_segment(&segment, err) < 0)
             return -1;
         answer.pid = fork();
         if (answer.pid < 0)
             return err_set_errno(err, errno, "cannot fork a child process");
         if (answer.pid == 0)
-            run_child(settings, theirs, &segment, parent);
+            spawner_child_run(settings, theirs, &segment, parent);
     }
     if (send_answer(spawning->sock, &answer, (const int[]){ours, segment.fd}) < 0)
         _exit(EXIT_FAILURE);
@@ -313,15 +246,28 @@ static void refuse(const struct spawning *spawning, const struct err *failed)
         _exit(EXIT_FAILURE);
 }
 
+static int serve(struct spawning *spawning, const struct spawner_request *request, struct err *err)
+{
+    switch (request->kind) {
+    case SPAWNER_PROVE:
+        return do_prove(spawning, err);
+    case SPAWNER_FORK:
+        return do_fork(spawning, &request->settings, err);
+    case SPAWNER_WAIT:
+        break;
+    }
+    return do_wait(spawning, request, err);
+}
+
 void spawner_process_run(int sock, const char *child_command, pid_t parent)
 {
-    struct spawning spawning = {.sock = OWN_FD, .child_command = child_command};
+    struct spawning spawning = {.sock = SPAWNER_CHILD_SOCK, .child_command = child_command};
     struct spawner_request request;
 
-    die_with(parent);
+    spawner_child_die_with(parent);
     prctl(PR_SET_NAME, "vb-spawner");
     reset_signals();
-    keep_only(sock);
+    spawner_child_keep_only(sock);
     for (;;) {
         CLEANUP_ERR struct err failed = ERR_INIT;
         ssize_t len = recv(spawning.sock, &request, sizeof(request), 0);
@@ -329,9 +275,7 @@ void spawner_process_run(int sock, const char *child_command, pid_t parent)
             continue;
         if (len != (ssize_t)sizeof(request))
             _exit(len == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
-        int status = request.kind == SPAWNER_FORK ? do_fork(&spawning, &request.settings, &failed)
-                                                  : do_wait(&spawning, &request, &failed);
-        if (status < 0)
+        if (serve(&spawning, &request, &failed) < 0)
             refuse(&spawning, &failed);
     }
 }

@@ -16,7 +16,7 @@
 #define SPAWNER_TEXT_MAX 1024
 
 struct spawner_request {
-    enum { SPAWNER_FORK, SPAWNER_WAIT } kind;
+    enum { SPAWNER_PROVE, SPAWNER_FORK, SPAWNER_WAIT } kind;
     struct child_settings settings; /* fork */
     pid_t pid;                      /* wait */
     unsigned grace_ms;

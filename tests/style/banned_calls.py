@@ -27,7 +27,8 @@ ONLY = {
         ]),
     r"(?<![_\w])(exit|err|errx|quick_exit)\s*\(": ("ends the process", ["src/base/cleanup.c"]),
     r"(?<![_\w])abort\s*\(": ("ends the process", ["src/base/buf.c", "src/base/digest.c"]),
-    r"\bfork\s*\(": ("forks", ["src/base/process.c", "src/disk/qemu_nbd.c", "src/mtcp/", "src/ops/guardian.c"]),
+    r"\bfork\s*\(": ("forks", ["src/base/process.c", "src/base/sandbox.c", "src/disk/qemu_nbd.c", "src/mtcp/",
+                                  "src/ops/guardian.c"]),
     r"\bpthread_create\s*\(": ("makes a thread", ["src/guest/", "src/disk/", "src/ops/scratch_watch.c"]),
 }
 

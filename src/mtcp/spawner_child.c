@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "mtcp/spawner_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/units.h"
+#include "mtcp/child.h"
+
+/* ---- the segment ------------------------------------------------------------ */
+
+void spawner_child_clear_segment(struct spawner_child_segment *segment)
+{
+    if (segment->data)
+        munmap(segment->data, segment->size);
+    if (segment->fd >= 0)
+        close(segment->fd);
+}
+
+/* All pages are taken now: a machine that has not got them says so here, and not
+ * by a SIGBUS in the middle of a chunk. The size is sealed for the same reason. */
+int spawner_child_make_segment(struct spawner_child_segment *segment, struct err *err)
+{
+    char text[UNITS_TEXT_SIZE];
+    int failed = 0;
+
+    segment->fd = memfd_create("vb-chunks", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (segment->fd < 0 || ftruncate(segment->fd, (off_t)segment->size) < 0)
+        failed = errno;
+    while (!failed && fallocate(segment->fd, 0, 0, (off_t)segment->size) < 0) {
+        if (errno != EINTR)
+            failed = errno;
+    }
+    if (!failed && fcntl(segment->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        failed = errno;
+    if (!failed) {
+        void *data = mmap(NULL, segment->size, PROT_READ | PROT_WRITE, MAP_SHARED, segment->fd, 0);
+        if (data != MAP_FAILED) {
+            segment->data = data;
+            return 0;
+        }
+        failed = errno;
+    }
+    /* "no space left on device" would send the reader looking for a disk */
+    return err_set_errno(err, failed == ENOSPC ? ENOMEM : failed,
+                         "cannot get %s of memory for the buffers of a child process",
+                         units_format_size(segment->size, text));
+}
+
+/* ---- what a new process does first ------------------------------------------ */
+
+void spawner_child_die_with(pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(EXIT_FAILURE);
+}
+
+void spawner_child_keep_only(int sock)
+{
+    struct rlimit limit = {.rlim_cur = 1024};
+
+    if (sock != SPAWNER_CHILD_SOCK && dup3(sock, SPAWNER_CHILD_SOCK, O_CLOEXEC) < 0)
+        _exit(EXIT_FAILURE);
+    if (close_range(SPAWNER_CHILD_SOCK + 1, ~0U, 0) < 0) { /* Linux before 5.9 */
+        getrlimit(RLIMIT_NOFILE, &limit);
+        for (int fd = SPAWNER_CHILD_SOCK + 1; fd < (int)limit.rlim_cur && fd < 65536; fd++)
+            close(fd);
+    }
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null >= 0) {
+        dup2(null, STDIN_FILENO);
+        dup2(null, STDOUT_FILENO);
+        if (null > SPAWNER_CHILD_SOCK)
+            close(null);
+    }
+}
+
+/* ---- the child -------------------------------------------------------------- */
+
+void spawner_child_run(const struct child_settings *settings, int sock,
+                       const struct spawner_child_segment *segment, pid_t parent)
+{
+    struct child_place place = {
+        .in_fd = SPAWNER_CHILD_SOCK,
+        .out_fd = SPAWNER_CHILD_SOCK,
+        .shared = segment->data,
+        .shared_size = segment->size,
+    };
+
+    spawner_child_die_with(parent);
+    prctl(PR_SET_NAME, "vb-child");
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    spawner_child_keep_only(sock);
+    if (!settings->unconfined && child_confine(settings, &place, parent, NULL) < 0)
+        _exit(EXIT_FAILURE);
+    int status =
+        child_serve(settings, place.in_fd, place.out_fd, place.shared, place.shared_size, NULL);
+    _exit(status < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+}
