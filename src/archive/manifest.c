@@ -17,6 +17,12 @@ static const char *const consistency_names[] = {
     [CONSISTENCY_CRASH] = "crash-consistent",
     [CONSISTENCY_OFFLINE] = "offline",
 };
+static const char *const sandbox_names[] = {
+    [SANDBOX_UNKNOWN] = "",
+    [SANDBOX_FULL] = "full",
+    [SANDBOX_NONE] = "none",
+    [SANDBOX_FOREIGN] = "foreign",
+};
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
@@ -28,6 +34,11 @@ const char *manifest_state_name(enum manifest_state state)
 const char *manifest_consistency_name(enum manifest_consistency consistency)
 {
     return (size_t)consistency < COUNT(consistency_names) ? consistency_names[consistency] : NULL;
+}
+
+const char *manifest_sandbox_name(enum manifest_sandbox sandbox)
+{
+    return (size_t)sandbox < COUNT(sandbox_names) ? sandbox_names[sandbox] : NULL;
 }
 
 static void stored_clear(struct manifest_stored *stored)

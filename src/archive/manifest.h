@@ -32,6 +32,14 @@ enum manifest_consistency {
     CONSISTENCY_OFFLINE, /* the guest was shut off */
 };
 
+/* In what the processes that compressed the images ran. */
+enum manifest_sandbox {
+    SANDBOX_UNKNOWN, /* it is not recorded */
+    SANDBOX_FULL,
+    SANDBOX_NONE,   /* --no-sandbox */
+    SANDBOX_FOREIGN /* --child-command: that program's own affair */
+};
+
 /* Who may do what with the original file. */
 struct manifest_owner {
     bool known; /* false: a network disk, nothing to put back */
@@ -95,7 +103,8 @@ struct manifest {
     char *tool_version;
     unsigned format_version;
     char *time; /* ISO 8601 in UTC, "2024-05-01T10:00:00Z" */
-    char *uri;  /* hypervisor URI */
+    enum manifest_sandbox sandbox;
+    char *uri; /* hypervisor URI */
     char *host;
     char *domain_name;
     char *domain_uuid;
@@ -155,6 +164,8 @@ const struct manifest_stored *manifest_next_stored(const struct manifest *manife
 const char *manifest_state_name(enum manifest_state state);
 /* "live", "pause", "save", "frozen", "crash-consistent", "offline"; NULL as above */
 const char *manifest_consistency_name(enum manifest_consistency consistency);
+/* "full", "none", "foreign"; "" for what is not recorded; NULL as above */
+const char *manifest_sandbox_name(enum manifest_sandbox sandbox);
 /* Removes our metadata, of whatever version, from a domain XML, and the <metadata>
  * element when nothing else is in it. */
 void manifest_strip(struct xml_doc *domain);

@@ -18,6 +18,7 @@ enum field_kind {
     FIELD_DIGEST,    /* 64 hexadecimal digits */
     FIELD_DIGEST_IF, /* no attribute: the flag is false */
     FIELD_WORD,      /* an enum, by its name */
+    FIELD_WORD_OR_0, /* no attribute: 0 */
     FIELD_CODEC,
     FIELD_OWN_DIGEST, /* of the manifest itself: filled in and checked elsewhere */
 };
@@ -43,6 +44,10 @@ struct manifest_field {
     {                                                                                              \
         name, FIELD_WORD, offsetof(struct type, member), 0, word                                   \
     }
+#define ROW_WORD_OR_0(type, word, name, member)                                                    \
+    {                                                                                              \
+        name, FIELD_WORD_OR_0, offsetof(struct type, member), 0, word                              \
+    }
 #define ELEMENT(variable, name, fields)                                                            \
     const struct manifest_element manifest_fields_##variable = {name, fields, COUNT(fields)}
 
@@ -56,11 +61,17 @@ static const char *consistency_word(unsigned value)
     return manifest_consistency_name((enum manifest_consistency)value);
 }
 
+static const char *sandbox_word(unsigned value)
+{
+    return manifest_sandbox_name((enum manifest_sandbox)value);
+}
+
 static const struct manifest_field backup_fields[] = {
     {"sha256", FIELD_OWN_DIGEST, 0, 0, NULL}, /* first: manifest_check_find_digest relies on it */
     ROW(manifest, U32, "format", format_version),
     ROW(manifest, TEXT, "tool", tool_version),
     ROW(manifest, TEXT, "time", time),
+    ROW_WORD_OR_0(manifest, sandbox_word, "sandbox", sandbox),
 };
 static const struct manifest_field hypervisor_fields[] = {
     ROW(manifest, TEXT, "uri", uri),
@@ -166,6 +177,10 @@ static char *value_text(const struct manifest_field *field, const void *object)
     case FIELD_DIGEST_IF:
         digest_to_hex((const uint8_t *)member, text);
         return mem_strdup(text);
+    case FIELD_WORD_OR_0:
+        if (*(const unsigned *)member == 0)
+            return NULL;
+        /* fall through */
     case FIELD_WORD:
         return mem_strdup(field->word(*(const unsigned *)member));
     case FIELD_CODEC:
@@ -183,7 +198,8 @@ static bool has_flag(const struct manifest_field *field)
 
 static bool is_optional(const struct manifest_field *field)
 {
-    return has_flag(field) || field->kind == FIELD_OPTIONAL_TEXT || field->kind == FIELD_U64_OR_0;
+    return has_flag(field) || field->kind == FIELD_OPTIONAL_TEXT || field->kind == FIELD_U64_OR_0 ||
+           field->kind == FIELD_WORD_OR_0;
 }
 
 int manifest_fields_write(struct xml_node *node, const struct manifest_element *element,
@@ -277,6 +293,8 @@ static bool parse_value(const struct manifest_field *field, const char *text, ch
     case FIELD_DIGEST:
     case FIELD_DIGEST_IF:
         return digest_from_hex(text, (uint8_t *)member);
+    case FIELD_WORD_OR_0:
+        return parse_word(field, text, (unsigned *)member) && *(unsigned *)member != 0;
     case FIELD_WORD:
         return parse_word(field, text, (unsigned *)member);
     case FIELD_CODEC:

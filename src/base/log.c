@@ -81,6 +81,8 @@ void log_detail(const char *format, ...)
 
 void log_progress(const char *line)
 {
+    if (!*line && !progress_shown) /* asking for a terminal is more than some processes may */
+        return;
     if (log_level < LOG_NORMAL || !isatty(STDERR_FILENO))
         return;
     pthread_mutex_lock(&log_mutex);

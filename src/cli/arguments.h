@@ -82,6 +82,11 @@ struct arguments {
         "child-command", OPTION_TEXT, "PROGRAM", "run this MTCP child instead of our own",         \
             ARGUMENT(child_command)                                                                \
     }
+#define ROW_NO_SANDBOX                                                                             \
+    {                                                                                              \
+        "no-sandbox", OPTION_FLAG, NULL, "let child processes have the rights of this one",        \
+            ARGUMENT(children.no_sandbox)                                                          \
+    }
 #define ROW_DRY_RUN(what)                                                                          \
     {                                                                                              \
         "dry-run", OPTION_FLAG, NULL, what, ARGUMENT(dry_run)                                      \

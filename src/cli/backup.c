@@ -46,6 +46,7 @@ static const struct options_row rows[] = {
      "memory of one child's encoder, not the level's own", ARGUMENT(children.compression_buffer)},
     ROW_CHUNK_SIZE,
     ROW_CHILD_COMMAND,
+    ROW_NO_SANDBOX,
     ROW_DRY_RUN("show what would be done, and do nothing"),
     ROW_QUIET,
     ROW_VERBOSE,

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/quit.h"
+#include "base/sandbox.h"
 #include "cli/help.h"
 #include "cli/output.h"
 #include "cli/status.h"
@@ -81,6 +82,15 @@ static bool show_information(const char *const *args, struct err *err)
     return true;
 }
 
+static int prove_sandbox(struct spawner *spawner, struct err *err)
+{
+    if (spawner_prove_sandbox(spawner, err) < 0)
+        return -1;
+    log_detail("child processes run in a sandbox: seccomp, Landlock version %d",
+               sandbox_landlock_version());
+    return 0;
+}
+
 /* Runs the verb with its arguments read. Returns the exit status. */
 static int run_verb(const struct verb *verb, struct arguments *arguments)
 {
@@ -102,14 +112,17 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
         status = guardian_start(&guardian, &err);
     if (status == 0 && verb->has_children)
         status = (spawner = spawner_start(arguments->child_command, &err)) ? 0 : -1;
+    if (status == 0 && spawner && !arguments->children.no_sandbox && !arguments->dry_run)
+        status = prove_sandbox(spawner, &err);
     /* 3. The work. */
     run.spawner = spawner;
     if (status == 0)
         status = verb->run(arguments, &run, &err);
     if (status < 0)
         output_error(&output, &err);
+    /* In its sandbox it may not do what libraries do at the end. */
     if (verb->is_child)
-        return status_of_run(&err, &run.outcome);
+        _exit(status_of_run(&err, &run.outcome));
     /* 4. How it came out. */
     const struct output_summary summary = {
         .verb = verb->name,

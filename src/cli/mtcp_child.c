@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "base/units.h"
 #include "codec/codec.h"
 #include "mtcp/child.h"
@@ -14,6 +15,7 @@ static const struct options_row rows[] = {
     ROW_COMPRESSION,
     {"decode", OPTION_FLAG, NULL, "from results back to chunks", ARGUMENT(decode)},
     ROW_CHUNK_SIZE,
+    ROW_NO_SANDBOX,
 };
 
 /* What virt-backup tells a child of --child-command stands in the environment;
@@ -40,6 +42,18 @@ static uint64_t default_chunk_size(const struct codec_spec *codec)
     return size > CHUNK_SIZE_LEAST ? size : CHUNK_SIZE_LEAST;
 }
 
+/* The control process is not known here, nor whether it is the parent. */
+static int confine(const struct child_settings *settings, struct err *err)
+{
+    const struct child_place place = {
+        .in_fd = STDIN_FILENO,
+        .out_fd = STDOUT_FILENO,
+        .keep_stderr = true,
+    };
+
+    return child_prove_sandbox(err) < 0 ? -1 : child_confine(settings, &place, 0, err);
+}
+
 static int run(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
     uint64_t chunk_size = arguments->children.chunk_size;
@@ -56,6 +70,10 @@ static int run(const struct arguments *arguments, struct verb_run *run, struct e
     if (largest.type == CODEC_LZMA)
         largest.dict_size = CODEC_CHUNK_MAX;
     settings.memory_limit = codec_decoder_memory(&largest);
+    if (arguments->children.no_sandbox)
+        log_warn("--no-sandbox: a flaw in a decompressor is not contained");
+    else if (confine(&settings, err) < 0)
+        return -1;
     return child_serve(&settings, STDIN_FILENO, STDOUT_FILENO, NULL, 0, err);
 }
 

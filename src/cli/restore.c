@@ -21,6 +21,7 @@ static const struct options_row rows[] = {
     ROW_CHILDREN,
     ROW_MEMORY_LIMIT,
     ROW_CHILD_COMMAND,
+    ROW_NO_SANDBOX,
     ROW_DRY_RUN("show what would be done, and do nothing"),
     ROW_QUIET,
     ROW_VERBOSE,

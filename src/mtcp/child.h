@@ -17,6 +17,8 @@ struct child_place {
     size_t shared_size;
 };
 
+/* sandbox_prove, with the remedy in the error. */
+int child_prove_sandbox(struct err *err);
 /* Enters the sandbox for good, with this place and the memory that the settings
  * call for. parent: as in base/sandbox.h. */
 int child_confine(const struct child_settings *settings, const struct child_place *place,

@@ -11,6 +11,14 @@
 /* What the heap loses between blocks, and small things. */
 #define SLACK (64 * MIB)
 
+int child_prove_sandbox(struct err *err)
+{
+    if (sandbox_prove(err) == 0)
+        return 0;
+    err_prefix(err, "there is no sandbox for child processes here");
+    return err_append(err, "--no-sandbox does without it");
+}
+
 /* Beside the segment, which is mapped already. */
 static uint64_t memory_of(const struct child_settings *settings, const struct child_place *place)
 {

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/sandbox.h"
+#include "mtcp/child.h"
 #include "mtcp/shared.h"
 #include "mtcp/spawner_child.h"
 
@@ -143,10 +144,8 @@ static int prove(struct spawning *spawning, struct err *err)
     if (spawning->proved)
         return 0;
     sandbox_warm_up(); /* all children are forked with what it has loaded */
-    if (sandbox_prove(err) < 0) {
-        err_prefix(err, "there is no sandbox for child processes here");
-        return err_append(err, "--no-sandbox does without it");
-    }
+    if (child_prove_sandbox(err) < 0)
+        return -1;
     spawning->proved = true;
     return 0;
 }

@@ -161,6 +161,7 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
             report, NULL,
             "--compression-buffer changes the encoder's dictionary: a size that does not "
             "suit the level may compress badly");
+    children_warn(&options->children, report);
     if (!options->dry_run && open_places(&run, ret_outcome, err) < 0)
         return -1;
     int result = take_guests(&run, &guests, chosen, ret_outcome, err);

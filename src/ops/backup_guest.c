@@ -356,6 +356,9 @@ static int back_up(struct job *job, struct err *err)
                       units_div_up(largest(&job->source), job->chunk_size), &job->pool, err) < 0)
         return -1;
     job->manifest = describe_guest(run->hypervisor, job->guest, &job->source);
+    job->manifest->sandbox = run->options->children.foreign      ? SANDBOX_FOREIGN
+                             : run->options->children.no_sandbox ? SANDBOX_NONE
+                                                                 : SANDBOX_FULL;
     if (copy_captured(job, err) < 0 || store_memory(job, err) < 0 || quit_check(err) < 0)
         return -1;
     if (backup_set_commit(TAKE_PTR(job->set), job->manifest, err) < 0)

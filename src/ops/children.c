@@ -21,6 +21,14 @@ int children_plan(const struct children_options *options, const struct codec_spe
     return sizing_plan(&host, &request, ret, err);
 }
 
+void children_warn(const struct children_options *options, const struct report *report)
+{
+    if (options->no_sandbox)
+        report_warning(report, NULL,
+                       "--no-sandbox: child processes have all rights of this one; a flaw in a "
+                       "decompressor is not contained");
+}
+
 static bool fits(const struct children *children, const struct codec_spec *codec,
                  uint64_t chunk_size)
 {
@@ -47,6 +55,7 @@ int children_pool(struct children *children, const struct codec_spec *codec, uin
             .chunk_size = plan->chunk_size,
             .memory_limit = plan->encoder_memory,
             .foreign = children->options->foreign,
+            .unconfined = children->options->no_sandbox,
         };
         children->dict_size = codec->dict_size;
         children->pool = pool_new(children->spawner, &settings, plan->children, err);

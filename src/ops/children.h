@@ -7,6 +7,7 @@
 
 #include "mtcp/pool.h"
 #include "mtcp/sizing.h"
+#include "ops/report.h"
 #include "ops/verbs.h"
 
 /* The plan for encoding with this codec, or for decoding what it made; chunks: of
@@ -14,6 +15,9 @@
 int children_plan(const struct children_options *options, const struct codec_spec *codec,
                   bool decode, uint64_t chunk_size, uint64_t chunks, struct sizing_plan *ret,
                   struct err *err);
+
+/* Says, once a run, that --no-sandbox was given. */
+void children_warn(const struct children_options *options, const struct report *report);
 
 /* A pool kept from image to image as long as codec and chunk size are the same. */
 struct children {

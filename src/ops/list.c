@@ -106,6 +106,10 @@ static void tell(const struct manifest *manifest, const struct report *report)
     json_set_bool(fields, "persistent", manifest->persistent);
     json_set_bool(fields, "autostart", manifest->autostart);
     json_set_str(fields, "consistency", consistency);
+    if (manifest->sandbox != SANDBOX_UNKNOWN)
+        json_set_str(fields, "sandbox", manifest_sandbox_name(manifest->sandbox));
+    if (manifest->sandbox == SANDBOX_NONE)
+        buf_printf(&text, ", without sandbox");
     if (manifest->has_downtime)
         json_set_u64(fields, "downtime-ms", manifest->downtime_ms);
     json_set_u64(fields, "stored-size", stored_size(manifest));

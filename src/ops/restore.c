@@ -103,6 +103,7 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
         return -1;
     if (!options->disks.count && hypervisor_open(options->uri, &run.hypervisor, err) < 0)
         return -1;
+    children_warn(&options->children, report);
     if (make_destination(options->destination, options->dry_run, &destination, &made, err) < 0)
         return -1;
     if (!options->dry_run &&

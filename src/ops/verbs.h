@@ -28,6 +28,7 @@ struct children_options {
     uint64_t compression_buffer; /* bytes; 0: the level's own */
     uint64_t chunk_size;         /* bytes; 0: the codec's default */
     bool foreign;                /* --child-command was given: children speak C */
+    bool no_sandbox;             /* our own children run with the rights of this process */
 };
 
 enum guest_memory {

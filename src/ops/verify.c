@@ -162,6 +162,7 @@ int verify_run(const struct verify_options *options, struct spawner *spawner,
         select_from_archive(run.archive, &options->domains, &options->exclude_domains, &guests,
                             err) < 0)
         return -1;
+    children_warn(&options->children, report);
     for (size_t i = 0; i < guests.count; i++)
         if (guests.chosen[i] && verify_guest(&run, guests.names[i], err) < 0) {
             ret_outcome->signal = quit_requested();

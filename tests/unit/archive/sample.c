@@ -148,6 +148,7 @@ struct manifest *sample_manifest(const char *domain, const char *uuid)
     manifest->state = STATE_SHUT_OFF;
     manifest->persistent = true;
     manifest->consistency = CONSISTENCY_OFFLINE;
+    manifest->sandbox = SANDBOX_FULL;
     manifest->definition = domain_xml(domain, uuid, "<x><devices/></x>");
     return manifest;
 }
@@ -260,6 +261,7 @@ struct manifest *sample_full_manifest(void)
     manifest->state = STATE_PAUSED;
     manifest->autostart = true;
     manifest->consistency = CONSISTENCY_CRASH;
+    manifest->sandbox = SANDBOX_FOREIGN;
     manifest->has_downtime = true;
     manifest->downtime_ms = 312;
     add_full_disks(manifest);

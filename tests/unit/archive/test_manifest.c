@@ -85,6 +85,7 @@ static void check_head(const struct manifest *a, const struct manifest *b)
     assert_int_equal(a->persistent, b->persistent);
     assert_int_equal(a->autostart, b->autostart);
     assert_int_equal(a->consistency, b->consistency);
+    assert_int_equal(a->sandbox, b->sandbox);
     assert_int_equal(a->has_downtime, b->has_downtime);
     assert_int_equal(a->downtime_ms, b->downtime_ms);
 }
