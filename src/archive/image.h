@@ -14,6 +14,7 @@
 #include "archive/content_digest.h"
 #include "archive/manifest.h"
 #include "codec/codec.h"
+#include "codec/container.h"
 
 /* ---- writing --------------------------------------------------------------- */
 
@@ -43,10 +44,11 @@ struct image_reader;
 
 /* Reads the image at [start, stored->size) of fd (borrowed; its file offset is
  * moved), as the manifest describes it; stored is copied. The index of the file is
- * checked against raw_size and chunk_size: every chunk is made of whole blocks
- * (corrupt if not). */
+ * read by the indexer (NULL: in this process) and checked against raw_size and
+ * chunk_size: every chunk is made of whole blocks (corrupt if not). */
 int image_reader_new(int fd, const struct manifest_stored *stored, uint64_t start,
-                     struct image_reader **ret, struct err *err);
+                     const struct container_indexer *indexer, struct image_reader **ret,
+                     struct err *err);
 uint64_t image_reader_chunk_count(const struct image_reader *reader);
 /* True if the chunk is known to be all zeros without decoding it (a hole). */
 int image_reader_is_zero(struct image_reader *reader, uint64_t id, bool *ret_zero, struct err *err);

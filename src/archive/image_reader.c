@@ -51,7 +51,17 @@ static int check_index(const struct image_reader *reader, struct err *err)
     return 0;
 }
 
-static int load(struct image_reader *reader, struct err *err)
+static int read_index(struct image_reader *reader, const struct container_indexer *indexer,
+                      uint64_t len, struct err *err)
+{
+    if (!indexer)
+        return container_read(reader->codec, reader->fd, reader->start, len, &reader->index, err);
+    return indexer->read(indexer->opaque, reader->codec, reader->fd, reader->start, len,
+                         &reader->index, err);
+}
+
+static int load(struct image_reader *reader, const struct container_indexer *indexer,
+                struct err *err)
 {
     struct stat st;
 
@@ -67,13 +77,14 @@ static int load(struct image_reader *reader, struct err *err)
                            (unsigned long long)len, (unsigned long long)reader->raw_size);
         return 0;
     }
-    if (container_read(reader->codec, reader->fd, reader->start, len, &reader->index, err) < 0)
+    if (read_index(reader, indexer, len, err) < 0)
         return -1;
     return check_index(reader, err);
 }
 
 int image_reader_new(int fd, const struct manifest_stored *stored, uint64_t start,
-                     struct image_reader **ret, struct err *err)
+                     const struct container_indexer *indexer, struct image_reader **ret,
+                     struct err *err)
 {
     CLEANUP(image_reader_freep) struct image_reader *reader = mem_alloc(sizeof(*reader));
 
@@ -85,7 +96,7 @@ int image_reader_new(int fd, const struct manifest_stored *stored, uint64_t star
         .chunk_size = stored->chunk_size,
         .raw_size = stored->raw_size,
     };
-    if (load(reader, err) < 0)
+    if (load(reader, indexer, err) < 0)
         return -1;
     *ret = TAKE_PTR(reader);
     return 0;

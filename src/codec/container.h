@@ -56,5 +56,19 @@ struct container_index {
  * check must be CRC64 and there must be exactly one stream without padding. */
 int container_read(enum codec_type type, int fd, uint64_t start, uint64_t size,
                    struct container_index *ret, struct err *err);
+/* The same, perhaps in a process that can do nothing else; ret is checked as far as
+ * it can be without the file. */
+struct container_indexer {
+    void *opaque;
+    int (*read)(void *opaque, enum codec_type type, int fd, uint64_t start, uint64_t size,
+                struct container_index *ret, struct err *err);
+};
+
+/* Room for count blocks (checked against CONTAINER_MAX_BLOCKS: corrupt). */
+int container_index_reserve(struct container_index *index, uint64_t count, struct err *err);
+/* The next block, of any lengths that a file may say (checked: corrupt); there must be room.
+ * `offset` is from the container's first byte. */
+int container_index_append(struct container_index *index, uint64_t offset, uint64_t stored_len,
+                           uint64_t raw_len, struct err *err);
 void container_index_clear(struct container_index *index);
 #define CLEANUP_CONTAINER_INDEX CLEANUP(container_index_clear)

@@ -34,9 +34,3 @@ extern const struct container_format container_format_zstd;
 /* container_read for part of a container: offset + len must be within it. */
 int container_pread(const struct container_place *place, uint64_t offset, void *data, size_t len,
                     struct err *err);
-/* Room for count blocks (checked against CONTAINER_MAX_BLOCKS: corrupt). */
-int container_index_reserve(struct container_index *index, uint64_t count, struct err *err);
-/* The next block, of any lengths that a file may say (checked: corrupt); there must be room.
- * `offset` is from the container's first byte. */
-int container_index_append(struct container_index *index, uint64_t offset, uint64_t stored_len,
-                           uint64_t raw_len, struct err *err);

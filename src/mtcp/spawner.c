@@ -66,16 +66,37 @@ static int receive_answer(int sock, struct spawner_answer *ret, int ret_fds[stat
     return len == (ssize_t)sizeof(*ret) ? 0 : -1;
 }
 
-static int ask(struct spawner *spawner, const struct spawner_request *request,
-               struct spawner_answer *ret, int ret_fds[static 2], struct err *err)
+static int send_request(int sock, const struct spawner_request *request, int fd)
 {
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)request, .iov_len = sizeof(*request)};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
     ssize_t len;
 
-    ret_fds[0] = ret_fds[1] = -1;
+    if (fd >= 0) {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof(control);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &fd, sizeof(int));
+    }
     do {
-        len = send(spawner->sock, request, sizeof(*request), MSG_NOSIGNAL);
+        len = sendmsg(sock, &message, MSG_NOSIGNAL);
     } while (len < 0 && errno == EINTR);
-    if (len != (ssize_t)sizeof(*request) || receive_answer(spawner->sock, ret, ret_fds) < 0) {
+    return len == (ssize_t)sizeof(*request) ? 0 : -1;
+}
+
+int spawner_ask(struct spawner *spawner, const struct spawner_request *request, int fd,
+                struct spawner_answer *ret, int ret_fds[static 2], struct err *err)
+{
+    ret_fds[0] = ret_fds[1] = -1;
+    if (send_request(spawner->sock, request, fd) < 0 ||
+        receive_answer(spawner->sock, ret, ret_fds) < 0) {
         if (spawner->sock >= 0)
             close(TAKE_FD(spawner->sock));
         return err_set(err, ERR_IO, "the spawner process has ended");
@@ -95,7 +116,7 @@ int spawner_prove_sandbox(struct spawner *spawner, struct err *err)
     struct spawner_answer answer;
     int fds[2];
 
-    return ask(spawner, &request, &answer, fds, err);
+    return spawner_ask(spawner, &request, -1, &answer, fds, err);
 }
 
 int spawner_fork(struct spawner *spawner, const struct child_settings *settings, struct child *ret,
@@ -106,7 +127,7 @@ int spawner_fork(struct spawner *spawner, const struct child_settings *settings,
     int fds[2];
     void *shared = NULL;
 
-    int status = ask(spawner, &request, &answer, fds, err);
+    int status = spawner_ask(spawner, &request, -1, &answer, fds, err);
     CLEANUP_CLOSE int sock = fds[0];
     CLEANUP_CLOSE int memory = fds[1];
     if (status < 0)
@@ -137,7 +158,7 @@ int spawner_wait(struct spawner *spawner, pid_t pid, unsigned grace_ms, char **r
     struct spawner_answer answer;
     int fds[2];
 
-    if (ask(spawner, &request, &answer, fds, err) < 0)
+    if (spawner_ask(spawner, &request, -1, &answer, fds, err) < 0)
         return -1;
     if (ret_why)
         *ret_why = mem_strndup(answer.text, sizeof(answer.text) - 1);

@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "codec/codec.h"
+#include "codec/container.h"
 
 struct spawner;
 
@@ -52,6 +53,20 @@ int spawner_prove_sandbox(struct spawner *spawner, struct err *err);
  * had, or when the program of a foreign child can't be executed. */
 int spawner_fork(struct spawner *spawner, const struct child_settings *settings, struct child *ret,
                  struct err *err);
+/* Where a container is in a file; plain data, see above. */
+struct spawner_index {
+    enum codec_type type;
+    uint64_t start;
+    uint64_t size;
+    bool unconfined;
+};
+
+/* container_read in a process of its own, in the sandbox unless `unconfined`, in
+ * which fd can be read and nothing else be done. What it answers is checked: the
+ * blocks are in order, within the file, and of possible lengths. Blocks; a signal
+ * ends it (cancelled). An error of any kind but I/O counts as corrupt. */
+int spawner_read_index(struct spawner *spawner, const struct spawner_index *what, int fd,
+                       struct container_index *ret, struct err *err);
 /* Waits until a child has ended and says why: "killed by signal 9 (Killed)",
  * "exited with status 1"; the caller frees the text, ret_why may be NULL. A child
  * that still runs after grace_ms is killed with SIGKILL. Blocks for no longer

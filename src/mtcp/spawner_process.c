@@ -19,6 +19,7 @@
 #include "mtcp/child.h"
 #include "mtcp/shared.h"
 #include "mtcp/spawner_child.h"
+#include "mtcp/spawner_index.h"
 
 /* A terminal sends its signals to the whole group; it is for the control process
  * to decide what they mean. SIGTERM ends us. */
@@ -196,6 +197,30 @@ static int do_fork(struct spawning *spawning, const struct child_settings *setti
     return 0;
 }
 
+/* Forks the process that reads an index, and answers with the end of its pipe. */
+static int do_index(struct spawning *spawning, const struct spawner_index *what, int file_fd,
+                    struct err *err)
+{
+    struct spawner_answer answer = {.kind = ERR_NONE};
+    pid_t parent = getpid();
+    int ends[2];
+
+    if (!what->unconfined && prove(spawning, err) < 0)
+        return -1;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return err_set_errno(err, errno, "cannot make a pipe");
+    CLEANUP_CLOSE int ours = ends[0];
+    CLEANUP_CLOSE int theirs = ends[1];
+    answer.pid = fork();
+    if (answer.pid < 0)
+        return err_set_errno(err, errno, "cannot fork a child process");
+    if (answer.pid == 0)
+        spawner_index_run(what, theirs, file_fd, parent);
+    if (send_answer(spawning->sock, &answer, (const int[]){ours, -1}) < 0)
+        _exit(EXIT_FAILURE);
+    return 0;
+}
+
 /* True if the process ends within timeout_ms. */
 static bool ends_within(pid_t pid, unsigned timeout_ms)
 {
@@ -245,13 +270,37 @@ static void refuse(const struct spawning *spawning, const struct err *failed)
         _exit(EXIT_FAILURE);
 }
 
-static int serve(struct spawning *spawning, const struct spawner_request *request, struct err *err)
+/* The request, and the descriptor that came with it (-1: none). */
+static ssize_t receive_request(int sock, struct spawner_request *ret, int *ret_fd)
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec iov = {.iov_base = ret, .iov_len = sizeof(*ret)};
+    struct msghdr message = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    ssize_t len = recvmsg(sock, &message, MSG_CMSG_CLOEXEC);
+    struct cmsghdr *header = len > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+        header->cmsg_len == CMSG_LEN(sizeof(int)))
+        memcpy(ret_fd, CMSG_DATA(header), sizeof(int));
+    return len;
+}
+
+static int serve(struct spawning *spawning, const struct spawner_request *request, int fd,
+                 struct err *err)
 {
     switch (request->kind) {
     case SPAWNER_PROVE:
         return do_prove(spawning, err);
     case SPAWNER_FORK:
         return do_fork(spawning, &request->settings, err);
+    case SPAWNER_INDEX:
+        return do_index(spawning, &request->index, fd, err);
     case SPAWNER_WAIT:
         break;
     }
@@ -269,12 +318,13 @@ void spawner_process_run(int sock, const char *child_command, pid_t parent)
     spawner_child_keep_only(sock);
     for (;;) {
         CLEANUP_ERR struct err failed = ERR_INIT;
-        ssize_t len = recv(spawning.sock, &request, sizeof(request), 0);
+        CLEANUP_CLOSE int fd = -1;
+        ssize_t len = receive_request(spawning.sock, &request, &fd);
         if (len < 0 && errno == EINTR)
             continue;
         if (len != (ssize_t)sizeof(request))
             _exit(len == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
-        if (serve(&spawning, &request, &failed) < 0)
+        if (serve(&spawning, &request, fd, &failed) < 0)
             refuse(&spawning, &failed);
     }
 }

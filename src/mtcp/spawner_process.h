@@ -2,7 +2,8 @@
  *
  * What runs in the spawner, and what crosses its socket (SOCK_SEQPACKET): one
  * request, one answer. The answer to a fork carries the child's socket and, for
- * a child of our own, its memfd.
+ * a child of our own, its memfd; the answer to an index, the end of a pipe, see
+ * mtcp/spawner_index.h.
  */
 #pragma once
 
@@ -16,8 +17,9 @@
 #define SPAWNER_TEXT_MAX 1024
 
 struct spawner_request {
-    enum { SPAWNER_PROVE, SPAWNER_FORK, SPAWNER_WAIT } kind;
+    enum { SPAWNER_PROVE, SPAWNER_FORK, SPAWNER_INDEX, SPAWNER_WAIT } kind;
     struct child_settings settings; /* fork */
+    struct spawner_index index;     /* index; the file's descriptor comes with it */
     pid_t pid;                      /* wait */
     unsigned grace_ms;
 };
@@ -30,6 +32,10 @@ struct spawner_answer {
     char text[SPAWNER_TEXT_MAX]; /* the error, or why a child has ended */
 };
 
+/* Sends the request, with fd unless it is -1, and waits for the answer and the
+ * descriptors that come with it (-1 where none did; the caller closes them). */
+int spawner_ask(struct spawner *spawner, const struct spawner_request *request, int fd,
+                struct spawner_answer *ret, int ret_fds[static 2], struct err *err);
 /* Serves requests until the socket ends; never returns. parent: the pid of the
  * process that has forked this one. */
 void spawner_process_run(int sock, const char *child_command, pid_t parent)

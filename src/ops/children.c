@@ -66,6 +66,25 @@ int children_pool(struct children *children, const struct codec_spec *codec, uin
     return 0;
 }
 
+static int read_index(void *opaque, enum codec_type type, int fd, uint64_t start, uint64_t size,
+                      struct container_index *ret, struct err *err)
+{
+    const struct children *children = opaque;
+    const struct spawner_index what = {
+        .type = type,
+        .start = start,
+        .size = size,
+        .unconfined = children->options->no_sandbox,
+    };
+
+    return spawner_read_index(children->spawner, &what, fd, ret, err);
+}
+
+struct container_indexer children_indexer(struct children *children)
+{
+    return (struct container_indexer){.opaque = children, .read = read_index};
+}
+
 void children_end(struct children *children)
 {
     pool_free(children->pool);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "codec/container.h"
 #include "mtcp/pool.h"
 #include "mtcp/sizing.h"
 #include "ops/report.h"
@@ -32,6 +33,8 @@ struct children {
 /* The pool for images of this codec and chunk size; borrowed from `children`. */
 int children_pool(struct children *children, const struct codec_spec *codec, uint64_t chunk_size,
                   uint64_t chunks, struct pool **ret, struct err *err);
+/* Reads indexes of compressed files in a process of its own; borrows children. */
+struct container_indexer children_indexer(struct children *children);
 /* Ends the pool; the next children_pool forks a new one. After a failed transfer
  * a pool is good for nothing else. */
 void children_end(struct children *children);

@@ -162,6 +162,7 @@ static int open_stored(const struct memory_restore *restore, struct stored_memor
                        struct err *err)
 {
     const struct manifest_stored *stored = restore->stored;
+    const struct container_indexer indexer = children_indexer(restore->children);
     CLEANUP_ERR struct err sav_err = ERR_INIT;
 
     if (archive_reader_open_file(restore->archive, stored, &memory->fd, err) < 0)
@@ -177,7 +178,7 @@ static int open_stored(const struct memory_restore *restore, struct stored_memor
     memory->opaque =
         memory->opaque || (stored->codec.type == CODEC_NONE && stored->raw_size == stored->size);
     return image_reader_new(memory->fd, stored, memory->opaque ? 0 : memory->sav.stream_offset,
-                            &memory->reader, err);
+                            &indexer, &memory->reader, err);
 }
 
 static int with_pool(const struct memory_restore *restore, const char *stored_path,

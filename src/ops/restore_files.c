@@ -182,12 +182,13 @@ static int restore_disk(struct restore_job *job, const struct placed_disk *place
     CLEANUP(image_reader_freep) struct image_reader *image = NULL;
     CLEANUP_CLOSE int fd = -1;
     const struct manifest_stored *stored = &placed->disk->stored;
+    const struct container_indexer indexer = children_indexer(&job->run->children);
     CLEANUP_FREE char *path =
         mem_printf("%s/%s", archive_reader_path(job->run->archive), stored->name);
     char size[UNITS_TEXT_SIZE];
 
     if (archive_reader_open_file(job->run->archive, stored, &fd, err) < 0 ||
-        image_reader_new(fd, stored, 0, &image, err) < 0)
+        image_reader_new(fd, stored, 0, &indexer, &image, err) < 0)
         return err_prefix(err, "%s", path);
     if (!placed->block_device && restore_note_file(job, placed->path, err) < 0)
         return -1;

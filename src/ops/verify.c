@@ -40,6 +40,7 @@ static int check_image(struct verify_run *run, const char *guest, const struct m
     CLEANUP(image_reader_freep) struct image_reader *image = NULL;
     CLEANUP_CLOSE int fd = -1;
     const struct manifest_stored *stored = &disk->stored;
+    const struct container_indexer indexer = children_indexer(&run->children);
     CLEANUP_FREE char *path = mem_printf("%s/%s", archive_reader_path(run->archive), stored->name);
     struct transfer transfer = {
         .report = run->report,
@@ -49,7 +50,8 @@ static int check_image(struct verify_run *run, const char *guest, const struct m
     };
 
     if (archive_reader_open_file(run->archive, stored, &fd, err) < 0 ||
-        image_check_file(fd, stored, err) < 0 || image_reader_new(fd, stored, 0, &image, err) < 0)
+        image_check_file(fd, stored, err) < 0 ||
+        image_reader_new(fd, stored, 0, &indexer, &image, err) < 0)
         return err_prefix(err, "%s", path);
     if (children_pool(&run->children, &stored->codec, stored->chunk_size, 0, &transfer.pool, err) <
         0)

@@ -81,7 +81,7 @@ static void check_image(int fd, const struct manifest_stored *stored, uint64_t s
     CLEANUP_FREE uint8_t *raw = mem_alloc(CHUNK);
     uint8_t sha256[DIGEST_SIZE];
 
-    CHECK(image_reader_new(fd, stored, start, &reader, &err), &err);
+    CHECK(image_reader_new(fd, stored, start, NULL, &reader, &err), &err);
     assert_int_equal(image_reader_chunk_count(reader), (stored->raw_size + CHUNK - 1) / CHUNK);
     for (uint64_t id = 0; id < image_reader_chunk_count(reader); id++) {
         size_t len = 0;
@@ -172,7 +172,7 @@ static void a_raw_image_keeps_its_holes(void **state)
     assert_int_equal(fstat(fd, &st), 0);
     assert_int_equal(st.st_size, len);
     assert_true((size_t)st.st_blocks * 512 <= 5 * CHUNK);
-    CHECK(image_reader_new(fd, &stored, 0, &reader, &err), &err);
+    CHECK(image_reader_new(fd, &stored, 0, NULL, &reader, &err), &err);
     for (uint64_t id = 0; id < 8; id++) {
         bool is_zero = false;
         CHECK(image_reader_is_zero(reader, id, &is_zero, &err), &err);
@@ -192,7 +192,7 @@ static void a_chunk_that_does_not_exist_is_refused(void **state)
 
     (void)state;
     write_image(fd, &specs[1], (const uint8_t *)"abc", 3, "", &stored);
-    CHECK(image_reader_new(fd, &stored, 0, &reader, &err), &err);
+    CHECK(image_reader_new(fd, &stored, 0, NULL, &reader, &err), &err);
     CHECK_FAILS(image_reader_read(reader, 1, result, sizeof(result), &len, &err), &err,
                 ERR_INTERNAL, "no chunk 1");
     CHECK_FAILS(image_reader_is_zero(reader, 1, &zero, &err), &err, ERR_INTERNAL, "no chunk 1");
@@ -274,7 +274,7 @@ static void check_unreadable(int fd, const struct manifest_stored *stored, uint6
     struct image_reader *reader = NULL;
     struct err err = ERR_INIT;
 
-    CHECK_FAILS(image_reader_new(fd, stored, start, &reader, &err), &err, ERR_CORRUPT, part);
+    CHECK_FAILS(image_reader_new(fd, stored, start, NULL, &reader, &err), &err, ERR_CORRUPT, part);
 }
 
 static void a_file_that_contradicts_the_manifest_is_corrupt(void **state)

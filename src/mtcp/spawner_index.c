@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "mtcp/spawner_index.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/quit.h"
+#include "base/sandbox.h"
+#include "base/units.h"
+#include "mtcp/spawner_child.h"
+#include "mtcp/spawner_process.h"
+
+/* Entries that are sent at once. */
+#define BATCH ((size_t)1024)
+/* After its last byte it has nothing left to do. */
+#define GRACE_MS 2000
+
+/* ---- the process that reads --------------------------------------------------- */
+
+#define PIPE_FD 3
+#define FILE_FD 4
+#define HIGH_FD 10
+#define CPU_S 600
+#define SLACK (64 * MIB)
+/* A block takes at least this much of a file, and of its index at least two bytes. */
+#define BLOCK_MIN 8
+/* A place in the index and one in liblzma's own, with what their growing costs. */
+#define BLOCK_MEMORY 64
+
+static uint64_t memory_of(const struct spawner_index *what)
+{
+    uint64_t blocks = what->size / BLOCK_MIN;
+
+    if (blocks > CONTAINER_MAX_BLOCKS)
+        blocks = CONTAINER_MAX_BLOCKS;
+    return blocks * BLOCK_MEMORY + SLACK;
+}
+
+static int confine(const struct spawner_index *what, pid_t parent)
+{
+    const struct sandbox_plan plan = {
+        .write_fds = SANDBOX_FD(PIPE_FD),
+        .pread_fds = SANDBOX_FD(FILE_FD),
+        .memory = memory_of(what),
+        .cpu_s = CPU_S,
+        .parent = parent,
+    };
+
+    return what->unconfined ? 0 : sandbox_enter(&plan, NULL);
+}
+
+/* Neither may be closed by the other's taking its place. */
+static int place_descriptors(int pipe_fd, int file_fd)
+{
+    int high_pipe = fcntl(pipe_fd, F_DUPFD_CLOEXEC, HIGH_FD);
+    int high_file = fcntl(file_fd, F_DUPFD_CLOEXEC, HIGH_FD);
+
+    if (dup2(high_pipe, PIPE_FD) < 0 || dup2(high_file, FILE_FD) < 0)
+        return -1;
+    return close_range(FILE_FD + 1, ~0U, 0) < 0 && errno != ENOSYS ? -1 : 0;
+}
+
+static int tell(const struct container_index *index)
+{
+    const struct spawner_index_head head = {.kind = ERR_NONE, .count = index->count};
+    struct spawner_index_entry entries[BATCH];
+
+    if (io_write(PIPE_FD, &head, sizeof(head), NULL) < 0)
+        return -1;
+    for (size_t done = 0; done < index->count;) {
+        size_t count = index->count - done < BATCH ? index->count - done : BATCH;
+        for (size_t i = 0; i < count; i++) {
+            const struct container_block *block = &index->blocks[done + i];
+            entries[i] =
+                (struct spawner_index_entry){block->offset, block->stored_len, block->raw_len};
+        }
+        if (io_write(PIPE_FD, entries, count * sizeof(*entries), NULL) < 0)
+            return -1;
+        done += count;
+    }
+    return 0;
+}
+
+static int tell_error(const struct err *failed)
+{
+    struct spawner_index_head head = {.kind = failed->kind, .errnum = failed->errnum};
+
+    snprintf(head.text, sizeof(head.text), "%s", failed->text);
+    return io_write(PIPE_FD, &head, sizeof(head), NULL);
+}
+
+void spawner_index_run(const struct spawner_index *what, int pipe_fd, int file_fd, pid_t parent)
+{
+    CLEANUP_CONTAINER_INDEX struct container_index index = {0};
+    CLEANUP_ERR struct err failed = ERR_INIT;
+
+    spawner_child_die_with(parent);
+    prctl(PR_SET_NAME, "vb-index");
+    if (place_descriptors(pipe_fd, file_fd) < 0 || confine(what, parent) < 0)
+        _exit(EXIT_FAILURE);
+    int status = container_read(what->type, FILE_FD, what->start, what->size, &index, &failed);
+    status = status < 0 ? tell_error(&failed) : tell(&index);
+    _exit(status < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+/* ---- the control process ------------------------------------------------------ */
+
+/* The process that answers may be under somebody else's control by now. */
+static int take(int fd, void *data, size_t len, struct err *err)
+{
+    struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = quit_fd(), .events = POLLIN}};
+    size_t done = 0;
+
+    while (done < len) {
+        if (quit_check(err) < 0)
+            return -1;
+        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+            return err_set_errno(err, errno, "cannot wait for its index");
+        if (!fds[0].revents)
+            continue;
+        ssize_t n = read(fd, (uint8_t *)data + done, len - done);
+        if (n < 0 && errno != EINTR)
+            return err_set_errno(err, errno, "cannot read its index");
+        if (n == 0)
+            return err_set(err, ERR_IO, "the process that reads its index has ended");
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+static int take_error(struct spawner_index_head *head, struct err *err)
+{
+    head->text[sizeof(head->text) - 1] = '\0';
+    if (head->kind == ERR_IO && head->errnum)
+        return err_set(err, ERR_IO, "%s", head->text);
+    return err_set(err, ERR_CORRUPT, "%s", head->text);
+}
+
+static int take_entry(const struct spawner_index *what, const struct spawner_index_entry *entry,
+                      struct container_index *index, struct err *err)
+{
+    const struct container_block *last = index->count ? &index->blocks[index->count - 1] : NULL;
+    uint64_t first = last ? last->offset + last->stored_len : 0;
+    uint64_t end = 0;
+
+    if (entry->offset < first || !units_add(entry->offset, entry->stored_len, &end) ||
+        end > what->size)
+        return err_set(err, ERR_CORRUPT, "its index places block %zu outside of the file",
+                       index->count);
+    return container_index_append(index, entry->offset, entry->stored_len, entry->raw_len, err);
+}
+
+int spawner_index_take(const struct spawner_index *what, int fd, struct container_index *index,
+                       struct err *err)
+{
+    struct spawner_index_entry entries[BATCH];
+    struct spawner_index_head head;
+
+    if (take(fd, &head, sizeof(head), err) < 0)
+        return -1;
+    if (head.kind != ERR_NONE)
+        return take_error(&head, err);
+    if (head.count > what->size)
+        return err_set(err, ERR_CORRUPT, "its index lists more blocks than the file has bytes");
+    if (container_index_reserve(index, head.count, err) < 0)
+        return -1;
+    while (index->count < head.count) {
+        size_t left = (size_t)head.count - index->count;
+        size_t count = left < BATCH ? left : BATCH;
+        if (take(fd, entries, count * sizeof(*entries), err) < 0)
+            return -1;
+        for (size_t i = 0; i < count; i++)
+            if (take_entry(what, &entries[i], index, err) < 0)
+                return -1;
+    }
+    return 0;
+}
+
+int spawner_read_index(struct spawner *spawner, const struct spawner_index *what, int fd,
+                       struct container_index *ret, struct err *err)
+{
+    const struct spawner_request request = {.kind = SPAWNER_INDEX, .index = *what};
+    CLEANUP_CONTAINER_INDEX struct container_index index = {0};
+    CLEANUP_FREE char *why = NULL;
+    struct spawner_answer answer;
+    int fds[2];
+
+    if (spawner_ask(spawner, &request, fd, &answer, fds, err) < 0)
+        return -1;
+    CLEANUP_CLOSE int pipe_fd = fds[0];
+    if (pipe_fd < 0) {
+        spawner_wait(spawner, answer.pid, 0, NULL, NULL);
+        return err_set_errno(err, EMFILE, "cannot take over the pipe of a child process");
+    }
+    int status = spawner_index_take(what, pipe_fd, &index, err);
+    close(TAKE_FD(pipe_fd)); /* one that goes on writing ends by that */
+    (void)spawner_wait(spawner, answer.pid, GRACE_MS, &why, NULL);
+    if (status < 0)
+        return err && err->kind == ERR_IO && why ? err_append(err, "it %s", why) : -1;
+    *ret = index;
+    index = (struct container_index){0};
+    return 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The process that reads the index of a compressed file, and what it writes into
+ * its pipe: one head, then `count` entries, in the machine's own byte order. Both
+ * ends are the same program image, but the reader does not believe a byte of it.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "mtcp/spawner.h"
+
+#define SPAWNER_INDEX_TEXT_MAX 512
+
+struct spawner_index_head {
+    uint32_t kind; /* an enum err_kind; ERR_NONE: the entries follow */
+    int32_t errnum;
+    uint64_t count;
+    char text[SPAWNER_INDEX_TEXT_MAX];
+};
+
+struct spawner_index_entry {
+    uint64_t offset; /* from the container's first byte */
+    uint32_t stored_len;
+    uint32_t raw_len;
+};
+
+/* The whole life of that process, which the spawner has forked. */
+void spawner_index_run(const struct spawner_index *what, int pipe_fd, int file_fd, pid_t parent)
+    __attribute__((noreturn));
+/* Reads from fd, a pipe or a socket, what that process has written, and checks it
+ * as spawner_read_index says. Fills *index, which is empty; the caller clears it,
+ * after a failure too. */
+int spawner_index_take(const struct spawner_index *what, int fd, struct container_index *index,
+                       struct err *err);
