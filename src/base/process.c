@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/io.h"
@@ -20,6 +21,18 @@ struct stdio {
     int err;
 };
 
+void process_hide(void)
+{
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+void process_forbid_core(void)
+{
+    const struct rlimit none = {0, 0};
+
+    setrlimit(RLIMIT_CORE, &none);
+}
+
 /* In the forked process. Only async-signal-safe calls: the parent has threads. */
 static void __attribute__((noreturn))
 execute(const char *const argv[], const struct stdio *stdio, pid_t parent, int status_fd)
@@ -31,6 +44,7 @@ execute(const char *const argv[], const struct stdio *stdio, pid_t parent, int s
         _exit(127);
     for (size_t i = 0; i < sizeof(reset) / sizeof(*reset); i++)
         signal(reset[i], SIG_DFL);
+    process_forbid_core();
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

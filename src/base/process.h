@@ -3,7 +3,7 @@
  * Other programs, run by their argument vector, never through a shell.
  * The program is looked up in PATH. Its standard input is /dev/null.
  * Signals that ask us to stop (SIGINT, SIGTERM, SIGHUP) are at their defaults
- * in the program; it gets SIGKILL when we die.
+ * in the program; it gets SIGKILL when we die, and writes no core dumps.
  */
 #pragma once
 
@@ -12,6 +12,13 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+
+/* Memory holds what guests hold: from here on this process and those that it forks
+ * write no core dump, and nobody but root can attach to them. An exec takes that
+ * back; what is executed gets process_forbid_core before. */
+void process_hide(void);
+/* No core dumps, for this process and what it executes. Async-signal-safe. */
+void process_forbid_core(void);
 
 /* Runs argv (NULL-terminated) to its end. Its standard output is appended to
  * *output (NULL: /dev/null) up to a limit of 16 MiB. When it exits non-zero the

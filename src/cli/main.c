@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/quit.h"
 #include "base/sandbox.h"
 #include "cli/help.h"
@@ -177,8 +178,9 @@ int main(int argc, char **argv)
     struct output output = {0};
 
     (void)argc;
-    /* 1. Backups hold what guests hold: nobody else may read them. */
+    /* 1. Backups hold what guests hold, and so do we: nobody else may read them. */
     umask(077);
+    process_hide();
     keep_standard_descriptors();
     /* 2. Only for the width of letters: numbers and messages stay as they are. */
     setlocale(LC_CTYPE, "");

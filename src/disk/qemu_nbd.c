@@ -17,6 +17,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/units.h"
 #include "disk/meeting.h"
 
@@ -97,6 +98,7 @@ static void __attribute__((noreturn)) execute(const struct launch *launch)
      * it is us who then ends it in good order. */
     setpgid(0, 0);
     reset_signals();
+    process_forbid_core();
     write_pid(launch->listen_pid, getpid());
     if (place_descriptors(launch, &status_fd))
         execvpe(launch->argv[0], (char *const *)(uintptr_t)launch->argv, launch->environment);

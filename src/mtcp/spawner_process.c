@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "base/sandbox.h"
 #include "mtcp/child.h"
 #include "mtcp/shared.h"
@@ -59,6 +60,7 @@ run_command(const char *command, const struct child_settings *settings, int sock
     spawner_child_die_with(parent);
     set_environment(settings);
     signal(SIGPIPE, SIG_DFL);
+    process_forbid_core();
     if (dup2(sock, STDIN_FILENO) >= 0 && dup2(sock, STDOUT_FILENO) >= 0)
         execv(command, argv);
     failed = errno;

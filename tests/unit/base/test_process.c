@@ -2,6 +2,9 @@
 #include "unit.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "base/buf.h"
 #include "base/io.h"
@@ -185,6 +188,36 @@ static void other_descriptors_are_not_inherited(void **state)
     assert_int_equal(out.len, 7);
 }
 
+static void programs_write_no_core(void **state)
+{
+    CLEANUP_BUF struct buf output = {0};
+    struct rlimit limit;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_CORE, &limit), 0);
+    if (limit.rlim_max == 0)
+        skip(); /* nothing does here */
+    limit.rlim_cur = limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_CORE, &limit), 0);
+    assert_int_equal(process_run(SH("ulimit -c"), &output, NULL), 0);
+    assert_int_equal(output.len, 2);
+    assert_memory_equal(output.data, "0\n", 2);
+}
+
+static void hidden_process_is_not_dumpable(void **state)
+{
+    int status = 0;
+
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        process_hide();
+        _exit(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +236,8 @@ int main(void)
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(other_descriptors_are_not_inherited, scratch_setup,
                                         scratch_teardown),
+        cmocka_unit_test(programs_write_no_core),
+        cmocka_unit_test(hidden_process_is_not_dumpable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
