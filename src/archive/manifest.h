@@ -20,6 +20,13 @@
 #define MANIFEST_PREFIX "vb"
 #define MANIFEST_FORMAT_VERSION 1
 
+/* More than libvirt can give a guest. */
+#define MANIFEST_MAX_DISKS ((size_t)1024)
+#define MANIFEST_MAX_OPTIONS ((size_t)64) /* of a disk */
+#define MANIFEST_MAX_EXTRAS ((size_t)16)
+#define MANIFEST_MAX_LEFT_OUT ((size_t)4096)
+#define MANIFEST_MAX_CONTEXT ((size_t)4096) /* bytes of an SELinux context */
+
 enum manifest_state { STATE_RUNNING, STATE_PAUSED, STATE_SHUT_OFF };
 
 /* How disks and memory came to be of one instant. */
@@ -150,7 +157,7 @@ int manifest_format(const struct manifest *manifest, struct buf *ret, struct err
 /* Checks everything that can be checked without the other files: XML, version
  * (unsupported: "was made by a newer virt-backup: format version 2; this one
  * reads 1"), own digest, and then all that manifest_format promises: names, sizes,
- * power-of-two chunk sizes, no two files of one name, that the domain's name and
+ * counts, owners, power-of-two chunk sizes, no two files of one name, that the domain's name and
  * UUID in metadata, definition and live XML agree, live XML with memory and only
  * then. Whole XML that never was a manifest is "not found"; all else is corrupt.
  * Errors name no file: the caller prefixes. */

@@ -66,6 +66,37 @@ static int check_stored(const struct manifest *manifest, const struct manifest_s
     return 0;
 }
 
+/* -1 means "as it is" to the system, and is nobody's. */
+static int check_owner(const struct manifest_owner *owner, struct err *err)
+{
+    if (!owner->known)
+        return 0;
+    if (owner->uid == UINT32_MAX || owner->gid == UINT32_MAX)
+        return err_set(err, ERR_CORRUPT, "a file's owner or group is an impossible number");
+    for (const char *c = owner->selinux; c && *c; c++)
+        if ((unsigned char)*c <= ' ' || *c == 0x7f)
+            return err_set(err, ERR_CORRUPT,
+                           "an SELinux context holds blanks or control "
+                           "characters");
+    if (owner->selinux && strlen(owner->selinux) >= MANIFEST_MAX_CONTEXT)
+        return err_set(err, ERR_CORRUPT, "an SELinux context is %zu bytes long",
+                       strlen(owner->selinux));
+    return 0;
+}
+
+static int check_counts(const struct manifest *manifest, struct err *err)
+{
+    if (manifest->disk_count > MANIFEST_MAX_DISKS || manifest->extra_count > MANIFEST_MAX_EXTRAS ||
+        manifest->left_out_count > MANIFEST_MAX_LEFT_OUT)
+        return err_set(err, ERR_CORRUPT,
+                       "it has more disks, or other files, than a guest can have");
+    for (size_t i = 0; i < manifest->disk_count; i++)
+        if (manifest->disks[i].option_count > MANIFEST_MAX_OPTIONS)
+            return err_set(err, ERR_CORRUPT, "disk '%s' has more than %zu options",
+                           manifest->disks[i].target, MANIFEST_MAX_OPTIONS);
+    return 0;
+}
+
 static int check_disk(const struct manifest *manifest, const struct manifest_disk *disk,
                       struct err *err)
 {
@@ -81,6 +112,8 @@ static int check_disk(const struct manifest *manifest, const struct manifest_dis
     if (disk->stored.codec.type == CODEC_NONE && disk->stored.size != disk->stored.raw_size)
         return err_set(err, ERR_CORRUPT, "disk '%s': a raw file has the size of the image",
                        disk->target);
+    if (check_owner(&disk->owner, err) < 0)
+        return err_prefix(err, "disk '%s'", disk->target);
     return check_stored(manifest, &disk->stored, err);
 }
 
@@ -95,6 +128,8 @@ static int check_extra(const struct manifest *manifest, const struct manifest_ex
     if (stored->codec.type != CODEC_NONE || !stored->has_sha256 || stored->size != stored->raw_size)
         return err_set(err, ERR_CORRUPT, "the %s file must be stored as it is, with a SHA-256",
                        extra->kind);
+    if (check_owner(&extra->owner, err) < 0)
+        return err_prefix(err, "%s", extra->kind);
     return check_stored(manifest, stored, err);
 }
 
@@ -146,7 +181,8 @@ static int check_head(const struct manifest *manifest, struct err *err)
 
 int manifest_check(const struct manifest *manifest, struct err *err)
 {
-    if (check_head(manifest, err) < 0 || check_memory(manifest, err) < 0)
+    if (check_counts(manifest, err) < 0 || check_head(manifest, err) < 0 ||
+        check_memory(manifest, err) < 0)
         return -1;
     for (size_t i = 0; i < manifest->disk_count; i++)
         if (check_disk(manifest, &manifest->disks[i], err) < 0)

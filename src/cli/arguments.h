@@ -33,6 +33,7 @@ struct arguments {
     bool json;
     bool quiet;
     bool replace;
+    bool trust_definition;
     bool verbose;
 };
 

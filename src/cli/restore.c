@@ -18,6 +18,8 @@ static const struct options_row rows[] = {
      ARGUMENT(new_name)},
     {"replace", OPTION_FLAG, NULL, "exchange a guest of that name that is shut off",
      ARGUMENT(replace)},
+    {"trust-definition", OPTION_FLAG, NULL, "accept a guest that reaches beyond its own files",
+     ARGUMENT(trust_definition)},
     ROW_CHILDREN,
     ROW_MEMORY_LIMIT,
     ROW_CHILD_COMMAND,
@@ -43,6 +45,7 @@ static int run(const struct arguments *arguments, struct verb_run *run, struct e
         .children = arguments->children,
         .allow_autorun = arguments->allow_autorun,
         .replace = arguments->replace,
+        .trust_definition = arguments->trust_definition,
         .dry_run = arguments->dry_run,
     };
 

@@ -29,13 +29,17 @@ struct definition_disk { /* all text owned */
     bool data_store; /* <dataStore> */
 };
 
+/* More than libvirt can give a guest. */
+#define DEFINITION_MAX_DISKS ((size_t)4096)
+
 struct definition_disks {
     struct definition_disk *disks;
     size_t count;
 };
 
 /* Every <disk>, in the order of the document. Fails (corrupt) if this is no
- * <domain>, or if a disk has no target, one that could leave a folder as a part
+ * <domain>, if there are more than
+ * DEFINITION_MAX_DISKS disks, or if a disk has no target, one that could leave a folder as a part
  * of a file name, or that of another disk. */
 int definition_read_disks(const struct xml_doc *domain, struct definition_disks *ret,
                           struct err *err);

@@ -8,6 +8,7 @@
 struct moves {
     const struct definition_move *moves;
     size_t count;
+    bool first[256]; /* the bytes that a path begins with */
 };
 
 /* How a path is written in the text around it. */
@@ -34,6 +35,10 @@ static char *write_path(const char *path, enum writing writing)
  * that this writing has; 0 if it doesn't. */
 static size_t length_at(const char *at, const char *path, enum writing writing)
 {
+    /* Most texts differ in the first bytes, and those are mostly written as they are. */
+    for (size_t i = 0; i < 16 && (unsigned char)path[i] >= ' ' && !strchr(",\"\\", path[i]); i++)
+        if (at[i] != path[i])
+            return 0;
     CLEANUP_FREE char *written = write_path(path, writing);
     size_t len = strlen(written);
 
@@ -83,7 +88,9 @@ static char *replace_parts(const struct moves *moves, const char *text)
 
     for (const char *at = text; *at; at++) {
         const struct definition_move *move =
-            begins(text, at, &writing) ? find_move(moves, at, writing, &len) : NULL;
+            moves->first[(unsigned char)*at] && begins(text, at, &writing)
+                ? find_move(moves, at, writing, &len)
+                : NULL;
         if (!move)
             continue;
         CLEANUP_FREE char *to = write_path(move->to, writing);
@@ -147,6 +154,9 @@ unsigned definition_replace_paths(struct xml_doc *domain, const struct definitio
     struct moves all = {.moves = moves, .count = count};
     struct element element = {.moves = &all, .node = xml_root(domain)};
 
+    for (size_t i = 0; i < count; i++)
+        all.first[(unsigned char)moves[i].from[0]] = true;
+    all.first[(unsigned char)'\\'] = true; /* how JSON writes the first byte of some */
     for (; element.node; element.node = xml_walk(xml_root(domain), element.node)) {
         xml_each_attr(element.node, change_attr, &element);
         element.changed += change_text(&all, element.node);

@@ -130,6 +130,8 @@ int definition_read_disks(const struct xml_doc *domain, struct definition_disks 
                        xml_name(xml_root(domain)));
     for (const struct xml_node *disk = xml_find(xml_root(domain), "devices/disk"); disk;
          disk = xml_next_same(disk)) {
+        if (found.count == DEFINITION_MAX_DISKS)
+            return err_set(err, ERR_CORRUPT, "has more than %zu disks", DEFINITION_MAX_DISKS);
         if (check_target(&found, disk, err) < 0)
             return -1;
         found.disks = mem_resize(found.disks, found.count + 1, sizeof(*found.disks));

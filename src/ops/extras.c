@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "archive/image.h"
+#include "base/buf.h"
 #include "base/io.h"
 #include "guest/definition.h"
 #include "ops/describe.h"
@@ -231,6 +232,31 @@ static int read_stored(struct archive_reader *archive, const struct manifest_sto
     return 0;
 }
 
+/* NVRAM in qcow2 is stored as it is, header and all: QEMU would open what the header
+ * names. */
+static int check_qcow2(const uint8_t *data, size_t len, struct err *err)
+{
+    static const uint64_t known_bits =
+        1 | 2 | 8 | 16; /* dirty, corrupt, compression, extended L2 */
+    struct reader reader = reader_of(data, len);
+    uint32_t magic = reader_be32(&reader);
+    uint32_t version = reader_be32(&reader);
+    uint64_t backing = reader_be64(&reader);
+    reader_bytes(&reader, 16); /* backing name's length, cluster bits, size */
+    uint32_t encryption = reader_be32(&reader);
+    reader_bytes(&reader, 36); /* tables, snapshots */
+    uint64_t incompatible = version >= 3 ? reader_be64(&reader) : 0;
+
+    if (reader_check(&reader, "its qcow2 header", err) < 0)
+        return -1;
+    if (magic != 0x514649fb || version < 2 || version > 3)
+        return err_set(err, ERR_CORRUPT, "is not the qcow2 image that the manifest says it is");
+    if (backing || encryption || (incompatible & ~known_bits))
+        return err_set(err, ERR_CORRUPT,
+                       "its qcow2 header names other files, encryption, or unknown features");
+    return 0;
+}
+
 int extras_restore(struct archive_reader *archive, const struct manifest_extra *extra,
                    const char *path, struct err *err)
 {
@@ -238,6 +264,9 @@ int extras_restore(struct archive_reader *archive, const struct manifest_extra *
     const struct manifest_stored *stored = &extra->stored;
 
     if (read_stored(archive, stored, &data, err) < 0)
+        return err_prefix(err, "%s/%s", archive_reader_path(archive), stored->name);
+    if (extra->format && strcmp(extra->format, "qcow2") == 0 &&
+        check_qcow2(data, (size_t)stored->size, err) < 0)
         return err_prefix(err, "%s/%s", archive_reader_path(archive), stored->name);
     if (!path)
         return 0;

@@ -158,25 +158,59 @@ static void stored_memory_clear(struct stored_memory *memory)
         close(memory->fd);
 }
 
-static int open_stored(const struct memory_restore *restore, struct stored_memory *memory,
-                       struct err *err)
+/* It goes into the new image: libvirt is to read nothing but plain XML there. */
+static int check_cookie(const char *cookie, struct err *err)
 {
-    const struct manifest_stored *stored = restore->stored;
-    const struct container_indexer indexer = children_indexer(restore->children);
+    CLEANUP(xml_freep) struct xml_doc *doc = xml_parse(cookie, strlen(cookie), err);
+
+    if (!doc)
+        return err_prefix(err, "its cookie");
+    if (!xml_is(xml_root(doc), NULL, "cookie"))
+        return err_set(err, ERR_CORRUPT, "is a damaged save image: its cookie is none");
+    return 0;
+}
+
+static int read_head(const struct manifest_stored *stored, struct stored_memory *memory,
+                     struct err *err)
+{
     CLEANUP_ERR struct err sav_err = ERR_INIT;
 
-    if (archive_reader_open_file(restore->archive, stored, &memory->fd, err) < 0)
-        return -1;
-    /* The head is outside the content digest: it counts only after this. */
-    if (image_check_file(memory->fd, stored, err) < 0)
-        return -1;
     if (sav_read(memory->fd, stored->size, &memory->sav, &sav_err) < 0) {
         if (sav_err.kind != ERR_UNSUPPORTED)
             return err_move(err, &sav_err);
         memory->opaque = true;
     }
+    if (memory->sav.cookie && check_cookie(memory->sav.cookie, err) < 0)
+        return -1;
     memory->opaque =
         memory->opaque || (stored->codec.type == CODEC_NONE && stored->raw_size == stored->size);
+    return 0;
+}
+
+int memory_is_opaque(const struct memory_restore *restore, bool *ret_opaque, struct err *err)
+{
+    struct stored_memory memory CLEANUP(stored_memory_clear) = {.fd = -1};
+
+    if (archive_reader_open_file(restore->archive, restore->stored, &memory.fd, err) < 0)
+        return -1;
+    if (read_head(restore->stored, &memory, err) < 0)
+        return err_prefix(err, "%s/%s", archive_reader_path(restore->archive),
+                          restore->stored->name);
+    *ret_opaque = memory.opaque;
+    return 0;
+}
+
+static int open_stored(const struct memory_restore *restore, struct stored_memory *memory,
+                       struct err *err)
+{
+    const struct manifest_stored *stored = restore->stored;
+    const struct container_indexer indexer = children_indexer(restore->children);
+
+    if (archive_reader_open_file(restore->archive, stored, &memory->fd, err) < 0)
+        return -1;
+    /* The head is outside the content digest: it counts only after this. */
+    if (image_check_file(memory->fd, stored, err) < 0 || read_head(stored, memory, err) < 0)
+        return -1;
     return image_reader_new(memory->fd, stored, memory->opaque ? 0 : memory->sav.stream_offset,
                             &indexer, &memory->reader, err);
 }
@@ -225,6 +259,9 @@ int memory_restore(const struct memory_restore *restore, const char *path, const
 
     if (open_stored(restore, &memory, err) < 0)
         return err_prefix(err, "%s", stored_path);
+    if (memory.opaque && !restore->trusted)
+        return err_set(err, ERR_DENIED, "%s: would be resumed with the XML that lies inside it",
+                       stored_path);
     if (with_pool(restore, stored_path, &transfer, err) < 0)
         return -1;
     CLEANUP_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -40,10 +40,16 @@ struct memory_restore {
     struct archive_reader *archive;
     const struct manifest_stored *stored;
     bool keep_state; /* the header goes on saying whether it is resumed running or paused */
+    bool trusted;    /* an image of unknown layout may bring the XML that lies inside it */
 };
 
+/* True if the stored image can't be given other XML: it is of a layout that is not
+ * known. */
+int memory_is_opaque(const struct memory_restore *restore, bool *ret_opaque, struct err *err);
+
 /* Writes an uncompressed save image with this XML in place of the stored one's to
- * a new file at `path` (exists: refused; removed again on failure). */
+ * a new file at `path` (exists: refused; removed again on failure). An image of
+ * unknown layout is refused (denied) unless it is trusted. */
 int memory_restore(const struct memory_restore *restore, const char *path, const char *xml,
                    bool running, struct err *err);
 /* Decodes it all and compares with the manifest. */

@@ -113,21 +113,33 @@ int restore_check_room(struct restore_job *job, struct err *err)
 
 /* ---- disks --------------------------------------------------------------------------------- */
 
+/* What no image needs, and what would let others of this host have it do more than
+ * be an image: set-id bits, and a file that everybody may write. */
+static uint32_t fit_mode(struct restore_job *job, const char *path, uint32_t mode)
+{
+    uint32_t fit = mode & 0775u;
+
+    if (fit != mode)
+        report_warning(job->run->report, job->name, "%s: its mode was %04o and becomes %04o", path,
+                       mode, fit);
+    return fit;
+}
+
 int restore_put_back_owner(struct restore_job *job, const char *path,
                            const struct manifest_owner *owner, struct err *err)
 {
-    const struct attributes attributes = {
+    struct attributes attributes = {
         .uid = owner->uid,
         .gid = owner->gid,
         .user = owner->user,
         .group = owner->group,
-        .mode = owner->mode,
         .selinux = owner->selinux,
     };
     bool partial = false;
 
     if (!owner->known)
         return 0;
+    attributes.mode = fit_mode(job, path, owner->mode);
     if (attributes_apply(path, &attributes, &partial, err) < 0)
         return -1;
     if (partial && !job->run->owner_said) {

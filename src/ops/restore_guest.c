@@ -16,6 +16,9 @@
 static void job_clear(struct restore_job *job)
 {
     placement_clear(&job->placement);
+    xml_free(job->definition);
+    xml_free(job->live);
+    definition_findings_clear(&job->findings);
     target_clear(&job->target);
     manifest_free(job->manifest);
     intent_clear(&job->intent);
@@ -55,16 +58,10 @@ static int restore_memory_file(struct restore_job *job, char **ret_xml, struct e
         .archive = job->run->archive,
         .stored = job->manifest->memory,
         .keep_state = job->manifest->state == STATE_SHUT_OFF,
+        .trusted = job->run->options->trust_definition,
     };
 
-    if (!job->manifest->live)
-        return err_set(err, ERR_CORRUPT, "the manifest has memory but no XML to resume it with");
-    CLEANUP(xml_freep)
-    struct xml_doc *live =
-        placement_rewrite(&job->placement, job->manifest, job->manifest->live, err);
-    if (!live)
-        return -1;
-    *ret_xml = xml_format(live);
+    *ret_xml = xml_format(job->live);
     if (restore_note_file(job, job->placement.memory, err) < 0)
         return -1;
     if (memory_restore(&restore, job->placement.memory, *ret_xml, running, err) < 0) {
@@ -145,10 +142,9 @@ static void note_done(struct restore_job *job, bool started)
                               : "");
 }
 
-static int define(struct restore_job *job, const struct xml_doc *definition, const char *xml,
-                  struct err *err)
+static int define(struct restore_job *job, const char *xml, struct err *err)
 {
-    CLEANUP_FREE char *uuid = definition_uuid(definition);
+    CLEANUP_FREE char *uuid = definition_uuid(job->definition);
 
     if (!job->manifest->persistent)
         return 0;
@@ -174,17 +170,17 @@ static int start(struct restore_job *job, const char *memory_xml, const char *xm
     return 0;
 }
 
-static int bring_up(struct restore_job *job, const struct xml_doc *definition, struct err *err)
+static int bring_up(struct restore_job *job, struct err *err)
 {
     CLEANUP_FREE char *memory_xml = NULL;
-    CLEANUP_FREE char *xml = xml_format(definition);
+    CLEANUP_FREE char *xml = xml_format(job->definition);
     bool autorun = job->run->options->allow_autorun && job->manifest->state != STATE_SHUT_OFF;
 
     if (job->placement.memory && restore_memory_file(job, &memory_xml, err) < 0)
         return -1;
     if (job->placement.xml && write_xml(job, xml, err) < 0)
         return -1;
-    if (quit_check(err) < 0 || define(job, definition, xml, err) < 0)
+    if (quit_check(err) < 0 || define(job, xml, err) < 0)
         return -1;
     if (autorun ? start(job, memory_xml, xml, err) < 0 : restore_complete(job, err) < 0)
         return -1;
@@ -194,23 +190,32 @@ static int bring_up(struct restore_job *job, const struct xml_doc *definition, s
 
 static int restore_definition(struct restore_job *job, struct err *err)
 {
-    CLEANUP(xml_freep)
-    struct xml_doc *definition =
-        placement_rewrite(&job->placement, job->manifest, job->manifest->definition, err);
-
-    if (!definition)
-        return -1;
     if (job->placement.renamed && job->manifest->memory)
         report_warning(job->run->report, job->name,
                        "its memory is not restored under a new name: it boots anew");
-    if (bring_up(job, definition, err) < 0)
+    if (bring_up(job, err) < 0)
         return -1;
-    target_list_missing(job->run->hypervisor, job->run->report, job->placement.name, definition,
-                        job->manifest);
+    target_list_missing(job->run->hypervisor, job->run->report, job->placement.name,
+                        job->definition, job->manifest);
     return 0;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------ */
+
+static void tell_findings(struct restore_job *job, struct buf *text, struct json *fields)
+{
+    struct json *findings = json_new_array();
+
+    if (job->findings.count)
+        buf_append_str(text, "\n  its definition reaches beyond the guest's own files:");
+    for (size_t i = 0; i < job->findings.count; i++) {
+        struct json *entry = json_new_object();
+        buf_printf(text, "\n    %s", job->findings.texts[i]);
+        json_set_str(entry, "what", job->findings.texts[i]);
+        json_add(findings, entry);
+    }
+    json_set(fields, "findings", findings);
+}
 
 static void tell_plan(struct restore_job *job)
 {
@@ -239,6 +244,7 @@ static void tell_plan(struct restore_job *job)
     if (job->placement.memory)
         buf_printf(&text, "\n  memory: %s, %s", job->placement.memory,
                    units_format_size(job->manifest->memory->raw_size, size));
+    tell_findings(job, &text, fields);
     json_set_str(fields, "guest", job->name);
     json_set_str(fields, "name", job->placement.name);
     json_set(fields, "disks", disks);
@@ -268,12 +274,15 @@ static int restore(struct restore_job *job, struct err *err)
     if (run->hypervisor && target_check(&job->target, run->hypervisor, &job->placement,
                                         job->manifest, options->replace, err) < 0)
         return -1;
-    if (restore_tpm_place(job, err) < 0 || restore_check_room(job, err) < 0)
+    if ((!options->disks.count && restore_check_guest(job, err) < 0) ||
+        restore_tpm_place(job, err) < 0 || restore_check_room(job, err) < 0)
         return -1;
-    if (options->dry_run) {
+    if (options->dry_run)
         tell_plan(job);
+    if (restore_check_findings(job, err) < 0)
+        return -1;
+    if (options->dry_run)
         return 0;
-    }
     if (begin_intent(job, err) < 0 || restore_files(job, err) < 0)
         return -1;
     if (!options->disks.count)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "guest/definition_check.h"
 #include "ops/intent.h"
 #include "ops/placement.h"
 #include "ops/restore_guest.h"
@@ -17,6 +18,9 @@ struct restore_job {
     const char *name; /* in the archive */
     struct manifest *manifest;
     struct placement placement;
+    struct xml_doc *definition; /* as it is to be here; NULL: --disks */
+    struct xml_doc *live;       /* NULL: no memory is restored */
+    struct definition_findings findings;
     struct target target;
     struct guest_lock *lock;
     struct intent intent; /* what is to be undone when the restore fails or dies */
@@ -32,6 +36,12 @@ void restore_forget_file(struct restore_job *job, const struct err *err);
 /* All is there: what comes now can't undo it. */
 int restore_complete(struct restore_job *job, struct err *err);
 
+/* Makes definition and live XML, and looks for what in them reaches beyond the
+ * guest's own files, and for memory that is resumed with XML of its own. */
+int restore_check_guest(struct restore_job *job, struct err *err);
+/* Refused (denied) if anything was found, unless the user trusts it: then a warning
+ * tells of each. */
+int restore_check_findings(struct restore_job *job, struct err *err);
 /* Is there room for the least that the files will take? */
 int restore_check_room(struct restore_job *job, struct err *err);
 /* Disks, NVRAM and TPM state, with owner, mode and context. */

@@ -74,6 +74,7 @@ struct restore_options {
     struct children_options children;
     bool allow_autorun;
     bool replace;
+    bool trust_definition;
     bool dry_run;
 };
 

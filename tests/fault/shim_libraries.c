@@ -36,6 +36,10 @@ VIR(int, virConnectGetVersion, (virConnectPtr c, unsigned long *v), (c, v), -1)
 VIR(char *, virConnectGetDomainCapabilities,
     (virConnectPtr c, const char *e, const char *a, const char *m, const char *v, unsigned int f),
     (c, e, a, m, v, f), NULL)
+VIR(char *, virConnectGetCapabilities, (virConnectPtr c), (c), NULL)
+VIR(int, virConnectListAllStoragePools, (virConnectPtr c, virStoragePoolPtr **p, unsigned int f),
+    (c, p, f), -1)
+VIR(char *, virStoragePoolGetXMLDesc, (virStoragePoolPtr p, unsigned int f), (p, f), NULL)
 VIR(int, virConnectListAllDomains, (virConnectPtr c, virDomainPtr **d, unsigned int f), (c, d, f),
     -1)
 VIR(int, virConnectSetKeepAlive, (virConnectPtr c, int i, unsigned int n), (c, i, n), -1)

@@ -181,7 +181,7 @@ static void fill_owner(struct manifest_owner *owner)
 {
     owner->known = true;
     owner->uid = 64055;
-    owner->gid = UINT32_MAX;
+    owner->gid = UINT32_MAX - 1;
     owner->user = mem_strdup("libvirt-qemu");
     owner->group = mem_strdup("k\xc3\xbchl & <Co>");
     owner->mode = 04640;

@@ -285,6 +285,8 @@ static void what_does_not_fit_together_is_corrupt(void **state)
         {"dictionary=\"1048576\"", "dictionary=\"9999999999\"", "dictionary size"},
         {"mode=\"4640\"", "mode=\"640\"", "mode"},
         {"mode=\"4640\"", "mode=\"4698\"", "mode"},
+        {"gid=\"4294967294\"", "gid=\"4294967295\"", "impossible number"},
+        {"gid=\"4294967294\"", "gid=\"4294967296\"", "gid"},
         {"state=\"paused\"", "state=\"blocked\"", "state"},
         {"autostart=\"yes\"", "autostart=\"true\"", "autostart"},
         {"autostart=\"yes\"", "autostart=\"yes\" colour=\"red\"", "unknown attribute 'colour'"},

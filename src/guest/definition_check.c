@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest/definition_check.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "guest/definition_rows.h"
+
+/* Of a name or value in a finding: enough to know it by. */
+#define SHOWN_NAME 64
+#define SHOWN_VALUE 256
+#define SHOWN_TEXT ((size_t)1024)
+
+struct check {
+    const struct definition_host *host;
+    struct definition_findings *findings;
+    struct xml_node *node;
+    const struct definition_row *row;
+    const char *path; /* of node */
+};
+
+/* ---- findings ------------------------------------------------------------------------- */
+
+void definition_findings_add(struct definition_findings *findings, const char *text)
+{
+    CLEANUP_FREE char *cut = mem_strndup(text, strnlen(text, SHOWN_TEXT));
+
+    if (findings->count >= DEFINITION_MAX_FINDINGS)
+        return;
+    for (size_t i = 0; i < findings->count; i++)
+        if (strcmp(findings->texts[i], cut) == 0)
+            return;
+    findings->texts = mem_resize(findings->texts, findings->count + 1, sizeof(*findings->texts));
+    findings->texts[findings->count++] = TAKE_PTR(cut);
+}
+
+void definition_findings_clear(struct definition_findings *findings)
+{
+    for (size_t i = 0; i < findings->count; i++)
+        free(findings->texts[i]);
+    free(findings->texts);
+    *findings = (struct definition_findings){0};
+}
+
+static bool is_full(const struct check *check)
+{
+    return check->findings->count >= DEFINITION_MAX_FINDINGS;
+}
+
+static const char *shown_path(const struct check *check)
+{
+    return *check->path ? check->path : "domain";
+}
+
+static void add_element(const struct check *check, const char *why)
+{
+    CLEANUP_FREE char *text = mem_printf("%s%s", shown_path(check), why);
+
+    definition_findings_add(check->findings, text);
+}
+
+/* attr NULL: the element's text. */
+static void add_value(const struct check *check, const char *attr, const char *value)
+{
+    CLEANUP_FREE char *text = attr ? mem_printf("%s: %.*s='%.*s'", shown_path(check), SHOWN_NAME,
+                                                attr, SHOWN_VALUE, value)
+                                   : mem_printf("%s: %.*s", shown_path(check), SHOWN_VALUE, value);
+
+    definition_findings_add(check->findings, text);
+}
+
+/* ---- the tables' little language --------------------------------------------------------- */
+
+/* Is text[0..len) one of the names in list[0..list_len), which '|' separates? */
+static bool is_listed(const char *list, size_t list_len, const char *text, size_t len)
+{
+    const char *end = list + list_len;
+
+    for (const char *at = list; at <= end;) {
+        const char *bar = memchr(at, '|', (size_t)(end - at));
+        size_t part = (size_t)((bar ? bar : end) - at);
+        if (part == len && memcmp(at, text, len) == 0)
+            return true;
+        at += part + 1;
+    }
+    return false;
+}
+
+static bool path_matches(const char *pattern, const char *path)
+{
+    for (;;) {
+        size_t pattern_len = strcspn(pattern, "/");
+        size_t len = strcspn(path, "/");
+        bool any = pattern_len == 1 && *pattern == '*';
+        if (!any && !is_listed(pattern, pattern_len, path, len))
+            return false;
+        if (!pattern[pattern_len] || !path[len])
+            return pattern[pattern_len] == path[len];
+        pattern += pattern_len + 1;
+        path += len + 1;
+    }
+}
+
+static const struct definition_row *find_row(const char *path)
+{
+    const struct definition_row *const tables[] = {definition_rows_machine,
+                                                   definition_rows_devices};
+
+    for (size_t t = 0; t < 2; t++)
+        for (const struct definition_row *row = tables[t]; row->path; row++)
+            if (path_matches(row->path, path))
+                return row;
+    return NULL;
+}
+
+/* spec[0..len): "" any value, "=a|b", ":check". */
+static bool value_fits(const struct check *check, const char *spec, size_t len, const char *value)
+{
+    if (len == 0)
+        return true;
+    if (*spec == '=')
+        return is_listed(spec + 1, len - 1, value, strlen(value));
+    CLEANUP_FREE char *name = mem_strndup(spec + 1, len - 1);
+    return definition_value_check(name, check->host, check->node, value);
+}
+
+static bool check_attr(void *opaque, const char *name, const char *value)
+{
+    const struct check *check = opaque;
+    size_t name_len = strlen(name);
+
+    for (const char *at = check->row->attrs; *at;) {
+        size_t len = strcspn(at, " ");
+        size_t own = strcspn(at, " =:");
+        if (own == name_len && memcmp(at, name, own) == 0) {
+            if (!value_fits(check, at + own, len - own, value))
+                add_value(check, name, value);
+            return !is_full(check);
+        }
+        at += len + (at[len] == ' ');
+    }
+    add_value(check, name, value);
+    return !is_full(check);
+}
+
+static void check_text(const struct check *check)
+{
+    if (!check->row->text || xml_first(check->node)) /* then its text is that of its children */
+        return;
+    CLEANUP_FREE char *text = xml_text(check->node);
+    char *start = text + strspn(text, " \t\r\n");
+    size_t len = strlen(start);
+
+    while (len > 0 && strchr(" \t\r\n", start[len - 1]))
+        len--;
+    start[len] = '\0';
+    if (!value_fits(check, check->row->text, strlen(check->row->text), start))
+        add_value(check, NULL, start);
+}
+
+/* ---- the walk ------------------------------------------------------------------------------- */
+
+/* libvirt passes metadata on to whoever asks for it, and keeps it with the guest. */
+static void check_metadata(const struct check *check)
+{
+    for (struct xml_node *node = xml_first(check->node); node && !is_full(check);
+         node = xml_next(node)) {
+        const char *ns = xml_ns(node);
+        if (definition_value_is_plain_metadata(ns))
+            continue;
+        CLEANUP_FREE char *text = mem_printf("metadata/%.*s of '%.*s'", SHOWN_NAME, xml_name(node),
+                                             SHOWN_VALUE, ns ? ns : "");
+        definition_findings_add(check->findings, text);
+    }
+}
+
+/* Looks at one element; true if what is in it is to be looked at too. */
+static bool check_element(struct check *check)
+{
+    struct xml_node *node = check->node;
+    const char *ns = xml_ns(node);
+
+    if (ns) {
+        CLEANUP_FREE char *why = mem_printf(" of '%.*s'", SHOWN_VALUE, ns);
+        add_element(check, why);
+        return false;
+    }
+    check->row = find_row(check->path);
+    if (!check->row) {
+        add_element(check, "");
+        return false;
+    }
+    if (check->row->once && xml_parent(node) &&
+        xml_child(xml_parent(node), NULL, xml_name(node)) != node)
+        add_element(check, " is there twice");
+    xml_each_attr(node, check_attr, check);
+    check_text(check);
+    if (strcmp(check->path, "metadata") == 0) {
+        check_metadata(check);
+        return false;
+    }
+    return true;
+}
+
+/* Only elements that stand in a table are entered, so that the recursion is as deep
+ * as their paths are long. */
+static void walk(const struct check *parent, struct xml_node *node)
+{
+    const char *slash = *parent->path ? "/" : "";
+
+    for (struct xml_node *child = xml_first(node); child && !is_full(parent);
+         child = xml_next(child)) {
+        CLEANUP_FREE char *path =
+            mem_printf("%s%s%.*s", parent->path, slash, SHOWN_NAME, xml_name(child));
+        struct check check = *parent;
+        check.node = child;
+        check.path = path;
+        if (check_element(&check))
+            walk(&check, child);
+    }
+}
+
+void definition_check(const struct xml_doc *domain, const struct definition_host *host,
+                      struct definition_findings *findings)
+{
+    struct check check = {
+        .host = host,
+        .findings = findings,
+        .node = xml_root(domain),
+        .path = "",
+    };
+
+    if (check_element(&check))
+        walk(&check, check.node);
+}

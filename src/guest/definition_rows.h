@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * For definition_check.c: the elements that ordinary guests hold, and the values
+ * that are looked at.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "guest/definition_check.h"
+
+/* One element, or several alike.
+ *   path   from <domain> down, "" for <domain> itself; a part may be several names,
+ *          "serial|console", or "*", any name
+ *   attrs  its attributes, separated by spaces: "name" with any value, "name=a|b"
+ *          with one of these, "name:check" with what the check of this name accepts
+ *   text   its text, as values above: "=a|b", ":check"; NULL: any
+ *   once   a second one in the same parent is a finding
+ * What is in no row is a finding. */
+struct definition_row {
+    const char *path;
+    const char *attrs;
+    const char *text;
+    bool once;
+};
+
+extern const struct definition_row definition_rows_machine[]; /* ends with path NULL */
+extern const struct definition_row definition_rows_devices[];
+
+/* Does the check of this name accept the value that stands in node? An unknown
+ * name accepts nothing. */
+bool definition_value_check(const char *check, const struct definition_host *host,
+                            const struct xml_node *node, const char *value);
+/* True for metadata that is known to be for people and tools alone. */
+bool definition_value_is_plain_metadata(const char *ns);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest/host_places.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/xml.h"
+#include "guest/connection.h"
+#include "guest/driver_folder.h"
+
+struct list {
+    char **texts;
+    size_t count;
+};
+
+/* Takes ownership. */
+static void add(struct list *list, char *text)
+{
+    list->texts = mem_resize(list->texts, list->count + 1, sizeof(*list->texts));
+    list->texts[list->count++] = text;
+}
+
+static struct list list_emulators(virConnectPtr connection)
+{
+    CLEANUP_FREE char *text = virConnectGetCapabilities(connection);
+    CLEANUP(xml_freep)
+    struct xml_doc *doc = text ? xml_parse(text, strlen(text), NULL) : NULL;
+    struct list list = {0};
+
+    if (!doc) {
+        log_detail("the emulators of this host are not known: %s", virGetLastErrorMessage());
+        return list;
+    }
+    for (struct xml_node *node = xml_root(doc); node; node = xml_walk(xml_root(doc), node))
+        if (xml_is(node, NULL, "emulator"))
+            add(&list, xml_text(node));
+    return list;
+}
+
+static void add_pool(struct list *list, virStoragePoolPtr pool)
+{
+    CLEANUP_FREE char *text = virStoragePoolGetXMLDesc(pool, 0);
+    CLEANUP(xml_freep)
+    struct xml_doc *doc = text ? xml_parse(text, strlen(text), NULL) : NULL;
+    static const char *const folders[] = {"dir", "fs", "netfs"};
+    const char *type = doc ? xml_attr(xml_root(doc), "type") : NULL;
+    char *path = doc ? xml_find_text(xml_root(doc), "target/path") : NULL;
+
+    for (size_t i = 0; type && path && i < sizeof(folders) / sizeof(*folders); i++)
+        if (strcmp(type, folders[i]) == 0)
+            add(list, TAKE_PTR(path));
+    free(path);
+}
+
+static struct list list_pools(virConnectPtr connection)
+{
+    virStoragePoolPtr *pools = NULL;
+    struct list list = {0};
+    int count = virConnectListAllStoragePools(connection, &pools, 0);
+
+    if (count < 0)
+        log_detail("the storage pools of this host are not known: %s", virGetLastErrorMessage());
+    for (int i = 0; i < count; i++) {
+        add_pool(&list, pools[i]);
+        virStoragePoolFree(pools[i]);
+    }
+    free(pools);
+    return list;
+}
+
+/* A session's driver keeps them beside lib/, the system's in the same folder. */
+static char *nvram_folder(const char *state)
+{
+    size_t len = strlen(state);
+    bool beside = len > 4 && strcmp(state + len - 4, "/lib") == 0;
+
+    return mem_printf("%.*s/nvram", (int)(beside ? len - 4 : len), state);
+}
+
+void host_places_read(struct hypervisor *hypervisor, struct host_places *ret)
+{
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
+    struct list emulators = list_emulators(connection);
+    struct list pools = list_pools(connection);
+
+    char *state = driver_folder(hypervisor_uri(hypervisor));
+
+    *ret = (struct host_places){
+        .state = state,
+        .nvram = nvram_folder(state),
+        .emulators = emulators.texts,
+        .emulator_count = emulators.count,
+        .pools = pools.texts,
+        .pool_count = pools.count,
+    };
+}
+
+static void free_texts(char **texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+void host_places_clear(struct host_places *places)
+{
+    free_texts(places->emulators, places->emulator_count);
+    free_texts(places->pools, places->pool_count);
+    free(places->state);
+    free(places->nvram);
+    *places = (struct host_places){0};
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Where libvirt has things on this host, as far as it tells.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "guest/hypervisor.h"
+
+struct host_places {
+    char *state;      /* libvirt's folder for what belongs to its guests: channel/ ... */
+    char *nvram;      /* where it makes NVRAM files */
+    char **emulators; /* of libvirt's capabilities */
+    size_t emulator_count;
+    char **pools; /* folders of storage pools that are folders */
+    size_t pool_count;
+};
+
+/* What a driver does not tell is left empty. The caller frees with
+ * host_places_clear. */
+void host_places_read(struct hypervisor *hypervisor, struct host_places *ret);
+void host_places_clear(struct host_places *places);
+#define CLEANUP_HOST_PLACES CLEANUP(host_places_clear)

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What the archive wants libvirt to be told, before anything is written.
+ */
+#include "ops/restore_job.h"
+
+#include <string.h>
+
+#include "guest/host_places.h"
+#include "ops/memory.h"
+
+/* So many findings stand in an error's one line. */
+#define SHOWN 3
+
+static const char *nvram_format(const struct manifest *manifest)
+{
+    for (size_t i = 0; i < manifest->extra_count; i++)
+        if (strcmp(manifest->extras[i].kind, "nvram") == 0) /* the one that is placed */
+            return manifest->extras[i].format ? manifest->extras[i].format : "raw";
+    return "raw";
+}
+
+/* The restored files and devices; the caller frees the array. */
+static struct definition_own *list_own(const struct restore_job *job, size_t *ret_count)
+{
+    const struct placement *placement = &job->placement;
+    struct definition_own *own = mem_array(placement->disk_count + 1, sizeof(*own));
+    size_t count = 0;
+
+    for (; count < placement->disk_count; count++)
+        own[count] = (struct definition_own){placement->disks[count].path,
+                                             placement->disks[count].disk->format};
+    if (placement->nvram)
+        own[count++] = (struct definition_own){placement->nvram, nvram_format(job->manifest)};
+    *ret_count = count;
+    return own;
+}
+
+static void look(struct restore_job *job)
+{
+    CLEANUP_HOST_PLACES struct host_places places = {0};
+    CLEANUP_FREE struct definition_own *own = NULL;
+    size_t own_count = 0;
+
+    host_places_read(job->run->hypervisor, &places);
+    own = list_own(job, &own_count);
+    const struct definition_host host = {
+        .name = job->placement.name,
+        .state = places.state,
+        .nvram = places.nvram,
+        .own = own,
+        .own_count = own_count,
+        .emulators = (const char *const *)places.emulators,
+        .emulator_count = places.emulator_count,
+        .media = (const char *const *)places.pools,
+        .media_count = places.pool_count,
+    };
+    definition_check(job->definition, &host, &job->findings);
+    if (job->live)
+        definition_check(job->live, &host, &job->findings);
+}
+
+static int look_at_memory(struct restore_job *job, struct err *err)
+{
+    const struct memory_restore restore = {
+        .archive = job->run->archive,
+        .stored = job->manifest->memory,
+    };
+    bool opaque = false;
+
+    if (memory_is_opaque(&restore, &opaque, err) < 0)
+        return err_prefix(err, "memory");
+    if (opaque)
+        definition_findings_add(&job->findings,
+                                "memory image: of an unknown layout, resumed with its own XML");
+    return 0;
+}
+
+int restore_check_guest(struct restore_job *job, struct err *err)
+{
+    const struct manifest *manifest = job->manifest;
+
+    job->definition = placement_rewrite(&job->placement, manifest, manifest->definition, err);
+    if (!job->definition)
+        return -1;
+    if (job->placement.memory) {
+        if (!manifest->live)
+            return err_set(err, ERR_CORRUPT,
+                           "the manifest has memory but no XML to resume it with");
+        job->live = placement_rewrite(&job->placement, manifest, manifest->live, err);
+        if (!job->live || look_at_memory(job, err) < 0)
+            return -1;
+    }
+    look(job);
+    return 0;
+}
+
+static int refuse(const struct definition_findings *findings, struct err *err)
+{
+    CLEANUP_BUF struct buf list = {0};
+    size_t shown = findings->count < SHOWN ? findings->count : SHOWN;
+
+    for (size_t i = 0; i < shown; i++)
+        buf_printf(&list, "%s%s", i ? ", " : "", findings->texts[i]);
+    if (findings->count > shown)
+        buf_printf(&list, " and %zu more, which --dry-run lists", findings->count - shown);
+    CLEANUP_FREE char *text = buf_take_str(&list);
+    return err_set(err, ERR_DENIED,
+                   "its definition reaches beyond the guest's own files: %s; if you know where "
+                   "this backup comes from, --trust-definition accepts it",
+                   text);
+}
+
+int restore_check_findings(struct restore_job *job, struct err *err)
+{
+    if (job->findings.count == 0)
+        return 0;
+    if (!job->run->options->trust_definition)
+        return refuse(&job->findings, err);
+    for (size_t i = 0; i < job->findings.count; i++)
+        report_warning(job->run->report, job->name, "its definition is trusted with %s",
+                       job->findings.texts[i]);
+    return 0;
+}
