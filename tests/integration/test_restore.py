@@ -2,9 +2,10 @@
 """Restoring: where things go, what is refused, and what the guest looks like afterwards."""
 
 import os
+import signal
 
 from vbtest import disks
-from vbtest.command import expect, run, same, virsh
+from vbtest.command import expect, run, same, virsh, wait_until
 from vbtest.disks import MIB
 from vbtest.guest import normal_xml
 
@@ -176,6 +177,19 @@ def test_disks_without_a_hypervisor(t):
     environment = dict(t.environment, LIBVIRT_DEFAULT_URI="qemu+unix:///system?socket=/nonexistent")
     t.vb(*t.restore_line("--disks", "vda"), env=environment)
     same(os.listdir(t.restored), ["vda.qcow2"], "restored files")
+
+
+def test_disks_are_restored_side_by_side(t):
+    """What takes no guest's place is in nobody's way: the second does not wait for the first, which stands still."""
+    backed_up(t)
+    first = t.start_vb(*t.restore_line("--disks", "vda", to=t.path("first")))
+    state = "/var/lib/virt-backup"
+    wait_until(lambda: any(name.endswith(".intent") for name in os.listdir(state)) or not first.running(), "a journal")
+    first.signal(signal.SIGSTOP)
+    same(first.running(), True, "the first is at work")
+    t.restore("--disks", "vda", to=t.path("second"))
+    first.signal(signal.SIGCONT)
+    same(first.finish().status, 0, "status of the first")
 
 
 def test_disk_that_the_backup_lacks(t):

@@ -144,9 +144,9 @@ def run_integration(folder, arguments):
     return counts
 
 
-def run_faults(folder, counts):
-    """A choice of the points at which virt-backup is killed, or a call of it fails."""
-    done = run([os.path.join(ROOT, "scripts/fault")], env=dict(os.environ, VIRT_BACKUP_BUILD=folder))
+def run_script(folder, counts, *words):
+    """A script that ends with the line of counts; what it says is shown if it fails."""
+    done = run([os.path.join(ROOT, words[0]), *words[1:]], env=dict(os.environ, VIRT_BACKUP_BUILD=folder))
     lines = done.stdout.strip().splitlines()
     found = SUMMARY.fullmatch(lines[-1]) if lines else None
     if found:
@@ -188,7 +188,9 @@ def main():
         total.add(counts)
         if name == "gcc" and not options.no_integration:
             step(f"{name}: kills and failing calls", started)
-            run_faults(folder, total)
+            run_script(folder, total, "scripts/fault")
+            step(f"{name}: hostile archives", started)
+            run_script(folder, total, "scripts/hostile", "--sample", "60")
         if name == "sanitize" and not options.no_integration:
             step(f"{name}: integration tests", started)
             total.add(run_integration(folder, ["--seed", options.seed] if options.seed else []))

@@ -231,8 +231,9 @@ class Context:
 
     # ---- libvirt ------------------------------------------------------------------------------
 
-    def restart_libvirtd(self, number=signal.SIGTERM):
-        """End the daemon of the private libvirt and start it anew, so that it reads its configuration."""
+    def restart_libvirtd(self, number=signal.SIGTERM, through=()):
+        """End the daemon of the private libvirt and start it anew, so that it reads its configuration. THROUGH: words of a
+        program that becomes the daemon."""
         with open("/run/libvirt/libvirtd.pid", encoding="ascii") as file:
             pid = int(file.read())
         with open(f"/proc/{pid}/cmdline", "rb") as file:
@@ -241,10 +242,11 @@ class Context:
         wait_until(lambda: pid not in leftovers.processes(), "the end of libvirtd")
         environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nonexistent", LC_ALL="C")
         with open("/var/log/libvirt/daemons.log", "ab") as log:
-            daemon = subprocess.Popen(arguments, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            daemon = subprocess.Popen([*through, *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                       cwd="/", start_new_session=True)
         wait_for_socket("/run/libvirt/libvirt-sock", daemon, "libvirtd")
         self.baseline.processes.add(daemon.pid)
+        return daemon.pid
 
     # ---- virt-backup --------------------------------------------------------------------------
 
