@@ -109,9 +109,6 @@ int definition_rename(struct xml_doc *domain, const char *name, const char *uuid
 /* The caller frees. */
 int definition_random_uuid(char **ret, struct err *err);
 
-/* A random UUID, which the caller frees. */
-int definition_new_uuid(char **ret, struct err *err);
-
 /* What the guest refers to on its host beside its disks. */
 enum reference_kind {
     REF_NETWORK,

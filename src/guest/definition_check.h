@@ -27,6 +27,8 @@ struct definition_host {
     const char *name;  /* of the guest, as in the XML */
     const char *state; /* libvirt's folders, as host_places.h has them */
     const char *nvram;
+    const char
+        *tpm; /* where the state of its emulated TPM is restored to, if the XML names it; or NULL */
     const struct definition_own *own;
     size_t own_count;
     const char *const *emulators; /* beside the usual places */

@@ -143,6 +143,7 @@ const struct definition_row definition_rows_devices[] = {
     {"devices/rng/backend", "model=random|builtin", "=/dev/random|/dev/urandom|/dev/hwrng|", false},
     {"devices/tpm", "model", NULL, false},
     {"devices/tpm/backend", "type=emulator version persistent_state debug", NULL, false},
+    {"devices/tpm/backend/source", "type=dir|file path:tpm", NULL, false},
     {"devices/tpm/backend/encryption", "secret", NULL, false},
     {"devices/tpm/backend/active_pcr_banks", "", NULL, false},
     {"devices/tpm/backend/active_pcr_banks/*", "", NULL, false},

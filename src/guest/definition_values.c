@@ -183,6 +183,13 @@ static bool check_volume(const struct definition_host *host, const struct xml_no
     return is_medium(xml_parent(node), value);
 }
 
+static bool check_tpm(const struct definition_host *host, const struct xml_node *node,
+                      const char *value)
+{
+    (void)node;
+    return host->tpm && strcmp(value, host->tpm) == 0;
+}
+
 /* ---- libvirt's own sockets ---------------------------------------------------------------------- */
 
 /* "domain-7-web" or "7-web": the folder that libvirt makes for this guest. */
@@ -244,7 +251,7 @@ static const struct {
     {"disk", check_disk},     {"emulator", check_emulator},     {"firmware", check_firmware},
     {"kernel", check_kernel}, {"loader", check_loader},         {"nvram", check_nvram},
     {"pty", check_pty},       {"rendernode", check_rendernode}, {"socket", check_socket},
-    {"volume", check_volume},
+    {"tpm", check_tpm},       {"volume", check_volume},
 };
 
 bool definition_value_check(const char *check, const struct definition_host *host,

@@ -48,6 +48,7 @@ static void look(struct restore_job *job)
         .name = job->placement.name,
         .state = places.state,
         .nvram = places.nvram,
+        .tpm = job->placement.tpm_source,
         .own = own,
         .own_count = own_count,
         .emulators = (const char *const *)places.emulators,

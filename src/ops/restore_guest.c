@@ -274,8 +274,9 @@ static int restore(struct restore_job *job, struct err *err)
     if (run->hypervisor && target_check(&job->target, run->hypervisor, &job->placement,
                                         job->manifest, options->replace, err) < 0)
         return -1;
-    if ((!options->disks.count && restore_check_guest(job, err) < 0) ||
-        restore_tpm_place(job, err) < 0 || restore_check_room(job, err) < 0)
+    if (restore_tpm_place(job, err) < 0 ||
+        (!options->disks.count && restore_check_guest(job, err) < 0) ||
+        restore_check_room(job, err) < 0)
         return -1;
     if (options->dry_run)
         tell_plan(job);
