@@ -2,6 +2,7 @@
 """Restoring: where things go, what is refused, and what the guest looks like afterwards."""
 
 import os
+import re
 import signal
 
 from vbtest import disks
@@ -49,6 +50,38 @@ def test_secure_parts_come_back(t):
     guest.undefine()
     t.restore()
     expect("passwd='s3cret'" in guest.dump(), "the password is lost")
+
+
+def test_a_definition_that_reaches_further_is_refused(t):
+    """The serial line of the guest is a file of the host; nothing is written, and --dry-run names it too."""
+    guest = backed_up(t)
+    guest.undefine()
+    for more in ((), ("--dry-run",)):
+        t.refused(*t.restore_line(*more, trust=False), says=["guest 'web'", guest.serial.path, "--trust-definition"])
+        check_nothing_restored(t)
+        same(guest.state(), "gone", "state of the guest")
+    result = t.restore("--json", status=0)
+    expect(guest.serial.path in result.err, f"what is trusted is not told: {result.err}")
+    same(guest.state(), "shut off", "state of the guest")
+
+
+def test_ordinary_guests_need_no_trust(t):
+    """Definitions as virt-install and virt-manager make them come back, but for TPMs, which can't be backed up."""
+    samples = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../unit/guest/samples")
+    for name in sorted(name for name in os.listdir(samples) if name.startswith("ordinary-") and "tuned" not in name):
+        with open(os.path.join(samples, name), encoding="utf-8") as file:
+            text = file.read()
+        guest = t.guest(re.search("<name>(.*)</name>", text).group(1), t.disk("vda", "raw", size=MIB, name=name + ".raw"))
+        text = re.sub(r"/var/lib/libvirt/images/[\w-]+\.(qcow2|raw)", guest.disks[0].path, text)
+        text = re.sub(r"(?s)<firmware>.*</firmware>|<metadata>.*</metadata>|<tpm .*</tpm>| firmware='efi'| secure='yes'", "", text)
+        with open(guest.file, "w", encoding="utf-8") as file:
+            file.write(text.replace("type='qcow2'", "type='raw'").replace("templateFormat='raw' format='raw'", ""))
+        virsh("define", guest.file)
+        t.backup(guest, to=t.path(name))
+        guest.undefine("--keep-nvram")
+        t.restore(source=t.path(name), to=t.path(name + ".restored"), trust=False)
+        same(guest.state(), "shut off", f"state of {guest.name}")
+        guest.remove()
 
 
 def test_names_that_are_taken(t):
@@ -266,5 +299,6 @@ def test_relative_paths(t):
     guest = t.guest("web", t.disk("vda")).define()
     t.vb("backup", "--destination-path", "archive", cwd=t.dir)
     guest.undefine()
-    t.vb("restore", "--source-path", "archive", "--destination-path", "restored", cwd=t.dir)
+    t.vb("restore", "--source-path", "archive", "--destination-path", "restored", "--trust-definition",
+         cwd=t.dir)
     expect(f"'{os.path.join(t.restored, 'vda.qcow2')}'" in guest.dump(), "no absolute path in the definition")
