@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/quit.h"
-#include "base/units.h"
+#include "disk/extent_map.h"
 
 /* Enough to keep a disk busy; a server takes at most 32 MiB in one request. */
 #define PIECE ((size_t)2 << 20)
@@ -27,11 +27,6 @@ struct piece { /* a request under way */
     bool busy;
 };
 
-struct extent {
-    uint64_t end;
-    bool zero;
-};
-
 struct nbd_link {
     int cut_fd; /* the socket once more, for nbd_link_cut */
     struct nbd_handle *nbd;
@@ -43,10 +38,7 @@ struct nbd_link {
     int failed_errno; /* of the failed piece with the lowest offset; 0: none */
     struct piece failed;
 
-    uint64_t map_start; /* the extents cover [map_start, extents[extent_count - 1].end) */
-    struct extent *extents;
-    size_t extent_count;
-    size_t last_extent; /* where the last question was answered */
+    struct extent_map map;
 };
 
 static int nbd_failure(struct nbd_link *link, const char *what, struct err *err)
@@ -229,27 +221,18 @@ int nbd_link_flush(struct nbd_link *link, struct err *err)
 
 /* ---- map -------------------------------------------------------------------- */
 
-/* Adjacent extents of one kind become one. */
+/* One answer to one question: what else a server says is passed over. */
 static int note_extents(void *opaque, const char *context, uint64_t offset, uint32_t *entries,
                         size_t entry_count, int *error)
 {
     struct nbd_link *link = opaque;
-    uint64_t at = offset;
 
+    (void)offset;
     (void)error;
-    if (strcmp(context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0)
+    if (strcmp(context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0 || link->map.count > 0)
         return 0;
-    for (size_t i = 0; i + 1 < entry_count; i += 2) {
-        bool zero = entries[i + 1] & LIBNBD_STATE_ZERO;
-        if (!units_add(at, entries[i], &at) || at > link->size)
-            at = link->size;
-        if (link->extent_count && link->extents[link->extent_count - 1].zero == zero) {
-            link->extents[link->extent_count - 1].end = at;
-            continue;
-        }
-        link->extents = mem_resize(link->extents, link->extent_count + 1, sizeof(*link->extents));
-        link->extents[link->extent_count++] = (struct extent){at, zero};
-    }
+    for (size_t i = 0; i + 1 < entry_count; i += 2)
+        extent_map_add(&link->map, entries[i], entries[i + 1] & LIBNBD_STATE_ZERO);
     return 0;
 }
 
@@ -260,31 +243,10 @@ static int ask_map(struct nbd_link *link, uint64_t offset, struct err *err)
     nbd_extent_callback extents = {.callback = note_extents, .user_data = link};
     uint64_t span = link->size - offset < MAP_SPAN ? link->size - offset : MAP_SPAN;
 
-    link->map_start = offset;
-    link->extent_count = 0;
-    link->last_extent = 0;
+    extent_map_begin(&link->map, offset, link->size);
     if (nbd_aio_block_status(link->nbd, span, offset, extents, done, 0) < 0)
         return drop_piece(piece, err);
     return nbd_link_settle(link, err);
-}
-
-/* The extent that holds offset, which the map covers. */
-static const struct extent *find_extent(struct nbd_link *link, uint64_t offset)
-{
-    size_t i = link->last_extent;
-
-    if (i > 0 && offset < link->extents[i - 1].end)
-        i = 0;
-    while (link->extents[i].end <= offset)
-        i++;
-    link->last_extent = i;
-    return &link->extents[i];
-}
-
-static bool map_covers(const struct nbd_link *link, uint64_t offset)
-{
-    return link->extent_count > 0 && offset >= link->map_start &&
-           offset < link->extents[link->extent_count - 1].end;
 }
 
 int nbd_link_map(struct nbd_link *link, uint64_t offset, uint64_t *ret_len, bool *ret_zero,
@@ -298,14 +260,13 @@ int nbd_link_map(struct nbd_link *link, uint64_t offset, uint64_t *ret_len, bool
         *ret_zero = false;
         return 0;
     }
-    if (!map_covers(link, offset) && ask_map(link, offset, err) < 0)
+    if (extent_map_find(&link->map, offset, ret_len, ret_zero))
+        return 0;
+    if (ask_map(link, offset, err) < 0)
         return -1;
-    if (!map_covers(link, offset))
+    if (!extent_map_find(&link->map, offset, ret_len, ret_zero))
         return err_set(err, ERR_IO, "the NBD server does not say what is at offset %" PRIu64,
                        offset);
-    const struct extent *extent = find_extent(link, offset);
-    *ret_len = extent->end - offset;
-    *ret_zero = extent->zero;
     return 0;
 }
 
@@ -342,6 +303,6 @@ void nbd_link_free(struct nbd_link *link)
         (void)shutdown(link->cut_fd, SHUT_RDWR);
         close(link->cut_fd);
     }
-    free(link->extents);
+    extent_map_clear(&link->map);
     free(link);
 }

@@ -180,7 +180,7 @@ static char *text_at(const struct json *json, const char *name)
     return mem_strdup(json_get_str(json, name));
 }
 
-static int parse(const struct json *json, struct intent *ret, struct err *err)
+static int take_fields(const struct json *json, struct intent *ret, struct err *err)
 {
     uint64_t version = 0;
     uint64_t pid = 0;
@@ -219,20 +219,27 @@ static int parse(const struct json *json, struct intent *ret, struct err *err)
     return 0;
 }
 
-int intent_read(int state_fd, const char *uuid, struct intent *ret, struct err *err)
+int intent_parse(const char *text, size_t len, struct intent *ret, struct err *err)
 {
     CLEANUP_INTENT struct intent intent = {0};
+    CLEANUP(json_freep) struct json *json = json_parse(text, len, err);
+
+    if (!json || take_fields(json, &intent, err) < 0)
+        return -1;
+    *ret = intent;
+    intent = (struct intent){0};
+    return 0;
+}
+
+int intent_read(int state_fd, const char *uuid, struct intent *ret, struct err *err)
+{
     CLEANUP_FREE char *name = file_name(uuid);
     CLEANUP_FREE char *text = NULL;
     size_t len = 0;
 
-    if (io_read_file(state_fd, name, INTENT_MAX, &text, &len, err) < 0)
+    if (io_read_file(state_fd, name, INTENT_MAX, &text, &len, err) < 0 ||
+        intent_parse(text, len, ret, err) < 0)
         return err_prefix(err, "journal %s", name);
-    CLEANUP(json_freep) struct json *json = json_parse(text, len, err);
-    if (!json || parse(json, &intent, err) < 0)
-        return err_prefix(err, "journal %s", name);
-    *ret = intent;
-    intent = (struct intent){0};
     return 0;
 }
 

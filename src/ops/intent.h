@@ -64,6 +64,8 @@ bool intent_is_empty(const struct intent *intent);
 /* Makes the file what the struct says; returns when it is on disk. */
 int intent_write(int state_fd, const struct intent *intent, struct err *err);
 int intent_read(int state_fd, const char *uuid, struct intent *ret, struct err *err);
+/* What intent_read makes of the file's text; refused (corrupt) if it is no whole journal. */
+int intent_parse(const char *text, size_t len, struct intent *ret, struct err *err);
 /* The end of it: the guest is as it was. */
 int intent_remove(int state_fd, const char *uuid, struct err *err);
 /* UUIDs of the guests that have one; the caller frees with intent_list_free. */

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "disk/extent_map.h"
+
+#include "base/cleanup.h"
+#include "base/units.h"
+
+struct extent {
+    uint64_t end;
+    bool zero;
+};
+
+void extent_map_begin(struct extent_map *map, uint64_t start, uint64_t limit)
+{
+    map->start = start;
+    map->limit = limit;
+    map->count = 0;
+    map->last = 0;
+}
+
+static uint64_t end_of(const struct extent_map *map)
+{
+    return map->count ? map->extents[map->count - 1].end : map->start;
+}
+
+void extent_map_add(struct extent_map *map, uint64_t len, bool zero)
+{
+    uint64_t end;
+
+    if (!units_add(end_of(map), len, &end) || end > map->limit)
+        end = map->limit;
+    if (map->count && map->extents[map->count - 1].zero == zero) {
+        map->extents[map->count - 1].end = end;
+        return;
+    }
+    map->extents = mem_resize(map->extents, map->count + 1, sizeof(*map->extents));
+    map->extents[map->count++] = (struct extent){end, zero};
+}
+
+bool extent_map_find(struct extent_map *map, uint64_t offset, uint64_t *ret_len, bool *ret_zero)
+{
+    size_t i = map->last;
+
+    if (offset < map->start || offset >= end_of(map))
+        return false;
+    if (i > 0 && offset < map->extents[i - 1].end)
+        i = 0;
+    while (map->extents[i].end <= offset)
+        i++;
+    map->last = i;
+    *ret_len = map->extents[i].end - offset;
+    *ret_zero = map->extents[i].zero;
+    return true;
+}
+
+void extent_map_clear(struct extent_map *map)
+{
+    free(map->extents);
+    *map = (struct extent_map){0};
+}
