@@ -174,6 +174,18 @@ static int parse_removal(const char *line, struct exchange *exchange, struct err
     return 0;
 }
 
+/* What can be said in two ways has not been written by us. */
+static int check_form(const struct exchange *exchange, const char *text, size_t len,
+                      struct err *err)
+{
+    CLEANUP_BUF struct buf again = {0};
+
+    if (exchange_format(exchange, &again, NULL) < 0 || again.len != len ||
+        memcmp(again.data, text, len) != 0)
+        return damaged(err);
+    return 0;
+}
+
 int exchange_parse(const char *text, size_t len, struct exchange *ret, struct err *err)
 {
     CLEANUP_EXCHANGE struct exchange exchange = {0};
@@ -195,6 +207,8 @@ int exchange_parse(const char *text, size_t len, struct exchange *ret, struct er
             return -1;
     if (*rest != '\0')
         return damaged(err);
+    if (check_form(&exchange, text, len, err) < 0)
+        return -1;
     *ret = exchange;
     exchange = (struct exchange){0};
     return 0;

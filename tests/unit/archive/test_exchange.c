@@ -239,6 +239,7 @@ static void a_hostile_journal_is_refused(void **state)
         {"web-vda.raw", "web-vdb.raw"},
         {"web.xml", "db.xml"},
         {"file 7", "file -7"},
+        {"file 7", "file 07"},
         {"remove web-vdc.raw", "remove /etc/passwd"},
         {"remove web-vdc.raw", "remove web.xml"},
         {"remove web-vdc.raw", "remove db.xml"},
