@@ -3,7 +3,7 @@
 """Builds virt-backup in several configurations and runs all of its tests; scripts/check calls it.
 
   gcc       warnings are errors; unit tests, style tests, a choice of the faults of scripts/fault
-  clang     warnings are errors; unit tests
+  clang     warnings are errors; unit tests; the fuzz targets, a few seconds each
   sanitize  AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer; unit tests, and the integration
             tests against this virt-backup
 
@@ -29,6 +29,7 @@ CONFIGURATIONS = (
     ("clang", "clang", ["--werror"], ["unit"]),
     ("sanitize", "gcc", SANITIZE, ["unit"]),
 )
+FUZZ_S = 5  # for each target
 TAP_LINE = re.compile(r"^(not )?ok\b(.*)$", re.MULTILINE)
 TAP_PLAN = re.compile(r"^1\.\.(\d+)", re.MULTILINE)
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
@@ -52,7 +53,7 @@ def run(arguments, **options):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, **options)
 
 
-def build(name, compiler, options):
+def build(name, compiler, options, *targets):
     """The build folder, or None after its output was printed."""
     folder = os.path.join(BUILD, name)
     environment = dict(os.environ, CC=compiler)
@@ -62,7 +63,7 @@ def build(name, compiler, options):
     if done.returncode != 0 and os.path.isdir(folder):
         done = run(["meson", "setup", "--wipe", *options, folder], env=environment)
     if done.returncode == 0:
-        done = run(["ninja", "-C", folder])
+        done = run(["ninja", "-C", folder, *targets])
     if done.returncode == 0:
         return folder
     print(done.stdout)
@@ -144,18 +145,33 @@ def run_integration(folder, arguments):
     return counts
 
 
-def run_script(folder, counts, *words):
-    """A script that ends with the line of counts; what it says is shown if it fails."""
-    done = run([os.path.join(ROOT, words[0]), *words[1:]], env=dict(os.environ, VIRT_BACKUP_BUILD=folder))
+def run_harness(words, counts, environment=None):
+    """A program whose last line is a summary, and whose line before that says how much it has done."""
+    done = run(words, env=environment)
     lines = done.stdout.strip().splitlines()
     found = SUMMARY.fullmatch(lines[-1]) if lines else None
     if found:
         counts.passed += int(found.group(1))
         counts.failed += int(found.group(2))
         counts.skipped += int(found.group(3))
+        print("".join(f"   {line}\n" for line in lines[-2:-1]), end="", flush=True)
     if not found or done.returncode != 0:
         print(done.stdout)
         counts.failed += 0 if found and int(found.group(2)) else 1
+
+
+def run_faults(folder, counts):
+    """A choice of the points at which virt-backup is killed, or a call of it fails."""
+    run_harness([os.path.join(ROOT, "scripts/fault")], counts, dict(os.environ, VIRT_BACKUP_BUILD=folder))
+
+
+def run_fuzz(counts):
+    folder = build("fuzz", "clang", ["--werror", "-Dfuzz=true", *SANITIZE], "fuzz")
+    if folder is None:
+        counts.failed += 1
+        return
+    run_harness([os.path.join(ROOT, "tests/fuzz/run"), "--build-dir", os.path.join(folder, "tests/fuzz"), "--seconds",
+                 str(FUZZ_S)], counts)
 
 
 def sanitizer_environment():
@@ -188,9 +204,10 @@ def main():
         total.add(counts)
         if name == "gcc" and not options.no_integration:
             step(f"{name}: kills and failing calls", started)
-            run_script(folder, total, "scripts/fault")
-            step(f"{name}: hostile archives", started)
-            run_script(folder, total, "scripts/hostile", "--sample", "60")
+            run_faults(folder, total)
+        if name == "clang":
+            step(f"{name}: fuzz targets", started)
+            run_fuzz(total)
         if name == "sanitize" and not options.no_integration:
             step(f"{name}: integration tests", started)
             total.add(run_integration(folder, ["--seed", options.seed] if options.seed else []))

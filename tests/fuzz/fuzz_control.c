@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What a child sends to the control process. The first byte says what the child is doing;
+ * then come messages, whose PIDs are put right where they can be found.
+ */
+#include "fuzz.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "mtcp/worker.h"
+
+#define PID UINT32_C(4711)
+#define OUTPUT_SIZE 256
+
+static void put_pids_right(uint8_t *data, size_t size)
+{
+    size_t missing = 0;
+
+    for (size_t at = 0; size - at >= MESSAGE_HEAD_MIN;) {
+        struct message message = {0};
+        size_t have = size - at < MESSAGE_HEAD_MAX ? size - at : MESSAGE_HEAD_MAX;
+        if (data[at] != 0xff) /* so that wrong ones come too */
+            set_be32(data + at, PID);
+        if (message_decode(data + at, have, MESSAGE_TO_CONTROL, &message, &missing, NULL) < 0 ||
+            missing > 0)
+            return;
+        uint8_t head[MESSAGE_HEAD_MAX];
+        size_t len = message_encode(&message, head);
+        FUZZ_CHECK(memcmp(head, data + at, len) == 0);
+        if (message.command == 'C' || message.command == 'E')
+            len += message.size;
+        at = len < size - at ? at + len : size;
+    }
+}
+
+/* The pool's answers: it gives an idle child a chunk, and fetches what is done. */
+static void answer(struct worker *worker, enum worker_event event)
+{
+    switch (event) {
+    case WORKER_SAID_IDLE:
+        FUZZ_CHECK(worker_can_take(worker));
+        worker_give(worker, worker->id + 1, 1);
+        break;
+    case WORKER_SAID_DONE:
+        worker_fetch(worker);
+        break;
+    case WORKER_SAID_RESULT:
+        FUZZ_CHECK(worker->output_len > 0 && worker->output_len <= OUTPUT_SIZE);
+        worker_release(worker);
+        break;
+    case WORKER_SAID_ERROR:
+        FUZZ_CHECK(strlen(worker->text) <= MESSAGE_TEXT_MAX);
+        break;
+    case WORKER_NOTHING:
+    case WORKER_HUNG_UP:
+        break;
+    }
+}
+
+static void drain(int sock)
+{
+    uint8_t waste[4096];
+
+    while (recv(sock, waste, sizeof(waste), MSG_DONTWAIT) > 0)
+        continue;
+}
+
+static void receive_all(struct worker *worker, int peer)
+{
+    enum worker_event event = WORKER_NOTHING;
+
+    while (worker_receive(worker, &event, NULL) == 0 && event != WORKER_NOTHING &&
+           event != WORKER_HUNG_UP) {
+        answer(worker, event);
+        drain(peer);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static int socks[2] = {-1, -1};
+    struct fuzz_input input = {data, size};
+    uint8_t how = fuzz_u8(&input);
+    uint8_t bytes[4 * 1024];
+    uint8_t buffers[1 + OUTPUT_SIZE];
+    size_t len = input.left < sizeof(bytes) ? input.left : sizeof(bytes);
+
+    if (socks[0] < 0)
+        FUZZ_CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, socks) == 0);
+    memcpy(bytes, input.p, len);
+    put_pids_right(bytes, len);
+    struct worker worker = {
+        .child = {.sock = socks[0], .shared = buffers, .shared_size = sizeof(buffers)},
+        .foreign = how & 1,
+        .pid_known = !(how & 1),
+        .pid = PID,
+        .id = how >> 4,
+        .state = how & 2 ? WORKER_BUSY : WORKER_RESTING,
+        .input = buffers,
+        .input_size = 1,
+        .output = buffers + 1,
+        .output_size = OUTPUT_SIZE,
+    };
+    /* In two pieces: a message may come in parts. */
+    size_t first = len * (how >> 2 & 3) / 4;
+    (void)!send(socks[1], bytes, first, MSG_NOSIGNAL);
+    receive_all(&worker, socks[1]);
+    (void)!send(socks[1], bytes + first, len - first, MSG_NOSIGNAL);
+    receive_all(&worker, socks[1]);
+    drain(socks[0]);
+    drain(socks[1]);
+    return 0;
+}

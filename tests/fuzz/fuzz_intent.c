@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The intent journal, and with it the JSON reader that qemu-img's answers take too.
+ */
+#include "fuzz.h"
+
+#include "base/json.h"
+#include "ops/intent.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP(json_freep) struct json *json = json_parse((const char *)data, size, NULL);
+
+    if (json) {
+        CLEANUP_FREE char *text = json_format(json);
+        FUZZ_CHECK(text && *text);
+        (void)json_get_str(json, "format-specific.data.compat");
+    }
+    if (intent_parse((const char *)data, size, &intent, &err) < 0) {
+        FUZZ_CHECK(err.kind == ERR_CORRUPT && !intent.uuid);
+        return 0;
+    }
+    FUZZ_CHECK(intent.uuid && intent.name && (intent.uri || !intent.socket));
+    FUZZ_CHECK(!intent.saved || (intent.memory && intent.live_xml));
+    (void)intent_is_empty(&intent);
+    return 0;
+}

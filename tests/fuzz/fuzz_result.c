@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A result, as a foreign child may send it and as a damaged archive makes it: decoded, and
+ * put into an archive. The first byte chooses the codec.
+ */
+#include "fuzz.h"
+
+#include "archive/image.h"
+#include "codec/codec.h"
+#include "codec/result.h"
+
+#define CHUNK_SIZE CODEC_CHUNK_MIN
+#define DECODER_MEMORY (UINT64_C(1) << 20)
+
+static void decode(enum codec_type type, const uint8_t *result, size_t len)
+{
+    static struct decoder *decoders[3]; /* each serves all inputs, as it serves many chunks */
+    static uint8_t raw[CHUNK_SIZE];
+    uint8_t sha256[DIGEST_SIZE];
+    size_t raw_len = 0;
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    if (!decoders[type])
+        decoders[type] = decoder_new(type, CHUNK_SIZE, DECODER_MEMORY, NULL);
+    if (decoder_decode(decoders[type], result, len, raw, sizeof(raw), &raw_len, sha256, &err) == 0)
+        FUZZ_CHECK(raw_len > 0 && raw_len <= sizeof(raw));
+    else
+        FUZZ_CHECK(err.text && err.kind == ERR_CORRUPT);
+}
+
+static void store(const struct codec_spec *spec, const uint8_t *result, size_t len)
+{
+    CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
+    struct manifest_stored stored = {0};
+    struct result parsed;
+    struct err err = ERR_INIT;
+
+    if (result_parse(result, len, &parsed, NULL) < 0 || parsed.raw_len > CHUNK_SIZE)
+        return;
+    int fd = fuzz_file(NULL, 0, 0);
+    FUZZ_CHECK(image_writer_new(fd, spec, CHUNK_SIZE, parsed.raw_len, NULL, 0, &writer, NULL) == 0);
+    if (image_writer_put(writer, result, len, &err) == 0)
+        FUZZ_CHECK(image_writer_finish(writer, &stored, NULL) == 0 &&
+                   stored.raw_size == parsed.raw_len);
+    else
+        FUZZ_CHECK(err.kind == ERR_CORRUPT);
+    err_clear(&err);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct codec_spec specs[] = {
+        {.type = CODEC_NONE}, {.type = CODEC_LZMA, .level = 0}, {.type = CODEC_ZSTD, .level = 1}};
+    struct fuzz_input input = {data, size};
+    const struct codec_spec *spec = &specs[fuzz_u8(&input) % 3];
+
+    decode(spec->type, input.p, input.left);
+    store(spec, input.p, input.left);
+    return 0;
+}
