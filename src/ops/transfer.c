@@ -296,7 +296,7 @@ static int decode(struct transfer *transfer, struct image_reader *reader,
     decoded->chunk_size = stored->chunk_size;
     if (run_pool(&decoded->run, &source, &sink, err) < 0) {
         /* A child that can't decode a chunk knows its number only. */
-        return err->kind == ERR_CORRUPT && !strstr(err->text, image.path)
+        return err && err->kind == ERR_CORRUPT && !strstr(err->text, image.path)
                    ? err_prefix(err, "%s", image.path)
                    : -1;
     }
