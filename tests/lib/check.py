@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Builds virt-backup in several configurations and runs all of its tests; scripts/check calls it.
 
-  gcc       warnings are errors; unit tests, style tests, a choice of the faults of scripts/fault
+  gcc       warnings are errors; unit tests, style tests, a choice of the faults of scripts/fault,
+            some thousand damaged archives
   clang     warnings are errors; unit tests; the fuzz targets, a few seconds each
   sanitize  AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer; unit tests, and the integration
             tests against this virt-backup
@@ -30,6 +31,7 @@ CONFIGURATIONS = (
     ("sanitize", "gcc", SANITIZE, ["unit"]),
 )
 FUZZ_S = 5  # for each target
+FLIPS = 4000
 TAP_LINE = re.compile(r"^(not )?ok\b(.*)$", re.MULTILINE)
 TAP_PLAN = re.compile(r"^1\.\.(\d+)", re.MULTILINE)
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
@@ -165,6 +167,12 @@ def run_faults(folder, counts):
     run_harness([os.path.join(ROOT, "scripts/fault")], counts, dict(os.environ, VIRT_BACKUP_BUILD=folder))
 
 
+def run_flips(folder, counts):
+    """Some of the bits of an archive, flipped."""
+    run_harness([os.path.join(ROOT, "scripts/flips"), "--cases", str(FLIPS)], counts,
+                dict(os.environ, VIRT_BACKUP_BUILD=folder))
+
+
 def run_fuzz(counts):
     folder = build("fuzz", "clang", ["--werror", "-Dfuzz=true", *SANITIZE], "fuzz")
     if folder is None:
@@ -205,6 +213,8 @@ def main():
         if name == "gcc" and not options.no_integration:
             step(f"{name}: kills and failing calls", started)
             run_faults(folder, total)
+            step(f"{name}: damaged archives", started)
+            run_flips(folder, total)
         if name == "clang":
             step(f"{name}: fuzz targets", started)
             run_fuzz(total)
