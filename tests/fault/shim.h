@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What the wrappers of the shim have in common.
+ * What the wrappers have in common. They are linked with shim.c, or with calls.c, which
+ * decide what each call meets.
  */
 #pragma once
 
@@ -15,13 +16,25 @@ enum deed { NOTHING, KILL_BEFORE, KILL_AFTER, KILL_DURING, FAIL, HOLD };
 enum deed shim_meet(const char *name, const char *detail, bool many, const void *caller);
 /* Called at its end. */
 void shim_settle(enum deed deed);
+/* Called in what has been forked, before anything else. */
+void shim_forked(void);
 /* The function that is wrapped. */
 void *shim_next(const char *name);
+
+/* False: calls count that change something outside the process. True: all do, and nothing is
+ * asked of the system on their behalf. */
+extern const bool shim_counts_all;
+/* Whether a label is worth system calls. A child in its sandbox may not even look what a
+ * descriptor leads to. */
+bool shim_may_ask(void);
 
 /* Set by a wrapper that has let its call fail, cleared by the next effect. */
 extern __thread bool shim_libvirt_failed;
 extern __thread bool shim_libnbd_failed;
 
+#define FAIL_ERRNO(VALUE, ERRNO)                                                                   \
+    errno = (ERRNO);                                                                               \
+    return (VALUE)
 #define CALLER __builtin_return_address(0)
 #define WRAP(TYPE, NAME, PARAMETERS, ARGUMENTS, DETAIL, MANY, ON_FAIL)                             \
     TYPE NAME PARAMETERS                                                                           \
