@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/intent.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -143,6 +144,7 @@ int intent_write(int state_fd, const struct intent *intent, struct err *err)
     CLEANUP(json_freep) struct json *json = json_new_object();
     CLEANUP_FREE char *name = file_name(intent->uuid);
 
+    assert(*intent->uuid); /* intent_list would not find it */
     json_set_u64(json, "version", INTENT_VERSION);
     json_set_u64(json, "pid", (uint64_t)intent->pid);
     json_set_u64(json, "pid-started", intent->pid_started);
@@ -213,7 +215,7 @@ static int take_fields(const struct json *json, struct intent *ret, struct err *
     read_list(json_get(json, "scratch"), &ret->scratch, &ret->scratch_count);
     read_list(json_get(json, "files"), &ret->files, &ret->file_count);
     bool guest = ret->socket || ret->frozen || ret->held || ret->saved || ret->defined;
-    if ((guest && !ret->uri) || !ret->uuid || !ret->name ||
+    if ((guest && !ret->uri) || !ret->uuid || !*ret->uuid || !ret->name ||
         (ret->saved && (!ret->memory || !ret->live_xml)) || !ret->moved != !ret->moved_from)
         return err_set(err, ERR_CORRUPT, "is not a whole journal");
     return 0;

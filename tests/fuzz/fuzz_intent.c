@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(err.kind == ERR_CORRUPT && !intent.uuid);
         return 0;
     }
-    FUZZ_CHECK(intent.uuid && intent.name && (intent.uri || !intent.socket));
+    FUZZ_CHECK(intent.uuid && *intent.uuid && intent.name && (intent.uri || !intent.socket));
     FUZZ_CHECK(!intent.saved || (intent.memory && intent.live_xml));
     (void)intent_is_empty(&intent);
     return 0;

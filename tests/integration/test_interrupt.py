@@ -116,6 +116,19 @@ def test_interrupted_restore_leaves_nothing(t):
     expect(not os.path.exists(t.restored) or not os.listdir(t.restored), "files are left in the destination")
 
 
+def test_killed_restore_of_disks_leaves_nothing(t):
+    """It takes no guest's place, and has a journal all the same."""
+    guest = t.guest("web", t.slow_disk()).define()
+    t.backup(guest, "--compression", "lzma:0")
+    process = t.start_vb(*t.restore_line("--children", "1", "--disks", "vda"))
+    wait_for_busy_child(process)
+    own = [process.pid, *(pid for pid, parent in leftovers.parents().items() if parent == process.pid)]
+    process.signal(signal.SIGKILL)
+    same(process.finish(60).status, -signal.SIGKILL, "exit status")
+    wait_until(lambda: not set(own) & set(leftovers.processes()), "the end of the guardian")
+    expect(not os.path.exists(t.restored) or not os.listdir(t.restored), "files are left in the destination")
+
+
 def child_killed(t, children):
     guest = t.guest("web", t.slow_disk(size=6 * MIB, boot=1)).running()
     before, (token, count) = guest.snapshot(), guest.serial.last()
