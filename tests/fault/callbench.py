@@ -96,6 +96,9 @@ class CallBench(Bench):
         settings = {f"VB_CALLS_{key}": str(value) for key, value in settings.items()}
         return dict(self.t.environment, LD_PRELOAD=self.shim, VB_CALLS_STATE=self.state_path, **settings)
 
+    def label_at(self, _number):
+        return State(self.state_path).label
+
     def left(self, archive):
         return left_files(archive, self.t.tmp)
 
@@ -116,8 +119,7 @@ class Scenario:
         bench = self.bench
         self.prepare()
         settings = {"ROLE": item["role"], "KIND": item["kind"], "AT": item["at"]} if "at" in item else {}
-        if item.get("on"):
-            settings["ON"] = "yes"
+        settings |= {key.upper(): "yes" for key in ("on", "lie") if item.get(key)}
         result = bench.finish(bench.start(self.words(), **settings))
         state = State(bench.state_path)
         note(f"call {item.get('at')}: {state.label}, {state.hits} failed")

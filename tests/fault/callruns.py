@@ -17,6 +17,7 @@ import time
 
 import callbench
 import campaign
+from vbtest import command
 
 
 # Above this many a kind of call is a loop over data that the first ones have shown.
@@ -37,10 +38,23 @@ class Worker(campaign.Worker):
 
     def do(self, item):
         scenario = self.use(item["scenario"])
+        if item.get("lie"):
+            return self.find_lie(scenario, item)
         state = scenario.try_item(item)
         if "at" not in item:
             return {"most": [[role, kind, count] for (role, kind), count in state.most.items()]}
         return {"label": state.label, "hits": state.hits}
+
+
+    @staticmethod
+    def find_lie(scenario, item):
+        """A write of the program is passed off as done: if that is not found, nothing is."""
+        try:
+            scenario.try_item(item)
+        except command.Failure as failure:
+            command.expect(scenario.bench.label_at(0) == "pwrite", f"it was no write: {failure}")
+            return {"label": "a write that was passed off as done was found out", "hits": 1}
+        raise command.Failure("a write that was passed off as done was not found out")
 
 
 class Crew(campaign.Crew):
@@ -117,6 +131,10 @@ class Calls:
     def go(self):
         started, interrupted = time.monotonic(), True
         try:
+            # The first is the text of a lock; then come the images.
+            lie = {"scenario": "backup-none", "role": "control", "kind": "file", "at": 2, "lie": True}
+            if not self.options.at:
+                self.report(lie, self.crew.ask(lie))
             planned = {} if self.options.at else self.plan()
             pairs = sum(planned.values())
             print(f"{len(planned)} kinds of calls, {pairs} calls", flush=True)

@@ -10,6 +10,8 @@
  * VB_CALLS_KIND=KIND   memory, file, process, libvirt or nbd
  * VB_CALLS_AT=N        from 1; 0: none fails
  * VB_CALLS_ON=yes      all later ones fail, too
+ * VB_CALLS_LIE=yes     instead: the n-th pwrite does nothing and says that it did, as if an
+ *                      error were passed over; the harness must find that
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -46,6 +48,7 @@ static struct {
     enum kind kind;
     uint32_t at;
     bool on;
+    bool lie;
 } plan;
 
 #define MAX_PARTS 8
@@ -56,6 +59,7 @@ static size_t part_count;
 
 static enum role role;
 static uint32_t calls[KINDS];
+static uint32_t pwrites;
 const bool shim_counts_all = true;
 __thread bool shim_libvirt_failed;
 __thread bool shim_libnbd_failed;
@@ -107,7 +111,8 @@ static void map_state(const char *path)
 static void __attribute__((constructor)) begin(void)
 {
     static const char *const variables[] = {"LD_PRELOAD",    "VB_CALLS_STATE", "VB_CALLS_ROLE",
-                                            "VB_CALLS_KIND", "VB_CALLS_AT",    "VB_CALLS_ON"};
+                                            "VB_CALLS_KIND", "VB_CALLS_AT",    "VB_CALLS_ON",
+                                            "VB_CALLS_LIE"};
     bool first = true;
     const char *at = getenv("VB_CALLS_AT");
 
@@ -115,6 +120,7 @@ static void __attribute__((constructor)) begin(void)
     plan.kind = (enum kind)index_of(getenv("VB_CALLS_KIND"), kind_names, KINDS);
     plan.at = at ? (uint32_t)strtoul(at, NULL, 10) : 0;
     plan.on = getenv("VB_CALLS_ON") != NULL;
+    plan.lie = getenv("VB_CALLS_LIE") != NULL;
     map_state(getenv("VB_CALLS_STATE"));
     /* Programs that this one runs are to be themselves. */
     for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++)
@@ -186,6 +192,12 @@ enum deed shim_meet(const char *name, const char *detail, bool many, const void 
         shim_libvirt_failed = false;
     if (kind == NBD)
         shim_libnbd_failed = false;
+    if (plan.lie) {
+        if (role != CONTROL || strcmp(name, "pwrite") != 0 || ++pwrites != plan.at)
+            return NOTHING;
+        note_hit(name);
+        return LIE;
+    }
     if (role != plan.role || kind != plan.kind || plan.at == 0 || number < plan.at ||
         (!plan.on && (number > plan.at || state->hits > 0)))
         return NOTHING;

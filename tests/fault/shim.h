@@ -9,7 +9,15 @@
 
 #define LABEL_SIZE 160
 
-enum deed { NOTHING, KILL_BEFORE, KILL_AFTER, KILL_DURING, FAIL, HOLD };
+enum deed {
+    NOTHING,
+    KILL_BEFORE,
+    KILL_AFTER,
+    KILL_DURING,
+    FAIL,
+    HOLD,
+    LIE, /* of a write: nothing is done, and success is told */
+};
 
 /* Called at the beginning of each effect; does what is to be done before it. MANY: calls
  * of its kind come in great numbers. */

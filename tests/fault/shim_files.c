@@ -135,6 +135,8 @@ ssize_t pwrite64(int fd, const void *data, size_t len, off64_t offset)
     if (deed == FAIL) {
         FAIL_ERRNO(-1, ENOSPC);
     }
+    if (deed == LIE)
+        return (ssize_t)len;
     if (!next)
         *(void **)&next = shim_next("pwrite64");
     ssize_t result = next(fd, data, len, offset);
