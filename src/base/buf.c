@@ -43,15 +43,11 @@ void buf_append_str(struct buf *buf, const char *text)
 void buf_printf(struct buf *buf, const char *format, ...)
 {
     va_list args;
-    char *text = NULL;
 
     va_start(args, format);
-    int len = vasprintf(&text, format, args);
+    CLEANUP_FREE char *text = mem_vprintf(format, args);
     va_end(args);
-    if (len < 0)
-        return;
-    buf_append(buf, text, (size_t)len);
-    free(text);
+    buf_append_str(buf, text);
 }
 
 void buf_put_u8(struct buf *buf, uint8_t value)

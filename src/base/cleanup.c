@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/cleanup.h"
 
-#include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -40,16 +39,23 @@ char *mem_strndup(const char *text, size_t length)
     return checked(strndup(text, length));
 }
 
+char *mem_vprintf(const char *format, va_list args)
+{
+    char *text = NULL;
+
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    return checked(text);
+}
+
 char *mem_printf(const char *format, ...)
 {
     va_list args;
-    char *text = NULL;
 
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        text = NULL;
+    char *text = mem_vprintf(format, args);
     va_end(args);
-    return checked(text);
+    return text;
 }
 
 void *mem_resize(void *pointer, size_t count, size_t size)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "unit.h"
 
+#include <limits.h>
+#include <sys/wait.h>
+
 #include "base/buf.h"
 
 static void numbers_are_written_in_their_byte_order(void **state)
@@ -136,6 +139,27 @@ static void memory_access_round_trips(void **state)
     assert_true(get_be64(bytes) == UINT64_C(0xfedcba9876543210));
 }
 
+/* A line that is left out would go unseen: of a journal, say. In a process of its own, for
+ * it ends it. */
+static void text_that_can_not_be_made_ends_the_process(void **state)
+{
+    volatile int wide = INT_MAX;
+    int status = 0;
+
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        CLEANUP_BUF struct buf buf = {0};
+        int null = open("/dev/null", O_WRONLY);
+        dup2(null, STDERR_FILENO);
+        buf_printf(&buf, "%*d%*d", wide, 1, wide, 1); /* longer than vasprintf can */
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), EXIT_FAILURE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +172,7 @@ int main(void)
         cmocka_unit_test(reading_beyond_the_end_fails_and_stays_failed),
         cmocka_unit_test(a_huge_length_is_too_short_and_no_overflow),
         cmocka_unit_test(memory_access_round_trips),
+        cmocka_unit_test(text_that_can_not_be_made_ends_the_process),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
