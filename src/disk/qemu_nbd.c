@@ -108,7 +108,7 @@ static void __attribute__((noreturn)) execute(const struct launch *launch)
 
 static void free_environment(char ***environment)
 {
-    for (char **e = *environment; *e; e++)
+    for (char **e = *environment; e && *e; e++)
         free(*e);
     free(*environment);
 }
