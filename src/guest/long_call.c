@@ -2,12 +2,11 @@
 #include "guest/long_call.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdint.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -18,13 +17,16 @@ struct long_call {
     void (*clean)(void *opaque); /* set by long_call_abandon */
     void *opaque;
     pthread_t thread;
-    int ended_fd;
+    int ended_fd;         /* hangs up when the thread closes... */
+    int thread_fd;        /* ...this one: a close can't fail as a write can */
     atomic_bool one_left; /* the thread or an abandoning caller; the second one frees */
 };
 
 static void free_call(struct long_call *call)
 {
     close(call->ended_fd);
+    if (call->thread_fd >= 0)
+        close(call->thread_fd);
     free(call);
 }
 
@@ -41,7 +43,7 @@ static void *run(void *opaque)
     struct long_call *call = opaque;
 
     call->work(call->opaque);
-    (void)!write(call->ended_fd, &(uint64_t){1}, sizeof(uint64_t));
+    close(TAKE_FD(call->thread_fd));
     leave(call);
     return NULL;
 }
@@ -52,14 +54,16 @@ int long_call_start(void (*work)(void *opaque), void *opaque, struct long_call *
     struct long_call *call = mem_alloc(sizeof(*call));
     sigset_t all;
     sigset_t before;
+    int ends[2];
 
     call->work = work;
     call->opaque = opaque;
-    call->ended_fd = eventfd(0, EFD_CLOEXEC);
-    if (call->ended_fd < 0) {
+    if (pipe2(ends, O_CLOEXEC) < 0) {
         free(call);
-        return err_set_errno(err, errno, "cannot make an eventfd");
+        return err_set_errno(err, errno, "cannot make a pipe");
     }
+    call->ended_fd = ends[0];
+    call->thread_fd = ends[1];
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = pthread_create(&call->thread, NULL, run, call);
