@@ -88,6 +88,8 @@ static void __attribute__((noreturn)) guard(int sock, pid_t run)
      * run is dead. */
     if (io_read_some(3, &done, 1, &len, NULL) == 0 && len == 1)
         _exit(0);
+    /* If it was not the end but a failure, the run must not wait for us. */
+    close(3);
     /* A dying process closes its files some time before it is gone. */
     while (getppid() == run)
         poll(NULL, 0, DEATH_POLL_MS);
