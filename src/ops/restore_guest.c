@@ -13,7 +13,6 @@
 #include "ops/restore_job.h"
 #include "ops/undo.h"
 
-#define UUID_LEN 36
 
 static void job_clear(struct restore_job *job)
 {

@@ -3,7 +3,7 @@
 """Builds virt-backup in several configurations and runs all of its tests; scripts/check calls it.
 
   gcc       warnings are errors; unit tests, style tests, a choice of the faults of scripts/fault,
-            some thousand damaged archives
+            some thousand damaged archives, some hostile ones
   clang     warnings are errors; unit tests; the fuzz targets, a few seconds each
   sanitize  AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer; unit tests, and the integration
             tests against this virt-backup
@@ -32,6 +32,7 @@ CONFIGURATIONS = (
 )
 FUZZ_S = 5  # for each target
 FLIPS = 4000
+HOSTILE = 60
 TAP_LINE = re.compile(r"^(not )?ok\b(.*)$", re.MULTILINE)
 TAP_PLAN = re.compile(r"^1\.\.(\d+)", re.MULTILINE)
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
@@ -167,6 +168,12 @@ def run_faults(folder, counts):
     run_harness([os.path.join(ROOT, "scripts/fault")], counts, dict(os.environ, VIRT_BACKUP_BUILD=folder))
 
 
+def run_hostile(folder, counts):
+    """Some of the archives that were made to do harm."""
+    run_harness([os.path.join(ROOT, "scripts/hostile"), "--sample", str(HOSTILE)], counts,
+                dict(os.environ, VIRT_BACKUP_BUILD=folder))
+
+
 def run_flips(folder, counts):
     """Some of the bits of an archive, flipped."""
     run_harness([os.path.join(ROOT, "scripts/flips"), "--cases", str(FLIPS)], counts,
@@ -213,6 +220,8 @@ def main():
         if name == "gcc" and not options.no_integration:
             step(f"{name}: kills and failing calls", started)
             run_faults(folder, total)
+            step(f"{name}: hostile archives", started)
+            run_hostile(folder, total)
             step(f"{name}: damaged archives", started)
             run_flips(folder, total)
         if name == "clang":
