@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The table and the chart, made of raw figures."""
+
+import os
+import statistics
+
+from vbbench import chart
+
+MIB = 1 << 20
+# What the formula for the number of children leaves to everything that is not a child.
+RESERVE = 256 * MIB
+
+
+def median(runs, field):
+    values = [run[field] for run in runs if run.get(field) is not None]
+    return statistics.median(values) if values else None
+
+
+def planned_memory(plan):
+    """What --dry-run promises for all processes together."""
+    if plan is None:
+        return None
+    if "memory" in plan:
+        return plan["memory"]
+    return plan["children"] * plan["memory-per-child"] + RESERVE
+
+
+def efficiency(side, cores):
+    """(codec CPU time) / (children x wall): as virt-backup says it, else from its CPU time as a whole."""
+    said = [run["bottleneck"]["codec-efficiency"] for run in side["runs"]
+            if (run.get("bottleneck") or {}).get("codec-efficiency") is not None]
+    if said:
+        return statistics.median(said)
+    children = min(cores, side["plan"]["children"]) if side.get("plan") else cores
+    return statistics.median(run["cpu"] / (children * run["wall"]) for run in side["runs"])
+
+
+def result(row, data):
+    """All that the table says of a row; with "failed" if it could not be measured."""
+    group = data["groups"].get(row.group)
+    found = {"name": row.name, "peer": row.peer, "goal": row.wall, "goal_size": row.size, "failed": None,
+             "group": row.group, "disk": (group or {}).get("disk", "")}
+    if group is None:
+        return found | {"failed": "not measured"}
+    for label in ("", row.ours, row.peer):
+        if label in group["failed"]:
+            return found | {"failed": f"{label}: {group['failed'][label]}" if label else group["failed"][label]}
+    ours, peer = group["sides"][row.ours], group["sides"][row.peer]
+    if not ours["runs"] or not peer["runs"]:
+        return found | {"failed": "not measured"}
+    for name, side in (("ours", ours), ("peer", peer)):
+        found |= {f"{name}_{field}": median(side["runs"], field) for field in ("wall", "cpu", "peak", "size")}
+        found[f"{name}_range"] = [min(run["wall"] for run in side["runs"]), max(run["wall"] for run in side["runs"])]
+    found["ratio"] = found["ours_wall"] / found["peer_wall"]
+    found["size_ratio"] = found["ours_size"] / found["peer_size"] if found["ours_size"] and found["peer_size"] else None
+    found["plan"] = planned_memory(ours.get("plan"))
+    found["efficiency"] = efficiency(ours, data["machine"]["cores"])
+    found["rounds"] = min(len(ours["runs"]), len(peer["runs"]))
+    found["met"] = found["ratio"] <= row.wall and (row.size is None or found["size_ratio"] is None or
+                                                   round(found["size_ratio"], 3) <= row.size)
+    found["in_plan"] = found["plan"] is None or max(run["peak"] for run in ours["runs"]) <= found["plan"]
+    return found
+
+
+def seconds(value):
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _mib(value):
+    return "" if value is None else f"{value / MIB:.0f}"
+
+
+def _line(found):
+    if found["failed"]:
+        return f"| {found['name']} | {found['peer']} | | | **failed** | {found['goal']:g} | no |" + " |" * 5
+    size = "" if found["size_ratio"] is None else f"{found['size_ratio']:.3f}"
+    if found["goal_size"] and size:
+        size += f" ({found['goal_size']:g})"
+    plan = "" if found["plan"] is None else f" ({_mib(found['plan'])})"
+    return (f"| {found['name']} | {found['peer']} | {seconds(found['ours_wall'])} | {seconds(found['peer_wall'])} | "
+            f"**{found['ratio']:.2f}** | {found['goal']:g} | {'yes' if found['met'] else 'no'} | {size} | "
+            f"{seconds(found['ours_cpu'])} / {seconds(found['peer_cpu'])} | "
+            f"{_mib(found['ours_peak'])}{plan} / {_mib(found['peer_peak'])} | {found['efficiency']:.2f} | "
+            f"{found['rounds']} |")
+
+
+def _head(data):
+    machine = data["machine"]
+    yield "# What was measured\n"
+    yield "Made by:\n"
+    yield f"```\n{data['command']}\n```\n"
+    yield (f"{machine['CPU']}, {machine['cores']} cores, {machine['memory']} of memory; {machine['system']}, "
+           f"{machine['kernel']}; {machine['file system']}.")
+    yield "Versions: " + ", ".join(f"{name} {version}" for name, version in data["versions"].items()) + ".\n"
+
+
+def _notes(results, data):
+    caches = sorted({group["cache"] for group in data["groups"].values()})
+    yield (f"\nTimes are medians in seconds, flushed to disk; ratio is ours / peer, lower is better. What is read was "
+           f"{' or '.join(caches)} in the page cache for both sides. Sizes are allocated bytes, ours / peer, the goal in "
+           "brackets. CPU seconds and peak memory (MiB) are ours / peer, all processes of a side together; in brackets "
+           "is the memory that `--dry-run` plans. Efficiency is (CPU time) / (children x wall time) of ours.\n")
+    disks = {}
+    for found in results:
+        if found["disk"]:
+            disks.setdefault(found["disk"], []).append(found["name"])
+    for disk, names in disks.items():
+        yield f"* {disk}: {'; '.join(dict.fromkeys(names))}"
+    over = [found["name"] for found in results if not found["failed"] and not found["in_plan"]]
+    if over:
+        yield f"\nMore memory than planned: {'; '.join(dict.fromkeys(over))}."
+    failed = [found for found in results if found["failed"]]
+    if failed:
+        yield "\nFailed:\n"
+        yield from (f"* {found['name']}, beside {found['peer']}: {found['failed']}" for found in failed)
+
+
+def table(results, data):
+    lines = list(_head(data))
+    lines.append("| row | peer | ours s | peer s | ratio | goal | met | size (goal) | CPU s | memory (plan) | efficiency "
+                 "| rounds |")
+    lines.append("|---|---|---:|---:|---:|---:|---|---:|---:|---:|---:|---:|")
+    lines += [_line(found) for found in results]
+    lines += _notes(results, data)
+    return "\n".join(lines) + "\n"
+
+
+def write(data, folder, rows):
+    """Write table, chart and results. Returns whether every row was measured; goals are another matter."""
+    results = [result(row, data) for row in rows]
+    text = table(results, data)
+    with open(os.path.join(folder, "table.md"), "w", encoding="utf-8") as file:
+        file.write(text)
+    with open(os.path.join(folder, "chart.svg"), "w", encoding="utf-8") as file:
+        file.write(chart.draw(results))
+    print(text, end="")
+    return not any(found["failed"] for found in results)
