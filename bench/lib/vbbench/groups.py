@@ -103,7 +103,7 @@ def restore_zstd(lab):
     out, folder = lab.out("peer.raw"), lab.out("virtnbdrestore")
     return Group({
         "ours": lab.restore(archive, guest, disk),
-        "virtnbdrestore of a -z backup": Side(["virtnbdrestore", "-i", stream, "-o", folder, "-n", "-L",
+        "virtnbdrestore of a -z backup": Side(["virtnbdrestore", "-i", stream, "-o", folder, "-r", "-n", "-L",
                                                lab.out("virtnbdrestore.log")], folder, [stream], sized=False),
         "zstd -d": Side(["zstd", "-q", "-d", "-f", packed, "-o", out], out, [packed], sized=False),
     }, about(disk))

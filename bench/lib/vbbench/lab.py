@@ -76,6 +76,7 @@ class Lab:
         self.guests = {}
         self.build = _digest(binary)
         self._forget_other_builds()
+        remove(os.path.join(work, "out"))       # of a run that was killed
 
     def _forget_other_builds(self):
         ours = os.path.join(self.work, "kept-ours")

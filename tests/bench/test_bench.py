@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The benchmark's arithmetic, its tables, and the way it looks at processes; nothing is timed."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree as ElementTree
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../.."))
+sys.path[:0] = [os.path.join(ROOT, "bench/lib"), os.path.join(ROOT, "tests/lib")]
+from vbbench import chart, content, groups, measure, report, rows, running  # noqa: E402
+
+ROW = rows.Row("backup", "group", "ours", "peer", 0.5, 1.02)
+PLAN = {"children": 3, "memory-per-child": 20 << 20}
+MACHINE = {"CPU": "a", "cores": 2, "memory": "b", "kernel": "c", "system": "d", "file system": "e"}
+
+
+def runs(*walls, size=1000, peak=1 << 20):
+    return [{"wall": wall, "cpu": wall * 1.8, "peak": peak, "size": size, "bottleneck": None} for wall in walls]
+
+
+def data(ours, peer, failed=None):
+    sides = {"ours": {"runs": ours, "plan": PLAN}, "peer": {"runs": peer, "plan": None}}
+    group = {"sides": sides, "failed": failed or {}, "disk": "a disk", "cache": "warm", "key": "k"}
+    return {"groups": {"group": group}, "machine": MACHINE, "versions": {"tool": "1"}, "command": "bench/run"}
+
+
+class Results(unittest.TestCase):
+    def test_ratio_is_that_of_the_medians(self):
+        found = report.result(ROW, data(runs(1, 9, 2), runs(4, 30, 5)))
+        self.assertEqual((found["ours_wall"], found["peer_wall"], found["ratio"]), (2, 5, 0.4))
+        self.assertTrue(found["met"])
+
+    def test_goal_is_missed_by_time(self):
+        self.assertFalse(report.result(ROW, data(runs(3, 3, 3), runs(5, 5, 5)))["met"])
+
+    def test_goal_is_missed_by_size(self):
+        found = report.result(ROW, data(runs(1, 1, 1, size=1030), runs(5, 5, 5)))
+        self.assertEqual((found["ratio"], found["size_ratio"], found["met"]), (0.2, 1.03, False))
+
+    def test_efficiency_counts_children_up_to_the_cores(self):
+        self.assertAlmostEqual(report.result(ROW, data(runs(2), runs(2)))["efficiency"], 0.9)
+
+    def test_more_memory_than_planned_is_told(self):
+        greedy = runs(1, peak=317 << 20)
+        self.assertTrue(report.result(ROW, data(runs(1, peak=316 << 20), runs(9)))["in_plan"])
+        self.assertFalse(report.result(ROW, data(greedy, runs(9)))["in_plan"])
+
+    def test_a_row_that_failed_is_in_the_table(self):
+        for raw in (data(runs(1), [], {"peer": "it is missing"}), data(runs(1), []), {"groups": {}}):
+            found = report.result(ROW, {**data([], []), **raw})
+            self.assertTrue(found["failed"])
+            text = report.table([found], data([], []))
+            self.assertIn("| backup | peer | | | **failed**", text)
+
+    def test_every_line_of_the_table_has_every_column(self):
+        results = [report.result(ROW, data(runs(1), runs(2))),
+                   report.result(ROW, data(runs(1), runs(2), {"ours": "broken"}))]
+        lines = [line for line in report.table(results, data([], [])).splitlines() if line.startswith("|")]
+        self.assertEqual({line.count("|") for line in lines}, {13})
+        self.assertEqual(len(lines), 4)
+
+
+class Chart(unittest.TestCase):
+    def test_bars_are_as_long_as_the_ratios_say(self):
+        results = [report.result(ROW, data(runs(wall), runs(10))) for wall in (1, 4, 30)]
+        root = ElementTree.fromstring(chart.draw(results))
+        bars = [bar for bar in root.iter("{http://www.w3.org/2000/svg}rect") if bar.get("height") == str(chart.BAR)]
+        self.assertEqual([bar.get("fill") for bar in bars], [chart.MET, chart.MET, chart.MISSED])
+        ends = [float(bar.get("x")) + float(bar.get("width")) for bar in bars]
+        for end, ratio in zip(ends, (0.1, 0.4, 3.0)):
+            self.assertAlmostEqual(end, chart.place(ratio), delta=0.2)
+
+    def test_a_failed_row_is_drawn(self):
+        results = [report.result(ROW, data([], [], {"ours": "x"}))]
+        self.assertIn(">failed<", chart.draw(results))
+
+
+class Rows(unittest.TestCase):
+    def test_each_row_has_a_group(self):
+        self.assertEqual({row.group for row in rows.ROWS}, set(groups.GROUPS | running.GROUPS))
+
+    def test_choice(self):
+        self.assertEqual({row.peer for row in rows.matching("restic, pixz")}, {"restic backup", "pixz -6 -p 2"})
+        self.assertEqual(rows.matching("no such row"), [])
+
+    def test_list(self):
+        done = subprocess.run([sys.executable, "-B", os.path.join(ROOT, "bench/run"), "--list"], check=True,
+                              stdout=subprocess.PIPE, text=True)
+        self.assertEqual(len(done.stdout.splitlines()), len(rows.ROWS))
+
+
+class Measuring(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def cpu_of(self, script):
+        """Measured in a process of its own, which adopts orphans as the benchmark does."""
+        program = (f"import sys; sys.path.insert(0, {os.path.join(ROOT, 'bench/lib')!r})\n"
+                   "from vbbench import measure\nmeasure.adopt_orphans()\n"
+                   f"f = measure.run([sys.executable, '-c', {script!r}], {self.folder!r})\n"
+                   "print(f.cpu)")
+        done = subprocess.run([sys.executable, "-B", "-c", program], check=True, stdout=subprocess.PIPE, text=True)
+        return float(done.stdout)
+
+    def test_cpu_of_an_orphan_counts(self):
+        script = ("import os, time\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n"
+                  "  while time.process_time() < 0.2: pass\n os._exit(0)\n")
+        self.assertGreaterEqual(self.cpu_of(script), 0.2)
+
+    def test_memory_that_processes_share_counts_once(self):
+        # 32 MiB shared, and a copy of them in each of three processes
+        script = ("import mmap, os, sys\nm = mmap.mmap(-1, 32 << 20)\nm.write(bytes(32 << 20))\n"
+                  "for _ in range(3):\n if os.fork() == 0:\n  x = bytes(m); os.write(1, b'.'); sys.stdin.read()\n"
+                  "  os._exit(0)\nfor _ in range(3): os.wait()\n")
+        with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            for _ in range(3):
+                self.assertEqual(process.stdout.read(1), b".")
+            pids = measure.tree_of([process.pid])
+            used = measure.memory_of(pids)
+            process.stdin.close()
+        self.assertEqual(len(pids), 4)
+        self.assertGreater(used, 4 * 32 << 20)
+        self.assertLess(used, 4.9 * (32 << 20))
+
+    def test_a_failed_command_is_told_with_its_message(self):
+        with self.assertRaisesRegex(measure.CommandFailed, "ended with 3: so it is"):
+            measure.run([sys.executable, "-c", "import sys; print('so it is', file=sys.stderr); sys.exit(3)"],
+                        self.folder)
+
+    def test_content_is_that_of_its_seed(self):
+        made = []
+        for number, seed in enumerate((1, 1, 2)):
+            path = os.path.join(self.folder, str(number))
+            content.noise(path, 70000, seed)
+            with open(path, "rb") as file:
+                made.append(file.read())
+        self.assertEqual(made[0], made[1])
+        self.assertNotEqual(made[0], made[2])
+        self.assertEqual(len(made[0]), 70000)
+
+
+if __name__ == "__main__":
+    unittest.main()
