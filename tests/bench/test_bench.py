@@ -73,6 +73,10 @@ class Chart(unittest.TestCase):
         for end, ratio in zip(ends, (0.1, 0.4, 3.0)):
             self.assertAlmostEqual(end, chart.place(ratio), delta=0.2)
 
+    def test_equal_factors_are_equally_far_apart(self):
+        self.assertAlmostEqual(chart.place(0.2) - chart.place(0.1), chart.place(4) - chart.place(2))
+        self.assertGreater(chart.place(4), chart.place(2) + 10)
+
     def test_a_failed_row_is_drawn(self):
         results = [report.result(ROW, data([], [], {"ours": "x"}))]
         self.assertIn(">failed<", chart.draw(results))
@@ -131,6 +135,10 @@ class Measuring(unittest.TestCase):
         with self.assertRaisesRegex(measure.CommandFailed, "ended with 3: so it is"):
             measure.run([sys.executable, "-c", "import sys; print('so it is', file=sys.stderr); sys.exit(3)"],
                         self.folder)
+
+    def test_a_command_that_does_not_end_is_ended(self):
+        with self.assertRaisesRegex(measure.CommandFailed, "had not ended after 0.1 s"):
+            measure.run([sys.executable, "-c", "import time; time.sleep(600)"], self.folder, limit_s=0.1)
 
     def test_content_is_that_of_its_seed(self):
         made = []

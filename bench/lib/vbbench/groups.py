@@ -41,7 +41,7 @@ def raw_zstd(lab, level):
     peer = Side(["zstd", "-q", f"-{level}", "-T2", "-f", disk, "-o", out], out, [disk])
 
     def done():
-        lab.keep(ours.output, lab.kept_ours(f"zstd{level}"))
+        lab.keep(ours.output, lab.kept_ours(disk, f"zstd{level}"))
         lab.keep(out, lab.kept_peer(disk, f"zstd{level}.zst"))
 
     return Group({"ours": ours, f"zstd -{level} -T2": peer}, about(disk), done)
@@ -64,7 +64,7 @@ def raw_lzma(lab):
     ours = lab.backup(guest, "lzma:6", [disk], foreign=xz_reads)
 
     def done():
-        lab.keep(ours.output, lab.kept_ours("lzma6"))
+        lab.keep(ours.output, lab.kept_ours(disk, "lzma6"))
         lab.keep(xz, lab.kept_peer(disk, "xz6.xz"))
 
     return Group({
@@ -95,7 +95,7 @@ def archive_of(lab, guest, compression, kept):
 
 def restore_zstd(lab):
     disk, guest = raw_guest(lab, "whole")
-    archive = archive_of(lab, guest, "zstd:3", lab.kept_ours("zstd3"))
+    archive = archive_of(lab, guest, "zstd:3", lab.kept_ours(disk, "zstd3"))
     packed = lab.kept_peer(disk, "zstd3.zst")
     lab.once(packed, "zstd", "-q", "-3", "-T2", "-f", disk, "-o", packed + ".half")
     stream = lab.kept_peer(disk, "virtnbdbackup")
@@ -104,21 +104,24 @@ def restore_zstd(lab):
     return Group({
         "ours": lab.restore(archive, guest, disk),
         "virtnbdrestore of a -z backup": Side(["virtnbdrestore", "-i", stream, "-o", folder, "-r", "-n", "-L",
-                                               lab.out("virtnbdrestore.log")], folder, [stream], sized=False),
-        "zstd -d": Side(["zstd", "-q", "-d", "-f", packed, "-o", out], out, [packed], sized=False),
+                                               lab.out("virtnbdrestore.log")], folder, [stream], sized=False,
+                                              check=lambda: same_content(lab.image_of(folder), "raw", disk, "raw")),
+        "zstd -d": Side(["zstd", "-q", "-d", "-f", packed, "-o", out], out, [packed], sized=False,
+                        check=lambda: same_content(out, "raw", disk, "raw")),
     }, about(disk))
 
 
 def restore_lzma(lab):
     disk, guest = raw_guest(lab, "small")
-    archive = archive_of(lab, guest, "lzma:6", lab.kept_ours("lzma6"))
+    archive = archive_of(lab, guest, "lzma:6", lab.kept_ours(disk, "lzma6"))
     packed = lab.kept_peer(disk, "xz6.xz")
     lab.once(packed, "sh", "-c", 'exec xz -6 -T2 -k -c "$0" >"$1"', disk, packed + ".half")
     out = lab.out("peer.raw")
     return Group({
         "ours": lab.restore(archive, guest, disk),
         # With standard output at the beginning of a file, xz leaves holes there as it does by itself.
-        "xz -d -T2": Side(["xz", "-d", "-T2", "-k", "-c", packed], out, [packed], stdout=out, sized=False),
+        "xz -d -T2": Side(["xz", "-d", "-T2", "-k", "-c", packed], out, [packed], stdout=out, sized=False,
+                           check=lambda: same_content(out, "raw", disk, "raw")),
     }, about(disk))
 
 

@@ -93,17 +93,22 @@ class Lab:
         os.chmod(folder, 0o755)
         return os.path.join(folder, name)
 
-    def kept_ours(self, name):
-        folder = os.path.join(self.work, "kept-ours", self.build)
-        os.makedirs(folder, exist_ok=True)
-        return os.path.join(folder, name)
+    def kept_ours(self, disk, name):
+        return self._kept(os.path.join("kept-ours", self.build), disk, name)
 
     def kept_peer(self, disk, name):
-        """For something made of this disk; what was made of another one in its place is not used."""
-        folder = os.path.join(self.work, "kept-peer")
+        return self._kept("kept-peer", disk, name)
+
+    def _kept(self, folder, disk, name):
+        """For something made of this disk; what was made of another one of its name is not used."""
+        folder = os.path.join(self.work, folder)
         os.makedirs(folder, exist_ok=True)
         made = os.stat(disk + ".json").st_mtime_ns
-        return os.path.join(folder, f"{os.path.basename(disk)}-{made}-{name}")
+        own = f"{os.path.basename(disk)}-{made}-"
+        for other in os.listdir(folder):
+            if other.startswith(os.path.basename(disk)) and not other.startswith(own):
+                remove(os.path.join(folder, other))
+        return os.path.join(folder, own + name)
 
     @staticmethod
     def keep(source, kept):

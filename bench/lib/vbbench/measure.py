@@ -21,6 +21,7 @@ PR_SET_CHILD_SUBREAPER = 36
 TICKS = os.sysconf("SC_CLK_TCK")
 SAMPLE_FIRST_S, SAMPLE_MOST_S = 0.02, 0.2
 TREE_END_S = 20
+LIMIT_S = 900
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -175,7 +176,25 @@ def _reap_the_rest(others):
         time.sleep(0.02)
 
 
-def run(argv, flush_folder, stdout=None, env=None, cwd=None, servers=(), limit_s=3600):
+def _wait(process, limit_s):
+    """Returns its output; a command that takes longer than that is ended, and has failed."""
+    try:
+        return process.communicate(timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        try:
+            process.communicate(timeout=TREE_END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+        raise CommandFailed(f"{process.args[0]} had not ended after {limit_s} s") from None
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+
+
+def run(argv, flush_folder, stdout=None, env=None, cwd=None, servers=(), limit_s=LIMIT_S):
     """Run and measure. STDOUT: a file for its output instead of having it in the figures."""
     others = tree_of([os.getpid()])
     flush(flush_folder)
@@ -186,12 +205,7 @@ def run(argv, flush_folder, stdout=None, env=None, cwd=None, servers=(), limit_s
         sampler.start()
         began = time.monotonic()
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, env=env, cwd=cwd)
-        try:
-            said, complained = process.communicate(timeout=limit_s)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
+        said, complained = _wait(process, limit_s)
         flush(flush_folder)
         wall = time.monotonic() - began
     finally:
