@@ -35,7 +35,7 @@ ROWS = (
     Row("backup raw file, lzma:6", "raw-lzma6", "ours", "xz -6 -T2", 0.65, 1.01),
     Row("backup raw file, lzma:6", "raw-lzma6", "ours", "pixz -6 -p 2", 0.65, 1.01),
     Row("restore lzma:6 to raw", "restore-lzma6", "ours", "xz -d -T2", 0.60),
-    Row("memory image of a 1 GiB guest, 512 MiB of data, lzma", "memory-lzma", "ours",
+    Row("memory image of a 1 GiB guest, 512 MiB of data, lzma:3", "memory-lzma", "ours",
         "libvirt, save_image_format xz", 0.55, 1.05),
 )
 

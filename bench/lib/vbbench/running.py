@@ -13,8 +13,8 @@ MIB = 1 << 20
 MEMORY_MIB, DATA_MIB = 1024, 512
 QUICK_SHARE = 4
 FILL_LIMIT_S = 300
-# The level of a plain "xz", which is how libvirt calls it.
-LIBVIRT_XZ_LEVEL = 6
+# libvirt calls "xz -c -3".
+LIBVIRT_XZ_LEVEL = 3
 # Runs in the guest: puts its second disk into its memory, and keeps still.
 FILL_SCRIPT = """\
 mount -o remount,size=90% /run
