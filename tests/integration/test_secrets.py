@@ -108,12 +108,19 @@ def holders(folder, canary):
     return [path for path in everything(folder) if not os.path.islink(path) and canary.encode() in read(path)]
 
 
+def private_disk(t):
+    """Its mode is one that nothing gets by chance."""
+    disk = t.boot_disk()
+    os.chmod(disk.path, 0o640)
+    return disk
+
+
 def graphics():
     return f"<graphics type='vnc' port='-1' autoport='yes' passwd='{VNC}'/>"
 
 
 def test_passwords_and_modes_of_a_running_guest(t):
-    guest = t.guest("web", t.boot_disk(), devices_xml=graphics()).running()
+    guest = t.guest("web", private_disk(t), devices_xml=graphics()).running()
     for number, talk in enumerate(("--verbose", "--json")):
         to = t.path(f"archive{number}")
         output, words, watcher = watched(
@@ -128,7 +135,7 @@ def test_passwords_and_modes_of_a_running_guest(t):
     guest.destroy()
     guest.undefine()
     # the folder may be searched by QEMU; a restored disk has the mode that its original had, at the end
-    allowed = {t.restored: (0o711,), os.path.join(t.restored, "vda.qcow2"): (0o644,)}
+    allowed = {t.restored: (0o711,), os.path.join(t.restored, "vda.qcow2"): (0o640,)}
     for talk in "--verbose", "--json":
         line = t.restore_line("--domain-names", "web", "--allow-autorun", "--children", "2", talk, source=t.path("archive0"))
         output, words, _ = watched(t, line, t.restored, t.path("archive0"), allowed=allowed)
@@ -151,7 +158,7 @@ def test_libvirt_secrets_are_nowhere(t):
     os.unlink(t.path("passphrase"))
     luks = Disk(path, target="vdb", source=f"<source file='{path}'><encryption format='luks'>"
                                            f"<secret type='passphrase' uuid='{uuid}'/></encryption></source>")
-    guest = t.guest("web", t.boot_disk(), luks).running()
+    guest = t.guest("web", private_disk(t), luks).running()
     for number, talk in enumerate(("--verbose", "--json")):
         to = t.path(f"archive{number}")
         output, words, _ = watched(t, t.backup_line(guest, "--guest-memory", "none", "--exclude-disk", "vdb", talk, to=to), to)
@@ -159,7 +166,7 @@ def test_libvirt_secrets_are_nowhere(t):
         expect(uuid.encode() in read(os.path.join(to, "web.xml")), "the manifest does not name the secret")
     guest.destroy()
     guest.undefine()
-    allowed = {t.restored: (0o711,), os.path.join(t.restored, "vda.qcow2"): (0o644,)}
+    allowed = {t.restored: (0o711,), os.path.join(t.restored, "vda.qcow2"): (0o640,)}
     output, words, _ = watched(t, t.restore_line("--domain-names", "web", "--verbose", source=t.path("archive0")),
                                t.restored, allowed=allowed)
     check_nowhere(SECRET, output, words)
