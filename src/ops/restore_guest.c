@@ -13,7 +13,6 @@
 #include "ops/restore_job.h"
 #include "ops/undo.h"
 
-
 static void job_clear(struct restore_job *job)
 {
     placement_clear(&job->placement);
