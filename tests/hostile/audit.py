@@ -78,6 +78,8 @@ class Policy:
             if done and paths and paths[0] not in self.programs:
                 yield f"starts {paths[0]}"
             return
+        if call == "openat" and paths == ["/"] and result and not done:
+            return      # the sandbox was tried out, and has denied it
         if result and result.group(2) and result.group(2).startswith("/"):
             paths.append(result.group(2).removesuffix(" (deleted)"))
         writing = not call.startswith("open") or WRITING.search(arguments)
