@@ -112,7 +112,7 @@ DEVICES = {
     "tpm-external": ("<tpm><backend type='external'><source type='unix' mode='connect' path='{canary}/socket'/></backend></tpm>",
                      "type='external'"),
     "tpm-state": ("<tpm><backend type='emulator'><source type='file' path='{canary}/secret'/></backend></tpm>",
-                  "devices/tpm/backend/source"),
+                  "TPM state"),
     "nvdimm": ("<memory model='nvdimm'><source><path>/etc/shadow</path></source><target><size>1</size></target></memory>",
                "model='nvdimm'"),
     "watchdog-dump": ("<watchdog model='i6300esb' action='dump'/>", "action='dump'"),
