@@ -179,11 +179,12 @@ int write_behind_add(struct write_behind *behind, int fd, uint64_t offset, uint6
                      struct err *err)
 {
     struct write_range *fill = &behind->filling;
-    bool near = offset >= fill->start && offset - fill->start <= WRITE_SPAN;
+    uint64_t distance = offset < fill->start ? fill->start - offset : offset - fill->start;
 
-    if (fill->written > 0 && !near && push_out(behind, fd, err) < 0)
+    if (fill->written > 0 && distance > WRITE_SPAN && push_out(behind, fd, err) < 0)
         return -1;
-    if (fill->written == 0)
+    /* Chunks are written as they are done, which is nearly in order. */
+    if (fill->written == 0 || offset < fill->start)
         fill->start = offset;
     if (fill->end < offset + len)
         fill->end = offset + len;

@@ -49,4 +49,7 @@ struct chunk_sink {
     /* True: put is called in id order. False: in any order, as chunks are done. */
     bool ordered;
     int (*put)(void *opaque, const struct chunk_output *output, struct err *err);
+    /* Called for each chunk after its put, in id order whatever the order of the puts, with
+     * the SHA-256 of the raw chunk. NULL: not wanted. */
+    void (*chain)(void *opaque, const uint8_t *sha256);
 };

@@ -66,6 +66,21 @@ static int keep_zeros(struct pool *pool, const void *data, size_t len, struct er
     return 0;
 }
 
+/* Decoding: a chunk of zeros has come out. What it was made of still lies in the
+ * input area. */
+static void learn_zeros(struct run *run, const struct worker *worker, const struct item *item)
+{
+    struct pool *pool = run->pool;
+    uint32_t raw_len = pool_raw_len(run->source, item->id);
+
+    if (!pool->settings.decode || pool->zeros_input || item->input_len > POOL_ZERO_INPUT_MAX ||
+        raw_len < pool->settings.chunk_size || !io_is_zero(worker->output, raw_len))
+        return;
+    pool->zeros_input = mem_alloc(item->input_len);
+    memcpy(pool->zeros_input, worker->input, item->input_len);
+    pool->zeros_input_len = item->input_len;
+}
+
 int deliver_take(struct run *run, size_t index, struct err *err)
 {
     struct pool *pool = run->pool;
@@ -79,6 +94,7 @@ int deliver_take(struct run *run, size_t index, struct err *err)
     if (item->zero && pool_raw_len(run->source, item->id) == pool->settings.chunk_size &&
         keep_zeros(pool, worker->output, worker->output_len, err) < 0)
         return -1;
+    learn_zeros(run, worker, item);
     if (!run->sink->ordered || window_is_first(&pool->window, item)) {
         window_free_slot(&pool->window, item);
         item->state = ITEM_HELD;
@@ -101,6 +117,21 @@ static int put(struct run *run, const struct chunk_output *output, struct err *e
     run->chunks++;
     run->zero_chunks += output->zero;
     run->raw_done += output->raw_len;
+    return 0;
+}
+
+static void chain(struct run *run, const uint8_t *sha256)
+{
+    if (run->sink->chain)
+        run->sink->chain(run->sink->opaque, sha256);
+}
+
+/* Runs of zeros are always put in their turn. */
+static int put_zero(struct run *run, const struct chunk_output *output, struct err *err)
+{
+    if (put(run, output, err) < 0)
+        return -1;
+    chain(run, output->sha256);
     return 0;
 }
 
@@ -134,7 +165,7 @@ static int put_decoded_zero(struct run *run, uint64_t id, struct err *err)
     } else {
         digest_of_zeros(raw_len, own);
     }
-    return put(run, &output, err);
+    return put_zero(run, &output, err);
 }
 
 static int put_encoded_zero(struct run *run, uint64_t id, struct err *err)
@@ -149,7 +180,7 @@ static int put_encoded_zero(struct run *run, uint64_t id, struct err *err)
         .sha256 = pool->zeros, /* a result begins with it */
     };
 
-    return put(run, &output, err);
+    return put_zero(run, &output, err);
 }
 
 static int put_zeros(struct run *run, struct item *item, struct err *err)
@@ -187,14 +218,26 @@ static int put_result(struct run *run, struct item *item, struct err *err)
         return -1;
     if (held)
         worker_release(worker);
-    window_remove(&pool->window, item);
+    window_free_slot(&pool->window, item);
+    item->state = ITEM_PUT;
     return 0;
+}
+
+/* Lets go of what was put and has all before it put. */
+static void retire(struct run *run)
+{
+    struct window *window = &run->pool->window;
+
+    while (window->count > 0 && window->items[0].state == ITEM_PUT) {
+        chain(run, window->items[0].sha256);
+        window_remove(window, &window->items[0]);
+    }
 }
 
 static bool is_ready(const struct pool *pool, const struct item *item)
 {
     if (item->state == ITEM_ZEROS)
-        return pool->settings.decode || pool->zeros;
+        return window_is_first(&pool->window, item) && (pool->settings.decode || pool->zeros);
     return item->state == ITEM_HELD || item->state == ITEM_KEPT;
 }
 
@@ -211,6 +254,7 @@ int deliver_put(struct run *run, bool *ret_put, struct err *err)
         uint64_t start = pool_now_ns();
         int status =
             item->state == ITEM_ZEROS ? put_zeros(run, item, err) : put_result(run, item, err);
+        retire(run);
         run->sink_ns += pool_now_ns() - start;
         *ret_put = true;
         return status;

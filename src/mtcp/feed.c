@@ -48,6 +48,16 @@ static bool needs_child(struct run *run, uint64_t id)
     return !pool->zeros_asked || pool_raw_len(run->source, id) < pool->settings.chunk_size;
 }
 
+/* Decoding: are these the bytes that have given a chunk of zeros before? */
+static bool gives_zeros(const struct run *run, const struct worker *worker, uint64_t id, size_t len)
+{
+    const struct pool *pool = run->pool;
+
+    return pool->zeros_input && len == pool->zeros_input_len &&
+           pool_raw_len(run->source, id) == pool->settings.chunk_size &&
+           memcmp(worker->input, pool->zeros_input, len) == 0;
+}
+
 /* Finds the next chunk that a child is needed for, its input in the worker's
  * input area. *ret_len is 0 if there was none in this batch. */
 static int next_chunk(struct run *run, struct worker *worker, uint64_t *ret_id, size_t *ret_len,
@@ -67,6 +77,8 @@ static int next_chunk(struct run *run, struct worker *worker, uint64_t *ret_id, 
         if (kind == CHUNK_DATA && read_chunk(run, worker, id, &len, &kind, err) < 0)
             return -1;
         run->next_id++;
+        if (kind == CHUNK_DATA && gives_zeros(run, worker, id, len))
+            kind = CHUNK_ZERO;
         *ret_zero = kind == CHUNK_ZERO;
         if (*ret_zero && !needs_child(run, id)) {
             window_add_zero(&pool->window, id);
@@ -134,6 +146,7 @@ static int feed_again(struct run *run, struct item *item, struct worker *worker,
         len = fill_zeros(run, worker, item->id);
     item->state = ITEM_WORKING;
     item->worker = (size_t)(worker - run->pool->workers);
+    item->input_len = len;
     worker_give(worker, item->id, len);
     return 0;
 }
@@ -171,6 +184,7 @@ static int feed_new(struct run *run, bool *ret_more, struct err *err)
         struct item *item = window_add(&pool->window, id, ITEM_WORKING);
         item->worker = (size_t)(worker - pool->workers);
         item->zero = zero;
+        item->input_len = len;
         worker_give(worker, id, len);
     }
     return 0;

@@ -96,6 +96,7 @@ void pool_free(struct pool *pool)
     }
     window_clear(&pool->window);
     free(pool->zeros);
+    free(pool->zeros_input);
     free(pool->workers);
     free(pool->polls);
     free(pool);

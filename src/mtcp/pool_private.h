@@ -16,6 +16,8 @@
 
 /* Zero chunks dealt with in one turn, before the children are looked at again. */
 #define POOL_ZERO_BATCH 256
+/* A compressed chunk of zeros is not larger than this, whatever the codec. */
+#define POOL_ZERO_INPUT_MAX ((size_t)128 << 10)
 
 struct pool {
     struct spawner *spawner; /* borrowed */
@@ -34,6 +36,10 @@ struct pool {
     bool zeros_asked; /* a child was given such a chunk */
     uint8_t *zeros;   /* NULL until it is known */
     size_t zeros_len;
+    /* Decoding: what such a chunk was decoded from, NULL until one was met. Whatever
+     * has the same bytes gives the same zeros, and needs no child. */
+    uint8_t *zeros_input;
+    size_t zeros_input_len;
 };
 
 struct run {

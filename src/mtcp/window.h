@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What the pool has begun and the sink has not got yet, in id order: chunks that
+ * What the pool has begun and has not finished with, in id order: chunks that
  * children work on, results that wait for their turn, runs of zeros. Results
  * fetched before their turn lie in slots; the number of slots bounds the memory.
  */
@@ -18,6 +18,7 @@ enum item_state {
     ITEM_WORKING, /* a child has it */
     ITEM_HELD,    /* the result lies in the child's output area */
     ITEM_KEPT,    /* the result lies in a slot */
+    ITEM_PUT,     /* the sink has it, but not yet all that come before it */
     ITEM_ZEROS,   /* a run of zero chunks that no child is needed for */
 };
 
@@ -29,10 +30,11 @@ struct item {
     enum item_state state;
     bool zero; /* known to be all zeros, but a child makes its result */
     unsigned failures;
-    size_t worker; /* who has it, or (ITEM_WAITING) who has failed */
-    bool renewed;  /* ITEM_WAITING: that worker has a new child since */
-    size_t slot;   /* kept for it, or WINDOW_NO_SLOT */
-    size_t len;    /* ITEM_KEPT: of the result in the slot */
+    size_t input_len; /* of what the child was given */
+    size_t worker;    /* who has it, or (ITEM_WAITING) who has failed */
+    bool renewed;     /* ITEM_WAITING: that worker has a new child since */
+    size_t slot;      /* kept for it, or WINDOW_NO_SLOT */
+    size_t len;       /* ITEM_KEPT: of the result in the slot */
     uint8_t sha256[DIGEST_SIZE];
 };
 

@@ -240,8 +240,8 @@ static int image_read(void *opaque, uint64_t id, void *data, size_t cap, size_t 
     return 0;
 }
 
-/* Takes the chunks in order, so that their digests can be chained, and hands the
- * bytes to one of the three ends. */
+/* Hands the bytes to one of the three ends, as chunks are done; their digests come in
+ * order. */
 struct decoded_sink {
     struct run run;
     struct content_digest *content;
@@ -269,9 +269,15 @@ static int decoded_put(void *opaque, const struct chunk_output *output, struct e
 {
     struct decoded_sink *sink = opaque;
 
-    content_digest_add(sink->content, output->sha256);
     sink->run.stored += output->raw_len;
     return put_bytes(sink, output, err);
+}
+
+static void decoded_chain(void *opaque, const uint8_t *sha256)
+{
+    const struct decoded_sink *sink = opaque;
+
+    content_digest_add(sink->content, sha256);
 }
 
 static int decode(struct transfer *transfer, struct image_reader *reader,
@@ -289,7 +295,8 @@ static int decode(struct transfer *transfer, struct image_reader *reader,
         .look = image_look,
         .read = image_read,
     };
-    const struct chunk_sink sink = {.opaque = decoded, .ordered = true, .put = decoded_put};
+    const struct chunk_sink sink = {
+        .opaque = decoded, .ordered = false, .put = decoded_put, .chain = decoded_chain};
 
     decoded->run.transfer = transfer;
     decoded->content = content;

@@ -37,6 +37,7 @@ void image_init(struct image *image, const char *pattern, uint64_t chunks, uint6
         .keep = true,
         .looks_in_order = true,
         .puts_in_order = true,
+        .chained_right = true,
     };
 }
 
@@ -155,9 +156,23 @@ static int put_chunk(void *opaque, const struct chunk_output *output, struct err
     return 0;
 }
 
+static void chain(void *opaque, const uint8_t *sha256)
+{
+    struct image *image = opaque;
+    const struct stored *stored = &image->stored[image->chained++];
+
+    image->chained_right =
+        image->chained_right && stored->put && memcmp(stored->sha256, sha256, DIGEST_SIZE) == 0;
+}
+
 struct chunk_sink image_sink(struct image *image)
 {
-    return (struct chunk_sink){.opaque = image, .ordered = image->ordered, .put = put_chunk};
+    return (struct chunk_sink){
+        .opaque = image,
+        .ordered = image->ordered,
+        .put = put_chunk,
+        .chain = image->chain ? chain : NULL,
+    };
 }
 
 void image_clear(struct image *image)

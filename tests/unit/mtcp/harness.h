@@ -48,6 +48,9 @@ struct image {
     uint64_t puts;
     uint64_t zero_puts;
     bool puts_in_order;
+    bool chain; /* the digests are wanted in order */
+    uint64_t chained;
+    bool chained_right; /* each was the next chunk's, which had been put */
 
     void *opaque; /* the test's own */
 };
