@@ -1,12 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/arguments.h"
 
+#include "base/priority.h"
 #include "base/units.h"
 #include "codec/codec.h"
 
 int arguments_parse_codec(const char *text, void *ret_codec, struct err *err)
 {
     return codec_parse(text, ret_codec, err);
+}
+
+int arguments_parse_nice(const char *text, void *ret_nice, struct err *err)
+{
+    uint64_t nice = 0;
+
+    if (units_parse_number(text, 0, PRIORITY_NICE_MAX, &nice, err) < 0)
+        return -1;
+    *(unsigned *)ret_nice = (unsigned)nice;
+    return 0;
 }
 
 int arguments_parse_chunk_size(const char *text, void *ret_size, struct err *err)

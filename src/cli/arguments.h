@@ -27,6 +27,7 @@ struct arguments {
     struct codec_spec codec;
     enum guest_memory guest_memory;
     struct children_options children;
+    unsigned nice;
     bool allow_autorun;
     bool decode;
     bool dry_run;
@@ -68,6 +69,16 @@ struct arguments {
         "memory-limit", OPTION_SIZE, "SIZE", "use no more memory than this, such as 2G",           \
             ARGUMENT(children.memory_limit)                                                        \
     }
+#define ROW_BANDWIDTH_LIMIT                                                                        \
+    {                                                                                              \
+        "bandwidth-limit", OPTION_SIZE, "SIZE", "read no more than this in a second, such as 50M", \
+            ARGUMENT(children.bandwidth_limit)                                                     \
+    }
+#define ROW_NICE                                                                                   \
+    {                                                                                              \
+        "nice", OPTION_PARSED, "N", "stand back for others: CPU priority from 0 to 19 (least)",    \
+            ARGUMENT(nice), .parse = arguments_parse_nice                                          \
+    }
 #define ROW_CHUNK_SIZE                                                                             \
     {                                                                                              \
         "chunk-size", OPTION_PARSED, "SIZE", "size of a chunk: a power of two from 64K to 512M",   \
@@ -108,4 +119,5 @@ struct arguments {
 
 /* For OPTION_PARSED rows. */
 int arguments_parse_codec(const char *text, void *ret_codec, struct err *err);
+int arguments_parse_nice(const char *text, void *ret_nice, struct err *err);
 int arguments_parse_chunk_size(const char *text, void *ret_size, struct err *err);

@@ -42,6 +42,8 @@ static const struct options_row rows[] = {
      ARGUMENT(replace)},
     ROW_CHILDREN,
     ROW_MEMORY_LIMIT,
+    ROW_BANDWIDTH_LIMIT,
+    ROW_NICE,
     {"compression-buffer", OPTION_SIZE, "SIZE",
      "memory of one child's encoder, not the level's own", ARGUMENT(children.compression_buffer)},
     ROW_CHUNK_SIZE,

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/priority.h"
 #include "base/process.h"
 #include "base/quit.h"
 #include "base/sandbox.h"
@@ -108,9 +109,12 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
 
     /* 1. Signals are noted from here on, and stop the work at a safe point. */
     int status = verb->is_child ? 0 : quit_install(&err);
-    /* 2. Guardian and spawner are forked before libvirt, libnbd or any thread exists. */
+    /* 2. Guardian and spawner are forked before libvirt, libnbd or any thread exists.
+     * The guardian, which has guests to put back, stands back for nobody. */
     if (status == 0 && verb->has_guardian && !arguments->dry_run)
         status = guardian_start(&guardian, &err);
+    if (status == 0 && arguments->nice > 0)
+        status = priority_lower(arguments->nice, &err);
     if (status == 0 && verb->has_children)
         status = (spawner = spawner_start(arguments->child_command, &err)) ? 0 : -1;
     if (status == 0 && spawner && !arguments->children.no_sandbox && !arguments->dry_run)

@@ -22,6 +22,8 @@ static const struct options_row rows[] = {
      ARGUMENT(trust_definition)},
     ROW_CHILDREN,
     ROW_MEMORY_LIMIT,
+    ROW_BANDWIDTH_LIMIT,
+    ROW_NICE,
     ROW_CHILD_COMMAND,
     ROW_NO_SANDBOX,
     ROW_DRY_RUN("show what would be done, and do nothing"),

@@ -2,8 +2,9 @@
 #include "cli/verb.h"
 
 static const struct options_row rows[] = {
-    ROW_SOURCE,        ROW_DOMAINS,    ROW_EXCLUDE_DOMAINS, ROW_CHILDREN, ROW_MEMORY_LIMIT,
-    ROW_CHILD_COMMAND, ROW_NO_SANDBOX, ROW_QUIET,           ROW_VERBOSE,  ROW_JSON,
+    ROW_SOURCE,          ROW_DOMAINS, ROW_EXCLUDE_DOMAINS, ROW_CHILDREN,   ROW_MEMORY_LIMIT,
+    ROW_BANDWIDTH_LIMIT, ROW_NICE,    ROW_CHILD_COMMAND,   ROW_NO_SANDBOX, ROW_QUIET,
+    ROW_VERBOSE,         ROW_JSON,
 };
 
 static int run(const struct arguments *arguments, struct verb_run *run, struct err *err)

@@ -42,6 +42,11 @@ struct pool *pool_new(struct spawner *spawner, const struct child_settings *sett
     return TAKE_PTR(pool);
 }
 
+unsigned pool_children(const struct pool *pool)
+{
+    return (unsigned)pool->worker_count;
+}
+
 size_t pool_pids(const struct pool *pool, pid_t *ret, size_t max)
 {
     size_t count = pool->worker_count < max ? pool->worker_count : max;
@@ -156,6 +161,7 @@ static int lose_worker(struct run *run, size_t index, const struct err *broke, s
     pid_t pid = worker->child.pid;
 
     run->children_lost++;
+    run->cpu_ns += worker_cpu_ns(worker);
     if (worker_end(worker, pool->spawner, broke ? 0 : GRACE_MS, &end, err) < 0)
         return -1;
     CLEANUP_FREE char *why =
@@ -246,6 +252,15 @@ static int run_image(struct run *run, struct err *err)
     }
 }
 
+static uint64_t children_cpu_ns(struct pool *pool)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < pool->worker_count; i++)
+        sum += worker_cpu_ns(&pool->workers[i]);
+    return sum;
+}
+
 static int check_source(const struct pool *pool, const struct chunk_source *source, struct err *err)
 {
     if (pool->failed)
@@ -267,6 +282,8 @@ int pool_run(struct pool *pool, const struct chunk_source *source, const struct 
 
     if (check_source(pool, source, err) < 0)
         return -1;
+    uint64_t start = pool_now_ns();
+    (void)children_cpu_ns(pool); /* what they took before is not this image's */
     run.next_tick_ms = units_now_ms() + TICK_MS;
     if (quit_check(err) < 0 || run_image(&run, err) < 0) {
         pool->failed = true;
@@ -281,6 +298,8 @@ int pool_run(struct pool *pool, const struct chunk_source *source, const struct 
             .wait_source_ms = run.source_ns / 1000000,
             .wait_sink_ms = run.sink_ns / 1000000,
             .wait_children_ms = run.children_ns / 1000000,
+            .elapsed_ms = (pool_now_ns() - start) / 1000000,
+            .children_cpu_ms = (run.cpu_ns + children_cpu_ns(pool)) / 1000000,
         };
     return 0;
 }

@@ -38,6 +38,8 @@ struct pool_stats {
     uint64_t wait_source_ms;   /* time in source->read and ->look */
     uint64_t wait_sink_ms;     /* time in sink->put */
     uint64_t wait_children_ms; /* time in poll with nothing to read or to put */
+    uint64_t elapsed_ms;
+    uint64_t children_cpu_ms; /* CPU time that the children took */
 };
 
 /* Called about every 200 ms and at the end, with raw bytes done so far. */
@@ -52,5 +54,7 @@ struct pool_progress {
 int pool_run(struct pool *pool, const struct chunk_source *source, const struct chunk_sink *sink,
              const struct pool_progress *progress, struct pool_stats *ret_stats, struct err *err);
 
+/* How many children it has. */
+unsigned pool_children(const struct pool *pool);
 /* Pids of the pool's children, for the plan's and the tests' eyes. */
 size_t pool_pids(const struct pool *pool, pid_t *ret, size_t max);

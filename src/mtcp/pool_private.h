@@ -53,6 +53,7 @@ struct run {
     uint64_t chunks;
     uint64_t zero_chunks;
     uint64_t children_lost;
+    uint64_t cpu_ns;
     uint64_t source_ns;
     uint64_t sink_ns;
     uint64_t children_ns;

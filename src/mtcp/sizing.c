@@ -197,6 +197,7 @@ int sizing_plan(const struct sizing_host *host, const struct sizing_request *req
         return refuse(request, &plan, usable, err);
     plan.children = choose_children(host, request, plan.children_allowed);
     plan.control_memory *= plan.children;
+    plan.cpus = host->cpus;
     *ret = plan;
     return 0;
 }

@@ -58,6 +58,7 @@ struct sizing_plan {
     uint64_t total_memory;   /* the least of machine, cgroup, --memory-limit */
     uint64_t children_allowed;
     unsigned children;
+    unsigned cpus;          /* that they may run on */
     bool buffer_overridden; /* warn: a wrong size may compress badly */
 };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "mtcp/shared.h"
 
@@ -58,6 +59,19 @@ int worker_end(struct worker *worker, struct spawner *spawner, unsigned grace_ms
     spawner_close_child(&worker->child);
     worker->input = worker->output = NULL;
     return spawner_wait(spawner, pid, grace_ms, ret_why, err);
+}
+
+uint64_t worker_cpu_ns(struct worker *worker)
+{
+    struct timespec time;
+    clockid_t clock;
+
+    if (clock_getcpuclockid(worker->child.pid, &clock) != 0 || clock_gettime(clock, &time) < 0)
+        return 0;
+    uint64_t total = (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
+    uint64_t since = total - worker->cpu_ns;
+    worker->cpu_ns = total;
+    return since;
 }
 
 void worker_free(struct worker *worker)

@@ -61,6 +61,8 @@ struct worker {
     struct message in;
     bool in_whole; /* head is complete, data may be missing */
     size_t in_done;
+
+    uint64_t cpu_ns; /* told by worker_cpu_ns so far */
 };
 
 /* A zeroed worker, or one whose child has ended, gets a new child. Blocks until
@@ -87,6 +89,10 @@ short worker_poll_events(const struct worker *worker);
 void worker_flush(struct worker *worker);
 /* What the child has said next. -1: it broke the protocol, and err says how. */
 int worker_receive(struct worker *worker, enum worker_event *ret, struct err *err);
+
+/* CPU time that the child has taken since it was last asked for; a child that has gone may
+ * not tell. */
+uint64_t worker_cpu_ns(struct worker *worker);
 
 /* Waits until the child has ended, kills it after grace_ms, closes everything
  * but the buffers. ret_why (may be NULL): as spawner_wait; the caller frees it. */

@@ -165,6 +165,7 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
     if (!options->dry_run && open_places(&run, ret_outcome, err) < 0)
         return -1;
     int result = take_guests(&run, &guests, chosen, ret_outcome, err);
+    work_tell(&run.children.work, report);
     if (result < 0)
         ret_outcome->signal = quit_requested();
     return result;

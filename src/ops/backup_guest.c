@@ -28,7 +28,6 @@ struct job {
     struct guest_lock *lock;
     enum capture_mode mode;
     struct capture capture;
-    struct pool *pool;
     struct codec_spec codec; /* with the dictionary that --compression-buffer leads to */
     uint64_t chunk_size;
     uint64_t started_ms;
@@ -75,7 +74,7 @@ static int copy_image(struct job *job, struct disk_reader *reader, const char *t
     CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
     CLEANUP_FREE char *path = mem_printf("%s/%s", archive_writer_path(job->run->archive), name);
     struct transfer transfer = {
-        .pool = job->pool,
+        .children = &job->run->children,
         .report = job->run->report,
         .guest = job->name,
         .what = target,
@@ -210,7 +209,7 @@ static int copy_captured(struct job *job, struct err *err)
 static int store_memory(struct job *job, struct err *err)
 {
     const struct memory_store store = {
-        .pool = job->pool,
+        .children = &job->run->children,
         .report = job->run->report,
         .guest = job->name,
         .archive = job->run->archive,
@@ -353,7 +352,7 @@ static int back_up(struct job *job, struct err *err)
                          &job->set, err) < 0)
         return -1;
     if (children_pool(&run->children, &run->options->codec, job->chunk_size,
-                      units_div_up(largest(&job->source), job->chunk_size), &job->pool, err) < 0)
+                      units_div_up(largest(&job->source), job->chunk_size), err) < 0)
         return -1;
     job->manifest = describe_guest(run->hypervisor, job->guest, &job->source);
     job->manifest->sandbox = run->options->children.foreign      ? SANDBOX_FOREIGN

@@ -40,7 +40,7 @@ static bool fits(const struct children *children, const struct codec_spec *codec
 }
 
 int children_pool(struct children *children, const struct codec_spec *codec, uint64_t chunk_size,
-                  uint64_t chunks, struct pool **ret, struct err *err)
+                  uint64_t chunks, struct err *err)
 {
     struct sizing_plan *plan = &children->plan;
 
@@ -62,7 +62,7 @@ int children_pool(struct children *children, const struct codec_spec *codec, uin
         if (!children->pool)
             return -1;
     }
-    *ret = children->pool;
+    children->limit.rate = children->options->bandwidth_limit;
     return 0;
 }
 

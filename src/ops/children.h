@@ -8,8 +8,10 @@
 #include "codec/container.h"
 #include "mtcp/pool.h"
 #include "mtcp/sizing.h"
+#include "ops/limit.h"
 #include "ops/report.h"
 #include "ops/verbs.h"
+#include "ops/work.h"
 
 /* The plan for encoding with this codec, or for decoding what it made; chunks: of
  * the largest image, 0 if not known. */
@@ -28,11 +30,13 @@ struct children {
     struct pool *pool;  /* owned; NULL until the first use */
     uint64_t dict_size; /* as asked for; the plan's may be another */
     bool decode;
+    struct limit limit; /* of all that is read for them; its rate comes from the options */
+    struct work work;   /* all that they have done */
 };
 
-/* The pool for images of this codec and chunk size; borrowed from `children`. */
+/* Sees to it that children->pool is for images of this codec and chunk size. */
 int children_pool(struct children *children, const struct codec_spec *codec, uint64_t chunk_size,
-                  uint64_t chunks, struct pool **ret, struct err *err);
+                  uint64_t chunks, struct err *err);
 /* Reads indexes of compressed files in a process of its own; borrows children. */
 struct container_indexer children_indexer(struct children *children);
 /* Ends the pool; the next children_pool forks a new one. After a failed transfer

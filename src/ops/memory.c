@@ -102,7 +102,7 @@ static int write_stream(const struct memory_store *store, const struct stream *s
     struct codec_spec codec = store->codec;
     bool running = store->keep_state ? sav->was_running : store->running;
     struct transfer transfer = {
-        .pool = store->pool,
+        .children = store->children,
         .report = store->report,
         .guest = store->guest,
         .what = "memory",
@@ -221,12 +221,13 @@ static int with_pool(const struct memory_restore *restore, const char *stored_pa
     const struct manifest_stored *stored = restore->stored;
 
     *ret = (struct transfer){
+        .children = restore->children,
         .report = restore->report,
         .guest = restore->guest,
         .what = "memory",
         .stored_path = stored_path,
     };
-    return children_pool(restore->children, &stored->codec, stored->chunk_size, 0, &ret->pool, err);
+    return children_pool(restore->children, &stored->codec, stored->chunk_size, 0, err);
 }
 
 static int write_image(const struct memory_restore *restore, struct stored_memory *memory,

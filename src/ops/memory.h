@@ -11,12 +11,11 @@
 #include "archive/archive.h"
 #include "archive/manifest.h"
 #include "base/err.h"
-#include "mtcp/pool.h"
 #include "ops/children.h"
 #include "ops/report.h"
 
 struct memory_store {
-    struct pool *pool;
+    struct children *children; /* with the pool for the stream */
     const struct report *report;
     const char *guest;
     struct archive_writer *archive;

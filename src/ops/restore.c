@@ -114,6 +114,7 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
     int result = take_guests(&run, &guests, ret_outcome, err);
     if (made && ret_outcome->good == 0)
         (void)rmdir(destination); /* only if it is empty */
+    work_tell(&run.children.work, report);
     if (result < 0)
         ret_outcome->signal = quit_requested();
     return result;

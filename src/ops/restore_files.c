@@ -157,14 +157,14 @@ static int write_disk(struct restore_job *job, const struct placed_disk *placed,
 {
     const struct manifest_stored *stored = &placed->disk->stored;
     struct transfer transfer = {
+        .children = &job->run->children,
         .report = job->run->report,
         .guest = job->name,
         .what = placed->disk->target,
         .stored_path = stored_path,
     };
 
-    if (children_pool(&job->run->children, &stored->codec, stored->chunk_size, 0, &transfer.pool,
-                      err) < 0 ||
+    if (children_pool(&job->run->children, &stored->codec, stored->chunk_size, 0, err) < 0 ||
         transfer_disk_out(&transfer, image, stored, writer, err) < 0)
         return -1;
     return disk_writer_finish(writer, err);

@@ -35,19 +35,14 @@ static int run_pool(struct run *run, const struct chunk_source *source,
                     const struct chunk_sink *sink, struct err *err)
 {
     struct pool_stats stats = {0};
-    struct pool_stats *sum = &run->transfer->stats;
+    struct children *children = run->transfer->children;
     const struct pool_progress progress = {.opaque = run, .tick = on_tick};
 
     run->started_ms = units_now_ms();
     run->total = source->raw_size;
-    if (pool_run(run->transfer->pool, source, sink, &progress, &stats, err) < 0)
+    if (pool_run(children->pool, source, sink, &progress, &stats, err) < 0)
         return -1;
-    sum->chunks += stats.chunks;
-    sum->zero_chunks += stats.zero_chunks;
-    sum->children_lost += stats.children_lost;
-    sum->wait_source_ms += stats.wait_source_ms;
-    sum->wait_sink_ms += stats.wait_sink_ms;
-    sum->wait_children_ms += stats.wait_children_ms;
+    work_add(&children->work, &stats, pool_children(children->pool), children->plan.cpus);
     return 0;
 }
 
@@ -67,6 +62,7 @@ static struct span span_of(uint64_t id, uint64_t chunk_size, uint64_t raw_size)
 }
 
 struct disk_source {
+    struct limit *limit;
     struct disk_reader *reader;
     uint64_t chunk_size;
     uint64_t raw_size;
@@ -111,7 +107,8 @@ static int disk_read(void *opaque, uint64_t id, void *data, size_t cap, size_t *
 
     if (span.len > cap)
         return err_set(err, ERR_INTERNAL, "no room for chunk %llu", (unsigned long long)id);
-    if (disk_reader_read(source->reader, span.offset, data, (size_t)span.len, err) < 0)
+    if (limit_take(source->limit, span.len, err) < 0 ||
+        disk_reader_read(source->reader, span.offset, data, (size_t)span.len, err) < 0)
         return -1;
     *ret_len = (size_t)span.len;
     *ret_kind = kind_of(data, (size_t)span.len);
@@ -119,6 +116,7 @@ static int disk_read(void *opaque, uint64_t id, void *data, size_t cap, size_t *
 }
 
 struct file_source {
+    struct limit *limit;
     int fd;
     uint64_t start;
     uint64_t chunk_size;
@@ -142,7 +140,8 @@ static int file_read(void *opaque, uint64_t id, void *data, size_t cap, size_t *
 
     if (span.len > cap)
         return err_set(err, ERR_INTERNAL, "no room for chunk %llu", (unsigned long long)id);
-    if (io_pread(source->fd, data, (size_t)span.len, source->start + span.offset, err) < 0)
+    if (limit_take(source->limit, span.len, err) < 0 ||
+        io_pread(source->fd, data, (size_t)span.len, source->start + span.offset, err) < 0)
         return -1;
     *ret_len = (size_t)span.len;
     *ret_kind = kind_of(data, (size_t)span.len);
@@ -179,6 +178,7 @@ int transfer_disk_in(struct transfer *transfer, struct disk_reader *reader, uint
                      struct image_writer *writer, struct err *err)
 {
     struct disk_source disk = {
+        .limit = &transfer->children->limit,
         .reader = reader,
         .chunk_size = chunk_size,
         .raw_size = disk_reader_size(reader),
@@ -198,7 +198,7 @@ int transfer_disk_in(struct transfer *transfer, struct disk_reader *reader, uint
 int transfer_file_in(struct transfer *transfer, int fd, uint64_t start, uint64_t size,
                      uint64_t chunk_size, struct image_writer *writer, struct err *err)
 {
-    struct file_source file = {fd, start, chunk_size, size};
+    struct file_source file = {&transfer->children->limit, fd, start, chunk_size, size};
     const struct chunk_source source = {
         .opaque = &file,
         .count = units_div_up(size, chunk_size),
@@ -214,6 +214,7 @@ int transfer_file_in(struct transfer *transfer, int fd, uint64_t start, uint64_t
 /* ---- decoding --------------------------------------------------------------------- */
 
 struct image_source {
+    struct limit *limit;
     struct image_reader *reader;
     const char *path;
 };
@@ -237,7 +238,7 @@ static int image_read(void *opaque, uint64_t id, void *data, size_t cap, size_t 
     *ret_kind = CHUNK_DATA;
     if (image_reader_read(source->reader, id, data, cap, ret_len, err) < 0)
         return err_prefix(err, "%s", source->path);
-    return 0;
+    return limit_take(source->limit, *ret_len, err);
 }
 
 /* Hands the bytes to one of the three ends, as chunks are done; their digests come in
@@ -286,7 +287,7 @@ static int decode(struct transfer *transfer, struct image_reader *reader,
 {
     CLEANUP(content_digest_freep) struct content_digest *content = content_digest_new();
     uint8_t digest[DIGEST_SIZE];
-    struct image_source image = {reader, transfer->stored_path};
+    struct image_source image = {&transfer->children->limit, reader, transfer->stored_path};
     const struct chunk_source source = {
         .opaque = &image,
         .count = image_reader_chunk_count(reader),

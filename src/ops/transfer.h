@@ -10,16 +10,15 @@
 #include "archive/image.h"
 #include "disk/reader.h"
 #include "disk/writer.h"
-#include "mtcp/pool.h"
+#include "ops/children.h"
 #include "ops/report.h"
 
 struct transfer {
-    struct pool *pool;
+    struct children *children; /* with the pool for this image */
     const struct report *report;
     const char *guest;
     const char *what;        /* "vda", "memory": for progress */
     const char *stored_path; /* of the file in the archive, for errors about it */
-    struct pool_stats stats; /* added up over all transfers made with this struct */
 };
 
 /* The guest-visible bytes of a disk into a stored image. */

@@ -21,12 +21,13 @@ struct name_list {
     size_t count;
 };
 
-/* Options that shape the child processes. */
+/* Options that shape the child processes and what they are fed with. */
 struct children_options {
     unsigned children;           /* 0: as many as bring speed */
     uint64_t memory_limit;       /* bytes; 0: none */
     uint64_t compression_buffer; /* bytes; 0: the level's own */
     uint64_t chunk_size;         /* bytes; 0: the codec's default */
+    uint64_t bandwidth_limit;    /* bytes a second of what is read; 0: none */
     bool foreign;                /* --child-command was given: children speak C */
     bool no_sandbox;             /* our own children run with the rights of this process */
 };

@@ -43,6 +43,7 @@ static int check_image(struct verify_run *run, const char *guest, const struct m
     const struct container_indexer indexer = children_indexer(&run->children);
     CLEANUP_FREE char *path = mem_printf("%s/%s", archive_reader_path(run->archive), stored->name);
     struct transfer transfer = {
+        .children = &run->children,
         .report = run->report,
         .guest = guest,
         .what = disk->target,
@@ -53,8 +54,7 @@ static int check_image(struct verify_run *run, const char *guest, const struct m
         image_check_file(fd, stored, err) < 0 ||
         image_reader_new(fd, stored, 0, &indexer, &image, err) < 0)
         return err_prefix(err, "%s", path);
-    if (children_pool(&run->children, &stored->codec, stored->chunk_size, 0, &transfer.pool, err) <
-        0)
+    if (children_pool(&run->children, &stored->codec, stored->chunk_size, 0, err) < 0)
         return -1;
     if (transfer_check(&transfer, image, stored, err) < 0) {
         children_end(&run->children); /* a pool in mid-image can't be used again */
@@ -170,5 +170,6 @@ int verify_run(const struct verify_options *options, struct spawner *spawner,
             ret_outcome->signal = quit_requested();
             return -1;
         }
+    work_tell(&run.children.work, report);
     return 0;
 }

@@ -3,8 +3,11 @@
 
 import os
 import re
+import signal
+import time
 
-from vbtest.command import expect, same
+from vbtest import leftovers
+from vbtest.command import expect, same, wait_until
 from vbtest.disks import MIB
 
 
@@ -174,3 +177,55 @@ def test_memory_limit_smaller_than_anything(t):
     guest = t.guest("web", t.disk("vda", size=MIB)).define()
     t.refused(*t.backup_line(guest, "--memory-limit", "1M", "--compression", "lzma:0"), status=None)
     same(t.archive.names(), [], "files in the archive")
+
+
+def test_bandwidth_limit_and_nice(t):
+    """A limited backup takes the time that the limit says, and all of its processes stand back."""
+    guest = t.guest("web", t.disk("vda", "raw", size=8 * MIB)).define()
+    process = t.start_vb(*t.backup_line(guest, "--bandwidth-limit", "1M", "--chunk-size", "64K", "--nice", "15"))
+    workers = wait_until(lambda: descendants(process.pid, "vb-child"), "child processes")
+    expect(process.running(), "the backup has not heeded its limit")
+    for pid in [process.pid, *workers]:
+        same(nice_of(pid), max(15, os.nice(0)), f"nice of process {pid}")
+    process.signal(signal.SIGTERM)
+    same(process.finish().status, 143, "status")
+    started = time.monotonic()
+    t.backup(guest, "--bandwidth-limit", "2M", "--chunk-size", "64K", "--nice", "19")
+    stored = os.stat(os.path.join(t.archive.path, "web-vda.raw")).st_blocks * 512
+    least = stored / (2 * MIB) - 0.2
+    expect(time.monotonic() - started >= least, f"{stored} bytes came in less than {least} s")
+    guest.undefine()
+    t.restore("--bandwidth-limit", "100M", "--nice", "0")
+    t.verify("--bandwidth-limit", "100M")
+
+
+def descendants(pid, name):
+    """Processes of that name below the children of pid."""
+    parents = leftovers.parents()
+    below = [child for child, parent in parents.items() if parents.get(parent) == pid]
+    return [child for child in below if stat_of(child)[0] == name]
+
+
+def stat_of(pid):
+    """Name and further fields of /proc/PID/stat."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        name, _, rest = file.read().partition("(")[2].rpartition(")")
+    return name, rest.split()
+
+
+def nice_of(pid):
+    return int(stat_of(pid)[1][16])
+
+
+def test_bottleneck_is_told(t):
+    guest = t.guest("web", t.disk("vda", "raw", size=8 * MIB)).define()
+    events = t.events(t.backup(guest, "--json", "--compression", "lzma:6"))
+    (event,) = [event for event in events if event["event"] == "bottleneck"]
+    same(events[-1]["event"], "summary", "last event")
+    shares = [event[name + "-percent"] for name in ("reading", "children", "writing")]
+    expect(98 <= sum(shares) <= 102, f"shares: {shares}")
+    same(event["bound-by"], "children", "what lzma is bound by")
+    expect(event["children-cpu-ms"] > 100, f"CPU time of the children: {event}")
+    guest.undefine()
+    line = [line for line in t.restore("--verbose").err.splitlines() if "codec efficiency" in line]
+    same(len(line), 1, "lines about the time of a restore")

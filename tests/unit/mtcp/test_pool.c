@@ -215,6 +215,30 @@ static void test_millions_of_zero_chunks_cost_nothing(void **state)
 
 /* ---- progress and memory --------------------------------------------------- */
 
+static void test_the_cpu_time_of_the_children_is_told(void **state)
+{
+    struct image image;
+
+    (void)state;
+    image_init(&image, "d", 100, 0);
+    image.keep = false;
+    CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "lzma:6", false, 2);
+    struct pool_stats first = run(&image, pool);
+    assert_int_equal(pool_children(pool), 2);
+    /* 6 MiB of which half is noise: more than a few milliseconds anywhere, and never more than
+     * two children can have */
+    assert_in_range(first.children_cpu_ms, 50, 2 * first.elapsed_ms + 50);
+    assert_true(first.wait_children_ms <= first.elapsed_ms);
+    image_clear(&image);
+
+    /* A second image is charged for itself only. */
+    image_init(&image, "z", 10, 0);
+    image.keep = false;
+    struct pool_stats second = run(&image, pool);
+    assert_true(second.children_cpu_ms < first.children_cpu_ms / 2);
+    image_clear(&image);
+}
+
 static void note_progress(void *opaque, uint64_t raw_bytes_done)
 {
     uint64_t *last = opaque;
@@ -336,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_zeros_to_be_decoded_have_no_data),
         cmocka_unit_test(test_compressed_zeros_are_decoded_once),
         cmocka_unit_test(test_millions_of_zero_chunks_cost_nothing),
+        cmocka_unit_test(test_the_cpu_time_of_the_children_is_told),
         cmocka_unit_test(test_progress_ends_with_all_bytes),
         cmocka_unit_test(test_all_children_take_the_same_memory_and_what_was_planned),
         cmocka_unit_test(test_the_pools_children_end_with_it),
