@@ -11,10 +11,12 @@
 #include <sys/un.h>
 
 #include "disk/nbd_link.h"
+#include "disk/read_ahead.h"
 
 struct export_reader {
     struct disk_reader base;
     struct nbd_link *link;
+    struct read_ahead ahead;
 };
 
 static struct nbd_link *link_of(struct disk_reader *reader)
@@ -31,13 +33,9 @@ static int map_export(struct disk_reader *reader, uint64_t offset, uint64_t *ret
 static int read_export(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
                        struct err *err)
 {
-    struct nbd_link *link = link_of(reader);
+    struct export_reader *export = (struct export_reader *)reader;
 
-    if (nbd_link_read(link, offset, data, len, err) < 0) {
-        nbd_link_settle(link, NULL);
-        return -1;
-    }
-    return nbd_link_settle(link, err);
+    return read_ahead_read(&export->ahead, export->link, offset, data, len, err);
 }
 
 static void cut_export(struct disk_reader *reader)
@@ -53,6 +51,7 @@ static void close_export(struct disk_reader *reader)
     if (!nbd_link_is_lost(link))
         (void)nbd_link_shutdown(link, NULL);
     nbd_link_free(link);
+    read_ahead_clear(&((struct export_reader *)reader)->ahead);
     free(reader);
 }
 

@@ -11,11 +11,13 @@
 #include "disk/nbd_link.h"
 #include "disk/qemu_lock.h"
 #include "disk/qemu_nbd.h"
+#include "disk/read_ahead.h"
 
 struct nbd_reader {
     struct disk_reader base;
     struct qemu_nbd *server;
     struct nbd_link *link;
+    struct read_ahead ahead;
     int *lock_fds; /* of each image in the chain */
     unsigned lock_count;
 };
@@ -61,11 +63,9 @@ static int read_nbd(struct disk_reader *reader, uint64_t offset, void *data, siz
 {
     struct nbd_reader *nbd = (struct nbd_reader *)reader;
 
-    if (nbd_link_read(nbd->link, offset, data, len, err) < 0) {
-        nbd_link_settle(nbd->link, NULL);
+    if (read_ahead_read(&nbd->ahead, nbd->link, offset, data, len, err) < 0)
         return explain(nbd, err);
-    }
-    return nbd_link_settle(nbd->link, err) < 0 ? explain(nbd, err) : 0;
+    return 0;
 }
 
 static void close_nbd(struct disk_reader *reader)
@@ -73,6 +73,7 @@ static void close_nbd(struct disk_reader *reader)
     struct nbd_reader *nbd = (struct nbd_reader *)reader;
 
     nbd_link_free(nbd->link);
+    read_ahead_clear(&nbd->ahead);
     qemu_nbd_free(nbd->server);
     unlock_chain(nbd);
     free(nbd);

@@ -185,6 +185,28 @@ static void gives_every_byte(void **state)
     free(data);
 }
 
+/* What was read ahead is used, in part or not at all, and never for something else. */
+static void reads_in_steps(void **state)
+{
+    struct subject *subject = open_subject(*state);
+    struct err err = ERR_INIT;
+    uint8_t *data = malloc(IMAGE_SIZE);
+
+    for (int i = 0; i < 4; i++) {
+        size_t most = i % 2 ? 1 << 20 : 1 << 17;
+        for (uint64_t offset = 0; offset < IMAGE_SIZE;) {
+            size_t len = (size_t)random_below(most) + 1;
+            if (len > IMAGE_SIZE - offset)
+                len = (size_t)(IMAGE_SIZE - offset);
+            memset(data, 0xee, len);
+            assert_ok(disk_reader_read(subject->reader, offset, data, len, &err), &err);
+            assert_memory_equal(data, subject->reference.data + offset, len);
+            offset += len + (random_below(3) ? 0 : random_below(most));
+        }
+    }
+    free(data);
+}
+
 static void reads_any_range(void **state)
 {
     struct subject *subject = open_subject(*state);
@@ -320,6 +342,7 @@ static const struct {
     CMUnitTestFunction function;
 } suite[] = {
     {"gives every byte", gives_every_byte},
+    {"reads in steps", reads_in_steps},
     {"reads any range", reads_any_range},
     {"knows the holes that QEMU knows", knows_the_holes_that_qemu_knows},
     {"maps from any offset", maps_from_any_offset},
