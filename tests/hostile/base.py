@@ -56,10 +56,13 @@ class Bases:
         raw, other = t.path("other.content"), os.path.join(folder, "vda.raw")
         disks.fill(other, 512 * KIB, t.rng)
         disks.fill(raw, 512 * KIB, t.rng)
-        disks.convert(raw, os.path.join(folder, "vdb.qcow2"), "qcow2")
         for name, path in (("vda.raw", other), ("vdb.qcow2", raw)):
-            with open(path, "rb") as file:
+            # No two chunks at the start are alike, and no two disks: what is swapped is seen.
+            with open(path, "r+b") as file:
+                file.write(t.rng.randbytes(100 * KIB))
+                file.seek(0)
                 self.images[name] = file.read()
+        disks.convert(raw, os.path.join(folder, "vdb.qcow2"), "qcow2")
         os.makedirs(os.path.dirname(NVRAM), exist_ok=True)
         with open(NVRAM, "wb") as file:
             file.write(t.rng.randbytes(4096))

@@ -15,7 +15,7 @@ class Case:
     verify: tuple = (0, 4)          # what verify may end with
     list: tuple = (0, 3, 1)
     writes_archive: bool = False    # finishing an exchange changes the archive itself
-    defines: bool = False           # a guest is defined: not beside others
+    defines: bool = False           # it comes to the guest's lock, or is defined: not beside others
     warns: str = ""                 # part of a warning
     check: typing.Callable | None = None   # of what was restored: gets the destination and the folder that nobody may touch
 

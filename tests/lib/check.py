@@ -32,7 +32,7 @@ CONFIGURATIONS = (
 )
 FUZZ_S = 5  # for each target
 FLIPS = 4000
-HOSTILE = 60
+HOSTILE = 40
 TAP_LINE = re.compile(r"^(not )?ok\b(.*)$", re.MULTILINE)
 TAP_PLAN = re.compile(r"^1\.\.(\d+)", re.MULTILINE)
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
