@@ -66,7 +66,7 @@ def test_a_definition_that_reaches_further_is_refused(t):
 
 
 def test_ordinary_guests_need_no_trust(t):
-    """Definitions as virt-install and virt-manager make them come back, but for TPMs, which can't be backed up."""
+    """Definitions as virt-install and virt-manager make them come back. TPMs are left out: not every host has swtpm."""
     samples = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../unit/guest/samples")
     for name in sorted(name for name in os.listdir(samples) if name.startswith("ordinary-") and "tuned" not in name):
         with open(os.path.join(samples, name), encoding="utf-8") as file:
