@@ -3,10 +3,10 @@
 """Builds virt-backup in several configurations and runs all of its tests; scripts/check calls it.
 
   gcc       warnings are errors; unit tests, style tests, a choice of the faults of scripts/fault,
-            some thousand damaged archives, some hostile ones
+            single calls that fail, some thousand damaged archives, some hostile ones
   clang     warnings are errors; unit tests; the fuzz targets, a few seconds each
-  sanitize  AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer; unit tests, and the integration
-            tests against this virt-backup
+  sanitize  AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer; unit tests, and single calls that
+            fail and the integration tests against this virt-backup
 
 Every check of a unit test program counts as one test, as does each style test and each integration test.
 A configuration that can't be built counts as a failed test.
@@ -33,6 +33,7 @@ CONFIGURATIONS = (
 FUZZ_S = 5  # for each target
 FLIPS = 4000
 HOSTILE = 40
+CALLS = {"gcc": 80, "sanitize": 30}
 TAP_LINE = re.compile(r"^(not )?ok\b(.*)$", re.MULTILINE)
 TAP_PLAN = re.compile(r"^1\.\.(\d+)", re.MULTILINE)
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
@@ -174,6 +175,13 @@ def run_hostile(folder, counts):
                 dict(os.environ, VIRT_BACKUP_BUILD=folder))
 
 
+def run_calls(folder, sample, counts):
+    """Some of the calls of backup, restore, verify and list fail."""
+    run_harness([os.path.join(ROOT, "tests/fault/calls"), "--binary", os.path.join(folder, "src/virt-backup"),
+                 "--build-dir", os.path.join(ROOT, "build/guests"), "--sample", str(sample)], counts,
+                sanitizer_environment())
+
+
 def run_flips(folder, counts):
     """Some of the bits of an archive, flipped."""
     run_harness([os.path.join(ROOT, "scripts/flips"), "--cases", str(FLIPS)], counts,
@@ -222,12 +230,16 @@ def main():
             run_faults(folder, total)
             step(f"{name}: hostile archives", started)
             run_hostile(folder, total)
+            step(f"{name}: single calls that fail", started)
+            run_calls(folder, CALLS[name], total)
             step(f"{name}: damaged archives", started)
             run_flips(folder, total)
         if name == "clang":
             step(f"{name}: fuzz targets", started)
             run_fuzz(total)
         if name == "sanitize" and not options.no_integration:
+            step(f"{name}: single calls that fail", started)
+            run_calls(folder, CALLS[name], total)
             step(f"{name}: integration tests", started)
             total.add(run_integration(folder, ["--seed", options.seed] if options.seed else []))
     step("all done", started)
