@@ -42,8 +42,11 @@ class Group:
 
 def call(*argv, **options):
     """A program outside the timed region; what it says comes with its failure."""
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          errors="replace", check=False, **options)
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors="replace", check=False, timeout=measure.LIMIT_S, **options)
+    except subprocess.TimeoutExpired:
+        raise measure.CommandFailed(f"{' '.join(argv)} had not ended after {measure.LIMIT_S} s") from None
     if done.returncode != 0:
         raise measure.CommandFailed(f"{' '.join(argv)} ended with {done.returncode}: "
                                     f"{' / '.join(done.stdout.strip().splitlines()[-3:])}")
