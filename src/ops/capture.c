@@ -158,6 +158,8 @@ static int begin_job(struct capture *capture, struct err *err)
     const struct source *source = capture->request.source;
     CLEANUP_DEFINITION_DISKS struct definition_disks all = {0};
 
+    if (source->disk_count == 0)
+        return 0; /* libvirt refuses a job without one, and there is nothing to be fixed */
     if (definition_read_disks(source->live, &all, err) < 0)
         return -1;
     CLEANUP_FREE struct guest_backup_disk *disks = mem_array(all.count, sizeof(*disks));
@@ -178,6 +180,8 @@ static int begin_job(struct capture *capture, struct err *err)
 /* From here on a full scratch file system can stop the guest. */
 static int begin_watch(struct capture *capture, const char *folder, struct err *err)
 {
+    if (capture->request.source->disk_count == 0)
+        return 0;
     const struct scratch_watch_request request = {
         .hypervisor = capture->request.hypervisor,
         .watch = capture->watch,

@@ -334,6 +334,20 @@ def test_device_that_forbids_saving_memory(t):
     t.check_good(guest)
 
 
+def test_memory_alone(t):
+    """All disks are left out: there is no job, and the guest goes on."""
+    guest = t.small_guest().running()
+    before, (token, count) = guest.snapshot(), guest.serial.last()
+    for mode in "pause", "none":
+        t.backup(guest, "--guest-memory", mode, "--exclude-disk", "vda", "--replace")
+        guest.goes_on(token, count, steps=3)
+        guest.check_unchanged(before)
+        check_nothing_left(guest)
+        same(t.archive.manifest("web").left_out(), {"vda": "excluded"}, f"{mode}: what is left out")
+    t.backup(guest, "--guest-memory", "pause", "--exclude-disk", "vda", "--replace")
+    t.check_good(guest)
+
+
 def test_luks_disk_of_a_running_guest_is_refused(t):
     key = t.path("key")
     with open(key, "w", encoding="utf-8") as file:
