@@ -59,6 +59,6 @@ void container_target_try(enum codec_type type, const uint8_t *data, size_t len,
         .chunk_size = CHUNK_SIZE,
         .raw_size = index.raw_size,
     };
-    if (image_reader_new(fd, &stored, 0, &image, NULL) == 0)
+    if (image_reader_new(fd, &stored, 0, NULL, &image, NULL) == 0)
         decode_chunks(type, image);
 }
