@@ -48,5 +48,5 @@ void work_tell(const struct work *work, const struct report *report)
     json_set_u64(fields, "writing-percent", writing);
     json_set_u64(fields, "children-cpu-ms", work->cpu_ms);
     json_set_u64(fields, "codec-efficiency-percent", efficiency);
-    report_event(report, "bottleneck", fields, NULL);
+    report->event(report->opaque, "bottleneck", fields, NULL);
 }

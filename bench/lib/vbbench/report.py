@@ -27,8 +27,8 @@ def planned_memory(plan):
 
 def efficiency(side, cores):
     """(codec CPU time) / (children x wall): as virt-backup says it, else from its CPU time as a whole."""
-    said = [run["bottleneck"]["codec-efficiency"] for run in side["runs"]
-            if (run.get("bottleneck") or {}).get("codec-efficiency") is not None]
+    said = [run["bottleneck"]["codec-efficiency-percent"] / 100 for run in side["runs"]
+            if (run.get("bottleneck") or {}).get("codec-efficiency-percent") is not None]
     if said:
         return statistics.median(said)
     children = min(cores, side["plan"]["children"]) if side.get("plan") else cores
