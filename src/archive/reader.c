@@ -69,20 +69,24 @@ const char *archive_reader_path(const struct archive_reader *archive)
 }
 
 /* The guest's name if the file may be a manifest; the caller frees; else NULL. */
-static char *domain_of(const struct archive_reader *archive, const char *name)
+static int domain_of(const struct archive_reader *archive, const char *name, char **ret,
+                     struct err *err)
 {
     const size_t suffix_len = strlen(ARCHIVE_MANIFEST_SUFFIX);
     size_t len = strlen(name);
     struct stat st = {0};
     bool there = false;
 
+    *ret = NULL;
     if (len <= suffix_len || strcmp(name + len - suffix_len, ARCHIVE_MANIFEST_SUFFIX) != 0 ||
         archive_check_name(name, NULL) < 0)
-        return NULL;
-    if (folder_stat(&archive->folder, name, &there, &st, NULL) < 0 || !there ||
-        !S_ISREG(st.st_mode))
-        return NULL;
-    return mem_strndup(name, len - suffix_len);
+        return 0;
+    /* What can't be looked at may be a backup: it must not be passed over. */
+    if (folder_stat(&archive->folder, name, &there, &st, err) < 0)
+        return -1;
+    if (there && S_ISREG(st.st_mode))
+        *ret = mem_strndup(name, len - suffix_len);
+    return 0;
 }
 
 /* Not the order of the files: "web-db.xml" comes before "web.xml". */
@@ -101,17 +105,23 @@ int archive_reader_list(struct archive_reader *archive, char ***ret_names, size_
     if (folder_names(&archive->folder, &names, &name_count, err) < 0)
         return -1;
     char **domains = mem_array(name_count, sizeof(*domains));
-    for (size_t i = 0; i < name_count; i++) {
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < name_count; i++) {
         CLEANUP(manifest_freep) struct manifest *manifest = NULL;
         CLEANUP_ERR struct err why = ERR_INIT;
-        CLEANUP_FREE char *domain = domain_of(archive, names[i]);
+        CLEANUP_FREE char *domain = NULL;
 
+        result = domain_of(archive, names[i], &domain, err);
         if (!domain || (folder_manifest(&archive->folder, domain, &manifest, &why) < 0 &&
                         why.kind == ERR_NOT_FOUND))
             continue;
         domains[count++] = TAKE_PTR(domain);
     }
     folder_names_free(names, name_count);
+    if (result < 0) {
+        folder_names_free(domains, count);
+        return -1;
+    }
     qsort(domains, count, sizeof(*domains), compare_names);
     *ret_names = domains;
     *ret_count = count;
