@@ -18,9 +18,22 @@ static struct json *wrap(json_t *value)
     return (struct json *)value;
 }
 
+/* A member that is not there for want of memory would go unseen, in a journal for one. */
+static void *take_memory(size_t size)
+{
+    return mem_alloc(size);
+}
+
+static void use_memory(void)
+{
+    json_set_alloc_funcs(take_memory, free);
+}
+
 struct json *json_parse(const char *text, size_t len, struct err *err)
 {
     json_error_t error;
+
+    use_memory();
     json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
 
     if (!value)
@@ -30,11 +43,13 @@ struct json *json_parse(const char *text, size_t len, struct err *err)
 
 struct json *json_new_object(void)
 {
+    use_memory();
     return wrap(json_object());
 }
 
 struct json *json_new_array(void)
 {
+    use_memory();
     return wrap(json_array());
 }
 

@@ -20,24 +20,20 @@ void report_failure(const struct report *report, struct outcome *outcome, const 
 void report_event(const struct report *report, const char *event, struct json *fields,
                   const char *format, ...)
 {
-    CLEANUP_FREE char *text = NULL;
     va_list args;
 
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        text = NULL;
+    CLEANUP_FREE char *text = mem_vprintf(format, args);
     va_end(args);
     report->event(report->opaque, event, fields ? fields : json_new_object(), text);
 }
 
 void report_warning(const struct report *report, const char *guest, const char *format, ...)
 {
-    CLEANUP_FREE char *text = NULL;
     va_list args;
 
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        text = NULL;
+    CLEANUP_FREE char *text = mem_vprintf(format, args);
     va_end(args);
     struct json *fields = json_new_object();
     json_set_str(fields, "guest", guest);
