@@ -20,7 +20,8 @@ void meter_update(struct meter *meter, const struct progress *progress)
         meter_clear(meter);
         meter->subject = TAKE_PTR(subject);
     }
-    if (progress->elapsed_ms == meter->elapsed_ms)
+    /* Bytes come a chunk at a time: until the next one is done, its time is not without any. */
+    if (progress->elapsed_ms == meter->elapsed_ms || progress->done == meter->done)
         return;
     double passed = (double)(progress->elapsed_ms - meter->elapsed_ms);
     double now = (double)(progress->done - meter->done) / passed;

@@ -103,6 +103,23 @@ static void the_rate_follows_what_happens_now(void **state)
     assert_true(meter.rate * 1000 < 101.0 * MIB);
 }
 
+static void the_meter_knows_that_bytes_come_a_chunk_at_a_time(void **state)
+{
+    CLEANUP(meter_clear) struct meter meter = {0};
+    struct progress progress = {.guest = "web", .what = "vda", .total = 1024 * MIB};
+
+    (void)state;
+    for (unsigned tick = 1; tick <= 100; tick++) { /* 64 MiB every four seconds */
+        progress.elapsed_ms = tick * 200;
+        progress.done = tick / 20 * 64 * MIB;
+        meter_update(&meter, &progress);
+        if (progress.done > 0) {
+            assert_true(meter.rate * 1000 > 15.9 * MIB);
+            assert_true(meter.rate * 1000 < 16.1 * MIB);
+        }
+    }
+}
+
 static void the_meter_starts_anew_with_the_next_image(void **state)
 {
     CLEANUP(meter_clear) struct meter meter = {0};
@@ -243,6 +260,7 @@ int main(void)
         cmocka_unit_test(a_line_is_cut_by_its_columns),
         cmocka_unit_test(the_meter_shows_rate_ratio_and_time_left),
         cmocka_unit_test(the_rate_follows_what_happens_now),
+        cmocka_unit_test(the_meter_knows_that_bytes_come_a_chunk_at_a_time),
         cmocka_unit_test(the_meter_starts_anew_with_the_next_image),
         cmocka_unit_test(people_read_results_on_stdout_and_trouble_on_stderr),
         cmocka_unit_test(quiet_leaves_warnings_and_errors),
