@@ -13,7 +13,7 @@ NVRAM = "/var/lib/libvirt/qemu/nvram/web_VARS.fd"
 SHUT_OFF = """\
 <domain type='qemu'><name>web</name><uuid>{uuid}</uuid>
 <metadata><libosinfo:libosinfo xmlns:libosinfo="http://libosinfo.org/xmlns/libvirt/domain/1.0">
-<libosinfo:os id="http://debian.org/debian/12"/></libosinfo:libosinfo></metadata>
+<libosinfo:os id="http://opensuse.org/opensuse/15.5"/></libosinfo:libosinfo></metadata>
 <memory unit='MiB'>64</memory><vcpu>1</vcpu>
 <os><type arch='x86_64' machine='q35'>hvm</type>
 <loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>

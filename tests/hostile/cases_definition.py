@@ -201,7 +201,7 @@ def second_nvram(f):
 
 
 def harmless_osinfo(f):
-    f.sub("http://debian.org/debian/12", "http://debian.org/debian/13")
+    f.sub("http://opensuse.org/opensuse/15.5", "http://opensuse.org/opensuse/15.6")
 
 
 def cases():
