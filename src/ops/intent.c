@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/xml.h"
 
 #define INTENT_VERSION 1
@@ -248,10 +249,17 @@ int intent_read(int state_fd, const char *uuid, struct intent *ret, struct err *
 int intent_remove(int state_fd, const char *uuid, struct err *err)
 {
     CLEANUP_FREE char *name = file_name(uuid);
+    CLEANUP_ERR struct err sync_err = ERR_INIT;
 
     if (unlinkat(state_fd, name, 0) < 0 && errno != ENOENT)
         return err_set_errno(err, errno, "cannot remove the journal %s", name);
-    return io_sync_dir(state_fd, err);
+    /* It is gone for everybody who looks; what it stood for is not to be undone any more. */
+    if (io_sync_dir(state_fd, &sync_err) < 0)
+        log_warn(
+            "the state directory: %s; if the host fails now, look at what `virt-backup recover` "
+            "undoes after it",
+            sync_err.text);
+    return 0;
 }
 
 int intent_list(int state_fd, char ***ret_uuids, size_t *ret_count, struct err *err)

@@ -6,6 +6,7 @@ import pwd
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -16,13 +17,16 @@ def unblock_signals():
 
 
 def wait_for_socket(path, daemon, who, limit_s=60):
-    """Wait until the daemon answers on its unix socket."""
+    """Wait until the daemon answers on its unix socket: it, and not a process that an earlier one has left, which holds the
+    old socket for a moment longer."""
     deadline = time.monotonic() + limit_s
     while True:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             try:
                 sock.connect(path)
-                return
+                peer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+                if struct.unpack("3i", peer)[0] == daemon.pid:
+                    return
             except OSError:
                 pass
         if daemon.poll() is not None:
