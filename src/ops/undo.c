@@ -105,6 +105,19 @@ static int strand(struct intent *intent, struct err *err)
 
 /* ---- a guest that was saved ---------------------------------------------------------------- */
 
+/* A libvirtd that died in the middle of the save may find the guest stopped when it is
+ * back, and not know that this was for the save. */
+static int go_on(const struct intent *intent, struct guest *guest,
+                 const struct guest_status *status, struct err *err)
+{
+    if (!intent->was_running || status->state != GUEST_PAUSED)
+        return 0;
+    if (guest_resume(guest, err) == 0)
+        return 0;
+    err_prefix(err, "could not be put back into its former state: it is paused");
+    return err_append(err, "`virsh resume` lets it go on");
+}
+
 static int bring_back(struct hypervisor *hypervisor, struct intent *intent, struct guest *guest,
                       const struct guest_status *status, struct err *err)
 {
@@ -112,9 +125,11 @@ static int bring_back(struct hypervisor *hypervisor, struct intent *intent, stru
 
     if (guest && status->state != GUEST_SHUT_OFF) {
         CLEANUP_ERR struct err image_err = ERR_INIT;
-        /* The save was refused or given up, or the guest is resumed already; one that
-         * was booted while a whole image is there is somebody else's doing. */
-        if (!status->booted || !image_is_whole(intent->memory, &useless, &image_err))
+        if (!image_is_whole(intent->memory, &useless, &image_err))
+            return go_on(intent, guest, status, err); /* the save was refused or given up */
+        /* It is resumed already; one that was booted while a whole image is there is
+         * somebody else's doing. */
+        if (!status->booted)
             return 0;
         err_set(err, ERR_BUSY,
                 "somebody has started it (it is %s), so its saved memory was not restored over it",
@@ -144,13 +159,7 @@ static int let_go(const struct intent *intent, struct guest *guest,
 {
     bool ours = intent->held || (intent->socket && status->io_error);
 
-    if (!intent->was_running || status->state != GUEST_PAUSED || !ours)
-        return 0;
-    if (guest_resume(guest, err) < 0) {
-        err_prefix(err, "could not be put back into its former state: it is paused");
-        return err_append(err, "`virsh resume` lets it go on");
-    }
-    return 0;
+    return ours ? go_on(intent, guest, status, err) : 0;
 }
 
 /* ---- all ----------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Captures of running guests that meet an agent, other jobs, deaths, odd devices and shortages."""
 
+import json
 import os
 import signal
 import time
@@ -195,6 +196,26 @@ def libvirtd_dies(t, mode):
     guest.check_unchanged(before)
     t.check_good(guest)
     oracle.check_slots(t.archive.decode("web", "vda", "lzma", t.path("decoded")))
+
+
+def test_save_that_libvirtd_has_forgotten(t):
+    """libvirtd was killed after it had stopped the guest for a save and before it had noted why: when it is back, the
+    guest is paused, as if a user had asked for that. The journal knows better."""
+    guest = t.small_guest().running()
+    before, (token, count) = guest.snapshot(), guest.serial.last()
+    guest.suspend()
+    journal = f"/var/lib/virt-backup/{guest.uuid()}.intent"
+    os.makedirs(os.path.dirname(journal), mode=0o700, exist_ok=True)
+    # Of a run that is dead: no process has had this pid since the host was started.
+    intent = {"version": 1, "pid": 1, "pid-started": 1, "since": "2024-05-01 03:00:00", "uri": "qemu:///system",
+              "uuid": guest.uuid(), "name": "web", "persistent": True, "was-running": True, "saved": True,
+              "memory": t.path("memory.scratch"), "live-xml": guest.dump("--migratable")}
+    with open(journal, "w", encoding="utf-8") as file:
+        json.dump(intent, file)
+    t.vb("recover")
+    guest.goes_on(token, count, steps=3)
+    guest.check_unchanged(before)
+    expect(not os.path.exists(journal), "the journal is left")
 
 
 def test_libvirtd_killed_and_started_anew(t):
