@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -10,8 +11,12 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/units.h"
 
+/* Reading goes through windows of this size. What of a window is cached is found out
+ * before we come so near to it that the kernel reads ahead into it. */
+#define PAGE_CACHE_WINDOW (UINT64_C(8) << 20)
 #define NO_WINDOW UINT64_MAX
 /* How far to look ahead where the kernel's own limit is not known, and at most. */
 #define UNKNOWN_READ_AHEAD (UINT64_C(4) << 20)
@@ -125,7 +130,7 @@ static void drop(const struct page_cache *cache, struct window *window)
     window->index = NO_WINDOW;
 }
 
-void page_cache_enter(struct page_cache *cache, uint64_t offset)
+static void enter(struct page_cache *cache, uint64_t offset)
 {
     uint64_t index = offset / PAGE_CACHE_WINDOW;
 
@@ -139,6 +144,27 @@ void page_cache_enter(struct page_cache *cache, uint64_t offset)
         drop(cache, window);
         look(cache, window, i);
     }
+}
+
+int page_cache_read(struct page_cache *cache, uint64_t offset, void *data, size_t len,
+                    struct err *err)
+{
+    for (size_t at = 0; at < len;) {
+        uint64_t from = offset + at;
+        uint64_t window = PAGE_CACHE_WINDOW - from % PAGE_CACHE_WINDOW;
+        size_t part = len - at < window ? len - at : (size_t)window;
+        size_t got = 0;
+        enter(cache, from);
+        if (io_pread_some(cache->fd, (char *)data + at, part, from, &got, err) < 0)
+            return -1;
+        if (got < part)
+            return err_set(err, ERR_IO,
+                           "cannot read at byte %" PRIu64
+                           ": the image has become shorter meanwhile",
+                           from + got);
+        at += part;
+    }
+    return 0;
 }
 
 void page_cache_free(struct page_cache *cache)

@@ -7,21 +7,19 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
 
-/* Reading goes through windows of this size. What of a window is cached is found out
- * before we come so near to it that the kernel reads ahead into it. */
-#define PAGE_CACHE_WINDOW (UINT64_C(8) << 20)
-
-struct page_cache;
+struct page_cache; /* a file that is read */
 
 /* Borrows fd. */
 struct page_cache *page_cache_new(int fd, uint64_t size);
-/* To be called before a read at offset, which must not go beyond the window's end. */
-void page_cache_enter(struct page_cache *cache, uint64_t offset);
+/* Fills all of data. The error names the byte of the file. */
+int page_cache_read(struct page_cache *cache, uint64_t offset, void *data, size_t len,
+                    struct err *err);
 void page_cache_free(struct page_cache *cache);
 DEFINE_CLEANUP(struct page_cache *, page_cache_freep, page_cache_free)
 

@@ -9,7 +9,6 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "disk/local.h"
 #include "disk/page_cache.h"
 #include "disk/qemu_lock.h"
@@ -71,24 +70,7 @@ static int map_device(struct disk_reader *reader, uint64_t offset, uint64_t *ret
 static int read_raw(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
                     struct err *err)
 {
-    struct raw_reader *raw = (struct raw_reader *)reader;
-
-    for (size_t at = 0; at < len;) {
-        uint64_t from = offset + at;
-        uint64_t window = PAGE_CACHE_WINDOW - from % PAGE_CACHE_WINDOW;
-        size_t part = len - at < window ? len - at : (size_t)window;
-        size_t got = 0;
-        page_cache_enter(raw->cache, from);
-        if (io_pread_some(raw->file.fd, (char *)data + at, part, from, &got, err) < 0)
-            return -1;
-        if (got < part)
-            return err_set(err, ERR_IO,
-                           "cannot read at byte %" PRIu64
-                           ": the image has become shorter meanwhile",
-                           from + got);
-        at += part;
-    }
-    return 0;
+    return page_cache_read(((struct raw_reader *)reader)->cache, offset, data, len, err);
 }
 
 static void close_raw(struct disk_reader *reader)
