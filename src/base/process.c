@@ -124,18 +124,23 @@ static int judge(const char *program, int status, int stderr_fd, struct err *err
     return err_set(err, ERR_IO, "%s: exited with status %d", program, WEXITSTATUS(status));
 }
 
-/* Reads all that the program writes to its end of the pipe. */
-static int drain(int fd, const char *program, struct buf *output, struct err *err)
+/* Reads what the program writes to its end of the pipe, up to the limit. */
+static int drain(int fd, const char *program, struct buf *output, size_t limit, bool *ret_more,
+                 struct err *err)
 {
+    size_t most = output->len + limit;
     size_t n = 0;
 
     do {
-        if (io_read_some(fd, buf_reserve(output, 65536), 65536, &n, err) < 0)
+        /* One byte beyond the limit tells whether there is more. */
+        size_t part = most + 1 - output->len < 65536 ? most + 1 - output->len : 65536;
+        if (io_read_some(fd, buf_reserve(output, part), part, &n, err) < 0)
             return err_prefix(err, "%s: its output", program);
         output->len += n;
-        if (output->len > MAX_OUTPUT)
-            return err_set(err, ERR_IO, "%s: its output has no end", program);
-    } while (n > 0);
+    } while (n > 0 && output->len <= most);
+    *ret_more = output->len > most;
+    if (*ret_more)
+        output->len = most;
     return 0;
 }
 
@@ -149,13 +154,15 @@ static int finish(const char *program, pid_t pid, int stderr_fd, struct err *err
     return judge(program, status, stderr_fd, err);
 }
 
-int process_run(const char *const argv[], struct buf *output, struct err *err)
+int process_run_head(const char *const argv[], struct buf *output, size_t limit, bool *ret_more,
+                     struct err *err)
 {
     CLEANUP_CLOSE int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     CLEANUP_CLOSE int stderr_fd = memfd_create("stderr", MFD_CLOEXEC);
     CLEANUP_CLOSE int pipe_in = -1;
     CLEANUP_CLOSE int pipe_out = -1;
     CLEANUP_ERR struct err drain_err = ERR_INIT;
+    bool more = false;
     int ends[2];
     pid_t pid = -1;
 
@@ -167,12 +174,28 @@ int process_run(const char *const argv[], struct buf *output, struct err *err)
     if (start(argv, &stdio, &pid, err) < 0)
         return -1;
     close(TAKE_FD(pipe_out));
-    int drained = output ? drain(pipe_in, argv[0], output, &drain_err) : 0;
-    /* A program that still writes must get SIGPIPE, not wait for us for ever. */
+    int drained = output ? drain(pipe_in, argv[0], output, limit, &more, &drain_err) : 0;
+    /* A program that still writes must not wait for us for ever, and one that ignores SIGPIPE
+     * must not go on for nobody. */
     close(TAKE_FD(pipe_in));
-    if (finish(argv[0], pid, stderr_fd, drained < 0 ? NULL : err) < 0 && drained == 0)
+    if (more || drained < 0)
+        kill(pid, SIGKILL);
+    if (finish(argv[0], pid, stderr_fd, more || drained < 0 ? NULL : err) < 0 && !more &&
+        drained == 0)
         return -1;
-    return drained < 0 ? err_move(err, &drain_err) : 0;
+    if (drained < 0)
+        return err_move(err, &drain_err);
+    *ret_more = more;
+    return 0;
+}
+
+int process_run(const char *const argv[], struct buf *output, struct err *err)
+{
+    bool more = false;
+
+    if (process_run_head(argv, output, MAX_OUTPUT, &more, err) < 0)
+        return -1;
+    return more ? err_set(err, ERR_IO, "%s: its output has no end", argv[0]) : 0;
 }
 
 int process_filter(const char *const argv[], int in_fd, int out_fd, struct err *err)

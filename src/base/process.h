@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -24,6 +25,11 @@ void process_forbid_core(void);
  * *output (NULL: /dev/null) up to a limit of 16 MiB. When it exits non-zero the
  * error is "PROGRAM: the last line that it wrote to stderr". */
 int process_run(const char *const argv[], struct buf *output, struct err *err);
+
+/* As process_run, but up to this limit, of bytes appended; when there was more
+ * (*ret_more), the program is killed and that is no error. */
+int process_run_head(const char *const argv[], struct buf *output, size_t limit, bool *ret_more,
+                     struct err *err);
 
 /* As process_run, with its standard input and output connected to these
  * descriptors, which stay the caller's. in_fd -1: /dev/null. */

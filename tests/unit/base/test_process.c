@@ -53,6 +53,28 @@ static void too_much_output_is_cut_off(void **state)
     assert_string_equal(err.text, "sh: its output has no end");
 }
 
+static void only_the_head_is_wanted(void **state)
+{
+    CLEANUP_BUF struct buf out = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    bool more = false;
+
+    (void)state;
+    buf_append_str(&out, "- ");
+    /* It would go on for ever: a closed pipe does not end it. */
+    assert_int_equal(process_run_head(SH("trap '' PIPE; while :; do echo a; done 2>/dev/null"),
+                                      &out, 100001, &more, &err),
+                     0);
+    assert_true(more);
+    assert_int_equal(out.len, 100003);
+    assert_memory_equal(out.data, "- a\na\na", 7);
+    out.len = 0;
+    assert_int_equal(process_run_head(SH("printf 12345"), &out, 5, &more, &err), 0);
+    assert_false(more);
+    assert_int_equal(out.len, 5);
+    assert_fails(process_run_head(SH("printf 1; exit 3"), &out, 5, &more, &err), &err, ERR_IO);
+}
+
 static void standard_input_is_empty(void **state)
 {
     CLEANUP_BUF struct buf out = {0};
@@ -225,6 +247,7 @@ int main(void)
         cmocka_unit_test(arguments_pass_through_no_shell),
         cmocka_unit_test(much_output_does_not_block),
         cmocka_unit_test(too_much_output_is_cut_off),
+        cmocka_unit_test(only_the_head_is_wanted),
         cmocka_unit_test(standard_input_is_empty),
         cmocka_unit_test(the_last_line_on_stderr_is_the_reason),
         cmocka_unit_test(a_full_disk_in_the_program_keeps_its_kind),
