@@ -90,6 +90,15 @@ static int record_top(const struct local_file *file, const struct format *format
     return strcmp(format->name, "vdi") == 0 ? record_vdi(file, info, err) : 0;
 }
 
+static bool is_plain(const struct local_file *file, const struct format *format,
+                     const struct json *json)
+{
+    if (file->block_device)
+        return false;
+    return format->is_raw || (strcmp(format->name, "qcow2") == 0 &&
+                              !json_get(json, "format-specific.data.data-file"));
+}
+
 /* The backing file that `json` names, or NULL in *ret_path. */
 static int next_in_chain(const struct json *json, char **ret_path, const struct format **ret_format,
                          struct err *err)
@@ -144,11 +153,13 @@ static int inspect_one(const char *path, const struct format *format, struct dis
     if (depth == 0) {
         info->file_size = info->image_size = file.size;
         info->block_device = file.block_device;
+        info->plain_chain = true;
     }
+    if (!format->is_raw && ask_qemu_img(path, format, &json, err) < 0)
+        return -1;
+    info->plain_chain = info->plain_chain && is_plain(&file, format, json);
     if (format->is_raw)
         return 0;
-    if (ask_qemu_img(path, format, &json, err) < 0)
-        return -1;
     info->encrypted = info->encrypted || json_get_bool(json, "encrypted");
     if (record_data_file(json, depth, info, err) < 0)
         return -1;

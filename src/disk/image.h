@@ -31,6 +31,8 @@ struct disk_info {
     bool encrypted;        /* LUKS or the old AES; any image of the chain */
     char *data_file;       /* qcow2 external data file of the top image, as recorded in it, or
                               NULL; it is read like any image and restored into one file */
+    bool plain_chain;      /* each image of the chain is raw or qcow2, a regular file, and has its
+                              data in that file */
     char **chain_paths;    /* chain_length absolute file names, the top one first */
 };
 

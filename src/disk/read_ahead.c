@@ -24,13 +24,12 @@ static size_t take(struct read_ahead *ahead, struct nbd_link *link, uint64_t off
 }
 
 /* Asks for the next data at or behind offset. Failures show when it is read. */
-static void ask(struct read_ahead *ahead, struct nbd_link *link, uint64_t offset)
+static void ask(struct read_ahead *ahead, struct nbd_link *link, uint64_t offset, uint64_t until)
 {
-    uint64_t size = nbd_link_size(link);
     uint64_t len = 0;
     bool zero = true;
 
-    for (; offset < size; offset += len) {
+    for (; offset < until; offset += len) {
         if (nbd_link_map(link, offset, &len, &zero, NULL) < 0)
             return;
         if (!zero)
@@ -42,6 +41,8 @@ static void ask(struct read_ahead *ahead, struct nbd_link *link, uint64_t offset
         ahead->data = malloc(READ_AHEAD_MAX);
     if (!ahead->data)
         return;
+    if (len > until - offset)
+        len = until - offset;
     ahead->offset = offset;
     ahead->len = len < READ_AHEAD_MAX ? (size_t)len : READ_AHEAD_MAX;
     if (nbd_link_read(link, offset, ahead->data, ahead->len, NULL) < 0) {
@@ -50,9 +51,11 @@ static void ask(struct read_ahead *ahead, struct nbd_link *link, uint64_t offset
     }
 }
 
-int read_ahead_read(struct read_ahead *ahead, struct nbd_link *link, uint64_t offset, void *data,
-                    size_t len, struct err *err)
+int read_ahead_read(struct read_ahead *ahead, struct nbd_link *link, const struct read_span *span,
+                    void *data, struct err *err)
 {
+    uint64_t offset = span->offset;
+    size_t len = span->len;
     const uint8_t *from = NULL;
 
     /* A signal ends the waiting for what was asked for, where it can't be told. */
@@ -69,7 +72,7 @@ int read_ahead_read(struct read_ahead *ahead, struct nbd_link *link, uint64_t of
         if (nbd_link_settle(link, err) < 0)
             return -1;
     }
-    ask(ahead, link, offset + len);
+    ask(ahead, link, offset + len, span->until);
     return 0;
 }
 

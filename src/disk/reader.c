@@ -3,12 +3,13 @@
 
 #include <inttypes.h>
 
+#include "disk/cluster_map.h"
 #include "disk/reader_impl.h"
 
 /* qemu-nbd would guess the formats of backing files that have none recorded, so the
  * whole chain is looked at before it may open the image. */
-static int open_other(const char *path, const struct format *format, struct disk_reader **ret,
-                      struct err *err)
+static int open_other(const char *path, const struct format *format, uint64_t min_part,
+                      struct disk_reader **ret, struct err *err)
 {
     CLEANUP_DISK_INFO struct disk_info info = {0};
 
@@ -18,24 +19,30 @@ static int open_other(const char *path, const struct format *format, struct disk
         return err_set(err, ERR_UNSUPPORTED,
                        "%s: is encrypted; encrypted images can't be read without their secret",
                        path);
-    if (disk_reader_open_nbd(path, format, &info, ret, err) < 0)
+    if (disk_reader_open_nbd(path, format, &info, min_part, ret, err) < 0)
         return err_prefix(err, "%s", path);
     return 0;
 }
 
-int disk_reader_open(const char *path, const char *format_name, struct disk_reader **ret,
-                     struct err *err)
+int disk_reader_open_min(const char *path, const char *format_name, uint64_t min_part,
+                         struct disk_reader **ret, struct err *err)
 {
     const struct format *format = disk_format_find(format_name, err);
     struct disk_reader *reader = NULL;
 
     if (!format || (format->is_raw && disk_reader_open_raw(path, &reader, err) < 0))
         return err_prefix(err, "%s", path);
-    if (!format->is_raw && open_other(path, format, &reader, err) < 0)
+    if (!format->is_raw && open_other(path, format, min_part, &reader, err) < 0)
         return -1;
     reader->path = mem_strdup(path);
     *ret = reader;
     return 0;
+}
+
+int disk_reader_open(const char *path, const char *format, struct disk_reader **ret,
+                     struct err *err)
+{
+    return disk_reader_open_min(path, format, CLUSTER_MAP_MIN_PART, ret, err);
 }
 
 int disk_reader_open_export(const char *path, const char *socket_path, const char *export_name,

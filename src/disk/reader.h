@@ -2,9 +2,10 @@
  *
  * Reading the guest-visible bytes of a disk that no guest uses. Raw files and
  * block devices are read directly, other formats through `qemu-nbd -r` with the
- * format named. Files are locked as QEMU locks them for reading, so that a guest
- * can't start on them in the middle (busy if one has); block devices can't be
- * locked against QEMU. The backing chain of an image is locked with it.
+ * format named. Of a qcow2 image what lies in the files of its chain as the guest
+ * sees it is read directly too. Files are locked as QEMU locks them for reading, so
+ * that a guest can't start on them in the middle (busy if one has); block devices
+ * can't be locked against QEMU. The backing chain of an image is locked with it.
  *
  * A reader is used by the thread that opened it, which must live as long: its
  * qemu-nbd ends with that thread. The host's page cache is left as it was found.

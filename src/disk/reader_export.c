@@ -35,7 +35,8 @@ static int read_export(struct disk_reader *reader, uint64_t offset, void *data, 
 {
     struct export_reader *export = (struct export_reader *)reader;
 
-    return read_ahead_read(&export->ahead, export->link, offset, data, len, err);
+    return read_ahead_read(&export->ahead, export->link,
+                           &(struct read_span){offset, len, reader->size}, data, err);
 }
 
 static void cut_export(struct disk_reader *reader)

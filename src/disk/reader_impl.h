@@ -25,10 +25,15 @@ struct disk_reader { /* first member of each kind's own struct */
     uint64_t size;
 };
 
+/* disk_reader_open with another CLUSTER_MAP_MIN_PART. */
+int disk_reader_open_min(const char *path, const char *format, uint64_t min_part,
+                         struct disk_reader **ret, struct err *err);
+
 /* The kinds: raw files and block devices, and all that qemu-nbd can read. `info` is
  * what disk_inspect says of that image. */
 int disk_reader_open_raw(const char *path, struct disk_reader **ret, struct err *err);
 int disk_reader_open_nbd(const char *path, const struct format *format,
-                         const struct disk_info *info, struct disk_reader **ret, struct err *err);
+                         const struct disk_info *info, uint64_t min_part, struct disk_reader **ret,
+                         struct err *err);
 int disk_reader_open_socket(const char *socket_path, const char *export_name,
                             struct disk_reader **ret, struct err *err);

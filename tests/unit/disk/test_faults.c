@@ -32,6 +32,16 @@ static const char *new_qcow2(const char *name)
     return path;
 }
 
+/* Its data can be read by nobody but QEMU. */
+static const char *new_compressed(const char *name)
+{
+    const char *path = at(name);
+
+    run("qemu-img", "create", "-q", "-f", "qcow2", path, "8M", NULL);
+    run("qemu-io", "-f", "qcow2", "-c", "write -c -P 1 0 8M", path, NULL);
+    return path;
+}
+
 /* Makes the entry of a guest cluster (of 64 KiB) in the only L2 table one that qemu
  * refuses to follow. */
 static void damage_cluster(const char *path, unsigned cluster)
@@ -117,7 +127,7 @@ static void read_error_of_a_raw_file_tells_the_offset(void **state)
 
 static void qemu_nbd_that_is_killed_is_told(void **state)
 {
-    const char *path = new_qcow2("killed");
+    const char *path = new_compressed("killed");
     struct disk_reader *reader = NULL;
     struct err err = ERR_INIT;
 
@@ -265,7 +275,7 @@ static void missing_qemu_nbd_is_told(void **state)
 /* The last test: the flag that it raises stays up. */
 static void signal_ends_the_wait(void **state)
 {
-    const char *path = new_qcow2("signal");
+    const char *path = new_compressed("signal");
     struct disk_reader *reader = NULL;
     struct err err = ERR_INIT;
 

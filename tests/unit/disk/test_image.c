@@ -48,6 +48,7 @@ static void block_device_has_the_device_size(void **state)
     CLEANUP_DISK_INFO struct disk_info raw = inspect(device, "raw");
     CLEANUP_DISK_INFO struct disk_info qcow2 = inspect(device, "qcow2");
     assert_true(raw.block_device && qcow2.block_device);
+    assert_false(raw.plain_chain || qcow2.plain_chain);
     assert_true(raw.image_size == 3 << 20);
     assert_true(raw.file_size == 3 << 20);
     assert_true(qcow2.image_size == 10 << 20);
@@ -106,6 +107,34 @@ static void chain_is_listed_from_the_top(void **state)
     assert_string_equal(info.chain_paths[1], at("mid.qcow2"));
     assert_string_equal(info.chain_paths[2], at("base.raw"));
     assert_true(info.image_size == 2 << 20);
+}
+
+static bool plain(const char *path, const char *format)
+{
+    CLEANUP_DISK_INFO struct disk_info info = inspect(path, format);
+
+    return info.plain_chain;
+}
+
+static void a_chain_is_plain_if_all_of_it_is(void **state)
+{
+    char options[320];
+
+    (void)state;
+    run("qemu-img", "create", "-q", "-f", "raw", at("p.raw"), "1M", NULL);
+    run("qemu-img", "create", "-q", "-f", "vdi", at("p.vdi"), "1M", NULL);
+    snprintf(options, sizeof(options), "data_file=%s", at("p.data"));
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-o", options, at("p.ext"), "1M", NULL);
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", at("p.raw"), at("p1"), NULL);
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "vdi", "-b", at("p.vdi"), at("p2"), NULL);
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", at("p.ext"), at("p3"),
+        NULL);
+    assert_true(plain(at("p.raw"), "raw"));
+    assert_true(plain(at("p1"), "qcow2"));
+    assert_false(plain(at("p2"), "qcow2"));
+    assert_false(plain(at("p3"), "qcow2"));
+    assert_false(plain(at("p.ext"), "qcow2"));
+    assert_false(plain(at("p.vdi"), "vdi"));
 }
 
 static void refused(const char *path, enum err_kind kind, const char *text)
@@ -281,6 +310,7 @@ int main(void)
         cmocka_unit_test(qcow2_options_are_recorded),
         cmocka_unit_test(options_of_other_formats_are_recorded),
         cmocka_unit_test(chain_is_listed_from_the_top),
+        cmocka_unit_test(a_chain_is_plain_if_all_of_it_is),
         cmocka_unit_test(backing_file_without_a_format_is_refused),
         cmocka_unit_test(backing_file_that_is_no_local_file_is_refused),
         cmocka_unit_test(missing_backing_file_is_named),
