@@ -56,9 +56,14 @@ int image_reader_is_zero(struct image_reader *reader, uint64_t id, bool *ret_zer
  * zeros). cap: codec_result_bound; a chunk that takes more is corrupt. */
 int image_reader_read(struct image_reader *reader, uint64_t id, void *ret_result, size_t cap,
                       size_t *ret_len, struct err *err);
+/* From here on what is read is hashed on its way, for image_reader_check. Does nothing when
+ * the manifest has no SHA-256 of the file. To be called before the first read, or what was
+ * read before is read once more. */
+void image_reader_hash(struct image_reader *reader);
+/* SHA-256 of the whole file against the manifest (corrupt if not equal); 0 without
+ * image_reader_hash. What has not been read - the framing, chunks that nobody asked for -
+ * is read now. Stops when a signal asks for it. Until it has passed, what was read, the
+ * index included, is not known to be what was stored. */
+int image_reader_check(struct image_reader *reader, struct err *err);
 void image_reader_free(struct image_reader *reader);
 DEFINE_CLEANUP(struct image_reader *, image_reader_freep, image_reader_free)
-
-/* SHA-256 of the whole file against the manifest (corrupt if not equal); does
- * nothing when stored->has_sha256 is false. Stops when a signal asks for it. */
-int image_check_file(int fd, const struct manifest_stored *stored, struct err *err);

@@ -11,6 +11,8 @@
 #include "codec/container.h"
 #include "codec/result.h"
 
+#define HASH_PIECE MIB
+
 struct image_reader {
     int fd; /* borrowed */
     enum codec_type codec;
@@ -19,6 +21,10 @@ struct image_reader {
     uint64_t chunk_size;
     uint64_t raw_size;
     struct container_index index; /* empty for codec none */
+    bool has_sha256;              /* of the whole file: */
+    uint8_t sha256[DIGEST_SIZE];
+    struct digest *digest; /* of the file's first `hashed` bytes; NULL: not wanted */
+    uint64_t hashed;
 };
 
 /* The chunk's blocks: index.blocks[first] to [first + count - 1]. */
@@ -95,7 +101,9 @@ int image_reader_new(int fd, const struct manifest_stored *stored, uint64_t star
         .size = stored->size,
         .chunk_size = stored->chunk_size,
         .raw_size = stored->raw_size,
+        .has_sha256 = stored->has_sha256,
     };
+    memcpy(reader->sha256, stored->sha256, sizeof(reader->sha256));
     if (load(reader, indexer, err) < 0)
         return -1;
     *ret = TAKE_PTR(reader);
@@ -144,8 +152,8 @@ static int no_room(uint64_t id, uint64_t need, size_t cap, struct err *err)
 }
 
 /* Reads, and lets the page cache forget: nobody reads the archive twice. */
-static int read_at(const struct image_reader *reader, uint8_t *data, size_t len, uint64_t offset,
-                   struct err *err)
+static int read_file(const struct image_reader *reader, uint8_t *data, size_t len, uint64_t offset,
+                     struct err *err)
 {
     if (io_pread(reader->fd, data, len, offset, err) < 0)
         return -1;
@@ -153,7 +161,42 @@ static int read_at(const struct image_reader *reader, uint8_t *data, size_t len,
     return 0;
 }
 
-static int read_plain(const struct image_reader *reader, uint64_t id, uint32_t len, uint8_t *result,
+/* What no block has brought - framing, the index - is read for the hash alone. */
+static int hash_up_to(struct image_reader *reader, uint64_t offset, struct err *err)
+{
+    if (reader->hashed >= offset)
+        return 0;
+    CLEANUP_FREE uint8_t *data = mem_alloc(HASH_PIECE);
+    while (reader->hashed < offset) {
+        uint64_t left = offset - reader->hashed;
+        size_t len = left < HASH_PIECE ? (size_t)left : HASH_PIECE;
+        if (quit_check(err) < 0 || read_file(reader, data, len, reader->hashed, err) < 0)
+            return -1;
+        digest_add(reader->digest, data, len);
+        reader->hashed += len;
+    }
+    return 0;
+}
+
+/* Each byte of the file is hashed once, in the file's order, wherever an index says that
+ * blocks are: what lies in front of this read goes first, and what of it was hashed
+ * before - a chunk that is read again - is left out. */
+static int read_at(struct image_reader *reader, uint8_t *data, size_t len, uint64_t offset,
+                   struct err *err)
+{
+    if (reader->digest && hash_up_to(reader, offset, err) < 0)
+        return -1;
+    if (read_file(reader, data, len, offset, err) < 0)
+        return -1;
+    if (reader->digest && offset + len > reader->hashed) {
+        size_t known = (size_t)(reader->hashed - offset);
+        digest_add(reader->digest, data + known, len - known);
+        reader->hashed = offset + len;
+    }
+    return 0;
+}
+
+static int read_plain(struct image_reader *reader, uint64_t id, uint32_t len, uint8_t *result,
                       size_t cap, size_t *ret_len, struct err *err)
 {
     static const uint8_t unknown[DIGEST_SIZE];
@@ -191,7 +234,7 @@ static struct run find_run(const struct image_reader *reader, uint64_t id, uint3
 }
 
 /* Blocks that lie one behind the other in the file are read at once. */
-static int read_blocks(const struct image_reader *reader, const struct run *run, uint8_t *data,
+static int read_blocks(struct image_reader *reader, const struct run *run, uint8_t *data,
                        struct err *err)
 {
     const struct container_block *block = &reader->index.blocks[run->first];
@@ -232,36 +275,32 @@ int image_reader_read(struct image_reader *reader, uint64_t id, void *ret_result
     return read_blocks(reader, &run, (uint8_t *)ret_result + head, err);
 }
 
+void image_reader_hash(struct image_reader *reader)
+{
+    if (reader->has_sha256 && !reader->digest)
+        reader->digest = digest_new();
+}
+
+int image_reader_check(struct image_reader *reader, struct err *err)
+{
+    uint8_t sha256[DIGEST_SIZE];
+
+    if (!reader->digest)
+        return 0;
+    if (hash_up_to(reader, reader->size, err) < 0)
+        return -1;
+    digest_finish(reader->digest, sha256);
+    reader->hashed = 0; /* as the digest */
+    if (memcmp(sha256, reader->sha256, sizeof(sha256)) != 0)
+        return err_set(err, ERR_CORRUPT, "is not what was stored: its SHA-256 differs");
+    return 0;
+}
+
 void image_reader_free(struct image_reader *reader)
 {
     if (!reader)
         return;
     container_index_clear(&reader->index);
+    digest_free(reader->digest);
     free(reader);
-}
-
-int image_check_file(int fd, const struct manifest_stored *stored, struct err *err)
-{
-    static const size_t piece = MIB;
-    CLEANUP(digest_freep) struct digest *digest = digest_new();
-    CLEANUP_FREE uint8_t *data = mem_alloc(piece);
-    uint8_t sha256[DIGEST_SIZE];
-    uint64_t offset = 0;
-    size_t len = piece;
-
-    if (!stored->has_sha256)
-        return 0;
-    for (; len == piece; offset += len) {
-        if (quit_check(err) < 0 || io_pread_some(fd, data, piece, offset, &len, err) < 0)
-            return -1;
-        digest_add(digest, data, len);
-        (void)posix_fadvise(fd, (off_t)offset, (off_t)len, POSIX_FADV_DONTNEED);
-    }
-    if (offset != stored->size)
-        return err_set(err, ERR_CORRUPT, "is %llu bytes long, the manifest says %llu",
-                       (unsigned long long)offset, (unsigned long long)stored->size);
-    digest_finish(digest, sha256);
-    if (memcmp(sha256, stored->sha256, sizeof(sha256)) != 0)
-        return err_set(err, ERR_CORRUPT, "is not what was stored: its SHA-256 differs");
-    return 0;
 }

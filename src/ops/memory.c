@@ -206,13 +206,15 @@ static int open_stored(const struct memory_restore *restore, struct stored_memor
     const struct manifest_stored *stored = restore->stored;
     const struct container_indexer indexer = children_indexer(restore->children);
 
-    if (archive_reader_open_file(restore->archive, stored, &memory->fd, err) < 0)
+    if (archive_reader_open_file(restore->archive, stored, &memory->fd, err) < 0 ||
+        read_head(stored, memory, err) < 0 ||
+        image_reader_new(memory->fd, stored, memory->opaque ? 0 : memory->sav.stream_offset,
+                         &indexer, &memory->reader, err) < 0)
         return -1;
-    /* The head is outside the content digest: it counts only after this. */
-    if (image_check_file(memory->fd, stored, err) < 0 || read_head(stored, memory, err) < 0)
-        return -1;
-    return image_reader_new(memory->fd, stored, memory->opaque ? 0 : memory->sav.stream_offset,
-                            &indexer, &memory->reader, err);
+    /* The head is outside the content digest: it counts only when the transfer has found the
+     * whole file to be what was stored. */
+    image_reader_hash(memory->reader);
+    return 0;
 }
 
 static int with_pool(const struct memory_restore *restore, const char *stored_path,

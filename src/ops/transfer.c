@@ -308,6 +308,8 @@ static int decode(struct transfer *transfer, struct image_reader *reader,
                    ? err_prefix(err, "%s", image.path)
                    : -1;
     }
+    if (image_reader_check(reader, err) < 0)
+        return err_prefix(err, "%s", image.path);
     content_digest_finish(content, digest);
     if (memcmp(digest, stored->content, DIGEST_SIZE) != 0)
         return err_set(err, ERR_CORRUPT,

@@ -30,8 +30,8 @@ int transfer_file_in(struct transfer *transfer, int fd, uint64_t start, uint64_t
                      uint64_t chunk_size, struct image_writer *writer, struct err *err);
 
 /* A stored image back into a disk, into a file at an offset, or nowhere: decoded
- * only. The content digest is compared with the manifest's at the end (corrupt
- * if it differs). */
+ * only. The content digest is compared with the manifest's at the end, and so is the
+ * SHA-256 of the stored file if the reader hashes it (corrupt if one differs). */
 int transfer_disk_out(struct transfer *transfer, struct image_reader *reader,
                       const struct manifest_stored *stored, struct disk_writer *writer,
                       struct err *err);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "archive/archive.h"
+#include "archive/image.h"
 #include "base/io.h"
 
 char *sample_folder(void)
@@ -378,4 +379,23 @@ void sample_check_backup(const char *folder, const char *domain, const char *tag
         assert_memory_equal(content, manifest->disks[count].stored.content, DIGEST_SIZE);
     }
     assert_int_equal(manifest->disk_count, count);
+}
+
+void sample_write_image(int fd, const struct codec_spec *spec, const uint8_t *image, size_t len,
+                        const char *head, struct manifest_stored *ret)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP(encoder_freep) struct encoder *encoder = encoder_new(spec, SAMPLE_CHUNK, &err);
+    CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
+    size_t cap = codec_result_bound(spec, SAMPLE_CHUNK);
+    CLEANUP_FREE uint8_t *result = mem_alloc(cap);
+
+    CHECK(image_writer_new(fd, spec, SAMPLE_CHUNK, len, head, strlen(head), &writer, &err), &err);
+    for (size_t offset = 0; offset < len; offset += SAMPLE_CHUNK) {
+        size_t piece = len - offset < SAMPLE_CHUNK ? len - offset : SAMPLE_CHUNK;
+        size_t result_len = 0;
+        CHECK(encoder_encode(encoder, image + offset, piece, result, cap, &result_len, &err), &err);
+        CHECK(image_writer_put(writer, result, result_len, &err), &err);
+    }
+    CHECK(image_writer_finish(writer, ret, &err), &err);
 }

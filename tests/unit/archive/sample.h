@@ -51,6 +51,11 @@ void sample_back_up(const char *folder, const char *domain, const char *uuid, co
 void sample_check_backup(const char *folder, const char *domain, const char *tag,
                          const char *const *targets);
 
+#define SAMPLE_CHUNK ((size_t)64 << 10)
+/* Stores these bytes behind this head the whole way: encode, put, finish. */
+void sample_write_image(int fd, const struct codec_spec *spec, const uint8_t *image, size_t len,
+                        const char *head, struct manifest_stored *ret);
+
 /* The guests that the archive lists, with a blank between them. */
 void sample_check_list(const char *folder, const char *expected);
 
