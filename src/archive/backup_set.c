@@ -11,6 +11,7 @@
 #include "archive/folder.h"
 #include "archive/names.h"
 #include "base/io.h"
+#include "base/write_behind.h"
 
 struct set_file {
     char *temp;
@@ -305,7 +306,7 @@ static int flush(const struct backup_set *set, struct err *err)
     for (size_t i = 0; i < set->file_count; i++) {
         if (io_sync(set->files[i].fd, err) < 0)
             return folder_prefix(set->folder, set->files[i].name, err);
-        (void)posix_fadvise(set->files[i].fd, 0, 0, POSIX_FADV_DONTNEED);
+        write_behind_drop_all(set->files[i].fd);
     }
     if (io_sync_dir(set->folder->fd, err) < 0)
         return err_prefix(err, "%s", set->folder->path);

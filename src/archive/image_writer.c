@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 
 #include "archive/image.h"
-#include "archive/write_behind.h"
 #include "base/io.h"
 #include "base/units.h"
+#include "base/write_behind.h"
 #include "codec/container.h"
 #include "codec/result.h"
 
@@ -33,7 +33,7 @@ static int write_at(struct image_writer *writer, const void *data, size_t len, u
 {
     if (io_pwrite(writer->fd, data, len, offset, err) < 0)
         return -1;
-    return write_behind_note(&writer->behind, offset, len, err);
+    return write_behind_add(&writer->behind, writer->fd, offset, len, err);
 }
 
 static int flush_gathered(struct image_writer *writer, struct err *err)
@@ -119,7 +119,6 @@ int image_writer_new(int fd, const struct codec_spec *codec, uint64_t chunk_size
     writer->sha256 = writer->sparse ? NULL : digest_new();
     writer->container = container_writer_new(codec->type);
     writer->content = content_digest_new();
-    writer->behind.fd = fd;
     if (begin(writer, head, head_len, err) < 0)
         return -1;
     *ret = TAKE_PTR(writer);

@@ -11,10 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/page_cache.h"
 #include "disk/cluster_map.h"
 #include "disk/local.h"
 #include "disk/nbd_link.h"
-#include "disk/page_cache.h"
 #include "disk/qemu_lock.h"
 #include "disk/qemu_nbd.h"
 #include "disk/read_ahead.h"

@@ -9,8 +9,8 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "base/page_cache.h"
 #include "disk/local.h"
-#include "disk/page_cache.h"
 #include "disk/qemu_lock.h"
 
 struct raw_reader {

@@ -9,8 +9,8 @@
 
 #include "base/io.h"
 #include "base/process.h"
+#include "base/write_behind.h"
 #include "disk/nbd_link.h"
-#include "disk/page_cache.h"
 #include "disk/qemu_lock.h"
 #include "disk/qemu_nbd.h"
 

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/quit.h"
 #include "base/units.h"
-#include "disk/page_cache.h"
+#include "base/write_behind.h"
 #include "disk/qemu_lock.h"
 
 #define FILE_HOLE_SIZE ((size_t)4096)

@@ -14,7 +14,6 @@ import tree
 FAMILIES = {
     "base/buf.c": ("base/buf.h", ["reader_", "get_", "set_"]),
     "base/cleanup.c": ("base/cleanup.h", ["mem_"]),
-    "disk/page_cache.c": ("disk/page_cache.h", ["write_behind_"]),
     "ops/select.c": ("ops/select.h", ["selection_"]),
 }
 

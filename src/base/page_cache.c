@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "disk/page_cache.h"
+#include "base/page_cache.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -16,15 +15,11 @@
 
 /* Reading goes through windows of this size. What of a window is cached is found out
  * before we come so near to it that the kernel reads ahead into it. */
-#define PAGE_CACHE_WINDOW (UINT64_C(8) << 20)
+#define WINDOW (UINT64_C(8) << 20)
 #define NO_WINDOW UINT64_MAX
 /* How far to look ahead where the kernel's own limit is not known, and at most. */
 #define UNKNOWN_READ_AHEAD (UINT64_C(4) << 20)
 #define MAX_READ_AHEAD (UINT64_C(64) << 20)
-/* A range goes out when it holds this many written bytes, or when the next write
- * is far from it. Holes in between cost nothing. */
-#define WRITE_WINDOW (UINT64_C(8) << 20)
-#define WRITE_SPAN (UINT64_C(128) << 20)
 
 struct window {
     uint64_t index;    /* NO_WINDOW: none */
@@ -75,11 +70,10 @@ struct page_cache *page_cache_new(int fd, uint64_t size)
     cache->size = size;
     cache->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
     cache->current = NO_WINDOW;
-    cache->window_count = (size_t)units_div_up(ahead, PAGE_CACHE_WINDOW) + 2;
+    cache->window_count = (size_t)units_div_up(ahead, WINDOW) + 2;
     cache->windows = mem_array(cache->window_count, sizeof(*cache->windows));
     for (size_t i = 0; i < cache->window_count; i++)
-        cache->windows[i] =
-            (struct window){NO_WINDOW, mem_alloc(PAGE_CACHE_WINDOW / cache->page_size)};
+        cache->windows[i] = (struct window){NO_WINDOW, mem_alloc(WINDOW / cache->page_size)};
     posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     return cache;
 }
@@ -87,11 +81,11 @@ struct page_cache *page_cache_new(int fd, uint64_t size)
 /* Length of a window: only the last one is shorter. 0 behind the end. */
 static uint64_t window_len(const struct page_cache *cache, uint64_t index)
 {
-    uint64_t start = index * PAGE_CACHE_WINDOW;
+    uint64_t start = index * WINDOW;
 
     if (start >= cache->size)
         return 0;
-    return cache->size - start < PAGE_CACHE_WINDOW ? cache->size - start : PAGE_CACHE_WINDOW;
+    return cache->size - start < WINDOW ? cache->size - start : WINDOW;
 }
 
 /* Where the kernel does not tell us, all counts as cached before: it stays. */
@@ -102,8 +96,7 @@ static void look(const struct page_cache *cache, struct window *window, uint64_t
     window->index = NO_WINDOW;
     if (len == 0)
         return;
-    void *map =
-        mmap(NULL, len, PROT_READ, MAP_SHARED, cache->fd, (off_t)(index * PAGE_CACHE_WINDOW));
+    void *map = mmap(NULL, len, PROT_READ, MAP_SHARED, cache->fd, (off_t)(index * WINDOW));
     if (map == MAP_FAILED)
         return;
     if (mincore(map, len, window->in) == 0)
@@ -115,7 +108,7 @@ static void drop(const struct page_cache *cache, struct window *window)
 {
     if (window->index == NO_WINDOW)
         return;
-    uint64_t start = window->index * PAGE_CACHE_WINDOW;
+    uint64_t start = window->index * WINDOW;
     uint64_t len = window_len(cache, window->index);
     size_t pages = (size_t)((len + cache->page_size - 1) / cache->page_size);
     size_t first = 0;
@@ -130,9 +123,9 @@ static void drop(const struct page_cache *cache, struct window *window)
     window->index = NO_WINDOW;
 }
 
-static void enter(struct page_cache *cache, uint64_t offset)
+void page_cache_enter(struct page_cache *cache, uint64_t offset)
 {
-    uint64_t index = offset / PAGE_CACHE_WINDOW;
+    uint64_t index = offset / WINDOW;
 
     if (cache->current == index)
         return;
@@ -151,10 +144,10 @@ int page_cache_read(struct page_cache *cache, uint64_t offset, void *data, size_
 {
     for (size_t at = 0; at < len;) {
         uint64_t from = offset + at;
-        uint64_t window = PAGE_CACHE_WINDOW - from % PAGE_CACHE_WINDOW;
+        uint64_t window = WINDOW - from % WINDOW;
         size_t part = len - at < window ? len - at : (size_t)window;
         size_t got = 0;
-        enter(cache, from);
+        page_cache_enter(cache, from);
         if (io_pread_some(cache->fd, (char *)data + at, part, from, &got, err) < 0)
             return -1;
         if (got < part)
@@ -177,48 +170,4 @@ void page_cache_free(struct page_cache *cache)
     }
     free(cache->windows);
     free(cache);
-}
-
-/* The oldest range is waited for and dropped while the kernel writes the next one. */
-static int push_out(struct write_behind *behind, int fd, struct err *err)
-{
-    const unsigned all =
-        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
-    struct write_range *fill = &behind->filling;
-    struct write_range *out = &behind->going_out;
-
-    sync_file_range(fd, (off_t)fill->start, (off_t)(fill->end - fill->start),
-                    SYNC_FILE_RANGE_WRITE);
-    if (out->written > 0) {
-        off_t len = (off_t)(out->end - out->start);
-        if (sync_file_range(fd, (off_t)out->start, len, all) < 0 &&
-            (errno == EIO || errno == ENOSPC))
-            return err_set_errno(err, errno, "cannot write");
-        posix_fadvise(fd, (off_t)out->start, len, POSIX_FADV_DONTNEED);
-    }
-    *out = *fill;
-    *fill = (struct write_range){0};
-    return 0;
-}
-
-int write_behind_add(struct write_behind *behind, int fd, uint64_t offset, uint64_t len,
-                     struct err *err)
-{
-    struct write_range *fill = &behind->filling;
-    uint64_t distance = offset < fill->start ? fill->start - offset : offset - fill->start;
-
-    if (fill->written > 0 && distance > WRITE_SPAN && push_out(behind, fd, err) < 0)
-        return -1;
-    /* Chunks are written as they are done, which is nearly in order. */
-    if (fill->written == 0 || offset < fill->start)
-        fill->start = offset;
-    if (fill->end < offset + len)
-        fill->end = offset + len;
-    fill->written += len;
-    return fill->written >= WRITE_WINDOW ? push_out(behind, fd, err) : 0;
-}
-
-void write_behind_drop_all(int fd)
-{
-    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 }
