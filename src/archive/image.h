@@ -2,8 +2,8 @@
  *
  * Stored images: results of chunks in, a file's bytes out, and back. Knows the
  * codecs' framing, never compresses. Serves disks and memory streams (which
- * start behind a save image's header). What is written or read does not pile up
- * in the page cache. Errors name no file: the caller prefixes.
+ * start behind a save image's header). What is written does not pile up in the page cache,
+ * and reading leaves it as it was. Errors name no file: the caller prefixes.
  */
 #pragma once
 
@@ -42,9 +42,9 @@ DEFINE_CLEANUP(struct image_writer *, image_writer_freep, image_writer_free)
 
 struct image_reader;
 
-/* Reads the image at [start, stored->size) of fd (borrowed; its file offset is
- * moved), as the manifest describes it; stored is copied. The index of the file is
- * read by the indexer (NULL: in this process) and checked against raw_size and
+/* Reads the image at [start, stored->size) of fd (borrowed until the reader is freed; its
+ * file offset is moved), as the manifest describes it; stored is copied. The index of the
+ * file is read by the indexer (NULL: in this process) and checked against raw_size and
  * chunk_size: every chunk is made of whole blocks (corrupt if not). */
 int image_reader_new(int fd, const struct manifest_stored *stored, uint64_t start,
                      const struct container_indexer *indexer, struct image_reader **ret,

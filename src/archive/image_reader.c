@@ -5,16 +5,19 @@
 #include <sys/stat.h>
 
 #include "archive/image.h"
-#include "base/io.h"
+#include "base/page_cache.h"
 #include "base/quit.h"
 #include "base/units.h"
 #include "codec/container.h"
 #include "codec/result.h"
 
 #define HASH_PIECE MIB
+/* That of a disk of some hundred GiB; a larger one leaves its beginning in the page cache. */
+#define INDEX_USUAL (8 * MIB)
 
 struct image_reader {
     int fd; /* borrowed */
+    struct page_cache *cache;
     enum codec_type codec;
     uint64_t start; /* of the image in the file */
     uint64_t size;  /* of the file */
@@ -60,6 +63,8 @@ static int check_index(const struct image_reader *reader, struct err *err)
 static int read_index(struct image_reader *reader, const struct container_indexer *indexer,
                       uint64_t len, struct err *err)
 {
+    /* Whoever reads it reads from the end. */
+    page_cache_enter(reader->cache, reader->size > INDEX_USUAL ? reader->size - INDEX_USUAL : 0);
     if (!indexer)
         return container_read(reader->codec, reader->fd, reader->start, len, &reader->index, err);
     return indexer->read(indexer->opaque, reader->codec, reader->fd, reader->start, len,
@@ -76,6 +81,7 @@ static int load(struct image_reader *reader, const struct container_indexer *ind
     if ((uint64_t)st.st_size != reader->size || reader->start > reader->size)
         return err_set(err, ERR_CORRUPT, "is %llu bytes long, the manifest says %llu",
                        (unsigned long long)st.st_size, (unsigned long long)reader->size);
+    reader->cache = page_cache_new(reader->fd, reader->size);
     uint64_t len = reader->size - reader->start;
     if (reader->codec == CODEC_NONE) {
         if (len != reader->raw_size)
@@ -151,16 +157,6 @@ static int no_room(uint64_t id, uint64_t need, size_t cap, struct err *err)
                    (unsigned long long)id, (unsigned long long)need, cap);
 }
 
-/* Reads, and lets the page cache forget: nobody reads the archive twice. */
-static int read_file(const struct image_reader *reader, uint8_t *data, size_t len, uint64_t offset,
-                     struct err *err)
-{
-    if (io_pread(reader->fd, data, len, offset, err) < 0)
-        return -1;
-    (void)posix_fadvise(reader->fd, (off_t)offset, (off_t)len, POSIX_FADV_DONTNEED);
-    return 0;
-}
-
 /* What no block has brought - framing, the index - is read for the hash alone. */
 static int hash_up_to(struct image_reader *reader, uint64_t offset, struct err *err)
 {
@@ -170,7 +166,8 @@ static int hash_up_to(struct image_reader *reader, uint64_t offset, struct err *
     while (reader->hashed < offset) {
         uint64_t left = offset - reader->hashed;
         size_t len = left < HASH_PIECE ? (size_t)left : HASH_PIECE;
-        if (quit_check(err) < 0 || read_file(reader, data, len, reader->hashed, err) < 0)
+        if (quit_check(err) < 0 ||
+            page_cache_read(reader->cache, reader->hashed, data, len, err) < 0)
             return -1;
         digest_add(reader->digest, data, len);
         reader->hashed += len;
@@ -186,7 +183,7 @@ static int read_at(struct image_reader *reader, uint8_t *data, size_t len, uint6
 {
     if (reader->digest && hash_up_to(reader, offset, err) < 0)
         return -1;
-    if (read_file(reader, data, len, offset, err) < 0)
+    if (page_cache_read(reader->cache, offset, data, len, err) < 0)
         return -1;
     if (reader->digest && offset + len > reader->hashed) {
         size_t known = (size_t)(reader->hashed - offset);
@@ -302,5 +299,6 @@ void image_reader_free(struct image_reader *reader)
         return;
     container_index_clear(&reader->index);
     digest_free(reader->digest);
+    page_cache_free(reader->cache);
     free(reader);
 }

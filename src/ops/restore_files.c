@@ -191,8 +191,8 @@ static int create_disk(const struct placed_disk *placed, struct disk_writer **re
 static int restore_disk(struct restore_job *job, const struct placed_disk *placed, struct err *err)
 {
     CLEANUP(disk_writer_freep) struct disk_writer *writer = NULL;
-    CLEANUP(image_reader_freep) struct image_reader *image = NULL;
     CLEANUP_CLOSE int fd = -1;
+    CLEANUP(image_reader_freep) struct image_reader *image = NULL;
     const struct manifest_stored *stored = &placed->disk->stored;
     const struct container_indexer indexer = children_indexer(&job->run->children);
     CLEANUP_FREE char *path =

@@ -37,8 +37,8 @@ static void note_damage(struct verify_run *run, const char *guest, const struct 
 static int check_image(struct verify_run *run, const char *guest, const struct manifest_disk *disk,
                        struct err *err)
 {
-    CLEANUP(image_reader_freep) struct image_reader *image = NULL;
     CLEANUP_CLOSE int fd = -1;
+    CLEANUP(image_reader_freep) struct image_reader *image = NULL;
     const struct manifest_stored *stored = &disk->stored;
     const struct container_indexer indexer = children_indexer(&run->children);
     CLEANUP_FREE char *path = mem_printf("%s/%s", archive_reader_path(run->archive), stored->name);

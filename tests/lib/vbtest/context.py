@@ -112,6 +112,17 @@ class Context:
         self.undo.callback(run, "umount", "--lazy", path)
         return path
 
+    def ext4_filesystem(self, name, size):
+        """A file system with so many bytes of room on a device: the page cache is not all it has."""
+        backing, path = self.path(name + ".ext4"), self.make_dir(name)
+        with open(backing, "wb") as file:
+            file.truncate(size)
+        run("mkfs.ext4", "-q", "-E", "nodiscard,lazy_itable_init=0", backing)
+        run("mount", self.loop(backing), path)
+        self.undo.callback(run, "umount", "--lazy", path)
+        os.chmod(path, 0o711)
+        return path
+
     # ---- disks --------------------------------------------------------------------------------
 
     def _build(self, builder):

@@ -138,8 +138,8 @@ static void a_raw_image_keeps_its_holes(void **state)
 {
     static const bool zero[] = {false, false, true, false, false, true, false, true};
     CLEANUP_ERR struct err err = ERR_INIT;
-    CLEANUP(image_reader_freep) struct image_reader *reader = NULL;
     CLEANUP_CLOSE int fd = memfd_create("image", MFD_CLOEXEC);
+    CLEANUP(image_reader_freep) struct image_reader *reader = NULL;
     struct manifest_stored stored = {0};
     struct stat st;
     size_t len = 0;
@@ -160,8 +160,8 @@ static void a_raw_image_keeps_its_holes(void **state)
 
 static void a_chunk_that_does_not_exist_is_refused(void **state)
 {
-    CLEANUP(image_reader_freep) struct image_reader *reader = NULL;
     CLEANUP_CLOSE int fd = memfd_create("image", MFD_CLOEXEC);
+    CLEANUP(image_reader_freep) struct image_reader *reader = NULL;
     struct manifest_stored stored = {0};
     struct err err = ERR_INIT;
     uint8_t result[100];

@@ -231,6 +231,7 @@ static void holes_that_a_copy_has_made_are_hashed(void **state)
         CHECK(image_reader_is_zero(reader, id, &zero, &err), &err);
         assert_int_equal(zero, id % 2);
     }
+    image_reader_free(TAKE_PTR(reader));
     check_changes(&file, 4099);
     close(file.fd);
 }
