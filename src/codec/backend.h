@@ -26,6 +26,7 @@ struct codec_backend {
     uint64_t (*dictionary)(const struct codec_spec *spec); /* in use; 0: has none */
     /* The i-th dictionary size that spec->dict_size can be, ascending; 0 behind the last. */
     uint64_t (*dictionary_step)(unsigned i);
+    uint64_t (*chunk_size)(const struct codec_spec *spec); /* default; rounded up by the caller */
     uint64_t (*encoder_memory)(const struct codec_spec *spec);
     uint64_t (*decoder_memory)(const struct codec_spec *spec);
     size_t (*result_bound)(uint64_t chunk_size);

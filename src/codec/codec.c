@@ -177,13 +177,11 @@ int codec_check_chunk_size(uint64_t chunk_size, struct err *err)
 
 /* ---- figures ---------------------------------------------------------------- */
 
-/* Twice the dictionary: a codec that starts afresh in each chunk then loses one
- * or two parts in a hundred against one run over the whole image, while an image
- * of a few GiB still makes more chunks than a host has CPUs at all but the
- * highest levels, and a child's buffers stay small beside its encoder. */
+/* An image of a few GiB makes more chunks than a host has CPUs at all but the highest
+ * levels, and a child's buffers are not much larger than its encoder. */
 uint64_t codec_default_chunk_size(const struct codec_spec *spec)
 {
-    uint64_t wanted = 2 * codec_backend(spec->type)->dictionary(spec);
+    uint64_t wanted = codec_backend(spec->type)->chunk_size(spec);
     uint64_t size = DEFAULT_CHUNK_MIN;
 
     while (size < wanted && size < CODEC_CHUNK_MAX)

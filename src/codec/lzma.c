@@ -8,16 +8,34 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <lzma.h>
+#include <string.h>
 
 #include "base/units.h"
 #include "codec/pieces.h"
 #include "codec/xz_block.h"
+
+/* Of chunks by default. */
+#define CHUNK_LEAST (16 * MIB)
+
+/* Blocks of zeros of 1, 2, 4 ... segments: any run is made of them, each at most once. */
+#define ZERO_BLOCKS 12
+/* What all of them take: LZMA makes a 6400th of zeros, and a block has its frame. */
+#define ZERO_BLOCKS_MEMORY (UINT64_C(128) << 10)
+#define BLOCKS_MAX (PIECES_MAX * ZERO_BLOCKS)
+
+_Static_assert(PIECES_SEGMENT << (ZERO_BLOCKS - 1) == CODEC_CHUNK_MAX, "the longest run of zeros");
+
+struct zero_block {
+    uint8_t *data; /* NULL until there was such a run */
+    size_t len;
+};
 
 struct lzma_encoder {
     lzma_stream stream; /* kept: liblzma uses its memory again for the next block */
     lzma_options_lzma options;
     lzma_filter filters[2]; /* LZMA2 with the options above, end */
     struct pieces *pieces;
+    struct zero_block zeros[ZERO_BLOCKS];
 };
 
 struct lzma_decoder {
@@ -54,13 +72,25 @@ static uint64_t lzma_dictionary(const struct codec_spec *spec)
     return options.dict_size;
 }
 
+/* Twice the dictionary, with which an encoder that starts afresh in each chunk loses one or two
+ * parts in a hundred of a disk. Memory images repeat themselves more often: one of a guest
+ * that has read files lost 29 in chunks of 8 MiB at level 3 and 14 in those of 16 MiB, and took
+ * a third less time to encode. */
+static uint64_t lzma_chunk_size(const struct codec_spec *spec)
+{
+    uint64_t size = 2 * lzma_dictionary(spec);
+
+    return size > CHUNK_LEAST ? size : CHUNK_LEAST;
+}
+
 static uint64_t lzma_encoder_figure(const struct codec_spec *spec)
 {
     lzma_options_lzma options;
 
     set_options(spec, &options);
     const lzma_filter filters[] = {{LZMA_FILTER_LZMA2, &options}, {LZMA_VLI_UNKNOWN, NULL}};
-    return lzma_raw_encoder_memusage(filters) + pieces_memory() + sizeof(struct lzma_encoder);
+    return lzma_raw_encoder_memusage(filters) + pieces_memory() + sizeof(struct lzma_encoder) +
+           ZERO_BLOCKS_MEMORY;
 }
 
 static uint64_t lzma_decoder_figure(const struct codec_spec *spec)
@@ -74,8 +104,8 @@ static uint64_t lzma_decoder_figure(const struct codec_spec *spec)
 
 static size_t lzma_result_bound(uint64_t chunk_size)
 {
-    return result_head_size(PIECES_MAX) + lzma_block_buffer_bound((size_t)chunk_size) +
-           (PIECES_MAX - 1) * lzma_block_buffer_bound(1);
+    return result_head_size(BLOCKS_MAX) + lzma_block_buffer_bound((size_t)chunk_size) +
+           (BLOCKS_MAX - 1) * lzma_block_buffer_bound(1);
 }
 
 /* ---- encoding --------------------------------------------------------------- */
@@ -88,6 +118,8 @@ static void lzma_encoder_free(void *state)
         return;
     lzma_end(&encoder->stream);
     pieces_free(encoder->pieces);
+    for (size_t i = 0; i < ZERO_BLOCKS; i++)
+        free(encoder->zeros[i].data);
     free(encoder);
 }
 
@@ -137,7 +169,7 @@ static lzma_ret compress_block(struct lzma_encoder *encoder, lzma_block *block, 
     return lzma_block_header_encode(block, out);
 }
 
-static int encode_piece(struct lzma_encoder *encoder, const struct piece *piece, const uint8_t *raw,
+static int encode_block(struct lzma_encoder *encoder, const struct piece *piece, const uint8_t *raw,
                         uint8_t *out, size_t cap, size_t *ret_len, struct err *err)
 {
     lzma_block block = {.version = 1, .check = LZMA_CHECK_CRC64, .filters = encoder->filters};
@@ -146,7 +178,7 @@ static int encode_piece(struct lzma_encoder *encoder, const struct piece *piece,
 
     block.compressed_size = lzma_block_buffer_bound(piece->len);
     block.uncompressed_size = piece->len;
-    if (!piece->stored)
+    if (piece->kind != PIECE_STORED)
         ret = compress_block(encoder, &block, raw, out, cap);
     if (ret == LZMA_BUF_ERROR)
         ret = lzma_block_uncomp_encode(&block, raw, piece->len, out, &len, cap);
@@ -160,22 +192,64 @@ static int encode_piece(struct lzma_encoder *encoder, const struct piece *piece,
     return 0;
 }
 
+/* So many zeros from a block that was made before, or is now. */
+static int encode_zeros(struct lzma_encoder *encoder, const struct piece *piece, const uint8_t *raw,
+                        uint8_t *out, size_t cap, size_t *ret_len, struct err *err)
+{
+    struct zero_block *block = &encoder->zeros[__builtin_ctzll(piece->len / PIECES_SEGMENT)];
+
+    if (!block->data) {
+        if (encode_block(encoder, piece, raw, out, cap, &block->len, err) < 0)
+            return -1;
+        block->data = mem_alloc(block->len);
+        memcpy(block->data, out, block->len);
+    }
+    assert(block->len <= cap);
+    memcpy(out, block->data, block->len);
+    *ret_len = block->len;
+    return 0;
+}
+
+/* Cuts runs of zeros to lengths for which there is a ready-made block. */
+static size_t cut_zeros(const struct piece *pieces, size_t count,
+                        struct piece ret[static BLOCKS_MAX])
+{
+    size_t blocks = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t left = pieces[i].len;
+        while (pieces[i].kind == PIECE_ZEROS && left >= PIECES_SEGMENT) {
+            size_t len = PIECES_SEGMENT << (63 - __builtin_clzll(left / PIECES_SEGMENT));
+            ret[blocks++] = (struct piece){.len = len, .kind = PIECE_ZEROS};
+            left -= len;
+        }
+        /* the short last segment of an image */
+        enum piece_kind kind = pieces[i].kind == PIECE_ZEROS ? PIECE_ENCODED : pieces[i].kind;
+        if (left > 0)
+            ret[blocks++] = (struct piece){.len = left, .kind = kind};
+    }
+    return blocks;
+}
+
 static int lzma_encode(void *state, struct encode_job *job, struct err *err)
 {
     struct lzma_encoder *encoder = state;
     struct piece pieces[PIECES_MAX];
+    struct piece blocks[BLOCKS_MAX];
     size_t count = pieces_cut(encoder->pieces, job->raw, job->raw_len, pieces);
+
+    count = cut_zeros(pieces, count, blocks);
     size_t pos = result_head_size((uint32_t)count);
     const uint8_t *raw = job->raw;
-
     for (size_t i = 0; i < count; i++) {
         size_t len = 0;
-        if (encode_piece(encoder, &pieces[i], raw, job->result + pos, job->cap - pos, &len, err) <
-            0)
+        bool zeros = blocks[i].kind == PIECE_ZEROS;
+        if ((zeros ? encode_zeros : encode_block)(encoder, &blocks[i], raw, job->result + pos,
+                                                  job->cap - pos, &len, err) < 0)
             return -1;
-        result_put_entry(job->result, (uint32_t)i, (uint32_t)len, (uint32_t)pieces[i].len);
+        result_put_entry(job->result, (uint32_t)i, (uint32_t)len, (uint32_t)blocks[i].len);
         pos += len;
-        raw += pieces[i].len;
+        raw += blocks[i].len;
     }
     job->block_count = (uint32_t)count;
     job->len = pos;
@@ -238,6 +312,7 @@ static int lzma_decode(void *state, const struct result_block *stored, uint8_t *
 const struct codec_backend codec_backend_lzma = {
     .dictionary = lzma_dictionary,
     .dictionary_step = lzma_dictionary_step,
+    .chunk_size = lzma_chunk_size,
     .encoder_memory = lzma_encoder_figure,
     .decoder_memory = lzma_decoder_figure,
     .result_bound = lzma_result_bound,

@@ -32,6 +32,12 @@ static uint64_t none_dictionary_step(unsigned i)
     return 0;
 }
 
+static uint64_t none_chunk_size(const struct codec_spec *spec)
+{
+    (void)spec;
+    return 0;
+}
+
 static uint64_t none_memory(const struct codec_spec *spec)
 {
     (void)spec;
@@ -129,6 +135,7 @@ static int none_decode(void *decoder, const struct result_block *block, uint8_t 
 const struct codec_backend codec_backend_none = {
     .dictionary = none_dictionary,
     .dictionary_step = none_dictionary_step,
+    .chunk_size = none_chunk_size,
     .encoder_memory = none_memory,
     .decoder_memory = none_memory,
     .result_bound = none_result_bound,

@@ -4,10 +4,10 @@
  * encrypted areas on a disk don't become smaller, and a strong encoder spends
  * more time on them than on anything else. A fast one (zstd level 1) tells in a
  * hundredth of that time; such parts become blocks of their own that are stored.
+ * Long runs of zeros are parts too: whoever encodes them once need not do so again.
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,10 +15,19 @@
 
 #define PIECES_MAX 17
 
+enum piece_kind {
+    PIECE_ENCODED,
+    PIECE_STORED, /* does not compress */
+    PIECE_ZEROS,  /* len is a multiple of PIECES_SEGMENT, or reaches to the chunk's end */
+};
+
 struct piece {
     size_t len;
-    bool stored; /* does not compress */
+    enum piece_kind kind;
 };
+
+/* What is judged at once. */
+#define PIECES_SEGMENT ((size_t)256 << 10)
 
 struct pieces; /* the memory that the look takes, kept between chunks */
 

@@ -159,15 +159,15 @@ static void a_spec_that_no_option_makes_starts_no_encoder(void **state)
 
 /* ---- figures ---------------------------------------------------------------- */
 
-static void default_chunk_sizes_are_twice_the_dictionary(void **state)
+static void default_chunk_sizes_suit_the_dictionary(void **state)
 {
     static const struct {
         const char *spec;
         uint64_t chunk;
     } cases[] = {
-        {"none", 4 * MIB},    {"lzma:0", 4 * MIB},   {"lzma:1", 4 * MIB},   {"lzma:3", 8 * MIB},
+        {"none", 4 * MIB},    {"lzma:0", 16 * MIB},  {"lzma:1", 16 * MIB},  {"lzma:3", 16 * MIB},
         {"lzma:6", 16 * MIB}, {"lzma:6e", 16 * MIB}, {"lzma:9", 128 * MIB}, {"zstd:1", 4 * MIB},
-        {"zstd:3", 4 * MIB},  {"zstd:19", 16 * MIB},
+        {"zstd:3", 8 * MIB},  {"zstd:19", 16 * MIB},
     };
 
     (void)state;
@@ -209,7 +209,7 @@ static void check_encoder_memory(const struct codec_spec *spec)
     size_t cap = codec_result_bound(spec, chunk);
     /* zstd fits its tables to what it gets; liblzma does not. */
     size_t raw_len = spec->type == CODEC_ZSTD ? (size_t)chunk : 65536;
-    uint8_t *raw CLEANUP_FREE = sample_new(SAMPLE_ZEROS, 1, raw_len);
+    uint8_t *raw CLEANUP_FREE = sample_new(SAMPLE_TEXT, 1, raw_len);
     uint8_t *result CLEANUP_FREE = malloc(cap);
     char name[CODEC_TEXT_SIZE];
     size_t len;
@@ -325,9 +325,9 @@ static void a_budget_gives_the_dictionary_that_fits(void **state)
 
     spec = sample_spec("zstd:3");
     assert_int_equal(codec_fit_memory(&spec, codec_encoder_memory(&spec), NULL), 0);
-    assert_int_equal(spec.dict_size, 2 * MIB);
+    assert_int_equal(spec.dict_size, 8 * MIB);
     assert_int_equal(codec_fit_memory(&spec, 20 * MIB, NULL), 0);
-    assert_true(spec.dict_size > 2 * MIB);
+    assert_true(spec.dict_size > 8 * MIB);
     spec = sample_spec("zstd:19");
     assert_int_equal(codec_fit_memory(&spec, 20 * MIB, NULL), 0);
     assert_in_range(spec.dict_size, MIB, 4 * MIB);
@@ -390,7 +390,7 @@ int main(void)
         cmocka_unit_test(a_wrong_compression_is_refused_and_told_what_there_is),
         cmocka_unit_test(stored_names_are_exact),
         cmocka_unit_test(a_spec_that_no_option_makes_starts_no_encoder),
-        cmocka_unit_test(default_chunk_sizes_are_twice_the_dictionary),
+        cmocka_unit_test(default_chunk_sizes_suit_the_dictionary),
         cmocka_unit_test(lzma_figures_are_those_of_the_xz_manual),
         cmocka_unit_test(figures_are_what_encoders_allocate),
         cmocka_unit_test(figures_hold_with_other_dictionaries_and_small_chunks),

@@ -226,14 +226,44 @@ static void long_parts_that_do_not_compress_get_blocks_of_their_own(void **state
 static void copies_of_what_does_not_compress_are_found(void **state)
 {
     struct codec_spec spec = sample_spec("lzma:6");
+    /* Files on a disk are copied to whole blocks, pages in a memory image to any offset. */
+    static const size_t shifts[] = {0, 8, 1001};
     size_t half = 1536 * KIB;
-    uint8_t *raw CLEANUP_FREE = sample_new(SAMPLE_RANDOM, seed, 2 * half);
+    uint8_t *raw CLEANUP_FREE = sample_new(SAMPLE_RANDOM, seed, 2 * half + 4096);
     size_t len;
 
     (void)state;
-    memcpy(raw + half, raw, half);
-    assert_int_equal(count_blocks(&spec, raw, 2 * half, &len), 1);
-    assert_true(len < half + half / 50);
+    for (size_t i = 0; i < sizeof(shifts) / sizeof(shifts[0]); i++) {
+        sample_fill(SAMPLE_RANDOM, seed + i, raw, half + shifts[i]);
+        memcpy(raw + half + shifts[i], raw, half);
+        assert_int_equal(count_blocks(&spec, raw, 2 * half + shifts[i], &len), 1);
+        assert_true(len < half + half / 50);
+    }
+}
+
+/* Each is made of lengths that need to be encoded once only. */
+static void long_runs_of_zeros_get_blocks_of_their_own(void **state)
+{
+    struct codec_spec spec = sample_spec("lzma:0");
+    size_t raw_len = 3 * MIB + 100;
+    uint8_t *raw CLEANUP_FREE = sample_new(SAMPLE_TEXT, seed, raw_len);
+    size_t len;
+
+    (void)state;
+    /* 1 MiB, 512 KiB, 256 KiB between two others */
+    memset(raw + MIB, 0, 1792 * KIB);
+    assert_int_equal(count_blocks(&spec, raw, raw_len, &len), 5);
+    /* 2 MiB, and the short rest of the chunk */
+    memset(raw + MIB, 0, raw_len - MIB);
+    assert_int_equal(count_blocks(&spec, raw, raw_len, &len), 3);
+    /* too short to be worth a cut */
+    sample_fill(SAMPLE_TEXT, seed, raw, raw_len);
+    memset(raw + MIB, 0, 768 * KIB);
+    assert_int_equal(count_blocks(&spec, raw, raw_len, &len), 1);
+    /* zeros alone */
+    memset(raw, 0, raw_len);
+    assert_int_equal(count_blocks(&spec, raw, raw_len, &len), 3);
+    assert_true(len < 2000);
 }
 
 /* ---- limits -------------------------------------------------------------------- */
@@ -359,6 +389,7 @@ int main(void)
         cmocka_unit_test(none_has_room_for_zeros_in_every_second_page),
         cmocka_unit_test(long_parts_that_do_not_compress_get_blocks_of_their_own),
         cmocka_unit_test(copies_of_what_does_not_compress_are_found),
+        cmocka_unit_test(long_runs_of_zeros_get_blocks_of_their_own),
         cmocka_unit_test(a_dictionary_beyond_the_memory_limit_is_refused),
         cmocka_unit_test(a_dictionary_is_never_larger_than_the_chunk),
         cmocka_unit_test(a_chunk_larger_than_expected_is_refused),
