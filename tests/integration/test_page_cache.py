@@ -10,6 +10,8 @@ from vbtest.disks import MIB, SUFFIX_BY_CODEC, Disk
 SIZE = 64 * MIB
 # What is read before the reading itself: heads, indexes, and how far the kernel reads ahead of them.
 SLACK = 2 * MIB // page_cache.PAGE
+# The share of pages that the kernel may take away by itself meanwhile.
+RECLAIMED = 0.05
 # At the start, across a border of windows, in the middle, at the end.
 WARM = ((0, MIB), (15 * MIB + MIB // 2, MIB), (30 * MIB + 2 * page_cache.PAGE, 2 * MIB), (SIZE - MIB, MIB))
 
@@ -25,7 +27,9 @@ def noise(t, path):
 
 def check(path, before, during):
     now = page_cache.pages(path)
-    expect(before <= now, f"{during}: {len(before - now)} of {len(before)} pages of {path} that were cached are not any more")
+    lost = before - now
+    expect(len(lost) <= len(before) * RECLAIMED,
+           f"{during}: {len(lost)} of {len(before)} pages of {path} that were cached are not any more")
     expect(len(now - before) <= SLACK, f"{during}: {len(now - before)} pages of {path} have come into the cache")
 
 
