@@ -2,12 +2,12 @@
 #include "guest/event_loop.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
 #include <libvirt/libvirt.h>
 
+#include "base/thread.h"
 #include "guest/libvirt_error.h"
 
 /* Global because libvirt's loop is: it is registered once and for all. */
@@ -34,19 +34,6 @@ static void *run(void *opaque)
     return NULL;
 }
 
-/* The main thread's handlers get the signals that ask us to stop. */
-static int start_thread(void)
-{
-    sigset_t all;
-    sigset_t before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int result = pthread_create(&loop.thread, NULL, run, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return result;
-}
-
 static int start(struct err *err)
 {
     if (!loop.registered && virEventRegisterDefaultImpl() < 0)
@@ -56,10 +43,9 @@ static int start(struct err *err)
     if (loop.wake_timer < 0)
         return libvirt_error(err, "cannot make a timer in libvirt's event loop");
     atomic_store(&loop.stop, false);
-    int failed = start_thread();
-    if (failed) {
+    if (thread_start(&loop.thread, run, NULL, "libvirt's event loop", err) < 0) {
         virEventRemoveTimeout(loop.wake_timer);
-        return err_set_errno(err, failed, "cannot start a thread for libvirt's event loop");
+        return -1;
     }
     return 0;
 }

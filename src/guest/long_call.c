@@ -4,13 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/quit.h"
+#include "base/thread.h"
 
 struct long_call {
     void (*work)(void *opaque);
@@ -52,8 +51,6 @@ int long_call_start(void (*work)(void *opaque), void *opaque, struct long_call *
                     struct err *err)
 {
     struct long_call *call = mem_alloc(sizeof(*call));
-    sigset_t all;
-    sigset_t before;
     int ends[2];
 
     call->work = work;
@@ -64,13 +61,9 @@ int long_call_start(void (*work)(void *opaque), void *opaque, struct long_call *
     }
     call->ended_fd = ends[0];
     call->thread_fd = ends[1];
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&call->thread, NULL, run, call);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed) {
+    if (thread_start(&call->thread, run, call, "a call to libvirt", err) < 0) {
         free_call(call);
-        return err_set_errno(err, failed, "cannot start a thread");
+        return -1;
     }
     *ret = call;
     return 0;

@@ -3,13 +3,12 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "base/units.h"
 
 #define LOOK_MS 100
@@ -147,8 +146,6 @@ static void free_watch(struct scratch_watch *watch)
 static int start(struct scratch_watch *watch, struct err *err)
 {
     uint64_t room = 0;
-    sigset_t all;
-    sigset_t before;
 
     watch->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (watch->wake_fd < 0)
@@ -159,12 +156,8 @@ static int start(struct scratch_watch *watch, struct err *err)
     watch->low_water = room / 10 < LOW_WATER_MIN ? LOW_WATER_MIN : room / 10;
     if (watch->low_water > GIB)
         watch->low_water = GIB;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&watch->thread, NULL, run, watch);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed)
-        return err_set_errno(err, failed, "cannot start a thread");
+    if (thread_start(&watch->thread, run, watch, "the room of scratch files", err) < 0)
+        return -1;
     guest_watch_call(watch->request.watch, on_news, watch);
     return 0;
 }
