@@ -27,11 +27,17 @@ struct image_writer;
  * behind a head it is written in full, and has one. */
 int image_writer_new(int fd, const struct codec_spec *codec, uint64_t chunk_size, uint64_t raw_size,
                      const void *head, size_t head_len, struct image_writer **ret, struct err *err);
-/* The result of the next chunk, in id order. It may come from a foreign child: a
+/* True: chunks must be put in id order. A sparse file takes them in any. */
+bool image_writer_is_ordered(const struct image_writer *writer);
+/* The result of chunk id, each once. It may come from a foreign child: a
  * result that is not what codec/result.h says, of another length than the chunk,
  * or without a digest is refused (corrupt). After a failure the writer is good
  * only for image_writer_free. */
-int image_writer_put(struct image_writer *writer, const void *result, size_t len, struct err *err);
+int image_writer_put(struct image_writer *writer, uint64_t id, const void *result, size_t len,
+                     struct err *err);
+/* The SHA-256 of the next raw chunk, always in id order; the only function that may be
+ * called while another thread is in image_writer_put. */
+void image_writer_chain(struct image_writer *writer, const uint8_t *sha256);
 /* Refused (internal) unless exactly raw_size bytes were put. Fills size, sha256,
  * has_sha256, codec, chunk_size, raw_size, content; leaves name alone. */
 int image_writer_finish(struct image_writer *writer, struct manifest_stored *ret, struct err *err);

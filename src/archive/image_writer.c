@@ -19,6 +19,7 @@ struct image_writer {
     uint64_t chunk_size;
     uint64_t raw_size;
     uint64_t raw_done;     /* bytes of the image put so far */
+    uint64_t raw_chained;  /* bytes whose digests were chained */
     uint64_t offset;       /* in the file, where the gathered bytes go */
     struct buf gather;     /* not yet written */
     bool sparse;           /* codec none without a head: holes, no SHA-256 */
@@ -126,11 +127,11 @@ int image_writer_new(int fd, const struct codec_spec *codec, uint64_t chunk_size
 }
 
 /* Data goes where it belongs, a run of zeros is passed over. */
-static int put_sparse(struct image_writer *writer, const struct result *result, struct err *err)
+static int put_sparse(struct image_writer *writer, uint64_t offset, const struct result *result,
+                      struct err *err)
 {
     struct result_cursor cursor = {0};
     struct result_block block;
-    uint64_t offset = writer->raw_done;
 
     while (result_next(result, &cursor, &block)) {
         if (container_add(writer->container, &block, err) < 0)
@@ -158,14 +159,30 @@ static int put_in_order(struct image_writer *writer, const struct result *result
     return 0;
 }
 
-int image_writer_put(struct image_writer *writer, const void *result, size_t len, struct err *err)
+bool image_writer_is_ordered(const struct image_writer *writer)
 {
-    uint64_t left = writer->raw_size - writer->raw_done;
+    return !writer->sparse;
+}
+
+/* Bytes of the image from chunk id on; 0 if there is no such chunk. */
+static uint64_t bytes_from(const struct image_writer *writer, uint64_t id)
+{
+    return id < units_div_up(writer->raw_size, writer->chunk_size)
+               ? writer->raw_size - id * writer->chunk_size
+               : 0;
+}
+
+int image_writer_put(struct image_writer *writer, uint64_t id, const void *result, size_t len,
+                     struct err *err)
+{
+    uint64_t left = bytes_from(writer, id);
     uint64_t expected = left < writer->chunk_size ? left : writer->chunk_size;
     struct result parsed;
 
     if (left == 0)
-        return err_set(err, ERR_INTERNAL, "the image has no further chunk");
+        return err_set(err, ERR_INTERNAL, "the image has no chunk %llu", (unsigned long long)id);
+    if (!writer->sparse && id * writer->chunk_size != writer->raw_done)
+        return err_set(err, ERR_INTERNAL, "chunk %llu was put out of turn", (unsigned long long)id);
     if (result_parse(result, len, &parsed, err) < 0)
         return -1;
     if (parsed.raw_len != expected)
@@ -173,11 +190,19 @@ int image_writer_put(struct image_writer *writer, const void *result, size_t len
                        parsed.raw_len, (unsigned long long)expected);
     if (io_is_zero(parsed.sha256, DIGEST_SIZE))
         return err_set(err, ERR_CORRUPT, "a child's result has no digest");
-    if ((writer->sparse ? put_sparse : put_in_order)(writer, &parsed, err) < 0)
+    if (writer->sparse ? put_sparse(writer, id * writer->chunk_size, &parsed, err) < 0
+                       : put_in_order(writer, &parsed, err) < 0)
         return -1;
-    content_digest_add(writer->content, parsed.sha256);
     writer->raw_done += parsed.raw_len;
     return 0;
+}
+
+void image_writer_chain(struct image_writer *writer, const uint8_t *sha256)
+{
+    uint64_t left = writer->raw_size - writer->raw_chained;
+
+    content_digest_add(writer->content, sha256);
+    writer->raw_chained += left < writer->chunk_size ? left : writer->chunk_size;
 }
 
 static int end(struct image_writer *writer, struct err *err)
@@ -197,7 +222,7 @@ static int end(struct image_writer *writer, struct err *err)
 
 int image_writer_finish(struct image_writer *writer, struct manifest_stored *ret, struct err *err)
 {
-    if (writer->raw_done != writer->raw_size)
+    if (writer->raw_done != writer->raw_size || writer->raw_chained != writer->raw_size)
         return err_set(err, ERR_INTERNAL, "%llu of %llu bytes of the image were written",
                        (unsigned long long)writer->raw_done, (unsigned long long)writer->raw_size);
     if (end(writer, err) < 0)

@@ -24,7 +24,8 @@ struct serving {
     uint8_t *output;
     struct encoder *encoder; /* made for the first chunk, so that a failure can be told in E */
     struct decoder *decoder;
-    bool gone; /* the other side has hung up, or has said Q */
+    unsigned turn; /* which of the input areas is M's */
+    bool gone;     /* the other side has hung up, or has said Q */
 };
 
 static void serving_clear(struct serving *serving)
@@ -189,7 +190,8 @@ static int work(struct serving *serving, const struct message *message, size_t *
                 struct err *why)
 {
     bool shared = message->command == 'M';
-    const uint8_t *input = shared ? serving->shared + serving->layout.input_offset : serving->input;
+    const uint8_t *input =
+        shared ? serving->shared + serving->layout.input_offset[serving->turn] : serving->input;
     uint8_t *output = shared ? serving->shared + serving->layout.output_offset : serving->output;
     uint8_t sha256[DIGEST_SIZE];
 
@@ -231,6 +233,8 @@ static int do_chunk(struct serving *serving, const struct message *message, stru
 
     if (message->command == 'F')
         return err_set(err, ERR_CORRUPT, "F for chunk %" PRIu64 ", which is not here", message->id);
+    if (message->command == 'M')
+        serving->turn = (serving->turn + 1) % SHARED_INPUTS;
     if (prepare(serving, message, &why) < 0) {
         if (message->command == 'C' && discard(serving, message->size, err) < 0)
             return -1;
@@ -253,6 +257,7 @@ int child_serve(const struct child_settings *settings, int in_fd, int out_fd, ui
         .out_fd = out_fd,
         .pid = (uint32_t)getpid(),
         .shared = shared,
+        .turn = SHARED_INPUTS - 1, /* before the first */
     };
     struct message message;
 

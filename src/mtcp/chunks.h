@@ -2,7 +2,9 @@
  *
  * The two plugs of MTCP: where chunks come from and where results go. ops puts
  * a disk behind one and an archive file behind the other, or the reverse.
- * Both are called from the control process only, never at the same time.
+ * Both are called in the control process: `put` by a thread of its own
+ * (mtcp/putter.h), at the same time as all else, which the caller of pool_run
+ * calls. When pool_run has returned, none is called any more.
  */
 #pragma once
 
@@ -28,7 +30,7 @@ struct chunk_source {
     int (*look)(void *opaque, uint64_t id, enum chunk_kind *ret_kind, struct err *err);
     /* Puts what a child needs for chunk id at `data` (room: cap bytes). May find
      * that a chunk to be encoded is all zeros and say so. Called in id order, but
-     * again for a chunk whose child has died. */
+     * again for a chunk that a child could not do, or was lost with. */
     int (*read)(void *opaque, uint64_t id, void *data, size_t cap, size_t *ret_len,
                 enum chunk_kind *ret_kind, struct err *err);
 };

@@ -14,6 +14,18 @@
 
 /* ---- taking results -------------------------------------------------------- */
 
+/* A result is held where it lies if it can be put at once; while another one is being put it is
+ * copied, so that its child goes on. Raw results, which an unordered sink gets, are too large
+ * for that. */
+static bool has_place(struct window *window, struct item *item, bool ordered)
+{
+    bool next = !ordered || item == window_next(window);
+
+    if (!ordered || (next && !window_is_putting(window)))
+        return true;
+    return window_take_slot(window, item) || next;
+}
+
 void deliver_fetch(struct run *run)
 {
     struct pool *pool = run->pool;
@@ -23,7 +35,7 @@ void deliver_fetch(struct run *run)
         struct item *item = &window->items[i];
         if (item->state != ITEM_WORKING || pool->workers[item->worker].state != WORKER_DONE)
             continue;
-        if (!run->sink->ordered || window_is_first(window, item) || window_take_slot(window, item))
+        if (has_place(window, item, run->sink->ordered))
             worker_fetch(&pool->workers[item->worker]);
     }
 }
@@ -77,7 +89,7 @@ static void learn_zeros(struct run *run, const struct worker *worker, const stru
         raw_len < pool->settings.chunk_size || !io_is_zero(worker->output, raw_len))
         return;
     pool->zeros_input = mem_alloc(item->input_len);
-    memcpy(pool->zeros_input, worker->input, item->input_len);
+    memcpy(pool->zeros_input, worker->given, item->input_len);
     pool->zeros_input_len = item->input_len;
 }
 
@@ -95,45 +107,18 @@ int deliver_take(struct run *run, size_t index, struct err *err)
         keep_zeros(pool, worker->output, worker->output_len, err) < 0)
         return -1;
     learn_zeros(run, worker, item);
-    if (!run->sink->ordered || window_is_first(&pool->window, item)) {
-        window_free_slot(&pool->window, item);
-        item->state = ITEM_HELD;
+    item->state = ITEM_READY;
+    if (item->slot == WINDOW_NO_SLOT) {
+        item->held = true;
         return 0;
     }
-    assert(item->slot != WINDOW_NO_SLOT);
     memcpy(pool->window.slots[item->slot], worker->output, worker->output_len);
     item->len = worker->output_len;
-    item->state = ITEM_KEPT;
     worker_release(worker);
     return 0;
 }
 
 /* ---- putting --------------------------------------------------------------- */
-
-static int put(struct run *run, const struct chunk_output *output, struct err *err)
-{
-    if (run->sink->put(run->sink->opaque, output, err) < 0)
-        return -1;
-    run->chunks++;
-    run->zero_chunks += output->zero;
-    run->raw_done += output->raw_len;
-    return 0;
-}
-
-static void chain(struct run *run, const uint8_t *sha256)
-{
-    if (run->sink->chain)
-        run->sink->chain(run->sink->opaque, sha256);
-}
-
-/* Runs of zeros are always put in their turn. */
-static int put_zero(struct run *run, const struct chunk_output *output, struct err *err)
-{
-    if (put(run, output, err) < 0)
-        return -1;
-    chain(run, output->sha256);
-    return 0;
-}
 
 static void digest_of_zeros(uint32_t len, uint8_t ret[static DIGEST_SIZE])
 {
@@ -148,79 +133,97 @@ static void digest_of_zeros(uint32_t len, uint8_t ret[static DIGEST_SIZE])
     digest_finish(digest, ret);
 }
 
-static int put_decoded_zero(struct run *run, uint64_t id, struct err *err)
+/* Decoding: the digest of a zero chunk of full length is kept. */
+static int know_zeros(struct pool *pool, struct err *err)
 {
-    struct pool *pool = run->pool;
-    uint32_t raw_len = pool_raw_len(run->source, id);
-    uint8_t own[DIGEST_SIZE];
-    struct chunk_output output = {.id = id, .raw_len = raw_len, .zero = true, .sha256 = own};
+    uint8_t sha256[DIGEST_SIZE];
 
-    if (raw_len == pool->settings.chunk_size) {
-        if (!pool->zeros) {
-            digest_of_zeros(raw_len, own);
-            if (keep_zeros(pool, own, DIGEST_SIZE, err) < 0)
-                return -1;
-        }
-        output.sha256 = pool->zeros;
-    } else {
-        digest_of_zeros(raw_len, own);
+    if (pool->zeros)
+        return 0;
+    digest_of_zeros((uint32_t)pool->settings.chunk_size, sha256);
+    return keep_zeros(pool, sha256, DIGEST_SIZE, err);
+}
+
+/* All chunks of a run are equally long. */
+static int note_zero_digest(struct pool *pool, struct item *item, uint32_t raw_len, struct err *err)
+{
+    if (pool->settings.decode && raw_len < pool->settings.chunk_size) {
+        digest_of_zeros(raw_len, item->sha256);
+        return 0;
     }
-    return put_zero(run, &output, err);
-}
-
-static int put_encoded_zero(struct run *run, uint64_t id, struct err *err)
-{
-    struct pool *pool = run->pool;
-    struct chunk_output output = {
-        .id = id,
-        .raw_len = pool_raw_len(run->source, id),
-        .zero = true,
-        .data = pool->zeros,
-        .len = pool->zeros_len,
-        .sha256 = pool->zeros, /* a result begins with it */
-    };
-
-    return put_zero(run, &output, err);
-}
-
-static int put_zeros(struct run *run, struct item *item, struct err *err)
-{
-    bool decode = run->pool->settings.decode;
-
-    for (unsigned i = 0; i < POOL_ZERO_BATCH && item->count > 0; i++) {
-        int status =
-            decode ? put_decoded_zero(run, item->id, err) : put_encoded_zero(run, item->id, err);
-        if (status < 0)
-            return -1;
-        item->id++;
-        item->count--;
-    }
-    if (item->count == 0)
-        window_remove(&run->pool->window, item);
-    return 0;
-}
-
-static int put_result(struct run *run, struct item *item, struct err *err)
-{
-    struct pool *pool = run->pool;
-    struct worker *worker = &pool->workers[item->worker];
-    bool held = item->state == ITEM_HELD;
-    struct chunk_output output = {
-        .id = item->id,
-        .raw_len = pool_raw_len(run->source, item->id),
-        .zero = item->zero,
-        .data = held ? worker->output : pool->window.slots[item->slot],
-        .len = held ? worker->output_len : item->len,
-        .sha256 = item->sha256,
-    };
-
-    if (put(run, &output, err) < 0)
+    if (pool->settings.decode && know_zeros(pool, err) < 0)
         return -1;
-    if (held)
-        worker_release(worker);
-    window_free_slot(&pool->window, item);
-    item->state = ITEM_PUT;
+    memcpy(item->sha256, pool->zeros, DIGEST_SIZE); /* a result begins with it */
     return 0;
+}
+
+/* Zeros: what lies at `data` is good for every chunk of the run. */
+static void describe_data(const struct pool *pool, const struct item *item,
+                          struct chunk_output *output)
+{
+    if (item->state == ITEM_ZEROS) {
+        output->data = pool->settings.decode ? NULL : pool->zeros;
+        output->len = pool->settings.decode ? 0 : pool->zeros_len;
+    } else if (item->held) {
+        output->data = pool->workers[item->worker].output;
+        output->len = pool->workers[item->worker].output_len;
+    } else {
+        output->data = pool->window.slots[item->slot];
+        output->len = item->len;
+    }
+}
+
+static int post(struct run *run, struct item *item, struct err *err)
+{
+    uint32_t raw_len = pool_raw_len(run->source, item->id);
+    struct put_job job = {.output = {.id = item->id, .raw_len = raw_len, .zero = item->zero},
+                          .count = item->count};
+
+    if (item->state == ITEM_ZEROS && note_zero_digest(run->pool, item, raw_len, err) < 0)
+        return -1;
+    memcpy(job.sha256, item->sha256, DIGEST_SIZE);
+    describe_data(run->pool, item, &job.output);
+    item->state = ITEM_PUTTING;
+    putter_post(run->pool->putter, &job);
+    return 0;
+}
+
+static bool is_ready(const struct pool *pool, const struct item *item)
+{
+    if (item->state == ITEM_ZEROS)
+        return pool->settings.decode || pool->zeros;
+    return item->state == ITEM_READY;
+}
+
+int deliver_post(struct run *run, struct err *err)
+{
+    struct window *window = &run->pool->window;
+
+    for (size_t i = 0; i < window->count; i++) {
+        struct item *item = &window->items[i];
+        if (item->state == ITEM_PUTTING || item->state == ITEM_PUT)
+            continue;
+        if (is_ready(run->pool, item)) {
+            if (post(run, item, err) < 0)
+                return -1;
+        } else if (run->sink->ordered) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
+/* ---- what was put ----------------------------------------------------------- */
+
+static void note_put(struct run *run, struct item *item)
+{
+    run->chunks += item->count;
+    run->zero_chunks += item->zero ? item->count : 0;
+    if (item->held)
+        worker_release(&run->pool->workers[item->worker]);
+    item->held = false;
+    window_free_slot(&run->pool->window, item);
+    item->state = ITEM_PUT;
 }
 
 /* Lets go of what was put and has all before it put. */
@@ -229,35 +232,19 @@ static void retire(struct run *run)
     struct window *window = &run->pool->window;
 
     while (window->count > 0 && window->items[0].state == ITEM_PUT) {
-        chain(run, window->items[0].sha256);
+        for (uint64_t i = 0; run->sink->chain && i < window->items[0].count; i++)
+            run->sink->chain(run->sink->opaque, window->items[0].sha256);
         window_remove(window, &window->items[0]);
     }
 }
 
-static bool is_ready(const struct pool *pool, const struct item *item)
+int deliver_collect(struct run *run, struct err *err)
 {
-    if (item->state == ITEM_ZEROS)
-        return window_is_first(&pool->window, item) && (pool->settings.decode || pool->zeros);
-    return item->state == ITEM_HELD || item->state == ITEM_KEPT;
-}
+    uint64_t id = 0;
+    int status;
 
-int deliver_put(struct run *run, bool *ret_put, struct err *err)
-{
-    struct window *window = &run->pool->window;
-    size_t considered = run->sink->ordered && window->count > 1 ? 1 : window->count;
-
-    *ret_put = false;
-    for (size_t i = 0; i < considered; i++) {
-        struct item *item = &window->items[i];
-        if (!is_ready(run->pool, item))
-            continue;
-        uint64_t start = pool_now_ns();
-        int status =
-            item->state == ITEM_ZEROS ? put_zeros(run, item, err) : put_result(run, item, err);
-        retire(run);
-        run->sink_ns += pool_now_ns() - start;
-        *ret_put = true;
-        return status;
-    }
-    return 0;
+    while ((status = putter_collect(run->pool->putter, &id, err)) > 0)
+        note_put(run, window_find(&run->pool->window, id));
+    retire(run);
+    return status;
 }

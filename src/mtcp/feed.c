@@ -81,7 +81,8 @@ static int next_chunk(struct run *run, struct worker *worker, uint64_t *ret_id, 
             kind = CHUNK_ZERO;
         *ret_zero = kind == CHUNK_ZERO;
         if (*ret_zero && !needs_child(run, id)) {
-            window_add_zero(&pool->window, id);
+            window_add_zero(&pool->window, id,
+                            pool_raw_len(run->source, id) == pool->settings.chunk_size);
             continue;
         }
         if (*ret_zero && pool_raw_len(run->source, id) == pool->settings.chunk_size)
@@ -135,19 +136,37 @@ static struct worker *next_worker(struct pool *pool, const struct item *item)
     return !wait && worker_can_take(own) ? own : NULL;
 }
 
+/* What was read ahead for a worker has to be read again. */
+void feed_unload(struct pool *pool, size_t worker)
+{
+    struct item *item = window_loaded_for(&pool->window, worker);
+
+    if (item) {
+        item->state = ITEM_WAITING;
+        item->renewed = true;
+    }
+}
+
+static void give(struct pool *pool, struct item *item)
+{
+    item->state = ITEM_WORKING;
+    worker_give(&pool->workers[item->worker], item->id, item->input_len);
+}
+
 static int feed_again(struct run *run, struct item *item, struct worker *worker, struct err *err)
 {
+    struct pool *pool = run->pool;
     enum chunk_kind kind = item->zero ? CHUNK_ZERO : CHUNK_DATA;
     size_t len = 0;
 
+    feed_unload(pool, (size_t)(worker - pool->workers));
     if (kind == CHUNK_DATA && read_chunk(run, worker, item->id, &len, &kind, err) < 0)
         return -1;
     if (kind == CHUNK_ZERO)
         len = fill_zeros(run, worker, item->id);
-    item->state = ITEM_WORKING;
-    item->worker = (size_t)(worker - run->pool->workers);
+    item->worker = (size_t)(worker - pool->workers);
     item->input_len = len;
-    worker_give(worker, item->id, len);
+    give(pool, item);
     return 0;
 }
 
@@ -165,29 +184,92 @@ static int feed_failed(struct run *run, struct err *err)
     return 0;
 }
 
+static void feed_loaded(struct pool *pool)
+{
+    for (size_t i = 0; i < pool->window.count; i++) {
+        struct item *item = &pool->window.items[i];
+        if (item->state == ITEM_LOADED && worker_can_take(&pool->workers[item->worker]) &&
+            !is_reserved(pool, item->worker))
+            give(pool, item);
+    }
+}
+
+/* Reads the next chunk that a child is needed for into the worker's input area. *ret_item
+ * is NULL, and *ret_more set accordingly, if there was none in this turn. */
+static int load(struct run *run, struct worker *worker, struct item **ret_item, bool *ret_more,
+                struct err *err)
+{
+    struct pool *pool = run->pool;
+    uint64_t id = 0;
+    size_t len = 0;
+    bool zero = false;
+
+    *ret_item = NULL;
+    if (quit_check(err) < 0 || next_chunk(run, worker, &id, &len, &zero, err) < 0)
+        return -1;
+    if (len == 0) {
+        *ret_more = run->next_id < run->source->count && !window_full(&pool->window);
+        return 0;
+    }
+    *ret_item = window_add(&pool->window, id, ITEM_LOADED);
+    (*ret_item)->worker = (size_t)(worker - pool->workers);
+    (*ret_item)->zero = zero;
+    (*ret_item)->input_len = len;
+    return 0;
+}
+
 static int feed_new(struct run *run, bool *ret_more, struct err *err)
 {
     struct pool *pool = run->pool;
     struct worker *worker;
 
     while ((worker = free_worker(pool))) {
-        uint64_t id = 0;
-        size_t len = 0;
-        bool zero = false;
-
-        if (quit_check(err) < 0 || next_chunk(run, worker, &id, &len, &zero, err) < 0)
+        struct item *item;
+        if (load(run, worker, &item, ret_more, err) < 0)
             return -1;
-        if (len == 0) {
-            *ret_more = run->next_id < run->source->count && !window_full(&pool->window);
+        if (!item)
             return 0;
-        }
-        struct item *item = window_add(&pool->window, id, ITEM_WORKING);
-        item->worker = (size_t)(worker - pool->workers);
-        item->zero = zero;
-        item->input_len = len;
-        worker_give(worker, id, len);
+        give(pool, item);
     }
     return 0;
+}
+
+/* Who will probably be the next to be idle: the one that has had its chunk for the longest. */
+static struct worker *worker_to_load(struct pool *pool)
+{
+    struct window *window = &pool->window;
+
+    for (size_t i = 0; i < window->count; i++) {
+        const struct item *item = &window->items[i];
+        if (item->state == ITEM_WORKING && worker_can_load(&pool->workers[item->worker]) &&
+            !window_loaded_for(window, item->worker) && !is_reserved(pool, item->worker))
+            return &pool->workers[item->worker];
+    }
+    return NULL;
+}
+
+/* One chunk for a child that is busy: then those that are done are looked at again. */
+static int feed_ahead(struct run *run, bool *ret_more, struct err *err)
+{
+    struct worker *worker = worker_to_load(run->pool);
+    struct item *item = NULL;
+
+    if (!worker || run->next_id == run->source->count || window_full(&run->pool->window))
+        return 0;
+    if (load(run, worker, &item, ret_more, err) < 0)
+        return -1;
+    *ret_more = *ret_more || item;
+    return 0;
+}
+
+static int feed(struct run *run, bool *ret_more, struct err *err)
+{
+    if (feed_failed(run, err) < 0)
+        return -1;
+    feed_loaded(run->pool);
+    if (feed_new(run, ret_more, err) < 0)
+        return -1;
+    return *ret_more ? 0 : feed_ahead(run, ret_more, err);
 }
 
 int feed_workers(struct run *run, bool *ret_more, struct err *err)
@@ -195,7 +277,7 @@ int feed_workers(struct run *run, bool *ret_more, struct err *err)
     uint64_t start = pool_now_ns();
 
     *ret_more = false;
-    int status = feed_failed(run, err) < 0 ? -1 : feed_new(run, ret_more, err);
+    int status = feed(run, ret_more, err);
     run->source_ns += pool_now_ns() - start;
     return status;
 }

@@ -31,9 +31,12 @@ struct pool *pool_new(struct spawner *spawner, const struct child_settings *sett
     pool->spawner = spawner;
     pool->settings = *settings;
     pool->workers = mem_array(children, sizeof(*pool->workers));
-    pool->polls = mem_array((size_t)children + 1, sizeof(*pool->polls));
+    pool->polls = mem_array((size_t)children + 2, sizeof(*pool->polls));
     shared_layout(settings, &layout);
     if (window_init(&pool->window, children, children, layout.output_size, err) < 0)
+        return NULL;
+    pool->putter = putter_new(pool->window.cap, err);
+    if (!pool->putter)
         return NULL;
     for (; pool->worker_count < children; pool->worker_count++) {
         if (worker_start(&pool->workers[pool->worker_count], spawner, settings, err) < 0)
@@ -99,6 +102,7 @@ void pool_free(struct pool *pool)
             worker_end(&pool->workers[i], pool->spawner, hung_up ? GRACE_MS : 0, NULL, NULL);
         worker_free(&pool->workers[i]);
     }
+    putter_free(pool->putter);
     window_clear(&pool->window);
     free(pool->zeros);
     free(pool->zeros_input);
@@ -150,17 +154,31 @@ static int take_error(struct run *run, size_t index, struct err *err)
     return fail_chunk(run, item, false, why, err);
 }
 
+/* What the child has made stays with us until it is put. */
+static int settle_worker(struct run *run, size_t index, struct err *err)
+{
+    const struct item *item = window_of_worker(&run->pool->window, index);
+
+    if (!item || item->state != ITEM_PUTTING)
+        return 0;
+    putter_drain(run->pool->putter);
+    return deliver_collect(run, err);
+}
+
 /* The child has died, or (broke: how) is not to be trusted any more. Another one
  * takes its place. */
 static int lose_worker(struct run *run, size_t index, const struct err *broke, struct err *err)
 {
     struct pool *pool = run->pool;
     struct worker *worker = &pool->workers[index];
-    struct item *item = window_of_worker(&pool->window, index);
     CLEANUP_FREE char *end = NULL;
     pid_t pid = worker->child.pid;
 
     run->children_lost++;
+    if (settle_worker(run, index, err) < 0)
+        return -1;
+    struct item *item = window_of_worker(&pool->window, index);
+    feed_unload(pool, index);
     run->cpu_ns += worker_cpu_ns(worker);
     if (worker_end(worker, pool->spawner, broke ? 0 : GRACE_MS, &end, err) < 0)
         return -1;
@@ -196,7 +214,20 @@ static int hear_worker(struct run *run, size_t index, struct err *err)
     return 0;
 }
 
-static int wait_for_children(struct run *run, int timeout_ms, struct err *err)
+/* The children are what is waited for as long as one of them works, and while none has to wait
+ * for its result to be put. */
+static uint64_t *waited_for(struct run *run)
+{
+    const struct pool *pool = run->pool;
+
+    for (size_t i = 0; i < pool->worker_count; i++) {
+        if (pool->workers[i].state == WORKER_BUSY)
+            return &run->children_ns;
+    }
+    return window_is_putting(&pool->window) ? &run->sink_ns : &run->children_ns;
+}
+
+static int wait_for_news(struct run *run, int timeout_ms, struct err *err)
 {
     struct pool *pool = run->pool;
     uint64_t start = pool_now_ns();
@@ -205,11 +236,13 @@ static int wait_for_children(struct run *run, int timeout_ms, struct err *err)
         pool->polls[i] = (struct pollfd){.fd = pool->workers[i].child.sock,
                                          .events = worker_poll_events(&pool->workers[i])};
     pool->polls[pool->worker_count] = (struct pollfd){.fd = quit_fd(), .events = POLLIN};
-    int ready = poll(pool->polls, pool->worker_count + 1, timeout_ms);
+    pool->polls[pool->worker_count + 1] =
+        (struct pollfd){.fd = putter_fd(pool->putter), .events = POLLIN};
+    int ready = poll(pool->polls, pool->worker_count + 2, timeout_ms);
     if (ready < 0 && errno != EINTR)
         return err_set_errno(err, errno, "cannot wait for child processes");
     if (timeout_ms > 0)
-        run->children_ns += pool_now_ns() - start;
+        *waited_for(run) += pool_now_ns() - start;
     if (quit_check(err) < 0)
         return -1;
     for (size_t i = 0; ready > 0 && i < pool->worker_count; i++) {
@@ -229,7 +262,7 @@ static void tick(struct run *run, bool last)
         return;
     run->next_tick_ms = now_ms + TICK_MS;
     if (run->progress)
-        run->progress->tick(run->progress->opaque, run->raw_done);
+        run->progress->tick(run->progress->opaque, putter_raw_done(run->pool->putter));
 }
 
 static int run_image(struct run *run, struct err *err)
@@ -237,17 +270,16 @@ static int run_image(struct run *run, struct err *err)
     struct pool *pool = run->pool;
 
     for (;;) {
-        bool more = false, put = false;
+        bool more = false;
         /* children that are done answer while others' chunks are read */
         deliver_fetch(run);
-        if (feed_workers(run, &more, err) < 0)
-            return -1;
-        if (deliver_put(run, &put, err) < 0)
+        if (deliver_post(run, err) < 0 || deliver_collect(run, err) < 0 ||
+            feed_workers(run, &more, err) < 0 || deliver_post(run, err) < 0)
             return -1;
         if (run->next_id == run->source->count && pool->window.count == 0)
             return 0;
         tick(run, false);
-        if (wait_for_children(run, more || put ? 0 : TICK_MS, err) < 0)
+        if (wait_for_news(run, more ? 0 : TICK_MS, err) < 0)
             return -1;
     }
 }
@@ -285,7 +317,10 @@ int pool_run(struct pool *pool, const struct chunk_source *source, const struct 
     uint64_t start = pool_now_ns();
     (void)children_cpu_ns(pool); /* what they took before is not this image's */
     run.next_tick_ms = units_now_ms() + TICK_MS;
-    if (quit_check(err) < 0 || run_image(&run, err) < 0) {
+    putter_begin(pool->putter, sink);
+    int status = quit_check(err) < 0 ? -1 : run_image(&run, err);
+    putter_end(pool->putter);
+    if (status < 0) {
         pool->failed = true;
         return -1;
     }

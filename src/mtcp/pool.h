@@ -36,8 +36,8 @@ struct pool_stats {
     uint64_t zero_chunks; /* of them, known to be zero without a child */
     uint64_t children_lost;
     uint64_t wait_source_ms;   /* time in source->read and ->look */
-    uint64_t wait_sink_ms;     /* time in sink->put */
-    uint64_t wait_children_ms; /* time in poll with nothing to read or to put */
+    uint64_t wait_sink_ms;     /* with nothing to do for anybody before sink->put returns */
+    uint64_t wait_children_ms; /* with nothing to do before a child is done */
     uint64_t elapsed_ms;
     uint64_t children_cpu_ms; /* CPU time that the children took */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The pool inside, shared by its three parts: feed.c (source to children),
- * deliver.c (children to sink) and pool.c (all else: waiting, losses, the run).
+ * deliver.c (children to putter) and pool.c (all else: waiting, losses, the run).
  */
 #pragma once
 
@@ -11,6 +11,7 @@
 
 #include "base/digest.h"
 #include "mtcp/pool.h"
+#include "mtcp/putter.h"
 #include "mtcp/window.h"
 #include "mtcp/worker.h"
 
@@ -24,8 +25,9 @@ struct pool {
     struct child_settings settings;
     struct worker *workers;
     size_t worker_count;
-    struct pollfd *polls; /* one for each worker, and one */
+    struct pollfd *polls; /* one for each worker, and two */
     struct window window;
+    struct putter *putter;
     bool failed;
     /* Children lost without a chunk since a result was last received. A few are
      * bad luck; more mean that the program given as child can't work at all. */
@@ -48,7 +50,6 @@ struct run {
     const struct chunk_sink *sink;
     const struct pool_progress *progress; /* may be NULL */
     uint64_t next_id;                     /* to be looked at */
-    uint64_t raw_done;
     uint64_t next_tick_ms;
     uint64_t chunks;
     uint64_t zero_chunks;
@@ -81,9 +82,14 @@ static inline uint32_t pool_raw_len(const struct chunk_source *source, uint64_t 
  * stopped for another reason than that all are busy or the source is at its end. */
 int feed_workers(struct run *run, bool *ret_more, struct err *err);
 
+/* A worker's child is gone, and what was read ahead for it. */
+void feed_unload(struct pool *pool, size_t worker);
+
 /* Asks for results: the sink's next, and others while there are slots. */
 void deliver_fetch(struct run *run);
 /* Takes the result that has come from a worker. -1: it is not a result of this chunk. */
 int deliver_take(struct run *run, size_t worker, struct err *err);
-/* Puts one result, or a batch of zeros. Sets *ret_put if there was one. */
-int deliver_put(struct run *run, bool *ret_put, struct err *err);
+/* Gives the putter what the sink can have now. */
+int deliver_post(struct run *run, struct err *err);
+/* Frees what the putter is done with. -1: a put has failed. */
+int deliver_collect(struct run *run, struct err *err);

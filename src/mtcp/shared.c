@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-/* The output area starts on a page of its own, whatever size the machine's have. */
+/* Each area starts on a page of its own, whatever size the machine's have. */
 #define PAGE_SIZE_MAX ((size_t)65536)
 
 static size_t round_up(size_t size)
@@ -17,9 +17,10 @@ void shared_layout(const struct child_settings *settings, struct shared_layout *
     size_t raw = (size_t)settings->chunk_size;
     size_t result = codec_result_bound(&settings->codec, settings->chunk_size);
 
-    ret->input_offset = SHARED_HEAD_SIZE;
     ret->input_size = settings->decode ? result : raw;
     ret->output_size = settings->decode ? raw : result;
-    ret->output_offset = round_up(ret->input_offset + ret->input_size);
+    ret->input_offset[0] = SHARED_HEAD_SIZE;
+    ret->input_offset[1] = round_up(ret->input_offset[0] + ret->input_size);
+    ret->output_offset = round_up(ret->input_offset[1] + ret->input_size);
     ret->total_size = round_up(ret->output_offset + ret->output_size);
 }

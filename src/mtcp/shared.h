@@ -2,12 +2,14 @@
  *
  * The segment that control process and child share, one per child (a memfd):
  *
- *   [head: SHARED_HEAD_SIZE][input area][output area]
+ *   [head: SHARED_HEAD_SIZE][input area 0][input area 1][output area]
  *
- * The control process writes the input area before it sends M, and reads head
- * and output area after the child has answered M, before it sends the next M.
- * The child only reads the input area, and writes head and output area between
- * an M that it received and its M in answer to F. No other overlap, so no lock.
+ * The first M is about input area 0, the second about 1, and so on in turns. The
+ * control process writes the area of the next M at any time before it sends that, and
+ * reads head and output area after the child has answered M, before it sends the
+ * next M. The child only reads the input area of the M that it has, and writes head
+ * and output area between an M that it received and its M in answer to F. No other
+ * overlap, so no lock.
  * The head holds the SHA-256 of the raw chunk: decoding answers with raw bytes
  * only, and so the control process need not hash them itself.
  */
@@ -19,10 +21,11 @@
 #include "mtcp/spawner.h"
 
 #define SHARED_HEAD_SIZE 4096
+#define SHARED_INPUTS 2
 
 struct shared_layout {
-    size_t input_offset;
-    size_t input_size;
+    size_t input_offset[SHARED_INPUTS];
+    size_t input_size; /* of each */
     size_t output_offset;
     size_t output_size;
     size_t total_size;

@@ -47,14 +47,15 @@ struct item *window_add(struct window *window, uint64_t id, enum item_state stat
     return item;
 }
 
-void window_add_zero(struct window *window, uint64_t id)
+void window_add_zero(struct window *window, uint64_t id, bool full)
 {
     struct item *last = window->count > 0 ? &window->items[window->count - 1] : NULL;
 
-    if (last && last->state == ITEM_ZEROS && last->id + last->count == id)
+    if (full && last && last->state == ITEM_ZEROS && last->id + last->count == id &&
+        last->count < WINDOW_RUN_MAX)
         last->count++;
     else
-        window_add(window, id, ITEM_ZEROS);
+        window_add(window, id, ITEM_ZEROS)->zero = true;
 }
 
 void window_remove(struct window *window, struct item *item)
@@ -66,16 +67,50 @@ void window_remove(struct window *window, struct item *item)
     memmove(item, item + 1, (window->count - index) * sizeof(*item));
 }
 
-bool window_is_first(const struct window *window, const struct item *item)
+struct item *window_next(struct window *window)
 {
-    return item == window->items;
+    for (size_t i = 0; i < window->count; i++) {
+        struct item *item = &window->items[i];
+        if (item->state != ITEM_PUTTING && item->state != ITEM_PUT)
+            return item;
+    }
+    return NULL;
+}
+
+bool window_is_putting(const struct window *window)
+{
+    for (size_t i = 0; i < window->count; i++) {
+        if (window->items[i].state == ITEM_PUTTING)
+            return true;
+    }
+    return false;
+}
+
+struct item *window_find(struct window *window, uint64_t id)
+{
+    size_t i = 0;
+
+    while (i < window->count && window->items[i].id != id)
+        i++;
+    assert(i < window->count);
+    return &window->items[i];
 }
 
 struct item *window_of_worker(struct window *window, size_t worker)
 {
     for (size_t i = 0; i < window->count; i++) {
         struct item *item = &window->items[i];
-        if (item->worker == worker && (item->state == ITEM_WORKING || item->state == ITEM_HELD))
+        if (item->worker == worker && (item->state == ITEM_WORKING || item->held))
+            return item;
+    }
+    return NULL;
+}
+
+struct item *window_loaded_for(struct window *window, size_t worker)
+{
+    for (size_t i = 0; i < window->count; i++) {
+        struct item *item = &window->items[i];
+        if (item->worker == worker && item->state == ITEM_LOADED)
             return item;
     }
     return NULL;

@@ -14,27 +14,29 @@
 #include "base/err.h"
 
 enum item_state {
-    ITEM_WAITING, /* has failed once, to be given to another child */
+    ITEM_WAITING, /* to be read again: has failed once, or was loaded for a child that was lost */
+    ITEM_LOADED,  /* lies in the input area of a child that has another chunk still */
     ITEM_WORKING, /* a child has it */
-    ITEM_HELD,    /* the result lies in the child's output area */
-    ITEM_KEPT,    /* the result lies in a slot */
-    ITEM_PUT,     /* the sink has it, but not yet all that come before it */
+    ITEM_READY,   /* the result lies in the child's output area (`held`) or in a slot */
     ITEM_ZEROS,   /* a run of zero chunks that no child is needed for */
+    ITEM_PUTTING, /* the putter has it */
+    ITEM_PUT,     /* the sink has it, but not yet all that come before it */
 };
 
 #define WINDOW_NO_SLOT SIZE_MAX
 
 struct item {
     uint64_t id;
-    uint64_t count; /* of chunks: 1, but for ITEM_ZEROS */
+    uint64_t count; /* of chunks: 1, but for runs of zeros */
     enum item_state state;
     bool zero; /* known to be all zeros, but a child makes its result */
     unsigned failures;
     size_t input_len; /* of what the child was given */
-    size_t worker;    /* who has it, or (ITEM_WAITING) who has failed */
+    size_t worker;    /* who has it, is to have it, or (ITEM_WAITING) has failed */
     bool renewed;     /* ITEM_WAITING: that worker has a new child since */
+    bool held;        /* the result lies in the output area of `worker` */
     size_t slot;      /* kept for it, or WINDOW_NO_SLOT */
-    size_t len;       /* ITEM_KEPT: of the result in the slot */
+    size_t len;       /* of the result in the slot */
     uint8_t sha256[DIGEST_SIZE];
 };
 
@@ -57,12 +59,22 @@ void window_clear(struct window *window);
 bool window_full(const struct window *window);
 /* A new last item, its count 1. Items move when others are added or removed. */
 struct item *window_add(struct window *window, uint64_t id, enum item_state state);
-/* Adds zero chunk id, to the run at the end if there is one. */
-void window_add_zero(struct window *window, uint64_t id);
+/* The most chunks in a run of zeros: bounds what is done at a stretch. */
+#define WINDOW_RUN_MAX 4096
+/* Adds zero chunk id, to the run at the end if there is one; but a chunk that is not
+ * `full` (the last one of an image may be short) is an item of its own. */
+void window_add_zero(struct window *window, uint64_t id, bool full);
 void window_remove(struct window *window, struct item *item);
-bool window_is_first(const struct window *window, const struct item *item);
+/* The first item that has not been given to the putter, NULL if all have. */
+struct item *window_next(struct window *window);
+bool window_is_putting(const struct window *window);
+/* The item of this id (of a run, its first); it must be there. */
+struct item *window_find(struct window *window, uint64_t id);
 /* The item that this worker has, or NULL. */
 struct item *window_of_worker(struct window *window, size_t worker);
+
+/* The item that is loaded for this worker, or NULL. */
+struct item *window_loaded_for(struct window *window, size_t worker);
 
 /* Reserves a slot for the item; false if all are taken. */
 bool window_take_slot(struct window *window, struct item *item);

@@ -27,7 +27,9 @@ static int set_buffers(struct worker *worker, const struct child_settings *setti
     }
     if (!base || (!settings->foreign && worker->child.shared_size < layout.total_size))
         return err_set_errno(err, ENOMEM, "cannot get the memory for a child process's chunks");
-    worker->input = base + layout.input_offset;
+    for (unsigned i = 0; i < SHARED_INPUTS; i++)
+        worker->inputs[i] = base + layout.input_offset[i];
+    worker->input = worker->inputs[0];
     worker->input_size = layout.input_size;
     worker->output = base + layout.output_offset;
     worker->output_size = layout.output_size;
@@ -58,6 +60,7 @@ int worker_end(struct worker *worker, struct spawner *spawner, unsigned grace_ms
 
     spawner_close_child(&worker->child);
     worker->input = worker->output = NULL;
+    worker->given = NULL;
     return spawner_wait(spawner, pid, grace_ms, ret_why, err);
 }
 
@@ -136,12 +139,20 @@ bool worker_can_take(const struct worker *worker)
            worker->out_done == worker->out_len;
 }
 
+bool worker_can_load(const struct worker *worker)
+{
+    return worker->child.sock >= 0 && !worker->foreign && !worker_can_take(worker);
+}
+
 void worker_give(struct worker *worker, uint64_t id, size_t len)
 {
     assert(worker_can_take(worker) && len > 0 && len <= worker->input_size);
     worker->state = WORKER_BUSY;
     worker->id = id;
+    worker->given = worker->input;
     send_message(worker, worker->foreign ? 'C' : 'M', worker->foreign ? worker->input : NULL, len);
+    if (!worker->foreign)
+        worker->input = worker->inputs[worker->input == worker->inputs[0]];
 }
 
 void worker_fetch(struct worker *worker)

@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/err.h"
 #include "mtcp/message.h"
+#include "mtcp/shared.h"
 #include "mtcp/spawner.h"
 
 enum worker_state {
@@ -38,10 +39,12 @@ struct worker {
     bool pid_known; /* a foreign child's pid is what its first I says */
     uint32_t pid;   /* in messages */
     enum worker_state state;
-    bool holding;   /* output is in use: no new chunk, no F */
-    uint64_t id;    /* BUSY, DONE, FETCHING: of which chunk */
-    uint8_t *own;   /* input and output of a foreign child */
-    uint8_t *input; /* ours to write while the child is idle */
+    bool holding; /* output is in use: no new chunk, no F */
+    uint64_t id;  /* BUSY, DONE, FETCHING: of which chunk */
+    uint8_t *own; /* input and output of a foreign child */
+    uint8_t *inputs[SHARED_INPUTS];
+    uint8_t *input;       /* of the next chunk; a foreign child's is ours only while it is idle */
+    const uint8_t *given; /* of the last chunk that it was given */
     size_t input_size;
     uint8_t *output;
     size_t output_size;
@@ -71,6 +74,8 @@ int worker_start(struct worker *worker, struct spawner *spawner,
                  const struct child_settings *settings, struct err *err);
 /* True if a chunk may be written to `input` and be given to it. */
 bool worker_can_take(const struct worker *worker);
+/* True if a chunk may be written to `input` while it has another one. */
+bool worker_can_load(const struct worker *worker);
 /* Sends the first len bytes of `input` as chunk id. */
 void worker_give(struct worker *worker, uint64_t id, size_t len);
 /* Sends F for the chunk that the child has said D of. */

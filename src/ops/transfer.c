@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/transfer.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/io.h"
@@ -12,7 +13,7 @@ struct run {
     struct transfer *transfer;
     uint64_t started_ms;
     uint64_t total;
-    uint64_t stored;
+    _Atomic uint64_t stored; /* counted where it is put, which is another thread */
 };
 
 static void on_tick(void *opaque, uint64_t raw_bytes_done)
@@ -159,17 +160,29 @@ static int archive_put(void *opaque, const struct chunk_output *output, struct e
 {
     struct archive_sink *sink = opaque;
 
-    sink->run.stored += output->len;
-    if (image_writer_put(sink->writer, output->data, output->len, err) < 0)
+    atomic_fetch_add(&sink->run.stored, output->len);
+    if (image_writer_put(sink->writer, output->id, output->data, output->len, err) < 0)
         return err_prefix(err, "%s", sink->run.transfer->stored_path);
     return 0;
+}
+
+static void archive_chain(void *opaque, const uint8_t *sha256)
+{
+    const struct archive_sink *sink = opaque;
+
+    image_writer_chain(sink->writer, sha256);
 }
 
 static int encode(struct transfer *transfer, const struct chunk_source *source,
                   struct image_writer *writer, struct err *err)
 {
     struct archive_sink archive = {.run = {.transfer = transfer}, .writer = writer};
-    const struct chunk_sink sink = {.opaque = &archive, .ordered = true, .put = archive_put};
+    const struct chunk_sink sink = {
+        .opaque = &archive,
+        .ordered = image_writer_is_ordered(writer),
+        .put = archive_put,
+        .chain = archive_chain,
+    };
 
     return run_pool(&archive.run, source, &sink, err);
 }
@@ -270,7 +283,7 @@ static int decoded_put(void *opaque, const struct chunk_output *output, struct e
 {
     struct decoded_sink *sink = opaque;
 
-    sink->run.stored += output->raw_len;
+    atomic_fetch_add(&sink->run.stored, output->raw_len);
     return put_bytes(sink, output, err);
 }
 

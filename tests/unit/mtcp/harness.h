@@ -35,7 +35,7 @@ struct image {
     uint64_t read_error_at;
     void (*on_read)(struct image *image, uint64_t id); /* may be NULL */
     uint64_t looks;
-    uint64_t reads;
+    _Atomic uint64_t reads; /* looked at by on_put, which is another thread */
     uint64_t next_look;
     bool looks_in_order;
 

@@ -226,7 +226,7 @@ static void test_m_works_in_the_shared_segment(void **state)
     digest_of(raw, sizeof(raw), sha256);
     start(&encoder, "zstd:1", false);
     shared_layout(&encoder.settings, &layout);
-    memcpy(encoder.shared + layout.input_offset, raw, sizeof(raw));
+    memcpy(encoder.shared + layout.input_offset[0], raw, sizeof(raw));
     hear(&encoder, 'I', 0);
     say(&encoder, 'M', 9, sizeof(raw));
     hear(&encoder, 'D', 9);
@@ -238,7 +238,7 @@ static void test_m_works_in_the_shared_segment(void **state)
 
     start(&decoder, "zstd:1", true);
     shared_layout(&decoder.settings, &layout);
-    memcpy(decoder.shared + layout.input_offset, result, answer.size);
+    memcpy(decoder.shared + layout.input_offset[0], result, answer.size);
     hear(&decoder, 'I', 0);
     say(&decoder, 'M', 9, answer.size);
     hear(&decoder, 'D', 9);

@@ -347,12 +347,57 @@ static void test_the_pools_children_end_with_it(void **state)
     image_clear(&image);
 }
 
+struct waiting {
+    uint64_t for_reads;
+    bool seen;
+};
+
+/* The first put lasts until so many chunks were read. */
+static void wait_for_reads(struct image *image, uint64_t id)
+{
+    struct waiting *waiting = image->opaque;
+
+    for (int i = 0; id == 0 && i < 10000 && !waiting->seen; i++) {
+        waiting->seen = image->reads >= waiting->for_reads;
+        usleep(1000);
+    }
+}
+
+static void reads_during_the_first_put(unsigned children, uint64_t reads)
+{
+    struct waiting waiting = {.for_reads = reads};
+    struct image image;
+
+    image_init(&image, "d", 20, 0);
+    image.on_put = wait_for_reads;
+    image.opaque = &waiting;
+    CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "zstd:1", false, children);
+    run(&image, pool);
+    assert_true(waiting.seen);
+    assert_true(image_encoded_right(&image, "zstd:1"));
+    image_clear(&image);
+}
+
+static void test_children_go_on_while_the_sink_waits(void **state)
+{
+    (void)state;
+    reads_during_the_first_put(3, 7);
+}
+
+static void test_a_chunk_is_read_before_the_child_can_take_it(void **state)
+{
+    (void)state;
+    reads_during_the_first_put(1, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_to_four_children_in_order),
         cmocka_unit_test(test_one_to_four_children_in_any_order),
         cmocka_unit_test(test_digests_are_chained_in_order_whatever_the_puts_order),
+        cmocka_unit_test(test_children_go_on_while_the_sink_waits),
+        cmocka_unit_test(test_a_chunk_is_read_before_the_child_can_take_it),
         cmocka_unit_test(test_every_codec),
         cmocka_unit_test(test_images_of_few_and_no_chunks),
         cmocka_unit_test(test_one_pool_serves_many_images),

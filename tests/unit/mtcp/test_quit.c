@@ -80,18 +80,29 @@ static void raise_at_10(struct image *image, uint64_t id)
         raise(SIGTERM);
 }
 
+/* Puts come from a thread that gets no signals. */
+static void signal_at_10(struct image *image, uint64_t id)
+{
+    (void)image;
+    if (id != 10)
+        return;
+    kill(getpid(), SIGTERM);
+    while (!quit_requested())
+        usleep(1000);
+}
+
 static void test_a_signal_cancels_the_run_from_anywhere(void **state)
 {
     struct scene scenes[] = {
         {.children = 1, .ordered = true, .pattern = "d", .chunks = 40, .on_read = raise_at_10},
-        {.children = 3, .ordered = true, .pattern = "d", .chunks = 40, .on_put = raise_at_10},
-        {.children = 3, .ordered = false, .pattern = "dz", .chunks = 40, .on_put = raise_at_10},
+        {.children = 3, .ordered = true, .pattern = "d", .chunks = 400, .on_put = signal_at_10},
+        {.children = 3, .ordered = false, .pattern = "dz", .chunks = 400, .on_put = signal_at_10},
         /* never ends by itself in time: looked at in between, though no child is needed */
         {.children = 1,
          .ordered = true,
          .pattern = "z",
          .chunks = UINT64_C(1) << 40,
-         .on_put = raise_at_10},
+         .on_put = signal_at_10},
     };
 
     (void)state;
