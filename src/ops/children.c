@@ -29,14 +29,22 @@ void children_warn(const struct children_options *options, const struct report *
                        "decompressor is not contained");
 }
 
+/* A pool that was made for an image of few chunks is too small for one of many. */
+static bool is_large_enough(const struct children *children, uint64_t chunks)
+{
+    unsigned count = pool_children(children->pool);
+
+    return count < children->chunks || (chunks > 0 && chunks <= count);
+}
+
 static bool fits(const struct children *children, const struct codec_spec *codec,
-                 uint64_t chunk_size)
+                 uint64_t chunk_size, uint64_t chunks)
 {
     const struct sizing_plan *plan = &children->plan;
 
-    return children->pool && plan->chunk_size == chunk_size && plan->codec.type == codec->type &&
-           plan->codec.level == codec->level && plan->codec.extreme == codec->extreme &&
-           children->dict_size == codec->dict_size;
+    return children->pool && is_large_enough(children, chunks) && plan->chunk_size == chunk_size &&
+           plan->codec.type == codec->type && plan->codec.level == codec->level &&
+           plan->codec.extreme == codec->extreme && children->dict_size == codec->dict_size;
 }
 
 int children_pool(struct children *children, const struct codec_spec *codec, uint64_t chunk_size,
@@ -44,7 +52,7 @@ int children_pool(struct children *children, const struct codec_spec *codec, uin
 {
     struct sizing_plan *plan = &children->plan;
 
-    if (!fits(children, codec, chunk_size)) {
+    if (!fits(children, codec, chunk_size, chunks)) {
         children_end(children);
         if (children_plan(children->options, codec, children->decode, chunk_size, chunks, plan,
                           err) < 0)
@@ -58,6 +66,7 @@ int children_pool(struct children *children, const struct codec_spec *codec, uin
             .unconfined = children->options->no_sandbox,
         };
         children->dict_size = codec->dict_size;
+        children->chunks = chunks > 0 ? chunks : UINT64_MAX;
         children->pool = pool_new(children->spawner, &settings, plan->children, err);
         if (!children->pool)
             return -1;

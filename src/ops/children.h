@@ -29,6 +29,7 @@ struct children {
     struct sizing_plan plan;
     struct pool *pool;  /* owned; NULL until the first use */
     uint64_t dict_size; /* as asked for; the plan's may be another */
+    uint64_t chunks;    /* of the images that the pool was made for; UINT64_MAX: not known */
     bool decode;
     struct limit limit; /* of all that is read for them; its rate comes from the options */
     struct work work;   /* all that they have done */
