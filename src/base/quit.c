@@ -3,11 +3,12 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t quit_signal;
+static atomic_int quit_signal; /* looked at by threads too */
 static int quit_event = -1;
 
 static void on_signal(int number)

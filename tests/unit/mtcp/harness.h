@@ -45,7 +45,7 @@ struct image {
     struct stored *stored;
     uint64_t put_error_at;
     void (*on_put)(struct image *image, uint64_t id); /* may be NULL */
-    uint64_t puts;
+    _Atomic uint64_t puts;                            /* and on_read at these */
     uint64_t zero_puts;
     bool puts_in_order;
     bool chain; /* the digests are wanted in order */
