@@ -24,7 +24,7 @@ def runs(*walls, size=1000, peak=1 << 20):
 def data(ours, peer, failed=None):
     sides = {"ours": {"runs": ours, "plan": PLAN}, "peer": {"runs": peer, "plan": None}}
     group = {"sides": sides, "failed": failed or {}, "disk": "a disk", "cache": "warm", "key": "k"}
-    return {"groups": {"group": group}, "machine": MACHINE, "versions": {"tool": "1"}, "command": "bench/run"}
+    return {"groups": {"group": group}, "machine": MACHINE, "versions": {"tool": "1"}, "commands": ["bench/run --rows none", "bench/run --resume"]}
 
 
 class Results(unittest.TestCase):
@@ -54,6 +54,10 @@ class Results(unittest.TestCase):
             self.assertTrue(found["failed"])
             text = report.table([found], data([], []))
             self.assertIn("| backup | peer | | | **failed**", text)
+
+    def test_every_command_of_a_run_in_pieces_is_named(self):
+        text = report.table([], data([], []))
+        self.assertIn("\nbench/run --rows none\nbench/run --resume\n", text)
 
     def test_every_line_of_the_table_has_every_column(self):
         results = [report.result(ROW, data(runs(1), runs(2))),

@@ -88,7 +88,7 @@ def _head(data):
     machine = data["machine"]
     yield "# What was measured\n"
     yield "Made by:\n"
-    yield f"```\n{data['command']}\n```\n"
+    yield "```\n" + "\n".join(data["commands"]) + "\n```\n"
     yield (f"{machine['CPU']}, {machine['cores']} cores, {machine['memory']} of memory; {machine['system']}, "
            f"{machine['kernel']}; {machine['file system']}.")
     yield "Versions: " + ", ".join(f"{name} {version}" for name, version in data["versions"].items()) + ".\n"
