@@ -48,7 +48,8 @@ def _row(found, y):
 
 def draw(results):
     height = TOP + PITCH * len(results) + 24
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
+    parts = ["<!-- SPDX-License-Identifier: LGPL-2.1-or-later -->",
+             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
              f'height="{height}" font-family="sans-serif" font-size="12" fill="{INK}">',
              f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
              _text(10, 22, "Time of virt-backup / time of the peer (shorter is faster; logarithmic)",
