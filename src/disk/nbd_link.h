@@ -30,6 +30,8 @@ int nbd_link_write(struct nbd_link *link, uint64_t offset, const void *data, siz
 /* Waits for all that was queued. The error names the lowest offset that failed. To be
  * called after a failed read or write too. */
 int nbd_link_settle(struct nbd_link *link, struct err *err);
+/* Reads and waits for it. */
+int nbd_link_fetch(struct nbd_link *link, uint64_t offset, void *data, size_t len, struct err *err);
 int nbd_link_flush(struct nbd_link *link, struct err *err);
 
 /* What is known (base:allocation) from offset on; at least 1 byte, never beyond the

@@ -11,12 +11,10 @@
 #include <sys/un.h>
 
 #include "disk/nbd_link.h"
-#include "disk/read_ahead.h"
 
 struct export_reader {
     struct disk_reader base;
     struct nbd_link *link;
-    struct read_ahead ahead;
 };
 
 static struct nbd_link *link_of(struct disk_reader *reader)
@@ -33,10 +31,7 @@ static int map_export(struct disk_reader *reader, uint64_t offset, uint64_t *ret
 static int read_export(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
                        struct err *err)
 {
-    struct export_reader *export = (struct export_reader *)reader;
-
-    return read_ahead_read(&export->ahead, export->link,
-                           &(struct read_span){offset, len, reader->size}, data, err);
+    return nbd_link_fetch(link_of(reader), offset, data, len, err);
 }
 
 static void cut_export(struct disk_reader *reader)
@@ -52,7 +47,6 @@ static void close_export(struct disk_reader *reader)
     if (!nbd_link_is_lost(link))
         (void)nbd_link_shutdown(link, NULL);
     nbd_link_free(link);
-    read_ahead_clear(&((struct export_reader *)reader)->ahead);
     free(reader);
 }
 

@@ -17,13 +17,11 @@
 #include "disk/nbd_link.h"
 #include "disk/qemu_lock.h"
 #include "disk/qemu_nbd.h"
-#include "disk/read_ahead.h"
 
 struct nbd_reader {
     struct disk_reader base;
     struct qemu_nbd *server;
     struct nbd_link *link;
-    struct read_ahead ahead;
     struct chain_file { /* of each image in the chain */
         char *path;
         int fd;                   /* has it locked */
@@ -105,30 +103,6 @@ static int read_in_file(struct nbd_reader *nbd, uint64_t offset, const struct cl
     return err_prefix(err, "at byte %" PRIu64 " of the image", offset);
 }
 
-/* Where that which the server has to be asked for ends: what only we read must not be asked
- * for ahead. One stretch of zeros in between is looked over. */
-static uint64_t server_until(struct nbd_reader *nbd, uint64_t offset)
-{
-    for (int i = 0; i < 2 && offset < nbd->base.size; i++) {
-        struct cluster_part part;
-        find_part(nbd, offset, &part);
-        if (part.kind == CLUSTER_IN_FILE)
-            break;
-        offset += part.len;
-    }
-    return offset;
-}
-
-static int read_from_server(struct nbd_reader *nbd, uint64_t offset, void *data, size_t len,
-                            struct err *err)
-{
-    struct read_span span = {offset, len, server_until(nbd, offset + len)};
-
-    if (read_ahead_read(&nbd->ahead, nbd->link, &span, data, err) < 0)
-        return explain(nbd, err);
-    return 0;
-}
-
 static int read_nbd(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
                     struct err *err)
 {
@@ -144,8 +118,8 @@ static int read_nbd(struct disk_reader *reader, uint64_t offset, void *data, siz
             memset(to, 0, step);
         else if (part.kind == CLUSTER_IN_FILE)
             result = read_in_file(nbd, offset + at, &part, to, step, err);
-        else
-            result = read_from_server(nbd, offset + at, to, step, err);
+        else if (nbd_link_fetch(nbd->link, offset + at, to, step, err) < 0)
+            result = explain(nbd, err);
         if (result < 0)
             return -1;
     }
@@ -157,7 +131,6 @@ static void close_nbd(struct disk_reader *reader)
     struct nbd_reader *nbd = (struct nbd_reader *)reader;
 
     nbd_link_free(nbd->link);
-    read_ahead_clear(&nbd->ahead);
     qemu_nbd_free(nbd->server);
     cluster_map_free(nbd->map);
     close_chain(nbd);
