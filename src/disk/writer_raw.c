@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/bulk_writer.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/quit.h"
@@ -28,7 +29,7 @@
 
 struct raw_writer {
     struct disk_writer base;
-    struct write_behind behind;
+    struct bulk_writer *bulk;
     bool zeroing_fails; /* the device has no BLKZEROOUT */
 };
 
@@ -37,9 +38,7 @@ static int write_raw(struct disk_writer *writer, uint64_t offset, const void *da
 {
     struct raw_writer *raw = (struct raw_writer *)writer;
 
-    if (io_pwrite(writer->file.fd, data, len, offset, err) < 0)
-        return -1;
-    return write_behind_add(&raw->behind, writer->file.fd, offset, len, err);
+    return bulk_writer_write(raw->bulk, data, len, offset, err);
 }
 
 static int write_zeros(struct disk_writer *writer, uint64_t offset, uint64_t len, struct err *err)
@@ -93,7 +92,9 @@ static int zero_device(struct disk_writer *writer, uint64_t offset, uint64_t len
 
 static int finish_raw(struct disk_writer *writer, struct err *err)
 {
-    if (io_sync(writer->file.fd, err) < 0)
+    struct raw_writer *raw = (struct raw_writer *)writer;
+
+    if (bulk_writer_flush(raw->bulk, err) < 0 || io_sync(writer->file.fd, err) < 0)
         return -1;
     write_behind_drop_all(writer->file.fd);
     return 0;
@@ -101,7 +102,7 @@ static int finish_raw(struct disk_writer *writer, struct err *err)
 
 static void free_raw(struct disk_writer *writer)
 {
-    (void)writer;
+    bulk_writer_free(((struct raw_writer *)writer)->bulk);
 }
 
 static const struct writer_kind file_kind = {
@@ -110,12 +111,18 @@ static const struct writer_kind file_kind = {
 static const struct writer_kind device_kind = {
     .write = write_raw, .zero = zero_device, .finish = finish_raw, .free = free_raw};
 
-static struct disk_writer *new_raw(const struct writer_kind *kind)
+static int new_raw(const struct writer_kind *kind, int fd, struct disk_writer **ret,
+                   struct err *err)
 {
-    struct raw_writer *raw = mem_alloc(sizeof(*raw));
+    struct bulk_writer *bulk = bulk_writer_new(fd, err);
 
+    if (!bulk)
+        return -1;
+    struct raw_writer *raw = mem_alloc(sizeof(*raw));
     raw->base.kind = kind;
-    return &raw->base;
+    raw->bulk = bulk;
+    *ret = &raw->base;
+    return 0;
 }
 
 int disk_writer_new_file(const struct disk_target *target, struct local_file *file,
@@ -126,8 +133,7 @@ int disk_writer_new_file(const struct disk_target *target, struct local_file *fi
     if (ftruncate(file->fd, (off_t)target->image_size) < 0)
         return err_set_errno(err, errno, "cannot make a file of %" PRIu64 " bytes",
                              target->image_size);
-    *ret = new_raw(&file_kind);
-    return 0;
+    return new_raw(&file_kind, file->fd, ret, err);
 }
 
 int disk_writer_new_device(const struct disk_target *target, struct local_file *file,
@@ -139,6 +145,5 @@ int disk_writer_new_device(const struct disk_target *target, struct local_file *
                        target->image_size);
     if (qemu_lock_write(file->fd, err) < 0)
         return -1;
-    *ret = new_raw(&device_kind);
-    return 0;
+    return new_raw(&device_kind, file->fd, ret, err);
 }
