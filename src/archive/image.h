@@ -29,12 +29,21 @@ int image_writer_new(int fd, const struct codec_spec *codec, uint64_t chunk_size
                      const void *head, size_t head_len, struct image_writer **ret, struct err *err);
 /* True: chunks must be put in id order. A sparse file takes them in any. */
 bool image_writer_is_ordered(const struct image_writer *writer);
+/* What a child has made of a chunk. */
+struct image_result {
+    const void *data; /* a result, or an outline (codec/result.h): */
+    size_t len;
+    const void *raw; /* the chunk that it is of; else NULL */
+};
+
 /* The result of chunk id, each once. It may come from a foreign child: a
  * result that is not what codec/result.h says, of another length than the chunk,
  * or without a digest is refused (corrupt). After a failure the writer is good
  * only for image_writer_free. */
-int image_writer_put(struct image_writer *writer, uint64_t id, const void *result, size_t len,
+int image_writer_put(struct image_writer *writer, uint64_t id, const struct image_result *result,
                      struct err *err);
+/* Bytes of blocks put so far. */
+uint64_t image_writer_stored(const struct image_writer *writer);
 /* The SHA-256 of the next raw chunk, always in id order; the only function that may be
  * called while another thread is in image_writer_put. */
 void image_writer_chain(struct image_writer *writer, const uint8_t *sha256);

@@ -4,14 +4,11 @@
 #include <sys/stat.h>
 
 #include "archive/image.h"
+#include "base/bulk_writer.h"
 #include "base/io.h"
 #include "base/units.h"
-#include "base/write_behind.h"
 #include "codec/container.h"
 #include "codec/result.h"
-
-/* Small pieces (framing, blocks of zeros) are gathered up to this size. */
-#define GATHER_MAX ((size_t)512 << 10)
 
 struct image_writer {
     int fd; /* borrowed */
@@ -20,45 +17,20 @@ struct image_writer {
     uint64_t raw_size;
     uint64_t raw_done;     /* bytes of the image put so far */
     uint64_t raw_chained;  /* bytes whose digests were chained */
-    uint64_t offset;       /* in the file, where the gathered bytes go */
-    struct buf gather;     /* not yet written */
+    uint64_t stored;       /* bytes of blocks */
+    uint64_t offset;       /* of the file's end, if it is not sparse */
     bool sparse;           /* codec none without a head: holes, no SHA-256 */
     struct digest *sha256; /* NULL if sparse */
     struct container_writer *container;
     struct content_digest *content;
-    struct write_behind behind;
+    struct bulk_writer *bulk;
 };
-
-static int write_at(struct image_writer *writer, const void *data, size_t len, uint64_t offset,
-                    struct err *err)
-{
-    if (io_pwrite(writer->fd, data, len, offset, err) < 0)
-        return -1;
-    return write_behind_add(&writer->behind, writer->fd, offset, len, err);
-}
-
-static int flush_gathered(struct image_writer *writer, struct err *err)
-{
-    if (writer->gather.len == 0)
-        return 0;
-    if (write_at(writer, writer->gather.data, writer->gather.len, writer->offset, err) < 0)
-        return -1;
-    writer->offset += writer->gather.len;
-    writer->gather.len = 0;
-    return 0;
-}
 
 /* The next bytes of a file that is written from its start to its end. */
 static int emit(struct image_writer *writer, const void *data, size_t len, struct err *err)
 {
     digest_add(writer->sha256, data, len);
-    if (writer->gather.len + len > GATHER_MAX && flush_gathered(writer, err) < 0)
-        return -1;
-    if (len <= GATHER_MAX) {
-        buf_append(&writer->gather, data, len);
-        return 0;
-    }
-    if (write_at(writer, data, len, writer->offset, err) < 0)
+    if (bulk_writer_write(writer->bulk, data, len, writer->offset, err) < 0)
         return -1;
     writer->offset += len;
     return 0;
@@ -113,6 +85,9 @@ int image_writer_new(int fd, const struct codec_spec *codec, uint64_t chunk_size
         return -1;
     writer = mem_alloc(sizeof(*writer));
     writer->fd = fd;
+    writer->bulk = bulk_writer_new(fd, err);
+    if (!writer->bulk)
+        return -1;
     writer->codec = *codec;
     writer->chunk_size = chunk_size;
     writer->raw_size = raw_size;
@@ -136,9 +111,11 @@ static int put_sparse(struct image_writer *writer, uint64_t offset, const struct
     while (result_next(result, &cursor, &block)) {
         if (container_add(writer->container, &block, err) < 0)
             return -1;
-        if (block.stored_len && write_at(writer, block.data, block.stored_len, offset, err) < 0)
+        if (block.stored_len &&
+            bulk_writer_write(writer->bulk, block.data, block.stored_len, offset, err) < 0)
             return -1;
         offset += block.raw_len;
+        writer->stored += block.stored_len;
     }
     return 0;
 }
@@ -155,6 +132,7 @@ static int put_in_order(struct image_writer *writer, const struct result *result
                                       : emit_zeros(writer, block.raw_len, err);
         if (failed)
             return -1;
+        writer->stored += block.stored_len;
     }
     return 0;
 }
@@ -172,7 +150,12 @@ static uint64_t bytes_from(const struct image_writer *writer, uint64_t id)
                : 0;
 }
 
-int image_writer_put(struct image_writer *writer, uint64_t id, const void *result, size_t len,
+uint64_t image_writer_stored(const struct image_writer *writer)
+{
+    return writer->stored;
+}
+
+int image_writer_put(struct image_writer *writer, uint64_t id, const struct image_result *result,
                      struct err *err)
 {
     uint64_t left = bytes_from(writer, id);
@@ -183,7 +166,10 @@ int image_writer_put(struct image_writer *writer, uint64_t id, const void *resul
         return err_set(err, ERR_INTERNAL, "the image has no chunk %llu", (unsigned long long)id);
     if (!writer->sparse && id * writer->chunk_size != writer->raw_done)
         return err_set(err, ERR_INTERNAL, "chunk %llu was put out of turn", (unsigned long long)id);
-    if (result_parse(result, len, &parsed, err) < 0)
+    int failed = result->raw
+                     ? result_parse_outline(result->data, result->len, result->raw, &parsed, err)
+                     : result_parse(result->data, result->len, &parsed, err);
+    if (failed)
         return -1;
     if (parsed.raw_len != expected)
         return err_set(err, ERR_CORRUPT, "a child's result is for %u bytes, the chunk has %llu",
@@ -212,7 +198,11 @@ static int end(struct image_writer *writer, struct err *err)
     if (container_end(writer->container, &framing, err) < 0)
         return -1;
     if (!writer->sparse)
-        return emit(writer, framing.data, framing.len, err) < 0 ? -1 : flush_gathered(writer, err);
+        return emit(writer, framing.data, framing.len, err) < 0
+                   ? -1
+                   : bulk_writer_flush(writer->bulk, err);
+    if (bulk_writer_flush(writer->bulk, err) < 0)
+        return -1;
     /* The last chunk may have been a hole. */
     if (ftruncate(writer->fd, (off_t)writer->raw_size) < 0)
         return err_set_errno(err, errno, "cannot set the file's size");
@@ -243,7 +233,7 @@ void image_writer_free(struct image_writer *writer)
 {
     if (!writer)
         return;
-    buf_clear(&writer->gather);
+    bulk_writer_free(writer->bulk);
     digest_free(writer->sha256);
     container_writer_free(writer->container);
     content_digest_free(writer->content);

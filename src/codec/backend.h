@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ struct encode_job {
     size_t raw_len;
     uint8_t *result; /* the backend fills table and blocks, not the head */
     size_t cap;
+    bool outline;         /* the blocks are left out; codec none only */
     uint32_t block_count; /* set by the backend */
     size_t len;           /* of the whole result; set by the backend */
 };

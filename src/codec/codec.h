@@ -72,6 +72,9 @@ struct encoder *encoder_new(const struct codec_spec *spec, uint64_t chunk_size, 
  * codec/result.h. */
 int encoder_encode(struct encoder *encoder, const void *raw, size_t raw_len, void *ret_result,
                    size_t cap, size_t *ret_len, struct err *err);
+/* The same, but an outline. For an encoder of codec none only. */
+int encoder_outline(struct encoder *encoder, const void *raw, size_t raw_len, void *ret_outline,
+                    size_t cap, size_t *ret_len, struct err *err);
 void encoder_free(struct encoder *encoder);
 DEFINE_CLEANUP(struct encoder *, encoder_freep, encoder_free)
 

@@ -35,24 +35,44 @@ struct encoder *encoder_new(const struct codec_spec *spec, uint64_t chunk_size, 
     return encoder;
 }
 
+static int encode(struct encoder *encoder, struct encode_job *job, struct err *err)
+{
+    uint8_t sha256[DIGEST_SIZE];
+
+    if (job->raw_len < 1 || job->raw_len > encoder->chunk_size)
+        return err_set(err, ERR_INTERNAL, "%zu bytes are no chunk of at most %" PRIu64,
+                       job->raw_len, encoder->chunk_size);
+    if (job->cap < encoder->bound)
+        return err_set(err, ERR_INTERNAL, "room for a result of %zu bytes, %zu are needed",
+                       job->cap, encoder->bound);
+    digest_of(job->raw, job->raw_len, sha256);
+    if (encoder->backend->encode(encoder->state, job, err) < 0)
+        return -1;
+    assert(job->len <= job->cap);
+    result_put_head(job->result, sha256, (uint32_t)job->raw_len, job->block_count);
+    return 0;
+}
+
 int encoder_encode(struct encoder *encoder, const void *raw, size_t raw_len, void *ret_result,
                    size_t cap, size_t *ret_len, struct err *err)
 {
-    if (raw_len < 1 || raw_len > encoder->chunk_size)
-        return err_set(err, ERR_INTERNAL, "%zu bytes are no chunk of at most %" PRIu64, raw_len,
-                       encoder->chunk_size);
-    if (cap < encoder->bound)
-        return err_set(err, ERR_INTERNAL, "room for a result of %zu bytes, %zu are needed", cap,
-                       encoder->bound);
-
     struct encode_job job = {.raw = raw, .raw_len = raw_len, .result = ret_result, .cap = cap};
-    uint8_t sha256[DIGEST_SIZE];
 
-    digest_of(raw, raw_len, sha256);
-    if (encoder->backend->encode(encoder->state, &job, err) < 0)
+    if (encode(encoder, &job, err) < 0)
         return -1;
-    assert(job.len <= cap);
-    result_put_head(ret_result, sha256, (uint32_t)raw_len, job.block_count);
+    *ret_len = job.len;
+    return 0;
+}
+
+int encoder_outline(struct encoder *encoder, const void *raw, size_t raw_len, void *ret_outline,
+                    size_t cap, size_t *ret_len, struct err *err)
+{
+    struct encode_job job = {
+        .raw = raw, .raw_len = raw_len, .result = ret_outline, .cap = cap, .outline = true};
+
+    assert(encoder->backend == &codec_backend_none);
+    if (encode(encoder, &job, err) < 0)
+        return -1;
     *ret_len = job.len;
     return 0;
 }

@@ -103,9 +103,12 @@ static int none_encode(void *encoder, struct encode_job *job, struct err *err)
     (void)encoder;
     (void)err;
     job->block_count = put_runs(job);
+    job->len = result_head_size(job->block_count);
+    if (job->outline)
+        return 0;
 
     const uint8_t *raw = job->raw;
-    uint8_t *out = job->result + result_head_size(job->block_count);
+    uint8_t *out = job->result + job->len;
     for (uint32_t i = 0; i < job->block_count; i++) {
         const uint8_t *entry = job->result + result_head_size(i);
         uint32_t stored_len = get_be32(entry);

@@ -18,14 +18,19 @@ static int check_entries(const struct result *result, struct err *err)
 
     for (uint32_t i = 0; i < result->block_count; i++) {
         const uint8_t *entry = result->entries + (size_t)i * RESULT_ENTRY_SIZE;
+        uint32_t stored_len = get_be32(entry);
         uint32_t raw_len = get_be32(entry + 4);
 
         if (raw_len == 0)
             return err_set(err, ERR_CORRUPT, "block %" PRIu32 " of a result is empty", i + 1);
-        stored_sum += get_be32(entry);
+        if (result->outline && stored_len != 0 && stored_len != raw_len)
+            return err_set(err, ERR_CORRUPT,
+                           "block %" PRIu32 " of an outline has %" PRIu32 " bytes for %" PRIu32,
+                           i + 1, stored_len, raw_len);
+        stored_sum += stored_len;
         raw_sum += raw_len;
     }
-    if (stored_sum != result->blocks_len)
+    if (!result->outline && stored_sum != result->blocks_len)
         return err_set(err, ERR_CORRUPT,
                        "the blocks of a result have %zu bytes, its table says %" PRIu64,
                        result->blocks_len, stored_sum);
@@ -36,10 +41,9 @@ static int check_entries(const struct result *result, struct err *err)
     return 0;
 }
 
-int result_parse(const void *data, size_t len, struct result *ret, struct err *err)
+static int parse(struct reader reader, const void *raw, struct result *ret, struct err *err)
 {
-    struct reader reader = reader_of(data, len);
-    struct result result = {0};
+    struct result result = {.outline = raw};
 
     result.sha256 = reader_bytes(&reader, DIGEST_SIZE);
     result.raw_len = reader_be32(&reader);
@@ -54,12 +58,25 @@ int result_parse(const void *data, size_t len, struct result *ret, struct err *e
     result.entries = reader_bytes(&reader, (size_t)result.block_count * RESULT_ENTRY_SIZE);
     if (reader_check(&reader, "the table of a result", err) < 0)
         return -1;
-    result.blocks = reader.p;
-    result.blocks_len = reader.left;
+    if (raw && reader.left > 0)
+        return err_set(err, ERR_CORRUPT, "%zu bytes follow an outline", reader.left);
+    result.blocks = raw ? raw : reader.p;
+    result.blocks_len = raw ? result.raw_len : reader.left;
     if (check_entries(&result, err) < 0)
         return -1;
     *ret = result;
     return 0;
+}
+
+int result_parse(const void *data, size_t len, struct result *ret, struct err *err)
+{
+    return parse(reader_of(data, len), NULL, ret, err);
+}
+
+int result_parse_outline(const void *outline, size_t len, const void *raw, struct result *ret,
+                         struct err *err)
+{
+    return parse(reader_of(outline, len), raw, ret, err);
 }
 
 bool result_next(const struct result *result, struct result_cursor *cursor,
@@ -73,7 +90,7 @@ bool result_next(const struct result *result, struct result_cursor *cursor,
     ret->raw_len = get_be32(entry + 4);
     ret->data = ret->stored_len ? result->blocks + cursor->offset : NULL;
     cursor->index++;
-    cursor->offset += ret->stored_len;
+    cursor->offset += result->outline ? ret->raw_len : ret->stored_len;
     return true;
 }
 

@@ -13,6 +13,9 @@
  * data, padding, CRC64); zstd - one whole zstd frame with its content size and
  * checksum; none - the bytes themselves, or, with stored length 0, a run of
  * `raw length` zeros. Raw lengths add up to the chunk's.
+ *
+ * An outline is a result of codec none that ends with its table: the raw chunk
+ * lies elsewhere, and the bytes of a block are those at its place in there.
  */
 #pragma once
 
@@ -34,6 +37,7 @@ struct result {            /* borrows the memory it was parsed from */
     const uint8_t *entries; /* block_count x RESULT_ENTRY_SIZE */
     const uint8_t *blocks;
     size_t blocks_len;
+    bool outline; /* blocks is the raw chunk */
 };
 
 struct result_block {
@@ -44,10 +48,13 @@ struct result_block {
 
 /* Checks all counts and lengths against len and each other (corrupt). */
 int result_parse(const void *data, size_t len, struct result *ret, struct err *err);
+/* The same of an outline. raw: the chunk that it is of, of as many bytes as its head says. */
+int result_parse_outline(const void *outline, size_t len, const void *raw, struct result *ret,
+                         struct err *err);
 /* Walks the blocks: set *cursor to a zeroed struct; false at the end. */
 struct result_cursor {
     uint32_t index;
-    size_t offset;
+    size_t offset; /* in blocks */
 };
 bool result_next(const struct result *result, struct result_cursor *cursor,
                  struct result_block *ret);

@@ -159,17 +159,18 @@ static int prepare(struct serving *serving, const struct message *message, struc
     return message->command == 'C' ? own_buffers(serving, why) : 0;
 }
 
-static int encode(struct serving *serving, const uint8_t *input, size_t len, uint8_t *output,
-                  size_t *ret_len, struct err *why)
+static int encode(struct serving *serving, bool outline, const uint8_t *input, size_t len,
+                  uint8_t *output, size_t *ret_len, struct err *why)
 {
     const struct child_settings *settings = serving->settings;
+    size_t cap = serving->layout.output_size;
 
     if (!serving->encoder)
         serving->encoder = encoder_new(&settings->codec, settings->chunk_size, why);
     if (!serving->encoder)
         return -1;
-    return encoder_encode(serving->encoder, input, len, output, serving->layout.output_size,
-                          ret_len, why);
+    return outline ? encoder_outline(serving->encoder, input, len, output, cap, ret_len, why)
+                   : encoder_encode(serving->encoder, input, len, output, cap, ret_len, why);
 }
 
 static int decode(struct serving *serving, const uint8_t *input, size_t len, uint8_t *output,
@@ -199,7 +200,8 @@ static int work(struct serving *serving, const struct message *message, size_t *
         if (decode(serving, input, message->size, output, ret_len, sha256, why) < 0)
             return -1;
     } else {
-        if (encode(serving, input, message->size, output, ret_len, why) < 0)
+        bool outline = shared && shared_outlines(serving->settings);
+        if (encode(serving, outline, input, message->size, output, ret_len, why) < 0)
             return -1;
         memcpy(sha256, output, DIGEST_SIZE); /* a result begins with it */
     }

@@ -43,6 +43,7 @@ struct chunk_output {
     bool zero; /* known to be all zeros; decoding: data is NULL then */
     const uint8_t *data;
     size_t len;
+    const uint8_t *raw;    /* the chunk, if `data` is an outline of it; else NULL */
     const uint8_t *sha256; /* of the raw chunk */
 };
 

@@ -16,13 +16,16 @@
 
 /* A result is held where it lies if it can be put at once; while another one is being put it is
  * copied, so that its child goes on. Raw results, which an unordered sink gets, are too large
- * for that. */
-static bool has_place(struct window *window, struct item *item, bool ordered)
+ * for that, as are the chunks that outlines are of. */
+static bool has_place(struct pool *pool, struct item *item, bool ordered)
 {
+    struct window *window = &pool->window;
     bool next = !ordered || item == window_next(window);
 
     if (!ordered || (next && !window_is_putting(window)))
         return true;
+    if (shared_outlines(&pool->settings))
+        return next;
     return window_take_slot(window, item) || next;
 }
 
@@ -35,7 +38,7 @@ void deliver_fetch(struct run *run)
         struct item *item = &window->items[i];
         if (item->state != ITEM_WORKING || pool->workers[item->worker].state != WORKER_DONE)
             continue;
-        if (has_place(window, item, run->sink->ordered))
+        if (has_place(pool, item, run->sink->ordered))
             worker_fetch(&pool->workers[item->worker]);
     }
 }
@@ -57,7 +60,11 @@ static int check_result(struct run *run, const struct worker *worker, struct ite
             memcpy(item->sha256, worker_noted_sha256(worker), DIGEST_SIZE);
         return 0;
     }
-    if (result_parse(worker->output, worker->output_len, &result, err) < 0)
+    int failed =
+        shared_outlines(&run->pool->settings)
+            ? result_parse_outline(worker->output, worker->output_len, worker->given, &result, err)
+            : result_parse(worker->output, worker->output_len, &result, err);
+    if (failed)
         return err_prefix(err, "sent a bad result");
     if (result.raw_len != raw_len || io_is_zero(result.sha256, DIGEST_SIZE))
         return err_set(err, ERR_CORRUPT, "sent a result that is not of this chunk");
@@ -157,7 +164,8 @@ static int note_zero_digest(struct pool *pool, struct item *item, uint32_t raw_l
     return 0;
 }
 
-/* Zeros: what lies at `data` is good for every chunk of the run. */
+/* Zeros: what lies at `data` is good for every chunk of the run. An outline of zeros is a
+ * result, since none of its blocks has bytes. */
 static void describe_data(const struct pool *pool, const struct item *item,
                           struct chunk_output *output)
 {
@@ -165,8 +173,10 @@ static void describe_data(const struct pool *pool, const struct item *item,
         output->data = pool->settings.decode ? NULL : pool->zeros;
         output->len = pool->settings.decode ? 0 : pool->zeros_len;
     } else if (item->held) {
-        output->data = pool->workers[item->worker].output;
-        output->len = pool->workers[item->worker].output_len;
+        const struct worker *worker = &pool->workers[item->worker];
+        output->data = worker->output;
+        output->len = worker->output_len;
+        output->raw = shared_outlines(&pool->settings) ? worker->given : NULL;
     } else {
         output->data = pool->window.slots[item->slot];
         output->len = item->len;

@@ -24,3 +24,8 @@ void shared_layout(const struct child_settings *settings, struct shared_layout *
     ret->output_offset = round_up(ret->input_offset[1] + ret->input_size);
     ret->total_size = round_up(ret->output_offset + ret->output_size);
 }
+
+bool shared_outlines(const struct child_settings *settings)
+{
+    return !settings->foreign && !settings->decode && settings->codec.type == CODEC_NONE;
+}

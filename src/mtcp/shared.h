@@ -12,9 +12,14 @@
  * overlap, so no lock.
  * The head holds the SHA-256 of the raw chunk: decoding answers with raw bytes
  * only, and so the control process need not hash them itself.
+ *
+ * Encoding with codec none, the result would be a copy of the input, and so it is
+ * an outline (codec/result.h) of the chunk, which stays in its input area until
+ * the control process has put it.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,3 +38,5 @@ struct shared_layout {
 
 /* Encoding: input a raw chunk, output a result. Decoding: the reverse. */
 void shared_layout(const struct child_settings *settings, struct shared_layout *ret);
+/* Are the results of children with these settings outlines, when they answer M? */
+bool shared_outlines(const struct child_settings *settings);

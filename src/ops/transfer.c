@@ -160,9 +160,11 @@ static int archive_put(void *opaque, const struct chunk_output *output, struct e
 {
     struct archive_sink *sink = opaque;
 
-    atomic_fetch_add(&sink->run.stored, output->len);
-    if (image_writer_put(sink->writer, output->id, output->data, output->len, err) < 0)
+    const struct image_result result = {output->data, output->len, output->raw};
+
+    if (image_writer_put(sink->writer, output->id, &result, err) < 0)
         return err_prefix(err, "%s", sink->run.transfer->stored_path);
+    atomic_store(&sink->run.stored, image_writer_stored(sink->writer));
     return 0;
 }
 

@@ -69,7 +69,8 @@ static void store(struct making *making, char *name, const struct codec_spec *co
     for (size_t at = 0; at < len; at += CHUNK_SIZE) {
         size_t part = len - at < CHUNK_SIZE ? len - at : CHUNK_SIZE;
         if (encoder_encode(encoder, data + at, part, result, cap, &result_len, &err) < 0 ||
-            image_writer_put(writer, at / CHUNK_SIZE, result, result_len, &err) < 0)
+            image_writer_put(writer, at / CHUNK_SIZE,
+                             &(struct image_result){result, result_len, NULL}, &err) < 0)
             sample_fail(name, &err);
         image_writer_chain(writer, result);
     }

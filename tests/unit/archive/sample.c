@@ -395,7 +395,8 @@ void sample_write_image(int fd, const struct codec_spec *spec, const uint8_t *im
         size_t piece = len - offset < SAMPLE_CHUNK ? len - offset : SAMPLE_CHUNK;
         size_t result_len = 0;
         CHECK(encoder_encode(encoder, image + offset, piece, result, cap, &result_len, &err), &err);
-        CHECK(image_writer_put(writer, offset / SAMPLE_CHUNK, result, result_len, &err), &err);
+        const struct image_result part = {result, result_len, NULL};
+        CHECK(image_writer_put(writer, offset / SAMPLE_CHUNK, &part, &err), &err);
         image_writer_chain(writer, result);
     }
     CHECK(image_writer_finish(writer, ret, &err), &err);

@@ -191,6 +191,14 @@ static size_t make_result(uint8_t *result, uint32_t raw_len, uint32_t stored_len
     return head + stored_len;
 }
 
+static int put(struct image_writer *writer, uint64_t id, const void *data, size_t len,
+               struct err *err)
+{
+    const struct image_result result = {data, len, NULL};
+
+    return image_writer_put(writer, id, &result, err);
+}
+
 static void results_of_a_foreign_child_are_not_trusted(void **state)
 {
     CLEANUP_FREE uint8_t *result = mem_alloc(2 * CHUNK);
@@ -203,14 +211,14 @@ static void results_of_a_foreign_child_are_not_trusted(void **state)
 
         CHECK(image_writer_new(fd, &specs[i], CHUNK, CHUNK + 10, NULL, 0, &writer, &err), &err);
         size_t len = make_result(result, 10, 10, true);
-        CHECK_FAILS(image_writer_put(writer, 0, result, len, &err), &err, ERR_CORRUPT,
+        CHECK_FAILS(put(writer, 0, result, len, &err), &err, ERR_CORRUPT,
                     "is for 10 bytes, the chunk has 65536");
         len = make_result(result, CHUNK, CHUNK, false);
-        CHECK_FAILS(image_writer_put(writer, 0, result, len, &err), &err, ERR_CORRUPT, "no digest");
+        CHECK_FAILS(put(writer, 0, result, len, &err), &err, ERR_CORRUPT, "no digest");
         len = make_result(result, CHUNK, 100, true);
-        CHECK_FAILS(image_writer_put(writer, 0, result, len, &err), &err, ERR_CORRUPT, "");
-        CHECK_FAILS(image_writer_put(writer, 0, result, len - 1, &err), &err, ERR_CORRUPT, "");
-        CHECK_FAILS(image_writer_put(writer, 0, result, 3, &err), &err, ERR_CORRUPT, "");
+        CHECK_FAILS(put(writer, 0, result, len, &err), &err, ERR_CORRUPT, "");
+        CHECK_FAILS(put(writer, 0, result, len - 1, &err), &err, ERR_CORRUPT, "");
+        CHECK_FAILS(put(writer, 0, result, 3, &err), &err, ERR_CORRUPT, "");
     }
 }
 
@@ -225,13 +233,13 @@ static void an_image_is_only_finished_when_it_is_whole(void **state)
     (void)state;
     CHECK(image_writer_new(fd, &specs[0], CHUNK, CHUNK + 10, NULL, 0, &writer, &err), &err);
     size_t len = make_result(result, CHUNK, 0, true);
-    CHECK(image_writer_put(writer, 0, result, len, &err), &err);
+    CHECK(put(writer, 0, result, len, &err), &err);
     image_writer_chain(writer, result);
     CHECK_FAILS(image_writer_finish(writer, &stored, &err), &err, ERR_INTERNAL, "65536 of 65546");
     len = make_result(result, 10, 0, true);
-    CHECK(image_writer_put(writer, 1, result, len, &err), &err);
+    CHECK(put(writer, 1, result, len, &err), &err);
     image_writer_chain(writer, result);
-    CHECK_FAILS(image_writer_put(writer, 2, result, len, &err), &err, ERR_INTERNAL, "no chunk 2");
+    CHECK_FAILS(put(writer, 2, result, len, &err), &err, ERR_INTERNAL, "no chunk 2");
     CHECK(image_writer_finish(writer, &stored, &err), &err);
     assert_int_equal(lseek(fd, 0, SEEK_END), CHUNK + 10);
 }
@@ -254,7 +262,7 @@ static void chunks_of_a_sparse_file_come_in_any_order(void **state)
         size_t raw_len = id == 0 ? CHUNK : 10;
         size_t len = make_result(result, (uint32_t)raw_len, (uint32_t)raw_len, true);
         memset(result + len - raw_len, 'a' + id, raw_len);
-        CHECK(image_writer_put(sparse, (uint64_t)id, result, len, &err), &err);
+        CHECK(put(sparse, (uint64_t)id, result, len, &err), &err);
         image_writer_chain(sparse, result);
     }
     CHECK(image_writer_finish(sparse, &stored, &err), &err);
@@ -266,7 +274,7 @@ static void chunks_of_a_sparse_file_come_in_any_order(void **state)
     CHECK(image_writer_new(packed_fd, &specs[1], CHUNK, CHUNK + 10, NULL, 0, &packed, &err), &err);
     assert_true(image_writer_is_ordered(packed));
     size_t len = make_result(result, 10, 10, true);
-    CHECK_FAILS(image_writer_put(packed, 1, result, len, &err), &err, ERR_INTERNAL, "out of turn");
+    CHECK_FAILS(put(packed, 1, result, len, &err), &err, ERR_INTERNAL, "out of turn");
 }
 
 static void a_file_that_is_not_empty_is_not_overwritten(void **state)
@@ -372,7 +380,7 @@ static void what_is_written_does_not_pile_up_in_the_page_cache(void **state)
     CHECK(image_writer_new(fd, &specs[0], chunk, chunk * count, NULL, 0, &writer, &err), &err);
     for (size_t i = 0; i < count; i++) {
         size_t len = make_result(result, (uint32_t)chunk, (uint32_t)chunk, true);
-        CHECK(image_writer_put(writer, i, result, len, &err), &err);
+        CHECK(put(writer, i, result, len, &err), &err);
     }
     size_t cached = cached_bytes(fd, chunk * count);
     sample_remove_folder(folder);

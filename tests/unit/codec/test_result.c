@@ -157,6 +157,53 @@ static void counts_and_lengths_must_agree(void **state)
     }
 }
 
+static int parse_outline(const struct hand_made *from, const uint8_t *raw, struct result *ret,
+                         uint8_t outline[static 256], struct err *err)
+{
+    static const uint8_t sha256[DIGEST_SIZE] = {1};
+
+    memset(outline, 0, 256);
+    result_put_head(outline, sha256, from->raw_len, from->block_count);
+    for (uint32_t i = 0; i < from->entry_count; i++)
+        result_put_entry(outline, i, from->entries[i][0], from->entries[i][1]);
+    size_t len = result_head_size((uint32_t)from->entry_count) + from->blocks_len;
+    return result_parse_outline(outline, len, raw, ret, err);
+}
+
+static void an_outline_takes_its_bytes_from_the_chunk(void **state)
+{
+    static const struct hand_made good = {10, 3, {{3, 3}, {0, 5}, {2, 2}}, 3, 0};
+    static const struct hand_made bad[] = {
+        {10, 3, {{3, 3}, {0, 5}, {2, 2}}, 3, 1}, /* bytes behind the table */
+        {10, 3, {{3, 3}, {0, 5}, {1, 2}}, 3, 0}, /* fewer bytes than it stands for */
+        {10, 3, {{3, 3}, {6, 5}, {2, 2}}, 3, 0}, /* more */
+        {11, 3, {{3, 3}, {0, 5}, {2, 2}}, 3, 0}, /* more than the chunk has */
+    };
+    static const uint8_t raw[10] = "abc\0\0\0\0\0yz";
+    uint8_t outline[256];
+    struct result result;
+    struct result_cursor cursor = {0};
+    struct result_block block;
+
+    (void)state;
+    assert_int_equal(parse_outline(&good, raw, &result, outline, NULL), 0);
+    assert_true(result_next(&result, &cursor, &block));
+    assert_ptr_equal(block.data, raw);
+    assert_int_equal(block.stored_len, 3);
+    assert_true(result_next(&result, &cursor, &block));
+    assert_null(block.data);
+    assert_int_equal(block.raw_len, 5);
+    assert_true(result_next(&result, &cursor, &block));
+    assert_ptr_equal(block.data, raw + 8);
+    assert_false(result_next(&result, &cursor, &block));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct err err CLEANUP_ERR = ERR_INIT;
+        if (parse_outline(&bad[i], raw, &result, outline, &err) == 0)
+            fail_msg("bad outline %zu was accepted", i);
+        assert_int_equal(err.kind, ERR_CORRUPT);
+    }
+}
+
 static void the_number_of_blocks_is_bounded(void **state)
 {
     uint8_t sha256[DIGEST_SIZE] = {1};
@@ -230,6 +277,7 @@ int main(void)
         cmocka_unit_test(the_checks_in_the_blocks_find_damage_without_a_digest),
         cmocka_unit_test(bytes_behind_a_result_are_refused),
         cmocka_unit_test(counts_and_lengths_must_agree),
+        cmocka_unit_test(an_outline_takes_its_bytes_from_the_chunk),
         cmocka_unit_test(the_number_of_blocks_is_bounded),
         cmocka_unit_test(blocks_are_walked_in_order),
         cmocka_unit_test(numbers_are_big_endian_at_their_places),

@@ -128,6 +128,23 @@ struct chunk_source image_source(struct image *image)
     };
 }
 
+/* An outline and its chunk make the result that is kept. */
+static int complete(struct stored *stored, const struct chunk_output *output, struct err *err)
+{
+    struct result_cursor cursor = {0};
+    struct result_block block;
+    struct result result;
+
+    if (result_parse_outline(output->data, output->len, output->raw, &result, err) < 0)
+        return -1;
+    while (result_next(&result, &cursor, &block)) {
+        if (block.data)
+            memcpy(stored->data + stored->len, block.data, block.stored_len);
+        stored->len += block.stored_len;
+    }
+    return 0;
+}
+
 static int put_chunk(void *opaque, const struct chunk_output *output, struct err *err)
 {
     struct image *image = opaque;
@@ -150,8 +167,10 @@ static int put_chunk(void *opaque, const struct chunk_output *output, struct err
         .put = true, .zero = output->zero, .raw_len = output->raw_len, .len = output->len};
     memcpy(stored->sha256, output->sha256, sizeof(stored->sha256));
     if (output->data) {
-        stored->data = mem_alloc(output->len);
+        stored->data = mem_alloc(output->len + (output->raw ? output->raw_len : 0));
         memcpy(stored->data, output->data, output->len);
+        if (output->raw)
+            return complete(stored, output, err);
     }
     return 0;
 }
