@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "codec/huge_pages.h"
 #include "codec/pieces.h"
 #include "codec/xz_block.h"
 
@@ -110,6 +111,20 @@ static size_t lzma_result_bound(uint64_t chunk_size)
 
 /* ---- encoding --------------------------------------------------------------- */
 
+static void *take_memory(void *opaque, size_t count, size_t size)
+{
+    (void)opaque;
+    return size > 0 && count > SIZE_MAX / size ? NULL : huge_pages_take(count * size);
+}
+
+static void give_memory(void *opaque, void *memory)
+{
+    (void)opaque;
+    free(memory);
+}
+
+static const lzma_allocator allocator = {.alloc = take_memory, .free = give_memory};
+
 static void lzma_encoder_free(void *state)
 {
     struct lzma_encoder *encoder = state;
@@ -128,6 +143,7 @@ static void *lzma_encoder_new(const struct codec_spec *spec, uint64_t chunk_size
     struct lzma_encoder *encoder = mem_alloc(sizeof(*encoder));
 
     encoder->stream = (lzma_stream)LZMA_STREAM_INIT;
+    encoder->stream.allocator = &allocator;
     set_options(spec, &encoder->options);
     encoder->filters[0] = (lzma_filter){LZMA_FILTER_LZMA2, &encoder->options};
     encoder->filters[1].id = LZMA_VLI_UNKNOWN;
