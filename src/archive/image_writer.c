@@ -24,6 +24,7 @@ struct image_writer {
     struct container_writer *container;
     struct content_digest *content;
     struct bulk_writer *bulk;
+    struct buf table; /* of the result that is being put */
 };
 
 /* The next bytes of a file that is written from its start to its end. */
@@ -166,10 +167,8 @@ int image_writer_put(struct image_writer *writer, uint64_t id, const struct imag
         return err_set(err, ERR_INTERNAL, "the image has no chunk %llu", (unsigned long long)id);
     if (!writer->sparse && id * writer->chunk_size != writer->raw_done)
         return err_set(err, ERR_INTERNAL, "chunk %llu was put out of turn", (unsigned long long)id);
-    int failed = result->raw
-                     ? result_parse_outline(result->data, result->len, result->raw, &parsed, err)
-                     : result_parse(result->data, result->len, &parsed, err);
-    if (failed)
+    if (result_parse_shared(result->data, result->len, result->raw, &writer->table, &parsed, err) <
+        0)
         return -1;
     if (parsed.raw_len != expected)
         return err_set(err, ERR_CORRUPT, "a child's result is for %u bytes, the chunk has %llu",
@@ -234,6 +233,7 @@ void image_writer_free(struct image_writer *writer)
     if (!writer)
         return;
     bulk_writer_free(writer->bulk);
+    buf_clear(&writer->table);
     digest_free(writer->sha256);
     container_writer_free(writer->container);
     content_digest_free(writer->content);

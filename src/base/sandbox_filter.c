@@ -59,7 +59,7 @@ static const struct rule rules[] = {
     {__NR_mprotect, {NO_EXEC}}, /* glibc grows a heap with it */
     ADVICE(MADV_DONTNEED),
     ADVICE(MADV_FREE),
-    ADVICE(MADV_HUGEPAGE), /* encoders' tables */
+    ADVICE(MADV_HUGEPAGE),                             /* encoders' tables */
     {__NR_futex, {{ALL_BITS, FUTEX_WAKE_PRIVATE, 1}}}, /* pthread_once ends with it */
     {__NR_getrandom, {{0}}},                           /* glibc's malloc, once */
     {__NR_getpid, {{0}}},

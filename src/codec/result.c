@@ -41,9 +41,16 @@ static int check_entries(const struct result *result, struct err *err)
     return 0;
 }
 
-static int parse(struct reader reader, const void *raw, struct result *ret, struct err *err)
+/* Where the blocks lie, if not behind the table. */
+struct elsewhere {
+    const void *data; /* NULL: behind it */
+    size_t len;       /* of a chunk it is not looked at */
+    bool outline;
+};
+
+static int parse(struct reader reader, struct elsewhere blocks, struct result *ret, struct err *err)
 {
-    struct result result = {.outline = raw};
+    struct result result = {.outline = blocks.outline};
 
     result.sha256 = reader_bytes(&reader, DIGEST_SIZE);
     result.raw_len = reader_be32(&reader);
@@ -58,10 +65,10 @@ static int parse(struct reader reader, const void *raw, struct result *ret, stru
     result.entries = reader_bytes(&reader, (size_t)result.block_count * RESULT_ENTRY_SIZE);
     if (reader_check(&reader, "the table of a result", err) < 0)
         return -1;
-    if (raw && reader.left > 0)
+    if (result.outline && reader.left > 0)
         return err_set(err, ERR_CORRUPT, "%zu bytes follow an outline", reader.left);
-    result.blocks = raw ? raw : reader.p;
-    result.blocks_len = raw ? result.raw_len : reader.left;
+    result.blocks = blocks.data ? blocks.data : reader.p;
+    result.blocks_len = blocks.data ? blocks.len : reader.left;
     if (check_entries(&result, err) < 0)
         return -1;
     *ret = result;
@@ -70,13 +77,33 @@ static int parse(struct reader reader, const void *raw, struct result *ret, stru
 
 int result_parse(const void *data, size_t len, struct result *ret, struct err *err)
 {
-    return parse(reader_of(data, len), NULL, ret, err);
+    return parse(reader_of(data, len), (struct elsewhere){0}, ret, err);
 }
 
 int result_parse_outline(const void *outline, size_t len, const void *raw, struct result *ret,
                          struct err *err)
 {
-    return parse(reader_of(outline, len), raw, ret, err);
+    return parse(reader_of(outline, len), (struct elsewhere){raw, 0, true}, ret, err);
+}
+
+int result_parse_shared(const void *data, size_t len, const void *raw, struct buf *table,
+                        struct result *ret, struct err *err)
+{
+    size_t head = len < RESULT_HEAD_SIZE ? len : RESULT_HEAD_SIZE;
+
+    table->len = 0;
+    buf_append(table, data, head);
+    if (head == RESULT_HEAD_SIZE) {
+        uint32_t count = get_be32(table->data + DIGEST_SIZE + 4);
+        head = result_head_size(count <= RESULT_MAX_BLOCKS ? count : 0);
+        if (raw || head > len)
+            head = len;
+        buf_append(table, (const uint8_t *)data + table->len, head - table->len);
+    }
+    struct elsewhere blocks = {(const uint8_t *)data + head, len - head, false};
+    if (raw)
+        blocks = (struct elsewhere){raw, 0, true};
+    return parse(reader_of(table->data, table->len), blocks, ret, err);
 }
 
 bool result_next(const struct result *result, struct result_cursor *cursor,

@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 #define RESULT_HEAD_SIZE 40
@@ -51,6 +52,11 @@ int result_parse(const void *data, size_t len, struct result *ret, struct err *e
 /* The same of an outline. raw: the chunk that it is of, of as many bytes as its head says. */
 int result_parse_outline(const void *outline, size_t len, const void *raw, struct result *ret,
                          struct err *err);
+/* The same of a result (raw: NULL) or an outline in memory that somebody else can write: head
+ * and table are copied to *table first (the caller's, emptied here), which *ret borrows too.
+ * So the lengths stay as they were checked; the bytes of the blocks may change. */
+int result_parse_shared(const void *data, size_t len, const void *raw, struct buf *table,
+                        struct result *ret, struct err *err);
 /* Walks the blocks: set *cursor to a zeroed struct; false at the end. */
 struct result_cursor {
     uint32_t index;

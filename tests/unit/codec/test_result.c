@@ -204,6 +204,44 @@ static void an_outline_takes_its_bytes_from_the_chunk(void **state)
     }
 }
 
+/* As a child that has been taken over could do, while its result is being written. */
+static void a_table_that_changes_later_is_not_looked_at(void **state)
+{
+    uint8_t data[RESULT_HEAD_SIZE + 2 * RESULT_ENTRY_SIZE + 5];
+    static const uint8_t raw[30] = "abc";
+    struct buf table CLEANUP_BUF = {0};
+
+    (void)state;
+    for (int outline = 0; outline < 2; outline++) {
+        struct result_cursor cursor = {0};
+        struct result_block block;
+        struct result result;
+        size_t len = outline ? result_head_size(2) : sizeof(data);
+
+        result_put_head(data, (uint8_t[DIGEST_SIZE]){7}, 30, 2);
+        result_put_entry(data, 0, outline ? 10 : 2, 10);
+        result_put_entry(data, 1, outline ? 20 : 3, 20);
+        memcpy(data + result_head_size(2), "abcde", 5);
+        assert_int_equal(
+            result_parse_shared(data, len, outline ? raw : NULL, &table, &result, NULL), 0);
+        memset(data, 0xff, result_head_size(2));
+        assert_int_equal(result.block_count, 2);
+        assert_int_equal(result.sha256[0], 7);
+        for (uint32_t i = 0; i < 2; i++) {
+            assert_true(result_next(&result, &cursor, &block));
+            assert_int_equal(block.stored_len, outline ? 10 * (i + 1) : 2 + i);
+            assert_int_equal(block.raw_len, 10 * (i + 1));
+            assert_ptr_equal(block.data,
+                             outline ? raw + 10 * i : data + result_head_size(2) + 2 * i);
+        }
+        assert_false(result_next(&result, &cursor, &block));
+        /* and what is not whole is not taken */
+        for (size_t cut = 0; cut < len; cut++)
+            assert_int_equal(
+                result_parse_shared(data, cut, outline ? raw : NULL, &table, &result, NULL), -1);
+    }
+}
+
 static void the_number_of_blocks_is_bounded(void **state)
 {
     uint8_t sha256[DIGEST_SIZE] = {1};
@@ -278,6 +316,7 @@ int main(void)
         cmocka_unit_test(bytes_behind_a_result_are_refused),
         cmocka_unit_test(counts_and_lengths_must_agree),
         cmocka_unit_test(an_outline_takes_its_bytes_from_the_chunk),
+        cmocka_unit_test(a_table_that_changes_later_is_not_looked_at),
         cmocka_unit_test(the_number_of_blocks_is_bounded),
         cmocka_unit_test(blocks_are_walked_in_order),
         cmocka_unit_test(numbers_are_big_endian_at_their_places),
