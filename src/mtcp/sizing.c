@@ -154,12 +154,14 @@ static int refuse(const struct sizing_request *request, const struct sizing_plan
     return -1;
 }
 
-/* About one per CPU: one more than that, so that no CPU is idle while a child
- * waits for its result to be fetched. */
+/* About one per CPU: one more than that, so that no CPU is idle while a child waits for
+ * its result to be fetched. Decoding, results are too large to be copied, and children wait
+ * until they are written: two more. */
 static unsigned choose_children(const struct sizing_host *host,
                                 const struct sizing_request *request, uint64_t allowed)
 {
-    uint64_t children = request->children > 0 ? request->children : (uint64_t)host->cpus + 1;
+    uint64_t more = request->decode ? 2 : 1;
+    uint64_t children = request->children > 0 ? request->children : host->cpus + more;
 
     children = least(children, allowed);
     if (request->image_chunks > 0)
