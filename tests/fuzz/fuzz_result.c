@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A result, as a foreign child may send it and as a damaged archive makes it: decoded, and
- * put into an archive. The first byte chooses the codec.
+ * put into an archive; and an outline, put into one. The first byte chooses.
  */
 #include "fuzz.h"
 
@@ -28,18 +28,23 @@ static void decode(enum codec_type type, const uint8_t *result, size_t len)
         FUZZ_CHECK(err.text && err.kind == ERR_CORRUPT);
 }
 
-static void store(const struct codec_spec *spec, const uint8_t *result, size_t len)
+/* raw: as in struct image_result. */
+static void store(const struct codec_spec *spec, const uint8_t *result, size_t len,
+                  const uint8_t *raw)
 {
+    const struct image_result given = {result, len, raw};
     CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
     struct manifest_stored stored = {0};
     struct result parsed;
     struct err err = ERR_INIT;
+    int failed = raw ? result_parse_outline(result, len, raw, &parsed, NULL)
+                     : result_parse(result, len, &parsed, NULL);
 
-    if (result_parse(result, len, &parsed, NULL) < 0 || parsed.raw_len > CHUNK_SIZE)
+    if (failed || parsed.raw_len > CHUNK_SIZE)
         return;
     int fd = fuzz_file(NULL, 0, 0);
     FUZZ_CHECK(image_writer_new(fd, spec, CHUNK_SIZE, parsed.raw_len, NULL, 0, &writer, NULL) == 0);
-    if (image_writer_put(writer, 0, result, len, &err) == 0) {
+    if (image_writer_put(writer, 0, &given, &err) == 0) {
         image_writer_chain(writer, parsed.sha256);
         FUZZ_CHECK(image_writer_finish(writer, &stored, NULL) == 0 &&
                    stored.raw_size == parsed.raw_len);
@@ -54,9 +59,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const struct codec_spec specs[] = {
         {.type = CODEC_NONE}, {.type = CODEC_LZMA, .level = 0}, {.type = CODEC_ZSTD, .level = 1}};
     struct fuzz_input input = {data, size};
-    const struct codec_spec *spec = &specs[fuzz_u8(&input) % 3];
+    static const uint8_t chunk[CHUNK_SIZE] = "of an outline";
+    unsigned choice = fuzz_u8(&input) % 4;
 
-    decode(spec->type, input.p, input.left);
-    store(spec, input.p, input.left);
+    if (choice == 3) {
+        store(&specs[0], input.p, input.left, chunk);
+        return 0;
+    }
+    decode(specs[choice].type, input.p, input.left);
+    store(&specs[choice], input.p, input.left, NULL);
     return 0;
 }
