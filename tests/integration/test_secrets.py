@@ -9,7 +9,7 @@ import threading
 
 from vbtest import leftovers
 from vbtest.command import expect, run, same, wait_until
-from vbtest.disks import Disk
+from vbtest.disks import Disk, create_luks
 
 VNC = "cnryVnc7"                       # VNC knows eight characters
 SECRET = "canary-of-the-libvirt-secret"
@@ -150,8 +150,7 @@ def test_libvirt_secrets_are_nowhere(t):
     key, path = t.path("key"), t.path("vdb.qcow2")
     with open(key, "w", encoding="utf-8") as file:
         file.write(SECRET)
-    run("qemu-img", "create", "-q", "-f", "qcow2", "--object", f"secret,id=s,file={key}", "-o",
-        "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10", path, "4M")
+    create_luks(path, key)
     os.unlink(key)
     os.chmod(path, 0o666)
     uuid = t.secret(SECRET)
