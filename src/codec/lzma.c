@@ -14,6 +14,7 @@
 #include "codec/huge_pages.h"
 #include "codec/pieces.h"
 #include "codec/xz_block.h"
+#include "codec/xz_chain.h"
 
 /* Of chunks by default. */
 #define CHUNK_LEAST (16 * MIB)
@@ -33,9 +34,8 @@ struct zero_block {
 
 struct lzma_encoder {
     lzma_stream stream; /* kept: liblzma uses its memory again for the next block */
-    lzma_options_lzma options;
-    lzma_filter filters[2]; /* LZMA2 with the options above, end */
     struct pieces *pieces;
+    struct xz_chain *chain;
     struct zero_block zeros[ZERO_BLOCKS];
 };
 
@@ -55,21 +55,11 @@ static uint64_t lzma_dictionary_step(unsigned i)
     return size <= CODEC_CHUNK_MAX ? size : 0;
 }
 
-static void set_options(const struct codec_spec *spec, lzma_options_lzma *ret)
-{
-    uint32_t preset = spec->level | (spec->extreme ? LZMA_PRESET_EXTREME : 0);
-
-    if (lzma_lzma_preset(ret, preset))
-        assert(!"a level that codec_check_spec has let through");
-    if (spec->dict_size)
-        ret->dict_size = (uint32_t)spec->dict_size;
-}
-
 static uint64_t lzma_dictionary(const struct codec_spec *spec)
 {
     lzma_options_lzma options;
 
-    set_options(spec, &options);
+    xz_chain_options(spec, &options);
     return options.dict_size;
 }
 
@@ -86,21 +76,13 @@ static uint64_t lzma_chunk_size(const struct codec_spec *spec)
 
 static uint64_t lzma_encoder_figure(const struct codec_spec *spec)
 {
-    lzma_options_lzma options;
-
-    set_options(spec, &options);
-    const lzma_filter filters[] = {{LZMA_FILTER_LZMA2, &options}, {LZMA_VLI_UNKNOWN, NULL}};
-    return lzma_raw_encoder_memusage(filters) + pieces_memory() + sizeof(struct lzma_encoder) +
+    return xz_chain_encoder_memory(spec) + pieces_memory() + sizeof(struct lzma_encoder) +
            ZERO_BLOCKS_MEMORY;
 }
 
 static uint64_t lzma_decoder_figure(const struct codec_spec *spec)
 {
-    lzma_options_lzma options;
-
-    set_options(spec, &options);
-    const lzma_filter filters[] = {{LZMA_FILTER_LZMA2, &options}, {LZMA_VLI_UNKNOWN, NULL}};
-    return lzma_raw_decoder_memusage(filters) + sizeof(struct lzma_decoder);
+    return xz_chain_decoder_memory(spec) + sizeof(struct lzma_decoder);
 }
 
 static size_t lzma_result_bound(uint64_t chunk_size)
@@ -133,6 +115,7 @@ static void lzma_encoder_free(void *state)
         return;
     lzma_end(&encoder->stream);
     pieces_free(encoder->pieces);
+    xz_chain_free(encoder->chain);
     for (size_t i = 0; i < ZERO_BLOCKS; i++)
         free(encoder->zeros[i].data);
     free(encoder);
@@ -144,11 +127,10 @@ static void *lzma_encoder_new(const struct codec_spec *spec, uint64_t chunk_size
 
     encoder->stream = (lzma_stream)LZMA_STREAM_INIT;
     encoder->stream.allocator = &allocator;
-    set_options(spec, &encoder->options);
-    encoder->filters[0] = (lzma_filter){LZMA_FILTER_LZMA2, &encoder->options};
-    encoder->filters[1].id = LZMA_VLI_UNKNOWN;
     encoder->pieces = pieces_new(chunk_size, err);
-    if (!encoder->pieces) {
+    if (encoder->pieces)
+        encoder->chain = xz_chain_new(spec, chunk_size, err);
+    if (!encoder->chain) {
         lzma_encoder_free(encoder);
         return NULL;
     }
@@ -185,10 +167,11 @@ static lzma_ret compress_block(struct lzma_encoder *encoder, lzma_block *block, 
     return lzma_block_header_encode(block, out);
 }
 
-static int encode_block(struct lzma_encoder *encoder, const struct piece *piece, const uint8_t *raw,
-                        uint8_t *out, size_t cap, size_t *ret_len, struct err *err)
+static int encode_block(struct lzma_encoder *encoder, lzma_filter *filters,
+                        const struct piece *piece, const uint8_t *raw, uint8_t *out, size_t cap,
+                        size_t *ret_len, struct err *err)
 {
-    lzma_block block = {.version = 1, .check = LZMA_CHECK_CRC64, .filters = encoder->filters};
+    lzma_block block = {.version = 1, .check = LZMA_CHECK_CRC64, .filters = filters};
     lzma_ret ret = LZMA_BUF_ERROR;
     size_t len = 0;
 
@@ -208,14 +191,15 @@ static int encode_block(struct lzma_encoder *encoder, const struct piece *piece,
     return 0;
 }
 
-/* So many zeros from a block that was made before, or is now. */
+/* So many zeros from a block that was made before, or is now: the same for all chunks. */
 static int encode_zeros(struct lzma_encoder *encoder, const struct piece *piece, const uint8_t *raw,
                         uint8_t *out, size_t cap, size_t *ret_len, struct err *err)
 {
     struct zero_block *block = &encoder->zeros[__builtin_ctzll(piece->len / PIECES_SEGMENT)];
 
     if (!block->data) {
-        if (encode_block(encoder, piece, raw, out, cap, &block->len, err) < 0)
+        if (encode_block(encoder, xz_chain_plain(encoder->chain), piece, raw, out, cap, &block->len,
+                         err) < 0)
             return -1;
         block->data = mem_alloc(block->len);
         memcpy(block->data, out, block->len);
@@ -253,15 +237,19 @@ static int lzma_encode(void *state, struct encode_job *job, struct err *err)
     struct piece pieces[PIECES_MAX];
     struct piece blocks[BLOCKS_MAX];
     size_t count = pieces_cut(encoder->pieces, job->raw, job->raw_len, pieces);
+    lzma_filter *filters = xz_chain_choose(encoder->chain, job->raw, pieces, count);
 
     count = cut_zeros(pieces, count, blocks);
     size_t pos = result_head_size((uint32_t)count);
     const uint8_t *raw = job->raw;
     for (size_t i = 0; i < count; i++) {
         size_t len = 0;
-        bool zeros = blocks[i].kind == PIECE_ZEROS;
-        if ((zeros ? encode_zeros : encode_block)(encoder, &blocks[i], raw, job->result + pos,
-                                                  job->cap - pos, &len, err) < 0)
+        uint8_t *out = job->result + pos;
+        size_t room = job->cap - pos;
+        int failed = blocks[i].kind == PIECE_ZEROS
+                         ? encode_zeros(encoder, &blocks[i], raw, out, room, &len, err)
+                         : encode_block(encoder, filters, &blocks[i], raw, out, room, &len, err);
+        if (failed)
             return -1;
         result_put_entry(job->result, (uint32_t)i, (uint32_t)len, (uint32_t)blocks[i].len);
         pos += len;

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 
 #define PIECES_MAX 17
@@ -36,4 +37,5 @@ struct pieces *pieces_new(uint64_t chunk_size, struct err *err);
 size_t pieces_cut(struct pieces *pieces, const uint8_t *raw, size_t raw_len,
                   struct piece ret[static PIECES_MAX]);
 void pieces_free(struct pieces *pieces); /* accepts NULL */
-uint64_t pieces_memory(void);            /* what one of them takes */
+DEFINE_CLEANUP(struct pieces *, pieces_freep, pieces_free)
+uint64_t pieces_memory(void); /* what one of them takes */

@@ -185,14 +185,14 @@ static void default_chunk_sizes_suit_the_dictionary(void **state)
 
 static void lzma_figures_are_those_of_the_xz_manual(void **state)
 {
-    /* CompCpu and memory of xz(1), in MiB; the figure may be a little more. */
+    /* CompCpu and memory of xz(1), in MiB; looking at a chunk first takes some more. */
     static const unsigned manual[] = {3, 9, 17, 32, 48, 94, 94, 186, 370, 674};
 
     (void)state;
     for (unsigned level = 0; level <= 9; level++) {
         struct codec_spec spec = {.type = CODEC_LZMA, .level = level};
         assert_in_range(codec_encoder_memory(&spec), (manual[level] - 1) * MIB,
-                        (manual[level] + 1) * MIB + MIB / 2);
+                        (manual[level] + 3) * MIB);
     }
 }
 
@@ -207,23 +207,28 @@ static void check_encoder_memory(const struct codec_spec *spec)
 {
     uint64_t chunk = codec_default_chunk_size(spec);
     size_t cap = codec_result_bound(spec, chunk);
-    /* zstd fits its tables to what it gets; liblzma does not. */
-    size_t raw_len = spec->type == CODEC_ZSTD ? (size_t)chunk : 65536;
+    size_t raw_len = spec->type == CODEC_ZSTD ? (size_t)chunk : 1664 * KIB;
     uint8_t *raw CLEANUP_FREE = sample_new(SAMPLE_TEXT, 1, raw_len);
     uint8_t *result CLEANUP_FREE = malloc(cap);
     char name[CODEC_TEXT_SIZE];
     size_t len;
 
-    /* Something for each of the contexts that an encoder may have. */
-    sample_fill(SAMPLE_RANDOM, 1, raw + raw_len / 2, raw_len / 2);
+    if (spec->type == CODEC_ZSTD) {
+        /* Something for each of the contexts that an encoder may have. */
+        sample_fill(SAMPLE_RANDOM, 1, raw + raw_len / 2, raw_len / 2);
+    } else {
+        /* Copies far from each other, for which lzma takes all of its dictionary. */
+        memset(raw + 64 * KIB, 'a', raw_len - 64 * KIB);
+        memcpy(raw + raw_len - 64 * KIB, raw, 64 * KIB);
+    }
     size_t before = allocated();
     struct encoder *encoder CLEANUP(encoder_freep) = encoder_new(spec, chunk, NULL);
     assert_non_null(encoder);
     assert_int_equal(encoder_encode(encoder, raw, raw_len, result, cap, &len, NULL), 0);
     uint64_t real = allocated() - before;
     uint64_t figure = codec_encoder_memory(spec);
-    /* The half MiB: a small piece of data makes the look at it cheaper too. */
-    if (real > figure + 4096 || figure > real + real / 10 * 3 + MIB / 2)
+    /* A small piece of data makes the look at it cheaper too, and a trial gives its memory back. */
+    if (real > figure + 4096 || figure > real + real / 10 * 3 + 2 * MIB)
         fail_msg("%s with a dictionary of %llu: %llu bytes are allocated, the figure is %llu",
                  codec_format(spec, name), (unsigned long long)spec->dict_size,
                  (unsigned long long)real, (unsigned long long)figure);
@@ -281,7 +286,8 @@ static void an_encoder_keeps_its_memory_between_chunks(void **state)
             assert_int_equal(encoder_encode(encoder, raw, raw_len, result, cap, &len, NULL), 0);
             if (run == 0)
                 first = allocated();
-            assert_int_equal(allocated(), first);
+            /* malloc counts what it keeps for the next small piece */
+            assert_in_range(allocated(), first - 4096, first + 4096);
         }
     }
 }
