@@ -40,8 +40,6 @@ static const struct codec_row codecs[] = {
 };
 
 #define CODEC_COUNT (sizeof(codecs) / sizeof(codecs[0]))
-/* Below this a chunk's own costs (messages, table entries, a fresh dictionary) show. */
-#define DEFAULT_CHUNK_MIN (4 * MIB)
 
 static const struct codec_row *row_of(enum codec_type type)
 {
@@ -182,7 +180,7 @@ int codec_check_chunk_size(uint64_t chunk_size, struct err *err)
 uint64_t codec_default_chunk_size(const struct codec_spec *spec)
 {
     uint64_t wanted = codec_backend(spec->type)->chunk_size(spec);
-    uint64_t size = DEFAULT_CHUNK_MIN;
+    uint64_t size = CODEC_CHUNK_MIN;
 
     while (size < wanted && size < CODEC_CHUNK_MAX)
         size *= 2;

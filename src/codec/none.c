@@ -32,10 +32,12 @@ static uint64_t none_dictionary_step(unsigned i)
     return 0;
 }
 
+/* In chunks of 1 to 4 MiB a full disk takes the same time. A disk of 4 TiB with 400 small files
+ * all over it takes 0.45 of the time of chunks of 4 MiB: each is hashed with the zeros in it. */
 static uint64_t none_chunk_size(const struct codec_spec *spec)
 {
     (void)spec;
-    return 0;
+    return MIB;
 }
 
 static uint64_t none_memory(const struct codec_spec *spec)

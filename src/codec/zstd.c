@@ -10,9 +10,13 @@
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 
+#include "base/units.h"
 #include "codec/pieces.h"
 #include "codec/zstd_frame.h"
 
+/* Of chunks by default: below it their own costs (messages, table entries, a fresh
+ * dictionary) show. */
+#define CHUNK_LEAST (4 * MIB)
 #define WINDOW_LOG_MIN 10
 /* Hash and chain tables of a window that the user made larger stay below this. */
 #define TABLE_LOG_MAX 28
@@ -88,8 +92,9 @@ static uint64_t zstd_dictionary(const struct codec_spec *spec)
 static uint64_t zstd_chunk_size(const struct codec_spec *spec)
 {
     unsigned factor = spec->level == ZSTD_CLEVEL_DEFAULT ? 1 : 2;
+    uint64_t size = factor * zstd_dictionary(spec);
 
-    return factor * zstd_dictionary(spec);
+    return size > CHUNK_LEAST ? size : CHUNK_LEAST;
 }
 
 static uint64_t zstd_encoder_figure(const struct codec_spec *spec)

@@ -165,7 +165,7 @@ static void default_chunk_sizes_suit_the_dictionary(void **state)
         const char *spec;
         uint64_t chunk;
     } cases[] = {
-        {"none", 4 * MIB},    {"lzma:0", 16 * MIB},  {"lzma:1", 16 * MIB},  {"lzma:3", 16 * MIB},
+        {"none", MIB},        {"lzma:0", 16 * MIB},  {"lzma:1", 16 * MIB},  {"lzma:3", 16 * MIB},
         {"lzma:6", 16 * MIB}, {"lzma:6e", 16 * MIB}, {"lzma:9", 128 * MIB}, {"zstd:1", 4 * MIB},
         {"zstd:3", 8 * MIB},  {"zstd:19", 16 * MIB},
     };
