@@ -14,8 +14,9 @@
 struct content_digest;
 
 struct content_digest *content_digest_new(void);
-/* The next chunk's digest. */
-void content_digest_add(struct content_digest *content, const uint8_t sha256[static DIGEST_SIZE]);
+/* The digest of the next `count` chunks, which are equal. */
+void content_digest_add(struct content_digest *content, const uint8_t sha256[static DIGEST_SIZE],
+                        uint64_t count);
 void content_digest_finish(struct content_digest *content, uint8_t ret[static DIGEST_SIZE]);
 void content_digest_free(struct content_digest *content);
 DEFINE_CLEANUP(struct content_digest *, content_digest_freep, content_digest_free)

@@ -42,11 +42,14 @@ struct image_result {
  * only for image_writer_free. */
 int image_writer_put(struct image_writer *writer, uint64_t id, const struct image_result *result,
                      struct err *err);
+/* The same for `count` chunks of zeros from id on, all of full length, with the same result. */
+int image_writer_put_zeros(struct image_writer *writer, uint64_t id, uint64_t count,
+                           const struct image_result *result, struct err *err);
 /* Bytes of blocks put so far. */
 uint64_t image_writer_stored(const struct image_writer *writer);
-/* The SHA-256 of the next raw chunk, always in id order; the only function that may be
- * called while another thread is in image_writer_put. */
-void image_writer_chain(struct image_writer *writer, const uint8_t *sha256);
+/* The SHA-256 of each of the next `count` raw chunks, always in id order; the only function
+ * that may be called while another thread is in image_writer_put or _put_zeros. */
+void image_writer_chain(struct image_writer *writer, const uint8_t *sha256, uint64_t count);
 /* Refused (internal) unless exactly raw_size bytes were put. Fills size, sha256,
  * has_sha256, codec, chunk_size, raw_size, content; leaves name alone. */
 int image_writer_finish(struct image_writer *writer, struct manifest_stored *ret, struct err *err);

@@ -156,38 +156,83 @@ uint64_t image_writer_stored(const struct image_writer *writer)
     return writer->stored;
 }
 
-int image_writer_put(struct image_writer *writer, uint64_t id, const struct image_result *result,
-                     struct err *err)
+/* Checks the result of chunk id before it is put. */
+static int take(struct image_writer *writer, uint64_t id, const struct image_result *result,
+                struct result *ret, struct err *err)
 {
     uint64_t left = bytes_from(writer, id);
     uint64_t expected = left < writer->chunk_size ? left : writer->chunk_size;
-    struct result parsed;
 
     if (left == 0)
         return err_set(err, ERR_INTERNAL, "the image has no chunk %llu", (unsigned long long)id);
     if (!writer->sparse && id * writer->chunk_size != writer->raw_done)
         return err_set(err, ERR_INTERNAL, "chunk %llu was put out of turn", (unsigned long long)id);
-    if (result_parse_shared(result->data, result->len, result->raw, &writer->table, &parsed, err) <
-        0)
+    if (result_parse_shared(result->data, result->len, result->raw, &writer->table, ret, err) < 0)
         return -1;
-    if (parsed.raw_len != expected)
+    if (ret->raw_len != expected)
         return err_set(err, ERR_CORRUPT, "a child's result is for %u bytes, the chunk has %llu",
-                       parsed.raw_len, (unsigned long long)expected);
-    if (io_is_zero(parsed.sha256, DIGEST_SIZE))
+                       ret->raw_len, (unsigned long long)expected);
+    if (io_is_zero(ret->sha256, DIGEST_SIZE))
         return err_set(err, ERR_CORRUPT, "a child's result has no digest");
-    if (writer->sparse ? put_sparse(writer, id * writer->chunk_size, &parsed, err) < 0
-                       : put_in_order(writer, &parsed, err) < 0)
-        return -1;
-    writer->raw_done += parsed.raw_len;
     return 0;
 }
 
-void image_writer_chain(struct image_writer *writer, const uint8_t *sha256)
+static int put(struct image_writer *writer, uint64_t id, const struct result *result,
+               struct err *err)
+{
+    int failed = writer->sparse ? put_sparse(writer, id * writer->chunk_size, result, err)
+                                : put_in_order(writer, result, err);
+
+    if (failed)
+        return -1;
+    writer->raw_done += result->raw_len;
+    return 0;
+}
+
+int image_writer_put(struct image_writer *writer, uint64_t id, const struct image_result *result,
+                     struct err *err)
+{
+    struct result taken;
+
+    return take(writer, id, result, &taken, err) < 0 ? -1 : put(writer, id, &taken, err);
+}
+
+/* Is it one run of zeros, with which nothing is done? */
+static bool is_hole(const struct image_writer *writer, const struct result *result)
+{
+    struct result_cursor cursor = {0};
+    struct result_block block;
+
+    return writer->sparse && result->block_count == 1 && result_next(result, &cursor, &block) &&
+           block.stored_len == 0;
+}
+
+int image_writer_put_zeros(struct image_writer *writer, uint64_t id, uint64_t count,
+                           const struct image_result *result, struct err *err)
+{
+    struct result taken;
+
+    if (count > bytes_from(writer, id) / writer->chunk_size)
+        return err_set(err, ERR_INTERNAL, "the image has no %llu full chunks from %llu on",
+                       (unsigned long long)count, (unsigned long long)id);
+    if (take(writer, id, result, &taken, err) < 0)
+        return -1;
+    if (is_hole(writer, &taken)) {
+        writer->raw_done += count * writer->chunk_size;
+        return 0;
+    }
+    for (uint64_t i = 0; i < count; i++)
+        if (put(writer, id + i, &taken, err) < 0)
+            return -1;
+    return 0;
+}
+
+void image_writer_chain(struct image_writer *writer, const uint8_t *sha256, uint64_t count)
 {
     uint64_t left = writer->raw_size - writer->raw_chained;
 
-    content_digest_add(writer->content, sha256);
-    writer->raw_chained += left < writer->chunk_size ? left : writer->chunk_size;
+    content_digest_add(writer->content, sha256, count);
+    writer->raw_chained += left / writer->chunk_size < count ? left : count * writer->chunk_size;
 }
 
 static int end(struct image_writer *writer, struct err *err)

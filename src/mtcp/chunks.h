@@ -39,8 +39,9 @@ struct chunk_source {
  * Encoding: `data` is a result. Decoding: `data` is the raw chunk. */
 struct chunk_output {
     uint64_t id;
-    uint32_t raw_len;
-    bool zero; /* known to be all zeros; decoding: data is NULL then */
+    uint64_t count;   /* of chunks, from id on: more than 1 only if the sink takes runs */
+    uint32_t raw_len; /* of each */
+    bool zero;        /* known to be all zeros; decoding: data is NULL then */
     const uint8_t *data;
     size_t len;
     const uint8_t *raw;    /* the chunk, if `data` is an outline of it; else NULL */
@@ -51,8 +52,10 @@ struct chunk_sink {
     void *opaque;
     /* True: put is called in id order. False: in any order, as chunks are done. */
     bool ordered;
+    /* True: chunks of zeros that follow each other and have the same result come as one. */
+    bool runs;
     int (*put)(void *opaque, const struct chunk_output *output, struct err *err);
     /* Called for each chunk after its put, in id order whatever the order of the puts, with
-     * the SHA-256 of the raw chunk. NULL: not wanted. */
-    void (*chain)(void *opaque, const uint8_t *sha256);
+     * the SHA-256 of the raw chunk; once for `count` chunks of zeros. NULL: not wanted. */
+    void (*chain)(void *opaque, const uint8_t *sha256, uint64_t count);
 };

@@ -242,8 +242,8 @@ static void retire(struct run *run)
     struct window *window = &run->pool->window;
 
     while (window->count > 0 && window->items[0].state == ITEM_PUT) {
-        for (uint64_t i = 0; run->sink->chain && i < window->items[0].count; i++)
-            run->sink->chain(run->sink->opaque, window->items[0].sha256);
+        if (run->sink->chain)
+            run->sink->chain(run->sink->opaque, window->items[0].sha256, window->items[0].count);
         window_remove(window, &window->items[0]);
     }
 }

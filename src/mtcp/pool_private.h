@@ -16,7 +16,7 @@
 #include "mtcp/worker.h"
 
 /* Zero chunks dealt with in one turn, before the children are looked at again. */
-#define POOL_ZERO_BATCH 256
+#define POOL_ZERO_BATCH 4096
 /* A compressed chunk of zeros is not larger than this, whatever the codec. */
 #define POOL_ZERO_INPUT_MAX ((size_t)128 << 10)
 

@@ -38,13 +38,14 @@ static int put_job(struct putter *putter, const struct chunk_sink *sink, const s
                    struct err *err)
 {
     struct chunk_output output = job->output;
+    uint64_t end = output.id + job->count;
 
     output.sha256 = job->sha256;
-    for (uint64_t i = 0; i < job->count && !atomic_load(&putter->dropping); i++) {
+    output.count = sink->runs ? job->count : 1;
+    for (; output.id < end && !atomic_load(&putter->dropping); output.id += output.count) {
         if (sink->put(sink->opaque, &output, err) < 0)
             return -1;
-        atomic_fetch_add(&putter->raw_done, output.raw_len);
-        output.id++;
+        atomic_fetch_add(&putter->raw_done, output.count * output.raw_len);
     }
     return 0;
 }

@@ -24,7 +24,7 @@ static void content_of(const uint8_t *data, size_t len, uint8_t ret[static DIGES
     for (size_t at = 0; at < len; at += EXTRA_CHUNK) {
         size_t piece = len - at < EXTRA_CHUNK ? len - at : EXTRA_CHUNK;
         digest_of(data + at, piece, digest);
-        content_digest_add(content, digest);
+        content_digest_add(content, digest, 1);
     }
     content_digest_finish(content, ret);
 }

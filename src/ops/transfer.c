@@ -162,17 +162,20 @@ static int archive_put(void *opaque, const struct chunk_output *output, struct e
 
     const struct image_result result = {output->data, output->len, output->raw};
 
-    if (image_writer_put(sink->writer, output->id, &result, err) < 0)
+    int failed = output->count > 1
+                     ? image_writer_put_zeros(sink->writer, output->id, output->count, &result, err)
+                     : image_writer_put(sink->writer, output->id, &result, err);
+    if (failed)
         return err_prefix(err, "%s", sink->run.transfer->stored_path);
     atomic_store(&sink->run.stored, image_writer_stored(sink->writer));
     return 0;
 }
 
-static void archive_chain(void *opaque, const uint8_t *sha256)
+static void archive_chain(void *opaque, const uint8_t *sha256, uint64_t count)
 {
     const struct archive_sink *sink = opaque;
 
-    image_writer_chain(sink->writer, sha256);
+    image_writer_chain(sink->writer, sha256, count);
 }
 
 static int encode(struct transfer *transfer, const struct chunk_source *source,
@@ -182,6 +185,7 @@ static int encode(struct transfer *transfer, const struct chunk_source *source,
     const struct chunk_sink sink = {
         .opaque = &archive,
         .ordered = image_writer_is_ordered(writer),
+        .runs = true,
         .put = archive_put,
         .chain = archive_chain,
     };
@@ -289,11 +293,11 @@ static int decoded_put(void *opaque, const struct chunk_output *output, struct e
     return put_bytes(sink, output, err);
 }
 
-static void decoded_chain(void *opaque, const uint8_t *sha256)
+static void decoded_chain(void *opaque, const uint8_t *sha256, uint64_t count)
 {
     const struct decoded_sink *sink = opaque;
 
-    content_digest_add(sink->content, sha256);
+    content_digest_add(sink->content, sha256, count);
 }
 
 static int decode(struct transfer *transfer, struct image_reader *reader,

@@ -72,7 +72,7 @@ static void store(struct making *making, char *name, const struct codec_spec *co
             image_writer_put(writer, at / CHUNK_SIZE,
                              &(struct image_result){result, result_len, NULL}, &err) < 0)
             sample_fail(name, &err);
-        image_writer_chain(writer, result);
+        image_writer_chain(writer, result, 1);
     }
     if (image_writer_finish(writer, ret, &err) < 0)
         sample_fail(name, &err);

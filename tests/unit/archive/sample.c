@@ -397,7 +397,7 @@ void sample_write_image(int fd, const struct codec_spec *spec, const uint8_t *im
         CHECK(encoder_encode(encoder, image + offset, piece, result, cap, &result_len, &err), &err);
         const struct image_result part = {result, result_len, NULL};
         CHECK(image_writer_put(writer, offset / SAMPLE_CHUNK, &part, &err), &err);
-        image_writer_chain(writer, result);
+        image_writer_chain(writer, result, 1);
     }
     CHECK(image_writer_finish(writer, ret, &err), &err);
 }

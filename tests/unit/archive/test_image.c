@@ -67,7 +67,7 @@ static void check_image(int fd, const struct manifest_stored *stored, uint64_t s
         CHECK(image_reader_read(reader, id, result, cap, &len, &err), &err);
         CHECK(decoder_decode(decoder, result, len, raw, CHUNK, &raw_len, sha256, &err), &err);
         assert_memory_equal(raw, image + id * CHUNK, raw_len);
-        content_digest_add(content, sha256);
+        content_digest_add(content, sha256, 1);
     }
     content_digest_finish(content, sha256);
     assert_memory_equal(sha256, stored->content, DIGEST_SIZE);
@@ -234,11 +234,11 @@ static void an_image_is_only_finished_when_it_is_whole(void **state)
     CHECK(image_writer_new(fd, &specs[0], CHUNK, CHUNK + 10, NULL, 0, &writer, &err), &err);
     size_t len = make_result(result, CHUNK, 0, true);
     CHECK(put(writer, 0, result, len, &err), &err);
-    image_writer_chain(writer, result);
+    image_writer_chain(writer, result, 1);
     CHECK_FAILS(image_writer_finish(writer, &stored, &err), &err, ERR_INTERNAL, "65536 of 65546");
     len = make_result(result, 10, 0, true);
     CHECK(put(writer, 1, result, len, &err), &err);
-    image_writer_chain(writer, result);
+    image_writer_chain(writer, result, 1);
     CHECK_FAILS(put(writer, 2, result, len, &err), &err, ERR_INTERNAL, "no chunk 2");
     CHECK(image_writer_finish(writer, &stored, &err), &err);
     assert_int_equal(lseek(fd, 0, SEEK_END), CHUNK + 10);
@@ -263,7 +263,7 @@ static void chunks_of_a_sparse_file_come_in_any_order(void **state)
         size_t len = make_result(result, (uint32_t)raw_len, (uint32_t)raw_len, true);
         memset(result + len - raw_len, 'a' + id, raw_len);
         CHECK(put(sparse, (uint64_t)id, result, len, &err), &err);
-        image_writer_chain(sparse, result);
+        image_writer_chain(sparse, result, 1);
     }
     CHECK(image_writer_finish(sparse, &stored, &err), &err);
     assert_int_equal(pread(fd, &byte, 1, CHUNK - 1), 1);
@@ -275,6 +275,82 @@ static void chunks_of_a_sparse_file_come_in_any_order(void **state)
     assert_true(image_writer_is_ordered(packed));
     size_t len = make_result(result, 10, 10, true);
     CHECK_FAILS(put(packed, 1, result, len, &err), &err, ERR_INTERNAL, "out of turn");
+}
+
+/* Writes a chunk of zeros seven times and a short one, as single chunks or the first ones as a
+ * run; returns the file. */
+static int write_zeros(const struct codec_spec *spec, const uint8_t *result, size_t len,
+                       const uint8_t *last, size_t last_len, const char *head, bool run,
+                       struct manifest_stored *ret)
+{
+    CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
+    const struct image_result given = {result, len, NULL};
+    int fd = memfd_create("image", MFD_CLOEXEC);
+    struct err err = ERR_INIT;
+
+    CHECK(image_writer_new(fd, spec, CHUNK, 7 * CHUNK + 10, head, strlen(head), &writer, &err),
+          &err);
+    if (run) {
+        CHECK_FAILS(image_writer_put_zeros(writer, 0, 8, &given, &err), &err, ERR_INTERNAL,
+                    "no 8 full chunks");
+        CHECK(image_writer_put_zeros(writer, 0, 3, &given, &err), &err);
+        CHECK(image_writer_put_zeros(writer, 3, 4, &given, &err), &err);
+        image_writer_chain(writer, result, 7);
+    }
+    for (uint64_t id = 0; !run && id < 7; id++) {
+        CHECK(put(writer, id, result, len, &err), &err);
+        image_writer_chain(writer, result, 1);
+    }
+    CHECK(put(writer, 7, last, last_len, &err), &err);
+    image_writer_chain(writer, last, 1);
+    CHECK(image_writer_finish(writer, ret, &err), &err);
+    return fd;
+}
+
+static void a_run_of_zeros_is_as_good_as_its_chunks(void **state)
+{
+    CLEANUP_FREE uint8_t *zeros = mem_alloc(CHUNK);
+    struct err err = ERR_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < 2 * SPEC_COUNT; i++) {
+        const struct codec_spec *spec = &specs[i / 2];
+        const char *head = i % 2 ? "head" : "";
+        CLEANUP(encoder_freep) struct encoder *encoder = encoder_new(spec, CHUNK, &err);
+        size_t cap = codec_result_bound(spec, CHUNK);
+        CLEANUP_FREE uint8_t *result = mem_alloc(cap);
+        CLEANUP_FREE uint8_t *last = mem_alloc(cap);
+        struct manifest_stored single = {0}, run = {0};
+        size_t len = 0, last_len = 0;
+        CHECK(encoder_encode(encoder, zeros, CHUNK, result, cap, &len, &err), &err);
+        CHECK(encoder_encode(encoder, zeros, 10, last, cap, &last_len, &err), &err);
+        CLEANUP_CLOSE int a = write_zeros(spec, result, len, last, last_len, head, false, &single);
+        CLEANUP_CLOSE int b = write_zeros(spec, result, len, last, last_len, head, true, &run);
+        assert_int_equal(single.size, run.size);
+        assert_memory_equal(single.sha256, run.sha256, DIGEST_SIZE);
+        assert_memory_equal(single.content, run.content, DIGEST_SIZE);
+        assert_int_equal(lseek(a, 0, SEEK_END), lseek(b, 0, SEEK_END));
+    }
+}
+
+/* Longer than what is hashed at once. */
+static void a_digest_can_be_added_many_times(void **state)
+{
+    static const uint64_t counts[] = {0, 1, 127, 128, 129, 1000};
+    static const uint8_t chunk[DIGEST_SIZE] = {1, 2, 3};
+    uint8_t at_once[DIGEST_SIZE], singly[DIGEST_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        CLEANUP(content_digest_freep) struct content_digest *a = content_digest_new();
+        CLEANUP(content_digest_freep) struct content_digest *b = content_digest_new();
+        content_digest_add(a, chunk, counts[i]);
+        for (uint64_t n = 0; n < counts[i]; n++)
+            content_digest_add(b, chunk, 1);
+        content_digest_finish(a, at_once);
+        content_digest_finish(b, singly);
+        assert_memory_equal(at_once, singly, DIGEST_SIZE);
+    }
 }
 
 static void a_file_that_is_not_empty_is_not_overwritten(void **state)
@@ -397,6 +473,8 @@ int main(void)
         cmocka_unit_test(results_of_a_foreign_child_are_not_trusted),
         cmocka_unit_test(an_image_is_only_finished_when_it_is_whole),
         cmocka_unit_test(chunks_of_a_sparse_file_come_in_any_order),
+        cmocka_unit_test(a_run_of_zeros_is_as_good_as_its_chunks),
+        cmocka_unit_test(a_digest_can_be_added_many_times),
         cmocka_unit_test(a_file_that_is_not_empty_is_not_overwritten),
         cmocka_unit_test(a_file_that_contradicts_the_manifest_is_corrupt),
         cmocka_unit_test(blocks_that_reach_over_a_chunk_are_corrupt),

@@ -145,10 +145,8 @@ static int complete(struct stored *stored, const struct chunk_output *output, st
     return 0;
 }
 
-static int put_chunk(void *opaque, const struct chunk_output *output, struct err *err)
+static int put_one(struct image *image, const struct chunk_output *output, struct err *err)
 {
-    struct image *image = opaque;
-
     if (image->on_put)
         image->on_put(image, output->id);
     if (output->id == image->put_error_at)
@@ -175,13 +173,27 @@ static int put_chunk(void *opaque, const struct chunk_output *output, struct err
     return 0;
 }
 
-static void chain(void *opaque, const uint8_t *sha256)
+static int put_chunk(void *opaque, const struct chunk_output *output, struct err *err)
 {
     struct image *image = opaque;
-    const struct stored *stored = &image->stored[image->chained++];
+    struct chunk_output one = *output;
 
-    image->chained_right =
-        image->chained_right && stored->put && memcmp(stored->sha256, sha256, DIGEST_SIZE) == 0;
+    image->longest_run = output->count > image->longest_run ? output->count : image->longest_run;
+    for (; one.id < output->id + output->count; one.id++)
+        if (put_one(image, &one, err) < 0)
+            return -1;
+    return 0;
+}
+
+static void chain(void *opaque, const uint8_t *sha256, uint64_t count)
+{
+    struct image *image = opaque;
+
+    for (uint64_t i = 0; i < count; i++) {
+        const struct stored *stored = &image->stored[image->chained++];
+        image->chained_right =
+            image->chained_right && stored->put && memcmp(stored->sha256, sha256, DIGEST_SIZE) == 0;
+    }
 }
 
 struct chunk_sink image_sink(struct image *image)
@@ -189,6 +201,7 @@ struct chunk_sink image_sink(struct image *image)
     return (struct chunk_sink){
         .opaque = image,
         .ordered = image->ordered,
+        .runs = image->runs,
         .put = put_chunk,
         .chain = image->chain ? chain : NULL,
     };

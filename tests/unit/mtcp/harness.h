@@ -41,7 +41,9 @@ struct image {
 
     /* As sink. */
     bool ordered;
-    bool keep; /* copies into `stored`; else only counts */
+    bool runs;            /* is given runs of zeros as one */
+    uint64_t longest_run; /* that was put */
+    bool keep;            /* copies into `stored`; else only counts */
     struct stored *stored;
     uint64_t put_error_at;
     void (*on_put)(struct image *image, uint64_t id); /* may be NULL */

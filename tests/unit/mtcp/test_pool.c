@@ -122,6 +122,28 @@ static void test_one_pool_serves_many_images(void **state)
 
 /* ---- zeros ----------------------------------------------------------------- */
 
+static void test_runs_of_zeros_come_as_one_to_who_takes_them(void **state)
+{
+    (void)state;
+    for (unsigned runs = 0; runs <= 1; runs++) {
+        struct image image;
+        image_init(&image, "ddzzzzzzzzzzzzzz", 200, 777);
+        image.runs = runs;
+        image.chain = true;
+        CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "zstd:1", false, 2);
+        run(&image, pool);
+        if (runs)
+            assert_true(image.longest_run > 1);
+        else
+            assert_int_equal(image.longest_run, 1);
+        assert_int_equal(image.puts, image_chunks(&image));
+        assert_int_equal(image.chained, image_chunks(&image));
+        assert_true(image.chained_right);
+        assert_true(image_encoded_right(&image, "zstd:1"));
+        image_clear(&image);
+    }
+}
+
 static void test_one_zero_chunk_is_encoded_for_all(void **state)
 {
     struct image image;
@@ -401,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_every_codec),
         cmocka_unit_test(test_images_of_few_and_no_chunks),
         cmocka_unit_test(test_one_pool_serves_many_images),
+        cmocka_unit_test(test_runs_of_zeros_come_as_one_to_who_takes_them),
         cmocka_unit_test(test_one_zero_chunk_is_encoded_for_all),
         cmocka_unit_test(test_zeros_to_be_decoded_have_no_data),
         cmocka_unit_test(test_compressed_zeros_are_decoded_once),
