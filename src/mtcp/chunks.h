@@ -2,9 +2,9 @@
  *
  * The two plugs of MTCP: where chunks come from and where results go. ops puts
  * a disk behind one and an archive file behind the other, or the reverse.
- * Both are called in the control process: `put` by a thread of its own
- * (mtcp/putter.h), at the same time as all else, which the caller of pool_run
- * calls. When pool_run has returned, none is called any more.
+ * Both are called in the control process: the source by the caller of pool_run, the
+ * sink by a thread of its own (mtcp/putter.h), at the same time. When pool_run has
+ * returned, none is called any more.
  */
 #pragma once
 

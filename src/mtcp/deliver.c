@@ -242,8 +242,10 @@ static void retire(struct run *run)
     struct window *window = &run->pool->window;
 
     while (window->count > 0 && window->items[0].state == ITEM_PUT) {
+        struct put_job job = {.chain = true, .count = window->items[0].count};
+        memcpy(job.sha256, window->items[0].sha256, DIGEST_SIZE);
         if (run->sink->chain)
-            run->sink->chain(run->sink->opaque, window->items[0].sha256, window->items[0].count);
+            putter_post(run->pool->putter, &job);
         window_remove(window, &window->items[0]);
     }
 }

@@ -319,6 +319,8 @@ int pool_run(struct pool *pool, const struct chunk_source *source, const struct 
     run.next_tick_ms = units_now_ms() + TICK_MS;
     putter_begin(pool->putter, sink);
     int status = quit_check(err) < 0 ? -1 : run_image(&run, err);
+    if (status == 0)
+        putter_drain(pool->putter); /* digests */
     putter_end(pool->putter);
     if (status < 0) {
         pool->failed = true;

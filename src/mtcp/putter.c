@@ -34,13 +34,18 @@ struct putter {
 
 /* ---- the thread ------------------------------------------------------------- */
 
-static int put_job(struct putter *putter, const struct chunk_sink *sink, const struct put_job *job,
-                   struct err *err)
+static int do_job(struct putter *putter, const struct chunk_sink *sink, const struct put_job *job,
+                  struct err *err)
 {
     struct chunk_output output = job->output;
     uint64_t end = output.id + job->count;
 
     output.sha256 = job->sha256;
+    if (job->chain) {
+        if (!atomic_load(&putter->dropping))
+            sink->chain(sink->opaque, job->sha256, job->count);
+        return 0;
+    }
     output.count = sink->runs ? job->count : 1;
     for (; output.id < end && !atomic_load(&putter->dropping); output.id += output.count) {
         if (sink->put(sink->opaque, &output, err) < 0)
@@ -64,7 +69,7 @@ static void *run(void *opaque)
         const struct chunk_sink *sink = putter->sink;
         CLEANUP_ERR struct err err = ERR_INIT;
         pthread_mutex_unlock(&putter->mutex);
-        int status = put_job(putter, sink, &job, &err);
+        int status = do_job(putter, sink, &job, &err);
         pthread_mutex_lock(&putter->mutex);
         if (status < 0) {
             putter->failed = true;
@@ -74,7 +79,8 @@ static void *run(void *opaque)
         putter->done++;
         if (putter->done == putter->posted)
             pthread_cond_signal(&putter->idle);
-        (void)!write(putter->done_fd, &(uint64_t){1}, sizeof(uint64_t));
+        if (!job.chain)
+            (void)!write(putter->done_fd, &(uint64_t){1}, sizeof(uint64_t));
     }
     pthread_mutex_unlock(&putter->mutex);
     return NULL;
@@ -89,8 +95,8 @@ struct putter *putter_new(size_t jobs, struct err *err)
     pthread_mutex_init(&putter->mutex, NULL);
     pthread_cond_init(&putter->posted_more, NULL);
     pthread_cond_init(&putter->idle, NULL);
-    putter->size = jobs;
-    putter->jobs = mem_array(jobs, sizeof(*putter->jobs));
+    putter->size = 2 * jobs;
+    putter->jobs = mem_array(putter->size, sizeof(*putter->jobs));
     putter->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (putter->done_fd < 0) {
         err_set_errno(err, errno, "cannot make an eventfd");
@@ -152,11 +158,12 @@ int putter_collect(struct putter *putter, uint64_t *ret_id, struct err *err)
     int status = 0;
 
     pthread_mutex_lock(&putter->mutex);
-    if (putter->failed) {
+    if (putter->failed)
         status = err_move(err, &putter->err);
-    } else if (putter->collected < putter->done) {
-        *ret_id = putter->jobs[putter->collected++ % putter->size].output.id;
-        status = 1;
+    while (status == 0 && putter->collected < putter->done) {
+        const struct put_job *job = &putter->jobs[putter->collected++ % putter->size];
+        *ret_id = job->output.id;
+        status = job->chain ? 0 : 1;
     }
     /* What is done from here on makes it readable again. */
     if (putter->collected == putter->done)

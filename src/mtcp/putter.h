@@ -2,11 +2,12 @@
  *
  * The thread that hands results to the sink. Writing may wait - for the page
  * cache, for the device, for another process - and the children must not starve
- * meanwhile: the pool reads and feeds while this thread writes. It calls
- * sink->put and nothing else.
+ * meanwhile: the pool reads and feeds while this thread writes. All that is called
+ * of the sink is called by it.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,27 +18,30 @@
 
 struct putter;
 
-/* Results to be put. What output points to stays as it is until the job is done. */
+/* Results to be put, or digests to be chained. What output points to stays as it is until
+ * the job is done. */
 struct put_job {
+    bool chain;                 /* of output only count and sha256 are looked at */
     struct chunk_output output; /* but for sha256, which is: */
     uint8_t sha256[DIGEST_SIZE];
     uint64_t count; /* 1; more: so many equal chunks in a row, of which output is the first */
 };
 
-/* Starts the thread. At most `jobs` jobs are posted and not collected at a time. */
+/* Starts the thread. At most `jobs` results are posted and not collected at a time, and
+ * as many have been collected since the first digest that is not chained yet was posted. */
 struct putter *putter_new(size_t jobs, struct err *err);
 /* Ends the thread. No run may be open. Accepts NULL. */
 void putter_free(struct putter *putter);
 DEFINE_CLEANUP(struct putter *, putter_freep, putter_free)
 
-/* Readable when a job is done. */
+/* Readable when a result was put. */
 int putter_fd(const struct putter *putter);
 
 /* A run of jobs for this sink (borrowed). */
 void putter_begin(struct putter *putter, const struct chunk_sink *sink);
-/* Jobs are put in the order in which they were posted. */
+/* Jobs are done in the order in which they were posted. */
 void putter_post(struct putter *putter, const struct put_job *job);
-/* The first job that is done and was not collected yet: its output.id in *ret_id, and 1 is
+/* The first result that was put and was not collected yet: its output.id in *ret_id, and 1 is
  * returned; 0 if there is none. -1: a put has failed; nothing more is put in this run. */
 int putter_collect(struct putter *putter, uint64_t *ret_id, struct err *err);
 /* Raw bytes put in this run so far: in the middle of long jobs too. */
