@@ -28,7 +28,7 @@ uint64_t sample_seed(void)
 
 const char *sample_name(enum sample_kind kind)
 {
-    static const char *const names[] = {"zeros", "random", "text", "mixed"};
+    static const char *const names[] = {"zeros", "random", "text", "code", "mixed"};
 
     return names[kind];
 }
@@ -66,6 +66,19 @@ static void fill_text(uint64_t *state, uint8_t *data, size_t len)
     }
 }
 
+/* As an x86 compiler might make it: every 12 bytes one of 20 functions is called. */
+static void fill_code(uint64_t *state, uint8_t *data, size_t len)
+{
+    fill_text(state, data, len);
+    for (size_t i = 0; i + 12 <= len; i += 12) {
+        uint32_t target = (uint32_t)(data[i + 9] % 20 * 4096);
+        uint32_t distance = target - (uint32_t)(i + 5);
+        data[i] = 0xe8;
+        for (size_t b = 0; b < 4; b++)
+            data[i + 1 + b] = (uint8_t)(distance >> (8 * b));
+    }
+}
+
 /* What a disk looks like: runs of pages of all kinds, most of them short. */
 static void fill_mixed(uint64_t *state, uint8_t *data, size_t len)
 {
@@ -98,6 +111,9 @@ void sample_fill(enum sample_kind kind, uint64_t seed, void *data, size_t len)
         break;
     case SAMPLE_TEXT:
         fill_text(&state, data, len);
+        break;
+    case SAMPLE_CODE:
+        fill_code(&state, data, len);
         break;
     case SAMPLE_MIXED:
         fill_mixed(&state, data, len);

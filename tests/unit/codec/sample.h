@@ -10,7 +10,14 @@
 #include "codec/codec.h"
 #include "codec/container.h"
 
-enum sample_kind { SAMPLE_ZEROS, SAMPLE_RANDOM, SAMPLE_TEXT, SAMPLE_MIXED, SAMPLE_KINDS };
+enum sample_kind {
+    SAMPLE_ZEROS,
+    SAMPLE_RANDOM,
+    SAMPLE_TEXT,
+    SAMPLE_CODE,
+    SAMPLE_MIXED,
+    SAMPLE_KINDS
+};
 
 /* From $TEST_SEED, else another one in each run; printed. */
 uint64_t sample_seed(void);

@@ -75,6 +75,8 @@ static void xz_lists_our_files(void **state)
     assert_non_null(strstr(text, sizes));
     /* file, streams 1, blocks */
     assert_non_null(strstr(text, "\nfile\t1\t"));
+    assert_non_null(strstr(text, "\t--x86 --lzma2"));
+    assert_non_null(strstr(text, "\t--lzma2"));
 }
 
 static void nbdkit_serves_our_xz_files(void **state)
@@ -237,6 +239,7 @@ static int start(void **state)
     seed = sample_seed();
     sample_folder_make(&folder);
     raw = sample_new(SAMPLE_MIXED, seed, RAW_LEN);
+    sample_fill(SAMPLE_CODE, seed, raw + RAW_LEN / 2, RAW_LEN / 4);
     return 0;
 }
 

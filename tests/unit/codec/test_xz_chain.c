@@ -46,19 +46,6 @@ static struct choice choose(const char *spec_text, const uint8_t *raw, size_t le
     return read_choice(xz_chain_choose(chain, raw, &piece, 1));
 }
 
-/* Bytes as a compiler might make them, every 12th of them a call of one of 20 functions. */
-static void fill_code(uint8_t *code, size_t len)
-{
-    sample_fill(SAMPLE_TEXT, seed, code, len);
-    for (size_t i = 0; i + 12 <= len; i += 12) {
-        uint32_t target = (uint32_t)(code[i + 9] % 20 * 4096);
-        uint32_t distance = target - (uint32_t)(i + 5);
-        code[i] = 0xe8;
-        for (size_t b = 0; b < 4; b++)
-            code[i + 1 + b] = (uint8_t)(distance >> (8 * b));
-    }
-}
-
 static void code_gets_the_x86_filter_and_nothing_else_does(void **state)
 {
     uint8_t *raw CLEANUP_FREE = sample_new(SAMPLE_TEXT, seed, 4 * MIB);
@@ -66,7 +53,7 @@ static void code_gets_the_x86_filter_and_nothing_else_does(void **state)
     (void)state;
     assert_false(choose("lzma:6", raw, 4 * MIB).bcj);
     assert_false(choose("lzma:0", raw, 100).bcj);
-    fill_code(raw, 4 * MIB);
+    sample_fill(SAMPLE_CODE, seed, raw, 4 * MIB);
     assert_true(choose("lzma:6", raw, 4 * MIB).bcj);
     assert_true(choose("lzma:9e", raw, 4 * MIB).bcj);
     assert_true(choose("lzma:0", raw, 50000).bcj);
@@ -83,7 +70,7 @@ static void code_is_found_in_a_part_of_the_chunk(void **state)
                              {.len = MIB, .kind = PIECE_ENCODED}};
 
     (void)state;
-    fill_code(raw + 3 * MIB, MIB);
+    sample_fill(SAMPLE_CODE, seed, raw + 3 * MIB, MIB);
     assert_true(read_choice(xz_chain_choose(chain, raw, pieces, 4)).bcj);
     pieces[3].kind = PIECE_STORED;
     assert_false(read_choice(xz_chain_choose(chain, raw, pieces, 4)).bcj);
@@ -110,7 +97,7 @@ static void copies_of_code_stay_equal(void **state)
     uint8_t *raw CLEANUP_FREE = sample_new(SAMPLE_TEXT, seed, CHUNK);
 
     (void)state;
-    fill_code(raw, CHUNK / 2);
+    sample_fill(SAMPLE_CODE, seed, raw, CHUNK / 2);
     assert_true(choose("lzma:6", raw, CHUNK).bcj);
     memcpy(raw + CHUNK / 2 + 1000, raw, MIB);
     assert_false(choose("lzma:6", raw, CHUNK).bcj);
@@ -149,7 +136,7 @@ static void a_choice_does_not_depend_on_the_chunks_before(void **state)
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(read_choice(xz_chain_choose(chain, raw, &piece, 1)).dictionary, 8 * MIB);
         uint8_t *code CLEANUP_FREE = malloc(CHUNK);
-        fill_code(code, CHUNK);
+        sample_fill(SAMPLE_CODE, seed, code, CHUNK);
         struct choice choice = read_choice(xz_chain_choose(chain, code, &piece, 1));
         assert_true(choice.bcj);
         assert_int_equal(choice.dictionary, 1536 * KIB);
