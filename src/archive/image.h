@@ -42,6 +42,8 @@ struct image_result {
  * only for image_writer_free. */
 int image_writer_put(struct image_writer *writer, uint64_t id, const struct image_result *result,
                      struct err *err);
+/* False where zeros are written in full, so that a run of them would take long. */
+bool image_writer_takes_runs(const struct image_writer *writer);
 /* The same for `count` chunks of zeros from id on, all of full length, with the same result. */
 int image_writer_put_zeros(struct image_writer *writer, uint64_t id, uint64_t count,
                            const struct image_result *result, struct err *err);

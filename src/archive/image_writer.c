@@ -143,6 +143,11 @@ bool image_writer_is_ordered(const struct image_writer *writer)
     return !writer->sparse;
 }
 
+bool image_writer_takes_runs(const struct image_writer *writer)
+{
+    return writer->sparse || writer->codec.type != CODEC_NONE;
+}
+
 /* Bytes of the image from chunk id on; 0 if there is no such chunk. */
 static uint64_t bytes_from(const struct image_writer *writer, uint64_t id)
 {

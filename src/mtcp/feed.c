@@ -64,9 +64,10 @@ static int next_chunk(struct run *run, struct worker *worker, uint64_t *ret_id, 
                       bool *ret_zero, struct err *err)
 {
     struct pool *pool = run->pool;
+    size_t read = 0;
 
     *ret_len = 0;
-    for (unsigned i = 0; i < POOL_ZERO_BATCH; i++) {
+    for (unsigned i = 0; i < POOL_ZERO_BATCH && read < POOL_ZERO_BATCH_BYTES; i++) {
         uint64_t id = run->next_id;
         enum chunk_kind kind = CHUNK_DATA;
         size_t len = 0;
@@ -77,6 +78,7 @@ static int next_chunk(struct run *run, struct worker *worker, uint64_t *ret_id, 
         if (kind == CHUNK_DATA && read_chunk(run, worker, id, &len, &kind, err) < 0)
             return -1;
         run->next_id++;
+        read += len;
         if (kind == CHUNK_DATA && gives_zeros(run, worker, id, len))
             kind = CHUNK_ZERO;
         *ret_zero = kind == CHUNK_ZERO;

@@ -15,8 +15,10 @@
 #include "mtcp/window.h"
 #include "mtcp/worker.h"
 
-/* Zero chunks dealt with in one turn, before the children are looked at again. */
+/* Zero chunks dealt with in one turn, before the children are looked at again, and bytes read
+ * to find out that they are. */
 #define POOL_ZERO_BATCH 4096
+#define POOL_ZERO_BATCH_BYTES ((size_t)16 << 20)
 /* A compressed chunk of zeros is not larger than this, whatever the codec. */
 #define POOL_ZERO_INPUT_MAX ((size_t)128 << 10)
 

@@ -185,7 +185,7 @@ static int encode(struct transfer *transfer, const struct chunk_source *source,
     const struct chunk_sink sink = {
         .opaque = &archive,
         .ordered = image_writer_is_ordered(writer),
-        .runs = true,
+        .runs = image_writer_takes_runs(writer),
         .put = archive_put,
         .chain = archive_chain,
     };

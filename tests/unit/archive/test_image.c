@@ -290,6 +290,7 @@ static int write_zeros(const struct codec_spec *spec, const uint8_t *result, siz
 
     CHECK(image_writer_new(fd, spec, CHUNK, 7 * CHUNK + 10, head, strlen(head), &writer, &err),
           &err);
+    assert_int_equal(image_writer_takes_runs(writer), spec->type != CODEC_NONE || !*head);
     if (run) {
         CHECK_FAILS(image_writer_put_zeros(writer, 0, 8, &given, &err), &err, ERR_INTERNAL,
                     "no 8 full chunks");

@@ -80,6 +80,14 @@ static void raise_at_10(struct image *image, uint64_t id)
         raise(SIGTERM);
 }
 
+/* A turn reads no more than 256 of these chunks. */
+static void raise_at_10_and_wait(struct image *image, uint64_t id)
+{
+    raise_at_10(image, id);
+    if (id > 10 + 256)
+        _exit(3);
+}
+
 /* Puts come from a thread that gets no signals. */
 static void signal_at_10(struct image *image, uint64_t id)
 {
@@ -97,6 +105,12 @@ static void test_a_signal_cancels_the_run_from_anywhere(void **state)
         {.children = 1, .ordered = true, .pattern = "d", .chunks = 40, .on_read = raise_at_10},
         {.children = 3, .ordered = true, .pattern = "d", .chunks = 400, .on_put = signal_at_10},
         {.children = 3, .ordered = false, .pattern = "dz", .chunks = 400, .on_put = signal_at_10},
+        /* zeros that have to be read: many, without a child in between */
+        {.children = 1,
+         .ordered = true,
+         .pattern = "r",
+         .chunks = 4000,
+         .on_read = raise_at_10_and_wait},
         /* never ends by itself in time: looked at in between, though no child is needed */
         {.children = 1,
          .ordered = true,
