@@ -33,7 +33,7 @@ struct zero_block {
 };
 
 struct lzma_encoder {
-    lzma_stream stream; /* kept: liblzma uses its memory again for the next block */
+    lzma_stream stream; /* kept: liblzma uses its memory again where the dictionary is the same */
     struct pieces *pieces;
     struct xz_chain *chain;
     struct zero_block zeros[ZERO_BLOCKS];
@@ -237,7 +237,11 @@ static int lzma_encode(void *state, struct encode_job *job, struct err *err)
     struct piece pieces[PIECES_MAX];
     struct piece blocks[BLOCKS_MAX];
     size_t count = pieces_cut(encoder->pieces, job->raw, job->raw_len, pieces);
-    lzma_filter *filters = xz_chain_choose(encoder->chain, job->raw, pieces, count);
+    const struct xz_chain_chunk chunk = {job->raw, pieces, count};
+    lzma_filter *filters = xz_chain_choose(encoder->chain, &chunk, err);
+
+    if (!filters)
+        return -1;
 
     count = cut_zeros(pieces, count, blocks);
     size_t pos = result_head_size((uint32_t)count);

@@ -107,9 +107,9 @@ static void clear_repeated(struct pieces *pieces, const uint8_t *raw, size_t raw
     repeats_begin(pieces->repeats);
     memset(pieces->copies, 0, sizeof(pieces->copies));
     for (size_t s = 0; s < count; s++) {
+        const struct repeats_part part = {raw, s * SEGMENT, segment_len(raw_len, s)};
         if (pieces->kinds[s] == PIECE_STORED)
-            repeats_look(pieces->repeats, raw, s * SEGMENT, segment_len(raw_len, s), on_copy,
-                         pieces);
+            repeats_look(pieces->repeats, &part, on_copy, pieces);
     }
     for (size_t s = 0; s < count; s++)
         if (pieces->copies[s] * repeats_spacing(pieces->repeats) >= COPY_MIN)

@@ -84,17 +84,18 @@ static struct slot *find_slot(struct repeats *repeats, uint64_t hash)
     return &repeats->slots[i];
 }
 
-void repeats_look(struct repeats *repeats, const uint8_t *raw, size_t from, size_t len,
+void repeats_look(struct repeats *repeats, const struct repeats_part *part,
                   void (*found)(void *opaque, size_t place, size_t earlier), void *opaque)
 {
+    const uint8_t *data = part->chunk + part->offset;
     uint64_t hash = 0;
 
-    for (size_t i = 0; i < len; i++) {
-        hash = (hash << 1) + repeats->gear[raw[from + i]];
+    for (size_t i = 0; i < part->len; i++) {
+        hash = (hash << 1) + repeats->gear[data[i]];
         if ((hash & repeats->no_place) != 0 || i + 1 < PLACE_LEN)
             continue;
         struct slot *slot = find_slot(repeats, hash);
-        size_t place = from + i + 1;
+        size_t place = part->offset + i + 1;
         if (slot->place)
             found(opaque, place, slot->place - 1);
         else if (repeats->slots_used == SLOTS / 4 * 3)

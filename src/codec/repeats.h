@@ -21,8 +21,15 @@ size_t repeats_spacing(const struct repeats *repeats);
 
 /* Forgets all places, before another chunk is looked at. */
 void repeats_begin(struct repeats *repeats);
-/* Looks at len bytes of the chunk, which begins at raw, from an offset on. `found` is called for
- * each place, the offset of the byte behind it, whose bytes were met before: at `earlier`, where
- * they were met last. */
-void repeats_look(struct repeats *repeats, const uint8_t *raw, size_t from, size_t len,
+/* len bytes of a chunk, from an offset on. */
+struct repeats_part {
+    const uint8_t *chunk;
+    size_t offset;
+    size_t len;
+};
+
+/* Looks at a part of the chunk. `found` is called for each place, the offset of the byte behind
+ * it, whose bytes were met before: at `earlier`, where they were met last. When the memory for
+ * places is used up, no more are remembered, but those that are go on being found. */
+void repeats_look(struct repeats *repeats, const struct repeats_part *part,
                   void (*found)(void *opaque, size_t place, size_t earlier), void *opaque);

@@ -48,6 +48,13 @@ void xz_chain_options(const struct codec_spec *spec, lzma_options_lzma *ret)
         ret->dict_size = (uint32_t)spec->dict_size;
 }
 
+/* liblzma can be built without. */
+static bool has_bcj(void)
+{
+    return lzma_filter_encoder_is_supported(LZMA_FILTER_X86) &&
+           lzma_filter_decoder_is_supported(LZMA_FILTER_X86);
+}
+
 static void trial_options(lzma_options_lzma *ret)
 {
     if (lzma_lzma_preset(ret, TRIAL_LEVEL))
@@ -72,7 +79,7 @@ uint64_t xz_chain_encoder_memory(const struct codec_spec *spec)
     lzma_filter filters[3];
 
     xz_chain_options(spec, &options);
-    put_filters(filters, &options, true);
+    put_filters(filters, &options, has_bcj());
     uint64_t own = lzma_raw_encoder_memusage(filters);
     trial_options(&options);
     return own + lzma_raw_encoder_memusage(filters) + sizeof(struct xz_chain) + repeats_memory();
@@ -84,7 +91,7 @@ uint64_t xz_chain_decoder_memory(const struct codec_spec *spec)
     lzma_filter filters[3];
 
     xz_chain_options(spec, &options);
-    put_filters(filters, &options, true);
+    put_filters(filters, &options, lzma_filter_decoder_is_supported(LZMA_FILTER_X86));
     return lzma_raw_decoder_memusage(filters);
 }
 
@@ -132,25 +139,29 @@ lzma_filter *xz_chain_plain(struct xz_chain *chain)
 
 /* ---- copies ------------------------------------------------------------------ */
 
+/* Is it for the level's own dictionary alone to find? */
 static void on_copy(void *opaque, size_t place, size_t earlier)
 {
     struct xz_chain *chain = opaque;
+    size_t distance = place - earlier;
 
-    if (place - earlier > SHORT_DICTIONARY)
+    if (distance > SHORT_DICTIONARY && distance <= chain->own.dict_size)
         chain->far++;
 }
 
-static bool repeats_far(struct xz_chain *chain, const uint8_t *raw, const struct piece *pieces,
-                        size_t count, size_t encoded)
+/* Each piece is a block of its own, which begins with an empty dictionary. */
+static bool repeats_far(struct xz_chain *chain, const struct xz_chain_chunk *chunk, size_t encoded)
 {
-    size_t at = 0;
+    struct repeats_part part = {.chunk = chunk->raw};
 
     chain->far = 0;
-    repeats_begin(chain->repeats);
-    for (size_t i = 0; i < count; i++) {
-        if (pieces[i].kind == PIECE_ENCODED)
-            repeats_look(chain->repeats, raw, at, pieces[i].len, on_copy, chain);
-        at += pieces[i].len;
+    for (size_t i = 0; i < chunk->count; i++) {
+        part.len = chunk->pieces[i].len;
+        if (chunk->pieces[i].kind == PIECE_ENCODED && part.len > SHORT_DICTIONARY) {
+            repeats_begin(chain->repeats);
+            repeats_look(chain->repeats, &part, on_copy, chain);
+        }
+        part.offset += part.len;
     }
     return chain->far * repeats_spacing(chain->repeats) > encoded / FAR_SHARE;
 }
@@ -158,31 +169,32 @@ static bool repeats_far(struct xz_chain *chain, const uint8_t *raw, const struct
 /* ---- BCJ --------------------------------------------------------------------- */
 
 /* Copies samples that lie evenly in what is to be encoded; returns their bytes. */
-static size_t take_samples(struct xz_chain *chain, const uint8_t *raw, const struct piece *pieces,
-                           size_t count, size_t encoded)
+static size_t take_samples(struct xz_chain *chain, const struct xz_chain_chunk *chunk,
+                           size_t encoded)
 {
     size_t step = encoded / SAMPLES > SAMPLE_LEN ? encoded / SAMPLES : SAMPLE_LEN;
+    const uint8_t *raw = chunk->raw;
     size_t next = 0; /* where in the encoded bytes the next sample begins */
     size_t before = 0;
     size_t taken = 0;
 
-    for (size_t i = 0; i < count; raw += pieces[i++].len) {
-        if (pieces[i].kind != PIECE_ENCODED)
+    for (size_t i = 0; i < chunk->count; raw += chunk->pieces[i++].len) {
+        if (chunk->pieces[i].kind != PIECE_ENCODED)
             continue;
-        for (; next < before + pieces[i].len && taken + SAMPLE_LEN <= sizeof(chain->sample);
-             next += step) {
-            size_t left = before + pieces[i].len - next;
-            size_t len = left < SAMPLE_LEN ? left : SAMPLE_LEN;
+        size_t end = before + chunk->pieces[i].len;
+        for (; next < end && taken + SAMPLE_LEN <= sizeof(chain->sample); next += step) {
+            size_t len = end - next < SAMPLE_LEN ? end - next : SAMPLE_LEN;
             memcpy(chain->sample + taken, raw + next - before, len);
             taken += len;
         }
-        before += pieces[i].len;
+        before = end;
     }
     return taken;
 }
 
-/* The compressed length, or as many bytes as there were where there is none. */
-static size_t try_filters(struct xz_chain *chain, size_t len, bool bcj)
+/* *ret_len: the compressed length, or as many bytes as there were where there is none. */
+static int try_filters(struct xz_chain *chain, size_t len, bool bcj, size_t *ret_len,
+                       struct err *err)
 {
     lzma_filter filters[3];
     size_t pos = 0;
@@ -190,32 +202,47 @@ static size_t try_filters(struct xz_chain *chain, size_t len, bool bcj)
     put_filters(filters, &chain->trial, bcj);
     lzma_ret ret = lzma_raw_buffer_encode(filters, NULL, chain->sample, len, chain->scratch, &pos,
                                           sizeof(chain->scratch));
-    return ret == LZMA_OK ? pos : len;
+    if (ret == LZMA_MEM_ERROR)
+        return err_set_errno(err, ENOMEM, "cannot compress");
+    if (ret != LZMA_OK && ret != LZMA_BUF_ERROR)
+        return err_set(err, ERR_INTERNAL, "cannot compress: liblzma answers %d", (int)ret);
+    *ret_len = ret == LZMA_OK ? pos : len;
+    return 0;
 }
 
-static bool bcj_pays(struct xz_chain *chain, const uint8_t *raw, const struct piece *pieces,
-                     size_t count, size_t encoded)
+static int try_bcj(struct xz_chain *chain, const struct xz_chain_chunk *chunk, size_t encoded,
+                   bool *ret_pays, struct err *err)
 {
-    size_t len = take_samples(chain, raw, pieces, count, encoded);
-    size_t without = try_filters(chain, len, false);
+    size_t len = take_samples(chain, chunk, encoded);
+    size_t with = 0, without = 0;
 
-    return try_filters(chain, len, true) < without - without / BCJ_SHARE;
+    *ret_pays = false;
+    if (!has_bcj())
+        return 0;
+    if (try_filters(chain, len, false, &without, err) < 0 ||
+        try_filters(chain, len, true, &with, err) < 0)
+        return -1;
+    *ret_pays = with < without - without / BCJ_SHARE;
+    return 0;
 }
 
 /* ---- choosing ---------------------------------------------------------------- */
 
-lzma_filter *xz_chain_choose(struct xz_chain *chain, const uint8_t *raw, const struct piece *pieces,
-                             size_t count)
+lzma_filter *xz_chain_choose(struct xz_chain *chain, const struct xz_chain_chunk *chunk,
+                             struct err *err)
 {
     size_t encoded = 0;
+    bool bcj = false;
 
-    for (size_t i = 0; i < count; i++)
-        encoded += pieces[i].kind == PIECE_ENCODED ? pieces[i].len : 0;
-    if (encoded == 0 || repeats_far(chain, raw, pieces, count, encoded))
+    for (size_t i = 0; i < chunk->count; i++)
+        encoded += chunk->pieces[i].kind == PIECE_ENCODED ? chunk->pieces[i].len : 0;
+    if (encoded == 0 || repeats_far(chain, chunk, encoded))
         return chain->plain;
+    if (try_bcj(chain, chunk, encoded, &bcj, err) < 0)
+        return NULL;
     chain->chosen = chain->own;
     if (chain->may_shorten)
         chain->chosen.dict_size = SHORT_DICTIONARY;
-    put_filters(chain->filters, &chain->chosen, bcj_pays(chain, raw, pieces, count, encoded));
+    put_filters(chain->filters, &chain->chosen, bcj);
     return chain->filters;
 }

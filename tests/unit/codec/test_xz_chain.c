@@ -36,6 +36,16 @@ static struct choice read_choice(const lzma_filter *filters)
     return choice;
 }
 
+static struct choice choose_from(struct xz_chain *chain, const uint8_t *raw,
+                                 const struct piece *pieces, size_t count)
+{
+    const struct xz_chain_chunk chunk = {raw, pieces, count};
+    const lzma_filter *filters = xz_chain_choose(chain, &chunk, NULL);
+
+    assert_non_null(filters);
+    return read_choice(filters);
+}
+
 static struct choice choose(const char *spec_text, const uint8_t *raw, size_t len)
 {
     struct codec_spec spec = sample_spec(spec_text);
@@ -43,7 +53,7 @@ static struct choice choose(const char *spec_text, const uint8_t *raw, size_t le
     const struct piece piece = {.len = len, .kind = PIECE_ENCODED};
 
     assert_non_null(chain);
-    return read_choice(xz_chain_choose(chain, raw, &piece, 1));
+    return choose_from(chain, raw, &piece, 1);
 }
 
 static void code_gets_the_x86_filter_and_nothing_else_does(void **state)
@@ -71,9 +81,9 @@ static void code_is_found_in_a_part_of_the_chunk(void **state)
 
     (void)state;
     sample_fill(SAMPLE_CODE, seed, raw + 3 * MIB, MIB);
-    assert_true(read_choice(xz_chain_choose(chain, raw, pieces, 4)).bcj);
+    assert_true(choose_from(chain, raw, pieces, 4).bcj);
     pieces[3].kind = PIECE_STORED;
-    assert_false(read_choice(xz_chain_choose(chain, raw, pieces, 4)).bcj);
+    assert_false(choose_from(chain, raw, pieces, 4).bcj);
 }
 
 static void the_dictionary_is_short_unless_copies_are_far(void **state)
@@ -90,6 +100,26 @@ static void the_dictionary_is_short_unless_copies_are_far(void **state)
     memcpy(raw + 3 * MIB + 1001, raw + MIB, MIB);
     assert_int_equal(choose("lzma:6", raw, CHUNK).dictionary, 8 * MIB);
     assert_int_equal(choose("lzma:3", raw, CHUNK).dictionary, 4 * MIB);
+}
+
+/* A longer dictionary is of no use for these, and costs time. */
+static void copies_that_no_dictionary_reaches_do_not_count(void **state)
+{
+    struct codec_spec spec = sample_spec("lzma:6");
+    struct xz_chain *chain CLEANUP(xz_chain_freep) = xz_chain_new(&spec, CHUNK, NULL);
+    uint8_t *raw CLEANUP_FREE = sample_new(SAMPLE_TEXT, seed, CHUNK);
+    const struct piece pieces[] = {{.len = 3 * MIB, .kind = PIECE_ENCODED},
+                                   {.len = MIB, .kind = PIECE_STORED},
+                                   {.len = 4 * MIB, .kind = PIECE_ENCODED}};
+    const struct piece whole = {.len = CHUNK, .kind = PIECE_ENCODED};
+
+    (void)state;
+    /* beyond the level's own dictionary of 4 MiB */
+    memcpy(raw + 5 * MIB, raw, 3 * MIB);
+    assert_int_equal(choose("lzma:3", raw, CHUNK).dictionary, 1536 * KIB);
+    /* in another block */
+    assert_int_equal(choose_from(chain, raw, &whole, 1).dictionary, 8 * MIB);
+    assert_int_equal(choose_from(chain, raw, pieces, 3).dictionary, 1536 * KIB);
 }
 
 static void copies_of_code_stay_equal(void **state)
@@ -120,7 +150,7 @@ static void nobody_gets_less_than_asked_for(void **state)
         assert_int_equal(choose(rows[i].spec, raw, CHUNK).dictionary, rows[i].dictionary);
     large.dict_size = 32 * MIB;
     struct xz_chain *chain CLEANUP(xz_chain_freep) = xz_chain_new(&large, CHUNK, NULL);
-    assert_int_equal(read_choice(xz_chain_choose(chain, raw, &piece, 1)).dictionary, 32 * MIB);
+    assert_int_equal(choose_from(chain, raw, &piece, 1).dictionary, 32 * MIB);
 }
 
 /* Which chunks a child had before is chance. */
@@ -134,10 +164,10 @@ static void a_choice_does_not_depend_on_the_chunks_before(void **state)
     (void)state;
     memcpy(raw + 4 * MIB, raw, 2 * MIB);
     for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(read_choice(xz_chain_choose(chain, raw, &piece, 1)).dictionary, 8 * MIB);
+        assert_int_equal(choose_from(chain, raw, &piece, 1).dictionary, 8 * MIB);
         uint8_t *code CLEANUP_FREE = malloc(CHUNK);
         sample_fill(SAMPLE_CODE, seed, code, CHUNK);
-        struct choice choice = read_choice(xz_chain_choose(chain, code, &piece, 1));
+        struct choice choice = choose_from(chain, code, &piece, 1);
         assert_true(choice.bcj);
         assert_int_equal(choice.dictionary, 1536 * KIB);
         /* for what is the same in all chunks */
@@ -172,13 +202,13 @@ static void copies_are_found_at_any_offset_and_forgotten_with_the_chunk(void **s
     assert_non_null(repeats);
     for (unsigned run = 0; run < 2; run++) {
         repeats_begin(repeats);
-        repeats_look(repeats, raw, 0, CHUNK, on_copy, &found);
+        repeats_look(repeats, &(struct repeats_part){raw, 0, CHUNK}, on_copy, &found);
         assert_int_equal(found.count, 0);
     }
     memcpy(raw + 5 * MIB + 77, raw + MIB, MIB);
     repeats_begin(repeats);
-    repeats_look(repeats, raw, MIB, MIB, on_copy, &found);
-    repeats_look(repeats, raw, 5 * MIB, 2 * MIB, on_copy, &found);
+    repeats_look(repeats, &(struct repeats_part){raw, MIB, MIB}, on_copy, &found);
+    repeats_look(repeats, &(struct repeats_part){raw, 5 * MIB, 2 * MIB}, on_copy, &found);
     assert_int_equal(found.distance, 4 * MIB + 77);
     assert_in_range(found.count * repeats_spacing(repeats), MIB / 2, 2 * MIB);
     repeats_free(repeats);
@@ -190,6 +220,7 @@ int main(void)
         cmocka_unit_test(code_gets_the_x86_filter_and_nothing_else_does),
         cmocka_unit_test(code_is_found_in_a_part_of_the_chunk),
         cmocka_unit_test(the_dictionary_is_short_unless_copies_are_far),
+        cmocka_unit_test(copies_that_no_dictionary_reaches_do_not_count),
         cmocka_unit_test(copies_of_code_stay_equal),
         cmocka_unit_test(nobody_gets_less_than_asked_for),
         cmocka_unit_test(a_choice_does_not_depend_on_the_chunks_before),
