@@ -29,6 +29,8 @@ int image_writer_new(int fd, const struct codec_spec *codec, uint64_t chunk_size
                      const void *head, size_t head_len, struct image_writer **ret, struct err *err);
 /* True: chunks must be put in id order. A sparse file takes them in any. */
 bool image_writer_is_ordered(const struct image_writer *writer);
+/* False where zeros are written in full, so that a run of them would take long. */
+bool image_writer_takes_runs(const struct image_writer *writer);
 /* What a child has made of a chunk. */
 struct image_result {
     const void *data; /* a result, or an outline (codec/result.h): */
@@ -42,10 +44,14 @@ struct image_result {
  * only for image_writer_free. */
 int image_writer_put(struct image_writer *writer, uint64_t id, const struct image_result *result,
                      struct err *err);
-/* False where zeros are written in full, so that a run of them would take long. */
-bool image_writer_takes_runs(const struct image_writer *writer);
-/* The same for `count` chunks of zeros from id on, all of full length, with the same result. */
-int image_writer_put_zeros(struct image_writer *writer, uint64_t id, uint64_t count,
+struct image_run {
+    uint64_t id; /* of the first chunk */
+    uint64_t count;
+};
+
+/* The same for chunks of zeros that follow each other, all of full length, with the same
+ * result. */
+int image_writer_put_zeros(struct image_writer *writer, const struct image_run *run,
                            const struct image_result *result, struct err *err);
 /* Bytes of blocks put so far. */
 uint64_t image_writer_stored(const struct image_writer *writer);

@@ -212,22 +212,22 @@ static bool is_hole(const struct image_writer *writer, const struct result *resu
            block.stored_len == 0;
 }
 
-int image_writer_put_zeros(struct image_writer *writer, uint64_t id, uint64_t count,
+int image_writer_put_zeros(struct image_writer *writer, const struct image_run *run,
                            const struct image_result *result, struct err *err)
 {
     struct result taken;
 
-    if (count > bytes_from(writer, id) / writer->chunk_size)
+    if (run->count > bytes_from(writer, run->id) / writer->chunk_size)
         return err_set(err, ERR_INTERNAL, "the image has no %llu full chunks from %llu on",
-                       (unsigned long long)count, (unsigned long long)id);
-    if (take(writer, id, result, &taken, err) < 0)
+                       (unsigned long long)run->count, (unsigned long long)run->id);
+    if (take(writer, run->id, result, &taken, err) < 0)
         return -1;
     if (is_hole(writer, &taken)) {
-        writer->raw_done += count * writer->chunk_size;
+        writer->raw_done += run->count * writer->chunk_size;
         return 0;
     }
-    for (uint64_t i = 0; i < count; i++)
-        if (put(writer, id + i, &taken, err) < 0)
+    for (uint64_t i = 0; i < run->count; i++)
+        if (put(writer, run->id + i, &taken, err) < 0)
             return -1;
     return 0;
 }

@@ -34,6 +34,16 @@ struct putter {
 
 /* ---- the thread ------------------------------------------------------------- */
 
+/* How many of so many equal chunks are put at once. */
+static uint64_t run_of(const struct chunk_output *output, uint64_t left)
+{
+    uint64_t most = output->len > 0 ? PUTTER_RUN_BYTES / output->len : left;
+
+    if (most < 1)
+        most = 1;
+    return left < most ? left : most;
+}
+
 static int do_job(struct putter *putter, const struct chunk_sink *sink, const struct put_job *job,
                   struct err *err)
 {
@@ -46,8 +56,8 @@ static int do_job(struct putter *putter, const struct chunk_sink *sink, const st
             sink->chain(sink->opaque, job->sha256, job->count);
         return 0;
     }
-    output.count = sink->runs ? job->count : 1;
     for (; output.id < end && !atomic_load(&putter->dropping); output.id += output.count) {
+        output.count = sink->runs ? run_of(&output, end - output.id) : 1;
         if (sink->put(sink->opaque, &output, err) < 0)
             return -1;
         atomic_fetch_add(&putter->raw_done, output.count * output.raw_len);
@@ -95,6 +105,8 @@ struct putter *putter_new(size_t jobs, struct err *err)
     pthread_mutex_init(&putter->mutex, NULL);
     pthread_cond_init(&putter->posted_more, NULL);
     pthread_cond_init(&putter->idle, NULL);
+    /* As many digests may wait: they are of items that were in the window together when the
+     * first of them was posted. */
     putter->size = 2 * jobs;
     putter->jobs = mem_array(putter->size, sizeof(*putter->jobs));
     putter->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -16,19 +16,23 @@
 #include "base/err.h"
 #include "mtcp/chunks.h"
 
+/* Of results, in a run that a sink is given at once: what is done at a stretch, whatever comes
+ * meanwhile. One result may be larger. */
+#define PUTTER_RUN_BYTES (UINT64_C(16) << 20)
+
 struct putter;
 
 /* Results to be put, or digests to be chained. What output points to stays as it is until
  * the job is done. */
 struct put_job {
-    bool chain;                 /* of output only count and sha256 are looked at */
-    struct chunk_output output; /* but for sha256, which is: */
+    bool chain;                 /* digests: of sha256, count times; output is not looked at */
+    struct chunk_output output; /* but for count and sha256, which the putter sets */
     uint8_t sha256[DIGEST_SIZE];
     uint64_t count; /* 1; more: so many equal chunks in a row, of which output is the first */
 };
 
-/* Starts the thread. At most `jobs` results are posted and not collected at a time, and
- * as many have been collected since the first digest that is not chained yet was posted. */
+/* Starts the thread. At most `jobs` results, and as many digests, are posted and not collected
+ * at a time. */
 struct putter *putter_new(size_t jobs, struct err *err);
 /* Ends the thread. No run may be open. Accepts NULL. */
 void putter_free(struct putter *putter);

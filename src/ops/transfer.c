@@ -162,9 +162,9 @@ static int archive_put(void *opaque, const struct chunk_output *output, struct e
 
     const struct image_result result = {output->data, output->len, output->raw};
 
-    int failed = output->count > 1
-                     ? image_writer_put_zeros(sink->writer, output->id, output->count, &result, err)
-                     : image_writer_put(sink->writer, output->id, &result, err);
+    const struct image_run run = {output->id, output->count};
+    int failed = output->count > 1 ? image_writer_put_zeros(sink->writer, &run, &result, err)
+                                   : image_writer_put(sink->writer, output->id, &result, err);
     if (failed)
         return err_prefix(err, "%s", sink->run.transfer->stored_path);
     atomic_store(&sink->run.stored, image_writer_stored(sink->writer));

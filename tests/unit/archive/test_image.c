@@ -292,10 +292,10 @@ static int write_zeros(const struct codec_spec *spec, const uint8_t *result, siz
           &err);
     assert_int_equal(image_writer_takes_runs(writer), spec->type != CODEC_NONE || !*head);
     if (run) {
-        CHECK_FAILS(image_writer_put_zeros(writer, 0, 8, &given, &err), &err, ERR_INTERNAL,
-                    "no 8 full chunks");
-        CHECK(image_writer_put_zeros(writer, 0, 3, &given, &err), &err);
-        CHECK(image_writer_put_zeros(writer, 3, 4, &given, &err), &err);
+        CHECK_FAILS(image_writer_put_zeros(writer, &(struct image_run){0, 8}, &given, &err), &err,
+                    ERR_INTERNAL, "no 8 full chunks");
+        CHECK(image_writer_put_zeros(writer, &(struct image_run){0, 3}, &given, &err), &err);
+        CHECK(image_writer_put_zeros(writer, &(struct image_run){3, 4}, &given, &err), &err);
         image_writer_chain(writer, result, 7);
     }
     for (uint64_t id = 0; !run && id < 7; id++) {

@@ -17,6 +17,7 @@
 
 #include "base/quit.h"
 #include "harness.h"
+#include "mtcp/pool_private.h"
 
 #define PEER TEST_PEER_DIR "/mtcp_child.py"
 
@@ -80,11 +81,10 @@ static void raise_at_10(struct image *image, uint64_t id)
         raise(SIGTERM);
 }
 
-/* A turn reads no more than 256 of these chunks. */
-static void raise_at_10_and_wait(struct image *image, uint64_t id)
+static void raise_at_10_and_read_no_more_than_a_turn(struct image *image, uint64_t id)
 {
     raise_at_10(image, id);
-    if (id > 10 + 256)
+    if (id > 10 + POOL_ZERO_BATCH_BYTES / image->chunk_size)
         _exit(3);
 }
 
@@ -110,7 +110,7 @@ static void test_a_signal_cancels_the_run_from_anywhere(void **state)
          .ordered = true,
          .pattern = "r",
          .chunks = 4000,
-         .on_read = raise_at_10_and_wait},
+         .on_read = raise_at_10_and_read_no_more_than_a_turn},
         /* never ends by itself in time: looked at in between, though no child is needed */
         {.children = 1,
          .ordered = true,
