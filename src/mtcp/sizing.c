@@ -156,11 +156,12 @@ static int refuse(const struct sizing_request *request, const struct sizing_plan
 
 /* About one per CPU: one more than that, so that no CPU is idle while a child waits for
  * its result to be fetched. Decoding, results are too large to be copied, and children wait
- * until they are written: two more. */
+ * until they are written: three more, with which a disk that writes now fast and now slowly
+ * leaves no CPU idle. */
 static unsigned choose_children(const struct sizing_host *host,
                                 const struct sizing_request *request, uint64_t allowed)
 {
-    uint64_t more = request->decode ? 2 : 1;
+    uint64_t more = request->decode ? 3 : 1;
     uint64_t children = request->children > 0 ? request->children : host->cpus + more;
 
     children = least(children, allowed);

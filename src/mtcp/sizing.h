@@ -10,7 +10,7 @@
  * the control process's reorder window), and a fixed figure for the process.
  * Nor may all children together take more than is available now: the OOM killer
  * is never to be driven. Of those allowed one per CPU runs and one more, so that
- * a CPU has work while a result waits for its turn; decoding, two more.
+ * a CPU has work while a result waits for its turn; decoding, three more.
  */
 #pragma once
 
