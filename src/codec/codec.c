@@ -8,6 +8,7 @@
 
 #include "base/units.h"
 #include "codec/backend.h"
+#include "codec/chunk_digest.h"
 
 struct codec_row {
     const char *name;
@@ -189,12 +190,12 @@ uint64_t codec_default_chunk_size(const struct codec_spec *spec)
 
 uint64_t codec_encoder_memory(const struct codec_spec *spec)
 {
-    return codec_backend(spec->type)->encoder_memory(spec);
+    return codec_backend(spec->type)->encoder_memory(spec) + chunk_digest_memory();
 }
 
 uint64_t codec_decoder_memory(const struct codec_spec *spec)
 {
-    return codec_backend(spec->type)->decoder_memory(spec);
+    return codec_backend(spec->type)->decoder_memory(spec) + chunk_digest_memory();
 }
 
 size_t codec_result_bound(const struct codec_spec *spec, uint64_t chunk_size)
@@ -220,7 +221,7 @@ int codec_fit_memory(struct codec_spec *spec, uint64_t budget, struct err *err)
     for (unsigned i = 0; (step = backend->dictionary_step(i)); i++) {
         struct codec_spec candidate = own;
         candidate.dict_size = step;
-        uint64_t memory = backend->encoder_memory(&candidate);
+        uint64_t memory = codec_encoder_memory(&candidate);
         /* Beyond the level's own size a step must buy something. */
         if (memory <= budget && (step <= own_size || memory > best_memory)) {
             best_memory = memory;
@@ -232,7 +233,7 @@ int codec_fit_memory(struct codec_spec *spec, uint64_t budget, struct err *err)
         own.dict_size = backend->dictionary_step(0);
         return err_set(err, ERR_USAGE, "%s can't work in %s: the least that it takes is %s",
                        codec_format(spec, name), units_format_size(budget, given),
-                       units_format_size(backend->encoder_memory(&own), least));
+                       units_format_size(codec_encoder_memory(&own), least));
     }
     spec->dict_size = best_size;
     return 0;

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "codec/backend.h"
+#include "codec/chunk_digest.h"
 
 struct decoder {
     const struct codec_backend *backend;
     void *state; /* owned, the backend's */
+    struct chunk_digest *digest;
     uint64_t chunk_size;
 };
 
@@ -20,6 +22,7 @@ struct decoder *decoder_new(enum codec_type type, uint64_t chunk_size, uint64_t 
 
     struct decoder *decoder = mem_alloc(sizeof(*decoder));
     decoder->backend = codec_backend(type);
+    decoder->digest = chunk_digest_new();
     decoder->chunk_size = chunk_size;
     decoder->state = decoder->backend->decoder_new(chunk_size, memory_limit, err);
     if (!decoder->state) {
@@ -71,7 +74,7 @@ int decoder_decode(struct decoder *decoder, const void *result, size_t len, void
                        parsed.raw_len);
     if (decode_blocks(decoder, &parsed, ret_raw, err) < 0)
         return -1;
-    digest_of(ret_raw, parsed.raw_len, sha256);
+    chunk_digest_of(decoder->digest, ret_raw, parsed.raw_len, sha256);
     if (has_digest(&parsed) && memcmp(sha256, parsed.sha256, DIGEST_SIZE) != 0)
         return err_set(err, ERR_CORRUPT,
                        "the decoded bytes are not those that were encoded "
@@ -86,5 +89,6 @@ void decoder_free(struct decoder *decoder)
     if (!decoder)
         return;
     decoder->backend->decoder_free(decoder->state);
+    chunk_digest_free(decoder->digest);
     free(decoder);
 }

@@ -6,10 +6,12 @@
 #include <inttypes.h>
 
 #include "codec/backend.h"
+#include "codec/chunk_digest.h"
 
 struct encoder {
     const struct codec_backend *backend;
     void *state; /* owned, the backend's */
+    struct chunk_digest *digest;
     uint64_t chunk_size;
     size_t bound;
 };
@@ -25,6 +27,7 @@ struct encoder *encoder_new(const struct codec_spec *spec, uint64_t chunk_size, 
 
     struct encoder *encoder = mem_alloc(sizeof(*encoder));
     encoder->backend = codec_backend(spec->type);
+    encoder->digest = chunk_digest_new();
     encoder->chunk_size = chunk_size;
     encoder->bound = codec_result_bound(spec, chunk_size);
     encoder->state = encoder->backend->encoder_new(&fitted, chunk_size, err);
@@ -45,7 +48,7 @@ static int encode(struct encoder *encoder, struct encode_job *job, struct err *e
     if (job->cap < encoder->bound)
         return err_set(err, ERR_INTERNAL, "room for a result of %zu bytes, %zu are needed",
                        job->cap, encoder->bound);
-    digest_of(job->raw, job->raw_len, sha256);
+    chunk_digest_of(encoder->digest, job->raw, job->raw_len, sha256);
     if (encoder->backend->encode(encoder->state, job, err) < 0)
         return -1;
     assert(job->len <= job->cap);
@@ -82,5 +85,6 @@ void encoder_free(struct encoder *encoder)
     if (!encoder)
         return;
     encoder->backend->encoder_free(encoder->state);
+    chunk_digest_free(encoder->digest);
     free(encoder);
 }

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -204,4 +205,11 @@ void sample_folder_remove(struct sample_folder *folder)
         unlinkat(dirfd(dir), entry->d_name, 0);
     closedir(dir);
     assert_int_equal(rmdir(folder->path), 0);
+}
+
+size_t sample_allocated(void)
+{
+    struct mallinfo2 info = mallinfo2();
+
+    return info.uordblks + info.hblkhd;
 }

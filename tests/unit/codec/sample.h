@@ -10,6 +10,18 @@
 #include "codec/codec.h"
 #include "codec/container.h"
 
+/* mallinfo2 sees nothing of what a sanitizer's allocator gives out. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 enum sample_kind {
     SAMPLE_ZEROS,
     SAMPLE_RANDOM,
@@ -46,3 +58,6 @@ char *sample_folder_put(const struct sample_folder *folder, const char *name, co
                         size_t len);
 /* Removes the folder and the files in it. */
 void sample_folder_remove(struct sample_folder *folder);
+
+/* Bytes that malloc has given out. */
+size_t sample_allocated(void);

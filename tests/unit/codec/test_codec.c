@@ -5,7 +5,6 @@
  */
 #include "codec/codec.h"
 
-#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -13,18 +12,6 @@
 
 #include "base/units.h"
 #include "sample.h"
-
-/* mallinfo2 sees nothing of what a sanitizer's allocator gives out. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 static const char *const all_levels[] = {
     "none",    "lzma:0",  "lzma:1",  "lzma:2",  "lzma:3",  "lzma:4",  "lzma:5",  "lzma:6",
@@ -196,13 +183,6 @@ static void lzma_figures_are_those_of_the_xz_manual(void **state)
     }
 }
 
-static size_t allocated(void)
-{
-    struct mallinfo2 info = mallinfo2();
-
-    return info.uordblks + info.hblkhd;
-}
-
 static void check_encoder_memory(const struct codec_spec *spec)
 {
     uint64_t chunk = codec_default_chunk_size(spec);
@@ -221,11 +201,11 @@ static void check_encoder_memory(const struct codec_spec *spec)
         memset(raw + 64 * KIB, 'a', raw_len - 64 * KIB);
         memcpy(raw + raw_len - 64 * KIB, raw, 64 * KIB);
     }
-    size_t before = allocated();
+    size_t before = sample_allocated();
     struct encoder *encoder CLEANUP(encoder_freep) = encoder_new(spec, chunk, NULL);
     assert_non_null(encoder);
     assert_int_equal(encoder_encode(encoder, raw, raw_len, result, cap, &len, NULL), 0);
-    uint64_t real = allocated() - before;
+    uint64_t real = sample_allocated() - before;
     uint64_t figure = codec_encoder_memory(spec);
     /* A small piece of data makes the look at it cheaper too, and a trial gives its memory back. */
     if (real > figure + 4096 || figure > real + real / 10 * 3 + 2 * MIB)
@@ -285,9 +265,9 @@ static void an_encoder_keeps_its_memory_between_chunks(void **state)
             size_t raw_len = run < 2 ? 256 * KIB : 5000;
             assert_int_equal(encoder_encode(encoder, raw, raw_len, result, cap, &len, NULL), 0);
             if (run == 0)
-                first = allocated();
+                first = sample_allocated();
             /* malloc counts what it keeps for the next small piece */
-            assert_in_range(allocated(), first - 4096, first + 4096);
+            assert_in_range(sample_allocated(), first - 4096, first + 4096);
         }
     }
 }
