@@ -24,6 +24,8 @@
  * before we come so near to it that the kernel reads ahead into it. */
 #define WINDOW (UINT64_C(8) << 20)
 #define NO_WINDOW UINT64_MAX
+/* So few bytes are not halved any more. */
+#define LOOK_AT_EACH (UINT64_C(256) << 10)
 /* How far to look ahead where the kernel's own limit is not known, and at most. */
 #define UNKNOWN_READ_AHEAD (UINT64_C(4) << 20)
 #define MAX_READ_AHEAD (UINT64_C(64) << 20)
@@ -95,9 +97,10 @@ static uint64_t window_len(const struct page_cache *cache, uint64_t index)
     return cache->size - start < WINDOW ? cache->size - start : WINDOW;
 }
 
-/* Is nothing of this cached? To be told so costs far less than to look at each page. False
- * where that can't be told: kernels before 6.5. */
-static bool is_cold(int fd, uint64_t start, uint64_t len)
+/* Pages that are cached; false where that can't be told: kernels before 6.5. Costs far less than
+ * to look at each page. */
+static bool count_cached(const struct page_cache *cache, uint64_t start, uint64_t len,
+                         uint64_t *ret_pages)
 {
 #ifdef SYS_cachestat
     /* cachestat(2), as linux/mman.h has it */
@@ -108,11 +111,46 @@ static bool is_cold(int fd, uint64_t start, uint64_t len)
         uint64_t cached, dirty, writeback, evicted, recently_evicted;
     } ret;
 
-    return syscall(SYS_cachestat, fd, &range, &ret, 0) == 0 && ret.cached == 0;
+    if (syscall(SYS_cachestat, cache->fd, &range, &ret, 0) < 0)
+        return false;
+    *ret_pages = ret.cached;
+    return true;
 #else
-    (void)fd, (void)start, (void)len;
+    (void)cache, (void)start, (void)len, (void)ret_pages;
     return false;
 #endif
+}
+
+static bool look_at_each(const struct page_cache *cache, uint64_t start, uint64_t len,
+                         unsigned char *ret_in)
+{
+    void *map = mmap(NULL, len, PROT_READ, MAP_SHARED, cache->fd, (off_t)start);
+
+    if (map == MAP_FAILED)
+        return false;
+    bool known = mincore(map, len, ret_in) == 0;
+    munmap(map, len);
+    return known;
+}
+
+/* Halves what is cached in part, so that few pages of a window are looked at one by one. */
+static bool look_at(const struct page_cache *cache, uint64_t start, uint64_t len,
+                    unsigned char *ret_in)
+{
+    uint64_t pages = units_div_up(len, cache->page_size);
+    uint64_t half = pages / 2 * cache->page_size;
+    uint64_t cached = 0;
+
+    if (!count_cached(cache, start, len, &cached))
+        return look_at_each(cache, start, len, ret_in);
+    if (cached == 0 || cached >= pages) {
+        memset(ret_in, cached > 0, pages);
+        return true;
+    }
+    if (len <= LOOK_AT_EACH)
+        return look_at_each(cache, start, len, ret_in);
+    return look_at(cache, start, half, ret_in) &&
+           look_at(cache, start + half, len - half, ret_in + pages / 2);
 }
 
 /* Where the kernel does not tell us, all counts as cached before: it stays. */
@@ -121,19 +159,8 @@ static void look(const struct page_cache *cache, struct window *window, uint64_t
     uint64_t len = window_len(cache, index);
 
     window->index = NO_WINDOW;
-    if (len == 0)
-        return;
-    if (is_cold(cache->fd, index * WINDOW, len)) {
-        memset(window->in, 0, WINDOW / cache->page_size);
+    if (len > 0 && look_at(cache, index * WINDOW, len, window->in))
         window->index = index;
-        return;
-    }
-    void *map = mmap(NULL, len, PROT_READ, MAP_SHARED, cache->fd, (off_t)(index * WINDOW));
-    if (map == MAP_FAILED)
-        return;
-    if (mincore(map, len, window->in) == 0)
-        window->index = index;
-    munmap(map, len);
 }
 
 static void drop(const struct page_cache *cache, struct window *window)

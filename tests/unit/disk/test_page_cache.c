@@ -63,8 +63,8 @@ static void assert_still_cached(const char *path, size_t start, size_t len)
     assert_in_range(cached_bytes(path, start, len), len - len / 8, len);
 }
 
-/* A file with data all over, nothing of it cached. */
-static const char *uncached_file(const char *name)
+/* A file of so many bytes with data all over, nothing of it cached. */
+static const char *uncached_file_of(const char *name, size_t size)
 {
     const char *path = at(name);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -72,12 +72,18 @@ static const char *uncached_file(const char *name)
     memset(data, 7, sizeof(data));
     for (size_t offset = 0; offset < SIZE; offset += MIB)
         assert_int_equal(pwrite(fd, data, MIB, (off_t)offset), MIB);
+    assert_int_equal(ftruncate(fd, (off_t)size), 0);
     assert_int_equal(fsync(fd), 0);
     assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
     close(fd);
     if (cached_bytes(path, 0, SIZE) > 0)
         skip_because("the kernel keeps this file system's pages");
     return path;
+}
+
+static const char *uncached_file(const char *name)
+{
+    return uncached_file_of(name, SIZE);
 }
 
 static void warm(const char *path, size_t start, size_t len)
@@ -90,19 +96,24 @@ static void warm(const char *path, size_t start, size_t len)
     close(fd);
 }
 
-static void read_all(const char *path, size_t step)
+static void read_part(const char *path, size_t step, size_t size)
 {
     struct disk_reader *reader = NULL;
     struct err err = ERR_INIT;
 
     assert_ok(disk_reader_open(path, "raw", &reader, &err), &err);
-    for (size_t offset = 0; offset < SIZE; offset += step) {
-        size_t len = SIZE - offset < step ? SIZE - offset : step;
+    for (size_t offset = 0; offset < size; offset += step) {
+        size_t len = size - offset < step ? size - offset : step;
         assert_ok(disk_reader_read(reader, offset, data, len, &err), &err);
     }
     /* While reading no more than what it reads and the window in front of it. */
     assert_true(cached_bytes(path, 0, SIZE) <= 20 * MIB);
     disk_reader_close(reader);
+}
+
+static void read_all(const char *path, size_t step)
+{
+    read_part(path, step, SIZE);
 }
 
 static void what_was_not_cached_does_not_stay(void **state)
@@ -131,6 +142,32 @@ static void what_was_cached_stays(void **state)
     assert_still_cached(path, 3 * MIB, MIB);
     assert_still_cached(path, 15 * MIB + 8192, 2 * MIB);
     assert_still_cached(path, 39 * MIB, MIB);
+    assert_true(cached_bytes(path, 0, SIZE) <= before);
+}
+
+/* Here and there a page, on both sides of each border at which a look is halved too. */
+static bool is_warmed(size_t page)
+{
+    return page % 37 == 5 || page % 1024 == 0 || page % 1024 == 1023;
+}
+
+static void single_pages_that_were_cached_stay(void **state)
+{
+    size_t size = SIZE - 3 * 4096 - 1024, kept = 0, count = 0;
+
+    (void)state;
+    need_real_file_system();
+    const char *path = uncached_file_of("speckled", size);
+    for (size_t page = 0; page < size / 4096; page++)
+        if (is_warmed(page))
+            warm(path, page * 4096, 4096);
+    size_t before = cached_bytes(path, 0, SIZE);
+    read_part(path, MIB, size);
+    for (size_t page = 0; page < size / 4096; page++) {
+        count += is_warmed(page);
+        kept += is_warmed(page) && cached_bytes(path, page * 4096, 4096) > 0;
+    }
+    assert_in_range(kept, count - count / 8, count);
     assert_true(cached_bytes(path, 0, SIZE) <= before);
 }
 
@@ -207,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_not_cached_does_not_stay),
         cmocka_unit_test(what_was_cached_stays),
+        cmocka_unit_test(single_pages_that_were_cached_stay),
         cmocka_unit_test(what_is_written_does_not_pile_up),
         cmocka_unit_test(qcow2_does_not_stay_in_the_cache),
         cmocka_unit_test(what_was_cached_of_a_qcow2_stays),
