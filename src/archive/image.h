@@ -75,8 +75,9 @@ int image_reader_new(int fd, const struct manifest_stored *stored, uint64_t star
                      const struct container_indexer *indexer, struct image_reader **ret,
                      struct err *err);
 uint64_t image_reader_chunk_count(const struct image_reader *reader);
-/* True if the chunk is known to be all zeros without decoding it (a hole). */
-int image_reader_is_zero(struct image_reader *reader, uint64_t id, bool *ret_zero, struct err *err);
+/* How many chunks from id on are known to be all zeros without decoding them (a hole). */
+int image_reader_zeros(struct image_reader *reader, uint64_t id, uint64_t *ret_count,
+                       struct err *err);
 /* The chunk as a result, ready for a decoding child; its digest is not known (all
  * zeros). cap: codec_result_bound; a chunk that takes more is corrupt. */
 int image_reader_read(struct image_reader *reader, uint64_t id, void *ret_result, size_t cap,

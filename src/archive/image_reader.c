@@ -132,21 +132,21 @@ static uint32_t chunk_len(const struct image_reader *reader, uint64_t id, struct
     return (uint32_t)(left < reader->chunk_size ? left : reader->chunk_size);
 }
 
-int image_reader_is_zero(struct image_reader *reader, uint64_t id, bool *ret_zero, struct err *err)
+int image_reader_zeros(struct image_reader *reader, uint64_t id, uint64_t *ret_count,
+                       struct err *err)
 {
-    uint32_t len = chunk_len(reader, id, err);
-
-    if (len == 0)
+    if (chunk_len(reader, id, err) == 0)
         return -1;
-    *ret_zero = false;
+    *ret_count = 0;
     if (reader->codec != CODEC_NONE)
         return 0;
     uint64_t offset = reader->start + id * reader->chunk_size;
     off_t data = lseek(reader->fd, (off_t)offset, SEEK_DATA);
-    if (data < 0 && errno == ENXIO) /* no data from here to the end */
-        *ret_zero = true;
+    /* no data from here to the end */
+    if ((data < 0 && errno == ENXIO) || (data >= 0 && (uint64_t)data >= reader->size))
+        *ret_count = image_reader_chunk_count(reader) - id;
     else if (data >= 0)
-        *ret_zero = (uint64_t)data >= offset + len;
+        *ret_count = ((uint64_t)data - offset) / reader->chunk_size;
     /* Any other failure: the file system can't tell. */
     return 0;
 }

@@ -15,8 +15,8 @@
 #include "base/err.h"
 
 enum chunk_kind {
-    CHUNK_DATA, /* to be read and sent to a child */
-    CHUNK_ZERO, /* known to be all zeros: not read, not sent */
+    CHUNK_DATA, /* to be sent to a child */
+    CHUNK_ZERO, /* all zeros: not sent */
 };
 
 /* Encoding: a chunk's raw bytes. Decoding: a chunk's result (codec/result.h). */
@@ -26,8 +26,9 @@ struct chunk_source {
     /* The raw length of chunk id: chunk_size for all but the last. */
     uint64_t chunk_size;
     uint64_t raw_size;
-    /* What chunk id is, without reading it. Called once for each, in id order. */
-    int (*look)(void *opaque, uint64_t id, enum chunk_kind *ret_kind, struct err *err);
+    /* How many chunks from id on are known to be zeros, without reading them; 0: chunk id has
+     * to be read. Called in id order, not for each. */
+    int (*look)(void *opaque, uint64_t id, uint64_t *ret_zeros, struct err *err);
     /* Puts what a child needs for chunk id at `data` (room: cap bytes). May find
      * that a chunk to be encoded is all zeros and say so. Called in id order, but
      * again for a chunk that a child could not do, or was lost with. */

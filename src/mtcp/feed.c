@@ -58,41 +58,72 @@ static bool gives_zeros(const struct run *run, const struct worker *worker, uint
            memcmp(worker->input, pool->zeros_input, len) == 0;
 }
 
+/* So many chunks from next_id on are zeros. Adds to the window those that no child is needed
+ * for; none if one is needed for the first. */
+static uint64_t add_zeros(struct run *run, uint64_t zeros)
+{
+    struct pool *pool = run->pool;
+    uint64_t full = run->source->raw_size / pool->settings.chunk_size - run->next_id;
+    uint64_t added = 1;
+
+    if (needs_child(run, run->next_id))
+        return 0;
+    if (full > 0)
+        added = window_add_zeros(&pool->window, run->next_id, zeros < full ? zeros : full);
+    else
+        window_add(&pool->window, run->next_id, ITEM_ZEROS)->zero = true;
+    run->next_id += added;
+    return added;
+}
+
+/* What the next chunk is; if it has to be read for that, it is in the worker's input area. */
+static int look_at_next(struct run *run, struct worker *worker, uint64_t *ret_zeros,
+                        size_t *ret_len, struct err *err)
+{
+    enum chunk_kind kind = CHUNK_ZERO;
+    uint64_t id = run->next_id;
+
+    *ret_len = 0;
+    if (run->source->look(run->source->opaque, id, ret_zeros, err) < 0)
+        return -1;
+    if (*ret_zeros > 0)
+        return 0;
+    if (read_chunk(run, worker, id, ret_len, &kind, err) < 0)
+        return -1;
+    *ret_zeros = kind == CHUNK_ZERO || gives_zeros(run, worker, id, *ret_len) ? 1 : 0;
+    return 0;
+}
+
 /* Finds the next chunk that a child is needed for, its input in the worker's
  * input area. *ret_len is 0 if there was none in this batch. */
 static int next_chunk(struct run *run, struct worker *worker, uint64_t *ret_id, size_t *ret_len,
                       bool *ret_zero, struct err *err)
 {
     struct pool *pool = run->pool;
+    uint64_t zeros = 0;
+    uint64_t passed = 0;
     size_t read = 0;
 
-    *ret_len = 0;
-    for (unsigned i = 0; i < POOL_ZERO_BATCH && read < POOL_ZERO_BATCH_BYTES; i++) {
+    for (; passed < POOL_ZERO_BATCH && read < POOL_ZERO_BATCH_BYTES; read += *ret_len) {
         uint64_t id = run->next_id;
-        enum chunk_kind kind = CHUNK_DATA;
-        size_t len = 0;
         if (id == run->source->count || window_full(&pool->window))
-            return 0;
-        if (run->source->look(run->source->opaque, id, &kind, err) < 0)
+            break;
+        if (look_at_next(run, worker, &zeros, ret_len, err) < 0)
             return -1;
-        if (kind == CHUNK_DATA && read_chunk(run, worker, id, &len, &kind, err) < 0)
-            return -1;
-        run->next_id++;
-        read += len;
-        if (kind == CHUNK_DATA && gives_zeros(run, worker, id, len))
-            kind = CHUNK_ZERO;
-        *ret_zero = kind == CHUNK_ZERO;
-        if (*ret_zero && !needs_child(run, id)) {
-            window_add_zero(&pool->window, id,
-                            pool_raw_len(run->source, id) == pool->settings.chunk_size);
+        uint64_t added = zeros > 0 ? add_zeros(run, zeros) : 0;
+        passed += added;
+        if (added > 0)
             continue;
-        }
+        run->next_id++;
+        *ret_id = id;
+        *ret_zero = zeros > 0;
         if (*ret_zero && pool_raw_len(run->source, id) == pool->settings.chunk_size)
             pool->zeros_asked = true;
-        *ret_id = id;
-        *ret_len = *ret_zero ? fill_zeros(run, worker, id) : len;
+        if (*ret_zero)
+            *ret_len = fill_zeros(run, worker, id);
         return 0;
     }
+    *ret_len = 0;
     return 0;
 }
 

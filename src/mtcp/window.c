@@ -47,15 +47,20 @@ struct item *window_add(struct window *window, uint64_t id, enum item_state stat
     return item;
 }
 
-void window_add_zero(struct window *window, uint64_t id, bool full)
+uint64_t window_add_zeros(struct window *window, uint64_t id, uint64_t count)
 {
     struct item *last = window->count > 0 ? &window->items[window->count - 1] : NULL;
 
-    if (full && last && last->state == ITEM_ZEROS && last->id + last->count == id &&
-        last->count < WINDOW_RUN_MAX)
-        last->count++;
-    else
-        window_add(window, id, ITEM_ZEROS)->zero = true;
+    if (!last || last->state != ITEM_ZEROS || last->id + last->count != id ||
+        last->count >= WINDOW_RUN_MAX) {
+        last = window_add(window, id, ITEM_ZEROS);
+        last->zero = true;
+        last->count = 0;
+    }
+    uint64_t room = WINDOW_RUN_MAX - last->count;
+    uint64_t added = count < room ? count : room;
+    last->count += added;
+    return added;
 }
 
 void window_remove(struct window *window, struct item *item)

@@ -61,9 +61,9 @@ bool window_full(const struct window *window);
 struct item *window_add(struct window *window, uint64_t id, enum item_state state);
 /* The most chunks in a run of zeros: bounds what is done at a stretch. */
 #define WINDOW_RUN_MAX 4096
-/* Adds zero chunk id, to the run at the end if there is one; but a chunk that is not
- * `full` (the last one of an image may be short) is an item of its own. */
-void window_add_zero(struct window *window, uint64_t id, bool full);
+/* Adds at least one of `count` zero chunks from id on, all of full length, to the run at the end
+ * if there is one; returns how many. */
+uint64_t window_add_zeros(struct window *window, uint64_t id, uint64_t count);
 void window_remove(struct window *window, struct item *item);
 /* The first item that has not been given to the putter, NULL if all have. */
 struct item *window_next(struct window *window);

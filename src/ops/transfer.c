@@ -70,12 +70,12 @@ struct disk_source {
     uint64_t zero_until; /* known zeros from before the current chunk up to here */
 };
 
-static int disk_look(void *opaque, uint64_t id, enum chunk_kind *ret_kind, struct err *err)
+static int disk_look(void *opaque, uint64_t id, uint64_t *ret_zeros, struct err *err)
 {
     struct disk_source *source = opaque;
-    struct span span = span_of(id, source->chunk_size, source->raw_size);
-    uint64_t end = span.offset + span.len;
-    uint64_t at = span.offset;
+    uint64_t start = id * source->chunk_size;
+    uint64_t end = start + span_of(id, source->chunk_size, source->raw_size).len;
+    uint64_t at = start;
 
     if (source->zero_until > at)
         at = source->zero_until;
@@ -85,13 +85,14 @@ static int disk_look(void *opaque, uint64_t id, enum chunk_kind *ret_kind, struc
         if (disk_reader_map(source->reader, at, &len, &zero, err) < 0)
             return -1;
         if (!zero) {
-            *ret_kind = CHUNK_DATA;
+            *ret_zeros = 0;
             return 0;
         }
         at += len;
         source->zero_until = at;
     }
-    *ret_kind = CHUNK_ZERO;
+    *ret_zeros = at == source->raw_size ? units_div_up(at - start, source->chunk_size)
+                                        : (at - start) / source->chunk_size;
     return 0;
 }
 
@@ -124,12 +125,12 @@ struct file_source {
     uint64_t raw_size;
 };
 
-static int file_look(void *opaque, uint64_t id, enum chunk_kind *ret_kind, struct err *err)
+static int file_look(void *opaque, uint64_t id, uint64_t *ret_zeros, struct err *err)
 {
     (void)opaque;
     (void)id;
     (void)err;
-    *ret_kind = CHUNK_DATA;
+    *ret_zeros = 0;
     return 0;
 }
 
@@ -238,14 +239,12 @@ struct image_source {
     const char *path;
 };
 
-static int image_look(void *opaque, uint64_t id, enum chunk_kind *ret_kind, struct err *err)
+static int image_look(void *opaque, uint64_t id, uint64_t *ret_zeros, struct err *err)
 {
     const struct image_source *source = opaque;
-    bool zero = false;
 
-    if (image_reader_is_zero(source->reader, id, &zero, err) < 0)
+    if (image_reader_zeros(source->reader, id, ret_zeros, err) < 0)
         return err_prefix(err, "%s", source->path);
-    *ret_kind = zero ? CHUNK_ZERO : CHUNK_DATA;
     return 0;
 }
 

@@ -201,6 +201,29 @@ def test_holes_stay_holes(t):
             expect(used < 2 * MIB, f"{name} takes {used} bytes")
 
 
+def test_holes_end_within_chunks(t):
+    """Little data after holes of any length, the last of which the disk may end with."""
+    guest_disks = []
+    for target in "vda", "vdb":
+        path = t.path(target + ".raw")
+        with open(path, "wb") as file:
+            at = t.rng.randrange(1, 400) * 4096
+            while at < 40 * MIB:
+                file.seek(at)
+                file.write(t.rng.randbytes(4096))
+                at += t.rng.choice((2, 15, 16, 17, 300, 513, 1024)) * 4096
+            file.truncate(48 * MIB + 512 if target == "vda" else at - 4096)
+        os.chmod(path, 0o644)
+        guest_disks.append(disks.Disk(path, "raw", target))
+    guest = t.guest("web", *guest_disks).define()
+    for codec in ("none", "lzma:0", "zstd"):
+        archive, out = t.path("archive-" + codec), t.path("out-" + codec)
+        t.backup(guest, "--compression", codec, "--chunk-size", "64K", to=archive)
+        t.restore("--disks", "vda,vdb", source=archive, to=out)
+        for disk in guest_disks:
+            disks.compare(disk.path, "raw", os.path.join(out, os.path.basename(disk.path)), "raw", codec)
+
+
 def test_odd_sizes(t):
     """Sizes that are no multiple of a chunk, a cluster, or even a sector."""
     paths = {"vda": 512, "vdb": 3 * MIB + 512, "vdc": 65536 + 1536}

@@ -61,11 +61,11 @@ static int read_chunk(struct image_reader *reader, const struct file *file, uint
     size_t cap = codec_result_bound(&file->stored.codec, CHUNK);
     CLEANUP_FREE uint8_t *result = mem_alloc(cap);
     size_t len = 0;
-    bool zero = false;
+    uint64_t zeros = 0;
 
-    if (image_reader_is_zero(reader, id, &zero, err) < 0)
+    if (image_reader_zeros(reader, id, &zeros, err) < 0)
         return -1;
-    return zero ? 0 : image_reader_read(reader, id, result, cap, &len, err);
+    return zeros > 0 ? 0 : image_reader_read(reader, id, result, cap, &len, err);
 }
 
 /* What verify does, but for the decoding. again: a chunk that is read twice. */
@@ -216,7 +216,7 @@ static void holes_that_a_copy_has_made_are_hashed(void **state)
     CLEANUP_FREE uint8_t *image = mem_alloc(4 * CHUNK);
     struct file file = {.fd = memfd_create("image", MFD_CLOEXEC)};
     struct err err = ERR_INIT;
-    bool zero = false;
+    uint64_t zeros = 0;
 
     (void)state;
     memset(image, 'x', CHUNK);
@@ -228,12 +228,32 @@ static void holes_that_a_copy_has_made_are_hashed(void **state)
                          0);
     CHECK(image_reader_new(file.fd, &file.stored, HEAD_SIZE, NULL, &reader, &err), &err);
     for (uint64_t id = 0; id < 4; id++) {
-        CHECK(image_reader_is_zero(reader, id, &zero, &err), &err);
-        assert_int_equal(zero, id % 2);
+        CHECK(image_reader_zeros(reader, id, &zeros, &err), &err);
+        assert_int_equal(zeros, id % 2);
     }
     image_reader_free(TAKE_PTR(reader));
     check_changes(&file, 4099);
     close(file.fd);
+}
+
+static void holes_are_as_long_as_they_are(void **state)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP_CLOSE int fd = memfd_create("image", MFD_CLOEXEC);
+    CLEANUP(image_reader_freep) struct image_reader *reader = NULL;
+    struct manifest_stored stored = {0};
+    size_t len = 20 * CHUNK + 5000;
+    CLEANUP_FREE uint8_t *image = mem_alloc(len);
+
+    (void)state;
+    image[7 * CHUNK + 9000] = 1;
+    sample_write_image(fd, &specs[0], image, len, "", &stored);
+    CHECK(image_reader_new(fd, &stored, 0, NULL, &reader, &err), &err);
+    for (uint64_t id = 0; id <= 20; id++) {
+        uint64_t count = 0;
+        CHECK(image_reader_zeros(reader, id, &count, &err), &err);
+        assert_int_equal(count, id <= 7 ? 7 - id : 21 - id);
+    }
 }
 
 static void a_file_of_another_length_is_corrupt(void **state)
@@ -268,6 +288,7 @@ static void a_check_stops_when_a_signal_asks_for_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(holes_are_as_long_as_they_are),
         cmocka_unit_test(a_stored_file_is_read_once),
         cmocka_unit_test(a_chunk_that_is_read_again_is_hashed_once),
         cmocka_unit_test(every_changed_byte_is_found),

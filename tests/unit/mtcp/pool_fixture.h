@@ -52,7 +52,7 @@ static inline struct pool_stats run(struct image *image, struct pool *pool)
         fail_msg("%s", err.text);
     assert_int_equal(stats.chunks, image_chunks(image));
     assert_int_equal(image->puts, image_chunks(image));
-    assert_int_equal(image->looks, image_chunks(image));
+    assert_true(image->looks <= image_chunks(image));
     assert_true(image->looks_in_order);
     if (image->ordered)
         assert_true(image->puts_in_order);

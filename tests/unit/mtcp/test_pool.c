@@ -17,6 +17,7 @@
 #include "base/units.h"
 #include "pool_fixture.h"
 #include "mtcp/sizing.h"
+#include "mtcp/window.h"
 
 #if defined(__has_feature)
 #define SANITIZED __has_feature(address_sanitizer)
@@ -142,6 +143,23 @@ static void test_runs_of_zeros_come_as_one_to_who_takes_them(void **state)
         assert_true(image_encoded_right(&image, "zstd:1"));
         image_clear(&image);
     }
+}
+
+static void test_long_runs_are_bounded_and_asked_for_once(void **state)
+{
+    const uint64_t chunks = 3 * WINDOW_RUN_MAX + 100;
+    struct image image;
+
+    (void)state;
+    image_init(&image, "z", chunks, 777);
+    image.runs = true;
+    image.keep = false;
+    CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "zstd:1", false, 2);
+    run(&image, pool);
+    assert_int_equal(image.longest_run, WINDOW_RUN_MAX);
+    /* the first, the last and what is left of a run are asked for by themselves */
+    assert_in_range(image.looks, 4, 8);
+    image_clear(&image);
 }
 
 static void test_one_zero_chunk_is_encoded_for_all(void **state)
@@ -424,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_images_of_few_and_no_chunks),
         cmocka_unit_test(test_one_pool_serves_many_images),
         cmocka_unit_test(test_runs_of_zeros_come_as_one_to_who_takes_them),
+        cmocka_unit_test(test_long_runs_are_bounded_and_asked_for_once),
         cmocka_unit_test(test_one_zero_chunk_is_encoded_for_all),
         cmocka_unit_test(test_zeros_to_be_decoded_have_no_data),
         cmocka_unit_test(test_compressed_zeros_are_decoded_once),
