@@ -13,10 +13,11 @@
 #include "base/quit.h"
 #include "disk/extent_map.h"
 
-/* Enough to keep a disk busy. For larger requests QEMU takes fresh memory each time, which
- * costs it twice the CPU time; it works on 16 at once. */
-#define PIECE ((size_t)256 << 10)
-#define MAX_UNDER_WAY 16
+/* 2 MiB under way keep a disk busy. With more, QEMU's allocator gives the memory of each request
+ * back to the kernel and takes fresh one: reading 2.7 GiB of a guest's disk, QEMU took 1.5 s of
+ * CPU time with 16 of 256 KiB, 1.1 s with 8 of them, and 0.9 s with 4 of 512 KiB. */
+#define PIECE ((size_t)512 << 10)
+#define MAX_UNDER_WAY 4
 
 /* The protocol's lengths have 32 bits; whole clusters of any size fit in. */
 #define MAP_SPAN (UINT64_C(2) << 30)
