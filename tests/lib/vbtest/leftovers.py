@@ -11,19 +11,21 @@ TPM_DIR = "/var/lib/libvirt/swtpm"
 
 
 def processes():
-    """pid -> command line of every process of this PID namespace that is not about to be gone."""
+    """pid -> command line of every process of this PID namespace that is not about to be gone. One whose first thread has
+    ended is still there while it has others: it holds its files and locks."""
     found = {}
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
         try:
             with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
-                state = file.read().rpartition(")")[2].split()[0]
+                words = file.read().rpartition(")")[2].split()
             with open(f"/proc/{name}/cmdline", "rb") as file:
                 command = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
         except OSError:
             continue
-        if state not in "ZX":
+        state, threads = words[0], int(words[17])
+        if state not in "ZX" or threads > 1:
             found[int(name)] = command[:160]
     return found
 
