@@ -18,14 +18,14 @@ struct content_digest *content_digest_new(void)
 }
 
 /* Long runs are hashed in pieces: a call costs as much as a kilobyte. */
-void content_digest_add(struct content_digest *content, const uint8_t sha256[static DIGEST_SIZE],
+void content_digest_add(struct content_digest *content, const uint8_t digest[static DIGEST_SIZE],
                         uint64_t count)
 {
     uint8_t digests[RUN_PIECE * DIGEST_SIZE];
     uint64_t repeated = count < RUN_PIECE ? count : RUN_PIECE;
 
     for (uint64_t i = 0; i < repeated; i++)
-        memcpy(digests + i * DIGEST_SIZE, sha256, DIGEST_SIZE);
+        memcpy(digests + i * DIGEST_SIZE, digest, DIGEST_SIZE);
     while (count > 0) {
         uint64_t piece = count < RUN_PIECE ? count : RUN_PIECE;
         digest_add(content->digest, digests, (size_t)piece * DIGEST_SIZE);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The content digest of an image: SHA-256 over the SHA-256 digests of its raw
- * chunks, in order, 32 bytes each. It covers every byte of the image, holes too,
+ * The content digest of an image: SHA-256 over the digests of its raw chunks
+ * (codec/chunk_digest.h), in order, 32 bytes each. It covers every byte of the image, holes too,
  * and needs no second pass: the children hash the chunks.
  */
 #pragma once
@@ -15,7 +15,7 @@ struct content_digest;
 
 struct content_digest *content_digest_new(void);
 /* The digest of the next `count` chunks, which are equal. */
-void content_digest_add(struct content_digest *content, const uint8_t sha256[static DIGEST_SIZE],
+void content_digest_add(struct content_digest *content, const uint8_t digest[static DIGEST_SIZE],
                         uint64_t count);
 void content_digest_finish(struct content_digest *content, uint8_t ret[static DIGEST_SIZE]);
 void content_digest_free(struct content_digest *content);

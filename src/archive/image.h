@@ -55,8 +55,8 @@ int image_writer_put_zeros(struct image_writer *writer, const struct image_run *
                            const struct image_result *result, struct err *err);
 /* Bytes of blocks put so far. */
 uint64_t image_writer_stored(const struct image_writer *writer);
-/* The SHA-256 of each of the next `count` raw chunks, always in id order. */
-void image_writer_chain(struct image_writer *writer, const uint8_t *sha256, uint64_t count);
+/* The digest of each of the next `count` raw chunks, always in id order. */
+void image_writer_chain(struct image_writer *writer, const uint8_t *digest, uint64_t count);
 /* Refused (internal) unless exactly raw_size bytes were put. Fills size, sha256,
  * has_sha256, codec, chunk_size, raw_size, content; leaves name alone. */
 int image_writer_finish(struct image_writer *writer, struct manifest_stored *ret, struct err *err);

@@ -177,7 +177,7 @@ static int take(struct image_writer *writer, uint64_t id, const struct image_res
     if (ret->raw_len != expected)
         return err_set(err, ERR_CORRUPT, "a child's result is for %u bytes, the chunk has %llu",
                        ret->raw_len, (unsigned long long)expected);
-    if (io_is_zero(ret->sha256, DIGEST_SIZE))
+    if (io_is_zero(ret->digest, DIGEST_SIZE))
         return err_set(err, ERR_CORRUPT, "a child's result has no digest");
     return 0;
 }
@@ -232,11 +232,11 @@ int image_writer_put_zeros(struct image_writer *writer, const struct image_run *
     return 0;
 }
 
-void image_writer_chain(struct image_writer *writer, const uint8_t *sha256, uint64_t count)
+void image_writer_chain(struct image_writer *writer, const uint8_t *digest, uint64_t count)
 {
     uint64_t left = writer->raw_size - writer->raw_chained;
 
-    content_digest_add(writer->content, sha256, count);
+    content_digest_add(writer->content, digest, count);
     writer->raw_chained += left / writer->chunk_size < count ? left : count * writer->chunk_size;
 }
 

@@ -18,7 +18,8 @@
 #define MANIFEST_NS_BASE "urn:virt-backup:manifest:"
 #define MANIFEST_NS MANIFEST_NS_BASE "1"
 #define MANIFEST_PREFIX "vb"
-#define MANIFEST_FORMAT_VERSION 1
+/* 1 had other digests of chunks: SHA-256 of all of their bytes. */
+#define MANIFEST_FORMAT_VERSION 2
 
 /* More than libvirt can give a guest. */
 #define MANIFEST_MAX_DISKS ((size_t)1024)
@@ -155,8 +156,8 @@ const struct manifest_disk *manifest_find_disk(const struct manifest *manifest, 
  * at: it is always MANIFEST_FORMAT_VERSION. */
 int manifest_format(const struct manifest *manifest, struct buf *ret, struct err *err);
 /* Checks everything that can be checked without the other files: XML, version
- * (unsupported: "was made by a newer virt-backup: format version 2; this one
- * reads 1"), own digest, and then all that manifest_format promises: names, sizes,
+ * (unsupported: "was made by a newer virt-backup: format version 3; this one
+ * reads 2"), own digest, and then all that manifest_format promises: names, sizes,
  * counts, owners, power-of-two chunk sizes, no two files of one name, that the domain's name and
  * UUID in metadata, definition and live XML agree, live XML with memory and only
  * then. Whole XML that never was a manifest is "not found"; all else is corrupt.

@@ -35,15 +35,25 @@ static struct xml_node *find_backup(const struct xml_doc *doc)
 static int check_version(const struct xml_node *backup, struct err *err)
 {
     const char *text = xml_attr(backup, "format");
+    const char *ns = xml_ns(backup);
     uint64_t version = 0;
 
-    if (strcmp(xml_ns(backup), MANIFEST_NS) != 0)
-        text = xml_ns(backup) + strlen(MANIFEST_NS_BASE);
-    if (!text || units_parse_number(text, 1, UINT32_MAX, &version, NULL) < 0)
+    if (strcmp(ns, MANIFEST_NS) != 0 &&
+        units_parse_number(ns + strlen(MANIFEST_NS_BASE), 1, UINT32_MAX, &version, NULL) == 0)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "was made by a newer virt-backup: its namespace is %s; this one reads %s",
+                       ns, MANIFEST_NS);
+    if (strcmp(ns, MANIFEST_NS) != 0 || !text ||
+        units_parse_number(text, 1, UINT32_MAX, &version, NULL) < 0)
         return err_set(err, ERR_CORRUPT, "is damaged: it names no format version");
     if (version > MANIFEST_FORMAT_VERSION)
         return err_set(err, ERR_UNSUPPORTED,
                        "was made by a newer virt-backup: format version %llu; this one reads %d",
+                       (unsigned long long)version, MANIFEST_FORMAT_VERSION);
+    if (version < MANIFEST_FORMAT_VERSION)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "was made by an early virt-backup: format version %llu; this one reads %d "
+                       "(virt-backup-archive(5) says how to bring its guest back by hand)",
                        (unsigned long long)version, MANIFEST_FORMAT_VERSION);
     return 0;
 }

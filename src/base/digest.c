@@ -29,11 +29,6 @@ struct digest *digest_new(void)
     return digest;
 }
 
-void digest_copy(struct digest *digest, const struct digest *other)
-{
-    must(EVP_MD_CTX_copy_ex(digest->context, other->context));
-}
-
 void digest_add(struct digest *digest, const void *data, size_t len)
 {
     must(EVP_DigestUpdate(digest->context, data, len));

@@ -16,8 +16,6 @@
 struct digest; /* a running hash */
 
 struct digest *digest_new(void);
-/* Goes on from where the other one is. */
-void digest_copy(struct digest *digest, const struct digest *other);
 void digest_add(struct digest *digest, const void *data, size_t len);
 /* Ends the hash and starts a new one. */
 void digest_finish(struct digest *digest, uint8_t ret[static DIGEST_SIZE]);

@@ -1,31 +1,42 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "codec/chunk_digest.h"
 
-#include "base/io.h"
-#include "base/units.h"
+#include <string.h>
 
-#define STEP ((size_t)64 << 10)
-/* Of zeros at a chunk's beginning, more are hashed again and again. */
-#define STEPS_MAX ((size_t)(16 * MIB) / STEP)
+#include "base/io.h"
+#include "base/multi_digest.h"
+
 /* A running hash with libcrypto's own records of it: 3.0 takes 240 bytes. */
 #define STATE_SIZE ((size_t)320)
 
+static const uint8_t zeros[CHUNK_DIGEST_LEAF];
+
 struct chunk_digest {
-    struct digest *running;
-    struct digest *zeros[STEPS_MAX]; /* after i + 1 steps; known[] to known - 1 */
-    size_t known;
+    struct multi_digest *multi;
+    struct digest *over_leaves;
+    uint8_t zero_leaf[DIGEST_SIZE];
+};
+
+/* What is hashed at a time. */
+struct batch {
+    uint8_t leaves[MULTI_DIGEST_MAX][DIGEST_SIZE];
+    size_t leaf_count;
+    struct multi_digest_message messages[MULTI_DIGEST_MAX]; /* leaves that are not zeros */
+    size_t message_count;
 };
 
 uint64_t chunk_digest_memory(void)
 {
-    return sizeof(struct chunk_digest) + (STEPS_MAX + 1) * STATE_SIZE;
+    return sizeof(struct chunk_digest) + multi_digest_memory() + STATE_SIZE;
 }
 
 struct chunk_digest *chunk_digest_new(void)
 {
     struct chunk_digest *chunk = mem_alloc(sizeof(*chunk));
 
-    chunk->running = digest_new();
+    chunk->multi = multi_digest_new();
+    chunk->over_leaves = digest_new();
+    digest_of(zeros, sizeof(zeros), chunk->zero_leaf);
     return chunk;
 }
 
@@ -33,43 +44,51 @@ void chunk_digest_free(struct chunk_digest *chunk)
 {
     if (!chunk)
         return;
-    for (size_t i = 0; i < chunk->known; i++)
-        digest_free(chunk->zeros[i]);
-    digest_free(chunk->running);
+    multi_digest_free(chunk->multi);
+    digest_free(chunk->over_leaves);
     free(chunk);
 }
 
-static size_t zero_steps(const uint8_t *data, size_t len)
+static void add_leaf(const struct chunk_digest *chunk, struct batch *batch, const uint8_t *data,
+                     size_t len)
 {
-    size_t most = len / STEP < STEPS_MAX ? len / STEP : STEPS_MAX;
-    size_t steps = 0;
+    uint8_t *digest = batch->leaves[batch->leaf_count++];
 
-    while (steps < most && io_is_zero(data + steps * STEP, STEP))
-        steps++;
-    return steps;
-}
-
-/* What they are is known: zeros, which serve for being hashed. */
-static void learn(struct chunk_digest *chunk, const uint8_t *zeros, size_t steps)
-{
-    for (; chunk->known < steps; chunk->known++) {
-        struct digest *next = digest_new();
-        if (chunk->known > 0)
-            digest_copy(next, chunk->zeros[chunk->known - 1]);
-        digest_add(next, zeros, STEP);
-        chunk->zeros[chunk->known] = next;
-    }
+    if (len == CHUNK_DIGEST_LEAF && io_is_zero(data, len))
+        memcpy(digest, chunk->zero_leaf, DIGEST_SIZE);
+    else
+        batch->messages[batch->message_count++] = (struct multi_digest_message){data, len, digest};
 }
 
 void chunk_digest_of(struct chunk_digest *chunk, const void *data, size_t len,
                      uint8_t ret[static DIGEST_SIZE])
 {
-    size_t steps = zero_steps(data, len);
+    const uint8_t *bytes = data;
 
-    if (steps > 0) {
-        learn(chunk, data, steps);
-        digest_copy(chunk->running, chunk->zeros[steps - 1]);
+    while (len > 0) {
+        struct batch batch;
+        batch.leaf_count = batch.message_count = 0;
+        while (len > 0 && batch.leaf_count < MULTI_DIGEST_MAX) {
+            size_t leaf = len < CHUNK_DIGEST_LEAF ? len : CHUNK_DIGEST_LEAF;
+            add_leaf(chunk, &batch, bytes, leaf);
+            bytes += leaf;
+            len -= leaf;
+        }
+        multi_digest_of(chunk->multi, batch.messages, batch.message_count);
+        digest_add(chunk->over_leaves, batch.leaves, batch.leaf_count * DIGEST_SIZE);
     }
-    digest_add(chunk->running, (const uint8_t *)data + steps * STEP, len - steps * STEP);
-    digest_finish(chunk->running, ret);
+    digest_finish(chunk->over_leaves, ret);
+}
+
+void chunk_digest_of_zeros(struct chunk_digest *chunk, size_t len, uint8_t ret[static DIGEST_SIZE])
+{
+    uint8_t rest[DIGEST_SIZE];
+
+    for (; len >= CHUNK_DIGEST_LEAF; len -= CHUNK_DIGEST_LEAF)
+        digest_add(chunk->over_leaves, chunk->zero_leaf, DIGEST_SIZE);
+    if (len > 0) {
+        digest_of(zeros, len, rest);
+        digest_add(chunk->over_leaves, rest, DIGEST_SIZE);
+    }
+    digest_finish(chunk->over_leaves, ret);
 }

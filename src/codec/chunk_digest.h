@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The SHA-256 of chunks. Many chunks of a disk that is nearly empty begin with zeros: what the
- * hash is after so many of them is kept, and only what follows is hashed.
+ * The digest of a chunk: SHA-256 over the SHA-256 digests of its leaves, of CHUNK_DIGEST_LEAF
+ * bytes each (the last may be shorter), in order, 32 bytes each. A hash of all bytes in one go
+ * would have to be made byte after byte; the leaves are hashed side by side, and a leaf of zeros
+ * not at all.
  */
 #pragma once
 
@@ -11,11 +13,15 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 
+#define CHUNK_DIGEST_LEAF ((size_t)32768)
+
 struct chunk_digest;
 
 struct chunk_digest *chunk_digest_new(void);
 void chunk_digest_of(struct chunk_digest *chunk, const void *data, size_t len,
                      uint8_t ret[static DIGEST_SIZE]);
+/* Of a chunk of so many zeros. */
+void chunk_digest_of_zeros(struct chunk_digest *chunk, size_t len, uint8_t ret[static DIGEST_SIZE]);
 void chunk_digest_free(struct chunk_digest *chunk); /* accepts NULL */
 DEFINE_CLEANUP(struct chunk_digest *, chunk_digest_freep, chunk_digest_free)
 /* What one takes at most. */

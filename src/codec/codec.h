@@ -87,11 +87,11 @@ struct decoder;
 struct decoder *decoder_new(enum codec_type type, uint64_t chunk_size, uint64_t memory_limit,
                             struct err *err);
 /* From a whole result to the raw chunk. Every byte of the result must be used
- * and the raw length must come out as announced, else corrupt. The SHA-256 of
- * the raw bytes is given back; when the result carries a digest that is not all
+ * and the raw length must come out as announced, else corrupt. The digest of
+ * the raw bytes (codec/chunk_digest.h) is given back; when the result carries a digest that is not all
  * zeros, it must be equal (corrupt if not). */
 int decoder_decode(struct decoder *decoder, const void *result, size_t len, void *ret_raw,
-                   size_t cap, size_t *ret_len, uint8_t ret_sha256[static DIGEST_SIZE],
+                   size_t cap, size_t *ret_len, uint8_t ret_digest[static DIGEST_SIZE],
                    struct err *err);
 void decoder_free(struct decoder *decoder);
 DEFINE_CLEANUP(struct decoder *, decoder_freep, decoder_free)

@@ -53,15 +53,15 @@ static bool has_digest(const struct result *result)
 {
     static const uint8_t unknown[DIGEST_SIZE];
 
-    return memcmp(result->sha256, unknown, sizeof(unknown)) != 0;
+    return memcmp(result->digest, unknown, sizeof(unknown)) != 0;
 }
 
 int decoder_decode(struct decoder *decoder, const void *result, size_t len, void *ret_raw,
-                   size_t cap, size_t *ret_len, uint8_t ret_sha256[static DIGEST_SIZE],
+                   size_t cap, size_t *ret_len, uint8_t ret_digest[static DIGEST_SIZE],
                    struct err *err)
 {
     struct result parsed;
-    uint8_t sha256[DIGEST_SIZE];
+    uint8_t digest[DIGEST_SIZE];
 
     if (result_parse(result, len, &parsed, err) < 0)
         return -1;
@@ -74,12 +74,12 @@ int decoder_decode(struct decoder *decoder, const void *result, size_t len, void
                        parsed.raw_len);
     if (decode_blocks(decoder, &parsed, ret_raw, err) < 0)
         return -1;
-    chunk_digest_of(decoder->digest, ret_raw, parsed.raw_len, sha256);
-    if (has_digest(&parsed) && memcmp(sha256, parsed.sha256, DIGEST_SIZE) != 0)
+    chunk_digest_of(decoder->digest, ret_raw, parsed.raw_len, digest);
+    if (has_digest(&parsed) && memcmp(digest, parsed.digest, DIGEST_SIZE) != 0)
         return err_set(err, ERR_CORRUPT,
                        "the decoded bytes are not those that were encoded "
-                       "(their SHA-256 differs)");
-    memcpy(ret_sha256, sha256, DIGEST_SIZE);
+                       "(their digest differs)");
+    memcpy(ret_digest, digest, DIGEST_SIZE);
     *ret_len = parsed.raw_len;
     return 0;
 }

@@ -40,7 +40,7 @@ struct encoder *encoder_new(const struct codec_spec *spec, uint64_t chunk_size, 
 
 static int encode(struct encoder *encoder, struct encode_job *job, struct err *err)
 {
-    uint8_t sha256[DIGEST_SIZE];
+    uint8_t digest[DIGEST_SIZE];
 
     if (job->raw_len < 1 || job->raw_len > encoder->chunk_size)
         return err_set(err, ERR_INTERNAL, "%zu bytes are no chunk of at most %" PRIu64,
@@ -48,11 +48,11 @@ static int encode(struct encoder *encoder, struct encode_job *job, struct err *e
     if (job->cap < encoder->bound)
         return err_set(err, ERR_INTERNAL, "room for a result of %zu bytes, %zu are needed",
                        job->cap, encoder->bound);
-    chunk_digest_of(encoder->digest, job->raw, job->raw_len, sha256);
+    chunk_digest_of(encoder->digest, job->raw, job->raw_len, digest);
     if (encoder->backend->encode(encoder->state, job, err) < 0)
         return -1;
     assert(job->len <= job->cap);
-    result_put_head(job->result, sha256, (uint32_t)job->raw_len, job->block_count);
+    result_put_head(job->result, digest, (uint32_t)job->raw_len, job->block_count);
     return 0;
 }
 

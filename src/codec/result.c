@@ -52,7 +52,7 @@ static int parse(struct reader reader, struct elsewhere blocks, struct result *r
 {
     struct result result = {.outline = blocks.outline};
 
-    result.sha256 = reader_bytes(&reader, DIGEST_SIZE);
+    result.digest = reader_bytes(&reader, DIGEST_SIZE);
     result.raw_len = reader_be32(&reader);
     result.block_count = reader_be32(&reader);
     if (reader_check(&reader, "the head of a result", err) < 0)
@@ -126,11 +126,11 @@ size_t result_head_size(uint32_t block_count)
     return RESULT_HEAD_SIZE + (size_t)block_count * RESULT_ENTRY_SIZE;
 }
 
-void result_put_head(void *result, const uint8_t *sha256, uint32_t raw_len, uint32_t block_count)
+void result_put_head(void *result, const uint8_t *digest, uint32_t raw_len, uint32_t block_count)
 {
     uint8_t *head = result;
 
-    memcpy(head, sha256, DIGEST_SIZE);
+    memcpy(head, digest, DIGEST_SIZE);
     set_be32(head + DIGEST_SIZE, raw_len);
     set_be32(head + DIGEST_SIZE + 4, block_count);
 }

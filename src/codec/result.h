@@ -3,7 +3,8 @@
  * A result: what a child process makes of one chunk, and what it takes to get
  * the chunk back. All integers big-endian:
  *
- *   SHA-256 of the raw chunk      32 bytes; all zeros: not known (decoding only)
+ *   digest of the raw chunk       32 bytes (codec/chunk_digest.h); all zeros: not known
+ *                                 (decoding only)
  *   raw length                     4
  *   number of blocks n             4
  *   n x { stored length 4, raw length 4 }
@@ -32,7 +33,7 @@
 #define RESULT_MAX_BLOCKS (UINT32_C(1) << 17)
 
 struct result {            /* borrows the memory it was parsed from */
-    const uint8_t *sha256; /* DIGEST_SIZE bytes */
+    const uint8_t *digest; /* DIGEST_SIZE bytes */
     uint32_t raw_len;
     uint32_t block_count;
     const uint8_t *entries; /* block_count x RESULT_ENTRY_SIZE */
@@ -67,5 +68,5 @@ bool result_next(const struct result *result, struct result_cursor *cursor,
 /* Size of head and table for block_count blocks. */
 size_t result_head_size(uint32_t block_count);
 /* Writes the head; entries and blocks are the caller's to fill. */
-void result_put_head(void *result, const uint8_t *sha256, uint32_t raw_len, uint32_t block_count);
+void result_put_head(void *result, const uint8_t *digest, uint32_t raw_len, uint32_t block_count);
 void result_put_entry(void *result, uint32_t index, uint32_t stored_len, uint32_t raw_len);

@@ -174,7 +174,7 @@ static int encode(struct serving *serving, bool outline, const uint8_t *input, s
 }
 
 static int decode(struct serving *serving, const uint8_t *input, size_t len, uint8_t *output,
-                  size_t *ret_len, uint8_t sha256[static DIGEST_SIZE], struct err *why)
+                  size_t *ret_len, uint8_t digest[static DIGEST_SIZE], struct err *why)
 {
     const struct child_settings *settings = serving->settings;
 
@@ -184,7 +184,7 @@ static int decode(struct serving *serving, const uint8_t *input, size_t len, uin
     if (!serving->decoder)
         return -1;
     return decoder_decode(serving->decoder, input, len, output, serving->layout.output_size,
-                          ret_len, sha256, why);
+                          ret_len, digest, why);
 }
 
 static int work(struct serving *serving, const struct message *message, size_t *ret_len,
@@ -194,19 +194,19 @@ static int work(struct serving *serving, const struct message *message, size_t *
     const uint8_t *input =
         shared ? serving->shared + serving->layout.input_offset[serving->turn] : serving->input;
     uint8_t *output = shared ? serving->shared + serving->layout.output_offset : serving->output;
-    uint8_t sha256[DIGEST_SIZE];
+    uint8_t digest[DIGEST_SIZE];
 
     if (serving->settings->decode) {
-        if (decode(serving, input, message->size, output, ret_len, sha256, why) < 0)
+        if (decode(serving, input, message->size, output, ret_len, digest, why) < 0)
             return -1;
     } else {
         bool outline = shared && shared_outlines(serving->settings);
         if (encode(serving, outline, input, message->size, output, ret_len, why) < 0)
             return -1;
-        memcpy(sha256, output, DIGEST_SIZE); /* a result begins with it */
+        memcpy(digest, output, DIGEST_SIZE); /* a result begins with it */
     }
     if (shared)
-        memcpy(serving->shared, sha256, DIGEST_SIZE);
+        memcpy(serving->shared, digest, DIGEST_SIZE);
     return 0;
 }
 

@@ -46,7 +46,7 @@ struct chunk_output {
     const uint8_t *data;
     size_t len;
     const uint8_t *raw;    /* the chunk, if `data` is an outline of it; else NULL */
-    const uint8_t *sha256; /* of the raw chunk */
+    const uint8_t *digest; /* of the raw chunk */
 };
 
 struct chunk_sink {
@@ -57,6 +57,6 @@ struct chunk_sink {
     bool runs;
     int (*put)(void *opaque, const struct chunk_output *output, struct err *err);
     /* Called for each chunk after its put, in id order whatever the order of the puts, with
-     * the SHA-256 of the raw chunk; once for `count` chunks of zeros. NULL: not wanted. */
-    void (*chain)(void *opaque, const uint8_t *sha256, uint64_t count);
+     * the digest of the raw chunk; once for `count` chunks of zeros. NULL: not wanted. */
+    void (*chain)(void *opaque, const uint8_t *digest, uint64_t count);
 };

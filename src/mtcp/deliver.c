@@ -43,7 +43,7 @@ void deliver_fetch(struct run *run)
     }
 }
 
-/* Is it what this chunk must give? Sets the chunk's SHA-256. */
+/* Is it what this chunk must give? Sets the chunk's digest. */
 static int check_result(struct run *run, const struct worker *worker, struct item *item,
                         struct err *err)
 {
@@ -55,9 +55,9 @@ static int check_result(struct run *run, const struct worker *worker, struct ite
             return err_set(err, ERR_CORRUPT, "answered with %zu bytes in place of %u",
                            worker->output_len, raw_len);
         if (worker->foreign)
-            digest_of(worker->output, raw_len, item->sha256);
+            chunk_digest_of(run->pool->digest, worker->output, raw_len, item->digest);
         else
-            memcpy(item->sha256, worker_noted_sha256(worker), DIGEST_SIZE);
+            memcpy(item->digest, worker_noted_digest(worker), DIGEST_SIZE);
         return 0;
     }
     int failed =
@@ -66,9 +66,9 @@ static int check_result(struct run *run, const struct worker *worker, struct ite
             : result_parse(worker->output, worker->output_len, &result, err);
     if (failed)
         return err_prefix(err, "sent a bad result");
-    if (result.raw_len != raw_len || io_is_zero(result.sha256, DIGEST_SIZE))
+    if (result.raw_len != raw_len || io_is_zero(result.digest, DIGEST_SIZE))
         return err_set(err, ERR_CORRUPT, "sent a result that is not of this chunk");
-    memcpy(item->sha256, result.sha256, DIGEST_SIZE);
+    memcpy(item->digest, result.digest, DIGEST_SIZE);
     return 0;
 }
 
@@ -127,40 +127,27 @@ int deliver_take(struct run *run, size_t index, struct err *err)
 
 /* ---- putting --------------------------------------------------------------- */
 
-static void digest_of_zeros(uint32_t len, uint8_t ret[static DIGEST_SIZE])
-{
-    static const uint8_t zeros[65536];
-    CLEANUP(digest_freep) struct digest *digest = digest_new();
-
-    while (len > 0) {
-        uint32_t piece = len < sizeof(zeros) ? len : (uint32_t)sizeof(zeros);
-        digest_add(digest, zeros, piece);
-        len -= piece;
-    }
-    digest_finish(digest, ret);
-}
-
 /* Decoding: the digest of a zero chunk of full length is kept. */
 static int know_zeros(struct pool *pool, struct err *err)
 {
-    uint8_t sha256[DIGEST_SIZE];
+    uint8_t digest[DIGEST_SIZE];
 
     if (pool->zeros)
         return 0;
-    digest_of_zeros((uint32_t)pool->settings.chunk_size, sha256);
-    return keep_zeros(pool, sha256, DIGEST_SIZE, err);
+    chunk_digest_of_zeros(pool->digest, (size_t)pool->settings.chunk_size, digest);
+    return keep_zeros(pool, digest, DIGEST_SIZE, err);
 }
 
 /* All chunks of a run are equally long. */
 static int note_zero_digest(struct pool *pool, struct item *item, uint32_t raw_len, struct err *err)
 {
     if (pool->settings.decode && raw_len < pool->settings.chunk_size) {
-        digest_of_zeros(raw_len, item->sha256);
+        chunk_digest_of_zeros(pool->digest, raw_len, item->digest);
         return 0;
     }
     if (pool->settings.decode && know_zeros(pool, err) < 0)
         return -1;
-    memcpy(item->sha256, pool->zeros, DIGEST_SIZE); /* a result begins with it */
+    memcpy(item->digest, pool->zeros, DIGEST_SIZE); /* a result begins with it */
     return 0;
 }
 
@@ -191,7 +178,7 @@ static int post(struct run *run, struct item *item, struct err *err)
 
     if (item->state == ITEM_ZEROS && note_zero_digest(run->pool, item, raw_len, err) < 0)
         return -1;
-    memcpy(job.sha256, item->sha256, DIGEST_SIZE);
+    memcpy(job.digest, item->digest, DIGEST_SIZE);
     describe_data(run->pool, item, &job.output);
     item->state = ITEM_PUTTING;
     putter_post(run->pool->putter, &job);
@@ -243,7 +230,7 @@ static void retire(struct run *run)
 
     while (window->count > 0 && window->items[0].state == ITEM_PUT) {
         struct put_job job = {.chain = true, .count = window->items[0].count};
-        memcpy(job.sha256, window->items[0].sha256, DIGEST_SIZE);
+        memcpy(job.digest, window->items[0].digest, DIGEST_SIZE);
         if (run->sink->chain)
             putter_post(run->pool->putter, &job);
         window_remove(window, &window->items[0]);

@@ -35,6 +35,7 @@ struct pool *pool_new(struct spawner *spawner, const struct child_settings *sett
     shared_layout(settings, &layout);
     if (window_init(&pool->window, children, children, layout.output_size, err) < 0)
         return NULL;
+    pool->digest = chunk_digest_new();
     pool->putter = putter_new(pool->window.cap, err);
     if (!pool->putter)
         return NULL;
@@ -103,6 +104,7 @@ void pool_free(struct pool *pool)
         worker_free(&pool->workers[i]);
     }
     putter_free(pool->putter);
+    chunk_digest_free(pool->digest);
     window_clear(&pool->window);
     free(pool->zeros);
     free(pool->zeros_input);

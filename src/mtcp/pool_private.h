@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "base/digest.h"
+#include "codec/chunk_digest.h"
 #include "mtcp/pool.h"
 #include "mtcp/putter.h"
 #include "mtcp/window.h"
@@ -30,13 +30,14 @@ struct pool {
     struct pollfd *polls; /* one for each worker, and two */
     struct window window;
     struct putter *putter;
+    struct chunk_digest *digest; /* for chunks that no child of our own has hashed */
     bool failed;
     /* Children lost without a chunk since a result was last received. A few are
      * bad luck; more mean that the program given as child can't work at all. */
     size_t idle_losses;
 
     /* What is known of a zero chunk of full length. Encoding: its result, made by
-     * a child. Decoding: its SHA-256. */
+     * a child. Decoding: its digest. */
     bool zeros_asked; /* a child was given such a chunk */
     uint8_t *zeros;   /* NULL until it is known */
     size_t zeros_len;

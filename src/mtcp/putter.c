@@ -50,10 +50,10 @@ static int do_job(struct putter *putter, const struct chunk_sink *sink, const st
     struct chunk_output output = job->output;
     uint64_t end = output.id + job->count;
 
-    output.sha256 = job->sha256;
+    output.digest = job->digest;
     if (job->chain) {
         if (!atomic_load(&putter->dropping))
-            sink->chain(sink->opaque, job->sha256, job->count);
+            sink->chain(sink->opaque, job->digest, job->count);
         return 0;
     }
     for (; output.id < end && !atomic_load(&putter->dropping); output.id += output.count) {

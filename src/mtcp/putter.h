@@ -25,9 +25,9 @@ struct putter;
 /* Results to be put, or digests to be chained. What output points to stays as it is until
  * the job is done. */
 struct put_job {
-    bool chain;                 /* digests: of sha256, count times; output is not looked at */
-    struct chunk_output output; /* but for count and sha256, which the putter sets */
-    uint8_t sha256[DIGEST_SIZE];
+    bool chain;                 /* digests: of digest, count times; output is not looked at */
+    struct chunk_output output; /* but for count and digest, which the putter sets */
+    uint8_t digest[DIGEST_SIZE];
     uint64_t count; /* 1; more: so many equal chunks in a row, of which output is the first */
 };
 

@@ -10,7 +10,7 @@
  * next M. The child only reads the input area of the M that it has, and writes head
  * and output area between an M that it received and its M in answer to F. No other
  * overlap, so no lock.
- * The head holds the SHA-256 of the raw chunk: decoding answers with raw bytes
+ * The head holds the digest of the raw chunk: decoding answers with raw bytes
  * only, and so the control process need not hash them itself.
  *
  * Encoding with codec none, the result would be a copy of the input, and so it is

@@ -37,7 +37,7 @@ struct item {
     bool held;        /* the result lies in the output area of `worker` */
     size_t slot;      /* kept for it, or WINDOW_NO_SLOT */
     size_t len;       /* of the result in the slot */
-    uint8_t sha256[DIGEST_SIZE];
+    uint8_t digest[DIGEST_SIZE];
 };
 
 struct window {

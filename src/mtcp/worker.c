@@ -174,7 +174,7 @@ void worker_release(struct worker *worker)
     worker->holding = false;
 }
 
-const uint8_t *worker_noted_sha256(const struct worker *worker)
+const uint8_t *worker_noted_digest(const struct worker *worker)
 {
     assert(!worker->foreign && worker->holding);
     return worker->child.shared;

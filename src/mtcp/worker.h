@@ -84,9 +84,9 @@ void worker_fetch(struct worker *worker);
 void worker_quit(struct worker *worker);
 /* The result is not needed any more. */
 void worker_release(struct worker *worker);
-/* SHA-256 of the raw chunk whose result lies in `output`, where the child has
+/* The digest of the raw chunk whose result lies in `output`, where the child has
  * noted it (children of our own). */
-const uint8_t *worker_noted_sha256(const struct worker *worker);
+const uint8_t *worker_noted_digest(const struct worker *worker);
 
 /* For poll(). */
 short worker_poll_events(const struct worker *worker);

@@ -10,6 +10,7 @@
 #include "archive/image.h"
 #include "base/buf.h"
 #include "base/io.h"
+#include "codec/chunk_digest.h"
 #include "guest/definition.h"
 #include "ops/describe.h"
 
@@ -19,11 +20,12 @@
 static void content_of(const uint8_t *data, size_t len, uint8_t ret[static DIGEST_SIZE])
 {
     CLEANUP(content_digest_freep) struct content_digest *content = content_digest_new();
+    CLEANUP(chunk_digest_freep) struct chunk_digest *chunk = chunk_digest_new();
     uint8_t digest[DIGEST_SIZE];
 
     for (size_t at = 0; at < len; at += EXTRA_CHUNK) {
         size_t piece = len - at < EXTRA_CHUNK ? len - at : EXTRA_CHUNK;
-        digest_of(data + at, piece, digest);
+        chunk_digest_of(chunk, data + at, piece, digest);
         content_digest_add(content, digest, 1);
     }
     content_digest_finish(content, ret);

@@ -172,11 +172,11 @@ static int archive_put(void *opaque, const struct chunk_output *output, struct e
     return 0;
 }
 
-static void archive_chain(void *opaque, const uint8_t *sha256, uint64_t count)
+static void archive_chain(void *opaque, const uint8_t *digest, uint64_t count)
 {
     const struct archive_sink *sink = opaque;
 
-    image_writer_chain(sink->writer, sha256, count);
+    image_writer_chain(sink->writer, digest, count);
 }
 
 static int encode(struct transfer *transfer, const struct chunk_source *source,
@@ -292,11 +292,11 @@ static int decoded_put(void *opaque, const struct chunk_output *output, struct e
     return put_bytes(sink, output, err);
 }
 
-static void decoded_chain(void *opaque, const uint8_t *sha256, uint64_t count)
+static void decoded_chain(void *opaque, const uint8_t *digest, uint64_t count)
 {
     const struct decoded_sink *sink = opaque;
 
-    content_digest_add(sink->content, sha256, count);
+    content_digest_add(sink->content, digest, count);
 }
 
 static int decode(struct transfer *transfer, struct image_reader *reader,

@@ -45,7 +45,7 @@ static void store(const struct codec_spec *spec, const uint8_t *result, size_t l
     int fd = fuzz_file(NULL, 0, 0);
     FUZZ_CHECK(image_writer_new(fd, spec, CHUNK_SIZE, parsed.raw_len, NULL, 0, &writer, NULL) == 0);
     if (image_writer_put(writer, 0, &given, &err) == 0) {
-        image_writer_chain(writer, parsed.sha256, 1);
+        image_writer_chain(writer, parsed.digest, 1);
         FUZZ_CHECK(image_writer_finish(writer, &stored, NULL) == 0 &&
                    stored.raw_size == parsed.raw_len);
     } else {

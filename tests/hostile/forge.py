@@ -10,6 +10,7 @@ import shutil
 from vbtest.command import Failure
 
 OWN = re.compile(r'(<vb:backup xmlns:vb="[^"]*" sha256=")[0-9a-f]*')
+LEAF = 32768    # of a chunk, for its digest
 
 
 class Forge:
@@ -125,7 +126,15 @@ class Forge:
                 file.write(self.text)
 
 
+def _sha256(data):
+    return hashlib.sha256(data).digest()
+
+
+def _over(digest_of, data, size):
+    """SHA-256 over the digests of the pieces of this size."""
+    return _sha256(b"".join(digest_of(data[at:at + size]) for at in range(0, len(data), size)))
+
+
 def content(raw, chunk=65536):
     """The content digest of these bytes."""
-    digests = b"".join(hashlib.sha256(raw[at:at + chunk]).digest() for at in range(0, len(raw), chunk))
-    return hashlib.sha256(digests).hexdigest()
+    return _over(lambda data: _over(_sha256, data, LEAF), raw, chunk).hex()

@@ -2,6 +2,7 @@
 """Backups can be rescued without virt-backup: xz, nbdkit, zstd, qemu-img and virsh read what it wrote."""
 
 import os
+import re
 
 from vbtest import disks
 from vbtest.archive import sav_header
@@ -70,6 +71,35 @@ def test_zstd_tests_and_decodes(t):
 def test_zstd_at_the_highest_level(t):
     """Plain `zstd -d` reads it without a larger window being allowed."""
     check_decoded(t, shut_off(t, "zstd:19", size=4 * MIB), "zstd")
+
+
+PAGE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../doc/virt-backup-archive.5.scd")
+
+
+def documented_program():
+    """The one that prints the content digest."""
+    with open(PAGE, encoding="utf-8") as file:
+        return re.search(r"```\n(import hashlib.*?)```", file.read(), re.DOTALL)[1]
+
+
+def test_the_documented_program_finds_the_content_digest(t):
+    """Of an image whose last chunk and last leaf are short, with zeros and data."""
+    path = t.path("vda.raw")
+    with open(path, "wb") as file:
+        file.write(os.urandom(3 * MIB))
+        file.truncate(6 * MIB)
+        file.seek(0, os.SEEK_END)
+        file.write(os.urandom(512 * 201))
+    guest = t.guest("web", disks.Disk(path, "raw")).define()
+    for codec, image, read in (("none", "web-vda.raw", "cat"), ("zstd:1", "web-vda.raw.zst", "zstd -dc")):
+        archive = t.path("archive-" + codec)
+        t.backup(guest, "--compression", codec, "--chunk-size", "1M", to=archive)
+        with open(os.path.join(archive, "web.xml"), encoding="utf-8") as file:
+            recorded = re.search(r'chunk-size="1048576"[^>]*content-sha256="([0-9a-f]{64})"', file.read())[1]
+        program = documented_program().replace("CHUNK", "1048576")
+        line = f'{read} "$2" | /usr/bin/python3 -c "$1"'
+        found = run("sh", "-c", line, "sh", program, os.path.join(archive, image)).out.strip()
+        same(found, recorded, f"content digest, {codec}")
 
 
 def test_manifest_can_be_defined(t):

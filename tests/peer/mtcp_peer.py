@@ -7,7 +7,6 @@ and checks what comes back.
 """
 
 import argparse
-import hashlib
 import os
 import random
 import subprocess
@@ -88,7 +87,7 @@ def chunk(source, size):
 
 def check_result(codec, raw, result):
     digest, raw_length, _ = wire.parse_result(result)
-    if digest != hashlib.sha256(raw).digest() or raw_length != len(raw):
+    if digest != wire.chunk_digest(raw) or raw_length != len(raw):
         sys.exit("mtcp_peer: a result is not of the chunk that was sent")
     # Where this peer knows the codec, its own decoder must agree.
     if codec in wire.CODECS and wire.decode_chunk(codec, result) != raw:

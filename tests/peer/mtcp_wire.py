@@ -13,6 +13,7 @@ import zlib
 MIN_CHUNK, MAX_CHUNK = 64 << 10, 512 << 20
 MAX_DATA = 1 << 30
 MAX_TEXT = 4096
+LEAF = 32768
 
 WITH_ID = b"CMDFE"
 WITH_SIZE = b"CME"
@@ -87,9 +88,15 @@ def read_message(stream):
 # ---- results ------------------------------------------------------------------------------------
 
 
+def chunk_digest(raw):
+    """SHA-256 over the SHA-256 of each of its leaves."""
+    leaves = (raw[at:at + LEAF] for at in range(0, len(raw), LEAF))
+    return hashlib.sha256(b"".join(hashlib.sha256(leaf).digest() for leaf in leaves)).digest()
+
+
 def build_result(raw, blocks):
     """BLOCKS: pairs of stored bytes and raw length."""
-    head = hashlib.sha256(raw).digest() + struct.pack(">II", len(raw), len(blocks))
+    head = chunk_digest(raw) + struct.pack(">II", len(raw), len(blocks))
     table = b"".join(struct.pack(">II", len(stored), raw_length) for stored, raw_length in blocks)
     return head + table + b"".join(stored for stored, _ in blocks)
 
@@ -234,6 +241,6 @@ def encode_chunk(codec, raw):
 def decode_chunk(codec, data):
     digest, raw_length, blocks = parse_result(data)
     raw = b"".join(CODECS[codec][1](stored, block_raw) for stored, block_raw in blocks)
-    if len(raw) != raw_length or digest not in (None, hashlib.sha256(raw).digest()):
+    if len(raw) != raw_length or digest not in (None, chunk_digest(raw)):
         raise ValueError("a chunk does not have the digest that its result carries")
     return raw

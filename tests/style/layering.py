@@ -34,6 +34,7 @@ FOREIGN = {
     r"xxhash\.h": "codec",
     r"libxml/.*": "base",
     r"openssl/.*": "base",
+    r"intel-ipsec-mb\.h": "base",
     r"jansson\.h": "base",
 }
 

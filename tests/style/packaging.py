@@ -10,9 +10,10 @@ ESSENTIAL = {"gcc", "libc6-dev"}
 
 
 def group(name):
+    """Of all architectures."""
     text = re.sub(r"#.*", "", tree.read("scripts/packages"))
-    found = re.search(rf"^\[{name}\]\n(.*?)(?=^\[|\Z)", text, re.M | re.S)
-    return set(found.group(1).split())
+    found = re.findall(rf"^\[{name}(?:-\w+)?\]\n(.*?)(?=^\[|\Z)", text, re.M | re.S)
+    return set(" ".join(found).split())
 
 
 def field(name):

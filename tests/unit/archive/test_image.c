@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "../documented_digest.h"
 #include "archive/image.h"
 #include "base/io.h"
 #include "codec/result.h"
@@ -81,8 +82,8 @@ static void documented_content_digest(const uint8_t *image, size_t len, uint8_t 
     size_t count = 0;
 
     for (size_t offset = 0; offset < len; offset += CHUNK)
-        digest_of(image + offset, len - offset < CHUNK ? len - offset : CHUNK,
-                  digests + DIGEST_SIZE * count++);
+        documented_chunk_digest(image + offset, len - offset < CHUNK ? len - offset : CHUNK,
+                                digests + DIGEST_SIZE * count++);
     digest_of(digests, DIGEST_SIZE * count, ret);
 }
 

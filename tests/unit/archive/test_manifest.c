@@ -323,18 +323,22 @@ static void memory_without_live_xml_is_corrupt(void **state)
     check_forged(text, element, "", ERR_CORRUPT, "live XML");
 }
 
-static void a_newer_format_is_named_as_such(void **state)
+static void another_format_is_named_as_such(void **state)
 {
-    static const char part[] = "made by a newer virt-backup: format version 2; this one reads 1";
     CLEANUP(manifest_freep) struct manifest *manifest = sample_full_manifest();
     size_t len = 0;
     CLEANUP_FREE char *text = sample_format(manifest, &len);
 
     (void)state;
-    check_forged(text, "format=\"1\"", "format=\"2\"", ERR_UNSUPPORTED, part);
-    check_forged(text, "manifest:1", "manifest:2", ERR_UNSUPPORTED, part);
-    check_forged(text, "format=\"1\"", "format=\"0\"", ERR_CORRUPT, "damaged");
-    check_forged(text, " format=\"1\"", "", ERR_CORRUPT, "damaged");
+    check_forged(text, "format=\"2\"", "format=\"3\"", ERR_UNSUPPORTED,
+                 "made by a newer virt-backup: format version 3; this one reads 2");
+    check_forged(text, "manifest:1", "manifest:2", ERR_UNSUPPORTED,
+                 "made by a newer virt-backup: its namespace is urn:virt-backup:manifest:2");
+    check_forged(text, "manifest:1", "manifest:x", ERR_CORRUPT, "damaged");
+    check_forged(text, "format=\"2\"", "format=\"1\"", ERR_UNSUPPORTED,
+                 "made by an early virt-backup: format version 1; this one reads 2");
+    check_forged(text, "format=\"2\"", "format=\"0\"", ERR_CORRUPT, "damaged");
+    check_forged(text, " format=\"2\"", "", ERR_CORRUPT, "damaged");
 }
 
 static void other_xml_is_no_manifest(void **state)
@@ -472,7 +476,7 @@ int main(void)
         cmocka_unit_test(the_documented_digest_formula_holds),
         cmocka_unit_test(what_does_not_fit_together_is_corrupt),
         cmocka_unit_test(memory_without_live_xml_is_corrupt),
-        cmocka_unit_test(a_newer_format_is_named_as_such),
+        cmocka_unit_test(another_format_is_named_as_such),
         cmocka_unit_test(other_xml_is_no_manifest),
         cmocka_unit_test(a_document_type_is_refused),
         cmocka_unit_test(text_that_xml_cannot_carry_is_refused),

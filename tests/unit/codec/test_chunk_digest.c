@@ -8,10 +8,14 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../documented_digest.h"
+#include "base/multi_digest.h"
 #include "base/units.h"
 #include "sample.h"
 
-#define SIZE ((size_t)(20 * MIB))
+#define LEAF CHUNK_DIGEST_LEAF
+/* More than is hashed at a time. */
+#define SIZE ((MULTI_DIGEST_MAX + 9) * LEAF)
 
 struct chunks {
     uint8_t *data; /* of SIZE bytes */
@@ -27,9 +31,9 @@ static size_t draw(struct chunks *chunks, size_t limit)
 
 static struct chunks begin(void)
 {
-    struct chunks chunks = {calloc(1, SIZE), chunk_digest_new(), sample_seed()};
+    struct chunks chunks = {NULL, chunk_digest_new(), sample_seed()};
 
-    assert_non_null(chunks.data);
+    chunks.data = sample_new(SAMPLE_RANDOM, chunks.seed, SIZE);
     return chunks;
 }
 
@@ -39,62 +43,94 @@ static void end(struct chunks *chunks)
     free(chunks->data);
 }
 
-/* So many zeros, a byte that is none if it lies before len, and whatever was there. */
-static void check(const struct chunks *chunks, size_t zeros, size_t len)
+static void check(const struct chunks *chunks, size_t len)
 {
     uint8_t own[DIGEST_SIZE], expected[DIGEST_SIZE];
 
-    memset(chunks->data, 0, zeros < len ? zeros : len);
-    if (zeros < len)
-        chunks->data[zeros] = 1;
     chunk_digest_of(chunks->digest, chunks->data, len, own);
-    digest_of(chunks->data, len, expected);
+    documented_chunk_digest(chunks->data, len, expected);
     if (memcmp(own, expected, DIGEST_SIZE) != 0)
-        fail_msg("%zu zeros of %zu bytes: the digest is wrong", zeros, len);
+        fail_msg("%zu bytes: the digest is wrong", len);
 }
 
-static void whatever_a_chunk_begins_with_it_is_its_sha256(void **state)
+/* Made with Python's hashlib. */
+static void known_chunks_have_known_digests(void **state)
+{
+    static const struct {
+        int byte;
+        size_t len;
+        const char *hex;
+    } vectors[] = {
+        {'a', 1000000, "e38bc18652af83b8114b4c4c339984439aac9e0c099ac62f3a99e974bae57702"},
+        {0, 1 << 20, "b937718757ff73067a66285aa3d342e0978afb7466d6f631bbee27a16a95e3c2"},
+    };
+    struct chunks chunks = begin();
+    uint8_t digest[DIGEST_SIZE];
+    char hex[DIGEST_HEX_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(vectors) / sizeof(*vectors); i++) {
+        memset(chunks.data, vectors[i].byte, vectors[i].len);
+        chunk_digest_of(chunks.digest, chunks.data, vectors[i].len, digest);
+        digest_to_hex(digest, hex);
+        assert_string_equal(hex, vectors[i].hex);
+    }
+    end(&chunks);
+}
+
+static void chunks_of_any_length(void **state)
+{
+    struct chunks chunks = begin();
+
+    (void)state;
+    check(&chunks, 1);
+    check(&chunks, SIZE);
+    for (size_t leaves = 1; leaves <= MULTI_DIGEST_MAX + 1; leaves += leaves < 3 ? 1 : 21) {
+        check(&chunks, leaves * LEAF - 1);
+        check(&chunks, leaves * LEAF);
+        check(&chunks, leaves * LEAF + 1);
+    }
+    check(&chunks, MULTI_DIGEST_MAX * LEAF);
+    for (unsigned i = 0; i < 30; i++)
+        check(&chunks, 1 + draw(&chunks, SIZE));
+    end(&chunks);
+}
+
+static void leaves_of_zeros_anywhere(void **state)
 {
     struct chunks chunks = begin();
 
     (void)state;
     for (unsigned i = 0; i < 60; i++) {
-        size_t len = 1 + draw(&chunks, 2 * MIB);
-        size_t zeros = draw(&chunks, len + 1);
-        chunks.data[draw(&chunks, 2 * MIB)] = (uint8_t)i;
-        check(&chunks, draw(&chunks, 4) == 0 ? 0 : zeros, len);
+        size_t at = draw(&chunks, SIZE);
+        memset(chunks.data + at, 0, draw(&chunks, SIZE - at + 1));
+        /* a leaf that is nearly one of zeros */
+        chunks.data[draw(&chunks, SIZE / LEAF) * LEAF + draw(&chunks, 2) * (LEAF - 1)] = 1;
+        check(&chunks, SIZE - draw(&chunks, 2 * LEAF));
     }
     end(&chunks);
 }
 
-static void at_the_borders_too(void **state)
+static void zeros_need_no_data(void **state)
 {
-    static const size_t zeros[] = {0, 1, 65535, 65536, 65537, 131071, 131072, 1 << 20};
+    static const size_t lengths[] = {1, LEAF - 1, LEAF, LEAF + 1, 65536, SIZE - 1, SIZE};
     struct chunks chunks = begin();
+    uint8_t own[DIGEST_SIZE], expected[DIGEST_SIZE];
 
     (void)state;
-    for (size_t i = 0; i < sizeof(zeros) / sizeof(*zeros); i++)
-        for (size_t k = 0; k < sizeof(zeros) / sizeof(*zeros); k++)
-            check(&chunks, zeros[i], zeros[k] ? zeros[k] : 2 * MIB);
+    memset(chunks.data, 0, SIZE);
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+        check(&chunks, lengths[i]);
+        chunk_digest_of_zeros(chunks.digest, lengths[i], own);
+        documented_chunk_digest(chunks.data, lengths[i], expected);
+        assert_memory_equal(own, expected, DIGEST_SIZE);
+    }
     end(&chunks);
 }
 
-static void more_zeros_than_are_kept(void **state)
+static void it_is_within_its_figure(void **state)
 {
     struct chunks chunks = begin();
-
-    (void)state;
-    check(&chunks, SIZE, SIZE);
-    check(&chunks, SIZE - 1, SIZE);
-    check(&chunks, SIZE - MIB, SIZE);
-    check(&chunks, 5, SIZE);
-    end(&chunks);
-}
-
-static void what_is_kept_is_within_its_figure(void **state)
-{
-    struct chunks chunks = begin();
-    size_t first = 0;
 
     (void)state;
     if (SANITIZED)
@@ -102,17 +138,10 @@ static void what_is_kept_is_within_its_figure(void **state)
     chunk_digest_free(chunks.digest);
     size_t before = sample_allocated();
     chunks.digest = chunk_digest_new();
-    size_t empty = sample_allocated() - before;
-    for (unsigned i = 0; i < 3; i++) {
-        check(&chunks, SIZE, SIZE);
-        size_t now = sample_allocated() - before;
-        assert_true(now > empty);
-        if (i > 0)
-            assert_int_equal(now, first);
-        first = now;
-    }
-    if (first > chunk_digest_memory() || chunk_digest_memory() > 2 * first)
-        fail_msg("%zu bytes are allocated, the figure is %llu", first,
+    check(&chunks, SIZE);
+    size_t taken = sample_allocated() - before;
+    if (taken > chunk_digest_memory() || chunk_digest_memory() > 2 * taken)
+        fail_msg("%zu bytes are allocated, the figure is %llu", taken,
                  (unsigned long long)chunk_digest_memory());
     end(&chunks);
 }
@@ -120,10 +149,9 @@ static void what_is_kept_is_within_its_figure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whatever_a_chunk_begins_with_it_is_its_sha256),
-        cmocka_unit_test(at_the_borders_too),
-        cmocka_unit_test(more_zeros_than_are_kept),
-        cmocka_unit_test(what_is_kept_is_within_its_figure),
+        cmocka_unit_test(known_chunks_have_known_digests), cmocka_unit_test(chunks_of_any_length),
+        cmocka_unit_test(leaves_of_zeros_anywhere),        cmocka_unit_test(zeros_need_no_data),
+        cmocka_unit_test(it_is_within_its_figure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

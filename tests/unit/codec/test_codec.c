@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/units.h"
+#include "codec/chunk_digest.h"
 #include "sample.h"
 
 static const char *const all_levels[] = {
@@ -172,14 +173,15 @@ static void default_chunk_sizes_suit_the_dictionary(void **state)
 
 static void lzma_figures_are_those_of_the_xz_manual(void **state)
 {
-    /* CompCpu and memory of xz(1), in MiB; looking at a chunk first takes some more. */
+    /* CompCpu and memory of xz(1), in MiB; looking at a chunk first takes some more. Its digest
+     * is of no encoder. */
     static const unsigned manual[] = {3, 9, 17, 32, 48, 94, 94, 186, 370, 674};
 
     (void)state;
     for (unsigned level = 0; level <= 9; level++) {
         struct codec_spec spec = {.type = CODEC_LZMA, .level = level};
-        assert_in_range(codec_encoder_memory(&spec), (manual[level] - 1) * MIB,
-                        (manual[level] + 3) * MIB);
+        assert_in_range(codec_encoder_memory(&spec) - chunk_digest_memory(),
+                        (manual[level] - 1) * MIB, (manual[level] + 3) * MIB);
     }
 }
 

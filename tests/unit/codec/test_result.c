@@ -22,12 +22,12 @@ static int decode_copy(struct decoder *decoder, const uint8_t *result, size_t le
                        struct err *err)
 {
     uint8_t *copy CLEANUP_FREE = malloc(len ? len : 1);
-    uint8_t sha256[DIGEST_SIZE];
+    uint8_t digest[DIGEST_SIZE];
     size_t raw_len;
 
     if (len > 0)
         memcpy(copy, result, len);
-    int ret = decoder_decode(decoder, copy, len, ret_raw, RAW_LEN, &raw_len, sha256, err);
+    int ret = decoder_decode(decoder, copy, len, ret_raw, RAW_LEN, &raw_len, digest, err);
     if (ret == 0)
         assert_int_equal(raw_len, RAW_LEN);
     return ret;
@@ -119,11 +119,11 @@ struct hand_made {
 static int parse_hand_made(const struct hand_made *from, struct err *err)
 {
     uint8_t data[256] = {0};
-    uint8_t sha256[DIGEST_SIZE] = {1};
+    uint8_t digest[DIGEST_SIZE] = {1};
     size_t len = result_head_size((uint32_t)from->entry_count) + from->blocks_len;
     struct result result;
 
-    result_put_head(data, sha256, from->raw_len, from->block_count);
+    result_put_head(data, digest, from->raw_len, from->block_count);
     for (uint32_t i = 0; i < from->entry_count; i++)
         result_put_entry(data, i, from->entries[i][0], from->entries[i][1]);
     return result_parse(data, len, &result, err);
@@ -160,10 +160,10 @@ static void counts_and_lengths_must_agree(void **state)
 static int parse_outline(const struct hand_made *from, const uint8_t *raw, struct result *ret,
                          uint8_t outline[static 256], struct err *err)
 {
-    static const uint8_t sha256[DIGEST_SIZE] = {1};
+    static const uint8_t digest[DIGEST_SIZE] = {1};
 
     memset(outline, 0, 256);
-    result_put_head(outline, sha256, from->raw_len, from->block_count);
+    result_put_head(outline, digest, from->raw_len, from->block_count);
     for (uint32_t i = 0; i < from->entry_count; i++)
         result_put_entry(outline, i, from->entries[i][0], from->entries[i][1]);
     size_t len = result_head_size((uint32_t)from->entry_count) + from->blocks_len;
@@ -226,7 +226,7 @@ static void a_table_that_changes_later_is_not_looked_at(void **state)
             result_parse_shared(data, len, outline ? raw : NULL, &table, &result, NULL), 0);
         memset(data, 0xff, result_head_size(2));
         assert_int_equal(result.block_count, 2);
-        assert_int_equal(result.sha256[0], 7);
+        assert_int_equal(result.digest[0], 7);
         for (uint32_t i = 0; i < 2; i++) {
             assert_true(result_next(&result, &cursor, &block));
             assert_int_equal(block.stored_len, outline ? 10 * (i + 1) : 2 + i);
@@ -244,7 +244,7 @@ static void a_table_that_changes_later_is_not_looked_at(void **state)
 
 static void the_number_of_blocks_is_bounded(void **state)
 {
-    uint8_t sha256[DIGEST_SIZE] = {1};
+    uint8_t digest[DIGEST_SIZE] = {1};
     uint8_t *data CLEANUP_FREE = malloc(result_head_size(RESULT_MAX_BLOCKS + 1));
     struct result result;
 
@@ -252,7 +252,7 @@ static void the_number_of_blocks_is_bounded(void **state)
     for (uint32_t i = 0; i <= RESULT_MAX_BLOCKS; i++)
         result_put_entry(data, i, 0, 1);
     for (uint32_t count = RESULT_MAX_BLOCKS; count <= RESULT_MAX_BLOCKS + 1; count++) {
-        result_put_head(data, sha256, count, count);
+        result_put_head(data, digest, count, count);
         assert_int_equal(result_parse(data, result_head_size(count), &result, NULL),
                          count > RESULT_MAX_BLOCKS ? -1 : 0);
     }
@@ -261,19 +261,19 @@ static void the_number_of_blocks_is_bounded(void **state)
 static void blocks_are_walked_in_order(void **state)
 {
     uint8_t data[RESULT_HEAD_SIZE + 3 * RESULT_ENTRY_SIZE + 5];
-    uint8_t sha256[DIGEST_SIZE] = {7};
+    uint8_t digest[DIGEST_SIZE] = {7};
     struct result result;
     struct result_cursor cursor = {0};
     struct result_block block;
 
     (void)state;
-    result_put_head(data, sha256, 60, 3);
+    result_put_head(data, digest, 60, 3);
     result_put_entry(data, 0, 2, 10);
     result_put_entry(data, 1, 0, 20);
     result_put_entry(data, 2, 3, 30);
     memcpy(data + result_head_size(3), "abcde", 5);
     assert_int_equal(result_parse(data, sizeof(data), &result, NULL), 0);
-    assert_memory_equal(result.sha256, sha256, DIGEST_SIZE);
+    assert_memory_equal(result.digest, digest, DIGEST_SIZE);
     assert_int_equal(result.raw_len, 60);
     assert_true(result_next(&result, &cursor, &block));
     assert_int_equal(block.raw_len, 10);
@@ -290,14 +290,14 @@ static void blocks_are_walked_in_order(void **state)
 static void numbers_are_big_endian_at_their_places(void **state)
 {
     uint8_t data[RESULT_HEAD_SIZE + RESULT_ENTRY_SIZE];
-    uint8_t sha256[DIGEST_SIZE];
+    uint8_t digest[DIGEST_SIZE];
     static const uint8_t expected[] = {0, 1, 2, 3, 0, 0, 0, 1, 4, 5, 6, 7, 0, 9, 10, 11};
 
     (void)state;
-    memset(sha256, 0xaa, sizeof(sha256));
-    result_put_head(data, sha256, 0x00010203, 1);
+    memset(digest, 0xaa, sizeof(digest));
+    result_put_head(data, digest, 0x00010203, 1);
     result_put_entry(data, 0, 0x04050607, 0x00090a0b);
-    assert_memory_equal(data, sha256, DIGEST_SIZE);
+    assert_memory_equal(data, digest, DIGEST_SIZE);
     assert_memory_equal(data + DIGEST_SIZE, expected, sizeof(expected));
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../documented_digest.h"
 #include "base/units.h"
 #include "codec/result.h"
 #include "sample.h"
@@ -31,15 +32,15 @@ static void check_decodes_to(struct decoder *decoder, const uint8_t *result, siz
 {
     struct err err CLEANUP_ERR = ERR_INIT;
     uint8_t *back CLEANUP_FREE = malloc(raw_len);
-    uint8_t sha256[DIGEST_SIZE], expected[DIGEST_SIZE];
+    uint8_t digest[DIGEST_SIZE], expected[DIGEST_SIZE];
     size_t back_len = 0;
 
-    if (decoder_decode(decoder, result, len, back, raw_len, &back_len, sha256, &err) < 0)
+    if (decoder_decode(decoder, result, len, back, raw_len, &back_len, digest, &err) < 0)
         fail_msg("%s", err.text);
     assert_int_equal(back_len, raw_len);
     assert_memory_equal(back, raw, raw_len);
-    digest_of(raw, raw_len, expected);
-    assert_memory_equal(sha256, expected, DIGEST_SIZE);
+    documented_chunk_digest(raw, raw_len, expected);
+    assert_memory_equal(digest, expected, DIGEST_SIZE);
 }
 
 static void chunks_come_back(const char *spec_text)
@@ -272,10 +273,10 @@ static int decode(struct decoder *decoder, const uint8_t *result, size_t len, si
                   struct err *err)
 {
     uint8_t *back CLEANUP_FREE = malloc(cap ? cap : 1);
-    uint8_t sha256[DIGEST_SIZE];
+    uint8_t digest[DIGEST_SIZE];
     size_t back_len;
 
-    return decoder_decode(decoder, result, len, back, cap, &back_len, sha256, err);
+    return decoder_decode(decoder, result, len, back, cap, &back_len, digest, err);
 }
 
 static void a_dictionary_beyond_the_memory_limit_is_refused(void **state)

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../documented_digest.h"
 #include "base/io.h"
 #include "base/units.h"
 
@@ -170,7 +171,7 @@ static int put_one(struct image *image, const struct chunk_output *output, struc
         return err_set(err, ERR_INTERNAL, "chunk %llu came twice", (unsigned long long)output->id);
     *stored = (struct stored){
         .put = true, .zero = output->zero, .raw_len = output->raw_len, .len = output->len};
-    memcpy(stored->sha256, output->sha256, sizeof(stored->sha256));
+    memcpy(stored->digest, output->digest, sizeof(stored->digest));
     if (output->data) {
         stored->data = mem_alloc(output->len + (output->raw ? output->raw_len : 0));
         memcpy(stored->data, output->data, output->len);
@@ -192,14 +193,14 @@ static int put_chunk(void *opaque, const struct chunk_output *output, struct err
     return 0;
 }
 
-static void chain(void *opaque, const uint8_t *sha256, uint64_t count)
+static void chain(void *opaque, const uint8_t *digest, uint64_t count)
 {
     struct image *image = opaque;
 
     for (uint64_t i = 0; i < count; i++) {
         const struct stored *stored = &image->stored[image->chained++];
         image->chained_right =
-            image->chained_right && stored->put && memcmp(stored->sha256, sha256, DIGEST_SIZE) == 0;
+            image->chained_right && stored->put && memcmp(stored->digest, digest, DIGEST_SIZE) == 0;
     }
 }
 
@@ -250,14 +251,14 @@ static bool stored_right(const struct image *image, uint64_t id, const uint8_t *
 {
     const struct stored *stored = &image->stored[id];
     uint32_t raw_len = image_raw_len(image, id);
-    uint8_t sha256[DIGEST_SIZE];
+    uint8_t digest[DIGEST_SIZE];
 
-    digest_of(raw, raw_len, sha256);
+    documented_chunk_digest(raw, raw_len, digest);
     if (!stored->put)
         return wrong(id, "was not put");
     if (stored->raw_len != raw_len)
         return wrong(id, "has another raw length");
-    if (memcmp(stored->sha256, sha256, DIGEST_SIZE) != 0)
+    if (memcmp(stored->digest, digest, DIGEST_SIZE) != 0)
         return wrong(id, "has another digest");
     if (stored->zero != (image_kind(image, id) != 'd') && !image->results)
         return wrong(id, "is zero or not, but says otherwise");
@@ -275,13 +276,13 @@ bool image_encoded_right(const struct image *image, const char *codec)
 
     for (uint64_t id = 0; id < image_chunks(image); id++) {
         const struct stored *stored = &image->stored[id];
-        uint8_t sha256[DIGEST_SIZE];
+        uint8_t digest[DIGEST_SIZE];
         size_t len = 0;
         image_fill(image, id, raw);
         if (!stored_right(image, id, raw))
             return false;
         if (decoder_decode(decoder, stored->data, stored->len, back, image->chunk_size, &len,
-                           sha256, NULL) < 0)
+                           digest, NULL) < 0)
             return wrong(id, "does not decode");
         if (len != image_raw_len(image, id) || memcmp(raw, back, len) != 0)
             return wrong(id, "decodes to something else");

@@ -20,7 +20,7 @@ struct stored {
     uint32_t raw_len;
     uint8_t *data; /* NULL where the output had none */
     size_t len;
-    uint8_t sha256[32];
+    uint8_t digest[32];
 };
 
 struct image {

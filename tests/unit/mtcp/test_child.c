@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "../documented_digest.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -177,9 +178,9 @@ static void there_and_back(const char *codec)
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
         uint64_t id = i * UINT64_C(0x0123456789abcdef);
         size_t len = do_chunk(&encoder, id, raw, lengths[i], result, sizeof(result));
-        uint8_t sha256[DIGEST_SIZE];
-        digest_of(raw, lengths[i], sha256);
-        assert_memory_equal(result, sha256, DIGEST_SIZE);
+        uint8_t digest[DIGEST_SIZE];
+        documented_chunk_digest(raw, lengths[i], digest);
+        assert_memory_equal(result, digest, DIGEST_SIZE);
         if (i % 2 == 1)
             memset(result, 0, DIGEST_SIZE); /* digest not known */
         assert_int_equal(do_chunk(&decoder, id, result, len, back, sizeof(back)), lengths[i]);
@@ -219,11 +220,11 @@ static void test_pipes_do_as_well_as_a_socket(void **state)
 static void test_m_works_in_the_shared_segment(void **state)
 {
     struct shared_layout layout;
-    uint8_t sha256[DIGEST_SIZE];
+    uint8_t digest[DIGEST_SIZE];
     struct served encoder = {.shared_size = 1}, decoder = {.shared_size = 1};
 
     (void)state;
-    digest_of(raw, sizeof(raw), sha256);
+    documented_chunk_digest(raw, sizeof(raw), digest);
     start(&encoder, "zstd:1", false);
     shared_layout(&encoder.settings, &layout);
     memcpy(encoder.shared + layout.input_offset[0], raw, sizeof(raw));
@@ -233,7 +234,7 @@ static void test_m_works_in_the_shared_segment(void **state)
     say(&encoder, 'F', 9, 0);
     struct message answer = hear(&encoder, 'M', 9);
     hear(&encoder, 'I', 0); /* right behind: M has no data */
-    assert_memory_equal(encoder.shared, sha256, DIGEST_SIZE);
+    assert_memory_equal(encoder.shared, digest, DIGEST_SIZE);
     memcpy(result, encoder.shared + layout.output_offset, answer.size);
 
     start(&decoder, "zstd:1", true);
@@ -246,7 +247,7 @@ static void test_m_works_in_the_shared_segment(void **state)
     answer = hear(&decoder, 'M', 9);
     assert_int_equal(answer.size, sizeof(raw));
     assert_memory_equal(decoder.shared + layout.output_offset, raw, sizeof(raw));
-    assert_memory_equal(decoder.shared, sha256, DIGEST_SIZE);
+    assert_memory_equal(decoder.shared, digest, DIGEST_SIZE);
     finish(&encoder, 0, NULL);
     finish(&decoder, 0, NULL);
 }

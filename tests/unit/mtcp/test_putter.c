@@ -28,11 +28,11 @@ static int on_put(void *opaque, const struct chunk_output *output, struct err *e
     return 0;
 }
 
-static void on_chain(void *opaque, const uint8_t *sha256, uint64_t count)
+static void on_chain(void *opaque, const uint8_t *digest, uint64_t count)
 {
     struct seen *seen = opaque;
 
-    (void)sha256;
+    (void)digest;
     seen->chained += count;
 }
 
