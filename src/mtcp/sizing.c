@@ -155,13 +155,14 @@ static int refuse(const struct sizing_request *request, const struct sizing_plan
 }
 
 /* About one per CPU: one more than that, so that no CPU is idle while a child waits for
- * its result to be fetched. Decoding, results are too large to be copied, and children wait
- * until they are written: three more, with which a disk that writes now fast and now slowly
- * leaves no CPU idle. */
+ * its result to be fetched. Raw bytes - all results of decoding, and of codec none - are too
+ * many to be copied, and children wait until they are written: three more, with which a disk
+ * that writes now fast and now slowly leaves no CPU idle. */
 static unsigned choose_children(const struct sizing_host *host,
                                 const struct sizing_request *request, uint64_t allowed)
 {
-    uint64_t more = request->decode ? 3 : 1;
+    bool raw_results = request->decode || request->codec.type == CODEC_NONE;
+    uint64_t more = raw_results ? 3 : 1;
     uint64_t children = request->children > 0 ? request->children : host->cpus + more;
 
     children = least(children, allowed);

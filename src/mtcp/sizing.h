@@ -10,7 +10,8 @@
  * the control process's reorder window), and a fixed figure for the process.
  * Nor may all children together take more than is available now: the OOM killer
  * is never to be driven. Of those allowed one per CPU runs and one more, so that
- * a CPU has work while a result waits for its turn; decoding, three more.
+ * a CPU has work while a result waits for its turn; three more where results are raw
+ * bytes: decoding, and codec none.
  */
 #pragma once
 

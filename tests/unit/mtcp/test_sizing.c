@@ -109,7 +109,9 @@ static void test_a_few_children_more_than_cpus(void **state)
     assert_int_equal(plan_of(&host, &request).children, 5);
     request.decode = true;
     assert_int_equal(plan_of(&host, &request).children, 7);
-    request.decode = false;
+    request = request_of("none");
+    assert_int_equal(plan_of(&host, &request).children, 7);
+    request = request_of("zstd");
     request.children = 17;
     assert_int_equal(plan_of(&host, &request).children, 17);
     request.image_chunks = 3;
