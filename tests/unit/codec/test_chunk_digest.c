@@ -140,7 +140,8 @@ static void it_is_within_its_figure(void **state)
     chunks.digest = chunk_digest_new();
     check(&chunks, SIZE);
     size_t taken = sample_allocated() - before;
-    if (taken > chunk_digest_memory() || chunk_digest_memory() > 2 * taken)
+    /* Without libipsec-mb it is some hundred bytes. */
+    if (taken > chunk_digest_memory() || chunk_digest_memory() > 2 * taken + KIB)
         fail_msg("%zu bytes are allocated, the figure is %llu", taken,
                  (unsigned long long)chunk_digest_memory());
     end(&chunks);
