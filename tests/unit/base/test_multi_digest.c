@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <malloc.h>
+#include <sys/mman.h>
 
 #include "base/digest.h"
 #include "base/multi_digest.h"
@@ -51,6 +52,21 @@ static void check(struct job *job, size_t count, size_t len, size_t less)
     assert_memory_equal(job->ret[count], untouched, DIGEST_SIZE);
 }
 
+/* The same message 16 times. */
+static void check_one(struct job *job, size_t len)
+{
+    struct multi_digest_message messages[16];
+    uint8_t expected[DIGEST_SIZE];
+
+    memset(job->data, 0x5a, len);
+    digest_of(job->data, len, expected);
+    for (size_t i = 0; i < 16; i++)
+        messages[i] = (struct multi_digest_message){job->data, len, job->ret[i]};
+    multi_digest_of(job->multi, messages, 16);
+    for (size_t i = 0; i < 16; i++)
+        assert_memory_equal(job->ret[i], expected, DIGEST_SIZE);
+}
+
 static void any_number_of_messages(void **state)
 {
     struct job job = begin();
@@ -87,6 +103,30 @@ static void they_may_lie_at_any_address(void **state)
     end(&job);
 }
 
+/* What lies before and behind the messages can't be read: a library that no sanitizer looks
+ * into would die of it. */
+static void nothing_but_the_message_is_read(void **state)
+{
+    static const size_t lengths[] = {1, 55, 56, 63, 64, 65, 119, 120, 128, 4096, LEN_MAX};
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct job job = begin();
+    uint8_t *own = job.data;
+    uint8_t *range = mmap(NULL, LEN_MAX + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    (void)state;
+    assert_true(range != MAP_FAILED);
+    assert_int_equal(mprotect(range + page, LEN_MAX, PROT_READ | PROT_WRITE), 0);
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+        job.data = range + page;
+        check_one(&job, lengths[i]);
+        job.data = range + page + LEN_MAX - lengths[i];
+        check_one(&job, lengths[i]);
+    }
+    munmap(range, LEN_MAX + 2 * page);
+    job.data = own;
+    end(&job);
+}
+
 #if defined(__SANITIZE_ADDRESS__)
 #define MALLOC_IS_SEEN 0 /* mallinfo2 knows nothing of a sanitizer's allocator */
 #elif defined(__has_feature)
@@ -120,6 +160,7 @@ int main(void)
         cmocka_unit_test(any_number_of_messages),
         cmocka_unit_test(of_any_length),
         cmocka_unit_test(they_may_lie_at_any_address),
+        cmocka_unit_test(nothing_but_the_message_is_read),
         cmocka_unit_test(one_is_within_its_figure),
     };
 
