@@ -153,6 +153,8 @@ void multi_digest_of(struct multi_digest *multi, const struct multi_digest_messa
                      size_t count)
 {
     assert(count <= MULTI_DIGEST_MAX);
+    for (size_t i = 0; i < count; i++)
+        assert(messages[i].len >= 1 && messages[i].len <= MULTI_DIGEST_LEN_MAX);
     if (fast_way(multi, messages, count))
         return;
     for (size_t i = 0; i < count; i++)

@@ -11,14 +11,16 @@
 
 #include "base/cleanup.h"
 
-/* Of messages, in a call: more are refused (assert). */
+/* Of messages in a call, and of bytes in a message: more are refused (assert). libipsec-mb
+ * counts the bytes of a message in 16 bits. */
 #define MULTI_DIGEST_MAX 128
+#define MULTI_DIGEST_LEN_MAX ((size_t)32768)
 
 struct multi_digest;
 
 struct multi_digest_message {
     const void *data;
-    size_t len;      /* at least 1, at most 32 KiB */
+    size_t len;      /* 1 to MULTI_DIGEST_LEN_MAX */
     uint8_t *sha256; /* where it goes: DIGEST_SIZE bytes */
 };
 

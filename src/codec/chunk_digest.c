@@ -9,6 +9,8 @@
 /* A running hash with libcrypto's own records of it: 3.0 takes 240 bytes. */
 #define STATE_SIZE ((size_t)320)
 
+_Static_assert(CHUNK_DIGEST_LEAF <= MULTI_DIGEST_LEN_MAX, "leaves are hashed side by side");
+
 static const uint8_t zeros[CHUNK_DIGEST_LEAF];
 
 struct chunk_digest {

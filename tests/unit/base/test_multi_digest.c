@@ -7,7 +7,7 @@
 #include "base/digest.h"
 #include "base/multi_digest.h"
 
-#define LEN_MAX 32768
+#define LEN_MAX MULTI_DIGEST_LEN_MAX
 
 struct job {
     uint8_t *data; /* MULTI_DIGEST_MAX messages of LEN_MAX bytes each */
