@@ -258,6 +258,11 @@ static int check_set(const struct backup_set *set, const struct manifest *manife
     if (strcmp(manifest->domain_name, set->domain) != 0 ||
         strcasecmp(manifest->domain_uuid, set->uuid) != 0)
         return err_set(err, ERR_INTERNAL, "the manifest is another guest's");
+    if (archive_check_manifest(manifest, err) < 0) {
+        if (err)
+            err->kind = ERR_INTERNAL;
+        return -1;
+    }
     for (; (stored = manifest_next_stored(manifest, &cursor)); count++) {
         const struct set_file *file = find_file(set, stored->name);
         if (!file)

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "archive/manifest.h"
+#include "record/manifest.h"
 #include "archive/writer.h"
 #include "base/cleanup.h"
 #include "base/err.h"

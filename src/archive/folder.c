@@ -129,6 +129,10 @@ int folder_manifest(const struct folder *folder, const char *domain, struct mani
     if (io_read_file(folder->fd, name, XML_MAX_SIZE, &text, &len, err) < 0 ||
         manifest_parse(text, len, &manifest, err) < 0)
         return folder_prefix(folder, name, err);
+    if (archive_check_manifest(manifest, err) < 0) {
+        err_prefix(err, "is damaged");
+        return folder_prefix(folder, name, err);
+    }
     if (strcmp(manifest->domain_name, domain) != 0) {
         err_set(err, ERR_CORRUPT,
                 "is the manifest of guest '%s' under another guest's name; rename it back",

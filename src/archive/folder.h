@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
-#include "archive/manifest.h"
+#include "record/manifest.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 
@@ -42,7 +42,7 @@ void folder_names_free(char **names, size_t count);
 
 /* The manifest of `domain`: not found when there is no such file or when it is
  * other XML, corrupt or unsupported as manifest_parse says, corrupt too when it
- * is the manifest of a guest of another name. */
+ * is the manifest of a guest of another name, or names files that can't be its own. */
 int folder_manifest(const struct folder *folder, const char *domain, struct manifest **ret,
                     struct err *err);
 

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "archive/content_digest.h"
-#include "archive/manifest.h"
+#include "record/content_digest.h"
+#include "record/manifest.h"
 #include "codec/codec.h"
 #include "codec/container.h"
 

@@ -125,6 +125,29 @@ int archive_check_owned_name(const char *domain, const char *name, struct err *e
     return 0;
 }
 
+int archive_check_manifest(const struct manifest *manifest, struct err *err)
+{
+    CLEANUP_FREE char *own = archive_manifest_name(manifest->domain_name, err);
+    const struct manifest_stored *stored;
+    size_t cursor = 0;
+
+    if (!own) {
+        if (err)
+            err->kind = ERR_CORRUPT;
+        return -1;
+    }
+    while ((stored = manifest_next_stored(manifest, &cursor))) {
+        const struct manifest_stored *other;
+        size_t before = 0;
+        if (archive_check_owned_name(manifest->domain_name, stored->name, err) < 0)
+            return -1;
+        while ((other = manifest_next_stored(manifest, &before)) != stored)
+            if (strcmp(other->name, stored->name) == 0)
+                return err_set(err, ERR_CORRUPT, "the file '%s' is named twice", stored->name);
+    }
+    return 0;
+}
+
 int archive_temp_id(char ret_id[static ARCHIVE_TEMP_ID_SIZE], struct err *err)
 {
     static const char digits[] = "0123456789abcdef";

@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "codec/codec.h"
+#include "record/manifest.h"
 
 #define ARCHIVE_NAME_MAX 255 /* what Linux file systems take */
 #define ARCHIVE_MANIFEST_SUFFIX ".xml"
@@ -35,6 +36,10 @@ int archive_check_name(const char *name, struct err *err);
  * for a file other than its manifest. So a manifest can't lay claim to another
  * guest's manifest, whatever it says. */
 int archive_check_owned_name(const char *domain, const char *name, struct err *err);
+
+/* 0 if the manifest's guest has a name that files here can carry, and each stored file a
+ * name that may be one of its files, no two the same; else corrupt. */
+int archive_check_manifest(const struct manifest *manifest, struct err *err);
 
 /* ---- temporary names, for this folder ---------------------------------------- */
 

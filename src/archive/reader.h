@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "archive/manifest.h"
+#include "record/manifest.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 

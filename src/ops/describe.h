@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "archive/manifest.h"
+#include "record/manifest.h"
 #include "disk/attributes.h"
 #include "guest/guest.h"
 #include "ops/source.h"

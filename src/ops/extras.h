@@ -6,7 +6,7 @@
 #pragma once
 
 #include "archive/archive.h"
-#include "archive/manifest.h"
+#include "record/manifest.h"
 #include "base/err.h"
 #include "base/xml.h"
 #include "guest/hypervisor.h"

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "archive/image.h"
-#include "archive/sav.h"
+#include "record/sav.h"
 #include "base/io.h"
 #include "base/process.h"
 #include "base/units.h"

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "archive/archive.h"
-#include "archive/manifest.h"
+#include "record/manifest.h"
 #include "base/err.h"
 #include "ops/children.h"
 #include "ops/report.h"

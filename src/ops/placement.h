@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "archive/manifest.h"
+#include "record/manifest.h"
 #include "base/xml.h"
 #include "ops/verbs.h"
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "archive/manifest.h"
+#include "record/manifest.h"
 #include "base/xml.h"
 #include "disk/image.h"
 #include "guest/guest.h"

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "archive/manifest.h"
+#include "record/manifest.h"
 #include "base/err.h"
 #include "guest/guest.h"
 #include "ops/intent.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "archive/sav.h"
+#include "record/sav.h"
 #include "base/io.h"
 #include "archive/writer.h"
 #include "base/log.h"

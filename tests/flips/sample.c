@@ -7,7 +7,7 @@
 
 #include "archive/archive.h"
 #include "archive/image.h"
-#include "archive/sav.h"
+#include "record/sav.h"
 #include "base/io.h"
 #include "base/units.h"
 #include "codec/codec.h"

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "archive/sav.h"
+#include "record/sav.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

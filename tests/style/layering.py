@@ -12,8 +12,9 @@ LAYERS = {
     "disk": ["base"],
     "guest": ["base"],
     "mtcp": ["codec", "base"],
-    "archive": ["codec", "base"],
-    "ops": ["mtcp", "archive", "guest", "disk", "codec", "base"],
+    "record": ["codec", "base"],
+    "archive": ["record", "codec", "base"],
+    "ops": ["mtcp", "archive", "record", "guest", "disk", "codec", "base"],
     "cli": ["ops", "base"],
 }
 

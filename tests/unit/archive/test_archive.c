@@ -56,6 +56,28 @@ static void a_folder_that_stays_empty_is_removed_by_its_maker(void **state)
     sample_remove_folder(folder);
 }
 
+/* Its own digest fits: the names are what is wrong with it. */
+static void a_manifest_that_lays_claim_to_others_files_is_damaged(void **state)
+{
+    char *folder = sample_folder();
+    CLEANUP(archive_reader_closep) struct archive_reader *reader = NULL;
+    CLEANUP(manifest_freep) struct manifest *manifest = sample_full_manifest();
+    CLEANUP(manifest_freep) struct manifest *again = NULL;
+    struct err err = ERR_INIT;
+    size_t len = 0;
+
+    (void)state;
+    free(manifest->memory->name);
+    manifest->memory->name = mem_strdup("db.sav");
+    CLEANUP_FREE char *text = sample_format(manifest, &len);
+    sample_write(folder, "web.xml", text, len);
+    reader = sample_open_reader(folder);
+    CHECK_FAILS(archive_reader_manifest(reader, "web", &again, &err), &err, ERR_CORRUPT,
+                "web.xml: is damaged: 'db.sav' is not a name for a file of guest 'web'");
+    sample_check_list(folder, "web");
+    sample_remove_folder(folder);
+}
+
 static void a_writer_works_alone_and_readers_together(void **state)
 {
     char *folder = sample_folder();
@@ -165,6 +187,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_backup_is_its_files_and_its_manifest),
         cmocka_unit_test(a_folder_that_stays_empty_is_removed_by_its_maker),
+        cmocka_unit_test(a_manifest_that_lays_claim_to_others_files_is_damaged),
         cmocka_unit_test(a_writer_works_alone_and_readers_together),
         cmocka_unit_test(a_renamed_manifest_is_noticed),
         cmocka_unit_test(stored_files_are_checked_when_opened),

@@ -90,6 +90,31 @@ static void a_guest_owns_only_files_that_begin_with_its_name(void **state)
         assert_int_equal(archive_check_owned_name("web", bad[i], NULL), -1);
 }
 
+static void a_manifest_names_only_files_of_its_guest_each_once(void **state)
+{
+    static const struct {
+        const char *name, *part;
+    } cases[] = {
+        {"../web-vda.raw", "holds a '/'"},
+        {"db-vda.raw.xz", "not a name for a file of guest"},
+        {"web-db.xml", "not a name for a file of guest"},
+        {"web-vdb.raw", "named twice"},
+        {"web.sav", "named twice"},
+    };
+    struct err err = ERR_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        CLEANUP(manifest_freep) struct manifest *manifest = sample_full_manifest();
+        CHECK(archive_check_manifest(manifest, &err), &err);
+        free(manifest->disks[0].stored.name);
+        manifest->disks[0].stored.name = mem_strdup(cases[i].name);
+        CHECK_FAILS(archive_check_manifest(manifest, &err), &err, ERR_CORRUPT, cases[i].part);
+    }
+    CLEANUP(manifest_freep) struct manifest *named = sample_manifest("a/b", SAMPLE_UUID);
+    CHECK_FAILS(archive_check_manifest(named, &err), &err, ERR_CORRUPT, "holds a '/'");
+}
+
 static void temporary_names_are_told_apart_exactly(void **state)
 {
     char id[ARCHIVE_TEMP_ID_SIZE];
@@ -128,6 +153,7 @@ int main(void)
         cmocka_unit_test(names_that_no_file_can_have_are_refused),
         cmocka_unit_test(stored_names_stay_in_the_folder),
         cmocka_unit_test(a_guest_owns_only_files_that_begin_with_its_name),
+        cmocka_unit_test(a_manifest_names_only_files_of_its_guest_each_once),
         cmocka_unit_test(temporary_names_are_told_apart_exactly),
     };
 

@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#include "archive/sav.h"
+#include "record/sav.h"
 #include "base/io.h"
-#include "sample.h"
+#include "record_sample.h"
 
 /* A save image as libvirt lays it out, byte by byte. */
 struct image {

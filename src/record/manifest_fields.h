@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "archive/manifest.h"
+#include "record/manifest.h"
 #include "base/err.h"
 #include "base/xml.h"
 

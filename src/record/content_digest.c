@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "archive/content_digest.h"
+#include "record/content_digest.h"
 
 #include <string.h>
 

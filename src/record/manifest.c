@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "archive/manifest.h"
+#include "record/manifest.h"
 
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "archive/manifest.h"
-#include "archive/manifest_check.h"
-#include "archive/manifest_fields.h"
+#include "record/manifest.h"
+#include "record/manifest_check.h"
+#include "record/manifest_fields.h"
 #include "base/units.h"
 
 /* ---- whose file it is --------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "archive/manifest_fields.h"
+#include "record/manifest_fields.h"
 
 #include <stdint.h>
 #include <string.h>

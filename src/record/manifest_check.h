@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "archive/manifest.h"
+#include "record/manifest.h"
 #include "base/digest.h"
 #include "base/err.h"
 

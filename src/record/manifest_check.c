@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "archive/manifest_check.h"
+#include "record/manifest_check.h"
 
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
-#include "archive/names.h"
 #include "base/units.h"
 #include "base/xml.h"
 
@@ -50,17 +49,8 @@ static int check_sizes(const struct manifest_stored *stored, struct err *err)
     return 0;
 }
 
-static int check_stored(const struct manifest *manifest, const struct manifest_stored *stored,
-                        struct err *err)
+static int check_stored(const struct manifest_stored *stored, struct err *err)
 {
-    const struct manifest_stored *other;
-    size_t cursor = 0;
-
-    if (archive_check_owned_name(manifest->domain_name, stored->name, err) < 0)
-        return -1;
-    while ((other = manifest_next_stored(manifest, &cursor)) && other != stored)
-        if (strcmp(other->name, stored->name) == 0)
-            return err_set(err, ERR_CORRUPT, "the file '%s' is named twice", stored->name);
     if (check_sizes(stored, err) < 0)
         return err_prefix(err, "file '%s'", stored->name);
     return 0;
@@ -114,11 +104,10 @@ static int check_disk(const struct manifest *manifest, const struct manifest_dis
                        disk->target);
     if (check_owner(&disk->owner, err) < 0)
         return err_prefix(err, "disk '%s'", disk->target);
-    return check_stored(manifest, &disk->stored, err);
+    return check_stored(&disk->stored, err);
 }
 
-static int check_extra(const struct manifest *manifest, const struct manifest_extra *extra,
-                       struct err *err)
+static int check_extra(const struct manifest_extra *extra, struct err *err)
 {
     static const char *const kinds[] = {"nvram", "tpm", NULL};
     const struct manifest_stored *stored = &extra->stored;
@@ -130,7 +119,7 @@ static int check_extra(const struct manifest *manifest, const struct manifest_ex
                        extra->kind);
     if (check_owner(&extra->owner, err) < 0)
         return err_prefix(err, "%s", extra->kind);
-    return check_stored(manifest, stored, err);
+    return check_stored(stored, err);
 }
 
 static int check_memory(const struct manifest *manifest, struct err *err)
@@ -143,7 +132,7 @@ static int check_memory(const struct manifest *manifest, struct err *err)
         return 0;
     if (memory->codec.type == CODEC_NONE && memory->size < memory->raw_size)
         return err_set(err, ERR_CORRUPT, "the save image is smaller than the memory in it");
-    return check_stored(manifest, memory, err);
+    return check_stored(memory, err);
 }
 
 /* `what`: "definition" or "live XML". */
@@ -163,13 +152,8 @@ static int check_identity(const struct manifest *manifest, const struct xml_doc 
 
 static int check_head(const struct manifest *manifest, struct err *err)
 {
-    CLEANUP_FREE char *name = archive_manifest_name(manifest->domain_name, err);
-
-    if (!name) {
-        if (err)
-            err->kind = ERR_CORRUPT;
-        return -1;
-    }
+    if (*manifest->domain_name == '\0')
+        return err_set(err, ERR_CORRUPT, "the guest has no name");
     if (!looks_like(manifest->time, "0000-00-00T00:00:00Z"))
         return err_set(err, ERR_CORRUPT, "'%s' is not a time", manifest->time);
     if (!looks_like(manifest->domain_uuid, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"))
@@ -188,7 +172,7 @@ int manifest_check(const struct manifest *manifest, struct err *err)
         if (check_disk(manifest, &manifest->disks[i], err) < 0)
             return -1;
     for (size_t i = 0; i < manifest->extra_count; i++)
-        if (check_extra(manifest, &manifest->extras[i], err) < 0)
+        if (check_extra(&manifest->extras[i], err) < 0)
             return -1;
     return 0;
 }

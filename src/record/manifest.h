@@ -61,7 +61,7 @@ struct manifest_owner {
 
 /* Bytes stored in the archive, whatever they are. */
 struct manifest_stored {
-    char *name;                  /* file name in the archive; no '/' */
+    char *name;                  /* of the file; what it may be is for its store to say */
     uint64_t size;               /* of the stored file (a raw image's apparent size) */
     bool has_sha256;             /* false for raw images: the content digest covers every byte */
     uint8_t sha256[DIGEST_SIZE]; /* of the whole stored file */
@@ -157,10 +157,10 @@ const struct manifest_disk *manifest_find_disk(const struct manifest *manifest, 
 int manifest_format(const struct manifest *manifest, struct buf *ret, struct err *err);
 /* Checks everything that can be checked without the other files: XML, version
  * (unsupported: "was made by a newer virt-backup: format version 3; this one
- * reads 2"), own digest, and then all that manifest_format promises: names, sizes,
- * counts, owners, power-of-two chunk sizes, no two files of one name, that the domain's name and
- * UUID in metadata, definition and live XML agree, live XML with memory and only
- * then. Whole XML that never was a manifest is "not found"; all else is corrupt.
+ * reads 2"), own digest, and then all that manifest_format promises: sizes, counts,
+ * owners, power-of-two chunk sizes, that the domain's name and UUID in metadata,
+ * definition and live XML agree, live XML with memory and only then. The names of
+ * stored files are not looked at: they are for whoever stores them to check. Whole XML that never was a manifest is "not found"; all else is corrupt.
  * Errors name no file: the caller prefixes. */
 int manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err);
 

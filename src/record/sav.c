@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "archive/sav.h"
+#include "record/sav.h"
 
 #include <string.h>
 

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What the tests of manifests and of archives have in common: a folder, manifests to work
+ * with, checks. A failure of one of these fails the test.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "record/manifest.h"
+
+#define SAMPLE_UUID "2f6a3c1e-8d54-4b7f-9c0a-1d2e3f405162"
+#define OTHER_UUID "2f6a3c1e-8d54-4b7f-9c0a-1d2e3f405163"
+
+/* A new empty folder; the caller removes it with sample_remove_folder, which
+ * frees the path too. */
+char *sample_folder(void);
+void sample_remove_folder(char *path);
+
+void sample_write(const char *folder, const char *name, const void *data, size_t len);
+/* A guest that was shut off, without a file. */
+struct manifest *sample_manifest(const char *domain, const char *uuid);
+/* A raw disk of this guest whose stored file is these bytes. */
+struct manifest_disk *sample_add_disk(struct manifest *manifest, const char *target,
+                                      const void *data, size_t len);
+/* Every element, every attribute. */
+struct manifest *sample_full_manifest(void);
+char *sample_format(const struct manifest *manifest, size_t *ret_len);
+
+/* CHECK is assert_int_equal(call, 0) that shows the error. */
+#define CHECK(call, err)                                                                           \
+    do {                                                                                           \
+        if ((call) != 0)                                                                           \
+            fail_msg("%s: %s", #call, (err)->text);                                                \
+    } while (0)
+/* The call fails with this kind and a text that holds `part`. */
+#define CHECK_FAILS(call, err, expected_kind, part)                                                \
+    do {                                                                                           \
+        assert_int_equal((call), -1);                                                              \
+        sample_check_error((err), (expected_kind), (part));                                        \
+    } while (0)
+void sample_check_error(struct err *err, enum err_kind kind, const char *part);
