@@ -5,7 +5,7 @@
 
 #include "base/xml.h"
 #include "guest/connection.h"
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 #include "guest/libvirt_error.h"
 
 struct guest *guest_new(struct hypervisor *hypervisor, virDomainPtr domain)

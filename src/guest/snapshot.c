@@ -13,7 +13,7 @@
 #include "base/xml.h"
 #include "guest/backup_job.h"
 #include "guest/connection.h"
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 #include "guest/job.h"
 #include "guest/libvirt_error.h"
 #include "guest/long_call.h"

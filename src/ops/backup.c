@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/quit.h"
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 #include "ops/recover.h"
 #include "ops/select.h"
 #include "ops/state_dir.h"

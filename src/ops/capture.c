@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/quit.h"
 #include "base/units.h"
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 #include "ops/capture_check.h"
 #include "ops/undo.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 
 static char *now_text(void)
 {

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "codec/chunk_digest.h"
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 #include "ops/describe.h"
 
 /* Extras are hashed in pieces of this size, like the chunks of an image. */

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "archive/archive.h"
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 #include "ops/extras.h"
 #include "ops/select.h"
 

@@ -8,7 +8,7 @@
 #include "base/io.h"
 #include "base/quit.h"
 #include "base/units.h"
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 #include "ops/memory.h"
 #include "ops/restore_job.h"
 #include "ops/undo.h"

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "guest/definition_check.h"
+#include "guest/definition/check.h"
 #include "ops/intent.h"
 #include "ops/placement.h"
 #include "ops/restore_guest.h"

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 #include "ops/extras.h"
 
 /* Before that libvirt drops the <source> of a TPM without a word. */

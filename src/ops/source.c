@@ -9,7 +9,7 @@
 
 #include "base/io.h"
 #include "base/units.h"
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 #include "guest/managed_save.h"
 #include "ops/select.h"
 

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 
 /* ---- is the place free? ------------------------------------------------------------------ */
 

@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#include "guest/definition.h"
-#include "guest/definition_check.h"
+#include "guest/definition/definition.h"
+#include "guest/definition/check.h"
 
 static const struct definition_own own[] = {{"/img/web.qcow2", "qcow2"},
                                             {"/img/data,1.raw", "raw"}};

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 
 #define NEW_PATH "/new/place/disk.qcow2"
 

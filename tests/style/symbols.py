@@ -19,12 +19,12 @@ FAMILIES = {
 
 
 def prefixes_of(source):
-    """The file's name, the folder's, and every beginning of the file's name that is whole words:
-    what sizing_host.c exports may begin with sizing_."""
-    folder, name = source.split("/")
+    """The file's name, that of each folder it is in, and every beginning of the file's name that is whole
+    words: what sizing_host.c exports may begin with sizing_."""
+    *folders, name = source.split("/")
     words = name.removesuffix(".c").split("_")
     found = {"_".join(words[:count]) + "_" for count in range(1, len(words) + 1)}
-    found.add(folder + "_")
+    found.update(folder + "_" for folder in folders)
     found.update(FAMILIES.get(source, ("", []))[1])
     return found
 

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "base/xml.h"
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 
 #include <stdarg.h>
 #include <setjmp.h>

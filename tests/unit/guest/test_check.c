@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "guest/definition_check.h"
+#include "guest/definition/check.h"
 
 #define IMAGES "/var/lib/libvirt/images/"
 

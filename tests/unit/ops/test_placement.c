@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 
 static const char domain[] =
     "<domain type='qemu'><name>web</name>"

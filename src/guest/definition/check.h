@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Domain XML that comes from outside, element by element against what ordinary
- * guests hold (the tables of definition_rows.h). What is not there could reach the
+ * guests hold (the tables of rows.h). What is not there could reach the
  * host beside the guest's own files, and is a finding: an emulator of another
  * place, a host device, a shared folder, a kernel, an element that is not known.
  * Needs no connection.

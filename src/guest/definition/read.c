@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 
 #include <ctype.h>
 #include <string.h>
 
 #include "base/buf.h"
-#include "guest/definition_internal.h"
+#include "guest/definition/internal.h"
 
 bool definition_attr_is(const struct xml_node *node, const char *name, const char *wanted)
 {

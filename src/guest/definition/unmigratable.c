@@ -3,11 +3,11 @@
  * The rules are libvirt's own, of the QEMU driver's check before every save, as
  * far as the XML tells. QEMU has more, which libvirt asks it for.
  */
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 
 #include <string.h>
 
-#include "guest/definition_internal.h"
+#include "guest/definition/internal.h"
 
 /* QEMU unplugs such a device itself before it saves. */
 static bool teams_up(const struct xml_node *device)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "guest/definition_check.h"
+#include "guest/definition/check.h"
 
 #include <string.h>
 
 #include "base/buf.h"
-#include "guest/definition_rows.h"
+#include "guest/definition/rows.h"
 
 /* Of a name or value in a finding: enough to know it by. */
 #define SHOWN_NAME 64

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 
 #include <string.h>
 
-#include "guest/definition_internal.h"
+#include "guest/definition/internal.h"
 
 struct references {
     struct reference *all;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 
 #include <ctype.h>
 #include <errno.h>

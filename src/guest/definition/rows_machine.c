@@ -2,7 +2,7 @@
  *
  * The machine: everything but <devices>.
  */
-#include "guest/definition_rows.h"
+#include "guest/definition/rows.h"
 
 /* Left out on purpose, beside what names files: bootloader (a program of the host),
  * idmap and os/init (containers), memory of a file, static security labels, cgroups

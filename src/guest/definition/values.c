@@ -2,12 +2,12 @@
  *
  * Values that name something of the host.
  */
-#include "guest/definition_rows.h"
+#include "guest/definition/rows.h"
 
 #include <string.h>
 #include <strings.h>
 
-#include "guest/definition_internal.h"
+#include "guest/definition/internal.h"
 
 /* libvirt cuts the guest's name to so many characters in the folders that it makes. */
 #define SHORT_NAME 20

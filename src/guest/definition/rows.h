@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * For definition_check.c: the elements that ordinary guests hold, and the values
+ * For check.c: the elements that ordinary guests hold, and the values
  * that are looked at.
  */
 #pragma once
@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "guest/definition_check.h"
+#include "guest/definition/check.h"
 
 /* One element, or several alike.
  *   path   from <domain> down, "" for <domain> itself; a part may be several names,

@@ -2,7 +2,7 @@
  *
  * <devices>.
  */
-#include "guest/definition_rows.h"
+#include "guest/definition/rows.h"
 
 #define VIRTIO "iommu ats packed page_per_vq"
 

@@ -2,11 +2,11 @@
  *
  * The emulated TPM. libvirt lets a guest have one at most.
  */
-#include "guest/definition.h"
+#include "guest/definition/definition.h"
 
 #include <string.h>
 
-#include "guest/definition_internal.h"
+#include "guest/definition/internal.h"
 
 static struct xml_node *find_backend(const struct xml_doc *domain)
 {
