@@ -138,7 +138,7 @@ static bool old_set_names(const struct backup_set *set, const char *name)
     size_t cursor = 0;
 
     while (set->old && (stored = manifest_next_stored(set->old, &cursor)))
-        if (strcmp(stored->name, name) == 0)
+        if (strcmp(stored->file.name, name) == 0)
             return true;
     return false;
 }
@@ -264,17 +264,17 @@ static int check_set(const struct backup_set *set, const struct manifest *manife
         return -1;
     }
     for (; (stored = manifest_next_stored(manifest, &cursor)); count++) {
-        const struct set_file *file = find_file(set, stored->name);
+        const struct set_file *file = find_file(set, stored->file.name);
         if (!file)
             return err_set(err, ERR_INTERNAL, "%s/%s was never written", set->folder->path,
-                           stored->name);
+                           stored->file.name);
         if (fstat(file->fd, &st) < 0)
-            return err_set_errno(err, errno, "%s/%s", set->folder->path, stored->name);
-        if ((uint64_t)st.st_size != stored->size)
+            return err_set_errno(err, errno, "%s/%s", set->folder->path, stored->file.name);
+        if ((uint64_t)st.st_size != stored->file.size)
             return err_set(err, ERR_INTERNAL, "%s/%s is %llu bytes long, the manifest says %llu",
-                           set->folder->path, stored->name, (unsigned long long)st.st_size,
-                           (unsigned long long)stored->size);
-        if (check_free(set, stored->name, err) < 0)
+                           set->folder->path, stored->file.name, (unsigned long long)st.st_size,
+                           (unsigned long long)stored->file.size);
+        if (check_free(set, stored->file.name, err) < 0)
             return -1;
     }
     if (count != set->file_count)
@@ -325,8 +325,8 @@ static void list_removals(const struct backup_set *set, struct exchange *exchang
     size_t cursor = 0;
 
     while (set->old && (stored = manifest_next_stored(set->old, &cursor)))
-        if (!find_file(set, stored->name))
-            exchange_add_removal(exchange, stored->name);
+        if (!find_file(set, stored->file.name))
+            exchange_add_removal(exchange, stored->file.name);
 }
 
 static int commit(struct backup_set *set, const struct manifest *manifest, struct err *err)
@@ -338,8 +338,8 @@ static int commit(struct backup_set *set, const struct manifest *manifest, struc
     if (check_set(set, manifest, err) < 0 || write_manifest(set, manifest, &exchange, err) < 0)
         return -1;
     while ((stored = manifest_next_stored(manifest, &cursor)))
-        exchange_add_file(&exchange, find_file(set, stored->name)->temp, stored->name,
-                          stored->size);
+        exchange_add_file(&exchange, find_file(set, stored->file.name)->temp, stored->file.name,
+                          stored->file.size);
     list_removals(set, &exchange);
     CLEANUP_FREE char *temp = next_temp_name(set);
     if (flush(set, err) < 0 || exchange_decide(set->folder, &exchange, temp, err) < 0)

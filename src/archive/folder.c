@@ -158,7 +158,7 @@ static int manifest_claims(const struct folder *folder, const char *domain, cons
         return why.kind == ERR_CORRUPT ? 1 : err_move(err, &why);
     }
     while ((stored = manifest_next_stored(manifest, &cursor)))
-        if (strcmp(stored->name, name) == 0)
+        if (strcmp(stored->file.name, name) == 0)
             return 1;
     return 0;
 }

@@ -57,8 +57,8 @@ int image_writer_put_zeros(struct image_writer *writer, const struct image_run *
 uint64_t image_writer_stored(const struct image_writer *writer);
 /* The digest of each of the next `count` raw chunks, always in id order. */
 void image_writer_chain(struct image_writer *writer, const uint8_t *digest, uint64_t count);
-/* Refused (internal) unless exactly raw_size bytes were put. Fills size, sha256,
- * has_sha256, codec, chunk_size, raw_size, content; leaves name alone. */
+/* Refused (internal) unless exactly raw_size bytes were put. Fills all but
+ * file.name, which it leaves alone. */
 int image_writer_finish(struct image_writer *writer, struct manifest_stored *ret, struct err *err);
 void image_writer_free(struct image_writer *writer);
 DEFINE_CLEANUP(struct image_writer *, image_writer_freep, image_writer_free)
@@ -67,7 +67,7 @@ DEFINE_CLEANUP(struct image_writer *, image_writer_freep, image_writer_free)
 
 struct image_reader;
 
-/* Reads the image at [start, stored->size) of fd (borrowed until the reader is freed; its
+/* Reads the image at [start, stored->file.size) of fd (borrowed until the reader is freed; its
  * file offset is moved), as the manifest describes it; stored is copied. The index of the
  * file is read by the indexer (NULL: in this process) and checked against raw_size and
  * chunk_size: every chunk is made of whole blocks (corrupt if not). */

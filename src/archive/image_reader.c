@@ -104,12 +104,12 @@ int image_reader_new(int fd, const struct manifest_stored *stored, uint64_t star
         .fd = fd,
         .codec = stored->codec.type,
         .start = start,
-        .size = stored->size,
-        .chunk_size = stored->chunk_size,
-        .raw_size = stored->raw_size,
-        .has_sha256 = stored->has_sha256,
+        .size = stored->file.size,
+        .chunk_size = stored->image.chunk_size,
+        .raw_size = stored->image.raw_size,
+        .has_sha256 = stored->file.has_sha256,
     };
-    memcpy(reader->sha256, stored->sha256, sizeof(reader->sha256));
+    memcpy(reader->sha256, stored->file.sha256, sizeof(reader->sha256));
     if (load(reader, indexer, err) < 0)
         return -1;
     *ret = TAKE_PTR(reader);

@@ -266,15 +266,15 @@ int image_writer_finish(struct image_writer *writer, struct manifest_stored *ret
                        (unsigned long long)writer->raw_done, (unsigned long long)writer->raw_size);
     if (end(writer, err) < 0)
         return -1;
-    ret->size = writer->offset;
-    ret->has_sha256 = !writer->sparse;
-    memset(ret->sha256, 0, sizeof(ret->sha256));
-    if (ret->has_sha256)
-        digest_finish(writer->sha256, ret->sha256);
+    ret->file.size = writer->offset;
+    ret->file.has_sha256 = !writer->sparse;
+    memset(ret->file.sha256, 0, sizeof(ret->file.sha256));
+    if (ret->file.has_sha256)
+        digest_finish(writer->sha256, ret->file.sha256);
     ret->codec = writer->codec;
-    ret->chunk_size = writer->chunk_size;
-    ret->raw_size = writer->raw_size;
-    content_digest_finish(writer->content, ret->content);
+    ret->image.chunk_size = writer->chunk_size;
+    ret->image.raw_size = writer->raw_size;
+    content_digest_finish(writer->content, ret->image.content);
     return 0;
 }
 

@@ -139,11 +139,11 @@ int archive_check_manifest(const struct manifest *manifest, struct err *err)
     while ((stored = manifest_next_stored(manifest, &cursor))) {
         const struct manifest_stored *other;
         size_t before = 0;
-        if (archive_check_owned_name(manifest->domain_name, stored->name, err) < 0)
+        if (archive_check_owned_name(manifest->domain_name, stored->file.name, err) < 0)
             return -1;
         while ((other = manifest_next_stored(manifest, &before)) != stored)
-            if (strcmp(other->name, stored->name) == 0)
-                return err_set(err, ERR_CORRUPT, "the file '%s' is named twice", stored->name);
+            if (strcmp(other->file.name, stored->file.name) == 0)
+                return err_set(err, ERR_CORRUPT, "the file '%s' is named twice", stored->file.name);
     }
     return 0;
 }

@@ -145,18 +145,18 @@ int archive_reader_open_file(struct archive_reader *archive, const struct manife
     CLEANUP_CLOSE int fd = -1;
     struct stat st;
 
-    if (archive_check_name(stored->name, err) < 0)
+    if (archive_check_name(stored->file.name, err) < 0)
         return err_prefix(err, "%s", archive->folder.path);
-    if (io_open_in(archive->folder.fd, stored->name, O_RDONLY, 0, &fd, err) < 0)
-        return folder_prefix(&archive->folder, stored->name, err);
+    if (io_open_in(archive->folder.fd, stored->file.name, O_RDONLY, 0, &fd, err) < 0)
+        return folder_prefix(&archive->folder, stored->file.name, err);
     if (fstat(fd, &st) < 0) {
         err_set_errno(err, errno, "cannot look at the file");
-        return folder_prefix(&archive->folder, stored->name, err);
+        return folder_prefix(&archive->folder, stored->file.name, err);
     }
-    if ((uint64_t)st.st_size != stored->size) {
+    if ((uint64_t)st.st_size != stored->file.size) {
         err_set(err, ERR_CORRUPT, "is %llu bytes long, the manifest says %llu",
-                (unsigned long long)st.st_size, (unsigned long long)stored->size);
-        return folder_prefix(&archive->folder, stored->name, err);
+                (unsigned long long)st.st_size, (unsigned long long)stored->file.size);
+        return folder_prefix(&archive->folder, stored->file.name, err);
     }
     *ret_fd = TAKE_FD(fd);
     return 0;

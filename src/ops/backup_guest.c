@@ -54,16 +54,16 @@ static void note_stored(struct job *job, const char *what, const struct manifest
     char kept[UNITS_TEXT_SIZE];
     struct json *fields = json_new_object();
 
-    job->raw_bytes += stored->raw_size;
-    job->stored_bytes += stored->size;
+    job->raw_bytes += stored->image.raw_size;
+    job->stored_bytes += stored->file.size;
     json_set_str(fields, "guest", job->name);
     json_set_str(fields, "disk", what);
-    json_set_str(fields, "file", stored->name);
-    json_set_u64(fields, "image-size", stored->raw_size);
-    json_set_u64(fields, "stored-size", stored->size);
+    json_set_str(fields, "file", stored->file.name);
+    json_set_u64(fields, "image-size", stored->image.raw_size);
+    json_set_u64(fields, "stored-size", stored->file.size);
     report_event(job->run->report, "disk-done", fields, "guest '%s': %s: %s stored as %s (%s)",
-                 job->name, what, units_format_size(stored->raw_size, raw), stored->name,
-                 units_format_size(stored->size, kept));
+                 job->name, what, units_format_size(stored->image.raw_size, raw), stored->file.name,
+                 units_format_size(stored->file.size, kept));
 }
 
 /* ---- disks ------------------------------------------------------------------------ */
@@ -91,7 +91,7 @@ static int copy_image(struct job *job, struct disk_reader *reader, const char *t
         return -1;
     if (image_writer_finish(writer, stored, err) < 0)
         return err_prefix(err, "%s", path);
-    stored->name = mem_strdup(name);
+    stored->file.name = mem_strdup(name);
     return 0;
 }
 

@@ -168,13 +168,13 @@ static void describe(struct manifest *manifest, const struct extra_file *file, c
     extra->owner.user = mem_strdup(file->owner.user);
     extra->owner.group = mem_strdup(file->owner.group);
     extra->owner.selinux = mem_strdup(file->owner.selinux);
-    stored->name = name;
-    stored->size = file->len;
-    stored->raw_size = file->len;
-    stored->chunk_size = EXTRA_CHUNK;
-    stored->has_sha256 = true;
-    digest_of(file->data, file->len, stored->sha256);
-    content_of(file->data, file->len, stored->content);
+    stored->file.name = name;
+    stored->file.size = file->len;
+    stored->image.raw_size = file->len;
+    stored->image.chunk_size = EXTRA_CHUNK;
+    stored->file.has_sha256 = true;
+    digest_of(file->data, file->len, stored->file.sha256);
+    content_of(file->data, file->len, stored->image.content);
 }
 
 static int store(const struct extra_file *file, struct backup_set *set, struct manifest *manifest,
@@ -216,19 +216,20 @@ static int read_stored(struct archive_reader *archive, const struct manifest_sto
     CLEANUP_CLOSE int fd = -1;
     uint8_t digest[DIGEST_SIZE];
 
-    if (stored->size > EXTRA_MAX_SIZE || stored->codec.type != CODEC_NONE ||
-        stored->raw_size != stored->size)
+    if (stored->file.size > EXTRA_MAX_SIZE || stored->codec.type != CODEC_NONE ||
+        stored->image.raw_size != stored->file.size)
         return err_set(err, ERR_CORRUPT, "the manifest gives it an impossible size or compression");
     if (archive_reader_open_file(archive, stored, &fd, err) < 0)
         return -1;
-    CLEANUP_FREE uint8_t *data = mem_alloc((size_t)stored->size);
-    if (io_pread(fd, data, (size_t)stored->size, 0, err) < 0)
+    CLEANUP_FREE uint8_t *data = mem_alloc((size_t)stored->file.size);
+    if (io_pread(fd, data, (size_t)stored->file.size, 0, err) < 0)
         return -1;
-    digest_of(data, (size_t)stored->size, digest);
-    if (!stored->has_sha256 || memcmp(digest, stored->sha256, DIGEST_SIZE) != 0)
+    digest_of(data, (size_t)stored->file.size, digest);
+    if (!stored->file.has_sha256 || memcmp(digest, stored->file.sha256, DIGEST_SIZE) != 0)
         return err_set(err, ERR_CORRUPT, "its SHA-256 is not the one in the manifest");
-    content_of(data, (size_t)stored->size, digest);
-    if (stored->chunk_size == EXTRA_CHUNK && memcmp(digest, stored->content, DIGEST_SIZE) != 0)
+    content_of(data, (size_t)stored->file.size, digest);
+    if (stored->image.chunk_size == EXTRA_CHUNK &&
+        memcmp(digest, stored->image.content, DIGEST_SIZE) != 0)
         return err_set(err, ERR_CORRUPT, "its content digest is not the one in the manifest");
     *ret_data = TAKE_PTR(data);
     return 0;
@@ -266,16 +267,16 @@ int extras_restore(struct archive_reader *archive, const struct manifest_extra *
     const struct manifest_stored *stored = &extra->stored;
 
     if (read_stored(archive, stored, &data, err) < 0)
-        return err_prefix(err, "%s/%s", archive_reader_path(archive), stored->name);
+        return err_prefix(err, "%s/%s", archive_reader_path(archive), stored->file.name);
     if (extra->format && strcmp(extra->format, "qcow2") == 0 &&
-        check_qcow2(data, (size_t)stored->size, err) < 0)
-        return err_prefix(err, "%s/%s", archive_reader_path(archive), stored->name);
+        check_qcow2(data, (size_t)stored->file.size, err) < 0)
+        return err_prefix(err, "%s/%s", archive_reader_path(archive), stored->file.name);
     if (!path)
         return 0;
     CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return err_set_errno(err, errno, "%s: cannot create", path);
-    if (io_write(fd, data, (size_t)stored->size, err) < 0 || io_sync(fd, err) < 0) {
+    if (io_write(fd, data, (size_t)stored->file.size, err) < 0 || io_sync(fd, err) < 0) {
         (void)unlink(path);
         return err_prefix(err, "%s", path);
     }

@@ -10,12 +10,12 @@
 
 static uint64_t stored_size(const struct manifest *manifest)
 {
-    uint64_t sum = manifest->memory ? manifest->memory->size : 0;
+    uint64_t sum = manifest->memory ? manifest->memory->file.size : 0;
 
     for (size_t i = 0; i < manifest->disk_count; i++)
-        sum += manifest->disks[i].stored.size;
+        sum += manifest->disks[i].stored.file.size;
     for (size_t i = 0; i < manifest->extra_count; i++)
-        sum += manifest->extras[i].stored.size;
+        sum += manifest->extras[i].stored.file.size;
     return sum;
 }
 
@@ -23,10 +23,10 @@ static void add_stored(struct json *object, const struct manifest_stored *stored
 {
     char codec[CODEC_TEXT_SIZE];
 
-    json_set_str(object, "file", stored->name);
+    json_set_str(object, "file", stored->file.name);
     json_set_str(object, "compression", codec_format(&stored->codec, codec));
-    json_set_u64(object, "image-size", stored->raw_size);
-    json_set_u64(object, "stored-size", stored->size);
+    json_set_u64(object, "image-size", stored->image.raw_size);
+    json_set_u64(object, "stored-size", stored->file.size);
 }
 
 static struct json *describe_disks(const struct manifest *manifest, struct buf *text)
@@ -40,8 +40,8 @@ static struct json *describe_disks(const struct manifest *manifest, struct buf *
         const struct manifest_disk *disk = &manifest->disks[i];
         struct json *entry = json_new_object();
         buf_printf(text, "\n  %s: %s, %s, %s in %s (%s, %s)", disk->target, disk->path,
-                   disk->format, units_format_size(disk->stored.raw_size, image), disk->stored.name,
-                   units_format_size(disk->stored.size, kept),
+                   disk->format, units_format_size(disk->stored.image.raw_size, image),
+                   disk->stored.file.name, units_format_size(disk->stored.file.size, kept),
                    codec_format(&disk->stored.codec, codec));
         json_set_str(entry, "target", disk->target);
         json_set_str(entry, "path", disk->path);
@@ -61,14 +61,15 @@ static void describe_rest(const struct manifest *manifest, struct buf *text, str
     if (manifest->memory) {
         struct json *memory = json_new_object();
         buf_printf(text, "\n  memory: %s in %s (%s)",
-                   units_format_size(manifest->memory->raw_size, image), manifest->memory->name,
-                   units_format_size(manifest->memory->size, kept));
+                   units_format_size(manifest->memory->image.raw_size, image),
+                   manifest->memory->file.name,
+                   units_format_size(manifest->memory->file.size, kept));
         add_stored(memory, manifest->memory);
         json_set(fields, "memory", memory);
     }
     for (size_t i = 0; i < manifest->extra_count; i++)
         buf_printf(text, "\n  %s: %s in %s", manifest->extras[i].kind, manifest->extras[i].path,
-                   manifest->extras[i].stored.name);
+                   manifest->extras[i].stored.file.name);
     for (size_t i = 0; i < manifest->left_out_count; i++) {
         const struct manifest_left_out *part = &manifest->left_out[i];
         struct json *entry = json_new_object();

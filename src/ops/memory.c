@@ -137,7 +137,7 @@ int memory_store(const struct memory_store *store, const char *sav_path,
     CLEANUP_FREE char *path = mem_printf("%s/%s", archive_writer_path(store->archive), name);
     if (write_stream(store, &stream, &sav, path, fd, ret, err) < 0)
         return -1;
-    ret->name = TAKE_PTR(name);
+    ret->file.name = TAKE_PTR(name);
     return 0;
 }
 
@@ -175,15 +175,15 @@ static int read_head(const struct manifest_stored *stored, struct stored_memory 
 {
     CLEANUP_ERR struct err sav_err = ERR_INIT;
 
-    if (sav_read(memory->fd, stored->size, &memory->sav, &sav_err) < 0) {
+    if (sav_read(memory->fd, stored->file.size, &memory->sav, &sav_err) < 0) {
         if (sav_err.kind != ERR_UNSUPPORTED)
             return err_move(err, &sav_err);
         memory->opaque = true;
     }
     if (memory->sav.cookie && check_cookie(memory->sav.cookie, err) < 0)
         return -1;
-    memory->opaque =
-        memory->opaque || (stored->codec.type == CODEC_NONE && stored->raw_size == stored->size);
+    memory->opaque = memory->opaque || (stored->codec.type == CODEC_NONE &&
+                                        stored->image.raw_size == stored->file.size);
     return 0;
 }
 
@@ -195,7 +195,7 @@ int memory_is_opaque(const struct memory_restore *restore, bool *ret_opaque, str
         return -1;
     if (read_head(restore->stored, &memory, err) < 0)
         return err_prefix(err, "%s/%s", archive_reader_path(restore->archive),
-                          restore->stored->name);
+                          restore->stored->file.name);
     *ret_opaque = memory.opaque;
     return 0;
 }
@@ -229,7 +229,7 @@ static int with_pool(const struct memory_restore *restore, const char *stored_pa
         .what = "memory",
         .stored_path = stored_path,
     };
-    return children_pool(restore->children, &stored->codec, stored->chunk_size, 0, err);
+    return children_pool(restore->children, &stored->codec, stored->image.chunk_size, 0, err);
 }
 
 static int write_image(const struct memory_restore *restore, struct stored_memory *memory,
@@ -245,7 +245,7 @@ static int write_image(const struct memory_restore *restore, struct stored_memor
         return -1;
     if (io_write(fd, head.data, head.len, err) < 0)
         return -1;
-    if (ftruncate(fd, (off_t)(head.len + restore->stored->raw_size)) < 0)
+    if (ftruncate(fd, (off_t)(head.len + restore->stored->image.raw_size)) < 0)
         return err_set_errno(err, errno, "cannot give it its size");
     if (transfer_file_out(transfer, memory->reader, restore->stored, fd, head.len, err) < 0)
         return -1;
@@ -257,7 +257,7 @@ int memory_restore(const struct memory_restore *restore, const char *path, const
 {
     struct stored_memory memory CLEANUP(stored_memory_clear) = {.fd = -1};
     CLEANUP_FREE char *stored_path =
-        mem_printf("%s/%s", archive_reader_path(restore->archive), restore->stored->name);
+        mem_printf("%s/%s", archive_reader_path(restore->archive), restore->stored->file.name);
     struct transfer transfer;
 
     if (open_stored(restore, &memory, err) < 0)
@@ -281,7 +281,7 @@ int memory_verify(const struct memory_restore *restore, struct err *err)
 {
     struct stored_memory memory CLEANUP(stored_memory_clear) = {.fd = -1};
     CLEANUP_FREE char *stored_path =
-        mem_printf("%s/%s", archive_reader_path(restore->archive), restore->stored->name);
+        mem_printf("%s/%s", archive_reader_path(restore->archive), restore->stored->file.name);
     struct transfer transfer;
 
     if (open_stored(restore, &memory, err) < 0)

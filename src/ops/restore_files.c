@@ -74,10 +74,10 @@ static int add_needed(struct restore_job *job, const struct manifest_stored *sto
 {
     CLEANUP_CLOSE int fd = -1;
     struct stat st;
-    uint64_t bytes = stored->size;
+    uint64_t bytes = stored->file.size;
 
     if (archive_reader_open_file(job->run->archive, stored, &fd, err) < 0)
-        return err_prefix(err, "%s/%s", archive_reader_path(job->run->archive), stored->name);
+        return err_prefix(err, "%s/%s", archive_reader_path(job->run->archive), stored->file.name);
     if (stored->codec.type == CODEC_NONE && fstat(fd, &st) == 0)
         bytes = (uint64_t)st.st_blocks * 512;
     if (!units_add(*needed, bytes, needed))
@@ -164,7 +164,7 @@ static int write_disk(struct restore_job *job, const struct placed_disk *placed,
         .stored_path = stored_path,
     };
 
-    if (children_pool(&job->run->children, &stored->codec, stored->chunk_size, 0, err) < 0 ||
+    if (children_pool(&job->run->children, &stored->codec, stored->image.chunk_size, 0, err) < 0 ||
         transfer_disk_out(&transfer, image, stored, writer, err) < 0)
         return -1;
     return disk_writer_finish(writer, err);
@@ -179,7 +179,7 @@ static int create_disk(const struct placed_disk *placed, struct disk_writer **re
         .format = disk->format,
         .options = options,
         .option_count = disk->option_count,
-        .image_size = disk->stored.raw_size,
+        .image_size = disk->stored.image.raw_size,
         .block_device = placed->block_device,
     };
 
@@ -196,7 +196,7 @@ static int restore_disk(struct restore_job *job, const struct placed_disk *place
     const struct manifest_stored *stored = &placed->disk->stored;
     const struct container_indexer indexer = children_indexer(&job->run->children);
     CLEANUP_FREE char *path =
-        mem_printf("%s/%s", archive_reader_path(job->run->archive), stored->name);
+        mem_printf("%s/%s", archive_reader_path(job->run->archive), stored->file.name);
     char size[UNITS_TEXT_SIZE];
 
     if (archive_reader_open_file(job->run->archive, stored, &fd, err) < 0 ||
@@ -219,9 +219,9 @@ static int restore_disk(struct restore_job *job, const struct placed_disk *place
     json_set_str(fields, "disk", placed->disk->target);
     json_set_str(fields, "path", placed->path);
     json_set_str(fields, "format", placed->disk->format);
-    json_set_u64(fields, "image-size", stored->raw_size);
+    json_set_u64(fields, "image-size", stored->image.raw_size);
     report_event(job->run->report, "disk-done", fields, "guest '%s': %s: %s restored as %s (%s)",
-                 job->name, placed->disk->target, units_format_size(stored->raw_size, size),
+                 job->name, placed->disk->target, units_format_size(stored->image.raw_size, size),
                  placed->path, placed->disk->format);
     return 0;
 }

@@ -231,7 +231,8 @@ static void tell_plan(struct restore_job *job)
         const struct placed_disk *placed = &job->placement.disks[i];
         struct json *entry = json_new_object();
         buf_printf(&text, "\n  %s: %s, %s, %s", placed->disk->target, placed->path,
-                   placed->disk->format, units_format_size(placed->disk->stored.raw_size, size));
+                   placed->disk->format,
+                   units_format_size(placed->disk->stored.image.raw_size, size));
         json_set_str(entry, "target", placed->disk->target);
         json_set_str(entry, "path", placed->path);
         json_add(disks, entry);
@@ -243,7 +244,7 @@ static void tell_plan(struct restore_job *job)
                    job->placement.tpm_moved ? " (replaced)" : "");
     if (job->placement.memory)
         buf_printf(&text, "\n  memory: %s, %s", job->placement.memory,
-                   units_format_size(job->manifest->memory->raw_size, size));
+                   units_format_size(job->manifest->memory->image.raw_size, size));
     tell_findings(job, &text, fields);
     json_set_str(fields, "guest", job->name);
     json_set_str(fields, "name", job->placement.name);

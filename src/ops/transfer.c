@@ -309,8 +309,8 @@ static int decode(struct transfer *transfer, struct image_reader *reader,
     const struct chunk_source source = {
         .opaque = &image,
         .count = image_reader_chunk_count(reader),
-        .chunk_size = stored->chunk_size,
-        .raw_size = stored->raw_size,
+        .chunk_size = stored->image.chunk_size,
+        .raw_size = stored->image.raw_size,
         .look = image_look,
         .read = image_read,
     };
@@ -319,7 +319,7 @@ static int decode(struct transfer *transfer, struct image_reader *reader,
 
     decoded->run.transfer = transfer;
     decoded->content = content;
-    decoded->chunk_size = stored->chunk_size;
+    decoded->chunk_size = stored->image.chunk_size;
     if (run_pool(&decoded->run, &source, &sink, err) < 0) {
         /* A child that can't decode a chunk knows its number only. */
         return err && err->kind == ERR_CORRUPT && !strstr(err->text, image.path)
@@ -329,7 +329,7 @@ static int decode(struct transfer *transfer, struct image_reader *reader,
     if (image_reader_check(reader, err) < 0)
         return err_prefix(err, "%s", image.path);
     content_digest_finish(content, digest);
-    if (memcmp(digest, stored->content, DIGEST_SIZE) != 0)
+    if (memcmp(digest, stored->image.content, DIGEST_SIZE) != 0)
         return err_set(err, ERR_CORRUPT,
                        "%s: its content is not what was backed up (the content digest differs)",
                        image.path);

@@ -41,7 +41,8 @@ static int check_image(struct verify_run *run, const char *guest, const struct m
     CLEANUP(image_reader_freep) struct image_reader *image = NULL;
     const struct manifest_stored *stored = &disk->stored;
     const struct container_indexer indexer = children_indexer(&run->children);
-    CLEANUP_FREE char *path = mem_printf("%s/%s", archive_reader_path(run->archive), stored->name);
+    CLEANUP_FREE char *path =
+        mem_printf("%s/%s", archive_reader_path(run->archive), stored->file.name);
     struct transfer transfer = {
         .children = &run->children,
         .report = run->report,
@@ -54,7 +55,7 @@ static int check_image(struct verify_run *run, const char *guest, const struct m
         image_reader_new(fd, stored, 0, &indexer, &image, err) < 0)
         return err_prefix(err, "%s", path);
     image_reader_hash(image);
-    if (children_pool(&run->children, &stored->codec, stored->chunk_size, 0, err) < 0)
+    if (children_pool(&run->children, &stored->codec, stored->image.chunk_size, 0, err) < 0)
         return -1;
     if (transfer_check(&transfer, image, stored, err) < 0) {
         children_end(&run->children); /* a pool in mid-image can't be used again */

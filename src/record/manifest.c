@@ -43,7 +43,7 @@ const char *manifest_sandbox_name(enum manifest_sandbox sandbox)
 
 static void stored_clear(struct manifest_stored *stored)
 {
-    free(stored->name);
+    free(stored->file.name);
 }
 
 static void owner_clear(struct manifest_owner *owner)

@@ -59,16 +59,25 @@ struct manifest_owner {
     char *selinux; /* context, or NULL */
 };
 
-/* Bytes stored in the archive, whatever they are. */
-struct manifest_stored {
-    char *name;                  /* of the file; what it may be is for its store to say */
-    uint64_t size;               /* of the stored file (a raw image's apparent size) */
-    bool has_sha256;             /* false for raw images: the content digest covers every byte */
-    uint8_t sha256[DIGEST_SIZE]; /* of the whole stored file */
-    struct codec_spec codec;     /* compression; dict_size only where it is not the level's own */
+/* Facts of an image, wherever and however it is stored. */
+struct manifest_image {
+    uint64_t raw_size; /* bytes of the image, of the memory stream, of the nvram file */
     uint64_t chunk_size;
-    uint64_t raw_size;            /* bytes of the image, of the memory stream, of the nvram file */
-    uint8_t content[DIGEST_SIZE]; /* SHA-256 over the chunks' SHA-256 digests */
+    uint8_t content[DIGEST_SIZE]; /* over the chunks' digests, see record/content_digest.h */
+};
+
+/* The file that stores it. */
+struct manifest_file {
+    char *name;                  /* what it may be is for the store to say */
+    uint64_t size;               /* a raw image's apparent size */
+    bool has_sha256;             /* false for raw images: the content digest covers every byte */
+    uint8_t sha256[DIGEST_SIZE]; /* of the whole file */
+};
+
+struct manifest_stored {
+    struct manifest_image image;
+    struct codec_spec codec; /* compression; dict_size only where it is not the level's own */
+    struct manifest_file file;
 };
 
 struct manifest_option { /* a creation option of the image's format, as qemu-img -o takes it */
@@ -87,7 +96,7 @@ struct manifest_disk {
     size_t option_count;
     uint64_t file_size; /* original file's size in bytes; a block device's size */
     struct manifest_owner owner;
-    struct manifest_stored stored; /* raw_size is the image (guest-visible) size */
+    struct manifest_stored stored; /* image.raw_size is what the guest sees */
 };
 
 /* NVRAM, TPM state: small files beside the disks, stored as they are: codec none,

@@ -35,16 +35,16 @@ static int check_sizes(const struct manifest_stored *stored, struct err *err)
 {
     bool encoded = stored->codec.type != CODEC_NONE;
 
-    if (stored->size > INT64_MAX || stored->raw_size > INT64_MAX)
+    if (stored->file.size > INT64_MAX || stored->image.raw_size > INT64_MAX)
         return err_set(err, ERR_CORRUPT, "a size is larger than a file can be");
-    if (!units_is_power_of_two(stored->chunk_size) || stored->chunk_size < CODEC_CHUNK_MIN ||
-        stored->chunk_size > CODEC_CHUNK_MAX)
+    if (!units_is_power_of_two(stored->image.chunk_size) ||
+        stored->image.chunk_size < CODEC_CHUNK_MIN || stored->image.chunk_size > CODEC_CHUNK_MAX)
         return err_set(err, ERR_CORRUPT, "the chunk size %llu is not one that can be",
-                       (unsigned long long)stored->chunk_size);
+                       (unsigned long long)stored->image.chunk_size);
     if (stored->codec.dict_size > DICTIONARY_MAX || (!encoded && stored->codec.dict_size))
         return err_set(err, ERR_CORRUPT, "the dictionary size %llu is not one that can be",
                        (unsigned long long)stored->codec.dict_size);
-    if (encoded && !stored->has_sha256)
+    if (encoded && !stored->file.has_sha256)
         return err_set(err, ERR_CORRUPT, "a compressed file must have a SHA-256");
     return 0;
 }
@@ -52,7 +52,7 @@ static int check_sizes(const struct manifest_stored *stored, struct err *err)
 static int check_stored(const struct manifest_stored *stored, struct err *err)
 {
     if (check_sizes(stored, err) < 0)
-        return err_prefix(err, "file '%s'", stored->name);
+        return err_prefix(err, "file '%s'", stored->file.name);
     return 0;
 }
 
@@ -99,7 +99,8 @@ static int check_disk(const struct manifest *manifest, const struct manifest_dis
     if (!is_one_of(disk->type, types))
         return err_set(err, ERR_CORRUPT, "disk '%s' is of the unknown type '%s'", disk->target,
                        disk->type);
-    if (disk->stored.codec.type == CODEC_NONE && disk->stored.size != disk->stored.raw_size)
+    if (disk->stored.codec.type == CODEC_NONE &&
+        disk->stored.file.size != disk->stored.image.raw_size)
         return err_set(err, ERR_CORRUPT, "disk '%s': a raw file has the size of the image",
                        disk->target);
     if (check_owner(&disk->owner, err) < 0)
@@ -114,7 +115,8 @@ static int check_extra(const struct manifest_extra *extra, struct err *err)
 
     if (!is_one_of(extra->kind, kinds))
         return err_set(err, ERR_CORRUPT, "'%s' is of an unknown kind", extra->kind);
-    if (stored->codec.type != CODEC_NONE || !stored->has_sha256 || stored->size != stored->raw_size)
+    if (stored->codec.type != CODEC_NONE || !stored->file.has_sha256 ||
+        stored->file.size != stored->image.raw_size)
         return err_set(err, ERR_CORRUPT, "the %s file must be stored as it is, with a SHA-256",
                        extra->kind);
     if (check_owner(&extra->owner, err) < 0)
@@ -130,7 +132,7 @@ static int check_memory(const struct manifest *manifest, struct err *err)
         return err_set(err, ERR_CORRUPT, "memory and live XML must both be there or both not");
     if (!memory)
         return 0;
-    if (memory->codec.type == CODEC_NONE && memory->size < memory->raw_size)
+    if (memory->codec.type == CODEC_NONE && memory->file.size < memory->image.raw_size)
         return err_set(err, ERR_CORRUPT, "the save image is smaller than the memory in it");
     return check_stored(memory, err);
 }

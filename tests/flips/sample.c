@@ -76,7 +76,7 @@ static void store(struct making *making, char *name, const struct codec_spec *co
     }
     if (image_writer_finish(writer, ret, &err) < 0)
         sample_fail(name, &err);
-    ret->name = name;
+    ret->file.name = name;
     image_writer_free(writer);
     encoder_free(encoder);
 }
@@ -112,8 +112,8 @@ static void add_nvram(struct making *making)
     extra->format = mem_strdup("raw");
     store(making, archive_extra_name(making->domain, "nvram", NULL), &none, &no_head, data,
           NVRAM_SIZE, &extra->stored);
-    digest_of(data, NVRAM_SIZE, extra->stored.sha256);
-    extra->stored.has_sha256 = true;
+    digest_of(data, NVRAM_SIZE, extra->stored.file.sha256);
+    extra->stored.file.has_sha256 = true;
 }
 
 static struct xml_doc *definition(const struct making *making, const char *uuid)

@@ -19,10 +19,11 @@ static void check_files(const struct manifest *manifest)
 
     while ((stored = manifest_next_stored(manifest, &cursor))) {
         FUZZ_CHECK(!named ||
-                   archive_check_owned_name(manifest->domain_name, stored->name, NULL) == 0);
-        FUZZ_CHECK(!named || !strchr(stored->name, '/'));
-        FUZZ_CHECK(stored->size <= INT64_MAX);
-        FUZZ_CHECK(stored->chunk_size >= CODEC_CHUNK_MIN && stored->chunk_size <= CODEC_CHUNK_MAX);
+                   archive_check_owned_name(manifest->domain_name, stored->file.name, NULL) == 0);
+        FUZZ_CHECK(!named || !strchr(stored->file.name, '/'));
+        FUZZ_CHECK(stored->file.size <= INT64_MAX);
+        FUZZ_CHECK(stored->image.chunk_size >= CODEC_CHUNK_MIN &&
+                   stored->image.chunk_size <= CODEC_CHUNK_MAX);
     }
 }
 

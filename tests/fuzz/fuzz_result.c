@@ -47,7 +47,7 @@ static void store(const struct codec_spec *spec, const uint8_t *result, size_t l
     if (image_writer_put(writer, 0, &given, &err) == 0) {
         image_writer_chain(writer, parsed.digest, 1);
         FUZZ_CHECK(image_writer_finish(writer, &stored, NULL) == 0 &&
-                   stored.raw_size == parsed.raw_len);
+                   stored.image.raw_size == parsed.raw_len);
     } else {
         FUZZ_CHECK(err.kind == ERR_CORRUPT);
     }

@@ -85,7 +85,7 @@ int sample_backup(struct archive_writer *writer, const char *domain, const char 
         CLEANUP_FREE char *data = mem_printf("%s %s", tag, *targets);
         const struct manifest_disk *disk = sample_add_disk(manifest, *targets, data, strlen(data));
         int fd = -1;
-        if (backup_set_create(set, disk->stored.name, &fd, err) < 0 ||
+        if (backup_set_create(set, disk->stored.file.name, &fd, err) < 0 ||
             io_write(fd, data, strlen(data), err) < 0)
             return -1;
     }
@@ -157,7 +157,7 @@ void sample_check_backup(const char *folder, const char *domain, const char *tag
         CHECK(io_read(fd, stored, strlen(data), &err), &err);
         assert_string_equal(stored, data);
         digest_of(stored, strlen(stored), content);
-        assert_memory_equal(content, manifest->disks[count].stored.content, DIGEST_SIZE);
+        assert_memory_equal(content, manifest->disks[count].stored.image.content, DIGEST_SIZE);
     }
     assert_int_equal(manifest->disk_count, count);
 }

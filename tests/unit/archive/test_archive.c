@@ -67,8 +67,8 @@ static void a_manifest_that_lays_claim_to_others_files_is_damaged(void **state)
     size_t len = 0;
 
     (void)state;
-    free(manifest->memory->name);
-    manifest->memory->name = mem_strdup("db.sav");
+    free(manifest->memory->file.name);
+    manifest->memory->file.name = mem_strdup("db.sav");
     CLEANUP_FREE char *text = sample_format(manifest, &len);
     sample_write(folder, "web.xml", text, len);
     reader = sample_open_reader(folder);
@@ -144,8 +144,8 @@ static void stored_files_are_checked_when_opened(void **state)
     assert_int_equal(unlink(path), 0);
     CHECK_FAILS(archive_reader_open_file(reader, stored, &fd, &err), &err, ERR_NOT_FOUND,
                 "web-vda.raw");
-    free(stored->name);
-    stored->name = mem_strdup("../passwd");
+    free(stored->file.name);
+    stored->file.name = mem_strdup("../passwd");
     CHECK_FAILS(archive_reader_open_file(reader, stored, &fd, &err), &err, ERR_CORRUPT, "'/'");
     sample_remove_folder(folder);
 }

@@ -61,7 +61,8 @@ static void check_image(int fd, const struct manifest_stored *stored, uint64_t s
 
     CHECK(image_reader_new(fd, stored, start, NULL, &reader, &err), &err);
     image_reader_hash(reader);
-    assert_int_equal(image_reader_chunk_count(reader), (stored->raw_size + CHUNK - 1) / CHUNK);
+    assert_int_equal(image_reader_chunk_count(reader),
+                     (stored->image.raw_size + CHUNK - 1) / CHUNK);
     for (uint64_t id = 0; id < image_reader_chunk_count(reader); id++) {
         size_t len = 0;
         size_t raw_len = 0;
@@ -71,7 +72,7 @@ static void check_image(int fd, const struct manifest_stored *stored, uint64_t s
         content_digest_add(content, sha256, 1);
     }
     content_digest_finish(content, sha256);
-    assert_memory_equal(sha256, stored->content, DIGEST_SIZE);
+    assert_memory_equal(sha256, stored->image.content, DIGEST_SIZE);
     CHECK(image_reader_check(reader, &err), &err);
 }
 
@@ -103,20 +104,20 @@ static void images_come_back_with_and_without_a_head(void **state)
         uint8_t sha256[DIGEST_SIZE];
 
         sample_write_image(fd, spec, image, len, heads[i % 2], &stored);
-        CLEANUP_FREE uint8_t *file = mem_alloc(stored.size);
-        CHECK(io_pread(fd, file, stored.size, 0, &err), &err);
-        assert_int_equal(lseek(fd, 0, SEEK_END), stored.size);
+        CLEANUP_FREE uint8_t *file = mem_alloc(stored.file.size);
+        CHECK(io_pread(fd, file, stored.file.size, 0, &err), &err);
+        assert_int_equal(lseek(fd, 0, SEEK_END), stored.file.size);
         assert_memory_equal(file, heads[i % 2], head_len);
-        assert_int_equal(stored.has_sha256, i != 0);
-        digest_of(file, stored.size, sha256);
-        if (stored.has_sha256)
-            assert_memory_equal(stored.sha256, sha256, DIGEST_SIZE);
+        assert_int_equal(stored.file.has_sha256, i != 0);
+        digest_of(file, stored.file.size, sha256);
+        if (stored.file.has_sha256)
+            assert_memory_equal(stored.file.sha256, sha256, DIGEST_SIZE);
         documented_content_digest(image, len, sha256);
-        assert_memory_equal(stored.content, sha256, DIGEST_SIZE);
-        assert_int_equal(stored.raw_size, len);
-        assert_int_equal(stored.chunk_size, CHUNK);
+        assert_memory_equal(stored.image.content, sha256, DIGEST_SIZE);
+        assert_int_equal(stored.image.raw_size, len);
+        assert_int_equal(stored.image.chunk_size, CHUNK);
         assert_int_equal(stored.codec.type, spec->type);
-        assert_null(stored.name);
+        assert_null(stored.file.name);
         check_image(fd, &stored, head_len, image);
         if (spec->type == CODEC_NONE)
             assert_memory_equal(file + head_len, image, len);
@@ -330,9 +331,9 @@ static void a_run_of_zeros_is_as_good_as_its_chunks(void **state)
         CHECK(encoder_encode(encoder, zeros, 10, last, cap, &last_len, &err), &err);
         CLEANUP_CLOSE int a = write_zeros(spec, result, len, last, last_len, head, false, &single);
         CLEANUP_CLOSE int b = write_zeros(spec, result, len, last, last_len, head, true, &run);
-        assert_int_equal(single.size, run.size);
-        assert_memory_equal(single.sha256, run.sha256, DIGEST_SIZE);
-        assert_memory_equal(single.content, run.content, DIGEST_SIZE);
+        assert_int_equal(single.file.size, run.file.size);
+        assert_memory_equal(single.file.sha256, run.file.sha256, DIGEST_SIZE);
+        assert_memory_equal(single.image.content, run.image.content, DIGEST_SIZE);
         assert_int_equal(lseek(a, 0, SEEK_END), lseek(b, 0, SEEK_END));
     }
 }
@@ -390,16 +391,16 @@ static void a_file_that_contradicts_the_manifest_is_corrupt(void **state)
 
         sample_write_image(fd, &specs[i], image, len, "", &stored);
         struct manifest_stored other = stored;
-        other.raw_size++;
+        other.image.raw_size++;
         check_unreadable(fd, &other, 0, "bytes of image");
         other = stored;
-        other.size++;
+        other.file.size++;
         check_unreadable(fd, &other, 0, "bytes long");
-        check_unreadable(fd, &stored, stored.size + 1, "");
+        check_unreadable(fd, &stored, stored.file.size + 1, "");
         check_unreadable(fd, &stored, 1, "");
-        assert_int_equal(ftruncate(fd, (off_t)stored.size - 1), 0);
+        assert_int_equal(ftruncate(fd, (off_t)stored.file.size - 1), 0);
         other = stored;
-        other.size--;
+        other.file.size--;
         check_unreadable(fd, &other, 0, "");
     }
 }
@@ -415,9 +416,9 @@ static void blocks_that_reach_over_a_chunk_are_corrupt(void **state)
         struct manifest_stored stored = {0};
 
         sample_write_image(fd, &specs[i], image, 2 * CHUNK, "", &stored);
-        stored.chunk_size = CHUNK / 2;
+        stored.image.chunk_size = CHUNK / 2;
         check_unreadable(fd, &stored, 0, "do not fit");
-        stored.chunk_size = CHUNK;
+        stored.image.chunk_size = CHUNK;
         check_image(fd, &stored, 0, image);
     }
 }

@@ -51,7 +51,7 @@ static struct file make_file(const struct codec_spec *spec, size_t len)
         image[i] = i / 4096 % 3 == 2 ? 0 : (uint8_t)(noise >> 24);
     }
     sample_write_image(file.fd, spec, image, len, head, &file.stored);
-    assert_true(file.stored.has_sha256);
+    assert_true(file.stored.file.has_sha256);
     return file;
 }
 
@@ -110,7 +110,7 @@ static void a_stored_file_is_read_once(void **state)
         uint64_t before = bytes_read();
         CHECK(read_and_check(&file, NONE_AGAIN, &err), &err);
         uint64_t count = bytes_read() - before;
-        assert_in_range(count, file.stored.size, file.stored.size + more);
+        assert_in_range(count, file.stored.file.size, file.stored.file.size + more);
         close(file.fd);
     }
 }
@@ -141,7 +141,7 @@ static void check_changes(struct file *file, uint64_t step)
 {
     struct err err = ERR_INIT;
 
-    for (uint64_t i = 0; i < file->stored.size; i += step) {
+    for (uint64_t i = 0; i < file->stored.file.size; i += step) {
         change(file->fd, i);
         assert_int_equal(read_and_check(file, 0, &err), -1);
         assert_int_equal(err.kind, ERR_CORRUPT);
@@ -262,7 +262,7 @@ static void a_file_of_another_length_is_corrupt(void **state)
     struct err err = ERR_INIT;
 
     (void)state;
-    assert_int_equal(ftruncate(file.fd, (off_t)file.stored.size + 1), 0);
+    assert_int_equal(ftruncate(file.fd, (off_t)file.stored.file.size + 1), 0);
     CHECK_FAILS(read_and_check(&file, 0, &err), &err, ERR_CORRUPT, "bytes long");
     close(file.fd);
 }

@@ -107,8 +107,8 @@ static void a_manifest_names_only_files_of_its_guest_each_once(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         CLEANUP(manifest_freep) struct manifest *manifest = sample_full_manifest();
         CHECK(archive_check_manifest(manifest, &err), &err);
-        free(manifest->disks[0].stored.name);
-        manifest->disks[0].stored.name = mem_strdup(cases[i].name);
+        free(manifest->disks[0].stored.file.name);
+        manifest->disks[0].stored.file.name = mem_strdup(cases[i].name);
         CHECK_FAILS(archive_check_manifest(manifest, &err), &err, ERR_CORRUPT, cases[i].part);
     }
     CLEANUP(manifest_freep) struct manifest *named = sample_manifest("a/b", SAMPLE_UUID);

@@ -106,11 +106,11 @@ struct manifest_disk *sample_add_disk(struct manifest *manifest, const char *tar
     disk->path = mem_printf("/images/%s-%s.img", manifest->domain_name, target);
     disk->format = mem_strdup("raw");
     disk->file_size = len;
-    disk->stored.name = mem_printf("%s-%s.raw", manifest->domain_name, target);
-    disk->stored.size = len;
-    disk->stored.chunk_size = CODEC_CHUNK_MIN;
-    disk->stored.raw_size = len;
-    digest_of(data, len, disk->stored.content);
+    disk->stored.file.name = mem_printf("%s-%s.raw", manifest->domain_name, target);
+    disk->stored.file.size = len;
+    disk->stored.image.chunk_size = CODEC_CHUNK_MIN;
+    disk->stored.image.raw_size = len;
+    digest_of(data, len, disk->stored.image.content);
     return disk;
 }
 
@@ -149,15 +149,15 @@ static void add_full_disks(struct manifest *manifest)
     option = manifest_add_option(disk);
     option->name = mem_strdup("compat");
     option->value = mem_strdup("1.1");
-    disk->stored.name = mem_strdup("web-vda.raw.xz");
-    disk->stored.size = 4096;
-    disk->stored.has_sha256 = true;
-    fill(disk->stored.sha256, 1);
+    disk->stored.file.name = mem_strdup("web-vda.raw.xz");
+    disk->stored.file.size = 4096;
+    disk->stored.file.has_sha256 = true;
+    fill(disk->stored.file.sha256, 1);
     disk->stored.codec =
         (struct codec_spec){.type = CODEC_LZMA, .level = 9, .extreme = true, .dict_size = 1 << 20};
-    disk->stored.chunk_size = 1 << 23;
-    disk->stored.raw_size = UINT64_C(20) << 30;
-    fill(disk->stored.content, 2);
+    disk->stored.image.chunk_size = 1 << 23;
+    disk->stored.image.raw_size = UINT64_C(20) << 30;
+    fill(disk->stored.image.content, 2);
 
     disk = sample_add_disk(manifest, "vdb", "abc", 3);
     free(disk->type);
@@ -168,14 +168,14 @@ static void add_full_rest(struct manifest *manifest)
 {
     struct manifest_stored *memory = mem_alloc(sizeof(*memory));
 
-    memory->name = mem_strdup("web.sav");
-    memory->size = 70000;
-    memory->has_sha256 = true;
-    fill(memory->sha256, 3);
+    memory->file.name = mem_strdup("web.sav");
+    memory->file.size = 70000;
+    memory->file.has_sha256 = true;
+    fill(memory->file.sha256, 3);
     memory->codec = (struct codec_spec){.type = CODEC_ZSTD, .level = 3};
-    memory->chunk_size = 1 << 20;
-    memory->raw_size = 100000000;
-    fill(memory->content, 4);
+    memory->image.chunk_size = 1 << 20;
+    memory->image.raw_size = 100000000;
+    fill(memory->image.content, 4);
     manifest->memory = memory;
 
     struct manifest_extra *extra = manifest_add_extra(manifest);
@@ -183,12 +183,12 @@ static void add_full_rest(struct manifest *manifest)
     extra->path = mem_strdup("/nvram/web_VARS.fd");
     extra->format = mem_strdup("raw");
     fill_owner(&extra->owner);
-    extra->stored.name = mem_strdup("web-nvram.fd");
-    extra->stored.size = extra->stored.raw_size = 131072;
-    extra->stored.has_sha256 = true;
-    extra->stored.chunk_size = 1 << 20;
-    fill(extra->stored.sha256, 5);
-    fill(extra->stored.content, 6);
+    extra->stored.file.name = mem_strdup("web-nvram.fd");
+    extra->stored.file.size = extra->stored.image.raw_size = 131072;
+    extra->stored.file.has_sha256 = true;
+    extra->stored.image.chunk_size = 1 << 20;
+    fill(extra->stored.file.sha256, 5);
+    fill(extra->stored.image.content, 6);
 
     struct manifest_left_out *left_out = manifest_add_left_out(manifest);
     left_out->target = mem_strdup("sda");

@@ -21,17 +21,17 @@ static void check_text(const char *a, const char *b)
 
 static void check_stored(const struct manifest_stored *a, const struct manifest_stored *b)
 {
-    check_text(a->name, b->name);
-    assert_int_equal(a->size, b->size);
-    assert_int_equal(a->has_sha256, b->has_sha256);
-    assert_memory_equal(a->sha256, b->sha256, DIGEST_SIZE);
+    check_text(a->file.name, b->file.name);
+    assert_int_equal(a->file.size, b->file.size);
+    assert_int_equal(a->file.has_sha256, b->file.has_sha256);
+    assert_memory_equal(a->file.sha256, b->file.sha256, DIGEST_SIZE);
     assert_int_equal(a->codec.type, b->codec.type);
     assert_int_equal(a->codec.level, b->codec.level);
     assert_int_equal(a->codec.extreme, b->codec.extreme);
     assert_int_equal(a->codec.dict_size, b->codec.dict_size);
-    assert_int_equal(a->chunk_size, b->chunk_size);
-    assert_int_equal(a->raw_size, b->raw_size);
-    assert_memory_equal(a->content, b->content, DIGEST_SIZE);
+    assert_int_equal(a->image.chunk_size, b->image.chunk_size);
+    assert_int_equal(a->image.raw_size, b->image.raw_size);
+    assert_memory_equal(a->image.content, b->image.content, DIGEST_SIZE);
 }
 
 static void check_owner(const struct manifest_owner *a, const struct manifest_owner *b)
@@ -128,7 +128,7 @@ static void stored_files_are_walked_in_order(void **state)
 
     (void)state;
     for (size_t i = 0; i < 4; i++)
-        check_text(manifest_next_stored(manifest, &cursor)->name, names[i]);
+        check_text(manifest_next_stored(manifest, &cursor)->file.name, names[i]);
     assert_null(manifest_next_stored(manifest, &cursor));
 }
 
@@ -392,9 +392,9 @@ static void what_could_not_be_read_is_not_written(void **state)
     struct manifest_disk *disk = sample_add_disk(manifest, "vda", "abc", 3);
 
     (void)state;
-    disk->stored.chunk_size = 1000;
+    disk->stored.image.chunk_size = 1000;
     CHECK_FAILS(manifest_format(manifest, &text, &err), &err, ERR_INTERNAL, "chunk size");
-    disk->stored.chunk_size = CODEC_CHUNK_MIN;
+    disk->stored.image.chunk_size = CODEC_CHUNK_MIN;
     free(TAKE_PTR(manifest->host));
     CHECK_FAILS(manifest_format(manifest, &text, &err), &err, ERR_INTERNAL, "has no 'host'");
 }
