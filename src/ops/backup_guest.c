@@ -25,7 +25,7 @@ struct job {
     struct source source;
     struct backup_set *set;
     struct manifest *manifest;
-    struct guest_lock *lock;
+    struct lock_file *lock;
     enum capture_mode mode;
     struct capture capture;
     struct codec_spec codec; /* with the dictionary that --compression-buffer leads to */
@@ -45,7 +45,7 @@ static void job_clear(struct job *job)
     capture_clear(&job->capture);
     manifest_free(job->manifest);
     source_clear(&job->source);
-    guest_lock_release(job->lock);
+    lock_file_release(job->lock);
 }
 
 static void note_stored(struct job *job, const char *what, const struct manifest_stored *stored)

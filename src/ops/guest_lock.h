@@ -6,16 +6,12 @@
 
 #include <stdint.h>
 
-#include "base/cleanup.h"
 #include "base/err.h"
+#include "base/lock_file.h"
 
-struct guest_lock;
-
-/* Busy ("busy since 2024-05-01 10:00:00 by pid 17, ...") when another run still has
- * it after wait_ms. The kernel's lock ends with its holder, however that ends. */
-int guest_lock_take(int state_fd, const char *uuid, uint64_t wait_ms, struct guest_lock **ret,
+/* Busy ("in use since 2024-05-01 10:00:00 by virt-backup (pid 17)") when another run
+ * still has it after wait_ms. Released with lock_file_release. */
+int guest_lock_take(int state_fd, const char *uuid, uint64_t wait_ms, struct lock_file **ret,
                     struct err *err);
-void guest_lock_release(struct guest_lock *lock);
 /* Removes the lock files and half-written notes of runs that have died. */
 void guest_lock_sweep(int state_fd);
-DEFINE_CLEANUP(struct guest_lock *, guest_lock_releasep, guest_lock_release)

@@ -22,7 +22,7 @@ static void job_clear(struct restore_job *job)
     target_clear(&job->target);
     manifest_free(job->manifest);
     intent_clear(&job->intent);
-    guest_lock_release(job->lock);
+    lock_file_release(job->lock);
 }
 
 /* What does not take the guest's own place has nothing to do with a run that works

@@ -22,7 +22,7 @@ struct restore_job {
     struct xml_doc *live;       /* NULL: no memory is restored */
     struct definition_findings findings;
     struct target target;
-    struct guest_lock *lock;
+    struct lock_file *lock;
     struct intent intent; /* what is to be undone when the restore fails or dies */
     uint64_t started_ms;
 };

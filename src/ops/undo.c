@@ -349,7 +349,7 @@ static void tidy_archive(const char *path)
 int undo_recorded(int state_fd, const char *uuid, struct hypervisor *hypervisor, bool *ret_busy,
                   struct err *err)
 {
-    CLEANUP(guest_lock_releasep) struct guest_lock *lock = NULL;
+    CLEANUP(lock_file_releasep) struct lock_file *lock = NULL;
     CLEANUP(hypervisor_closep) struct hypervisor *own = NULL;
     CLEANUP_INTENT struct intent intent = {0};
     CLEANUP_ERR struct err read_err = ERR_INIT;

@@ -171,7 +171,7 @@ def test_second_backup_of_a_guest_is_told_who_has_it(t):
     process = t.start_vb(*t.backup_line(guest, *SLOW))
     wait_for_reading(guest, process)
     other = t.path("other")
-    t.refused(*t.backup_line(guest, to=other), status=6, says=["guest 'web'", "busy since 2", f"by pid {process.pid}"])
+    t.refused(*t.backup_line(guest, to=other), status=6, says=["guest 'web'", "in use since 2", f"by virt-backup (pid {process.pid})"])
     expect(process.running(), "the first backup has ended meanwhile: nothing is shown")
     same(os.listdir(other) if os.path.isdir(other) else [], [], "files in the other archive")
     same(process.finish().status, 0, "exit status of the first")
