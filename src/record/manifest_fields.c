@@ -29,24 +29,25 @@ struct manifest_field {
     size_t offset;                       /* of the member */
     size_t flag_offset;                  /* of the bool that says whether there is a value */
     const char *(*word)(unsigned value); /* NULL for a value that is none */
+    unsigned since;                      /* the first format version that has it; 0: all have */
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 #define ROW(type, kind, name, member)                                                              \
     {                                                                                              \
-        name, FIELD_##kind, offsetof(struct type, member), 0, NULL                                 \
+        name, FIELD_##kind, offsetof(struct type, member), 0, NULL, 0                              \
     }
 #define ROW_IF(type, kind, name, member, flag)                                                     \
     {                                                                                              \
-        name, FIELD_##kind, offsetof(struct type, member), offsetof(struct type, flag), NULL       \
+        name, FIELD_##kind, offsetof(struct type, member), offsetof(struct type, flag), NULL, 0    \
     }
 #define ROW_WORD(type, word, name, member)                                                         \
     {                                                                                              \
-        name, FIELD_WORD, offsetof(struct type, member), 0, word                                   \
+        name, FIELD_WORD, offsetof(struct type, member), 0, word, 0                                \
     }
 #define ROW_WORD_OR_0(type, word, name, member)                                                    \
     {                                                                                              \
-        name, FIELD_WORD_OR_0, offsetof(struct type, member), 0, word                              \
+        name, FIELD_WORD_OR_0, offsetof(struct type, member), 0, word, 0                           \
     }
 #define ELEMENT(variable, name, fields)                                                            \
     const struct manifest_element manifest_fields_##variable = {name, fields, COUNT(fields)}
@@ -67,7 +68,8 @@ static const char *sandbox_word(unsigned value)
 }
 
 static const struct manifest_field backup_fields[] = {
-    {"sha256", FIELD_OWN_DIGEST, 0, 0, NULL}, /* first: manifest_check_find_digest relies on it */
+    /* first: manifest_check_find_digest relies on it */
+    {"sha256", FIELD_OWN_DIGEST, 0, 0, NULL, 0},
     ROW(manifest, U32, "format", format_version),
     ROW(manifest, TEXT, "tool", tool_version),
     ROW(manifest, TEXT, "time", time),
@@ -307,6 +309,7 @@ static bool parse_value(const struct manifest_field *field, const char *text, ch
 
 struct unknown_search {
     const struct manifest_element *element;
+    unsigned version;
     char *found;
 };
 
@@ -316,21 +319,24 @@ static bool look_for_unknown(void *opaque, const char *name, const char *value)
 
     (void)value;
     for (size_t i = 0; i < search->element->field_count; i++)
-        if (strcmp(search->element->fields[i].name, name) == 0)
+        if (strcmp(search->element->fields[i].name, name) == 0 &&
+            search->element->fields[i].since <= search->version)
             return true;
     search->found = mem_strdup(name);
     return false;
 }
 
 int manifest_fields_read(struct xml_node *node, const struct manifest_element *element,
-                         void *object, struct err *err)
+                         unsigned version, void *object, struct err *err)
 {
-    struct unknown_search search = {.element = element};
+    struct unknown_search search = {.element = element, .version = version};
 
     for (size_t i = 0; i < element->field_count; i++) {
         const struct manifest_field *field = &element->fields[i];
         const char *text = xml_attr(node, field->name);
 
+        if (field->since > version)
+            continue;
         if (!text && !is_optional(field))
             return err_set(err, ERR_CORRUPT, "the manifest's <%s> has no '%s'", element->name,
                            field->name);

@@ -34,11 +34,11 @@ extern const struct manifest_element manifest_fields_extra_source; /* struct man
 extern const struct manifest_element manifest_fields_left_out;     /* struct manifest_left_out */
 extern const struct manifest_element manifest_fields_live;         /* no attributes */
 
-/* Sets the attributes of node. Text that XML can't carry: unsupported. */
+/* Sets the attributes of node, all that the newest format has. Text that XML can't carry: unsupported. */
 int manifest_fields_write(struct xml_node *node, const struct manifest_element *element,
                           const void *object, struct err *err);
-/* Fills the object, whose text members must be NULL before and are the object's
+/* Fills the object with what this version of the format has. Its text members must be NULL before and are the object's
  * even on failure. A missing or unknown attribute, or a value that is not
  * written as we write it: corrupt. */
 int manifest_fields_read(struct xml_node *node, const struct manifest_element *element,
-                         void *object, struct err *err);
+                         unsigned version, void *object, struct err *err);

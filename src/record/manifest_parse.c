@@ -6,6 +6,8 @@
 #include "record/manifest_fields.h"
 #include "base/units.h"
 
+#define FORMATS_READ "2"
+
 /* ---- whose file it is --------------------------------------------------------- */
 
 /* A manifest of ours that was damaged anywhere still has one of these marks; XML
@@ -32,7 +34,24 @@ static struct xml_node *find_backup(const struct xml_doc *doc)
     return NULL;
 }
 
-static int check_version(const struct xml_node *backup, struct err *err)
+/* Every version there has been, and why this program can't read it; NULL: it can. */
+static const struct format {
+    unsigned version;
+    const char *refusal;
+} formats[] = {
+    /* Other digests of chunks: SHA-256 of all of their bytes. */
+    {1, "was made by an early virt-backup: format version 1; this one reads " FORMATS_READ
+        " (virt-backup-archive(5) says how to bring its guest back by hand)"},
+    {2, NULL},
+};
+
+static int refuse_newer(const char *what, const char *is, const char *read, struct err *err)
+{
+    return err_set(err, ERR_UNSUPPORTED,
+                   "was made by a newer virt-backup: %s %s; this one reads %s", what, is, read);
+}
+
+static int check_version(const struct xml_node *backup, unsigned *ret, struct err *err)
 {
     const char *text = xml_attr(backup, "format");
     const char *ns = xml_ns(backup);
@@ -40,22 +59,17 @@ static int check_version(const struct xml_node *backup, struct err *err)
 
     if (strcmp(ns, MANIFEST_NS) != 0 &&
         units_parse_number(ns + strlen(MANIFEST_NS_BASE), 1, UINT32_MAX, &version, NULL) == 0)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "was made by a newer virt-backup: its namespace is %s; this one reads %s",
-                       ns, MANIFEST_NS);
+        return refuse_newer("its namespace is", ns, MANIFEST_NS, err);
     if (strcmp(ns, MANIFEST_NS) != 0 || !text ||
         units_parse_number(text, 1, UINT32_MAX, &version, NULL) < 0)
         return err_set(err, ERR_CORRUPT, "is damaged: it names no format version");
-    if (version > MANIFEST_FORMAT_VERSION)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "was made by a newer virt-backup: format version %llu; this one reads %d",
-                       (unsigned long long)version, MANIFEST_FORMAT_VERSION);
-    if (version < MANIFEST_FORMAT_VERSION)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "was made by an early virt-backup: format version %llu; this one reads %d "
-                       "(virt-backup-archive(5) says how to bring its guest back by hand)",
-                       (unsigned long long)version, MANIFEST_FORMAT_VERSION);
-    return 0;
+    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
+        if (formats[i].version != version)
+            continue;
+        *ret = (unsigned)version;
+        return formats[i].refusal ? err_set(err, ERR_UNSUPPORTED, "%s", formats[i].refusal) : 0;
+    }
+    return refuse_newer("format version", text, FORMATS_READ, err);
 }
 
 static int check_digest(const char *text, size_t len, struct err *err)
@@ -77,96 +91,109 @@ static int check_digest(const char *text, size_t len, struct err *err)
 /* ---- elements ----------------------------------------------------------------- */
 
 /* The elements come in one order, so reading is a walk with one look ahead. */
-static bool at(const struct xml_node *next, const struct manifest_element *element)
+struct walk {
+    struct xml_node *next; /* the sibling to be read next; NULL: there are no more */
+    unsigned version;      /* of the format */
+};
+
+static struct walk walk_inside(const struct walk *walk, const struct xml_node *node)
 {
-    return next && xml_is(next, MANIFEST_NS, element->name);
+    return (struct walk){xml_first(node), walk->version};
 }
 
-/* Reads *next, which must be this element, and goes on to its next sibling.
+static bool at(const struct walk *walk, const struct manifest_element *element)
+{
+    return walk->next && xml_is(walk->next, MANIFEST_NS, element->name);
+}
+
+/* Reads the next element, which must be this element, and goes on to its next sibling.
  * Returns the element; NULL on failure. */
-static struct xml_node *take(struct xml_node **next, const struct manifest_element *element,
+static struct xml_node *take(struct walk *walk, const struct manifest_element *element,
                              void *object, struct err *err)
 {
-    struct xml_node *node = *next;
+    struct xml_node *node = walk->next;
 
-    if (!at(node, element)) {
+    if (!at(walk, element)) {
         err_set(err, ERR_CORRUPT, "the manifest has %s%s%s where <%s> must be", node ? "<" : "",
                 node ? xml_name(node) : "nothing", node ? ">" : "", element->name);
         return NULL;
     }
-    *next = xml_next(node);
-    return manifest_fields_read(node, element, object, err) < 0 ? NULL : node;
+    walk->next = xml_next(node);
+    return manifest_fields_read(node, element, walk->version, object, err) < 0 ? NULL : node;
 }
 
-static int end(const struct xml_node *next, struct err *err)
+static int end(const struct walk *walk, struct err *err)
 {
-    if (next)
+    if (walk->next)
         return err_set(err, ERR_CORRUPT, "the manifest has an element <%s> that is not known",
-                       xml_name(next));
+                       xml_name(walk->next));
     return 0;
 }
 
 /* An element that has no elements in it. */
-static int take_leaf(struct xml_node **next, const struct manifest_element *element, void *object,
+static int take_leaf(struct walk *walk, const struct manifest_element *element, void *object,
                      struct err *err)
 {
-    struct xml_node *node = take(next, element, object, err);
-
-    return node ? end(xml_first(node), err) : -1;
-}
-
-static int take_owner(struct xml_node **next, struct manifest_owner *owner, struct err *err)
-{
-    owner->known = at(*next, &manifest_fields_owner);
-    return owner->known ? take_leaf(next, &manifest_fields_owner, owner, err) : 0;
-}
-
-static int take_disk(struct xml_node **next, struct manifest_disk *disk, struct err *err)
-{
-    struct xml_node *node = take(next, &manifest_fields_disk, disk, err);
+    struct xml_node *node = take(walk, element, object, err);
 
     if (!node)
         return -1;
-    struct xml_node *inner = xml_first(node);
+    struct walk inner = walk_inside(walk, node);
+    return end(&inner, err);
+}
+
+static int take_owner(struct walk *walk, struct manifest_owner *owner, struct err *err)
+{
+    owner->known = at(walk, &manifest_fields_owner);
+    return owner->known ? take_leaf(walk, &manifest_fields_owner, owner, err) : 0;
+}
+
+static int take_disk(struct walk *walk, struct manifest_disk *disk, struct err *err)
+{
+    struct xml_node *node = take(walk, &manifest_fields_disk, disk, err);
+
+    if (!node)
+        return -1;
+    struct walk inner = walk_inside(walk, node);
     if (take_leaf(&inner, &manifest_fields_disk_source, disk, err) < 0 ||
         take_owner(&inner, &disk->owner, err) < 0)
         return -1;
-    while (at(inner, &manifest_fields_option))
+    while (at(&inner, &manifest_fields_option))
         if (take_leaf(&inner, &manifest_fields_option, manifest_add_option(disk), err) < 0)
             return -1;
     return take_leaf(&inner, &manifest_fields_stored, &disk->stored, err) < 0 ? -1
-                                                                              : end(inner, err);
+                                                                              : end(&inner, err);
 }
 
-static int take_memory(struct xml_node **next, struct manifest *manifest, struct err *err)
+static int take_memory(struct walk *walk, struct manifest *manifest, struct err *err)
 {
-    struct xml_node *node = take(next, &manifest_fields_memory, NULL, err);
+    struct xml_node *node = take(walk, &manifest_fields_memory, NULL, err);
 
     if (!node)
         return -1;
-    struct xml_node *inner = xml_first(node);
+    struct walk inner = walk_inside(walk, node);
     manifest->memory = mem_alloc(sizeof(*manifest->memory));
     return take_leaf(&inner, &manifest_fields_stored, manifest->memory, err) < 0 ? -1
-                                                                                 : end(inner, err);
+                                                                                 : end(&inner, err);
 }
 
-static int take_extra(struct xml_node **next, struct manifest_extra *extra, struct err *err)
+static int take_extra(struct walk *walk, struct manifest_extra *extra, struct err *err)
 {
-    struct xml_node *node = take(next, &manifest_fields_extra, extra, err);
+    struct xml_node *node = take(walk, &manifest_fields_extra, extra, err);
 
     if (!node)
         return -1;
-    struct xml_node *inner = xml_first(node);
+    struct walk inner = walk_inside(walk, node);
     if (take_leaf(&inner, &manifest_fields_extra_source, extra, err) < 0 ||
         take_owner(&inner, &extra->owner, err) < 0)
         return -1;
     return take_leaf(&inner, &manifest_fields_stored, &extra->stored, err) < 0 ? -1
-                                                                               : end(inner, err);
+                                                                               : end(&inner, err);
 }
 
-static int take_live(struct xml_node **next, struct manifest *manifest, struct err *err)
+static int take_live(struct walk *walk, struct manifest *manifest, struct err *err)
 {
-    struct xml_node *node = take(next, &manifest_fields_live, NULL, err);
+    struct xml_node *node = take(walk, &manifest_fields_live, NULL, err);
     struct xml_node *domain = node ? xml_first(node) : NULL;
 
     if (!node)
@@ -178,38 +205,40 @@ static int take_live(struct xml_node **next, struct manifest *manifest, struct e
     return manifest->live ? 0 : -1;
 }
 
-static int take_backup(struct xml_node *backup, struct manifest *manifest, struct err *err)
+static int take_backup(struct xml_node *backup, unsigned version, struct manifest *manifest,
+                       struct err *err)
 {
-    struct xml_node *next = backup;
-    struct xml_node *node = take(&next, &manifest_fields_backup, manifest, err);
+    struct walk walk = {backup, version};
+    struct xml_node *node = take(&walk, &manifest_fields_backup, manifest, err);
 
     if (!node)
         return -1;
-    next = xml_first(node);
-    if (take_leaf(&next, &manifest_fields_hypervisor, manifest, err) < 0 ||
-        take_leaf(&next, &manifest_fields_domain, manifest, err) < 0 ||
-        take_leaf(&next, &manifest_fields_consistency, manifest, err) < 0)
+    walk = walk_inside(&walk, node);
+    if (take_leaf(&walk, &manifest_fields_hypervisor, manifest, err) < 0 ||
+        take_leaf(&walk, &manifest_fields_domain, manifest, err) < 0 ||
+        take_leaf(&walk, &manifest_fields_consistency, manifest, err) < 0)
         return -1;
-    while (at(next, &manifest_fields_disk))
-        if (take_disk(&next, manifest_add_disk(manifest), err) < 0)
+    while (at(&walk, &manifest_fields_disk))
+        if (take_disk(&walk, manifest_add_disk(manifest), err) < 0)
             return -1;
-    if (at(next, &manifest_fields_memory) && take_memory(&next, manifest, err) < 0)
+    if (at(&walk, &manifest_fields_memory) && take_memory(&walk, manifest, err) < 0)
         return -1;
-    while (at(next, &manifest_fields_extra))
-        if (take_extra(&next, manifest_add_extra(manifest), err) < 0)
+    while (at(&walk, &manifest_fields_extra))
+        if (take_extra(&walk, manifest_add_extra(manifest), err) < 0)
             return -1;
-    while (at(next, &manifest_fields_left_out))
-        if (take_leaf(&next, &manifest_fields_left_out, manifest_add_left_out(manifest), err) < 0)
+    while (at(&walk, &manifest_fields_left_out))
+        if (take_leaf(&walk, &manifest_fields_left_out, manifest_add_left_out(manifest), err) < 0)
             return -1;
-    if (at(next, &manifest_fields_live) && take_live(&next, manifest, err) < 0)
+    if (at(&walk, &manifest_fields_live) && take_live(&walk, manifest, err) < 0)
         return -1;
-    return end(next, err);
+    return end(&walk, err);
 }
 
 int manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err)
 {
     CLEANUP(manifest_freep) struct manifest *manifest = manifest_new();
     CLEANUP(xml_freep) struct xml_doc *doc = xml_parse(text, len, err);
+    unsigned version = 0;
 
     if (!doc)
         return err_prefix(err, "is damaged");
@@ -218,9 +247,9 @@ int manifest_parse(const char *text, size_t len, struct manifest **ret, struct e
         return err_set(err, ERR_NOT_FOUND, "is XML, but no manifest of virt-backup");
     if (!backup)
         return err_set(err, ERR_CORRUPT, "is damaged: its <backup> element is not in its place");
-    if (check_version(backup, err) < 0)
+    if (check_version(backup, &version, err) < 0)
         return -1;
-    if (check_digest(text, len, err) < 0 || take_backup(backup, manifest, err) < 0)
+    if (check_digest(text, len, err) < 0 || take_backup(backup, version, manifest, err) < 0)
         return err_prefix(err, "is damaged");
     manifest_strip(doc);
     manifest->definition = TAKE_PTR(doc);
