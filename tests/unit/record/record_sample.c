@@ -46,6 +46,17 @@ void sample_write(const char *folder, const char *name, const void *data, size_t
     assert_int_equal(io_write(fd, data, len, NULL), 0);
 }
 
+char *sample_load(const char *folder, const char *name, size_t *ret_len)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP_CLOSE int dir = -1;
+    char *data = NULL;
+
+    CHECK(io_open_dir(folder, &dir, &err), &err);
+    CHECK(io_read_file(dir, name, 1 << 20, &data, ret_len, &err), &err);
+    return data;
+}
+
 void sample_check_error(struct err *err, enum err_kind kind, const char *part)
 {
     if (err->kind != kind || !strstr(err->text, part))

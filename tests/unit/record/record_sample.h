@@ -19,6 +19,9 @@ char *sample_folder(void);
 void sample_remove_folder(char *path);
 
 void sample_write(const char *folder, const char *name, const void *data, size_t len);
+/* A whole file, with a NUL behind its bytes; the caller frees. */
+char *sample_load(const char *folder, const char *name, size_t *ret_len);
+
 /* A guest that was shut off, without a file. */
 struct manifest *sample_manifest(const char *domain, const char *uuid);
 /* A raw disk of this guest whose stored file is these bytes. */

@@ -337,6 +337,22 @@ static void another_format_is_named_as_such(void **state)
     check_forged(text, " format=\"2\"", "", ERR_CORRUPT, "damaged");
 }
 
+static void the_former_format_is_read(void **state)
+{
+    CLEANUP(manifest_freep) struct manifest *manifest = NULL;
+    CLEANUP_ERR struct err err = ERR_INIT;
+    size_t len = 0;
+    CLEANUP_FREE char *text = sample_load(SAMPLES "/format-2", "web.xml", &len);
+
+    (void)state;
+    CHECK(manifest_parse(text, len, &manifest, &err), &err);
+    assert_int_equal(manifest->format_version, 2);
+    check_text(manifest->host, "host.example");
+    assert_int_equal(manifest->disk_count, 2);
+    check_text(manifest->disks[1].stored.file.name, "web-vdb.raw.zst");
+    assert_int_equal(manifest->disks[1].stored.image.raw_size, 160 << 10);
+}
+
 static void other_xml_is_no_manifest(void **state)
 {
     static const char *const others[] = {
@@ -473,6 +489,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_together_is_corrupt),
         cmocka_unit_test(memory_without_live_xml_is_corrupt),
         cmocka_unit_test(another_format_is_named_as_such),
+        cmocka_unit_test(the_former_format_is_read),
         cmocka_unit_test(other_xml_is_no_manifest),
         cmocka_unit_test(a_document_type_is_refused),
         cmocka_unit_test(text_that_xml_cannot_carry_is_refused),

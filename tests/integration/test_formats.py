@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Backups of former versions of the program: tests/samples holds some."""
+
+import hashlib
+import os
+import shutil
+
+from vbtest import disks
+from vbtest.command import expect, same, virsh
+
+SAMPLES = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../samples")
+CONTENT = "747e899744b46bf0382e3d915b0eb06a862c8fa1b035166777ff06c22f1f2d63"
+UUID = "2f6a3c1e-7d4b-4c55-9f0e-4f1f6f1c0a02"
+
+
+def sample(t, name):
+    shutil.copytree(os.path.join(SAMPLES, name), t.archive.path)
+    os.chmod(t.archive.path, 0o700)
+    for file in t.archive.names():
+        os.chmod(t.archive.file(file), 0o600)
+
+
+def content(t, path, kind):
+    raw = t.path("content.raw")
+    disks.flatten(path, kind, raw)
+    with open(raw, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def test_format_2_is_listed_verified_and_restored(t):
+    sample(t, "format-2")
+    result = t.vb("list", "--source-path", t.archive.path)
+    expect("web: 2026-10-01" in result.out, f"not listed: {result.out}")
+    t.verify()
+    t.restore()
+    try:
+        same(virsh("domstate", "web").out.strip(), "shut off", "state of the guest")
+        for name, kind in (("web.raw", "raw"), ("web-data.qcow2", "qcow2")):
+            same(content(t, os.path.join(t.restored, name), kind), CONTENT, f"content of {name}")
+    finally:
+        virsh("undefine", "web")
+
+
+def test_format_2_is_replaced(t):
+    sample(t, "format-2")
+    guest = t.guest("web", t.disk("vda", size=disks.MIB), head_xml=f"<uuid>{UUID}</uuid>").define()
+    t.refused(*t.backup_line(guest), says=["web", "--replace"])
+    t.verify()
+    t.backup(guest, "--replace")
+    t.archive.check_holds("web.xml", "web-vda.raw")
+    t.check_good(guest)
