@@ -242,3 +242,36 @@ char *sample_format(const struct manifest *manifest, size_t *ret_len)
     *ret_len = text.len;
     return buf_take_str(&text);
 }
+
+char *sample_forge(const char *text, const char *from, const char *to)
+{
+    static const char mark[] = " sha256=\"";
+    const char *at = strstr(text, from);
+    uint8_t sha256[DIGEST_SIZE];
+    char hex[DIGEST_HEX_SIZE];
+    struct buf forged = {0};
+
+    assert_non_null(at);
+    buf_append(&forged, text, (size_t)(at - text));
+    buf_append_str(&forged, to);
+    buf_append_str(&forged, at + strlen(from));
+    CLEANUP_FREE char *whole = buf_take_str(&forged);
+    const char *digits = strstr(whole, mark) + strlen(mark);
+    buf_append(&forged, whole, (size_t)(digits - whole));
+    buf_append_str(&forged, digits + 64);
+    digest_of(forged.data, forged.len, sha256);
+    digest_to_hex(sha256, hex);
+    memcpy(whole + (digits - whole), hex, 64);
+    buf_clear(&forged);
+    return TAKE_PTR(whole);
+}
+
+void sample_check_forged(const char *text, const char *from, const char *to, enum err_kind kind,
+                         const char *part)
+{
+    CLEANUP_FREE char *forged = sample_forge(text, from, to);
+    struct manifest *parsed = NULL;
+    struct err err = ERR_INIT;
+
+    CHECK_FAILS(manifest_parse(forged, strlen(forged), &parsed, &err), &err, kind, part);
+}

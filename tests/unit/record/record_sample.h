@@ -31,6 +31,13 @@ struct manifest_disk *sample_add_disk(struct manifest *manifest, const char *tar
 struct manifest *sample_full_manifest(void);
 char *sample_format(const struct manifest *manifest, size_t *ret_len);
 
+/* The text with one piece replaced and the digest made right again: what is left
+ * is for the other checks to find. */
+char *sample_forge(const char *text, const char *from, const char *to);
+/* Such a text is refused. */
+void sample_check_forged(const char *text, const char *from, const char *to, enum err_kind kind,
+                         const char *part);
+
 /* CHECK is assert_int_equal(call, 0) that shows the error. */
 #define CHECK(call, err)                                                                           \
     do {                                                                                           \
