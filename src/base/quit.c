@@ -2,20 +2,28 @@
 #include "base/quit.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/units.h"
+
 static atomic_int quit_signal; /* looked at by threads too */
+static atomic_bool insisted;
 static int quit_event = -1;
+
+#define SLEEP_SLICE_MS 50
 
 static void on_signal(int number)
 {
     int saved_errno = errno;
 
-    if (!quit_signal)
+    if (quit_signal)
+        insisted = true;
+    else
         quit_signal = number;
     (void)!write(quit_event, &(uint64_t){1}, sizeof(uint64_t));
     errno = saved_errno;
@@ -44,6 +52,27 @@ int quit_install(struct err *err)
 int quit_requested(void)
 {
     return quit_signal;
+}
+
+bool quit_insisted(void)
+{
+    return insisted;
+}
+
+/* In slices: the signal may come to another thread, or just before the wait. */
+int quit_sleep(uint64_t ms, struct err *err)
+{
+    uint64_t end_ms = units_now_ms() + ms;
+
+    for (;;) {
+        uint64_t now_ms = units_now_ms();
+        if (insisted)
+            return err_set(err, ERR_CANCELLED, "stopped by a second signal");
+        if (now_ms >= end_ms)
+            return 0;
+        uint64_t left_ms = end_ms - now_ms;
+        poll(NULL, 0, (int)(left_ms < SLEEP_SLICE_MS ? left_ms : SLEEP_SLICE_MS));
+    }
 }
 
 int quit_fd(void)

@@ -2,9 +2,13 @@
  *
  * SIGINT, SIGTERM and SIGHUP ask the work to stop at its next safe point. The
  * first such signal is kept; the work looks at quit_requested, or polls quit_fd
- * beside what it waits for. SIGPIPE is ignored.
+ * beside what it waits for. A second one tells that whoever sends it does not want
+ * to wait for the way back either. SIGPIPE is ignored.
  */
 #pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -12,6 +16,11 @@
 int quit_install(struct err *err);
 /* The signal that asked us to stop, or 0. */
 int quit_requested(void);
+/* Whether a second signal has come. What must be undone goes on after the first one,
+ * but does not wait for others after the second: the journal has it. */
+bool quit_insisted(void);
+/* Waits for so long, or until a second signal has come: then cancelled. */
+int quit_sleep(uint64_t ms, struct err *err);
 /* Readable (POLLIN) once a signal has come; never read from it. -1 before
  * quit_install. */
 int quit_fd(void);

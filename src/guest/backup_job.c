@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/quit.h"
 #include "base/units.h"
 #include "base/xml.h"
 #include "guest/connection.h"
@@ -16,6 +17,10 @@
 #include "guest/libvirt_error.h"
 
 #define POLL_MS 50
+/* A job that has no data by then has lost it. */
+#define JOB_BEGIN_MS 30000
+/* After this the user is told what is waited for. */
+#define JOB_PATIENCE_MS 5000
 /* libvirt says that a job has ended before all of it is cleaned up. */
 #define JOB_END_MS 30000
 #define SCRATCH_END_MS 10000
@@ -64,6 +69,8 @@ int guest_get_job(struct guest *guest, enum guest_job *ret, char **ret_socket, s
         return -1;
     if (backup || job.operation == VIR_DOMAIN_JOB_OPERATION_BACKUP)
         *ret = GUEST_JOB_BACKUP;
+    else if (job.no_data)
+        *ret = GUEST_JOB_NO_DATA;
     else
         *ret = job.type == VIR_DOMAIN_JOB_NONE ? GUEST_JOB_NONE : GUEST_JOB_OTHER;
     if (ret_socket)
@@ -73,19 +80,30 @@ int guest_get_job(struct guest *guest, enum guest_job *ret, char **ret_socket, s
 
 int guest_wait_for_job(struct guest *guest, uint64_t timeout_ms, struct err *err)
 {
-    uint64_t deadline_ms = units_now_ms() + timeout_ms;
+    uint64_t begin_ms = units_now_ms();
+    bool told = false;
 
     for (;;) {
         enum guest_job job = GUEST_JOB_NONE;
         if (guest_get_job(guest, &job, NULL, err) < 0)
             return -1;
-        if (job != GUEST_JOB_OTHER)
+        if (job == GUEST_JOB_NONE || job == GUEST_JOB_BACKUP)
             return 0;
-        if (units_now_ms() >= deadline_ms)
+        uint64_t waited_ms = units_now_ms() - begin_ms;
+        if (job == GUEST_JOB_NO_DATA && waited_ms >= JOB_BEGIN_MS) {
+            log_detail("guest '%s': libvirt has lost a backup job of it; going on", guest->name);
+            return 0;
+        }
+        if (waited_ms >= JOB_PATIENCE_MS && !told)
+            log_notice("guest '%s': waiting for a job (a snapshot, save or migration) to end",
+                       guest->name);
+        told = waited_ms >= JOB_PATIENCE_MS;
+        if (waited_ms >= timeout_ms)
             return err_set(err, ERR_BUSY,
                            "a job (a snapshot, save or migration) works on this guest, see `virsh "
                            "domjobinfo`; try again when it has ended");
-        usleep(POLL_MS * 1000);
+        if (quit_sleep(POLL_MS, err) < 0)
+            return err_prefix(err, "a job works on this guest");
     }
 }
 

@@ -34,9 +34,17 @@ int guest_backup_begin(struct guest *guest, const struct guest_backup *backup, s
 int guest_backup_end(struct guest *guest, const char *socket, struct err *err);
 
 /* What keeps the guest busy now. */
-enum guest_job { GUEST_JOB_NONE, GUEST_JOB_BACKUP, GUEST_JOB_OTHER };
+enum guest_job {
+    GUEST_JOB_NONE,
+    GUEST_JOB_BACKUP,
+    GUEST_JOB_OTHER,
+    GUEST_JOB_NO_DATA, /* a backup job that libvirt is just beginning; or one that was lost when
+                          libvirtd ended, which stays so until the guest ends and blocks other jobs,
+                          while nothing works on the guest and it can be resumed */
+};
 /* Does not block. *ret_socket (NULL: not wanted; the caller frees): of a backup
  * job, NULL if it has none. */
 int guest_get_job(struct guest *guest, enum guest_job *ret, char **ret_socket, struct err *err);
-/* Waits until no job but a backup is there; busy after timeout_ms. Stops for no signal. */
+/* Waits until no job but a backup is there; busy after timeout_ms, cancelled after a
+ * second signal. One without data is waited for for 30 s at most, and then passed over. */
 int guest_wait_for_job(struct guest *guest, uint64_t timeout_ms, struct err *err);

@@ -13,6 +13,9 @@
 #define KEEPALIVE_COUNT 6
 /* When libvirt has not answered by then, the user is told what is waited for. */
 #define OPEN_PATIENCE_MS 5000
+/* A run that nobody watches must end some time: nothing has been touched yet. */
+#define OPEN_LIMIT_MS (UINT64_C(5) * 60 * 1000)
+#define OPEN_SLICE_MS 100
 /* What a function that promises to leave the guest as it was waits for libvirt. */
 #define REVIVE_MS 30000
 
@@ -77,26 +80,30 @@ static int fail_late(const struct opening *opening, struct err *err)
                    shown_uri(opening));
 }
 
-/* Returns 0 if the call has ended, else it is abandoned. */
+/* Returns 0 if the call has ended, else it is abandoned. In slices, because a second
+ * signal has no descriptor that could be waited for. */
 static int await(struct long_call *call, const struct opening *opening, uint64_t timeout_ms,
                  struct err *err)
 {
-    uint64_t deadline_ms = units_now_ms() + timeout_ms;
-    int patience_ms = timeout_ms ? (int)timeout_ms : OPEN_PATIENCE_MS;
+    uint64_t begin_ms = units_now_ms();
+    uint64_t limit_ms = timeout_ms ? timeout_ms : OPEN_LIMIT_MS;
+    bool told = timeout_ms > 0;
 
     for (;;) {
-        enum long_call_event event = long_call_wait(call, patience_ms, timeout_ms == 0);
+        enum long_call_event event = long_call_wait(call, OPEN_SLICE_MS, timeout_ms == 0);
         if (event == LONG_CALL_ENDED)
             return 0;
         if (event == LONG_CALL_SIGNAL)
             return quit_check(err);
-        if (timeout_ms && units_now_ms() >= deadline_ms)
+        if (quit_sleep(0, err) < 0)
+            return -1;
+        uint64_t waited_ms = units_now_ms() - begin_ms;
+        if (waited_ms >= limit_ms)
             return fail_late(opening, err);
-        if (timeout_ms)
-            continue;
-        if (patience_ms > 0)
+        if (waited_ms >= OPEN_PATIENCE_MS && !told) {
             log_notice("waiting for libvirt to answer at %s", shown_uri(opening));
-        patience_ms = -1;
+            told = true;
+        }
     }
 }
 

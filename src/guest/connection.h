@@ -43,8 +43,8 @@ struct guest {
     } freeze;
 };
 
-/* Opens a connection and counts it as a user of the event loop. timeout_ms 0: no
- * limit, but a signal ends the wait; else no signal does. */
+/* Opens a connection and counts it as a user of the event loop. timeout_ms 0: five
+ * minutes, and a signal ends the wait; else a second one does. */
 int connection_open(const char *uri, uint64_t timeout_ms, virConnectPtr *ret, struct err *err);
 /* Closes it and leaves the event loop. Accepts NULL. */
 void connection_close(virConnectPtr connection);

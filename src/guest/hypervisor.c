@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/quit.h"
 #include "base/units.h"
 #include "guest/connection.h"
 #include "guest/libvirt_error.h"
@@ -149,7 +150,8 @@ static int open_again(const char *uri, uint64_t timeout_ms, virConnectPtr *ret, 
             return 0;
         if (units_now_ms() + delay_ms >= deadline_ms)
             return err_move(err, &attempt);
-        usleep(delay_ms * 1000);
+        if (quit_sleep(delay_ms, err) < 0)
+            return err_append(err, "%s", attempt.text);
         delay_ms = 2 * delay_ms < RETRY_MOST_MS ? 2 * delay_ms : RETRY_MOST_MS;
     }
 }

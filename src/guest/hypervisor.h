@@ -18,7 +18,7 @@ struct guest;
 
 /* uri NULL: libvirt's default. Refused (unsupported) when the URI is of another
  * host: the images are there, not here. A signal ends the wait for a libvirt that
- * does not answer. Starts threads (libvirt's event loop): children are to be
+ * does not answer, and so do five minutes. Starts threads (libvirt's event loop): children are to be
  * forked before. */
 int hypervisor_open(const char *uri, struct hypervisor **ret, struct err *err);
 /* After its guests have been freed. Accepts NULL. */
@@ -36,7 +36,8 @@ bool hypervisor_alive(struct hypervisor *hypervisor);
  * most timeout_ms. Guests made from this hypervisor stay valid (each finds its
  * domain again by UUID at its next use), and watches go on. From any thread; what
  * others do with the old connection meanwhile ends or fails as it would have. If
- * another thread has just connected again, that is enough. Stops for no signal. */
+ * another thread has just connected again, that is enough. A second signal ends it
+ * (cancelled). */
 int hypervisor_reconnect(struct hypervisor *hypervisor, uint64_t timeout_ms, struct err *err);
 
 /* All guests, active or not, sorted by name. Free with guest_list_free. */

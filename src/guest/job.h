@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <libvirt/libvirt.h>
@@ -13,6 +14,8 @@
 struct job {
     int operation;        /* VIR_DOMAIN_JOB_OPERATION_...; _UNKNOWN: no job that has one */
     int type;             /* VIR_DOMAIN_JOB_...; _NONE: no job */
+    bool no_data;         /* libvirt knows of a job, but not of which: it is just being begun, or
+                             was lost when libvirtd ended in the middle of it */
     uint64_t elapsed_ms;  /* since it began */
     uint64_t passes;      /* over the memory */
     uint64_t copied;      /* bytes of memory */

@@ -66,6 +66,12 @@ int capture_check_no_job(const struct capture_request *request, struct err *err)
             "when it has ended, or end it with `virsh domjobabort \"%s\"` if it was left "
             "behind",
             socket ? socket : "not known", guest_name(request->guest));
+    if (job == GUEST_JOB_NO_DATA)
+        return err_set(err, ERR_BUSY,
+                       "libvirt knows of a backup job on it, but nothing about the job: try again "
+                       "in a moment; if that does not help, libvirtd lost the job when it ended, "
+                       "and the guest must be shut down and started once before libvirt takes "
+                       "another job");
     if (job == GUEST_JOB_OTHER)
         return err_set(err, ERR_BUSY,
                        "another job works on it, see `virsh domjobinfo \"%s\"`; try again when it "

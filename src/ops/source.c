@@ -12,6 +12,7 @@
 #include "guest/definition/definition.h"
 #include "guest/managed_save.h"
 #include "ops/select.h"
+#include "ops/shared_disks.h"
 
 /* ---- the XML ----------------------------------------------------------------------- */
 
@@ -158,6 +159,7 @@ static int resolve(struct hypervisor *hypervisor, const struct definition_disk *
     ret->target = mem_strdup(disk->target);
     ret->type = mem_strdup(disk->type);
     ret->local = is_local(disk);
+    ret->shareable = disk->shareable;
     if (strcmp(disk->type, "volume") != 0) {
         ret->path = mem_strdup(disk->path);
         ret->format = mem_strdup(disk->format ? disk->format : "raw");
@@ -414,7 +416,8 @@ static int gather(struct hypervisor *hypervisor, struct guest *guest,
         return -1;
     if (source->live && add_disks(&gathering, source->live, err) < 0)
         return -1;
-    if (add_disks(&gathering, source->definition, err) < 0)
+    if (add_disks(&gathering, source->definition, err) < 0 ||
+        shared_disks_check(hypervisor, guest, source, err) < 0)
         return -1;
     const struct xml_doc *current = source->live ? source->live : source->definition;
     source->memory_size = active ? memory_size(current) : 0;

@@ -20,6 +20,7 @@ struct source_disk {
     char *target;
     char *type; /* file, block, volume, network */
     bool local; /* a file or block device of this host, looked at in `info` */
+    bool shareable;
     char *path; /* on this host; a volume's is resolved */
     char *pool; /* volume disks, else NULL */
     char *volume;

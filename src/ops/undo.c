@@ -192,8 +192,6 @@ static int try_undo(struct hypervisor *hypervisor, struct intent *intent, struct
     struct guest_status status = {.state = GUEST_SHUT_OFF};
     int result = 0;
 
-    if (!hypervisor_alive(hypervisor) && hypervisor_reconnect(hypervisor, RECONNECT_MS, err) < 0)
-        return -1;
     if (find(hypervisor, intent->uuid, &guest, err) < 0)
         return -1;
     if (guest && guest_get_status(guest, &status, err) < 0)
@@ -228,6 +226,10 @@ int undo_guest(struct hypervisor *hypervisor, struct intent *intent, struct err 
     /* libvirtd may go away in the middle; each step may be repeated. */
     for (unsigned i = 0; result < 0 && i < UNDO_TRIES; i++) {
         CLEANUP_ERR struct err undo_err = ERR_INIT;
+        /* One that is not back by then is not waited for once more. */
+        if (!hypervisor_alive(hypervisor) &&
+            hypervisor_reconnect(hypervisor, RECONNECT_MS, err) < 0)
+            return -1;
         result = try_undo(hypervisor, intent, &undo_err);
         if (result < 0 && (i + 1 == UNDO_TRIES || hypervisor_alive(hypervisor)))
             return err_move(err, &undo_err);

@@ -286,3 +286,23 @@ def test_room_for_memory_is_checked_first(t):
     same(guest.serial.boots(), 1, "boots")
     guest.goes_on(token, count, steps=2)
     expect("restored" not in guest.call("domstate", "--reason").out, "the guest was saved and restored all the same")
+
+
+def test_shared_disk_of_another_running_guest_is_refused(t):
+    """QEMU can't fix such a disk, and libvirt 9.0 crashes when it tries: it is refused by name, before."""
+    shared = t.disk("vdb", "raw", extra="<shareable/>")
+    guest = t.guest("web", t.boot_disk("qcow2"), shared).running()
+    other = t.guest("db", t.disk("vda", "qcow2", name="db.qcow2"), shared).define().start()
+    before = guest.snapshot()
+    for mode in ("none", "pause", "save"):
+        t.refused(*t.backup_line(guest, "--guest-memory", mode),
+                  says=["guest 'web': disk 'vdb' is shareable", "guest 'db'", "--exclude-disk vdb"])
+        guest.check_unchanged(before)
+        same(t.archive.names(), [], "files in the archive")
+        t.backup(guest, "--guest-memory", mode, "--exclude-disk", "vdb", to=t.path(mode))
+        guest.check_unchanged(before)
+    guest.destroy()
+    t.refused(*t.backup_line(guest), says=["disk 'vdb' is shareable", "guest 'db'"])
+    other.destroy()
+    t.backup(guest)
+    t.check_good(guest)

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Waiting for the jobs of a guest: what libvirt answers is never waited on without bound.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <libvirt/virterror.h>
+
+#include "base/quit.h"
+#include "base/units.h"
+#include "fake_libvirt.h"
+#include "guest/backup_job.h"
+#include "guest/hypervisor.h"
+
+#define LONG_MS (UINT64_C(10) * 60 * 1000)
+
+static struct hypervisor *hypervisor;
+static struct guest *guest;
+
+static int reset(void **state)
+{
+    (void)state;
+    fake_libvirt = (struct fake_libvirt){.now_ms = 1000000};
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return hypervisor_open("test:///default", &hypervisor, NULL) < 0 ||
+                   guest_find(hypervisor, "test", &guest, NULL) < 0
+               ? -1
+               : 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    guest_free(guest);
+    hypervisor_close(hypervisor);
+    return 0;
+}
+
+static int data_missing(unsigned call, int *type, int *operation, uint64_t *elapsed_ms)
+{
+    (void)call;
+    (void)type;
+    (void)operation;
+    (void)elapsed_ms;
+    return fake_libvirt_fail(VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU, "backup job data missing");
+}
+
+static int data_missing_at_first(unsigned call, int *type, int *operation, uint64_t *elapsed_ms)
+{
+    return call < 3 ? data_missing(call, type, operation, elapsed_ms) : 0;
+}
+
+static int somebody_saves(unsigned call, int *type, int *operation, uint64_t *elapsed_ms)
+{
+    *type = VIR_DOMAIN_JOB_UNBOUNDED;
+    *operation = VIR_DOMAIN_JOB_OPERATION_SAVE;
+    *elapsed_ms = 5;
+    if (call == 20)
+        raise(SIGTERM);
+    return 0;
+}
+
+static int somebody_saves_until_a_second_signal(unsigned call, int *type, int *operation,
+                                                uint64_t *elapsed_ms)
+{
+    if (call == 40)
+        raise(SIGTERM);
+    return somebody_saves(call, type, operation, elapsed_ms);
+}
+
+static void job_that_libvirt_has_lost_is_passed_over(void **state)
+{
+    uint64_t began_ms = units_now_ms();
+    enum guest_job job = GUEST_JOB_NONE;
+
+    (void)state;
+    fake_libvirt.job_stats = data_missing;
+    assert_int_equal(guest_get_job(guest, &job, NULL, NULL), 0);
+    assert_int_equal(job, GUEST_JOB_NO_DATA);
+    assert_int_equal(guest_wait_for_job(guest, LONG_MS, NULL), 0);
+    assert_in_range(units_now_ms() - began_ms, 10000, 60000);
+}
+
+static void job_that_is_being_begun_is_waited_for(void **state)
+{
+    uint64_t began_ms = units_now_ms();
+
+    (void)state;
+    fake_libvirt.job_stats = data_missing_at_first;
+    assert_int_equal(guest_wait_for_job(guest, LONG_MS, NULL), 0);
+    assert_in_range(units_now_ms() - began_ms, 100, 1000);
+}
+
+static void job_of_somebody_else_is_waited_for_up_to_the_limit(void **state)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    uint64_t began_ms = units_now_ms();
+
+    (void)state;
+    fake_libvirt.job_stats = somebody_saves;
+    assert_int_equal(guest_wait_for_job(guest, LONG_MS, &err), -1);
+    assert_int_equal(err.kind, ERR_BUSY);
+    assert_true(quit_requested());
+    assert_in_range(units_now_ms() - began_ms, LONG_MS, LONG_MS + 1000);
+}
+
+static void second_signal_ends_the_wait_for_a_job(void **state)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    uint64_t began_ms = units_now_ms();
+
+    (void)state;
+    fake_libvirt.job_stats = somebody_saves_until_a_second_signal;
+    assert_int_equal(guest_wait_for_job(guest, LONG_MS, &err), -1);
+    assert_int_equal(err.kind, ERR_CANCELLED);
+    assert_in_range(units_now_ms() - began_ms, 1000, 10000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(job_that_libvirt_has_lost_is_passed_over, reset),
+        cmocka_unit_test_setup(job_that_is_being_begun_is_waited_for, reset),
+        cmocka_unit_test_setup(job_of_somebody_else_is_waited_for_up_to_the_limit, reset),
+        /* The last one: signals that have come stay. */
+        cmocka_unit_test_setup(second_signal_ends_the_wait_for_a_job, reset),
+    };
+
+    if (quit_install(NULL) < 0)
+        return 1;
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
