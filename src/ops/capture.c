@@ -81,7 +81,7 @@ static void fill_intent(struct capture *capture)
     const struct source *source = request->source;
     struct intent *intent = &capture->intent;
 
-    intent_sign(intent);
+    intent_sign(intent, INTENT_BACKUP);
     intent->uri = mem_strdup(hypervisor_uri(request->hypervisor));
     intent->uuid = mem_strdup(guest_uuid(request->guest));
     intent->name = mem_strdup(guest_name(request->guest));
@@ -441,8 +441,9 @@ int capture_end(struct capture *capture, struct err *err)
     int result = check_news(capture, &news, err);
     scratch_watch_end(capture->scratch);
     capture->scratch = NULL;
+    const struct undo_host host = {&undo_calls_libvirt, capture->request.hypervisor};
     bool undo = capture->request.mode != CAPTURE_OFFLINE;
-    if (undo && undo_guest(capture->request.hypervisor, &capture->intent, &undo_err) < 0) {
+    if (undo && undo_backup(&host, &capture->intent, &undo_err) < 0) {
         capture->stranded = true;
         if (result < 0)
             err_append(err, "and it %s", undo_err.text);

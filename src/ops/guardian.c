@@ -32,8 +32,8 @@ static int undo_one(int state, const char *uuid, struct err *err)
 {
     for (unsigned i = 1;; i++) {
         CLEANUP_ERR struct err undo_err = ERR_INIT;
-        bool busy = false;
-        if (undo_recorded(state, uuid, NULL, &busy, &undo_err) == 0)
+        enum undo_result result = undo_recorded(state, uuid, &undo_calls_libvirt, &undo_err);
+        if (result == UNDO_DONE || result == UNDO_NOTHING)
             return 0;
         if (i == UNDO_TRIES)
             return err_move(err, &undo_err);
@@ -56,7 +56,7 @@ static int undo_after(pid_t run)
     }
     for (size_t i = 0; i < count; i++) {
         CLEANUP_INTENT struct intent intent = {0};
-        if (intent_read(state, uuids[i], &intent, NULL) < 0 || intent.pid != run ||
+        if (intent_read(state, uuids[i], &intent, NULL) < 0 || (pid_t)intent.pid != run ||
             intent_owner_lives(&intent))
             continue;
         log_warn("guest '%s': its backup was ended from outside; putting it back", intent.name);

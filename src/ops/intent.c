@@ -13,52 +13,105 @@
 #include "base/log.h"
 #include "base/xml.h"
 
-#define INTENT_VERSION 1
+#define INTENT_VERSION 2
 #define INTENT_SUFFIX ".intent"
 #define INTENT_MAX (XML_MAX_SIZE * 2)
 
-static void free_list(char **list, size_t count)
+/* ---- its fields ---------------------------------------------------------------------- */
+
+enum field_type {
+    FIELD_FLAG,   /* bool */
+    FIELD_NUMBER, /* uint64_t; a journal without it is not whole */
+    FIELD_TEXT,   /* char *, which may be NULL */
+    FIELD_LIST,   /* char **, and right behind it a size_t, the count */
+};
+
+struct field {
+    const char *name;
+    enum field_type type;
+    size_t offset;
+};
+
+static const struct field fields[] = {
+    {"pid", FIELD_NUMBER, offsetof(struct intent, pid)},
+    {"pid-started", FIELD_NUMBER, offsetof(struct intent, pid_started)},
+    {"since", FIELD_TEXT, offsetof(struct intent, since)},
+    {"uri", FIELD_TEXT, offsetof(struct intent, uri)},
+    {"uuid", FIELD_TEXT, offsetof(struct intent, uuid)},
+    {"name", FIELD_TEXT, offsetof(struct intent, name)},
+    {"persistent", FIELD_FLAG, offsetof(struct intent, persistent)},
+    {"was-running", FIELD_FLAG, offsetof(struct intent, was_running)},
+    {"socket", FIELD_TEXT, offsetof(struct intent, socket)},
+    {"scratch", FIELD_LIST, offsetof(struct intent, scratch)},
+    {"frozen", FIELD_FLAG, offsetof(struct intent, frozen)},
+    {"held", FIELD_FLAG, offsetof(struct intent, held)},
+    {"saved", FIELD_FLAG, offsetof(struct intent, saved)},
+    {"memory", FIELD_TEXT, offsetof(struct intent, memory)},
+    {"live-xml", FIELD_TEXT, offsetof(struct intent, live_xml)},
+    {"archive", FIELD_TEXT, offsetof(struct intent, archive)},
+    {"files", FIELD_LIST, offsetof(struct intent, files)},
+    {"defined", FIELD_TEXT, offsetof(struct intent, defined)},
+    {"old-xml", FIELD_TEXT, offsetof(struct intent, old_xml)},
+    {"old-autostart", FIELD_FLAG, offsetof(struct intent, old_autostart)},
+    {"in-place", FIELD_FLAG, offsetof(struct intent, in_place)},
+    {"moved", FIELD_TEXT, offsetof(struct intent, moved)},
+    {"moved-from", FIELD_TEXT, offsetof(struct intent, moved_from)},
+    {"outdated", FIELD_TEXT, offsetof(struct intent, outdated)},
+    {"resumed", FIELD_TEXT, offsetof(struct intent, resumed)},
+};
+#define FIELD_COUNT (sizeof(fields) / sizeof(*fields))
+
+static const char *const kind_names[] = {
+    [INTENT_BACKUP] = "backup",
+    [INTENT_RESTORE] = "restore",
+};
+
+struct list {
+    char **paths;
+    size_t count;
+};
+_Static_assert(offsetof(struct intent, scratch_count) ==
+                       offsetof(struct intent, scratch) + offsetof(struct list, count) &&
+                   offsetof(struct intent, file_count) ==
+                       offsetof(struct intent, files) + offsetof(struct list, count),
+               "the count of a list is right behind it");
+
+static void *field_of(const struct intent *intent, const struct field *field)
 {
-    for (size_t i = 0; i < count; i++)
-        free(list[i]);
-    free(list);
+    return (uint8_t *)(uintptr_t)intent + field->offset;
 }
 
-static void add_to_list(char ***list, size_t *count, const char *text)
+static void list_add(struct list *list, const char *path)
 {
-    *list = mem_resize(*list, *count + 1, sizeof(**list));
-    (*list)[(*count)++] = mem_strdup(text);
+    list->paths = mem_resize(list->paths, list->count + 1, sizeof(*list->paths));
+    list->paths[list->count++] = mem_strdup(path);
+}
+
+static void list_clear(struct list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->paths[i]);
+    free(list->paths);
 }
 
 void intent_clear(struct intent *intent)
 {
-    free_list(intent->scratch, intent->scratch_count);
-    free_list(intent->files, intent->file_count);
-    free(intent->defined);
-    free(intent->old_xml);
-    free(intent->moved);
-    free(intent->moved_from);
-    free(intent->outdated);
-    free(intent->resumed);
-    free(intent->since);
-    free(intent->uri);
-    free(intent->uuid);
-    free(intent->name);
-    free(intent->socket);
-    free(intent->memory);
-    free(intent->live_xml);
-    free(intent->archive);
+    for (size_t i = 0; i < FIELD_COUNT; i++)
+        if (fields[i].type == FIELD_TEXT)
+            free(*(char **)field_of(intent, &fields[i]));
+        else if (fields[i].type == FIELD_LIST)
+            list_clear(field_of(intent, &fields[i]));
     *intent = (struct intent){0};
 }
 
 void intent_add_scratch(struct intent *intent, const char *path)
 {
-    add_to_list(&intent->scratch, &intent->scratch_count, path);
+    list_add((struct list *)&intent->scratch, path);
 }
 
 void intent_add_file(struct intent *intent, const char *path)
 {
-    add_to_list(&intent->files, &intent->file_count, path);
+    list_add((struct list *)&intent->files, path);
 }
 
 bool intent_is_empty(const struct intent *intent)
@@ -91,7 +144,7 @@ static uint64_t start_time(pid_t pid)
     return p ? strtoull(p + 1, NULL, 10) : 0;
 }
 
-void intent_sign(struct intent *intent)
+void intent_sign(struct intent *intent, enum intent_kind kind)
 {
     char when[32];
     time_t now = time(NULL);
@@ -99,15 +152,16 @@ void intent_sign(struct intent *intent)
 
     localtime_r(&now, &local);
     strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &local);
-    intent->pid = getpid();
-    intent->pid_started = start_time(intent->pid);
+    intent->kind = kind;
+    intent->pid = (uint64_t)getpid();
+    intent->pid_started = start_time((pid_t)intent->pid);
     free(intent->since);
     intent->since = mem_strdup(when);
 }
 
 bool intent_owner_lives(const struct intent *intent)
 {
-    uint64_t started = start_time(intent->pid);
+    uint64_t started = start_time((pid_t)intent->pid);
 
     return started != 0 && started == intent->pid_started;
 }
@@ -119,105 +173,124 @@ static char *file_name(const char *uuid)
     return mem_printf("%s%s", uuid, INTENT_SUFFIX);
 }
 
-static struct json *json_of_list(char **list, size_t count)
+static struct json *json_of_list(const struct list *list)
 {
     struct json *array = json_new_array();
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < list->count; i++) {
         struct json *entry = json_new_object();
-        json_set_str(entry, "path", list[i]);
+        json_set_str(entry, "path", list->paths[i]);
         json_add(array, entry);
     }
     return array;
 }
 
-static void read_list(const struct json *array, char ***list, size_t *count)
+static void list_read(const struct json *array, struct list *list)
 {
     for (size_t i = 0; i < json_length(array); i++) {
         const char *path = json_get_str(json_at(array, i), "path");
         if (path)
-            add_to_list(list, count, path);
+            list_add(list, path);
     }
+}
+
+static void field_write(struct json *json, const struct field *field, const struct intent *intent)
+{
+    const void *value = field_of(intent, field);
+
+    switch (field->type) {
+    case FIELD_FLAG:
+        json_set_bool(json, field->name, *(const bool *)value);
+        break;
+    case FIELD_NUMBER:
+        json_set_u64(json, field->name, *(const uint64_t *)value);
+        break;
+    case FIELD_TEXT:
+        json_set_str(json, field->name, *(char *const *)value);
+        break;
+    case FIELD_LIST:
+        json_set(json, field->name, json_of_list(value));
+        break;
+    }
+}
+
+static int field_read(const struct json *json, const struct field *field, struct intent *intent,
+                      struct err *err)
+{
+    void *value = field_of(intent, field);
+
+    switch (field->type) {
+    case FIELD_FLAG:
+        *(bool *)value = json_get_bool(json, field->name);
+        break;
+    case FIELD_NUMBER:
+        if (!json_get_u64(json, field->name, value))
+            return err_set(err, ERR_CORRUPT, "is not a whole journal: it has no %s", field->name);
+        break;
+    case FIELD_TEXT:
+        *(char **)value = mem_strdup(json_get_str(json, field->name));
+        break;
+    case FIELD_LIST:
+        list_read(json_get(json, field->name), value);
+        break;
+    }
+    return 0;
+}
+
+char *intent_format(const struct intent *intent)
+{
+    CLEANUP(json_freep) struct json *json = json_new_object();
+
+    json_set_u64(json, "version", INTENT_VERSION);
+    json_set_str(json, "kind", kind_names[intent->kind]);
+    for (size_t i = 0; i < FIELD_COUNT; i++)
+        field_write(json, &fields[i], intent);
+    return json_format(json);
 }
 
 int intent_write(int state_fd, const struct intent *intent, struct err *err)
 {
-    CLEANUP(json_freep) struct json *json = json_new_object();
     CLEANUP_FREE char *name = file_name(intent->uuid);
+    CLEANUP_FREE char *text = intent_format(intent);
 
     assert(*intent->uuid); /* intent_list would not find it */
-    json_set_u64(json, "version", INTENT_VERSION);
-    json_set_u64(json, "pid", (uint64_t)intent->pid);
-    json_set_u64(json, "pid-started", intent->pid_started);
-    json_set_str(json, "since", intent->since);
-    json_set_str(json, "uri", intent->uri);
-    json_set_str(json, "uuid", intent->uuid);
-    json_set_str(json, "name", intent->name);
-    json_set_bool(json, "persistent", intent->persistent);
-    json_set_bool(json, "was-running", intent->was_running);
-    json_set_str(json, "socket", intent->socket);
-    json_set_bool(json, "frozen", intent->frozen);
-    json_set_bool(json, "held", intent->held);
-    json_set_bool(json, "saved", intent->saved);
-    json_set_str(json, "memory", intent->memory);
-    json_set_str(json, "live-xml", intent->live_xml);
-    json_set_str(json, "archive", intent->archive);
-    json_set(json, "scratch", json_of_list(intent->scratch, intent->scratch_count));
-    json_set(json, "files", json_of_list(intent->files, intent->file_count));
-    json_set_str(json, "defined", intent->defined);
-    json_set_str(json, "old-xml", intent->old_xml);
-    json_set_bool(json, "old-autostart", intent->old_autostart);
-    json_set_bool(json, "in-place", intent->in_place);
-    json_set_str(json, "moved", intent->moved);
-    json_set_str(json, "moved-from", intent->moved_from);
-    json_set_str(json, "outdated", intent->outdated);
-    json_set_str(json, "resumed", intent->resumed);
-    CLEANUP_FREE char *text = json_format(json);
     if (io_publish(state_fd, name, text, strlen(text), 0600, true, err) < 0)
         return err_prefix(err, "cannot note in the state directory what is to be done");
     return 0;
 }
 
-static char *text_at(const struct json *json, const char *name)
+/* Version 1 told a restore by what only a restore notes. */
+static int read_kind(const struct json *json, uint64_t version, struct intent *intent)
 {
-    return mem_strdup(json_get_str(json, name));
+    const char *name = json_get_str(json, "kind");
+
+    if (version == 1) {
+        bool restore = intent->file_count || intent->defined || intent->moved || intent->outdated ||
+                       intent->resumed;
+        intent->kind = restore ? INTENT_RESTORE : INTENT_BACKUP;
+        return 0;
+    }
+    for (size_t i = 0; name && i < sizeof(kind_names) / sizeof(*kind_names); i++)
+        if (strcmp(name, kind_names[i]) == 0) {
+            intent->kind = (enum intent_kind)i;
+            return 0;
+        }
+    return -1;
 }
 
-static int take_fields(const struct json *json, struct intent *ret, struct err *err)
+static int read_fields(const struct json *json, struct intent *ret, struct err *err)
 {
     uint64_t version = 0;
-    uint64_t pid = 0;
 
-    if (!json_get_u64(json, "version", &version) || version != INTENT_VERSION ||
-        !json_get_u64(json, "pid", &pid) || !json_get_u64(json, "pid-started", &ret->pid_started))
+    if (!json_get_u64(json, "version", &version) || version < 1 || version > INTENT_VERSION)
         return err_set(err, ERR_CORRUPT, "is not a journal that this version can read");
-    ret->pid = (pid_t)pid;
-    ret->since = text_at(json, "since");
-    ret->uri = text_at(json, "uri");
-    ret->uuid = text_at(json, "uuid");
-    ret->name = text_at(json, "name");
-    ret->socket = text_at(json, "socket");
-    ret->memory = text_at(json, "memory");
-    ret->live_xml = text_at(json, "live-xml");
-    ret->archive = text_at(json, "archive");
-    ret->persistent = json_get_bool(json, "persistent");
-    ret->was_running = json_get_bool(json, "was-running");
-    ret->frozen = json_get_bool(json, "frozen");
-    ret->held = json_get_bool(json, "held");
-    ret->saved = json_get_bool(json, "saved");
-    ret->defined = text_at(json, "defined");
-    ret->old_xml = text_at(json, "old-xml");
-    ret->moved = text_at(json, "moved");
-    ret->moved_from = text_at(json, "moved-from");
-    ret->outdated = text_at(json, "outdated");
-    ret->resumed = text_at(json, "resumed");
-    ret->old_autostart = json_get_bool(json, "old-autostart");
-    ret->in_place = json_get_bool(json, "in-place");
-    read_list(json_get(json, "scratch"), &ret->scratch, &ret->scratch_count);
-    read_list(json_get(json, "files"), &ret->files, &ret->file_count);
+    for (size_t i = 0; i < FIELD_COUNT; i++)
+        if (field_read(json, &fields[i], ret, err) < 0)
+            return -1;
     bool guest = ret->socket || ret->frozen || ret->held || ret->saved || ret->defined;
-    if ((guest && !ret->uri) || !ret->uuid || !*ret->uuid || !ret->name ||
-        (ret->saved && (!ret->memory || !ret->live_xml)) || !ret->moved != !ret->moved_from)
+    if (read_kind(json, version, ret) < 0 || (guest && !ret->uri) || !ret->uuid || !*ret->uuid ||
+        !ret->name || (ret->saved && (!ret->memory || !ret->live_xml)) ||
+        !ret->moved != !ret->moved_from)
         return err_set(err, ERR_CORRUPT, "is not a whole journal");
     return 0;
 }
@@ -227,7 +300,7 @@ int intent_parse(const char *text, size_t len, struct intent *ret, struct err *e
     CLEANUP_INTENT struct intent intent = {0};
     CLEANUP(json_freep) struct json *json = json_parse(text, len, err);
 
-    if (!json || take_fields(json, &intent, err) < 0)
+    if (!json || read_fields(json, &intent, err) < 0)
         return -1;
     *ret = intent;
     intent = (struct intent){0};

@@ -5,6 +5,9 @@
  * From it, and from how the guest is found, the way back is worked out: by the run
  * itself when it fails, by the guardian when the run has died, by `recover` when
  * both have. Each undoing step may be repeated.
+ *
+ * The file is one JSON object. The table in intent.c names its members: that is the only
+ * place that knows them. Journals of version 1, which had no kind, are read too.
  */
 #pragma once
 
@@ -15,15 +18,22 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "guest/guest.h"
+
+enum intent_kind {
+    INTENT_BACKUP,
+    INTENT_RESTORE, /* which is all there or undone */
+};
 
 struct intent {
-    pid_t pid;            /* the run's process */
+    enum intent_kind kind;
+    uint64_t pid;         /* the run's process */
     uint64_t pid_started; /* its start time in clock ticks: pids come again */
     char *since;          /* local time, for people */
     char *uri;            /* NULL: no guest is touched, only files */
     char *uuid;
     char *name;
+
+    /* of a backup */
     bool persistent;
     bool was_running; /* not paused */
     char *socket;     /* of a backup job; NULL: none was asked for */
@@ -36,12 +46,12 @@ struct intent {
     char *live_xml; /* what it is resumed with */
     char *archive;  /* folder in which it makes a backup; NULL: none */
 
-    /* of a restore, which is all there or undone */
-    char *
-        *files; /* that it makes: to be removed again, the last one first; folders too, if empty */
-    size_t file_count;
-    char *defined; /* UUID of the guest that it defines; NULL: it has not come to that */
-    char *old_xml; /* the definition in whose place that comes; NULL: there was none */
+    /* of a restore */
+    char **files;      /* that it makes, folders too: removed again, the last one first; a folder
+                        * only if it is empty */
+    size_t file_count; /* right behind its list, as scratch_count is */
+    char *defined;     /* UUID of the guest that it defines; NULL: it has not come to that */
+    char *old_xml;     /* the definition in whose place that comes; NULL: there was none */
     bool old_autostart;
     bool in_place;    /* it has the same name and UUID: one define takes the other's place */
     char *moved;      /* a file of the guest that --replace replaces, now under this path and ... */
@@ -53,8 +63,8 @@ struct intent {
 void intent_clear(struct intent *intent);
 #define CLEANUP_INTENT CLEANUP(intent_clear)
 
-/* Sets pid, pid_started and since to this process, now. */
-void intent_sign(struct intent *intent);
+/* Sets the kind, and pid, pid_started and since to this process, now. */
+void intent_sign(struct intent *intent, enum intent_kind kind);
 void intent_add_scratch(struct intent *intent, const char *path);
 void intent_add_file(struct intent *intent, const char *path);
 
@@ -64,6 +74,8 @@ bool intent_is_empty(const struct intent *intent);
 /* Makes the file what the struct says; returns when it is on disk. */
 int intent_write(int state_fd, const struct intent *intent, struct err *err);
 int intent_read(int state_fd, const char *uuid, struct intent *ret, struct err *err);
+/* What intent_write puts into the file, for a look at it; the caller frees. */
+char *intent_format(const struct intent *intent);
 /* What intent_read makes of the file's text; refused (corrupt) if it is no whole journal. */
 int intent_parse(const char *text, size_t len, struct intent *ret, struct err *err);
 /* The end of it: the guest is as it was. */

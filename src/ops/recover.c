@@ -8,13 +8,12 @@
 #include "ops/state_dir.h"
 #include "ops/undo.h"
 
-static void take(int state, const char *uuid, struct hypervisor *hypervisor,
-                 const struct report *report, struct outcome *outcome)
+static void recover_one(int state, const char *uuid, const struct report *report,
+                        struct outcome *outcome)
 {
     CLEANUP_INTENT struct intent intent = {0};
     CLEANUP_ERR struct err err = ERR_INIT;
     struct json *fields = NULL;
-    bool busy = false;
 
     if (intent_read(state, uuid, &intent, &err) < 0) {
         report_failure(report, outcome, uuid, &err);
@@ -22,9 +21,10 @@ static void take(int state, const char *uuid, struct hypervisor *hypervisor,
     }
     if (intent_owner_lives(&intent))
         return; /* its run is at work */
-    if (undo_recorded(state, uuid, hypervisor, &busy, &err) < 0) {
-        outcome->busy += busy;
-        outcome->stranded = outcome->stranded || !busy;
+    enum undo_result result = undo_recorded(state, uuid, &undo_calls_libvirt, &err);
+    if (result == UNDO_STRANDED || result == UNDO_BUSY) {
+        outcome->busy += result == UNDO_BUSY;
+        outcome->stranded = outcome->stranded || result == UNDO_STRANDED;
         report_failure(report, outcome, intent.name, &err);
         return;
     }
@@ -46,7 +46,7 @@ int recover_run(const struct report *report, struct outcome *ret_outcome, struct
     if (state_dir_open(&state, err) < 0 || intent_list(state, &uuids, &count, err) < 0)
         return -1;
     for (size_t i = 0; i < count && !quit_requested(); i++)
-        take(state, uuids[i], NULL, report, ret_outcome);
+        recover_one(state, uuids[i], report, ret_outcome);
     intent_list_free(uuids, count);
     guest_lock_sweep(state);
     meeting_sweep();

@@ -36,7 +36,7 @@ static int begin_intent(struct restore_job *job, struct err *err)
         intent->uuid = mem_strdup(job->manifest->domain_uuid);
     else if (definition_random_uuid(&intent->uuid, err) < 0)
         return -1;
-    intent_sign(intent);
+    intent_sign(intent, INTENT_RESTORE);
     intent->name = mem_strdup(job->placement.name);
     if (run->hypervisor)
         intent->uri = mem_strdup(hypervisor_uri(run->hypervisor));
@@ -302,15 +302,16 @@ int restore_guest(struct restore_run *run, const char *name, struct err *err)
         .name = name,
         .started_ms = units_now_ms(),
     };
+    const struct undo_host host = {&undo_calls_libvirt, run->hypervisor};
     CLEANUP_ERR struct err undo_err = ERR_INIT;
 
     int result = restore(&job, err);
     if (result < 0) {
         children_end(&run->children); /* a pool in mid-image can't be used again */
-        if (undo_restore(run->hypervisor, &job.intent, &undo_err) < 0)
+        if (undo_restore(&host, &job.intent, &undo_err) < 0)
             err_append(err, "%s", undo_err.text);
     } else if (job.intent.resumed) {
-        result = undo_restore(run->hypervisor, &job.intent, err);
+        result = undo_restore(&host, &job.intent, err);
     }
     /* What could not be undone stays in the journal, for recover. */
     if (job.lock && intent_is_empty(&job.intent))

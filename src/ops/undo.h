@@ -2,35 +2,49 @@
  *
  * The way back: whatever an intent says may have been done to a guest is undone,
  * so that the guest is as it was found. All NBD clients of the run must have
- * ended. Order: backup job, thaw, resume or restore, files.
+ * ended.
+ *
+ * Every step may be repeated: a run, its guardian or `recover` may die in the middle of
+ * undoing, and the next one begins with the same journal.
  */
 #pragma once
 
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "guest/hypervisor.h"
 #include "ops/intent.h"
+#include "ops/undo_calls.h"
 
-/* -1: the guest could not be put back, or not all of it; the error says how to do
+/* Whom the guests belong to, and how it is asked. */
+struct undo_host {
+    const struct undo_calls *calls;
+    struct hypervisor *hypervisor; /* NULL: no guest was touched, only files */
+};
+
+/* A backup's. -1: the guest could not be put back, or not all of it; the error says how to do
  * it by hand, and the memory image that is needed for that is kept. May be called
  * again: what is undone is struck from the intent. */
-int undo_guest(struct hypervisor *hypervisor, struct intent *intent, struct err *err);
+int undo_backup(const struct undo_host *host, struct intent *intent, struct err *err);
 
-/* The same for a restore that did not come to its end: its files go, its guest is not
- * defined any more, and one that it replaced is back. hypervisor NULL: no guest was
- * touched. */
-int undo_restore(struct hypervisor *hypervisor, struct intent *intent, struct err *err);
+/* Removes the memory image, which undo_backup leaves: on the way to a good backup
+ * it is still to be stored. */
+void undo_memory(struct intent *intent);
+
+/* Of a restore that did not come to its end: its files go, its guest is not
+ * defined any more, and one that it replaced is back. */
+int undo_restore(const struct undo_host *host, struct intent *intent, struct err *err);
 
 /* Removes what a restore that has come to its end has replaced. */
 void undo_outdated(struct intent *intent);
 
-/* Removes the memory image, which undo_guest leaves: on the way to a good backup
- * it is still to be stored. */
-void undo_memory(struct intent *intent);
+enum undo_result {
+    UNDO_NOTHING,  /* there is no journal any more: somebody else has undone it */
+    UNDO_DONE,     /* the guest is as it was found, and the journal is gone */
+    UNDO_STRANDED, /* not all could be put back; the error says how to go on */
+    UNDO_BUSY,     /* another run has the guest's lock and keeps it */
+};
 
-/* As recover does for each guest in the state directory: takes its lock (*ret_busy if
- * another run has it and keeps it), undoes, forgets the intent. hypervisor NULL: connects to the
- * intent's own. */
-int undo_recorded(int state_fd, const char *uuid, struct hypervisor *hypervisor, bool *ret_busy,
-                  struct err *err);
+/* As recover does for each guest in the state directory: takes its lock, undoes, forgets the
+ * intent. An error is set with STRANDED and BUSY. */
+enum undo_result undo_recorded(int state_fd, const char *uuid, const struct undo_calls *calls,
+                               struct err *err);

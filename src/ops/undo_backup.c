@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Undoing a backup. Order: backup job, thaw, resume or restore, files. The job comes first
+ * because libvirt lets nothing else change a guest that has one; a guest is thawed before it is
+ * resumed by nobody but us, and whatever else failed; files go last, because QEMU may use them
+ * until then.
+ */
+#include "ops/undo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "ops/undo_private.h"
+#include "record/sav.h"
+
+#define UNDO_TRIES 5
+/* A freeze that timed out may still come. */
+#define THAW_LIMIT_S 90
+
+/* ---- its memory ------------------------------------------------------------------------- */
+
+/* Only an image that libvirt has finished resumes the guest. *ret_useless: it never
+ * was, and will not be. */
+static bool image_is_whole(const char *path, bool *ret_useless, struct err *err)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CLEANUP_ERR struct err sav_err = ERR_INIT;
+    CLEANUP_SAV struct sav sav = {0};
+    struct stat st;
+
+    *ret_useless = fd < 0 && errno == ENOENT;
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        err_set_errno(err, errno, "its memory image %s cannot be opened", path);
+        return false;
+    }
+    if (sav_read(fd, (uint64_t)st.st_size, &sav, &sav_err) == 0 || sav_err.kind == ERR_UNSUPPORTED)
+        return true;
+    *ret_useless = sav_err.kind == ERR_CORRUPT;
+    err_move(err, &sav_err);
+    err_prefix(err, "its memory image %s", path);
+    return false;
+}
+
+/* The image under a name that no clean-up takes for a left-over. */
+static char *keep_image(const struct intent *intent)
+{
+    const char *slash = strrchr(intent->memory, '/');
+    int folder = (int)(slash ? slash - intent->memory : 0);
+
+    for (unsigned n = 1; n < 1000; n++) {
+        CLEANUP_FREE char *suffix = n > 1 ? mem_printf(".%u", n) : mem_strdup("");
+        CLEANUP_FREE char *kept =
+            mem_printf("%.*s/%s.rescue%s.sav", folder, intent->memory, intent->name, suffix);
+        if (io_rename(AT_FDCWD, intent->memory, kept, false, NULL) == 0)
+            return TAKE_PTR(kept);
+        if (errno != EEXIST)
+            break;
+    }
+    return mem_strdup(intent->memory);
+}
+
+static int strand(struct intent *intent, struct err *err)
+{
+    CLEANUP_FREE char *kept = keep_image(intent);
+
+    /* What is kept now is the user's: no later undo may touch it. */
+    free(intent->memory);
+    intent->memory = NULL;
+    intent->saved = false;
+    err_prefix(err, "could not be put back into its former state");
+    return err_append(err, "its memory is kept in '%s': `virsh restore` of it resumes the guest",
+                      kept);
+}
+
+/* ---- a guest that was saved ---------------------------------------------------------------- */
+
+/* A libvirtd that died in the middle of the save may find the guest stopped when it is
+ * back, and not know that this was for the save. */
+static int go_on(const struct intent *intent, const struct undo_guest *guest, struct err *err)
+{
+    if (!intent->was_running || guest->status.state != GUEST_PAUSED)
+        return 0;
+    if (guest->calls->resume(guest->guest, err) == 0)
+        return 0;
+    err_prefix(err, "could not be put back into its former state: it is paused");
+    return err_append(err, "`virsh resume` lets it go on");
+}
+
+static int bring_back(const struct undo_host *host, struct intent *intent,
+                      const struct undo_guest *guest, struct err *err)
+{
+    bool useless = false;
+
+    if (undo_guest_is_active(guest)) {
+        CLEANUP_ERR struct err image_err = ERR_INIT;
+        if (!image_is_whole(intent->memory, &useless, &image_err))
+            return go_on(intent, guest, err); /* the save was refused or given up */
+        /* It is resumed already; one that was booted while a whole image is there is
+         * somebody else's doing. */
+        if (!guest->status.booted)
+            return 0;
+        err_set(err, ERR_BUSY,
+                "somebody has started it (it is %s), so its saved memory was not restored over it",
+                guest->status.state_text);
+        return strand(intent, err);
+    }
+    if (!image_is_whole(intent->memory, &useless, err)) {
+        err_prefix(err, "could not be put back into its former state: it has ended");
+        if (!useless)
+            return -1;
+        /* It ended before its memory was saved: nothing can be undone any more. */
+        undo_remove_file(&intent->memory);
+        intent->saved = false;
+        return err_append(err, "start it anew with `virsh start`");
+    }
+    if (host->calls->restore(host->hypervisor, intent->memory, intent->live_xml,
+                             intent->was_running, err) < 0)
+        return host->calls->alive(host->hypervisor) ? strand(intent, err) : -1;
+    return 0;
+}
+
+/* ---- a guest that was held ------------------------------------------------------------------- */
+
+/* Paused by us, or because our scratch files were full. A user's own pause has come
+ * before us (then it was not running) or after we let it go. */
+static int let_go(const struct intent *intent, const struct undo_guest *guest, struct err *err)
+{
+    bool ours = intent->held || (intent->socket && guest->status.io_error);
+
+    return ours ? go_on(intent, guest, err) : 0;
+}
+
+/* ---- all ----------------------------------------------------------------------------------------- */
+
+static int end_job_and_thaw(const struct intent *intent, const struct undo_guest *guest,
+                            struct err *err)
+{
+    int result = 0;
+
+    if (intent->socket && guest->calls->backup_end(guest->guest, intent->socket, err) < 0)
+        result = err_prefix(err, "its backup job could not be ended");
+    if (intent->frozen &&
+        guest->calls->thaw(guest->guest, THAW_LIMIT_S, result < 0 ? NULL : err) < 0)
+        result = result < 0 ? result : err_prefix(err, "its file systems could not be thawed");
+    return result;
+}
+
+static void remove_scratch(const struct intent *intent)
+{
+    for (size_t i = 0; i < intent->scratch_count; i++)
+        (void)unlink(intent->scratch[i]);
+    if (intent->socket)
+        (void)unlink(intent->socket);
+}
+
+static int try_undo(const struct undo_host *host, struct intent *intent, struct err *err)
+{
+    CLEANUP_UNDO_GUEST struct undo_guest guest = {0};
+    CLEANUP_ERR struct err first = ERR_INIT;
+    int result = 0;
+
+    if (undo_guest_find(host, intent->uuid, &guest, err) < 0)
+        return -1;
+    if (undo_guest_is_active(&guest)) {
+        if (guest.calls->wait_for_job(guest.guest, UNDO_JOB_WAIT_MS, err) < 0)
+            return -1;
+        result = end_job_and_thaw(intent, &guest, &first);
+        if (undo_guest_look(&guest, err) < 0)
+            return -1;
+    }
+    struct err *later = result < 0 ? NULL : &first;
+    if (intent->saved)
+        result |= bring_back(host, intent, &guest, later);
+    else if (guest.guest)
+        result |= let_go(intent, &guest, later);
+    remove_scratch(intent);
+    if (result < 0)
+        return err_move(err, &first);
+    intent->saved = intent->held = intent->frozen = false;
+    free(intent->socket);
+    intent->socket = NULL;
+    return 0;
+}
+
+int undo_backup(const struct undo_host *host, struct intent *intent, struct err *err)
+{
+    int result = -1;
+
+    /* libvirtd may go away in the middle; each step may be repeated. */
+    for (unsigned i = 0; result < 0 && i < UNDO_TRIES; i++) {
+        CLEANUP_ERR struct err undo_err = ERR_INIT;
+        /* One that is not back by then is not waited for once more. */
+        if (undo_connect(host, err) < 0)
+            return -1;
+        result = try_undo(host, intent, &undo_err);
+        if (result < 0 && (i + 1 == UNDO_TRIES || host->calls->alive(host->hypervisor)))
+            return err_move(err, &undo_err);
+    }
+    return result;
+}
+
+void undo_memory(struct intent *intent)
+{
+    undo_remove_file(&intent->memory);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What undoing asks of a hypervisor: a table of calls, so that a test can stand in for libvirt
+ * and let each of them fail. The contracts are those of guest/.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "guest/guest.h"
+#include "guest/hypervisor.h"
+
+struct undo_calls {
+    int (*open)(const char *uri, struct hypervisor **ret, struct err *err);
+    void (*close)(struct hypervisor *hypervisor);
+    bool (*alive)(struct hypervisor *hypervisor);
+    int (*reconnect)(struct hypervisor *hypervisor, uint64_t timeout_ms, struct err *err);
+
+    int (*find_uuid)(struct hypervisor *hypervisor, const char *uuid, struct guest **ret,
+                     struct err *err);
+    void (*free)(struct guest *guest);
+    int (*get_status)(struct guest *guest, struct guest_status *ret, struct err *err);
+    int (*wait_for_job)(struct guest *guest, uint64_t timeout_ms, struct err *err);
+    int (*backup_end)(struct guest *guest, const char *socket, struct err *err);
+    int (*thaw)(struct guest *guest, unsigned timeout_s, struct err *err);
+    int (*resume)(struct guest *guest, struct err *err);
+    int (*restore)(struct hypervisor *hypervisor, const char *path, const char *xml, bool running,
+                   struct err *err);
+
+    int (*define)(struct hypervisor *hypervisor, const char *xml, struct guest **ret,
+                  struct err *err);
+    int (*undefine)(struct guest *guest, struct err *err);
+    int (*set_autostart)(struct guest *guest, bool autostart, struct err *err);
+};
+
+/* libvirt, through guest/. */
+extern const struct undo_calls undo_calls_libvirt;

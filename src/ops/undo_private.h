@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Internal to undo*.c.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "ops/undo.h"
+
+/* A save or snapshot that its client has left still runs to its end. */
+#define UNDO_JOB_WAIT_MS (UINT64_C(10) * 60 * 1000)
+
+/* A guest that may be gone, and its state; one that is gone counts as shut off. */
+struct undo_guest {
+    const struct undo_calls *calls;
+    struct guest *guest; /* NULL: libvirt does not know it */
+    struct guest_status status;
+};
+
+int undo_guest_find(const struct undo_host *host, const char *uuid, struct undo_guest *ret,
+                    struct err *err);
+/* Its state now. */
+int undo_guest_look(struct undo_guest *guest, struct err *err);
+static inline bool undo_guest_is_active(const struct undo_guest *guest)
+{
+    return guest->status.state != GUEST_SHUT_OFF;
+}
+void undo_guest_clear(struct undo_guest *guest);
+#define CLEANUP_UNDO_GUEST CLEANUP(undo_guest_clear)
+
+/* libvirtd may be on its way back: connects again if need be. */
+int undo_connect(const struct undo_host *host, struct err *err);
+
+/* Removes the file, frees the path and makes it NULL. */
+void undo_remove_file(char **path);

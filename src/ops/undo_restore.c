@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Undoing a restore: the definition goes before the files that it names, and the former guest is
+ * back before the files of the new one go.
+ */
+#include "ops/undo.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "ops/undo_private.h"
+
+/* What a restore has made: a file, or a folder, which stays if something else is in it. */
+static void remove_made(char **path)
+{
+    if (unlink(*path) < 0 && errno == EISDIR)
+        (void)rmdir(*path);
+    free(*path);
+    *path = NULL;
+}
+
+static int remove_defined(const struct undo_host *host, const struct intent *intent,
+                          struct err *err)
+{
+    CLEANUP_UNDO_GUEST struct undo_guest guest = {0};
+
+    if (undo_guest_find(host, intent->defined, &guest, err) < 0)
+        return -1;
+    /* What is there in place may be the old one still. */
+    return guest.guest && !intent->in_place ? guest.calls->undefine(guest.guest, err) : 0;
+}
+
+static int bring_old_back(const struct undo_host *host, const struct intent *intent,
+                          struct err *err)
+{
+    CLEANUP_UNDO_GUEST struct undo_guest old = {.calls = host->calls};
+
+    if (host->calls->define(host->hypervisor, intent->old_xml, &old.guest, err) < 0)
+        return -1;
+    return host->calls->set_autostart(old.guest, intent->old_autostart, err);
+}
+
+/* The image is of no use, and a danger, once the guest runs on from it. */
+static int settle_resumed(const struct undo_host *host, struct intent *intent, struct err *err)
+{
+    CLEANUP_UNDO_GUEST struct undo_guest guest = {0};
+
+    if (undo_guest_find(host, intent->uuid, &guest, err) < 0)
+        return -1;
+    /* libvirt may be at it still; it must not lose the image before the end. */
+    if (undo_guest_is_active(&guest) &&
+        (guest.calls->wait_for_job(guest.guest, UNDO_JOB_WAIT_MS, err) < 0 ||
+         undo_guest_look(&guest, err) < 0))
+        return -1;
+    if (undo_guest_is_active(&guest))
+        (void)unlink(intent->resumed);
+    free(intent->resumed);
+    intent->resumed = NULL;
+    return 0;
+}
+
+/* If it is not there, it has not been moved yet, or is back already. */
+static int move_back(struct intent *intent, struct err *err)
+{
+    if (!intent->moved)
+        return 0;
+    if (rename(intent->moved, intent->moved_from) < 0 && errno != ENOENT)
+        return err_set_errno(err, errno, "%s: cannot be moved back to %s", intent->moved,
+                             intent->moved_from);
+    free(intent->moved);
+    free(intent->moved_from);
+    intent->moved = intent->moved_from = NULL;
+    return 0;
+}
+
+void undo_outdated(struct intent *intent)
+{
+    undo_remove_file(&intent->outdated);
+}
+
+int undo_restore(const struct undo_host *host, struct intent *intent, struct err *err)
+{
+    undo_outdated(intent);
+    if (undo_connect(host, err) < 0)
+        return -1;
+    if (intent->resumed)
+        return settle_resumed(host, intent, err);
+    if (intent->defined && remove_defined(host, intent, err) < 0)
+        return err_prefix(err, "its new definition could not be removed again");
+    if (intent->defined && intent->old_xml && bring_old_back(host, intent, err) < 0)
+        return err_prefix(err, "its former definition could not be brought back");
+    if (move_back(intent, err) < 0)
+        return -1;
+    while (intent->file_count)
+        remove_made(&intent->files[--intent->file_count]);
+    free(intent->defined);
+    intent->defined = NULL;
+    return 0;
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fake_hypervisor.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Completed here, as guest/ does for libvirt. */
+struct hypervisor {
+    int unused;
+};
+struct guest {
+    struct fake_guest *fake;
+};
+
+static struct fake *fake;
+static struct hypervisor the_hypervisor;
+
+struct fake *fake_reset(void)
+{
+    if (!fake)
+        fake = mmap(NULL, sizeof(*fake), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    *fake = (struct fake){.alive = true};
+    return fake;
+}
+
+void fake_arm(enum fake_fault fault, unsigned at)
+{
+    fake->fault = fault;
+    fake->fault_at = at;
+    fake->steps = 0;
+}
+
+bool fake_reached(void)
+{
+    return fake->steps >= fake->fault_at;
+}
+
+struct fake_guest *fake_find(const char *uuid)
+{
+    for (size_t i = 0; i < FAKE_GUESTS; i++)
+        if (strcmp(fake->guests[i].uuid, uuid) == 0)
+            return &fake->guests[i];
+    return NULL;
+}
+
+struct fake_guest *fake_add(const char *uuid)
+{
+    struct fake_guest *guest = fake_find("");
+
+    *guest = (struct fake_guest){.persistent = true};
+    (void)snprintf(guest->uuid, sizeof(guest->uuid), "%s", uuid);
+    return guest;
+}
+
+/* ---- steps ------------------------------------------------------------------------------- */
+
+static int step(struct err *err)
+{
+    unsigned step = ++fake->steps;
+    bool now = step == fake->fault_at;
+
+    if (now && fake->fault == FAKE_DIE_BEFORE)
+        _exit(FAKE_DEATH);
+    if (now && fake->fault == FAKE_LOSE)
+        fake->alive = false;
+    if (!fake->alive || (now && fake->fault == FAKE_FAIL) ||
+        (step >= fake->fault_at && fake->fault == FAKE_FAIL_ON))
+        return err_set(err, ERR_IO, "step %u fails", step);
+    return 0;
+}
+
+static int done(void)
+{
+    if (fake->steps == fake->fault_at && fake->fault == FAKE_DIE_AFTER)
+        _exit(FAKE_DEATH);
+    return 0;
+}
+
+/* ---- the calls ---------------------------------------------------------------------------- */
+
+static int fake_open(const char *uri, struct hypervisor **ret, struct err *err)
+{
+    (void)uri;
+    fake->alive = true;
+    if (step(err) < 0)
+        return -1;
+    *ret = &the_hypervisor;
+    return done();
+}
+
+static void fake_close(struct hypervisor *hypervisor)
+{
+    (void)hypervisor;
+}
+
+static bool fake_alive(struct hypervisor *hypervisor)
+{
+    (void)hypervisor;
+    return fake->alive;
+}
+
+static int fake_reconnect(struct hypervisor *hypervisor, uint64_t timeout_ms, struct err *err)
+{
+    (void)hypervisor;
+    (void)timeout_ms;
+    fake->alive = true;
+    return step(err) < 0 ? -1 : done();
+}
+
+static struct guest *handle_of(struct fake_guest *found)
+{
+    struct guest *guest = mem_alloc(sizeof(*guest));
+
+    guest->fake = found;
+    return guest;
+}
+
+static int fake_find_uuid(struct hypervisor *hypervisor, const char *uuid, struct guest **ret,
+                          struct err *err)
+{
+    struct fake_guest *found = fake_find(uuid);
+
+    (void)hypervisor;
+    if (step(err) < 0)
+        return -1;
+    if (!found)
+        return err_set(err, ERR_NOT_FOUND, "no guest %s", uuid);
+    *ret = handle_of(found);
+    return done();
+}
+
+static void fake_free(struct guest *guest)
+{
+    free(guest);
+}
+
+static int fake_get_status(struct guest *guest, struct guest_status *ret, struct err *err)
+{
+    const struct fake_guest *found = guest->fake;
+
+    if (step(err) < 0)
+        return -1;
+    *ret = (struct guest_status){
+        .state = !found->active  ? GUEST_SHUT_OFF
+                 : found->paused ? GUEST_PAUSED
+                                 : GUEST_RUNNING,
+        .state_text = !found->active  ? "shut off"
+                      : found->paused ? "paused"
+                                      : "running",
+        .booted = found->booted,
+        .io_error = found->io_error,
+        .persistent = found->persistent,
+        .autostart = found->autostart,
+    };
+    return done();
+}
+
+static int fake_wait_for_job(struct guest *guest, uint64_t timeout_ms, struct err *err)
+{
+    (void)guest;
+    (void)timeout_ms;
+    return step(err) < 0 ? -1 : done();
+}
+
+static int fake_backup_end(struct guest *guest, const char *socket, struct err *err)
+{
+    if (step(err) < 0)
+        return -1;
+    if (strcmp(guest->fake->socket, socket) == 0)
+        guest->fake->socket[0] = '\0';
+    return done();
+}
+
+static int fake_thaw(struct guest *guest, unsigned timeout_s, struct err *err)
+{
+    (void)timeout_s;
+    if (step(err) < 0)
+        return -1;
+    guest->fake->frozen = false;
+    return done();
+}
+
+static int fake_resume(struct guest *guest, struct err *err)
+{
+    if (step(err) < 0)
+        return -1;
+    guest->fake->damaged = guest->fake->damaged || !guest->fake->active || guest->fake->socket[0];
+    guest->fake->paused = guest->fake->io_error = false;
+    return done();
+}
+
+/* The image's file must be there, and the guest must not. */
+static int fake_restore(struct hypervisor *hypervisor, const char *path, const char *xml,
+                        bool running, struct err *err)
+{
+    struct fake_guest *guest = NULL;
+
+    (void)hypervisor;
+    if (step(err) < 0)
+        return -1;
+    if (fake->refuse_restore)
+        return err_set(err, ERR_IO, "%s: internal error: no room for its memory", path);
+    if (access(path, R_OK) < 0)
+        return err_set(err, ERR_NOT_FOUND, "%s: no such file", path);
+    for (size_t i = 0; i < FAKE_GUESTS; i++)
+        if (fake->guests[i].uuid[0] && strstr(xml, fake->guests[i].uuid))
+            guest = &fake->guests[i];
+    if (!guest || guest->active)
+        return err_set(err, ERR_IO, "%s: is active, or nobody", path);
+    guest->active = true;
+    guest->paused = !running;
+    guest->booted = false;
+    guest->restored++;
+    return done();
+}
+
+static int fake_define(struct hypervisor *hypervisor, const char *xml, struct guest **ret,
+                       struct err *err)
+{
+    const char *uuid = strchr(xml, '#');
+    struct fake_guest *guest = NULL;
+
+    (void)hypervisor;
+    if (step(err) < 0)
+        return -1;
+    guest = fake_find(uuid + 1);
+    if (!guest)
+        guest = fake_add(uuid + 1);
+    (void)snprintf(guest->xml, sizeof(guest->xml), "%s", xml);
+    *ret = handle_of(guest);
+    return done();
+}
+
+static int fake_undefine(struct guest *guest, struct err *err)
+{
+    if (step(err) < 0)
+        return -1;
+    *guest->fake = (struct fake_guest){0};
+    return done();
+}
+
+static int fake_set_autostart(struct guest *guest, bool autostart, struct err *err)
+{
+    if (step(err) < 0)
+        return -1;
+    guest->fake->autostart = autostart;
+    return done();
+}
+
+const struct undo_calls fake_calls = {
+    .open = fake_open,
+    .close = fake_close,
+    .alive = fake_alive,
+    .reconnect = fake_reconnect,
+    .find_uuid = fake_find_uuid,
+    .free = fake_free,
+    .get_status = fake_get_status,
+    .wait_for_job = fake_wait_for_job,
+    .backup_end = fake_backup_end,
+    .thaw = fake_thaw,
+    .resume = fake_resume,
+    .restore = fake_restore,
+    .define = fake_define,
+    .undefine = fake_undefine,
+    .set_autostart = fake_set_autostart,
+};

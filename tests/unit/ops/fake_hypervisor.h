@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A hypervisor of a few guests, without libvirt, that stands behind undo_calls. Each call is a
+ * step; one of them may fail, or the process may die before or after its effect. Its state is
+ * in shared memory: what a forked process has done before it died is there for its parent.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ops/undo_calls.h"
+
+#define FAKE_GUESTS 4
+#define FAKE_TEXT 256
+
+/* What a process that dies at a step exits with. */
+#define FAKE_DEATH 77
+
+struct fake_guest {
+    char uuid[40]; /* empty: no guest */
+    char xml[FAKE_TEXT];
+    bool persistent;
+    bool autostart;
+    bool active;
+    bool paused;
+    bool booted;   /* not resumed or restored */
+    bool io_error; /* paused for one */
+    bool frozen;
+    bool damaged;           /* a step was done that must not be: restored while active, say */
+    char socket[FAKE_TEXT]; /* of its backup job; empty: none */
+    unsigned restored;      /* times */
+};
+
+enum fake_fault {
+    FAKE_NO_FAULT,
+    FAKE_FAIL,       /* the call fails, once */
+    FAKE_FAIL_ON,    /* it fails, and all later ones */
+    FAKE_DIE_BEFORE, /* the process dies before the call's effect */
+    FAKE_DIE_AFTER,
+    FAKE_LOSE, /* the connection is lost */
+};
+
+struct fake {
+    struct fake_guest guests[FAKE_GUESTS];
+    bool alive;
+    unsigned steps; /* counted since fake_arm */
+    unsigned fault_at;
+    enum fake_fault fault;
+    bool refuse_restore; /* lastingly */
+};
+
+extern const struct undo_calls fake_calls;
+
+/* The one fake of this process, empty; mapped at the first call. */
+struct fake *fake_reset(void);
+void fake_arm(enum fake_fault fault, unsigned at);
+/* True if the step that was armed has been reached. */
+bool fake_reached(void);
+struct fake_guest *fake_add(const char *uuid);
+/* NULL: there is none. */
+struct fake_guest *fake_find(const char *uuid);

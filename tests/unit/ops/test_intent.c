@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/intent.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/io.h"
+
+#define SAMPLES 10
+
+static int samples_fd(void)
+{
+    int fd = open(TEST_JOURNALS "/version-1", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void read_sample(const char *name, struct intent *ret)
+{
+    CLEANUP_CLOSE int fd = samples_fd();
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    if (intent_read(fd, name, ret, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_string_equal(ret->uuid, name);
+    assert_string_equal(ret->name, "web");
+    assert_string_equal(ret->since, "2026-05-01 03:00:00");
+    assert_true(ret->pid == 4711 && ret->pid_started == 123456);
+}
+
+/* ---- journals of version 1 ------------------------------------------------------------------ */
+
+static void each_journal_of_version_1_is_read(void **state)
+{
+    CLEANUP_CLOSE int fd = samples_fd();
+    char **uuids = NULL;
+    size_t count = 0;
+
+    (void)state;
+    assert_int_equal(intent_list(fd, &uuids, &count, NULL), 0);
+    assert_int_equal(count, SAMPLES);
+    for (size_t i = 0; i < count; i++) {
+        CLEANUP_INTENT struct intent intent = {0};
+        bool restore = strncmp(uuids[i], "restore-", 8) == 0;
+        read_sample(uuids[i], &intent);
+        assert_int_equal(intent.kind, restore ? INTENT_RESTORE : INTENT_BACKUP);
+    }
+    intent_list_free(uuids, count);
+}
+
+static void a_save_of_version_1_is_known(void **state)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    (void)state;
+    read_sample("backup-save", &intent);
+    assert_true(intent.saved && intent.was_running && intent.persistent);
+    assert_false(intent.held || intent.frozen);
+    assert_null(intent.socket);
+    assert_string_equal(intent.uri, "qemu:///system");
+    assert_string_equal(intent.memory, "/backup/.vb-5d1c0f7a9e3b2846-memory.scratch");
+    assert_string_equal(intent.archive, "/backup");
+    assert_non_null(strstr(intent.live_xml, "<title>\xc3\xa9\"\\</title>"));
+}
+
+static void a_pause_of_version_1_is_known(void **state)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    (void)state;
+    read_sample("backup-pause", &intent);
+    assert_true(intent.held && intent.was_running);
+    assert_false(intent.saved || intent.frozen);
+    assert_string_equal(intent.socket, "/var/lib/libvirt/qemu/domain-1-web/vb-4711.sock");
+    assert_int_equal(intent.scratch_count, 2);
+    assert_string_equal(intent.scratch[1],
+                        "/var/lib/libvirt/qemu/domain-1-web/vb-4711-2f6a3c1e-vdb.scratch");
+}
+
+static void a_replacing_restore_of_version_1_is_known(void **state)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    (void)state;
+    read_sample("restore-replaced", &intent);
+    assert_int_equal(intent.file_count, 1);
+    assert_string_equal(intent.files[0], "/restored/vda.qcow2");
+    assert_string_equal(intent.defined, "restore-replaced");
+    assert_true(intent.old_autostart && intent.in_place && intent.old_xml);
+    assert_non_null(strstr(intent.moved, "permall.replaced"));
+    assert_non_null(strstr(intent.moved_from, "permall"));
+}
+
+static void a_restore_of_version_1_that_touched_no_guest_is_known(void **state)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    (void)state;
+    read_sample("restore-files", &intent);
+    assert_null(intent.uri);
+    assert_int_equal(intent.file_count, 2);
+}
+
+/* ---- what is written is read ------------------------------------------------------------------ */
+
+static void copy_by_text(const struct intent *intent, struct intent *ret)
+{
+    CLEANUP_FREE char *text = intent_format(intent);
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    if (intent_parse(text, strlen(text), ret, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+/* Every field has a value of its own: two that are swapped would be seen. */
+static void fill(struct intent *intent, bool odd)
+{
+    *intent = (struct intent){
+        .kind = odd ? INTENT_RESTORE : INTENT_BACKUP,
+        .pid = 1,
+        .pid_started = UINT64_C(1) << 60,
+        .since = mem_strdup("since"),
+        .uri = mem_strdup("uri"),
+        .uuid = mem_strdup("uuid"),
+        .name = mem_strdup("name"),
+        .persistent = odd,
+        .was_running = !odd,
+        .socket = mem_strdup("socket"),
+        .frozen = odd,
+        .held = !odd,
+        .saved = odd,
+        .memory = mem_strdup("memory"),
+        .live_xml = mem_strdup("live xml"),
+        .archive = mem_strdup("archive"),
+        .defined = mem_strdup("defined"),
+        .old_xml = mem_strdup("old xml"),
+        .old_autostart = !odd,
+        .in_place = odd,
+        .moved = mem_strdup("moved"),
+        .moved_from = mem_strdup("moved from"),
+        .outdated = mem_strdup("outdated"),
+        .resumed = mem_strdup("resumed"),
+    };
+    intent_add_scratch(intent, "scratch 1");
+    intent_add_scratch(intent, "scratch 2");
+    intent_add_file(intent, "file 1");
+}
+
+static void what_is_written_is_read(void **state)
+{
+    (void)state;
+    for (int odd = 0; odd < 2; odd++) {
+        CLEANUP_INTENT struct intent intent = {0};
+        CLEANUP_INTENT struct intent copy = {0};
+        fill(&intent, odd);
+        copy_by_text(&intent, &copy);
+        CLEANUP_FREE char *text = intent_format(&intent);
+        CLEANUP_FREE char *again = intent_format(&copy);
+        assert_string_equal(text, again);
+        assert_true(copy.kind == intent.kind && copy.pid_started == intent.pid_started);
+        assert_true(copy.persistent == odd && copy.was_running == !odd && copy.frozen == odd &&
+                    copy.held == !odd && copy.saved == odd && copy.old_autostart == !odd &&
+                    copy.in_place == odd);
+        assert_string_equal(copy.live_xml, "live xml");
+        assert_string_equal(copy.moved_from, "moved from");
+        assert_string_equal(copy.resumed, "resumed");
+        assert_int_equal(copy.scratch_count, 2);
+        assert_string_equal(copy.scratch[1], "scratch 2");
+        assert_string_equal(copy.files[0], "file 1");
+    }
+}
+
+static void what_is_not_there_stays_so(void **state)
+{
+    CLEANUP_INTENT struct intent intent = {.uuid = mem_strdup("u"), .name = mem_strdup("n")};
+    CLEANUP_INTENT struct intent copy = {0};
+
+    (void)state;
+    copy_by_text(&intent, &copy);
+    assert_null(copy.uri);
+    assert_null(copy.memory);
+    assert_int_equal(copy.file_count, 0);
+    assert_true(intent_is_empty(&copy));
+}
+
+static void refused(const char *text)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    assert_int_equal(intent_parse(text, strlen(text), &intent, &err), -1);
+    assert_int_equal(err.kind, ERR_CORRUPT);
+}
+
+static void what_is_no_whole_journal_is_refused(void **state)
+{
+    (void)state;
+    refused("");
+    refused("{\"version\":2,\"kind\":\"backup\",\"pid\":1,\"uuid\":\"u\",\"name\":\"n\"}");
+    refused("{\"version\":2,\"pid\":1,\"pid-started\":1,\"uuid\":\"u\",\"name\":\"n\"}");
+    refused("{\"version\":2,\"kind\":\"game\",\"pid\":1,\"pid-started\":1,\"uuid\":\"u\","
+            "\"name\":\"n\"}");
+    refused("{\"version\":3,\"kind\":\"backup\",\"pid\":1,\"pid-started\":1,\"uuid\":\"u\","
+            "\"name\":\"n\"}");
+    refused("{\"version\":2,\"kind\":\"backup\",\"pid\":1,\"pid-started\":1,\"uuid\":\"\","
+            "\"name\":\"n\"}");
+    refused("{\"version\":2,\"kind\":\"backup\",\"pid\":1,\"pid-started\":1,\"uuid\":\"u\","
+            "\"name\":\"n\",\"held\":true}");
+}
+
+static void the_owner_is_told_by_its_start_too(void **state)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    (void)state;
+    intent_sign(&intent, INTENT_BACKUP);
+    assert_true(intent_owner_lives(&intent));
+    intent.pid_started++;
+    assert_false(intent_owner_lives(&intent));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_journal_of_version_1_is_read),
+        cmocka_unit_test(a_save_of_version_1_is_known),
+        cmocka_unit_test(a_pause_of_version_1_is_known),
+        cmocka_unit_test(a_replacing_restore_of_version_1_is_known),
+        cmocka_unit_test(a_restore_of_version_1_that_touched_no_guest_is_known),
+        cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(what_is_not_there_stays_so),
+        cmocka_unit_test(what_is_no_whole_journal_is_refused),
+        cmocka_unit_test(the_owner_is_told_by_its_start_too),
+    };
+
+    return cmocka_run_group_tests_name("intent", tests, NULL, NULL);
+}
