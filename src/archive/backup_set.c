@@ -29,8 +29,6 @@ struct backup_set {
     struct manifest *old; /* the backup to be replaced, or NULL */
     struct set_file *files;
     size_t file_count;
-    char **scratch; /* absolute paths */
-    size_t scratch_count;
     bool decided; /* the temporary files belong to the exchange now */
 };
 
@@ -110,13 +108,8 @@ void backup_set_abort(struct backup_set *set)
             (void)unlinkat(set->folder->fd, set->files[i].temp, 0);
         file_clear(&set->files[i]);
     }
-    for (size_t i = 0; i < set->scratch_count; i++) {
-        (void)unlink(set->scratch[i]);
-        free(set->scratch[i]);
-    }
     manifest_free(set->old);
     free(set->files);
-    free(set->scratch);
     free(set->domain);
     free(set->uuid);
     free(set);
@@ -219,31 +212,6 @@ int backup_set_drop(struct backup_set *set, const char *name, struct err *err)
     file_clear(file);
     *file = set->files[--set->file_count];
     return 0;
-}
-
-const char *backup_set_scratch_path(struct backup_set *set, const char *purpose)
-{
-    CLEANUP_FREE char *folder = realpath(set->folder->path, NULL);
-    CLEANUP_FREE char *name = archive_temp_name(set->id, purpose, ARCHIVE_TEMP_SCRATCH);
-    CLEANUP_FREE char *path = mem_printf("%s/%s", folder ? folder : set->folder->path, name);
-
-    for (size_t i = 0; i < set->scratch_count; i++)
-        if (strcmp(set->scratch[i], path) == 0)
-            return set->scratch[i];
-    set->scratch = mem_resize(set->scratch, set->scratch_count + 1, sizeof(*set->scratch));
-    set->scratch[set->scratch_count] = TAKE_PTR(path);
-    return set->scratch[set->scratch_count++];
-}
-
-void backup_set_keep_scratch(struct backup_set *set, const char *path)
-{
-    for (size_t i = 0; i < set->scratch_count; i++) {
-        if (strcmp(set->scratch[i], path) != 0)
-            continue;
-        free(set->scratch[i]);
-        set->scratch[i] = set->scratch[--set->scratch_count];
-        return;
-    }
 }
 
 /* ---- commit -------------------------------------------------------------------- */

@@ -26,13 +26,6 @@ int backup_set_begin(struct archive_writer *archive, const char *domain, const c
  * guest, or to no backup and !replace. The descriptor belongs to the set until
  * backup_set_commit or _abort. */
 int backup_set_create(struct backup_set *set, const char *name, int *ret_fd, struct err *err);
-/* An absolute path for a scratch file that somebody else (libvirt) creates in the
- * archive's folder and that is removed with the set; borrowed from the set. The
- * same for the same purpose: up to 32 of [a-z0-9-]. */
-const char *backup_set_scratch_path(struct backup_set *set, const char *purpose);
-/* The scratch file stays when the set ends: a guest's memory that could not be
- * put back must not be lost. The path is no longer the set's: it is freed. */
-void backup_set_keep_scratch(struct backup_set *set, const char *path);
 /* Throws away one file made by backup_set_create. */
 int backup_set_drop(struct backup_set *set, const char *name, struct err *err);
 /* Flushes all files, exchanges, publishes the manifest, which must name exactly

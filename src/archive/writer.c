@@ -102,10 +102,3 @@ const struct folder *archive_writer_folder(const struct archive_writer *archive)
 {
     return &archive->folder;
 }
-
-int archive_writer_free_space(struct archive_writer *archive, uint64_t *ret_bytes, struct err *err)
-{
-    if (io_free_space(archive->folder.fd, ret_bytes, err) < 0)
-        return err_prefix(err, "%s", archive->folder.path);
-    return 0;
-}

@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include <stdint.h>
-
 #include "base/cleanup.h"
 #include "base/err.h"
 
@@ -14,13 +12,13 @@ struct archive_writer;
 
 /* Makes the folder (0700) if it is missing; its parent must exist. Finishes or
  * undoes an interrupted exchange and removes what dead runs left, but for scratch
- * files: one may be the only copy of a guest's memory, so a warning names it. */
+ * files of former versions: one may be the only copy of a guest's memory, so a warning
+ * names it. */
 int archive_writer_open(const char *path, struct archive_writer **ret, struct err *err);
 /* If the folder was made by this writer and is empty, it is removed again. */
 void archive_writer_close(struct archive_writer *archive);
 DEFINE_CLEANUP(struct archive_writer *, archive_writer_closep, archive_writer_close)
 const char *archive_writer_path(const struct archive_writer *archive);
-int archive_writer_free_space(struct archive_writer *archive, uint64_t *ret_bytes, struct err *err);
 
 /* For this folder's files only. */
 struct folder;

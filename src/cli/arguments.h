@@ -19,6 +19,7 @@ struct arguments {
     const char *new_name;
     const char *child_command;
     const char *scratch_path;
+    const char *staging_path;
     struct lists_names domains;
     struct lists_names exclude_domains;
     struct lists_names disks;

@@ -71,6 +71,10 @@ bool hypervisor_has(struct hypervisor *hypervisor, enum host_thing thing, const 
 /* Where libvirt keeps the states of emulated TPMs, a folder for each guest's UUID.
  * The caller frees. */
 char *hypervisor_tpm_folder(const struct hypervisor *hypervisor);
+/* A folder of ours beside that of libvirt's driver, which QEMU's user may own:
+ * /var/lib/libvirt/virt-backup, or its like in a session. It need not exist. The caller
+ * frees. */
+char *hypervisor_staging_folder(const struct hypervisor *hypervisor);
 /* Whether libvirt has a program on this host that emulates a TPM of this version
  * ("1.2", "2.0") for such a guest: without one it refuses the definition. True if
  * libvirt can't tell. domain_type: kvm, qemu. */

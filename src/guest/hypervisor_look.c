@@ -203,6 +203,24 @@ static const struct {
     [HOST_NWFILTER] = {has_nwfilter, VIR_ERR_NO_NWFILTER},
 };
 
+/* ---- folders --------------------------------------------------------------------------------- */
+
+/* Of the system, of a session and of an embedded driver. */
+static char *beside_driver_folder(const struct hypervisor *hypervisor, const char *name)
+{
+    CLEANUP_FREE char *folder = driver_folder(hypervisor->uri);
+    const char *slash = strrchr(folder, '/');
+
+    return mem_printf("%.*s/%s", (int)(slash - folder), folder, name);
+}
+
+char *hypervisor_staging_folder(const struct hypervisor *hypervisor)
+{
+    return beside_driver_folder(hypervisor, "virt-backup");
+}
+
+/* ---- things that a guest refers to ------------------------------------------------------------ */
+
 bool hypervisor_has(struct hypervisor *hypervisor, enum host_thing thing, const char *name)
 {
     if (thing == HOST_INTERFACE)
@@ -218,13 +236,9 @@ bool hypervisor_has(struct hypervisor *hypervisor, enum host_thing thing, const 
 
 /* ---- emulated TPMs --------------------------------------------------------------------------- */
 
-/* Beside the driver's folder, of the system, of a session and of an embedded driver. */
 char *hypervisor_tpm_folder(const struct hypervisor *hypervisor)
 {
-    CLEANUP_FREE char *folder = driver_folder(hypervisor->uri);
-    const char *slash = strrchr(folder, '/');
-
-    return mem_printf("%.*s/swtpm", (int)(slash - folder), folder);
+    return beside_driver_folder(hypervisor, "swtpm");
 }
 
 enum answer { NOT_SAID, NO, YES };

@@ -13,6 +13,7 @@
 #include "ops/extras.h"
 #include "ops/memory.h"
 #include "ops/source.h"
+#include "ops/staging.h"
 #include "ops/guest_lock.h"
 #include "ops/state_dir.h"
 #include "ops/transfer.h"
@@ -28,6 +29,7 @@ struct job {
     struct lock_file *lock;
     enum capture_mode mode;
     struct capture capture;
+    struct staging *staging; /* NULL: there is no memory to be stored */
     struct codec_spec codec; /* with the dictionary that --compression-buffer leads to */
     uint64_t chunk_size;
     uint64_t started_ms;
@@ -37,12 +39,10 @@ struct job {
 
 static void job_clear(struct job *job)
 {
-    /* Of a guest that could not be put back this is all the memory there is. */
-    if (job->capture.stranded && capture_memory(&job->capture))
-        backup_set_keep_scratch(job->set, capture_memory(&job->capture));
     backup_set_abort(job->set);
     /* The intent goes last: until then it leads to all that is left. */
     capture_clear(&job->capture);
+    staging_close(job->staging);
     manifest_free(job->manifest);
     source_clear(&job->source);
     lock_file_release(job->lock);
@@ -176,8 +176,8 @@ static int copy_captured(struct job *job, struct err *err)
         .hypervisor = run->hypervisor,
         .guest = job->guest,
         .source = &job->source,
-        .archive = run->archive,
-        .set = job->set,
+        .archive = archive_writer_path(run->archive),
+        .staging = job->staging,
         .report = run->report,
         .mode = job->mode,
         .scratch_path = run->options->scratch_path,
@@ -206,19 +206,35 @@ static int copy_captured(struct job *job, struct err *err)
     return 0;
 }
 
-static int store_memory(struct job *job, struct err *err)
+static int store_memory_image(struct job *job, const char *image, struct err *err)
 {
+    CLEANUP_FREE char *name = archive_memory_name(job->name, err);
+    int fd = -1;
+
+    if (!name || backup_set_create(job->set, name, &fd, err) < 0)
+        return -1;
+    CLEANUP_FREE char *path = mem_printf("%s/%s", archive_writer_path(job->run->archive), name);
     const struct memory_store store = {
         .children = &job->run->children,
         .report = job->run->report,
         .guest = job->name,
-        .archive = job->run->archive,
-        .set = job->set,
+        .staging = job->staging,
+        .out_fd = fd,
+        .out_path = path,
         .codec = job->codec,
         .chunk_size = job->chunk_size,
         .keep_state = job->source.managed_save != NULL,
         .running = job->source.status.state == GUEST_RUNNING,
     };
+
+    if (memory_store(&store, image, job->manifest->memory, err) < 0)
+        return -1;
+    job->manifest->memory->file.name = TAKE_PTR(name);
+    return 0;
+}
+
+static int store_memory(struct job *job, struct err *err)
+{
     const char *image = capture_memory(&job->capture);
 
     if (!image)
@@ -228,7 +244,7 @@ static int store_memory(struct job *job, struct err *err)
     warn_about_zstd(job);
     job->manifest->live = xml_copy(job->source.live);
     job->manifest->memory = mem_alloc(sizeof(*job->manifest->memory));
-    if (memory_store(&store, image, job->manifest->memory, err) < 0)
+    if (store_memory_image(job, image, err) < 0)
         return err_prefix(err, "memory");
     note_stored(job, "memory", job->manifest->memory);
     return 0;
@@ -331,6 +347,28 @@ static int gather(struct job *job, struct err *err)
     return 0;
 }
 
+/* What QEMU's stream holds beside the guest's memory: devices, video memory. */
+#define DEVICE_STATE_ROOM (UINT64_C(64) << 20)
+
+static int open_staging(struct job *job, struct err *err)
+{
+    const struct backup_options *options = job->run->options;
+    bool captured = capture_has_memory(job->mode);
+    CLEANUP_FREE char *usual = hypervisor_staging_folder(job->run->hypervisor);
+    struct staging_request request = {
+        .path = options->staging_path,
+        .usual = usual,
+        .destination = options->destination,
+        .uuid = guest_uuid(job->guest),
+    };
+
+    if (!captured && !job->source.managed_save)
+        return 0;
+    if (captured && !units_add(job->source.memory_size, DEVICE_STATE_ROOM, &request.needed))
+        request.needed = UINT64_MAX;
+    return staging_open(&request, &job->staging, err);
+}
+
 static int lock_guest(struct job *job, struct err *err)
 {
     struct backup_run *run = job->run;
@@ -358,7 +396,8 @@ static int back_up(struct job *job, struct err *err)
     job->manifest->sandbox = run->options->children.foreign      ? SANDBOX_FOREIGN
                              : run->options->children.no_sandbox ? SANDBOX_NONE
                                                                  : SANDBOX_FULL;
-    if (copy_captured(job, err) < 0 || store_memory(job, err) < 0 || quit_check(err) < 0)
+    if (open_staging(job, err) < 0 || copy_captured(job, err) < 0 || store_memory(job, err) < 0 ||
+        quit_check(err) < 0)
         return -1;
     if (backup_set_commit(TAKE_PTR(job->set), job->manifest, err) < 0)
         return -1;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -87,9 +88,9 @@ static void fill_intent(struct capture *capture)
     intent->name = mem_strdup(guest_name(request->guest));
     intent->persistent = source->status.persistent;
     intent->was_running = source->status.state == GUEST_RUNNING;
-    intent->archive = realpath(archive_writer_path(request->archive), NULL);
+    intent->archive = realpath(request->archive, NULL);
     if (capture_has_memory(request->mode)) {
-        intent->memory = mem_strdup(backup_set_scratch_path(request->set, "memory"));
+        intent->memory = mem_strdup(staging_memory_path(request->staging));
         intent->live_xml = xml_format(source->live);
     }
 }
@@ -101,14 +102,26 @@ static int note(struct capture *capture, struct err *err)
 
 /* ---- scratch files ----------------------------------------------------------------------------- */
 
-static int scratch_folder(const struct capture_request *request, char **ret, struct err *err)
+/* libvirt gives what it finds at a scratch file's path to QEMU's user, and QEMU writes to it:
+ * besides us only that user may change the folder. */
+static int scratch_folder(const struct capture_request *request, const char *private_folder,
+                          char **ret, struct err *err)
 {
-    if (!request->scratch_path)
-        return guest_private_folder(request->guest, ret, err);
-    *ret = realpath(request->scratch_path, NULL);
-    if (!*ret)
-        return err_set_errno(err, errno, "--scratch-path %s", request->scratch_path);
-    return 0;
+    struct stat st;
+
+    if (!request->scratch_path) {
+        *ret = mem_strdup(private_folder);
+        return 0;
+    }
+    if (stat(private_folder, &st) < 0)
+        return err_set_errno(err, errno, "%s", private_folder);
+    if (staging_check_hands(request->scratch_path, st.st_uid, ret, err) == 0)
+        return 0;
+    err_prefix(err, "--scratch-path %s", request->scratch_path);
+    return err && err->kind == ERR_DENIED
+               ? err_append(err, "name a folder that only root and QEMU's user "
+                                 "can change, and all folders above it")
+               : -1;
 }
 
 static int check_scratch_room(const char *folder, uint64_t image_size, struct err *err)
@@ -139,7 +152,7 @@ static int name_job(struct capture *capture, char **ret_folder, struct err *err)
     struct intent *intent = &capture->intent;
 
     if (guest_private_folder(request->guest, &private_folder, err) < 0 ||
-        scratch_folder(request, &folder, err) < 0 ||
+        scratch_folder(request, private_folder, &folder, err) < 0 ||
         check_scratch_room(folder, request->source->image_size, err) < 0)
         return -1;
     intent->socket = mem_printf("%s/vb-%ld.sock", private_folder, (long)getpid());
@@ -201,13 +214,22 @@ static int at_instant(const struct capture_request *request, struct err *err)
 
 /* ---- the ways --------------------------------------------------------------------------------------- */
 
+/* The journal, which names the image, leads to its folder too. */
+static int make_place(struct capture *capture, struct err *err)
+{
+    const struct capture_request *request = &capture->request;
+
+    return staging_make(request->staging, err) < 0 ? -1 : capture_check_access(request, err);
+}
+
+/* libvirt has written the image, but not flushed its head, which says that it is whole: from
+ * here on it must survive a power cut. */
 static int begin_save(struct capture *capture, struct err *err)
 {
     const struct capture_request *request = &capture->request;
     uint64_t stopped_ms = 0;
 
-    if (capture_check_room(request, err) < 0 ||
-        capture_check_access(request->hypervisor, capture->intent.memory, err) < 0)
+    if (make_place(capture, err) < 0)
         return -1;
     if (!capture->intent.persistent && at_instant(request, err) < 0)
         return -1;
@@ -217,6 +239,9 @@ static int begin_save(struct capture *capture, struct err *err)
     if (guest_save(request->guest, capture->intent.memory, &stopped_ms, err) < 0)
         return err_prefix(err, "cannot save its memory");
     capture->stopped_ms = stopped_ms;
+    if (staging_flush(capture->intent.memory, err) < 0)
+        return err_prefix(err, "cannot flush its memory image");
+    log_detail("guest '%s': its memory image is on the disk", capture->intent.name);
     return at_instant(request, err);
 }
 
@@ -251,9 +276,7 @@ static int begin_held(struct capture *capture, struct err *err)
     const struct capture_request *request = &capture->request;
     CLEANUP_FREE char *folder = NULL;
 
-    if (capture_check_room(request, err) < 0 ||
-        capture_check_access(request->hypervisor, capture->intent.memory, err) < 0 ||
-        name_job(capture, &folder, err) < 0)
+    if (make_place(capture, err) < 0 || name_job(capture, &folder, err) < 0)
         return -1;
     capture->intent.held = true;
     if (note(capture, err) < 0 || snapshot(capture, err) < 0 || begin_job(capture, err) < 0 ||

@@ -9,13 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "archive/archive.h"
 #include "disk/reader.h"
 #include "guest/guest.h"
 #include "guest/live.h"
 #include "ops/intent.h"
 #include "ops/scratch_watch.h"
 #include "ops/source.h"
+#include "ops/staging.h"
 
 enum capture_mode {
     CAPTURE_OFFLINE, /* shut off: disks are read directly, a start is noticed */
@@ -37,8 +37,8 @@ struct capture_request {
     struct hypervisor *hypervisor;
     struct guest *guest;
     const struct source *source;
-    struct archive_writer *archive;
-    struct backup_set *set;
+    const char *archive;     /* the folder that the backup goes to: for the journal */
+    struct staging *staging; /* for the memory image; NULL: none is captured */
     const struct report *report;
     enum capture_mode mode;
     const char *scratch_path; /* --scratch-path; NULL: the guest's private folder */

@@ -4,47 +4,27 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "base/units.h"
-
-/* What QEMU's stream holds beside the guest's memory: devices, video memory. */
-#define DEVICE_STATE_ROOM (UINT64_C(64) << 20)
-
-int capture_check_room(const struct capture_request *request, struct err *err)
-{
-    uint64_t needed = 0;
-    uint64_t room = 0;
-    char needed_text[UNITS_TEXT_SIZE];
-    char room_text[UNITS_TEXT_SIZE];
-
-    if (archive_writer_free_space(request->archive, &room, err) < 0)
-        return -1;
-    if (units_add(request->source->memory_size, DEVICE_STATE_ROOM, &needed) && needed <= room)
-        return 0;
-    return err_set(err, ERR_NO_SPACE,
-                   "%s has %s free, and the guest's memory image may take %s; make room, or choose "
-                   "another destination",
-                   archive_writer_path(request->archive), units_format_size(room, room_text),
-                   units_format_size(needed, needed_text));
-}
+#include "base/cleanup.h"
 
 /* libvirt runs elsewhere, as somebody else, perhaps in another mount namespace:
  * an empty file shows whether it can reach the place. */
-int capture_check_access(struct hypervisor *hypervisor, const char *path, struct err *err)
+int capture_check_access(const struct capture_request *request, struct err *err)
 {
+    const char *path = staging_memory_path(request->staging);
     bool can = false;
     int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 
     if (fd < 0)
         return err_set_errno(err, errno, "%s: cannot create", path);
     close(fd);
-    int asked = hypervisor_can_open(hypervisor, path, &can, err);
+    int asked = hypervisor_can_open(request->hypervisor, path, &can, err);
     (void)unlink(path);
     if (asked < 0)
         return -1;
     if (!can)
         return err_set(err, ERR_DENIED,
-                       "libvirt cannot open files in the folder of %s; choose a destination that "
-                       "libvirt's service can see and enter",
+                       "libvirt cannot open files in the folder of %s; name a folder that "
+                       "libvirt's service can see and enter with --staging-path",
                        path);
     return 0;
 }

@@ -40,17 +40,15 @@ static int file_size(int fd, uint64_t *ret, struct err *err)
     return 0;
 }
 
-/* Lets the program that libvirt compressed with decode the stream into a scratch
+/* Lets the program that libvirt compressed with decode the stream into a staged
  * file, which takes the place of the save image's own. */
 static int decode_stream(const struct memory_store *store, const char *const *argv,
                          struct stream *stream, struct err *err)
 {
-    const char *path = backup_set_scratch_path(store->set, "stream");
-    CLEANUP_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    CLEANUP_CLOSE int fd = -1;
 
-    if (fd < 0)
-        return err_set_errno(err, errno, "%s: cannot create", path);
-    (void)unlink(path); /* it needs no name, and so can't be left behind */
+    if (staging_nameless(store->staging, &fd, err) < 0)
+        return -1;
     if (lseek(stream->fd, (off_t)stream->start, SEEK_SET) < 0)
         return err_set_errno(err, errno, "cannot seek in the save image");
     if (process_filter(argv, stream->fd, fd, err) < 0 || file_size(fd, &stream->size, err) < 0)
@@ -66,9 +64,8 @@ static int open_stream(const struct memory_store *store, const char *sav_path, s
 {
     CLEANUP_ERR struct err sav_err = ERR_INIT;
 
-    stream->fd = open(sav_path, O_RDONLY | O_CLOEXEC);
-    if (stream->fd < 0)
-        return err_set_errno(err, errno, "%s: cannot open libvirt's save image", sav_path);
+    if (staging_open_file(sav_path, &stream->fd, err) < 0)
+        return err_prefix(err, "libvirt's save image");
     if (file_size(stream->fd, &stream->size, err) < 0)
         return -1;
     if (sav_read(stream->fd, stream->size, sav, &sav_err) < 0 && sav_err.kind != ERR_UNSUPPORTED)
@@ -94,8 +91,7 @@ static enum sav_format format_of(enum codec_type codec)
 }
 
 static int write_stream(const struct memory_store *store, const struct stream *stream,
-                        const struct sav *sav, const char *path, int fd,
-                        struct manifest_stored *ret, struct err *err)
+                        const struct sav *sav, struct manifest_stored *ret, struct err *err)
 {
     CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
     CLEANUP_BUF struct buf head = {0};
@@ -106,20 +102,20 @@ static int write_stream(const struct memory_store *store, const struct stream *s
         .report = store->report,
         .guest = store->guest,
         .what = "memory",
-        .stored_path = path,
+        .stored_path = store->out_path,
     };
 
     if (!stream->opaque &&
         sav_format_head(sav->xml, sav->cookie, running, format_of(codec.type), &head, err) < 0)
         return -1;
-    if (image_writer_new(fd, &codec, store->chunk_size, stream->size, head.data, head.len, &writer,
-                         err) < 0)
-        return err_prefix(err, "%s", path);
+    if (image_writer_new(store->out_fd, &codec, store->chunk_size, stream->size, head.data,
+                         head.len, &writer, err) < 0)
+        return err_prefix(err, "%s", store->out_path);
     if (transfer_file_in(&transfer, stream->fd, stream->start, stream->size, store->chunk_size,
                          writer, err) < 0)
         return -1;
     if (image_writer_finish(writer, ret, err) < 0)
-        return err_prefix(err, "%s", path);
+        return err_prefix(err, "%s", store->out_path);
     return 0;
 }
 
@@ -128,17 +124,10 @@ int memory_store(const struct memory_store *store, const char *sav_path,
 {
     struct stream stream CLEANUP(stream_close) = {.fd = -1};
     CLEANUP_SAV struct sav sav = {0};
-    CLEANUP_FREE char *name = archive_memory_name(store->guest, err);
-    int fd = -1;
 
-    if (!name || open_stream(store, sav_path, &sav, &stream, err) < 0 ||
-        backup_set_create(store->set, name, &fd, err) < 0)
+    if (open_stream(store, sav_path, &sav, &stream, err) < 0)
         return -1;
-    CLEANUP_FREE char *path = mem_printf("%s/%s", archive_writer_path(store->archive), name);
-    if (write_stream(store, &stream, &sav, path, fd, ret, err) < 0)
-        return -1;
-    ret->file.name = TAKE_PTR(name);
-    return 0;
+    return write_stream(store, &stream, &sav, ret, err);
 }
 
 /* ---- restoring -------------------------------------------------------------------------- */

@@ -13,22 +13,23 @@
 #include "base/err.h"
 #include "ops/children.h"
 #include "ops/report.h"
+#include "ops/staging.h"
 
 struct memory_store {
     struct children *children; /* with the pool for the stream */
     const struct report *report;
     const char *guest;
-    struct archive_writer *archive;
-    struct backup_set *set;
+    const struct staging *staging; /* for a stream that is decoded first */
+    int out_fd;                    /* of the stored file, which is empty */
+    const char *out_path;          /* for messages */
     struct codec_spec codec;
     uint64_t chunk_size;
     bool keep_state; /* the header goes on saying what it says: */
     bool running;    /* else this: resume running, not paused */
 };
 
-/* Stores the save image at sav_path as "<guest>.sav" of the set. One that libvirt
- * has compressed is decoded first. One of an unknown layout is stored as it is,
- * with a notice. */
+/* Stores the save image at sav_path; ret->name is left to the caller. One that libvirt has
+ * compressed is decoded first. One of an unknown layout is stored as it is, with a notice. */
 int memory_store(const struct memory_store *store, const char *sav_path,
                  struct manifest_stored *ret, struct err *err);
 

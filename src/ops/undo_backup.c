@@ -9,10 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 
-#include "base/io.h"
+#include "ops/staging.h"
 #include "ops/undo_private.h"
 #include "record/sav.h"
 
@@ -44,27 +43,9 @@ static bool image_is_whole(const char *path, bool *ret_useless, struct err *err)
     return false;
 }
 
-/* The image under a name that no clean-up takes for a left-over. */
-static char *keep_image(const struct intent *intent)
-{
-    const char *slash = strrchr(intent->memory, '/');
-    int folder = (int)(slash ? slash - intent->memory : 0);
-
-    for (unsigned n = 1; n < 1000; n++) {
-        CLEANUP_FREE char *suffix = n > 1 ? mem_printf(".%u", n) : mem_strdup("");
-        CLEANUP_FREE char *kept =
-            mem_printf("%.*s/%s.rescue%s.sav", folder, intent->memory, intent->name, suffix);
-        if (io_rename(AT_FDCWD, intent->memory, kept, false, NULL) == 0)
-            return TAKE_PTR(kept);
-        if (errno != EEXIST)
-            break;
-    }
-    return mem_strdup(intent->memory);
-}
-
 static int strand(struct intent *intent, struct err *err)
 {
-    CLEANUP_FREE char *kept = keep_image(intent);
+    CLEANUP_FREE char *kept = staging_keep(intent->memory, intent->name);
 
     /* What is kept now is the user's: no later undo may touch it. */
     free(intent->memory);
@@ -112,7 +93,7 @@ static int bring_back(const struct undo_host *host, struct intent *intent,
         if (!useless)
             return -1;
         /* It ended before its memory was saved: nothing can be undone any more. */
-        undo_remove_file(&intent->memory);
+        undo_memory(intent);
         intent->saved = false;
         return err_append(err, "start it anew with `virsh start`");
     }
@@ -204,5 +185,8 @@ int undo_backup(const struct undo_host *host, struct intent *intent, struct err 
 
 void undo_memory(struct intent *intent)
 {
-    undo_remove_file(&intent->memory);
+    if (intent->memory)
+        staging_remove(intent->memory);
+    free(intent->memory);
+    intent->memory = NULL;
 }

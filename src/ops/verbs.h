@@ -49,6 +49,7 @@ struct backup_options {
     struct codec_spec codec;
     enum guest_memory guest_memory;
     const char *scratch_path; /* NULL: the guest's private folder */
+    const char *staging_path; /* NULL: the usual one, see ops/staging.h */
     struct children_options children;
     bool replace;
     bool dry_run;

@@ -93,7 +93,7 @@ def left_files(archive, *folders):
     found = sorted(leftovers.files_below(leftovers.STATE_DIR))
     for folder in folders:
         found += sorted(leftovers.files_below(folder))
-    found += glob.glob("/var/lib/libvirt/qemu/domain-*/vb-*")
+    found += glob.glob("/var/lib/libvirt/qemu/domain-*/vb-*") + glob.glob("/var/lib/libvirt/virt-backup/*")
     if archive and os.path.isdir(archive):
-        found += [os.path.join(archive, name) for name in os.listdir(archive) if name.startswith(".")]
+        found += [os.path.join(archive, name) for name in os.listdir(archive) if name.startswith((".", "vb-"))]
     return found

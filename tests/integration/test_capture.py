@@ -401,7 +401,6 @@ def never_long(events):
 def test_scratch_that_a_fast_writer_fills(t):
     """The backup is given up; the guest, which writes without end, is never left paused."""
     scratch = t.small_filesystem("scratch", 100 * MIB)
-    os.chmod(scratch, 0o777)
     big = t.slow_disk("vdb", size=320 * MIB)
     os.chmod(big.path, 0o666)
     guest = linux.linux_guest(t, "web", linux.ext4_disk(t), big, agent=linux.AGENT_XML).running()
@@ -422,7 +421,7 @@ def test_scratch_that_a_fast_writer_fills(t):
 
 
 def test_scratch_path_is_used_and_emptied(t):
-    scratch = t.make_dir("scratch", 0o777)
+    scratch = t.make_dir("scratch")
     guest = slow_guest(t).running()
     token, count = guest.serial.last()
     process = t.start_vb(*t.backup_line(guest, "--guest-memory", "pause", "--scratch-path", scratch, *SLOW))

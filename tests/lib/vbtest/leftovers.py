@@ -7,6 +7,7 @@ from vbtest.command import Failure, virsh, wait_until
 from vbtest.disks import attached_loops
 
 STATE_DIR = "/var/lib/virt-backup"
+STAGING_DIR = "/var/lib/libvirt/virt-backup"
 TPM_DIR = "/var/lib/libvirt/swtpm"
 
 
@@ -98,6 +99,7 @@ class Baseline:
         for what, left in (("libvirt objects", libvirt_objects() - self.objects),
                            ("loop devices", attached_loops(self.directory)),
                            ("files of state", files_below(STATE_DIR) - self.state),
+                           ("staged files", files_below(STAGING_DIR)),
                            ("states of TPMs", files_below(TPM_DIR) - self.tpms)):
             if left:
                 raise Failure(f"{what} are left over: {sorted(left)}")

@@ -45,9 +45,6 @@ static void an_aborted_set_leaves_nothing(void **state)
     CHECK(backup_set_begin(writer, "web", SAMPLE_UUID, false, &set, &err), &err);
     CHECK(backup_set_create(set, "web-vda.raw", &fd, &err), &err);
     CHECK(io_write(fd, "abc", 3, &err), &err);
-    CLEANUP_FREE char *scratch = mem_strdup(backup_set_scratch_path(set, "memory"));
-    CLEANUP_CLOSE int scratch_fd = open(scratch, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    assert_true(scratch_fd >= 0);
     assert_false(sample_exists(folder, "web-vda.raw"));
     backup_set_abort(set);
     sample_check_names(folder, "");
@@ -194,30 +191,6 @@ static void a_damaged_or_newer_backup_is_not_replaced(void **state)
     sample_remove_folder(folder);
 }
 
-static void a_scratch_file_that_is_kept_outlives_its_set(void **state)
-{
-    CLEANUP_ERR struct err err = ERR_INIT;
-    char *folder = sample_folder();
-    CLEANUP(archive_writer_closep) struct archive_writer *writer = sample_open_writer(folder);
-    struct backup_set *set = NULL;
-
-    (void)state;
-    CHECK(backup_set_begin(writer, "web", SAMPLE_UUID, false, &set, &err), &err);
-    CLEANUP_FREE char *path = mem_strdup(backup_set_scratch_path(set, "memory"));
-    CLEANUP_FREE char *other = mem_strdup(backup_set_scratch_path(set, "stream"));
-    assert_string_not_equal(path, other);
-    assert_string_equal(path, backup_set_scratch_path(set, "memory"));
-    assert_int_equal(path[0], '/');
-    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    CLEANUP_CLOSE int other_fd = open(other, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    assert_true(other_fd >= 0);
-    backup_set_keep_scratch(set, path);
-    backup_set_abort(set);
-    sample_check_names(folder, strrchr(path, '/') + 1);
-    sample_remove_folder(folder);
-}
-
 static void names_that_are_not_the_guests_are_refused(void **state)
 {
     static const char *const bad[] = {"db-vda.raw", "web.xml", "../web-vda.raw", "web-db.xml"};
@@ -304,7 +277,6 @@ int main(void)
         cmocka_unit_test(guests_with_names_that_begin_alike_keep_their_files),
         cmocka_unit_test(a_file_in_the_way_is_only_overwritten_with_replace),
         cmocka_unit_test(a_damaged_or_newer_backup_is_not_replaced),
-        cmocka_unit_test(a_scratch_file_that_is_kept_outlives_its_set),
         cmocka_unit_test(names_that_are_not_the_guests_are_refused),
         cmocka_unit_test(a_commit_that_fails_on_the_way_is_finished_by_the_next_writer),
         cmocka_unit_test(xml_of_somebody_else_is_only_overwritten_with_replace),

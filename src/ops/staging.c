@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/staging.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/units.h"
+
+#define FOLDER_START "vb-"
+#define MAX_IMAGES 1000
+
+struct staging {
+    char *base;   /* without symbolic links */
+    char *folder; /* below it, the guest's own */
+    char *memory; /* in that */
+};
+
+/* ---- whose hands ------------------------------------------------------------------------- */
+
+static int check_folder(int fd, const char *path, uid_t also, bool last, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return err_set_errno(err, errno, "%s: cannot look at the folder", path);
+    if (st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != also)
+        return err_set(err, ERR_DENIED, "%s belongs to user %u, who can change what is in it", path,
+                       (unsigned)st.st_uid);
+    /* In a sticky folder others can make files, but not take ours away. */
+    if ((st.st_mode & 022) && (last || !(st.st_mode & S_ISVTX)))
+        return err_set(err, ERR_DENIED, "others can write to %s", path);
+    return 0;
+}
+
+/* The path is without symbolic links now. Whoever could put one in is refused on the way
+ * down, before the step that he could lead astray. */
+static int check_way(const char *path, uid_t also, struct err *err)
+{
+    CLEANUP_CLOSE int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP_FREE char *way = mem_strdup(path);
+    const char *name = way + 1;
+
+    if (fd < 0)
+        return err_set_errno(err, errno, "/: cannot open the folder");
+    if (check_folder(fd, "/", also, !*name, err) < 0)
+        return -1;
+    while (*name) {
+        char *end = way + (strchrnul(name, '/') - way);
+        bool last = !*end;
+        *end = '\0';
+        int next = openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (next < 0)
+            return err_set_errno(err, errno, "%s: cannot open the folder", way);
+        close(fd);
+        fd = next;
+        if (check_folder(fd, way, also, last, err) < 0)
+            return -1;
+        if (last)
+            break;
+        *end = '/';
+        name = end + 1;
+    }
+    return 0;
+}
+
+int staging_check_hands(const char *path, uid_t also, char **ret, struct err *err)
+{
+    CLEANUP_FREE char *real = realpath(path, NULL);
+
+    if (!real)
+        return err_set_errno(err, errno, "%s", path);
+    if (check_way(real, also, err) < 0)
+        return -1;
+    *ret = TAKE_PTR(real);
+    return 0;
+}
+
+/* ---- which place --------------------------------------------------------------------------- */
+
+static int check_room(const char *base, uint64_t needed, struct err *err)
+{
+    CLEANUP_CLOSE int fd = -1;
+    uint64_t room = 0;
+    char needed_text[UNITS_TEXT_SIZE];
+    char room_text[UNITS_TEXT_SIZE];
+
+    if (io_open_dir(base, &fd, err) < 0 || io_free_space(fd, &room, err) < 0)
+        return err_prefix(err, "%s", base);
+    if (needed <= room)
+        return 0;
+    return err_set(err, ERR_NO_SPACE,
+                   "%s has %s free, and the guest's memory image may take %s there", base,
+                   units_format_size(room, room_text), units_format_size(needed, needed_text));
+}
+
+static int check_place(const char *path, uint64_t needed, char **ret, struct err *err)
+{
+    CLEANUP_FREE char *base = NULL;
+
+    if (staging_check_hands(path, (uid_t)-1, &base, err) < 0 || check_room(base, needed, err) < 0)
+        return -1;
+    *ret = TAKE_PTR(base);
+    return 0;
+}
+
+/* Below a folder of libvirt's own. */
+static int make_usual(const char *path, struct err *err)
+{
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return err_set_errno(err, errno, "%s: cannot make the folder", path);
+    return 0;
+}
+
+static int choose_place(const struct staging_request *request, char **ret, struct err *err)
+{
+    CLEANUP_ERR struct err usual_err = ERR_INIT;
+    CLEANUP_ERR struct err other_err = ERR_INIT;
+
+    if (request->path) {
+        if (check_place(request->path, request->needed, ret, err) < 0)
+            return err_prefix(err, "--staging-path %s", request->path);
+        return 0;
+    }
+    if (make_usual(request->usual, &usual_err) == 0 &&
+        check_place(request->usual, request->needed, ret, &usual_err) == 0)
+        return 0;
+    if (request->destination &&
+        check_place(request->destination, request->needed, ret, &other_err) == 0) {
+        log_detail("the guest's memory is staged in the destination: %s", usual_err.text);
+        return 0;
+    }
+    err_move(err, &usual_err);
+    if (request->destination)
+        err_append(err, "nor can the destination hold it: %s", other_err.text);
+    return err_append(err,
+                      "make room, or name another folder that only %s can change with "
+                      "--staging-path",
+                      geteuid() == 0 ? "root" : "you");
+}
+
+/* A dead run's image may still be there, kept or being written. */
+static char *free_path(const char *folder)
+{
+    struct stat st;
+
+    for (unsigned n = 1;; n++) {
+        CLEANUP_FREE char *path = mem_printf("%s/memory-%u.sav", folder, n);
+        if ((lstat(path, &st) < 0 && errno == ENOENT) || n == MAX_IMAGES)
+            return TAKE_PTR(path);
+    }
+}
+
+int staging_open(const struct staging_request *request, struct staging **ret, struct err *err)
+{
+    CLEANUP(staging_closep) struct staging *staging = mem_alloc(sizeof(*staging));
+
+    if (choose_place(request, &staging->base, err) < 0)
+        return -1;
+    staging->folder = mem_printf("%s/" FOLDER_START "%s",
+                                 strcmp(staging->base, "/") ? staging->base : "", request->uuid);
+    staging->memory = free_path(staging->folder);
+    *ret = TAKE_PTR(staging);
+    return 0;
+}
+
+void staging_close(struct staging *staging)
+{
+    if (!staging)
+        return;
+    if (staging->folder)
+        (void)rmdir(staging->folder);
+    free(staging->base);
+    free(staging->folder);
+    free(staging->memory);
+    free(staging);
+}
+
+const char *staging_memory_path(const struct staging *staging)
+{
+    return staging->memory;
+}
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+int staging_make(struct staging *staging, struct err *err)
+{
+    struct stat st;
+
+    if (mkdir(staging->folder, 0700) < 0 && errno != EEXIST)
+        return err_set_errno(err, errno, "%s: cannot make the folder", staging->folder);
+    if (lstat(staging->folder, &st) < 0)
+        return err_set_errno(err, errno, "%s: cannot look at the folder", staging->folder);
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077))
+        return err_set(err, ERR_DENIED,
+                       "%s is in the way: it is not a folder that only its owner can enter, made "
+                       "by virt-backup",
+                       staging->folder);
+    return 0;
+}
+
+int staging_nameless(const struct staging *staging, int *ret_fd, struct err *err)
+{
+    int fd = open(staging->base, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
+        CLEANUP_FREE char *path = mem_printf("%s.stream", staging->folder);
+        (void)unlink(path); /* of a run that died between the next two calls */
+        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        int failed = errno;
+        (void)unlink(path);
+        errno = failed;
+    }
+    if (fd < 0)
+        return err_set_errno(err, errno, "%s: cannot create a file", staging->base);
+    *ret_fd = fd;
+    return 0;
+}
+
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? mem_strndup(path, slash > path ? (size_t)(slash - path) : 1) : mem_strdup(".");
+}
+
+static const char *name_in(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+int staging_open_file(const char *path, int *ret_fd, struct err *err)
+{
+    CLEANUP_FREE char *folder = folder_of(path);
+    CLEANUP_CLOSE int dir_fd = -1;
+
+    if (io_open_dir(folder, &dir_fd, err) < 0)
+        return err_prefix(err, "%s", folder);
+    if (io_open_in(dir_fd, name_in(path), O_RDONLY, 0, ret_fd, err) < 0)
+        return err_prefix(err, "%s", path);
+    return 0;
+}
+
+static int flush_folder(const char *path, struct err *err)
+{
+    CLEANUP_CLOSE int fd = -1;
+
+    if (io_open_dir(path, &fd, err) < 0 || io_sync_dir(fd, err) < 0)
+        return err_prefix(err, "%s", path);
+    return 0;
+}
+
+/* The guest's folder itself may be new, and the usual one that it lies in. */
+int staging_flush(const char *path, struct err *err)
+{
+    CLEANUP_CLOSE int fd = -1;
+    CLEANUP_FREE char *folder = folder_of(path);
+    CLEANUP_FREE char *base = folder_of(folder);
+    CLEANUP_FREE char *above = folder_of(base);
+
+    if (staging_open_file(path, &fd, err) < 0)
+        return -1;
+    if (io_sync(fd, err) < 0)
+        return err_prefix(err, "%s", path);
+    return flush_folder(folder, err) < 0 || flush_folder(base, err) < 0 ||
+                   flush_folder(above, err) < 0
+               ? -1
+               : 0;
+}
+
+void staging_remove(const char *path)
+{
+    CLEANUP_FREE char *folder = folder_of(path);
+
+    if (unlink(path) < 0 && errno != ENOENT)
+        log_warn("%s: cannot be removed: %s", path, strerror(errno));
+    if (strncmp(name_in(folder), FOLDER_START, strlen(FOLDER_START)) == 0)
+        (void)rmdir(folder);
+}
+
+char *staging_keep(const char *path, const char *guest)
+{
+    CLEANUP_FREE char *folder = folder_of(path);
+
+    for (unsigned n = 1; n < MAX_IMAGES; n++) {
+        CLEANUP_FREE char *suffix = n > 1 ? mem_printf(".%u", n) : mem_strdup("");
+        CLEANUP_FREE char *kept = mem_printf("%s/%s.rescue%s.sav", folder, guest, suffix);
+        if (io_rename(AT_FDCWD, path, kept, false, NULL) == 0)
+            return TAKE_PTR(kept);
+        if (errno != EEXIST)
+            break;
+    }
+    return mem_strdup(path);
+}
