@@ -6,7 +6,7 @@
 #include "base/io.h"
 #include "base/multi_digest.h"
 
-/* A running hash with libcrypto's own records of it: 3.0 takes 240 bytes. */
+/* A running hash with libcrypto's own bookkeeping: 3.0 takes 240 bytes. */
 #define STATE_SIZE ((size_t)320)
 
 _Static_assert(CHUNK_DIGEST_LEAF <= MULTI_DIGEST_LEN_MAX, "leaves are hashed side by side");

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The digest of a chunk: SHA-256 over the SHA-256 digests of its leaves, of CHUNK_DIGEST_LEAF
- * bytes each (the last may be shorter), in order, 32 bytes each. A hash of all bytes in one go
- * would have to be made byte after byte; the leaves are hashed side by side, and a leaf of zeros
- * not at all.
+ * bytes each (the last may be shorter), in order, 32 bytes each. A single hash over all bytes
+ * could only be computed sequentially; leaves are hashed in parallel, and leaves of zeros not at
+ * all.
  */
 #pragma once
 
@@ -20,9 +20,9 @@ struct chunk_digest;
 struct chunk_digest *chunk_digest_new(void);
 void chunk_digest_of(struct chunk_digest *chunk, const void *data, size_t len,
                      uint8_t ret[static DIGEST_SIZE]);
-/* Of a chunk of so many zeros. */
+/* Of a chunk of `len` zeros. */
 void chunk_digest_of_zeros(struct chunk_digest *chunk, size_t len, uint8_t ret[static DIGEST_SIZE]);
 void chunk_digest_free(struct chunk_digest *chunk); /* accepts NULL */
 DEFINE_CLEANUP(struct chunk_digest *, chunk_digest_freep, chunk_digest_free)
-/* What one takes at most. */
+/* The most memory that one takes. */
 uint64_t chunk_digest_memory(void);

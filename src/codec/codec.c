@@ -17,7 +17,7 @@ struct codec_row {
     unsigned level_max;
     unsigned level_default;
     bool has_extreme;
-    const char *levels; /* what the user may write behind the colon; NULL: nothing */
+    const char *levels; /* what the user may write after the colon; NULL: nothing */
     const struct codec_backend *backend;
 };
 
@@ -100,8 +100,7 @@ int codec_parse(const char *text, struct codec_spec *ret, struct err *err)
 
     if (!row)
         return err_set(err, ERR_USAGE,
-                       "'%s' is no compression: there are none, lzma[:0-9[e]] and zstd[:1-19]",
-                       text);
+                       "unknown compression '%s': choose none, lzma[:0-9[e]] or zstd[:1-19]", text);
     spec.type = (enum codec_type)(row - codecs);
     spec.level = row->level_default;
     if (text[name_len] && parse_level(row, text, text + name_len + 1, &spec, err) < 0)
@@ -170,14 +169,14 @@ int codec_check_chunk_size(uint64_t chunk_size, struct err *err)
 {
     if (chunk_size < CODEC_CHUNK_MIN || chunk_size > CODEC_CHUNK_MAX ||
         !units_is_power_of_two(chunk_size))
-        return err_set(err, ERR_INTERNAL, "no chunk can be %" PRIu64 " bytes large", chunk_size);
+        return err_set(err, ERR_INTERNAL, "a chunk cannot have %" PRIu64 " bytes", chunk_size);
     return 0;
 }
 
 /* ---- figures ---------------------------------------------------------------- */
 
-/* An image of a few GiB makes more chunks than a host has CPUs at all but the highest
- * levels, and a child's buffers are not much larger than its encoder. */
+/* At all but the highest levels an image of a few GiB has more chunks than the host has CPUs,
+ * and a child's chunk buffers are not much larger than its encoder. */
 uint64_t codec_default_chunk_size(const struct codec_spec *spec)
 {
     uint64_t wanted = codec_backend(spec->type)->chunk_size(spec);
@@ -213,7 +212,7 @@ int codec_fit_memory(struct codec_spec *spec, uint64_t budget, struct err *err)
     char name[CODEC_TEXT_SIZE];
 
     if (!backend->dictionary_step(0))
-        return err_set(err, ERR_USAGE, "compression %s has no buffer whose size could be set",
+        return err_set(err, ERR_USAGE, "compression %s has no buffer to set the size of",
                        codec_format(spec, name));
 
     own.dict_size = 0;
@@ -231,7 +230,7 @@ int codec_fit_memory(struct codec_spec *spec, uint64_t budget, struct err *err)
     if (!best_size) {
         char least[UNITS_TEXT_SIZE], given[UNITS_TEXT_SIZE];
         own.dict_size = backend->dictionary_step(0);
-        return err_set(err, ERR_USAGE, "%s can't work in %s: the least that it takes is %s",
+        return err_set(err, ERR_USAGE, "%s does not fit in %s: it takes at least %s",
                        codec_format(spec, name), units_format_size(budget, given),
                        units_format_size(codec_encoder_memory(&own), least));
     }

@@ -53,15 +53,15 @@ uint64_t codec_decoder_memory(const struct codec_spec *spec);
 int codec_fit_memory(struct codec_spec *spec, uint64_t budget, struct err *err);
 
 /* Shrinks spec->dict_size when the dictionary is larger than a chunk, which would
- * cost memory and find nothing more. encoder_new does so itself; who wants the
- * memory figures of small chunks calls it before them. */
+ * cost memory and find nothing more. encoder_new does so itself; call it first when
+ * you want the memory figures for small chunks. */
 void codec_fit_chunk(struct codec_spec *spec, uint64_t chunk_size);
 
 /* The next lower spec of the same type that takes less encoder memory;
  * false if there is none. */
 bool codec_next_lower(const struct codec_spec *spec, struct codec_spec *ret);
 
-/* Room enough for the result of any chunk of this size. */
+/* The largest result that a chunk of this size can have, in bytes. */
 size_t codec_result_bound(const struct codec_spec *spec, uint64_t chunk_size);
 
 struct encoder;
@@ -81,9 +81,9 @@ DEFINE_CLEANUP(struct encoder *, encoder_freep, encoder_free)
 struct decoder;
 
 /* Decodes results of one codec. Never takes more than memory_limit bytes for
- * its dictionary (refused, corrupt: "needs more memory than ...") and never
+ * its dictionary (otherwise refused as corrupt: "needs more memory than ...") and never
  * writes more than chunk_size bytes. codec_decoder_memory of a spec whose dict_size
- * is the chunk size is enough for whatever an encoder made of such chunks. */
+ * is the chunk size is enough for anything that an encoder made of such chunks. */
 struct decoder *decoder_new(enum codec_type type, uint64_t chunk_size, uint64_t memory_limit,
                             struct err *err);
 /* From a whole result to the raw chunk. Every byte of the result must be used

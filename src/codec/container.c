@@ -52,7 +52,7 @@ static int check_uncompressed(const struct result_block *block, struct err *err)
 {
     if (block->stored_len != 0 && block->stored_len != block->raw_len)
         return err_set(err, ERR_CORRUPT,
-                       "an uncompressed block of %" PRIu32 " bytes stands for %" PRIu32,
+                       "an uncompressed block of %" PRIu32 " bytes claims to hold %" PRIu32,
                        block->stored_len, block->raw_len);
     return 0;
 }
@@ -142,8 +142,8 @@ int container_read(enum codec_type type, int fd, uint64_t start, uint64_t size,
     if (!format)
         return err_set(err, ERR_USAGE, "an uncompressed image has no index");
     if (!units_add(start, size, &end) || end > INT64_MAX)
-        return err_set(err, ERR_CORRUPT, "no file has %" PRIu64 " bytes behind %" PRIu64, size,
-                       start);
+        return err_set(err, ERR_CORRUPT, "a file cannot have %" PRIu64 " bytes after byte %" PRIu64,
+                       size, start);
     if (format->read(&place, &index, err) < 0)
         return -1;
     *ret = index;

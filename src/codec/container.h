@@ -24,14 +24,14 @@
 struct container_writer;
 
 struct container_writer *container_writer_new(enum codec_type type);
-/* Appends what stands before the first block to *out. */
+/* Appends what comes before the first block to *out. */
 int container_begin(struct container_writer *writer, struct buf *out, struct err *err);
 /* Notes one block, whose bytes the caller writes next. A block that is not what
  * codec/result.h says is refused (corrupt): it may come from a foreign child. So is
  * one more than CONTAINER_MAX_BLOCKS (unsupported). Its data is not decoded. */
 int container_add(struct container_writer *writer, const struct result_block *block,
                   struct err *err);
-/* Appends what stands behind the last block. */
+/* Appends what comes after the last block. */
 int container_end(struct container_writer *writer, struct buf *out, struct err *err);
 void container_writer_free(struct container_writer *writer);
 DEFINE_CLEANUP(struct container_writer *, container_writer_freep, container_writer_free)
@@ -53,11 +53,11 @@ struct container_index {
  * of fd. Every length is checked against size, all of it is accounted for, and a
  * block is never larger than CODEC_CHUNK_MAX raw. Decoder memory for the index is
  * bounded. type none is a usage error: there is no index. For lzma the stream
- * check must be CRC64 and there must be exactly one stream without padding. */
+ * check must be CRC64, and there must be exactly one stream, without padding. */
 int container_read(enum codec_type type, int fd, uint64_t start, uint64_t size,
                    struct container_index *ret, struct err *err);
-/* The same, perhaps in a process that can do nothing else; ret is checked as far as
- * it can be without the file. */
+/* The same, possibly in a process that can do nothing else. What it returns was checked as far
+ * as possible without the file. */
 struct container_indexer {
     void *opaque;
     int (*read)(void *opaque, enum codec_type type, int fd, uint64_t start, uint64_t size,
@@ -66,7 +66,7 @@ struct container_indexer {
 
 /* Room for count blocks (checked against CONTAINER_MAX_BLOCKS: corrupt). */
 int container_index_reserve(struct container_index *index, uint64_t count, struct err *err);
-/* The next block, of any lengths that a file may say (checked: corrupt); there must be room.
+/* Adds the next block. The lengths may be whatever a file says (checked: corrupt); there must be room.
  * `offset` is from the container's first byte. */
 int container_index_append(struct container_index *index, uint64_t offset, uint64_t stored_len,
                            uint64_t raw_len, struct err *err);

@@ -14,7 +14,7 @@
 
 #define HEADER_SIZE LZMA_STREAM_HEADER_SIZE
 #define INDEX_PIECE ((size_t)64 << 10)
-/* A dictionary as large as the largest chunk, and what liblzma needs beside it. */
+/* A dictionary as large as the largest chunk, and what liblzma needs besides. */
 #define BLOCK_MEMORY_MAX (CODEC_CHUNK_MAX + MIB)
 /* An Index Record is two numbers of at least one byte each. */
 #define INDEX_RECORD_MIN 2
@@ -170,7 +170,7 @@ static int read_index(const struct container_place *place, uint64_t index_size, 
     return result;
 }
 
-/* liblzma gives the blocks' places one behind the other from the header on. */
+/* liblzma reports the blocks one after the other, starting after the stream header. */
 static int list_blocks(const lzma_index *from, const struct container_place *place,
                        struct container_index *ret, struct err *err)
 {
@@ -178,7 +178,7 @@ static int list_blocks(const lzma_index *from, const struct container_place *pla
 
     if (lzma_index_file_size(from) != place->size)
         return err_set(err, ERR_CORRUPT,
-                       "its index describes an .xz file of %" PRIu64 " bytes, there are %" PRIu64,
+                       "its index describes an .xz file of %" PRIu64 " bytes, but it has %" PRIu64,
                        (uint64_t)lzma_index_file_size(from), place->size);
     if (container_index_reserve(ret, lzma_index_block_count(from), err) < 0)
         return -1;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The zstd framing: frames, then a seek table in a skippable frame, as in the
- * zstd seekable format 0.1.0. The table's checksums are those which the frames
- * end with.
+ * zstd seekable format 0.1.0. The checksums in the table are those at the end of the frames.
  */
 #include "codec/container_format.h"
 
@@ -149,7 +148,8 @@ static int read_entries(const struct container_place *place, const struct seek_t
     }
     if (offset != table->offset)
         return err_set(err, ERR_CORRUPT,
-                       "its seek table describes %" PRIu64 " bytes of frames, there are %" PRIu64,
+                       "its seek table describes %" PRIu64
+                       " bytes of frames, but there are %" PRIu64,
                        offset, table->offset);
     return 0;
 }

@@ -67,18 +67,18 @@ int decoder_decode(struct decoder *decoder, const void *result, size_t len, void
         return -1;
     if (parsed.raw_len > decoder->chunk_size)
         return err_set(err, ERR_CORRUPT,
-                       "a chunk of %" PRIu32 " bytes where %" PRIu64 " is the most", parsed.raw_len,
-                       decoder->chunk_size);
+                       "a chunk of %" PRIu32 " bytes, where at most %" PRIu64 " are allowed",
+                       parsed.raw_len, decoder->chunk_size);
     if (parsed.raw_len > cap)
-        return err_set(err, ERR_INTERNAL, "room for %zu bytes, the chunk has %" PRIu32, cap,
+        return err_set(err, ERR_INTERNAL, "room for %zu bytes, but the chunk has %" PRIu32, cap,
                        parsed.raw_len);
     if (decode_blocks(decoder, &parsed, ret_raw, err) < 0)
         return -1;
     chunk_digest_of(decoder->digest, ret_raw, parsed.raw_len, digest);
     if (has_digest(&parsed) && memcmp(digest, parsed.digest, DIGEST_SIZE) != 0)
         return err_set(err, ERR_CORRUPT,
-                       "the decoded bytes are not those that were encoded "
-                       "(their digest differs)");
+                       "the decoded bytes differ from those that were encoded "
+                       "(digest mismatch)");
     memcpy(ret_digest, digest, DIGEST_SIZE);
     *ret_len = parsed.raw_len;
     return 0;

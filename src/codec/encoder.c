@@ -43,10 +43,11 @@ static int encode(struct encoder *encoder, struct encode_job *job, struct err *e
     uint8_t digest[DIGEST_SIZE];
 
     if (job->raw_len < 1 || job->raw_len > encoder->chunk_size)
-        return err_set(err, ERR_INTERNAL, "%zu bytes are no chunk of at most %" PRIu64,
-                       job->raw_len, encoder->chunk_size);
+        return err_set(err, ERR_INTERNAL,
+                       "a chunk of %zu bytes, where 1 to %" PRIu64 " are allowed", job->raw_len,
+                       encoder->chunk_size);
     if (job->cap < encoder->bound)
-        return err_set(err, ERR_INTERNAL, "room for a result of %zu bytes, %zu are needed",
+        return err_set(err, ERR_INTERNAL, "room for a result of %zu bytes, but %zu are needed",
                        job->cap, encoder->bound);
     chunk_digest_of(encoder->digest, job->raw, job->raw_len, digest);
     if (encoder->backend->encode(encoder->state, job, err) < 0)

@@ -17,7 +17,7 @@ void *huge_pages_take(size_t size)
     if (memory && size >= SIZE_MIN) {
         uintptr_t start = ((uintptr_t)memory + page - 1) / page * page;
         uintptr_t end = ((uintptr_t)memory + size) / page * page;
-        /* It is advice: without it the memory is as good. */
+        /* Only advice: if the kernel declines, the memory works just as well. */
         (void)madvise((void *)start, end - start, MADV_HUGEPAGE);
     }
     return memory;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Memory for the large tables that encoders look into at random places: in huge pages,
- * where the kernel has them for who asks, each look costs a walk through the page tables less.
+ * Memory for the large tables that encoders look up at random. With huge pages, where the kernel
+ * gives them on request, each look-up saves a walk through the page tables.
  */
 #pragma once
 

@@ -21,19 +21,19 @@
 
 /* Blocks of zeros of 1, 2, 4 ... segments: any run is made of them, each at most once. */
 #define ZERO_BLOCKS 12
-/* What all of them take: LZMA makes a 6400th of zeros, and a block has its frame. */
+/* What all of them take together: LZMA shrinks zeros to 1/6400, and each block has its frame. */
 #define ZERO_BLOCKS_MEMORY (UINT64_C(128) << 10)
 #define BLOCKS_MAX (PIECES_MAX * ZERO_BLOCKS)
 
 _Static_assert(PIECES_SEGMENT << (ZERO_BLOCKS - 1) == CODEC_CHUNK_MAX, "the longest run of zeros");
 
 struct zero_block {
-    uint8_t *data; /* NULL until there was such a run */
+    uint8_t *data; /* NULL until such a run was met */
     size_t len;
 };
 
 struct lzma_encoder {
-    lzma_stream stream; /* kept: liblzma uses its memory again where the dictionary is the same */
+    lzma_stream stream; /* kept: liblzma reuses its memory if the dictionary size is the same */
     struct pieces *pieces;
     struct xz_chain *chain;
     struct zero_block zeros[ZERO_BLOCKS];
@@ -63,10 +63,9 @@ static uint64_t lzma_dictionary(const struct codec_spec *spec)
     return options.dict_size;
 }
 
-/* Twice the dictionary, with which an encoder that starts afresh in each chunk loses one or two
- * parts in a hundred of a disk. Memory images repeat themselves more often: one of a guest
- * that had read files became 29 parts larger in chunks of 8 MiB at level 3, and 3 in those of
- * 16 MiB. */
+/* Twice the dictionary. An encoder that starts afresh in each chunk then makes a disk one or two
+ * per cent larger. Memory images repeat themselves more: at level 3, that of a guest which had
+ * read files grew by 29 % in chunks of 8 MiB, and by 3 % in chunks of 16 MiB. */
 static uint64_t lzma_chunk_size(const struct codec_spec *spec)
 {
     uint64_t size = 2 * lzma_dictionary(spec);
@@ -137,9 +136,9 @@ static void *lzma_encoder_new(const struct codec_spec *spec, uint64_t chunk_size
     return encoder;
 }
 
-/* The header comes first but holds the compressed size, so that room is left for
- * it and it is written last. Returns LZMA_BUF_ERROR, as liblzma does, when the
- * block would be larger than its raw bytes. */
+/* The header comes first but holds the compressed size, so room is left for it and it is
+ * written last. Returns LZMA_BUF_ERROR, as liblzma does, if the block would be larger than
+ * its raw bytes. */
 static lzma_ret compress_block(struct lzma_encoder *encoder, lzma_block *block, const uint8_t *raw,
                                uint8_t *out, size_t cap)
 {
@@ -191,7 +190,7 @@ static int encode_block(struct lzma_encoder *encoder, lzma_filter *filters,
     return 0;
 }
 
-/* So many zeros from a block that was made before, or is now: the same for all chunks. */
+/* A run of zeros, from a ready-made block; it is made when first needed. */
 static int encode_zeros(struct lzma_encoder *encoder, const struct piece *piece, const uint8_t *raw,
                         uint8_t *out, size_t cap, size_t *ret_len, struct err *err)
 {

@@ -17,7 +17,7 @@
 _Static_assert(CODEC_CHUNK_MAX / HOLE_SIZE <= RESULT_MAX_BLOCKS,
                "a chunk whose every second page is zero still makes a result");
 
-/* Neither has anything to keep, but NULL means failure. */
+/* Encoder and decoder have no state of their own, but NULL would mean failure. */
 static const char none_state;
 
 static uint64_t none_dictionary(const struct codec_spec *spec)
@@ -32,8 +32,9 @@ static uint64_t none_dictionary_step(unsigned i)
     return 0;
 }
 
-/* In chunks of 1 to 4 MiB a full disk takes the same time. A disk of 4 TiB with 400 small files
- * all over it takes 0.45 of the time of chunks of 4 MiB: each is hashed with the zeros in it. */
+/* A full disk takes the same time in chunks of 1, 2 or 4 MiB. A 4 TiB disk with 400 small files
+ * scattered over it takes 0.45 of the time that chunks of 4 MiB need, since a chunk is hashed
+ * together with the zeros in it. */
 static uint64_t none_chunk_size(const struct codec_spec *spec)
 {
     (void)spec;
@@ -132,7 +133,7 @@ static int none_decode(void *decoder, const struct result_block *block, uint8_t 
         memcpy(ret_raw, block->data, block->raw_len);
     else
         return err_set(err, ERR_CORRUPT,
-                       "an uncompressed block of %" PRIu32 " bytes stands for %" PRIu32,
+                       "an uncompressed block of %" PRIu32 " bytes claims to hold %" PRIu32,
                        block->stored_len, block->raw_len);
     return 0;
 }

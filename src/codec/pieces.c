@@ -13,12 +13,13 @@
 #include "codec/repeats.h"
 
 #define SEGMENT PIECES_SEGMENT
-/* Two of these from each segment are looked at first: most compressible segments show there,
- * so that the look at a compressible chunk costs a twentieth of a level 1 run. */
+/* Two of these from each segment are tried first. Most compressible segments show there, so that
+ * judging a compressible chunk costs a twentieth of a level 1 run. */
 #define SAMPLE ((size_t)8 << 10)
 /* Two copies of a single page are not worth it. */
 #define COPY_MIN ((size_t)8192)
-/* A cut costs the encoder its dictionary, hence no piece below these unless it is the chunk. */
+/* The encoder loses its dictionary at each cut, so no piece is shorter than this, unless the
+ * chunk itself is. */
 #define RUN_MIN ((size_t)1 << 20)
 #define RUNS_MAX 8
 
@@ -31,7 +32,7 @@ struct pieces {
     struct repeats *repeats;
     size_t run_min;
     enum piece_kind kinds[SEGMENTS_MAX];
-    uint32_t copies[SEGMENTS_MAX]; /* places of dense segments that are elsewhere too */
+    uint32_t copies[SEGMENTS_MAX]; /* dense segments that also occur elsewhere */
     uint8_t scratch[SEGMENT];      /* output of the fast encoder, thrown away */
 };
 
@@ -68,8 +69,8 @@ void pieces_free(struct pieces *pieces)
     free(pieces);
 }
 
-/* With less room than it needs, zstd gives up: so does this on any other failure, and the
- * data goes to the slow encoder or, at the worst, is stored. */
+/* zstd gives up when its output does not fit. Any other failure counts as that, too: the data
+ * then goes to the slow encoder or, at worst, is stored. */
 static bool compresses(struct pieces *pieces, const uint8_t *data, size_t len)
 {
     size_t ret = ZSTD_compressCCtx(pieces->zstd, pieces->scratch, len - len / 64, data, len, 1);
@@ -100,8 +101,8 @@ static void on_copy(void *opaque, size_t place, size_t earlier)
     pieces->copies[(earlier - 1) / SEGMENT]++;
 }
 
-/* Two copies of one incompressible file are compressible together, which the fast encoder
- * with its short memory does not see. */
+/* Two copies of an incompressible file compress well together, but are too far apart for the
+ * fast encoder to notice. */
 static void clear_repeated(struct pieces *pieces, const uint8_t *raw, size_t raw_len, size_t count)
 {
     repeats_begin(pieces->repeats);

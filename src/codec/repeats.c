@@ -9,9 +9,10 @@
 #include "codec/codec.h"
 
 #define SPACING ((size_t)4096)
-/* Places of a chunk that are remembered; of large chunks fewer, so that the table stays small. */
+/* One place in so many bytes is remembered; fewer in large chunks, so that the table stays
+ * small. */
 #define SLOTS ((size_t)1 << 14)
-/* What stands at a place: as far as a gear hash looks back. */
+/* The bytes that identify a place: as many as a gear hash looks back on. */
 #define PLACE_LEN 64
 
 struct slot {
@@ -21,7 +22,7 @@ struct slot {
 
 struct repeats {
     size_t spacing;
-    uint64_t no_place;  /* the bits of a hash that are 0 where a place is */
+    uint64_t no_place;  /* bits of the hash that are 0 at a place */
     uint64_t gear[256]; /* random, one for each byte value */
     size_t slots_used;
     struct slot slots[SLOTS]; /* found by their hash */
@@ -34,7 +35,7 @@ uint64_t repeats_memory(void)
     return sizeof(struct repeats);
 }
 
-/* Always the same: what is stored for a chunk does not depend on chance. */
+/* A fixed seed: what is stored for a chunk must not depend on chance. */
 static void fill_gear(uint64_t gear[static 256])
 {
     for (uint64_t i = 0; i < 256; i++)

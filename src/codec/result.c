@@ -25,25 +25,26 @@ static int check_entries(const struct result *result, struct err *err)
             return err_set(err, ERR_CORRUPT, "block %" PRIu32 " of a result is empty", i + 1);
         if (result->outline && stored_len != 0 && stored_len != raw_len)
             return err_set(err, ERR_CORRUPT,
-                           "block %" PRIu32 " of an outline has %" PRIu32 " bytes for %" PRIu32,
+                           "block %" PRIu32 " of an outline stores %" PRIu32 " bytes for %" PRIu32,
                            i + 1, stored_len, raw_len);
         stored_sum += stored_len;
         raw_sum += raw_len;
     }
     if (!result->outline && stored_sum != result->blocks_len)
         return err_set(err, ERR_CORRUPT,
-                       "the blocks of a result have %zu bytes, its table says %" PRIu64,
+                       "the blocks of a result have %zu bytes, but its table says %" PRIu64,
                        result->blocks_len, stored_sum);
     if (raw_sum != result->raw_len)
         return err_set(err, ERR_CORRUPT,
-                       "the blocks of a result make %" PRIu64 " bytes, its head says %" PRIu32,
+                       "the blocks of a result decode to %" PRIu64
+                       " bytes, but its head says %" PRIu32,
                        raw_sum, result->raw_len);
     return 0;
 }
 
-/* Where the blocks lie, if not behind the table. */
+/* Where the blocks are, if not after the table. */
 struct elsewhere {
-    const void *data; /* NULL: behind it */
+    const void *data; /* NULL: after it */
     size_t len;       /* of a chunk it is not looked at */
     bool outline;
 };

@@ -14,17 +14,18 @@ int xz_block_error(lzma_ret ret, const char *what, struct err *err)
     case LZMA_MEM_ERROR:
         return err_set_errno(err, ENOMEM, "%s", what);
     case LZMA_MEMLIMIT_ERROR:
-        return err_set(err, ERR_CORRUPT, "%s asks for more memory than is allowed", what);
+        return err_set(err, ERR_CORRUPT, "%s needs more memory than is allowed", what);
     case LZMA_FORMAT_ERROR:
-        return err_set(err, ERR_CORRUPT, "%s is not there", what);
+        return err_set(err, ERR_CORRUPT, "%s is missing", what);
     case LZMA_OPTIONS_ERROR:
-        return err_set(err, ERR_CORRUPT, "%s asks for what this liblzma does not know", what);
+        return err_set(err, ERR_CORRUPT, "%s uses features that this liblzma does not support",
+                       what);
     case LZMA_DATA_ERROR:
         return err_set(err, ERR_CORRUPT, "%s is damaged", what);
     case LZMA_OK:
     case LZMA_BUF_ERROR:
     case LZMA_STREAM_END:
-        return err_set(err, ERR_CORRUPT, "%s has another length than announced", what);
+        return err_set(err, ERR_CORRUPT, "%s has a wrong length", what);
     default:
         return err_set(err, ERR_INTERNAL, "%s: liblzma answers %d", what, (int)ret);
     }
@@ -38,11 +39,11 @@ static int check_sizes(const struct xz_block *xz, const struct result_block *sto
         return err_set(err, ERR_CORRUPT, "an .xz block without its sizes in its header");
     if (lzma_block_total_size(&xz->block) != stored->stored_len)
         return err_set(err, ERR_CORRUPT,
-                       "an .xz block of %" PRIu64 " bytes where %" PRIu32 " were announced",
+                       "an .xz block of %" PRIu64 " bytes, but %" PRIu32 " were announced",
                        lzma_block_total_size(&xz->block), stored->stored_len);
     if (xz->block.uncompressed_size != stored->raw_len)
         return err_set(err, ERR_CORRUPT,
-                       "an .xz block for %" PRIu64 " bytes where %" PRIu32 " were announced",
+                       "an .xz block for %" PRIu64 " bytes, but %" PRIu32 " were announced",
                        (uint64_t)xz->block.uncompressed_size, stored->raw_len);
     return 0;
 }

@@ -8,11 +8,11 @@
 #include "base/units.h"
 #include "codec/repeats.h"
 
-/* Measured on a file system of installed packages with level 6, whose own dictionary has
- * 8 MiB, time and size with those of 8 MiB without BCJ as 1: 4 MiB 0.98, 0.988; 2 MiB 0.78,
- * 0.993; 1.5 MiB 0.71, 0.996; 1 MiB 0.65, 1.000. */
+/* Measured at level 6 on a file system of installed packages. Time and size relative to the
+ * level's own dictionary of 8 MiB without BCJ: 4 MiB 0.98, 0.988; 2 MiB 0.78, 0.993;
+ * 1.5 MiB 0.71, 0.996; 1 MiB 0.65, 1.000. */
 #define SHORT_DICTIONARY (MIB + MIB / 2)
-/* The levels above are there for their dictionaries. */
+/* Higher levels are chosen for their larger dictionaries. */
 #define SHORT_LEVEL_MAX 6
 /* A chunk of which more than one part in so many is a copy from beyond the short dictionary. */
 #define FAR_SHARE 100
@@ -48,7 +48,7 @@ void xz_chain_options(const struct codec_spec *spec, lzma_options_lzma *ret)
         ret->dict_size = (uint32_t)spec->dict_size;
 }
 
-/* liblzma can be built without. */
+/* liblzma can be built without it. */
 static bool has_bcj(void)
 {
     return lzma_filter_encoder_is_supported(LZMA_FILTER_X86) &&
@@ -95,7 +95,7 @@ uint64_t xz_chain_decoder_memory(const struct codec_spec *spec)
     return lzma_raw_decoder_memusage(filters);
 }
 
-/* Who has asked for a larger dictionary, or for a slower, better try, gets it. */
+/* A user who asked for a larger dictionary, or for a slower but better try, gets it. */
 static bool may_shorten(const struct codec_spec *spec, const lzma_options_lzma *own)
 {
     lzma_options_lzma preset;
@@ -139,7 +139,7 @@ lzma_filter *xz_chain_plain(struct xz_chain *chain)
 
 /* ---- copies ------------------------------------------------------------------ */
 
-/* Is it for the level's own dictionary alone to find? */
+/* True if only the level's own dictionary can reach it. */
 static void on_copy(void *opaque, size_t place, size_t earlier)
 {
     struct xz_chain *chain = opaque;
@@ -168,7 +168,7 @@ static bool repeats_far(struct xz_chain *chain, const struct xz_chain_chunk *chu
 
 /* ---- BCJ --------------------------------------------------------------------- */
 
-/* Copies samples that lie evenly in what is to be encoded; returns their bytes. */
+/* Copies samples spread evenly over what is to be encoded; returns their total length. */
 static size_t take_samples(struct xz_chain *chain, const struct xz_chain_chunk *chunk,
                            size_t encoded)
 {
@@ -192,7 +192,7 @@ static size_t take_samples(struct xz_chain *chain, const struct xz_chain_chunk *
     return taken;
 }
 
-/* *ret_len: the compressed length, or as many bytes as there were where there is none. */
+/* *ret_len: the compressed length, or the input's if it does not compress. */
 static int try_filters(struct xz_chain *chain, size_t len, bool bcj, size_t *ret_len,
                        struct err *err)
 {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The filter chain of an .xz Block: which one a chunk is worth.
+ * Chooses the filter chain of an .xz Block for a chunk.
  *
- * LZMA's time goes where its tables don't fit in the CPU's caches, and they are ten times the
- * dictionary. With a dictionary of 1.5 MiB and the filter for x86 code, a disk with programs
- * takes 0.7 of the time and the same space. A chunk that repeats itself over a longer distance
- * would become far larger - of memory images above all, in which pages are cached twice - and a
- * look at it tells: it keeps the level's own dictionary.
+ * LZMA is slow when its tables, ten times the size of the dictionary, don't fit in the CPU's
+ * caches. With a dictionary of 1.5 MiB and the filter for x86 code, a disk with programs takes
+ * 0.7 of the time and the same space. A chunk that repeats itself over a longer distance would
+ * become far larger; this is common in memory images, where pages are cached twice. Such chunks
+ * are recognised beforehand, and keep the level's own dictionary.
  *
- * In x86 code the same function is called from many places at many distances, which the BCJ
- * filter makes the same address: that saves a tenth of a chunk of code. Other data can become
- * larger, so that it is tried on samples. It also parts copies of code from each other: where
- * copies are far, it is not used at all; copies that are near are not looked for.
+ * In x86 code the same function is called from many places, each at another distance. The BCJ
+ * filter turns the distances into one address, which saves a tenth of a chunk of code. Other
+ * data can grow, so the filter is tried on samples first. It also makes copies of code differ,
+ * so it is not used where copies are far apart; near copies are not looked for.
  */
 #pragma once
 
@@ -24,11 +24,11 @@
 #include "codec/codec.h"
 #include "codec/pieces.h"
 
-struct xz_chain; /* the memory that the look takes, kept between chunks */
+struct xz_chain; /* working memory, kept between chunks */
 
-/* liblzma's options for a spec, with the dictionary that is the longest it may use. */
+/* liblzma's options for a spec, with the largest dictionary that it may use. */
 void xz_chain_options(const struct codec_spec *spec, lzma_options_lzma *ret);
-/* What encoding, and decoding, with any chain for this spec takes, the look included. */
+/* Memory for encoding, the choice included, and for decoding with any chain for this spec. */
 uint64_t xz_chain_encoder_memory(const struct codec_spec *spec);
 uint64_t xz_chain_decoder_memory(const struct codec_spec *spec);
 

@@ -14,8 +14,8 @@
 #include "codec/pieces.h"
 #include "codec/zstd_frame.h"
 
-/* Of chunks by default: below it their own costs (messages, table entries, a fresh
- * dictionary) show. */
+/* The default chunk size. In smaller chunks the cost of each (messages, table entries, a fresh
+ * dictionary) begins to show. */
 #define CHUNK_LEAST (4 * MIB)
 #define WINDOW_LOG_MIN 10
 /* Hash and chain tables of a window that the user made larger stay below this. */
@@ -23,8 +23,8 @@
 
 struct zstd_encoder {
     ZSTD_CCtx *main;
-    /* For zeros and for what does not compress; both NULL at levels whose search hurries past
-     * such anyway. */
+    /* For zeros and for data that does not compress; both NULL at levels whose search skips
+     * those quickly anyway. */
     ZSTD_CCtx *fast;
     struct pieces *pieces;
 };
@@ -66,8 +66,8 @@ static ZSTD_compressionParameters parameters_of_level(unsigned level)
     return own;
 }
 
-/* A smaller window makes the tables as small as it can use, a larger one makes them grow
- * with it: at equal tables it would find little more. */
+/* The tables shrink and grow with the window: with tables of the same size a larger window
+ * would find little more. */
 static ZSTD_compressionParameters parameters_of(const struct codec_spec *spec)
 {
     ZSTD_compressionParameters own = parameters_of_level(spec->level);
@@ -91,7 +91,7 @@ static uint64_t zstd_dictionary(const struct codec_spec *spec)
     return UINT64_C(1) << parameters_of(spec).windowLog;
 }
 
-/* Twice the window, as with lzma; but a large window makes up for it by itself. */
+/* Twice the window, as with lzma; a large window is enough by itself. */
 static uint64_t zstd_chunk_size(const struct codec_spec *spec)
 {
     unsigned factor = spec->level == ZSTD_CLEVEL_DEFAULT ? 1 : 2;
@@ -110,7 +110,8 @@ static uint64_t zstd_encoder_figure(const struct codec_spec *spec)
     return memory;
 }
 
-/* A whole frame is decoded at once into the chunk's own memory, so that the window takes none. */
+/* A whole frame is decoded at once, straight into the chunk, so no memory is needed for the
+ * window. */
 static uint64_t zstd_decoder_figure(const struct codec_spec *spec)
 {
     (void)spec;
@@ -267,7 +268,7 @@ static int zstd_decode(void *state, const struct result_block *block, uint8_t *r
         return err_set(err, ERR_CORRUPT, "a damaged zstd frame: %s", ZSTD_getErrorName(len));
     if (len != block->raw_len)
         return err_set(err, ERR_CORRUPT,
-                       "a zstd frame gives %zu bytes where %" PRIu32 " were announced", len,
+                       "a zstd frame decodes to %zu bytes, but %" PRIu32 " were announced", len,
                        block->raw_len);
     return 0;
 }

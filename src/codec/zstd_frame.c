@@ -52,7 +52,7 @@ int zstd_frame_check(const struct result_block *block, struct err *err)
         return err_set(err, ERR_CORRUPT, "a zstd frame without its content size");
     if (content != block->raw_len)
         return err_set(err, ERR_CORRUPT,
-                       "a zstd frame for %llu bytes where %" PRIu32 " were announced", content,
+                       "a zstd frame for %llu bytes, but %" PRIu32 " were announced", content,
                        block->raw_len);
 
     size_t size = ZSTD_findFrameCompressedSize(block->data, block->stored_len);
@@ -60,7 +60,7 @@ int zstd_frame_check(const struct result_block *block, struct err *err)
         return err_set(err, ERR_CORRUPT, "a damaged zstd frame: %s", ZSTD_getErrorName(size));
     if (size != block->stored_len)
         return err_set(err, ERR_CORRUPT,
-                       "a zstd frame of %zu bytes where %" PRIu32 " were announced", size,
+                       "a zstd frame of %zu bytes, but %" PRIu32 " were announced", size,
                        block->stored_len);
     return 0;
 }

@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "codec/result.h"
 
-/* The largest window that plain `zstd -d` accepts. */
+/* The largest window that `zstd -d` accepts without options. */
 #define ZSTD_FRAME_WINDOW_LOG_MAX 27
 
 /* Corrupt unless the block is exactly one frame, with its content size (raw_len),
