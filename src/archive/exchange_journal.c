@@ -42,7 +42,9 @@ void exchange_clear(struct exchange *exchange)
         free(exchange->files[i].from);
         free(exchange->files[i].to);
     }
-    folder_names_free(exchange->removals, exchange->removal_count);
+    for (size_t i = 0; i < exchange->removal_count; i++)
+        free(exchange->removals[i]);
+    free(exchange->removals);
     free(exchange->files);
     free(exchange->domain);
     free(exchange->manifest_from);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "archive/folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
 
 #include "archive/names.h"
+#include "base/dir.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/xml.h"
@@ -70,50 +70,9 @@ int folder_stat(const struct folder *folder, const char *name, bool *ret_there, 
     return 0;
 }
 
-static int compare_names(const void *a, const void *b)
+int folder_names(const struct folder *folder, struct strings *names, struct err *err)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-void folder_names_free(char **names, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        free(names[i]);
-    free(names);
-}
-
-int folder_names(const struct folder *folder, char ***ret_names, size_t *ret_count, struct err *err)
-{
-    const struct dirent *entry = NULL;
-    char **names = NULL;
-    size_t count = 0;
-
-    /* An open of its own: the reading position of folder->fd is not ours alone. */
-    int fd = openat(folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (!dir) {
-        err_set_errno(err, errno, "%s: cannot list the folder", folder->path);
-        if (fd >= 0)
-            close(fd);
-        return -1;
-    }
-    while (errno = 0, (entry = readdir(dir)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        names = mem_resize(names, count + 1, sizeof(*names));
-        names[count++] = mem_strdup(entry->d_name);
-    }
-    int failed = errno;
-    closedir(dir);
-    if (failed) {
-        folder_names_free(names, count);
-        return err_set_errno(err, failed, "%s: cannot list the folder", folder->path);
-    }
-    if (count > 0)
-        qsort(names, count, sizeof(*names), compare_names);
-    *ret_names = names;
-    *ret_count = count;
-    return 0;
+    return dir_list(folder->fd, ".", names, err) < 0 ? err_prefix(err, "%s", folder->path) : 0;
 }
 
 int folder_manifest(const struct folder *folder, const char *domain, struct manifest **ret,

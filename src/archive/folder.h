@@ -13,6 +13,7 @@
 #include "record/manifest.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/strings.h"
 
 struct folder {
     char *path; /* as the user gave it; owned */
@@ -35,10 +36,8 @@ int folder_prefix(const struct folder *folder, const char *name, struct err *err
 int folder_stat(const struct folder *folder, const char *name, bool *ret_there, struct stat *ret_st,
                 struct err *err);
 
-/* All names in the folder but "." and "..", sorted. Free with folder_names_free. */
-int folder_names(const struct folder *folder, char ***ret_names, size_t *ret_count,
-                 struct err *err);
-void folder_names_free(char **names, size_t count);
+/* Appends all names in the folder (base/dir.h). */
+int folder_names(const struct folder *folder, struct strings *names, struct err *err);
 
 /* The manifest of `domain`: not found when there is no such file or when it is
  * other XML, corrupt or unsupported as manifest_parse says, corrupt too when it

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "base/xml.h"
 
 static bool has_control(const char *text)
@@ -14,19 +15,6 @@ static bool has_control(const char *text)
         if ((unsigned char)*text < ' ' || *text == 0x7f)
             return true;
     return false;
-}
-
-static bool starts_with(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
-static bool ends_with(const char *text, const char *suffix)
-{
-    size_t len = strlen(text);
-    size_t suffix_len = strlen(suffix);
-
-    return len >= suffix_len && strcmp(text + len - suffix_len, suffix) == 0;
 }
 
 /* What keeps text from being (part of) a file name of ours; NULL if nothing. */
@@ -40,7 +28,7 @@ static const char *defect(const char *text)
         return "holds a control character";
     if (!xml_text_valid(text))
         return "is not UTF-8 text";
-    if (starts_with(text, ARCHIVE_OWN_PREFIX))
+    if (text_begins(text, ARCHIVE_OWN_PREFIX))
         return "begins with '" ARCHIVE_OWN_PREFIX "', which is kept for temporary files";
     return NULL;
 }
@@ -116,10 +104,10 @@ int archive_check_owned_name(const char *domain, const char *name, struct err *e
 {
     if (archive_check_name(name, err) < 0)
         return -1;
-    const char *rest = starts_with(name, domain) ? name + strlen(domain) : "";
+    const char *rest = text_begins(name, domain) ? name + strlen(domain) : "";
     if (strcmp(rest, ".sav") == 0)
         return 0;
-    if (*rest != '-' || ends_with(rest, ARCHIVE_MANIFEST_SUFFIX))
+    if (*rest != '-' || text_ends(rest, ARCHIVE_MANIFEST_SUFFIX))
         return err_set(err, ERR_CORRUPT, "'%s' is not a name for a file of guest '%s'", name,
                        domain);
     return 0;
@@ -171,7 +159,7 @@ enum archive_temp archive_temp_kind(const char *name)
 {
     static const size_t id_len = ARCHIVE_TEMP_ID_SIZE - 1;
 
-    if (!starts_with(name, ARCHIVE_OWN_PREFIX))
+    if (!text_begins(name, ARCHIVE_OWN_PREFIX))
         return ARCHIVE_TEMP_NONE;
     name += strlen(ARCHIVE_OWN_PREFIX);
     if (strspn(name, "0123456789abcdef") != id_len || name[id_len] != '.')

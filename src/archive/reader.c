@@ -10,6 +10,7 @@
 #include "archive/names.h"
 #include "archive/writer.h"
 #include "base/io.h"
+#include "base/text.h"
 
 struct archive_reader {
     struct folder folder;
@@ -78,8 +79,7 @@ static int domain_of(const struct archive_reader *archive, const char *name, cha
     bool there = false;
 
     *ret = NULL;
-    if (len <= suffix_len || strcmp(name + len - suffix_len, ARCHIVE_MANIFEST_SUFFIX) != 0 ||
-        archive_check_name(name, NULL) < 0)
+    if (!text_ends(name, ARCHIVE_MANIFEST_SUFFIX) || archive_check_name(name, NULL) < 0)
         return 0;
     /* What can't be looked at may be a backup: it must not be passed over. */
     if (folder_stat(&archive->folder, name, &there, &st, err) < 0)
@@ -89,48 +89,39 @@ static int domain_of(const struct archive_reader *archive, const char *name, cha
     return 0;
 }
 
-/* Not the order of the files: "web-db.xml" comes before "web.xml". */
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 int archive_reader_list(struct archive_reader *archive, char ***ret_names, size_t *ret_count,
                         struct err *err)
 {
-    size_t name_count = 0;
-    size_t count = 0;
-    char **names = NULL;
+    CLEANUP_STRINGS struct strings names = {0};
+    CLEANUP_STRINGS struct strings domains = {0};
 
-    if (folder_names(&archive->folder, &names, &name_count, err) < 0)
+    if (folder_names(&archive->folder, &names, err) < 0)
         return -1;
-    char **domains = mem_array(name_count, sizeof(*domains));
-    int result = 0;
-    for (size_t i = 0; result == 0 && i < name_count; i++) {
+    for (size_t i = 0; i < names.count; i++) {
         CLEANUP(manifest_freep) struct manifest *manifest = NULL;
         CLEANUP_ERR struct err why = ERR_INIT;
         CLEANUP_FREE char *domain = NULL;
 
-        result = domain_of(archive, names[i], &domain, err);
+        if (domain_of(archive, names.items[i], &domain, err) < 0)
+            return -1;
         if (!domain || (folder_manifest(&archive->folder, domain, &manifest, &why) < 0 &&
                         why.kind == ERR_NOT_FOUND))
             continue;
-        domains[count++] = TAKE_PTR(domain);
+        strings_take(&domains, TAKE_PTR(domain));
     }
-    folder_names_free(names, name_count);
-    if (result < 0) {
-        folder_names_free(domains, count);
-        return -1;
-    }
-    qsort(domains, count, sizeof(*domains), compare_names);
-    *ret_names = domains;
-    *ret_count = count;
+    /* Not the order of the files: "web-db.xml" comes before "web.xml". */
+    strings_sort(&domains);
+    *ret_names = TAKE_PTR(domains.items);
+    *ret_count = domains.count;
+    domains.count = 0;
     return 0;
 }
 
 void archive_names_free(char **names, size_t count)
 {
-    folder_names_free(names, count);
+    struct strings owned = {names, count};
+
+    strings_clear(&owned);
 }
 
 int archive_reader_manifest(struct archive_reader *archive, const char *domain,

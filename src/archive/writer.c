@@ -19,28 +19,26 @@ struct archive_writer {
 /* Under the exclusive lock every temporary file is a dead run's. */
 static int remove_leftovers(const struct folder *folder, struct err *err)
 {
-    char **names = NULL;
-    size_t count = 0;
+    CLEANUP_STRINGS struct strings names = {0};
 
-    if (folder_names(folder, &names, &count, err) < 0)
+    if (folder_names(folder, &names, err) < 0)
         return -1;
-    for (size_t i = 0; i < count; i++) {
-        switch (archive_temp_kind(names[i])) {
+    for (size_t i = 0; i < names.count; i++) {
+        switch (archive_temp_kind(names.items[i])) {
         case ARCHIVE_TEMP_PART:
             /* If it can't be removed, nothing can be written here either. */
-            (void)unlinkat(folder->fd, names[i], 0);
+            (void)unlinkat(folder->fd, names.items[i], 0);
             break;
         case ARCHIVE_TEMP_SCRATCH:
             log_warn("%s/%s was left by an interrupted run and may be the only copy of a guest's "
                      "memory; 'virt-backup recover' looks after it, else 'virsh restore' it or, "
                      "if no guest needs it, remove it",
-                     folder->path, names[i]);
+                     folder->path, names.items[i]);
             break;
         case ARCHIVE_TEMP_NONE:
             break;
         }
     }
-    folder_names_free(names, count);
     return 0;
 }
 

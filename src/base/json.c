@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "base/utf8.h"
 
 /* jansson's json_t is cast to and from struct json: one value, one pointer. */
 static json_t *value_of(const struct json *json)
@@ -101,27 +102,6 @@ const struct json *json_at(const struct json *array, size_t index)
     return wrap(json_array_get(value_of(array), index));
 }
 
-/* Length of the UTF-8 sequence at text, 0 if there is none: overlong forms,
- * surrogates and values above U+10FFFF are none. */
-static size_t utf8_length(const unsigned char *text)
-{
-    size_t len = text[0] < 0x80             ? 1
-                 : (text[0] & 0xe0) == 0xc0 ? 2
-                 : (text[0] & 0xf0) == 0xe0 ? 3
-                 : (text[0] & 0xf8) == 0xf0 ? 4
-                                            : 0;
-
-    for (size_t i = 1; i < len; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    if ((len == 2 && text[0] < 0xc2) || (len == 3 && text[0] == 0xe0 && text[1] < 0xa0) ||
-        (len == 3 && text[0] == 0xed && text[1] > 0x9f) ||
-        (len == 4 && text[0] == 0xf0 && text[1] < 0x90) ||
-        (len == 4 && (text[0] > 0xf4 || (text[0] == 0xf4 && text[1] > 0x8f))))
-        return 0;
-    return len;
-}
-
 void json_set_str(struct json *object, const char *name, const char *value)
 {
     CLEANUP_BUF struct buf clean = {0};
@@ -131,7 +111,7 @@ void json_set_str(struct json *object, const char *name, const char *value)
         return;
     }
     while (*value) {
-        size_t len = utf8_length((const unsigned char *)value);
+        size_t len = utf8_decode(value, NULL);
         if (len == 0)
             buf_append_str(&clean, "\xef\xbf\xbd");
         else

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/terminal.h"
 
 static enum log_level log_level = LOG_NORMAL;
 static bool progress_shown;
@@ -35,16 +36,12 @@ static void put_line(const char *label, const char *format, va_list args)
 
 static void put_line(const char *label, const char *format, va_list args)
 {
-    CLEANUP_FREE char *text = NULL;
+    CLEANUP_FREE char *text = mem_vprintf(format, args);
+    CLEANUP_FREE char *safe = terminal_safe_line(text);
 
-    if (vasprintf(&text, format, args) < 0)
-        return;
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
     pthread_mutex_lock(&log_mutex);
     clear_progress();
-    fprintf(stderr, "virt-backup: %s%s\n", label, text);
+    fprintf(stderr, "virt-backup: %s%s\n", label, safe);
     pthread_mutex_unlock(&log_mutex);
 }
 

@@ -2,7 +2,7 @@
  *
  * What the user is told while work goes on, on stderr: notices, warnings, and
  * with --verbose the details. Errors are not logged, they are returned.
- * Control characters in the text are replaced, because names come from guests
+ * What would steer a terminal is replaced (base/terminal.h): names come from guests
  * and archives.
  */
 #pragma once

@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "base/digest.h"
+#include "base/fds.h"
 #include "base/io.h"
 #include "base/sandbox_filter.h"
 
@@ -69,18 +70,13 @@ static int set_identity(const struct sandbox_plan *plan, struct err *err)
 static void close_others(const struct sandbox_plan *plan)
 {
     uint32_t keep = plan->read_fds | plan->write_fds | plan->pread_fds;
-    struct rlimit limit = {.rlim_cur = 1024};
 
     if (SANDBOX_FILTER_SANITIZED)
         keep |= SANDBOX_FD(STDERR_FILENO);
     for (int fd = 0; fd < 32; fd++)
         if (!(keep & SANDBOX_FD(fd)))
             close(fd);
-    if (close_range(32, ~0U, 0) < 0) { /* Linux before 5.9 */
-        getrlimit(RLIMIT_NOFILE, &limit);
-        for (int fd = 32; fd < (int)limit.rlim_cur && fd < 65536; fd++)
-            close(fd);
-    }
+    fds_close_from(32);
 }
 
 /* Bytes of address space that the process has now. */

@@ -9,6 +9,7 @@
 #include <libxml/xmlsave.h>
 
 #include "base/buf.h"
+#include "base/utf8.h"
 
 /* xmlDoc and xmlNode are cast to and from our opaque types: one to one. */
 static xmlDoc *doc_of(const struct xml_doc *doc)
@@ -295,14 +296,12 @@ void xml_remove(struct xml_node *node)
 
 bool xml_text_valid(const char *text)
 {
-    if (!xmlCheckUTF8(in(text)))
-        return false;
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c < ' ' && *c != '\t' && *c != '\n' && *c != '\r')
+    for (size_t len; *text; text += len) {
+        uint32_t code = 0;
+        if ((len = utf8_decode(text, &code)) == 0)
             return false;
-        if (c[0] == 0xef && c[1] == 0xbf && c[2] >= 0xbe) /* U+FFFE, U+FFFF */
-            return false;
-        if (c[0] == 0xed && c[1] >= 0xa0) /* surrogates */
+        if ((code < ' ' && code != '\t' && code != '\n' && code != '\r') || code == 0xfffe ||
+            code == 0xffff)
             return false;
     }
     return true;

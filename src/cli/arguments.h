@@ -20,10 +20,10 @@ struct arguments {
     const char *child_command;
     const char *scratch_path;
     const char *staging_path;
-    struct lists_names domains;
-    struct lists_names exclude_domains;
-    struct lists_names disks;
-    struct lists_names exclude_disks;
+    struct strings domains;
+    struct strings exclude_domains;
+    struct strings disks;
+    struct strings exclude_disks;
     struct lists_maps maps;
     struct codec_spec codec;
     enum guest_memory guest_memory;

@@ -7,14 +7,6 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 
-static bool has_name(const struct lists_names *list, const char *name)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->names[i], name) == 0)
-            return true;
-    return false;
-}
-
 /* The text up to the next comma that is none of the name; *text is moved behind
  * that comma, or becomes NULL at the end. The caller frees. */
 static char *take_name(const char **text)
@@ -31,7 +23,7 @@ static char *take_name(const char **text)
     return buf_take_str(&name);
 }
 
-int lists_add_names(struct lists_names *list, const char *text, struct err *err)
+int lists_add_names(struct strings *list, const char *text, struct err *err)
 {
     const char *rest = text;
 
@@ -40,25 +32,15 @@ int lists_add_names(struct lists_names *list, const char *text, struct err *err)
         if (*name == '\0')
             return err_set(err, ERR_USAGE,
                            "'%s' holds an empty name (a comma in a name is written \\,)", text);
-        if (has_name(list, name))
-            continue;
-        list->names = mem_resize(list->names, list->count + 1, sizeof(*list->names));
-        list->names[list->count++] = TAKE_PTR(name);
+        if (!strings_has(list, name))
+            strings_take(list, TAKE_PTR(name));
     }
     return 0;
 }
 
-void lists_clear_names(struct lists_names *list)
+struct name_list lists_borrow(const struct strings *list)
 {
-    for (size_t i = 0; i < list->count; i++)
-        free(list->names[i]);
-    free(list->names);
-    *list = (struct lists_names){0};
-}
-
-struct name_list lists_borrow(const struct lists_names *list)
-{
-    return (struct name_list){(const char *const *)list->names, list->count};
+    return (struct name_list){(const char *const *)list->items, list->count};
 }
 
 int lists_add_map(struct lists_maps *list, const char *text, struct err *err)

@@ -8,19 +8,14 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/strings.h"
 #include "ops/verbs.h"
-
-struct lists_names {
-    char **names;
-    size_t count;
-};
 
 /* Adds the names in text. Refused (usage): an empty name. A name that is there
  * already is not added again. */
-int lists_add_names(struct lists_names *list, const char *text, struct err *err);
-void lists_clear_names(struct lists_names *list);
+int lists_add_names(struct strings *list, const char *text, struct err *err);
 /* As the verbs take it; borrowed from the list. */
-struct name_list lists_borrow(const struct lists_names *list);
+struct name_list lists_borrow(const struct strings *list);
 
 struct lists_maps {
     struct disk_map *maps; /* target and path are owned all the same */

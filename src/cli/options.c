@@ -173,7 +173,7 @@ static int check_given(const struct reading *reading, struct err *err)
         if (row->required && !reading->given[i])
             return err_set(err, ERR_USAGE, "--%s %s is missing", row->name, row->metavar);
         if (reading->given[i] && row->kind == OPTION_NAMES &&
-            ((struct lists_names *)field_of(reading, row))->count == 0)
+            ((struct strings *)field_of(reading, row))->count == 0)
             return err_set(err, ERR_USAGE, "option '--%s' needs a value: --%s %s", row->name,
                            row->name, row->metavar);
     }
@@ -212,7 +212,7 @@ void options_clear(const struct options_table *table, void *arguments)
     for (size_t i = 0; i < table->count; i++) {
         void *field = (uint8_t *)arguments + table->rows[i].offset;
         if (table->rows[i].kind == OPTION_NAMES)
-            lists_clear_names(field);
+            strings_clear(field);
         else if (table->rows[i].kind == OPTION_MAPS)
             lists_clear_maps(field);
     }

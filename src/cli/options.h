@@ -26,7 +26,7 @@ enum options_kind {
     OPTION_TEXT,   /* const char *, borrowed from the command line; not empty */
     OPTION_SIZE,   /* uint64_t, bytes; not zero */
     OPTION_NUMBER, /* unsigned, 1 to OPTIONS_MAX_NUMBER */
-    OPTION_NAMES,  /* struct lists_names */
+    OPTION_NAMES,  /* struct strings */
     OPTION_MAPS,   /* struct lists_maps */
     OPTION_PARSED, /* what `parse` makes of the text */
 };

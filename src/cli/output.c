@@ -8,8 +8,8 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/terminal.h"
 #include "base/units.h"
-#include "cli/terminal.h"
 
 #define LINE_INTERVAL_MS 5000
 #define OBJECT_INTERVAL_MS 1000
@@ -39,11 +39,8 @@ static void put_text(const char *text)
 
 static void put_error(const char *text)
 {
-    CLEANUP_FREE char *safe = terminal_safe(text);
+    CLEANUP_FREE char *safe = terminal_safe_line(text);
 
-    for (char *c = safe; *c; c++)
-        if (*c == '\n')
-            *c = ' ';
     log_progress("");
     fprintf(stderr, "virt-backup: %s\n", safe);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "disk/meeting.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -14,6 +13,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
+#include "base/text.h"
 
 #define FOLDER_START "virt-backup-"
 #define MAKE_TRIES 10
@@ -119,12 +120,13 @@ static void sweep_one(int base_fd, const char *name)
 
 void meeting_sweep(void)
 {
-    DIR *dir = opendir(base_folder());
+    CLEANUP_STRINGS struct strings names = {0};
+    CLEANUP_CLOSE int base_fd = open(base_folder(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (!dir)
+    /* What is not seen now is swept by the next run. */
+    if (base_fd < 0 || dir_list(base_fd, ".", &names, NULL) < 0)
         return;
-    for (const struct dirent *entry; (entry = readdir(dir));)
-        if (strncmp(entry->d_name, FOLDER_START, strlen(FOLDER_START)) == 0)
-            sweep_one(dirfd(dir), entry->d_name);
-    closedir(dir);
+    for (size_t i = 0; i < names.count; i++)
+        if (text_begins(names.items[i], FOLDER_START))
+            sweep_one(base_fd, names.items[i]);
 }

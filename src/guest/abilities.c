@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/abilities.h"
 
-#include <dirent.h>
-#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <libvirt/libvirt-qemu.h>
 
+#include "base/dir.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "base/xml.h"
 #include "guest/connection.h"
 #include "guest/driver_folder.h"
@@ -131,38 +132,21 @@ int guest_get_abilities(struct guest *guest, struct guest_abilities *ret, struct
 
 /* ---- the private folder --------------------------------------------------------------------- */
 
-static void free_dir(DIR **dir)
-{
-    if (*dir)
-        closedir(*dir);
-}
-
-/* The rest of `text` behind `start`; NULL if it does not begin with that. */
-static const char *behind(const char *text, const char *start)
-{
-    size_t len = strlen(start);
-
-    return strncmp(text, start, len) == 0 ? text + len : NULL;
-}
-
 /* libvirt names the folder domain-ID-NAME and cuts the name short. IDs begin anew
  * after a reboot: a folder that a crash has left may have the same. */
 static int find_folder(const char *parent, unsigned id, const char *name, char **ret,
                        struct err *err)
 {
     CLEANUP_FREE char *start = mem_printf("domain-%u-", id);
-    CLEANUP_FREE char *found = NULL;
-    DIR *dir CLEANUP(free_dir) = opendir(parent);
+    CLEANUP_STRINGS struct strings names = {0};
+    const char *found = NULL;
 
-    if (!dir)
-        return err_set_errno(err, errno, "cannot look for the guest's private folder in %s",
-                             parent);
-    for (const struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
-        const char *part = behind(entry->d_name, start);
-        if (!part || !behind(name, part) || (found && strlen(found) > strlen(entry->d_name)))
-            continue;
-        free(found);
-        found = mem_strdup(entry->d_name);
+    if (dir_list(AT_FDCWD, parent, &names, err) < 0)
+        return err_prefix(err, "cannot look for the guest's private folder in %s", parent);
+    for (size_t i = 0; i < names.count; i++) {
+        const char *part = text_after(names.items[i], start);
+        if (part && text_begins(name, part) && (!found || strlen(found) <= strlen(names.items[i])))
+            found = names.items[i];
     }
     if (!found)
         return err_set(err, ERR_NOT_FOUND, "the guest has no private folder in %s", parent);

@@ -6,14 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-
-/* The rest of `text` behind `start`; NULL if it does not begin with that. */
-static const char *behind(const char *text, const char *start)
-{
-    size_t len = strlen(start);
-
-    return strncmp(text, start, len) == 0 ? text + len : NULL;
-}
+#include "base/text.h"
 
 static char *decode_percent(const char *text, size_t len)
 {
@@ -40,12 +33,12 @@ char *driver_folder(const char *uri)
     const char *config = getenv("XDG_CONFIG_HOME");
     const char *path = strstr(uri, ":///");
 
-    if (path && behind(path, ":///session")) {
+    if (path && text_begins(path, ":///session")) {
         if (config && *config)
             return mem_printf("%s/libvirt/qemu/lib", config);
         return mem_printf("%s/.config/libvirt/qemu/lib", home ? home : "");
     }
-    if (path && behind(path, ":///embed")) {
+    if (path && text_begins(path, ":///embed")) {
         const char *root = strstr(path, "root=");
         CLEANUP_FREE char *decoded =
             root ? decode_percent(root + 5, strcspn(root + 5, "&;#")) : NULL;

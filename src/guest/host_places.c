@@ -6,28 +6,17 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "base/xml.h"
 #include "guest/connection.h"
 #include "guest/driver_folder.h"
 
-struct list {
-    char **texts;
-    size_t count;
-};
-
-/* Takes ownership. */
-static void add(struct list *list, char *text)
-{
-    list->texts = mem_resize(list->texts, list->count + 1, sizeof(*list->texts));
-    list->texts[list->count++] = text;
-}
-
-static struct list list_emulators(virConnectPtr connection)
+static struct strings list_emulators(virConnectPtr connection)
 {
     CLEANUP_FREE char *text = virConnectGetCapabilities(connection);
     CLEANUP(xml_freep)
     struct xml_doc *doc = text ? xml_parse(text, strlen(text), NULL) : NULL;
-    struct list list = {0};
+    struct strings list = {0};
 
     if (!doc) {
         log_detail("the emulators of this host are not known: %s", virGetLastErrorMessage());
@@ -35,11 +24,11 @@ static struct list list_emulators(virConnectPtr connection)
     }
     for (struct xml_node *node = xml_root(doc); node; node = xml_walk(xml_root(doc), node))
         if (xml_is(node, NULL, "emulator"))
-            add(&list, xml_text(node));
+            strings_take(&list, xml_text(node));
     return list;
 }
 
-static void add_pool(struct list *list, virStoragePoolPtr pool)
+static void add_pool(struct strings *list, virStoragePoolPtr pool)
 {
     CLEANUP_FREE char *text = virStoragePoolGetXMLDesc(pool, 0);
     CLEANUP(xml_freep)
@@ -50,14 +39,14 @@ static void add_pool(struct list *list, virStoragePoolPtr pool)
 
     for (size_t i = 0; type && path && i < sizeof(folders) / sizeof(*folders); i++)
         if (strcmp(type, folders[i]) == 0)
-            add(list, TAKE_PTR(path));
+            strings_take(list, TAKE_PTR(path));
     free(path);
 }
 
-static struct list list_pools(virConnectPtr connection)
+static struct strings list_pools(virConnectPtr connection)
 {
     virStoragePoolPtr *pools = NULL;
-    struct list list = {0};
+    struct strings list = {0};
     int count = virConnectListAllStoragePools(connection, &pools, 0);
 
     if (count < 0)
@@ -74,7 +63,7 @@ static struct list list_pools(virConnectPtr connection)
 static char *nvram_folder(const char *state)
 {
     size_t len = strlen(state);
-    bool beside = len > 4 && strcmp(state + len - 4, "/lib") == 0;
+    bool beside = text_ends(state, "/lib");
 
     return mem_printf("%.*s/nvram", (int)(beside ? len - 4 : len), state);
 }
@@ -82,32 +71,23 @@ static char *nvram_folder(const char *state)
 void host_places_read(struct hypervisor *hypervisor, struct host_places *ret)
 {
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
-    struct list emulators = list_emulators(connection);
-    struct list pools = list_pools(connection);
+    struct strings emulators = list_emulators(connection);
+    struct strings pools = list_pools(connection);
 
     char *state = driver_folder(hypervisor_uri(hypervisor));
 
     *ret = (struct host_places){
         .state = state,
         .nvram = nvram_folder(state),
-        .emulators = emulators.texts,
-        .emulator_count = emulators.count,
-        .pools = pools.texts,
-        .pool_count = pools.count,
+        .emulators = emulators,
+        .pools = pools,
     };
-}
-
-static void free_texts(char **texts, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        free(texts[i]);
-    free(texts);
 }
 
 void host_places_clear(struct host_places *places)
 {
-    free_texts(places->emulators, places->emulator_count);
-    free_texts(places->pools, places->pool_count);
+    strings_clear(&places->emulators);
+    strings_clear(&places->pools);
     free(places->state);
     free(places->nvram);
     *places = (struct host_places){0};

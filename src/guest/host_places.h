@@ -4,18 +4,15 @@
  */
 #pragma once
 
-#include <stddef.h>
-
 #include "base/err.h"
+#include "base/strings.h"
 #include "guest/hypervisor.h"
 
 struct host_places {
-    char *state;      /* libvirt's folder for what belongs to its guests: channel/ ... */
-    char *nvram;      /* where it makes NVRAM files */
-    char **emulators; /* of libvirt's capabilities */
-    size_t emulator_count;
-    char **pools; /* folders of storage pools that are folders */
-    size_t pool_count;
+    char *state;              /* libvirt's folder for what belongs to its guests: channel/ ... */
+    char *nvram;              /* where it makes NVRAM files */
+    struct strings emulators; /* of libvirt's capabilities */
+    struct strings pools;     /* folders of storage pools that are folders */
 };
 
 /* What a driver does not tell is left empty. The caller frees with

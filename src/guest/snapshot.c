@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/quit.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "base/xml.h"
 #include "guest/backup_job.h"
@@ -78,18 +79,13 @@ static int read_disks(virDomainPtr domain, struct definition_disks *ret, struct 
     return xml ? definition_read_disks(xml, ret, err) : -1;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 static bool same_disks(const struct definition_disks *a, const struct definition_disks *b)
 {
     if (a->count != b->count)
         return false;
     for (size_t i = 0; i < a->count; i++)
-        if (!same_text(a->disks[i].target, b->disks[i].target) ||
-            !same_text(a->disks[i].path, b->disks[i].path))
+        if (!text_same(a->disks[i].target, b->disks[i].target) ||
+            !text_same(a->disks[i].path, b->disks[i].path))
             return false;
     return true;
 }

@@ -6,9 +6,9 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/fds.h"
 #include "base/units.h"
 #include "mtcp/child.h"
 
@@ -63,22 +63,14 @@ void spawner_child_die_with(pid_t parent)
 
 void spawner_child_keep_only(int sock)
 {
-    struct rlimit limit = {.rlim_cur = 1024};
-
-    if (sock != SPAWNER_CHILD_SOCK && dup3(sock, SPAWNER_CHILD_SOCK, O_CLOEXEC) < 0)
-        _exit(EXIT_FAILURE);
-    if (close_range(SPAWNER_CHILD_SOCK + 1, ~0U, 0) < 0) { /* Linux before 5.9 */
-        getrlimit(RLIMIT_NOFILE, &limit);
-        for (int fd = SPAWNER_CHILD_SOCK + 1; fd < (int)limit.rlim_cur && fd < 65536; fd++)
-            close(fd);
-    }
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null >= 0) {
-        dup2(null, STDIN_FILENO);
-        dup2(null, STDOUT_FILENO);
-        if (null > SPAWNER_CHILD_SOCK)
-            close(null);
-    }
+    const int fds[] = {null, null, -1, sock};
+
+    _Static_assert(SPAWNER_CHILD_SOCK == 3, "it is the fourth");
+    if (fds_place(fds, 4) < 0)
+        _exit(EXIT_FAILURE);
+    fcntl(SPAWNER_CHILD_SOCK, F_SETFD, FD_CLOEXEC);
+    fds_close_from(SPAWNER_CHILD_SOCK + 1);
 }
 
 /* ---- the child -------------------------------------------------------------- */

@@ -2,13 +2,13 @@
 #include "mtcp/spawner_index.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/fds.h"
 #include "base/io.h"
 #include "base/quit.h"
 #include "base/sandbox.h"
@@ -25,7 +25,6 @@
 
 #define PIPE_FD 3
 #define FILE_FD 4
-#define HIGH_FD 10
 #define CPU_S 600
 #define SLACK (64 * MIB)
 /* A block takes at least this much of a file, and of its index at least two bytes. */
@@ -55,15 +54,14 @@ static int confine(const struct spawner_index *what, pid_t parent)
     return what->unconfined ? 0 : sandbox_enter(&plan, NULL);
 }
 
-/* Neither may be closed by the other's taking its place. */
 static int place_descriptors(int pipe_fd, int file_fd)
 {
-    int high_pipe = fcntl(pipe_fd, F_DUPFD_CLOEXEC, HIGH_FD);
-    int high_file = fcntl(file_fd, F_DUPFD_CLOEXEC, HIGH_FD);
+    const int fds[] = {-1, -1, -1, [PIPE_FD] = pipe_fd, [FILE_FD] = file_fd};
 
-    if (dup2(high_pipe, PIPE_FD) < 0 || dup2(high_file, FILE_FD) < 0)
+    if (fds_place(fds, FILE_FD + 1) < 0)
         return -1;
-    return close_range(FILE_FD + 1, ~0U, 0) < 0 && errno != ENOSYS ? -1 : 0;
+    fds_close_from(FILE_FD + 1);
+    return 0;
 }
 
 static int tell(const struct container_index *index)

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/fds.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "disk/meeting.h"
@@ -46,26 +47,24 @@ static int undo_after(pid_t run)
 {
     CLEANUP_CLOSE int state = -1;
     CLEANUP_ERR struct err err = ERR_INIT;
-    char **uuids = NULL;
-    size_t count = 0;
+    CLEANUP_STRINGS struct strings uuids = {0};
     int status = 0;
 
-    if (state_dir_open(&state, &err) < 0 || intent_list(state, &uuids, &count, &err) < 0) {
+    if (state_dir_open(&state, &err) < 0 || intent_list(state, &uuids, &err) < 0) {
         log_warn("%s", err.text);
         return 1;
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < uuids.count; i++) {
         CLEANUP_INTENT struct intent intent = {0};
-        if (intent_read(state, uuids[i], &intent, NULL) < 0 || (pid_t)intent.pid != run ||
+        if (intent_read(state, uuids.items[i], &intent, NULL) < 0 || (pid_t)intent.pid != run ||
             intent_owner_lives(&intent))
             continue;
         log_warn("guest '%s': its backup was ended from outside; putting it back", intent.name);
-        if (undo_one(state, uuids[i], &err) < 0) {
+        if (undo_one(state, uuids.items[i], &err) < 0) {
             log_warn("%s", err.text);
             status = 1;
         }
     }
-    intent_list_free(uuids, count);
     guest_lock_sweep(state);
     meeting_sweep();
     return status;
@@ -82,14 +81,18 @@ static void __attribute__((noreturn)) guard(int sock, pid_t run)
     for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
         signal(ignored[i], SIG_IGN);
     /* Nothing of the run's own files is to be held open: a folder's lock is one. */
-    (void)dup2(sock, 3);
-    (void)close_range(4, ~0U, 0);
+    const int fds[] = {-1, -1, -1, sock};
+    bool placed = fds_place(fds, 4) == 0;
+    if (placed) {
+        sock = 3;
+        fds_close_from(4);
+    }
     /* One byte says that all is well; the end of the stream without it, that the
      * run is dead. */
-    if (io_read_some(3, &done, 1, &len, NULL) == 0 && len == 1)
+    if (io_read_some(sock, &done, 1, &len, NULL) == 0 && len == 1)
         _exit(0);
     /* If it was not the end but a failure, the run must not wait for us. */
-    close(3);
+    close(sock);
     /* A dying process closes its files some time before it is gone. */
     while (getppid() == run)
         poll(NULL, 0, DEATH_POLL_MS);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/guest_lock.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
+
+#include "base/dir.h"
+#include "base/text.h"
 
 int guest_lock_take(int state_fd, const char *uuid, uint64_t wait_ms, struct lock_file **ret,
                     struct err *err)
@@ -16,22 +17,14 @@ int guest_lock_take(int state_fd, const char *uuid, uint64_t wait_ms, struct loc
 
 /* ---- what dead runs leave ------------------------------------------------------------ */
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t len = strlen(text);
-    size_t end_len = strlen(end);
-
-    return len > end_len && strcmp(text + len - end_len, end) == 0;
-}
-
 /* "UUID.lock", or ".UUID.intent.PID.new" as io_publish names it; NULL: neither. */
 static char *uuid_of_leftover(const char *name)
 {
     const char *dot = strchr(name + 1, '.');
 
-    if (ends_with(name, ".lock"))
+    if (text_ends(name, ".lock"))
         return mem_strndup(name, strlen(name) - strlen(".lock"));
-    if (name[0] == '.' && ends_with(name, ".new") && dot)
+    if (name[0] == '.' && text_ends(name, ".new") && dot)
         return mem_strndup(name + 1, (size_t)(dot - name - 1));
     return NULL;
 }
@@ -50,24 +43,10 @@ static void sweep_one(int state_fd, const char *name)
 
 void guest_lock_sweep(int state_fd)
 {
-    int fd = openat(state_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    char **names = NULL;
-    size_t count = 0;
+    CLEANUP_STRINGS struct strings names = {0};
 
-    if (!dir) {
-        if (fd >= 0)
-            close(fd);
-        return;
-    }
-    for (const struct dirent *entry; (entry = readdir(dir));) {
-        names = mem_resize(names, count + 1, sizeof(*names));
-        names[count++] = mem_strdup(entry->d_name);
-    }
-    closedir(dir);
-    for (size_t i = 0; i < count; i++) {
-        sweep_one(state_fd, names[i]);
-        free(names[i]);
-    }
-    free(names);
+    /* Nothing relies on it: the next run sweeps what this one does not see. */
+    (void)dir_list(state_fd, ".", &names, NULL);
+    for (size_t i = 0; i < names.count; i++)
+        sweep_one(state_fd, names.items[i]);
 }

@@ -2,15 +2,16 @@
 #include "ops/intent.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/dir.h"
 #include "base/io.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "base/xml.h"
 
 #define INTENT_VERSION 2
@@ -335,36 +336,16 @@ int intent_remove(int state_fd, const char *uuid, struct err *err)
     return 0;
 }
 
-int intent_list(int state_fd, char ***ret_uuids, size_t *ret_count, struct err *err)
+int intent_list(int state_fd, struct strings *uuids, struct err *err)
 {
-    int fd = openat(state_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    char **uuids = NULL;
-    size_t count = 0;
+    CLEANUP_STRINGS struct strings names = {0};
 
-    if (!dir) {
-        int saved = errno;
-        if (fd >= 0)
-            close(fd);
-        return err_set_errno(err, saved, "cannot list the state directory");
+    if (dir_list(state_fd, ".", &names, err) < 0)
+        return err_prefix(err, "the state directory");
+    for (size_t i = 0; i < names.count; i++) {
+        const char *name = names.items[i];
+        if (text_ends(name, INTENT_SUFFIX))
+            strings_take(uuids, mem_strndup(name, strlen(name) - strlen(INTENT_SUFFIX)));
     }
-    for (const struct dirent *entry; (entry = readdir(dir));) {
-        size_t len = strlen(entry->d_name);
-        size_t suffix = strlen(INTENT_SUFFIX);
-        if (len <= suffix || strcmp(entry->d_name + len - suffix, INTENT_SUFFIX) != 0)
-            continue;
-        uuids = mem_resize(uuids, count + 1, sizeof(*uuids));
-        uuids[count++] = mem_strndup(entry->d_name, len - suffix);
-    }
-    closedir(dir);
-    *ret_uuids = uuids;
-    *ret_count = count;
     return 0;
-}
-
-void intent_list_free(char **uuids, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        free(uuids[i]);
-    free(uuids);
 }

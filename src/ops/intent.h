@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/strings.h"
 
 enum intent_kind {
     INTENT_BACKUP,
@@ -80,8 +81,8 @@ char *intent_format(const struct intent *intent);
 int intent_parse(const char *text, size_t len, struct intent *ret, struct err *err);
 /* The end of it: the guest is as it was. */
 int intent_remove(int state_fd, const char *uuid, struct err *err);
-/* UUIDs of the guests that have one; the caller frees with intent_list_free. */
-int intent_list(int state_fd, char ***ret_uuids, size_t *ret_count, struct err *err);
-void intent_list_free(char **uuids, size_t count);
+/* Appends the UUIDs of the guests that have one. A directory that can't be read to its
+ * end is an error: what is missed may be a guest that is down. */
+int intent_list(int state_fd, struct strings *uuids, struct err *err);
 /* True if the process that wrote it is still there. */
 bool intent_owner_lives(const struct intent *intent);

@@ -40,14 +40,12 @@ static void recover_one(int state, const char *uuid, const struct report *report
 int recover_run(const struct report *report, struct outcome *ret_outcome, struct err *err)
 {
     CLEANUP_CLOSE int state = -1;
-    char **uuids = NULL;
-    size_t count = 0;
+    CLEANUP_STRINGS struct strings uuids = {0};
 
-    if (state_dir_open(&state, err) < 0 || intent_list(state, &uuids, &count, err) < 0)
+    if (state_dir_open(&state, err) < 0 || intent_list(state, &uuids, err) < 0)
         return -1;
-    for (size_t i = 0; i < count && !quit_requested(); i++)
-        recover_one(state, uuids[i], report, ret_outcome);
-    intent_list_free(uuids, count);
+    for (size_t i = 0; i < uuids.count && !quit_requested(); i++)
+        recover_one(state, uuids.items[i], report, ret_outcome);
     guest_lock_sweep(state);
     meeting_sweep();
     return quit_check(err);

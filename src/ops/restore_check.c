@@ -51,10 +51,10 @@ static void look(struct restore_job *job)
         .tpm = job->placement.tpm_source,
         .own = own,
         .own_count = own_count,
-        .emulators = (const char *const *)places.emulators,
-        .emulator_count = places.emulator_count,
-        .media = (const char *const *)places.pools,
-        .media_count = places.pool_count,
+        .emulators = (const char *const *)places.emulators.items,
+        .emulator_count = places.emulators.count,
+        .media = (const char *const *)places.pools.items,
+        .media_count = places.pools.count,
     };
     definition_check(job->definition, &host, &job->findings);
     if (job->live)

@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "guest/definition/definition.h"
 #include "guest/managed_save.h"
@@ -257,19 +258,15 @@ static const struct source_disk *find_disk(const struct source *source, const ch
     return NULL;
 }
 
-static bool same(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 /* A disk whose target was seen in the running guest's XML already. The definition
  * may name another source for it, to be used from the next start on. */
 static void meet_again(struct source *source, const struct definition_disk *disk)
 {
     const struct source_disk *known = find_disk(source, disk->target);
 
-    if (!known || (disk->path && same(known->path, disk->path)) ||
-        (disk->pool && same(known->pool, disk->pool) && same(known->volume, disk->volume)))
+    if (!known || (disk->path && text_same(known->path, disk->path)) ||
+        (disk->pool && text_same(known->pool, disk->pool) &&
+         text_same(known->volume, disk->volume)))
         return;
     leave_out(source, disk->target, disk->device, disk->path,
               "the definition names another source than the running guest has");

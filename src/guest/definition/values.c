@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/text.h"
 #include "guest/definition/internal.h"
 
 /* libvirt cuts the guest's name to so many characters in the folders that it makes. */
@@ -14,12 +15,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-static bool begins(const char *text, const char *start)
-{
-    return strncmp(text, start, strlen(start)) == 0;
-}
-
-static bool ends(const char *text, const char *end)
+static bool ends_in_any_case(const char *text, const char *end)
 {
     size_t len = strlen(text);
     size_t end_len = strlen(end);
@@ -80,7 +76,7 @@ static bool check_emulator(const struct definition_host *host, const struct xml_
     (void)node;
     if (is_one(value, usual, COUNT(usual)) || is_one(value, host->emulators, host->emulator_count))
         return true;
-    return begins(value, system) && is_straight(value) && !strchr(value + strlen(system), '/');
+    return text_begins(value, system) && is_straight(value) && !strchr(value + strlen(system), '/');
 }
 
 /* Programs' data, which packages bring and everybody may read. */
@@ -121,7 +117,8 @@ static bool check_rendernode(const struct definition_host *host, const struct xm
 
     (void)host;
     (void)node;
-    return begins(value, start) && value[len] && !value[len + strspn(value + len, "0123456789")];
+    return text_begins(value, start) && value[len] &&
+           !value[len + strspn(value + len, "0123456789")];
 }
 
 /* ---- files of the guest --------------------------------------------------------------------- */
@@ -144,7 +141,7 @@ static bool check_nvram(const struct definition_host *host, const struct xml_nod
     if (*value == '\0' || is_own(host, value, xml_attr(nvram, "format")))
         return true;
     CLEANUP_FREE char *start = mem_printf("%s/%s_VARS.", host->nvram, host->name);
-    return begins(value, start) && !strchr(value + strlen(start), '/');
+    return text_begins(value, start) && !strchr(value + strlen(start), '/');
 }
 
 /* A medium that is only read. Its name must tell that it is one: a pool's folder holds
@@ -157,9 +154,9 @@ static bool is_medium(const struct xml_node *disk, const char *name)
     if (format && strcmp(format, "raw") != 0)
         return false;
     if (definition_attr_is(disk, "device", "cdrom"))
-        return ends(name, ".iso");
+        return ends_in_any_case(name, ".iso");
     return definition_attr_is(disk, "device", "floppy") && xml_child(disk, NULL, "readonly") &&
-           (ends(name, ".vfd") || ends(name, ".flp"));
+           (ends_in_any_case(name, ".vfd") || ends_in_any_case(name, ".flp"));
 }
 
 static bool check_disk(const struct definition_host *host, const struct xml_node *node,
@@ -198,7 +195,7 @@ static bool is_own_folder(const struct definition_host *host, const char *text, 
     static const char start[] = "domain-";
     const char *end = text + len;
 
-    if (len > strlen(start) && begins(text, start))
+    if (len > strlen(start) && text_begins(text, start))
         text += strlen(start);
     size_t digits = strspn(text, "0123456789");
     if (digits == 0 || text + digits >= end || text[digits] != '-')
@@ -238,7 +235,8 @@ static bool check_pty(const struct definition_host *host, const struct xml_node 
 
     (void)host;
     (void)node;
-    return begins(value, start) && value[len] && !value[len + strspn(value + len, "0123456789")];
+    return text_begins(value, start) && value[len] &&
+           !value[len + strspn(value + len, "0123456789")];
 }
 
 /* ---- the table ------------------------------------------------------------------------------------ */
@@ -274,7 +272,7 @@ bool definition_value_is_plain_metadata(const char *ns)
     };
 
     for (size_t i = 0; ns && i < COUNT(known); i++)
-        if (begins(ns, known[i]))
+        if (text_begins(ns, known[i]))
             return true;
     return false;
 }

@@ -32,7 +32,7 @@ static void say_all(void)
 
 static void say_control_characters(void)
 {
-    log_notice("%s", "a\033[2Jb\nc\rd\x7f");
+    log_notice("%s", "a\033[2Jb\nc\rd\x7f \xc2\x9b \xe2\x80\xae \xff");
 }
 
 static void the_level_decides_what_is_said(void **state)
@@ -48,20 +48,20 @@ static void the_level_decides_what_is_said(void **state)
     assert_string_equal(text, "virt-backup: warning: w1\nvirt-backup: n\nvirt-backup: d\n");
 }
 
-static void control_characters_are_replaced(void **state)
+static void what_would_steer_a_terminal_is_replaced(void **state)
 {
     char text[512];
 
     (void)state;
     capture(LOG_NORMAL, say_control_characters, text, sizeof(text));
-    assert_string_equal(text, "virt-backup: a?[2Jb?c?d?\n");
+    assert_string_equal(text, "virt-backup: a?[2Jb c?d? ? ? ?\n");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_level_decides_what_is_said),
-        cmocka_unit_test(control_characters_are_replaced),
+        cmocka_unit_test(what_would_steer_a_terminal_is_replaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,8 +9,8 @@ struct fields {
     const char *path;
     uint64_t size;
     unsigned number;
-    struct lists_names names;
-    struct lists_names others;
+    struct strings names;
+    struct strings others;
     struct lists_maps maps;
     int parsed;
 };
@@ -57,13 +57,13 @@ static int read_line(const char *line, struct fields *fields, bool *ret_help, st
 }
 
 /* The names one after the other, each in brackets. */
-static void join(const struct lists_names *list, char *text, size_t size)
+static void join(const struct strings *list, char *text, size_t size)
 {
     size_t used = 0;
 
     *text = '\0';
     for (size_t i = 0; i < list->count; i++)
-        used += (size_t)snprintf(text + used, size - used, "[%s]", list->names[i]);
+        used += (size_t)snprintf(text + used, size - used, "[%s]", list->items[i]);
 }
 
 static void names_are_split_collected_and_ended(void **state)

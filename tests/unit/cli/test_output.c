@@ -6,10 +6,10 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/terminal.h"
 #include "base/units.h"
 #include "cli/meter.h"
 #include "cli/output.h"
-#include "cli/terminal.h"
 
 /* ---- text that may be shown ------------------------------------------------- */
 

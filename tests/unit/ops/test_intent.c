@@ -38,19 +38,17 @@ static void read_sample(const char *name, struct intent *ret)
 static void each_journal_of_version_1_is_read(void **state)
 {
     CLEANUP_CLOSE int fd = samples_fd();
-    char **uuids = NULL;
-    size_t count = 0;
+    CLEANUP_STRINGS struct strings uuids = {0};
 
     (void)state;
-    assert_int_equal(intent_list(fd, &uuids, &count, NULL), 0);
-    assert_int_equal(count, SAMPLES);
-    for (size_t i = 0; i < count; i++) {
+    assert_int_equal(intent_list(fd, &uuids, NULL), 0);
+    assert_int_equal(uuids.count, SAMPLES);
+    for (size_t i = 0; i < uuids.count; i++) {
         CLEANUP_INTENT struct intent intent = {0};
-        bool restore = strncmp(uuids[i], "restore-", 8) == 0;
-        read_sample(uuids[i], &intent);
+        bool restore = strncmp(uuids.items[i], "restore-", 8) == 0;
+        read_sample(uuids.items[i], &intent);
         assert_int_equal(intent.kind, restore ? INTENT_RESTORE : INTENT_BACKUP);
     }
-    intent_list_free(uuids, count);
 }
 
 static void a_save_of_version_1_is_known(void **state)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "cli/terminal.h"
+#include "base/terminal.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -10,40 +10,25 @@
 #include <wchar.h>
 
 #include "base/buf.h"
+#include "base/utf8.h"
 
-/* The code point at text and its length in bytes; 0 if the bytes are no UTF-8. */
-static size_t decode(const unsigned char *text, uint32_t *ret_code)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t len = text[0] < 0x80   ? 1
-                 : text[0] < 0xc0 ? 0
-                 : text[0] < 0xe0 ? 2
-                 : text[0] < 0xf0 ? 3
-                                  : 4;
-
-    if (len == 0 || text[0] >= 0xf8)
-        return 0;
-    uint32_t code = len == 1 ? text[0] : text[0] & (0x7fU >> len);
-    for (size_t i = 1; i < len; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-        code = code << 6 | (text[i] & 0x3f);
-    }
-    if (code < least[len] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-        return 0;
-    *ret_code = code;
-    return len;
-}
-
-static bool may_be_shown(uint32_t code)
+static bool terminal_may_show(uint32_t code)
 {
     if (code == '\n')
         return true;
     if (code < ' ' || (code >= 0x7f && code < 0xa0))
         return false;
-    /* line and paragraph separator, embedding and override of direction, isolates */
-    return !(code >= 0x2028 && code <= 0x202e) && !(code >= 0x2066 && code <= 0x2069) &&
-           code != 0x200e && code != 0x200f;
+    /* separators of lines and paragraphs; all that turns the direction of writing */
+    return code != 0x061c && code != 0x200e && code != 0x200f &&
+           !(code >= 0x2028 && code <= 0x202e) && !(code >= 0x2066 && code <= 0x206f);
+}
+
+size_t terminal_shows(const char *text)
+{
+    uint32_t code = 0;
+    size_t len = utf8_decode(text, &code);
+
+    return len && terminal_may_show(code) ? len : 0;
 }
 
 char *terminal_safe(const char *text)
@@ -51,15 +36,24 @@ char *terminal_safe(const char *text)
     struct buf safe = {0};
 
     while (*text) {
-        uint32_t code = 0;
-        size_t len = decode((const unsigned char *)text, &code);
-        if (len && may_be_shown(code))
+        size_t len = utf8_decode(text, NULL);
+        if (terminal_shows(text))
             buf_append(&safe, text, len);
         else
             buf_put_u8(&safe, '?');
         text += len ? len : 1;
     }
     return buf_take_str(&safe);
+}
+
+char *terminal_safe_line(const char *text)
+{
+    char *safe = terminal_safe(text);
+
+    for (char *c = safe; *c; c++)
+        if (*c == '\n')
+            *c = ' ';
+    return safe;
 }
 
 unsigned terminal_columns(void)

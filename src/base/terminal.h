@@ -7,10 +7,14 @@
 
 #include <stddef.h>
 
-/* A copy in which what is no printable UTF-8 is '?': control characters (newline
- * excepted), the C1 set, marks that turn the direction of writing, bytes that
- * are no UTF-8. The caller frees. */
+/* The length of the character at text if a terminal may be given it; 0 if not: control
+ * characters (newline excepted), the C1 set, marks that turn the direction of writing,
+ * bytes that are not UTF-8. */
+size_t terminal_shows(const char *text);
+/* A copy with '?' for each that may not be shown. The caller frees. */
 char *terminal_safe(const char *text);
+/* As terminal_safe, with blanks for newlines. */
+char *terminal_safe_line(const char *text);
 
 /* Columns of the terminal on stderr; 80 if it doesn't say. */
 unsigned terminal_columns(void);

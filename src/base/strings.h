@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A list of strings that it owns. Zero-initialised it is empty.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/cleanup.h"
+
+struct strings {
+    char **items;
+    size_t count;
+};
+
+/* Appends a copy of text. */
+void strings_add(struct strings *strings, const char *text);
+/* Appends text itself, taking ownership. */
+void strings_take(struct strings *strings, char *text);
+bool strings_has(const struct strings *strings, const char *text);
+/* Takes item `index` out; those behind it move up. */
+void strings_remove(struct strings *strings, size_t index);
+/* By their bytes. */
+void strings_sort(struct strings *strings);
+/* Frees all; the list is empty and can be used again. */
+void strings_clear(struct strings *strings);
+#define CLEANUP_STRINGS CLEANUP(strings_clear)
