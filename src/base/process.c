@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -11,15 +11,12 @@
 #include <sys/wait.h>
 
 #include "base/io.h"
+#include "base/launch.h"
+#include "base/quit.h"
+#include "base/text.h"
 
 #define MAX_OUTPUT ((size_t)16 << 20)
 #define MAX_STDERR ((size_t)64 << 10)
-
-struct stdio {
-    int in;
-    int out;
-    int err;
-};
 
 void process_hide(void)
 {
@@ -33,59 +30,8 @@ void process_forbid_core(void)
     setrlimit(RLIMIT_CORE, &none);
 }
 
-/* In the forked process. Only async-signal-safe calls: the parent has threads. */
-static void __attribute__((noreturn))
-execute(const char *const argv[], const struct stdio *stdio, pid_t parent, int status_fd)
-{
-    static const int reset[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
-
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(127);
-    for (size_t i = 0; i < sizeof(reset) / sizeof(*reset); i++)
-        signal(reset[i], SIG_DFL);
-    process_forbid_core();
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    if (dup2(stdio->in, STDIN_FILENO) >= 0 && dup2(stdio->out, STDOUT_FILENO) >= 0 &&
-        dup2(stdio->err, STDERR_FILENO) >= 0)
-        execvp(argv[0], (char *const *)(uintptr_t)argv);
-    (void)!write(status_fd, &(int){errno}, sizeof(int));
-    _exit(127);
-}
-
-/* Forks and executes; returns when the program is running or could not be. */
-static int start(const char *const argv[], const struct stdio *stdio, pid_t *ret_pid,
-                 struct err *err)
-{
-    int status_pipe[2];
-    int failure = 0;
-    size_t got = 0;
-
-    if (pipe2(status_pipe, O_CLOEXEC) < 0)
-        return err_set_errno(err, errno, "%s: cannot make a pipe", argv[0]);
-    CLEANUP_CLOSE int status_in = status_pipe[0];
-    pid_t parent = getpid();
-    pid_t pid = fork();
-    if (pid == 0)
-        execute(argv, stdio, parent, status_pipe[1]);
-    int fork_errno = errno;
-    close(status_pipe[1]);
-    if (pid < 0)
-        return err_set_errno(err, fork_errno, "%s: cannot fork", argv[0]);
-    if (io_read_some(status_in, &failure, sizeof(failure), &got, err) < 0)
-        got = 0;
-    if (got == sizeof(failure)) {
-        waitpid(pid, NULL, 0);
-        return err_set_errno(err, failure, "%s: cannot run it", argv[0]);
-    }
-    *ret_pid = pid;
-    return 0;
-}
-
 /* The last line that is not empty, with control characters made blanks. */
-static char *last_line(int fd)
+static char *process_last_line(int fd)
 {
     CLEANUP_FREE char *text = mem_alloc(MAX_STDERR + 1);
     off_t size = lseek(fd, 0, SEEK_END);
@@ -105,88 +51,92 @@ static char *last_line(int fd)
     return mem_strndup(text + first, len - first);
 }
 
-static int judge(const char *program, int status, int stderr_fd, struct err *err)
+static int process_judge(const char *program, int status, int stderr_fd, struct err *err)
 {
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
     if (WIFSIGNALED(status))
         return err_set(err, ERR_IO, "%s: killed by signal %d (%s)", program, WTERMSIG(status),
                        strsignal(WTERMSIG(status)));
-    CLEANUP_FREE char *line = last_line(stderr_fd);
-    size_t len = strlen(program);
+    CLEANUP_FREE char *line = process_last_line(stderr_fd);
     /* Most programs begin their messages with their own name. */
-    const char *text = strncmp(line, program, len) == 0 && strncmp(line + len, ": ", 2) == 0
-                           ? line + len + 2
-                           : line;
+    const char *text = text_after(line, program);
+    text = text && text_begins(text, ": ") ? text + 2 : line;
     if (*text)
         return err_set(err, strstr(text, "No space left") ? ERR_NO_SPACE : ERR_IO, "%s: %s",
                        program, text);
     return err_set(err, ERR_IO, "%s: exited with status %d", program, WEXITSTATUS(status));
 }
 
+/* Waits until there is something to read, or a signal asks us to stop. */
+static int process_await_output(int fd, struct err *err)
+{
+    struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = quit_fd(), .events = POLLIN}};
+
+    while (poll(fds, 2, -1) < 0)
+        if (errno != EINTR)
+            return err_set_errno(err, errno, "cannot wait for it");
+    return fds[0].revents ? 0 : quit_check(err);
+}
+
 /* Reads what the program writes to its end of the pipe, up to the limit. */
-static int drain(int fd, const char *program, struct buf *output, size_t limit, bool *ret_more,
-                 struct err *err)
+static int process_drain(int fd, struct buf *output, size_t limit, bool *ret_more, struct err *err)
 {
     size_t most = output->len + limit;
-    size_t n = 0;
+    ssize_t n;
 
     do {
         /* One byte beyond the limit tells whether there is more. */
         size_t part = most + 1 - output->len < 65536 ? most + 1 - output->len : 65536;
-        if (io_read_some(fd, buf_reserve(output, part), part, &n, err) < 0)
-            return err_prefix(err, "%s: its output", program);
-        output->len += n;
-    } while (n > 0 && output->len <= most);
+        if (process_await_output(fd, err) < 0)
+            return -1;
+        n = read(fd, buf_reserve(output, part), part);
+        if (n < 0 && errno != EINTR)
+            return err_set_errno(err, errno, "cannot read its output");
+        output->len += n > 0 ? (size_t)n : 0;
+    } while (n != 0 && output->len <= most);
     *ret_more = output->len > most;
     if (*ret_more)
         output->len = most;
     return 0;
 }
 
-static int finish(const char *program, pid_t pid, int stderr_fd, struct err *err)
+/* Waits for its end, and judges it. */
+static int process_finish(const char *program, struct launched *launched, int stderr_fd,
+                          struct err *err)
 {
     int status = 0;
 
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return err_set_errno(err, errno, "%s: cannot wait for it", program);
-    return judge(program, status, stderr_fd, err);
+    if (launch_wait_or_quit(launched, &status, err) < 0)
+        return err_prefix(err, "%s", program);
+    return process_judge(program, status, stderr_fd, err);
 }
 
 int process_run_head(const char *const argv[], struct buf *output, size_t limit, bool *ret_more,
                      struct err *err)
 {
-    CLEANUP_CLOSE int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    CLEANUP_LAUNCHED struct launched launched = LAUNCHED_INIT;
     CLEANUP_CLOSE int stderr_fd = memfd_create("stderr", MFD_CLOEXEC);
     CLEANUP_CLOSE int pipe_in = -1;
     CLEANUP_CLOSE int pipe_out = -1;
-    CLEANUP_ERR struct err drain_err = ERR_INIT;
     bool more = false;
     int ends[2];
-    pid_t pid = -1;
 
-    if (null_fd < 0 || stderr_fd < 0 || pipe2(ends, O_CLOEXEC) < 0)
+    if (stderr_fd < 0 || pipe2(ends, O_CLOEXEC) < 0)
         return err_set_errno(err, errno, "%s: cannot make its descriptors", argv[0]);
     pipe_in = ends[0];
     pipe_out = ends[1];
-    struct stdio stdio = {null_fd, output ? pipe_out : null_fd, stderr_fd};
-    if (start(argv, &stdio, &pid, err) < 0)
+    const int fds[] = {-1, output ? pipe_out : -1, stderr_fd};
+    const struct launch launch = {.argv = argv, .fds = fds, .fd_count = 3};
+    if (launch_start(&launch, &launched, err) < 0)
         return -1;
     close(TAKE_FD(pipe_out));
-    int drained = output ? drain(pipe_in, argv[0], output, limit, &more, &drain_err) : 0;
-    /* A program that still writes must not wait for us for ever, and one that ignores SIGPIPE
-     * must not go on for nobody. */
-    close(TAKE_FD(pipe_in));
-    if (more || drained < 0)
-        kill(pid, SIGKILL);
-    if (finish(argv[0], pid, stderr_fd, more || drained < 0 ? NULL : err) < 0 && !more &&
-        drained == 0)
-        return -1;
-    if (drained < 0)
-        return err_move(err, &drain_err);
+    if (output && process_drain(pipe_in, output, limit, &more, err) < 0)
+        return err_prefix(err, "%s", argv[0]);
     *ret_more = more;
-    return 0;
+    /* One that has more to say than we want to hear is killed as we leave: if it ignores
+     * SIGPIPE, it would go on for nobody. */
+    return more ? 0 : process_finish(argv[0], &launched, stderr_fd, err);
 }
 
 int process_run(const char *const argv[], struct buf *output, struct err *err)
@@ -200,14 +150,14 @@ int process_run(const char *const argv[], struct buf *output, struct err *err)
 
 int process_filter(const char *const argv[], int in_fd, int out_fd, struct err *err)
 {
-    CLEANUP_CLOSE int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    CLEANUP_LAUNCHED struct launched launched = LAUNCHED_INIT;
     CLEANUP_CLOSE int stderr_fd = memfd_create("stderr", MFD_CLOEXEC);
-    pid_t pid = -1;
 
-    if (null_fd < 0 || stderr_fd < 0)
+    if (stderr_fd < 0)
         return err_set_errno(err, errno, "%s: cannot make its descriptors", argv[0]);
-    struct stdio stdio = {in_fd < 0 ? null_fd : in_fd, out_fd, stderr_fd};
-    if (start(argv, &stdio, &pid, err) < 0)
+    const int fds[] = {in_fd, out_fd, stderr_fd};
+    const struct launch launch = {.argv = argv, .fds = fds, .fd_count = 3};
+    if (launch_start(&launch, &launched, err) < 0)
         return -1;
-    return finish(argv[0], pid, stderr_fd, err);
+    return process_finish(argv[0], &launched, stderr_fd, err);
 }

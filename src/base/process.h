@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Other programs, run by their argument vector, never through a shell.
- * The program is looked up in PATH. Its standard input is /dev/null.
- * Signals that ask us to stop (SIGINT, SIGTERM, SIGHUP) are at their defaults
- * in the program; it gets SIGKILL when we die, and writes no core dumps.
+ * Other programs, run to their end (base/launch.h says how they are started), looked
+ * up in PATH. Their standard input is /dev/null. When a signal asks us to stop
+ * (base/quit.h), the program is killed and the error is "cancelled".
  */
 #pragma once
 

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/process.h"
+#include "base/launch.h"
 #include "base/sandbox.h"
 #include "mtcp/child.h"
 #include "mtcp/shared.h"
@@ -33,77 +33,37 @@ static void reset_signals(void)
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGTSTP, SIG_IGN);
+    signal(SIGTTIN, SIG_IGN);
+    signal(SIGTTOU, SIG_IGN);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* ---- foreign children ------------------------------------------------------ */
 
-static void set_environment(const struct child_settings *settings)
-{
-    char type[CODEC_TEXT_SIZE];
-    CLEANUP_FREE char *chunk_size = mem_printf("%" PRIu64, settings->chunk_size);
-
-    setenv("MTCP_COMPRESSION", codec_format(&settings->codec, type), 1);
-    setenv("MTCP_DECODE", settings->decode ? "1" : "0", 1);
-    setenv("MTCP_CHUNK_SIZE", chunk_size, 1);
-}
-
-/* All other descriptors close with the exec; report_fd carries errno if it fails. */
-static void __attribute__((noreturn))
-run_command(const char *command, const struct child_settings *settings, int sock, int report_fd,
-            pid_t parent)
-{
-    char *argv[] = {mem_strdup(command), NULL};
-    int failed;
-
-    spawner_child_die_with(parent);
-    set_environment(settings);
-    signal(SIGPIPE, SIG_DFL);
-    process_forbid_core();
-    if (dup2(sock, STDIN_FILENO) >= 0 && dup2(sock, STDOUT_FILENO) >= 0)
-        execv(command, argv);
-    failed = errno;
-    (void)!write(report_fd, &failed, sizeof(failed));
-    _exit(127);
-}
-
-/* 0 if the program runs, else why it does not. */
-static int read_report(int fd)
-{
-    int failed = 0;
-    ssize_t len;
-
-    do {
-        len = read(fd, &failed, sizeof(failed));
-    } while (len < 0 && errno == EINTR);
-    return len == (ssize_t)sizeof(failed) ? failed : 0;
-}
-
+/* Its socket is its standard input and output; standard error is ours. */
 static int start_command(const char *command, const struct child_settings *settings, int sock,
                          pid_t *ret_pid, struct err *err)
 {
-    pid_t parent = getpid();
-    int report[2];
+    char type[CODEC_TEXT_SIZE];
+    CLEANUP_FREE char *compression =
+        mem_printf("MTCP_COMPRESSION=%s", codec_format(&settings->codec, type));
+    CLEANUP_FREE char *chunk_size = mem_printf("MTCP_CHUNK_SIZE=%" PRIu64, settings->chunk_size);
+    const char *const variables[] = {
+        compression, settings->decode ? "MTCP_DECODE=1" : "MTCP_DECODE=0", chunk_size, NULL};
+    const char *const argv[] = {command, NULL};
+    const int fds[] = {sock, sock, STDERR_FILENO};
+    const struct launch launch = {
+        .argv = argv, .path = command, .settings = variables, .fds = fds, .fd_count = 3};
+    struct launched launched;
 
     if (!command)
         return err_set(err, ERR_USAGE, "no program for foreign child processes is given");
-    if (pipe2(report, O_CLOEXEC) < 0)
-        return err_set_errno(err, errno, "cannot make a pipe");
-    CLEANUP_CLOSE int reading = report[0];
-    CLEANUP_CLOSE int writing = report[1];
-    pid_t pid = fork();
-    if (pid < 0)
-        return err_set_errno(err, errno, "cannot fork a child process");
-    if (pid == 0)
-        run_command(command, settings, sock, writing, parent);
-    close(TAKE_FD(writing));
-    int failed = read_report(reading);
-    if (failed) {
-        waitpid(pid, NULL, 0);
-        return err_set_errno(err, failed, "cannot run '%s' as a child process", command);
-    }
-    *ret_pid = pid;
+    if (launch_start(&launch, &launched, err) < 0)
+        return err_prefix(err, "cannot start a child process");
+    *ret_pid = launched.pid;
+    close(launched.pidfd); /* SPAWNER_WAIT waits by pid for all children alike */
     return 0;
 }
 

@@ -27,7 +27,7 @@ ONLY = {
         ]),
     r"(?<![_\w])(exit|err|errx|quick_exit)\s*\(": ("ends the process", ["src/base/cleanup.c"]),
     r"(?<![_\w])abort\s*\(": ("ends the process", ["src/base/buf.c", "src/base/digest.c"]),
-    r"\bfork\s*\(": ("forks", ["src/base/process.c", "src/base/sandbox.c", "src/disk/qemu_nbd.c", "src/mtcp/",
+    r"\bfork\s*\(": ("forks", ["src/base/launch.c", "src/base/sandbox.c", "src/mtcp/",
                                   "src/ops/guardian.c"]),
     r"\bpthread_create\s*\(": ("makes a thread", ["src/base/thread.c"]),
     r"\bthread_start\s*\(": ("makes a thread", ["src/base/thread.", "src/guest/", "src/disk/", "src/mtcp/putter.c",

@@ -321,7 +321,7 @@ static void test_a_program_that_is_no_child_ends_the_run(void **state)
     (void)state;
     image_init(&image, "d", 8, 0);
     assert_int_equal(run(&missing, &image, "/nonexistent/child", "none", false, 2), -1);
-    assert_non_null(strstr(missing.err.text, "cannot run '/nonexistent/child'"));
+    assert_non_null(strstr(missing.err.text, "/nonexistent/child: cannot run it"));
     assert_int_equal(run(&useless, &image, "/bin/true", "none", false, 2), -1);
     assert_non_null(strstr(useless.err.text, ": exited with status 0"));
     assert_int_equal(run(&silent, &image, "/bin/false", "none", false, 1), -1);

@@ -159,10 +159,12 @@ static void test_terminal_signals_are_left_to_the_control_process(void **state)
     wait_for_idle(&child);
     kill(child.pid, SIGINT);
     kill(child.pid, SIGHUP);
+    kill(child.pid, SIGTSTP);
     CLEANUP_FREE char *parent = status_line(child.pid, "PPid");
     pid_t spawner_pid = (pid_t)strtol(parent, NULL, 10);
     kill(spawner_pid, SIGINT);
     kill(spawner_pid, SIGHUP);
+    kill(spawner_pid, SIGTSTP);
     CLEANUP_FREE char *spawner_name = status_line(spawner_pid, "Name");
     CLEANUP_FREE char *child_name = status_line(child.pid, "Name");
     assert_string_equal(spawner_name, "vb-spawner");
@@ -281,10 +283,8 @@ static void test_a_program_that_cannot_be_run_is_named(void **state)
         const char *text;
         enum err_kind kind;
     } bad[] = {
-        {"/nonexistent/child", "cannot run '/nonexistent/child' as a child process: No such file",
-         ERR_NOT_FOUND},
-        {"/etc/passwd", "cannot run '/etc/passwd' as a child process: Permission denied",
-         ERR_DENIED},
+        {"/nonexistent/child", "/nonexistent/child: cannot run it: No such file", ERR_NOT_FOUND},
+        {"/etc/passwd", "/etc/passwd: cannot run it: Permission denied", ERR_DENIED},
         {NULL, "no program for foreign child processes", ERR_USAGE},
     };
 
