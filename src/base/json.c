@@ -122,6 +122,75 @@ void json_set_str(struct json *object, const char *name, const char *value)
     json_object_set_new(value_of(object), name, json_string((const char *)clean.data));
 }
 
+/* ---- bytes that may be no text ------------------------------------------------------- */
+
+static bool is_utf8(const char *text)
+{
+    while (*text) {
+        size_t len = utf8_decode(text, NULL);
+        if (len == 0)
+            return false;
+        text += len;
+    }
+    return true;
+}
+
+void json_set_bytes(struct json *object, const char *name, const char *value)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    if (!value || is_utf8(value)) {
+        json_set_str(object, name, value);
+        return;
+    }
+    CLEANUP_BUF struct buf hex = {0};
+    struct json *wrapped = json_new_object();
+    for (const unsigned char *p = (const unsigned char *)value; *p; p++) {
+        buf_put_u8(&hex, (uint8_t)digits[*p >> 4]);
+        buf_put_u8(&hex, (uint8_t)digits[*p & 15]);
+    }
+    buf_put_u8(&hex, 0);
+    json_set_str(wrapped, "hex", (const char *)hex.data);
+    json_set(object, name, wrapped);
+}
+
+static int digit_of(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* NULL: it is no hex, or holds a NUL. */
+static char *bytes_of_hex(const char *hex)
+{
+    size_t len = strlen(hex);
+    CLEANUP_FREE char *bytes = mem_alloc(len / 2 + 1);
+
+    for (size_t i = 0; i < len / 2; i++) {
+        int high = digit_of(hex[2 * i]);
+        int low = digit_of(hex[2 * i + 1]);
+        if (high < 0 || low < 0 || high + low == 0)
+            return NULL;
+        bytes[i] = (char)(high << 4 | low);
+    }
+    return len % 2 ? NULL : TAKE_PTR(bytes);
+}
+
+char *json_get_bytes(const struct json *json, const char *path, bool *ret_bad)
+{
+    const struct json *member = json_get(json, path);
+    const char *text = json_get_str(json, path);
+
+    if (!member || json_is_null(value_of(member)))
+        return NULL;
+    if (text)
+        return mem_strdup(text);
+    const char *hex = json_get_str(member, "hex");
+    char *bytes = hex ? bytes_of_hex(hex) : NULL;
+    if (!bytes)
+        *ret_bad = true;
+    return bytes;
+}
+
 void json_set_u64(struct json *object, const char *name, uint64_t value)
 {
     json_object_set_new(value_of(object), name, json_integer((json_int_t)value));

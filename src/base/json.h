@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * JSON by jansson, which stays behind this header: reading what qemu-img
- * prints, and writing our own events, one object a line.
+ * prints, writing our own events, one object a line, and our journals.
  */
 #pragma once
 
@@ -31,9 +31,16 @@ bool json_get_bool(const struct json *json, const char *path);
 size_t json_length(const struct json *array); /* 0 if it is no array */
 const struct json *json_at(const struct json *array, size_t index);
 
+/* A copy of what json_set_bytes has written, which the caller frees; NULL where there
+ * is none. *ret_bad (not touched else) becomes true where the member is neither. */
+char *json_get_bytes(const struct json *json, const char *path, bool *ret_bad);
+
 /* Writing. Text that is not UTF-8 is written with U+FFFD in place of the bytes
  * that are not. A NULL string writes null. */
 void json_set_str(struct json *object, const char *name, const char *value);
+/* A name or path that is to be read back as it was, byte by byte: text if it is
+ * UTF-8, else {"hex":"2f73e9"}. */
+void json_set_bytes(struct json *object, const char *name, const char *value);
 void json_set_u64(struct json *object, const char *name, uint64_t value);
 void json_set_real(struct json *object, const char *name, double value);
 void json_set_bool(struct json *object, const char *name, bool value);

@@ -180,18 +180,20 @@ static struct json *json_of_list(const struct list *list)
 
     for (size_t i = 0; i < list->count; i++) {
         struct json *entry = json_new_object();
-        json_set_str(entry, "path", list->paths[i]);
+        json_set_bytes(entry, "path", list->paths[i]);
         json_add(array, entry);
     }
     return array;
 }
 
-static void list_read(const struct json *array, struct list *list)
+static void list_read(const struct json *array, struct list *list, bool *ret_bad)
 {
     for (size_t i = 0; i < json_length(array); i++) {
-        const char *path = json_get_str(json_at(array, i), "path");
+        CLEANUP_FREE char *path = json_get_bytes(json_at(array, i), "path", ret_bad);
         if (path)
             list_add(list, path);
+        else
+            *ret_bad = true;
     }
 }
 
@@ -207,7 +209,7 @@ static void field_write(struct json *json, const struct field *field, const stru
         json_set_u64(json, field->name, *(const uint64_t *)value);
         break;
     case FIELD_TEXT:
-        json_set_str(json, field->name, *(char *const *)value);
+        json_set_bytes(json, field->name, *(char *const *)value);
         break;
     case FIELD_LIST:
         json_set(json, field->name, json_of_list(value));
@@ -219,6 +221,7 @@ static int field_read(const struct json *json, const struct field *field, struct
                       struct err *err)
 {
     void *value = field_of(intent, field);
+    bool bad = false;
 
     switch (field->type) {
     case FIELD_FLAG:
@@ -226,15 +229,17 @@ static int field_read(const struct json *json, const struct field *field, struct
         break;
     case FIELD_NUMBER:
         if (!json_get_u64(json, field->name, value))
-            return err_set(err, ERR_CORRUPT, "is not a whole journal: it has no %s", field->name);
+            bad = true;
         break;
     case FIELD_TEXT:
-        *(char **)value = mem_strdup(json_get_str(json, field->name));
+        *(char **)value = json_get_bytes(json, field->name, &bad);
         break;
     case FIELD_LIST:
-        list_read(json_get(json, field->name), value);
+        list_read(json_get(json, field->name), value, &bad);
         break;
     }
+    if (bad)
+        return err_set(err, ERR_CORRUPT, "is not a whole journal: its '%s'", field->name);
     return 0;
 }
 

@@ -119,6 +119,51 @@ static void bytes_that_are_no_utf8_are_replaced(void **state)
     }
 }
 
+static void bytes_are_read_back_as_they_were(void **state)
+{
+    static const char *const texts[] = {"",
+                                        "/srv/web.sav",
+                                        "/srv/s\xe9rie",
+                                        "\xff",
+                                        "\xef\xbf\xbd",
+                                        "\xc3\xa9\"\\\n",
+                                        "\xed\xa0\x80/\x01"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        CLEANUP(json_freep) struct json *json = json_new_object();
+        bool bad = false;
+        json_set_bytes(json, "path", texts[i]);
+        CLEANUP_FREE char *text = json_format(json);
+        CLEANUP(json_freep) struct json *again = json_parse(text, strlen(text), NULL);
+        assert_non_null(again);
+        CLEANUP_FREE char *bytes = json_get_bytes(again, "path", &bad);
+        assert_string_equal(bytes, texts[i]);
+        assert_false(bad);
+    }
+}
+
+static void bytes_that_are_none_are_told(void **state)
+{
+    static const char text[] =
+        "{\"null\":null,\"number\":1,\"odd\":{\"hex\":\"abc\"},"
+        "\"letters\":{\"hex\":\"xy\"},\"nul\":{\"hex\":\"6100\"},\"other\":{}}";
+    CLEANUP(json_freep) struct json *json = json_parse(text, strlen(text), NULL);
+    static const char *const names[] = {"number", "odd", "letters", "nul", "other"};
+    bool bad = false;
+
+    (void)state;
+    assert_non_null(json);
+    assert_null(json_get_bytes(json, "null", &bad));
+    assert_null(json_get_bytes(json, "absent", &bad));
+    assert_false(bad);
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        bad = false;
+        assert_null(json_get_bytes(json, names[i], &bad));
+        assert_true(bad);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +173,8 @@ int main(void)
         cmocka_unit_test(deep_nesting_is_refused_and_does_not_crash),
         cmocka_unit_test(an_object_is_written_on_one_line_in_order),
         cmocka_unit_test(bytes_that_are_no_utf8_are_replaced),
+        cmocka_unit_test(bytes_are_read_back_as_they_were),
+        cmocka_unit_test(bytes_that_are_none_are_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,6 +186,22 @@ static void what_is_not_there_stays_so(void **state)
     assert_true(intent_is_empty(&copy));
 }
 
+static void paths_are_read_back_byte_by_byte(void **state)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+    CLEANUP_INTENT struct intent copy = {0};
+    static const char path[] = "/backup/s\xe9rie/\xff\"\\\n.sav";
+
+    (void)state;
+    fill(&intent, false);
+    free(intent.memory);
+    intent.memory = mem_strdup(path);
+    intent_add_file(&intent, path);
+    copy_by_text(&intent, &copy);
+    assert_string_equal(copy.memory, path);
+    assert_string_equal(copy.files[1], path);
+}
+
 static void refused(const char *text)
 {
     CLEANUP_INTENT struct intent intent = {0};
@@ -209,6 +225,10 @@ static void what_is_no_whole_journal_is_refused(void **state)
             "\"name\":\"n\"}");
     refused("{\"version\":2,\"kind\":\"backup\",\"pid\":1,\"pid-started\":1,\"uuid\":\"u\","
             "\"name\":\"n\",\"held\":true}");
+    refused("{\"version\":2,\"kind\":\"backup\",\"pid\":1,\"pid-started\":1,\"uuid\":\"u\","
+            "\"name\":\"n\",\"memory\":1}");
+    refused("{\"version\":2,\"kind\":\"restore\",\"pid\":1,\"pid-started\":1,\"uuid\":\"u\","
+            "\"name\":\"n\",\"files\":[{\"path\":{\"hex\":\"4\"}}]}");
 }
 
 static void the_owner_is_told_by_its_start_too(void **state)
@@ -232,6 +252,7 @@ int main(void)
         cmocka_unit_test(a_restore_of_version_1_that_touched_no_guest_is_known),
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(what_is_not_there_stays_so),
+        cmocka_unit_test(paths_are_read_back_byte_by_byte),
         cmocka_unit_test(what_is_no_whole_journal_is_refused),
         cmocka_unit_test(the_owner_is_told_by_its_start_too),
     };
