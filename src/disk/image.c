@@ -54,6 +54,18 @@ static bool names_protocol(const char *name)
     return name[len] == ':';
 }
 
+/* qemu-img writes U+FFFD for a byte that is not UTF-8: the file is another one, or none. */
+static int check_told_name(const char *what, const char *name, struct err *err)
+{
+    if (!strstr(name, "\xef\xbf\xbd"))
+        return 0;
+    return err_set(
+        err, ERR_UNSUPPORTED,
+        "the name of its %s is not UTF-8, and qemu-img cannot tell it ('%s'); rename that "
+        "file and record the new name with qemu-img rebase or amend",
+        what, name);
+}
+
 static int record_data_file(const struct json *json, unsigned depth, struct disk_info *info,
                             struct err *err)
 {
@@ -63,6 +75,8 @@ static int record_data_file(const struct json *json, unsigned depth, struct disk
         return 0;
     if (names_protocol(name))
         return err_set(err, ERR_UNSUPPORTED, "its data file '%s' is not a local file", name);
+    if (check_told_name("data file", name, err) < 0)
+        return -1;
     if (depth == 0)
         info->data_file = mem_strdup(name);
     return 0;
@@ -110,6 +124,8 @@ static int next_in_chain(const struct json *json, char **ret_path, const struct 
         path = json_get_str(json, "backing-filename");
     if (!path)
         return 0;
+    if (check_told_name("backing file", path, err) < 0)
+        return -1;
     if (path[0] != '/')
         return err_set(err, ERR_UNSUPPORTED, "its backing file '%s' is not a local file", path);
     if (!format)

@@ -109,6 +109,16 @@ int guest_wait_for_job(struct guest *guest, uint64_t timeout_ms, struct err *err
 
 /* ---- begin --------------------------------------------------------------------------------------- */
 
+static int check_paths(const struct guest_backup *backup, struct err *err)
+{
+    if (connection_check_path(backup->socket, err) < 0)
+        return -1;
+    for (size_t i = 0; i < backup->disk_count; i++)
+        if (backup->disks[i].scratch && connection_check_path(backup->disks[i].scratch, err) < 0)
+            return -1;
+    return 0;
+}
+
 static char *backup_xml(const struct guest_backup *backup)
 {
     CLEANUP(xml_freep) struct xml_doc *doc = xml_new("domainbackup");
@@ -204,8 +214,8 @@ int guest_backup_begin(struct guest *guest, const struct guest_backup *backup, s
     virDomainPtr domain CLEANUP_DOMAIN = NULL;
     CLEANUP_ERR struct err second = ERR_INIT;
 
-    if (check_socket(backup->socket, err) < 0 || connection_domain(guest, &domain, err) < 0 ||
-        check_free(domain, err) < 0)
+    if (check_socket(backup->socket, err) < 0 || check_paths(backup, err) < 0 ||
+        connection_domain(guest, &domain, err) < 0 || check_free(domain, err) < 0)
         return -1;
     CLEANUP_FREE char *xml = backup_xml(backup);
     if (begin_with_active_nodes(domain, xml, err) == 0)

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/quit.h"
 #include "base/units.h"
+#include "base/xml.h"
 #include "guest/event_loop.h"
 #include "guest/libvirt_error.h"
 #include "guest/long_call.h"
@@ -173,6 +174,15 @@ static int renew_domain(struct guest *guest, virConnectPtr connection, struct er
     virDomainFree(guest->domain);
     guest->domain = domain;
     return 0;
+}
+
+int connection_check_path(const char *path, struct err *err)
+{
+    if (xml_text_valid(path))
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED,
+                   "%s: libvirt cannot be told a path that is not UTF-8; choose another folder",
+                   path);
 }
 
 int connection_domain(struct guest *guest, virDomainPtr *ret, struct err *err)

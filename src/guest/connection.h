@@ -56,6 +56,10 @@ int connection_domain(struct guest *guest, virDomainPtr *ret, struct err *err);
 /* Connects again if the connection is dead. */
 int connection_revive(struct hypervisor *hypervisor, struct err *err);
 
+/* Refused (unsupported): a path that libvirt gets within XML, which carries UTF-8 only; libxml2
+ * would write another one in its place. */
+int connection_check_path(const char *path, struct err *err);
+
 /* Takes ownership of the domain. */
 struct guest *guest_new(struct hypervisor *hypervisor, virDomainPtr domain);
 

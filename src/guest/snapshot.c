@@ -325,6 +325,8 @@ int guest_snapshot_memory(struct guest *guest, const struct guest_snapshot *snap
         return err_set(err, ERR_UNSUPPORTED,
                        "only the memory of a running or paused guest can be "
                        "captured");
+    if (connection_check_path(snapshot->path, err) < 0)
+        return -1;
     if (access(snapshot->path, F_OK) == 0)
         return err_set(err, ERR_EXISTS, "%s exists already", snapshot->path);
     call.domain = domain;

@@ -188,6 +188,17 @@ static void backing_file_that_is_no_local_file_is_refused(void **state)
     }
 }
 
+static void backing_file_whose_name_qemu_img_cannot_tell_is_refused(void **state)
+{
+    (void)state;
+    run("qemu-img", "create", "-q", "-f", "raw", at("s\xe9.raw"), "1M", NULL);
+    /* What qemu-img writes in place of the name; it is another file. */
+    run("qemu-img", "create", "-q", "-f", "raw", at("s\xef\xbf\xbd.raw"), "1M", NULL);
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", at("s\xe9.raw"),
+        at("odd.qcow2"), NULL);
+    refused(at("odd.qcow2"), ERR_UNSUPPORTED, "is not UTF-8");
+}
+
 static void missing_backing_file_is_named(void **state)
 {
     (void)state;
@@ -313,6 +324,7 @@ int main(void)
         cmocka_unit_test(a_chain_is_plain_if_all_of_it_is),
         cmocka_unit_test(backing_file_without_a_format_is_refused),
         cmocka_unit_test(backing_file_that_is_no_local_file_is_refused),
+        cmocka_unit_test(backing_file_whose_name_qemu_img_cannot_tell_is_refused),
         cmocka_unit_test(missing_backing_file_is_named),
         cmocka_unit_test(chain_without_an_end_is_refused),
         cmocka_unit_test(external_data_file_is_told),

@@ -346,6 +346,22 @@ static void a_snapshot_that_fails_leaves_the_guest_running(void **state)
     assert_int_equal(errno, ENOENT);
 }
 
+static void a_path_that_is_not_utf8_is_not_given_to_libvirt(void **state)
+{
+    struct fixture *f = *state;
+    struct guest_snapshot snapshot = {.path = "/tmp/vb-s\xe9rie.sav"};
+    const struct guest_backup_disk disk = {.target = "vda", .scratch = "/tmp/vb-s\xe9rie.scratch"};
+    const struct guest_backup backup = {.socket = "/tmp/vb.sock", .disks = &disk, .disk_count = 1};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    bool forced = false;
+
+    assert_int_equal(guest_snapshot_memory(f->guest, &snapshot, &forced, &err), -1);
+    assert_non_null(strstr(err.text, "not UTF-8"));
+    err_clear(&err);
+    assert_int_equal(guest_backup_begin(f->guest, &backup, &err), -1);
+    assert_non_null(strstr(err.text, "not UTF-8"));
+}
+
 static void a_snapshot_replaces_no_file(void **state)
 {
     struct fixture *f = *state;
@@ -415,6 +431,7 @@ int main(void)
         TEST(a_driver_without_backups_is_no_error),
         TEST(a_socket_path_that_is_too_long_is_refused),
         TEST(a_snapshot_that_fails_leaves_the_guest_running),
+        TEST(a_path_that_is_not_utf8_is_not_given_to_libvirt),
         TEST(a_snapshot_replaces_no_file),
         TEST(the_memory_of_a_guest_that_is_off_is_refused),
         TEST(what_was_frozen_is_thawed),
