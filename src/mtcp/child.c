@@ -78,8 +78,8 @@ static int receive_head(struct serving *serving, struct message *ret, struct err
         len += missing;
     }
     if (ret->pid != serving->pid)
-        return err_set(err, ERR_CORRUPT, "a message for process %u came to process %u", ret->pid,
-                       serving->pid);
+        return err_set(err, ERR_CORRUPT, "got a message for process %u, but this is process %u",
+                       ret->pid, serving->pid);
     if (ret->command == 'Q')
         serving->gone = true;
     return 0;
@@ -91,7 +91,7 @@ static int send_bytes(struct serving *serving, const void *data, size_t len, str
 
     if (serving->gone || len == 0 || io_write(serving->out_fd, data, len, &failed) == 0)
         return 0;
-    /* Nobody is left to be told: as good as the end of input. */
+    /* Nobody is left to read it: the same as the end of input. */
     if (failed.errnum == EPIPE || failed.errnum == ECONNRESET) {
         serving->gone = true;
         return 0;
@@ -155,7 +155,7 @@ static int prepare(struct serving *serving, const struct message *message, struc
         return err_set(why, ERR_CORRUPT, "%u bytes of data, where at most %zu are possible",
                        message->size, serving->layout.input_size);
     if (message->command == 'M' && !serving->shared)
-        return err_set(why, ERR_UNSUPPORTED, "there is no shared buffer: send C, not M");
+        return err_set(why, ERR_UNSUPPORTED, "no shared buffer: send C, not M");
     return message->command == 'C' ? own_buffers(serving, why) : 0;
 }
 
@@ -223,8 +223,8 @@ static int hand_over(struct serving *serving, const struct message *chunk, size_
     if (serving->gone)
         return 0;
     if (flush.command != 'F' || flush.id != chunk->id)
-        return err_set(err, ERR_CORRUPT, "%c %" PRIu64 " where F %" PRIu64 " was expected",
-                       flush.command, flush.id, chunk->id);
+        return err_set(err, ERR_CORRUPT, "got %c %" PRIu64 ", expected F %" PRIu64, flush.command,
+                       flush.id, chunk->id);
     return send_message(serving, chunk->command, chunk->id, serving->output, len, err);
 }
 
@@ -234,7 +234,8 @@ static int do_chunk(struct serving *serving, const struct message *message, stru
     size_t len = 0;
 
     if (message->command == 'F')
-        return err_set(err, ERR_CORRUPT, "F for chunk %" PRIu64 ", which is not here", message->id);
+        return err_set(err, ERR_CORRUPT, "F for chunk %" PRIu64 ", which this child does not have",
+                       message->id);
     if (message->command == 'M')
         serving->turn = (serving->turn + 1) % SHARED_INPUTS;
     if (prepare(serving, message, &why) < 0) {

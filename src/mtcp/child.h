@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "mtcp/spawner.h"
 
-/* What a child has of the world. */
+/* What a child can reach. */
 struct child_place {
     int in_fd;
     int out_fd;

@@ -8,15 +8,15 @@
 #include "base/units.h"
 #include "mtcp/shared.h"
 
-/* What the heap loses between blocks, and small things. */
+/* Heap fragmentation, and small allocations. */
 #define SLACK (64 * MIB)
 
 int child_prove_sandbox(struct err *err)
 {
     if (sandbox_prove(err) == 0)
         return 0;
-    err_prefix(err, "there is no sandbox for child processes here");
-    return err_append(err, "--no-sandbox does without it");
+    err_prefix(err, "child processes cannot be put in a sandbox on this host");
+    return err_append(err, "to run without it, use --no-sandbox");
 }
 
 /* Beside the segment, which is mapped already. */

@@ -14,9 +14,9 @@
 
 /* ---- taking results -------------------------------------------------------- */
 
-/* A result is held where it lies if it can be put at once; while another one is being put it is
- * copied, so that its child goes on. Raw results, which an unordered sink gets, are too large
- * for that, as are the chunks that outlines are of. */
+/* A result that can be put at once stays in the child's output area until it was put. If another
+ * one is being put, it is copied to a slot, so that its child can go on. Raw results, which an
+ * unordered sink gets, are too large to copy, as are the chunks that outlines refer to. */
 static bool has_place(struct pool *pool, struct item *item, bool ordered)
 {
     struct window *window = &pool->window;
@@ -43,7 +43,7 @@ void deliver_fetch(struct run *run)
     }
 }
 
-/* Is it what this chunk must give? Sets the chunk's digest. */
+/* Checks that it can be this chunk's result. Sets the chunk's digest. */
 static int check_result(struct run *run, const struct worker *worker, struct item *item,
                         struct err *err)
 {
@@ -52,7 +52,7 @@ static int check_result(struct run *run, const struct worker *worker, struct ite
 
     if (run->pool->settings.decode) {
         if (worker->output_len != raw_len)
-            return err_set(err, ERR_CORRUPT, "answered with %zu bytes in place of %u",
+            return err_set(err, ERR_CORRUPT, "answered with %zu bytes instead of %u",
                            worker->output_len, raw_len);
         if (worker->foreign)
             chunk_digest_of(run->pool->digest, worker->output, raw_len, item->digest);
@@ -67,7 +67,7 @@ static int check_result(struct run *run, const struct worker *worker, struct ite
     if (failed)
         return err_prefix(err, "sent a bad result");
     if (result.raw_len != raw_len || io_is_zero(result.digest, DIGEST_SIZE))
-        return err_set(err, ERR_CORRUPT, "sent a result that is not of this chunk");
+        return err_set(err, ERR_CORRUPT, "sent the result of another chunk");
     memcpy(item->digest, result.digest, DIGEST_SIZE);
     return 0;
 }
@@ -85,7 +85,7 @@ static int keep_zeros(struct pool *pool, const void *data, size_t len, struct er
     return 0;
 }
 
-/* Decoding: a chunk of zeros has come out. What it was made of still lies in the
+/* Decoding: the chunk turned out to be all zeros. What it was decoded from is still in the
  * input area. */
 static void learn_zeros(struct run *run, const struct worker *worker, const struct item *item)
 {
@@ -151,8 +151,8 @@ static int note_zero_digest(struct pool *pool, struct item *item, uint32_t raw_l
     return 0;
 }
 
-/* Zeros: what lies at `data` is good for every chunk of the run. An outline of zeros is a
- * result, since none of its blocks has bytes. */
+/* Zeros: the result at `data` is valid for every chunk of the run. An outline of zeros is also a
+ * result, since its blocks have no bytes. */
 static void describe_data(const struct pool *pool, const struct item *item,
                           struct chunk_output *output)
 {
@@ -223,7 +223,7 @@ static void note_put(struct run *run, struct item *item)
     item->state = ITEM_PUT;
 }
 
-/* Lets go of what was put and has all before it put. */
+/* Removes the items at the front of the window that were put. */
 static void retire(struct run *run)
 {
     struct window *window = &run->pool->window;

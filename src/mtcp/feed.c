@@ -22,7 +22,7 @@ static int read_chunk(struct run *run, struct worker *worker, uint64_t id, size_
     bool fits = run->pool->settings.decode ? len > 0 && len <= worker->input_size
                                            : len == pool_raw_len(run->source, id);
     if (kind == CHUNK_DATA && !fits)
-        return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 ": %zu bytes were read", id, len);
+        return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 " was read with %zu bytes", id, len);
     *ret_len = len;
     *ret_kind = kind;
     return 0;
@@ -36,9 +36,8 @@ static size_t fill_zeros(struct run *run, struct worker *worker, uint64_t id)
     return len;
 }
 
-/* Does this zero chunk need a child? Encoding, the first of each length does: its
- * result is what all others are given. Only the last chunk has a length of its
- * own, and so there is nothing to be kept of it. */
+/* True if this zero chunk needs a child. When encoding, the first of full length does, and all
+ * others share its result; the last chunk, if it is short, is the only one of its length. */
 static bool needs_child(struct run *run, uint64_t id)
 {
     struct pool *pool = run->pool;
@@ -48,7 +47,7 @@ static bool needs_child(struct run *run, uint64_t id)
     return !pool->zeros_asked || pool_raw_len(run->source, id) < pool->settings.chunk_size;
 }
 
-/* Decoding: are these the bytes that have given a chunk of zeros before? */
+/* Decoding: true if these bytes gave a chunk of zeros before. */
 static bool gives_zeros(const struct run *run, const struct worker *worker, uint64_t id, size_t len)
 {
     const struct pool *pool = run->pool;
@@ -58,8 +57,8 @@ static bool gives_zeros(const struct run *run, const struct worker *worker, uint
            memcmp(worker->input, pool->zeros_input, len) == 0;
 }
 
-/* So many chunks from next_id on are zeros. Adds to the window those that no child is needed
- * for; none if one is needed for the first. */
+/* `count` chunks from next_id on are zeros. Adds those that need no child to the window: none if
+ * the first of them needs one. */
 static uint64_t add_zeros(struct run *run, uint64_t zeros)
 {
     struct pool *pool = run->pool;
@@ -127,8 +126,8 @@ static int next_chunk(struct run *run, struct worker *worker, uint64_t *ret_id, 
     return 0;
 }
 
-/* A child whose chunk has failed, or the new one in its place, is kept for that
- * chunk until it is given: whatever becomes of the others, it can be done. */
+/* A child whose chunk has failed, or its replacement, is reserved for that chunk until the chunk
+ * is given to somebody: whatever happens to the others, the chunk can then be done. */
 static bool is_reserved(const struct pool *pool, size_t worker)
 {
     const struct window *window = &pool->window;
@@ -149,11 +148,10 @@ static struct worker *free_worker(struct pool *pool)
     return NULL;
 }
 
-/* Who is to try a failed chunk again, NULL if that is to be seen later. After a
- * death the new child in the same place: whatever killed the first may be about
- * to reach the others too. After E another child, if one can take it or is on the
- * way to be able to. One whose result waits for its turn is not: it may be waiting
- * for this very chunk. */
+/* The worker that is to try a failed chunk again, or NULL to decide later. After a death it is
+ * the new child in the same place: whatever killed the first may be about to reach the others,
+ * too. After E it is another child, if one is free or soon will be. A child whose result waits
+ * for its turn does not count: it may be waiting for this very chunk. */
 static struct worker *next_worker(struct pool *pool, const struct item *item)
 {
     struct worker *own = &pool->workers[item->worker];
@@ -227,8 +225,8 @@ static void feed_loaded(struct pool *pool)
     }
 }
 
-/* Reads the next chunk that a child is needed for into the worker's input area. *ret_item
- * is NULL, and *ret_more set accordingly, if there was none in this turn. */
+/* Reads the next chunk that needs a child into the worker's input area. If there was none in this
+ * turn, *ret_item is NULL, and *ret_more tells whether there may be more. */
 static int load(struct run *run, struct worker *worker, struct item **ret_item, bool *ret_more,
                 struct err *err)
 {
@@ -267,7 +265,7 @@ static int feed_new(struct run *run, bool *ret_more, struct err *err)
     return 0;
 }
 
-/* Who will probably be the next to be idle: the one that has had its chunk for the longest. */
+/* The worker that will probably be idle next: the one that has had its chunk for longest. */
 static struct worker *worker_to_load(struct pool *pool)
 {
     struct window *window = &pool->window;
@@ -281,7 +279,7 @@ static struct worker *worker_to_load(struct pool *pool)
     return NULL;
 }
 
-/* One chunk for a child that is busy: then those that are done are looked at again. */
+/* Loads one chunk for a busy child, then returns so that finished ones are looked at first. */
 static int feed_ahead(struct run *run, bool *ret_more, struct err *err)
 {
     struct worker *worker = worker_to_load(run->pool);

@@ -63,7 +63,7 @@ static int check_tail(const uint8_t *head, const struct form *form, struct err *
         return err_set(err, ERR_CORRUPT, "no 'S' in message %c", form->command);
     uint32_t size = get_be32(head + SIZE_OFFSET);
     if (size > form->max_size)
-        return err_set(err, ERR_CORRUPT, "SIZE %u in message %c is above its limit of %u", size,
+        return err_set(err, ERR_CORRUPT, "SIZE %u in message %c exceeds the limit of %u", size,
                        form->command, form->max_size);
     return 0;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The messages of MTCP as bytes; virt-backup-mtcp(7) specifies them. A message
- * is a head of 5, 13 or 18 bytes, and behind the head of C and E as many bytes
- * of data as its SIZE says. Only heads are handled here, from however many bytes
- * there are, so that a blocking and a non-blocking reader can use the same code.
+ * is a head of 5, 13 or 18 bytes; that of C and E is followed by SIZE bytes of
+ * data. Only heads are handled here, and from any number of bytes, so that a
+ * blocking and a non-blocking reader can share the code.
  */
 #pragma once
 

@@ -18,7 +18,7 @@
 #define GRACE_MS 1000
 /* How long children may take to end when they are told to. */
 #define QUIT_MS 500
-/* A signal to the whole group or service may kill children before we get it. */
+/* A signal to the whole group or service may kill children before it reaches us. */
 #define SIGNAL_MS 100
 
 struct pool *pool_new(struct spawner *spawner, const struct child_settings *settings,
@@ -69,7 +69,7 @@ static void wait_for_ends(struct pool *pool)
     size_t left = 0;
 
     for (size_t i = 0; i < pool->worker_count; i++) {
-        /* a child of our own hears nothing while it works, and has nothing to lose */
+        /* a child of our own does not listen while it works, and has nothing to lose */
         bool deaf = !pool->workers[i].foreign && pool->workers[i].state == WORKER_BUSY;
         pool->polls[i] = (struct pollfd){.fd = deaf ? -1 : pool->workers[i].child.sock};
         left += pool->polls[i].fd >= 0;
@@ -115,8 +115,8 @@ void pool_free(struct pool *pool)
 
 /* ---- failures -------------------------------------------------------------- */
 
-/* The run ends because of a child. If that is because somebody has asked us all
- * to stop, say so instead. */
+/* The run fails because of a child. If the real reason is a signal to all of us, say that
+ * instead. */
 static int end_run(struct err *err, enum err_kind kind, const char *text)
 {
     struct pollfd quit = {.fd = quit_fd(), .events = POLLIN};
@@ -128,7 +128,7 @@ static int end_run(struct err *err, enum err_kind kind, const char *text)
     return err_set(err, kind, "%s", text);
 }
 
-/* A chunk has failed: once is forgiven. died: with its child. */
+/* A chunk has failed. The first time it is tried again. died: its child died with it. */
 static int fail_chunk(struct run *run, struct item *item, bool died, const char *why,
                       struct err *err)
 {
@@ -156,7 +156,7 @@ static int take_error(struct run *run, size_t index, struct err *err)
     return fail_chunk(run, item, false, why, err);
 }
 
-/* What the child has made stays with us until it is put. */
+/* True while the child's output area must stay mapped: its result is not put yet. */
 static int settle_worker(struct run *run, size_t index, struct err *err)
 {
     const struct item *item = window_of_worker(&run->pool->window, index);
@@ -216,8 +216,8 @@ static int hear_worker(struct run *run, size_t index, struct err *err)
     return 0;
 }
 
-/* The children are what is waited for as long as one of them works, and while none has to wait
- * for its result to be put. */
+/* Counts as waiting for children while one of them works and none waits for its result to be
+ * put. */
 static uint64_t *waited_for(struct run *run)
 {
     const struct pool *pool = run->pool;

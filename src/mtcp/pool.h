@@ -3,14 +3,14 @@
  * The control process's side of MTCP: takes chunks from a source, keeps every
  * child busy, and gives results to a sink. It never compresses.
  *
- * A child that dies or answers E costs nothing but its chunk's time: the chunk
- * goes to another child (a new one is forked for a dead one) once more; the
- * second failure of one chunk ends the run with that child's reason. Results
+ * A child that dies or answers E costs only the time spent on its chunk, which is
+ * given to another child once more (a dead child is replaced by a new one). The
+ * second failure of a chunk ends the run with that child's reason. Results
  * for an ordered sink are fetched early into a bounded window, so that one slow
  * chunk does not stop the other children.
  *
- * The result of an all-zero chunk is made by a child once for each raw length
- * and used again for all others.
+ * The result of an all-zero chunk is made by a child once for each raw length,
+ * and reused for all others.
  */
 #pragma once
 
@@ -24,7 +24,7 @@
 
 struct pool;
 
-/* A pool of `children` children that all do the same; they are forked here. */
+/* A pool of `children` children with the same settings; they are forked here. */
 struct pool *pool_new(struct spawner *spawner, const struct child_settings *settings,
                       unsigned children, struct err *err);
 /* Sends Q to all, waits until they have ended. Accepts NULL. */
@@ -36,8 +36,8 @@ struct pool_stats {
     uint64_t zero_chunks; /* of them, known to be zero without a child */
     uint64_t children_lost;
     uint64_t wait_source_ms;   /* time in source->read and ->look */
-    uint64_t wait_sink_ms;     /* with nothing to do for anybody before sink->put returns */
-    uint64_t wait_children_ms; /* with nothing to do before a child is done */
+    uint64_t wait_sink_ms;     /* all idle until sink->put returns */
+    uint64_t wait_children_ms; /* idle until a child is done */
     uint64_t elapsed_ms;
     uint64_t children_cpu_ms; /* CPU time that the children took */
 };
@@ -56,5 +56,5 @@ int pool_run(struct pool *pool, const struct chunk_source *source, const struct 
 
 /* How many children it has. */
 unsigned pool_children(const struct pool *pool);
-/* Pids of the pool's children, for the plan's and the tests' eyes. */
+/* Pids of the pool's children, for tests. */
 size_t pool_pids(const struct pool *pool, pid_t *ret, size_t max);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The pool inside, shared by its three parts: feed.c (source to children),
- * deliver.c (children to putter) and pool.c (all else: waiting, losses, the run).
+ * Internals of the pool, shared by its three parts: feed.c (source to children),
+ * deliver.c (children to putter) and pool.c (the rest: waiting, losses, the run).
  */
 #pragma once
 
@@ -15,8 +15,8 @@
 #include "mtcp/window.h"
 #include "mtcp/worker.h"
 
-/* Zero chunks dealt with in one turn, before the children are looked at again, and bytes read
- * to find out that they are. */
+/* The most zero chunks, and bytes read to find them, in one turn before the children are looked
+ * at again. */
 #define POOL_ZERO_BATCH 4096
 #define POOL_ZERO_BATCH_BYTES ((size_t)16 << 20)
 /* A compressed chunk of zeros is not larger than this, whatever the codec. */
@@ -32,8 +32,8 @@ struct pool {
     struct putter *putter;
     struct chunk_digest *digest; /* for chunks that no child of our own has hashed */
     bool failed;
-    /* Children lost without a chunk since a result was last received. A few are
-     * bad luck; more mean that the program given as child can't work at all. */
+    /* Children that died without having a chunk since the last result. A few may be bad luck;
+     * more mean that the program given as child does not work at all. */
     size_t idle_losses;
 
     /* What is known of a zero chunk of full length. Encoding: its result, made by
@@ -41,8 +41,8 @@ struct pool {
     bool zeros_asked; /* a child was given such a chunk */
     uint8_t *zeros;   /* NULL until it is known */
     size_t zeros_len;
-    /* Decoding: what such a chunk was decoded from, NULL until one was met. Whatever
-     * has the same bytes gives the same zeros, and needs no child. */
+    /* Decoding: what such a chunk was decoded from; NULL until one was met. Input with the same
+     * bytes gives the same zeros and needs no child. */
     uint8_t *zeros_input;
     size_t zeros_input_len;
 };
@@ -81,11 +81,11 @@ static inline uint32_t pool_raw_len(const struct chunk_source *source, uint64_t 
     return (uint32_t)len;
 }
 
-/* Gives chunks to all children that can take one. Sets *ret_more if it has
- * stopped for another reason than that all are busy or the source is at its end. */
+/* Gives chunks to all children that can take one. Sets *ret_more if it stopped although a child
+ * is free and the source is not at its end. */
 int feed_workers(struct run *run, bool *ret_more, struct err *err);
 
-/* A worker's child is gone, and what was read ahead for it. */
+/* A worker's child is gone: what was read ahead for it has to be read again. */
 void feed_unload(struct pool *pool, size_t worker);
 
 /* Asks for results: the sink's next, and others while there are slots. */

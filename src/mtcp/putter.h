@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The thread that hands results to the sink. Writing may wait - for the page
- * cache, for the device, for another process - and the children must not starve
- * meanwhile: the pool reads and feeds while this thread writes. All that is called
- * of the sink is called by it.
+ * The thread that hands results to the sink. Writing may block - on the page
+ * cache, the device, another process - and the children must not starve meanwhile:
+ * the pool reads and feeds while this thread writes. Only this thread calls the
+ * sink.
  */
 #pragma once
 
@@ -16,8 +16,8 @@
 #include "base/err.h"
 #include "mtcp/chunks.h"
 
-/* Of results, in a run that a sink is given at once: what is done at a stretch, whatever comes
- * meanwhile. One result may be larger. */
+/* The most bytes of equal results that the sink is given in one call, which can't be
+ * interrupted. A single result may be larger. */
 #define PUTTER_RUN_BYTES (UINT64_C(16) << 20)
 
 struct putter;
@@ -28,7 +28,7 @@ struct put_job {
     bool chain;                 /* digests: of digest, count times; output is not looked at */
     struct chunk_output output; /* but for count and digest, which the putter sets */
     uint8_t digest[DIGEST_SIZE];
-    uint64_t count; /* 1; more: so many equal chunks in a row, of which output is the first */
+    uint64_t count; /* of equal chunks in a row, of which output is the first */
 };
 
 /* Starts the thread. At most `jobs` results, and as many digests, are posted and not collected
@@ -52,5 +52,5 @@ int putter_collect(struct putter *putter, uint64_t *ret_id, struct err *err);
 uint64_t putter_raw_done(const struct putter *putter);
 /* Waits until all that was posted is done. */
 void putter_drain(struct putter *putter);
-/* Waits until the thread does nothing for the sink any more. Jobs not begun are dropped. */
+/* Waits until the thread is done with the sink. Jobs that were not begun are dropped. */
 void putter_end(struct putter *putter);

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-/* Each area starts on a page of its own, whatever size the machine's have. */
+/* Each area starts on a page of its own, whatever the machine's page size. */
 #define PAGE_SIZE_MAX ((size_t)65536)
 
 static size_t round_up(size_t size)

@@ -4,12 +4,12 @@
  *
  *   [head: SHARED_HEAD_SIZE][input area 0][input area 1][output area]
  *
- * The first M is about input area 0, the second about 1, and so on in turns. The
- * control process writes the area of the next M at any time before it sends that, and
- * reads head and output area after the child has answered M, before it sends the
- * next M. The child only reads the input area of the M that it has, and writes head
- * and output area between an M that it received and its M in answer to F. No other
- * overlap, so no lock.
+ * The first M is about input area 0, the second about area 1, and so on in turn. The
+ * control process may write the area of the next M at any time before it sends that M;
+ * it reads head and output area between the child's answer to an M and the next M. The
+ * child reads only the input area of the M that it has, and writes head and output area
+ * between receiving an M and sending its own M in answer to F. Nothing else overlaps, so
+ * no lock is needed.
  * The head holds the digest of the raw chunk: decoding answers with raw bytes
  * only, and so the control process need not hash them itself.
  *

@@ -40,7 +40,7 @@ static const struct tree memory_trees[] = {
 
 /* ---- parsers --------------------------------------------------------------- */
 
-/* A whole number at the start of text; false if there is none or it is too large. */
+/* A whole number at the start of text; false if it is missing or too large. */
 static bool leading_number(const char *text, uint64_t *ret, const char **ret_end)
 {
     uint64_t value = 0;
@@ -107,7 +107,7 @@ char *sizing_host_group(const char *text, const char *controller)
             list ? memchr(list + 1, ':', line_len - (size_t)(list + 1 - line)) : NULL;
         if (path && in_list(list + 1, (size_t)(path - list - 1), controller)) {
             CLEANUP_FREE char *group = mem_strndup(path + 1, line_len - (size_t)(path + 1 - line));
-            /* seen from another namespace: what lies above our root is not ours to read */
+            /* seen from another namespace: groups above our root can't be read */
             if (group[0] != '/' || strstr(group, "/.."))
                 return mem_strdup("/");
             return TAKE_PTR(group);

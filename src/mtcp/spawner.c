@@ -13,7 +13,7 @@
 
 struct spawner {
     pid_t pid;
-    int sock; /* -1 once an exchange has failed: what comes next can't be told any more */
+    int sock; /* -1 once an exchange has failed: requests and answers are out of step then */
 };
 
 struct spawner *spawner_start(const char *child_command, struct err *err)

@@ -31,7 +31,7 @@ struct child_settings {
     uint64_t chunk_size;
     uint64_t memory_limit; /* of the decoder, bytes */
     bool foreign;          /* the program given to spawner_start, speaking C, not M */
-    bool unconfined;       /* not in the sandbox; of no matter for a foreign one */
+    bool unconfined;       /* not in the sandbox; ignored for a foreign child */
 };
 
 /* A child as the control process holds it. */
@@ -46,11 +46,11 @@ struct child {
  * executed for foreign children (not looked up in PATH; borrowed until the call
  * returns). */
 struct spawner *spawner_start(const char *child_command, struct err *err);
-/* Proves that the sandbox denies, as the first spawner_fork would (unsupported: it
- * does not, or can't be had). */
+/* Proves that the sandbox denies, as the first spawner_fork would (unsupported: it does not, or
+ * is not available). */
 int spawner_prove_sandbox(struct spawner *spawner, struct err *err);
-/* A new child. Fails when there is no memory for its segment, no process to be
- * had, or when the program of a foreign child can't be executed. */
+/* A new child. Fails if there is no memory for its segment, if no process can be forked, or if
+ * the program of a foreign child can't be executed. */
 int spawner_fork(struct spawner *spawner, const struct child_settings *settings, struct child *ret,
                  struct err *err);
 /* Where a container is in a file; plain data, see above. */

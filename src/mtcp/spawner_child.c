@@ -22,8 +22,8 @@ void spawner_child_clear_segment(struct spawner_child_segment *segment)
         close(segment->fd);
 }
 
-/* All pages are taken now: a machine that has not got them says so here, and not
- * by a SIGBUS in the middle of a chunk. The size is sealed for the same reason. */
+/* Takes all pages now: a machine that does not have them fails here, and not with a SIGBUS in
+ * the middle of a chunk. The size is sealed for the same reason. */
 int spawner_child_make_segment(struct spawner_child_segment *segment, struct err *err)
 {
     char text[UNITS_TEXT_SIZE];

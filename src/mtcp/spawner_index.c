@@ -18,7 +18,7 @@
 
 /* Entries that are sent at once. */
 #define BATCH ((size_t)1024)
-/* After its last byte it has nothing left to do. */
+/* It has nothing left to do after its last byte. */
 #define GRACE_MS 2000
 
 /* ---- the process that reads --------------------------------------------------- */
@@ -29,7 +29,7 @@
 #define SLACK (64 * MIB)
 /* A block takes at least this much of a file, and of its index at least two bytes. */
 #define BLOCK_MIN 8
-/* A place in the index and one in liblzma's own, with what their growing costs. */
+/* An entry in our index and one in liblzma's, with the cost of growing both. */
 #define BLOCK_MEMORY 64
 
 static uint64_t memory_of(const struct spawner_index *what)
@@ -109,7 +109,7 @@ void spawner_index_run(const struct spawner_index *what, int pipe_fd, int file_f
 
 /* ---- the control process ------------------------------------------------------ */
 
-/* The process that answers may be under somebody else's control by now. */
+/* A hostile file may have taken over the process that answers. */
 static int take(int fd, void *data, size_t len, struct err *err)
 {
     struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = quit_fd(), .events = POLLIN}};
@@ -197,7 +197,7 @@ int spawner_read_index(struct spawner *spawner, const struct spawner_index *what
         return err_set_errno(err, EMFILE, "cannot take over the pipe of a child process");
     }
     int status = spawner_index_take(what, pipe_fd, &index, err);
-    close(TAKE_FD(pipe_fd)); /* one that goes on writing ends by that */
+    close(TAKE_FD(pipe_fd)); /* ends one that goes on writing */
     (void)spawner_wait(spawner, answer.pid, GRACE_MS, &why, NULL);
     if (status < 0)
         return err && err->kind == ERR_IO && why ? err_append(err, "it %s", why) : -1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What the pool has begun and has not finished with, in id order: chunks that
- * children work on, results that wait for their turn, runs of zeros. Results
- * fetched before their turn lie in slots; the number of slots bounds the memory.
+ * Everything that the pool has begun but not finished, in id order: chunks that children
+ * work on, results that wait for their turn, runs of zeros. Results that were fetched
+ * early are kept in slots, whose number bounds the memory.
  */
 #pragma once
 
@@ -14,10 +14,10 @@
 #include "base/err.h"
 
 enum item_state {
-    ITEM_WAITING, /* to be read again: has failed once, or was loaded for a child that was lost */
-    ITEM_LOADED,  /* lies in the input area of a child that has another chunk still */
+    ITEM_WAITING, /* to be read again: has failed once, or was loaded for a child that died */
+    ITEM_LOADED,  /* in the input area of a child that still has another chunk */
     ITEM_WORKING, /* a child has it */
-    ITEM_READY,   /* the result lies in the child's output area (`held`) or in a slot */
+    ITEM_READY,   /* the result is in the child's output area (`held`) or in a slot */
     ITEM_ZEROS,   /* a run of zero chunks that no child is needed for */
     ITEM_PUTTING, /* the putter has it */
     ITEM_PUT,     /* the sink has it, but not yet all that come before it */
@@ -32,9 +32,9 @@ struct item {
     bool zero; /* known to be all zeros, but a child makes its result */
     unsigned failures;
     size_t input_len; /* of what the child was given */
-    size_t worker;    /* who has it, is to have it, or (ITEM_WAITING) has failed */
-    bool renewed;     /* ITEM_WAITING: that worker has a new child since */
-    bool held;        /* the result lies in the output area of `worker` */
+    size_t worker;    /* that has it, is to have it, or (ITEM_WAITING) has failed */
+    bool renewed;     /* ITEM_WAITING: that worker has got a new child since */
+    bool held;        /* the result is in the output area of `worker` */
     size_t slot;      /* kept for it, or WINDOW_NO_SLOT */
     size_t len;       /* of the result in the slot */
     uint8_t digest[DIGEST_SIZE];
@@ -49,8 +49,8 @@ struct window {
     size_t slot_count;
 };
 
-/* Room for so many children and slots of slot_size bytes each, which take
- * memory when they are first used. */
+/* Room for `children` children and `slots` slots of slot_size bytes each; a slot takes memory
+ * when it is first used. */
 int window_init(struct window *window, size_t children, size_t slots, size_t slot_size,
                 struct err *err);
 void window_clear(struct window *window);

@@ -123,7 +123,7 @@ void worker_flush(struct worker *worker)
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0 && errno != EAGAIN) {
-            /* It never got it whole: its end is then seen, and it is replaced. */
+            /* The child never got the whole message: its end will be noticed, and it is replaced. */
             worker->out_done = worker->out_len;
             shutdown(worker->child.sock, SHUT_RDWR);
         }
@@ -187,7 +187,7 @@ short worker_poll_events(const struct worker *worker)
     return worker->out_done < worker->out_len ? POLLIN | POLLOUT : POLLIN;
 }
 
-/* How many bytes are there: 0 with *ret_event set if none can be had. */
+/* Returns how many bytes were read: 0, with *ret_event set, if nothing can be read now. */
 static size_t receive_some(struct worker *worker, void *data, size_t len,
                            enum worker_event *ret_event)
 {
@@ -205,11 +205,11 @@ static size_t receive_some(struct worker *worker, void *data, size_t len,
 static int check_idle(struct worker *worker, struct err *err)
 {
     if (worker->state != WORKER_RESTING)
-        return err_set(err, ERR_IO, "sent I while it had a chunk");
+        return err_set(err, ERR_IO, "sent I although it has a chunk");
     return 0;
 }
 
-/* Is this message what the child may say now? */
+/* Checks that the child may send this message now. */
 static int check_message(struct worker *worker, struct err *err)
 {
     const struct message *in = &worker->in;
@@ -238,7 +238,7 @@ static int check_message(struct worker *worker, struct err *err)
     return 0;
 }
 
-/* Other people's text: one line, and no control characters. */
+/* Text from a child: make it one line without control characters. */
 static void clean_text(char *text, size_t len)
 {
     text[len] = '\0';

@@ -25,10 +25,10 @@ enum worker_state {
 };
 
 enum worker_event {
-    WORKER_NOTHING, /* nothing more to be read now */
+    WORKER_NOTHING, /* nothing more to read now */
     WORKER_SAID_IDLE,
     WORKER_SAID_DONE,
-    WORKER_SAID_RESULT, /* it lies in `output` until worker_release */
+    WORKER_SAID_RESULT, /* it stays in `output` until worker_release */
     WORKER_SAID_ERROR,  /* the chunk failed; `text` says why */
     WORKER_HUNG_UP,
 };
@@ -84,8 +84,8 @@ void worker_fetch(struct worker *worker);
 void worker_quit(struct worker *worker);
 /* The result is not needed any more. */
 void worker_release(struct worker *worker);
-/* The digest of the raw chunk whose result lies in `output`, where the child has
- * noted it (children of our own). */
+/* The digest of the raw chunk whose result is in `output`, as noted by the child (only children
+ * of our own do so). */
 const uint8_t *worker_noted_digest(const struct worker *worker);
 
 /* For poll(). */
@@ -95,8 +95,8 @@ void worker_flush(struct worker *worker);
 /* What the child has said next. -1: it broke the protocol, and err says how. */
 int worker_receive(struct worker *worker, enum worker_event *ret, struct err *err);
 
-/* CPU time that the child has taken since it was last asked for; a child that has gone may
- * not tell. */
+/* CPU time that the child has taken since the last call; may be missing for a child that has
+ * ended. */
 uint64_t worker_cpu_ns(struct worker *worker);
 
 /* Waits until the child has ended, kills it after grace_ms, closes everything

@@ -423,7 +423,7 @@ static void test_what_is_not_in_the_protocol_ends_it(void **state)
     expect_broken(head, sizeof(head), "no 'S'");
     head[13] = 'S';
     memset(head + 14, 0xff, 4);
-    expect_broken(head, sizeof(head), "above its limit");
+    expect_broken(head, sizeof(head), "exceeds the limit");
 }
 
 static void test_a_message_cut_short_at_each_byte_ends_it(void **state)

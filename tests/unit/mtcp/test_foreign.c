@@ -231,7 +231,7 @@ static const struct fault {
     {"stranger", 1, "sent a message as process "},
     {"wrong", 1, "sent D for chunk 6 out of turn"},
     {"huge", 1, "sent a result of 1073741824 bytes, where at most "},
-    {"long", 1, "SIZE 4097 in message E is above its limit of 4096"},
+    {"long", 1, "SIZE 4097 in message E exceeds the limit of 4096"},
     {"bad", 1, "sent a bad result"},
 };
 

@@ -182,7 +182,7 @@ static void test_a_chunk_of_another_length_is_not_taken(void **state)
     image_init(&back, "d", 2, 101); /* the manifest says one more */
     back.results = there.stored;
     CLEANUP(pool_freep) struct pool *decoding = new_pool(&back, "none", true, 1);
-    expect_failure(&back, decoding, ERR_IO, "answered with 100 bytes in place of 101");
+    expect_failure(&back, decoding, ERR_IO, "answered with 100 bytes instead of 101");
     image_clear(&there);
     image_clear(&back);
 }

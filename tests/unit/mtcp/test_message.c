@@ -107,9 +107,9 @@ static void test_sizes_above_their_limit_are_refused(void **state)
 
     (void)state;
     expect_refused("\0\0\0\1E\0\0\0\0\0\0\0\4S\0\0\x10\1", 18, ALL_COMMANDS, "limit of 4096");
-    expect_refused("\0\0\0\1C\0\0\0\0\0\0\0\4S\x40\0\0\1", 18, ALL_COMMANDS, "above its limit");
+    expect_refused("\0\0\0\1C\0\0\0\0\0\0\0\4S\x40\0\0\1", 18, ALL_COMMANDS, "exceeds the limit");
     expect_refused("\0\0\0\1M\0\0\0\0\0\0\0\4S\xff\xff\xff\xff", 18, ALL_COMMANDS,
-                   "above its limit");
+                   "exceeds the limit");
     assert_int_equal(message_decode((const uint8_t *)"\0\0\0\1C\0\0\0\0\0\0\0\4S\x40\0\0\0", 18,
                                     ALL_COMMANDS, &message, &missing, NULL),
                      0);
