@@ -416,7 +416,7 @@ static void test_what_is_not_in_the_protocol_ends_it(void **state)
     expect_message_broken(pid + 1, 'C', 1, 5, "a message for process");
     expect_message_broken(pid, 'I', 0, 0, "unexpected command");
     expect_message_broken(pid, 'D', 1, 0, "unexpected command");
-    expect_message_broken(pid, 'F', 1, 0, "F for chunk 1, which is not here");
+    expect_message_broken(pid, 'F', 1, 0, "F for chunk 1, which this child does not have");
     expect_broken("hello, child", 12, "unexpected command");
     message_encode(&message, head);
     head[13] = 'T';
@@ -457,7 +457,7 @@ static void expect_broken_when_done(char command, uint64_t id, uint32_t size, co
 static void test_nothing_but_f_of_its_chunk_follows_d(void **state)
 {
     (void)state;
-    expect_broken_when_done('F', 8, 0, "F 8 where F 7 was expected");
+    expect_broken_when_done('F', 8, 0, "got F 8, expected F 7");
     expect_broken_when_done('C', 7, 100, "C 7 where F 7 was expected");
     expect_broken_when_done('M', 8, 100, "M 8 where F 7 was expected");
 }
