@@ -458,8 +458,8 @@ static void test_nothing_but_f_of_its_chunk_follows_d(void **state)
 {
     (void)state;
     expect_broken_when_done('F', 8, 0, "got F 8, expected F 7");
-    expect_broken_when_done('C', 7, 100, "C 7 where F 7 was expected");
-    expect_broken_when_done('M', 8, 100, "M 8 where F 7 was expected");
+    expect_broken_when_done('C', 7, 100, "got C 7, expected F 7");
+    expect_broken_when_done('M', 8, 100, "got M 8, expected F 7");
 }
 
 static void test_a_chunk_size_that_is_none_is_refused(void **state)
