@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/err.h"
+#include "base/io.h"
+#include "base/log.h"
 #include "base/text.h"
 
 static char *decode_percent(const char *text, size_t len)
@@ -27,7 +30,9 @@ static char *decode_percent(const char *text, size_t len)
     return decoded;
 }
 
-char *driver_folder(const char *uri)
+/* For the driver of a session, an embedded one, or that of the system. */
+static char *choose(const char *uri, const char *of_session, const char *of_embedded,
+                    const char *of_system)
 {
     const char *home = getenv("HOME");
     const char *config = getenv("XDG_CONFIG_HOME");
@@ -35,14 +40,40 @@ char *driver_folder(const char *uri)
 
     if (path && text_begins(path, ":///session")) {
         if (config && *config)
-            return mem_printf("%s/libvirt/qemu/lib", config);
-        return mem_printf("%s/.config/libvirt/qemu/lib", home ? home : "");
+            return mem_printf("%s/libvirt/qemu%s", config, of_session);
+        return mem_printf("%s/.config/libvirt/qemu%s", home ? home : "", of_session);
     }
     if (path && text_begins(path, ":///embed")) {
         const char *root = strstr(path, "root=");
         CLEANUP_FREE char *decoded =
             root ? decode_percent(root + 5, strcspn(root + 5, "&;#")) : NULL;
-        return mem_printf("%s/lib/qemu", decoded ? decoded : "");
+        return mem_printf("%s%s", decoded ? decoded : "", of_embedded);
     }
-    return mem_strdup("/var/lib/libvirt/qemu");
+    return mem_strdup(of_system);
+}
+
+char *driver_folder(const char *uri)
+{
+    return choose(uri, "/lib", "/lib/qemu", "/var/lib/libvirt/qemu");
+}
+
+static void flush_folder(const char *path)
+{
+    CLEANUP_CLOSE int fd = -1;
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    if (io_open_dir(path, &fd, &err) < 0 || io_sync_dir(fd, &err) < 0)
+        log_detail("%s: %s; a power cut within seconds may undo what libvirt has noted there", path,
+                   err.text);
+}
+
+void driver_flush_definitions(const char *uri)
+{
+    CLEANUP_FREE char *folder = choose(uri, "", "/etc/qemu", "/etc/libvirt/qemu");
+    CLEANUP_FREE char *autostart = mem_printf("%s/autostart", folder);
+
+    if (!text_begins(uri, "qemu"))
+        return;
+    flush_folder(folder);
+    flush_folder(autostart);
 }

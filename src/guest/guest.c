@@ -6,6 +6,7 @@
 #include "base/xml.h"
 #include "guest/connection.h"
 #include "guest/definition/definition.h"
+#include "guest/driver_folder.h"
 #include "guest/libvirt_error.h"
 
 struct guest *guest_new(struct hypervisor *hypervisor, virDomainPtr domain)
@@ -181,6 +182,7 @@ int guest_define(struct hypervisor *hypervisor, const char *xml, struct guest **
             err->kind = ERR_EXISTS;
         return -1;
     }
+    driver_flush_definitions(hypervisor->uri);
     *ret = guest_new(hypervisor, domain);
     return 0;
 }
@@ -209,8 +211,10 @@ int guest_undefine(struct guest *guest, struct err *err)
     if (active)
         return err_set(err, ERR_BUSY, "the guest is active; shut it down first");
     for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
-        if (virDomainUndefineFlags(domain, flags[i]) == 0)
+        if (virDomainUndefineFlags(domain, flags[i]) == 0) {
+            driver_flush_definitions(guest->hypervisor->uri);
             return 0;
+        }
         if (libvirt_error_code() != VIR_ERR_INVALID_ARG)
             break;
     }
@@ -225,6 +229,7 @@ int guest_set_autostart(struct guest *guest, bool autostart, struct err *err)
         return -1;
     if (virDomainSetAutostart(domain, autostart) < 0)
         return libvirt_error(err, "cannot set the guest's autostart flag");
+    driver_flush_definitions(guest->hypervisor->uri);
     return 0;
 }
 

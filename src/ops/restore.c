@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/quit.h"
+#include "disk/local.h"
 #include "ops/recover.h"
 #include "ops/select.h"
 #include "ops/state_dir.h"
@@ -44,6 +45,8 @@ static int make_destination(const char *path, bool dry_run, char **ret_absolute,
         *ret_absolute = mem_strdup(path);
     if (!*ret_absolute)
         return err_set_errno(err, errno, "%s: cannot find the folder", path);
+    if (*ret_made && local_sync_folder(*ret_absolute, err) < 0)
+        return err_prefix(err, "%s", path);
     struct stat st;
     if (stat(*ret_absolute, &st) == 0 && !S_ISDIR(st.st_mode))
         return err_set(err, ERR_USAGE, "%s is not a folder", path);

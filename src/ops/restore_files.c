@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/restore_job.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -9,6 +10,7 @@
 #include "base/quit.h"
 #include "base/units.h"
 #include "disk/attributes.h"
+#include "disk/local.h"
 #include "ops/extras.h"
 #include "ops/transfer.h"
 #include "ops/undo.h"
@@ -44,10 +46,38 @@ static int take_back(struct intent *intent, size_t file_count, char *defined)
     return -1;
 }
 
+/* What has no content of ours to flush - an owner, a folder - is flushed too; what we may not
+ * open any more, with the owner and mode that it has got, was flushed when it was written. */
+static int flush_made(const char *path, struct err *err)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+
+    if (fd >= 0 && io_sync(fd, err) < 0)
+        return err_prefix(err, "%s", path);
+    if (local_sync_folder(path, err) < 0)
+        return err_prefix(err, "%s", path);
+    return 0;
+}
+
+/* From here on no journal leads to these files: they must last as well as the guest that is
+ * defined with them. */
+static int flush_all(const struct intent *intent, struct err *err)
+{
+    for (size_t i = 0; i < intent->file_count; i++)
+        if (flush_made(intent->files[i], err) < 0)
+            return -1;
+    return intent->moved_from ? flush_made(intent->moved_from, err) : 0;
+}
+
 int restore_complete(struct restore_job *job, struct err *err)
 {
     struct intent *intent = &job->intent;
     size_t file_count = intent->file_count;
+
+    if (flush_all(intent, err) < 0) {
+        free(TAKE_PTR(intent->resumed));
+        return -1;
+    }
     char *defined = TAKE_PTR(intent->defined);
     CLEANUP_FREE char *moved_from = TAKE_PTR(intent->moved_from);
 

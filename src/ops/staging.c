@@ -274,14 +274,18 @@ int staging_flush(const char *path, struct err *err)
                : 0;
 }
 
+/* What the journal has led to must not come back when the journal is gone. */
 void staging_remove(const char *path)
 {
     CLEANUP_FREE char *folder = folder_of(path);
+    CLEANUP_FREE char *base = folder_of(folder);
 
     if (unlink(path) < 0 && errno != ENOENT)
         log_warn("%s: cannot be removed: %s", path, strerror(errno));
-    if (strncmp(name_in(folder), FOLDER_START, strlen(FOLDER_START)) == 0)
-        (void)rmdir(folder);
+    if (strncmp(name_in(folder), FOLDER_START, strlen(FOLDER_START)) == 0 && rmdir(folder) == 0)
+        (void)flush_folder(base, NULL);
+    else
+        (void)flush_folder(folder, NULL);
 }
 
 char *staging_keep(const char *path, const char *guest)

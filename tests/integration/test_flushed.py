@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is relied on later is on the disk by then: files that libvirt, QEMU and qemu-img have made, and their folders."""
+
+import os
+import re
+
+from vbtest.command import expect, run
+from vbtest.disks import MIB
+
+CALLS = "fsync,fdatasync,openat,open,unlink,unlinkat,rename,renameat,renameat2,mkdir"
+
+
+class Trace:
+    """The system calls of a run, in their order."""
+
+    def __init__(self, t, *words):
+        log = t.path("trace")
+        run("strace", "-f", "-y", "-qq", "-o", log, "-e", f"trace={CALLS}", t.binary, *words, env=t.environment)
+        with open(log, encoding="utf-8", errors="replace") as file:
+            self.lines = file.read().splitlines()
+
+    def find(self, pattern, begin=0):
+        """Number of the first line from there on that matches; -1: none."""
+        found = re.compile(pattern)
+        return next((number for number, line in enumerate(self.lines) if number >= begin and found.search(line)), -1)
+
+    def last(self, pattern):
+        found = re.compile(pattern)
+        return max((number for number, line in enumerate(self.lines) if found.search(line)), default=-1)
+
+    def flush(self, path, begin=0):
+        return self.find(rf"f(data)?sync\(\d+<{re.escape(path)}>\)\s+= 0", begin)
+
+    def check_flushed(self, path, before, what, begin=0):
+        number = self.flush(path, begin)
+        expect(0 <= number < before, f"{path} was not flushed before {what}")
+        return number
+
+
+def journal_end(trace, uuid):
+    number = trace.last(rf'unlinkat\(.*"{uuid}\.intent"')
+    expect(number >= 0, "no journal was removed")
+    return number
+
+
+def test_memory_image_is_on_the_disk_before_the_disks_are_read(t):
+    guest = t.small_guest().running()
+    disk, uuid = guest.disks[0].path, guest.uuid()
+    trace = Trace(t, *t.backup_line(guest, "--guest-memory", "save"))
+    base = "/var/lib/libvirt/virt-backup"
+    image = f"{base}/vb-{uuid}/memory-1.sav"
+    begin = trace.flush(image)
+    expect(begin >= 0, "the memory image was not flushed")
+    read = trace.find(rf'open(at)?\(.*"{re.escape(disk)}"', begin)
+    expect(read >= 0, "the disk was not read after that")
+    for folder in os.path.dirname(image), base, os.path.dirname(base):
+        trace.check_flushed(folder, read, "the disk was read", begin)
+    gone = trace.find(rf'unlink(at)?\(.*"{re.escape(image)}"')
+    expect(gone >= 0, "the image was not removed")
+    trace.check_flushed(base, journal_end(trace, uuid), "the journal went", gone)
+
+
+def test_all_that_a_restore_makes_is_on_the_disk_before_its_journal_goes(t):
+    code, template = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
+    guest = t.guest("web", t.disk("vda", "qcow2", size=MIB), t.disk("vdb", "raw", size=MIB), memory_mib=64,
+                    os_xml=f"<loader readonly='yes' type='pflash'>{code}</loader>"
+                           f"<nvram template='{template}'>{t.path('web_VARS.fd')}</nvram>").define().start()
+    t.backup(guest, "--guest-memory", "save")
+    uuid = guest.uuid()
+    guest.destroy()
+    guest.undefine("--nvram")
+    trace = Trace(t, *t.restore_line())
+    end = journal_end(trace, uuid)
+    for name in "vda.qcow2", "vdb.raw", "web.sav":
+        trace.check_flushed(os.path.join(t.restored, name), end, "the journal went")
+    last_made = max(trace.last(rf'"{re.escape(t.restored)}/{name}".*O_CREAT') for name in ("web.sav", ".*VARS.*", ".*nvram.*"))
+    expect(last_made >= 0, "no file was made")
+    trace.check_flushed(t.restored, end, "the journal went", last_made)
+    trace.check_flushed(os.path.dirname(t.restored), end, "the journal went")
+    trace.check_flushed("/etc/libvirt/qemu", end, "the journal went")
+
+
+def test_transient_guests_definition_is_on_the_disk_before_the_journal_goes(t):
+    guest = t.small_guest()
+    guest.create()
+    uuid = guest.uuid()
+    t.backup(guest, "--guest-memory", "none")
+    guest.destroy()
+    trace = Trace(t, *t.restore_line())
+    end = journal_end(trace, uuid)
+    made = trace.find(rf'"{re.escape(t.restored)}/web.xml".*O_CREAT')
+    expect(made >= 0, "no definition was written")
+    trace.check_flushed(t.restored, end, "the journal went", made)
