@@ -12,3 +12,9 @@
 int event_loop_begin(struct err *err);
 /* Once for each event_loop_begin, after the connection is closed. */
 void event_loop_end(void);
+
+/*
+ * A handler of a domain's events as libvirt registers it, whatever the type of the event. libvirt's own
+ * VIR_DOMAIN_EVENT_CALLBACK casts in one step, which compilers warn of.
+ */
+#define EVENT_LOOP_HANDLER(function) VIR_DOMAIN_EVENT_CALLBACK((void (*)(void))(function))

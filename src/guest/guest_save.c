@@ -7,6 +7,7 @@
 #include "base/quit.h"
 #include "base/units.h"
 #include "guest/connection.h"
+#include "guest/event_loop.h"
 #include "guest/job.h"
 #include "guest/libvirt_error.h"
 #include "guest/long_call.h"
@@ -50,7 +51,7 @@ static int watch_stop(virDomainPtr domain, struct stop_time *stop_time)
     atomic_fetch_add(&stop_time->users, 1);
     int id = virConnectDomainEventRegisterAny(
         virDomainGetConnect(domain), domain, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-        VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), stop_time, leave_stop_time);
+        EVENT_LOOP_HANDLER(on_lifecycle), stop_time, leave_stop_time);
     if (id < 0)
         leave_stop_time(stop_time);
     return id;

@@ -8,6 +8,7 @@
 #include <libvirt/virterror.h>
 
 #include "base/log.h"
+#include "guest/event_loop.h"
 #include "guest/libvirt_error.h"
 
 /* ---- news ---------------------------------------------------------------------------------- */
@@ -202,10 +203,10 @@ int watch_attach(struct guest_watch *watch, virConnectPtr connection, virDomainP
     watch->by_arrival = watch->qemu_id < 0;
     pthread_mutex_unlock(&watch->lock);
     watch->lifecycle_id = register_event(watch, domain, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                                         VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle));
+                                         EVENT_LOOP_HANDLER(on_lifecycle));
     if (watch->lifecycle_id >= 0)
         watch->io_error_id = register_event(watch, domain, VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON,
-                                            VIR_DOMAIN_EVENT_CALLBACK(on_io_error));
+                                            EVENT_LOOP_HANDLER(on_io_error));
     if (watch->lifecycle_id >= 0 && watch->io_error_id >= 0)
         return 0;
     libvirt_error(err, "cannot watch the guest's events");
