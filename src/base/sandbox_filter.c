@@ -36,19 +36,10 @@ struct rule {
     struct check checks[MAX_CHECKS];
 };
 
-#define NO_EXEC                                                                                    \
-    {                                                                                              \
-        PROT_EXEC, 0, 2                                                                            \
-    }
-#define ADVICE(value)                                                                              \
-    {                                                                                              \
-        __NR_madvise,                                                                              \
-        {                                                                                          \
-            {                                                                                      \
-                ALL_BITS, value, 2                                                                 \
-            }                                                                                      \
-        }                                                                                          \
-    }
+/* clang-format off */
+#define NO_EXEC {PROT_EXEC, 0, 2}
+#define ADVICE(value) {__NR_madvise, {{ALL_BITS, value, 2}}}
+/* clang-format on */
 
 /* Beside reading and writing: memory, and an end. */
 static const struct rule rules[] = {

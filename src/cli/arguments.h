@@ -41,82 +41,49 @@ struct arguments {
 
 #define ARGUMENT(member) .offset = offsetof(struct arguments, member)
 
+/* clang-format off */
 #define ROW_SOURCE                                                                                 \
-    {                                                                                              \
-        "source-path", OPTION_TEXT, "PATH", "folder that holds the backups", ARGUMENT(source),     \
-            .required = true                                                                       \
-    }
+    {"source-path", OPTION_TEXT, "PATH", "folder that holds the backups", ARGUMENT(source),        \
+     .required = true}
 #define ROW_URI                                                                                    \
-    {                                                                                              \
-        "hypervisor-uri", OPTION_TEXT, "URI", "libvirt connection; without it libvirt's default",  \
-            ARGUMENT(uri)                                                                          \
-    }
+    {"hypervisor-uri", OPTION_TEXT, "URI", "libvirt connection; without it libvirt's default",     \
+     ARGUMENT(uri)}
 #define ROW_DOMAINS                                                                                \
-    {                                                                                              \
-        "domain-names", OPTION_NAMES, "NAMES",                                                     \
-            "only these guests, comma-separated; without it all", ARGUMENT(domains)                \
-    }
+    {"domain-names", OPTION_NAMES, "NAMES", "only these guests, comma-separated; without it all",  \
+     ARGUMENT(domains)}
 #define ROW_EXCLUDE_DOMAINS                                                                        \
-    {                                                                                              \
-        "exclude-domains", OPTION_NAMES, "NAMES", "not these guests", ARGUMENT(exclude_domains)    \
-    }
+    {"exclude-domains", OPTION_NAMES, "NAMES", "not these guests", ARGUMENT(exclude_domains)}
 #define ROW_CHILDREN                                                                               \
-    {                                                                                              \
-        "children", OPTION_NUMBER, "N", "child processes; without it as many as bring speed",      \
-            ARGUMENT(children.children)                                                            \
-    }
+    {"children", OPTION_NUMBER, "N", "child processes; without it as many as bring speed",         \
+     ARGUMENT(children.children)}
 #define ROW_MEMORY_LIMIT                                                                           \
-    {                                                                                              \
-        "memory-limit", OPTION_SIZE, "SIZE", "use no more memory than this, such as 2G",           \
-            ARGUMENT(children.memory_limit)                                                        \
-    }
+    {"memory-limit", OPTION_SIZE, "SIZE", "use no more memory than this, such as 2G",              \
+     ARGUMENT(children.memory_limit)}
 #define ROW_BANDWIDTH_LIMIT                                                                        \
-    {                                                                                              \
-        "bandwidth-limit", OPTION_SIZE, "SIZE", "read no more than this in a second, such as 50M", \
-            ARGUMENT(children.bandwidth_limit)                                                     \
-    }
+    {"bandwidth-limit", OPTION_SIZE, "SIZE", "read no more than this in a second, such as 50M",    \
+     ARGUMENT(children.bandwidth_limit)}
 #define ROW_NICE                                                                                   \
-    {                                                                                              \
-        "nice", OPTION_PARSED, "N", "stand back for others: CPU priority from 0 to 19 (least)",    \
-            ARGUMENT(nice), .parse = arguments_parse_nice                                          \
-    }
+    {"nice", OPTION_PARSED, "N", "stand back for others: CPU priority from 0 to 19 (least)",       \
+     ARGUMENT(nice), .parse = arguments_parse_nice}
 #define ROW_CHUNK_SIZE                                                                             \
-    {                                                                                              \
-        "chunk-size", OPTION_PARSED, "SIZE", "size of a chunk: a power of two from 64K to 512M",   \
-            ARGUMENT(children.chunk_size), .parse = arguments_parse_chunk_size                     \
-    }
+    {"chunk-size", OPTION_PARSED, "SIZE", "size of a chunk: a power of two from 64K to 512M",      \
+     ARGUMENT(children.chunk_size), .parse = arguments_parse_chunk_size}
 #define ROW_COMPRESSION                                                                            \
-    {                                                                                              \
-        "compression", OPTION_PARSED, "TYPE", "none (the default), lzma[:0-9[e]] or zstd[:1-19]",  \
-            ARGUMENT(codec), .parse = arguments_parse_codec                                        \
-    }
+    {"compression", OPTION_PARSED, "TYPE", "none (the default), lzma[:0-9[e]] or zstd[:1-19]",     \
+     ARGUMENT(codec), .parse = arguments_parse_codec}
 #define ROW_CHILD_COMMAND                                                                          \
-    {                                                                                              \
-        "child-command", OPTION_TEXT, "PROGRAM", "run this MTCP child instead of our own",         \
-            ARGUMENT(child_command)                                                                \
-    }
+    {"child-command", OPTION_TEXT, "PROGRAM", "run this MTCP child instead of our own",            \
+     ARGUMENT(child_command)}
 #define ROW_NO_SANDBOX                                                                             \
-    {                                                                                              \
-        "no-sandbox", OPTION_FLAG, NULL, "let child processes have the rights of this one",        \
-            ARGUMENT(children.no_sandbox)                                                          \
-    }
-#define ROW_DRY_RUN(what)                                                                          \
-    {                                                                                              \
-        "dry-run", OPTION_FLAG, NULL, what, ARGUMENT(dry_run)                                      \
-    }
-#define ROW_QUIET                                                                                  \
-    {                                                                                              \
-        "quiet", OPTION_FLAG, NULL, "show warnings and errors only", ARGUMENT(quiet)               \
-    }
-#define ROW_VERBOSE                                                                                \
-    {                                                                                              \
-        "verbose", OPTION_FLAG, NULL, "show details", ARGUMENT(verbose)                            \
-    }
+    {"no-sandbox", OPTION_FLAG, NULL, "let child processes have the rights of this one",           \
+     ARGUMENT(children.no_sandbox)}
+#define ROW_DRY_RUN(what) {"dry-run", OPTION_FLAG, NULL, what, ARGUMENT(dry_run)}
+#define ROW_QUIET {"quiet", OPTION_FLAG, NULL, "show warnings and errors only", ARGUMENT(quiet)}
+#define ROW_VERBOSE {"verbose", OPTION_FLAG, NULL, "show details", ARGUMENT(verbose)}
 #define ROW_JSON                                                                                   \
-    {                                                                                              \
-        "json", OPTION_FLAG, NULL, "write one JSON object a line to standard output",              \
-            ARGUMENT(json)                                                                         \
-    }
+    {"json", OPTION_FLAG, NULL, "write one JSON object a line to standard output",                 \
+     ARGUMENT(json)}
+/* clang-format on */
 
 /* For OPTION_PARSED rows. */
 int arguments_parse_codec(const char *text, void *ret_codec, struct err *err);

@@ -18,15 +18,17 @@
 #include "disk/qemu_lock.h"
 #include "disk/qemu_nbd.h"
 
+struct chain_file {
+    char *path;
+    int fd;                   /* has it locked */
+    struct page_cache *cache; /* NULL: not read by us */
+};
+
 struct nbd_reader {
     struct disk_reader base;
     struct qemu_nbd *server;
     struct nbd_link *link;
-    struct chain_file { /* of each image in the chain */
-        char *path;
-        int fd;                   /* has it locked */
-        struct page_cache *cache; /* NULL: not read by us */
-    } * files;
+    struct chain_file *files; /* of each image in the chain */
     unsigned file_count;
     uint64_t *file_sizes;
     struct cluster_map *map; /* NULL: all is read through the server */

@@ -33,22 +33,16 @@ struct manifest_field {
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
+/* clang-format off */
 #define ROW(type, kind, name, member)                                                              \
-    {                                                                                              \
-        name, FIELD_##kind, offsetof(struct type, member), 0, NULL, 0                              \
-    }
+    {name, FIELD_##kind, offsetof(struct type, member), 0, NULL, 0}
 #define ROW_IF(type, kind, name, member, flag)                                                     \
-    {                                                                                              \
-        name, FIELD_##kind, offsetof(struct type, member), offsetof(struct type, flag), NULL, 0    \
-    }
+    {name, FIELD_##kind, offsetof(struct type, member), offsetof(struct type, flag), NULL, 0}
 #define ROW_WORD(type, word, name, member)                                                         \
-    {                                                                                              \
-        name, FIELD_WORD, offsetof(struct type, member), 0, word, 0                                \
-    }
+    {name, FIELD_WORD, offsetof(struct type, member), 0, word, 0}
 #define ROW_WORD_OR_0(type, word, name, member)                                                    \
-    {                                                                                              \
-        name, FIELD_WORD_OR_0, offsetof(struct type, member), 0, word, 0                           \
-    }
+    {name, FIELD_WORD_OR_0, offsetof(struct type, member), 0, word, 0}
+/* clang-format on */
 #define ELEMENT(variable, name, fields)                                                            \
     const struct manifest_element manifest_fields_##variable = {name, fields, COUNT(fields)}
 

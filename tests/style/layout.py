@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""clang-format decides the layout.
+"""clang-format, of the version that tests/style/meson.build names, decides the layout.
 
 usage: layout.py [CLANG_FORMAT]"""
 
@@ -17,7 +17,8 @@ result = subprocess.run([sys.argv[1], "--dry-run", "-Werror", "--ferror-limit=1"
                          *(os.path.join(tree.ROOT, path) for path in paths)],
                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
 found = re.findall(rf"^{re.escape(tree.ROOT)}/(\S+?):(\d+):", result.stdout.decode(errors="replace"), re.M)
-problems = [f"{path}:{line}: is not as clang-format -i leaves it" for path, line in found]
+program = os.path.basename(sys.argv[1])
+problems = [f"{path}:{line}: is not as {program} -i leaves it" for path, line in found]
 if result.returncode and not problems:
     problems.append(result.stdout.decode(errors="replace"))
 tree.finish(problems, f"{len(paths)} files")

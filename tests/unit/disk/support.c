@@ -209,7 +209,8 @@ uint64_t seed_start(void)
     const char *given = getenv("SEED");
 
     random_state = given ? strtoull(given, NULL, 0) : units_now_ms() * 2654435761u + getpid();
-    print_message("# SEED=%llu\n", (unsigned long long)random_state);
+    /* Not to standard output, where TAP has its plan before all else. */
+    fprintf(stderr, "# SEED=%llu\n", (unsigned long long)random_state);
     return random_state;
 }
 

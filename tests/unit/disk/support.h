@@ -69,10 +69,9 @@ struct image image_make(const char *name, uint64_t size);
 void image_free(struct image *image);
 
 /* A creation option as an initializer, and the value of a recorded one ("none"). */
-#define OPTION(name, value)                                                                        \
-    {                                                                                              \
-        (char *)(uintptr_t)(name), (char *)(uintptr_t)(value)                                      \
-    }
+/* clang-format off */
+#define OPTION(name, value) {(char *)(uintptr_t)(name), (char *)(uintptr_t)(value)}
+/* clang-format on */
 const char *option_of(const struct disk_info *info, const char *name);
 
 /* ---- loop devices -------------------------------------------------------------- */
