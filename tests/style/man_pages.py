@@ -20,7 +20,7 @@ OTHERS = {"virsh(1)", "xz(1)", "zstd(1)", "qemu-img(1)", "qemu-nbd(8)", "nbdkit(
 
 def run(command, data):
     return subprocess.run(command, input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
-                          env=dict(os.environ, MANWIDTH="100", MANROFFSEQ="", LC_ALL="C.UTF-8", MANPAGER="cat"))
+                          env=dict(os.environ, MANWIDTH="100", MANROFFSEQ="t", LC_ALL="C.UTF-8", MANPAGER="cat"))
 
 
 def check(path, names):

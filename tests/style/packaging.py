@@ -13,7 +13,7 @@ def group(name):
     """Of all architectures."""
     text = re.sub(r"#.*", "", tree.read("scripts/packages"))
     found = re.findall(rf"^\[{name}(?:-\w+)?\]\n(.*?)(?=^\[|\Z)", text, re.M | re.S)
-    return set(" ".join(found).split())
+    return set(" ".join(found).split()) - {"|"}
 
 
 def field(name):

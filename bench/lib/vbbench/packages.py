@@ -7,7 +7,7 @@ import os
 import subprocess
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../.."))
-LIST = os.path.join(ROOT, "scripts/packages")
+INSTALL_DEPS = os.path.join(ROOT, "scripts/install-deps")
 
 
 @dataclasses.dataclass
@@ -19,20 +19,12 @@ class Deb:
 
 def group(name):
     """The packages of one group of scripts/packages."""
-    names, inside = [], False
-    with open(LIST, encoding="utf-8") as file:
-        for line in file:
-            line = line.partition("#")[0].strip()
-            if line.startswith("["):
-                inside = line == f"[{name}]"
-            elif line and inside:
-                names.append(line)
-    return names
+    return subprocess.run([INSTALL_DEPS, "--names", name], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
 
 
 def install():
     """What virt-backup and its peers need, as far as it is missing."""
-    subprocess.run([os.path.join(ROOT, "scripts/install-deps"), "run", "bench"], check=True)
+    subprocess.run([INSTALL_DEPS, "run", "bench"], check=True)
 
 
 def _apt(folder, *arguments):

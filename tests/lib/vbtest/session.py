@@ -4,16 +4,12 @@
 import os
 import pwd
 import shutil
-import signal
 import socket
 import struct
 import subprocess
 import time
 
-
-def unblock_signals():
-    """For a child between fork and exec: a blocked signal stays blocked across both."""
-    signal.pthread_sigmask(signal.SIG_SETMASK, set())
+from vbtest import namespace
 
 
 def wait_for_socket(path, daemon, who, limit_s=60):
@@ -85,7 +81,7 @@ class Session:
             self.daemon = subprocess.Popen(
                 [libvirtd, "--pid-file", os.path.join(environment["XDG_RUNTIME_DIR"], "libvirtd.pid")],
                 env=dict(environment, DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nonexistent"), **self.credentials(), cwd="/",
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=unblock_signals)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=namespace.unblock_signals)
         wait_for_socket(os.path.join(environment["XDG_RUNTIME_DIR"], "libvirt/libvirt-sock"), self.daemon, "session")
 
     def stop(self):
