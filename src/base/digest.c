@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 struct digest {
     EVP_MD_CTX *context;
@@ -51,6 +53,20 @@ void digest_free(struct digest *digest)
 void digest_of(const void *data, size_t len, uint8_t ret[static DIGEST_SIZE])
 {
     must(EVP_Digest(data, len, ret, NULL, EVP_sha256(), NULL));
+}
+
+void digest_hmac(const void *key, size_t key_len, const void *data, size_t len,
+                 uint8_t ret[static DIGEST_SIZE])
+{
+    unsigned ret_len = 0;
+
+    must(HMAC(EVP_sha256(), key, (int)key_len, data, len, ret, &ret_len) != NULL &&
+         ret_len == DIGEST_SIZE);
+}
+
+bool digest_equal(const uint8_t a[static DIGEST_SIZE], const uint8_t b[static DIGEST_SIZE])
+{
+    return CRYPTO_memcmp(a, b, DIGEST_SIZE) == 0;
 }
 
 void digest_to_hex(const uint8_t digest[static DIGEST_SIZE], char ret[static DIGEST_HEX_SIZE])

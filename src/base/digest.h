@@ -25,6 +25,12 @@ DEFINE_CLEANUP(struct digest *, digest_freep, digest_free)
 /* The hash of one piece of memory. */
 void digest_of(const void *data, size_t len, uint8_t ret[static DIGEST_SIZE]);
 
+/* HMAC-SHA-256 (RFC 2104). */
+void digest_hmac(const void *key, size_t key_len, const void *data, size_t len,
+                 uint8_t ret[static DIGEST_SIZE]);
+/* Takes the same time whatever differs: for what must not be guessed byte by byte. */
+bool digest_equal(const uint8_t a[static DIGEST_SIZE], const uint8_t b[static DIGEST_SIZE]);
+
 /* Lower-case hexadecimal, and back (false if it is anything else). */
 void digest_to_hex(const uint8_t digest[static DIGEST_SIZE], char ret[static DIGEST_HEX_SIZE]);
 bool digest_from_hex(const char *hex, uint8_t ret[static DIGEST_SIZE]);

@@ -6,6 +6,7 @@
 
 #include "base/quit.h"
 #include "guest/definition/definition.h"
+#include "ops/host_key.h"
 #include "ops/recover.h"
 #include "ops/select.h"
 #include "ops/state_dir.h"
@@ -127,6 +128,7 @@ static int open_places(struct backup_run *run, struct outcome *outcome, struct e
     if (state_dir_open(&run->state_fd, err) < 0 || recover_run(run->report, &recovered, err) < 0)
         return -1;
     outcome->stranded = recovered.stranded;
+    run->key = host_key_for_backup(run->report);
     return archive_writer_open(run->options->destination, &run->archive, err);
 }
 
@@ -136,6 +138,7 @@ static void run_clear(struct backup_run *run)
     if (run->state_fd >= 0)
         close(run->state_fd);
     archive_writer_close(run->archive);
+    host_key_free(run->key);
     hypervisor_close(run->hypervisor);
 }
 

@@ -393,6 +393,7 @@ static int back_up(struct job *job, struct err *err)
                       units_div_up(largest(&job->source), job->chunk_size), err) < 0)
         return -1;
     job->manifest = describe_guest(run->hypervisor, job->guest, &job->source);
+    job->manifest->seal_key = run->key;
     job->manifest->sandbox = run->options->children.foreign      ? SANDBOX_FOREIGN
                              : run->options->children.no_sandbox ? SANDBOX_NONE
                                                                  : SANDBOX_FULL;

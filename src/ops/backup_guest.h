@@ -7,6 +7,7 @@
 #include "archive/archive.h"
 #include "guest/guest.h"
 #include "ops/children.h"
+#include "record/seal.h"
 #include "ops/verbs.h"
 
 struct backup_run {
@@ -15,9 +16,10 @@ struct backup_run {
     struct hypervisor *hypervisor;
     struct archive_writer *archive; /* NULL in a dry run */
     struct children children;
-    int state_fd;   /* state directory; -1 in a dry run */
-    bool zstd_said; /* that an older libvirt can't restore a zstd .sav itself */
-    bool busy;      /* set by backup_guest: it failed because another run works on the guest */
+    int state_fd;         /* state directory; -1 in a dry run */
+    struct seal_key *key; /* what manifests are sealed with; NULL: they are not */
+    bool zstd_said;       /* that an older libvirt can't restore a zstd .sav itself */
+    bool busy; /* set by backup_guest: it failed because another run works on the guest */
 };
 
 /* Whatever happens, the guest is afterwards as it was found; when that can't be

@@ -6,6 +6,7 @@
 
 #include "archive/archive.h"
 #include "base/units.h"
+#include "ops/host_key.h"
 #include "ops/select.h"
 
 static uint64_t stored_size(const struct manifest *manifest)
@@ -84,8 +85,22 @@ static void describe_rest(const struct manifest *manifest, struct buf *text, str
     json_set(fields, "left-out", left_out);
 }
 
-static void tell(const struct manifest *manifest, const struct report *report)
+static const char *seal_text(enum seal_state seal)
 {
+    static const char *const texts[] = {
+        [SEAL_NONE] = "not sealed",
+        [SEAL_FITS] = "sealed by this host",
+        [SEAL_FOREIGN] = "sealed by another host",
+        [SEAL_BROKEN] = "SEAL BROKEN",
+    };
+
+    return texts[seal];
+}
+
+static void tell(const struct manifest *manifest, const struct seal_key *key,
+                 const struct report *report)
+{
+    enum seal_state seal = seal_check(&manifest->seal, key);
     CLEANUP_BUF struct buf text = {0};
     struct json *fields = json_new_object();
     const char *state = manifest_state_name(manifest->state);
@@ -111,6 +126,9 @@ static void tell(const struct manifest *manifest, const struct report *report)
         json_set_str(fields, "sandbox", manifest_sandbox_name(manifest->sandbox));
     if (manifest->sandbox == SANDBOX_NONE)
         buf_printf(&text, ", without sandbox");
+    buf_printf(&text, ", %s", seal_text(seal));
+    json_set_str(fields, "seal", seal_state_name(seal));
+    json_set_u64(fields, "format", manifest->format_version);
     if (manifest->has_downtime)
         json_set_u64(fields, "downtime-ms", manifest->downtime_ms);
     json_set_u64(fields, "stored-size", stored_size(manifest));
@@ -124,6 +142,7 @@ int list_run(const struct list_options *options, const struct report *report,
              struct outcome *ret_outcome, struct err *err)
 {
     CLEANUP(archive_reader_closep) struct archive_reader *archive = NULL;
+    CLEANUP(host_key_freep) struct seal_key *key = NULL;
     struct selection guests CLEANUP(selection_clear) = {0};
 
     if (archive_reader_open(options->source, &archive, err) < 0)
@@ -138,13 +157,14 @@ int list_run(const struct list_options *options, const struct report *report,
                                    err) < 0) {
         return -1;
     }
+    key = host_key_for_reading(report);
     for (size_t i = 0; i < guests.count; i++) {
         CLEANUP(manifest_freep) struct manifest *manifest = NULL;
         CLEANUP_ERR struct err guest_err = ERR_INIT;
         if (!guests.chosen[i])
             continue;
         if (archive_reader_manifest(archive, guests.names[i], &manifest, &guest_err) == 0) {
-            tell(manifest, report);
+            tell(manifest, key, report);
             ret_outcome->good++;
             continue;
         }

@@ -8,6 +8,7 @@
 
 #include "base/quit.h"
 #include "disk/local.h"
+#include "ops/host_key.h"
 #include "ops/recover.h"
 #include "ops/select.h"
 #include "ops/state_dir.h"
@@ -84,6 +85,7 @@ static void run_clear(struct restore_run *run)
     if (run->state_fd >= 0)
         close(run->state_fd);
     hypervisor_close(run->hypervisor);
+    host_key_free(run->key);
     archive_reader_close(run->archive);
 }
 
@@ -107,6 +109,7 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
     if (!options->disks.count && hypervisor_open(options->uri, &run.hypervisor, err) < 0)
         return -1;
     children_warn(&options->children, report);
+    run.key = host_key_for_reading(report);
     if (make_destination(options->destination, options->dry_run, &destination, &made, err) < 0)
         return -1;
     if (!options->dry_run &&

@@ -77,6 +77,18 @@ static int look_at_memory(struct restore_job *job, struct err *err)
     return 0;
 }
 
+/* Of what was found only that is left which a seal does not answer for. */
+static void keep_shared_disks(struct restore_job *job)
+{
+    struct definition_findings shared = {0};
+
+    for (size_t i = 0; job->placement.renamed && i < job->findings.count; i++)
+        if (definition_finding_is_disk(job->findings.texts[i]))
+            definition_findings_add(&shared, job->findings.texts[i]);
+    definition_findings_clear(&job->findings);
+    job->findings = shared;
+}
+
 int restore_check_guest(struct restore_job *job, struct err *err)
 {
     const struct manifest *manifest = job->manifest;
@@ -93,11 +105,21 @@ int restore_check_guest(struct restore_job *job, struct err *err)
             return -1;
     }
     look(job);
+    if (job->seal == SEAL_FITS)
+        keep_shared_disks(job);
     return 0;
 }
 
-static int refuse(const struct definition_findings *findings, struct err *err)
+static const char *const seal_texts[] = {
+    [SEAL_NONE] = "the backup has no seal",
+    [SEAL_FOREIGN] = "the backup was sealed by another host",
+    [SEAL_BROKEN] = "the backup's seal is broken: it was changed after this host made it",
+    [SEAL_FITS] = "it would be used by two guests",
+};
+
+static int refuse(const struct restore_job *job, struct err *err)
 {
+    const struct definition_findings *findings = &job->findings;
     CLEANUP_BUF struct buf list = {0};
     size_t shown = findings->count < SHOWN ? findings->count : SHOWN;
 
@@ -107,9 +129,9 @@ static int refuse(const struct definition_findings *findings, struct err *err)
         buf_printf(&list, " and %zu more, which --dry-run lists", findings->count - shown);
     CLEANUP_FREE char *text = buf_take_str(&list);
     return err_set(err, ERR_DENIED,
-                   "its definition reaches beyond the guest's own files: %s; if you know where "
-                   "this backup comes from, --trust-definition accepts it",
-                   text);
+                   "its definition reaches beyond the guest's own files: %s; %s; if you know where "
+                   "it comes from, --trust-definition accepts it",
+                   text, seal_texts[job->seal]);
 }
 
 int restore_check_findings(struct restore_job *job, struct err *err)
@@ -117,7 +139,7 @@ int restore_check_findings(struct restore_job *job, struct err *err)
     if (job->findings.count == 0)
         return 0;
     if (!job->run->options->trust_definition)
-        return refuse(&job->findings, err);
+        return refuse(job, err);
     for (size_t i = 0; i < job->findings.count; i++)
         report_warning(job->run->report, job->name, "its definition is trusted with %s",
                        job->findings.texts[i]);

@@ -58,7 +58,7 @@ static int restore_memory_file(struct restore_job *job, char **ret_xml, struct e
         .archive = job->run->archive,
         .stored = job->manifest->memory,
         .keep_state = job->manifest->state == STATE_SHUT_OFF,
-        .trusted = job->run->options->trust_definition,
+        .trusted = job->run->options->trust_definition || job->seal == SEAL_FITS,
     };
 
     *ret_xml = xml_format(job->live);
@@ -272,6 +272,7 @@ static int restore(struct restore_job *job, struct err *err)
     if (archive_reader_manifest(run->archive, job->name, &job->manifest, err) < 0 ||
         placement_make(job->manifest, options, &job->placement, err) < 0)
         return -1;
+    job->seal = seal_check(&job->manifest->seal, run->key);
     if (run->hypervisor && target_check(&job->target, run->hypervisor, &job->placement,
                                         job->manifest, options->replace, err) < 0)
         return -1;

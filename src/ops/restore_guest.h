@@ -10,6 +10,7 @@
 #include "archive/archive.h"
 #include "guest/guest.h"
 #include "ops/children.h"
+#include "record/seal.h"
 #include "ops/verbs.h"
 
 struct restore_run {
@@ -19,8 +20,9 @@ struct restore_run {
     struct hypervisor *hypervisor; /* NULL: --disks, no guest is touched */
     int state_fd;                  /* state directory; -1 in a dry run */
     struct children children;
-    bool owner_said; /* that owners could not be put back */
-    bool busy;       /* set by restore_guest: it failed because another run works on the guest */
+    struct seal_key *key; /* this host's; NULL: it has none */
+    bool owner_said;      /* that owners could not be put back */
+    bool busy; /* set by restore_guest: it failed because another run works on the guest */
 };
 
 int restore_guest(struct restore_run *run, const char *name, struct err *err);

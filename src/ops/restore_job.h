@@ -17,6 +17,7 @@ struct restore_job {
     struct restore_run *run;
     const char *name; /* in the archive */
     struct manifest *manifest;
+    enum seal_state seal; /* SEAL_FITS: this host has written the manifest */
     struct placement placement;
     struct xml_doc *definition; /* as it is to be here; NULL: --disks */
     struct xml_doc *live;       /* NULL: no memory is restored */
@@ -40,7 +41,8 @@ int restore_complete(struct restore_job *job, struct err *err);
  * guest's own files, and for memory that is resumed with XML of its own. */
 int restore_check_guest(struct restore_job *job, struct err *err);
 /* Refused (denied) if anything was found, unless the user trusts it: then a warning
- * tells of each. */
+ * tells of each. A manifest of this host is believed - what is in it came from its own
+ * libvirt - but for the disks that a copy under a new name would share with the original. */
 int restore_check_findings(struct restore_job *job, struct err *err);
 /* Is there room for the least that the files will take? */
 int restore_check_room(struct restore_job *job, struct err *err);

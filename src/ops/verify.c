@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "ops/children.h"
 #include "ops/extras.h"
+#include "ops/host_key.h"
 #include "ops/memory.h"
 #include "ops/select.h"
 #include "ops/transfer.h"
@@ -16,6 +17,7 @@
 struct verify_run {
     const struct report *report;
     struct archive_reader *archive;
+    struct seal_key *key; /* this host's; NULL: it has none */
     struct children children;
     struct outcome *outcome;
 };
@@ -130,6 +132,9 @@ static int verify_guest(struct verify_run *run, const char *guest, struct err *e
         run->outcome->failed++;
         return 0;
     }
+    if (seal_check(&manifest->seal, run->key) == SEAL_BROKEN)
+        report_warning(run->report, guest,
+                       "its seal is broken: the backup was changed after this host made it");
     if (check_files(run, guest, manifest, &bad, err) < 0)
         return -1;
     if (bad) {
@@ -149,6 +154,7 @@ static void run_clear(struct verify_run *run)
 {
     children_end(&run->children);
     archive_reader_close(run->archive);
+    host_key_free(run->key);
 }
 
 int verify_run(const struct verify_options *options, struct spawner *spawner,
@@ -166,6 +172,7 @@ int verify_run(const struct verify_options *options, struct spawner *spawner,
                             err) < 0)
         return -1;
     children_warn(&options->children, report);
+    run.key = host_key_for_reading(report);
     for (size_t i = 0; i < guests.count; i++)
         if (guests.chosen[i] && verify_guest(&run, guests.names[i], err) < 0) {
             ret_outcome->signal = quit_requested();

@@ -14,12 +14,13 @@
 #include "base/digest.h"
 #include "base/xml.h"
 #include "codec/codec.h"
+#include "record/seal.h"
 
 #define MANIFEST_NS_BASE "urn:virt-backup:manifest:"
 #define MANIFEST_NS MANIFEST_NS_BASE "1"
 #define MANIFEST_PREFIX "vb"
-/* 1 had other digests of chunks: SHA-256 of all of their bytes. */
-#define MANIFEST_FORMAT_VERSION 2
+/* What is written; 2, which has no seals, is read too. */
+#define MANIFEST_FORMAT_VERSION 3
 
 /* More than libvirt can give a guest. */
 #define MANIFEST_MAX_DISKS ((size_t)1024)
@@ -121,7 +122,10 @@ struct manifest {
     unsigned format_version;
     char *time; /* ISO 8601 in UTC, "2024-05-01T10:00:00Z" */
     enum manifest_sandbox sandbox;
-    char *uri; /* hypervisor URI */
+    struct seal seal;                /* as it was read */
+    const struct seal_key *seal_key; /* borrowed; what to seal it with when it is written; NULL:
+                                        it gets no seal */
+    char *uri;                       /* hypervisor URI */
     char *host;
     char *domain_name;
     char *domain_uuid;
@@ -158,18 +162,19 @@ struct manifest_extra *manifest_add_extra(struct manifest *manifest);
 struct manifest_left_out *manifest_add_left_out(struct manifest *manifest);
 const struct manifest_disk *manifest_find_disk(const struct manifest *manifest, const char *target);
 
-/* Appends the text of the file to the empty buffer *ret, its own SHA-256 filled
- * in. Refused (unsupported): text that XML can't carry (control characters, not
+/* Appends the text of the file to the empty buffer *ret, seal and its own SHA-256
+ * filled in. Refused (unsupported): text that XML can't carry (control characters, not
  * UTF-8), more than XML_MAX_SIZE bytes. What manifest_parse would not take is
  * refused (internal): what is written can be read. format_version is not looked
  * at: it is always MANIFEST_FORMAT_VERSION. */
 int manifest_format(const struct manifest *manifest, struct buf *ret, struct err *err);
 /* Checks everything that can be checked without the other files: XML, version
- * (unsupported: "was made by a newer virt-backup: format version 3; this one
- * reads 2"), own digest, and then all that manifest_format promises: sizes, counts,
+ * (unsupported: "was made by a newer virt-backup: format version 4; this one
+ * reads 2 and 3"), own digest, and then all that manifest_format promises: sizes, counts,
  * owners, power-of-two chunk sizes, that the domain's name and UUID in metadata,
  * definition and live XML agree, live XML with memory and only then. The names of
- * stored files are not looked at: they are for whoever stores them to check. Whole XML that never was a manifest is "not found"; all else is corrupt.
+ * stored files are not looked at: they are for whoever stores them to check; nor is
+ * the seal, but for its form: seal_check does. Whole XML that never was a manifest is "not found"; all else is corrupt.
  * Errors name no file: the caller prefixes. */
 int manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err);
 

@@ -179,7 +179,9 @@ int manifest_check(const struct manifest *manifest, struct err *err)
     return 0;
 }
 
-int manifest_check_find_digest(const char *text, size_t len, size_t *ret_offset, struct err *err)
+/* ---- digest and seal --------------------------------------------------------- */
+
+static int find_digest(const char *text, size_t len, size_t *ret_offset, struct err *err)
 {
     /* A '<' in text or in a value is written as an entity, so this can stand in a
      * comment at most, and then there are two and the manifest is refused. */
@@ -197,14 +199,58 @@ int manifest_check_find_digest(const char *text, size_t len, size_t *ret_offset,
     return 0;
 }
 
-void manifest_check_compute_digest(const char *text, size_t len, size_t offset, size_t digits,
-                                   char ret_hex[static DIGEST_HEX_SIZE])
+/* The digits from the offset on, which a quote must end. */
+static int measure(const char *text, size_t len, size_t offset, const char *what, size_t *ret_len,
+                   struct err *err)
+{
+    const char *end = memchr(text + offset, '"', len - offset);
+    size_t digits = end ? (size_t)(end - text) - offset : 0;
+
+    if (!end || (digits != 0 && digits != DIGEST_HEX_SIZE - 1))
+        return err_set(err, ERR_CORRUPT, "its own %s is not 64 digits long", what);
+    *ret_len = digits;
+    return 0;
+}
+
+int manifest_check_places(const char *text, size_t len, struct manifest_places *ret,
+                          struct err *err)
+{
+    static const char mark[] = "\" seal=\"";
+    const size_t mark_len = sizeof(mark) - 1;
+
+    *ret = (struct manifest_places){0};
+    if (find_digest(text, len, &ret->digest, err) < 0 ||
+        measure(text, len, ret->digest, "SHA-256", &ret->digest_len, err) < 0)
+        return -1;
+    size_t offset = ret->digest + ret->digest_len;
+    if (len - offset < mark_len || memcmp(text + offset, mark, mark_len) != 0)
+        return 0;
+    ret->seal = offset + mark_len;
+    return measure(text, len, ret->seal, "seal", &ret->seal_len, err);
+}
+
+void manifest_check_digest(const char *text, size_t len, const struct manifest_places *places,
+                           char ret_hex[static DIGEST_HEX_SIZE])
 {
     CLEANUP(digest_freep) struct digest *digest = digest_new();
+    size_t behind = places->digest + places->digest_len;
     uint8_t sha256[DIGEST_SIZE];
 
-    digest_add(digest, text, offset);
-    digest_add(digest, text + offset + digits, len - offset - digits);
+    digest_add(digest, text, places->digest);
+    digest_add(digest, text + behind, len - behind);
     digest_finish(digest, sha256);
     digest_to_hex(sha256, ret_hex);
+}
+
+void manifest_check_sealed(const char *text, size_t len, const struct manifest_places *places,
+                           uint8_t ret[static DIGEST_SIZE])
+{
+    CLEANUP(digest_freep) struct digest *digest = digest_new();
+    size_t between = places->digest + places->digest_len;
+    size_t behind = places->seal + places->seal_len;
+
+    digest_add(digest, text, places->digest);
+    digest_add(digest, text + between, places->seal - between);
+    digest_add(digest, text + behind, len - behind);
+    digest_finish(digest, ret);
 }

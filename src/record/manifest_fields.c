@@ -21,6 +21,8 @@ enum field_kind {
     FIELD_WORD_OR_0, /* no attribute: 0 */
     FIELD_CODEC,
     FIELD_OWN_DIGEST, /* of the manifest itself: filled in and checked elsewhere */
+    FIELD_SEAL,       /* filled in elsewhere; no attribute: the flag is false */
+    FIELD_SEAL_KEY,   /* there with the seal, and only with it */
 };
 
 struct manifest_field {
@@ -62,8 +64,12 @@ static const char *sandbox_word(unsigned value)
 }
 
 static const struct manifest_field backup_fields[] = {
-    /* first: manifest_check_find_digest relies on it */
+    /* These two first: manifest_check_places relies on it. */
     {"sha256", FIELD_OWN_DIGEST, 0, 0, NULL, 0},
+    {"seal", FIELD_SEAL, offsetof(struct manifest, seal.mac), offsetof(struct manifest, seal.there),
+     NULL, 3},
+    {"key", FIELD_SEAL_KEY, offsetof(struct manifest, seal.key),
+     offsetof(struct manifest, seal.there), NULL, 3},
     ROW(manifest, U32, "format", format_version),
     ROW(manifest, TEXT, "tool", tool_version),
     ROW(manifest, TEXT, "time", time),
@@ -181,7 +187,10 @@ static char *value_text(const struct manifest_field *field, const void *object)
         return mem_strdup(field->word(*(const unsigned *)member));
     case FIELD_CODEC:
         return mem_strdup(codec_format((const struct codec_spec *)member, text));
+    case FIELD_SEAL_KEY:
+        return mem_strdup(member);
     case FIELD_OWN_DIGEST:
+    case FIELD_SEAL:
         break;
     }
     return mem_strdup("");
@@ -189,7 +198,8 @@ static char *value_text(const struct manifest_field *field, const void *object)
 
 static bool has_flag(const struct manifest_field *field)
 {
-    return field->kind == FIELD_U64_IF || field->kind == FIELD_DIGEST_IF;
+    return field->kind == FIELD_U64_IF || field->kind == FIELD_DIGEST_IF ||
+           field->kind == FIELD_SEAL || field->kind == FIELD_SEAL_KEY;
 }
 
 static bool is_optional(const struct manifest_field *field)
@@ -262,6 +272,15 @@ static bool parse_codec(const char *text, struct codec_spec *ret)
     return codec_parse(text, ret, NULL) == 0 && strcmp(codec_format(ret, again), text) == 0;
 }
 
+static bool parse_seal_key(const char *text, char *ret)
+{
+    if (strlen(text) != SEAL_KEY_ID_SIZE - 1 ||
+        strspn(text, "0123456789abcdef") != SEAL_KEY_ID_SIZE - 1)
+        return false;
+    memcpy(ret, text, SEAL_KEY_ID_SIZE);
+    return true;
+}
+
 static bool parse_value(const struct manifest_field *field, const char *text, char *member)
 {
     uint64_t number = 0;
@@ -288,6 +307,7 @@ static bool parse_value(const struct manifest_field *field, const char *text, ch
         return parse_mode(text, (uint32_t *)member);
     case FIELD_DIGEST:
     case FIELD_DIGEST_IF:
+    case FIELD_SEAL:
         return digest_from_hex(text, (uint8_t *)member);
     case FIELD_WORD_OR_0:
         return parse_word(field, text, (unsigned *)member) && *(unsigned *)member != 0;
@@ -295,6 +315,8 @@ static bool parse_value(const struct manifest_field *field, const char *text, ch
         return parse_word(field, text, (unsigned *)member);
     case FIELD_CODEC:
         return parse_codec(text, (struct codec_spec *)member);
+    case FIELD_SEAL_KEY:
+        return parse_seal_key(text, member);
     case FIELD_OWN_DIGEST:
         return true;
     }
@@ -337,8 +359,12 @@ int manifest_fields_read(struct xml_node *node, const struct manifest_element *e
         if (text && !parse_value(field, text, (char *)object + field->offset))
             return err_set(err, ERR_CORRUPT, "the manifest's <%s> has '%s' for '%s'", element->name,
                            text, field->name);
+        bool *flag = (bool *)((char *)object + field->flag_offset);
+        if (field->kind == FIELD_SEAL_KEY && *flag != (text != NULL))
+            return err_set(err, ERR_CORRUPT,
+                           "the manifest has a seal without a key, or the reverse");
         if (has_flag(field))
-            *(bool *)((char *)object + field->flag_offset) = text != NULL;
+            *flag = text != NULL;
     }
     xml_each_attr(node, look_for_unknown, &search);
     CLEANUP_FREE char *unknown = search.found;

@@ -86,7 +86,7 @@ static int put_backup(struct xml_node *parent, const struct manifest *manifest, 
     return manifest->live ? put_live(node, manifest->live, err) : 0;
 }
 
-/* The text with its own digest's place still empty; the caller frees. */
+/* The text with the places of digest and seal still empty; the caller frees. */
 static char *build_text(const struct manifest *manifest, struct err *err)
 {
     struct manifest versioned = *manifest;
@@ -97,6 +97,9 @@ static char *build_text(const struct manifest *manifest, struct err *err)
         return NULL;
     }
     versioned.format_version = MANIFEST_FORMAT_VERSION;
+    versioned.seal = (struct seal){.there = manifest->seal_key != NULL};
+    if (manifest->seal_key)
+        seal_key_id(manifest->seal_key, versioned.seal.key);
     doc = xml_copy(manifest->definition);
     manifest_strip(doc);
     struct xml_node *metadata = xml_child(xml_root(doc), NULL, "metadata");
@@ -105,32 +108,50 @@ static char *build_text(const struct manifest *manifest, struct err *err)
     return put_backup(metadata, &versioned, err) < 0 ? NULL : xml_format(doc);
 }
 
+/* The text with 64 digits at the offset; the caller frees. */
+static char *insert_digits(const char *text, size_t offset, const char *hex)
+{
+    return mem_printf("%.*s%s%s", (int)offset, text, hex, text + offset);
+}
+
+static char *insert_seal(const char *text, const struct seal_key *key)
+{
+    struct manifest_places places;
+    uint8_t mac[DIGEST_SIZE];
+    char hex[DIGEST_HEX_SIZE];
+
+    if (!key || manifest_check_places(text, strlen(text), &places, NULL) < 0)
+        return mem_strdup(text);
+    manifest_check_sealed(text, strlen(text), &places, mac);
+    seal_make(key, mac, mac);
+    digest_to_hex(mac, hex);
+    return insert_digits(text, places.seal, hex);
+}
+
 int manifest_format(const struct manifest *manifest, struct buf *ret, struct err *err)
 {
     CLEANUP(manifest_freep) struct manifest *again = NULL;
-    CLEANUP_BUF struct buf whole = {0};
     CLEANUP_ERR struct err why = ERR_INIT;
+    struct manifest_places places;
     char hex[DIGEST_HEX_SIZE];
-    size_t place = 0;
 
     CLEANUP_FREE char *text = build_text(manifest, err);
     if (!text)
         return -1;
     size_t len = strlen(text);
-    if (len + DIGEST_HEX_SIZE > XML_MAX_SIZE)
+    if (len + 2 * DIGEST_HEX_SIZE > XML_MAX_SIZE)
         return err_set(err, ERR_UNSUPPORTED,
                        "the manifest would have %zu bytes, %zu are the limit for XML", len,
                        XML_MAX_SIZE);
-    if (manifest_check_find_digest(text, len, &place, &why) < 0)
+    CLEANUP_FREE char *sealed = insert_seal(text, manifest->seal_key);
+    if (manifest_check_places(sealed, strlen(sealed), &places, &why) < 0)
         return err_set(err, ERR_UNSUPPORTED,
                        "the guest's XML holds what looks like a manifest of virt-backup; take it "
                        "out with 'virsh edit'");
-    manifest_check_compute_digest(text, len, place, 0, hex);
-    buf_append(&whole, text, place);
-    buf_append_str(&whole, hex);
-    buf_append_str(&whole, text + place);
-    if (manifest_parse((const char *)whole.data, whole.len, &again, &why) < 0)
+    manifest_check_digest(sealed, strlen(sealed), &places, hex);
+    CLEANUP_FREE char *whole = insert_digits(sealed, places.digest, hex);
+    if (manifest_parse(whole, strlen(whole), &again, &why) < 0)
         return err_set(err, ERR_INTERNAL, "the manifest could not be read back: %s", why.text);
-    buf_append(ret, whole.data, whole.len);
+    buf_append(ret, whole, strlen(whole));
     return 0;
 }

@@ -6,7 +6,7 @@
 #include "record/manifest_fields.h"
 #include "base/units.h"
 
-#define FORMATS_READ "2"
+#define FORMATS_READ "2 and 3"
 
 /* ---- whose file it is --------------------------------------------------------- */
 
@@ -43,6 +43,7 @@ static const struct format {
     {1, "was made by an early virt-backup: format version 1; this one reads " FORMATS_READ
         " (virt-backup-archive(5) says how to bring its guest back by hand)"},
     {2, NULL},
+    {MANIFEST_FORMAT_VERSION, NULL},
 };
 
 static int refuse_newer(const char *what, const char *is, const char *read, struct err *err)
@@ -72,19 +73,32 @@ static int check_version(const struct xml_node *backup, unsigned *ret, struct er
     return refuse_newer("format version", text, FORMATS_READ, err);
 }
 
-static int check_digest(const char *text, size_t len, struct err *err)
+static int check_digest(const char *text, size_t len, struct manifest_places *ret, struct err *err)
 {
     char hex[DIGEST_HEX_SIZE];
-    size_t place = 0;
 
-    if (manifest_check_find_digest(text, len, &place, err) < 0)
+    if (manifest_check_places(text, len, ret, err) < 0)
         return -1;
-    const size_t digits = DIGEST_HEX_SIZE - 1;
-    if (len - place <= digits || text[place + digits] != '"')
+    if (ret->digest_len == 0)
         return err_set(err, ERR_CORRUPT, "its own SHA-256 is not 64 digits long");
-    manifest_check_compute_digest(text, len, place, digits, hex);
-    if (memcmp(hex, text + place, digits) != 0)
+    manifest_check_digest(text, len, ret, hex);
+    if (memcmp(hex, text + ret->digest, ret->digest_len) != 0)
         return err_set(err, ERR_CORRUPT, "it is not what was written: its SHA-256 differs");
+    return 0;
+}
+
+/* The attribute that was read must be what was left out of what is sealed. */
+static int take_seal(const char *text, size_t len, const struct manifest_places *places,
+                     struct seal *seal, struct err *err)
+{
+    char hex[DIGEST_HEX_SIZE];
+
+    if (!seal->there)
+        return 0;
+    digest_to_hex(seal->mac, hex);
+    if (places->seal_len == 0 || memcmp(hex, text + places->seal, places->seal_len) != 0)
+        return err_set(err, ERR_CORRUPT, "its seal is not in its place");
+    manifest_check_sealed(text, len, places, seal->digest);
     return 0;
 }
 
@@ -238,6 +252,7 @@ int manifest_parse(const char *text, size_t len, struct manifest **ret, struct e
 {
     CLEANUP(manifest_freep) struct manifest *manifest = manifest_new();
     CLEANUP(xml_freep) struct xml_doc *doc = xml_parse(text, len, err);
+    struct manifest_places places;
     unsigned version = 0;
 
     if (!doc)
@@ -249,7 +264,9 @@ int manifest_parse(const char *text, size_t len, struct manifest **ret, struct e
         return err_set(err, ERR_CORRUPT, "is damaged: its <backup> element is not in its place");
     if (check_version(backup, &version, err) < 0)
         return -1;
-    if (check_digest(text, len, err) < 0 || take_backup(backup, version, manifest, err) < 0)
+    if (check_digest(text, len, &places, err) < 0 ||
+        take_backup(backup, version, manifest, err) < 0 ||
+        take_seal(text, len, &places, &manifest->seal, err) < 0)
         return err_prefix(err, "is damaged");
     manifest_strip(doc);
     manifest->definition = TAKE_PTR(doc);

@@ -62,13 +62,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input input = {data, size};
     CLEANUP_FREE char *text = fuzz_text(&input);
-    const size_t digits = DIGEST_HEX_SIZE - 1;
+    struct manifest_places places;
     char hex[DIGEST_HEX_SIZE];
-    size_t offset = 0;
 
-    if (manifest_check_find_digest(text, size, &offset, NULL) == 0 && size - offset > digits) {
-        manifest_check_compute_digest(text, size, offset, digits, hex);
-        memcpy(text + offset, hex, digits);
+    if (manifest_check_places(text, size, &places, NULL) == 0 && places.digest_len > 0) {
+        manifest_check_digest(text, size, &places, hex);
+        memcpy(text + places.digest, hex, places.digest_len);
     }
     try_text(text, size);
     return 0;

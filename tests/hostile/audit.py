@@ -27,7 +27,7 @@ WRITING = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|O_APPEND|O_TMPFILE")
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/proc", "/sys", "/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/nsswitch.conf",
           "/etc/passwd", "/etc/group", "/etc/host.conf", "/etc/hosts", "/etc/resolv.conf", "/etc/gai.conf",
           "/etc/localtime", "/etc/locale.alias", "/etc/ssl/openssl.cnf", "/etc/libvirt", "/etc/selinux", "/etc/qemu", "/run/libvirt",
-          "/var/lib/virt-backup", "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/etc/sasl2", "/etc/pki")
+          "/var/lib/virt-backup", "/var/lib/virt-backup-key", "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/etc/sasl2", "/etc/pki")
 OWN_WRITES = ("/var/lib/virt-backup", "/dev/null", "/proc/self", "/proc/thread-self")
 # Sockets are reached through the descriptor of their folder, which was judged when it was opened.
 SOCKETS = ("/proc/self/fd", "/run/libvirt", "/var/run/libvirt", "/var/run/nscd", "/run/nscd", "/var/lib/virt-backup")

@@ -42,10 +42,10 @@ NAMES = {
 # name: (text of the manifest, what it becomes, what the message says)
 TEXTS = {
     "gid-none": ('gid="', 'gid="4294967295" x="', "gid"),
-    "format-0": ('format="2"', 'format="0"', "damaged"),
-    "format-1": ('format="2"', 'format="1"', "early"),
-    "format-3": ('format="2"', 'format="3"', "newer"),
-    "format-huge": ('format="2"', 'format="99999999999999999999"', "damaged"),
+    "format-0": ('format="3"', 'format="0"', "damaged"),
+    "format-1": ('format="3"', 'format="1"', "early"),
+    "format-4": ('format="3"', 'format="4"', "newer"),
+    "format-huge": ('format="3"', 'format="99999999999999999999"', "damaged"),
     "namespace-2": ("urn:virt-backup:manifest:1", "urn:virt-backup:manifest:2", "newer"),
     "namespace-none": ("urn:virt-backup:manifest:1", "urn:virt-backup:manifest:", "damaged"),
     "time": ("<vb:backup ", '<vb:backup colour="red" ', "damaged"),

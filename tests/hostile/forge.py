@@ -16,7 +16,7 @@ LEAF = 32768    # of a chunk, for its digest
 class Forge:
     def __init__(self, base, folder, places):
         """PLACES: what {canary} and the like in a case's texts stand for."""
-        self.path = folder
+        self.path, self.base = folder, base
         self.places = places
         shutil.copytree(base, folder, symlinks=True)
         self.manifest = os.path.join(folder, "web.xml")
@@ -27,6 +27,11 @@ class Forge:
 
     def at(self, name):
         return os.path.join(self.path, name)
+
+    def other(self, name):
+        """The manifest of another base."""
+        with open(os.path.join(os.path.dirname(self.base), f"base-{name}", "web.xml"), encoding="utf-8") as file:
+            return file.read()
 
     def fill(self, text):
         for name, value in self.places.items():

@@ -25,6 +25,7 @@ import cases_definition
 import cases_files
 import cases_manifest
 import cases_memory
+import cases_seal
 import forge
 from vbtest import command, disks
 from vbtest.command import Failure, expect, virsh
@@ -33,7 +34,8 @@ from vbtest.context import Context
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "../.."))
 PRIVATE_LIBVIRT = os.path.join(ROOT, "tests/lib/private-libvirt")
-MODULES = (cases_definition, cases_memory, cases_manifest, cases_files, cases_content)
+MODULES = (cases_definition, cases_memory, cases_manifest, cases_files, cases_content,
+           cases_seal)
 LIMIT_S = 10
 MEMORY = 256 << 20
 ALWAYS = ("good-none", "emulator", "memory-embedded-emulator", "stored-name-dots", "manifest-doctype", "qcow2-header-in-raw")

@@ -116,8 +116,7 @@ def test_manifest_of_a_newer_version(t):
     path = t.archive.file("web.xml")
     with open(path, encoding="utf-8") as file:
         text = file.read()
-    changed = text.replace("urn:virt-backup:manifest:1", "urn:virt-backup:manifest:2").replace("format='1'", "format='2'")
-    changed = changed.replace('format="2"', 'format="3"')
+    changed = text.replace("urn:virt-backup:manifest:1", "urn:virt-backup:manifest:2").replace('format="3"', 'format="4"')
     with open(path, "w", encoding="utf-8") as file:
         file.write(changed)
     t.refused(*t.restore_line(), says=["web.xml", "newer"])

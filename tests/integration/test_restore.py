@@ -56,11 +56,12 @@ def test_a_definition_that_reaches_further_is_refused(t):
     """The serial line of the guest is a file of the host; nothing is written, and --dry-run names it too."""
     guest = backed_up(t)
     guest.undefine()
+    t.forget_key()
     for more in ((), ("--dry-run",)):
-        t.refused(*t.restore_line(*more, trust=False), says=["guest 'web'", guest.serial.path, "--trust-definition"])
+        t.refused(*t.restore_line(*more), says=["guest 'web'", guest.serial.path, "--trust-definition"])
         check_nothing_restored(t)
         same(guest.state(), "gone", "state of the guest")
-    result = t.restore("--json", status=0)
+    result = t.restore("--json", trust=True)
     expect(guest.serial.path in result.err, f"what is trusted is not told: {result.err}")
     same(guest.state(), "shut off", "state of the guest")
 
@@ -79,7 +80,8 @@ def test_ordinary_guests_need_no_trust(t):
         virsh("define", guest.file)
         t.backup(guest, to=t.path(name))
         guest.undefine("--keep-nvram")
-        t.restore(source=t.path(name), to=t.path(name + ".restored"), trust=False)
+        t.forget_key()
+        t.restore(source=t.path(name), to=t.path(name + ".restored"))
         same(guest.state(), "shut off", f"state of {guest.name}")
         guest.remove()
 
@@ -299,6 +301,5 @@ def test_relative_paths(t):
     guest = t.guest("web", t.disk("vda")).define()
     t.vb("backup", "--destination-path", "archive", cwd=t.dir)
     guest.undefine()
-    t.vb("restore", "--source-path", "archive", "--destination-path", "restored", "--trust-definition",
-         cwd=t.dir)
+    t.vb("restore", "--source-path", "archive", "--destination-path", "restored", cwd=t.dir)
     expect(f"'{os.path.join(t.restored, 'vda.qcow2')}'" in guest.dump(), "no absolute path in the definition")

@@ -2,6 +2,7 @@
 """Everything without root: guests of qemu:///session, as an unprivileged user."""
 
 import os
+import stat
 
 from vbtest import disks
 from vbtest.command import expect, run, same
@@ -103,6 +104,12 @@ def test_state_is_kept_in_the_users_home(t):
         for name in directories + files:
             same(os.lstat(os.path.join(path, name)).st_uid, t.user.account.pw_uid, f"owner of {os.path.join(path, name)}")
     expect(not os.listdir("/var/lib/virt-backup"), "there is state of a user's run under /var/lib")
+    key = os.path.join(t.user.root, "home/.local/state/virt-backup-key/seal")
+    same(f"{stat.S_IMODE(os.stat(key).st_mode):o}", "600", "mode of the user's key")
+    with open(key, "rb") as file:
+        found = t.vb("list", "--source-path", t.archive.path)
+        same(len(file.read()), 32, "bytes of the user's key")
+    expect("sealed by this host" in found.out, f"not sealed with the user's key: {found.out}")
 
 
 def test_system_hypervisor_is_out_of_reach(t):

@@ -34,6 +34,13 @@ void definition_findings_add(struct definition_findings *findings, const char *t
     findings->texts[findings->count++] = TAKE_PTR(cut);
 }
 
+bool definition_finding_is_disk(const char *text)
+{
+    static const char source[] = "devices/disk/source";
+
+    return strncmp(text, source, strlen(source)) == 0;
+}
+
 void definition_findings_clear(struct definition_findings *findings)
 {
     for (size_t i = 0; i < findings->count; i++)

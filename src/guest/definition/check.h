@@ -50,5 +50,7 @@ void definition_check(const struct xml_doc *domain, const struct definition_host
                       struct definition_findings *findings);
 /* Adds one that stands elsewhere; the text is copied, cut if it is very long. */
 void definition_findings_add(struct definition_findings *findings, const char *text);
+/* Is it one of a disk's source: a file or device that is not in the backup? */
+bool definition_finding_is_disk(const char *text);
 void definition_findings_clear(struct definition_findings *findings);
 #define CLEANUP_FINDINGS CLEANUP(definition_findings_clear)

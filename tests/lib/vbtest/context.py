@@ -285,14 +285,20 @@ class Context:
         """virt-backup backup of these guests, with these further options."""
         return self.vb(*self.backup_line(*arguments, to=to), status=status)
 
-    def restore_line(self, *arguments, source=None, to=None, trust=True):
-        """The serial line of most test guests is a file in the test's folder, which is beyond a guest's own files:
-        such a definition has to be trusted. TRUST: False for guests and tests for which that matters."""
+    def restore_line(self, *arguments, source=None, to=None, trust=False):
+        """The serial line of most test guests is a file in the test's folder, which is beyond a guest's own files: this
+        host's own backups are sealed and restored all the same. TRUST: for those that are not sealed by it."""
         trusted = ["--trust-definition"] if trust else []
         return ["restore", "--source-path", source or self.archive.path, "--destination-path", to or self.restored,
                 *trusted, *arguments]
 
-    def restore(self, *arguments, source=None, to=None, status=0, trust=True):
+    @staticmethod
+    def forget_key():
+        """From here on what this host has sealed is as good as another host's."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink("/var/lib/virt-backup-key/seal")
+
+    def restore(self, *arguments, source=None, to=None, status=0, trust=False):
         return self.vb(*self.restore_line(*arguments, source=source, to=to, trust=trust), status=status)
 
     def verify(self, *arguments, source=None, status=0):

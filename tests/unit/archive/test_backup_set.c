@@ -176,7 +176,7 @@ static void a_file_in_the_way_is_only_overwritten_with_replace(void **state)
 static void a_damaged_or_newer_backup_is_not_replaced(void **state)
 {
     static const char newer[] =
-        "<domain><metadata><vb:backup xmlns:vb='" MANIFEST_NS "' format='3'/></metadata></domain>";
+        "<domain><metadata><vb:backup xmlns:vb='" MANIFEST_NS "' format='9'/></metadata></domain>";
     char *folder = sample_folder();
 
     (void)state;

@@ -64,6 +64,27 @@ static void a_million_letters_in_uneven_pieces(void **state)
     assert_string_equal(hex, MILLION_A);
 }
 
+/* RFC 4231, cases 2 and 6: a short key, and one longer than a block. */
+static void known_keys_give_known_codes(void **state)
+{
+    static const char message[] = "what do ya want for nothing?";
+    static const char longer[] = "Test Using Larger Than Block-Size Key - Hash Key First";
+    uint8_t key[131];
+    uint8_t mac[DIGEST_SIZE], other[DIGEST_SIZE];
+    char hex[DIGEST_HEX_SIZE];
+
+    (void)state;
+    digest_hmac("Jefe", 4, message, strlen(message), mac);
+    digest_to_hex(mac, hex);
+    assert_string_equal(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    memset(key, 0xaa, sizeof(key));
+    digest_hmac(key, sizeof(key), longer, strlen(longer), other);
+    digest_to_hex(other, hex);
+    assert_string_equal(hex, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    assert_true(digest_equal(mac, mac));
+    assert_false(digest_equal(mac, other));
+}
+
 static void hexadecimal_is_read_strictly(void **state)
 {
     uint8_t digest[DIGEST_SIZE] = {0};
@@ -95,6 +116,7 @@ int main(void)
         cmocka_unit_test(known_messages_have_known_digests),
         cmocka_unit_test(a_running_hash_starts_anew_when_finished),
         cmocka_unit_test(a_million_letters_in_uneven_pieces),
+        cmocka_unit_test(known_keys_give_known_codes),
         cmocka_unit_test(hexadecimal_is_read_strictly),
     };
 

@@ -233,6 +233,8 @@ struct manifest *sample_full_manifest(void)
     return manifest;
 }
 
+const struct seal_key sample_key = {"the secret of a host, 32 bytes.."};
+
 char *sample_format(const struct manifest *manifest, size_t *ret_len)
 {
     CLEANUP_ERR struct err err = ERR_INIT;

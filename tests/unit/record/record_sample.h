@@ -29,6 +29,8 @@ struct manifest_disk *sample_add_disk(struct manifest *manifest, const char *tar
                                       const void *data, size_t len);
 /* Every element, every attribute. */
 struct manifest *sample_full_manifest(void);
+/* A key of a host. */
+extern const struct seal_key sample_key;
 char *sample_format(const struct manifest *manifest, size_t *ret_len);
 
 /* The text with one piece replaced and the digest made right again: what is left

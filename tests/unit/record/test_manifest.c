@@ -315,6 +315,10 @@ static void manifests_match_the_schema(void **state)
     CLEANUP_FREE char *text = sample_format(manifest, &len);
     sample_write(folder, "m.xml", text, len);
     CHECK(process_run(argv, NULL, &err), &err);
+    manifest->seal_key = &sample_key;
+    CLEANUP_FREE char *sealed = sample_format(manifest, &len);
+    sample_write(folder, "m.xml", sealed, len);
+    CHECK(process_run(argv, NULL, &err), &err);
     CLEANUP_FREE char *bad = sample_forge(text, "state=\"paused\"", "state=\"blocked\"");
     sample_write(folder, "m.xml", bad, strlen(bad));
     assert_int_equal(process_run(argv, NULL, NULL), -1);

@@ -20,6 +20,7 @@ static void every_flipped_bit_is_found(void **state)
 
     (void)state;
     sample_add_disk(manifest, "vda", "abc", 3);
+    manifest->seal_key = &sample_key;
     CLEANUP_FREE char *text = sample_format(manifest, &len);
     for (size_t bit = 0; bit < len * 8; bit++) {
         CLEANUP_ERR struct err err = ERR_INIT;
@@ -70,15 +71,15 @@ static void another_format_is_named_as_such(void **state)
     CLEANUP_FREE char *text = sample_format(manifest, &len);
 
     (void)state;
-    sample_check_forged(text, "format=\"2\"", "format=\"3\"", ERR_UNSUPPORTED,
-                        "made by a newer virt-backup: format version 3; this one reads 2");
+    sample_check_forged(text, "format=\"3\"", "format=\"4\"", ERR_UNSUPPORTED,
+                        "made by a newer virt-backup: format version 4; this one reads 2 and 3");
     sample_check_forged(text, "manifest:1", "manifest:2", ERR_UNSUPPORTED,
                         "made by a newer virt-backup: its namespace is urn:virt-backup:manifest:2");
     sample_check_forged(text, "manifest:1", "manifest:x", ERR_CORRUPT, "damaged");
-    sample_check_forged(text, "format=\"2\"", "format=\"1\"", ERR_UNSUPPORTED,
-                        "made by an early virt-backup: format version 1; this one reads 2");
-    sample_check_forged(text, "format=\"2\"", "format=\"0\"", ERR_CORRUPT, "damaged");
-    sample_check_forged(text, " format=\"2\"", "", ERR_CORRUPT, "damaged");
+    sample_check_forged(text, "format=\"3\"", "format=\"1\"", ERR_UNSUPPORTED,
+                        "made by an early virt-backup: format version 1; this one reads 2 and 3");
+    sample_check_forged(text, "format=\"3\"", "format=\"0\"", ERR_CORRUPT, "damaged");
+    sample_check_forged(text, " format=\"3\"", "", ERR_CORRUPT, "damaged");
 }
 
 static void the_former_format_is_read(void **state)

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/host_key.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "ops/state_dir.h"
+
+static const char file_name[] = "seal";
+
+/* ---- the folder --------------------------------------------------------------- */
+
+static int host_key_path(char **ret, struct err *err)
+{
+    CLEANUP_FREE char *state = NULL;
+
+    if (state_dir_path(&state, err) < 0)
+        return -1;
+    *ret = mem_printf("%s-key", state);
+    return 0;
+}
+
+static int check_private(const struct stat *st, const char *what, struct err *err)
+{
+    if (st->st_uid == geteuid() && (st->st_mode & 077) == 0)
+        return 0;
+    return err_set(err, ERR_DENIED, "%s must belong to you, and nobody else may read or write it",
+                   what);
+}
+
+/* A new folder's name must last as long as what is sealed with the key in it. */
+static int make_folder(const char *path, struct err *err)
+{
+    CLEANUP_FREE char *parent = mem_strndup(path, (size_t)(strrchr(path, '/') - path));
+    CLEANUP_CLOSE int fd = -1;
+
+    if (mkdir(path, 0700) < 0)
+        return errno == EEXIST ? 0 : err_set_errno(err, errno, "cannot make the folder");
+    return io_open_dir(*parent ? parent : "/", &fd, err) < 0 ? -1 : io_sync_dir(fd, err);
+}
+
+static int open_folder(const char *path, int *ret_fd, struct err *err)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0 && errno == ENOTDIR)
+        return err_set(err, ERR_DENIED, "is not a folder");
+    if (fd < 0)
+        return err_set_errno(err, errno, "cannot open the folder");
+    if (fstat(fd, &st) < 0)
+        return err_set_errno(err, errno, "cannot look at the folder");
+    if (check_private(&st, "the folder", err) < 0)
+        return -1;
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+/* ---- the file ------------------------------------------------------------------ */
+
+static int read_secret(int dir, struct seal_key *ret, struct err *err)
+{
+    CLEANUP_CLOSE int fd = -1;
+    struct stat st;
+
+    if (io_open_in(dir, file_name, O_RDONLY, 0, &fd, err) < 0)
+        return -1;
+    if (fstat(fd, &st) < 0)
+        return err_set_errno(err, errno, "cannot look at the file");
+    if (check_private(&st, "the file", err) < 0)
+        return -1;
+    if (st.st_size != SEAL_SECRET_SIZE)
+        return err_set(err, ERR_CORRUPT, "is %lld bytes long; a key has %d", (long long)st.st_size,
+                       SEAL_SECRET_SIZE);
+    return io_pread(fd, ret->secret, SEAL_SECRET_SIZE, 0, err);
+}
+
+/* Another run may make it at the same time: the first one's is everybody's. */
+static int make_secret(int dir, struct seal_key *ret, struct err *err)
+{
+    CLEANUP_ERR struct err why = ERR_INIT;
+
+    if (getrandom(ret->secret, SEAL_SECRET_SIZE, 0) != SEAL_SECRET_SIZE)
+        return err_set_errno(err, errno, "cannot get random numbers");
+    if (io_publish(dir, file_name, ret->secret, SEAL_SECRET_SIZE, 0600, false, &why) == 0)
+        return 0;
+    return why.kind == ERR_EXISTS ? read_secret(dir, ret, err) : err_move(err, &why);
+}
+
+static int open_at(const char *path, bool make, struct seal_key *key, struct err *err)
+{
+    CLEANUP_ERR struct err why = ERR_INIT;
+    CLEANUP_CLOSE int dir = -1;
+
+    if (make && make_folder(path, err) < 0)
+        return -1;
+    if (open_folder(path, &dir, err) < 0)
+        return -1;
+    if (read_secret(dir, key, &why) == 0)
+        return 0;
+    if (make && why.kind == ERR_NOT_FOUND)
+        return make_secret(dir, key, err);
+    err_prefix(&why, "%s", file_name);
+    return err_move(err, &why);
+}
+
+int host_key_open(bool make, struct seal_key **ret, struct err *err)
+{
+    CLEANUP(host_key_freep) struct seal_key *key = mem_alloc(sizeof(*key));
+    CLEANUP_ERR struct err why = ERR_INIT;
+    CLEANUP_FREE char *path = NULL;
+
+    *ret = NULL;
+    if (host_key_path(&path, err) < 0)
+        return -1;
+    if (open_at(path, make, key, &why) == 0) {
+        *ret = TAKE_PTR(key);
+        return 0;
+    }
+    if (!make && why.kind == ERR_NOT_FOUND)
+        return 0;
+    err_prefix(&why, "%s", path);
+    return err_move(err, &why);
+}
+
+void host_key_free(struct seal_key *key)
+{
+    if (!key)
+        return;
+    explicit_bzero(key, sizeof(*key));
+    free(key);
+}
+
+/* ---- for the verbs --------------------------------------------------------------- */
+
+struct seal_key *host_key_for_backup(const struct report *report)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct seal_key *key = NULL;
+
+    if (host_key_open(true, &key, &err) < 0)
+        report_warning(report, NULL,
+                       "backups are not sealed, so that a restore treats them like those of "
+                       "another host: %s",
+                       err.text);
+    return key;
+}
+
+struct seal_key *host_key_for_reading(const struct report *report)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct seal_key *key = NULL;
+
+    if (host_key_open(false, &key, &err) < 0)
+        report_warning(report, NULL,
+                       "this host's seals can't be checked, so that its own backups are treated "
+                       "like those of another host: %s",
+                       err.text);
+    return key;
+}
