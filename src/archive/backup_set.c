@@ -7,10 +7,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "archive/claims.h"
 #include "archive/exchange.h"
 #include "archive/folder.h"
 #include "archive/names.h"
+#include "archive/tidy.h"
 #include "base/io.h"
+#include "base/lock_file.h"
 #include "base/write_behind.h"
 
 struct set_file {
@@ -21,8 +24,9 @@ struct set_file {
 
 struct backup_set {
     const struct folder *folder;
-    char id[ARCHIVE_TEMP_ID_SIZE];
-    unsigned temp_count; /* temporary names given out */
+    struct lock_file *lock;     /* the guest's; NULL where there are no locks */
+    char key[ARCHIVE_KEY_SIZE]; /* the guest's: of temporary files */
+    unsigned temp_count;        /* temporary names given out */
     char *domain;
     char *uuid;
     bool replace;
@@ -54,7 +58,7 @@ static int load_old(struct backup_set *set, struct err *err)
         return 0;
     if (!S_ISREG(st.st_mode))
         return exists_error(set, name, "is in the way: it is not a regular file", err);
-    if (folder_manifest(set->folder, set->domain, &set->old, &why) < 0 &&
+    if (folder_manifest(set->folder, name, set->domain, &set->old, NULL, &why) < 0 &&
         why.kind != ERR_NOT_FOUND) {
         err_append(&why, "move it away first, with the files of that backup");
         return err_move(err, &why);
@@ -76,16 +80,22 @@ static int load_old(struct backup_set *set, struct err *err)
     return 0;
 }
 
-int backup_set_begin(struct archive_writer *archive, const char *domain, const char *uuid,
-                     bool replace, struct backup_set **ret, struct err *err)
+int backup_set_begin(struct archive_writer *archive, const struct backup_set_request *request,
+                     struct backup_set **ret, struct err *err)
 {
     CLEANUP(backup_set_abortp) struct backup_set *set = mem_alloc(sizeof(*set));
+    CLEANUP_FREE char *manifest_name = archive_manifest_name(request->domain, err);
 
+    if (!manifest_name)
+        return -1;
     set->folder = archive_writer_folder(archive);
-    set->domain = mem_strdup(domain);
-    set->uuid = mem_strdup(uuid);
-    set->replace = replace;
-    if (archive_temp_id(set->id, err) < 0 || load_old(set, err) < 0)
+    set->domain = mem_strdup(request->domain);
+    set->uuid = mem_strdup(request->uuid);
+    set->replace = request->replace;
+    archive_guest_key(set->domain, set->key);
+    if (tidy_lock(set->folder, set->domain, request->wait_ms, &set->lock, err) < 0 ||
+        tidy_guest(set->folder, set->domain, err) < 0 ||
+        folder_try_name(set->folder, set->key, manifest_name, err) < 0 || load_old(set, err) < 0)
         return -1;
     *ret = TAKE_PTR(set);
     return 0;
@@ -108,6 +118,7 @@ void backup_set_abort(struct backup_set *set)
             (void)unlinkat(set->folder->fd, set->files[i].temp, 0);
         file_clear(&set->files[i]);
     }
+    lock_file_release(set->lock);
     manifest_free(set->old);
     free(set->files);
     free(set->domain);
@@ -143,7 +154,7 @@ static int check_free(const struct backup_set *set, const char *name, struct err
     bool claimed = false;
     bool there = false;
 
-    if (folder_claimed(set->folder, set->domain, name, &claimed, err) < 0 ||
+    if (claims_by_another(set->folder, set->domain, name, &claimed, err) < 0 ||
         folder_stat(set->folder, name, &there, &st, err) < 0)
         return -1;
     if (claimed)
@@ -164,7 +175,7 @@ static char *next_temp_name(struct backup_set *set)
 {
     CLEANUP_FREE char *number = mem_printf("%u", ++set->temp_count);
 
-    return archive_temp_name(set->id, number, ARCHIVE_TEMP_PART);
+    return archive_part_name(set->key, number);
 }
 
 static int add_file(struct backup_set *set, const char *name, struct err *err)
@@ -183,13 +194,26 @@ static int add_file(struct backup_set *set, const char *name, struct err *err)
     return fd;
 }
 
+static int check_owned(const struct backup_set *set, const char *name, struct err *err)
+{
+    if (archive_check_owned_name(set->domain, name, err) == 0)
+        return 0;
+    if (err)
+        err->kind = ERR_INTERNAL;
+    return -1;
+}
+
+int backup_set_expect(struct backup_set *set, const char *name, struct err *err)
+{
+    if (check_owned(set, name, err) < 0 || check_free(set, name, err) < 0)
+        return -1;
+    return folder_try_name(set->folder, set->key, name, err);
+}
+
 int backup_set_create(struct backup_set *set, const char *name, int *ret_fd, struct err *err)
 {
-    if (archive_check_owned_name(set->domain, name, err) < 0) {
-        if (err)
-            err->kind = ERR_INTERNAL;
+    if (check_owned(set, name, err) < 0)
         return -1;
-    }
     if (find_file(set, name))
         return err_set(err, ERR_INTERNAL, "%s/%s is made twice", set->folder->path, name);
     if (check_free(set, name, err) < 0)
@@ -297,9 +321,33 @@ static void list_removals(const struct backup_set *set, struct exchange *exchang
             exchange_add_removal(exchange, stored->file.name);
 }
 
+/* What has not begun is taken back: the former backup stays, and this one's files go
+ * with the set. */
+static int exchange_files(struct backup_set *set, const struct exchange *exchange, struct err *err)
+{
+    CLEANUP_FREE char *temp = next_temp_name(set);
+    CLEANUP_ERR struct err why = ERR_INIT;
+    bool begun = false;
+
+    if (exchange_decide(set->folder, exchange, temp, err) < 0)
+        return -1;
+    set->decided = true;
+    if (exchange_run(set->folder, exchange, &begun, &why) == 0)
+        return 0;
+    if (!begun && exchange_take_back(set->folder, exchange, NULL) == 0)
+        set->decided = false;
+    else
+        err_append(&why, "the new backup is complete, but not all of its files have their names; "
+                         "the next backup of this guest to this archive puts them in place");
+    return err_move(err, &why);
+}
+
 static int commit(struct backup_set *set, const struct manifest *manifest, struct err *err)
 {
-    CLEANUP_EXCHANGE struct exchange exchange = {.domain = mem_strdup(set->domain)};
+    CLEANUP_EXCHANGE struct exchange exchange = {
+        .domain = mem_strdup(set->domain),
+        .journal = archive_journal_name(set->key),
+    };
     const struct manifest_stored *stored;
     size_t cursor = 0;
 
@@ -309,14 +357,9 @@ static int commit(struct backup_set *set, const struct manifest *manifest, struc
         exchange_add_file(&exchange, find_file(set, stored->file.name)->temp, stored->file.name,
                           stored->file.size);
     list_removals(set, &exchange);
-    CLEANUP_FREE char *temp = next_temp_name(set);
-    if (flush(set, err) < 0 || exchange_decide(set->folder, &exchange, temp, err) < 0)
+    if (flush(set, err) < 0)
         return -1;
-    set->decided = true;
-    if (exchange_run(set->folder, &exchange, err) < 0)
-        return err_append(err, "the new backup is complete; the next virt-backup that works on "
-                               "this archive puts its files in place");
-    return 0;
+    return exchange_files(set, &exchange, err);
 }
 
 int backup_set_commit(struct backup_set *set, const struct manifest *manifest, struct err *err)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "archive/claims.h"
 #include "archive/names.h"
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -18,15 +19,15 @@ int exchange_decide(const struct folder *folder, const struct exchange *exchange
     if (exchange_format(exchange, &text, err) < 0)
         return -1;
     if (io_open_in(folder->fd, temp_name, O_WRONLY | O_CREAT | O_EXCL, 0600, &fd, err) < 0)
-        return folder_prefix(folder, EXCHANGE_JOURNAL_NAME, err);
+        return folder_prefix(folder, exchange->journal, err);
     if (io_write(fd, text.data, text.len, err) < 0 || io_sync(fd, err) < 0 ||
-        io_rename(folder->fd, temp_name, EXCHANGE_JOURNAL_NAME, false, err) < 0) {
+        io_rename(folder->fd, temp_name, exchange->journal, false, err) < 0) {
         (void)unlinkat(folder->fd, temp_name, 0);
-        return folder_prefix(folder, EXCHANGE_JOURNAL_NAME, err);
+        return folder_prefix(folder, exchange->journal, err);
     }
     if (io_sync_dir(folder->fd, err) < 0) {
         /* Nothing else has happened yet, so it can still be taken back. */
-        (void)unlinkat(folder->fd, EXCHANGE_JOURNAL_NAME, 0);
+        (void)unlinkat(folder->fd, exchange->journal, 0);
         (void)io_sync_dir(folder->fd, NULL);
         return err_prefix(err, "%s", folder->path);
     }
@@ -48,31 +49,27 @@ static int is_regular(const struct folder *folder, const char *name, bool *ret_r
     return 0;
 }
 
-/* The new file is there, under its temporary name (*ret_waits) or its own. */
+/* The new file is there, under its temporary name (waits) or its own. */
 static int check_file(const struct folder *folder, const struct exchange *exchange,
-                      const struct exchange_file *file, bool *ret_waits, struct err *err)
+                      const struct exchange_file *file, bool waits, struct err *err)
 {
+    const char *name = waits ? file->from : file->to;
     bool claimed = false;
+    bool there = false;
     uint64_t size = 0;
 
-    if (is_regular(folder, file->from, ret_waits, &size, err) < 0)
+    if (is_regular(folder, name, &there, &size, err) < 0)
         return -1;
-    if (*ret_waits) {
-        if (folder_claimed(folder, exchange->domain, file->to, &claimed, err) < 0)
-            return -1;
-        if (claimed)
-            return err_set(err, ERR_EXISTS, "%s/%s belongs to the backup of another guest",
-                           folder->path, file->to);
-    } else {
-        bool done = false;
-        if (is_regular(folder, file->to, &done, &size, err) < 0)
-            return -1;
-        if (!done)
-            return err_set(err, ERR_CORRUPT, "%s/%s is missing", folder->path, file->to);
-    }
+    if (!there)
+        return err_set(err, ERR_CORRUPT, "%s/%s is missing", folder->path, file->to);
+    if (waits && claims_by_another(folder, exchange->domain, file->to, &claimed, err) < 0)
+        return -1;
+    if (claimed)
+        return err_set(err, ERR_EXISTS, "%s/%s belongs to the backup of another guest",
+                       folder->path, file->to);
     if (size != file->size)
         return err_set(err, ERR_CORRUPT, "%s/%s is %llu bytes long, %llu were written",
-                       folder->path, *ret_waits ? file->from : file->to, (unsigned long long)size,
+                       folder->path, name, (unsigned long long)size,
                        (unsigned long long)file->size);
     return 0;
 }
@@ -93,33 +90,60 @@ static bool is_manifest(const struct folder *folder, const struct exchange *exch
     return strcmp(hex, exchange->manifest_sha256) == 0;
 }
 
-/* ret_waits: one flag for each file, and one for the manifest behind them. */
+/* What still has its temporary name: one flag for each file, and one for the manifest
+ * behind them. *ret_begun: something has not. */
+static int look(const struct folder *folder, const struct exchange *exchange, bool *ret_waits,
+                bool *ret_begun, struct err *err)
+{
+    bool *manifest_waits = &ret_waits[exchange->file_count];
+    uint64_t size = 0;
+    bool begun = false;
+
+    for (size_t i = 0; i < exchange->file_count; i++) {
+        if (is_regular(folder, exchange->files[i].from, &ret_waits[i], &size, err) < 0)
+            return -1;
+        begun = begun || !ret_waits[i];
+    }
+    *manifest_waits = is_manifest(folder, exchange, exchange->manifest_from);
+    /* It is the last to be renamed. */
+    *ret_begun = begun || (exchange->file_count == 0 && !*manifest_waits);
+    return 0;
+}
+
 static int check_all(const struct folder *folder, const struct exchange *exchange,
-                     const char *manifest_name, bool *ret_waits, struct err *err)
+                     const char *manifest_name, const bool *waits, struct err *err)
 {
     for (size_t i = 0; i < exchange->file_count; i++)
-        if (check_file(folder, exchange, &exchange->files[i], &ret_waits[i], err) < 0)
+        if (check_file(folder, exchange, &exchange->files[i], waits[i], err) < 0)
             return -1;
-    bool waits = is_manifest(folder, exchange, exchange->manifest_from);
-    if (!waits && !is_manifest(folder, exchange, manifest_name))
+    if (!waits[exchange->file_count] && !is_manifest(folder, exchange, manifest_name))
         return err_set(err, ERR_CORRUPT, "%s/%s is missing or not what was written", folder->path,
                        manifest_name);
-    ret_waits[exchange->file_count] = waits;
+    return 0;
+}
+
+static int rename_one(const struct folder *folder, const char *from, const char *to,
+                      bool *ret_begun, struct err *err)
+{
+    if (io_rename(folder->fd, from, to, true, err) < 0)
+        return err_prefix(err, "%s", folder->path);
+    *ret_begun = true;
     return 0;
 }
 
 static int rename_all(const struct folder *folder, const struct exchange *exchange,
-                      const char *manifest_name, const bool *waits, struct err *err)
+                      const char *manifest_name, const bool *waits, bool *ret_begun,
+                      struct err *err)
 {
     for (size_t i = 0; i < exchange->file_count; i++)
         if (waits[i] &&
-            io_rename(folder->fd, exchange->files[i].from, exchange->files[i].to, true, err) < 0)
-            return err_prefix(err, "%s", folder->path);
+            rename_one(folder, exchange->files[i].from, exchange->files[i].to, ret_begun, err) < 0)
+            return -1;
     if (io_sync_dir(folder->fd, err) < 0)
         return err_prefix(err, "%s", folder->path);
     if (waits[exchange->file_count] &&
-        io_rename(folder->fd, exchange->manifest_from, manifest_name, true, err) < 0)
-        return err_prefix(err, "%s", folder->path);
+        rename_one(folder, exchange->manifest_from, manifest_name, ret_begun, err) < 0)
+        return -1;
     if (io_sync_dir(folder->fd, err) < 0)
         return err_prefix(err, "%s", folder->path);
     return 0;
@@ -136,7 +160,7 @@ static int remove_old(const struct folder *folder, const struct exchange *exchan
 {
     for (size_t i = 0; i < exchange->removal_count; i++) {
         bool claimed = false;
-        if (folder_claimed(folder, exchange->domain, exchange->removals[i], &claimed, err) < 0)
+        if (claims_by_another(folder, exchange->domain, exchange->removals[i], &claimed, err) < 0)
             return -1;
         if (!claimed && remove_name(folder, exchange->removals[i], err) < 0)
             return -1;
@@ -147,42 +171,62 @@ static int remove_old(const struct folder *folder, const struct exchange *exchan
     return 0;
 }
 
-int exchange_run(const struct folder *folder, const struct exchange *exchange, struct err *err)
+static int put_in_place(const struct folder *folder, const struct exchange *exchange,
+                        const char *manifest_name, bool *ret_begun, struct err *err)
 {
-    CLEANUP_FREE char *manifest_name = archive_manifest_name(exchange->domain, err);
     CLEANUP_FREE bool *waits = mem_array(exchange->file_count + 1, sizeof(*waits));
 
-    if (!manifest_name || check_all(folder, exchange, manifest_name, waits, err) < 0 ||
-        rename_all(folder, exchange, manifest_name, waits, err) < 0 ||
-        remove_old(folder, exchange, err) < 0 ||
-        remove_name(folder, EXCHANGE_JOURNAL_NAME, err) < 0)
+    if (look(folder, exchange, waits, ret_begun, err) < 0 ||
+        check_all(folder, exchange, manifest_name, waits, err) < 0)
+        return -1;
+    return rename_all(folder, exchange, manifest_name, waits, ret_begun, err);
+}
+
+/* The manifest first: files without one are no backup. */
+static int remove_manifest(const struct folder *folder, const struct exchange *exchange,
+                           const char *manifest_name, bool *ret_begun, struct err *err)
+{
+    char sha256[DIGEST_HEX_SIZE];
+
+    if (folder_manifest_digest(folder, manifest_name, sha256, err) < 0)
+        return -1;
+    *ret_begun = *sha256 == '\0';
+    if (!*ret_begun && strcmp(sha256, exchange->manifest_sha256) != 0)
+        return err_set(err, ERR_CORRUPT, "%s/%s is not the manifest that was to be removed",
+                       folder->path, manifest_name);
+    if (remove_name(folder, manifest_name, err) < 0)
+        return -1;
+    *ret_begun = true;
+    if (io_sync_dir(folder->fd, err) < 0)
+        return err_prefix(err, "%s", folder->path);
+    return 0;
+}
+
+int exchange_run(const struct folder *folder, const struct exchange *exchange, bool *ret_begun,
+                 struct err *err)
+{
+    CLEANUP_FREE char *manifest_name = archive_manifest_name(exchange->domain, err);
+
+    *ret_begun = true; /* for all that is known */
+    if (!manifest_name)
+        return -1;
+    int result = exchange->manifest_from
+                     ? put_in_place(folder, exchange, manifest_name, ret_begun, err)
+                     : remove_manifest(folder, exchange, manifest_name, ret_begun, err);
+    if (result < 0 || remove_old(folder, exchange, err) < 0 ||
+        remove_name(folder, exchange->journal, err) < 0)
         return -1;
     if (io_sync_dir(folder->fd, err) < 0)
         return err_prefix(err, "%s", folder->path);
     return 0;
 }
 
-int exchange_pending(const struct folder *folder, bool *ret_pending, struct err *err)
+int exchange_take_back(const struct folder *folder, const struct exchange *exchange,
+                       struct err *err)
 {
-    struct stat st;
-
-    return folder_stat(folder, EXCHANGE_JOURNAL_NAME, ret_pending, &st, err);
-}
-
-int exchange_finish(const struct folder *folder, struct err *err)
-{
-    CLEANUP_EXCHANGE struct exchange exchange = {0};
-    CLEANUP_FREE char *text = NULL;
-    bool pending = false;
-    size_t len = 0;
-
-    if (exchange_pending(folder, &pending, err) < 0)
+    if (remove_name(folder, exchange->journal, err) < 0)
         return -1;
-    if (!pending)
-        return 0;
-    if (io_read_file(folder->fd, EXCHANGE_JOURNAL_NAME, EXCHANGE_JOURNAL_MAX, &text, &len, err) <
-            0 ||
-        exchange_parse(text, len, &exchange, err) < 0)
-        return folder_prefix(folder, EXCHANGE_JOURNAL_NAME, err);
-    return exchange_run(folder, &exchange, err);
+    if (io_sync_dir(folder->fd, err) < 0)
+        return err_prefix(err, "%s", folder->path);
+    return 0;
 }

@@ -7,12 +7,15 @@
  *   manifest SHA256 TEMPORARY NAME
  *   remove NAME                     (any number)
  *   sha256 HEX                      (of all lines above)
+ * That of a removal has, in place of the lines "file" and "manifest":
+ *   remove-manifest SHA256 NAME
  */
 #include <string.h>
 
 #include "archive/exchange.h"
 #include "archive/names.h"
 #include "base/digest.h"
+#include "base/io.h"
 #include "base/units.h"
 
 static const char title[] = "virt-backup exchange 1";
@@ -46,6 +49,7 @@ void exchange_clear(struct exchange *exchange)
         free(exchange->removals[i]);
     free(exchange->removals);
     free(exchange->files);
+    free(exchange->journal);
     free(exchange->domain);
     free(exchange->manifest_from);
     *exchange = (struct exchange){0};
@@ -63,8 +67,11 @@ int exchange_format(const struct exchange *exchange, struct buf *ret, struct err
     for (size_t i = 0; i < exchange->file_count; i++)
         buf_printf(ret, "file %llu %s %s\n", (unsigned long long)exchange->files[i].size,
                    exchange->files[i].from, exchange->files[i].to);
-    buf_printf(ret, "manifest %s %s %s\n", exchange->manifest_sha256, exchange->manifest_from,
-               manifest);
+    if (exchange->manifest_from)
+        buf_printf(ret, "manifest %s %s %s\n", exchange->manifest_sha256, exchange->manifest_from,
+                   manifest);
+    else
+        buf_printf(ret, "remove-manifest %s %s\n", exchange->manifest_sha256, manifest);
     for (size_t i = 0; i < exchange->removal_count; i++)
         buf_printf(ret, "remove %s\n", exchange->removals[i]);
     digest_of(ret->data, ret->len, sha256);
@@ -129,7 +136,7 @@ static char *take_word(char **line)
 
 static bool is_part(const char *name)
 {
-    return name && archive_temp_kind(name) == ARCHIVE_TEMP_PART;
+    return name && archive_own_kind(name, NULL) == ARCHIVE_OWN_PART;
 }
 
 static int parse_file(char *line, struct exchange *exchange, struct err *err)
@@ -161,6 +168,20 @@ static int parse_manifest(char *line, struct exchange *exchange, struct err *err
         if (strcmp(exchange->files[i].from, from) == 0)
             return damaged(err);
     exchange->manifest_from = mem_strdup(from);
+    digest_to_hex(sha256, exchange->manifest_sha256);
+    return 0;
+}
+
+/* Of a removal, which has no new files. */
+static int parse_removed_manifest(char *line, struct exchange *exchange, struct err *err)
+{
+    CLEANUP_FREE char *name = archive_manifest_name(exchange->domain, NULL);
+    const char *hex = line ? take_word(&line) : NULL;
+    uint8_t sha256[DIGEST_SIZE];
+
+    if (exchange->file_count > 0 || !hex || !digest_from_hex(hex, sha256) || !name ||
+        strcmp(line, name) != 0)
+        return damaged(err);
     digest_to_hex(sha256, exchange->manifest_sha256);
     return 0;
 }
@@ -202,7 +223,10 @@ int exchange_parse(const char *text, size_t len, struct exchange *ret, struct er
     while ((line = take_line(&rest, "file ")))
         if (parse_file(line, &exchange, err) < 0)
             return -1;
-    if (parse_manifest(take_line(&rest, "manifest "), &exchange, err) < 0)
+    int parsed = (line = take_line(&rest, "remove-manifest "))
+                     ? parse_removed_manifest(line, &exchange, err)
+                     : parse_manifest(take_line(&rest, "manifest "), &exchange, err);
+    if (parsed < 0)
         return -1;
     while ((line = take_line(&rest, "remove ")))
         if (parse_removal(line, &exchange, err) < 0)
@@ -214,4 +238,72 @@ int exchange_parse(const char *text, size_t len, struct exchange *ret, struct er
     *ret = exchange;
     exchange = (struct exchange){0};
     return 0;
+}
+
+/* ---- journals in a folder -------------------------------------------------------- */
+
+/* The name of a guest's journal is made of the guest's. */
+static bool is_named_after(const struct exchange *exchange, const char *journal)
+{
+    char wanted[ARCHIVE_KEY_SIZE];
+    char key[ARCHIVE_KEY_SIZE] = "";
+
+    archive_guest_key(exchange->domain, wanted);
+    (void)archive_own_kind(journal, key);
+    return strcmp(journal, ARCHIVE_FORMER_JOURNAL) == 0 || strcmp(key, wanted) == 0;
+}
+
+int exchange_load(const struct folder *folder, const char *journal, struct exchange *ret,
+                  bool *ret_there, struct err *err)
+{
+    CLEANUP_EXCHANGE struct exchange exchange = {0};
+    CLEANUP_ERR struct err why = ERR_INIT;
+    CLEANUP_FREE char *text = NULL;
+    size_t len = 0;
+
+    *ret_there = false;
+    if (io_read_file(folder->fd, journal, EXCHANGE_JOURNAL_MAX, &text, &len, &why) < 0) {
+        if (why.kind == ERR_NOT_FOUND)
+            return 0;
+        err_move(err, &why);
+        return folder_prefix(folder, journal, err);
+    }
+    if (exchange_parse(text, len, &exchange, err) < 0)
+        return folder_prefix(folder, journal, err);
+    if (!is_named_after(&exchange, journal)) {
+        damaged(err);
+        return folder_prefix(folder, journal, err);
+    }
+    exchange.journal = mem_strdup(journal);
+    *ret = exchange;
+    exchange = (struct exchange){0};
+    *ret_there = true;
+    return 0;
+}
+
+int exchange_find(const struct folder *folder, const char *domain, struct exchange *ret,
+                  bool *ret_there, struct err *err)
+{
+    char key[ARCHIVE_KEY_SIZE];
+
+    archive_guest_key(domain, key);
+    CLEANUP_FREE char *journal = archive_journal_name(key);
+    if (exchange_load(folder, journal, ret, ret_there, err) < 0)
+        return -1;
+    if (*ret_there)
+        return 0;
+    if (exchange_load(folder, ARCHIVE_FORMER_JOURNAL, ret, ret_there, NULL) == 0 && *ret_there &&
+        strcmp(ret->domain, domain) != 0) {
+        exchange_clear(ret);
+        *ret_there = false;
+    }
+    return 0;
+}
+
+const char *exchange_source(const struct exchange *exchange, const char *name)
+{
+    for (size_t i = 0; i < exchange->file_count; i++)
+        if (strcmp(exchange->files[i].to, name) == 0)
+            return exchange->files[i].from;
+    return NULL;
 }

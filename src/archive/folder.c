@@ -4,43 +4,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 
 #include "archive/names.h"
 #include "base/dir.h"
 #include "base/io.h"
-#include "base/log.h"
 #include "base/xml.h"
 
-static int lock(int fd, const char *path, bool exclusive, struct err *err)
+int folder_open(const char *path, struct folder *ret, struct err *err)
 {
-    if (flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
-        return 0;
-    if (errno == EWOULDBLOCK)
-        return err_set(err, ERR_BUSY,
-                       "%s: another virt-backup works on this archive; try again when it is done",
-                       path);
-    if (errno == EINTR)
-        return lock(fd, path, exclusive, err);
-    log_warn("%s: the file system can't lock the folder (%s); take care that only one virt-backup "
-             "works on it",
-             path, strerror(errno));
-    return 0;
-}
-
-int folder_open(const char *path, bool exclusive, struct folder *ret, struct err *err)
-{
-    CLEANUP_CLOSE int fd = -1;
-    struct stat st;
+    int fd = -1;
 
     if (io_open_dir(path, &fd, err) < 0)
         return err_prefix(err, "%s", path);
-    if (lock(fd, path, exclusive, err) < 0)
-        return -1;
-    /* Who made the folder and leaves it empty removes it again, under its lock. */
-    if (fstat(fd, &st) < 0 || st.st_nlink == 0)
-        return err_set(err, ERR_BUSY, "%s: another virt-backup has just removed this folder", path);
-    *ret = (struct folder){.path = mem_strdup(path), .fd = TAKE_FD(fd)};
+    *ret = (struct folder){.path = mem_strdup(path), .fd = fd};
     return 0;
 }
 
@@ -75,72 +51,108 @@ int folder_names(const struct folder *folder, struct strings *names, struct err 
     return dir_list(folder->fd, ".", names, err) < 0 ? err_prefix(err, "%s", folder->path) : 0;
 }
 
-int folder_manifest(const struct folder *folder, const char *domain, struct manifest **ret,
-                    struct err *err)
+/* ---- manifests ----------------------------------------------------------------- */
+
+int folder_manifest(const struct folder *folder, const char *name, const char *domain,
+                    struct manifest **ret, char ret_sha256[DIGEST_HEX_SIZE], struct err *err)
 {
     CLEANUP(manifest_freep) struct manifest *manifest = NULL;
-    CLEANUP_FREE char *name = archive_manifest_name(domain, err);
     CLEANUP_FREE char *text = NULL;
+    uint8_t sha256[DIGEST_SIZE];
     size_t len = 0;
 
-    if (!name)
-        return -1;
     if (io_read_file(folder->fd, name, XML_MAX_SIZE, &text, &len, err) < 0 ||
         manifest_parse(text, len, &manifest, err) < 0)
         return folder_prefix(folder, name, err);
-    if (archive_check_manifest(manifest, err) < 0) {
-        err_prefix(err, "is damaged");
-        return folder_prefix(folder, name, err);
-    }
     if (strcmp(manifest->domain_name, domain) != 0) {
         err_set(err, ERR_CORRUPT,
                 "is the manifest of guest '%s' under another guest's name; rename it back",
                 manifest->domain_name);
         return folder_prefix(folder, name, err);
     }
+    if (archive_check_manifest(manifest, err) < 0) {
+        err_prefix(err, "is damaged");
+        return folder_prefix(folder, name, err);
+    }
+    if (ret_sha256) {
+        digest_of(text, len, sha256);
+        digest_to_hex(sha256, ret_sha256);
+    }
     *ret = TAKE_PTR(manifest);
     return 0;
 }
 
-/* 1: names the file, or can't be read and so might; 0: does not; -1: failed. */
-static int manifest_claims(const struct folder *folder, const char *domain, const char *name,
-                           struct err *err)
+int folder_manifest_digest(const struct folder *folder, const char *name,
+                           char ret_sha256[static DIGEST_HEX_SIZE], struct err *err)
 {
-    CLEANUP(manifest_freep) struct manifest *manifest = NULL;
     CLEANUP_ERR struct err why = ERR_INIT;
-    const struct manifest_stored *stored;
-    size_t cursor = 0;
+    CLEANUP_FREE char *text = NULL;
+    uint8_t sha256[DIGEST_SIZE];
+    size_t len = 0;
 
-    if (folder_manifest(folder, domain, &manifest, &why) < 0) {
-        if (why.kind == ERR_NOT_FOUND || why.kind == ERR_UNSUPPORTED)
-            return why.kind == ERR_UNSUPPORTED;
-        return why.kind == ERR_CORRUPT ? 1 : err_move(err, &why);
+    *ret_sha256 = '\0';
+    if (io_read_file(folder->fd, name, XML_MAX_SIZE, &text, &len, &why) < 0) {
+        if (why.kind == ERR_NOT_FOUND)
+            return 0;
+        err_move(err, &why);
+        return folder_prefix(folder, name, err);
     }
-    while ((stored = manifest_next_stored(manifest, &cursor)))
-        if (strcmp(stored->file.name, name) == 0)
-            return 1;
+    digest_of(text, len, sha256);
+    digest_to_hex(sha256, ret_sha256);
     return 0;
 }
 
-int folder_claimed(const struct folder *folder, const char *domain, const char *name,
-                   bool *ret_claimed, struct err *err)
+/* ---- names that the file system may not take ------------------------------------- */
+
+/* The name of the file that `st` is of, if it is in the list; NULL if not. */
+static const char *name_of(const struct folder *folder, const struct strings *names,
+                           const struct stat *st)
 {
-    /* A file's name begins with its guest's, followed by '-' or ".sav": each such
-     * beginning may be a guest. "a-b-vda.raw" is disk b-vda of a or vda of a-b. */
-    for (const char *end = name + 1; *name && *end; end++) {
-        if (*end != '-' && strcmp(end, ".sav") != 0)
-            continue;
-        CLEANUP_FREE char *other = mem_strndup(name, (size_t)(end - name));
-        if (strcmp(other, domain) == 0 || archive_check_owned_name(other, name, NULL) < 0)
-            continue;
-        int claims = manifest_claims(folder, other, name, err);
-        if (claims < 0)
-            return -1;
-        if (claims) {
-            *ret_claimed = true;
+    struct stat other;
+
+    for (size_t i = 0; i < names->count; i++)
+        if (fstatat(folder->fd, names->items[i], &other, AT_SYMLINK_NOFOLLOW) == 0 &&
+            other.st_dev == st->st_dev && other.st_ino == st->st_ino)
+            return names->items[i];
+    return NULL;
+}
+
+/* The file is there: under this name, or does the file system think so only? */
+static int check_spelling(const struct folder *folder, const char *name, struct err *err)
+{
+    CLEANUP_STRINGS struct strings names = {0};
+    struct stat st;
+
+    if (folder_names(folder, &names, err) < 0)
+        return -1;
+    for (size_t i = 0; i < names.count; i++)
+        if (strcmp(names.items[i], name) == 0)
             return 0;
-        }
+    if (fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0; /* renamed or removed since */
+    const char *other = name_of(folder, &names, &st);
+    return err_set(err, ERR_UNSUPPORTED,
+                   "%s: the file system takes '%s' and '%s' for the same name; use another folder "
+                   "for this guest",
+                   folder->path, name, other ? other : "another one");
+}
+
+int folder_try_name(const struct folder *folder, const char *key, const char *name, struct err *err)
+{
+    CLEANUP_FREE char *tried = archive_try_name(key, name);
+    struct stat st;
+
+    if (fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return check_spelling(folder, name, err);
+    int fd = openat(folder->fd, tried, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 && errno == ENAMETOOLONG)
+        return 0; /* it is longer than the name itself */
+    if (fd < 0) {
+        err_set_errno(err, errno, "cannot make a file of this name here");
+        return folder_prefix(folder, name, err);
     }
-    *ret_claimed = false;
-    return 0;
+    close(fd);
+    int result = check_spelling(folder, tried, err);
+    (void)unlinkat(folder->fd, tried, 0);
+    return result;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The folder of an archive, open and locked: what its readers, its writers and
- * the exchange have in common. For this folder's files only. Errors name the
- * path.
+ * The folder of an archive, open: what its readers, its writers and the exchange
+ * have in common. For this folder's files only. Errors name the path.
  */
 #pragma once
 
@@ -12,20 +11,18 @@
 
 #include "record/manifest.h"
 #include "base/cleanup.h"
+#include "base/digest.h"
 #include "base/err.h"
 #include "base/strings.h"
 
 struct folder {
     char *path; /* as the user gave it; owned */
-    int fd;     /* holds the lock; owned */
+    int fd;     /* owned */
 };
 
 #define FOLDER_INIT ((struct folder){.fd = -1})
 
-/* Takes a kernel lock on the folder, which must exist: exclusive or shared; busy
- * if another process holds one that excludes it. A file system that has no such
- * locks is used without, with a warning. */
-int folder_open(const char *path, bool exclusive, struct folder *ret, struct err *err);
+int folder_open(const char *path, struct folder *ret, struct err *err);
 void folder_clear(struct folder *folder);
 #define CLEANUP_FOLDER CLEANUP(folder_clear)
 
@@ -39,13 +36,18 @@ int folder_stat(const struct folder *folder, const char *name, bool *ret_there, 
 /* Appends all names in the folder (base/dir.h). */
 int folder_names(const struct folder *folder, struct strings *names, struct err *err);
 
-/* The manifest of `domain`: not found when there is no such file or when it is
- * other XML, corrupt or unsupported as manifest_parse says, corrupt too when it
- * is the manifest of a guest of another name, or names files that can't be its own. */
-int folder_manifest(const struct folder *folder, const char *domain, struct manifest **ret,
-                    struct err *err);
+/* The manifest in the file `name`, which is that of `domain`: not found when there is
+ * no such file or when it is other XML, corrupt or unsupported as manifest_parse says,
+ * corrupt too when it is the manifest of a guest of another name, or names files that
+ * can't be its own. sha256: of the whole file; NULL: not wanted. */
+int folder_manifest(const struct folder *folder, const char *name, const char *domain,
+                    struct manifest **ret, char ret_sha256[DIGEST_HEX_SIZE], struct err *err);
+/* SHA-256 of a manifest's file, whatever is in it; "" if there is no such file. */
+int folder_manifest_digest(const struct folder *folder, const char *name,
+                           char ret_sha256[static DIGEST_HEX_SIZE], struct err *err);
 
-/* True if the manifest of another guest than `domain` claims the file. A manifest
- * that can't be read claims every name that it could. */
-int folder_claimed(const struct folder *folder, const char *domain, const char *name,
-                   bool *ret_claimed, struct err *err);
+/* Refused: the file system takes no file of that name, or takes the name for that of
+ * a file whose name is written otherwise (unsupported), in capitals perhaps. Makes and
+ * removes an empty file under archive_try_name(key, name). */
+int folder_try_name(const struct folder *folder, const char *key, const char *name,
+                    struct err *err);

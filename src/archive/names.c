@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "archive/names.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/cleanup.h"
+#include "base/digest.h"
 #include "base/text.h"
 #include "base/xml.h"
 
@@ -136,39 +135,70 @@ int archive_check_manifest(const struct manifest *manifest, struct err *err)
     return 0;
 }
 
-int archive_temp_id(char ret_id[static ARCHIVE_TEMP_ID_SIZE], struct err *err)
+void archive_guest_key(const char *domain, char ret_key[static ARCHIVE_KEY_SIZE])
 {
-    static const char digits[] = "0123456789abcdef";
-    unsigned char random[ARCHIVE_TEMP_ID_SIZE - 1];
+    uint8_t sha256[DIGEST_SIZE];
+    char hex[DIGEST_HEX_SIZE];
 
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-        return err_set_errno(err, errno, "cannot get random numbers");
-    for (size_t i = 0; i < sizeof(random); i++)
-        ret_id[i] = digits[random[i] % 16];
-    ret_id[sizeof(random)] = '\0';
-    return 0;
+    digest_of(domain, strlen(domain), sha256);
+    digest_to_hex(sha256, hex);
+    memcpy(ret_key, hex, ARCHIVE_KEY_SIZE - 1);
+    ret_key[ARCHIVE_KEY_SIZE - 1] = '\0';
 }
 
-char *archive_temp_name(const char *id, const char *what, enum archive_temp kind)
+char *archive_part_name(const char *key, const char *what)
 {
-    return mem_printf("%s%s.%s.%s", ARCHIVE_OWN_PREFIX, id, what,
-                      kind == ARCHIVE_TEMP_SCRATCH ? "scratch" : "part");
+    return mem_printf("%s%s.%s.part", ARCHIVE_OWN_PREFIX, key, what);
 }
 
-enum archive_temp archive_temp_kind(const char *name)
+char *archive_try_name(const char *key, const char *name)
 {
-    static const size_t id_len = ARCHIVE_TEMP_ID_SIZE - 1;
+    return mem_printf("%s%s.try.%s", ARCHIVE_OWN_PREFIX, key, name);
+}
 
-    if (!text_begins(name, ARCHIVE_OWN_PREFIX))
-        return ARCHIVE_TEMP_NONE;
-    name += strlen(ARCHIVE_OWN_PREFIX);
-    if (strspn(name, "0123456789abcdef") != id_len || name[id_len] != '.')
-        return ARCHIVE_TEMP_NONE;
-    name += id_len + 1;
-    size_t what_len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+char *archive_lock_name(const char *key)
+{
+    return mem_printf("%s%s.lock", ARCHIVE_OWN_PREFIX, key);
+}
+
+char *archive_journal_name(const char *key)
+{
+    return mem_printf("%s%s.exchange", ARCHIVE_OWN_PREFIX, key);
+}
+
+/* rest: what stands behind the key. */
+static enum archive_own kind_of_rest(const char *rest)
+{
+    if (strcmp(rest, ".lock") == 0)
+        return ARCHIVE_OWN_LOCK;
+    if (strcmp(rest, ".exchange") == 0)
+        return ARCHIVE_OWN_JOURNAL;
+    if (text_begins(rest, ".try."))
+        return ARCHIVE_OWN_PART;
+    size_t what_len = *rest == '.' ? strspn(rest + 1, "abcdefghijklmnopqrstuvwxyz0123456789-") : 0;
     if (what_len == 0 || what_len > 32)
-        return ARCHIVE_TEMP_NONE;
-    if (strcmp(name + what_len, ".part") == 0)
-        return ARCHIVE_TEMP_PART;
-    return strcmp(name + what_len, ".scratch") == 0 ? ARCHIVE_TEMP_SCRATCH : ARCHIVE_TEMP_NONE;
+        return ARCHIVE_OWN_NONE;
+    rest += 1 + what_len;
+    if (strcmp(rest, ".part") == 0)
+        return ARCHIVE_OWN_PART;
+    return strcmp(rest, ".scratch") == 0 ? ARCHIVE_OWN_SCRATCH : ARCHIVE_OWN_NONE;
+}
+
+enum archive_own archive_own_kind(const char *name, char ret_key[ARCHIVE_KEY_SIZE])
+{
+    const size_t key_len = ARCHIVE_KEY_SIZE - 1;
+
+    if (strcmp(name, ARCHIVE_FORMER_JOURNAL) == 0)
+        return ARCHIVE_OWN_JOURNAL;
+    if (!text_begins(name, ARCHIVE_OWN_PREFIX))
+        return ARCHIVE_OWN_NONE;
+    const char *key = name + strlen(ARCHIVE_OWN_PREFIX);
+    if (strspn(key, "0123456789abcdef") != key_len)
+        return ARCHIVE_OWN_NONE;
+    enum archive_own kind = kind_of_rest(key + key_len);
+    if (kind != ARCHIVE_OWN_NONE && ret_key) {
+        memcpy(ret_key, key, key_len);
+        ret_key[key_len] = '\0';
+    }
+    return kind;
 }

@@ -5,7 +5,7 @@
  *   <domain>.sav                        memory, a libvirt save image
  *   <domain>-<target>.raw[.xz|.zst]     the image of one disk
  *   <domain>-nvram.fd, <domain>-tpm.state
- *   .virt-backup-...                    this program's temporary files and its journal
+ *   .virt-backup-...                    this program's own: temporary files, locks, journals
  * Every file but the manifest can be told to belong to a guest by its name alone.
  */
 #pragma once
@@ -41,19 +41,29 @@ int archive_check_owned_name(const char *domain, const char *name, struct err *e
  * name that may be one of its files, no two the same; else corrupt. */
 int archive_check_manifest(const struct manifest *manifest, struct err *err);
 
-/* ---- temporary names, for this folder ---------------------------------------- */
+/* ---- names of our own, for this folder ---------------------------------------- */
 
 #define ARCHIVE_OWN_PREFIX ".virt-backup-"
-#define ARCHIVE_TEMP_ID_SIZE 17 /* 16 hexadecimal digits and a NUL */
+#define ARCHIVE_KEY_SIZE 17 /* 16 hexadecimal digits and a NUL */
+/* The one journal that an archive had in former versions. */
+#define ARCHIVE_FORMER_JOURNAL ".virt-backup-exchange"
 
-/* What a dead run has left under such a name: */
-enum archive_temp {
-    ARCHIVE_TEMP_NONE,    /* not a temporary name */
-    ARCHIVE_TEMP_PART,    /* half a backup: worth nothing */
-    ARCHIVE_TEMP_SCRATCH, /* may be the only copy of a guest's memory */
+/* What a name of our own is of; the key in it says whose. */
+enum archive_own {
+    ARCHIVE_OWN_NONE,    /* not such a name */
+    ARCHIVE_OWN_PART,    /* half a backup: worth nothing without its writer or a journal */
+    ARCHIVE_OWN_SCRATCH, /* of former versions; may be the only copy of a guest's memory */
+    ARCHIVE_OWN_LOCK,
+    ARCHIVE_OWN_JOURNAL,
 };
 
-int archive_temp_id(char ret_id[static ARCHIVE_TEMP_ID_SIZE], struct err *err);
-/* ".virt-backup-<id>.<what>.part" or ".scratch"; what: letters, digits, '-'. */
-char *archive_temp_name(const char *id, const char *what, enum archive_temp kind);
-enum archive_temp archive_temp_kind(const char *name);
+/* The guest's key: made of its name, as a name may be too long to stand in another. */
+void archive_guest_key(const char *domain, char ret_key[static ARCHIVE_KEY_SIZE]);
+/* ".virt-backup-<key>.<what>.part"; what: up to 32 of [a-z0-9-]. */
+char *archive_part_name(const char *key, const char *what);
+/* Holds all that a file system may find wrong with `name`; a temporary name too. */
+char *archive_try_name(const char *key, const char *name);
+char *archive_lock_name(const char *key);
+char *archive_journal_name(const char *key);
+/* *ret_key (may be NULL) is set unless it is none, or the former journal. */
+enum archive_own archive_own_kind(const char *name, char ret_key[ARCHIVE_KEY_SIZE]);

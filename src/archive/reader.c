@@ -1,58 +1,68 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "archive/reader.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "archive/exchange.h"
 #include "archive/folder.h"
 #include "archive/names.h"
-#include "archive/writer.h"
-#include "base/io.h"
+#include "base/lock_file.h"
+#include "base/log.h"
 #include "base/text.h"
 
 struct archive_reader {
     struct folder folder;
 };
 
-/* Opening for writing is what finishes it. */
-static int finish_exchange(const char *path, struct err *err)
-{
-    CLEANUP(archive_writer_closep) struct archive_writer *writer = NULL;
+/* ---- exchanges that nobody finishes ------------------------------------------------ */
 
-    if (archive_writer_open(path, &writer, err) == 0)
-        return 0;
-    if (err && (err->kind == ERR_DENIED || err->kind == ERR_BUSY)) {
-        err->kind = ERR_BUSY;
-        err_prefix(err, "a backup was interrupted while its files were being put in place");
-        err_append(err,
-                   "to finish that, run 'virt-backup list --source-path %s' as a user who may "
-                   "write there",
-                   path);
-    }
-    return -1;
+static bool is_at_work(const struct folder *folder, const char *domain)
+{
+    char key[ARCHIVE_KEY_SIZE];
+
+    archive_guest_key(domain, key);
+    CLEANUP_FREE char *lock = archive_lock_name(key);
+    return lock_file_is_held(folder->fd, lock);
+}
+
+static void tell_of_exchange(const struct folder *folder, const char *journal)
+{
+    CLEANUP_EXCHANGE struct exchange exchange = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    bool there = false;
+
+    if (exchange_load(folder, journal, &exchange, &there, &err) < 0)
+        log_warn("%s: a backup was interrupted while its files were being put in place; see "
+                 "INTERRUPTED BACKUPS in virt-backup-archive(5)",
+                 err.text);
+    else if (there && !is_at_work(folder, exchange.domain))
+        log_warn("guest '%s': its backup was interrupted while its files were being %s; the next "
+                 "backup to %s finishes that",
+                 exchange.domain, exchange.manifest_from ? "put in place" : "removed",
+                 folder->path);
+}
+
+static int tell_of_exchanges(const struct folder *folder, struct err *err)
+{
+    CLEANUP_STRINGS struct strings names = {0};
+
+    if (folder_names(folder, &names, err) < 0)
+        return -1;
+    for (size_t i = 0; i < names.count; i++)
+        if (archive_own_kind(names.items[i], NULL) == ARCHIVE_OWN_JOURNAL)
+            tell_of_exchange(folder, names.items[i]);
+    return 0;
 }
 
 int archive_reader_open(const char *path, struct archive_reader **ret, struct err *err)
 {
-    CLEANUP_FOLDER struct folder folder = FOLDER_INIT;
-    bool pending = false;
+    CLEANUP(archive_reader_closep) struct archive_reader *archive = mem_alloc(sizeof(*archive));
 
-    if (folder_open(path, false, &folder, err) < 0 || exchange_pending(&folder, &pending, err) < 0)
+    archive->folder = FOLDER_INIT;
+    if (folder_open(path, &archive->folder, err) < 0 ||
+        tell_of_exchanges(&archive->folder, err) < 0)
         return -1;
-    if (pending) {
-        folder_clear(&folder);
-        if (finish_exchange(path, err) < 0 || folder_open(path, false, &folder, err) < 0 ||
-            exchange_pending(&folder, &pending, err) < 0)
-            return -1;
-    }
-    if (pending)
-        return err_set(err, ERR_BUSY, "%s: another virt-backup works on this archive", path);
-    struct archive_reader *archive = mem_alloc(sizeof(*archive));
-    archive->folder = folder;
-    folder = FOLDER_INIT;
-    *ret = archive;
+    *ret = TAKE_PTR(archive);
     return 0;
 }
 
@@ -69,9 +79,21 @@ const char *archive_reader_path(const struct archive_reader *archive)
     return archive->folder.path;
 }
 
-/* The guest's name if the file may be a manifest; the caller frees; else NULL. */
-static int domain_of(const struct archive_reader *archive, const char *name, char **ret,
-                     struct err *err)
+const struct folder *archive_reader_folder(const struct archive_reader *archive)
+{
+    return &archive->folder;
+}
+
+/* ---- the guests --------------------------------------------------------------------- */
+
+static void add_domain(struct strings *list, const char *domain)
+{
+    if (!strings_has(list, domain))
+        strings_add(list, domain);
+}
+
+/* The guest's name if the file may be a manifest; the caller frees; else *ret is NULL. */
+static int domain_of(const struct folder *folder, const char *name, char **ret, struct err *err)
 {
     const size_t suffix_len = strlen(ARCHIVE_MANIFEST_SUFFIX);
     size_t len = strlen(name);
@@ -82,11 +104,45 @@ static int domain_of(const struct archive_reader *archive, const char *name, cha
     if (!text_ends(name, ARCHIVE_MANIFEST_SUFFIX) || archive_check_name(name, NULL) < 0)
         return 0;
     /* What can't be looked at may be a backup: it must not be passed over. */
-    if (folder_stat(&archive->folder, name, &there, &st, err) < 0)
+    if (folder_stat(folder, name, &there, &st, err) < 0)
         return -1;
     if (there && S_ISREG(st.st_mode))
         *ret = mem_strndup(name, len - suffix_len);
     return 0;
+}
+
+/* A file that may be a manifest. */
+static int add_by_manifest(const struct folder *folder, const char *name, struct strings *list,
+                           struct err *err)
+{
+    CLEANUP(manifest_freep) struct manifest *manifest = NULL;
+    CLEANUP_EXCHANGE struct exchange exchange = {0};
+    CLEANUP_ERR struct err why = ERR_INIT;
+    CLEANUP_FREE char *domain = NULL;
+    bool there = false;
+
+    if (domain_of(folder, name, &domain, err) < 0)
+        return -1;
+    if (!domain)
+        return 0;
+    (void)exchange_find(folder, domain, &exchange, &there, NULL);
+    if (there && !exchange.manifest_from)
+        return 0;
+    if (folder_manifest(folder, name, domain, &manifest, NULL, &why) == 0 ||
+        why.kind != ERR_NOT_FOUND)
+        add_domain(list, domain);
+    return 0;
+}
+
+/* A backup that counts, though its manifest may not have its name yet. */
+static void add_by_journal(const struct folder *folder, const char *journal, struct strings *list)
+{
+    CLEANUP_EXCHANGE struct exchange exchange = {0};
+    bool there = false;
+
+    if (exchange_load(folder, journal, &exchange, &there, NULL) == 0 && there &&
+        exchange.manifest_from)
+        add_domain(list, exchange.domain);
 }
 
 int archive_reader_list(struct archive_reader *archive, char ***ret_names, size_t *ret_count,
@@ -98,16 +154,10 @@ int archive_reader_list(struct archive_reader *archive, char ***ret_names, size_
     if (folder_names(&archive->folder, &names, err) < 0)
         return -1;
     for (size_t i = 0; i < names.count; i++) {
-        CLEANUP(manifest_freep) struct manifest *manifest = NULL;
-        CLEANUP_ERR struct err why = ERR_INIT;
-        CLEANUP_FREE char *domain = NULL;
-
-        if (domain_of(archive, names.items[i], &domain, err) < 0)
+        if (archive_own_kind(names.items[i], NULL) == ARCHIVE_OWN_JOURNAL)
+            add_by_journal(&archive->folder, names.items[i], &domains);
+        else if (add_by_manifest(&archive->folder, names.items[i], &domains, err) < 0)
             return -1;
-        if (!domain || (folder_manifest(&archive->folder, domain, &manifest, &why) < 0 &&
-                        why.kind == ERR_NOT_FOUND))
-            continue;
-        strings_take(&domains, TAKE_PTR(domain));
     }
     /* Not the order of the files: "web-db.xml" comes before "web.xml". */
     strings_sort(&domains);
@@ -122,33 +172,4 @@ void archive_names_free(char **names, size_t count)
     struct strings owned = {names, count};
 
     strings_clear(&owned);
-}
-
-int archive_reader_manifest(struct archive_reader *archive, const char *domain,
-                            struct manifest **ret, struct err *err)
-{
-    return folder_manifest(&archive->folder, domain, ret, err);
-}
-
-int archive_reader_open_file(struct archive_reader *archive, const struct manifest_stored *stored,
-                             int *ret_fd, struct err *err)
-{
-    CLEANUP_CLOSE int fd = -1;
-    struct stat st;
-
-    if (archive_check_name(stored->file.name, err) < 0)
-        return err_prefix(err, "%s", archive->folder.path);
-    if (io_open_in(archive->folder.fd, stored->file.name, O_RDONLY, 0, &fd, err) < 0)
-        return folder_prefix(&archive->folder, stored->file.name, err);
-    if (fstat(fd, &st) < 0) {
-        err_set_errno(err, errno, "cannot look at the file");
-        return folder_prefix(&archive->folder, stored->file.name, err);
-    }
-    if ((uint64_t)st.st_size != stored->file.size) {
-        err_set(err, ERR_CORRUPT, "is %llu bytes long, the manifest says %llu",
-                (unsigned long long)st.st_size, (unsigned long long)stored->file.size);
-        return folder_prefix(&archive->folder, stored->file.name, err);
-    }
-    *ret_fd = TAKE_FD(fd);
-    return 0;
 }

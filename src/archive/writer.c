@@ -3,44 +3,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
-#include "archive/exchange.h"
 #include "archive/folder.h"
-#include "archive/names.h"
+#include "archive/tidy.h"
 #include "base/io.h"
-#include "base/log.h"
+
+#define OPEN_TRIES 40
+#define OPEN_PAUSE_MS 50
 
 struct archive_writer {
-    struct folder folder;
+    struct folder folder; /* its descriptor holds a shared lock */
     bool made;
 };
-
-/* Under the exclusive lock every temporary file is a dead run's. */
-static int remove_leftovers(const struct folder *folder, struct err *err)
-{
-    CLEANUP_STRINGS struct strings names = {0};
-
-    if (folder_names(folder, &names, err) < 0)
-        return -1;
-    for (size_t i = 0; i < names.count; i++) {
-        switch (archive_temp_kind(names.items[i])) {
-        case ARCHIVE_TEMP_PART:
-            /* If it can't be removed, nothing can be written here either. */
-            (void)unlinkat(folder->fd, names.items[i], 0);
-            break;
-        case ARCHIVE_TEMP_SCRATCH:
-            log_warn("%s/%s was left by an interrupted run and may be the only copy of a guest's "
-                     "memory; 'virt-backup recover' looks after it, else 'virsh restore' it or, "
-                     "if no guest needs it, remove it",
-                     folder->path, names.items[i]);
-            break;
-        case ARCHIVE_TEMP_NONE:
-            break;
-        }
-    }
-    return 0;
-}
 
 /* A new folder's name must last as well as the backup in it. A parent that we may
  * not open can't be flushed: that is no reason to refuse. */
@@ -52,29 +30,64 @@ static void sync_parent(const struct folder *folder)
         (void)io_sync_dir(fd, NULL);
 }
 
+/* Writers share a lock on the folder itself. Former versions, whose writers work
+ * alone, take it for themselves; and so does, for a moment, who removes a folder
+ * that it has made and left empty. A file system that can't lock folders is used
+ * without. */
+static int share(const struct folder *folder, struct err *err)
+{
+    struct stat st;
+
+    if (flock(folder->fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        return err_set(err, ERR_BUSY,
+                       "%s: in use by another virt-backup, of a former version; try again when it "
+                       "is done",
+                       folder->path);
+    if (fstat(folder->fd, &st) < 0 || st.st_nlink == 0)
+        return err_set(err, ERR_BUSY, "%s: another virt-backup has just removed this folder",
+                       folder->path);
+    return 0;
+}
+
+static int open_once(const char *path, struct archive_writer *archive, struct err *err)
+{
+    bool made = mkdir(path, 0700) == 0;
+
+    if (!made && errno != EEXIST)
+        return err_set_errno(err, errno, "%s: cannot make the folder", path);
+    archive->made = archive->made || made;
+    if (folder_open(path, &archive->folder, err) < 0) {
+        if (made)
+            (void)rmdir(path);
+        return -1;
+    }
+    return share(&archive->folder, err);
+}
+
+/* Who removes an empty folder is done in no time. */
+static int open_folder(const char *path, struct archive_writer *archive, struct err *err)
+{
+    for (int i = 0;; i++) {
+        CLEANUP_ERR struct err why = ERR_INIT;
+        if (open_once(path, archive, &why) == 0)
+            return 0;
+        if (why.kind != ERR_BUSY || i == OPEN_TRIES)
+            return err_move(err, &why);
+        folder_clear(&archive->folder);
+        poll(NULL, 0, OPEN_PAUSE_MS);
+    }
+}
+
 int archive_writer_open(const char *path, struct archive_writer **ret, struct err *err)
 {
     CLEANUP(archive_writer_closep) struct archive_writer *archive = mem_alloc(sizeof(*archive));
 
     archive->folder = FOLDER_INIT;
-    archive->made = mkdir(path, 0700) == 0;
-    if (!archive->made && errno != EEXIST)
-        return err_set_errno(err, errno, "%s: cannot make the folder", path);
-    if (folder_open(path, true, &archive->folder, err) < 0) {
-        if (archive->made)
-            (void)rmdir(path);
+    if (open_folder(path, archive, err) < 0)
         return -1;
-    }
     if (archive->made)
         sync_parent(&archive->folder);
-    if (exchange_finish(&archive->folder, err) < 0) {
-        if (err && err->kind == ERR_CORRUPT)
-            err_append(err, "a backup was interrupted while its files were being put in place, and "
-                            "this can't be finished; see INTERRUPTED BACKUPS in "
-                            "virt-backup-archive(5)");
-        return -1;
-    }
-    if (remove_leftovers(&archive->folder, err) < 0)
+    if (tidy_all(&archive->folder, err) < 0)
         return -1;
     *ret = TAKE_PTR(archive);
     return 0;
@@ -85,7 +98,8 @@ void archive_writer_close(struct archive_writer *archive)
     if (!archive)
         return;
     /* Fails, as it should, on a folder that holds anything. */
-    if (archive->made && archive->folder.fd >= 0)
+    if (archive->made && archive->folder.fd >= 0 &&
+        (flock(archive->folder.fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK))
         (void)rmdir(archive->folder.path);
     folder_clear(&archive->folder);
     free(archive);

@@ -10,10 +10,12 @@
 
 struct archive_writer;
 
-/* Makes the folder (0700) if it is missing; its parent must exist. Finishes or
- * undoes an interrupted exchange and removes what dead runs left, but for scratch
- * files of former versions: one may be the only copy of a guest's memory, so a warning
- * names it. */
+/* Makes the folder (0700) if it is missing; its parent must exist. Others may write to
+ * it meanwhile, but for runs of former versions (busy). Finishes exchanges of dead
+ * writers and removes what they left, but for scratch files of
+ * former versions: one may be the only copy
+ * of a guest's memory, so a warning names it. What can't be put right is one guest's
+ * matter: a warning. */
 int archive_writer_open(const char *path, struct archive_writer **ret, struct err *err);
 /* If the folder was made by this writer and is empty, it is removed again. */
 void archive_writer_close(struct archive_writer *archive);

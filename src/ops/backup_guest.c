@@ -8,6 +8,8 @@
 #include "base/quit.h"
 #include "base/units.h"
 #include "codec/container.h"
+#include "ops/backup_names.h"
+#include "ops/backup_plan.h"
 #include "ops/capture.h"
 #include "ops/describe.h"
 #include "ops/extras.h"
@@ -379,6 +381,24 @@ static int lock_guest(struct job *job, struct err *err)
     return -1;
 }
 
+static int begin_set(struct job *job, struct err *err)
+{
+    struct backup_run *run = job->run;
+    const struct backup_set_request request = {
+        .domain = job->name,
+        .uuid = guest_uuid(job->guest),
+        .replace = run->options->replace,
+    };
+
+    if (backup_set_begin(run->archive, &request, &job->set, err) < 0) {
+        run->busy = err && err->kind == ERR_BUSY;
+        return -1;
+    }
+    return backup_names_try(job->set, job->name, &job->source,
+                            capture_has_memory(job->mode) || job->source.managed_save,
+                            run->options->codec.type, err);
+}
+
 static int back_up(struct job *job, struct err *err)
 {
     struct backup_run *run = job->run;
@@ -386,8 +406,7 @@ static int back_up(struct job *job, struct err *err)
 
     if (lock_guest(job, err) < 0 || gather(job, err) < 0 || plan(job, &sizing, err) < 0)
         return -1;
-    if (backup_set_begin(run->archive, job->name, guest_uuid(job->guest), run->options->replace,
-                         &job->set, err) < 0)
+    if (begin_set(job, err) < 0)
         return -1;
     if (children_pool(&run->children, &run->options->codec, job->chunk_size,
                       units_div_up(largest(&job->source), job->chunk_size), err) < 0)
@@ -424,70 +443,6 @@ int backup_guest(struct backup_run *run, struct guest *guest, bool *ret_stranded
 
 /* ---- dry run ------------------------------------------------------------------------------ */
 
-static const char *mode_text(enum capture_mode mode)
-{
-    static const char *const texts[] = {
-        [CAPTURE_OFFLINE] = "none, it is shut off",
-        [CAPTURE_SAVE] = "save, it is down while its disks are read",
-        [CAPTURE_PAUSE] = "pause, it is stopped while its memory is copied",
-        [CAPTURE_LIVE] = "live, it is stopped for a moment",
-        [CAPTURE_DISKS] = "none, its disks are read while it runs",
-    };
-
-    return texts[mode];
-}
-
-static void tell_plan(struct job *job, const struct sizing_plan *sizing)
-{
-    const struct source *source = &job->source;
-    CLEANUP_BUF struct buf text = {0};
-    struct json *fields = json_new_object();
-    struct json *disks = json_new_array();
-    char codec[CODEC_TEXT_SIZE];
-    char size[3][UNITS_TEXT_SIZE];
-
-    buf_printf(&text, "guest '%s' (%s): %zu disk%s, %s", job->name, source->status.state_text,
-               source->disk_count, source->disk_count == 1 ? "" : "s",
-               units_format_size(source->image_size, size[0]));
-    if (source->live)
-        buf_printf(&text, "; memory: %s", mode_text(job->mode));
-    for (size_t i = 0; i < source->disk_count; i++) {
-        const struct source_disk *disk = &source->disks[i];
-        struct json *entry = json_new_object();
-        buf_printf(&text, "\n  %s: %s, %s, %s", disk->target, disk->path, disk->format,
-                   units_format_size(disk->info.image_size, size[0]));
-        json_set_str(entry, "target", disk->target);
-        json_set_str(entry, "path", disk->path);
-        json_set_str(entry, "format", disk->format);
-        json_set_u64(entry, "image-size", disk->info.image_size);
-        json_add(disks, entry);
-    }
-    for (size_t i = 0; i < source->extras.count; i++)
-        buf_printf(&text, "\n  %s: %s", extras_kind_text(source->extras.files[i].kind),
-                   source->extras.files[i].path);
-    for (size_t i = 0; i < source->left_out_count; i++)
-        buf_printf(&text, "\n  %s: left out (%s)", source->left_out[i].target,
-                   source->left_out[i].reason);
-    codec_format(&sizing->codec, codec);
-    buf_printf(&text,
-               "\n  compression %s, chunk size %s, memory per child %s, children allowed by memory "
-               "%" PRIu64 ", children used %u: %s together",
-               codec, units_format_size(sizing->chunk_size, size[0]),
-               units_format_size(sizing->child_memory, size[1]), sizing->children_allowed,
-               sizing->children,
-               units_format_size(sizing->child_memory * sizing->children, size[2]));
-    json_set_str(fields, "guest", job->name);
-    json_set_str(fields, "state", source->status.state_text);
-    json_set(fields, "disks", disks);
-    json_set_str(fields, "compression", codec);
-    json_set_u64(fields, "chunk-size", sizing->chunk_size);
-    json_set_u64(fields, "memory-per-child", sizing->child_memory);
-    json_set_u64(fields, "children-allowed", sizing->children_allowed);
-    json_set_u64(fields, "children", sizing->children);
-    CLEANUP_FREE char *line = buf_take_str(&text);
-    report_event(job->run->report, "plan", fields, "%s", line);
-}
-
 int backup_plan_guest(struct backup_run *run, struct guest *guest, struct err *err)
 {
     struct job job CLEANUP(job_clear) = {.run = run, .guest = guest, .name = guest_name(guest)};
@@ -495,6 +450,12 @@ int backup_plan_guest(struct backup_run *run, struct guest *guest, struct err *e
 
     if (gather(&job, err) < 0 || plan(&job, &sizing, err) < 0)
         return -1;
-    tell_plan(&job, &sizing);
+    const struct backup_plan told = {
+        .guest = job.name,
+        .source = &job.source,
+        .mode = job.mode,
+        .sizing = &sizing,
+    };
+    backup_plan_tell(&told, run->report);
     return 0;
 }

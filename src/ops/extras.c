@@ -210,7 +210,7 @@ const struct manifest_extra *extras_in_manifest(const struct manifest *manifest,
     return NULL;
 }
 
-static int read_stored(struct archive_reader *archive, const struct manifest_stored *stored,
+static int read_stored(const struct archive_backup *backup, const struct manifest_stored *stored,
                        uint8_t **ret_data, struct err *err)
 {
     CLEANUP_CLOSE int fd = -1;
@@ -219,7 +219,7 @@ static int read_stored(struct archive_reader *archive, const struct manifest_sto
     if (stored->file.size > EXTRA_MAX_SIZE || stored->codec.type != CODEC_NONE ||
         stored->image.raw_size != stored->file.size)
         return err_set(err, ERR_CORRUPT, "the manifest gives it an impossible size or compression");
-    if (archive_reader_open_file(archive, stored, &fd, err) < 0)
+    if (archive_backup_open_file(backup, stored, &fd, err) < 0)
         return -1;
     CLEANUP_FREE uint8_t *data = mem_alloc((size_t)stored->file.size);
     if (io_pread(fd, data, (size_t)stored->file.size, 0, err) < 0)
@@ -260,17 +260,17 @@ static int check_qcow2(const uint8_t *data, size_t len, struct err *err)
     return 0;
 }
 
-int extras_restore(struct archive_reader *archive, const struct manifest_extra *extra,
+int extras_restore(const struct archive_backup *backup, const struct manifest_extra *extra,
                    const char *path, struct err *err)
 {
     CLEANUP_FREE uint8_t *data = NULL;
     const struct manifest_stored *stored = &extra->stored;
 
-    if (read_stored(archive, stored, &data, err) < 0)
-        return err_prefix(err, "%s/%s", archive_reader_path(archive), stored->file.name);
+    if (read_stored(backup, stored, &data, err) < 0)
+        return err_prefix(err, "%s/%s", archive_backup_path(backup), stored->file.name);
     if (extra->format && strcmp(extra->format, "qcow2") == 0 &&
         check_qcow2(data, (size_t)stored->file.size, err) < 0)
-        return err_prefix(err, "%s/%s", archive_reader_path(archive), stored->file.name);
+        return err_prefix(err, "%s/%s", archive_backup_path(backup), stored->file.name);
     if (!path)
         return 0;
     CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -51,5 +51,5 @@ const struct manifest_extra *extras_in_manifest(const struct manifest *manifest,
 /* Checks a stored extra (corrupt), and writes it to a new file at `path` unless
  * that is NULL; an existing file is refused (exists). Owner, mode and context are
  * the caller's. */
-int extras_restore(struct archive_reader *archive, const struct manifest_extra *extra,
+int extras_restore(const struct archive_backup *backup, const struct manifest_extra *extra,
                    const char *path, struct err *err);

@@ -159,12 +159,12 @@ int list_run(const struct list_options *options, const struct report *report,
     }
     key = host_key_for_reading(report);
     for (size_t i = 0; i < guests.count; i++) {
-        CLEANUP(manifest_freep) struct manifest *manifest = NULL;
+        CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
         CLEANUP_ERR struct err guest_err = ERR_INIT;
         if (!guests.chosen[i])
             continue;
-        if (archive_reader_manifest(archive, guests.names[i], &manifest, &guest_err) == 0) {
-            tell(manifest, key, report);
+        if (archive_backup_open(archive, guests.names[i], &backup, &guest_err) == 0) {
+            tell(archive_backup_manifest(backup), key, report);
             ret_outcome->good++;
             continue;
         }

@@ -180,10 +180,10 @@ int memory_is_opaque(const struct memory_restore *restore, bool *ret_opaque, str
 {
     struct stored_memory memory CLEANUP(stored_memory_clear) = {.fd = -1};
 
-    if (archive_reader_open_file(restore->archive, restore->stored, &memory.fd, err) < 0)
+    if (archive_backup_open_file(restore->backup, restore->stored, &memory.fd, err) < 0)
         return -1;
     if (read_head(restore->stored, &memory, err) < 0)
-        return err_prefix(err, "%s/%s", archive_reader_path(restore->archive),
+        return err_prefix(err, "%s/%s", archive_backup_path(restore->backup),
                           restore->stored->file.name);
     *ret_opaque = memory.opaque;
     return 0;
@@ -195,7 +195,7 @@ static int open_stored(const struct memory_restore *restore, struct stored_memor
     const struct manifest_stored *stored = restore->stored;
     const struct container_indexer indexer = children_indexer(restore->children);
 
-    if (archive_reader_open_file(restore->archive, stored, &memory->fd, err) < 0 ||
+    if (archive_backup_open_file(restore->backup, stored, &memory->fd, err) < 0 ||
         read_head(stored, memory, err) < 0 ||
         image_reader_new(memory->fd, stored, memory->opaque ? 0 : memory->sav.stream_offset,
                          &indexer, &memory->reader, err) < 0)
@@ -246,7 +246,7 @@ int memory_restore(const struct memory_restore *restore, const char *path, const
 {
     struct stored_memory memory CLEANUP(stored_memory_clear) = {.fd = -1};
     CLEANUP_FREE char *stored_path =
-        mem_printf("%s/%s", archive_reader_path(restore->archive), restore->stored->file.name);
+        mem_printf("%s/%s", archive_backup_path(restore->backup), restore->stored->file.name);
     struct transfer transfer;
 
     if (open_stored(restore, &memory, err) < 0)
@@ -270,7 +270,7 @@ int memory_verify(const struct memory_restore *restore, struct err *err)
 {
     struct stored_memory memory CLEANUP(stored_memory_clear) = {.fd = -1};
     CLEANUP_FREE char *stored_path =
-        mem_printf("%s/%s", archive_reader_path(restore->archive), restore->stored->file.name);
+        mem_printf("%s/%s", archive_backup_path(restore->backup), restore->stored->file.name);
     struct transfer transfer;
 
     if (open_stored(restore, &memory, err) < 0)

@@ -37,7 +37,7 @@ struct memory_restore {
     struct children *children;
     const struct report *report;
     const char *guest;
-    struct archive_reader *archive;
+    const struct archive_backup *backup;
     const struct manifest_stored *stored;
     bool keep_state; /* the header goes on saying whether it is resumed running or paused */
     bool trusted;    /* an image of unknown layout may bring the XML that lies inside it */

@@ -64,7 +64,7 @@ static void look(struct restore_job *job)
 static int look_at_memory(struct restore_job *job, struct err *err)
 {
     const struct memory_restore restore = {
-        .archive = job->run->archive,
+        .backup = job->backup,
         .stored = job->manifest->memory,
     };
     bool opaque = false;

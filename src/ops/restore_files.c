@@ -106,8 +106,8 @@ static int add_needed(struct restore_job *job, const struct manifest_stored *sto
     struct stat st;
     uint64_t bytes = stored->file.size;
 
-    if (archive_reader_open_file(job->run->archive, stored, &fd, err) < 0)
-        return err_prefix(err, "%s/%s", archive_reader_path(job->run->archive), stored->file.name);
+    if (archive_backup_open_file(job->backup, stored, &fd, err) < 0)
+        return err_prefix(err, "%s/%s", archive_backup_path(job->backup), stored->file.name);
     if (stored->codec.type == CODEC_NONE && fstat(fd, &st) == 0)
         bytes = (uint64_t)st.st_blocks * 512;
     if (!units_add(*needed, bytes, needed))
@@ -226,10 +226,10 @@ static int restore_disk(struct restore_job *job, const struct placed_disk *place
     const struct manifest_stored *stored = &placed->disk->stored;
     const struct container_indexer indexer = children_indexer(&job->run->children);
     CLEANUP_FREE char *path =
-        mem_printf("%s/%s", archive_reader_path(job->run->archive), stored->file.name);
+        mem_printf("%s/%s", archive_backup_path(job->backup), stored->file.name);
     char size[UNITS_TEXT_SIZE];
 
-    if (archive_reader_open_file(job->run->archive, stored, &fd, err) < 0 ||
+    if (archive_backup_open_file(job->backup, stored, &fd, err) < 0 ||
         image_reader_new(fd, stored, 0, &indexer, &image, err) < 0)
         return err_prefix(err, "%s", path);
     if (!placed->block_device && restore_note_file(job, placed->path, err) < 0)
@@ -263,7 +263,7 @@ static int restore_nvram(struct restore_job *job, struct err *err)
 
     if (restore_note_file(job, path, err) < 0)
         return -1;
-    if (extras_restore(job->run->archive, extra, path, err) < 0) {
+    if (extras_restore(job->backup, extra, path, err) < 0) {
         restore_forget_file(job, err);
         return -1;
     }

@@ -20,7 +20,7 @@ static void job_clear(struct restore_job *job)
     xml_free(job->live);
     definition_findings_clear(&job->findings);
     target_clear(&job->target);
-    manifest_free(job->manifest);
+    archive_backup_close(job->backup);
     intent_clear(&job->intent);
     lock_file_release(job->lock);
 }
@@ -55,7 +55,7 @@ static int restore_memory_file(struct restore_job *job, char **ret_xml, struct e
         .children = &job->run->children,
         .report = job->run->report,
         .guest = job->name,
-        .archive = job->run->archive,
+        .backup = job->backup,
         .stored = job->manifest->memory,
         .keep_state = job->manifest->state == STATE_SHUT_OFF,
         .trusted = job->run->options->trust_definition || job->seal == SEAL_FITS,
@@ -269,8 +269,10 @@ static int restore(struct restore_job *job, struct err *err)
     struct restore_run *run = job->run;
     const struct restore_options *options = run->options;
 
-    if (archive_reader_manifest(run->archive, job->name, &job->manifest, err) < 0 ||
-        placement_make(job->manifest, options, &job->placement, err) < 0)
+    if (archive_backup_open(run->archive, job->name, &job->backup, err) < 0)
+        return -1;
+    job->manifest = archive_backup_manifest(job->backup);
+    if (placement_make(job->manifest, options, &job->placement, err) < 0)
         return -1;
     job->seal = seal_check(&job->manifest->seal, run->key);
     if (run->hypervisor && target_check(&job->target, run->hypervisor, &job->placement,

@@ -16,8 +16,9 @@
 struct restore_job {
     struct restore_run *run;
     const char *name; /* in the archive */
-    struct manifest *manifest;
-    enum seal_state seal; /* SEAL_FITS: this host has written the manifest */
+    struct archive_backup *backup;
+    const struct manifest *manifest; /* the backup's */
+    enum seal_state seal;            /* SEAL_FITS: this host has written the manifest */
     struct placement placement;
     struct xml_doc *definition; /* as it is to be here; NULL: --disks */
     struct xml_doc *live;       /* NULL: no memory is restored */

@@ -174,7 +174,7 @@ int restore_tpm_write(struct restore_job *job, struct err *err)
         return -1;
     if ((job->placement.tpm_moved ? move_away(job, err) : restore_note_file(job, path, err)) < 0)
         return -1;
-    if (extras_restore(job->run->archive, extra, path, err) < 0) {
+    if (extras_restore(job->backup, extra, path, err) < 0) {
         if (!job->placement.tpm_moved)
             restore_forget_file(job, err);
         return -1;

@@ -5,6 +5,7 @@
 
 #include "archive/archive.h"
 #include "archive/image.h"
+#include "base/log.h"
 #include "base/quit.h"
 #include "base/units.h"
 #include "ops/children.h"
@@ -14,12 +15,24 @@
 #include "ops/select.h"
 #include "ops/transfer.h"
 
+/* A backup that is replaced each time while it is read is given up. */
+#define REPLACED_TIMES 3
+
 struct verify_run {
     const struct report *report;
     struct archive_reader *archive;
     struct seal_key *key; /* this host's; NULL: it has none */
     struct children children;
     struct outcome *outcome;
+};
+
+/* One guest's backup. */
+struct check {
+    struct verify_run *run;
+    const char *guest;
+    const struct archive_backup *backup;
+    unsigned bad;  /* files found damaged */
+    bool replaced; /* what has failed since need not be damage */
 };
 
 /* One thing found wrong; the rest of the archive is still looked at. */
@@ -36,117 +49,174 @@ static void note_damage(struct verify_run *run, const char *guest, const struct 
     report_event(run->report, "damage", fields, "guest '%s': %s", guest, err->text);
 }
 
-static int check_image(struct verify_run *run, const char *guest, const struct manifest_disk *disk,
-                       struct err *err)
+static int check_image(const struct check *check, const struct manifest_disk *disk, struct err *err)
 {
     CLEANUP_CLOSE int fd = -1;
     CLEANUP(image_reader_freep) struct image_reader *image = NULL;
+    struct children *children = &check->run->children;
     const struct manifest_stored *stored = &disk->stored;
-    const struct container_indexer indexer = children_indexer(&run->children);
+    const struct container_indexer indexer = children_indexer(children);
     CLEANUP_FREE char *path =
-        mem_printf("%s/%s", archive_reader_path(run->archive), stored->file.name);
+        mem_printf("%s/%s", archive_backup_path(check->backup), stored->file.name);
     struct transfer transfer = {
-        .children = &run->children,
-        .report = run->report,
-        .guest = guest,
+        .children = children,
+        .report = check->run->report,
+        .guest = check->guest,
         .what = disk->target,
         .stored_path = path,
     };
 
-    if (archive_reader_open_file(run->archive, stored, &fd, err) < 0 ||
-        image_reader_new(fd, stored, 0, &indexer, &image, err) < 0)
+    if (archive_backup_open_file(check->backup, stored, &fd, err) < 0)
+        return -1;
+    if (image_reader_new(fd, stored, 0, &indexer, &image, err) < 0)
         return err_prefix(err, "%s", path);
     image_reader_hash(image);
-    if (children_pool(&run->children, &stored->codec, stored->image.chunk_size, 0, err) < 0)
+    if (children_pool(children, &stored->codec, stored->image.chunk_size, 0, err) < 0)
         return -1;
     if (transfer_check(&transfer, image, stored, err) < 0) {
-        children_end(&run->children); /* a pool in mid-image can't be used again */
+        children_end(children); /* a pool in mid-image can't be used again */
         return -1;
     }
     return 0;
 }
 
-static int check_memory(struct verify_run *run, const char *guest,
-                        const struct manifest_stored *stored, struct err *err)
+static int check_memory(const struct check *check, const struct manifest_stored *stored,
+                        struct err *err)
 {
     const struct memory_restore memory = {
-        .children = &run->children,
-        .report = run->report,
-        .guest = guest,
-        .archive = run->archive,
+        .children = &check->run->children,
+        .report = check->run->report,
+        .guest = check->guest,
+        .backup = check->backup,
         .stored = stored,
     };
 
     if (memory_verify(&memory, err) < 0) {
-        children_end(&run->children);
+        children_end(&check->run->children);
         return -1;
     }
     return 0;
 }
 
-/* Counts in *bad what is damaged. -1 only to stop the run. */
-static int settle(struct verify_run *run, const char *guest, int result, struct err *found,
-                  unsigned *bad, struct err *err)
+/* Notes what is damaged. -1 only to stop the run. */
+static int settle(struct check *check, int result, struct err *found, struct err *err)
 {
     if (result == 0)
         return quit_check(err);
     /* Options that can't be met say nothing about the archive. */
     if (found->kind == ERR_CANCELLED || found->kind == ERR_USAGE)
         return err_move(err, found);
-    note_damage(run, guest, found);
+    if (!archive_backup_is_current(check->backup)) {
+        check->replaced = true;
+        err_clear(found);
+        return 0;
+    }
+    note_damage(check->run, check->guest, found);
     err_clear(found);
-    (*bad)++;
+    check->bad++;
     return 0;
 }
 
-static int check_files(struct verify_run *run, const char *guest, const struct manifest *manifest,
-                       unsigned *bad, struct err *err)
+static int check_files(struct check *check, struct err *err)
 {
+    const struct manifest *manifest = archive_backup_manifest(check->backup);
     CLEANUP_ERR struct err found = ERR_INIT;
 
-    for (size_t i = 0; i < manifest->disk_count; i++) {
-        int result = check_image(run, guest, &manifest->disks[i], &found);
-        if (settle(run, guest, result, &found, bad, err) < 0)
+    for (size_t i = 0; !check->replaced && i < manifest->disk_count; i++) {
+        int result = check_image(check, &manifest->disks[i], &found);
+        if (settle(check, result, &found, err) < 0)
             return -1;
     }
-    for (size_t i = 0; i < manifest->extra_count; i++) {
-        int result = extras_restore(run->archive, &manifest->extras[i], NULL, &found);
-        if (settle(run, guest, result, &found, bad, err) < 0)
+    for (size_t i = 0; !check->replaced && i < manifest->extra_count; i++) {
+        int result = extras_restore(check->backup, &manifest->extras[i], NULL, &found);
+        if (settle(check, result, &found, err) < 0)
             return -1;
     }
-    if (!manifest->memory)
+    if (!manifest->memory || check->replaced)
         return 0;
-    int result = check_memory(run, guest, manifest->memory, &found);
-    return settle(run, guest, result, &found, bad, err);
+    int result = check_memory(check, manifest->memory, &found);
+    return settle(check, result, &found, err);
 }
 
-static int verify_guest(struct verify_run *run, const char *guest, struct err *err)
+static void note_good(struct verify_run *run, const char *guest, const struct manifest *manifest)
 {
-    CLEANUP(manifest_freep) struct manifest *manifest = NULL;
-    CLEANUP_ERR struct err found = ERR_INIT;
-    struct json *fields = NULL;
-    unsigned bad = 0;
+    struct json *fields = json_new_object();
 
-    if (archive_reader_manifest(run->archive, guest, &manifest, &found) < 0) {
-        note_damage(run, guest, &found);
-        run->outcome->failed++;
-        return 0;
-    }
-    if (seal_check(&manifest->seal, run->key) == SEAL_BROKEN)
-        report_warning(run->report, guest,
-                       "its seal is broken: the backup was changed after this host made it");
-    if (check_files(run, guest, manifest, &bad, err) < 0)
-        return -1;
-    if (bad) {
-        run->outcome->failed++;
-        return 0;
-    }
     run->outcome->good++;
-    fields = json_new_object();
     json_set_str(fields, "guest", guest);
     report_event(run->report, "guest-done", fields, "guest '%s': good (%zu disk%s%s)", guest,
                  manifest->disk_count, manifest->disk_count == 1 ? "" : "s",
                  manifest->memory ? " and memory" : "");
+}
+
+/* Whose backup was there when the archive was listed. */
+static void note_removed(struct verify_run *run, const char *guest)
+{
+    struct json *fields = json_new_object();
+
+    json_set_str(fields, "guest", guest);
+    report_event(run->report, "guest-removed", fields,
+                 "guest '%s': its backup was removed while the archive was being verified", guest);
+}
+
+static void note_busy(struct verify_run *run, const char *guest, struct err *err)
+{
+    run->outcome->busy++;
+    err_prefix(err, "guest '%s'", guest);
+    report_failure(run->report, run->outcome, guest, err);
+}
+
+/* *ret_replaced: another backup has taken its place before it was known to be good. */
+static int verify_once(struct verify_run *run, const char *guest, bool *ret_replaced,
+                       struct err *err)
+{
+    CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
+    CLEANUP_ERR struct err found = ERR_INIT;
+
+    *ret_replaced = false;
+    if (archive_backup_open(run->archive, guest, &backup, &found) < 0) {
+        if (found.kind == ERR_NOT_FOUND) {
+            note_removed(run, guest);
+            return 0;
+        }
+        if (found.kind == ERR_BUSY) {
+            note_busy(run, guest, &found);
+            return 0;
+        }
+        note_damage(run, guest, &found);
+        run->outcome->failed++;
+        return 0;
+    }
+    struct check check = {.run = run, .guest = guest, .backup = backup};
+    if (seal_check(&archive_backup_manifest(backup)->seal, run->key) == SEAL_BROKEN)
+        report_warning(run->report, guest,
+                       "its seal is broken: the backup was changed after this host made it");
+    if (check_files(&check, err) < 0)
+        return -1;
+    *ret_replaced = check.replaced;
+    if (check.replaced)
+        return 0;
+    if (check.bad)
+        run->outcome->failed++;
+    else
+        note_good(run, guest, archive_backup_manifest(backup));
+    return 0;
+}
+
+static int verify_guest(struct verify_run *run, const char *guest, struct err *err)
+{
+    CLEANUP_ERR struct err busy = ERR_INIT;
+    bool replaced = true;
+
+    for (int i = 0; i < REPLACED_TIMES; i++) {
+        if (verify_once(run, guest, &replaced, err) < 0)
+            return -1;
+        if (!replaced)
+            return 0;
+        log_detail("guest '%s': its backup was replaced while it was read; once more", guest);
+    }
+    err_set(&busy, ERR_BUSY, "its backup is replaced again and again while it is read");
+    note_busy(run, guest, &busy);
     return 0;
 }
 

@@ -97,21 +97,22 @@ static int restore_disk(struct damage *damage, const struct sample *sample, cons
 static int restore_memory(struct damage *damage, const struct sample *sample, const char *path)
 {
     CLEANUP(archive_reader_closep) struct archive_reader *archive = NULL;
-    CLEANUP(manifest_freep) struct manifest *manifest = NULL;
+    CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
     const struct children_options options = {.children = 1};
     CLEANUP_ERR struct err err = ERR_INIT;
     struct children children CLEANUP_CHILDREN = {
         .spawner = damage->spawner, .options = &options, .decode = true};
 
     if (archive_reader_open(sample->path, &archive, &err) < 0 ||
-        archive_reader_manifest(archive, "web", &manifest, &err) < 0 || !manifest->memory)
+        archive_backup_open(archive, "web", &backup, &err) < 0 ||
+        !archive_backup_manifest(backup)->memory)
         return -1;
     const struct memory_restore restore = {
         .children = &children,
         .report = &silence,
         .guest = "web",
-        .archive = archive,
-        .stored = manifest->memory,
+        .backup = backup,
+        .stored = archive_backup_manifest(backup)->memory,
     };
     return memory_restore(&restore, path, "<domain/>", true, &err);
 }

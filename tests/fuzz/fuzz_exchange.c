@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (size_t i = 0; i < exchange.file_count; i++)
         FUZZ_CHECK(archive_check_owned_name(exchange.domain, exchange.files[i].to, NULL) == 0 &&
-                   archive_temp_kind(exchange.files[i].from) == ARCHIVE_TEMP_PART);
+                   archive_own_kind(exchange.files[i].from, NULL) == ARCHIVE_OWN_PART);
     for (size_t i = 0; i < exchange.removal_count; i++)
         FUZZ_CHECK(archive_check_owned_name(exchange.domain, exchange.removals[i], NULL) == 0);
     FUZZ_CHECK(exchange_format(&exchange, &again, NULL) == 0);

@@ -10,7 +10,7 @@ from case import restore_disks
 
 VDA = "web-vda.raw"
 MANIFEST = "web.xml"
-JOURNAL = ".virt-backup-exchange"
+JOURNAL = f".virt-backup-{hashlib.sha256(b'web').hexdigest()[:16]}.exchange"
 PART = ".virt-backup-0123456789abcdef.x.part"
 
 
@@ -119,6 +119,7 @@ JOURNALS = {
     "garbage": journal(raw=b"\0\xff" * 1000),
     "unsigned": journal("domain web", NO_MANIFEST, sign=False),
     "guest-dots": journal("domain ../web", NO_MANIFEST),
+    "another-guests": journal("domain db", f"manifest {'0' * 64} {PART} db.xml"),
     "manifest-elsewhere": journal("domain web", f"manifest {'0' * 64} {PART} ../web.xml"),
     "manifest-from-elsewhere": journal("domain web", f"manifest {'0' * 64} {{canary}}/secret web.xml"),
     "file-to-elsewhere": journal("domain web", f"file 5 {PART} {{canary}}/secret", NO_MANIFEST),
@@ -168,5 +169,7 @@ def cases():
     yield restore_disks("files-hard-link", hard_link, "", verify=(0,))
     yield restore_disks("files-left-parts", left_parts, "", verify=(0,))
     for name, change in JOURNALS.items():
-        says = "web.xml is missing" if name == "without-files" else JOURNAL
-        yield restore_disks("journal-" + name, change, says, verify=(1,), list=(1,))
+        if name == "without-files":
+            yield restore_disks("journal-" + name, change, "not the manifest that the journal", verify=(4,), list=(1,))
+        else:
+            yield restore_disks("journal-" + name, change, "", verify=(0,), list=(0,), warns=JOURNAL)

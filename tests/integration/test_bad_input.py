@@ -264,7 +264,7 @@ def test_guest_in_use_by_another_backup(t):
     guest = t.guest("web", t.slow_disk()).define()
     process = t.start_vb(*t.backup_line(guest, "--compression", "lzma:9e", "--chunk-size", "4M"))
     wait_until(lambda: t.archive.names(), "the first backup being under way")
-    t.refused(*t.backup_line(guest), status=6, says=[t.archive.path])
+    t.refused(*t.backup_line(guest), status=6, says=["guest 'web'", "in use since 2"])
     process.signal(15)
     same(process.finish(60).status, 143, "exit status of the first")
 

@@ -79,7 +79,8 @@ int sample_backup(struct archive_writer *writer, const char *domain, const char 
     CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest(domain, uuid);
     CLEANUP(backup_set_abortp) struct backup_set *set = NULL;
 
-    if (backup_set_begin(writer, domain, uuid, replace, &set, err) < 0)
+    const struct backup_set_request request = {.domain = domain, .uuid = uuid, .replace = replace};
+    if (backup_set_begin(writer, &request, &set, err) < 0)
         return -1;
     for (; *targets; targets++) {
         CLEANUP_FREE char *data = mem_printf("%s %s", tag, *targets);
@@ -141,11 +142,12 @@ void sample_check_backup(const char *folder, const char *domain, const char *tag
 {
     CLEANUP_ERR struct err err = ERR_INIT;
     CLEANUP(archive_reader_closep) struct archive_reader *reader = NULL;
-    CLEANUP(manifest_freep) struct manifest *manifest = NULL;
+    CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
     size_t count = 0;
 
     CHECK(archive_reader_open(folder, &reader, &err), &err);
-    CHECK(archive_reader_manifest(reader, domain, &manifest, &err), &err);
+    CHECK(archive_backup_open(reader, domain, &backup, &err), &err);
+    const struct manifest *manifest = archive_backup_manifest(backup);
     for (; *targets; targets++, count++) {
         CLEANUP_FREE char *data = mem_printf("%s %s", tag, *targets);
         CLEANUP_CLOSE int fd = -1;
@@ -153,7 +155,7 @@ void sample_check_backup(const char *folder, const char *domain, const char *tag
         uint8_t content[DIGEST_SIZE];
 
         assert_true(count < manifest->disk_count);
-        CHECK(archive_reader_open_file(reader, &manifest->disks[count].stored, &fd, &err), &err);
+        CHECK(archive_backup_open_file(backup, &manifest->disks[count].stored, &fd, &err), &err);
         CHECK(io_read(fd, stored, strlen(data), &err), &err);
         assert_string_equal(stored, data);
         digest_of(stored, strlen(stored), content);

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "sample.h"
 
+static const struct backup_set_request web = {.domain = "web", .uuid = SAMPLE_UUID};
 static const char *const vda[] = {"vda", NULL};
 static const char *const two[] = {"vda", "vdb", NULL};
 
@@ -42,7 +43,7 @@ static void an_aborted_set_leaves_nothing(void **state)
     int fd = -1;
 
     (void)state;
-    CHECK(backup_set_begin(writer, "web", SAMPLE_UUID, false, &set, &err), &err);
+    CHECK(backup_set_begin(writer, &web, &set, &err), &err);
     CHECK(backup_set_create(set, "web-vda.raw", &fd, &err), &err);
     CHECK(io_write(fd, "abc", 3, &err), &err);
     assert_false(sample_exists(folder, "web-vda.raw"));
@@ -61,7 +62,7 @@ static void a_dropped_file_is_not_part_of_the_set(void **state)
     int fd = -1;
 
     (void)state;
-    CHECK(backup_set_begin(writer, "web", SAMPLE_UUID, false, &set, &err), &err);
+    CHECK(backup_set_begin(writer, &web, &set, &err), &err);
     CHECK(backup_set_create(set, "web-vda.raw", &fd, &err), &err);
     CHECK(backup_set_create(set, "web-vdb.raw", &fd, &err), &err);
     CHECK(backup_set_drop(set, "web-vda.raw", &err), &err);
@@ -88,7 +89,7 @@ static void a_manifest_that_does_not_fit_the_set_is_refused(void **state)
         struct err err = ERR_INIT;
         int fd = -1;
 
-        CHECK(backup_set_begin(writer, "web", SAMPLE_UUID, false, &set, &err), &err);
+        CHECK(backup_set_begin(writer, &web, &set, &err), &err);
         CHECK(backup_set_create(set, "web-vda.raw", &fd, &err), &err);
         CHECK(io_write(fd, "abc", 3, &err), &err);
         if (i > 0)
@@ -201,7 +202,7 @@ static void names_that_are_not_the_guests_are_refused(void **state)
     int fd = -1;
 
     (void)state;
-    CHECK(backup_set_begin(writer, "web", SAMPLE_UUID, false, &set, &err), &err);
+    CHECK(backup_set_begin(writer, &web, &set, &err), &err);
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         CHECK_FAILS(backup_set_create(set, bad[i], &fd, &err), &err, ERR_INTERNAL, "");
     CHECK(backup_set_create(set, "web-vda.raw", &fd, &err), &err);
@@ -235,14 +236,38 @@ static void a_commit_that_fails_on_the_way_is_finished_by_the_next_writer(void *
     }
     struct archive_writer *writer = sample_open_writer(folder);
     CHECK_FAILS(sample_backup(writer, "web", SAMPLE_UUID, "second", two, true, &err), &err,
-                ERR_DENIED, "the next virt-backup that works on this archive");
+                ERR_DENIED, "the next backup of this guest");
     archive_writer_close(writer);
-    /* Half of it is done, and nobody gets to see that. */
-    struct archive_reader *reader = NULL;
-    CHECK_FAILS(archive_reader_open(folder, &reader, &err), &err, ERR_BUSY, "interrupted");
-    assert_true(set_immutable(folder, "web-vdb.raw", false));
+    /* Half of it is done, and readers see all of it. Others are not held up. */
     sample_check_backup(folder, "web", "second", two);
-    sample_check_names(folder, "web-vda.raw web-vdb.raw web.xml");
+    sample_back_up(folder, "db", OTHER_UUID, "other", vda, false);
+    sample_check_backup(folder, "web", "second", two);
+    assert_true(set_immutable(folder, "web-vdb.raw", false));
+    archive_writer_close(sample_open_writer(folder));
+    sample_check_backup(folder, "web", "second", two);
+    sample_check_names(folder, "db-vda.raw db.xml web-vda.raw web-vdb.raw web.xml");
+    sample_remove_folder(folder);
+}
+
+static void a_name_that_the_file_system_does_not_take_is_refused_before(void **state)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    char *folder = sample_folder();
+    CLEANUP(archive_writer_closep) struct archive_writer *writer = sample_open_writer(folder);
+    struct backup_set *set = NULL;
+
+    (void)state;
+    sample_write(folder, "web-vdb.raw", "x", 1);
+    CHECK(backup_set_begin(writer, &web, &set, &err), &err);
+    CHECK(backup_set_expect(set, "web-vda.raw", &err), &err);
+    CHECK_FAILS(backup_set_expect(set, "web-vdb.raw", &err), &err, ERR_EXISTS, "in the way");
+    if (set_immutable(folder, ".", true)) {
+        int result = backup_set_expect(set, "web-vda.raw", &err);
+        assert_true(set_immutable(folder, ".", false));
+        CHECK_FAILS(result, &err, ERR_DENIED, "cannot make a file of this name here");
+    }
+    backup_set_abort(set);
+    sample_check_names(folder, "web-vdb.raw");
     sample_remove_folder(folder);
 }
 
@@ -279,6 +304,7 @@ int main(void)
         cmocka_unit_test(a_damaged_or_newer_backup_is_not_replaced),
         cmocka_unit_test(names_that_are_not_the_guests_are_refused),
         cmocka_unit_test(a_commit_that_fails_on_the_way_is_finished_by_the_next_writer),
+        cmocka_unit_test(a_name_that_the_file_system_does_not_take_is_refused_before),
         cmocka_unit_test(xml_of_somebody_else_is_only_overwritten_with_replace),
     };
 

@@ -117,22 +117,30 @@ static void a_manifest_names_only_files_of_its_guest_each_once(void **state)
 
 static void temporary_names_are_told_apart_exactly(void **state)
 {
-    char id[ARCHIVE_TEMP_ID_SIZE];
-    char other[ARCHIVE_TEMP_ID_SIZE];
+    char id[ARCHIVE_KEY_SIZE];
+    char other[ARCHIVE_KEY_SIZE];
 
     (void)state;
-    assert_int_equal(archive_temp_id(id, NULL), 0);
-    assert_int_equal(archive_temp_id(other, NULL), 0);
+    archive_guest_key("Web", other);
+    archive_guest_key("web", id);
     assert_string_not_equal(id, other);
-    CLEANUP_FREE char *part = archive_temp_name(id, "17", ARCHIVE_TEMP_PART);
-    CLEANUP_FREE char *scratch = archive_temp_name(id, "1-memory", ARCHIVE_TEMP_SCRATCH);
-    assert_int_equal(archive_temp_kind(part), ARCHIVE_TEMP_PART);
-    assert_int_equal(archive_temp_kind(scratch), ARCHIVE_TEMP_SCRATCH);
+    CLEANUP_FREE char *part = archive_part_name(id, "17");
+    CLEANUP_FREE char *tried = archive_try_name(id, "odd: 1?.xml");
+    assert_int_equal(archive_own_kind(part, NULL), ARCHIVE_OWN_PART);
+    assert_int_equal(archive_own_kind(tried, NULL), ARCHIVE_OWN_PART);
+    assert_int_equal(archive_own_kind(".virt-backup-0123456789abcdef.1-memory.scratch", NULL),
+                     ARCHIVE_OWN_SCRATCH);
+    CLEANUP_FREE char *lock = archive_lock_name(id);
+    CLEANUP_FREE char *journal = archive_journal_name(id);
+    char key[ARCHIVE_KEY_SIZE] = "";
+    assert_int_equal(archive_own_kind(lock, NULL), ARCHIVE_OWN_LOCK);
+    assert_int_equal(archive_own_kind(journal, key), ARCHIVE_OWN_JOURNAL);
+    assert_string_equal(key, id);
+    assert_int_equal(archive_own_kind(ARCHIVE_FORMER_JOURNAL, NULL), ARCHIVE_OWN_JOURNAL);
     assert_int_equal(archive_check_name(part, NULL), -1);
 
     static const char *const none[] = {
         "web-vda.raw",
-        ".virt-backup-exchange",
         ".virt-backup-0123456789abcdef.part",
         ".virt-backup-0123456789abcdef..part",
         ".virt-backup-0123456789abcde.1.part",
@@ -142,7 +150,7 @@ static void temporary_names_are_told_apart_exactly(void **state)
         ".virt-backup-0123456789abcdef0.1.part",
     };
     for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
-        assert_int_equal(archive_temp_kind(none[i]), ARCHIVE_TEMP_NONE);
+        assert_int_equal(archive_own_kind(none[i], NULL), ARCHIVE_OWN_NONE);
 }
 
 int main(void)

@@ -24,6 +24,7 @@ struct fixture {
     struct restore_options options;
     struct restore_run run;
     struct restore_job job;
+    struct manifest *manifest; /* the job's */
     struct err err;
 };
 
@@ -34,8 +35,8 @@ static void use_tpm(struct fixture *fixture, const char *version, const char *so
                    "<backend type='emulator' version='%s'>%s</backend></tpm></devices></domain>",
                    version, source);
 
-    xml_free(fixture->job.manifest->definition);
-    fixture->job.manifest->definition = xml_parse(text, strlen(text), NULL);
+    xml_free(fixture->manifest->definition);
+    fixture->manifest->definition = xml_parse(text, strlen(text), NULL);
 }
 
 static int setup(void **state)
@@ -54,11 +55,12 @@ static int setup(void **state)
     fixture->run.options = &fixture->options;
     fixture->run.hypervisor = hypervisor;
     fixture->job.run = &fixture->run;
-    fixture->job.manifest = manifest_new();
+    fixture->manifest = manifest_new();
+    fixture->job.manifest = fixture->manifest;
     fixture->job.placement.name = mem_strdup("web");
     fixture->job.placement.uuid = mem_strdup(UUID);
     use_tpm(fixture, "2.0", "");
-    manifest_add_extra(fixture->job.manifest)->kind = mem_strdup("tpm");
+    manifest_add_extra(fixture->manifest)->kind = mem_strdup("tpm");
     *state = fixture;
     return 0;
 }
@@ -67,7 +69,7 @@ static int teardown(void **state)
 {
     struct fixture *fixture = *state;
 
-    manifest_free(fixture->job.manifest);
+    manifest_free(fixture->manifest);
     placement_clear(&fixture->job.placement);
     target_clear(&fixture->job.target);
     hypervisor_close(fixture->run.hypervisor);
@@ -164,7 +166,7 @@ static void an_unknown_place_is_refused(void **state)
 static void without_a_stored_state_only_a_named_place_moves(void **state)
 {
     struct fixture *fixture = *state;
-    struct manifest *manifest = fixture->job.manifest;
+    struct manifest *manifest = fixture->manifest;
 
     free(manifest->extras[0].kind);
     manifest->extras[0].kind = mem_strdup("nvram");

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/backup_plan.h"
+
+#include <inttypes.h>
+
+#include "base/units.h"
+#include "ops/extras.h"
+
+static const char *mode_text(enum capture_mode mode)
+{
+    static const char *const texts[] = {
+        [CAPTURE_OFFLINE] = "none, it is shut off",
+        [CAPTURE_SAVE] = "save, it is down while its disks are read",
+        [CAPTURE_PAUSE] = "pause, it is stopped while its memory is copied",
+        [CAPTURE_LIVE] = "live, it is stopped for a moment",
+        [CAPTURE_DISKS] = "none, its disks are read while it runs",
+    };
+
+    return texts[mode];
+}
+
+void backup_plan_tell(const struct backup_plan *plan, const struct report *report)
+{
+    const struct source *source = plan->source;
+    const struct sizing_plan *sizing = plan->sizing;
+    CLEANUP_BUF struct buf text = {0};
+    struct json *fields = json_new_object();
+    struct json *disks = json_new_array();
+    char codec[CODEC_TEXT_SIZE];
+    char size[3][UNITS_TEXT_SIZE];
+
+    buf_printf(&text, "guest '%s' (%s): %zu disk%s, %s", plan->guest, source->status.state_text,
+               source->disk_count, source->disk_count == 1 ? "" : "s",
+               units_format_size(source->image_size, size[0]));
+    if (source->live)
+        buf_printf(&text, "; memory: %s", mode_text(plan->mode));
+    for (size_t i = 0; i < source->disk_count; i++) {
+        const struct source_disk *disk = &source->disks[i];
+        struct json *entry = json_new_object();
+        buf_printf(&text, "\n  %s: %s, %s, %s", disk->target, disk->path, disk->format,
+                   units_format_size(disk->info.image_size, size[0]));
+        json_set_str(entry, "target", disk->target);
+        json_set_str(entry, "path", disk->path);
+        json_set_str(entry, "format", disk->format);
+        json_set_u64(entry, "image-size", disk->info.image_size);
+        json_add(disks, entry);
+    }
+    for (size_t i = 0; i < source->extras.count; i++)
+        buf_printf(&text, "\n  %s: %s", extras_kind_text(source->extras.files[i].kind),
+                   source->extras.files[i].path);
+    for (size_t i = 0; i < source->left_out_count; i++)
+        buf_printf(&text, "\n  %s: left out (%s)", source->left_out[i].target,
+                   source->left_out[i].reason);
+    codec_format(&sizing->codec, codec);
+    buf_printf(&text,
+               "\n  compression %s, chunk size %s, memory per child %s, children allowed by memory "
+               "%" PRIu64 ", children used %u: %s together",
+               codec, units_format_size(sizing->chunk_size, size[0]),
+               units_format_size(sizing->child_memory, size[1]), sizing->children_allowed,
+               sizing->children,
+               units_format_size(sizing->child_memory * sizing->children, size[2]));
+    json_set_str(fields, "guest", plan->guest);
+    json_set_str(fields, "state", source->status.state_text);
+    json_set(fields, "disks", disks);
+    json_set_str(fields, "compression", codec);
+    json_set_u64(fields, "chunk-size", sizing->chunk_size);
+    json_set_u64(fields, "memory-per-child", sizing->child_memory);
+    json_set_u64(fields, "children-allowed", sizing->children_allowed);
+    json_set_u64(fields, "children", sizing->children);
+    CLEANUP_FREE char *line = buf_take_str(&text);
+    report_event(report, "plan", fields, "%s", line);
+}

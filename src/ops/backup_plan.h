@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What a dry run tells of one guest.
+ */
+#pragma once
+
+#include "mtcp/sizing.h"
+#include "ops/capture.h"
+#include "ops/report.h"
+#include "ops/source.h"
+
+struct backup_plan {
+    const char *guest;
+    const struct source *source;
+    enum capture_mode mode;
+    const struct sizing_plan *sizing;
+};
+
+/* Event "plan". */
+void backup_plan_tell(const struct backup_plan *plan, const struct report *report);
