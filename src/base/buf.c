@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/out.h"
+
 void buf_clear(struct buf *buf)
 {
     free(buf->data);
@@ -16,7 +18,7 @@ uint8_t *buf_reserve(struct buf *buf, size_t len)
         size_t cap = buf->cap ? buf->cap : 256;
         while (cap - buf->len < len) {
             if (cap > SIZE_MAX / 2) { /* can only be asked for by mistake */
-                fputs("virt-backup: buffer size overflow\n", stderr);
+                out_last_words("virt-backup: buffer size overflow\n");
                 abort();
             }
             cap *= 2;

@@ -4,11 +4,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/out.h"
+
 static void __attribute__((noreturn)) out_of_memory(void)
 {
-    static const char text[] = "virt-backup: out of memory\n";
-
-    (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+    out_last_words("virt-backup: out of memory\n");
     exit(EXIT_FAILURE);
 }
 

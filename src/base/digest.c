@@ -7,6 +7,8 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include "base/out.h"
+
 struct digest {
     EVP_MD_CTX *context;
 };
@@ -16,7 +18,7 @@ struct digest {
 static void must(int success)
 {
     if (success != 1) {
-        fputs("virt-backup: libcrypto has no SHA-256\n", stderr);
+        out_last_words("virt-backup: libcrypto has no SHA-256\n");
         abort();
     }
 }

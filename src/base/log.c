@@ -4,10 +4,22 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <string.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/out.h"
 #include "base/terminal.h"
+
+#define CLEAR "\r\033[K"
+
+struct log_kind {
+    const char *priority; /* of sd-daemon(3) */
+    const char *label;
+    bool passing; /* may be dropped */
+};
 
 static enum log_level log_level = LOG_NORMAL;
 static bool progress_shown;
@@ -24,70 +36,105 @@ enum log_level log_get_level(void)
     return log_level;
 }
 
-static void clear_progress(void)
+/* The journal takes what a line begins with for its priority, where it reads what we
+ * write (systemd.exec(5), JOURNAL_STREAM). */
+static bool log_to_journal(void)
 {
-    if (progress_shown)
-        fputs("\r\033[K", stderr);
-    progress_shown = false;
+    const char *stream = getenv("JOURNAL_STREAM");
+    unsigned long long device = 0;
+    unsigned long long inode = 0;
+    struct stat st;
+
+    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+           fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
-static void put_line(const char *label, const char *format, va_list args)
-    __attribute__((format(printf, 2, 0)));
-
-static void put_line(const char *label, const char *format, va_list args)
+static void log_put(const struct log_kind *kind, const char *text)
 {
-    CLEANUP_FREE char *text = mem_vprintf(format, args);
     CLEANUP_FREE char *safe = terminal_safe_line(text);
 
     pthread_mutex_lock(&log_mutex);
-    clear_progress();
-    fprintf(stderr, "virt-backup: %s%s\n", label, safe);
+    CLEANUP_FREE char *line = mem_printf("%s%svirt-backup: %s%s\n", progress_shown ? CLEAR : "",
+                                         log_to_journal() ? kind->priority : "", kind->label, safe);
+    progress_shown = false;
+    if (kind->passing)
+        out_offer(OUT_MESSAGES, line);
+    else
+        out_write(OUT_MESSAGES, line);
     pthread_mutex_unlock(&log_mutex);
+}
+
+static void log_vput(const struct log_kind *kind, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static void log_vput(const struct log_kind *kind, const char *format, va_list args)
+{
+    CLEANUP_FREE char *text = mem_vprintf(format, args);
+
+    log_put(kind, text);
+}
+
+void log_error(const char *text)
+{
+    static const struct log_kind kind = {"<3>", "", false};
+
+    log_put(&kind, text);
 }
 
 void log_warn(const char *format, ...)
 {
+    static const struct log_kind kind = {"<4>", "warning: ", false};
     va_list args;
 
     va_start(args, format);
-    put_line("warning: ", format, args);
+    log_vput(&kind, format, args);
     va_end(args);
 }
 
 void log_notice(const char *format, ...)
 {
+    static const struct log_kind kind = {"<6>", "", false};
     va_list args;
 
     if (log_level < LOG_NORMAL)
         return;
     va_start(args, format);
-    put_line("", format, args);
+    log_vput(&kind, format, args);
     va_end(args);
 }
 
 void log_detail(const char *format, ...)
 {
+    static const struct log_kind kind = {"<7>", "", false};
     va_list args;
 
     if (log_level < LOG_VERBOSE)
         return;
     va_start(args, format);
-    put_line("", format, args);
+    log_vput(&kind, format, args);
     va_end(args);
+}
+
+void log_passing(const char *line)
+{
+    static const struct log_kind kind = {"<6>", "", true};
+
+    if (log_level >= LOG_NORMAL && !log_to_journal())
+        log_put(&kind, line);
 }
 
 void log_progress(const char *line)
 {
     if (!*line && !progress_shown) /* asking for a terminal is more than some processes may */
         return;
-    if (log_level < LOG_NORMAL || !isatty(STDERR_FILENO))
+    if (log_level < LOG_NORMAL || !out_is_terminal(OUT_MESSAGES))
         return;
     pthread_mutex_lock(&log_mutex);
-    clear_progress();
-    if (*line) {
-        fputs(line, stderr);
-        fflush(stderr);
-        progress_shown = true;
-    }
+    CLEANUP_FREE char *text = mem_printf("%s%s", progress_shown ? CLEAR : "", line);
+    if (*line)
+        out_offer(OUT_MESSAGES, text);
+    else
+        out_write(OUT_MESSAGES, text);
+    progress_shown = *line != '\0';
     pthread_mutex_unlock(&log_mutex);
 }

@@ -25,7 +25,8 @@ static void on_signal(int number)
         insisted = true;
     else
         quit_signal = number;
-    (void)!write(quit_event, &(uint64_t){1}, sizeof(uint64_t));
+    if (quit_event >= 0)
+        (void)!write(quit_event, &(uint64_t){1}, sizeof(uint64_t));
     errno = saved_errno;
 }
 
@@ -85,4 +86,10 @@ int quit_check(struct err *err)
     if (!quit_signal)
         return 0;
     return err_set(err, ERR_CANCELLED, "stopped by SIG%s", sigabbrev_np(quit_signal));
+}
+
+void quit_forget(void)
+{
+    quit_event = -1;
+    quit_signal = 0;
 }

@@ -24,5 +24,8 @@ int quit_sleep(uint64_t ms, struct err *err);
 /* Readable (POLLIN) once a signal has come; never read from it. -1 before
  * quit_install. */
 int quit_fd(void);
+/* In a forked process to which those signals mean something else: none has come, and
+ * quit_fd is -1. */
+void quit_forget(void);
 /* -1 and a "cancelled" error naming the signal if one has come, else 0. */
 int quit_check(struct err *err);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/output.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/out.h"
 #include "base/terminal.h"
 #include "base/units.h"
 
@@ -15,34 +14,33 @@
 #define OBJECT_INTERVAL_MS 1000
 
 /* Takes ownership of fields. The event's name stands first, where people and
- * programs that read line by line look for it. */
-static void put_object(const char *event, struct json *fields)
+ * programs that read line by line look for it. The caller frees. */
+static char *object_line(const char *event, struct json *fields)
 {
     CLEANUP(json_freep) struct json *owned = fields;
     CLEANUP_FREE char *text = json_format(owned);
 
-    printf("{\"event\":\"%s\"%s%s\n", event, text[1] == '}' ? "" : ",", text + 1);
-    fflush(stdout);
+    CLEANUP_FREE char *line =
+        mem_printf("{\"event\":\"%s\"%s%s\n", event, text[1] == '}' ? "" : ",", text + 1);
+    return TAKE_PTR(line);
+}
+
+static void put_object(const char *event, struct json *fields)
+{
+    CLEANUP_FREE char *line = object_line(event, fields);
+
+    out_write(OUT_RESULTS, line);
 }
 
 static void put_text(const char *text)
 {
     CLEANUP_FREE char *safe = terminal_safe(text);
     size_t len = strlen(safe);
+    CLEANUP_FREE char *line =
+        mem_printf("%s%s", safe, len == 0 || safe[len - 1] != '\n' ? "\n" : "");
 
     log_progress("");
-    fputs(safe, stdout);
-    if (len == 0 || safe[len - 1] != '\n')
-        putchar('\n');
-    fflush(stdout);
-}
-
-static void put_error(const char *text)
-{
-    CLEANUP_FREE char *safe = terminal_safe_line(text);
-
-    log_progress("");
-    fprintf(stderr, "virt-backup: %s\n", safe);
+    out_write(OUT_RESULTS, line);
 }
 
 static void on_event(void *opaque, const char *event, struct json *fields, const char *text)
@@ -52,7 +50,7 @@ static void on_event(void *opaque, const char *event, struct json *fields, const
     if (text && strcmp(event, "warning") == 0)
         log_warn("%s", text);
     else if (text && (strcmp(event, "guest-failed") == 0 || strcmp(event, "damage") == 0))
-        put_error(text);
+        log_error(text);
     else if (text && !output->json && !output->quiet)
         put_text(text);
     if (output->json)
@@ -71,7 +69,8 @@ static void put_progress_object(const struct progress *progress)
     json_set_u64(fields, "total", progress->total);
     json_set_u64(fields, "stored", progress->stored);
     json_set_u64(fields, "elapsed-ms", progress->elapsed_ms);
-    put_object("progress", fields);
+    CLEANUP_FREE char *line = object_line("progress", fields);
+    out_offer(OUT_RESULTS, line);
 }
 
 static void put_progress_line(const struct output *output, const struct progress *progress,
@@ -84,14 +83,14 @@ static void put_progress_line(const struct output *output, const struct progress
         terminal_cut(safe, terminal_columns());
         log_progress(safe);
     } else {
-        log_notice("%s", line);
+        log_passing(line);
     }
 }
 
 static void on_progress(void *opaque, const struct progress *progress)
 {
     struct output *output = opaque;
-    bool terminal = !output->json && isatty(STDERR_FILENO);
+    bool terminal = !output->json && out_is_terminal(OUT_MESSAGES);
     uint64_t interval_ms = terminal ? 0 : output->json ? OBJECT_INTERVAL_MS : LINE_INTERVAL_MS;
     uint64_t now_ms = units_now_ms();
 
@@ -116,7 +115,7 @@ struct report output_report(struct output *output)
 
 void output_error(struct output *output, const struct err *err)
 {
-    put_error(err->text);
+    log_error(err->text);
     if (!output->json)
         return;
     struct json *fields = json_new_object();
@@ -153,20 +152,21 @@ void output_finish(struct output *output, const struct output_summary *summary)
         return;
     CLEANUP_FREE char *failed =
         outcome->failed ? mem_printf(", %u failed", outcome->failed) : mem_strdup("");
-    printf("%u guest%s %s%s\n", outcome->good, outcome->good == 1 ? "" : "s", summary->done,
-           failed);
+    CLEANUP_FREE char *line = mem_printf("%u guest%s %s%s", outcome->good,
+                                         outcome->good == 1 ? "" : "s", summary->done, failed);
+    put_text(line);
 }
 
 void output_text(const char *text)
 {
-    fputs(text, stdout);
+    out_write(OUT_RESULTS, text);
 }
 
 int output_flush(struct err *err)
 {
-    if (fflush(stdout) < 0 || ferror(stdout))
-        return err_set_errno(err, errno ? errno : EIO, "cannot write to standard output");
-    return 0;
+    int failed = out_failure();
+
+    return failed ? err_set_errno(err, failed, "cannot write to standard output") : 0;
 }
 
 void output_clear(struct output *output)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/launch.h"
+#include "base/quit.h"
 #include "base/sandbox.h"
 #include "mtcp/child.h"
 #include "mtcp/shared.h"
@@ -277,6 +278,7 @@ void spawner_process_run(int sock, const char *child_command, pid_t parent)
     spawner_child_die_with(parent);
     prctl(PR_SET_NAME, "vb-spawner");
     reset_signals();
+    quit_forget();
     spawner_child_keep_only(sock);
     for (;;) {
         CLEANUP_ERR struct err failed = ERR_INIT;

@@ -9,6 +9,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/out.h"
 #include "base/quit.h"
 #include "base/units.h"
 #include "guest/definition/definition.h"
@@ -359,6 +360,7 @@ int capture_begin(struct capture *capture, const struct capture_request *request
         return -1;
     capture->request = *request;
     capture->began = true;
+    out_hold(); /* from here to its end the guest waits for no reader of ours */
     fill_intent(capture);
     if (note(capture, err) == 0 && guest_watch_begin(request->guest, &capture->watch, err) == 0 &&
         begin_mode(capture, err) == 0)
@@ -477,7 +479,8 @@ int capture_end(struct capture *capture, struct err *err)
     guest_watch_end(capture->watch);
     capture->watch = NULL;
     if (result == 0 && capture->intent.memory)
-        return note(capture, err);
+        result = note(capture, err);
+    out_release();
     return result;
 }
 

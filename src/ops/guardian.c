@@ -13,6 +13,8 @@
 #include "base/fds.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/out.h"
+#include "base/quit.h"
 #include "disk/meeting.h"
 #include "ops/intent.h"
 #include "ops/guest_lock.h"
@@ -77,6 +79,7 @@ static void __attribute__((noreturn)) guard(int sock, pid_t run)
     size_t len = 0;
 
     setsid();
+    quit_forget();
     prctl(PR_SET_NAME, "vb-guardian");
     for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
         signal(ignored[i], SIG_IGN);
@@ -96,7 +99,11 @@ static void __attribute__((noreturn)) guard(int sock, pid_t run)
     /* A dying process closes its files some time before it is gone. */
     while (getppid() == run)
         poll(NULL, 0, DEATH_POLL_MS);
-    _exit(undo_after(run));
+    /* A reader that has stopped must not keep a guest down: what is to be said waits. */
+    out_hold();
+    int status = undo_after(run);
+    out_release();
+    _exit(status);
 }
 
 int guardian_start(struct guardian **ret, struct err *err)

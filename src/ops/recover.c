@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/recover.h"
 
+#include "base/out.h"
 #include "base/quit.h"
 #include "disk/meeting.h"
 #include "ops/intent.h"
@@ -44,8 +45,10 @@ int recover_run(const struct report *report, struct outcome *ret_outcome, struct
 
     if (state_dir_open(&state, err) < 0 || intent_list(state, &uuids, err) < 0)
         return -1;
+    out_hold(); /* the next guest does not wait for whoever reads about the last one */
     for (size_t i = 0; i < uuids.count && !quit_requested(); i++)
         recover_one(state, uuids.items[i], report, ret_outcome);
+    out_release();
     guest_lock_sweep(state);
     meeting_sweep();
     return quit_check(err);

@@ -57,10 +57,49 @@ static void what_would_steer_a_terminal_is_replaced(void **state)
     assert_string_equal(text, "virt-backup: a?[2Jb c?d? ? ? ?\n");
 }
 
+static void say_each_kind(void)
+{
+    log_error("e");
+    log_warn("w");
+    log_notice("n");
+    log_detail("d");
+    log_passing("33%");
+}
+
+/* capture sends stderr to a temporary file: the journal's stream for the moment */
+static void say_to_the_journal(void)
+{
+    struct stat st;
+    char stream[64];
+
+    assert_int_equal(fstat(STDERR_FILENO, &st), 0);
+    snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    say_each_kind();
+    unsetenv("JOURNAL_STREAM");
+}
+
+static void the_journal_gets_priorities_and_no_progress(void **state)
+{
+    char text[512];
+
+    (void)state;
+    capture(LOG_VERBOSE, say_to_the_journal, text, sizeof(text));
+    assert_string_equal(text, "<3>virt-backup: e\n<4>virt-backup: warning: w\n"
+                              "<6>virt-backup: n\n<7>virt-backup: d\n");
+    setenv("JOURNAL_STREAM", "1:2", 1); /* of whoever started us; not our stderr any more */
+    capture(LOG_VERBOSE, say_each_kind, text, sizeof(text));
+    unsetenv("JOURNAL_STREAM");
+    assert_string_equal(text, "virt-backup: e\nvirt-backup: warning: w\n"
+                              "virt-backup: n\nvirt-backup: d\nvirt-backup: 33%\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_level_decides_what_is_said),
+        cmocka_unit_test(the_journal_gets_priorities_and_no_progress),
         cmocka_unit_test(what_would_steer_a_terminal_is_replaced),
     };
 

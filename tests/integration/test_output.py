@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Output that nobody reads keeps no guest down."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+
+from vbtest.command import expect, same, wait_until
+from vbtest.disks import MIB
+
+SLOW = ("--compression", "lzma:9e", "--chunk-size", "4M", "--children", "1")
+
+
+class Unread:
+    """A run whose standard output and standard error are one full pipe, which is not read until that is asked for."""
+
+    def __init__(self, t, *arguments):
+        self.reading, writing = os.pipe()
+        t.undo.callback(os.close, self.reading)
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+        os.set_blocking(writing, False)
+        self.filler = 0
+        try:
+            while True:
+                self.filler += os.write(writing, b"." * 4096)
+        except BlockingIOError:
+            pass
+        os.set_blocking(writing, True)
+        self.process = subprocess.Popen([t.binary, *arguments], env=t.environment, stdin=subprocess.DEVNULL,
+                                        stdout=writing, stderr=writing)
+        os.close(writing)
+        t.undo.callback(self.end)
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+    def running(self):
+        return self.process.poll() is None
+
+    def read(self):
+        """All that was written, to the end of the last process that could write."""
+        text = b""
+        while part := os.read(self.reading, 65536):
+            text += part
+        return text[self.filler:].decode()
+
+    def finish(self):
+        text = self.read()
+        return self.process.wait(60), text
+
+
+def down_and_unread(t, *options):
+    guest = t.guest("web", t.slow_disk(size=3 * MIB, boot=1), t.slow_disk("vdb", size=8 * MIB)).running()
+    before, (token, count) = guest.snapshot(), guest.serial.last()
+    run = Unread(t, *t.backup_line(guest, "--guest-memory", "save", *SLOW, *options))
+    wait_until(lambda: guest.state() == "shut off" or not run.running(), "the guest to be down")
+    expect(run.running(), "virt-backup has ended already")
+    return guest, run, before, token, count
+
+
+def test_guest_is_let_go_though_nobody_reads(t):
+    guest, run, before, token, count = down_and_unread(t, "--json")
+    guest.goes_on(token, count)
+    guest.check_unchanged(before)
+    expect(run.running(), "virt-backup has not waited for its reader after that")
+    status, text = run.finish()
+    same(status, 0, "exit status")
+    events = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    same([event["disk"] for event in events if event["event"] == "disk-done"], ["vda", "vdb", "memory"],
+         "disks that are told as done")
+    same(events[-1]["event"], "summary", "the last event")
+
+
+def test_guardian_puts_the_guest_back_though_nobody_reads(t):
+    guest, run, before, token, count = down_and_unread(t)
+    run.process.send_signal(signal.SIGKILL)
+    guest.goes_on(token, count)
+    guest.check_unchanged(before)
+    status, text = run.finish()
+    same(status, -signal.SIGKILL, "exit status")
+    expect("guest 'web'" in text, f"the guardian has said nothing of the guest: {text!r}")
+    same(t.archive.names(), [], "files in the archive")
+
+
+def test_signal_ends_a_run_that_nobody_reads(t):
+    """The guest is let go, and what is still to be said does not keep the run for ever."""
+    guest, run, before, token, count = down_and_unread(t)
+    run.process.send_signal(signal.SIGTERM)
+    guest.goes_on(token, count)
+    guest.check_unchanged(before)
+    same(run.process.wait(60), 128 + signal.SIGTERM, "exit status")
