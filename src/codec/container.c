@@ -27,6 +27,13 @@ static const struct container_format *format_of(enum codec_type type)
     return formats[type];
 }
 
+bool container_starts(enum codec_type type, const uint8_t data[static CONTAINER_START_SIZE])
+{
+    const struct container_format *format = format_of(type);
+
+    return !format || format->starts(data);
+}
+
 /* ---- writing ---------------------------------------------------------------- */
 
 struct container_writer *container_writer_new(enum codec_type type)

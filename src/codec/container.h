@@ -36,6 +36,11 @@ int container_end(struct container_writer *writer, struct buf *out, struct err *
 void container_writer_free(struct container_writer *writer);
 DEFINE_CLEANUP(struct container_writer *, container_writer_freep, container_writer_free)
 
+/* How many of a container's first bytes container_starts looks at. */
+#define CONTAINER_START_SIZE 6
+/* May a container of this codec begin with these bytes? Of none any may. */
+bool container_starts(enum codec_type type, const uint8_t data[static CONTAINER_START_SIZE]);
+
 struct container_block {
     uint64_t offset; /* from the container's first byte */
     uint64_t raw_offset;

@@ -24,6 +24,7 @@ struct container_format {
     int (*end)(void *writer, struct buf *out, struct err *err);
     void (*writer_free)(void *writer); /* accepts NULL */
 
+    bool (*starts)(const uint8_t *data); /* CONTAINER_START_SIZE bytes */
     /* Fills ret, which is empty, by container_index_append; on failure the caller clears it. */
     int (*read)(const struct container_place *place, struct container_index *ret, struct err *err);
 };

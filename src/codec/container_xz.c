@@ -205,11 +205,19 @@ static int xz_read(const struct container_place *place, struct container_index *
     return result;
 }
 
+static bool xz_starts(const uint8_t *data)
+{
+    static const uint8_t magic[] = {0xfd, '7', 'z', 'X', 'Z', 0};
+
+    return memcmp(data, magic, sizeof(magic)) == 0;
+}
+
 const struct container_format container_format_xz = {
     .writer_new = xz_writer_new,
     .begin = xz_begin,
     .add = xz_add,
     .end = xz_end,
     .writer_free = xz_writer_free,
+    .starts = xz_starts,
     .read = xz_read,
 };

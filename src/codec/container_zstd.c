@@ -6,6 +6,7 @@
 #include "codec/container_format.h"
 
 #include <inttypes.h>
+#include <zstd.h>
 
 #include "codec/zstd_frame.h"
 
@@ -165,11 +166,18 @@ static int zstd_read(const struct container_place *place, struct container_index
     return read_entries(place, &table, ret, err);
 }
 
+/* An empty image has no frame before the seek table. */
+static bool zstd_starts(const uint8_t *data)
+{
+    return get_le32(data) == ZSTD_MAGICNUMBER || get_le32(data) == SKIPPABLE_MAGIC;
+}
+
 const struct container_format container_format_zstd = {
     .writer_new = zstd_writer_new,
     .begin = zstd_begin,
     .add = zstd_add,
     .end = zstd_end,
     .writer_free = zstd_writer_free,
+    .starts = zstd_starts,
     .read = zstd_read,
 };

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "archive/image.h"
+#include "codec/container.h"
 #include "record/sav.h"
 #include "base/io.h"
 #include "base/process.h"
@@ -74,7 +75,11 @@ static int open_stream(const struct memory_store *store, const char *sav_path, s
     if (sav_err.kind || (sav->format != SAV_RAW && !argv)) {
         report_warning(store->report, store->guest,
                        "libvirt's save image has a layout that this version does not know; it is "
-                       "stored as it is");
+                       "stored as it is%s",
+                       store->codec.type == CODEC_NONE
+                           ? ""
+                           : ", compressed as a whole: `virsh restore` can read it only when it is "
+                             "decompressed or restored by virt-backup");
         stream->opaque = true;
         return 0;
     }
@@ -159,11 +164,29 @@ static int check_cookie(const char *cookie, struct err *err)
     return 0;
 }
 
+/* A save image of unknown layout is compressed as a whole, its head with it. */
+static int is_whole(const struct manifest_stored *stored, int fd, bool *ret, struct err *err)
+{
+    uint8_t start[CONTAINER_START_SIZE];
+
+    *ret = false;
+    if (stored->codec.type == CODEC_NONE || stored->file.size < sizeof(start))
+        return 0;
+    if (io_pread(fd, start, sizeof(start), 0, err) < 0)
+        return -1;
+    *ret = container_starts(stored->codec.type, start);
+    return 0;
+}
+
 static int read_head(const struct manifest_stored *stored, struct stored_memory *memory,
                      struct err *err)
 {
     CLEANUP_ERR struct err sav_err = ERR_INIT;
 
+    if (is_whole(stored, memory->fd, &memory->opaque, err) < 0)
+        return -1;
+    if (memory->opaque)
+        return 0;
     if (sav_read(memory->fd, stored->file.size, &memory->sav, &sav_err) < 0) {
         if (sav_err.kind != ERR_UNSUPPORTED)
             return err_move(err, &sav_err);

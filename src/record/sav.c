@@ -13,6 +13,7 @@
 #define MAGIC_SIZE 16
 #define UNUSED_SIZE 56
 #define VERSION 2
+#define STREAM_START 1024 /* more than QEMU's first section takes */
 
 static const char magic_whole[] = "LibvirtQemudSave";
 static const char magic_part[] = "LibvirtQemudPart";
@@ -84,6 +85,24 @@ static int parse_data(const char *data, const struct header *header, struct sav 
     return 0;
 }
 
+/* QEMU tells in the first section of a stream that its pages are at places of their own, outside of
+ * the stream. Where it does not, "sparse" is a mistake. */
+static int correct_sparse(int fd, struct sav *sav, struct err *err)
+{
+    static const char stream_magic[] = "QEVM", mapped[] = "mapped-ram";
+    char start[STREAM_START];
+    size_t len = 0;
+
+    if (sav->format != SAV_SPARSE)
+        return 0;
+    if (io_pread_some(fd, start, sizeof(start), sav->stream_offset, &len, err) < 0)
+        return -1;
+    if (len >= strlen(stream_magic) && memcmp(start, stream_magic, strlen(stream_magic)) == 0 &&
+        !memmem(start, len, mapped, strlen(mapped)))
+        sav->format = SAV_RAW;
+    return 0;
+}
+
 int sav_read(int fd, uint64_t file_size, struct sav *ret, struct err *err)
 {
     CLEANUP_SAV struct sav sav = {0};
@@ -107,6 +126,8 @@ int sav_read(int fd, uint64_t file_size, struct sav *ret, struct err *err)
         parse_data(data, &header, &sav, err) < 0)
         return -1;
     sav.stream_offset = HEADER_SIZE + (uint64_t)header.data_len;
+    if (correct_sparse(fd, &sav, err) < 0)
+        return -1;
     *ret = sav;
     sav = (struct sav){0};
     return 0;

@@ -37,7 +37,8 @@ struct sav {
 };
 
 /* Reads and checks the head of a save image of versions 1 and 2; *ret is taken
- * as empty. Refused: no save image (corrupt), one that libvirt did not finish
+ * as empty. A memory snapshot of libvirt 11.3 says "sparse" whatever its stream is:
+ * when that is a plain one, format is SAV_RAW. Refused: no save image (corrupt), one that libvirt did not finish
  * (corrupt: magic LibvirtQemudPart), lengths beyond file_size, XML and cookie
  * above SAV_DATA_MAX. A later version is unsupported; the caller may then store
  * the file as it is. Errors name no file: the caller prefixes. */

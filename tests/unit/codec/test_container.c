@@ -117,6 +117,26 @@ static void a_container_without_blocks_is_read_again(void **state)
     }
 }
 
+static void a_container_is_known_by_its_start(void **state)
+{
+    static const size_t sizes[] = {0, 1, CHUNK};
+
+    (void)state;
+    for (size_t f = 0; f < FRAMED; f++) {
+        struct codec_spec spec = sample_spec(framed[f]);
+        enum codec_type other = sample_spec(framed[1 - f]).type;
+        for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
+            uint8_t *raw CLEANUP_FREE = sample_new(SAMPLE_MIXED, seed, sizes[s]);
+            struct buf file CLEANUP_BUF = {0};
+            sample_container(&spec, CHUNK, raw, sizes[s], &file);
+            assert_true(container_starts(spec.type, file.data));
+            assert_false(container_starts(other, file.data));
+        }
+        assert_false(container_starts(spec.type, (const uint8_t *)"LibvirtQemudSave"));
+    }
+    assert_true(container_starts(CODEC_NONE, (const uint8_t *)"LibvirtQemudSave"));
+}
+
 static void a_container_may_stand_in_the_middle_of_a_file(void **state)
 {
     (void)state;
@@ -413,6 +433,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_container_is_read_again),
         cmocka_unit_test(a_container_without_blocks_is_read_again),
+        cmocka_unit_test(a_container_is_known_by_its_start),
         cmocka_unit_test(a_container_may_stand_in_the_middle_of_a_file),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(a_file_that_lost_its_end_while_open_is_refused),

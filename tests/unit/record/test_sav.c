@@ -222,6 +222,30 @@ static void an_xml_without_measure_is_refused(void **state)
                 "too many");
 }
 
+/* A memory snapshot of libvirt 11.3 says "sparse" where only the setting is: QEMU names what it has
+ * written. */
+static void sparse_is_believed_only_of_a_sparse_stream(void **state)
+{
+    static const char *const streams[] = {"QEVM\0\0\0\3 pc-q35 mapped-ram", "QEVM\0\0\0\3 pc-q35",
+                                          "QE"};
+    static const size_t lens[] = {26, 15, 2};
+    static const uint32_t formats[] = {SAV_SPARSE, SAV_RAW, SAV_SPARSE};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        CLEANUP_ERR struct err err = ERR_INIT;
+        CLEANUP_SAV struct sav sav = {0};
+        struct image image = image_with_cookie();
+        uint64_t size = 0;
+        image.format = SAV_SPARSE;
+        CLEANUP_CLOSE int fd = image_file(&image, &size);
+        assert_int_equal(ftruncate(fd, 92 + 200), 0);
+        CHECK(io_pwrite(fd, streams[i], lens[i], 92 + 200, &err), &err);
+        CHECK(sav_read(fd, 92 + 200 + lens[i], &sav, &err), &err);
+        assert_int_equal(sav.format, formats[i]);
+    }
+}
+
 static void decoders_are_known_for_what_is_compressed(void **state)
 {
     (void)state;
@@ -246,6 +270,7 @@ int main(void)
         cmocka_unit_test(lengths_are_checked_before_they_are_believed),
         cmocka_unit_test(a_head_of_ours_reads_back_and_ends_aligned),
         cmocka_unit_test(an_xml_without_measure_is_refused),
+        cmocka_unit_test(sparse_is_believed_only_of_a_sparse_stream),
         cmocka_unit_test(decoders_are_known_for_what_is_compressed),
     };
 
