@@ -247,10 +247,14 @@ class Context:
         program that becomes the daemon."""
         with open("/run/libvirt/libvirtd.pid", encoding="ascii") as file:
             pid = int(file.read())
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            arguments = [os.fsdecode(word) for word in file.read().split(b"\0") if word]
         os.kill(pid, number)
         wait_until(lambda: pid not in leftovers.processes(), "the end of libvirtd")
+        return self.start_libvirtd(through)
+
+    def start_libvirtd(self, through=()):
+        """The daemon of the private libvirt, which was ended, as it was started first."""
+        arguments = [shutil.which("libvirtd", path="/usr/sbin:/sbin:/usr/bin"), "--pid-file", "/run/libvirt/libvirtd.pid",
+                     "--config", "/etc/libvirt/libvirtd.conf"]
         environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nonexistent", LC_ALL="C")
         with open("/var/log/libvirt/daemons.log", "ab") as log:
             daemon = subprocess.Popen([*through, *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
