@@ -20,8 +20,10 @@ int exchange_decide(const struct folder *folder, const struct exchange *exchange
         return -1;
     if (io_open_in(folder->fd, temp_name, O_WRONLY | O_CREAT | O_EXCL, 0600, &fd, err) < 0)
         return folder_prefix(folder, exchange->journal, err);
+    /* Under the guest's lock the name is free, and a rename that refuses to replace is
+     * more than many file systems can do. */
     if (io_write(fd, text.data, text.len, err) < 0 || io_sync(fd, err) < 0 ||
-        io_rename(folder->fd, temp_name, exchange->journal, false, err) < 0) {
+        io_rename(folder->fd, temp_name, exchange->journal, true, err) < 0) {
         (void)unlinkat(folder->fd, temp_name, 0);
         return folder_prefix(folder, exchange->journal, err);
     }

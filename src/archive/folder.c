@@ -117,6 +117,16 @@ static const char *name_of(const struct folder *folder, const struct strings *na
     return NULL;
 }
 
+/* For people: of a name that is tried, the name that it is tried for. */
+static const char *meant(const char *name)
+{
+    static const char mark[] = ".try.";
+    const char *tried =
+        archive_own_kind(name, NULL) == ARCHIVE_OWN_PART ? strstr(name, mark) : NULL;
+
+    return tried ? tried + strlen(mark) : name;
+}
+
 /* The file is there: under this name, or does the file system think so only? */
 static int check_spelling(const struct folder *folder, const char *name, struct err *err)
 {
@@ -134,7 +144,7 @@ static int check_spelling(const struct folder *folder, const char *name, struct 
     return err_set(err, ERR_UNSUPPORTED,
                    "%s: the file system takes '%s' and '%s' for the same name; use another folder "
                    "for this guest",
-                   folder->path, name, other ? other : "another one");
+                   folder->path, meant(name), other ? meant(other) : "another one");
 }
 
 int folder_try_name(const struct folder *folder, const char *key, const char *name, struct err *err)

@@ -187,17 +187,76 @@ int io_sync(int fd, struct err *err)
     return 0;
 }
 
+static bool same_file(int dir_fd, const char *one, const char *other)
+{
+    struct stat a;
+    struct stat b;
+
+    return fstatat(dir_fd, one, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
+           fstatat(dir_fd, other, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/* A link fails where the name is taken. An NFS server that is asked again, because its
+ * answer was lost, says so of the link that it has made itself. */
+static int rename_by_link(int dir_fd, const char *from, const char *to)
+{
+    if (linkat(dir_fd, from, dir_fd, to, 0) < 0 &&
+        !(errno == EEXIST && same_file(dir_fd, from, to)))
+        return -1;
+    return unlinkat(dir_fd, from, 0) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+/* The name is made ours, then renamed over. Whoever takes it from us in between loses it: such
+ * file systems have nothing better. */
+static int rename_by_reservation(int dir_fd, const char *from, const char *to)
+{
+    CLEANUP_CLOSE int fd =
+        openat(dir_fd, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct stat ours;
+    struct stat named;
+
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &ours) < 0 || fstatat(dir_fd, to, &named, AT_SYMLINK_NOFOLLOW) < 0)
+        return -1;
+    if (ours.st_dev != named.st_dev || ours.st_ino != named.st_ino) {
+        errno = EEXIST;
+        return -1;
+    }
+    if (renameat(dir_fd, from, dir_fd, to) == 0)
+        return 0;
+    int failed = errno;
+    (void)unlinkat(dir_fd, to, 0);
+    errno = failed;
+    return -1;
+}
+
+static bool is_unknown(int error)
+{
+    return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
+}
+
+/* Many file systems know no way to do this in one step: NFS has links, exFAT and much of
+ * what FUSE brings have not even those. */
+static int rename_without_replacing(int dir_fd, const char *from, const char *to)
+{
+    if (renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (!is_unknown(errno))
+        return -1;
+    if (rename_by_link(dir_fd, from, to) == 0)
+        return 0;
+    if (!is_unknown(errno) && errno != EPERM && errno != EMLINK)
+        return -1;
+    return rename_by_reservation(dir_fd, from, to);
+}
+
 int io_rename(int dir_fd, const char *from, const char *to, bool replace, struct err *err)
 {
-    int failed = replace ? renameat(dir_fd, from, dir_fd, to)
-                         : renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE);
+    int failed =
+        replace ? renameat(dir_fd, from, dir_fd, to) : rename_without_replacing(dir_fd, from, to);
 
-    if (failed && !replace && (errno == EINVAL || errno == ENOSYS)) {
-        /* NFS and others don't know the flag. A link fails where the name is taken. */
-        failed = linkat(dir_fd, from, dir_fd, to, 0);
-        if (!failed)
-            failed = unlinkat(dir_fd, from, 0);
-    }
     if (failed)
         return err_set_errno(err, errno, "cannot rename '%s' to '%s'", from, to);
     return 0;

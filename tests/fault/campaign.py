@@ -53,7 +53,7 @@ REMOTE = re.compile("vir[A-Z]|nbd_aio_connect|nbd_shutdown|fsync|rename")
 CANNOT_FAIL = re.compile("(nbd_close|kill)$")
 # What the short run does not leave out.
 TELLING = re.compile("virDomain(SaveFlags|RestoreFlags|SnapshotCreateXML|BackupBegin|Resume|AbortJob|DefineXMLFlags)$"
-                     "|nbd_aio_connect_socket|renameat2 .virt-backup-.*exchange$|renameat web.xml|renameat .*intent$")
+                     "|nbd_aio_connect_socket|renameat .virt-backup-.*exchange$|renameat web.xml|renameat .*intent$")
 MOMENTS_MS = (1, 3, 10, 30, 100, 300)
 
 

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""One archive, several runs at a time; and archives on file systems that lack something."""
+
+import hashlib
+import os
+import signal
+
+from vbtest.command import expect, run, same, wait_until
+from vbtest.disks import MIB
+
+SLOW = ("--compression", "lzma:9e", "--chunk-size", "1M")
+
+
+def parts(t, domain):
+    key = hashlib.sha256(domain.encode()).hexdigest()[:16]
+    return [name for name in os.listdir(t.archive.path) if name.startswith(f".virt-backup-{key}.") and name.endswith(".part")]
+
+
+def start_backup(t, guest, *options):
+    process = t.start_vb(*t.backup_line(guest, *options), start_new_session=True)
+    wait_until(lambda: os.path.isdir(t.archive.path) and parts(t, guest.name), f"the backup of {guest.name} being under way")
+    return process
+
+
+def slow_guest(t, name, size=10 * MIB):
+    return t.guest(name, t.slow_disk(f"vd{name[0]}", size=size)).define()
+
+
+def test_two_writers_a_reader_and_a_recover_at_once(t):
+    old = t.guest("old", t.disk("vda", size=MIB, name="old.qcow2")).define()
+    web, db, mail = (slow_guest(t, name) for name in ("web", "db", "mail"))
+    t.backup(old)
+    dead = start_backup(t, mail, *SLOW)
+    dead.signal(signal.SIGKILL)
+    dead.finish()
+    writers = [start_backup(t, web, *SLOW), start_backup(t, db, *SLOW)]
+    same(parts(t, "mail"), [], "temporary files of the run that was killed")
+    t.vb("recover")
+    t.vb("verify", "--source-path", t.archive.path)
+    expect("old: " in t.vb("list", "--source-path", t.archive.path).out, "the reader does not see the backup that is there")
+    t.refused(*t.backup_line(web, "--replace"), status=6, says=["guest 'web'", "in use since"])
+    for writer, name in zip(writers, ("web", "db")):
+        expect(not writer.running() or parts(t, name), f"the temporary files of {name} are gone")
+    for writer in writers:
+        same(writer.finish(120).status, 0, "exit status of a writer")
+    t.check_good(old, web, db)
+    expect(not [name for name in os.listdir(t.archive.path) if name.startswith(".virt-backup-")], "something is left over")
+
+
+def test_backup_that_is_replaced_while_it_is_verified(t):
+    guest = t.guest("web", t.disk("vda", "raw", size=6 * MIB)).define()
+    t.backup(guest)
+    reader = t.start_vb("verify", "--source-path", t.archive.path, "--bandwidth-limit", "2M")
+    image = t.archive.file("web-vda.raw")
+    inode = os.stat(image).st_ino
+    wait_until(lambda: any(os.path.realpath(f"/proc/{reader.pid}/fd/{fd}") == image for fd in os.listdir(f"/proc/{reader.pid}/fd")),
+               "the image being read")
+    run("qemu-io", "-f", "raw", "-c", "write -q -P 7 1M 64k", guest.disks[0].path)
+    t.backup(guest, "--replace")
+    expect(os.stat(image).st_ino != inode, "the backup was not replaced")
+    expect(reader.running(), "the reader was done before the backup was replaced")
+    result = reader.finish(60)
+    same(result.status, 0, "exit status of verify")
+    t.check_good(guest)
+
+
+def test_archive_that_can_only_be_read(t):
+    guest = t.guest("web", t.disk("vda", size=MIB)).define()
+    t.backup(guest)
+    run("mount", "--bind", t.archive.path, t.archive.path)
+    t.undo.callback(run, "umount", "--lazy", t.archive.path)
+    run("mount", "-o", "remount,bind,ro", t.archive.path)
+    expect("web: " in t.vb("list", "--source-path", t.archive.path).out, "it is not listed")
+    t.verify()
+    guest.undefine()
+    t.vb(*t.restore_line())
+    same(guest.state(), "shut off", "state of the restored guest")
+
+
+def mounted(t, name, make, mount):
+    """A file system of a FUSE driver on a loop device; its process ends with the mount."""
+    backing, place = t.path(name), t.make_dir(f"mnt-{name}")
+    with open(backing, "wb") as file:
+        file.truncate(256 * MIB)
+    run(*make, backing)
+    device = t.loop(backing)
+    run(*mount, device, place)
+    t.undo.callback(run, "umount", place)
+    t.archive.path = os.path.join(place, "archive")
+
+
+def test_file_system_without_links_and_owners(t):
+    mounted(t, "exfat", ("mkfs.exfat",), ("mount.exfat-fuse", "-o", "allow_other"))
+    guest = t.guest("web", t.disk("vda", size=MIB)).define()
+    t.backup(guest)
+    t.backup(guest, "--replace", "--compression", "zstd")
+    same(t.archive.names(), ["web-vda.raw.zst", "web.xml"], "files in the archive")   # without modes of their own
+    t.check_good(guest)
+
+
+def test_name_that_the_file_system_refuses_holds_nobody_up(t):
+    mounted(t, "ntfs", ("mkfs.ntfs", "-qF"), ("ntfs-3g", "-o", "allow_other,windows_names"))
+    web, zoo = (t.guest(name, t.disk("vda", size=MIB, name=f"{name}.qcow2")).define() for name in ("web", "zoo"))
+    odd = t.guest("odd?", t.disk("vda", size=MIB, name="odd.qcow2")).define()
+    t.refused(*t.backup_line(), status=3, says=["guest 'odd?'", "odd?.xml", "cannot make a file of this name here"])
+    t.check_good(web, zoo)
+    t.backup(web, "--replace")
+    same(odd.state(), "shut off", "state of the guest whose name is refused")
+
+
+def test_names_that_are_the_same_to_the_file_system(t):
+    mounted(t, "ntfs", ("mkfs.ntfs", "-qF"), ("lowntfs-3g", "-o", "allow_other,ignore_case"))
+    t.guest("Web", t.disk("vda", size=MIB, name="1.qcow2")).define()
+    lower = t.guest("web", t.disk("vda", size=MIB, name="2.qcow2")).define()
+    for options in ((), ("--replace",)):
+        t.refused(*t.backup_line(*options), status=3, says=["guest 'Web'", "for the same name", "'web.xml'"])
+        t.check_good(lower)
