@@ -22,6 +22,7 @@ struct lock_file {
     int dir_fd; /* owned */
     int fd;     /* owned; holds the lock */
     char *name;
+    bool left; /* the file stays */
 };
 
 static int refuse_busy(int fd, struct err *err)
@@ -133,11 +134,17 @@ bool lock_file_is_held(int dir_fd, const char *name)
            flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
+void lock_file_leave(struct lock_file *lock)
+{
+    lock->left = true;
+}
+
 void lock_file_release(struct lock_file *lock)
 {
     if (!lock)
         return;
-    (void)unlinkat(lock->dir_fd, lock->name, 0);
+    if (!lock->left)
+        (void)unlinkat(lock->dir_fd, lock->name, 0);
     close(lock->fd);
     close(lock->dir_fd);
     free(lock->name);

@@ -25,6 +25,8 @@ int lock_file_take(int dir_fd, const char *name, uint64_t wait_ms, struct lock_f
 /* True if another process, or another lock of this one, holds the file. Needs no
  * right to write, and makes no file. */
 bool lock_file_is_held(int dir_fd, const char *name);
+/* Its file is not removed when the lock is released: who locks it next needs no room. */
+void lock_file_leave(struct lock_file *lock);
 /* Accepts NULL. */
 void lock_file_release(struct lock_file *lock);
 DEFINE_CLEANUP(struct lock_file *, lock_file_releasep, lock_file_release)

@@ -23,6 +23,7 @@ struct arguments {
     struct strings domains;
     struct strings exclude_domains;
     struct strings disks;
+    struct strings dismiss;
     struct strings exclude_disks;
     struct lists_maps maps;
     struct codec_spec codec;

@@ -3,6 +3,8 @@
 #include "ops/recover.h"
 
 static const struct options_row rows[] = {
+    {"dismiss", OPTION_NAMES, "NAMES",
+     "put these guests back no more: what is left of the run is yours", ARGUMENT(dismiss)},
     ROW_QUIET,
     ROW_VERBOSE,
     ROW_JSON,
@@ -10,8 +12,9 @@ static const struct options_row rows[] = {
 
 static int run(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
-    (void)arguments;
-    return recover_run(&run->report, &run->outcome, err);
+    const struct recover_options options = {.dismiss = lists_borrow(&arguments->dismiss)};
+
+    return recover_run(&options, &run->report, &run->outcome, err);
 }
 
 const struct verb recover_verb = {

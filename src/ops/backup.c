@@ -7,6 +7,7 @@
 #include "base/quit.h"
 #include "guest/definition/definition.h"
 #include "ops/host_key.h"
+#include "ops/intent.h"
 #include "ops/recover.h"
 #include "ops/select.h"
 #include "ops/state_dir.h"
@@ -110,24 +111,34 @@ static int take_guest(struct backup_run *run, struct guest *guest, struct outcom
     return 0;
 }
 
+/* Those that a former run has left as they should not be come last: nobody waits for another try
+ * to put them back. */
 static int take_guests(struct backup_run *run, const struct guests *guests, const bool *chosen,
                        struct outcome *outcome, struct err *err)
 {
+    CLEANUP_FREE bool *later = mem_array(guests->count, sizeof(*later));
+
+    for (size_t i = 0; i < guests->count; i++) {
+        later[i] = run->state_fd >= 0 && intent_exists(run->state_fd, guest_uuid(guests->list[i]));
+        if (chosen[i] && !later[i] &&
+            (quit_check(err) < 0 || take_guest(run, guests->list[i], outcome, err) < 0))
+            return -1;
+    }
+    if (run->state_fd >= 0)
+        recover_again(run->state_fd, run->report);
     for (size_t i = 0; i < guests->count; i++)
-        if (chosen[i] &&
+        if (chosen[i] && later[i] &&
             (quit_check(err) < 0 || take_guest(run, guests->list[i], outcome, err) < 0))
             return -1;
     return 0;
 }
 
 /* What an earlier run has left behind is put right before anything is begun. */
-static int open_places(struct backup_run *run, struct outcome *outcome, struct err *err)
+static int open_places(struct backup_run *run, struct err *err)
 {
-    struct outcome recovered = {0};
-
-    if (state_dir_open(&run->state_fd, err) < 0 || recover_run(run->report, &recovered, err) < 0)
+    if (state_dir_open(&run->state_fd, err) < 0 ||
+        recover_before(run->state_fd, run->report, err) < 0)
         return -1;
-    outcome->stranded = recovered.stranded;
     run->key = host_key_for_backup(run->report);
     return archive_writer_open(run->options->destination, &run->archive, err);
 }
@@ -147,6 +158,7 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
 {
     struct backup_run run CLEANUP(run_clear) = {
         .options = options,
+        .state_fd = -1,
         .report = report,
         .children = {.spawner = spawner, .options = &options->children},
     };
@@ -165,7 +177,9 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
             "--compression-buffer changes the encoder's dictionary: a size that does not "
             "suit the level may compress badly");
     children_warn(&options->children, report);
-    if (!options->dry_run && open_places(&run, ret_outcome, err) < 0)
+    if (options->dry_run)
+        recover_tell(report);
+    else if (open_places(&run, err) < 0)
         return -1;
     int result = take_guests(&run, &guests, chosen, ret_outcome, err);
     work_tell(&run.children.work, report);

@@ -14,6 +14,7 @@
 #include "ops/describe.h"
 #include "ops/extras.h"
 #include "ops/memory.h"
+#include "ops/recover.h"
 #include "ops/source.h"
 #include "ops/staging.h"
 #include "ops/guest_lock.h"
@@ -31,6 +32,7 @@ struct job {
     struct lock_file *lock;
     enum capture_mode mode;
     struct capture capture;
+    bool left;               /* a former run has left it as it should not be */
     struct staging *staging; /* NULL: there is no memory to be stored */
     struct codec_spec codec; /* with the dictionary that --compression-buffer leads to */
     uint64_t chunk_size;
@@ -47,6 +49,7 @@ static void job_clear(struct job *job)
     staging_close(job->staging);
     manifest_free(job->manifest);
     source_clear(&job->source);
+    guest_lock_leave(job->lock, job->run->state_fd, guest_uuid(job->guest));
     lock_file_release(job->lock);
 }
 
@@ -375,10 +378,12 @@ static int lock_guest(struct job *job, struct err *err)
 {
     struct backup_run *run = job->run;
 
-    if (guest_lock_take(run->state_fd, guest_uuid(job->guest), 0, &job->lock, err) == 0)
-        return 0;
-    run->busy = err && err->kind == ERR_BUSY;
-    return -1;
+    if (guest_lock_take(run->state_fd, guest_uuid(job->guest), 0, &job->lock, err) < 0) {
+        run->busy = err && err->kind == ERR_BUSY;
+        return -1;
+    }
+    job->left = recover_check(run->state_fd, guest_uuid(job->guest), err) < 0;
+    return job->left ? -1 : 0;
 }
 
 static int begin_set(struct job *job, struct err *err)
@@ -435,7 +440,7 @@ int backup_guest(struct backup_run *run, struct guest *guest, bool *ret_stranded
     };
 
     int result = back_up(&job, err);
-    *ret_stranded = job.capture.stranded;
+    *ret_stranded = job.capture.stranded || job.left;
     /* The next guest may want more children, and a pool in mid-image can't be used again. */
     children_end(&run->children);
     return result;

@@ -468,8 +468,9 @@ int capture_end(struct capture *capture, struct err *err)
     capture->scratch = NULL;
     const struct undo_host host = {&undo_calls_libvirt, capture->request.hypervisor};
     bool undo = capture->request.mode != CAPTURE_OFFLINE;
-    if (undo && undo_backup(&host, &capture->intent, &undo_err) < 0) {
+    if (undo && undo_backup(&host, &capture->intent, NULL, &undo_err) < 0) {
         capture->stranded = true;
+        capture->intent.trouble = mem_strdup(undo_err.text);
         if (result < 0)
             err_append(err, "and it %s", undo_err.text);
         else
@@ -493,5 +494,7 @@ void capture_clear(struct capture *capture)
     /* What could not be undone stays in the journal, for recover. */
     if (capture->intent.uuid && intent_is_empty(&capture->intent))
         (void)intent_remove(capture->request.state_fd, capture->intent.uuid, NULL);
+    else if (capture->stranded)
+        (void)note(capture, NULL); /* the journal as it is leads to the same */
     intent_clear(&capture->intent);
 }

@@ -30,18 +30,28 @@ struct guardian {
     int sock; /* its closing tells the guardian that we are gone */
 };
 
-/* What is in the way may pass; the guest needs us now. */
-static int undo_one(int state, const char *uuid, struct err *err)
+/* What is in the way may pass; the guest needs us now. Only when all tries have failed is that
+ * noted: until then none of them may take a guest that somebody has started for one that it has
+ * put back. */
+static int undo_one(int state, const char *uuid, const char *name)
 {
-    for (unsigned i = 1;; i++) {
-        CLEANUP_ERR struct err undo_err = ERR_INIT;
-        enum undo_result result = undo_recorded(state, uuid, &undo_calls_libvirt, &undo_err);
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP_FREE char *note = NULL;
+
+    for (unsigned i = 1; i <= UNDO_TRIES; i++) {
+        enum undo_result result = undo_recorded(state, uuid, &undo_calls_libvirt, &note, &err);
+        if (result == UNDO_DONE && note)
+            log_warn("guest '%s': %s", name, note);
         if (result == UNDO_DONE || result == UNDO_NOTHING)
             return 0;
-        if (i == UNDO_TRIES)
-            return err_move(err, &undo_err);
-        poll(NULL, 0, UNDO_PAUSE_MS);
+        if (!intent_exists(state, uuid))
+            break; /* there is nothing left that could be tried again */
+        if (i < UNDO_TRIES)
+            poll(NULL, 0, UNDO_PAUSE_MS);
     }
+    log_warn("guest '%s': %s", name, err.text);
+    undo_note_trouble(state, uuid, err.text);
+    return -1;
 }
 
 /* Undoes what process `run` has left. The messages go where the run's went. */
@@ -61,11 +71,10 @@ static int undo_after(pid_t run)
         if (intent_read(state, uuids.items[i], &intent, NULL) < 0 || (pid_t)intent.pid != run ||
             intent_owner_lives(&intent))
             continue;
-        log_warn("guest '%s': its backup was ended from outside; putting it back", intent.name);
-        if (undo_one(state, uuids.items[i], &err) < 0) {
-            log_warn("%s", err.text);
+        log_warn("guest '%s': its %s was ended from outside; putting it back", intent.name,
+                 intent.kind == INTENT_RESTORE ? "restore" : "backup");
+        if (undo_one(state, uuids.items[i], intent.name) < 0)
             status = 1;
-        }
     }
     guest_lock_sweep(state);
     meeting_sweep();

@@ -6,6 +6,7 @@
 
 #include "base/dir.h"
 #include "base/text.h"
+#include "ops/intent.h"
 
 int guest_lock_take(int state_fd, const char *uuid, uint64_t wait_ms, struct lock_file **ret,
                     struct err *err)
@@ -13,6 +14,12 @@ int guest_lock_take(int state_fd, const char *uuid, uint64_t wait_ms, struct loc
     CLEANUP_FREE char *name = mem_printf("%s.lock", uuid);
 
     return lock_file_take(state_fd, name, wait_ms, ret, err);
+}
+
+void guest_lock_leave(struct lock_file *lock, int state_fd, const char *uuid)
+{
+    if (lock && intent_exists(state_fd, uuid))
+        lock_file_leave(lock);
 }
 
 /* ---- what dead runs leave ------------------------------------------------------------ */
@@ -36,9 +43,11 @@ static void sweep_one(int state_fd, const char *name)
     CLEANUP_FREE char *lock_name = uuid ? mem_printf("%s.lock", uuid) : NULL;
     CLEANUP(lock_file_releasep) struct lock_file *lock = NULL;
 
-    if (uuid && lock_file_take(state_fd, lock_name, 0, &lock, NULL) == 0 &&
-        strcmp(name, lock_name) != 0)
+    if (!uuid || lock_file_take(state_fd, lock_name, 0, &lock, NULL) < 0)
+        return;
+    if (strcmp(name, lock_name) != 0)
         (void)unlinkat(state_fd, name, 0);
+    guest_lock_leave(lock, state_fd, uuid);
 }
 
 void guest_lock_sweep(int state_fd)

@@ -13,5 +13,8 @@
  * still has it after wait_ms. Released with lock_file_release. */
 int guest_lock_take(int state_fd, const char *uuid, uint64_t wait_ms, struct lock_file **ret,
                     struct err *err);
+/* To be called before the lock is released: its file stays as long as the guest has a journal, so
+ * that the guest can be put back when there is no room for a new one. lock NULL: nothing to do. */
+void guest_lock_leave(struct lock_file *lock, int state_fd, const char *uuid);
 /* Removes the lock files and half-written notes of runs that have died. */
 void guest_lock_sweep(int state_fd);

@@ -40,6 +40,7 @@ static const struct field fields[] = {
     {"uri", FIELD_TEXT, offsetof(struct intent, uri)},
     {"uuid", FIELD_TEXT, offsetof(struct intent, uuid)},
     {"name", FIELD_TEXT, offsetof(struct intent, name)},
+    {"trouble", FIELD_TEXT, offsetof(struct intent, trouble)},
     {"persistent", FIELD_FLAG, offsetof(struct intent, persistent)},
     {"was-running", FIELD_FLAG, offsetof(struct intent, was_running)},
     {"socket", FIELD_TEXT, offsetof(struct intent, socket)},
@@ -323,6 +324,13 @@ int intent_read(int state_fd, const char *uuid, struct intent *ret, struct err *
         intent_parse(text, len, ret, err) < 0)
         return err_prefix(err, "journal %s", name);
     return 0;
+}
+
+bool intent_exists(int state_fd, const char *uuid)
+{
+    CLEANUP_FREE char *name = file_name(uuid);
+
+    return faccessat(state_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
 int intent_remove(int state_fd, const char *uuid, struct err *err)

@@ -33,6 +33,7 @@ struct intent {
     char *uri;            /* NULL: no guest is touched, only files */
     char *uuid;
     char *name;
+    char *trouble; /* why it could not be put back, as somebody was told; NULL: not tried yet */
 
     /* of a backup */
     bool persistent;
@@ -79,6 +80,8 @@ int intent_read(int state_fd, const char *uuid, struct intent *ret, struct err *
 char *intent_format(const struct intent *intent);
 /* What intent_read makes of the file's text; refused (corrupt) if it is no whole journal. */
 int intent_parse(const char *text, size_t len, struct intent *ret, struct err *err);
+/* False only if there is no such file. */
+bool intent_exists(int state_fd, const char *uuid);
 /* The end of it: the guest is as it was. */
 int intent_remove(int state_fd, const char *uuid, struct err *err);
 /* Appends the UUIDs of the guests that have one. A directory that can't be read to its

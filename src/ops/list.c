@@ -7,6 +7,7 @@
 #include "archive/archive.h"
 #include "base/units.h"
 #include "ops/host_key.h"
+#include "ops/recover.h"
 #include "ops/select.h"
 
 static uint64_t stored_size(const struct manifest *manifest)
@@ -145,6 +146,7 @@ int list_run(const struct list_options *options, const struct report *report,
     CLEANUP(host_key_freep) struct seal_key *key = NULL;
     struct selection guests CLEANUP(selection_clear) = {0};
 
+    recover_tell(report);
     if (archive_reader_open(options->source, &archive, err) < 0)
         return -1;
     if (options->domains.count == 0) {

@@ -2,54 +2,305 @@
 #include "ops/recover.h"
 
 #include "base/out.h"
+#include <string.h>
+
 #include "base/quit.h"
+#include "base/shell.h"
 #include "disk/meeting.h"
-#include "ops/intent.h"
 #include "ops/guest_lock.h"
+#include "ops/intent.h"
+#include "ops/staging.h"
 #include "ops/state_dir.h"
 #include "ops/undo.h"
 
-static void recover_one(int state, const char *uuid, const struct report *report,
-                        struct outcome *outcome)
-{
-    CLEANUP_INTENT struct intent intent = {0};
-    CLEANUP_ERR struct err err = ERR_INIT;
-    struct json *fields = NULL;
+/* ---- putting back ---------------------------------------------------------------------- */
 
-    if (intent_read(state, uuid, &intent, &err) < 0) {
-        report_failure(report, outcome, uuid, &err);
-        return;
-    }
-    if (intent_owner_lives(&intent))
-        return; /* its run is at work */
-    enum undo_result result = undo_recorded(state, uuid, &undo_calls_libvirt, &err);
-    if (result == UNDO_STRANDED || result == UNDO_BUSY) {
-        outcome->busy += result == UNDO_BUSY;
-        outcome->stranded = outcome->stranded || result == UNDO_STRANDED;
-        report_failure(report, outcome, intent.name, &err);
-        return;
-    }
-    outcome->good++;
-    fields = json_new_object();
-    json_set_str(fields, "guest", intent.name);
-    json_set_str(fields, "since", intent.since);
-    report_event(report, "guest-recovered", fields,
-                 "guest '%s': put back after the run of %s, which did not end", intent.name,
-                 intent.since);
+static void recover_report(const struct report *report, const struct intent *intent,
+                           const char *note)
+{
+    struct json *fields = json_new_object();
+
+    json_set_str(fields, "guest", intent->name);
+    json_set_str(fields, "since", intent->since);
+    if (note)
+        report_event(report, "guest-recovered", fields, "guest '%s': %s", intent->name, note);
+    else
+        report_event(report, "guest-recovered", fields,
+                     "guest '%s': put back after the run of %s, which did not end", intent->name,
+                     intent->since);
 }
 
-int recover_run(const struct report *report, struct outcome *ret_outcome, struct err *err)
+/* outcome NULL: what fails is a warning. */
+static void recover_fail(const struct report *report, struct outcome *outcome, const char *guest,
+                         struct err *err)
 {
-    CLEANUP_CLOSE int state = -1;
+    if (!outcome) {
+        report_warning(report, guest, "%s", err->text);
+        return;
+    }
+    err_prefix(err, "guest '%s'", guest);
+    report_failure(report, outcome, guest, err);
+}
+
+static void recover_one(int state_fd, const struct intent *intent, const struct report *report,
+                        struct outcome *outcome)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP_FREE char *note = NULL;
+    enum undo_result result =
+        undo_recorded(state_fd, intent->uuid, &undo_calls_libvirt, &note, &err);
+
+    switch (result) {
+    case UNDO_NOTHING: /* somebody else has put it back */
+        break;
+    case UNDO_DONE:
+        recover_report(report, intent, note);
+        if (outcome)
+            outcome->good++;
+        break;
+    case UNDO_BUSY:
+        if (outcome)
+            outcome->busy++;
+        recover_fail(report, outcome, intent->name, &err);
+        break;
+    case UNDO_STRANDED:
+        undo_note_trouble(state_fd, intent->uuid, err.text);
+        if (outcome)
+            outcome->stranded = true;
+        recover_fail(report, outcome, intent->name, &err);
+        break;
+    }
+}
+
+/* Those that were tried before, or those that were not, whose run is not at work. */
+static void recover_round(int state_fd, const struct strings *uuids, bool again,
+                          const struct report *report, struct outcome *outcome)
+{
+    out_hold(); /* the next guest does not wait for whoever reads about the last one */
+    for (size_t i = 0; i < uuids->count && !quit_requested(); i++) {
+        CLEANUP_INTENT struct intent intent = {0};
+        CLEANUP_ERR struct err err = ERR_INIT;
+        if (intent_read(state_fd, uuids->items[i], &intent, &err) < 0) {
+            /* It can't be told what it says; the others come first. */
+            if (again && err.kind != ERR_NOT_FOUND) {
+                if (outcome)
+                    outcome->stranded = true;
+                recover_fail(report, outcome, uuids->items[i], &err);
+            }
+            continue;
+        }
+        if (!intent_owner_lives(&intent) && again == (intent.trouble != NULL))
+            recover_one(state_fd, &intent, report, outcome);
+    }
+    out_release();
+}
+
+static void recover_sweep(int state_fd)
+{
+    guest_lock_sweep(state_fd);
+    meeting_sweep();
+}
+
+static int recover_all(int state_fd, const struct report *report, struct outcome *outcome,
+                       struct err *err)
+{
+    CLEANUP_STRINGS struct strings uuids = {0};
+    CLEANUP_STRINGS struct strings failed = {0};
+
+    /* What fails in the first round is not tried at once again. */
+    if (intent_list(state_fd, &uuids, err) < 0)
+        return -1;
+    for (size_t i = 0; i < uuids.count; i++) {
+        CLEANUP_INTENT struct intent intent = {0};
+        if (intent_read(state_fd, uuids.items[i], &intent, NULL) < 0 || intent.trouble)
+            strings_add(&failed, uuids.items[i]);
+    }
+    recover_round(state_fd, &uuids, false, report, outcome);
+    recover_round(state_fd, &failed, true, report, outcome);
+    recover_sweep(state_fd);
+    return quit_check(err);
+}
+
+/* ---- telling ----------------------------------------------------------------------------- */
+
+static char *recover_describe(const struct intent *intent)
+{
+    if (intent->trouble)
+        return mem_printf("it is not as the %s of %s found it: %s",
+                          intent->kind == INTENT_RESTORE ? "restore" : "backup", intent->since,
+                          intent->trouble);
+    return mem_printf("the %s of %s did not end, and was not undone yet",
+                      intent->kind == INTENT_RESTORE ? "restore" : "backup", intent->since);
+}
+
+/* only_failed: those that were not tried yet are about to be. */
+static void recover_tell_all(int state_fd, bool only_failed, const struct report *report)
+{
     CLEANUP_STRINGS struct strings uuids = {0};
 
-    if (state_dir_open(&state, err) < 0 || intent_list(state, &uuids, err) < 0)
+    if (intent_list(state_fd, &uuids, NULL) < 0)
+        return;
+    for (size_t i = 0; i < uuids.count; i++) {
+        CLEANUP_INTENT struct intent intent = {0};
+        if (intent_read(state_fd, uuids.items[i], &intent, NULL) < 0 ||
+            intent_owner_lives(&intent) || (only_failed && !intent.trouble))
+            continue;
+        CLEANUP_FREE char *text = recover_describe(&intent);
+        if (only_failed)
+            report_warning(report, intent.name, "%s", text);
+        else
+            report_warning(report, intent.name, "%s; to put it back, run: virt-backup recover",
+                           text);
+    }
+}
+
+void recover_tell(const struct report *report)
+{
+    CLEANUP_CLOSE int state_fd = state_dir_look();
+
+    if (state_fd >= 0)
+        recover_tell_all(state_fd, false, report);
+}
+
+int recover_check(int state_fd, const char *uuid, struct err *err)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    if (!intent_exists(state_fd, uuid))
+        return 0;
+    if (intent_read(state_fd, uuid, &intent, err) < 0)
         return -1;
-    out_hold(); /* the next guest does not wait for whoever reads about the last one */
-    for (size_t i = 0; i < uuids.count && !quit_requested(); i++)
-        recover_one(state, uuids.items[i], report, ret_outcome);
-    out_release();
-    guest_lock_sweep(state);
-    meeting_sweep();
+    CLEANUP_FREE char *text = recover_describe(&intent);
+    CLEANUP_FREE char *name = shell_quote(intent.name);
+    return err_set(err, ERR_BUSY,
+                   "%s; once you have seen to it yourself, run: virt-backup recover --dismiss %s",
+                   text, name);
+}
+
+int recover_before(int state_fd, const struct report *report, struct err *err)
+{
+    CLEANUP_STRINGS struct strings uuids = {0};
+
+    if (intent_list(state_fd, &uuids, err) < 0)
+        return -1;
+    recover_tell_all(state_fd, true, report);
+    recover_round(state_fd, &uuids, false, report, NULL);
+    recover_sweep(state_fd);
     return quit_check(err);
+}
+
+void recover_again(int state_fd, const struct report *report)
+{
+    CLEANUP_STRINGS struct strings uuids = {0};
+
+    if (intent_list(state_fd, &uuids, NULL) == 0)
+        recover_round(state_fd, &uuids, true, report, NULL);
+}
+
+/* ---- dismissing ---------------------------------------------------------------------------- */
+
+static void recover_add_left(struct buf *text, const char *path)
+{
+    if (path && access(path, F_OK) == 0)
+        buf_printf(text, "%s%s", text->len ? ", " : "; what is left is yours: ", path);
+}
+
+/* What the journal led to, as far as it is there; "" if nothing is. */
+static char *recover_left(struct intent *intent)
+{
+    struct buf text = {0};
+
+    if (intent->memory && access(intent->memory, F_OK) == 0) {
+        CLEANUP_FREE char *kept = staging_keep(intent->memory, intent->name);
+        recover_add_left(&text, kept);
+    }
+    for (size_t i = 0; i < intent->scratch_count; i++)
+        recover_add_left(&text, intent->scratch[i]);
+    for (size_t i = 0; i < intent->file_count; i++)
+        recover_add_left(&text, intent->files[i]);
+    recover_add_left(&text, intent->moved);
+    recover_add_left(&text, intent->outdated);
+    recover_add_left(&text, intent->resumed);
+    return buf_take_str(&text);
+}
+
+static int recover_dismiss_locked(int state_fd, const char *uuid, const struct report *report,
+                                  struct err *err)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+    CLEANUP_ERR struct err read_err = ERR_INIT;
+
+    /* One that can't be read can be dismissed too, by its UUID. */
+    if (intent_read(state_fd, uuid, &intent, &read_err) < 0)
+        intent.name = mem_strdup(uuid);
+    else if (intent_owner_lives(&intent))
+        return err_set(err, ERR_BUSY, "its run is still at work (pid %llu)",
+                       (unsigned long long)intent.pid);
+    CLEANUP_FREE char *left = recover_left(&intent);
+    if (intent_remove(state_fd, uuid, err) < 0)
+        return -1;
+    struct json *fields = json_new_object();
+    json_set_str(fields, "guest", intent.name);
+    report_event(report, "guest-dismissed", fields, "guest '%s': dismissed%s", intent.name, left);
+    return 0;
+}
+
+static int recover_dismiss_one(int state_fd, const char *uuid, const struct report *report,
+                               struct err *err)
+{
+    CLEANUP(lock_file_releasep) struct lock_file *lock = NULL;
+
+    if (guest_lock_take(state_fd, uuid, 0, &lock, err) < 0)
+        return -1;
+    return recover_dismiss_locked(state_fd, uuid, report, err);
+}
+
+static bool recover_is_named(int state_fd, const char *uuid, const char *wanted)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    return strcmp(uuid, wanted) == 0 ||
+           (intent_read(state_fd, uuid, &intent, NULL) == 0 && strcmp(intent.name, wanted) == 0);
+}
+
+static void recover_dismiss(int state_fd, const char *wanted, const struct strings *uuids,
+                            const struct report *report, struct outcome *outcome)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    bool found = false;
+
+    for (size_t i = 0; i < uuids->count; i++) {
+        if (!recover_is_named(state_fd, uuids->items[i], wanted))
+            continue;
+        found = true;
+        if (recover_dismiss_one(state_fd, uuids->items[i], report, &err) == 0) {
+            outcome->good++;
+            continue;
+        }
+        outcome->busy += err.kind == ERR_BUSY;
+        recover_fail(report, outcome, wanted, &err);
+    }
+    if (!found) {
+        err_set(&err, ERR_NOT_FOUND, "nothing is left of a run that could be dismissed");
+        recover_fail(report, outcome, wanted, &err);
+    }
+}
+
+/* ---- the verb ------------------------------------------------------------------------------- */
+
+int recover_run(const struct recover_options *options, const struct report *report,
+                struct outcome *ret_outcome, struct err *err)
+{
+    CLEANUP_CLOSE int state_fd = -1;
+    CLEANUP_STRINGS struct strings uuids = {0};
+
+    if (state_dir_open(&state_fd, err) < 0)
+        return -1;
+    if (options->dismiss.count == 0)
+        return recover_all(state_fd, report, ret_outcome, err);
+    if (intent_list(state_fd, &uuids, err) < 0)
+        return -1;
+    for (size_t i = 0; i < options->dismiss.count; i++)
+        recover_dismiss(state_fd, options->dismiss.names[i], &uuids, report, ret_outcome);
+    return 0;
 }

@@ -63,7 +63,7 @@ static int take_guests(struct restore_run *run, const struct selection *guests,
             continue;
         if (quit_check(err) < 0)
             return -1;
-        run->busy = false;
+        run->busy = run->stranded = false;
         if (restore_guest(run, guests->names[i], &guest_err) == 0) {
             outcome->good++;
             continue;
@@ -74,6 +74,7 @@ static int take_guests(struct restore_run *run, const struct selection *guests,
             return err_move(err, &guest_err);
         }
         outcome->busy += run->busy;
+        outcome->stranded = outcome->stranded || run->stranded;
         report_failure(run->report, outcome, guests->names[i], &guest_err);
     }
     return 0;
@@ -95,10 +96,10 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
     struct restore_options placed = *options;
     CLEANUP_FREE char *destination = NULL;
     struct selection guests CLEANUP(selection_clear) = {0};
-    struct outcome recovered = {0};
     bool made = false;
     struct restore_run run CLEANUP(run_clear) = {
         .options = &placed,
+        .state_fd = -1,
         .report = report,
         .children = {.spawner = spawner, .options = &options->children, .decode = true},
     };
@@ -113,11 +114,14 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
     if (make_destination(options->destination, options->dry_run, &destination, &made, err) < 0)
         return -1;
     if (!options->dry_run &&
-        (state_dir_open(&run.state_fd, err) < 0 || recover_run(report, &recovered, err) < 0))
+        (state_dir_open(&run.state_fd, err) < 0 || recover_before(run.state_fd, report, err) < 0))
         return -1;
-    ret_outcome->stranded = recovered.stranded;
+    if (options->dry_run)
+        recover_tell(report);
     placed.destination = destination;
     int result = take_guests(&run, &guests, ret_outcome, err);
+    if (result == 0 && !options->dry_run)
+        recover_again(run.state_fd, report);
     if (made && ret_outcome->good == 0)
         (void)rmdir(destination); /* only if it is empty */
     work_tell(&run.children.work, report);

@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "guest/definition/definition.h"
 #include "ops/memory.h"
+#include "ops/recover.h"
 #include "ops/restore_job.h"
 #include "ops/undo.h"
 
@@ -40,9 +41,16 @@ static int begin_intent(struct restore_job *job, struct err *err)
     intent->name = mem_strdup(job->placement.name);
     if (run->hypervisor)
         intent->uri = mem_strdup(hypervisor_uri(run->hypervisor));
-    if (guest_lock_take(run->state_fd, intent->uuid, 0, &job->lock, err) == 0)
+    if (guest_lock_take(run->state_fd, intent->uuid, 0, &job->lock, err) < 0) {
+        run->busy = err && err->kind == ERR_BUSY;
+        return -1;
+    }
+    if (recover_check(run->state_fd, intent->uuid, err) == 0)
         return 0;
-    run->busy = err && err->kind == ERR_BUSY;
+    /* The journal that is there is not ours to remove. */
+    guest_lock_leave(job->lock, run->state_fd, intent->uuid);
+    lock_file_release(TAKE_PTR(job->lock));
+    run->stranded = true;
     return -1;
 }
 
@@ -311,13 +319,21 @@ int restore_guest(struct restore_run *run, const char *name, struct err *err)
     int result = restore(&job, err);
     if (result < 0) {
         children_end(&run->children); /* a pool in mid-image can't be used again */
-        if (undo_restore(&host, &job.intent, &undo_err) < 0)
+        if (job.lock && undo_restore(&host, &job.intent, &undo_err) < 0)
             err_append(err, "%s", undo_err.text);
     } else if (job.intent.resumed) {
-        result = undo_restore(&host, &job.intent, err);
+        result = undo_restore(&host, &job.intent, &undo_err);
+        if (result < 0 && err)
+            err_set(err, undo_err.kind, "%s", undo_err.text);
     }
     /* What could not be undone stays in the journal, for recover. */
-    if (job.lock && intent_is_empty(&job.intent))
+    if (job.lock && intent_is_empty(&job.intent)) {
         (void)intent_remove(run->state_fd, job.intent.uuid, NULL);
+    } else if (job.lock) {
+        run->stranded = true;
+        job.intent.trouble = mem_strdup(undo_err.text);
+        (void)intent_write(run->state_fd, &job.intent, NULL);
+        guest_lock_leave(job.lock, run->state_fd, job.intent.uuid);
+    }
     return result;
 }

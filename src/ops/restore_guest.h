@@ -22,7 +22,8 @@ struct restore_run {
     struct children children;
     struct seal_key *key; /* this host's; NULL: it has none */
     bool owner_said;      /* that owners could not be put back */
-    bool busy; /* set by restore_guest: it failed because another run works on the guest */
+    bool busy;     /* set by restore_guest: it failed because another run works on the guest */
+    bool stranded; /* set by restore_guest: a guest could not be put back, now or before */
 };
 
 int restore_guest(struct restore_run *run, const char *name, struct err *err);

@@ -45,21 +45,35 @@ static int make_path(char *path, struct err *err)
     return 0;
 }
 
-int state_dir_open(int *ret_fd, struct err *err)
+/* What is noted here is undone with our rights: nobody else may write it. */
+static int open_checked(const char *path, int *ret_fd, struct err *err)
 {
-    CLEANUP_FREE char *path = NULL;
     CLEANUP_CLOSE int fd = -1;
     struct stat st;
 
-    if (state_dir_path(&path, err) < 0 || make_path(path, err) < 0)
-        return -1;
     if (io_open_dir(path, &fd, err) < 0)
         return err_prefix(err, "%s", path);
-    /* What is noted here is undone with our rights: nobody else may write it. */
     if (fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 022))
         return err_set(err, ERR_DENIED,
                        "the state directory %s must belong to you and be writable by nobody else",
                        path);
     *ret_fd = TAKE_FD(fd);
     return 0;
+}
+
+int state_dir_open(int *ret_fd, struct err *err)
+{
+    CLEANUP_FREE char *path = NULL;
+
+    if (state_dir_path(&path, err) < 0 || make_path(path, err) < 0)
+        return -1;
+    return open_checked(path, ret_fd, err);
+}
+
+int state_dir_look(void)
+{
+    CLEANUP_FREE char *path = NULL;
+    int fd = -1;
+
+    return state_dir_path(&path, NULL) < 0 || open_checked(path, &fd, NULL) < 0 ? -1 : fd;
 }

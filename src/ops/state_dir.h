@@ -13,5 +13,7 @@
 
 /* Opens it, making it and what is missing above it. */
 int state_dir_open(int *ret_fd, struct err *err);
+/* Opens it for a look; -1 if it is not there, or not to be trusted. */
+int state_dir_look(void);
 /* Its path; the caller frees. */
 int state_dir_path(char **ret, struct err *err);

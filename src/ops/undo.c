@@ -5,6 +5,7 @@
 
 #include "archive/writer.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "ops/guest_lock.h"
 #include "ops/undo_private.h"
 
@@ -68,39 +69,42 @@ static void tidy_archive(const char *path)
     archive_writer_close(archive);
 }
 
-static int undo_by_kind(const struct undo_host *host, struct intent *intent, struct err *err)
+static int undo_by_kind(const struct undo_host *host, struct intent *intent, char **ret_note,
+                        struct err *err)
 {
     switch (intent->kind) {
     case INTENT_BACKUP:
-        return undo_backup(host, intent, err);
+        return undo_backup(host, intent, ret_note, err);
     case INTENT_RESTORE:
         return undo_restore(host, intent, err);
     }
     return err_set(err, ERR_INTERNAL, "an intent of no kind");
 }
 
-static enum undo_result undo_locked(int state_fd, const char *uuid, const struct undo_calls *calls,
-                                    struct err *err)
+static int undo_read(int state_fd, const char *uuid, const struct undo_calls *calls,
+                     struct intent *intent, char **ret_note, struct err *err)
 {
-    CLEANUP_INTENT struct intent intent = {0};
-    CLEANUP_ERR struct err read_err = ERR_INIT;
     struct undo_host host = {.calls = calls};
 
-    if (intent_read(state_fd, uuid, &intent, &read_err) < 0) {
-        if (read_err.kind == ERR_NOT_FOUND)
-            return UNDO_NOTHING;
-        err_move(err, &read_err);
-        return UNDO_STRANDED;
-    }
-    if (intent.uri && calls->open(intent.uri, &host.hypervisor, err) < 0) {
-        err_prefix(err, "guest '%s'", intent.name);
-        return UNDO_STRANDED;
-    }
-    int undone = undo_by_kind(&host, &intent, err);
+    if (intent_read(state_fd, uuid, intent, err) < 0)
+        return -1;
+    if (intent->uri && calls->open(intent->uri, &host.hypervisor, err) < 0)
+        return -1;
+    int undone = undo_by_kind(&host, intent, ret_note, err);
     calls->close(host.hypervisor);
-    if (undone < 0) {
-        err_prefix(err, "guest '%s'", intent.name);
-        if (intent_is_empty(&intent))
+    return undone;
+}
+
+/* With the guest's lock held. */
+static enum undo_result undo_locked(int state_fd, const char *uuid, const struct undo_calls *calls,
+                                    char **ret_note, struct err *err)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    if (!intent_exists(state_fd, uuid))
+        return UNDO_NOTHING;
+    if (undo_read(state_fd, uuid, calls, &intent, ret_note, err) < 0) {
+        if (intent.uuid && intent_is_empty(&intent))
             (void)intent_remove(state_fd, uuid, NULL);
         return UNDO_STRANDED;
     }
@@ -111,13 +115,33 @@ static enum undo_result undo_locked(int state_fd, const char *uuid, const struct
 }
 
 enum undo_result undo_recorded(int state_fd, const char *uuid, const struct undo_calls *calls,
-                               struct err *err)
+                               char **ret_note, struct err *err)
 {
     CLEANUP(lock_file_releasep) struct lock_file *lock = NULL;
 
-    if (guest_lock_take(state_fd, uuid, LOCK_WAIT_MS, &lock, err) < 0) {
-        err_prefix(err, "guest %s", uuid);
-        return UNDO_BUSY;
+    CLEANUP_ERR struct err lock_err = ERR_INIT;
+
+    if (guest_lock_take(state_fd, uuid, LOCK_WAIT_MS, &lock, &lock_err) < 0) {
+        bool busy = lock_err.kind == ERR_BUSY;
+        err_move(err, &lock_err);
+        return busy ? UNDO_BUSY : UNDO_STRANDED;
     }
-    return undo_locked(state_fd, uuid, calls, err);
+    enum undo_result result = undo_locked(state_fd, uuid, calls, ret_note, err);
+    guest_lock_leave(lock, state_fd, uuid);
+    return result;
+}
+
+void undo_note_trouble(int state_fd, const char *uuid, const char *text)
+{
+    CLEANUP(lock_file_releasep) struct lock_file *lock = NULL;
+    CLEANUP_INTENT struct intent intent = {0};
+
+    if (guest_lock_take(state_fd, uuid, 0, &lock, NULL) < 0)
+        return;
+    if (intent_read(state_fd, uuid, &intent, NULL) == 0 && !text_same(intent.trouble, text)) {
+        free(intent.trouble);
+        intent.trouble = mem_strdup(text);
+        (void)intent_write(state_fd, &intent, NULL);
+    }
+    guest_lock_leave(lock, state_fd, uuid);
 }

@@ -23,8 +23,11 @@ struct undo_host {
 
 /* A backup's. -1: the guest could not be put back, or not all of it; the error says how to do
  * it by hand, and the memory image that is needed for that is kept. May be called
- * again: what is undone is struck from the intent. */
-int undo_backup(const struct undo_host *host, struct intent *intent, struct err *err);
+ * again: what is undone is struck from the intent. *ret_note (NULL: not wanted; the caller
+ * frees): what is to be told when it has come to an end in another way, a predicate of the guest;
+ * else left alone. */
+int undo_backup(const struct undo_host *host, struct intent *intent, char **ret_note,
+                struct err *err);
 
 /* Removes the memory image, which undo_backup leaves: on the way to a good backup
  * it is still to be stored. */
@@ -39,12 +42,20 @@ void undo_outdated(struct intent *intent);
 
 enum undo_result {
     UNDO_NOTHING,  /* there is no journal any more: somebody else has undone it */
-    UNDO_DONE,     /* the guest is as it was found, and the journal is gone */
-    UNDO_STRANDED, /* not all could be put back; the error says how to go on */
+    UNDO_DONE,     /* the guest is as it was found, or runs again, and the journal is gone */
+    UNDO_STRANDED, /* not all could be put back; the error says how to go on. The journal stays,
+                    * unless there is nothing left to go on from */
     UNDO_BUSY,     /* another run has the guest's lock and keeps it */
 };
 
 /* As recover does for each guest in the state directory: takes its lock, undoes, forgets the
- * intent. An error is set with STRANDED and BUSY. */
+ * intent. An error is set with STRANDED and BUSY, which
+ * does not name the guest; *ret_note as of undo_backup. Needs no room in
+ * the state directory. */
 enum undo_result undo_recorded(int state_fd, const char *uuid, const struct undo_calls *calls,
-                               struct err *err);
+                               char **ret_note, struct err *err);
+
+/* Notes in the journal, if it is still there, that somebody was told why the guest could not be
+ * put back: it is tried again after all others, and ends when the guest runs in whatever way. If
+ * there is no room for the note, that is not known then. */
+void undo_note_trouble(int state_fd, const char *uuid, const char *text);

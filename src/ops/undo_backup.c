@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/shell.h"
 #include "ops/staging.h"
 #include "ops/undo_private.h"
 #include "record/sav.h"
@@ -21,39 +22,50 @@
 
 /* ---- its memory ------------------------------------------------------------------------- */
 
-/* Only an image that libvirt has finished resumes the guest. *ret_useless: it never
- * was, and will not be. */
-static bool image_is_whole(const char *path, bool *ret_useless, struct err *err)
+enum image {
+    IMAGE_NONE,       /* no file, or an empty one: it was not written */
+    IMAGE_INCOMPLETE, /* libvirt has not finished it, or what it says was lost; it may be all there
+                       * is of the guest's memory */
+    IMAGE_WHOLE,
+    IMAGE_UNKNOWN, /* it can't be looked at */
+};
+
+/* Sets err unless the image is whole. */
+static enum image image_look(const char *path, struct err *err)
 {
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
     CLEANUP_ERR struct err sav_err = ERR_INIT;
     CLEANUP_SAV struct sav sav = {0};
     struct stat st;
 
-    *ret_useless = fd < 0 && errno == ENOENT;
     if (fd < 0 || fstat(fd, &st) < 0) {
-        err_set_errno(err, errno, "its memory image %s cannot be opened", path);
-        return false;
+        int failed = errno;
+        err_set_errno(err, failed, "its memory image %s cannot be opened", path);
+        return failed == ENOENT ? IMAGE_NONE : IMAGE_UNKNOWN;
+    }
+    if (st.st_size == 0) {
+        err_set(err, ERR_CORRUPT, "its memory image %s is empty", path);
+        return IMAGE_NONE;
     }
     if (sav_read(fd, (uint64_t)st.st_size, &sav, &sav_err) == 0 || sav_err.kind == ERR_UNSUPPORTED)
-        return true;
-    *ret_useless = sav_err.kind == ERR_CORRUPT;
+        return IMAGE_WHOLE;
+    enum image image = sav_err.kind == ERR_CORRUPT ? IMAGE_INCOMPLETE : IMAGE_UNKNOWN;
     err_move(err, &sav_err);
     err_prefix(err, "its memory image %s", path);
-    return false;
+    return image;
 }
 
-static int strand(struct intent *intent, struct err *err)
+/* Its memory stays where it is, and its journal too, until it runs again. */
+static int strand(const struct intent *intent, enum image image, struct err *err)
 {
-    CLEANUP_FREE char *kept = staging_keep(intent->memory, intent->name);
+    CLEANUP_FREE char *resume = shell_virsh("restore", intent->memory);
+    CLEANUP_FREE char *anew = shell_virsh("start", intent->name);
 
-    /* What is kept now is the user's: no later undo may touch it. */
-    free(intent->memory);
-    intent->memory = NULL;
-    intent->saved = false;
     err_prefix(err, "could not be put back into its former state");
-    return err_append(err, "its memory is kept in '%s': `virsh restore` of it resumes the guest",
-                      kept);
+    if (image == IMAGE_WHOLE)
+        return err_append(err, "its memory is kept in '%s': to resume it, run: %s", intent->memory,
+                          resume);
+    return err_append(err, "what there is of its memory is kept; to start it anew, run: %s", anew);
 }
 
 /* ---- a guest that was saved ---------------------------------------------------------------- */
@@ -66,40 +78,82 @@ static int go_on(const struct intent *intent, const struct undo_guest *guest, st
         return 0;
     if (guest->calls->resume(guest->guest, err) == 0)
         return 0;
+    CLEANUP_FREE char *resume = shell_virsh("resume", intent->name);
     err_prefix(err, "could not be put back into its former state: it is paused");
-    return err_append(err, "`virsh resume` lets it go on");
+    return err_append(err, "to let it go on, run: %s", resume);
+}
+
+/* After an earlier failure was told: it runs again, though not from its memory, which is the
+ * user's now. */
+static void give_memory_away(struct intent *intent, char **ret_note)
+{
+    CLEANUP_FREE char *kept = staging_keep(intent->memory, intent->name);
+
+    free(TAKE_PTR(intent->memory));
+    intent->saved = false;
+    if (ret_note)
+        *ret_note =
+            mem_printf("runs again; the memory that was saved of it is kept in '%s': remove "
+                       "it when it is no longer needed",
+                       kept);
+}
+
+/* A guest that was booted while its saved memory is there is somebody else's doing; else it was
+ * resumed already, or never saved. */
+static int settle_active(struct intent *intent, const struct undo_guest *guest, char **ret_note,
+                         struct err *err)
+{
+    CLEANUP_ERR struct err image_err = ERR_INIT;
+    enum image image = image_look(intent->memory, &image_err);
+
+    if (image == IMAGE_NONE && intent->trouble && ret_note)
+        *ret_note = mem_strdup("runs again");
+    if (image == IMAGE_NONE || image == IMAGE_UNKNOWN)
+        return go_on(intent, guest, err); /* the save was refused or given up */
+    if (!guest->status.booted)
+        return image == IMAGE_WHOLE ? 0 : go_on(intent, guest, err);
+    if (intent->trouble) {
+        give_memory_away(intent, ret_note);
+        return 0;
+    }
+    err_set(err, ERR_BUSY,
+            "somebody has started it (it is %s), so its saved memory was not restored over it",
+            guest->status.state_text);
+    err_prefix(err, "could not be put back into its former state");
+    return err_append(err, "the memory is kept in '%s'", intent->memory);
 }
 
 static int bring_back(const struct undo_host *host, struct intent *intent,
-                      const struct undo_guest *guest, struct err *err)
+                      const struct undo_guest *guest, char **ret_note, struct err *err)
 {
-    bool useless = false;
-
-    if (undo_guest_is_active(guest)) {
-        CLEANUP_ERR struct err image_err = ERR_INIT;
-        if (!image_is_whole(intent->memory, &useless, &image_err))
-            return go_on(intent, guest, err); /* the save was refused or given up */
-        /* It is resumed already; one that was booted while a whole image is there is
-         * somebody else's doing. */
-        if (!guest->status.booted)
-            return 0;
-        err_set(err, ERR_BUSY,
-                "somebody has started it (it is %s), so its saved memory was not restored over it",
-                guest->status.state_text);
-        return strand(intent, err);
+    if (undo_guest_is_active(guest))
+        return settle_active(intent, guest, ret_note, err);
+    CLEANUP_ERR struct err image_err = ERR_INIT;
+    enum image image = image_look(intent->memory, &image_err);
+    if (image == IMAGE_NONE && intent->trouble) {
+        if (ret_note)
+            *ret_note = mem_printf("stays shut off: its memory image '%s' is gone", intent->memory);
+        intent->saved = false;
+        return 0;
     }
-    if (!image_is_whole(intent->memory, &useless, err)) {
-        err_prefix(err, "could not be put back into its former state: it has ended");
-        if (!useless)
-            return -1;
+    if (image == IMAGE_NONE) {
         /* It ended before its memory was saved: nothing can be undone any more. */
+        CLEANUP_FREE char *anew = shell_virsh("start", intent->name);
         undo_memory(intent);
         intent->saved = false;
-        return err_append(err, "start it anew with `virsh start`");
+        err_move(err, &image_err);
+        err_prefix(err, "could not be put back into its former state: it has ended");
+        return err_append(err, "to start it anew, run: %s", anew);
     }
+    if (image != IMAGE_WHOLE)
+        err_move(err, &image_err);
+    if (image == IMAGE_UNKNOWN)
+        return err_prefix(err, "could not be put back into its former state: it has ended");
+    if (image == IMAGE_INCOMPLETE)
+        return strand(intent, image, err);
     if (host->calls->restore(host->hypervisor, intent->memory, intent->live_xml,
                              intent->was_running, err) < 0)
-        return host->calls->alive(host->hypervisor) ? strand(intent, err) : -1;
+        return host->calls->alive(host->hypervisor) ? strand(intent, image, err) : -1;
     return 0;
 }
 
@@ -137,7 +191,8 @@ static void remove_scratch(const struct intent *intent)
         (void)unlink(intent->socket);
 }
 
-static int try_undo(const struct undo_host *host, struct intent *intent, struct err *err)
+static int try_undo(const struct undo_host *host, struct intent *intent, char **ret_note,
+                    struct err *err)
 {
     CLEANUP_UNDO_GUEST struct undo_guest guest = {0};
     CLEANUP_ERR struct err first = ERR_INIT;
@@ -154,7 +209,7 @@ static int try_undo(const struct undo_host *host, struct intent *intent, struct 
     }
     struct err *later = result < 0 ? NULL : &first;
     if (intent->saved)
-        result |= bring_back(host, intent, &guest, later);
+        result |= bring_back(host, intent, &guest, ret_note, later);
     else if (guest.guest)
         result |= let_go(intent, &guest, later);
     remove_scratch(intent);
@@ -166,7 +221,8 @@ static int try_undo(const struct undo_host *host, struct intent *intent, struct 
     return 0;
 }
 
-int undo_backup(const struct undo_host *host, struct intent *intent, struct err *err)
+int undo_backup(const struct undo_host *host, struct intent *intent, char **ret_note,
+                struct err *err)
 {
     int result = -1;
 
@@ -176,7 +232,7 @@ int undo_backup(const struct undo_host *host, struct intent *intent, struct err 
         /* One that is not back by then is not waited for once more. */
         if (undo_connect(host, err) < 0)
             return -1;
-        result = try_undo(host, intent, &undo_err);
+        result = try_undo(host, intent, ret_note, &undo_err);
         if (result < 0 && (i + 1 == UNDO_TRIES || host->calls->alive(host->hypervisor)))
             return err_move(err, &undo_err);
     }

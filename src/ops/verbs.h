@@ -93,6 +93,10 @@ struct verify_options {
 int verify_run(const struct verify_options *options, struct spawner *spawner,
                const struct report *report, struct outcome *ret_outcome, struct err *err);
 
+struct recover_options {
+    struct name_list dismiss; /* names or UUIDs of guests; empty: none */
+};
+
 struct list_options {
     const char *source;
     struct name_list domains;

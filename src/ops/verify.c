@@ -12,6 +12,7 @@
 #include "ops/extras.h"
 #include "ops/host_key.h"
 #include "ops/memory.h"
+#include "ops/recover.h"
 #include "ops/select.h"
 #include "ops/transfer.h"
 
@@ -237,6 +238,7 @@ int verify_run(const struct verify_options *options, struct spawner *spawner,
         .outcome = ret_outcome,
     };
 
+    recover_tell(report);
     if (archive_reader_open(options->source, &run.archive, err) < 0 ||
         select_from_archive(run.archive, &options->domains, &options->exclude_domains, &guests,
                             err) < 0)

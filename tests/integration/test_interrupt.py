@@ -227,6 +227,7 @@ def test_guest_started_by_somebody_else_meanwhile(t):
     kept = [word.strip("`'\":;,.") for word in result.err.split() if word.strip("`'\":;,.").endswith(".sav")]
     expect(kept and os.path.exists(kept[0]), f"the message names no memory image that exists: {result.err}")
     run("rm", kept[0])
+    expect("guest 'web': runs again" in t.vb("recover").out, "its journal does not end")
 
 
 def test_failure_needs_no_libvirt_restart(t):

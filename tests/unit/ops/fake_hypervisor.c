@@ -186,7 +186,7 @@ static int fake_resume(struct guest *guest, struct err *err)
 {
     if (step(err) < 0)
         return -1;
-    guest->fake->damaged = guest->fake->damaged || !guest->fake->active || guest->fake->socket[0];
+    guest->fake->damaged = guest->fake->damaged || !guest->fake->active;
     guest->fake->paused = guest->fake->io_error = false;
     return done();
 }

@@ -126,6 +126,7 @@ static void fill(struct intent *intent, bool odd)
         .uri = mem_strdup("uri"),
         .uuid = mem_strdup("uuid"),
         .name = mem_strdup("name"),
+        .trouble = mem_strdup("trouble"),
         .persistent = odd,
         .was_running = !odd,
         .socket = mem_strdup("socket"),

@@ -6,344 +6,24 @@
 #include "ops/undo.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "base/io.h"
-#include "fake_hypervisor.h"
-#include "record/sav.h"
+#include "ops/guest_lock.h"
+#include "undo_world.h"
 
-#define WEB "11111111-2222-4333-8444-555555555555"
-#define NEW "99999999-8888-4777-8666-555555555555"
 #define MOST_STEPS 40
-
-struct world {
-    char folder[64];
-    int state_fd;
-    struct fake *fake;
-    struct fake_guest *web;
-};
-
-/* ---- files --------------------------------------------------------------------------------- */
-
-static char *path_in(const struct world *world, const char *name)
-{
-    return mem_printf("%s/%s", world->folder, name);
-}
-
-static bool exists(const struct world *world, const char *name)
-{
-    CLEANUP_FREE char *path = path_in(world, name);
-
-    return access(path, F_OK) == 0;
-}
-
-static void make_file(const struct world *world, const char *name, const void *data, size_t len)
-{
-    CLEANUP_FREE char *path = path_in(world, name);
-    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    assert_true(fd >= 0);
-    assert_int_equal(io_write(fd, data, len, NULL), 0);
-}
-
-static void make_image(const struct world *world, const char *name)
-{
-    CLEANUP_BUF struct buf head = {0};
-
-    assert_int_equal(sav_format_head("<domain>" WEB "</domain>", NULL, true, SAV_RAW, &head, NULL),
-                     0);
-    buf_append_str(&head, "the stream");
-    make_file(world, name, head.data, head.len);
-}
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static void world_clear(struct world *world)
-{
-    close(world->state_fd);
-    nftw(world->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static void world_make(struct world *world)
-{
-    *world = (struct world){.folder = "/tmp/vb-undo-XXXXXX", .fake = fake_reset()};
-    assert_non_null(mkdtemp(world->folder));
-    CLEANUP_FREE char *state = path_in(world, "state");
-    assert_int_equal(mkdir(state, 0700), 0);
-    assert_int_equal(io_open_dir(state, &world->state_fd, NULL), 0);
-    world->web = fake_add(WEB);
-    world->web->active = true;
-    world->web->booted = true;
-}
-
-/* ---- journals ------------------------------------------------------------------------------- */
-
-static void intent_begin(struct intent *intent, enum intent_kind kind)
-{
-    intent_sign(intent, kind);
-    intent->uri = mem_strdup("fake:///");
-    intent->uuid = mem_strdup(WEB);
-    intent->name = mem_strdup("web");
-    intent->persistent = true;
-    intent->was_running = true;
-}
-
-static void backup_begin(const struct world *world, struct intent *intent)
-{
-    intent_begin(intent, INTENT_BACKUP);
-    intent->memory = path_in(world, "memory");
-    intent->live_xml = mem_strdup("<domain>" WEB "</domain>");
-}
-
-static void use_job(const struct world *world, struct intent *intent)
-{
-    CLEANUP_FREE char *scratch = path_in(world, "scratch");
-
-    intent->socket = path_in(world, "socket");
-    (void)snprintf(world->web->socket, FAKE_TEXT, "%s", intent->socket);
-    intent_add_scratch(intent, scratch);
-    make_file(world, "scratch", "s", 1);
-    make_file(world, "socket", "", 0);
-}
-
-static void note(const struct world *world, const struct intent *intent)
-{
-    assert_int_equal(intent_write(world->state_fd, intent, NULL), 0);
-}
-
-/* ---- what a run has left, and how it must end -------------------------------------------------- */
-
-static void saved_and_down(const struct world *world)
-{
-    CLEANUP_INTENT struct intent intent = {0};
-
-    backup_begin(world, &intent);
-    intent.saved = true;
-    make_image(world, "memory");
-    world->web->active = false;
-    note(world, &intent);
-}
-
-static void saved_while_paused(const struct world *world)
-{
-    CLEANUP_INTENT struct intent intent = {0};
-
-    backup_begin(world, &intent);
-    intent.saved = true;
-    intent.was_running = false;
-    make_image(world, "memory");
-    world->web->active = false;
-    note(world, &intent);
-}
-
-static void save_not_begun(const struct world *world)
-{
-    CLEANUP_INTENT struct intent intent = {0};
-
-    backup_begin(world, &intent);
-    intent.saved = true;
-    note(world, &intent);
-}
-
-static void saved_and_back(const struct world *world)
-{
-    CLEANUP_INTENT struct intent intent = {0};
-
-    backup_begin(world, &intent);
-    intent.saved = true;
-    make_image(world, "memory");
-    world->web->booted = false;
-    note(world, &intent);
-}
-
-static void held_with_a_job(const struct world *world)
-{
-    CLEANUP_INTENT struct intent intent = {0};
-
-    backup_begin(world, &intent);
-    intent.held = true;
-    use_job(world, &intent);
-    make_image(world, "memory");
-    world->web->paused = true;
-    note(world, &intent);
-}
-
-static void frozen_with_a_job(const struct world *world)
-{
-    CLEANUP_INTENT struct intent intent = {0};
-
-    intent_begin(&intent, INTENT_BACKUP);
-    intent.frozen = true;
-    use_job(world, &intent);
-    world->web->frozen = true;
-    note(world, &intent);
-}
-
-static void stopped_by_full_scratch(const struct world *world)
-{
-    CLEANUP_INTENT struct intent intent = {0};
-
-    backup_begin(world, &intent);
-    use_job(world, &intent);
-    world->web->paused = world->web->io_error = true;
-    note(world, &intent);
-}
-
-static void let_go_before_its_memory_is_stored(const struct world *world)
-{
-    CLEANUP_INTENT struct intent intent = {0};
-
-    backup_begin(world, &intent);
-    make_image(world, "memory");
-    note(world, &intent);
-}
-
-static void as_it_was(const struct world *world)
-{
-    assert_true(world->web->active);
-    assert_false(world->web->paused || world->web->frozen || world->web->damaged);
-    assert_string_equal(world->web->socket, "");
-    assert_true(world->web->restored <= 1);
-    assert_false(exists(world, "memory") || exists(world, "scratch") || exists(world, "socket"));
-}
-
-static void paused_as_it_was(const struct world *world)
-{
-    assert_true(world->web->active && world->web->paused && !world->web->damaged);
-    assert_false(exists(world, "memory"));
-}
-
-static void restore_begin(const struct world *world, struct intent *intent)
-{
-    CLEANUP_FREE char *folder = path_in(world, "made");
-    CLEANUP_FREE char *disk = path_in(world, "made/vda");
-
-    intent_begin(intent, INTENT_RESTORE);
-    assert_int_equal(mkdir(folder, 0700), 0);
-    make_file(world, "made/vda", "disk", 4);
-    intent_add_file(intent, folder);
-    intent_add_file(intent, disk);
-    world->web->active = false;
-}
-
-static void files_half_made(const struct world *world)
-{
-    CLEANUP_INTENT struct intent intent = {0};
-
-    restore_begin(world, &intent);
-    free(TAKE_PTR(intent.uri));
-    note(world, &intent);
-}
-
-static void newly_defined(const struct world *world)
-{
-    CLEANUP_INTENT struct intent intent = {0};
-
-    restore_begin(world, &intent);
-    intent.defined = mem_strdup(NEW);
-    intent.old_xml = mem_strdup("old #" WEB);
-    intent.old_autostart = true;
-    fake_add(NEW);
-    *world->web = (struct fake_guest){0};
-    note(world, &intent);
-}
-
-static void replaced_in_place(const struct world *world)
-{
-    CLEANUP_INTENT struct intent intent = {0};
-
-    restore_begin(world, &intent);
-    intent.defined = mem_strdup(WEB);
-    intent.old_xml = mem_strdup("old #" WEB);
-    intent.old_autostart = true;
-    intent.in_place = true;
-    intent.moved = path_in(world, "tpm.replaced");
-    intent.moved_from = path_in(world, "tpm");
-    make_file(world, "tpm.replaced", "old", 3);
-    make_file(world, "tpm", "new!", 4);
-    note(world, &intent);
-}
-
-static void started_from_its_memory(const struct world *world)
-{
-    CLEANUP_INTENT struct intent intent = {0};
-
-    intent_begin(&intent, INTENT_RESTORE);
-    intent.resumed = path_in(world, "memory");
-    intent.outdated = path_in(world, "tpm.replaced");
-    make_file(world, "tpm.replaced", "old", 3);
-    make_image(world, "memory");
-    world->web->booted = false;
-    note(world, &intent);
-}
-
-static void nothing_made(const struct world *world)
-{
-    assert_false(exists(world, "made") || exists(world, "made/vda"));
-}
-
-static void old_one_is_back(const struct world *world)
-{
-    const struct fake_guest *old = fake_find(WEB);
-    struct stat st;
-    CLEANUP_FREE char *tpm = path_in(world, "tpm");
-
-    nothing_made(world);
-    assert_null(fake_find(NEW));
-    assert_non_null(old);
-    assert_string_equal(old->xml, "old #" WEB);
-    assert_true(old->autostart);
-    assert_false(exists(world, "tpm.replaced"));
-    if (stat(tpm, &st) == 0)
-        assert_int_equal(st.st_size, 3);
-}
-
-static void runs_from_its_memory(const struct world *world)
-{
-    assert_true(world->web->active);
-    assert_false(exists(world, "memory") || exists(world, "tpm.replaced"));
-}
-
-struct scenario {
-    const char *name;
-    void (*make)(const struct world *world);
-    void (*check)(const struct world *world);
-};
-
-static const struct scenario scenarios[] = {
-    {"saved and down", saved_and_down, as_it_was},
-    {"saved while paused", saved_while_paused, paused_as_it_was},
-    {"save not begun", save_not_begun, as_it_was},
-    {"saved and back", saved_and_back, as_it_was},
-    {"held with a job", held_with_a_job, as_it_was},
-    {"frozen with a job", frozen_with_a_job, as_it_was},
-    {"stopped by full scratch", stopped_by_full_scratch, as_it_was},
-    {"let go before its memory is stored", let_go_before_its_memory_is_stored, as_it_was},
-    {"files half made", files_half_made, nothing_made},
-    {"newly defined", newly_defined, old_one_is_back},
-    {"replaced in place", replaced_in_place, old_one_is_back},
-    {"started from its memory", started_from_its_memory, runs_from_its_memory},
-};
-#define SCENARIOS (sizeof(scenarios) / sizeof(*scenarios))
 
 static enum undo_result undo(const struct world *world)
 {
-    return undo_recorded(world->state_fd, WEB, &fake_calls, NULL);
+    return undo_recorded(world->state_fd, WEB, &fake_calls, NULL, NULL);
 }
 
 /* In a process of its own, which may die of it: the result, or FAKE_DEATH. */
@@ -370,7 +50,7 @@ static bool journal_is_there(const struct world *world)
 static void all_is_put_back(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < SCENARIOS; i++) {
+    for (size_t i = 0; i < scenario_count; i++) {
         struct world world CLEANUP(world_clear) = {.state_fd = -1};
         print_message("# %s\n", scenarios[i].name);
         world_make(&world);
@@ -385,7 +65,7 @@ static void all_is_put_back(void **state)
 /* One fault at each step in turn, then another try without. */
 static void each_step(enum fake_fault fault)
 {
-    for (size_t i = 0; i < SCENARIOS; i++)
+    for (size_t i = 0; i < scenario_count; i++)
         for (unsigned at = 1;; at++) {
             struct world world CLEANUP(world_clear) = {.state_fd = -1};
             world_make(&world);
@@ -428,6 +108,190 @@ static void a_lost_connection_is_made_again(void **state)
     each_step(FAKE_LOSE);
 }
 
+static void a_call_that_fails_once_is_made_by_the_next(void **state)
+{
+    (void)state;
+    each_step(FAKE_FAIL);
+}
+
+static void calls_that_fail_for_good_lose_nothing(void **state)
+{
+    (void)state;
+    each_step(FAKE_FAIL_ON);
+}
+
+/* ---- a guest that can't be put back -------------------------------------------------------------- */
+
+static void told(const struct world *world, char **ret_note)
+{
+    undo_note_trouble(world->state_fd, WEB, "could not be put back");
+    assert_int_equal(undo_recorded(world->state_fd, WEB, &fake_calls, ret_note, NULL), UNDO_DONE);
+    assert_false(journal_is_there(world));
+}
+
+static void a_guest_whose_memory_is_refused_stays_in_the_journal(void **state)
+{
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    (void)state;
+    world_make(&world);
+    saved_and_down(&world);
+    world.fake->refuse_restore = true;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(undo_recorded(world.state_fd, WEB, &fake_calls, NULL, &err),
+                         UNDO_STRANDED);
+        assert_non_null(strstr(err.text, "virsh restore"));
+        assert_true(journal_is_there(&world) && exists(&world, "memory"));
+        undo_note_trouble(world.state_fd, WEB, err.text);
+    }
+    world.fake->refuse_restore = false;
+    assert_int_equal(undo(&world), UNDO_DONE);
+    as_it_was(&world);
+}
+
+static void a_guest_that_somebody_has_started_is_told_before_its_journal_ends(void **state)
+{
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+    CLEANUP_FREE char *note = NULL;
+
+    (void)state;
+    world_make(&world);
+    saved_and_down(&world);
+    world.web->active = world.web->booted = true;
+    /* Its own next try is not success. */
+    assert_int_equal(undo(&world), UNDO_STRANDED);
+    assert_int_equal(undo(&world), UNDO_STRANDED);
+    assert_true(exists(&world, "memory"));
+    told(&world, &note);
+    assert_non_null(strstr(note, "web.rescue.sav"));
+    assert_true(exists(&world, "web.rescue.sav"));
+    assert_int_equal(world.web->restored, 0);
+}
+
+static void a_journal_ends_when_its_image_is_gone(void **state)
+{
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+    CLEANUP_FREE char *note = NULL;
+    CLEANUP_FREE char *image = NULL;
+
+    (void)state;
+    world_make(&world);
+    saved_and_down(&world);
+    world.fake->refuse_restore = true;
+    assert_int_equal(undo(&world), UNDO_STRANDED);
+    image = path_in(&world, "memory");
+    assert_int_equal(unlink(image), 0);
+    told(&world, &note);
+    assert_non_null(strstr(note, "gone"));
+}
+
+/* As a power cut leaves it: libvirt has written "LibvirtQemudPart" and no more of the head. */
+static void damage_image(const struct world *world)
+{
+    CLEANUP_FREE char *path = path_in(world, "memory");
+    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    assert_int_equal(pwrite(fd, "LibvirtQemudPart", 16, 0), 16);
+}
+
+static void an_incomplete_image_is_kept(void **state)
+{
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP_FREE char *note = NULL;
+
+    (void)state;
+    world_make(&world);
+    saved_and_down(&world);
+    damage_image(&world);
+    assert_int_equal(undo_recorded(world.state_fd, WEB, &fake_calls, NULL, &err), UNDO_STRANDED);
+    assert_non_null(strstr(err.text, "/memory"));
+    assert_true(journal_is_there(&world) && exists(&world, "memory"));
+    world.web->active = world.web->booted = true;
+    assert_int_equal(undo(&world), UNDO_STRANDED);
+    assert_true(exists(&world, "memory"));
+    told(&world, &note);
+    assert_true(exists(&world, "web.rescue.sav"));
+}
+
+static void an_image_of_a_save_that_was_given_up_is_removed(void **state)
+{
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+
+    (void)state;
+    world_make(&world);
+    saved_and_down(&world);
+    damage_image(&world);
+    world.web->active = world.web->paused = true;
+    world.web->booted = false;
+    assert_int_equal(undo(&world), UNDO_DONE);
+    as_it_was(&world);
+}
+
+/* ---- without room ------------------------------------------------------------------------------------ */
+
+/* In a process that can't write a byte to any file. */
+static int undo_without_room(const struct world *world)
+{
+    const struct rlimit none = {0, 0};
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        signal(SIGXFSZ, SIG_IGN);
+        setrlimit(RLIMIT_FSIZE, &none);
+        _exit((int)undo(world));
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void putting_back_needs_no_room(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < scenario_count; i++) {
+        struct world world CLEANUP(world_clear) = {.state_fd = -1};
+        world_make(&world);
+        scenarios[i].make(&world);
+        print_message("# %s\n", scenarios[i].name);
+        assert_int_equal(undo_without_room(&world), UNDO_DONE);
+        scenarios[i].check(&world);
+    }
+}
+
+static void the_lock_file_stays_as_long_as_the_journal(void **state)
+{
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+
+    (void)state;
+    world_make(&world);
+    saved_and_down(&world);
+    world.fake->refuse_restore = true;
+    assert_int_equal(undo(&world), UNDO_STRANDED);
+    guest_lock_sweep(world.state_fd);
+    assert_true(exists(&world, "state/" WEB ".lock"));
+    world.fake->refuse_restore = false;
+    assert_int_equal(undo(&world), UNDO_DONE);
+    assert_false(exists(&world, "state/" WEB ".lock"));
+}
+
+static void a_guest_that_another_run_works_on_is_left_alone(void **state)
+{
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+    CLEANUP(lock_file_releasep) struct lock_file *lock = NULL;
+
+    (void)state;
+    world_make(&world);
+    saved_and_down(&world);
+    assert_int_equal(guest_lock_take(world.state_fd, WEB, 0, &lock, NULL), 0);
+    undo_note_trouble(world.state_fd, WEB, "must not be noted");
+    CLEANUP_INTENT struct intent intent = {0};
+    assert_int_equal(intent_read(world.state_fd, WEB, &intent, NULL), 0);
+    assert_null(intent.trouble);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,6 +299,16 @@ int main(void)
         cmocka_unit_test(a_process_that_dies_before_a_step_leaves_it_to_the_next),
         cmocka_unit_test(a_process_that_dies_after_a_step_leaves_it_to_the_next),
         cmocka_unit_test(a_lost_connection_is_made_again),
+        cmocka_unit_test(a_call_that_fails_once_is_made_by_the_next),
+        cmocka_unit_test(calls_that_fail_for_good_lose_nothing),
+        cmocka_unit_test(a_guest_whose_memory_is_refused_stays_in_the_journal),
+        cmocka_unit_test(a_guest_that_somebody_has_started_is_told_before_its_journal_ends),
+        cmocka_unit_test(a_journal_ends_when_its_image_is_gone),
+        cmocka_unit_test(an_incomplete_image_is_kept),
+        cmocka_unit_test(an_image_of_a_save_that_was_given_up_is_removed),
+        cmocka_unit_test(putting_back_needs_no_room),
+        cmocka_unit_test(the_lock_file_stays_as_long_as_the_journal),
+        cmocka_unit_test(a_guest_that_another_run_works_on_is_left_alone),
     };
 
     return cmocka_run_group_tests_name("undo", tests, NULL, NULL);

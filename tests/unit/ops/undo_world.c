@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "undo_world.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/io.h"
+#include "record/sav.h"
+
+/* ---- files --------------------------------------------------------------------------------- */
+
+char *path_in(const struct world *world, const char *name)
+{
+    return mem_printf("%s/%s", world->folder, name);
+}
+
+bool exists(const struct world *world, const char *name)
+{
+    CLEANUP_FREE char *path = path_in(world, name);
+
+    return access(path, F_OK) == 0;
+}
+
+void make_file(const struct world *world, const char *name, const void *data, size_t len)
+{
+    CLEANUP_FREE char *path = path_in(world, name);
+    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(io_write(fd, data, len, NULL), 0);
+}
+
+void make_image(const struct world *world, const char *name)
+{
+    CLEANUP_BUF struct buf head = {0};
+
+    assert_int_equal(sav_format_head("<domain>" WEB "</domain>", NULL, true, SAV_RAW, &head, NULL),
+                     0);
+    buf_append_str(&head, "the stream");
+    make_file(world, name, head.data, head.len);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+void world_clear(struct world *world)
+{
+    close(world->state_fd);
+    nftw(world->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+void world_make(struct world *world)
+{
+    *world = (struct world){.folder = "/tmp/vb-undo-XXXXXX", .fake = fake_reset()};
+    assert_non_null(mkdtemp(world->folder));
+    CLEANUP_FREE char *state = path_in(world, "state");
+    assert_int_equal(mkdir(state, 0700), 0);
+    assert_int_equal(io_open_dir(state, &world->state_fd, NULL), 0);
+    world->web = fake_add(WEB);
+    world->web->active = true;
+    world->web->booted = true;
+}
+
+/* ---- journals ------------------------------------------------------------------------------- */
+
+static void intent_begin(struct intent *intent, enum intent_kind kind)
+{
+    intent_sign(intent, kind);
+    intent->uri = mem_strdup("fake:///");
+    intent->uuid = mem_strdup(WEB);
+    intent->name = mem_strdup("web");
+    intent->persistent = true;
+    intent->was_running = true;
+}
+
+void backup_begin(const struct world *world, struct intent *intent)
+{
+    intent_begin(intent, INTENT_BACKUP);
+    intent->memory = path_in(world, "memory");
+    intent->live_xml = mem_strdup("<domain>" WEB "</domain>");
+}
+
+static void use_job(const struct world *world, struct intent *intent)
+{
+    CLEANUP_FREE char *scratch = path_in(world, "scratch");
+
+    intent->socket = path_in(world, "socket");
+    (void)snprintf(world->web->socket, FAKE_TEXT, "%s", intent->socket);
+    intent_add_scratch(intent, scratch);
+    make_file(world, "scratch", "s", 1);
+    make_file(world, "socket", "", 0);
+}
+
+void note(const struct world *world, const struct intent *intent)
+{
+    assert_int_equal(intent_write(world->state_fd, intent, NULL), 0);
+}
+
+/* ---- what a run has left, and how it must end -------------------------------------------------- */
+
+void saved_and_down(const struct world *world)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    backup_begin(world, &intent);
+    intent.saved = true;
+    make_image(world, "memory");
+    world->web->active = false;
+    note(world, &intent);
+}
+
+static void saved_while_paused(const struct world *world)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    backup_begin(world, &intent);
+    intent.saved = true;
+    intent.was_running = false;
+    make_image(world, "memory");
+    world->web->active = false;
+    note(world, &intent);
+}
+
+static void save_not_begun(const struct world *world)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    backup_begin(world, &intent);
+    intent.saved = true;
+    note(world, &intent);
+}
+
+static void saved_and_back(const struct world *world)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    backup_begin(world, &intent);
+    intent.saved = true;
+    make_image(world, "memory");
+    world->web->booted = false;
+    note(world, &intent);
+}
+
+static void held_with_a_job(const struct world *world)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    backup_begin(world, &intent);
+    intent.held = true;
+    use_job(world, &intent);
+    make_image(world, "memory");
+    world->web->paused = true;
+    note(world, &intent);
+}
+
+static void frozen_with_a_job(const struct world *world)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    intent_begin(&intent, INTENT_BACKUP);
+    intent.frozen = true;
+    use_job(world, &intent);
+    world->web->frozen = true;
+    note(world, &intent);
+}
+
+static void stopped_by_full_scratch(const struct world *world)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    backup_begin(world, &intent);
+    use_job(world, &intent);
+    world->web->paused = world->web->io_error = true;
+    note(world, &intent);
+}
+
+static void let_go_before_its_memory_is_stored(const struct world *world)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    backup_begin(world, &intent);
+    make_image(world, "memory");
+    note(world, &intent);
+}
+
+void as_it_was(const struct world *world)
+{
+    assert_true(world->web->active);
+    assert_false(world->web->paused || world->web->frozen || world->web->damaged);
+    assert_string_equal(world->web->socket, "");
+    assert_true(world->web->restored <= 1);
+    assert_false(exists(world, "memory") || exists(world, "scratch") || exists(world, "socket"));
+}
+
+static void paused_as_it_was(const struct world *world)
+{
+    assert_true(world->web->active && world->web->paused && !world->web->damaged);
+    assert_false(exists(world, "memory"));
+}
+
+static void restore_begin(const struct world *world, struct intent *intent)
+{
+    CLEANUP_FREE char *folder = path_in(world, "made");
+    CLEANUP_FREE char *disk = path_in(world, "made/vda");
+
+    intent_begin(intent, INTENT_RESTORE);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    make_file(world, "made/vda", "disk", 4);
+    intent_add_file(intent, folder);
+    intent_add_file(intent, disk);
+    world->web->active = false;
+}
+
+static void files_half_made(const struct world *world)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    restore_begin(world, &intent);
+    free(TAKE_PTR(intent.uri));
+    note(world, &intent);
+}
+
+static void newly_defined(const struct world *world)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    restore_begin(world, &intent);
+    intent.defined = mem_strdup(NEW);
+    intent.old_xml = mem_strdup("old #" WEB);
+    intent.old_autostart = true;
+    fake_add(NEW);
+    *world->web = (struct fake_guest){0};
+    note(world, &intent);
+}
+
+static void replaced_in_place(const struct world *world)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    restore_begin(world, &intent);
+    intent.defined = mem_strdup(WEB);
+    intent.old_xml = mem_strdup("old #" WEB);
+    intent.old_autostart = true;
+    intent.in_place = true;
+    intent.moved = path_in(world, "tpm.replaced");
+    intent.moved_from = path_in(world, "tpm");
+    make_file(world, "tpm.replaced", "old", 3);
+    make_file(world, "tpm", "new!", 4);
+    note(world, &intent);
+}
+
+static void started_from_its_memory(const struct world *world)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    intent_begin(&intent, INTENT_RESTORE);
+    intent.resumed = path_in(world, "memory");
+    intent.outdated = path_in(world, "tpm.replaced");
+    make_file(world, "tpm.replaced", "old", 3);
+    make_image(world, "memory");
+    world->web->booted = false;
+    note(world, &intent);
+}
+
+static void nothing_made(const struct world *world)
+{
+    assert_false(exists(world, "made") || exists(world, "made/vda"));
+}
+
+static void old_one_is_back(const struct world *world)
+{
+    const struct fake_guest *old = fake_find(WEB);
+    struct stat st;
+    CLEANUP_FREE char *tpm = path_in(world, "tpm");
+
+    nothing_made(world);
+    assert_null(fake_find(NEW));
+    assert_non_null(old);
+    assert_string_equal(old->xml, "old #" WEB);
+    assert_true(old->autostart);
+    assert_false(exists(world, "tpm.replaced"));
+    if (stat(tpm, &st) == 0)
+        assert_int_equal(st.st_size, 3);
+}
+
+static void runs_from_its_memory(const struct world *world)
+{
+    assert_true(world->web->active);
+    assert_false(exists(world, "memory") || exists(world, "tpm.replaced"));
+}
+
+const struct scenario scenarios[] = {
+    {"saved and down", saved_and_down, as_it_was},
+    {"saved while paused", saved_while_paused, paused_as_it_was},
+    {"save not begun", save_not_begun, as_it_was},
+    {"saved and back", saved_and_back, as_it_was},
+    {"held with a job", held_with_a_job, as_it_was},
+    {"frozen with a job", frozen_with_a_job, as_it_was},
+    {"stopped by full scratch", stopped_by_full_scratch, as_it_was},
+    {"let go before its memory is stored", let_go_before_its_memory_is_stored, as_it_was},
+    {"files half made", files_half_made, nothing_made},
+    {"newly defined", newly_defined, old_one_is_back},
+    {"replaced in place", replaced_in_place, old_one_is_back},
+    {"started from its memory", started_from_its_memory, runs_from_its_memory},
+};
+const size_t scenario_count = sizeof(scenarios) / sizeof(*scenarios);
