@@ -8,6 +8,7 @@
 #include "archive/exchange.h"
 #include "archive/names.h"
 #include "base/log.h"
+#include "base/shell.h"
 
 static const char interrupted[] = "a backup was interrupted while its files were being put in "
                                   "place, and this can't be finished; see INTERRUPTED BACKUPS in "
@@ -119,6 +120,17 @@ static void remove_abandoned(const struct folder *folder, const char *key,
         remove_parts(folder, key, names);
 }
 
+static void warn_about_memory(const struct folder *folder, const char *name)
+{
+    CLEANUP_FREE char *path = mem_printf("%s/%s", folder->path, name);
+    CLEANUP_FREE char *line = shell_virsh("restore", path);
+
+    log_warn("%s was left by an interrupted run and may be the only copy of a guest's memory; let "
+             "virt-backup recover look after it; if that does not, resume the guest from it (%s), "
+             "or remove it if no guest needs it",
+             path, line);
+}
+
 int tidy_all(const struct folder *folder, struct err *err)
 {
     CLEANUP_STRINGS struct strings names = {0};
@@ -137,10 +149,7 @@ int tidy_all(const struct folder *folder, struct err *err)
                 remove_abandoned(folder, key, &names);
             break;
         case ARCHIVE_OWN_SCRATCH:
-            log_warn("%s/%s was left by an interrupted run and may be the only copy of a guest's "
-                     "memory; 'virt-backup recover' looks after it, else 'virsh restore' it or, "
-                     "if no guest needs it, remove it",
-                     folder->path, names.items[i]);
+            warn_about_memory(folder, names.items[i]);
             break;
         case ARCHIVE_OWN_JOURNAL:
         case ARCHIVE_OWN_NONE:

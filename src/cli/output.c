@@ -3,22 +3,43 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/out.h"
 #include "base/terminal.h"
 #include "base/units.h"
+#include "base/utf8.h"
 
 #define LINE_INTERVAL_MS 5000
 #define OBJECT_INTERVAL_MS 1000
+
+/* What a terminal may not be given is escaped, as JSON allows for any character. The
+ * characters below U+0020 are already, and there are none beyond U+FFFF. */
+static char *output_safe_json(const char *text)
+{
+    struct buf safe = {0};
+
+    while (*text) {
+        uint32_t code = 0;
+        size_t len = utf8_decode(text, &code);
+        if (len == 0 || terminal_shows(text))
+            buf_append(&safe, text, len ? len : 1);
+        else
+            buf_printf(&safe, "\\u%04x", (unsigned)code);
+        text += len ? len : 1;
+    }
+    return buf_take_str(&safe);
+}
 
 /* Takes ownership of fields. The event's name stands first, where people and
  * programs that read line by line look for it. The caller frees. */
 static char *object_line(const char *event, struct json *fields)
 {
     CLEANUP(json_freep) struct json *owned = fields;
-    CLEANUP_FREE char *text = json_format(owned);
+    CLEANUP_FREE char *raw = json_format(owned);
+    CLEANUP_FREE char *text = output_safe_json(raw);
 
     CLEANUP_FREE char *line =
         mem_printf("{\"event\":\"%s\"%s%s\n", event, text[1] == '}' ? "" : ",", text + 1);

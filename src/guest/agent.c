@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "base/shell.h"
 #include "guest/connection.h"
 #include "guest/libvirt_error.h"
 #include "guest/thaw.h"
@@ -161,6 +162,16 @@ static bool thaw_round(struct guest *guest, struct thaw *thaw, unsigned limit_s,
     return thaw_is_over(thaw, answer, units_now_ms());
 }
 
+static int set_unthawed(const struct guest *guest, const struct err *why, struct err *err)
+{
+    CLEANUP_FREE char *line = shell_virsh("domfsthaw", guest->name);
+
+    return err_set(err, ERR_BUSY,
+                   "it is not certain that the guest's file systems are thawed (%s); to thaw them, "
+                   "run: %s",
+                   why->text ? why->text : "the agent has not settled yet", line);
+}
+
 static int thaw_all(struct guest *guest, struct thaw *thaw, unsigned timeout_s, struct err *err)
 {
     uint64_t deadline_ms = units_now_ms() + (uint64_t)timeout_s * 1000;
@@ -173,10 +184,7 @@ static int thaw_all(struct guest *guest, struct thaw *thaw, unsigned timeout_s, 
             return 0;
         now_ms = units_now_ms();
         if (now_ms >= deadline_ms)
-            return err_set(err, ERR_BUSY,
-                           "it is not certain that the guest's file systems are thawed (%s); "
-                           "`virsh domfsthaw` thaws them",
-                           why.text ? why.text : "the agent has not settled yet");
+            return set_unthawed(guest, &why, err);
         usleep(THAW_PAUSE_MS * 1000);
         now_ms = units_now_ms();
     }

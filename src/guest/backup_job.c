@@ -12,6 +12,7 @@
 #include "base/quit.h"
 #include "base/units.h"
 #include "base/xml.h"
+#include "base/shell.h"
 #include "guest/connection.h"
 #include "guest/job.h"
 #include "guest/libvirt_error.h"
@@ -99,9 +100,7 @@ int guest_wait_for_job(struct guest *guest, uint64_t timeout_ms, struct err *err
                        guest->name);
         told = waited_ms >= JOB_PATIENCE_MS;
         if (waited_ms >= timeout_ms)
-            return err_set(err, ERR_BUSY,
-                           "a job (a snapshot, save or migration) works on this guest, see `virsh "
-                           "domjobinfo`; try again when it has ended");
+            return libvirt_error_job(err, "a job (a snapshot, save or migration)", guest->name);
         if (quit_sleep(POLL_MS, err) < 0)
             return err_prefix(err, "a job works on this guest");
     }
@@ -194,9 +193,8 @@ static int check_free(virDomainPtr domain, struct err *err)
         return -1;
     if (job.type == VIR_DOMAIN_JOB_NONE)
         return 0;
-    return err_set(err, ERR_BUSY,
-                   "another job (a backup, snapshot, save or migration) works on "
-                   "this guest, see `virsh domjobinfo`; try again when it has ended");
+    return libvirt_error_job(err, "another job (a backup, snapshot, save or migration)",
+                             virDomainGetName(domain));
 }
 
 static int check_socket(const char *socket, struct err *err)
@@ -239,9 +237,10 @@ static int wait_for_end(virDomainPtr domain, const char *socket, struct err *err
             return -1;
         if (!is_job_at(job, socket))
             return 0;
-        if (units_now_ms() >= deadline_ms)
-            return err_set(err, ERR_BUSY,
-                           "the backup job does not end; `virsh domjobabort` ends it");
+        if (units_now_ms() >= deadline_ms) {
+            CLEANUP_FREE char *line = shell_virsh("domjobabort", virDomainGetName(domain));
+            return err_set(err, ERR_BUSY, "the backup job does not end; to end it, run: %s", line);
+        }
         usleep(POLL_MS * 1000);
     }
 }

@@ -6,6 +6,7 @@
 
 #include "base/quit.h"
 #include "base/units.h"
+#include "base/shell.h"
 #include "guest/connection.h"
 #include "guest/event_loop.h"
 #include "guest/job.h"
@@ -93,10 +94,11 @@ static int check_no_backup(virDomainPtr domain, struct err *err)
 
     if (job_read(domain, &job, NULL) < 0 || job.operation != VIR_DOMAIN_JOB_OPERATION_BACKUP)
         return 0;
+    CLEANUP_FREE char *line = shell_virsh("domjobabort", virDomainGetName(domain));
     return err_set(err, ERR_BUSY,
-                   "a backup job is open on the guest; try again when it has ended, or end it with "
-                   "`virsh domjobabort \"%s\"` if it was left behind",
-                   virDomainGetName(domain));
+                   "a backup job is open on the guest; try again when it has ended, or, if it was "
+                   "left behind, end it: %s",
+                   line);
 }
 
 /* Waits for the save to end; after a signal it is aborted as soon as its job is

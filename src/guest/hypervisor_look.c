@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/xml.h"
+#include "base/shell.h"
 #include "guest/connection.h"
 #include "guest/driver_folder.h"
 #include "guest/libvirt_error.h"
@@ -73,10 +74,11 @@ static int look_up_pool(struct hypervisor *hypervisor, const char *name, virStor
     int active = virStoragePoolIsActive(pool);
     if (active < 0)
         return libvirt_error(err, "storage pool '%s'", name);
-    if (!active)
-        return err_set(err, ERR_IO,
-                       "storage pool '%s' is not active; `virsh pool-start \"%s\"` starts it", name,
-                       name);
+    if (!active) {
+        CLEANUP_FREE char *line = shell_virsh("pool-start", name);
+        return err_set(err, ERR_IO, "storage pool '%s' is not active; to start it, run: %s", name,
+                       line);
+    }
     *ret = TAKE_PTR(pool);
     return 0;
 }

@@ -10,6 +10,8 @@
 /* Sets *err to "TEXT: libvirt's message" on one line, with the kind that
  * libvirt's code asks for. Returns -1. */
 int libvirt_error(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* "JOB works on this guest; ..." (busy), with the line that shows the job. Returns -1. */
+int libvirt_error_job(struct err *err, const char *job, const char *guest);
 /* libvirt's code (VIR_ERR_...), 0 if the last call did not fail. */
 int libvirt_error_code(void);
 /* Keeps libvirt from printing errors itself. For the whole process. */

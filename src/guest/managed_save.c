@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "base/shell.h"
 #include "guest/connection.h"
 #include "guest/driver_folder.h"
 #include "guest/libvirt_error.h"
@@ -25,11 +26,10 @@ int guest_managed_save(struct guest *guest, char **ret_path, char **ret_xml, str
     }
     /* Another libvirt may keep them elsewhere; its API does not tell. */
     if (access(path, F_OK) < 0) {
+        CLEANUP_FREE char *line = shell_virsh("managedsave-remove", virDomainGetName(domain));
         free(xml);
         return err_set(err, ERR_NOT_FOUND,
-                       "is not at %s; start the guest, or drop the image with `virsh "
-                       "managedsave-remove`",
-                       path);
+                       "is not at %s; start the guest, or throw the image away: %s", path, line);
     }
     *ret_path = TAKE_PTR(path);
     *ret_xml = xml;

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "base/xml.h"
+#include "base/shell.h"
 #include "guest/backup_job.h"
 #include "guest/connection.h"
 #include "guest/definition/definition.h"
@@ -283,10 +284,14 @@ static int check_after(virDomainPtr domain, const struct definition_disks *befor
         return -1;
     if (now.state != VIR_DOMAIN_PAUSED)
         return err_set(err, ERR_BUSY, "the guest was resumed as soon as its memory was copied");
-    if (!same_disks(before, &after))
-        return err_set(err, ERR_BUSY,
-                       "the guest's disks were changed while its memory was copied; see `virsh "
-                       "domblklist`, a disk may have got an overlay");
+    if (!same_disks(before, &after)) {
+        CLEANUP_FREE char *line = shell_virsh("domblklist", virDomainGetName(domain));
+        return err_set(
+            err, ERR_BUSY,
+            "the guest's disks were changed while its memory was copied, a disk may have "
+            "got an overlay; to see them, run: %s",
+            line);
+    }
     return 0;
 }
 

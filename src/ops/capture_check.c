@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "base/cleanup.h"
+#include "base/shell.h"
 
 /* libvirt runs elsewhere, as somebody else, perhaps in another mount namespace:
  * an empty file shows whether it can reach the place. */
@@ -39,23 +40,25 @@ int capture_check_no_job(const struct capture_request *request, struct err *err)
         return 0;
     if (guest_get_job(request->guest, &job, &socket, err) < 0)
         return -1;
-    if (job == GUEST_JOB_BACKUP)
+    if (job == GUEST_JOB_BACKUP) {
+        CLEANUP_FREE char *line = shell_virsh("domjobabort", guest_name(request->guest));
         return err_set(
             err, ERR_BUSY,
-            "a backup job of somebody else is open on it (its socket is %s); try again "
-            "when it has ended, or end it with `virsh domjobabort \"%s\"` if it was left "
-            "behind",
-            socket ? socket : "not known", guest_name(request->guest));
+            "somebody else's backup job is open on it (its socket is %s); try again when "
+            "it has ended, or, if it was left behind, end it: %s",
+            socket ? socket : "not known", line);
+    }
     if (job == GUEST_JOB_NO_DATA)
         return err_set(err, ERR_BUSY,
                        "libvirt knows of a backup job on it, but nothing about the job: try again "
                        "in a moment; if that does not help, libvirtd lost the job when it ended, "
                        "and the guest must be shut down and started once before libvirt takes "
                        "another job");
-    if (job == GUEST_JOB_OTHER)
+    if (job == GUEST_JOB_OTHER) {
+        CLEANUP_FREE char *line = shell_virsh("domjobinfo", guest_name(request->guest));
         return err_set(err, ERR_BUSY,
-                       "another job works on it, see `virsh domjobinfo \"%s\"`; try again when it "
-                       "has ended",
-                       guest_name(request->guest));
+                       "another job works on it; try again when it has ended; to see it, run: %s",
+                       line);
+    }
     return 0;
 }

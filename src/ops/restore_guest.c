@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/quit.h"
 #include "base/units.h"
+#include "base/shell.h"
 #include "guest/definition/definition.h"
 #include "ops/memory.h"
 #include "ops/recover.h"
@@ -101,10 +102,10 @@ static int write_xml(struct restore_job *job, const char *xml, struct err *err)
 static char *start_line(const struct restore_job *job)
 {
     if (job->placement.memory)
-        return mem_printf("virsh restore '%s'", job->placement.memory);
+        return shell_virsh("restore", job->placement.memory);
     if (job->placement.xml)
-        return mem_printf("virsh create '%s'", job->placement.xml);
-    return mem_printf("virsh start '%s'", job->placement.name);
+        return shell_virsh("create", job->placement.xml);
+    return shell_virsh("start", job->placement.name);
 }
 
 static int start_guest(struct restore_job *job, const char *memory_xml, const char *xml,
@@ -143,7 +144,7 @@ static void note_done(struct restore_job *job, bool started)
                  job->placement.disk_count == 1 ? "" : "s",
                  units_format_seconds(elapsed_ms / 1000, time),
                  started      ? ", now "
-                 : was_active ? "; it is shut off, this goes on with it: "
+                 : was_active ? "; it is shut off; to resume it, run: "
                               : ", shut off",
                  started      ? state
                  : was_active ? line
@@ -173,7 +174,7 @@ static int start(struct restore_job *job, const char *memory_xml, const char *xm
         /* All is there: days of copying are not thrown away for a missing network. */
         CLEANUP_FREE char *line = start_line(job);
         err_prefix(err, "it is restored, but could not be started");
-        return err_append(err, "when that is mended, `%s` starts it", line);
+        return err_append(err, "once that is fixed, start it: %s", line);
     }
     return 0;
 }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/shell.h"
 #include "guest/definition/definition.h"
 
 /* ---- is the place free? ------------------------------------------------------------------ */
@@ -35,11 +36,14 @@ static int check_replaceable(struct guest *guest, bool replace, struct err *err)
     if (status.state != GUEST_SHUT_OFF)
         return err_set(err, ERR_EXISTS, "guest '%s' is %s; shut it off before it is replaced",
                        guest_name(guest), status.state_text);
-    if (status.managed_save)
-        return err_set(err, ERR_EXISTS,
-                       "guest '%s' has a managed-save image; remove it with `virsh "
-                       "managedsave-remove` before the guest is replaced",
-                       guest_name(guest));
+    if (status.managed_save) {
+        CLEANUP_FREE char *line = shell_virsh("managedsave-remove", guest_name(guest));
+        return err_set(
+            err, ERR_EXISTS,
+            "guest '%s' has a managed-save image, which must be removed before the guest "
+            "is replaced: %s",
+            guest_name(guest), line);
+    }
     return 0;
 }
 

@@ -147,7 +147,7 @@ int manifest_format(const struct manifest *manifest, struct buf *ret, struct err
     if (manifest_check_places(sealed, strlen(sealed), &places, &why) < 0)
         return err_set(err, ERR_UNSUPPORTED,
                        "the guest's XML holds what looks like a manifest of virt-backup; take it "
-                       "out with 'virsh edit'");
+                       "out with virsh edit");
     manifest_check_digest(sealed, strlen(sealed), &places, hex);
     CLEANUP_FREE char *whole = insert_digits(sealed, places.digest, hex);
     if (manifest_parse(whole, strlen(whole), &again, &why) < 0)

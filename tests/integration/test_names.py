@@ -3,7 +3,7 @@
 
 import os
 
-from vbtest.command import expect, same, virsh
+from vbtest.command import expect, run, same, virsh
 from vbtest.disks import MIB
 
 NAMES = [
@@ -57,6 +57,21 @@ def test_running_guest_with_a_nuisance_of_a_name(t):
     guest.undefine()
     t.restore("--allow-autorun")
     guest.goes_on(token, 0)
+
+
+def test_line_that_resumes_a_guest_can_be_pasted(t):
+    """Its name comes from an archive, and is text to the shell that the line is pasted into."""
+    guest = t.guest("x'; touch PWNED; '$(touch PWNED)", t.boot_disk()).running()
+    token, _ = guest.serial.last()
+    t.backup(guest, "--compression", "zstd:1")
+    guest.destroy()
+    guest.undefine()
+    folder = t.path("shell")
+    os.mkdir(folder)
+    line = t.restore().out.partition("to resume it, run: ")[2].splitlines()[0]
+    run("sh", "-c", line, cwd=folder)
+    guest.goes_on(token, 0)
+    same(os.listdir(folder), [], "files that the line has made")
 
 
 def test_several_names_of_all_kinds(t):

@@ -154,7 +154,7 @@ def test_without_autorun_the_guest_stays_down(t):
     result = t.restore()
     same(guest.state(), "shut off", "state after the restore")
     sav = os.path.join(t.restored, "web.sav")
-    expect(f"virsh restore '{sav}'" in result.out, f"the output does not say how to resume it: {result.out}")
+    expect(f"to resume it, run: virsh restore {sav}" in result.out, f"the output does not say how to resume it: {result.out}")
     virsh("restore", sav)
     guest.goes_on(token, 0)
 

@@ -43,4 +43,7 @@ for path in paths:
             continue
         for line, text in tree.matches(pattern, code):
             problems.append(f"{path}:{line}: {text} {what}; only {', '.join(allowed)} may")
+    if path.startswith("src/") and path != "src/base/shell.c":
+        for line, text in tree.matches(r"(virsh|virt-backup) [a-z-]+ [^\n ]*%s", tree.read(path)):
+            problems.append(f"{path}:{line}: {text} is a line to be pasted into a shell; shell_virsh and shell_quote make those")
 tree.finish(problems, f"{len(paths)} files")

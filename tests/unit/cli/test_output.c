@@ -212,6 +212,28 @@ static void people_read_results_on_stdout_and_trouble_on_stderr(void **state)
     assert_string_equal(captured.err, story_on_stderr);
 }
 
+static void objects_steer_no_terminal_either(void **state)
+{
+    CLEANUP(output_clear) struct output output = {.json = true};
+    const struct report report = output_report(&output);
+    struct json *fields = json_new_object();
+    FILE *out = tmpfile();
+    char text[256];
+    int saved = dup(STDOUT_FILENO);
+
+    (void)state;
+    json_set_str(fields, "guest", "a\x7f\033[2J\xc2\x9b\xe2\x80\xae gr\xc3\xbc\xc3\x9f");
+    fflush(NULL);
+    dup2(fileno(out), STDOUT_FILENO);
+    report_event(&report, "e", fields, "%s", "");
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+    read_back(out, text, sizeof(text));
+    assert_string_equal(
+        text,
+        "{\"event\":\"e\",\"guest\":\"a\\u007f\\u001B[2J\\u009b\\u202e gr\xc3\xbc\xc3\x9f\"}\n");
+}
+
 static void quiet_leaves_warnings_and_errors(void **state)
 {
     CLEANUP(output_clear) struct output output = {.quiet = true};
@@ -263,6 +285,7 @@ int main(void)
         cmocka_unit_test(the_meter_knows_that_bytes_come_a_chunk_at_a_time),
         cmocka_unit_test(the_meter_starts_anew_with_the_next_image),
         cmocka_unit_test(people_read_results_on_stdout_and_trouble_on_stderr),
+        cmocka_unit_test(objects_steer_no_terminal_either),
         cmocka_unit_test(quiet_leaves_warnings_and_errors),
         cmocka_unit_test(programs_read_one_object_a_line),
     };
