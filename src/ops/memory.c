@@ -152,18 +152,6 @@ static void stored_memory_clear(struct stored_memory *memory)
         close(memory->fd);
 }
 
-/* It goes into the new image: libvirt is to read nothing but plain XML there. */
-static int check_cookie(const char *cookie, struct err *err)
-{
-    CLEANUP(xml_freep) struct xml_doc *doc = xml_parse(cookie, strlen(cookie), err);
-
-    if (!doc)
-        return err_prefix(err, "its cookie");
-    if (!xml_is(xml_root(doc), NULL, "cookie"))
-        return err_set(err, ERR_CORRUPT, "is a damaged save image: its cookie is none");
-    return 0;
-}
-
 /* A save image of unknown layout is compressed as a whole, its head with it. */
 static int is_whole(const struct manifest_stored *stored, int fd, bool *ret, struct err *err)
 {
@@ -192,23 +180,56 @@ static int read_head(const struct manifest_stored *stored, struct stored_memory 
             return err_move(err, &sav_err);
         memory->opaque = true;
     }
-    if (memory->sav.cookie && check_cookie(memory->sav.cookie, err) < 0)
-        return -1;
     memory->opaque = memory->opaque || (stored->codec.type == CODEC_NONE &&
                                         stored->image.raw_size == stored->file.size);
     return 0;
 }
 
-int memory_is_opaque(const struct memory_restore *restore, bool *ret_opaque, struct err *err)
+/* What of the image would reach libvirt as it is: the cookie, or all of it. */
+static int look(const struct stored_memory *memory, struct definition_findings *findings,
+                struct err *err)
+{
+    const char *cookie = memory->sav.cookie;
+
+    if (memory->opaque)
+        definition_findings_add(findings,
+                                "memory image: of an unknown layout, resumed with its own XML");
+    if (memory->opaque || !cookie)
+        return 0;
+    CLEANUP(xml_freep) struct xml_doc *doc = xml_parse(cookie, strlen(cookie), err);
+    if (!doc)
+        return err_prefix(err, "its cookie");
+    if (!xml_is(xml_root(doc), NULL, "cookie"))
+        return err_set(err, ERR_CORRUPT,
+                       "is a damaged save image: its cookie is not a <cookie> element");
+    definition_check_cookie(doc, findings);
+    return 0;
+}
+
+int memory_look(const struct memory_restore *restore, struct definition_findings *findings,
+                struct err *err)
 {
     struct stored_memory memory CLEANUP(stored_memory_clear) = {.fd = -1};
 
     if (archive_backup_open_file(restore->backup, restore->stored, &memory.fd, err) < 0)
         return -1;
-    if (read_head(restore->stored, &memory, err) < 0)
+    if (read_head(restore->stored, &memory, err) < 0 || look(&memory, findings, err) < 0)
         return err_prefix(err, "%s/%s", archive_backup_path(restore->backup),
                           restore->stored->file.name);
-    *ret_opaque = memory.opaque;
+    return 0;
+}
+
+/* Of the very bytes that are used: what was looked at before may have been changed since. */
+static int check_memory(const struct memory_restore *restore, const struct stored_memory *memory,
+                        struct err *err)
+{
+    struct definition_findings findings CLEANUP_FINDINGS = {0};
+
+    if (look(memory, &findings, err) < 0)
+        return -1;
+    if (findings.count > 0 && !restore->trusted)
+        return err_set(err, ERR_DENIED, "reaches beyond the guest's own files: %s",
+                       findings.texts[0]);
     return 0;
 }
 
@@ -272,11 +293,8 @@ int memory_restore(const struct memory_restore *restore, const char *path, const
         mem_printf("%s/%s", archive_backup_path(restore->backup), restore->stored->file.name);
     struct transfer transfer;
 
-    if (open_stored(restore, &memory, err) < 0)
+    if (open_stored(restore, &memory, err) < 0 || check_memory(restore, &memory, err) < 0)
         return err_prefix(err, "%s", stored_path);
-    if (memory.opaque && !restore->trusted)
-        return err_set(err, ERR_DENIED, "%s: would be resumed with the XML that lies inside it",
-                       stored_path);
     if (with_pool(restore, stored_path, &transfer, err) < 0)
         return -1;
     CLEANUP_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -294,9 +312,10 @@ int memory_verify(const struct memory_restore *restore, struct err *err)
     struct stored_memory memory CLEANUP(stored_memory_clear) = {.fd = -1};
     CLEANUP_FREE char *stored_path =
         mem_printf("%s/%s", archive_backup_path(restore->backup), restore->stored->file.name);
+    struct definition_findings ignored CLEANUP_FINDINGS = {0};
     struct transfer transfer;
 
-    if (open_stored(restore, &memory, err) < 0)
+    if (open_stored(restore, &memory, err) < 0 || look(&memory, &ignored, err) < 0)
         return err_prefix(err, "%s", stored_path);
     if (with_pool(restore, stored_path, &transfer, err) < 0)
         return -1;

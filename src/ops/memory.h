@@ -11,6 +11,7 @@
 #include "archive/archive.h"
 #include "record/manifest.h"
 #include "base/err.h"
+#include "guest/definition/check.h"
 #include "ops/children.h"
 #include "ops/report.h"
 #include "ops/staging.h"
@@ -40,16 +41,18 @@ struct memory_restore {
     const struct archive_backup *backup;
     const struct manifest_stored *stored;
     bool keep_state; /* the header goes on saying whether it is resumed running or paused */
-    bool trusted;    /* an image of unknown layout may bring the XML that lies inside it */
+    bool trusted;    /* what memory_look finds is taken */
 };
 
-/* True if the stored image can't be given other XML: it is of a layout that is not
- * known. */
-int memory_is_opaque(const struct memory_restore *restore, bool *ret_opaque, struct err *err);
+/* Adds to *findings what libvirt would be handed of the stored image beside the memory: a cookie
+ * that holds more than libvirt puts there; all of an image whose layout is not known, which
+ * can't be given other XML. */
+int memory_look(const struct memory_restore *restore, struct definition_findings *findings,
+                struct err *err);
 
 /* Writes an uncompressed save image with this XML in place of the stored one's to
- * a new file at `path` (exists: refused; removed again on failure). An image of
- * unknown layout is refused (denied) unless it is trusted. */
+ * a new file at `path` (exists: refused; removed again on failure). What memory_look finds in
+ * it is refused (denied) unless it is trusted. */
 int memory_restore(const struct memory_restore *restore, const char *path, const char *xml,
                    bool running, struct err *err);
 /* Decodes it all and compares with the manifest. */

@@ -67,13 +67,9 @@ static int look_at_memory(struct restore_job *job, struct err *err)
         .backup = job->backup,
         .stored = job->manifest->memory,
     };
-    bool opaque = false;
 
-    if (memory_is_opaque(&restore, &opaque, err) < 0)
+    if (memory_look(&restore, &job->findings, err) < 0)
         return err_prefix(err, "memory");
-    if (opaque)
-        definition_findings_add(&job->findings,
-                                "memory image: of an unknown layout, resumed with its own XML");
     return 0;
 }
 

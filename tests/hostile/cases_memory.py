@@ -113,6 +113,15 @@ LIVE = {
     "two": (live_element("</domain><domain>"), "one domain"),
     "none": (in_live("<vb:live>", "<vb:live/><vb:live2>"), "xml"),
 }
+COOKIES = {
+    "emulator": ("<emulator>{canary}/evil</emulator>", "cookie: emulator"),
+    "domain": ("<domain><devices><emulator>/evil</emulator></devices></domain>", "cookie: domain"),
+    "cpu-file": ("<cpu mode='custom'><source file='/etc/shadow'/></cpu>", "cookie: cpu/source"),
+    "cpu-attribute": ("<cpu mode='custom' path='/etc/shadow'/>", "path='/etc/shadow'"),
+    "foreign": ("<q:arg xmlns:q='" + QEMU + "' value='-S'/>", "cookie: arg"),
+    "helper": ("<slirpHelper path='/evil'/>", "cookie: slirpHelper"),
+    "blockjobs": ("<blockjobs active='yes'/>", "cookie: blockjobs"),
+}
 HEADERS = {
     "length-0": ({"length": 0}, "damaged save image"),
     "length-4": ({"length": 4}, "damaged save image"),
@@ -151,6 +160,10 @@ def cases():
     yield Case("sav-cookie-doctype", cookie_is("<!DOCTYPE cookie [<!ENTITY x SYSTEM '/etc/shadow'>]><cookie/>"), "memory",
                "document type")
     yield Case("sav-cookie-no-xml", cookie_is("<cookie>"), "memory", "its cookie")
+    for name, (text, says) in COOKIES.items():
+        yield Case("sav-cookie-" + name, cookie_is(f"<cookie>{text}</cookie>"), "memory", says)
+    yield Case("good-cookie", cookie_is("<cookie><cpu mode='custom'><model fallback='forbid'>qemu64</model></cpu><slirpHelper/>"
+                                        "</cookie>"), "memory", defines=True, verify=(0,))
     yield Case("sav-cookie-other", cookie_is("<domain/>"), "memory", "its cookie")
     yield Case("sav-link", linked, "memory", "symbolic link")
     yield Case("sav-pipe", pipe, "memory", "regular file")

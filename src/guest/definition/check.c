@@ -240,3 +240,60 @@ void definition_check(const struct xml_doc *domain, const struct definition_host
     if (check_element(&check))
         walk(&check, check.node);
 }
+
+/* ---- cookies ---------------------------------------------------------------------------------- */
+
+static bool note_attr(void *opaque, const char *name, const char *value)
+{
+    (void)name;
+    (void)value;
+    *(bool *)opaque = true;
+    return false;
+}
+
+static bool has_attrs(struct xml_node *node)
+{
+    bool found = false;
+
+    xml_each_attr(node, note_attr, &found);
+    return found;
+}
+
+static bool is_bare(struct xml_node *node)
+{
+    CLEANUP_FREE char *text = xml_text(node);
+
+    return !xml_first(node) && !has_attrs(node) && text[strspn(text, " \t\r\n")] == '\0';
+}
+
+static void check_in_cookie(struct xml_node *node, struct definition_findings *findings)
+{
+    const struct definition_host nobody = {0};
+    struct check check = {.host = &nobody, .findings = findings, .node = node};
+
+    if (xml_is(node, NULL, "slirpHelper") && is_bare(node))
+        return;
+    if (!xml_is(node, NULL, "cpu")) {
+        CLEANUP_FREE char *name = mem_printf("%.*s", SHOWN_NAME, xml_name(node));
+        definition_findings_add(findings, name);
+        return;
+    }
+    check.path = "cpu";
+    if (check_element(&check))
+        walk(&check, node);
+}
+
+void definition_check_cookie(const struct xml_doc *cookie, struct definition_findings *findings)
+{
+    struct definition_findings found CLEANUP_FINDINGS = {0};
+    struct xml_node *root = xml_root(cookie);
+
+    if (!xml_is(root, NULL, "cookie") || has_attrs(root))
+        definition_findings_add(&found, "cookie");
+    for (struct xml_node *node = xml_first(root); node; node = xml_next(node))
+        check_in_cookie(node, &found);
+    for (size_t i = 0; i < found.count; i++) {
+        CLEANUP_FREE char *text = mem_printf("memory image's cookie: %s", found.texts[i]);
+        definition_findings_add(findings, text);
+    }
+}

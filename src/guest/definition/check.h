@@ -48,6 +48,9 @@ struct definition_findings {
 /* Adds to *findings what it finds. */
 void definition_check(const struct xml_doc *domain, const struct definition_host *host,
                       struct definition_findings *findings);
+/* The same for the cookie of a save image, which libvirt takes back with the memory: what it may
+ * hold is the processor as a domain has it, and a mark without contents. */
+void definition_check_cookie(const struct xml_doc *cookie, struct definition_findings *findings);
 /* Adds one that stands elsewhere; the text is copied, cut if it is very long. */
 void definition_findings_add(struct definition_findings *findings, const char *text);
 /* Is it one of a disk's source: a file or device that is not in the backup? */

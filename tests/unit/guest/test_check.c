@@ -380,13 +380,55 @@ static void findings_are_bounded(void **state)
     assert_int_equal(findings.count, DEFINITION_MAX_FINDINGS);
 }
 
+static void check_cookie(const char *text, const char *expected)
+{
+    CLEANUP(xml_freep) struct xml_doc *doc = xml_parse(text, strlen(text), NULL);
+    CLEANUP_FINDINGS struct definition_findings findings = {0};
+    CLEANUP_BUF struct buf found = {0};
+
+    assert_non_null(doc);
+    definition_check_cookie(doc, &findings);
+    for (size_t i = 0; i < findings.count; i++)
+        buf_printf(&found, "%s%s", i ? "; " : "", findings.texts[i]);
+    buf_put_u8(&found, 0);
+    assert_string_equal((const char *)found.data, expected);
+}
+
+/* What libvirt writes: the processor as it was expanded, and whether there was a helper. */
+static void a_cookie_holds_a_processor_and_nothing_else(void **state)
+{
+    (void)state;
+    check_cookie("<cookie/>", "");
+    check_cookie(
+        "<cookie>\n  <cpu mode='custom' match='exact' check='full'>\n"
+        "    <model fallback='forbid'>qemu64</model>\n    <vendor>AMD</vendor>\n"
+        "    <feature policy='require' name='x2apic'/>\n  </cpu>\n  <slirpHelper/>\n</cookie>",
+        "");
+    check_cookie("<cookie><emulator>/tmp/evil</emulator></cookie>",
+                 "memory image's cookie: emulator");
+    check_cookie("<cookie><cpu><path>/tmp/evil</path></cpu></cookie>",
+                 "memory image's cookie: cpu/path");
+    check_cookie("<cookie><cpu mode='custom' file='/etc/shadow'/></cookie>",
+                 "memory image's cookie: cpu: file='/etc/shadow'");
+    check_cookie("<cookie><slirpHelper path='/tmp/evil'/></cookie>",
+                 "memory image's cookie: slirpHelper");
+    check_cookie("<cookie><slirpHelper>/tmp/evil</slirpHelper><x:cpu xmlns:x='urn:x'/></cookie>",
+                 "memory image's cookie: slirpHelper; memory image's cookie: cpu");
+    check_cookie("<cookie version='2'/>", "memory image's cookie: cookie");
+    check_cookie("<domain/>", "memory image's cookie: cookie");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ordinary_guests_pass), cmocka_unit_test(what_is_no_device),
-        cmocka_unit_test(foreign_namespaces),   cmocka_unit_test(disks),
-        cmocka_unit_test(emulators_and_lines),  cmocka_unit_test(other_devices),
+        cmocka_unit_test(ordinary_guests_pass),
+        cmocka_unit_test(what_is_no_device),
+        cmocka_unit_test(foreign_namespaces),
+        cmocka_unit_test(disks),
+        cmocka_unit_test(emulators_and_lines),
+        cmocka_unit_test(other_devices),
         cmocka_unit_test(findings_are_bounded),
+        cmocka_unit_test(a_cookie_holds_a_processor_and_nothing_else),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
