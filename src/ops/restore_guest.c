@@ -24,6 +24,7 @@ static void job_clear(struct restore_job *job)
     target_clear(&job->target);
     archive_backup_close(job->backup);
     intent_clear(&job->intent);
+    staging_close(job->staging);
     lock_file_release(job->lock);
 }
 
@@ -55,6 +56,38 @@ static int begin_intent(struct restore_job *job, struct err *err)
     return -1;
 }
 
+/* ---- where its memory goes ----------------------------------------------------------------- */
+
+static bool is_started(const struct restore_job *job)
+{
+    return job->run->options->allow_autorun && job->manifest->state != STATE_SHUT_OFF;
+}
+
+/* libvirt opens the image that it starts a guest from by its path, as root. Where others can
+ * change the destination they could give it another one: then it is in the staging folder for
+ * as long as it is needed. */
+static int stage_memory(struct restore_job *job, struct err *err)
+{
+    const struct restore_options *options = job->run->options;
+    CLEANUP_FREE char *destination = NULL;
+
+    if (!job->placement.memory || !is_started(job) ||
+        staging_check_hands(options->destination, (uid_t)-1, &destination, NULL) == 0)
+        return 0;
+    CLEANUP_FREE char *usual = hypervisor_staging_folder(job->run->hypervisor);
+    const struct staging_request request = {
+        .path = options->staging_path,
+        .usual = usual,
+        .uuid = job->manifest->domain_uuid,
+        .needed = job->manifest->memory->image.raw_size,
+    };
+    if (staging_open(&request, &job->staging, err) < 0)
+        return err_prefix(err, "memory");
+    free(job->placement.memory);
+    job->placement.memory = mem_strdup(staging_memory_path(job->staging));
+    return 0;
+}
+
 /* ---- the guest --------------------------------------------------------------------------------- */
 
 static int restore_memory_file(struct restore_job *job, char **ret_xml, struct err *err)
@@ -71,6 +104,9 @@ static int restore_memory_file(struct restore_job *job, char **ret_xml, struct e
     };
 
     *ret_xml = xml_format(job->live);
+    if (job->staging && (restore_note_file(job, staging_folder(job->staging), err) < 0 ||
+                         staging_make(job->staging, err) < 0))
+        return -1;
     if (restore_note_file(job, job->placement.memory, err) < 0)
         return -1;
     if (memory_restore(&restore, job->placement.memory, *ret_xml, running, err) < 0) {
@@ -183,7 +219,7 @@ static int bring_up(struct restore_job *job, struct err *err)
 {
     CLEANUP_FREE char *memory_xml = NULL;
     CLEANUP_FREE char *xml = xml_format(job->definition);
-    bool autorun = job->run->options->allow_autorun && job->manifest->state != STATE_SHUT_OFF;
+    bool autorun = is_started(job);
 
     if (job->placement.memory && restore_memory_file(job, &memory_xml, err) < 0)
         return -1;
@@ -297,7 +333,7 @@ static int restore(struct restore_job *job, struct err *err)
         return -1;
     if (options->dry_run)
         return 0;
-    if (begin_intent(job, err) < 0 || restore_files(job, err) < 0)
+    if (begin_intent(job, err) < 0 || stage_memory(job, err) < 0 || restore_files(job, err) < 0)
         return -1;
     if (!options->disks.count)
         return restore_definition(job, err);

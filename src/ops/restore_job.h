@@ -8,6 +8,7 @@
 #include "guest/definition/check.h"
 #include "ops/intent.h"
 #include "ops/placement.h"
+#include "ops/staging.h"
 #include "ops/restore_guest.h"
 #include "ops/guest_lock.h"
 #include "ops/state_dir.h"
@@ -25,7 +26,8 @@ struct restore_job {
     struct definition_findings findings;
     struct target target;
     struct lock_file *lock;
-    struct intent intent; /* what is to be undone when the restore fails or dies */
+    struct staging *staging; /* for the memory image; NULL: it goes to the destination */
+    struct intent intent;    /* what is to be undone when the restore fails or dies */
     uint64_t started_ms;
 };
 

@@ -185,6 +185,11 @@ const char *staging_memory_path(const struct staging *staging)
     return staging->memory;
 }
 
+const char *staging_folder(const struct staging *staging)
+{
+    return staging->folder;
+}
+
 /* ---- files ----------------------------------------------------------------------------------- */
 
 int staging_make(struct staging *staging, struct err *err)

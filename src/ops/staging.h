@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The staging folder: what libvirt and QEMU write for us by path - memory images - and
- * what is decoded from it lies here until it is stored. libvirt opens files as root, by
+ * The staging folder: what libvirt and QEMU open by path - memory images - and what is
+ * decoded from it lies here until it is stored, or resumed from. libvirt opens files as root, by
  * their path and through symbolic links: who may rename something on the way there
  * chooses which file is overwritten, or reads a guest's memory. So it is never the
  * destination as such, but a folder of our own for each guest, mode 0700, below one that
@@ -38,6 +38,8 @@ DEFINE_CLEANUP(struct staging *, staging_closep, staging_close)
 /* An absolute path for the guest's memory image, under which nothing is; the same each
  * time. Borrowed. */
 const char *staging_memory_path(const struct staging *staging);
+/* The guest's folder, in which that lies. Borrowed. */
+const char *staging_folder(const struct staging *staging);
 /* Makes the guest's folder, so that a file can be made at that path. To be noted in the
  * journal before: staging_remove takes the folder away too. */
 int staging_make(struct staging *staging, struct err *err);

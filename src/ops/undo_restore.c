@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "ops/staging.h"
 #include "ops/undo_private.h"
 
 /* What a restore has made: a file, or a folder, which stays if something else is in it. */
@@ -53,7 +54,7 @@ static int settle_resumed(const struct undo_host *host, struct intent *intent, s
          undo_guest_look(&guest, err) < 0))
         return -1;
     if (undo_guest_is_active(&guest))
-        (void)unlink(intent->resumed);
+        staging_remove(intent->resumed);
     free(intent->resumed);
     intent->resumed = NULL;
     return 0;

@@ -72,7 +72,8 @@ struct restore_options {
     struct name_list disks; /* empty: all, and the guest is defined */
     const struct disk_map *maps;
     size_t map_count;
-    const char *new_name; /* NULL: its own */
+    const char *new_name;     /* NULL: its own */
+    const char *staging_path; /* NULL: the usual one, see ops/staging.h */
     struct children_options children;
     bool allow_autorun;
     bool replace;

@@ -3,10 +3,11 @@
 
 import os
 import pwd
+import re
 import stat
 import sys
 
-from vbtest.command import Process, expect, run, same, wait_until
+from vbtest.command import Process, expect, run, same, virsh, wait_until
 from vbtest.disks import MIB
 from vbtest.events import Events
 from vbtest.midway import check_nothing_left, kill_run_and_guardian, wait_for_reading
@@ -18,10 +19,10 @@ USER = "nobody"
 # away, and a symbolic link to TARGET put in its place, again and again; what lies in it is carried off to LOOT.
 SWAP = """
 import os, sys
-folder, target, loot, ready = sys.argv[1:]
+folder, target, loot, ready, *wanted_parts = sys.argv[1:]
 os.close(os.open(ready, os.O_CREAT | os.O_WRONLY))
 def wanted(name):
-    return ".scratch" in name or name.startswith("vb-")
+    return any(part in name for part in wanted_parts)
 seen = set()
 while True:
     seen |= {name for name in os.listdir(folder) if wanted(name)}
@@ -37,8 +38,9 @@ while True:
 """
 
 
-def swapped(t, place):
-    """Somebody at work in the folder; returns the file of root's that he wants to have overwritten."""
+def swapped(t, place, *parts):
+    """Somebody at work in the folder, on names that hold one of these; returns the file of root's that he wants to have
+    overwritten, where he puts what he takes, and the process."""
     account = pwd.getpwnam(USER)
     victim, loot, script, ready = t.path("victim"), t.make_dir("loot"), t.path("swap.py"), t.path("tmp", "ready")
     for folder in place, loot:
@@ -49,7 +51,7 @@ def swapped(t, place):
     with open(script, "w", encoding="utf-8") as file:
         file.write(SWAP)
     process = Process(["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups",
-                       sys.executable, script, place, victim, loot, ready])
+                       sys.executable, script, place, victim, loot, ready, *parts])
 
     def stop():
         process.signal(9)
@@ -64,7 +66,7 @@ def swapped(t, place):
 def swapped_destination(t, mode):
     place = t.make_dir("his", 0o755)
     guest = t.small_guest().running()
-    victim, loot, process = swapped(t, place)
+    victim, loot, process = swapped(t, place, ".scratch", "vb-")
     before, (token, count) = guest.snapshot(), guest.serial.last()
     t.backup(guest, "--guest-memory", mode, "--compression", "zstd:1", to=place, status=None)
     expect(process.running(), "nobody was there to swap anything: nothing is shown")
@@ -85,6 +87,46 @@ def test_destination_in_which_another_user_swaps_names_with_save(t):
 
 def test_destination_in_which_another_user_swaps_names_with_pause(t):
     swapped_destination(t, "pause")
+
+
+def test_guest_is_resumed_from_no_image_in_a_destination_of_another_user(t):
+    guest = t.small_guest().running()
+    t.backup(guest)
+    token, _ = guest.serial.last()
+    guest.destroy()
+    guest.undefine()
+    place = t.make_dir("his", 0o755)
+    victim, loot, process = swapped(t, place, ".sav")
+    t.restore("--allow-autorun", to=place)
+    expect(process.running(), "nobody was there to swap anything: nothing is shown")
+    guest.goes_on(token, 0, steps=3)
+    same(os.listdir(loot), [], "what was carried off")
+    same(sorted(os.listdir(place)), ["vda.qcow2"], "files in the destination")
+    with open(victim, "rb") as file:
+        same(file.read(32), b"root's own", "a file of root's that has nothing to do with the restore")
+
+
+def test_image_that_can_not_be_resumed_is_kept_in_the_staging_folder(t):
+    """The message names it, and it works once nothing is in the way any more."""
+    guest = t.small_guest().running()
+    t.backup(guest)
+    token, _ = guest.serial.last()
+    guest.destroy()
+    guest.undefine()
+    place = t.make_dir("his", 0o755)
+    os.chown(place, pwd.getpwnam(USER).pw_uid, -1)
+    serial = os.path.dirname(guest.serial.path)
+    moved = os.path.join(serial, "in-the-way")
+    os.rename(guest.serial.path, moved)
+    os.mkdir(guest.serial.path)
+    line = t.refused(*t.restore_line("--allow-autorun", to=place), says=["guest 'web'", "could not be started", USUAL])
+    os.rmdir(guest.serial.path)
+    os.rename(moved, guest.serial.path)
+    image = re.search(rf"{USUAL}/[^'` ]*\.sav", line).group(0)
+    virsh("restore", image)
+    os.unlink(image)
+    os.rmdir(os.path.dirname(image))
+    guest.goes_on(token, 0, steps=3)
 
 
 def no_usual_room(t):
