@@ -270,6 +270,18 @@ int io_sync_dir(int dir_fd, struct err *err)
     return 0;
 }
 
+int io_sync_folder_of(const char *path, struct err *err)
+{
+    CLEANUP_FREE char *folder = mem_strdup(path);
+    CLEANUP_CLOSE int fd = -1;
+    char *slash = strrchr(folder, '/');
+
+    slash[slash == folder] = '\0';
+    if (io_open_dir(folder, &fd, err) < 0 || io_sync_dir(fd, err) < 0)
+        return err_prefix(err, "%s", folder);
+    return 0;
+}
+
 int io_publish(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
                bool replace, struct err *err)
 {

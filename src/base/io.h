@@ -50,6 +50,8 @@ bool io_is_zero(const void *data, size_t len);
 int io_sync(int fd, struct err *err);
 int io_rename(int dir_fd, const char *from, const char *to, bool replace, struct err *err);
 int io_sync_dir(int dir_fd, struct err *err);
+/* The folder that holds `path`, which is absolute. */
+int io_sync_folder_of(const char *path, struct err *err);
 
 /* Writes a small file under a temporary name, flushes and renames it. */
 int io_publish(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,

@@ -100,7 +100,8 @@ static void __attribute__((noreturn)) launch_execute(const struct launch_plan *p
     process_forbid_core();
     if (plan->listen_pid)
         launch_write_pid(plan->listen_pid, getpid());
-    if (report_fd >= 0 && fds_place(plan->fds, launch->fd_count) == 0) {
+    if (report_fd >= 0 && (!launch->in_folder || fchdir(launch->folder_fd) == 0) &&
+        fds_place(plan->fds, launch->fd_count) == 0) {
         /* What libraries opened without O_CLOEXEC must not live on in the program. Only the
          * flag is set, so that the report can still be made. */
         fds_cloexec_from((int)launch->fd_count);

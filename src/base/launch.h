@@ -24,7 +24,9 @@ struct launch {
     const char *const *settings; /* "NAME=value"..., NULL: they replace ours; may be NULL */
     const int *fds;              /* descriptor n of the program is fds[n], -1: /dev/null */
     size_t fd_count;             /* 3 to 7 */
-    bool activated;              /* 3 is a listening socket, as sd_listen_fds(3) has it */
+    bool in_folder;              /* it begins in this folder: */
+    int folder_fd;
+    bool activated; /* 3 is a listening socket, as sd_listen_fds(3) has it */
 };
 
 struct launched {

@@ -112,8 +112,9 @@ static int process_finish(const char *program, struct launched *launched, int st
     return process_judge(program, status, stderr_fd, err);
 }
 
-int process_run_head(const char *const argv[], struct buf *output, size_t limit, bool *ret_more,
-                     struct err *err)
+/* folder_fd -1: it begins where we are. */
+static int process_run_head_in(int folder_fd, const char *const argv[], struct buf *output,
+                               size_t limit, bool *ret_more, struct err *err)
 {
     CLEANUP_LAUNCHED struct launched launched = LAUNCHED_INIT;
     CLEANUP_CLOSE int stderr_fd = memfd_create("stderr", MFD_CLOEXEC);
@@ -127,7 +128,11 @@ int process_run_head(const char *const argv[], struct buf *output, size_t limit,
     pipe_in = ends[0];
     pipe_out = ends[1];
     const int fds[] = {-1, output ? pipe_out : -1, stderr_fd};
-    const struct launch launch = {.argv = argv, .fds = fds, .fd_count = 3};
+    const struct launch launch = {.argv = argv,
+                                  .fds = fds,
+                                  .fd_count = 3,
+                                  .in_folder = folder_fd >= 0,
+                                  .folder_fd = folder_fd};
     if (launch_start(&launch, &launched, err) < 0)
         return -1;
     close(TAKE_FD(pipe_out));
@@ -139,13 +144,24 @@ int process_run_head(const char *const argv[], struct buf *output, size_t limit,
     return more ? 0 : process_finish(argv[0], &launched, stderr_fd, err);
 }
 
-int process_run(const char *const argv[], struct buf *output, struct err *err)
+int process_run_head(const char *const argv[], struct buf *output, size_t limit, bool *ret_more,
+                     struct err *err)
+{
+    return process_run_head_in(-1, argv, output, limit, ret_more, err);
+}
+
+int process_run_in(int folder_fd, const char *const argv[], struct buf *output, struct err *err)
 {
     bool more = false;
 
-    if (process_run_head(argv, output, MAX_OUTPUT, &more, err) < 0)
+    if (process_run_head_in(folder_fd, argv, output, MAX_OUTPUT, &more, err) < 0)
         return -1;
     return more ? err_set(err, ERR_IO, "%s: its output has no end", argv[0]) : 0;
+}
+
+int process_run(const char *const argv[], struct buf *output, struct err *err)
+{
+    return process_run_in(-1, argv, output, err);
 }
 
 int process_filter(const char *const argv[], int in_fd, int out_fd, struct err *err)

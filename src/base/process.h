@@ -25,6 +25,9 @@ void process_forbid_core(void);
  * error is "PROGRAM: the last line that it wrote to stderr". */
 int process_run(const char *const argv[], struct buf *output, struct err *err);
 
+/* As process_run, and the program begins in that folder (-1: where we are). */
+int process_run_in(int folder_fd, const char *const argv[], struct buf *output, struct err *err);
+
 /* As process_run, but up to this limit, of bytes appended; when there was more
  * (*ret_more), the program is killed and that is no error. */
 int process_run_head(const char *const argv[], struct buf *output, size_t limit, bool *ret_more,

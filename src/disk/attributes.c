@@ -120,26 +120,25 @@ static int apply_context(int fd, const struct attributes *attributes, bool *part
     return err_set_errno(err, errno, "cannot set its SELinux context");
 }
 
-int attributes_apply(const char *path, const struct attributes *attributes, bool *ret_partial,
+int attributes_apply(int fd, const struct attributes *attributes, bool *ret_partial,
                      struct err *err)
 {
-    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
     mode_t mode = attributes->mode & PERMISSION_BITS;
     bool partial = false;
     struct stat st;
 
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return err_set_errno(err, errno, "%s: cannot open it to set its owner and mode", path);
+    if (fstat(fd, &st) < 0)
+        return err_set_errno(err, errno, "cannot look at it");
     /* First what both the present and the recorded mode allow: between the change of
      * owner and the final mode nobody may do more than either says. */
     if (fchmod(fd, st.st_mode & mode & 0777u) < 0)
-        return err_set_errno(err, errno, "%s: cannot set its mode", path);
+        return err_set_errno(err, errno, "cannot set its mode");
     if (apply_owner(fd, &st, attributes, &partial, err) < 0 ||
         apply_context(fd, attributes, &partial, err) < 0)
-        return err_prefix(err, "%s", path);
+        return -1;
     /* Set-id bits are for the recorded owner only. */
     if (fchmod(fd, partial ? mode & 0777u : mode) < 0)
-        return err_set_errno(err, errno, "%s: cannot set its mode", path);
+        return err_set_errno(err, errno, "cannot set its mode");
     *ret_partial = partial;
     return 0;
 }

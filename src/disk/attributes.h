@@ -22,11 +22,11 @@ struct attributes {
 };
 
 int attributes_read(const char *path, struct attributes *ret, struct err *err);
-/* Puts back as far as the caller may: *ret_partial is true when owner or context
- * was refused for want of privilege (not an error; the mode is set in any case,
+/* Puts back on an open file or folder, whatever its name leads to by now, as far as the caller
+ * may: *ret_partial is true when owner or context was refused for want of privilege (not an error; the mode is set in any case,
  * never wider than recorded). Other failures are errors. The ids decide, not the
- * names. */
-int attributes_apply(const char *path, const struct attributes *attributes, bool *ret_partial,
+ * names. Errors don't name the file. */
+int attributes_apply(int fd, const struct attributes *attributes, bool *ret_partial,
                      struct err *err);
 void attributes_clear(struct attributes *attributes);
 #define CLEANUP_ATTRIBUTES CLEANUP(attributes_clear)

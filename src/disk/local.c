@@ -62,52 +62,70 @@ void local_close(struct local_file *file)
 {
     if (file->fd >= 0)
         close(file->fd);
-    file->fd = -1;
+    if (file->folder_fd >= 0)
+        close(file->folder_fd);
+    free(TAKE_PTR(file->name));
+    file->fd = file->folder_fd = -1;
 }
 
-int local_create(const char *path, struct local_file *ret, struct err *err)
-{
-    if (check_path(path, err) < 0)
-        return -1;
-    *ret = LOCAL_FILE_INIT;
-    ret->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (ret->fd < 0 && errno == EEXIST)
-        return err_set(err, ERR_EXISTS, "exists already; it is not overwritten");
-    if (ret->fd < 0)
-        return err_set_errno(err, errno, "cannot create it");
-    if (fstat(ret->fd, &ret->st) < 0)
-        return err_set_errno(err, errno, "cannot look at it");
-    return 0;
-}
-
-bool local_is(const char *path, const struct local_file *file)
-{
-    struct stat st;
-
-    return lstat(path, &st) == 0 && st.st_dev == file->st.st_dev && st.st_ino == file->st.st_ino;
-}
-
-void local_unlink(const char *path, const struct local_file *file)
-{
-    if (file->fd >= 0 && local_is(path, file) && unlink(path) < 0)
-        log_warn("%s: cannot remove the unfinished file: %s", path, strerror(errno));
-}
-
-int local_sync_folder(const char *path, struct err *err)
+static int open_folder_of(const char *path, int *ret_fd, struct err *err)
 {
     CLEANUP_FREE char *folder = mem_strdup(path);
-    CLEANUP_CLOSE int fd = -1;
     char *slash = strrchr(folder, '/');
 
     slash[slash == folder] = '\0';
-    if (io_open_dir(folder, &fd, err) < 0 || io_sync_dir(fd, err) < 0)
+    return io_open_dir(folder, ret_fd, err);
+}
+
+int local_create(const char *path, int folder_fd, struct local_file *ret, struct err *err)
+{
+    CLEANUP_LOCAL struct local_file file = LOCAL_FILE_INIT;
+
+    if (check_path(path, err) < 0)
+        return -1;
+    if (folder_fd < 0 && open_folder_of(path, &file.folder_fd, err) < 0)
+        return -1;
+    if (folder_fd >= 0)
+        file.folder_fd = fcntl(folder_fd, F_DUPFD_CLOEXEC, 0);
+    file.name = mem_strdup(strrchr(path, '/') + 1);
+    file.fd =
+        openat(file.folder_fd, file.name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (file.fd < 0 && errno == EEXIST)
+        return err_set(err, ERR_EXISTS, "exists already; it is not overwritten");
+    if (file.fd < 0)
+        return err_set_errno(err, errno, "cannot create it");
+    if (fstat(file.fd, &file.st) < 0)
+        return err_set_errno(err, errno, "cannot look at it");
+    *ret = file;
+    file = LOCAL_FILE_INIT;
+    return 0;
+}
+
+bool local_is_in_place(const struct local_file *file)
+{
+    struct stat st;
+
+    return fstatat(file->folder_fd, file->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           st.st_dev == file->st.st_dev && st.st_ino == file->st.st_ino;
+}
+
+void local_unlink(const struct local_file *file)
+{
+    if (file->fd >= 0 && local_is_in_place(file) && unlinkat(file->folder_fd, file->name, 0) < 0)
+        log_warn("%s: cannot remove the unfinished file: %s", file->name, strerror(errno));
+}
+
+int local_sync_folder(const struct local_file *file, struct err *err)
+{
+    if (io_sync_dir(file->folder_fd, err) < 0)
         return err_prefix(err, "its folder");
     return 0;
 }
 
-bool local_can_direct(const char *path)
+bool local_can_direct(int folder_fd, const char *path)
 {
-    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    CLEANUP_CLOSE int fd = openat(folder_fd < 0 ? AT_FDCWD : folder_fd, path,
+                                  O_RDONLY | O_DIRECT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     return fd >= 0;
 }

@@ -18,9 +18,11 @@ struct local_file {
     bool block_device;
     uint64_t size;
     struct stat st;
+    int folder_fd; /* of a file that local_create has made, the folder that holds it; owned */
+    char *name;    /* in that folder; owned */
 };
 
-#define LOCAL_FILE_INIT ((struct local_file){.fd = -1})
+#define LOCAL_FILE_INIT ((struct local_file){.fd = -1, .folder_fd = -1})
 
 /* Opens an existing regular file or block device. Others are refused (unsupported)
  * without being opened: opening some devices has effects. Errors don't name the path. */
@@ -28,13 +30,16 @@ int local_open(const char *path, int flags, struct local_file *ret, struct err *
 void local_close(struct local_file *file);
 #define CLEANUP_LOCAL CLEANUP(local_close)
 
-/* Creates a file (0600, read-write) that must not exist. */
-int local_create(const char *path, struct local_file *ret, struct err *err);
-/* Removes `path` if it still is the file that is open. */
-void local_unlink(const char *path, const struct local_file *file);
-/* True if `path` is still the file that is open. */
-bool local_is(const char *path, const struct local_file *file);
-/* Flushes the names in the folder that holds `path`. */
-int local_sync_folder(const char *path, struct err *err);
-/* False if the file system can't read or write around the page cache. */
-bool local_can_direct(const char *path);
+/* Creates a file (0600, read-write) that must not exist, under the last part of `path`, in that
+ * folder, or, if it is -1, in the one that the path names. */
+int local_create(const char *path, int folder_fd, struct local_file *ret, struct err *err);
+/* What follows is for such a file. True if its name still leads to it. */
+bool local_is_in_place(const struct local_file *file);
+/* Removes it if it is in its place. */
+void local_unlink(const struct local_file *file);
+/* Flushes the names in its folder. */
+int local_sync_folder(const struct local_file *file, struct err *err);
+
+/* False if the file system can't read or write around the page cache. A path that is not
+ * absolute is one in that folder. */
+bool local_can_direct(int folder_fd, const char *path);

@@ -39,7 +39,14 @@ static int qemu_nbd_launch(const struct qemu_nbd_image *image, int listen_fd,
         argv[n++] = "--read-only";
     argv[n] = image->path;
     const int fds[] = {-1, server->said_fd, server->said_fd, listen_fd};
-    const struct launch launch = {.argv = argv, .fds = fds, .fd_count = 4, .activated = true};
+    const struct launch launch = {
+        .argv = argv,
+        .fds = fds,
+        .fd_count = 4,
+        .in_folder = image->in_folder,
+        .folder_fd = image->folder_fd,
+        .activated = true,
+    };
     if (launch_start(&launch, &server->process, err) < 0)
         return err_append(err, "it is part of QEMU's tools (qemu-utils, qemu-img)");
     return 0;

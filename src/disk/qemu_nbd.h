@@ -16,8 +16,10 @@
 struct qemu_nbd;
 
 struct qemu_nbd_image {
-    const char *path;        /* absolute */
+    const char *path;        /* absolute, or from within a folder, beginning with "./" */
     const char *qemu_format; /* from the table of formats */
+    bool in_folder;          /* the path is from within this one: */
+    int folder_fd;           /* borrowed */
     bool read_only;
     bool direct; /* around the page cache */
 };

@@ -144,7 +144,7 @@ static const struct reader_kind nbd_kind = {.map = map_nbd, .read = read_nbd, .c
 static bool chain_can_direct(const struct disk_info *info)
 {
     for (unsigned i = 0; i < info->chain_length; i++)
-        if (!local_can_direct(info->chain_paths[i]))
+        if (!local_can_direct(-1, info->chain_paths[i]))
             return false;
     return true;
 }

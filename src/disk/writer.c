@@ -33,7 +33,7 @@ static int open_target(const struct disk_target *target, const struct format *fo
         return err_set(err, ERR_UNSUPPORTED, "an image of %" PRIu64 " bytes can't be written",
                        target->image_size);
     if (!target->block_device)
-        return local_create(target->path, ret, err);
+        return local_create(target->path, target->in_folder ? target->folder_fd : -1, ret, err);
     if (!format->on_device)
         return err_set(err, ERR_UNSUPPORTED,
                        "a %s image can't be written onto a block device; raw and qcow2 can",
@@ -64,14 +64,14 @@ int disk_writer_create(const struct disk_target *target, struct disk_writer **re
     if (make(target, format, &file, &writer, err) < 0) {
         explain(target->path, &file, target->image_size, err);
         if (!target->block_device)
-            local_unlink(target->path, &file);
+            local_unlink(&file);
         return -1;
     }
     writer->path = mem_strdup(target->path);
     writer->size = target->image_size;
     writer->file = file;
     writer->is_new = !target->block_device;
-    file.fd = -1;
+    file = LOCAL_FILE_INIT;
     *ret = writer;
     return 0;
 }
@@ -151,7 +151,7 @@ int disk_writer_finish(struct disk_writer *writer, struct err *err)
         return -1;
     if (writer->kind->finish(writer, err) < 0)
         return explain(writer->path, &writer->file, writer->size, err);
-    if (writer->is_new && local_sync_folder(writer->path, err) < 0)
+    if (writer->is_new && local_sync_folder(&writer->file, err) < 0)
         return err_prefix(err, "%s", writer->path);
     writer->finished = true;
     local_close(&writer->file);
@@ -164,7 +164,7 @@ void disk_writer_free(struct disk_writer *writer)
         return;
     writer->kind->free(writer);
     if (writer->is_new && !writer->finished)
-        local_unlink(writer->path, &writer->file);
+        local_unlink(&writer->file);
     local_close(&writer->file);
     free(writer->path);
     free(writer);

@@ -27,6 +27,8 @@ struct disk_target {
     uint64_t image_size;
     bool block_device; /* path is an existing block device; format raw, or qcow2 or qed
                           written onto the device */
+    bool in_folder;    /* the file is made in this folder instead, under the path's last part: */
+    int folder_fd;     /* borrowed; nobody else can change what lies in it */
 };
 
 /* A file: created 0600, refused if it exists (exists). A block device: refused if

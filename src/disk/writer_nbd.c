@@ -72,9 +72,15 @@ static const struct writer_kind nbd_kind = {.hole_size = CLUSTER,
                                             .finish = finish_nbd,
                                             .free = free_nbd};
 
+/* How programs reach it: a file from within its folder, which nobody can swap meanwhile. */
+static char *path_for_programs(const struct disk_target *target, const struct local_file *file)
+{
+    return file->block_device ? mem_strdup(target->path) : mem_printf("./%s", file->name);
+}
+
 /* qemu-img writes into the file that we have made, or onto the device. */
 static int create_image(const struct disk_target *target, const struct format *format,
-                        const struct local_file *file, struct err *err)
+                        const struct local_file *file, const char *path, struct err *err)
 {
     CLEANUP_FREE char *size = mem_printf("%" PRIu64, target->image_size);
     CLEANUP_FREE char *options = NULL;
@@ -88,11 +94,11 @@ static int create_image(const struct disk_target *target, const struct format *f
         argv[n++] = "-o";
         argv[n++] = options;
     }
-    argv[n++] = target->path;
+    argv[n++] = path;
     argv[n] = size;
-    if (process_run(argv, NULL, err) < 0)
+    if (process_run_in(file->folder_fd, argv, NULL, err) < 0)
         return -1;
-    if (!file->block_device && !local_is(target->path, file))
+    if (!file->block_device && !local_is_in_place(file))
         return err_set(err, ERR_IO, "somebody else has put another file in its place");
     return 0;
 }
@@ -102,11 +108,16 @@ int disk_writer_new_nbd(const struct disk_target *target, const struct format *f
 {
     CLEANUP(qemu_nbd_freep) struct qemu_nbd *server = NULL;
     CLEANUP(nbd_link_freep) struct nbd_link *link = NULL;
-    struct qemu_nbd_image image = {target->path, format->qemu,
-                                   .direct = local_can_direct(target->path)};
+    CLEANUP_FREE char *path = path_for_programs(target, file);
+    struct qemu_nbd_image image = {.path = path,
+                                   .in_folder = !file->block_device,
+                                   .folder_fd = file->folder_fd,
+                                   .qemu_format = format->qemu,
+                                   .direct = local_can_direct(file->folder_fd, path)};
     int socket = -1;
 
-    if (qemu_lock_check_unused(file->fd, err) < 0 || create_image(target, format, file, err) < 0 ||
+    if (qemu_lock_check_unused(file->fd, err) < 0 ||
+        create_image(target, format, file, path, err) < 0 ||
         qemu_nbd_start(&image, &server, &socket, err) < 0)
         return -1;
     if (nbd_link_open(socket, "", &link, err) < 0)

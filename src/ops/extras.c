@@ -260,8 +260,8 @@ static int check_qcow2(const uint8_t *data, size_t len, struct err *err)
     return 0;
 }
 
-int extras_restore(const struct archive_backup *backup, const struct manifest_extra *extra,
-                   const char *path, struct err *err)
+int extras_restore(const struct archive_backup *backup, const struct manifest_extra *extra, int fd,
+                   struct err *err)
 {
     CLEANUP_FREE uint8_t *data = NULL;
     const struct manifest_stored *stored = &extra->stored;
@@ -271,14 +271,5 @@ int extras_restore(const struct archive_backup *backup, const struct manifest_ex
     if (extra->format && strcmp(extra->format, "qcow2") == 0 &&
         check_qcow2(data, (size_t)stored->file.size, err) < 0)
         return err_prefix(err, "%s/%s", archive_backup_path(backup), stored->file.name);
-    if (!path)
-        return 0;
-    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return err_set_errno(err, errno, "%s: cannot create", path);
-    if (io_write(fd, data, (size_t)stored->file.size, err) < 0 || io_sync(fd, err) < 0) {
-        (void)unlink(path);
-        return err_prefix(err, "%s", path);
-    }
-    return 0;
+    return fd < 0 ? 0 : io_write(fd, data, (size_t)stored->file.size, err);
 }

@@ -48,8 +48,6 @@ void extras_clear(struct extras *extras);
 
 /* The one of that kind in a backup; NULL: none. Borrowed. */
 const struct manifest_extra *extras_in_manifest(const struct manifest *manifest, const char *kind);
-/* Checks a stored extra (corrupt), and writes it to a new file at `path` unless
- * that is NULL; an existing file is refused (exists). Owner, mode and context are
- * the caller's. */
-int extras_restore(const struct archive_backup *backup, const struct manifest_extra *extra,
-                   const char *path, struct err *err);
+/* Checks a stored extra (corrupt), and writes it to an empty file unless fd is -1. */
+int extras_restore(const struct archive_backup *backup, const struct manifest_extra *extra, int fd,
+                   struct err *err);

@@ -25,6 +25,7 @@ enum field_type {
     FIELD_NUMBER, /* uint64_t; a journal without it is not whole */
     FIELD_TEXT,   /* char *, which may be NULL */
     FIELD_LIST,   /* char **, and right behind it a size_t, the count */
+    FIELD_FILES,  /* struct intent_file *, and right behind it a size_t, the count */
 };
 
 struct field {
@@ -51,7 +52,7 @@ static const struct field fields[] = {
     {"memory", FIELD_TEXT, offsetof(struct intent, memory)},
     {"live-xml", FIELD_TEXT, offsetof(struct intent, live_xml)},
     {"archive", FIELD_TEXT, offsetof(struct intent, archive)},
-    {"files", FIELD_LIST, offsetof(struct intent, files)},
+    {"files", FIELD_FILES, offsetof(struct intent, files)},
     {"defined", FIELD_TEXT, offsetof(struct intent, defined)},
     {"old-xml", FIELD_TEXT, offsetof(struct intent, old_xml)},
     {"old-autostart", FIELD_FLAG, offsetof(struct intent, old_autostart)},
@@ -72,10 +73,14 @@ struct list {
     char **paths;
     size_t count;
 };
+struct file_list {
+    struct intent_file *files;
+    size_t count;
+};
 _Static_assert(offsetof(struct intent, scratch_count) ==
                        offsetof(struct intent, scratch) + offsetof(struct list, count) &&
                    offsetof(struct intent, file_count) ==
-                       offsetof(struct intent, files) + offsetof(struct list, count),
+                       offsetof(struct intent, files) + offsetof(struct file_list, count),
                "the count of a list is right behind it");
 
 static void *field_of(const struct intent *intent, const struct field *field)
@@ -96,6 +101,20 @@ static void list_clear(struct list *list)
     free(list->paths);
 }
 
+static struct intent_file *file_list_add(struct file_list *list, const char *path)
+{
+    list->files = mem_resize(list->files, list->count + 1, sizeof(*list->files));
+    list->files[list->count] = (struct intent_file){.path = mem_strdup(path)};
+    return &list->files[list->count++];
+}
+
+static void file_list_clear(struct file_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->files[i].path);
+    free(list->files);
+}
+
 void intent_clear(struct intent *intent)
 {
     for (size_t i = 0; i < FIELD_COUNT; i++)
@@ -103,6 +122,8 @@ void intent_clear(struct intent *intent)
             free(*(char **)field_of(intent, &fields[i]));
         else if (fields[i].type == FIELD_LIST)
             list_clear(field_of(intent, &fields[i]));
+        else if (fields[i].type == FIELD_FILES)
+            file_list_clear(field_of(intent, &fields[i]));
     *intent = (struct intent){0};
 }
 
@@ -111,9 +132,21 @@ void intent_add_scratch(struct intent *intent, const char *path)
     list_add((struct list *)&intent->scratch, path);
 }
 
-void intent_add_file(struct intent *intent, const char *path)
+void intent_add_file(struct intent *intent, const char *path, const struct file_id *id)
 {
-    list_add((struct list *)&intent->files, path);
+    struct intent_file *file = file_list_add((struct file_list *)&intent->files, path);
+
+    if (id)
+        file->id = *id;
+}
+
+void intent_add_private_folder(struct intent *intent, const char *path,
+                               const struct file_id *parent)
+{
+    struct intent_file *file = file_list_add((struct file_list *)&intent->files, path);
+
+    file->is_private = true;
+    file->parent = *parent;
 }
 
 bool intent_is_empty(const struct intent *intent)
@@ -198,6 +231,60 @@ static void list_read(const struct json *array, struct list *list, bool *ret_bad
     }
 }
 
+static void id_set(struct json *object, const char *name, const struct file_id *id)
+{
+    struct json *json = json_new_object();
+
+    json_set_u64(json, "device", id->device);
+    json_set_u64(json, "inode", id->inode);
+    json_set_u64(json, "born", id->born);
+    json_set(object, name, json);
+}
+
+/* What is not there stays 0: not known. */
+static void id_get(const struct json *object, const char *name, struct file_id *ret)
+{
+    const struct json *json = json_get(object, name);
+
+    if (!json)
+        return;
+    (void)json_get_u64(json, "device", &ret->device);
+    (void)json_get_u64(json, "inode", &ret->inode);
+    (void)json_get_u64(json, "born", &ret->born);
+}
+
+static struct json *json_of_files(const struct file_list *list)
+{
+    struct json *array = json_new_array();
+
+    for (size_t i = 0; i < list->count; i++) {
+        const struct intent_file *file = &list->files[i];
+        struct json *entry = json_new_object();
+        json_set_bytes(entry, "path", file->path);
+        id_set(entry, "id", &file->id);
+        json_set_bool(entry, "private", file->is_private);
+        id_set(entry, "parent", &file->parent);
+        json_add(array, entry);
+    }
+    return array;
+}
+
+static void file_list_read(const struct json *array, struct file_list *list, bool *ret_bad)
+{
+    for (size_t i = 0; i < json_length(array); i++) {
+        const struct json *entry = json_at(array, i);
+        CLEANUP_FREE char *path = json_get_bytes(entry, "path", ret_bad);
+        if (!path) {
+            *ret_bad = true;
+            continue;
+        }
+        struct intent_file *file = file_list_add(list, path);
+        file->is_private = json_get_bool(entry, "private");
+        id_get(entry, "id", &file->id);
+        id_get(entry, "parent", &file->parent);
+    }
+}
+
 static void field_write(struct json *json, const struct field *field, const struct intent *intent)
 {
     const void *value = field_of(intent, field);
@@ -214,6 +301,9 @@ static void field_write(struct json *json, const struct field *field, const stru
         break;
     case FIELD_LIST:
         json_set(json, field->name, json_of_list(value));
+        break;
+    case FIELD_FILES:
+        json_set(json, field->name, json_of_files(value));
         break;
     }
 }
@@ -237,6 +327,9 @@ static int field_read(const struct json *json, const struct field *field, struct
         break;
     case FIELD_LIST:
         list_read(json_get(json, field->name), value, &bad);
+        break;
+    case FIELD_FILES:
+        file_list_read(json_get(json, field->name), value, &bad);
         break;
     }
     if (bad)

@@ -18,11 +18,21 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/file_id.h"
 #include "base/strings.h"
 
 enum intent_kind {
     INTENT_BACKUP,
     INTENT_RESTORE, /* which is all there or undone */
+};
+
+/* What a restore has made. Only what has this id is removed. */
+struct intent_file {
+    char *path;
+    struct file_id id; /* not known: of a private folder that may not be made yet, and in
+                            * journals of version 1, of anything */
+    bool is_private;   /* a folder of the restore's own, which goes with all that is in it ... */
+    struct file_id parent; /* ... and the folder around it */
 };
 
 struct intent {
@@ -49,11 +59,11 @@ struct intent {
     char *archive;  /* folder in which it makes a backup; NULL: none */
 
     /* of a restore */
-    char **files;      /* that it makes, folders too: removed again, the last one first; a folder
-                        * only if it is empty */
-    size_t file_count; /* right behind its list, as scratch_count is */
-    char *defined;     /* UUID of the guest that it defines; NULL: it has not come to that */
-    char *old_xml;     /* the definition in whose place that comes; NULL: there was none */
+    struct intent_file *files; /* folders too: removed again, the last one first; a folder only
+                                * if it is empty */
+    size_t file_count;         /* right behind its list, as scratch_count is */
+    char *defined; /* UUID of the guest that it defines; NULL: it has not come to that */
+    char *old_xml; /* the definition in whose place that comes; NULL: there was none */
     bool old_autostart;
     bool in_place;    /* it has the same name and UUID: one define takes the other's place */
     char *moved;      /* a file of the guest that --replace replaces, now under this path and ... */
@@ -68,7 +78,11 @@ void intent_clear(struct intent *intent);
 /* Sets the kind, and pid, pid_started and since to this process, now. */
 void intent_sign(struct intent *intent, enum intent_kind kind);
 void intent_add_scratch(struct intent *intent, const char *path);
-void intent_add_file(struct intent *intent, const char *path);
+/* NULL: the id is not known. */
+void intent_add_file(struct intent *intent, const char *path, const struct file_id *id);
+/* Before it is made; the caller gives it its id afterwards. */
+void intent_add_private_folder(struct intent *intent, const char *path,
+                               const struct file_id *parent);
 
 /* True if nothing is left to be undone. */
 bool intent_is_empty(const struct intent *intent);

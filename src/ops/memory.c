@@ -285,8 +285,8 @@ static int write_image(const struct memory_restore *restore, struct stored_memor
     return io_sync(fd, err);
 }
 
-int memory_restore(const struct memory_restore *restore, const char *path, const char *xml,
-                   bool running, struct err *err)
+int memory_restore(const struct memory_restore *restore, int fd, const char *xml, bool running,
+                   struct err *err)
 {
     struct stored_memory memory CLEANUP(stored_memory_clear) = {.fd = -1};
     CLEANUP_FREE char *stored_path =
@@ -297,14 +297,7 @@ int memory_restore(const struct memory_restore *restore, const char *path, const
         return err_prefix(err, "%s", stored_path);
     if (with_pool(restore, stored_path, &transfer, err) < 0)
         return -1;
-    CLEANUP_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return err_set_errno(err, errno, "%s: cannot create", path);
-    if (write_image(restore, &memory, &transfer, fd, xml, running, err) < 0) {
-        (void)unlink(path);
-        return err_prefix(err, "%s", path);
-    }
-    return 0;
+    return write_image(restore, &memory, &transfer, fd, xml, running, err);
 }
 
 int memory_verify(const struct memory_restore *restore, struct err *err)

@@ -51,9 +51,8 @@ int memory_look(const struct memory_restore *restore, struct definition_findings
                 struct err *err);
 
 /* Writes an uncompressed save image with this XML in place of the stored one's to
- * a new file at `path` (exists: refused; removed again on failure). What memory_look finds in
- * it is refused (denied) unless it is trusted. */
-int memory_restore(const struct memory_restore *restore, const char *path, const char *xml,
-                   bool running, struct err *err);
+ * an empty file. What memory_look finds in it is refused (denied) unless it is trusted. */
+int memory_restore(const struct memory_restore *restore, int fd, const char *xml, bool running,
+                   struct err *err);
 /* Decodes it all and compares with the manifest. */
 int memory_verify(const struct memory_restore *restore, struct err *err);

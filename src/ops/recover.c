@@ -217,7 +217,7 @@ static char *recover_left(struct intent *intent)
     for (size_t i = 0; i < intent->scratch_count; i++)
         recover_add_left(&text, intent->scratch[i]);
     for (size_t i = 0; i < intent->file_count; i++)
-        recover_add_left(&text, intent->files[i]);
+        recover_add_left(&text, intent->files[i].path);
     recover_add_left(&text, intent->moved);
     recover_add_left(&text, intent->outdated);
     recover_add_left(&text, intent->resumed);

@@ -2,12 +2,13 @@
 #include "ops/restore_guest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/quit.h"
-#include "disk/local.h"
 #include "ops/host_key.h"
 #include "ops/recover.h"
 #include "ops/select.h"
@@ -31,13 +32,26 @@ static int choose(struct archive_reader *archive, const struct restore_options *
 
 /* The folder for the restored disks. QEMU runs as another user than root and must
  * be able to search it, hence 0711 for root: a path through, nothing to list. */
+static int open_up_destination(const char *path, struct err *err)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_set_errno(err, errno, "%s: cannot open the folder", path);
+    /* It may not be the one any more that was just made. */
+    if (st.st_uid == 0 && (st.st_mode & 07777) == 0700 && fchmod(fd, 0711) < 0)
+        return err_set_errno(err, errno, "%s: cannot set its mode", path);
+    return 0;
+}
+
 static int make_destination(const char *path, bool dry_run, char **ret_absolute, bool *ret_made,
                             struct err *err)
 {
     if (!dry_run && mkdir(path, 0700) == 0) {
         *ret_made = true;
-        if (geteuid() == 0 && chmod(path, 0711) < 0)
-            return err_set_errno(err, errno, "%s: cannot set its mode", path);
+        if (geteuid() == 0 && open_up_destination(path, err) < 0)
+            return -1;
     } else if (!dry_run && errno != EEXIST) {
         return err_set_errno(err, errno, "%s: cannot make the folder", path);
     }
@@ -46,7 +60,7 @@ static int make_destination(const char *path, bool dry_run, char **ret_absolute,
         *ret_absolute = mem_strdup(path);
     if (!*ret_absolute)
         return err_set_errno(err, errno, "%s: cannot find the folder", path);
-    if (*ret_made && local_sync_folder(*ret_absolute, err) < 0)
+    if (*ret_made && io_sync_folder_of(*ret_absolute, err) < 0)
         return err_prefix(err, "%s", path);
     struct stat st;
     if (stat(*ret_absolute, &st) == 0 && !S_ISDIR(st.st_mode))

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/restore_job.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -9,8 +8,6 @@
 #include "base/io.h"
 #include "base/quit.h"
 #include "base/units.h"
-#include "disk/attributes.h"
-#include "disk/local.h"
 #include "ops/extras.h"
 #include "ops/transfer.h"
 #include "ops/undo.h"
@@ -20,20 +17,6 @@
 int restore_note(struct restore_job *job, struct err *err)
 {
     return intent_write(job->run->state_fd, &job->intent, err);
-}
-
-int restore_note_file(struct restore_job *job, const char *path, struct err *err)
-{
-    intent_add_file(&job->intent, path);
-    return restore_note(job, err);
-}
-
-void restore_forget_file(struct restore_job *job, const struct err *err)
-{
-    struct intent *intent = &job->intent;
-
-    if (err && err->kind == ERR_EXISTS)
-        free(intent->files[--intent->file_count]);
 }
 
 /* Not decided: all of it is undone. */
@@ -46,38 +29,10 @@ static int take_back(struct intent *intent, size_t file_count, char *defined)
     return -1;
 }
 
-/* What has no content of ours to flush - an owner, a folder - is flushed too; what we may not
- * open any more, with the owner and mode that it has got, was flushed when it was written. */
-static int flush_made(const char *path, struct err *err)
-{
-    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-
-    if (fd >= 0 && io_sync(fd, err) < 0)
-        return err_prefix(err, "%s", path);
-    if (local_sync_folder(path, err) < 0)
-        return err_prefix(err, "%s", path);
-    return 0;
-}
-
-/* From here on no journal leads to these files: they must last as well as the guest that is
- * defined with them. */
-static int flush_all(const struct intent *intent, struct err *err)
-{
-    for (size_t i = 0; i < intent->file_count; i++)
-        if (flush_made(intent->files[i], err) < 0)
-            return -1;
-    return intent->moved_from ? flush_made(intent->moved_from, err) : 0;
-}
-
 int restore_complete(struct restore_job *job, struct err *err)
 {
     struct intent *intent = &job->intent;
     size_t file_count = intent->file_count;
-
-    if (flush_all(intent, err) < 0) {
-        free(TAKE_PTR(intent->resumed));
-        return -1;
-    }
     char *defined = TAKE_PTR(intent->defined);
     CLEANUP_FREE char *moved_from = TAKE_PTR(intent->moved_from);
 
@@ -89,7 +44,7 @@ int restore_complete(struct restore_job *job, struct err *err)
         return take_back(intent, file_count, defined);
     }
     for (size_t i = 0; i < file_count; i++)
-        free(intent->files[i]);
+        free(intent->files[i].path);
     free(defined);
     undo_outdated(intent);
     return 0;
@@ -143,44 +98,6 @@ int restore_check_room(struct restore_job *job, struct err *err)
 
 /* ---- disks --------------------------------------------------------------------------------- */
 
-/* What no image needs, and what would let others of this host have it do more than
- * be an image: set-id bits, and a file that everybody may write. */
-static uint32_t fit_mode(struct restore_job *job, const char *path, uint32_t mode)
-{
-    uint32_t fit = mode & 0775u;
-
-    if (fit != mode)
-        report_warning(job->run->report, job->name, "%s: its mode was %04o and becomes %04o", path,
-                       mode, fit);
-    return fit;
-}
-
-int restore_put_back_owner(struct restore_job *job, const char *path,
-                           const struct manifest_owner *owner, struct err *err)
-{
-    struct attributes attributes = {
-        .uid = owner->uid,
-        .gid = owner->gid,
-        .user = owner->user,
-        .group = owner->group,
-        .selinux = owner->selinux,
-    };
-    bool partial = false;
-
-    if (!owner->known)
-        return 0;
-    attributes.mode = fit_mode(job, path, owner->mode);
-    if (attributes_apply(path, &attributes, &partial, err) < 0)
-        return -1;
-    if (partial && !job->run->owner_said) {
-        job->run->owner_said = true;
-        report_warning(job->run->report, job->name,
-                       "owner, group or SELinux context could not be put back without privilege; "
-                       "the files belong to you");
-    }
-    return 0;
-}
-
 static int write_disk(struct restore_job *job, const struct placed_disk *placed,
                       struct image_reader *image, const char *stored_path,
                       struct disk_writer *writer, struct err *err)
@@ -200,7 +117,9 @@ static int write_disk(struct restore_job *job, const struct placed_disk *placed,
     return disk_writer_finish(writer, err);
 }
 
-static int create_disk(const struct placed_disk *placed, struct disk_writer **ret, struct err *err)
+/* output NULL: onto the block device. */
+static int create_disk(const struct placed_disk *placed, const struct restore_output *output,
+                       struct disk_writer **ret, struct err *err)
 {
     const struct manifest_disk *disk = placed->disk;
     CLEANUP_FREE struct disk_option *options = mem_array(disk->option_count, sizeof(*options));
@@ -211,6 +130,8 @@ static int create_disk(const struct placed_disk *placed, struct disk_writer **re
         .option_count = disk->option_count,
         .image_size = disk->stored.image.raw_size,
         .block_device = placed->block_device,
+        .in_folder = output != NULL,
+        .folder_fd = output ? output->dir_fd : -1,
     };
 
     for (size_t i = 0; i < disk->option_count; i++)
@@ -223,6 +144,7 @@ static int restore_disk(struct restore_job *job, const struct placed_disk *place
     CLEANUP(disk_writer_freep) struct disk_writer *writer = NULL;
     CLEANUP_CLOSE int fd = -1;
     CLEANUP(image_reader_freep) struct image_reader *image = NULL;
+    struct restore_output *output = NULL;
     const struct manifest_stored *stored = &placed->disk->stored;
     const struct container_indexer indexer = children_indexer(&job->run->children);
     CLEANUP_FREE char *path =
@@ -232,17 +154,12 @@ static int restore_disk(struct restore_job *job, const struct placed_disk *place
     if (archive_backup_open_file(job->backup, stored, &fd, err) < 0 ||
         image_reader_new(fd, stored, 0, &indexer, &image, err) < 0)
         return err_prefix(err, "%s", path);
-    if (!placed->block_device && restore_note_file(job, placed->path, err) < 0)
+    if (!placed->block_device && restore_output_new(job, placed->path, &output, err) < 0)
         return -1;
-    if (create_disk(placed, &writer, err) < 0) {
-        if (!placed->block_device)
-            restore_forget_file(job, err);
+    if (create_disk(placed, output, &writer, err) < 0 ||
+        write_disk(job, placed, image, path, writer, err) < 0)
         return -1;
-    }
-    if (write_disk(job, placed, image, path, writer, err) < 0)
-        return -1;
-    if (!placed->block_device &&
-        restore_put_back_owner(job, placed->path, &placed->disk->owner, err) < 0)
+    if (output && restore_output_finish(job, output, &placed->disk->owner, err) < 0)
         return -1;
     struct json *fields = json_new_object();
     json_set_str(fields, "guest", job->name);
@@ -256,18 +173,25 @@ static int restore_disk(struct restore_job *job, const struct placed_disk *place
     return 0;
 }
 
+int restore_extra(struct restore_job *job, const struct manifest_extra *extra,
+                  struct restore_output *output, struct err *err)
+{
+    CLEANUP_CLOSE int fd = -1;
+
+    if (restore_output_create(output, &fd, err) < 0 ||
+        extras_restore(job->backup, extra, fd, err) < 0)
+        return -1;
+    return restore_output_finish(job, output, &extra->owner, err);
+}
+
 static int restore_nvram(struct restore_job *job, struct err *err)
 {
     const struct manifest_extra *extra = extras_in_manifest(job->manifest, "nvram");
-    const char *path = job->placement.nvram;
+    struct restore_output *output = NULL;
 
-    if (restore_note_file(job, path, err) < 0)
+    if (restore_output_new(job, job->placement.nvram, &output, err) < 0)
         return -1;
-    if (extras_restore(job->backup, extra, path, err) < 0) {
-        restore_forget_file(job, err);
-        return -1;
-    }
-    return restore_put_back_owner(job, path, &extra->owner, err);
+    return restore_extra(job, extra, output, err);
 }
 
 int restore_files(struct restore_job *job, struct err *err)

@@ -17,6 +17,7 @@
 
 static void job_clear(struct restore_job *job)
 {
+    restore_outputs_clear(&job->outputs);
     placement_clear(&job->placement);
     xml_free(job->definition);
     xml_free(job->live);
@@ -90,6 +91,13 @@ static int stage_memory(struct restore_job *job, struct err *err)
 
 /* ---- the guest --------------------------------------------------------------------------------- */
 
+/* Nobody else can change what lies around it: its name is enough to remove it again. */
+static int make_staging(struct restore_job *job, struct err *err)
+{
+    intent_add_file(&job->intent, staging_folder(job->staging), NULL);
+    return restore_note(job, err) < 0 ? -1 : staging_make(job->staging, err);
+}
+
 static int restore_memory_file(struct restore_job *job, char **ret_xml, struct err *err)
 {
     bool running = job->manifest->state == STATE_RUNNING;
@@ -103,35 +111,31 @@ static int restore_memory_file(struct restore_job *job, char **ret_xml, struct e
         .trusted = job->run->options->trust_definition || job->seal == SEAL_FITS,
     };
 
+    struct restore_output *output = NULL;
+    CLEANUP_CLOSE int fd = -1;
+
     *ret_xml = xml_format(job->live);
-    if (job->staging && (restore_note_file(job, staging_folder(job->staging), err) < 0 ||
-                         staging_make(job->staging, err) < 0))
+    if (job->staging && make_staging(job, err) < 0)
         return -1;
-    if (restore_note_file(job, job->placement.memory, err) < 0)
-        return -1;
-    if (memory_restore(&restore, job->placement.memory, *ret_xml, running, err) < 0) {
-        restore_forget_file(job, err);
+    if (restore_output_new(job, job->placement.memory, &output, err) < 0 ||
+        restore_output_create(output, &fd, err) < 0 ||
+        memory_restore(&restore, fd, *ret_xml, running, err) < 0 ||
+        restore_output_finish(job, output, NULL, err) < 0)
         return err_prefix(err, "memory");
-    }
     return 0;
 }
 
 static int write_xml(struct restore_job *job, const char *xml, struct err *err)
 {
-    const char *path = job->placement.xml;
+    struct restore_output *output = NULL;
+    CLEANUP_CLOSE int fd = -1;
 
-    if (restore_note_file(job, path, err) < 0)
+    if (restore_output_new(job, job->placement.xml, &output, err) < 0 ||
+        restore_output_create(output, &fd, err) < 0)
         return -1;
-    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-    if (fd < 0) {
-        err_set_errno(err, errno, "%s: cannot create", path);
-        restore_forget_file(job, err);
-        return -1;
-    }
-    if (io_write(fd, xml, strlen(xml), err) < 0 || io_sync(fd, err) < 0)
-        return err_prefix(err, "%s", path);
-    return 0;
+    if (io_write(fd, xml, strlen(xml), err) < 0)
+        return err_prefix(err, "%s", job->placement.xml);
+    return restore_output_finish(job, output, NULL, err);
 }
 
 /* What starts the guest by hand, for a shell; the caller frees. */
@@ -225,7 +229,7 @@ static int bring_up(struct restore_job *job, struct err *err)
         return -1;
     if (job->placement.xml && write_xml(job, xml, err) < 0)
         return -1;
-    if (quit_check(err) < 0 || define(job, xml, err) < 0)
+    if (quit_check(err) < 0 || restore_outputs_publish(job, err) < 0 || define(job, xml, err) < 0)
         return -1;
     if (autorun ? start(job, memory_xml, xml, err) < 0 : restore_complete(job, err) < 0)
         return -1;
@@ -337,7 +341,7 @@ static int restore(struct restore_job *job, struct err *err)
         return -1;
     if (!options->disks.count)
         return restore_definition(job, err);
-    if (restore_complete(job, err) < 0)
+    if (restore_outputs_publish(job, err) < 0 || restore_complete(job, err) < 0)
         return -1;
     note_disks_done(job);
     return 0;

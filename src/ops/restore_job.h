@@ -10,6 +10,7 @@
 #include "ops/placement.h"
 #include "ops/staging.h"
 #include "ops/restore_guest.h"
+#include "ops/restore_output.h"
 #include "ops/guest_lock.h"
 #include "ops/state_dir.h"
 #include "ops/target.h"
@@ -27,16 +28,13 @@ struct restore_job {
     struct target target;
     struct lock_file *lock;
     struct staging *staging; /* for the memory image; NULL: it goes to the destination */
-    struct intent intent;    /* what is to be undone when the restore fails or dies */
+    struct restore_outputs outputs;
+    struct intent intent; /* what is to be undone when the restore fails or dies */
     uint64_t started_ms;
 };
 
 /* Writes the intent down. */
 int restore_note(struct restore_job *job, struct err *err);
-/* Notes a file before it is made, so that it goes if the restore fails or dies. */
-int restore_note_file(struct restore_job *job, const char *path, struct err *err);
-/* The file noted last could not be made because another one has its name. */
-void restore_forget_file(struct restore_job *job, const struct err *err);
 /* All is there: what comes now can't undo it. */
 int restore_complete(struct restore_job *job, struct err *err);
 
@@ -51,13 +49,13 @@ int restore_check_findings(struct restore_job *job, struct err *err);
 int restore_check_room(struct restore_job *job, struct err *err);
 /* Disks, NVRAM and TPM state, with owner, mode and context. */
 int restore_files(struct restore_job *job, struct err *err);
-/* As far as the user may, said once if that is not all of it. */
-int restore_put_back_owner(struct restore_job *job, const char *path,
-                           const struct manifest_owner *owner, struct err *err);
+/* NVRAM or TPM state, with owner, mode and context. */
+int restore_extra(struct restore_job *job, const struct manifest_extra *extra,
+                  struct restore_output *output, struct err *err);
 
 /* Chooses where the state of an emulated TPM goes: where libvirt will look for it.
  * Refused: a state that is there already (exists), but for that of the same guest
  * when it is replaced; a host that can't emulate the guest's TPM. */
 int restore_tpm_place(struct restore_job *job, struct err *err);
-/* Writes it there, with the folders that it needs. */
+/* Makes it, with the folders that it needs. */
 int restore_tpm_write(struct restore_job *job, struct err *err);

@@ -2,10 +2,8 @@
 #include "ops/restore_job.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "guest/definition/definition.h"
 #include "ops/extras.h"
@@ -113,21 +111,6 @@ int restore_tpm_place(struct restore_job *job, struct err *err)
 
 /* ---- its file ---------------------------------------------------------------------------- */
 
-static int make_folder(struct restore_job *job, const char *path, mode_t mode, struct err *err)
-{
-    if (restore_note_file(job, path, err) < 0)
-        return -1;
-    if (mkdir(path, mode) < 0) {
-        err_set_errno(err, errno, "%s: cannot make the folder", path);
-        restore_forget_file(job, err);
-        return -1;
-    }
-    /* The umask has made it narrower. */
-    if (chmod(path, mode) < 0)
-        return err_set_errno(err, errno, "%s: cannot set its mode", path);
-    return 0;
-}
-
 /* The folder that the state lies in, and those above it, as far as they are missing. */
 static int make_folders(struct restore_job *job, const struct manifest_owner *owner,
                         struct err *err)
@@ -141,43 +124,26 @@ static int make_folders(struct restore_job *job, const struct manifest_owner *ow
     for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         CLEANUP_FREE char *folder = mem_strndup(path, (size_t)(slash - path));
         bool last = !strchr(slash + 1, '/');
+        struct restore_output *output = NULL;
         if (stat(folder, &st) == 0)
             continue;
-        if (make_folder(job, folder, last ? MODE_LAST : MODE_ABOVE, err) < 0 ||
-            (last && restore_put_back_owner(job, folder, &of_last, err) < 0))
+        if (restore_output_new(job, folder, &output, err) < 0 ||
+            restore_output_make_folder(output, last ? MODE_LAST : MODE_ABOVE, err) < 0 ||
+            restore_output_finish(job, output, last ? &of_last : NULL, err) < 0)
             return -1;
     }
-    return 0;
-}
-
-/* The state that is there stays whole until all of the new guest is. */
-static int move_away(struct restore_job *job, struct err *err)
-{
-    const struct placement *placement = &job->placement;
-    struct intent *intent = &job->intent;
-
-    intent->moved = mem_strdup(placement->tpm_moved);
-    intent->moved_from = mem_strdup(placement->tpm);
-    if (restore_note(job, err) < 0)
-        return -1;
-    if (rename(placement->tpm, placement->tpm_moved) < 0)
-        return err_set_errno(err, errno, "%s: cannot be moved away", placement->tpm);
     return 0;
 }
 
 int restore_tpm_write(struct restore_job *job, struct err *err)
 {
     const struct manifest_extra *extra = extras_in_manifest(job->manifest, "tpm");
-    const char *path = job->placement.tpm;
+    struct restore_output *output = NULL;
 
-    if (make_folders(job, &extra->owner, err) < 0)
+    if (make_folders(job, &extra->owner, err) < 0 ||
+        restore_output_new(job, job->placement.tpm, &output, err) < 0)
         return -1;
-    if ((job->placement.tpm_moved ? move_away(job, err) : restore_note_file(job, path, err)) < 0)
-        return -1;
-    if (extras_restore(job->backup, extra, path, err) < 0) {
-        if (!job->placement.tpm_moved)
-            restore_forget_file(job, err);
-        return -1;
-    }
-    return restore_put_back_owner(job, path, &extra->owner, err);
+    /* The state that is there stays whole until all of the new guest is. */
+    output->former = job->placement.tpm_moved;
+    return restore_extra(job, extra, output, err);
 }

@@ -9,16 +9,8 @@
 #include <stdio.h>
 
 #include "ops/staging.h"
+#include "ops/undo_files.h"
 #include "ops/undo_private.h"
-
-/* What a restore has made: a file, or a folder, which stays if something else is in it. */
-static void remove_made(char **path)
-{
-    if (unlink(*path) < 0 && errno == EISDIR)
-        (void)rmdir(*path);
-    free(*path);
-    *path = NULL;
-}
 
 static int remove_defined(const struct undo_host *host, const struct intent *intent,
                           struct err *err)
@@ -90,10 +82,8 @@ int undo_restore(const struct undo_host *host, struct intent *intent, struct err
         return err_prefix(err, "its new definition could not be removed again");
     if (intent->defined && intent->old_xml && bring_old_back(host, intent, err) < 0)
         return err_prefix(err, "its former definition could not be brought back");
-    if (move_back(intent, err) < 0)
+    if (move_back(intent, err) < 0 || undo_files(intent, err) < 0)
         return -1;
-    while (intent->file_count)
-        remove_made(&intent->files[--intent->file_count]);
     free(intent->defined);
     intent->defined = NULL;
     return 0;

@@ -129,7 +129,7 @@ static int check_files(struct check *check, struct err *err)
             return -1;
     }
     for (size_t i = 0; !check->replaced && i < manifest->extra_count; i++) {
-        int result = extras_restore(check->backup, &manifest->extras[i], NULL, &found);
+        int result = extras_restore(check->backup, &manifest->extras[i], -1, &found);
         if (settle(check, result, &found, err) < 0)
             return -1;
     }

@@ -85,6 +85,7 @@ int openat64(int dir, const char *path, int flags, ...)
 }
 
 FILE_CALL(mkdir, (const char *p, mode_t m), (p, m), p, ENOSPC)
+FILE_CALL(mkdirat, (int d, const char *p, mode_t m), (d, p, m), p, ENOSPC)
 FILE_CALL(rmdir, (const char *p), (p), p, EIO)
 FILE_CALL(unlink, (const char *p), (p), p, EIO)
 FILE_CALL(unlinkat, (int d, const char *p, int f), (d, p, f), p, EIO)

@@ -114,7 +114,8 @@ static int restore_memory(struct damage *damage, const struct sample *sample, co
         .backup = backup,
         .stored = archive_backup_manifest(backup)->memory,
     };
-    return memory_restore(&restore, path, "<domain/>", true, &err);
+    CLEANUP_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    return memory_restore(&restore, fd, "<domain/>", true, &err);
 }
 
 /* The file ends with these bytes. */

@@ -151,7 +151,7 @@ static void missing_folder_is_not_found(void **state)
 
     (void)state;
     assert_int_equal(disk_writer_create(&target, &writer, &err), -1);
-    assert_err(&err, ERR_NOT_FOUND, "none/disk: cannot create it");
+    assert_err(&err, ERR_NOT_FOUND, "none/disk: cannot open the folder");
 }
 
 /* ---- block devices -------------------------------------------------------------- */

@@ -87,7 +87,7 @@ static void a_replacing_restore_of_version_1_is_known(void **state)
     (void)state;
     read_sample("restore-replaced", &intent);
     assert_int_equal(intent.file_count, 1);
-    assert_string_equal(intent.files[0], "/restored/vda.qcow2");
+    assert_string_equal(intent.files[0].path, "/restored/vda.qcow2");
     assert_string_equal(intent.defined, "restore-replaced");
     assert_true(intent.old_autostart && intent.in_place && intent.old_xml);
     assert_non_null(strstr(intent.moved, "permall.replaced"));
@@ -147,7 +147,7 @@ static void fill(struct intent *intent, bool odd)
     };
     intent_add_scratch(intent, "scratch 1");
     intent_add_scratch(intent, "scratch 2");
-    intent_add_file(intent, "file 1");
+    intent_add_file(intent, "file 1", &(struct file_id){1, 2, 3});
 }
 
 static void what_is_written_is_read(void **state)
@@ -170,7 +170,8 @@ static void what_is_written_is_read(void **state)
         assert_string_equal(copy.resumed, "resumed");
         assert_int_equal(copy.scratch_count, 2);
         assert_string_equal(copy.scratch[1], "scratch 2");
-        assert_string_equal(copy.files[0], "file 1");
+        assert_string_equal(copy.files[0].path, "file 1");
+        assert_true(file_id_same(&copy.files[0].id, &(struct file_id){1, 2, 3}));
     }
 }
 
@@ -197,10 +198,10 @@ static void paths_are_read_back_byte_by_byte(void **state)
     fill(&intent, false);
     free(intent.memory);
     intent.memory = mem_strdup(path);
-    intent_add_file(&intent, path);
+    intent_add_file(&intent, path, NULL);
     copy_by_text(&intent, &copy);
     assert_string_equal(copy.memory, path);
-    assert_string_equal(copy.files[1], path);
+    assert_string_equal(copy.files[1].path, path);
 }
 
 static void refused(const char *text)

@@ -219,8 +219,8 @@ static void restore_begin(const struct world *world, struct intent *intent)
     intent_begin(intent, INTENT_RESTORE);
     assert_int_equal(mkdir(folder, 0700), 0);
     make_file(world, "made/vda", "disk", 4);
-    intent_add_file(intent, folder);
-    intent_add_file(intent, disk);
+    intent_add_file(intent, folder, NULL);
+    intent_add_file(intent, disk, NULL);
     world->web->active = false;
 }
 

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The files that a restore makes. Each is made in a private folder beside its final place,
+ * where nobody else can put another file in its stead; there it is written, and gets its owner,
+ * by descriptor. When all of a guest's are whole they are moved to their names, never over
+ * another file. The journal knows the private folders before anything is in them, and each
+ * file's id before it gets its name: nothing else is removed when the restore is undone.
+ */
+#pragma once
+
+#include "base/private_folder.h"
+#include "record/manifest.h"
+
+struct restore_job;
+
+struct restore_output {
+    char *path;                    /* final, absolute */
+    const char *name;              /* its last part */
+    struct private_folder *folder; /* NULL: it lies in another output, a folder */
+    int dir_fd;                    /* the folder that it is made in; owned */
+    int fd;                        /* of a folder; else -1 */
+    struct file_id id;             /* known when it is finished */
+    const char *former;            /* where the file goes that has its name now; NULL: none has.
+                                      Borrowed */
+};
+
+struct restore_outputs {
+    struct restore_output **list;
+    size_t count;
+    struct private_folder **folders;
+    size_t folder_count;
+};
+
+/* Notes what will be at `path`, whose folder exists or is an output itself. Borrowed. */
+int restore_output_new(struct restore_job *job, const char *path, struct restore_output **ret,
+                       struct err *err);
+/* Makes it: a file (0600, *ret_fd is the caller's), or a folder. */
+int restore_output_create(struct restore_output *output, int *ret_fd, struct err *err);
+int restore_output_make_folder(struct restore_output *output, mode_t mode, struct err *err);
+/* It is whole: gets owner, mode and context (NULL: stays as it is). */
+int restore_output_finish(struct restore_job *job, struct restore_output *output,
+                          const struct manifest_owner *owner, struct err *err);
+/* All get their final names; the private folders go. */
+int restore_outputs_publish(struct restore_job *job, struct err *err);
+/* Closes all; what is not published stays where it is, for undo_files. */
+void restore_outputs_clear(struct restore_outputs *outputs);
