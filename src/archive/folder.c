@@ -82,6 +82,17 @@ int folder_manifest(const struct folder *folder, const char *name, const char *d
     return 0;
 }
 
+bool folder_may_be_manifest(const struct folder *folder, const char *name)
+{
+    CLEANUP_ERR struct err why = ERR_INIT;
+    CLEANUP_FREE char *text = NULL;
+    size_t len = 0;
+
+    if (io_read_file(folder->fd, name, XML_MAX_SIZE, &text, &len, &why) < 0)
+        return why.kind != ERR_NOT_FOUND;
+    return !manifest_is_other_xml(text, len);
+}
+
 int folder_manifest_digest(const struct folder *folder, const char *name,
                            char ret_sha256[static DIGEST_HEX_SIZE], struct err *err)
 {

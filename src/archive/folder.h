@@ -42,6 +42,9 @@ int folder_names(const struct folder *folder, struct strings *names, struct err 
  * can't be its own. sha256: of the whole file; NULL: not wanted. */
 int folder_manifest(const struct folder *folder, const char *name, const char *domain,
                     struct manifest **ret, char ret_sha256[DIGEST_HEX_SIZE], struct err *err);
+/* False if folder_manifest would say "not found"; nothing is checked. What can't be read
+ * may be one. */
+bool folder_may_be_manifest(const struct folder *folder, const char *name);
 /* SHA-256 of a manifest's file, whatever is in it; "" if there is no such file. */
 int folder_manifest_digest(const struct folder *folder, const char *name,
                            char ret_sha256[static DIGEST_HEX_SIZE], struct err *err);

@@ -115,9 +115,7 @@ static int domain_of(const struct folder *folder, const char *name, char **ret, 
 static int add_by_manifest(const struct folder *folder, const char *name, struct strings *list,
                            struct err *err)
 {
-    CLEANUP(manifest_freep) struct manifest *manifest = NULL;
     CLEANUP_EXCHANGE struct exchange exchange = {0};
-    CLEANUP_ERR struct err why = ERR_INIT;
     CLEANUP_FREE char *domain = NULL;
     bool there = false;
 
@@ -128,8 +126,7 @@ static int add_by_manifest(const struct folder *folder, const char *name, struct
     (void)exchange_find(folder, domain, &exchange, &there, NULL);
     if (there && !exchange.manifest_from)
         return 0;
-    if (folder_manifest(folder, name, domain, &manifest, NULL, &why) == 0 ||
-        why.kind != ERR_NOT_FOUND)
+    if (folder_may_be_manifest(folder, name))
         add_domain(list, domain);
     return 0;
 }

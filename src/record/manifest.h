@@ -178,6 +178,10 @@ int manifest_format(const struct manifest *manifest, struct buf *ret, struct err
  * Errors name no file: the caller prefixes. */
 int manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err);
 
+/* True for what manifest_parse says "not found" of: whole XML that never was a manifest. A
+ * manifest is known by the marks in its text, without being parsed. */
+bool manifest_is_other_xml(const char *text, size_t len);
+
 /* Every stored file of the manifest in turn, in the order of the file: start
  * with *cursor = 0; NULL at the end. Borrowed from the manifest. */
 const struct manifest_stored *manifest_next_stored(const struct manifest *manifest, size_t *cursor);

@@ -248,6 +248,16 @@ static int take_backup(struct xml_node *backup, unsigned version, struct manifes
     return end(&walk, err);
 }
 
+bool manifest_is_other_xml(const char *text, size_t len)
+{
+    CLEANUP(xml_freep) struct xml_doc *doc = NULL;
+
+    if (has_trace(text, len))
+        return false;
+    doc = xml_parse(text, len, NULL);
+    return doc && !find_backup(doc);
+}
+
 int manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err)
 {
     CLEANUP(manifest_freep) struct manifest *manifest = manifest_new();

@@ -17,6 +17,17 @@
 static const char *const vda[] = {"vda", NULL};
 static const char *const two[] = {"vda", "vdb", NULL};
 
+static unsigned parsed; /* manifests */
+
+int __real_manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err);
+int __wrap_manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err);
+
+int __wrap_manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err)
+{
+    parsed++;
+    return __real_manifest_parse(text, len, ret, err);
+}
+
 static void a_backup_is_its_files_and_its_manifest(void **state)
 {
     char *folder = sample_folder();
@@ -36,6 +47,30 @@ static void a_backup_is_its_files_and_its_manifest(void **state)
     assert_int_equal(st.st_mode & 07777, 0600);
     assert_int_equal(stat(image, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
+    sample_remove_folder(folder);
+}
+
+static void each_manifest_is_parsed_once(void **state)
+{
+    char *folder = sample_folder();
+    CLEANUP(archive_reader_closep) struct archive_reader *reader = NULL;
+    static const char *const domains[] = {"db", "web"};
+    char **names = NULL;
+    size_t count = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++)
+        sample_back_up(folder, domains[i], i ? SAMPLE_UUID : OTHER_UUID, "first", vda, false);
+    reader = sample_open_reader(folder);
+    parsed = 0;
+    assert_int_equal(archive_reader_list(reader, &names, &count, NULL), 0);
+    assert_int_equal(count, 2);
+    for (size_t i = 0; i < count; i++) {
+        CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
+        assert_int_equal(archive_backup_open(reader, names[i], &backup, NULL), 0);
+    }
+    assert_int_equal(parsed, 2);
+    archive_names_free(names, count);
     sample_remove_folder(folder);
 }
 
@@ -294,6 +329,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_backup_is_its_files_and_its_manifest),
+        cmocka_unit_test(each_manifest_is_parsed_once),
         cmocka_unit_test(a_folder_that_stays_empty_is_removed_by_its_maker),
         cmocka_unit_test(a_manifest_that_lays_claim_to_others_files_is_damaged),
         cmocka_unit_test(writers_exclude_each_other_by_guest),

@@ -252,6 +252,38 @@ static void other_xml_is_no_manifest(void **state)
     CHECK_FAILS(manifest_parse("hello", 5, &parsed, &err), &err, ERR_CORRUPT, "damaged");
 }
 
+/* What list relies on, who does not parse what is one. */
+static void other_xml_is_known_without_a_manifest(void **state)
+{
+    static const struct {
+        const char *text;
+        bool other;
+    } cases[] = {
+        {"<domain><name>web</name></domain>", true},
+        {"<html/>", true},
+        {"", false},
+        {"hello", false},
+        {"<domain><name>web</name>", false},
+        {"<domain><metadata><vb:backup ", false},
+        {"<d><metadata><x xmlns='" MANIFEST_NS_BASE "7'/></metadata></d>", false},
+        {"<d><metadata><x xmlns='urn&#58;virt-backup:manifest:1'/></metadata></d>", false},
+    };
+    CLEANUP(manifest_freep) struct manifest *manifest = sample_full_manifest();
+    size_t len = 0;
+    CLEANUP_FREE char *text = sample_format(manifest, &len);
+
+    (void)state;
+    assert_false(manifest_is_other_xml(text, len));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        CLEANUP_ERR struct err err = ERR_INIT;
+        struct manifest *parsed = NULL;
+        len = strlen(cases[i].text);
+        assert_int_equal(manifest_is_other_xml(cases[i].text, len), cases[i].other);
+        assert_int_equal(manifest_parse(cases[i].text, len, &parsed, &err), -1);
+        assert_int_equal(err.kind == ERR_NOT_FOUND, cases[i].other);
+    }
+}
+
 static void a_document_type_is_refused(void **state)
 {
     CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", SAMPLE_UUID);
@@ -339,6 +371,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_together_is_corrupt),
         cmocka_unit_test(memory_without_live_xml_is_corrupt),
         cmocka_unit_test(other_xml_is_no_manifest),
+        cmocka_unit_test(other_xml_is_known_without_a_manifest),
         cmocka_unit_test(a_document_type_is_refused),
         cmocka_unit_test(text_that_xml_cannot_carry_is_refused),
         cmocka_unit_test(what_could_not_be_read_is_not_written),
