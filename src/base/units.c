@@ -9,6 +9,8 @@
 #include <strings.h>
 #include <time.h>
 
+#include "base/cleanup.h"
+
 static const char unit_letters[] = "KMGTPE";
 
 /* The number of bytes that a unit stands for; 0 if there is no such unit. */
@@ -69,6 +71,26 @@ int units_parse_size(const char *text, uint64_t *ret_bytes, struct err *err)
     return 0;
 bad:
     return err_set(err, ERR_USAGE, "'%s' is not a size; write it like 512K, 60MiB or 1.5G", text);
+}
+
+int units_parse_time(const char *text, uint64_t *ret_ms, struct err *err)
+{
+    static const struct {
+        const char *name;
+        uint64_t ms;
+    } units[] = {
+        {"", 1000}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}, {"d", 86400 * 1000},
+    };
+    size_t digits = strspn(text, "0123456789");
+    CLEANUP_FREE char *number_text = mem_strndup(text, digits);
+    uint64_t number = 0;
+
+    for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+        if (strcmp(text + digits, units[i].name) == 0 &&
+            units_parse_number(number_text, 1, UINT64_MAX, &number, NULL) == 0 &&
+            units_mul(number, units[i].ms, ret_ms))
+            return 0;
+    return err_set(err, ERR_USAGE, "'%s' is not a time; write it like 90s, 10m or 2h", text);
 }
 
 int units_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_number,

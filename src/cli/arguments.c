@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/arguments.h"
 
+#include "base/lock_file.h"
 #include "base/priority.h"
 #include "base/units.h"
 #include "codec/codec.h"
@@ -17,6 +18,14 @@ int arguments_parse_nice(const char *text, void *ret_nice, struct err *err)
     if (units_parse_number(text, 0, PRIORITY_NICE_MAX, &nice, err) < 0)
         return -1;
     *(unsigned *)ret_nice = (unsigned)nice;
+    return 0;
+}
+
+int arguments_parse_wait(const char *text, void *ret_ms, struct err *err)
+{
+    if (text)
+        return units_parse_time(text, ret_ms, err);
+    *(uint64_t *)ret_ms = LOCK_FILE_FOREVER;
     return 0;
 }
 

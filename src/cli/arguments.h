@@ -30,6 +30,7 @@ struct arguments {
     enum guest_memory guest_memory;
     struct children_options children;
     unsigned nice;
+    uint64_t wait_ms;
     bool allow_autorun;
     bool decode;
     bool dry_run;
@@ -78,6 +79,12 @@ struct arguments {
 #define ROW_NO_SANDBOX                                                                             \
     {"no-sandbox", OPTION_FLAG, NULL, "let child processes have the rights of this one",           \
      ARGUMENT(children.no_sandbox)}
+#define ROW_WAIT                                                                                   \
+    {                                                                                              \
+        "wait", OPTION_PARSED, "TIME",                                                             \
+            "wait while another run has the guest; without TIME for ever", ARGUMENT(wait_ms),      \
+            .parse = arguments_parse_wait, .optional = true                                        \
+    }
 #define ROW_DRY_RUN(what) {"dry-run", OPTION_FLAG, NULL, what, ARGUMENT(dry_run)}
 #define ROW_QUIET {"quiet", OPTION_FLAG, NULL, "show warnings and errors only", ARGUMENT(quiet)}
 #define ROW_VERBOSE {"verbose", OPTION_FLAG, NULL, "show details", ARGUMENT(verbose)}
@@ -88,5 +95,6 @@ struct arguments {
 
 /* For OPTION_PARSED rows. */
 int arguments_parse_codec(const char *text, void *ret_codec, struct err *err);
+int arguments_parse_wait(const char *text, void *ret_ms, struct err *err);
 int arguments_parse_nice(const char *text, void *ret_nice, struct err *err);
 int arguments_parse_chunk_size(const char *text, void *ret_size, struct err *err);

@@ -42,6 +42,7 @@ static const struct options_row rows[] = {
      "folder in which libvirt writes a guest's memory before it is stored", ARGUMENT(staging_path)},
     {"replace", OPTION_FLAG, NULL, "exchange a backup of the same guest that is there already",
      ARGUMENT(replace)},
+    ROW_WAIT,
     ROW_CHILDREN,
     ROW_MEMORY_LIMIT,
     ROW_BANDWIDTH_LIMIT,
@@ -70,6 +71,7 @@ static int run(const struct arguments *arguments, struct verb_run *run, struct e
         .scratch_path = arguments->scratch_path,
         .staging_path = arguments->staging_path,
         .children = arguments->children,
+        .wait_ms = arguments->wait_ms,
         .replace = arguments->replace,
         .dry_run = arguments->dry_run,
     };

@@ -30,34 +30,40 @@ static void put_synopsis(const struct verb *verb, struct buf *out)
     buf_append_str(out, " [OPTION...]\n\n");
 }
 
-static void put_option(const char *name, const char *metavar, const char *help, struct buf *out)
+static void put_option(const struct options_row *row, struct buf *out)
 {
-    CLEANUP_FREE char *left =
-        mem_printf("--%s%s%s", name, metavar ? " " : "", metavar ? metavar : "");
+    const char *metavar = row->metavar ? row->metavar : "";
+    CLEANUP_FREE char *left = row->optional
+                                  ? mem_printf("--%s[=%s]", row->name, metavar)
+                                  : mem_printf("--%s%s%s", row->name, *metavar ? " " : "", metavar);
 
-    buf_printf(out, "  %-*s %s\n", OPTION_COLUMN, left, help);
+    buf_printf(out, "  %-*s %s\n", OPTION_COLUMN, left, row->help);
 }
 
 void help_verb(const struct verb *verb, struct buf *out)
 {
     bool has_names = false;
     bool has_size = false;
+    bool has_time = false;
 
     put_synopsis(verb, out);
     buf_printf(out, "%s\n\n", verb->description);
     for (size_t i = 0; i < verb->options.count; i++) {
         const struct options_row *row = &verb->options.rows[i];
-        put_option(row->name, row->metavar, row->help, out);
+        put_option(row, out);
         has_names |= row->kind == OPTION_NAMES;
+        has_time |= row->metavar && strcmp(row->metavar, "TIME") == 0;
         has_size |= row->metavar && strcmp(row->metavar, "SIZE") == 0;
     }
-    put_option("help", NULL, "show this help", out);
+    put_option(&(struct options_row){.name = "help", .help = "show this help"}, out);
     if (has_names)
         buf_append_str(
             out,
             "\nA list is separated by commas; \\, stands for a comma in a name. Every further\n"
             "argument up to the next option is such a list too. A name that begins with a\n"
             "dash is written --domain-names=-NAME.\n");
+    if (has_time)
+        buf_append_str(out, "\nTIME is in seconds, or with a unit: 90s, 10m, 2h, 1d.\n");
     if (has_size)
         buf_append_str(out, "\nSIZE is in bytes, or with a unit: 512K, 60MiB, 1.5G.\n");
 }

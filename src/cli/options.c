@@ -118,6 +118,10 @@ static int take_value(struct reading *reading, const struct options_row *row, co
         *ret_text = equals + 1;
         return 0;
     }
+    if (row->optional) {
+        *ret_text = NULL;
+        return 0;
+    }
     if (following && !is_option(following)) {
         *ret_text = following;
         reading->next++;
@@ -149,7 +153,8 @@ static int read_option(struct reading *reading, const char *argument, struct err
         return unknown_option(reading->table, name, len, err);
     if (take_value(reading, row, equals, &text, err) < 0)
         return -1;
-    if ((text || row->kind == OPTION_FLAG) && set_value(reading, row, text, err) < 0)
+    if ((text || row->kind == OPTION_FLAG || row->optional) &&
+        set_value(reading, row, text, err) < 0)
         return err_prefix(err, "option '--%s'", row->name);
     reading->given[row - reading->table->rows] = true;
     reading->open = row->kind == OPTION_NAMES ? row : NULL;

@@ -40,6 +40,8 @@ struct options_row {
     const char *help;    /* one line */
     size_t offset;       /* of the field in the verb's arguments */
     bool required;
+    bool optional; /* OPTION_PARSED: the value may be left out (`parse` gets NULL), and stands
+                      behind an equals sign only */
     int (*parse)(const char *text, void *ret_field, struct err *err);
 };
 

@@ -378,7 +378,8 @@ static int lock_guest(struct job *job, struct err *err)
 {
     struct backup_run *run = job->run;
 
-    if (guest_lock_take(run->state_fd, guest_uuid(job->guest), 0, &job->lock, err) < 0) {
+    if (guest_lock_take(run->state_fd, guest_uuid(job->guest), run->options->wait_ms, &job->lock,
+                        err) < 0) {
         run->busy = err && err->kind == ERR_BUSY;
         return -1;
     }
@@ -393,6 +394,7 @@ static int begin_set(struct job *job, struct err *err)
         .domain = job->name,
         .uuid = guest_uuid(job->guest),
         .replace = run->options->replace,
+        .wait_ms = run->options->wait_ms,
     };
 
     if (backup_set_begin(run->archive, &request, &job->set, err) < 0) {

@@ -44,7 +44,7 @@ static int begin_intent(struct restore_job *job, struct err *err)
     intent->name = mem_strdup(job->placement.name);
     if (run->hypervisor)
         intent->uri = mem_strdup(hypervisor_uri(run->hypervisor));
-    if (guest_lock_take(run->state_fd, intent->uuid, 0, &job->lock, err) < 0) {
+    if (guest_lock_take(run->state_fd, intent->uuid, run->options->wait_ms, &job->lock, err) < 0) {
         run->busy = err && err->kind == ERR_BUSY;
         return -1;
     }

@@ -51,6 +51,7 @@ struct backup_options {
     const char *scratch_path; /* NULL: the guest's private folder */
     const char *staging_path; /* NULL: the usual one, see ops/staging.h */
     struct children_options children;
+    uint64_t wait_ms; /* for another run that has a guest; LOCK_FILE_FOREVER */
     bool replace;
     bool dry_run;
 };
@@ -75,6 +76,7 @@ struct restore_options {
     const char *new_name;     /* NULL: its own */
     const char *staging_path; /* NULL: the usual one, see ops/staging.h */
     struct children_options children;
+    uint64_t wait_ms; /* as in backup_options */
     bool allow_autorun;
     bool replace;
     bool trust_definition;
@@ -89,6 +91,7 @@ struct verify_options {
     struct name_list domains;
     struct name_list exclude_domains;
     struct children_options children;
+    uint64_t wait_ms; /* for a backup that is replaced again and again */
 };
 
 int verify_run(const struct verify_options *options, struct spawner *spawner,

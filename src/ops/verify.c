@@ -25,6 +25,7 @@ struct verify_run {
     struct seal_key *key; /* this host's; NULL: it has none */
     struct children children;
     struct outcome *outcome;
+    uint64_t wait_ms;
 };
 
 /* One guest's backup. */
@@ -167,25 +168,22 @@ static void note_busy(struct verify_run *run, const char *guest, struct err *err
     report_failure(run->report, run->outcome, guest, err);
 }
 
-/* *ret_replaced: another backup has taken its place before it was known to be good. */
-static int verify_once(struct verify_run *run, const char *guest, bool *ret_replaced,
+/* Busy: another backup has taken its place before it was known to be good. */
+static int verify_once(struct verify_run *run, const char *guest, struct err *ret_busy,
                        struct err *err)
 {
     CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
     CLEANUP_ERR struct err found = ERR_INIT;
 
-    *ret_replaced = false;
     if (archive_backup_open(run->archive, guest, &backup, &found) < 0) {
-        if (found.kind == ERR_NOT_FOUND) {
-            note_removed(run, guest);
-            return 0;
-        }
         if (found.kind == ERR_BUSY) {
-            note_busy(run, guest, &found);
-            return 0;
+            err_move(ret_busy, &found);
+        } else if (found.kind == ERR_NOT_FOUND) {
+            note_removed(run, guest);
+        } else {
+            note_damage(run, guest, &found);
+            run->outcome->failed++;
         }
-        note_damage(run, guest, &found);
-        run->outcome->failed++;
         return 0;
     }
     struct check check = {.run = run, .guest = guest, .backup = backup};
@@ -194,10 +192,10 @@ static int verify_once(struct verify_run *run, const char *guest, bool *ret_repl
                        "its seal is broken: the backup was changed after this host made it");
     if (check_files(&check, err) < 0)
         return -1;
-    *ret_replaced = check.replaced;
     if (check.replaced)
-        return 0;
-    if (check.bad)
+        err_set(ret_busy, ERR_BUSY,
+                "its backup is being replaced again and again while it is read");
+    else if (check.bad)
         run->outcome->failed++;
     else
         note_good(run, guest, archive_backup_manifest(backup));
@@ -206,19 +204,20 @@ static int verify_once(struct verify_run *run, const char *guest, bool *ret_repl
 
 static int verify_guest(struct verify_run *run, const char *guest, struct err *err)
 {
-    CLEANUP_ERR struct err busy = ERR_INIT;
-    bool replaced = true;
+    const uint64_t begun_ms = units_now_ms();
 
-    for (int i = 0; i < REPLACED_TIMES; i++) {
-        if (verify_once(run, guest, &replaced, err) < 0)
+    for (int i = 1;; i++) {
+        CLEANUP_ERR struct err busy = ERR_INIT;
+        if (verify_once(run, guest, &busy, err) < 0 || quit_check(err) < 0)
             return -1;
-        if (!replaced)
+        if (!busy.text)
             return 0;
-        log_detail("guest '%s': its backup was replaced while it was read; once more", guest);
+        if (i >= REPLACED_TIMES && units_now_ms() - begun_ms >= run->wait_ms) {
+            note_busy(run, guest, &busy);
+            return 0;
+        }
+        log_detail("guest '%s': %s; once more", guest, busy.text);
     }
-    err_set(&busy, ERR_BUSY, "its backup is replaced again and again while it is read");
-    note_busy(run, guest, &busy);
-    return 0;
 }
 
 static void run_clear(struct verify_run *run)
@@ -236,6 +235,7 @@ int verify_run(const struct verify_options *options, struct spawner *spawner,
         .report = report,
         .children = {.spawner = spawner, .options = &options->children, .decode = true},
         .outcome = ret_outcome,
+        .wait_ms = options->wait_ms,
     };
 
     recover_tell(report);

@@ -47,6 +47,15 @@ def test_two_writers_a_reader_and_a_recover_at_once(t):
     expect(not [name for name in os.listdir(t.archive.path) if name.startswith(".virt-backup-")], "something is left over")
 
 
+def test_second_run_for_a_guest_waits_if_told(t):
+    guest = t.guest("web", t.disk("vda", "raw", size=6 * MIB)).define()
+    first = start_backup(t, guest, "--bandwidth-limit", "1M")
+    t.refused(*t.backup_line(guest, "--replace", "--wait=1s"), status=6, says=["guest 'web'", "in use since"])
+    t.backup(guest, "--replace", "--wait")
+    same(first.finish(60).status, 0, "exit status of the first run")
+    t.check_good(guest)
+
+
 def test_backup_that_is_replaced_while_it_is_verified(t):
     guest = t.guest("web", t.disk("vda", "raw", size=6 * MIB)).define()
     t.backup(guest)

@@ -19,19 +19,20 @@ def run(*arguments):
 
 
 def options_of_help(verb):
-    """Option: what stands for its value, or nothing."""
-    return dict(re.findall(r"^  --([\w-]+)(?: (\S+))? {2,}\S", run("help", verb), re.M)) | {"help": ""}
+    """Option: what stands for its value, "[=VALUE]" if that may be left out, or nothing."""
+    found = re.findall(r"^  --([\w-]+)((?:\[=| )\S+)? {2,}\S", run("help", verb), re.M)
+    return {name: value.strip() for name, value in found} | {"help": ""}
 
 
 def options_of_page(verb):
     text = tree.read(f"doc/virt-backup-{verb}.1.scd")
     found = {}
     for line in re.findall(r"^\*--.*", text, re.M):
-        match = re.fullmatch(r"\*--([\w-]+)\*(?:, \*-h\*)?(?: (_\S+_))?", line)
+        match = re.fullmatch(r"\*--([\w-]+)\*(?:, \*-h\*)?(?: (_\S+_)|(\[=_\S+_\]))?", line)
         if not match:
             add_problem(f"doc/virt-backup-{verb}.1.scd: this line names no option as others do: {line}")
             continue
-        found[match.group(1)] = (match.group(2) or "").replace("_", "")
+        found[match.group(1)] = (match.group(2) or match.group(3) or "").replace("_", "")
     return found
 
 
@@ -97,6 +98,7 @@ else:
         # a flag is not asked for a value, an option with a value is
         for name, metavar in options_of_help(verb).items():
             offered = complete(verb, "--" + name, "")
+            metavar = metavar and not metavar.startswith("[") and metavar
             if not metavar and "--help" not in offered:
                 add_problem(f"{COMPLETION}: {verb}: takes the word behind --{name} for its value")
             if metavar and "--help" in offered:

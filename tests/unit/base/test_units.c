@@ -143,9 +143,33 @@ static void powers_of_two_are_known(void **state)
     assert_false(units_is_power_of_two(UINT64_MAX));
 }
 
+static void times_are_read_with_their_units(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t ms;
+    } good[] = {{"90", 90000}, {"90s", 90000}, {"10m", 600000}, {"2h", 7200000}, {"1d", 86400000}};
+    static const char *const bad[] = {
+        "", "0", "m", "-1", "1.5h", "10 m", "10M", "1w", "18446744073709551615"};
+    uint64_t ms = 7;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        CLEANUP_ERR struct err err = ERR_INIT;
+        assert_int_equal(units_parse_time(bad[i], &ms, &err), -1);
+        assert_int_equal(err.kind, ERR_USAGE);
+        assert_int_equal(ms, 7);
+    }
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+        assert_int_equal(units_parse_time(good[i].text, &ms, NULL), 0);
+        assert_int_equal(ms, good[i].ms);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(times_are_read_with_their_units),
         cmocka_unit_test(sizes_are_read_as_people_write_them),
         cmocka_unit_test(what_is_no_size_is_refused),
         cmocka_unit_test(numbers_are_held_to_their_bounds),

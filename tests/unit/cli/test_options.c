@@ -243,10 +243,42 @@ static void a_required_option_is_asked_for(void **state)
     assert_true(help);
 }
 
+static int parse_perhaps(const char *text, void *ret_field, struct err *err)
+{
+    *(int *)ret_field = text ? 1 : 2;
+    return text ? parse_yes(text, ret_field, err) : 0;
+}
+
+static void a_value_that_may_be_left_out_stands_behind_an_equals_sign(void **state)
+{
+    static const struct options_row optional[] = {
+        {"wait", OPTION_PARSED, "TIME", "help", FIELD(parsed), .parse = parse_perhaps,
+         .optional = true},
+        {"json", OPTION_FLAG, NULL, "help", FIELD(json)},
+    };
+    static const struct options_table small = {optional, 2};
+    static const char *const without[] = {"--wait", "--json", NULL};
+    static const char *const with[] = {"--json", "--wait=yes", NULL};
+    static const char *const behind[] = {"--wait", "yes", NULL};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct fields fields = {0};
+    bool help = false;
+
+    (void)state;
+    assert_int_equal(options_read(&small, without, &fields, &help, NULL), 0);
+    assert_int_equal(fields.parsed, 2);
+    assert_true(fields.json);
+    assert_int_equal(options_read(&small, with, &fields, &help, NULL), 0);
+    assert_int_equal(fields.parsed, 1);
+    assert_fails(options_read(&small, behind, &fields, &help, &err), &err, ERR_USAGE);
+    assert_string_equal(err.text, "unexpected argument 'yes'; see --help");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_split_collected_and_ended),
+        cmocka_unit_test(a_value_that_may_be_left_out_stands_behind_an_equals_sign),
         cmocka_unit_test(every_kind_of_value_reaches_its_field),
         cmocka_unit_test(what_is_not_given_is_left_alone),
         cmocka_unit_test(of_a_repeated_option_the_last_value_counts),
