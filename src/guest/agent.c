@@ -2,9 +2,9 @@
 #include "guest/agent.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
+#include "base/quit.h"
 #include "base/units.h"
 #include "base/shell.h"
 #include "guest/connection.h"
@@ -15,6 +15,8 @@
 #define QUESTION_S 5
 #define THAW_ANSWER_S 10
 #define THAW_PAUSE_MS 500
+/* An agent that has answered nonsense is not waited for longer. */
+#define GARBLED_LIMIT_S 10
 
 /* libvirt's codes that this libvirt's header may lack. */
 #define AGENT_COMMAND_TIMEOUT 112
@@ -53,10 +55,12 @@ static void set_outcome(struct guest *guest, enum freeze_outcome outcome)
 /* Errors that libvirt finds before it asks the agent anything. */
 static bool never_sent(int code)
 {
-    return code == VIR_ERR_OPERATION_INVALID || code == VIR_ERR_ARGUMENT_UNSUPPORTED ||
-           code == VIR_ERR_OPERATION_UNSUPPORTED || code == VIR_ERR_OPERATION_TIMEOUT ||
-           code == VIR_ERR_NO_SUPPORT || code == VIR_ERR_NO_DOMAIN ||
-           code == VIR_ERR_OPERATION_DENIED || code == VIR_ERR_ACCESS_DENIED;
+    /* libvirt comes to an understanding with the agent before it asks for anything. */
+    return code == VIR_ERR_AGENT_UNSYNCED || code == VIR_ERR_OPERATION_INVALID ||
+           code == VIR_ERR_ARGUMENT_UNSUPPORTED || code == VIR_ERR_OPERATION_UNSUPPORTED ||
+           code == VIR_ERR_OPERATION_TIMEOUT || code == VIR_ERR_NO_SUPPORT ||
+           code == VIR_ERR_NO_DOMAIN || code == VIR_ERR_OPERATION_DENIED ||
+           code == VIR_ERR_ACCESS_DENIED;
 }
 
 static bool silent(int code)
@@ -72,25 +76,35 @@ static bool agent_answered(const virError *error)
            (error->code == VIR_ERR_INTERNAL_ERROR && error->domain == VIR_FROM_QEMU);
 }
 
+/* Not even libvirt can make sense of what came. */
+static bool garbled(const virError *error)
+{
+    return !never_sent(error->code) && !silent(error->code) && !agent_answered(error) &&
+           error->domain != VIR_FROM_RPC;
+}
+
 static enum freeze_outcome outcome_of_error(const virError *error)
 {
     if (never_sent(error->code))
         return FREEZE_NOT_SENT;
     if (!agent_answered(error))
-        return FREEZE_LATE;
+        return garbled(error) ? FREEZE_GARBLED : FREEZE_LATE;
     /* Frozen already, by somebody else: it is not ours to thaw. */
     return error->message && strstr(error->message, "frozen state") ? FREEZE_NOT_SENT
                                                                     : FREEZE_REFUSED;
 }
 
-/* An agent that is not there is found out with a question that does no harm, so that
- * no freeze is left in its queue. An error is an answer too. */
+/* An agent that is not there, or that answers nonsense, is found out with a question
+ * that does no harm, so that no freeze is left in its queue. An error is an answer too. */
 static int check_answers(virDomainPtr domain, struct err *err)
 {
     long long seconds = 0;
     unsigned nanoseconds = 0;
 
-    if (virDomainGetTime(domain, &seconds, &nanoseconds, 0) == 0 || !silent(libvirt_error_code()))
+    if (virDomainGetTime(domain, &seconds, &nanoseconds, 0) == 0)
+        return 0;
+    const virError *error = virGetLastError();
+    if (error && !silent(error->code) && !garbled(error) && error->code != VIR_ERR_AGENT_UNSYNCED)
         return 0;
     return libvirt_error(err, "cannot freeze the guest's file systems");
 }
@@ -121,7 +135,7 @@ int guest_freeze(struct guest *guest, unsigned timeout_s, struct err *err)
 
 /* ---- thaw -------------------------------------------------------------------------------------- */
 
-static enum thaw_answer ask_to_thaw(virDomainPtr domain, struct err *why)
+static enum thaw_answer ask_to_thaw(virDomainPtr domain, bool *ret_garbled, struct err *why)
 {
     int count = virDomainFSThaw(domain, NULL, 0, 0);
 
@@ -129,6 +143,7 @@ static enum thaw_answer ask_to_thaw(virDomainPtr domain, struct err *why)
         return count > 0 ? THAW_THAWED : THAW_NOTHING;
     const virError *error = virGetLastError();
     bool answered = error && agent_answered(error);
+    *ret_garbled = error && garbled(error);
     libvirt_error(why, "cannot thaw the guest's file systems");
     return answered ? THAW_FAILED : THAW_SILENT;
 }
@@ -153,7 +168,10 @@ static bool thaw_round(struct guest *guest, struct thaw *thaw, unsigned limit_s,
         return why->kind == ERR_NOT_FOUND;
     if (set_limit(domain, (int)limit_s, why) < 0)
         return cannot_be_frozen(domain);
-    enum thaw_answer answer = ask_to_thaw(domain, why);
+    bool nonsense = false;
+    enum thaw_answer answer = ask_to_thaw(domain, &nonsense, why);
+    if (nonsense)
+        thaw->freeze = FREEZE_GARBLED;
     if (answer == THAW_SILENT && cannot_be_frozen(domain))
         return true;
     log_detail("thaw: %s", answer == THAW_THAWED    ? "done"
@@ -162,31 +180,44 @@ static bool thaw_round(struct guest *guest, struct thaw *thaw, unsigned limit_s,
     return thaw_is_over(thaw, answer, units_now_ms());
 }
 
-static int set_unthawed(const struct guest *guest, const struct err *why, struct err *err)
+/* A guest that answers nonsense decides neither how long we take nor how we end. */
+static int give_up_thaw(struct guest *guest, const struct thaw *thaw, const struct err *why,
+                        struct err *err)
 {
-    CLEANUP_FREE char *line = shell_virsh("domfsthaw", guest->name);
+    const char *text = why->text ? why->text : "the agent has not settled yet";
 
+    if (thaw->freeze == FREEZE_GARBLED) {
+        log_warn("guest '%s': its agent answers nonsense, so it is not certain that its file "
+                 "systems are thawed (%s)",
+                 guest->name, text);
+        return 0;
+    }
+    CLEANUP_FREE char *line = shell_virsh("domfsthaw", guest->name);
     return err_set(err, ERR_BUSY,
                    "it is not certain that the guest's file systems are thawed (%s); to thaw them, "
                    "run: %s",
-                   why->text ? why->text : "the agent has not settled yet", line);
+                   text, line);
 }
 
 static int thaw_all(struct guest *guest, struct thaw *thaw, unsigned timeout_s, struct err *err)
 {
-    uint64_t deadline_ms = units_now_ms() + (uint64_t)timeout_s * 1000;
-    uint64_t now_ms = units_now_ms();
+    uint64_t began_ms = units_now_ms();
+    uint64_t passed_ms = 0;
 
     for (;;) {
         CLEANUP_ERR struct err why = ERR_INIT;
-        unsigned left_s = now_ms < deadline_ms ? (unsigned)((deadline_ms - now_ms) / 1000) + 1 : 1;
+        uint64_t limit_ms = (uint64_t)timeout_s * 1000;
+        unsigned left_s = passed_ms < limit_ms ? (unsigned)((limit_ms - passed_ms) / 1000) + 1 : 1;
         if (thaw_round(guest, thaw, at_most(left_s, THAW_ANSWER_S), &why))
             return 0;
-        now_ms = units_now_ms();
-        if (now_ms >= deadline_ms)
-            return set_unthawed(guest, &why, err);
-        usleep(THAW_PAUSE_MS * 1000);
-        now_ms = units_now_ms();
+        if (thaw->freeze == FREEZE_GARBLED)
+            timeout_s = at_most(timeout_s, GARBLED_LIMIT_S);
+        passed_ms = units_now_ms() - began_ms;
+        if (passed_ms >= (uint64_t)timeout_s * 1000)
+            return give_up_thaw(guest, thaw, &why, err);
+        if (quit_sleep(THAW_PAUSE_MS, err) < 0)
+            return err_prefix(err, "it is not certain that the guest's file systems are thawed");
+        passed_ms = units_now_ms() - began_ms;
     }
 }
 

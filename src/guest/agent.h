@@ -15,7 +15,8 @@
 int guest_freeze(struct guest *guest, unsigned timeout_s, struct err *err);
 /* Thaws what guest_freeze, of this process or one that has died, has frozen: goes
  * on asking until it is certain that nothing is, and that no freeze asked for can
- * come later, for timeout_s at most (then: busy). At once if this guest handle's
+ * come later, for timeout_s at most (then: busy; with an agent that answers nonsense, for 10 s,
+ * and then it warns and succeeds: such a guest is not waited for). At once if this guest handle's
  * freeze is known never to have reached the agent, or if the guest is off. The
- * agent's answer limit is put back to libvirt's own (none). Stops for no signal. */
+ * agent's answer limit is put back to libvirt's own (none). A second signal ends it. */
 int guest_thaw(struct guest *guest, unsigned timeout_s, struct err *err);

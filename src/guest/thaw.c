@@ -5,6 +5,9 @@
 #define SETTLE_MS 2000
 /* So many such answers in a row end it. */
 #define QUIET_ENOUGH 2
+/* An agent whose file systems are thawed by each of so many calls is not telling the
+ * truth, or somebody else freezes them: our own freeze is undone by then. */
+#define ANSWERED_ENOUGH 4
 
 struct thaw thaw_begin(enum freeze_outcome freeze, uint64_t limit_ms, uint64_t now_ms)
 {
@@ -32,9 +35,13 @@ bool thaw_is_over(struct thaw *thaw, enum thaw_answer answer, uint64_t now_ms)
     default:
         break;
     }
+    thaw->answered = answered ? thaw->answered + 1 : 0;
     if (answer == THAW_NOTHING)
         thaw->quiet++;
     else /* what was asked for has happened: one more look is enough */
         thaw->quiet = answer == THAW_THAWED ? QUIET_ENOUGH - 1 : 0;
-    return answer == THAW_NOTHING && thaw->quiet >= QUIET_ENOUGH && now_ms >= thaw->settled_ms;
+    if (now_ms < thaw->settled_ms)
+        return false;
+    return (answer == THAW_NOTHING && thaw->quiet >= QUIET_ENOUGH) ||
+           thaw->answered >= ANSWERED_ENOUGH;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * When it is certain that an agent's file systems are thawed and stay so. An agent
- * that has not answered a freeze in time may freeze when nobody waits any more.
+ * that has not answered a freeze in time may freeze when nobody waits any more. What it
+ * answers is the guest's own word: no answer, however often it comes, keeps us for ever.
  */
 #pragma once
 
@@ -15,6 +16,7 @@ enum freeze_outcome {
     FREEZE_DONE,     /* the agent has answered that it froze */
     FREEZE_REFUSED,  /* the agent has answered that it did not */
     FREEZE_LATE,     /* no answer: it may come yet */
+    FREEZE_GARBLED,  /* an answer that no agent gives: nothing is known, nor will be */
 };
 
 enum thaw_answer {
@@ -28,6 +30,7 @@ struct thaw {
     enum freeze_outcome freeze;
     uint64_t settled_ms; /* by then a freeze that is not certain to have ended would have */
     unsigned quiet;      /* how often the answer was, last in a row, that nothing is frozen */
+    unsigned answered;   /* how often, last in a row, a thaw was answered as it should be */
 };
 
 /* limit_ms: by when the freeze should have been answered; later than now_ms, or the

@@ -21,60 +21,6 @@
 #define LATE_NEWS_MS 2000
 #define LATE_NEWS_POLL_MS 20
 
-/* ---- which way ----------------------------------------------------------------------- */
-
-bool capture_has_memory(enum capture_mode mode)
-{
-    return mode == CAPTURE_SAVE || mode == CAPTURE_PAUSE || mode == CAPTURE_LIVE;
-}
-
-bool capture_has_exports(enum capture_mode mode)
-{
-    return mode == CAPTURE_PAUSE || mode == CAPTURE_LIVE || mode == CAPTURE_DISKS;
-}
-
-static enum capture_mode best_mode(const struct guest_abilities *abilities,
-                                   const struct guest_status *status)
-{
-    /* After a memory snapshot a guest that stays paused could not be captured again. */
-    if (!abilities->pull_backup || !abilities->manual || status->state == GUEST_PAUSED)
-        return CAPTURE_SAVE;
-    return abilities->live_trusted ? CAPTURE_LIVE : CAPTURE_PAUSE;
-}
-
-int capture_choose(struct guest *guest, const struct guest_status *status, enum guest_memory wanted,
-                   enum capture_mode *ret, struct err *err)
-{
-    struct guest_abilities abilities;
-
-    if (status->state == GUEST_SHUT_OFF) {
-        *ret = CAPTURE_OFFLINE;
-        return 0;
-    }
-    if (wanted == GUEST_MEMORY_SAVE) {
-        *ret = CAPTURE_SAVE;
-        return 0;
-    }
-    if (guest_get_abilities(guest, &abilities, err) < 0)
-        return -1;
-    *ret = best_mode(&abilities, status);
-    if (wanted == GUEST_MEMORY_AUTO)
-        return 0;
-    if (!abilities.pull_backup || (wanted != GUEST_MEMORY_NONE && !abilities.manual))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "this hypervisor cannot fix a running guest's disks for that; use "
-                       "--guest-memory save, or shut the guest down");
-    if (wanted == GUEST_MEMORY_NONE)
-        *ret = CAPTURE_DISKS;
-    else if (status->state != GUEST_PAUSED)
-        *ret = wanted == GUEST_MEMORY_LIVE ? CAPTURE_LIVE : CAPTURE_PAUSE;
-    if (*ret == CAPTURE_LIVE && !abilities.live_trusted)
-        log_warn("guest '%s': memory images that this QEMU makes while an emulated guest runs may "
-                 "be wrong; --guest-memory pause is safe",
-                 guest_name(guest));
-    return 0;
-}
-
 /* ---- the intent ------------------------------------------------------------------------------ */
 
 static void fill_intent(struct capture *capture)
@@ -318,7 +264,8 @@ static int thaw(struct capture *capture, struct err *err)
 {
     if (!capture->intent.frozen)
         return 0;
-    if (guest_thaw(capture->request.guest, THAW_LIMIT_S, err) < 0)
+    capture->thaw_failed = guest_thaw(capture->request.guest, THAW_LIMIT_S, err) < 0;
+    if (capture->thaw_failed)
         return err_prefix(err, "its file systems could not be thawed");
     capture->intent.frozen = false;
     return note(capture, err);
@@ -466,7 +413,11 @@ int capture_end(struct capture *capture, struct err *err)
     int result = check_news(capture, &news, err);
     scratch_watch_end(capture->scratch);
     capture->scratch = NULL;
-    const struct undo_host host = {&undo_calls_libvirt, capture->request.hypervisor};
+    /* An agent that has been waited for long enough is asked once more. */
+    const struct undo_host host = {
+        .calls = capture->thaw_failed ? &undo_calls_brief : &undo_calls_libvirt,
+        .hypervisor = capture->request.hypervisor,
+    };
     bool undo = capture->request.mode != CAPTURE_OFFLINE;
     if (undo && undo_backup(&host, &capture->intent, NULL, &undo_err) < 0) {
         capture->stranded = true;

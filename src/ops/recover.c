@@ -42,14 +42,40 @@ static void recover_fail(const struct report *report, struct outcome *outcome, c
     report_failure(report, outcome, guest, err);
 }
 
-static void recover_one(int state_fd, const struct intent *intent, const struct report *report,
-                        struct outcome *outcome)
+/* How a round goes about it. */
+struct recovery {
+    int state_fd;
+    const struct undo_calls *calls;
+    struct strings *late; /* gets those that would take longer than there is time for */
+    const struct report *report;
+    struct outcome *outcome;
+};
+
+/* Somebody is at work on it, or its agent is: that may take its time, but not now. */
+static bool recover_is_late(const struct recovery *recovery, enum undo_result result,
+                            const struct err *err)
 {
+    return recovery->calls->brief &&
+           (result == UNDO_BUSY || (result == UNDO_STRANDED && err->kind == ERR_TRANSIENT));
+}
+
+static void recover_one(const struct recovery *recovery, const struct intent *intent)
+{
+    const struct report *report = recovery->report;
+    struct outcome *outcome = recovery->outcome;
+    int state_fd = recovery->state_fd;
     CLEANUP_ERR struct err err = ERR_INIT;
     CLEANUP_FREE char *note = NULL;
-    enum undo_result result =
-        undo_recorded(state_fd, intent->uuid, &undo_calls_libvirt, &note, &err);
+    enum undo_result result = undo_recorded(state_fd, intent->uuid, recovery->calls, &note, &err);
 
+    if (recover_is_late(recovery, result, &err)) {
+        if (recovery->late)
+            strings_add(recovery->late, intent->uuid);
+        else
+            report_warning(report, intent->name,
+                           "%s; to wait for it longer, run: virt-backup recover", err.text);
+        return;
+    }
     switch (result) {
     case UNDO_NOTHING: /* somebody else has put it back */
         break;
@@ -73,24 +99,24 @@ static void recover_one(int state_fd, const struct intent *intent, const struct 
 }
 
 /* Those that were tried before, or those that were not, whose run is not at work. */
-static void recover_round(int state_fd, const struct strings *uuids, bool again,
-                          const struct report *report, struct outcome *outcome)
+static void recover_round(const struct recovery *recovery, const struct strings *uuids, bool again)
 {
+    struct outcome *outcome = recovery->outcome;
     out_hold(); /* the next guest does not wait for whoever reads about the last one */
     for (size_t i = 0; i < uuids->count && !quit_requested(); i++) {
         CLEANUP_INTENT struct intent intent = {0};
         CLEANUP_ERR struct err err = ERR_INIT;
-        if (intent_read(state_fd, uuids->items[i], &intent, &err) < 0) {
+        if (intent_read(recovery->state_fd, uuids->items[i], &intent, &err) < 0) {
             /* It can't be told what it says; the others come first. */
             if (again && err.kind != ERR_NOT_FOUND) {
                 if (outcome)
                     outcome->stranded = true;
-                recover_fail(report, outcome, uuids->items[i], &err);
+                recover_fail(recovery->report, outcome, uuids->items[i], &err);
             }
             continue;
         }
         if (!intent_owner_lives(&intent) && again == (intent.trouble != NULL))
-            recover_one(state_fd, &intent, report, outcome);
+            recover_one(recovery, &intent);
     }
     out_release();
 }
@@ -106,6 +132,8 @@ static int recover_all(int state_fd, const struct report *report, struct outcome
 {
     CLEANUP_STRINGS struct strings uuids = {0};
     CLEANUP_STRINGS struct strings failed = {0};
+    CLEANUP_STRINGS struct strings late = {0};
+    CLEANUP_STRINGS struct strings late_again = {0};
 
     /* What fails in the first round is not tried at once again. */
     if (intent_list(state_fd, &uuids, err) < 0)
@@ -115,8 +143,20 @@ static int recover_all(int state_fd, const struct report *report, struct outcome
         if (intent_read(state_fd, uuids.items[i], &intent, NULL) < 0 || intent.trouble)
             strings_add(&failed, uuids.items[i]);
     }
-    recover_round(state_fd, &uuids, false, report, outcome);
-    recover_round(state_fd, &failed, true, report, outcome);
+    struct recovery recovery = {
+        .state_fd = state_fd,
+        .calls = &undo_calls_brief,
+        .late = &late,
+        .report = report,
+        .outcome = outcome,
+    };
+    recover_round(&recovery, &uuids, false);
+    recovery.late = &late_again;
+    recover_round(&recovery, &failed, true);
+    /* Now all those are back that can be at once, and there is time. */
+    recovery.calls = &undo_calls_libvirt;
+    recover_round(&recovery, &late, false);
+    recover_round(&recovery, &late_again, true);
     recover_sweep(state_fd);
     return quit_check(err);
 }
@@ -184,7 +224,9 @@ int recover_before(int state_fd, const struct report *report, struct err *err)
     if (intent_list(state_fd, &uuids, err) < 0)
         return -1;
     recover_tell_all(state_fd, true, report);
-    recover_round(state_fd, &uuids, false, report, NULL);
+    const struct recovery recovery = {
+        .state_fd = state_fd, .calls = &undo_calls_brief, .report = report};
+    recover_round(&recovery, &uuids, false);
     recover_sweep(state_fd);
     return quit_check(err);
 }
@@ -193,8 +235,10 @@ void recover_again(int state_fd, const struct report *report)
 {
     CLEANUP_STRINGS struct strings uuids = {0};
 
+    const struct recovery recovery = {
+        .state_fd = state_fd, .calls = &undo_calls_brief, .report = report};
     if (intent_list(state_fd, &uuids, NULL) == 0)
-        recover_round(state_fd, &uuids, true, report, NULL);
+        recover_round(&recovery, &uuids, true);
 }
 
 /* ---- dismissing ---------------------------------------------------------------------------- */

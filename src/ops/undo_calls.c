@@ -3,6 +3,10 @@
 
 #include "guest/live.h"
 
+#define BRIEF_MS 5000
+/* A freeze whose outcome is not known takes two seconds at least to be over. */
+#define BRIEF_THAW_S 8
+
 const struct undo_calls undo_calls_libvirt = {
     .open = hypervisor_open,
     .close = hypervisor_close,
@@ -14,6 +18,53 @@ const struct undo_calls undo_calls_libvirt = {
     .wait_for_job = guest_wait_for_job,
     .backup_end = guest_backup_end,
     .thaw = guest_thaw,
+    .resume = guest_resume,
+    .restore = guest_restore,
+    .define = guest_define,
+    .undefine = guest_undefine,
+    .set_autostart = guest_set_autostart,
+};
+
+/* ---- while others are due -------------------------------------------------------------------- */
+
+static int undo_call_later(struct err *err)
+{
+    if (err && err->kind == ERR_BUSY)
+        err->kind = ERR_TRANSIENT;
+    return -1;
+}
+
+static int brief_reconnect(struct hypervisor *hypervisor, uint64_t timeout_ms, struct err *err)
+{
+    return hypervisor_reconnect(hypervisor, timeout_ms < BRIEF_MS ? timeout_ms : BRIEF_MS, err);
+}
+
+static int brief_wait_for_job(struct guest *guest, uint64_t timeout_ms, struct err *err)
+{
+    uint64_t limit_ms = timeout_ms < BRIEF_MS ? timeout_ms : BRIEF_MS;
+
+    return guest_wait_for_job(guest, limit_ms, err) < 0 ? undo_call_later(err) : 0;
+}
+
+static int brief_thaw(struct guest *guest, unsigned timeout_s, struct err *err)
+{
+    unsigned limit_s = timeout_s < BRIEF_THAW_S ? timeout_s : BRIEF_THAW_S;
+
+    return guest_thaw(guest, limit_s, err) < 0 ? undo_call_later(err) : 0;
+}
+
+const struct undo_calls undo_calls_brief = {
+    .brief = true,
+    .open = hypervisor_open,
+    .close = hypervisor_close,
+    .alive = hypervisor_alive,
+    .reconnect = brief_reconnect,
+    .find_uuid = guest_find_uuid,
+    .free = guest_free,
+    .get_status = guest_get_status,
+    .wait_for_job = brief_wait_for_job,
+    .backup_end = guest_backup_end,
+    .thaw = brief_thaw,
     .resume = guest_resume,
     .restore = guest_restore,
     .define = guest_define,

@@ -10,6 +10,8 @@
 #include "guest/hypervisor.h"
 
 struct undo_calls {
+    bool brief; /* see undo_calls_brief */
+
     int (*open)(const char *uri, struct hypervisor **ret, struct err *err);
     void (*close)(struct hypervisor *hypervisor);
     bool (*alive)(struct hypervisor *hypervisor);
@@ -34,3 +36,7 @@ struct undo_calls {
 
 /* libvirt, through guest/. */
 extern const struct undo_calls undo_calls_libvirt;
+/* The same while other guests are due: nothing is waited for longer than some seconds, be it a
+ * job that works on the guest, its agent, or libvirt. What would take longer is a transient
+ * error. */
+extern const struct undo_calls undo_calls_brief;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Captures of running guests that meet an agent, other jobs, deaths, odd devices and shortages."""
+"""Captures of running guests that meet other jobs, deaths, odd devices and shortages."""
 
 import json
 import os
@@ -21,89 +21,6 @@ SLOW = ("--compression", "lzma:9e", "--chunk-size", "1M", "--children", "1")
 def slow_guest(t, size=8 * MIB, **more):
     """Its backup takes some seconds, with SLOW."""
     return t.guest("web", t.slow_disk(size=size, boot=1), **more)
-
-
-# ---- the agent ----------------------------------------------------------------------------------
-
-
-def agent_guest(t):
-    guest = linux.linux_guest(t, "web", linux.ext4_disk(t), agent=linux.AGENT_XML).running()
-    return guest, linux.Agent(guest).wait()
-
-
-def features(image):
-    """Of the ext4 file system in this raw image."""
-    lines = run("dumpe2fs", "-h", image).out.splitlines()
-    return next(line for line in lines if line.startswith("Filesystem features")).split()
-
-
-def test_file_systems_are_frozen_and_thawed(t):
-    guest, agent = agent_guest(t)
-    before, (token, count) = guest.snapshot(), guest.serial.last()
-    events = Events(t, guest)
-    t.backup(guest, "--guest-memory", "none")
-    same(agent.frozen(), "thawed", "file systems after the backup")
-    guest.goes_on(token, count, steps=5)
-    guest.check_unchanged(before)
-    manifest = t.archive.manifest("web")
-    same(manifest.consistency(), "frozen", "recorded consistency")
-    t.archive.check_holds("web.xml", "web-vda.raw")
-    t.check_good(guest)
-    # Not even its journal is to be replayed.
-    image = t.archive.image("web", "vda", "none")
-    expect("needs_recovery" not in features(image), "the file system was in use when it was captured")
-    run("e2fsck", "-fn", image)
-    guest.suspend()
-    guest.resume()
-    same(len(events.standstills_ms()), 1, "times that the guest was stopped (once by this test)")
-
-
-def test_agent_that_does_not_answer(t):
-    guest, agent = agent_guest(t)
-    agent.begin("sleep 1; kill -STOP $(cat /run/qga/pid)")
-    wait_until(lambda: agent.ask("guest-ping", status=None) is None, "the agent's end")
-    token, count = guest.serial.last()
-    began = time.monotonic()
-    result = t.backup(guest, "--guest-memory", "none")
-    took = time.monotonic() - began
-    expect("warning" in result.err and "frozen" in result.err, f"no warning: {result.err}")
-    expect(took < 30, f"it took {took:.0f} s")
-    same(t.archive.manifest("web").consistency(), "crash-consistent", "recorded consistency")
-    # What tells a frozen file system, above, must tell one that is not.
-    expect("needs_recovery" in features(t.archive.image("web", "vda", "none")), "the file system was not in use")
-    guest.goes_on(token, count, steps=5)
-    t.check_good(guest)
-    check_nothing_left(guest)
-
-
-def test_agent_that_nobody_has_started(t):
-    """A channel that nothing in the guest is connected to."""
-    guest = t.small_guest(devices_xml=linux.AGENT_XML).running()
-    began = time.monotonic()
-    t.backup(guest, "--guest-memory", "none")
-    expect(time.monotonic() - began < 20, "it waited for an agent that is not there")
-    same(t.archive.manifest("web").consistency(), "crash-consistent", "recorded consistency")
-    t.check_good(guest)
-
-
-def test_freeze_that_comes_too_late(t):
-    """A hook in the guest outlasts the limit: the agent freezes when nobody waits for it any longer."""
-    guest, agent = agent_guest(t)
-    agent.write("/run/hook", '#!/bin/sh\n[ "$1" = freeze ] && sleep 38\nexit 0\n')
-    agent.begin("sleep 1; old=$(cat /run/qga/pid); port=$(tr '\\0' '\\n' </proc/$old/cmdline | grep ^/dev/); "
-                "kill $old; while kill -0 $old; do sleep 0.1; done; touch /run/new; "
-                "qemu-ga --daemonize --path $port --statedir /run/qga --pidfile /run/qga/pid -F/run/hook")
-    wait_until(lambda: agent.runs("test -e /run/new"), "the agent with the hook")
-    token, count = guest.serial.last()
-    result = t.backup(guest, "--guest-memory", "none")
-    expect("warning" in result.err and "frozen" in result.err, f"no warning: {result.err}")
-    same(t.archive.manifest("web").consistency(), "crash-consistent", "recorded consistency")
-    wait_until(lambda: agent.ask("guest-fsfreeze-status", status=None) is not None, "the agent's answer")
-    same(agent.frozen(), "thawed", "file systems after the backup")
-    guest.goes_on(token, count, steps=5)
-    time.sleep(3)   # nothing may come any more
-    same(agent.frozen(), "thawed", "file systems some time after the backup")
-    check_nothing_left(guest)
 
 
 # ---- jobs that are there already ------------------------------------------------------------------
