@@ -31,7 +31,7 @@
 
 enum manifest_state { STATE_RUNNING, STATE_PAUSED, STATE_SHUT_OFF };
 
-/* How disks and memory came to be of one instant. */
+/* How disks and memory were captured at one instant. */
 enum manifest_consistency {
     CONSISTENCY_LIVE,
     CONSISTENCY_PAUSE,
@@ -41,12 +41,12 @@ enum manifest_consistency {
     CONSISTENCY_OFFLINE, /* the guest was shut off */
 };
 
-/* In what the processes that compressed the images ran. */
+/* What the processes that compressed the images ran in. */
 enum manifest_sandbox {
     SANDBOX_UNKNOWN, /* it is not recorded */
     SANDBOX_FULL,
     SANDBOX_NONE,   /* --no-sandbox */
-    SANDBOX_FOREIGN /* --child-command: that program's own affair */
+    SANDBOX_FOREIGN /* --child-command: up to that program */
 };
 
 /* Who may do what with the original file. */
@@ -186,7 +186,7 @@ bool manifest_is_other_xml(const char *text, size_t len);
  * with *cursor = 0; NULL at the end. Borrowed from the manifest. */
 const struct manifest_stored *manifest_next_stored(const struct manifest *manifest, size_t *cursor);
 
-/* "running", "paused", "shut off"; NULL for a value that is none */
+/* "running", "paused", "shut off"; NULL for an unknown value */
 const char *manifest_state_name(enum manifest_state state);
 /* "live", "pause", "save", "frozen", "crash-consistent", "offline"; NULL as above */
 const char *manifest_consistency_name(enum manifest_consistency consistency);

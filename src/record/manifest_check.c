@@ -39,10 +39,10 @@ static int check_sizes(const struct manifest_stored *stored, struct err *err)
         return err_set(err, ERR_CORRUPT, "a size is larger than a file can be");
     if (!units_is_power_of_two(stored->image.chunk_size) ||
         stored->image.chunk_size < CODEC_CHUNK_MIN || stored->image.chunk_size > CODEC_CHUNK_MAX)
-        return err_set(err, ERR_CORRUPT, "the chunk size %llu is not one that can be",
+        return err_set(err, ERR_CORRUPT, "invalid chunk size %llu",
                        (unsigned long long)stored->image.chunk_size);
     if (stored->codec.dict_size > DICTIONARY_MAX || (!encoded && stored->codec.dict_size))
-        return err_set(err, ERR_CORRUPT, "the dictionary size %llu is not one that can be",
+        return err_set(err, ERR_CORRUPT, "invalid dictionary size %llu",
                        (unsigned long long)stored->codec.dict_size);
     if (encoded && !stored->file.has_sha256)
         return err_set(err, ERR_CORRUPT, "a compressed file must have a SHA-256");
@@ -56,18 +56,17 @@ static int check_stored(const struct manifest_stored *stored, struct err *err)
     return 0;
 }
 
-/* -1 means "as it is" to the system, and is nobody's. */
+/* To the system -1 means "leave it as it is"; it is nobody's number. */
 static int check_owner(const struct manifest_owner *owner, struct err *err)
 {
     if (!owner->known)
         return 0;
     if (owner->uid == UINT32_MAX || owner->gid == UINT32_MAX)
-        return err_set(err, ERR_CORRUPT, "a file's owner or group is an impossible number");
+        return err_set(err, ERR_CORRUPT, "invalid owner or group of a file");
     for (const char *c = owner->selinux; c && *c; c++)
         if ((unsigned char)*c <= ' ' || *c == 0x7f)
             return err_set(err, ERR_CORRUPT,
-                           "an SELinux context holds blanks or control "
-                           "characters");
+                           "an SELinux context holds blanks or control characters");
     if (owner->selinux && strlen(owner->selinux) >= MANIFEST_MAX_CONTEXT)
         return err_set(err, ERR_CORRUPT, "an SELinux context is %zu bytes long",
                        strlen(owner->selinux));
@@ -78,8 +77,7 @@ static int check_counts(const struct manifest *manifest, struct err *err)
 {
     if (manifest->disk_count > MANIFEST_MAX_DISKS || manifest->extra_count > MANIFEST_MAX_EXTRAS ||
         manifest->left_out_count > MANIFEST_MAX_LEFT_OUT)
-        return err_set(err, ERR_CORRUPT,
-                       "it has more disks, or other files, than a guest can have");
+        return err_set(err, ERR_CORRUPT, "more disks or other files than a guest can have");
     for (size_t i = 0; i < manifest->disk_count; i++)
         if (manifest->disks[i].option_count > MANIFEST_MAX_OPTIONS)
             return err_set(err, ERR_CORRUPT, "disk '%s' has more than %zu options",
@@ -95,13 +93,14 @@ static int check_disk(const struct manifest *manifest, const struct manifest_dis
     if (*disk->target == '\0' || *disk->format == '\0')
         return err_set(err, ERR_CORRUPT, "a disk has no target or no format");
     if (manifest_find_disk(manifest, disk->target) != disk)
-        return err_set(err, ERR_CORRUPT, "disk '%s' is there twice", disk->target);
+        return err_set(err, ERR_CORRUPT, "duplicate disk '%s'", disk->target);
     if (!is_one_of(disk->type, types))
-        return err_set(err, ERR_CORRUPT, "disk '%s' is of the unknown type '%s'", disk->target,
+        return err_set(err, ERR_CORRUPT, "disk '%s' has the unknown type '%s'", disk->target,
                        disk->type);
     if (disk->stored.codec.type == CODEC_NONE &&
         disk->stored.file.size != disk->stored.image.raw_size)
-        return err_set(err, ERR_CORRUPT, "disk '%s': a raw file has the size of the image",
+        return err_set(err, ERR_CORRUPT,
+                       "disk '%s': an uncompressed file must have the size of the image",
                        disk->target);
     if (check_owner(&disk->owner, err) < 0)
         return err_prefix(err, "disk '%s'", disk->target);
@@ -114,7 +113,7 @@ static int check_extra(const struct manifest_extra *extra, struct err *err)
     const struct manifest_stored *stored = &extra->stored;
 
     if (!is_one_of(extra->kind, kinds))
-        return err_set(err, ERR_CORRUPT, "'%s' is of an unknown kind", extra->kind);
+        return err_set(err, ERR_CORRUPT, "unknown kind of file '%s'", extra->kind);
     if (stored->codec.type != CODEC_NONE || !stored->file.has_sha256 ||
         stored->file.size != stored->image.raw_size)
         return err_set(err, ERR_CORRUPT, "the %s file must be stored as it is, with a SHA-256",
@@ -129,7 +128,7 @@ static int check_memory(const struct manifest *manifest, struct err *err)
     const struct manifest_stored *memory = manifest->memory;
 
     if (!memory != !manifest->live)
-        return err_set(err, ERR_CORRUPT, "memory and live XML must both be there or both not");
+        return err_set(err, ERR_CORRUPT, "memory and live XML come only together");
     if (!memory)
         return 0;
     if (memory->codec.type == CODEC_NONE && memory->file.size < memory->image.raw_size)

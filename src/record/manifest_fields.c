@@ -30,7 +30,7 @@ struct manifest_field {
     enum field_kind kind;
     size_t offset;                       /* of the member */
     size_t flag_offset;                  /* of the bool that says whether there is a value */
-    const char *(*word)(unsigned value); /* NULL for a value that is none */
+    const char *(*word)(unsigned value); /* NULL for an unknown value */
     unsigned since;                      /* the first format version that has it; 0: all have */
 };
 
@@ -152,7 +152,7 @@ const struct manifest_element manifest_fields_live = {"live", NULL, 0};
 
 /* ---- writing ----------------------------------------------------------------- */
 
-/* The attribute's value, which the caller frees; NULL: there is none. */
+/* The attribute's value, which the caller frees; NULL: the attribute is left out. */
 static char *value_text(const struct manifest_field *field, const void *object)
 {
     const char *member = (const char *)object + field->offset;

@@ -20,7 +20,7 @@ static bool has_trace(const char *text, size_t len)
     return memmem(text, len, base, sizeof(base) - 1) || memmem(text, len, tag, sizeof(tag) - 1);
 }
 
-/* Our element, of whatever version; NULL if there is none. */
+/* Our element, of whatever version; NULL if there is no such element. */
 static struct xml_node *find_backup(const struct xml_doc *doc)
 {
     struct xml_node *metadata = xml_child(xml_root(doc), NULL, "metadata");
@@ -139,7 +139,7 @@ static struct xml_node *take(struct walk *walk, const struct manifest_element *e
 static int end(const struct walk *walk, struct err *err)
 {
     if (walk->next)
-        return err_set(err, ERR_CORRUPT, "the manifest has an element <%s> that is not known",
+        return err_set(err, ERR_CORRUPT, "the manifest has an unknown element <%s>",
                        xml_name(walk->next));
     return 0;
 }
@@ -269,7 +269,7 @@ int manifest_parse(const char *text, size_t len, struct manifest **ret, struct e
         return err_prefix(err, "is damaged");
     struct xml_node *backup = find_backup(doc);
     if (!backup && !has_trace(text, len))
-        return err_set(err, ERR_NOT_FOUND, "is XML, but no manifest of virt-backup");
+        return err_set(err, ERR_NOT_FOUND, "is XML, but not a manifest of virt-backup");
     if (!backup)
         return err_set(err, ERR_CORRUPT, "is damaged: its <backup> element is not in its place");
     if (check_version(backup, &version, err) < 0)

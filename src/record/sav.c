@@ -26,7 +26,7 @@ struct header {
 static int check_magic(const uint8_t *magic, struct err *err)
 {
     if (memcmp(magic, magic_part, MAGIC_SIZE) == 0)
-        return err_set(err, ERR_CORRUPT, "is a save image that libvirt has not completed");
+        return err_set(err, ERR_CORRUPT, "is a save image that libvirt did not finish writing");
     if (memcmp(magic, magic_whole, MAGIC_SIZE) != 0)
         return err_set(err, ERR_CORRUPT, "is not a save image of libvirt");
     return 0;

@@ -43,6 +43,8 @@ static void check_again(const struct manifest *manifest)
     FUZZ_CHECK(first.len == second.len && memcmp(first.data, second.data, first.len) == 0);
 }
 
+static const struct seal_key key = {"nobody who makes inputs knows it"};
+
 static void try_text(const char *text, size_t len)
 {
     CLEANUP(manifest_freep) struct manifest *manifest = NULL;
@@ -55,6 +57,8 @@ static void try_text(const char *text, size_t len)
         return;
     }
     check_files(manifest);
+    /* Whoever does not know the key has made it. */
+    FUZZ_CHECK(seal_check(&manifest->seal, &key) != SEAL_FITS);
     check_again(manifest);
 }
 

@@ -55,15 +55,15 @@ TEXTS = {
     "consistency": ('method="offline"', 'method="luck"', "method"),
     "type-of-disk": ('target="vda" type="file"', 'target="vda" type="dir"', "unknown type"),
     "no-target": ('<vb:disk target="vda"', '<vb:disk target=""', "no target"),
-    "target-twice": ('<vb:disk target="vdb"', '<vb:disk target="vda"', "there twice"),
+    "target-twice": ('<vb:disk target="vdb"', '<vb:disk target="vda"', "duplicate disk"),
     "no-format": ('type="file" format="raw"', 'type="file" format=""', "no format"),
     "other-name": ("<name>web</name>", "<name>db</name>", "another guest's"),
     "other-uuid": ("<uuid>2f6a3c1e", "<uuid>00000000", "another guest's"),
     "no-name": ("<name>web</name>", "", "not a domain"),
-    "name-dots": ('<vb:domain name="web"', '<vb:domain name="../web"', "file name"),
+    "name-dots": ('<vb:domain name="web"', '<vb:domain name="../web"', "another guest's"),
     "unknown-element": ("<vb:consistency", "<vb:surprise/><vb:consistency", "surprise"),
     "element-in-a-leaf": ('<vb:consistency method="offline"/>', '<vb:consistency method="offline"><vb:x/></vb:consistency>',
-                          "not known"),
+                          "unknown element"),
     "no-domain": ("<vb:domain ", "<vb:domaim ", "must be"),
     "kind-of-extra": ('kind="nvram"', 'kind="shadow"', "unknown kind"),
     "live-without-memory": ("</vb:backup>", "<vb:live><domain/></vb:live></vb:backup>", "damaged"),
@@ -247,7 +247,7 @@ def cases():
     yield restore_disks("many-options", options(100), "more than 64 options", disks="vdb")
     yield restore_disks("option-impossible", option("cluster_size", "1"), "vdb", disks="vdb")
     yield restore_disks("mode-no-octal", mode("0888"), "mode")
-    yield restore_disks("owner-none", owner("uid", "4294967295"), "impossible number")
+    yield restore_disks("owner-none", owner("uid", "4294967295"), "invalid owner or group")
     yield restore_disks("owner-33-bits", owner("gid", "4294967296"), "gid")
     yield restore_disks("selinux-control", lambda f: f.sub("<vb:owner ", '<vb:owner selinux="a&#10;b" '), "SELinux")
     yield restore_disks("selinux-long", lambda f: f.sub("<vb:owner ", f'<vb:owner selinux="{"a" * 5000}" '), "SELinux")

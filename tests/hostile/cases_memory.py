@@ -154,7 +154,7 @@ def cases():
     yield Case("sav-format", with_header(format=99), "memory", defines=True, verify=(0,))
     yield Case("sav-running", with_header(running=(1 << 32) - 1), "memory", defines=True, verify=(0,))
     yield Case("sav-magic", magic(b"LibvirtQemudSavf"), "memory", "not a save image")
-    yield Case("sav-incomplete", magic(b"LibvirtQemudPart"), "memory", "not completed")
+    yield Case("sav-incomplete", magic(b"LibvirtQemudPart"), "memory", "did not finish writing")
     yield Case("sav-elf", magic(b"\x7fELF" + bytes(12)), "memory", "not a save image")
     yield Case("sav-header-only", lambda f: f.put(SAV, f.read(SAV)[:HEADER]), "memory", "smaller than the memory")
     yield Case("sav-cookie-doctype", cookie_is("<!DOCTYPE cookie [<!ENTITY x SYSTEM '/etc/shadow'>]><cookie/>"), "memory",

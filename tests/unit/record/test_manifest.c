@@ -182,7 +182,7 @@ static void what_does_not_fit_together_is_corrupt(void **state)
     static const struct {
         const char *from, *to, *part;
     } cases[] = {
-        {"target=\"vdb\"", "target=\"vda\"", "there twice"},
+        {"target=\"vdb\"", "target=\"vda\"", "duplicate disk"},
         {"chunk-size=\"8388608\"", "chunk-size=\"8388609\"", "chunk size"},
         {"chunk-size=\"8388608\"", "chunk-size=\"4096\"", "chunk size"},
         {"chunk-size=\"8388608\"", "chunk-size=\"1073741824\"", "chunk size"},
@@ -196,7 +196,7 @@ static void what_does_not_fit_together_is_corrupt(void **state)
         {"dictionary=\"1048576\"", "dictionary=\"9999999999\"", "dictionary size"},
         {"mode=\"4640\"", "mode=\"640\"", "mode"},
         {"mode=\"4640\"", "mode=\"4698\"", "mode"},
-        {"gid=\"4294967294\"", "gid=\"4294967295\"", "impossible number"},
+        {"gid=\"4294967294\"", "gid=\"4294967295\"", "invalid owner or group"},
         {"gid=\"4294967294\"", "gid=\"4294967296\"", "gid"},
         {"state=\"paused\"", "state=\"blocked\"", "state"},
         {"autostart=\"yes\"", "autostart=\"true\"", "autostart"},
@@ -207,7 +207,7 @@ static void what_does_not_fit_together_is_corrupt(void **state)
         {"uuid=\"2f6a3c1e", "uuid=\"3f6a3c1e", "another guest's"},
         {"<name>web</name>", "<name>wfb</name>", "another guest's"},
         {"<vb:memory>", "<vb:memory><vb:colour/>", "<colour> where <stored> must be"},
-        {"<vb:left-out", "<vb:colour/><vb:left-out", "<colour> that is not known"},
+        {"<vb:left-out", "<vb:colour/><vb:left-out", "unknown element <colour>"},
         {"kind=\"nvram\"", "kind=\"cmos\"", "unknown kind"},
         {"<vb:live>", "<vb:live><domain/>", "one domain"},
         {"type=\"network\"", "type=\"dir\"", "unknown type"},
@@ -247,7 +247,7 @@ static void other_xml_is_no_manifest(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
         CHECK_FAILS(manifest_parse(others[i], strlen(others[i]), &parsed, &err), &err,
-                    ERR_NOT_FOUND, "no manifest of virt-backup");
+                    ERR_NOT_FOUND, "not a manifest of virt-backup");
     CHECK_FAILS(manifest_parse("", 0, &parsed, &err), &err, ERR_CORRUPT, "damaged");
     CHECK_FAILS(manifest_parse("hello", 5, &parsed, &err), &err, ERR_CORRUPT, "damaged");
 }

@@ -133,7 +133,7 @@ static void a_save_that_was_not_completed_is_refused(void **state)
 
     (void)state;
     image.magic = "LibvirtQemudPart";
-    check_refused(&image, ERR_CORRUPT, "not completed");
+    check_refused(&image, ERR_CORRUPT, "did not finish writing");
     image.magic = "LibvirtQemudSavf";
     check_refused(&image, ERR_CORRUPT, "not a save image");
 }
