@@ -417,6 +417,7 @@ int capture_end(struct capture *capture, struct err *err)
     const struct undo_host host = {
         .calls = capture->thaw_failed ? &undo_calls_brief : &undo_calls_libvirt,
         .hypervisor = capture->request.hypervisor,
+        .state_fd = capture->request.state_fd,
     };
     bool undo = capture->request.mode != CAPTURE_OFFLINE;
     if (undo && undo_backup(&host, &capture->intent, NULL, &undo_err) < 0) {

@@ -354,7 +354,7 @@ int restore_guest(struct restore_run *run, const char *name, struct err *err)
         .name = name,
         .started_ms = units_now_ms(),
     };
-    const struct undo_host host = {&undo_calls_libvirt, run->hypervisor};
+    const struct undo_host host = {&undo_calls_libvirt, run->hypervisor, run->state_fd};
     CLEANUP_ERR struct err undo_err = ERR_INIT;
 
     int result = restore(&job, err);

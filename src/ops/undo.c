@@ -85,7 +85,7 @@ static int undo_by_kind(const struct undo_host *host, struct intent *intent, cha
 static int undo_read(int state_fd, const char *uuid, const struct undo_calls *calls,
                      struct intent *intent, char **ret_note, struct err *err)
 {
-    struct undo_host host = {.calls = calls};
+    struct undo_host host = {.calls = calls, .state_fd = state_fd};
 
     if (intent_read(state_fd, uuid, intent, err) < 0)
         return -1;

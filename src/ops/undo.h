@@ -19,6 +19,7 @@
 struct undo_host {
     const struct undo_calls *calls;
     struct hypervisor *hypervisor; /* NULL: no guest was touched, only files */
+    int state_fd;                  /* where the journal is */
 };
 
 /* A backup's. -1: the guest could not be put back, or not all of it; the error says how to do

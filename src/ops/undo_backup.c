@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "base/shell.h"
 #include "ops/staging.h"
 #include "ops/undo_private.h"
@@ -111,7 +112,7 @@ static int settle_active(struct intent *intent, const struct undo_guest *guest, 
     if (image == IMAGE_NONE || image == IMAGE_UNKNOWN)
         return go_on(intent, guest, err); /* the save was refused or given up */
     if (!guest->status.booted)
-        return image == IMAGE_WHOLE ? 0 : go_on(intent, guest, err);
+        return go_on(intent, guest, err);
     if (intent->trouble) {
         give_memory_away(intent, ret_note);
         return 0;
@@ -121,6 +122,24 @@ static int settle_active(struct intent *intent, const struct undo_guest *guest, 
             guest->status.state_text);
     err_prefix(err, "could not be put back into its former state");
     return err_append(err, "the memory is kept in '%s'", intent->memory);
+}
+
+/* Once it runs, its disks are newer than the image. If the power failed then, nobody could tell,
+ * and it would be resumed from memory that does not fit them. So it comes back paused; that its
+ * image is not what it is to be resumed from any more is noted; then it goes on. Without room for
+ * that note it goes on all the same. */
+static int resume_from_image(const struct undo_host *host, struct intent *intent, struct err *err)
+{
+    CLEANUP_UNDO_GUEST struct undo_guest guest = {0};
+    CLEANUP_ERR struct err note_err = ERR_INIT;
+
+    if (host->calls->restore(host->hypervisor, intent->memory, intent->live_xml, false, err) < 0)
+        return host->calls->alive(host->hypervisor) ? strand(intent, IMAGE_WHOLE, err) : -1;
+    intent->saved = false;
+    intent->held = true;
+    if (intent_write(host->state_fd, intent, &note_err) < 0)
+        log_warn("guest '%s': %s", intent->name, note_err.text);
+    return undo_guest_find(host, intent->uuid, &guest, err) < 0 ? -1 : go_on(intent, &guest, err);
 }
 
 static int bring_back(const struct undo_host *host, struct intent *intent,
@@ -151,10 +170,7 @@ static int bring_back(const struct undo_host *host, struct intent *intent,
         return err_prefix(err, "could not be put back into its former state: it has ended");
     if (image == IMAGE_INCOMPLETE)
         return strand(intent, image, err);
-    if (host->calls->restore(host->hypervisor, intent->memory, intent->live_xml,
-                             intent->was_running, err) < 0)
-        return host->calls->alive(host->hypervisor) ? strand(intent, image, err) : -1;
-    return 0;
+    return resume_from_image(host, intent, err);
 }
 
 /* ---- a guest that was held ------------------------------------------------------------------- */

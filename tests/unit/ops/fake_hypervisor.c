@@ -32,6 +32,12 @@ void fake_arm(enum fake_fault fault, unsigned at)
     fake->steps = 0;
 }
 
+void fake_cut(void)
+{
+    for (size_t i = 0; i < FAKE_GUESTS; i++)
+        fake->guests[i].active = fake->guests[i].paused = false;
+}
+
 bool fake_reached(void)
 {
     return fake->steps >= fake->fault_at;
@@ -188,6 +194,7 @@ static int fake_resume(struct guest *guest, struct err *err)
         return -1;
     guest->fake->damaged = guest->fake->damaged || !guest->fake->active;
     guest->fake->paused = guest->fake->io_error = false;
+    guest->fake->ran_on = guest->fake->restored > 0;
     return done();
 }
 
@@ -210,6 +217,8 @@ static int fake_restore(struct hypervisor *hypervisor, const char *path, const c
     if (!guest || guest->active)
         return err_set(err, ERR_IO, "%s: is active, or nobody", path);
     guest->active = true;
+    guest->damaged = guest->damaged || guest->ran_on;
+    guest->ran_on = running;
     guest->paused = !running;
     guest->booted = false;
     guest->restored++;

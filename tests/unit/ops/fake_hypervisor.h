@@ -30,6 +30,7 @@ struct fake_guest {
     bool damaged;           /* a step was done that must not be: restored while active, say */
     char socket[FAKE_TEXT]; /* of its backup job; empty: none */
     unsigned restored;      /* times */
+    bool ran_on;            /* it ran after it was restored: its disks are newer than the image */
 };
 
 enum fake_fault {
@@ -55,6 +56,8 @@ extern const struct undo_calls fake_calls;
 /* The one fake of this process, empty; mapped at the first call. */
 struct fake *fake_reset(void);
 void fake_arm(enum fake_fault fault, unsigned at);
+/* The power fails: no guest runs any more. */
+void fake_cut(void);
 /* True if the step that was armed has been reached. */
 bool fake_reached(void);
 struct fake_guest *fake_add(const char *uuid);

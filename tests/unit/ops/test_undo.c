@@ -120,6 +120,31 @@ static void calls_that_fail_for_good_lose_nothing(void **state)
     each_step(FAKE_FAIL_ON);
 }
 
+static void a_guest_that_ran_on_is_not_resumed_from_older_memory(void **state)
+{
+    (void)state;
+    for (unsigned at = 1;; at++) {
+        struct world world CLEANUP(world_clear) = {.state_fd = -1};
+        world_make(&world);
+        saved_and_down(&world);
+        fake_arm(FAKE_DIE_AFTER, at);
+        (void)undo_apart(&world);
+        bool reached = fake_reached();
+        bool ran_on = world.web->ran_on;
+        fake_cut();
+        fake_arm(FAKE_NO_FAULT, 0);
+        (void)undo(&world);
+        assert_false(world.web->damaged);
+        assert_false(journal_is_there(&world));
+        /* Until it ran again it had its memory to lose. */
+        if (!ran_on && world.web->restored == 0)
+            fail_msg("cut after step %u: its memory was not used", at);
+        if (!reached)
+            break;
+        assert_true(at < MOST_STEPS);
+    }
+}
+
 /* ---- a guest that can't be put back -------------------------------------------------------------- */
 
 static void told(const struct world *world, char **ret_note)
@@ -301,6 +326,7 @@ int main(void)
         cmocka_unit_test(a_lost_connection_is_made_again),
         cmocka_unit_test(a_call_that_fails_once_is_made_by_the_next),
         cmocka_unit_test(calls_that_fail_for_good_lose_nothing),
+        cmocka_unit_test(a_guest_that_ran_on_is_not_resumed_from_older_memory),
         cmocka_unit_test(a_guest_whose_memory_is_refused_stays_in_the_journal),
         cmocka_unit_test(a_guest_that_somebody_has_started_is_told_before_its_journal_ends),
         cmocka_unit_test(a_journal_ends_when_its_image_is_gone),
