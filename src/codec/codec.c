@@ -238,6 +238,14 @@ int codec_fit_memory(struct codec_spec *spec, uint64_t budget, struct err *err)
     return 0;
 }
 
+void codec_smallest(struct codec_spec *spec)
+{
+    uint64_t step = codec_backend(spec->type)->dictionary_step(0);
+
+    if (step)
+        spec->dict_size = step;
+}
+
 void codec_fit_chunk(struct codec_spec *spec, uint64_t chunk_size)
 {
     const struct codec_backend *backend = codec_backend(spec->type);

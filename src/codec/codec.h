@@ -52,6 +52,9 @@ uint64_t codec_decoder_memory(const struct codec_spec *spec);
  * smallest dictionary takes more, or when the codec has no dictionary (none). */
 int codec_fit_memory(struct codec_spec *spec, uint64_t budget, struct err *err);
 
+/* Gives spec the smallest dictionary of its type; one that has none is left as it is. */
+void codec_smallest(struct codec_spec *spec);
+
 /* Shrinks spec->dict_size when the dictionary is larger than a chunk, which would
  * cost memory and find nothing more. encoder_new does so itself; call it first when
  * you want the memory figures for small chunks. */

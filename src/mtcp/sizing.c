@@ -85,7 +85,6 @@ static bool size_child(const struct codec_spec *codec, bool decode, uint64_t chu
     plan->codec = *codec;
     plan->chunk_size = chunk_size;
     plan->encoder_memory = decode ? codec_decoder_memory(codec) : codec_encoder_memory(codec);
-    plan->control_memory = layout.output_size; /* of one child */
     if (!units_add(plan->encoder_memory, layout.total_size, &sum) ||
         !units_add(sum, layout.output_size, &sum) || !units_add(sum, SIZING_PROCESS, &sum))
         return false;
@@ -111,6 +110,100 @@ static int check_chunk_size(uint64_t chunk_size, struct err *err)
                    units_format_size(chunk_size, text));
 }
 
+/* What a child takes beside its encoder. */
+static uint64_t buffers_of(const struct codec_spec *codec, uint64_t chunk_size)
+{
+    const struct child_settings settings = {.codec = *codec, .chunk_size = chunk_size};
+    struct shared_layout layout;
+
+    shared_layout(&settings, &layout);
+    return (uint64_t)layout.total_size + layout.output_size + SIZING_PROCESS;
+}
+
+/* With chunks of this size: the largest dictionary that leaves room for their buffers.
+ * False: there is none. */
+static bool fit_dictionary(const struct sizing_request *request, uint64_t chunk_size,
+                           struct codec_spec *ret)
+{
+    struct codec_spec codec = request->codec;
+    uint64_t buffers = buffers_of(&codec, chunk_size);
+
+    if (buffers >= request->compression_buffer ||
+        codec_fit_memory(&codec, request->compression_buffer - buffers, NULL) < 0)
+        return false;
+    codec_fit_chunk(&codec, chunk_size);
+    *ret = codec;
+    return true;
+}
+
+static int refuse_buffer(const struct sizing_request *request, struct err *err)
+{
+    uint64_t chunk_size = request->chunk_size > 0 ? request->chunk_size : CODEC_CHUNK_MIN;
+    struct codec_spec least = request->codec;
+    CLEANUP_ERR struct err why = ERR_INIT;
+    char name[CODEC_TEXT_SIZE];
+    char chunk[UNITS_TEXT_SIZE];
+    char buffer[UNITS_TEXT_SIZE];
+    char needed[UNITS_TEXT_SIZE];
+
+    if (codec_fit_memory(&least, UINT64_MAX, &why) < 0) /* it has no dictionary */
+        return err_move(err, &why);
+    codec_smallest(&least);
+    units_format_size(codec_encoder_memory(&least) + buffers_of(&least, chunk_size), needed);
+    units_format_size(request->compression_buffer, buffer);
+    units_format_size(chunk_size, chunk);
+    codec_format(&request->codec, name);
+    if (request->chunk_size > 0)
+        return err_set(err, ERR_USAGE,
+                       "%s with chunks of %s does not fit in a compression buffer of %s: it takes "
+                       "at least %s; choose a smaller --chunk-size or a larger "
+                       "--compression-buffer",
+                       name, chunk, buffer, needed);
+    return err_set(err, ERR_USAGE,
+                   "%s does not fit in a compression buffer of %s: it takes at least %s", name,
+                   buffer, needed);
+}
+
+static int fit_buffer(const struct sizing_request *request, struct sizing_plan *plan,
+                      struct err *err)
+{
+    struct codec_spec best = {0};
+    uint64_t best_chunk = 0;
+
+    for (uint64_t size = CODEC_CHUNK_MAX; size >= CODEC_CHUNK_MIN; size /= 2) {
+        struct codec_spec codec;
+        if ((request->chunk_size > 0 && size != request->chunk_size) ||
+            !fit_dictionary(request, size, &codec) || codec.dict_size <= best.dict_size)
+            continue;
+        /* More than suits its dictionary brings nothing, and costs memory. */
+        if (request->chunk_size == 0 && size > codec_default_chunk_size(&codec))
+            continue;
+        best = codec;
+        best_chunk = size;
+    }
+    if (best_chunk == 0)
+        return refuse_buffer(request, err);
+    if (!size_child(&best, false, best_chunk, plan))
+        return err_set(err, ERR_INTERNAL, "a child process would take more than any memory");
+    plan->child_memory = request->compression_buffer;
+    return 0;
+}
+
+int sizing_fit(const struct sizing_request *request, struct sizing_plan *ret, struct err *err)
+{
+    uint64_t chunk_size = chunk_size_for(request, &request->codec);
+
+    if (check_chunk_size(chunk_size, err) < 0)
+        return -1;
+    if (request->compression_buffer > 0 && request->decode)
+        return err_set(err, ERR_USAGE, "a compression buffer is of no use for decompression");
+    if (request->compression_buffer > 0)
+        return fit_buffer(request, ret, err);
+    if (!size_child(&request->codec, request->decode, chunk_size, ret))
+        return err_set(err, ERR_USAGE, "a child process would take more than any memory");
+    return 0;
+}
+
 /* The nearest lower level of which a child fits, as a remedy. */
 static void name_lower(const struct sizing_request *request, uint64_t usable, struct err *err)
 {
@@ -118,6 +211,10 @@ static void name_lower(const struct sizing_request *request, uint64_t usable, st
     struct sizing_plan plan;
     char text[CODEC_TEXT_SIZE];
 
+    if (request->compression_buffer > 0) {
+        err_append(err, "choose a smaller --compression-buffer");
+        return;
+    }
     codec.dict_size = 0;
     while (!request->decode && codec_next_lower(&codec, &lower)) {
         codec = lower;
@@ -146,10 +243,11 @@ static int refuse(const struct sizing_request *request, const struct sizing_plan
             "%u child processes with %s take %s each, and of %s of memory only %s may be "
             "used: at most %" PRIu64 " fit",
             request->children, name, child, total, may, plan->children_allowed);
-    err_set(err, ERR_USAGE,
-            "not one child process fits: with %s it takes %s, and of %s of memory only %s may be "
-            "used",
-            name, child, total, may);
+    err_set(
+        err, ERR_USAGE,
+        "not even one child process fits: with %s it takes %s, and of %s of memory only %s may be "
+        "used",
+        name, child, total, may);
     name_lower(request, usable, err);
     return -1;
 }
@@ -175,23 +273,12 @@ int sizing_plan(const struct sizing_host *host, const struct sizing_request *req
                 struct sizing_plan *ret, struct err *err)
 {
     struct sizing_plan plan = {0};
-    struct codec_spec codec = request->codec;
 
     if (request->children > SIZING_MAX_CHILDREN)
         return err_set(err, ERR_USAGE, "%u child processes are too many: at most %u are possible",
                        request->children, SIZING_MAX_CHILDREN);
-    if (request->compression_buffer > 0 && request->decode)
-        return err_set(err, ERR_USAGE, "a compression buffer is of no use for decompression");
-    if (request->compression_buffer > 0 &&
-        codec_fit_memory(&codec, request->compression_buffer, err) < 0)
+    if (sizing_fit(request, &plan, err) < 0)
         return -1;
-    uint64_t chunk_size = chunk_size_for(request, &codec);
-    if (check_chunk_size(chunk_size, err) < 0)
-        return -1;
-    if (!size_child(&codec, request->decode, chunk_size, &plan))
-        return err_set(err, ERR_USAGE, "a child process would take more than any memory");
-
-    plan.buffer_overridden = request->compression_buffer > 0;
     plan.total_memory = total_memory(host, request);
     uint64_t usable = usable_memory(host, plan.total_memory);
     plan.children_allowed =
@@ -200,7 +287,6 @@ int sizing_plan(const struct sizing_host *host, const struct sizing_request *req
     if (plan.children_allowed == 0 || request->children > plan.children_allowed)
         return refuse(request, &plan, usable, err);
     plan.children = choose_children(host, request, plan.children_allowed);
-    plan.control_memory *= plan.children;
     plan.cpus = host->cpus;
     *ret = plan;
     return 0;

@@ -5,9 +5,11 @@
  *   allowed = (total_memory - 256 MiB) / buffer_size
  *
  * total_memory is the machine's, the cgroup's limit, or what the user gives,
- * whichever is least; buffer_size is what one child takes: the encoder's own
+ * whichever is least; buffer_size is all that one child takes: the encoder's own
  * figure for the level, the child's chunk buffers (input, output, and a place in
- * the control process's reorder window), and a fixed figure for the process.
+ * the control process's reorder window), and a fixed figure for the process. Or it is
+ * what the user gives (--compression-buffer), and dictionary and chunk size are made
+ * to fit.
  * Nor may all children together take more than is available now: the OOM killer
  * is never to be driven. Of those allowed one per CPU runs and one more, so that
  * a CPU has work while a result waits for its turn; three more where results are raw
@@ -51,21 +53,25 @@ struct sizing_request {
 };
 
 struct sizing_plan {
-    struct codec_spec codec; /* with the dictionary that fits the compression buffer */
+    struct codec_spec codec; /* with the dictionary that is used */
     uint64_t chunk_size;
     uint64_t encoder_memory; /* per child; decoding: the decoder's */
-    uint64_t child_memory;   /* per child, all it takes: buffer_size above */
-    uint64_t control_memory; /* reorder window of all children; part of child_memory */
+    uint64_t child_memory;   /* buffer_size above: per child, all that it may take */
     uint64_t total_memory;   /* the least of machine, cgroup, --memory-limit */
     uint64_t children_allowed;
     unsigned children;
-    unsigned cpus;          /* that they may run on */
-    bool buffer_overridden; /* warn: a wrong size may compress badly */
+    unsigned cpus; /* that they may run on */
 };
 
-/* Refused (usage) with the figures: more --children than memory allows; no child
- * fits (names a lower level that does); a compression buffer that the codec
- * can't work with; a chunk size that is none. An explicit --children is never
+/* The part of it that depends on no host: codec, chunk_size, encoder_memory and
+ * child_memory. With a compression buffer the largest dictionary that fits is taken
+ * (one that is larger than a chunk finds nothing more), and with it the chunk size that
+ * suits it, or the largest below that. Refused (usage) where not even the smallest fits,
+ * or not with the chunk size asked for; and a chunk size that is not possible. */
+int sizing_fit(const struct sizing_request *request, struct sizing_plan *ret, struct err *err);
+
+/* Refused (usage) with the figures: what sizing_fit refuses; more --children than
+ * memory allows; no child fits (names a lower level that does). An explicit --children is never
  * lowered silently (fewer chunks than children excepted). */
 int sizing_plan(const struct sizing_host *host, const struct sizing_request *request,
                 struct sizing_plan *ret, struct err *err);

@@ -171,11 +171,8 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
     if (choose(options, &guests, chosen, err) < 0 ||
         check_excluded_disks(&options->exclude_disks, &guests, chosen, err) < 0)
         return -1;
-    if (options->children.compression_buffer)
-        report_warning(
-            report, NULL,
-            "--compression-buffer changes the encoder's dictionary: a size that does not "
-            "suit the level may compress badly");
+    if (children_warn_buffer(&options->children, &options->codec, report, err) < 0)
+        return -1;
     children_warn(&options->children, report);
     if (options->dry_run)
         recover_tell(report);

@@ -313,11 +313,11 @@ static uint64_t largest(const struct source *source)
 static int plan(struct job *job, struct sizing_plan *ret, struct err *err)
 {
     const struct backup_options *options = job->run->options;
-    uint64_t chunk_size = options->children.chunk_size;
+    struct sizing_plan fitted;
 
-    if (chunk_size == 0)
-        chunk_size = codec_default_chunk_size(&options->codec);
-    uint64_t chunks = units_div_up(largest(&job->source), chunk_size);
+    if (children_fit(&options->children, &options->codec, &fitted, err) < 0)
+        return -1;
+    uint64_t chunks = units_div_up(largest(&job->source), fitted.chunk_size);
     if (options->codec.type != CODEC_NONE && chunks > CONTAINER_MAX_BLOCKS)
         return err_set(err, ERR_USAGE,
                        "its largest disk has more chunks than a compressed file's index can hold; "

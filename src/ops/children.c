@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/children.h"
 
+#include "base/units.h"
+
 int children_plan(const struct children_options *options, const struct codec_spec *codec,
                   bool decode, uint64_t chunk_size, uint64_t chunks, struct sizing_plan *ret,
                   struct err *err)
@@ -19,6 +21,40 @@ int children_plan(const struct children_options *options, const struct codec_spe
     if (sizing_read_host(&host, err) < 0)
         return -1;
     return sizing_plan(&host, &request, ret, err);
+}
+
+int children_fit(const struct children_options *options, const struct codec_spec *codec,
+                 struct sizing_plan *ret, struct err *err)
+{
+    const struct sizing_request request = {
+        .codec = *codec,
+        .chunk_size = options->chunk_size,
+        .compression_buffer = options->compression_buffer,
+    };
+
+    return sizing_fit(&request, ret, err);
+}
+
+int children_warn_buffer(const struct children_options *options, const struct codec_spec *codec,
+                         const struct report *report, struct err *err)
+{
+    struct sizing_plan plan;
+    char name[CODEC_TEXT_SIZE];
+    char buffer[UNITS_TEXT_SIZE];
+    char dictionary[UNITS_TEXT_SIZE];
+    char chunk[UNITS_TEXT_SIZE];
+
+    if (!options->compression_buffer)
+        return 0;
+    if (children_fit(options, codec, &plan, err) < 0)
+        return -1;
+    report_warning(report, NULL,
+                   "--compression-buffer %s: %s gets a dictionary of %s and chunks of %s; a size "
+                   "that does not suit the level may compress badly",
+                   units_format_size(options->compression_buffer, buffer),
+                   codec_format(codec, name), units_format_size(plan.codec.dict_size, dictionary),
+                   units_format_size(plan.chunk_size, chunk));
+    return 0;
 }
 
 void children_warn(const struct children_options *options, const struct report *report)

@@ -19,6 +19,14 @@ int children_plan(const struct children_options *options, const struct codec_spe
                   bool decode, uint64_t chunk_size, uint64_t chunks, struct sizing_plan *ret,
                   struct err *err);
 
+/* The part of that plan that depends on neither host nor image: codec, chunk size, memory
+ * of a child. */
+int children_fit(const struct children_options *options, const struct codec_spec *codec,
+                 struct sizing_plan *ret, struct err *err);
+
+/* Says, once a run, what --compression-buffer leads to. Refused as by children_fit. */
+int children_warn_buffer(const struct children_options *options, const struct codec_spec *codec,
+                         const struct report *report, struct err *err);
 /* Says, once a run, that --no-sandbox was given. */
 void children_warn(const struct children_options *options, const struct report *report);
 

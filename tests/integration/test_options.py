@@ -29,16 +29,21 @@ def test_dry_run_shows_the_plan(t):
 
 
 def test_children_by_the_formula(t):
-    """(memory - 256 MiB) / memory of a child, and a larger buffer for the encoder makes them fewer."""
+    """(memory - 256 MiB) / buffer size: 1957 MiB allow 28 children with 60 MiB each, and 2 with 800 MiB."""
     guest = t.guest("web", t.disk("vda", size=MIB)).define()
-    allowed = []
-    for buffer in ("30M", "60M", "120M"):
-        result = plan(t, guest, "--json", "--memory-limit", "1957M", "--compression", "lzma:5", "--compression-buffer", buffer)
-        (event,) = [event for event in t.events(result) if event["event"] == "plan"]
-        expect(event["memory-per-child"] >= int(buffer[:-1]) * MIB, f"a child takes less than its encoder: {event}")
-        same(event["children-allowed"], (1957 - 256) * MIB // event["memory-per-child"], f"children with {buffer} each")
-        allowed.append(event["children-allowed"])
-    expect(allowed[0] > allowed[1] > allowed[2] > 0, f"children allowed: {allowed}")
+    for compression, buffer, children in (("lzma:5", "60M", 28), ("lzma:9", "800M", 2), ("zstd:3", "30M", 56)):
+        options = ("--memory-limit", "1957M", "--compression", compression, "--compression-buffer", buffer)
+        (event,) = [event for event in t.events(plan(t, guest, "--json", *options)) if event["event"] == "plan"]
+        same(event["memory-per-child"], int(buffer[:-1]) * MIB, "memory of a child")
+        same(event["children-allowed"], children, f"children with {buffer} each")
+        expect(f"children allowed by memory {children}," in plan(t, guest, *options).out, "the plan says otherwise")
+
+
+def test_chunk_size_that_does_not_fit_the_compression_buffer(t):
+    guest = t.guest("web", t.disk("vda", size=MIB)).define()
+    t.refused(*t.backup_line(guest, "--compression", "lzma:5", "--compression-buffer", "60M", "--chunk-size", "16M"),
+              status=None, says=["lzma:5", "16 MiB", "60 MiB", "--chunk-size"])
+    same(t.archive.names(), [], "files in the archive")
 
 
 def test_compression_buffer_warns(t):
