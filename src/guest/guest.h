@@ -44,7 +44,7 @@ int guest_find_uuid(struct hypervisor *hypervisor, const char *uuid, struct gues
 void guest_free(struct guest *guest);
 DEFINE_CLEANUP(struct guest *, guest_freep, guest_free)
 
-/* Saves memory to `path` (libvirt makes it) and stops the guest.
+/* Saves memory to `path` (libvirt makes it; exists: something is there already) and stops the guest.
  *   cancelled  a signal came: the guest is as it was, and there is no file; one that
  *              comes too late to stop the save is left to the caller's quit_check
  *   busy       a backup job is open on the guest (told at once), or another job has

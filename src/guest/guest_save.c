@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/quit.h"
 #include "base/units.h"
@@ -76,14 +77,13 @@ static void save(void *opaque)
         libvirt_error(&call->err, "%s", call->path);
 }
 
-/* While our call waits for its turn, the job that is there is somebody else's and
- * older than the call. Aborting that one would be wrong. */
-static bool abort_own_save(virDomainPtr domain, uint64_t called_ms)
+/* Aborting the job of somebody else would be wrong. */
+static bool abort_own_save(virDomainPtr domain, const char *path)
 {
     struct job job;
 
-    return job_read(domain, &job, NULL) == 0 && job.operation == VIR_DOMAIN_JOB_OPERATION_SAVE &&
-           job.elapsed_ms <= units_now_ms() - called_ms && virDomainAbortJob(domain) == 0;
+    return job_is_own(domain, VIR_DOMAIN_JOB_OPERATION_SAVE, path, &job) &&
+           virDomainAbortJob(domain) == 0;
 }
 
 /* Other jobs end by themselves; a backup job waits for the one who began it, and
@@ -103,7 +103,7 @@ static int check_no_backup(virDomainPtr domain, struct err *err)
 
 /* Waits for the save to end; after a signal it is aborted as soon as its job is
  * there. The first abort that is accepted is the only one. */
-static bool wait_for_save(struct long_call *call, virDomainPtr domain, uint64_t called_ms)
+static bool wait_for_save(struct long_call *call, virDomainPtr domain, const char *path)
 {
     bool signal_came = false;
     bool aborted = false;
@@ -115,7 +115,7 @@ static bool wait_for_save(struct long_call *call, virDomainPtr domain, uint64_t 
             return aborted;
         signal_came = signal_came || event == LONG_CALL_SIGNAL;
         if (signal_came && !aborted)
-            aborted = abort_own_save(domain, called_ms);
+            aborted = abort_own_save(domain, path);
     }
 }
 
@@ -123,11 +123,10 @@ static int save_in_thread(virDomainPtr domain, const char *path, struct err *err
 {
     struct save save_call = {.domain = domain, .path = path};
     struct long_call *call = NULL;
-    uint64_t called_ms = units_now_ms();
 
     if (long_call_start(save, &save_call, &call, err) < 0)
         return -1;
-    bool aborted = wait_for_save(call, domain, called_ms);
+    bool aborted = wait_for_save(call, domain, path);
     long_call_finish(call);
     if (save_call.result == 0)
         return 0;
@@ -155,6 +154,8 @@ int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_sta
     if (quit_check(err) < 0 || connection_domain(guest, &domain, err) < 0 ||
         check_no_backup(domain, err) < 0)
         return -1;
+    if (access(path, F_OK) == 0)
+        return err_set(err, ERR_EXISTS, "%s exists already", path);
     struct stop_time *stop_time = mem_alloc(sizeof(*stop_time));
     atomic_init(&stop_time->users, 1);
     int id = watch_stop(domain, stop_time);

@@ -2,6 +2,7 @@
 #include "guest/job.h"
 
 #include <stddef.h>
+#include <unistd.h>
 
 #include <libvirt/virterror.h>
 
@@ -36,7 +37,6 @@ int job_read(virDomainPtr domain, struct job *ret, struct err *err)
         return 0;
     }
     virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_OPERATION, &job.operation);
-    job.elapsed_ms = number(params, count, VIR_DOMAIN_JOB_TIME_ELAPSED);
     job.passes = number(params, count, VIR_DOMAIN_JOB_MEMORY_ITERATION);
     job.copied = number(params, count, VIR_DOMAIN_JOB_MEMORY_PROCESSED);
     job.left = number(params, count, VIR_DOMAIN_JOB_MEMORY_REMAINING);
@@ -44,4 +44,10 @@ int job_read(virDomainPtr domain, struct job *ret, struct err *err)
     virTypedParamsFree(params, count);
     *ret = job;
     return 0;
+}
+
+bool job_is_own(virDomainPtr domain, int operation, const char *path, struct job *ret)
+{
+    return access(path, F_OK) == 0 && job_read(domain, ret, NULL) == 0 &&
+           ret->operation == operation;
 }

@@ -98,7 +98,6 @@ struct call {
     const char *xml;
     unsigned flags;
     const struct guest_snapshot *snapshot;
-    uint64_t asked_ms;
     bool aborted;
     bool forced;
     int result;
@@ -136,9 +135,7 @@ static void snapshot_memory(void *opaque)
  * neither is it to be aborted nor its guest to be stopped. */
 static bool own_job(const struct call *call, struct job *ret)
 {
-    return job_read(call->domain, ret, NULL) == 0 &&
-           ret->operation == VIR_DOMAIN_JOB_OPERATION_SNAPSHOT &&
-           ret->elapsed_ms <= units_now_ms() - call->asked_ms;
+    return job_is_own(call->domain, VIR_DOMAIN_JOB_OPERATION_SNAPSHOT, call->snapshot->path, ret);
 }
 
 static bool converges(const struct job *job, unsigned max_passes)
@@ -211,7 +208,6 @@ static int run(struct call *call, struct err *err)
     CLEANUP_CLOSE int image_fd = -1;
     bool signal_came = false;
 
-    call->asked_ms = units_now_ms();
     if (long_call_start(snapshot_memory, call, &thread, err) < 0)
         return -1;
     for (unsigned round = 1;; round++) {

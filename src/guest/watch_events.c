@@ -8,8 +8,12 @@
 #include <libvirt/virterror.h>
 
 #include "base/log.h"
+#include "base/units.h"
 #include "guest/event_loop.h"
 #include "guest/libvirt_error.h"
+
+/* Events may come some time after what they tell. */
+#define CLOCKS_DIFFER_MS 5000
 
 /* ---- news ---------------------------------------------------------------------------------- */
 
@@ -37,19 +41,27 @@ bool watch_note(bool *flag)
     return new;
 }
 
-static bool note_stop(struct guest_watch_news *news, uint64_t us)
+static bool note_stop(struct guest_watch *watch, uint64_t us)
 {
-    if (news->stop_us)
+    if (watch->news.stop_us)
         return false;
-    news->stop_us = us;
+    watch->news.stop_us = us;
+    watch->stop_came_ms = units_now_ms();
     return true;
 }
 
-static bool note_resume(struct guest_watch_news *news, uint64_t us)
+/* QEMU's times are those of the wall clock: if that was stepped meanwhile, the events'
+ * arrivals tell how long it stood still. */
+static bool note_resume(struct guest_watch *watch, uint64_t us)
 {
+    struct guest_watch_news *news = &watch->news;
+    uint64_t passed_ms = units_now_ms() - watch->stop_came_ms;
+
     if (!news->stop_us || news->resume_us)
         return false;
-    news->resume_us = us;
+    int64_t differs_ms = ((int64_t)us - (int64_t)news->stop_us) / 1000 - (int64_t)passed_ms;
+    bool stepped = differs_ms > CLOCKS_DIFFER_MS || differs_ms < -CLOCKS_DIFFER_MS;
+    news->resume_us = stepped ? news->stop_us + passed_ms * 1000 : us;
     return true;
 }
 
@@ -76,10 +88,10 @@ static bool note_lifecycle(struct guest_watch *watch, int event, int detail)
         if (detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR)
             new = watch_note(&watch->news.io_error);
         if (watch->by_arrival)
-            new |= note_stop(&watch->news, now_us());
+            new |= note_stop(watch, now_us());
         return new;
     case VIR_DOMAIN_EVENT_RESUMED:
-        return watch->by_arrival && note_resume(&watch->news, now_us());
+        return watch->by_arrival && note_resume(watch, now_us());
     case VIR_DOMAIN_EVENT_STOPPED:
     case VIR_DOMAIN_EVENT_CRASHED:
         return watch_note_end(watch);
@@ -136,8 +148,7 @@ static void on_qemu_event(virConnectPtr connection, virDomainPtr domain, const c
     (void)domain;
     (void)details;
     pthread_mutex_lock(&watch->lock);
-    bool new =
-        strcmp(event, "STOP") == 0 ? note_stop(&watch->news, us) : note_resume(&watch->news, us);
+    bool new = strcmp(event, "STOP") == 0 ? note_stop(watch, us) : note_resume(watch, us);
     pthread_mutex_unlock(&watch->lock);
     if (new)
         watch_tell(watch);

@@ -37,7 +37,8 @@ struct guest_watch {
 
     pthread_mutex_t lock; /* guards what is below */
     struct guest_watch_news news;
-    bool by_arrival; /* times are those of libvirt's events */
+    uint64_t stop_came_ms; /* monotonic clock */
+    bool by_arrival;       /* times are those of libvirt's events */
     bool active;
     unsigned id; /* of this run of the guest */
 };
