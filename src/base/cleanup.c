@@ -9,7 +9,8 @@
 static void __attribute__((noreturn)) out_of_memory(void)
 {
     out_last_words("virt-backup: out of memory\n");
-    exit(EXIT_FAILURE);
+    /* Other threads are at work, perhaps on what handlers of exit() would take down. */
+    _exit(EXIT_FAILURE);
 }
 
 static void *checked(void *pointer)

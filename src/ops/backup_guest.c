@@ -43,6 +43,8 @@ struct job {
 
 static void job_clear(struct job *job)
 {
+    /* No guest waits for our files to go. */
+    (void)capture_end(&job->capture, NULL);
     backup_set_abort(job->set);
     /* The intent goes last: until then it leads to all that is left. */
     capture_clear(&job->capture);

@@ -439,10 +439,15 @@ int capture_end(struct capture *capture, struct err *err)
 
 void capture_clear(struct capture *capture)
 {
+    CLEANUP_ERR struct err err = ERR_INIT;
+
     if (capture->began)
         (void)capture_end(capture, NULL);
-    if (!capture->stranded)
-        undo_memory(&capture->intent);
+    if (!capture->stranded && undo_memory(&capture->intent, &err) < 0) {
+        log_warn("guest '%s': %s", capture->intent.name, err.text);
+        capture->intent.trouble = mem_strdup(err.text);
+        (void)note(capture, NULL);
+    }
     /* What could not be undone stays in the journal, for recover. */
     if (capture->intent.uuid && intent_is_empty(&capture->intent))
         (void)intent_remove(capture->request.state_fd, capture->intent.uuid, NULL);

@@ -1,22 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ops/intent.h"
+#include "ops/intent_private.h"
 
-#include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <time.h>
-
-#include "base/dir.h"
-#include "base/io.h"
-#include "base/json.h"
-#include "base/log.h"
-#include "base/text.h"
-#include "base/xml.h"
 
 #define INTENT_VERSION 2
-#define INTENT_SUFFIX ".intent"
-#define INTENT_MAX (XML_MAX_SIZE * 2)
 
 /* ---- its fields ---------------------------------------------------------------------- */
 
@@ -32,6 +19,7 @@ struct field {
     const char *name;
     enum field_type type;
     size_t offset;
+    bool counts; /* files that matter: that one is missing is believed only of the right folder */
 };
 
 static const struct field fields[] = {
@@ -49,18 +37,18 @@ static const struct field fields[] = {
     {"frozen", FIELD_FLAG, offsetof(struct intent, frozen)},
     {"held", FIELD_FLAG, offsetof(struct intent, held)},
     {"saved", FIELD_FLAG, offsetof(struct intent, saved)},
-    {"memory", FIELD_TEXT, offsetof(struct intent, memory)},
+    {"memory", FIELD_TEXT, offsetof(struct intent, memory), true},
     {"live-xml", FIELD_TEXT, offsetof(struct intent, live_xml)},
     {"archive", FIELD_TEXT, offsetof(struct intent, archive)},
-    {"files", FIELD_FILES, offsetof(struct intent, files)},
+    {"files", FIELD_FILES, offsetof(struct intent, files), true},
     {"defined", FIELD_TEXT, offsetof(struct intent, defined)},
     {"old-xml", FIELD_TEXT, offsetof(struct intent, old_xml)},
     {"old-autostart", FIELD_FLAG, offsetof(struct intent, old_autostart)},
     {"in-place", FIELD_FLAG, offsetof(struct intent, in_place)},
-    {"moved", FIELD_TEXT, offsetof(struct intent, moved)},
+    {"moved", FIELD_TEXT, offsetof(struct intent, moved), true},
     {"moved-from", FIELD_TEXT, offsetof(struct intent, moved_from)},
-    {"outdated", FIELD_TEXT, offsetof(struct intent, outdated)},
-    {"resumed", FIELD_TEXT, offsetof(struct intent, resumed)},
+    {"outdated", FIELD_TEXT, offsetof(struct intent, outdated), true},
+    {"resumed", FIELD_TEXT, offsetof(struct intent, resumed), true},
 };
 #define FIELD_COUNT (sizeof(fields) / sizeof(*fields))
 
@@ -124,6 +112,9 @@ void intent_clear(struct intent *intent)
             list_clear(field_of(intent, &fields[i]));
         else if (fields[i].type == FIELD_FILES)
             file_list_clear(field_of(intent, &fields[i]));
+    for (size_t i = 0; i < intent->place_count; i++)
+        place_clear(&intent->places[i]);
+    free(intent->places);
     *intent = (struct intent){0};
 }
 
@@ -156,57 +147,23 @@ bool intent_is_empty(const struct intent *intent)
            !intent->outdated && !intent->resumed;
 }
 
-/* ---- whose it is --------------------------------------------------------------------- */
-
-/* Field 22 of /proc/PID/stat, counted from behind the command's name, which may
- * hold blanks and parentheses; 0 if there is no such process, or only what is left
- * of it until its parent looks (state Z). */
-static uint64_t start_time(pid_t pid)
+void intent_each_path(struct intent *intent, void (*each)(struct intent *intent, const char *path))
 {
-    CLEANUP_FREE char *path = mem_printf("/proc/%ld/stat", (long)pid);
-    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char text[1024];
-    size_t len = 0;
-
-    if (fd < 0 || io_read_some(fd, text, sizeof(text) - 1, &len, NULL) < 0)
-        return 0;
-    text[len] = '\0';
-    char *p = strrchr(text, ')');
-    if (p && (strncmp(p, ") Z", 3) == 0 || strncmp(p, ") X", 3) == 0))
-        return 0;
-    for (int field = 2; p && field < 22; field++)
-        p = strchr(p + 1, ' ');
-    return p ? strtoull(p + 1, NULL, 10) : 0;
+    for (size_t i = 0; i < FIELD_COUNT; i++) {
+        void *value = field_of(intent, &fields[i]);
+        const struct list *list = value;
+        const struct file_list *files = value;
+        if (fields[i].counts && fields[i].type == FIELD_TEXT && *(char **)value)
+            each(intent, *(char **)value);
+        for (size_t j = 0; fields[i].counts && fields[i].type == FIELD_LIST && j < list->count; j++)
+            each(intent, list->paths[j]);
+        for (size_t j = 0; fields[i].counts && fields[i].type == FIELD_FILES && j < files->count;
+             j++)
+            each(intent, files->files[j].path);
+    }
 }
 
-void intent_sign(struct intent *intent, enum intent_kind kind)
-{
-    char when[32];
-    time_t now = time(NULL);
-    struct tm local;
-
-    localtime_r(&now, &local);
-    strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &local);
-    intent->kind = kind;
-    intent->pid = (uint64_t)getpid();
-    intent->pid_started = start_time((pid_t)intent->pid);
-    free(intent->since);
-    intent->since = mem_strdup(when);
-}
-
-bool intent_owner_lives(const struct intent *intent)
-{
-    uint64_t started = start_time((pid_t)intent->pid);
-
-    return started != 0 && started == intent->pid_started;
-}
-
-/* ---- the file -------------------------------------------------------------------------- */
-
-static char *file_name(const char *uuid)
-{
-    return mem_printf("%s%s", uuid, INTENT_SUFFIX);
-}
+/* ---- its text -------------------------------------------------------------------------- */
 
 static struct json *json_of_list(const struct list *list)
 {
@@ -345,18 +302,8 @@ char *intent_format(const struct intent *intent)
     json_set_str(json, "kind", kind_names[intent->kind]);
     for (size_t i = 0; i < FIELD_COUNT; i++)
         field_write(json, &fields[i], intent);
+    json_set(json, "places", intent_json_of_places(intent));
     return json_format(json);
-}
-
-int intent_write(int state_fd, const struct intent *intent, struct err *err)
-{
-    CLEANUP_FREE char *name = file_name(intent->uuid);
-    CLEANUP_FREE char *text = intent_format(intent);
-
-    assert(*intent->uuid); /* intent_list would not find it */
-    if (io_publish(state_fd, name, text, strlen(text), 0600, true, err) < 0)
-        return err_prefix(err, "cannot note in the state directory what is to be done");
-    return 0;
 }
 
 /* Version 1 told a restore by what only a restore notes. */
@@ -388,9 +335,10 @@ static int read_fields(const struct json *json, struct intent *ret, struct err *
         if (field_read(json, &fields[i], ret, err) < 0)
             return -1;
     bool guest = ret->socket || ret->frozen || ret->held || ret->saved || ret->defined;
-    if (read_kind(json, version, ret) < 0 || (guest && !ret->uri) || !ret->uuid || !*ret->uuid ||
-        !ret->name || (ret->saved && (!ret->memory || !ret->live_xml)) ||
-        !ret->moved != !ret->moved_from)
+    if (read_kind(json, version, ret) < 0 ||
+        intent_read_places(json_get(json, "places"), ret) < 0 || (guest && !ret->uri) ||
+        !ret->uuid || !*ret->uuid || !ret->name ||
+        (ret->saved && (!ret->memory || !ret->live_xml)) || !ret->moved != !ret->moved_from)
         return err_set(err, ERR_CORRUPT, "is not a whole journal");
     return 0;
 }
@@ -404,54 +352,5 @@ int intent_parse(const char *text, size_t len, struct intent *ret, struct err *e
         return -1;
     *ret = intent;
     intent = (struct intent){0};
-    return 0;
-}
-
-int intent_read(int state_fd, const char *uuid, struct intent *ret, struct err *err)
-{
-    CLEANUP_FREE char *name = file_name(uuid);
-    CLEANUP_FREE char *text = NULL;
-    size_t len = 0;
-
-    if (io_read_file(state_fd, name, INTENT_MAX, &text, &len, err) < 0 ||
-        intent_parse(text, len, ret, err) < 0)
-        return err_prefix(err, "journal %s", name);
-    return 0;
-}
-
-bool intent_exists(int state_fd, const char *uuid)
-{
-    CLEANUP_FREE char *name = file_name(uuid);
-
-    return faccessat(state_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
-}
-
-int intent_remove(int state_fd, const char *uuid, struct err *err)
-{
-    CLEANUP_FREE char *name = file_name(uuid);
-    CLEANUP_ERR struct err sync_err = ERR_INIT;
-
-    if (unlinkat(state_fd, name, 0) < 0 && errno != ENOENT)
-        return err_set_errno(err, errno, "cannot remove the journal %s", name);
-    /* It is gone for everybody who looks; what it stood for is not to be undone any more. */
-    if (io_sync_dir(state_fd, &sync_err) < 0)
-        log_warn(
-            "the state directory: %s; if the host fails now, look at what `virt-backup recover` "
-            "undoes after it",
-            sync_err.text);
-    return 0;
-}
-
-int intent_list(int state_fd, struct strings *uuids, struct err *err)
-{
-    CLEANUP_STRINGS struct strings names = {0};
-
-    if (dir_list(state_fd, ".", &names, err) < 0)
-        return err_prefix(err, "the state directory");
-    for (size_t i = 0; i < names.count; i++) {
-        const char *name = names.items[i];
-        if (text_ends(name, INTENT_SUFFIX))
-            strings_take(uuids, mem_strndup(name, strlen(name) - strlen(INTENT_SUFFIX)));
-    }
     return 0;
 }

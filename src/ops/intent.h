@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/file_id.h"
+#include "base/place.h"
 #include "base/strings.h"
 
 enum intent_kind {
@@ -70,6 +71,10 @@ struct intent {
     char *moved_from; /* ... to be moved back here, over what the restore has made */
     char *outdated;   /* the same file once all else is there: to be removed */
     char *resumed;    /* save image that it starts the guest from; all else is there then */
+
+    /* The folders of the files above that count. intent_write adds what is missing. */
+    struct place *places;
+    size_t place_count;
 };
 
 void intent_clear(struct intent *intent);
@@ -87,8 +92,13 @@ void intent_add_private_folder(struct intent *intent, const char *path,
 /* True if nothing is left to be undone. */
 bool intent_is_empty(const struct intent *intent);
 
+/* 1: there is something at `path`, one of the intent's; 0: there is nothing, for certain. -1: that
+ * can't be told, because the folder that it is to be in is missing or another one by now; the
+ * error says what to do. */
+int intent_look(const struct intent *intent, const char *path, struct err *err);
+
 /* Makes the file what the struct says; returns when it is on disk. */
-int intent_write(int state_fd, const struct intent *intent, struct err *err);
+int intent_write(int state_fd, struct intent *intent, struct err *err);
 int intent_read(int state_fd, const char *uuid, struct intent *ret, struct err *err);
 /* What intent_write puts into the file, for a look at it; the caller frees. */
 char *intent_format(const struct intent *intent);

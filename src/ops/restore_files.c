@@ -46,7 +46,7 @@ int restore_complete(struct restore_job *job, struct err *err)
     for (size_t i = 0; i < file_count; i++)
         free(intent->files[i].path);
     free(defined);
-    undo_outdated(intent);
+    (void)undo_outdated(intent, NULL);
     return 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "base/units.h"
 
 #define FOLDER_START "vb-"
@@ -291,6 +292,13 @@ void staging_remove(const char *path)
         (void)flush_folder(base, NULL);
     else
         (void)flush_folder(folder, NULL);
+}
+
+bool staging_is_own(const char *folder, const char *uuid)
+{
+    const char *rest = text_after(name_in(folder), FOLDER_START);
+
+    return rest && strcmp(rest, uuid) == 0;
 }
 
 char *staging_keep(const char *path, const char *guest)

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -54,6 +55,8 @@ int staging_open_file(const char *path, int *ret_fd, struct err *err);
 int staging_flush(const char *path, struct err *err);
 /* Removes the file, if it is there, and the guest's folder if that is empty. */
 void staging_remove(const char *path);
+/* True of the path of a folder that staging_make makes for this guest. */
+bool staging_is_own(const char *folder, const char *uuid);
 /* Gives the file a name that no clean-up takes for a left-over, after the guest's name.
  * The caller frees; the old path if it could not be renamed. */
 char *staging_keep(const char *path, const char *guest);

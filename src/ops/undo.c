@@ -45,12 +45,16 @@ void undo_guest_clear(struct undo_guest *guest)
         guest->calls->free(guest->guest);
 }
 
-void undo_remove_file(char **path)
+int undo_remove_file(const struct intent *intent, char **path, struct err *err)
 {
-    if (*path)
+    int there = *path ? intent_look(intent, *path, err) : 0;
+
+    if (there < 0)
+        return -1;
+    if (there)
         (void)unlink(*path);
-    free(*path);
-    *path = NULL;
+    free(TAKE_PTR(*path));
+    return 0;
 }
 
 /* ---- what the journal says ---------------------------------------------------------------------- */
@@ -109,7 +113,8 @@ static enum undo_result undo_locked(int state_fd, const char *uuid, const struct
             (void)intent_remove(state_fd, uuid, NULL);
         return UNDO_STRANDED;
     }
-    undo_memory(&intent);
+    if (undo_memory(&intent, err) < 0)
+        return UNDO_STRANDED;
     if (intent.archive)
         tidy_archive(intent.archive);
     return intent_remove(state_fd, uuid, err) < 0 ? UNDO_STRANDED : UNDO_DONE;

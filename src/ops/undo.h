@@ -31,15 +31,15 @@ int undo_backup(const struct undo_host *host, struct intent *intent, char **ret_
                 struct err *err);
 
 /* Removes the memory image, which undo_backup leaves: on the way to a good backup
- * it is still to be stored. */
-void undo_memory(struct intent *intent);
+ * it is still to be stored. -1: whether it is there can't be told, see intent_look. */
+int undo_memory(struct intent *intent, struct err *err);
 
 /* Of a restore that did not come to its end: its files go, its guest is not
  * defined any more, and one that it replaced is back. */
 int undo_restore(const struct undo_host *host, struct intent *intent, struct err *err);
 
-/* Removes what a restore that has come to its end has replaced. */
-void undo_outdated(struct intent *intent);
+/* Removes what a restore that has come to its end has replaced. -1 as undo_memory. */
+int undo_outdated(struct intent *intent, struct err *err);
 
 enum undo_result {
     UNDO_NOTHING,  /* there is no journal any more: somebody else has undone it */

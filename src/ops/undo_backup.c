@@ -32,8 +32,9 @@ enum image {
 };
 
 /* Sets err unless the image is whole. */
-static enum image image_look(const char *path, struct err *err)
+static enum image image_look(const struct intent *intent, struct err *err)
 {
+    const char *path = intent->memory;
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
     CLEANUP_ERR struct err sav_err = ERR_INIT;
     CLEANUP_SAV struct sav sav = {0};
@@ -41,6 +42,10 @@ static enum image image_look(const char *path, struct err *err)
 
     if (fd < 0 || fstat(fd, &st) < 0) {
         int failed = errno;
+        if (failed == ENOENT && intent_look(intent, path, err) < 0) {
+            err_prefix(err, "its memory image");
+            return IMAGE_UNKNOWN;
+        }
         err_set_errno(err, failed, "its memory image %s cannot be opened", path);
         return failed == ENOENT ? IMAGE_NONE : IMAGE_UNKNOWN;
     }
@@ -105,7 +110,7 @@ static int settle_active(struct intent *intent, const struct undo_guest *guest, 
                          struct err *err)
 {
     CLEANUP_ERR struct err image_err = ERR_INIT;
-    enum image image = image_look(intent->memory, &image_err);
+    enum image image = image_look(intent, &image_err);
 
     if (image == IMAGE_NONE && intent->trouble && ret_note)
         *ret_note = mem_strdup("runs again");
@@ -148,7 +153,7 @@ static int bring_back(const struct undo_host *host, struct intent *intent,
     if (undo_guest_is_active(guest))
         return settle_active(intent, guest, ret_note, err);
     CLEANUP_ERR struct err image_err = ERR_INIT;
-    enum image image = image_look(intent->memory, &image_err);
+    enum image image = image_look(intent, &image_err);
     if (image == IMAGE_NONE && intent->trouble) {
         if (ret_note)
             *ret_note = mem_printf("stays shut off: its memory image '%s' is gone", intent->memory);
@@ -158,7 +163,7 @@ static int bring_back(const struct undo_host *host, struct intent *intent,
     if (image == IMAGE_NONE) {
         /* It ended before its memory was saved: nothing can be undone any more. */
         CLEANUP_FREE char *anew = shell_virsh("start", intent->name);
-        undo_memory(intent);
+        (void)undo_memory(intent, NULL);
         intent->saved = false;
         err_move(err, &image_err);
         err_prefix(err, "could not be put back into its former state: it has ended");
@@ -255,10 +260,14 @@ int undo_backup(const struct undo_host *host, struct intent *intent, char **ret_
     return result;
 }
 
-void undo_memory(struct intent *intent)
+int undo_memory(struct intent *intent, struct err *err)
 {
+    int there = intent->memory ? intent_look(intent, intent->memory, err) : 0;
+
+    if (there < 0)
+        return err_prefix(err, "its memory image cannot be removed");
     if (intent->memory)
         staging_remove(intent->memory);
-    free(intent->memory);
-    intent->memory = NULL;
+    free(TAKE_PTR(intent->memory));
+    return 0;
 }

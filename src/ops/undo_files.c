@@ -103,6 +103,8 @@ int undo_files(struct intent *intent, struct err *err)
             return -1;
     while (intent->file_count) {
         struct intent_file *file = &intent->files[intent->file_count - 1];
+        if (intent_look(intent, file->path, err) < 0)
+            return err_prefix(err, "what the restore has made cannot be removed");
         if (remove_one(file, err) < 0)
             return -1;
         free(file->path);

@@ -33,5 +33,6 @@ void undo_guest_clear(struct undo_guest *guest);
 /* libvirtd may be on its way back: connects again if need be. */
 int undo_connect(const struct undo_host *host, struct err *err);
 
-/* Removes the file, frees the path and makes it NULL. */
-void undo_remove_file(char **path);
+/* Removes the file at *path, one of the intent's, frees the path and makes it NULL. -1: whether it
+ * is there can't be told. */
+int undo_remove_file(const struct intent *intent, char **path, struct err *err);

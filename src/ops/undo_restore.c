@@ -45,10 +45,12 @@ static int settle_resumed(const struct undo_host *host, struct intent *intent, s
         (guest.calls->wait_for_job(guest.guest, UNDO_JOB_WAIT_MS, err) < 0 ||
          undo_guest_look(&guest, err) < 0))
         return -1;
-    if (undo_guest_is_active(&guest))
+    if (undo_guest_is_active(&guest)) {
+        if (intent_look(intent, intent->resumed, err) < 0)
+            return err_prefix(err, "the memory image that it was resumed from cannot be removed");
         staging_remove(intent->resumed);
-    free(intent->resumed);
-    intent->resumed = NULL;
+    }
+    free(TAKE_PTR(intent->resumed));
     return 0;
 }
 
@@ -57,6 +59,8 @@ static int move_back(struct intent *intent, struct err *err)
 {
     if (!intent->moved)
         return 0;
+    if (intent_look(intent, intent->moved, err) < 0)
+        return err_prefix(err, "what was replaced cannot be moved back");
     if (rename(intent->moved, intent->moved_from) < 0 && errno != ENOENT)
         return err_set_errno(err, errno, "%s: cannot be moved back to %s", intent->moved,
                              intent->moved_from);
@@ -66,15 +70,14 @@ static int move_back(struct intent *intent, struct err *err)
     return 0;
 }
 
-void undo_outdated(struct intent *intent)
+int undo_outdated(struct intent *intent, struct err *err)
 {
-    undo_remove_file(&intent->outdated);
+    return undo_remove_file(intent, &intent->outdated, err);
 }
 
 int undo_restore(const struct undo_host *host, struct intent *intent, struct err *err)
 {
-    undo_outdated(intent);
-    if (undo_connect(host, err) < 0)
+    if (undo_outdated(intent, err) < 0 || undo_connect(host, err) < 0)
         return -1;
     if (intent->resumed)
         return settle_resumed(host, intent, err);

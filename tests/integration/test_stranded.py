@@ -139,3 +139,22 @@ def test_putting_back_needs_no_room_in_the_state_directory(t):
         same(sorted(leftovers.files_below(leftovers.STATE_DIR)), [], "what is left in the state directory")
     finally:
         run("umount", leftovers.STATE_DIR)
+
+
+def test_memory_that_is_covered_by_a_mount_is_waited_for(t):
+    staging = t.make_dir("staging", 0o700)
+    web = t.guest("web", t.slow_disk(size=6 * 2**20, boot=1)).running()
+    token, count = web.serial.last()
+    kill_run_and_guardian(down_in_its_backup(t, web, "--staging-path", staging))
+    run("mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", staging)
+    try:
+        for _ in range(2):
+            result = t.vb("recover", status=5)
+            expect(f"'{staging}' is not the folder that it was" in result.err and "virt-backup recover" in result.err,
+                   f"the remedy is not said: {result.err}")
+            same(web.state(), "shut off", "state of the guest")
+    finally:
+        run("umount", staging)
+    t.vb("recover")
+    web.goes_on(token, count)
+    same(os.listdir(staging), [], "what is staged")

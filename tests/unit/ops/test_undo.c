@@ -9,8 +9,10 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -254,6 +256,146 @@ static void an_image_of_a_save_that_was_given_up_is_removed(void **state)
     as_it_was(&world);
 }
 
+/* ---- a folder that is not there, or is another one --------------------------------------------------- */
+
+static void move(const struct world *world, const char *from, const char *to)
+{
+    CLEANUP_FREE char *old = path_in(world, from);
+    CLEANUP_FREE char *new = path_in(world, to);
+
+    assert_int_equal(rename(old, new), 0);
+}
+
+static void make_folder(const struct world *world, const char *name)
+{
+    CLEANUP_FREE char *path = path_in(world, name);
+
+    assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void saved_elsewhere(const struct world *world, bool saved)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    make_folder(world, "staged");
+    make_image(world, "staged/memory");
+    backup_begin(world, &intent);
+    free(intent.memory);
+    intent.memory = path_in(world, "staged/memory");
+    intent.saved = saved;
+    world->web->active = !saved;
+    note(world, &intent);
+}
+
+static void stays(const struct world *world, const char *why)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    assert_int_equal(undo_recorded(world->state_fd, WEB, &fake_calls, NULL, &err), UNDO_STRANDED);
+    assert_non_null(strstr(err.text, why));
+    assert_non_null(strstr(err.text, "virt-backup recover"));
+    assert_true(journal_is_there(world));
+}
+
+/* Renamed or not mounted, then another one in its place, then back. */
+static void folder_comes_and_goes(const struct world *world, const char *name)
+{
+    move(world, name, "elsewhere");
+    stays(world, "is missing");
+    make_folder(world, name);
+    stays(world, "is not the folder that it was");
+    CLEANUP_FREE char *path = path_in(world, name);
+    assert_int_equal(rmdir(path), 0);
+    move(world, "elsewhere", name);
+    assert_int_equal(undo(world), UNDO_DONE);
+}
+
+static void a_saved_guest_waits_for_the_folder_of_its_memory(void **state)
+{
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+
+    (void)state;
+    world_make(&world);
+    saved_elsewhere(&world, true);
+    folder_comes_and_goes(&world, "staged");
+    as_it_was(&world);
+    assert_int_equal(world.web->restored, 1);
+}
+
+static void memory_that_is_to_be_removed_is_not_forgotten(void **state)
+{
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+
+    (void)state;
+    world_make(&world);
+    saved_elsewhere(&world, false);
+    folder_comes_and_goes(&world, "staged");
+    assert_false(exists(&world, "staged/memory"));
+}
+
+static void half_made_files_wait_for_their_folder(void **state)
+{
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+    CLEANUP_INTENT struct intent intent = {0};
+    CLEANUP_FREE char *path = NULL;
+
+    (void)state;
+    world_make(&world);
+    make_folder(&world, "restored");
+    make_file(&world, "restored/vda", "disk", 4);
+    path = path_in(&world, "restored/vda");
+    intent_begin(&intent, INTENT_RESTORE);
+    intent_add_file(&intent, path, NULL);
+    note(&world, &intent);
+    folder_comes_and_goes(&world, "restored");
+    assert_false(exists(&world, "restored/vda"));
+}
+
+static void a_folder_of_our_own_that_is_gone_tells_nothing(void **state)
+{
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+    CLEANUP_INTENT struct intent intent = {0};
+    static const char *const names[] = {"made", "made/vda"};
+
+    (void)state;
+    world_make(&world);
+    make_folder(&world, "made");
+    intent_begin(&intent, INTENT_RESTORE);
+    for (size_t i = 0; i < 2; i++) {
+        CLEANUP_FREE char *path = path_in(&world, names[i]);
+        intent_add_file(&intent, path, NULL);
+    }
+    note(&world, &intent);
+    move(&world, "made", "away");
+    assert_int_equal(undo(&world), UNDO_DONE);
+}
+
+static void a_journal_of_version_1_waits_for_its_folder_too(void **state)
+{
+    static const char text[] =
+        "{\"version\":1,\"pid\":1,\"pid-started\":1,\"since\":\"then\",\"uri\":\"fake:///"
+        "\",\"uuid\":"
+        "\"" WEB "\",\"name\":\"web\",\"saved\":true,\"was-running\":true,\"memory\":\"%s\","
+        "\"live-xml\":\"<domain>" WEB "</domain>\"}";
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+    CLEANUP_FREE char *memory = NULL;
+    CLEANUP_FREE char *journal = NULL;
+
+    (void)state;
+    world_make(&world);
+    world.web->active = false;
+    make_folder(&world, "staged");
+    make_image(&world, "staged/memory");
+    memory = path_in(&world, "staged/memory");
+    journal = mem_printf(text, memory);
+    make_file(&world, "state/" WEB ".intent", journal, strlen(journal));
+    move(&world, "staged", "elsewhere");
+    stays(&world, "is missing");
+    move(&world, "elsewhere", "staged");
+    assert_int_equal(undo(&world), UNDO_DONE);
+    as_it_was(&world);
+}
+
 /* ---- without room ------------------------------------------------------------------------------------ */
 
 /* In a process that can't write a byte to any file. */
@@ -332,6 +474,11 @@ int main(void)
         cmocka_unit_test(a_journal_ends_when_its_image_is_gone),
         cmocka_unit_test(an_incomplete_image_is_kept),
         cmocka_unit_test(an_image_of_a_save_that_was_given_up_is_removed),
+        cmocka_unit_test(a_saved_guest_waits_for_the_folder_of_its_memory),
+        cmocka_unit_test(memory_that_is_to_be_removed_is_not_forgotten),
+        cmocka_unit_test(half_made_files_wait_for_their_folder),
+        cmocka_unit_test(a_folder_of_our_own_that_is_gone_tells_nothing),
+        cmocka_unit_test(a_journal_of_version_1_waits_for_its_folder_too),
         cmocka_unit_test(putting_back_needs_no_room),
         cmocka_unit_test(the_lock_file_stays_as_long_as_the_journal),
         cmocka_unit_test(a_guest_that_another_run_works_on_is_left_alone),

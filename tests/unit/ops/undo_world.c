@@ -76,7 +76,7 @@ void world_make(struct world *world)
 
 /* ---- journals ------------------------------------------------------------------------------- */
 
-static void intent_begin(struct intent *intent, enum intent_kind kind)
+void intent_begin(struct intent *intent, enum intent_kind kind)
 {
     intent_sign(intent, kind);
     intent->uri = mem_strdup("fake:///");
@@ -104,7 +104,7 @@ static void use_job(const struct world *world, struct intent *intent)
     make_file(world, "socket", "", 0);
 }
 
-void note(const struct world *world, const struct intent *intent)
+void note(const struct world *world, struct intent *intent)
 {
     assert_int_equal(intent_write(world->state_fd, intent, NULL), 0);
 }

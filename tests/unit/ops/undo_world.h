@@ -28,8 +28,9 @@ void make_file(const struct world *world, const char *name, const void *data, si
 /* A save image of the guest WEB. */
 void make_image(const struct world *world, const char *name);
 /* An intent of the guest WEB as a run has it before it does anything; note writes it. */
+void intent_begin(struct intent *intent, enum intent_kind kind);
 void backup_begin(const struct world *world, struct intent *intent);
-void note(const struct world *world, const struct intent *intent);
+void note(const struct world *world, struct intent *intent);
 
 struct scenario {
     const char *name;
