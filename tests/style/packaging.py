@@ -29,7 +29,7 @@ def problems():
     built_with = field("Build-Depends")
     for name in sorted(group("build") - ESSENTIAL - built_with):
         yield f"debian/control: Build-Depends lacks {name}, which scripts/packages has in [build]"
-    for name in sorted(built_with - group("build") - group("run") - group("test") - {"debhelper-compat"}):
+    for name in sorted(built_with - group("build") - group("run") - group("test") - group("package") - {"debhelper-compat"}):
         yield f"debian/control: Build-Depends has {name}, which scripts/packages has not"
     ours, theirs = version("meson.build", r"version: '([^']+)'"), version("debian/changelog", r"\(([^)]+)\)")
     if ours != theirs:

@@ -157,4 +157,5 @@ def normal_xml(text):
     devices = root.find("devices")
     devices[:] = sorted(devices, key=lambda element: (element.tag, ElementTree.tostring(element)))
     text = ElementTree.tostring(root, encoding="unicode")
-    return re.sub(r"/dev/pts/\d+|domain-\d+-|fd='\d+'", "", text)
+    # The folder of a channel's socket: channel/target/domain-5-web of libvirt 9, channel/5-web of libvirt 11.
+    return re.sub(r"/dev/pts/\d+|domain-\d+-|(?<=/channel/)\d+-|fd='\d+'", "", text)
