@@ -198,6 +198,11 @@ const char *archive_backup_path(const struct archive_backup *backup)
     return backup->folder->path;
 }
 
+const char *archive_backup_digest(const struct archive_backup *backup)
+{
+    return backup->sha256;
+}
+
 int archive_backup_open_file(const struct archive_backup *backup,
                              const struct manifest_stored *stored, int *ret_fd, struct err *err)
 {

@@ -26,9 +26,12 @@ int archive_backup_open(struct archive_reader *archive, const char *domain,
 void archive_backup_close(struct archive_backup *backup);
 DEFINE_CLEANUP(struct archive_backup *, archive_backup_closep, archive_backup_close)
 
-/* Both are borrowed from the backup. */
+/* All three are borrowed from the backup. */
 const struct manifest *archive_backup_manifest(const struct archive_backup *backup);
 const char *archive_backup_path(const struct archive_backup *backup); /* the folder's */
+
+/* SHA-256 of the manifest's file, by which one backup is told from another. */
+const char *archive_backup_digest(const struct archive_backup *backup);
 
 /* A descriptor of a stored file of the manifest, for reading by offset; the caller
  * closes it. Missing: not found; links are not followed; of another size than the

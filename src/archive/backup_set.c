@@ -14,6 +14,7 @@
 #include "archive/tidy.h"
 #include "base/io.h"
 #include "base/lock_file.h"
+#include "base/shell.h"
 #include "base/write_behind.h"
 
 struct set_file {
@@ -44,8 +45,47 @@ static int exists_error(const struct backup_set *set, const char *name, const ch
     return err_set(err, ERR_EXISTS, "%s/%s %s", set->folder->path, name, why);
 }
 
+/* By their UUIDs where both are known: a host may be given another name. */
+static bool is_of_this_host(const struct manifest *old, const struct backup_set_request *request)
+{
+    if (old->host_uuid && request->host_uuid)
+        return strcasecmp(old->host_uuid, request->host_uuid) == 0;
+    return !request->host || strcmp(old->host, request->host) == 0;
+}
+
+/* A manifest of a guest of this name is there. May it be replaced? */
+static int check_old(const struct backup_set *set, const struct backup_set_request *request,
+                     struct err *err)
+{
+    const struct manifest *old = set->old;
+    CLEANUP_FREE char *path = shell_quote(set->folder->path);
+    CLEANUP_FREE char *name = shell_quote(set->domain);
+
+    if (strcasecmp(old->domain_uuid, set->uuid) != 0)
+        return err_set(err, ERR_EXISTS,
+                       "%s holds a backup of another guest of this name, with UUID %s, made %s; if "
+                       "that guest is no more, remove its backup: virt-backup remove --source-path "
+                       "%s --domain-names %s; else use another folder",
+                       set->folder->path, old->domain_uuid, old->time, path, name);
+    if (request->replace == BACKUP_SET_KEEP)
+        return err_set(err, ERR_EXISTS,
+                       "%s holds a backup of this guest, made %s; use --replace to replace it",
+                       set->folder->path, old->time);
+    if (request->replace != BACKUP_SET_REPLACE_ANY_HOST && !is_of_this_host(old, request))
+        return err_set(
+            err, ERR_EXISTS,
+            "%s holds a backup of this guest that host '%s' (UUID %s) made %s, and this is "
+            "host '%s' (UUID %s); if the guest has moved, use --replace=any-host, else "
+            "another folder",
+            set->folder->path, old->host, old->host_uuid ? old->host_uuid : "not recorded",
+            old->time, request->host ? request->host : "?",
+            request->host_uuid ? request->host_uuid : "not known");
+    return 0;
+}
+
 /* Looks at what is under the manifest's name now. */
-static int load_old(struct backup_set *set, struct err *err)
+static int load_old(struct backup_set *set, const struct backup_set_request *request,
+                    struct err *err)
 {
     CLEANUP_ERR struct err why = ERR_INIT;
     CLEANUP_FREE char *name = archive_manifest_name(set->domain, err);
@@ -63,15 +103,8 @@ static int load_old(struct backup_set *set, struct err *err)
         err_append(&why, "move it away first, with the files of that backup");
         return err_move(err, &why);
     }
-    if (set->old && strcasecmp(set->old->domain_uuid, set->uuid) != 0)
-        return err_set(err, ERR_EXISTS,
-                       "%s holds a backup of another guest of this name, with UUID %s; use another "
-                       "folder",
-                       set->folder->path, set->old->domain_uuid);
-    if (set->old && !set->replace)
-        return err_set(err, ERR_EXISTS,
-                       "%s holds a backup of this guest, made %s; use --replace to exchange it",
-                       set->folder->path, set->old->time);
+    if (set->old)
+        return check_old(set, request, err);
     if (!set->replace)
         return exists_error(set, name,
                             "is in the way: it is no manifest of virt-backup; move it away, or "
@@ -91,11 +124,12 @@ int backup_set_begin(struct archive_writer *archive, const struct backup_set_req
     set->folder = archive_writer_folder(archive);
     set->domain = mem_strdup(request->domain);
     set->uuid = mem_strdup(request->uuid);
-    set->replace = request->replace;
+    set->replace = request->replace != BACKUP_SET_KEEP;
     archive_guest_key(set->domain, set->key);
     if (tidy_lock(set->folder, set->domain, request->wait_ms, &set->lock, err) < 0 ||
         tidy_guest(set->folder, set->domain, err) < 0 ||
-        folder_try_name(set->folder, set->key, manifest_name, err) < 0 || load_old(set, err) < 0)
+        folder_try_name(set->folder, set->key, manifest_name, err) < 0 ||
+        load_old(set, request, err) < 0)
         return -1;
     *ret = TAKE_PTR(set);
     return 0;

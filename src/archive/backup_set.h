@@ -16,16 +16,24 @@
 
 struct backup_set;
 
+enum backup_set_replace {
+    BACKUP_SET_KEEP,             /* the guest has no backup here */
+    BACKUP_SET_REPLACE,          /* or one that this host has made */
+    BACKUP_SET_REPLACE_ANY_HOST, /* or any other of the same UUID: it may have moved */
+};
+
 struct backup_set_request {
     const char *domain;
     const char *uuid;
-    bool replace;
+    const char *host;      /* that makes the backup */
+    const char *host_uuid; /* NULL: not known */
+    enum backup_set_replace replace;
     uint64_t wait_ms; /* for another writer of the same guest; LOCK_FILE_FOREVER */
 };
 
 /* Takes the guest's lock in this archive (busy), and puts right what a dead writer of
  * the guest has left. Refused: a backup of that guest is there and !replace (exists);
- * with replace, one of another UUID (exists), one whose manifest is damaged (corrupt)
+ * with replace, one of another UUID or of another host (exists), one whose manifest is damaged (corrupt)
  * or newer (unsupported); a name that the file system does not take (unsupported).
  * Other XML in the manifest's place counts as a file that belongs to no backup:
  * replaced by rename only when replace, else refused (exists). */

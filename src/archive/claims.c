@@ -49,7 +49,7 @@ static int journal_claims(const struct folder *folder, const char *domain, const
 
     if (exchange_find(folder, domain, &exchange, &there, &why) < 0)
         return answer(&why, err);
-    return there && exchange_source(&exchange, name) != NULL;
+    return there && exchange_mentions(&exchange, name);
 }
 
 int claims_by_another(const struct folder *folder, const char *domain, const char *name,

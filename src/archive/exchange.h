@@ -88,5 +88,7 @@ int exchange_load(const struct folder *folder, const char *journal, struct excha
  * one under the former name may be anybody's: it is not seen. */
 int exchange_find(const struct folder *folder, const char *domain, struct exchange *ret,
                   bool *ret_there, struct err *err);
+/* True if the exchange puts a file under that name, or removes it. */
+bool exchange_mentions(const struct exchange *exchange, const char *name);
 /* The temporary name under which a file of the exchange may still be; NULL: none. */
 const char *exchange_source(const struct exchange *exchange, const char *name);

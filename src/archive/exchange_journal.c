@@ -307,3 +307,11 @@ const char *exchange_source(const struct exchange *exchange, const char *name)
             return exchange->files[i].from;
     return NULL;
 }
+
+bool exchange_mentions(const struct exchange *exchange, const char *name)
+{
+    for (size_t i = 0; i < exchange->removal_count; i++)
+        if (strcmp(exchange->removals[i], name) == 0)
+            return true;
+    return exchange_source(exchange, name) != NULL;
+}

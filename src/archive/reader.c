@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "archive/claims.h"
 #include "archive/exchange.h"
 #include "archive/folder.h"
 #include "archive/names.h"
@@ -161,6 +162,54 @@ int archive_reader_list(struct archive_reader *archive, char ***ret_names, size_
     *ret_names = TAKE_PTR(domains.items);
     *ret_count = domains.count;
     domains.count = 0;
+    return 0;
+}
+
+/* ---- what belongs to none of them ------------------------------------------------------ */
+
+static bool looks_stored(const char *name)
+{
+    static const char *const ends[] = {".raw", ".raw.xz", ".raw.zst", "-nvram.fd", "-tpm.state"};
+
+    for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+        if (text_ends(name, ends[i]))
+            return strchr(name, '-') != NULL;
+    return text_ends(name, ".sav") && !text_ends(name, ".rescue.sav");
+}
+
+/* A file that is there, and was nobody's while it was. */
+static int is_orphan(const struct folder *folder, const char *name, bool *ret_orphan,
+                     struct err *err)
+{
+    struct stat st = {0};
+    bool claimed = true;
+    bool there = false;
+
+    *ret_orphan = false;
+    if (!looks_stored(name) || archive_check_name(name, NULL) < 0)
+        return 0;
+    if (claims_by_another(folder, "", name, &claimed, err) < 0)
+        return -1;
+    /* It may have been removed since it was listed, with its backup. */
+    if (!claimed && folder_stat(folder, name, &there, &st, err) < 0)
+        return -1;
+    *ret_orphan = there && S_ISREG(st.st_mode);
+    return 0;
+}
+
+int archive_reader_orphans(struct archive_reader *archive, struct strings *names, struct err *err)
+{
+    CLEANUP_STRINGS struct strings all = {0};
+
+    if (folder_names(&archive->folder, &all, err) < 0)
+        return -1;
+    for (size_t i = 0; i < all.count; i++) {
+        bool orphan = false;
+        if (is_orphan(&archive->folder, all.items[i], &orphan, err) < 0)
+            return -1;
+        if (orphan)
+            strings_add(names, all.items[i]);
+    }
     return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "record/manifest.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/strings.h"
 
 struct archive_reader;
 
@@ -27,6 +28,11 @@ const char *archive_reader_path(const struct archive_reader *archive);
 int archive_reader_list(struct archive_reader *archive, char ***ret_names, size_t *ret_count,
                         struct err *err);
 void archive_names_free(char **names, size_t count);
+
+/* Appends the names of files that look like those of a backup and that no manifest
+ * names: the backup whose they were can't be restored. One that nobody can tell, because
+ * a manifest that may name it is damaged, is not among them. */
+int archive_reader_orphans(struct archive_reader *archive, struct strings *names, struct err *err);
 
 /* For this folder's files only. */
 struct folder;

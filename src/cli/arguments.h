@@ -36,9 +36,11 @@ struct arguments {
     bool dry_run;
     bool json;
     bool quiet;
+    enum backup_set_replace replace_backup;
     bool replace;
     bool trust_definition;
     bool verbose;
+    bool yes;
 };
 
 #define ARGUMENT(member) .offset = offsetof(struct arguments, member)

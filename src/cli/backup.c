@@ -24,6 +24,15 @@ static int parse_guest_memory(const char *text, void *ret_memory, struct err *er
                    text);
 }
 
+static int parse_replace(const char *text, void *ret_replace, struct err *err)
+{
+    if (text && strcmp(text, "any-host") != 0)
+        return err_set(err, ERR_USAGE, "'%s' is unknown; expected any-host, or no value", text);
+    *(enum backup_set_replace *)ret_replace =
+        text ? BACKUP_SET_REPLACE_ANY_HOST : BACKUP_SET_REPLACE;
+    return 0;
+}
+
 static const struct options_row rows[] = {
     {"destination-path", OPTION_TEXT, "PATH", "folder for the backups; made if it is missing",
      ARGUMENT(destination), .required = true},
@@ -40,8 +49,9 @@ static const struct options_row rows[] = {
      "folder for what a running guest overwrites while its disks are read", ARGUMENT(scratch_path)},
     {"staging-path", OPTION_TEXT, "PATH",
      "folder in which libvirt writes a guest's memory before it is stored", ARGUMENT(staging_path)},
-    {"replace", OPTION_FLAG, NULL, "exchange a backup of the same guest that is there already",
-     ARGUMENT(replace)},
+    {"replace", OPTION_PARSED, "any-host",
+     "replace an existing backup of the guest; with any-host another host's too",
+     ARGUMENT(replace_backup), .parse = parse_replace, .optional = true},
     ROW_WAIT,
     ROW_CHILDREN,
     ROW_MEMORY_LIMIT,
@@ -73,7 +83,7 @@ static int run(const struct arguments *arguments, struct verb_run *run, struct e
         .staging_path = arguments->staging_path,
         .children = arguments->children,
         .wait_ms = arguments->wait_ms,
-        .replace = arguments->replace,
+        .replace = arguments->replace_backup,
         .dry_run = arguments->dry_run,
     };
 

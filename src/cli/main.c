@@ -21,7 +21,8 @@
 #include "ops/guardian.h"
 
 static const struct verb *const verbs[] = {
-    &backup_verb, &restore_verb, &list_verb, &verify_verb, &recover_verb, &mtcp_child_verb,
+    &backup_verb, &restore_verb, &list_verb,       &verify_verb,
+    &remove_verb, &recover_verb, &mtcp_child_verb,
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(*verbs))
 

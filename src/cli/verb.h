@@ -39,4 +39,5 @@ extern const struct verb restore_verb;
 extern const struct verb list_verb;
 extern const struct verb verify_verb;
 extern const struct verb recover_verb;
+extern const struct verb remove_verb;
 extern const struct verb mtcp_child_verb;

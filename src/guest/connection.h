@@ -20,8 +20,9 @@
 struct guest_watch;
 
 struct hypervisor {
-    char *uri; /* this and host never change */
+    char *uri; /* these three never change */
     char *host;
+    char *host_uuid; /* NULL: libvirt does not know it */
     atomic_ulong version;
     pthread_mutex_t reconnecting; /* held by the one who connects again */
     pthread_mutex_t lock;         /* guards connection; held for moments only */

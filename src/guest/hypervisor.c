@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/xml.h"
 #include "base/quit.h"
 #include "base/units.h"
 #include "guest/connection.h"
@@ -18,6 +19,18 @@
 #define RETRY_MOST_MS 2000
 
 /* ---- the connection ---------------------------------------------------------------------- */
+
+/* Unlike its name it is one host's alone. */
+static char *read_host_uuid(virConnectPtr connection)
+{
+    CLEANUP_FREE char *text = virConnectGetCapabilities(connection);
+    CLEANUP(xml_freep)
+    struct xml_doc *doc = text ? xml_parse(text, strlen(text), NULL) : NULL;
+
+    if (!doc)
+        log_detail("the UUID of this host is not known: %s", virGetLastErrorMessage());
+    return doc ? xml_find_text(xml_root(doc), "host/uuid") : NULL;
+}
 
 static char *own_host_name(void)
 {
@@ -49,6 +62,7 @@ static int learn(struct hypervisor *hypervisor, struct err *err)
     if (learn_version(hypervisor, err) < 0)
         return -1;
     CLEANUP_FREE char *own = own_host_name();
+    hypervisor->host_uuid = read_host_uuid(hypervisor->connection);
     hypervisor->host = virConnectGetHostname(hypervisor->connection);
     if (!hypervisor->host)
         hypervisor->host = mem_strdup(own);
@@ -110,12 +124,18 @@ void hypervisor_close(struct hypervisor *hypervisor)
     pthread_mutex_destroy(&hypervisor->watches_lock);
     free(hypervisor->uri);
     free(hypervisor->host);
+    free(hypervisor->host_uuid);
     free(hypervisor);
 }
 
 const char *hypervisor_uri(const struct hypervisor *hypervisor)
 {
     return hypervisor->uri;
+}
+
+const char *hypervisor_host_uuid(const struct hypervisor *hypervisor)
+{
+    return hypervisor->host_uuid;
 }
 
 const char *hypervisor_host(const struct hypervisor *hypervisor)

@@ -27,6 +27,8 @@ DEFINE_CLEANUP(struct hypervisor *, hypervisor_closep, hypervisor_close)
 
 const char *hypervisor_uri(const struct hypervisor *hypervisor);  /* borrowed */
 const char *hypervisor_host(const struct hypervisor *hypervisor); /* borrowed; its host name */
+/* As libvirt's capabilities have it; NULL where they have none. Borrowed. */
+const char *hypervisor_host_uuid(const struct hypervisor *hypervisor);
 /* libvirtd's version: 9.0.0 is 9000000. */
 unsigned long hypervisor_version(const struct hypervisor *hypervisor);
 

@@ -395,6 +395,8 @@ static int begin_set(struct job *job, struct err *err)
     const struct backup_set_request request = {
         .domain = job->name,
         .uuid = guest_uuid(job->guest),
+        .host = hypervisor_host(run->hypervisor),
+        .host_uuid = hypervisor_host_uuid(run->hypervisor),
         .replace = run->options->replace,
         .wait_ms = run->options->wait_ms,
     };

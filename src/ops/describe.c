@@ -34,6 +34,7 @@ struct manifest *describe_guest(struct hypervisor *hypervisor, struct guest *gue
     manifest->time = now_text();
     manifest->uri = mem_strdup(hypervisor_uri(hypervisor));
     manifest->host = mem_strdup(hypervisor_host(hypervisor));
+    manifest->host_uuid = mem_strdup(hypervisor_host_uuid(hypervisor));
     manifest->domain_name = mem_strdup(guest_name(guest));
     manifest->domain_uuid = mem_strdup(guest_uuid(guest));
     manifest->domain_type = mem_strdup(definition_type(source->definition));

@@ -98,9 +98,39 @@ static const char *seal_text(enum seal_state seal)
     return texts[seal];
 }
 
-static void tell(const struct manifest *manifest, const struct seal_key *key,
+/* Whether all files are there, with their sizes; what is in them is verify's matter. */
+static bool describe_lacking(const struct archive_backup *backup, struct buf *text,
+                             struct json *fields)
+{
+    const struct manifest *manifest = archive_backup_manifest(backup);
+    struct json *lacking = json_new_array();
+    const struct manifest_stored *stored;
+    size_t cursor = 0;
+    bool whole = true;
+
+    while ((stored = manifest_next_stored(manifest, &cursor))) {
+        CLEANUP_ERR struct err why = ERR_INIT;
+        CLEANUP_CLOSE int fd = -1;
+        if (archive_backup_open_file(backup, stored, &fd, &why) == 0)
+            continue;
+        struct json *entry = json_new_object();
+        buf_printf(text, "\n  INCOMPLETE: %s", why.text);
+        json_set_str(entry, "file", stored->file.name);
+        json_set_str(entry, "kind", err_kind_name(why.kind));
+        json_set_str(entry, "error", why.text);
+        json_add(lacking, entry);
+        whole = false;
+    }
+    json_set_bool(fields, "complete", whole);
+    json_set(fields, "lacking", lacking);
+    return whole;
+}
+
+/* False: some of the backup is not there. */
+static bool tell(const struct archive_backup *backup, const struct seal_key *key,
                  const struct report *report)
 {
+    const struct manifest *manifest = archive_backup_manifest(backup);
     enum seal_state seal = seal_check(&manifest->seal, key);
     CLEANUP_BUF struct buf text = {0};
     struct json *fields = json_new_object();
@@ -118,6 +148,8 @@ static void tell(const struct manifest *manifest, const struct seal_key *key,
     json_set_str(fields, "type", manifest->domain_type);
     json_set_str(fields, "time", manifest->time);
     json_set_str(fields, "host", manifest->host);
+    if (manifest->host_uuid)
+        json_set_str(fields, "host-uuid", manifest->host_uuid);
     json_set_str(fields, "uri", manifest->uri);
     json_set_str(fields, "state", state);
     json_set_bool(fields, "persistent", manifest->persistent);
@@ -135,8 +167,10 @@ static void tell(const struct manifest *manifest, const struct seal_key *key,
     json_set_u64(fields, "stored-size", stored_size(manifest));
     json_set(fields, "disks", describe_disks(manifest, &text));
     describe_rest(manifest, &text, fields);
+    bool whole = describe_lacking(backup, &text, fields);
     CLEANUP_FREE char *line = buf_take_str(&text);
     report_event(report, "backup", fields, "%s", line);
+    return whole;
 }
 
 int list_run(const struct list_options *options, const struct report *report,
@@ -166,8 +200,10 @@ int list_run(const struct list_options *options, const struct report *report,
         if (!guests.chosen[i])
             continue;
         if (archive_backup_open(archive, guests.names[i], &backup, &guest_err) == 0) {
-            tell(archive_backup_manifest(backup), key, report);
-            ret_outcome->good++;
+            if (tell(backup, key, report))
+                ret_outcome->good++;
+            else
+                ret_outcome->failed++;
             continue;
         }
         err_prefix(&guest_err, "guest '%s'", guests.names[i]);

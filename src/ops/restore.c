@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +14,50 @@
 #include "ops/recover.h"
 #include "ops/select.h"
 #include "ops/state_dir.h"
+
+/* The UUID and time of a guest's backup; false if its manifest can't be read. */
+static bool look_at_backup(struct archive_reader *archive, const char *name, char **ret_uuid,
+                           char **ret_time)
+{
+    CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
+
+    if (archive_backup_open(archive, name, &backup, NULL) < 0)
+        return false;
+    *ret_uuid = mem_strdup(archive_backup_manifest(backup)->domain_uuid);
+    *ret_time = mem_strdup(archive_backup_manifest(backup)->time);
+    return true;
+}
+
+/* A guest that was renamed has a backup under each name. When all are asked for, the newest
+ * is meant. */
+static void leave_out_former_names(struct archive_reader *archive, struct selection *guests,
+                                   const struct report *report)
+{
+    CLEANUP_STRINGS struct strings uuids = {0};
+    CLEANUP_STRINGS struct strings times = {0};
+    CLEANUP_FREE size_t *places = mem_array(guests->count, sizeof(*places));
+
+    for (size_t i = 0; i < guests->count; i++) {
+        char *uuid = NULL;
+        char *time = NULL;
+        if (!guests->chosen[i] || !look_at_backup(archive, guests->names[i], &uuid, &time))
+            continue;
+        places[uuids.count] = i;
+        strings_take(&uuids, uuid);
+        strings_take(&times, time);
+    }
+    for (size_t i = 0; i < uuids.count; i++)
+        for (size_t j = 0; j < uuids.count; j++) {
+            if (strcasecmp(uuids.items[i], uuids.items[j]) != 0 ||
+                strcmp(times.items[i], times.items[j]) >= 0 || !guests->chosen[places[i]])
+                continue;
+            guests->chosen[places[i]] = false;
+            report_warning(report, guests->names[places[i]],
+                           "left out: its backup of %s is of the guest that is called '%s' in its "
+                           "newer backup of %s; to restore it, name it with --domain-names",
+                           times.items[i], guests->names[places[j]], times.items[j]);
+        }
+}
 
 static int choose(struct archive_reader *archive, const struct restore_options *options,
                   struct selection *guests, struct err *err)
@@ -121,6 +166,8 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
     if (archive_reader_open(options->source, &run.archive, err) < 0 ||
         choose(run.archive, options, &guests, err) < 0)
         return -1;
+    if (options->domains.count == 0)
+        leave_out_former_names(run.archive, &guests, report);
     if (!options->disks.count && hypervisor_open(options->uri, &run.hypervisor, err) < 0)
         return -1;
     children_warn(&options->children, report);

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "archive/backup_set.h"
 #include "base/err.h"
 #include "mtcp/spawner.h"
 #include "ops/report.h"
@@ -52,7 +53,7 @@ struct backup_options {
     const char *staging_path; /* NULL: the usual one, see ops/staging.h */
     struct children_options children;
     uint64_t wait_ms; /* for another run that has a guest; LOCK_FILE_FOREVER */
-    bool replace;
+    enum backup_set_replace replace;
     bool dry_run;
 };
 
@@ -109,3 +110,23 @@ struct list_options {
 /* One event "backup" a guest, with a text block of several lines. */
 int list_run(const struct list_options *options, const struct report *report,
              struct outcome *ret_outcome, struct err *err);
+
+/* What is asked before a backup is removed. */
+struct remove_candidate {
+    const char *guest;
+    const char *time; /* of the backup */
+    const char *host; /* that made it */
+    const char *path; /* of the archive */
+};
+
+struct remove_options {
+    const char *source;
+    struct name_list domains;
+    uint64_t wait_ms; /* as in backup_options */
+    bool (*confirm)(void *opaque, const struct remove_candidate *candidate);
+    void *opaque;
+};
+
+/* Event "backup-removed" for each. */
+int remove_run(const struct remove_options *options, const struct report *report,
+               struct outcome *ret_outcome, struct err *err);

@@ -220,6 +220,25 @@ static int verify_guest(struct verify_run *run, const char *guest, struct err *e
     }
 }
 
+/* A manifest that is lost takes its backup with it, and only its files tell. */
+static int verify_orphans(struct verify_run *run, struct err *err)
+{
+    CLEANUP_STRINGS struct strings names = {0};
+
+    if (archive_reader_orphans(run->archive, &names, err) < 0)
+        return -1;
+    for (size_t i = 0; i < names.count; i++) {
+        struct json *fields = json_new_object();
+        run->outcome->damaged = true;
+        json_set_str(fields, "file", names.items[i]);
+        report_event(run->report, "orphan", fields,
+                     "%s/%s: no manifest names this file; the backup that it is part of can't be "
+                     "restored, unless its manifest is found",
+                     archive_reader_path(run->archive), names.items[i]);
+    }
+    return 0;
+}
+
 static void run_clear(struct verify_run *run)
 {
     children_end(&run->children);
@@ -250,6 +269,9 @@ int verify_run(const struct verify_options *options, struct spawner *spawner,
             ret_outcome->signal = quit_requested();
             return -1;
         }
+    if (options->domains.count == 0 && options->exclude_domains.count == 0 &&
+        verify_orphans(&run, err) < 0)
+        return -1;
     work_tell(&run.children.work, report);
     return 0;
 }

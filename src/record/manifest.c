@@ -112,6 +112,7 @@ void manifest_free(struct manifest *manifest)
     free(manifest->time);
     free(manifest->uri);
     free(manifest->host);
+    free(manifest->host_uuid);
     free(manifest->domain_name);
     free(manifest->domain_uuid);
     free(manifest->domain_type);

@@ -127,6 +127,7 @@ struct manifest {
                                         it gets no seal */
     char *uri;                       /* hypervisor URI */
     char *host;
+    char *host_uuid; /* NULL: not known, or not recorded yet (before format 3) */
     char *domain_name;
     char *domain_uuid;
     char *domain_type; /* qemu, kvm, xen, ... */

@@ -78,6 +78,7 @@ static const struct manifest_field backup_fields[] = {
 static const struct manifest_field hypervisor_fields[] = {
     ROW(manifest, TEXT, "uri", uri),
     ROW(manifest, TEXT, "host", host),
+    {"host-uuid", FIELD_OPTIONAL_TEXT, offsetof(struct manifest, host_uuid), 0, NULL, 3},
 };
 static const struct manifest_field domain_fields[] = {
     ROW(manifest, TEXT, "name", domain_name),        ROW(manifest, TEXT, "uuid", domain_uuid),

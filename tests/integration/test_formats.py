@@ -44,7 +44,7 @@ def test_format_2_is_listed_verified_and_restored(t):
 def test_format_2_is_replaced(t):
     sample(t, "format-2")
     guest = t.guest("web", t.disk("vda", size=disks.MIB), head_xml=f"<uuid>{UUID}</uuid>").define()
-    t.refused(*t.backup_line(guest), says=["web", "--replace"])
+    t.refused(*t.backup_line(guest), says=["web", "--replace=any-host"])
     t.verify()
     t.backup(guest, "--replace")
     t.archive.check_holds("web.xml", "web-vda.raw")

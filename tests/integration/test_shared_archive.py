@@ -2,8 +2,10 @@
 """One archive, several runs at a time; and archives on file systems that lack something."""
 
 import hashlib
+import json
 import os
 import signal
+import time
 
 from vbtest.command import expect, run, same, wait_until
 from vbtest.disks import MIB
@@ -71,6 +73,82 @@ def test_backup_that_is_replaced_while_it_is_verified(t):
     result = reader.finish(60)
     same(result.status, 0, "exit status of verify")
     t.check_good(guest)
+
+
+def test_backup_that_is_removed(t):
+    web, db = (t.guest(name, t.disk("vda", size=MIB, name=f"{name}.qcow2")).define() for name in ("web", "db"))
+    t.backup(web, db)
+    line = ("remove", "--source-path", t.archive.path, "--domain-names", "web")
+    t.refused(*line, status=2, says=["--yes"])
+    t.check_good(web, db)
+    expect("is removed" in t.vb(*line, "--yes").out, "nothing is said")
+    t.archive.check_holds("db.xml", "db-vda.raw")
+    t.refused(*line, "--yes", status=1, says=["web"])
+    t.check_good(db)
+    same(web.state(), "shut off", "state of the guest")
+
+
+def test_removal_waits_for_a_writer_and_not_for_a_reader(t):
+    guest = t.guest("web", t.disk("vda", "raw", size=6 * MIB)).define()
+    t.backup(guest)
+    line = ("remove", "--source-path", t.archive.path, "--domain-names", "web", "--yes")
+    writer = start_backup(t, guest, "--replace", "--bandwidth-limit", "1M")
+    t.refused(*line, status=6, says=["guest 'web'", "in use since"])
+    same(writer.finish(60).status, 0, "exit status of the writer")
+    reader = t.start_vb("verify", "--source-path", t.archive.path, "--bandwidth-limit", "1M")
+    image = t.archive.file("web-vda.raw")
+    wait_until(lambda: any(os.path.realpath(f"/proc/{reader.pid}/fd/{fd}") == image for fd in os.listdir(f"/proc/{reader.pid}/fd")),
+               "the image being read")
+    t.vb(*line)
+    expect(reader.running(), "the reader was done before the backup was removed")
+    same(reader.finish(60).status, 0, "exit status of verify")
+    same(t.archive.names(), [], "files in the archive")
+
+
+def test_guest_that_was_set_up_anew_has_a_way_on(t):
+    guest = t.guest("web", t.disk("vda", size=MIB)).define()
+    t.backup(guest)
+    guest.undefine()
+    t.guest("web", guest.disks[0]).define()
+    t.refused(*t.backup_line(guest, "--replace"), says=["virt-backup remove --source-path", "--domain-names web"])
+    t.vb("remove", "--source-path", t.archive.path, "--domain-names", "web", "--yes")
+    t.backup(guest)
+
+
+def test_backup_whose_image_is_gone_is_listed_as_incomplete(t):
+    web, db = (t.guest(name, t.disk("vda", size=MIB, name=f"{name}.qcow2")).define() for name in ("web", "db"))
+    t.backup(web, db)
+    os.unlink(t.archive.file("web-vda.raw"))
+    result = t.vb("list", "--source-path", t.archive.path, status=3)
+    expect("INCOMPLETE" in result.out and "web-vda.raw" in result.out, f"it is not said: {result.out}")
+    events = [json.loads(line) for line in t.vb("list", "--source-path", t.archive.path, "--json", status=3).out.splitlines()]
+    same({e["guest"]: e["complete"] for e in events if e["event"] == "backup"}, {"web": False, "db": True}, "complete")
+    same([f["file"] for e in events if e["event"] == "backup" for f in e["lacking"]], ["web-vda.raw"], "what is lacking")
+
+
+def test_image_whose_manifest_is_gone_is_damage(t):
+    web, db = (t.guest(name, t.disk("vda", size=MIB, name=f"{name}.qcow2")).define() for name in ("web", "db"))
+    t.backup(web, db)
+    t.verify()
+    os.unlink(t.archive.file("web.xml"))
+    result = t.vb("verify", "--source-path", t.archive.path, status=4)
+    expect("web-vda.raw: no manifest names this file" in result.out + result.err, f"it is not said: {result.out} {result.err}")
+    t.vb("verify", "--source-path", t.archive.path, "--domain-names", "db")
+
+
+def test_renamed_guest_comes_back_as_it_was_last(t):
+    guest = t.guest("web-old", t.disk("vda", size=MIB)).define()
+    t.backup(guest)
+    run("virsh", "-q", "domrename", "web-old", "z-web")
+    # The time in a manifest has no fractions of a second.
+    began = time.time()
+    wait_until(lambda: int(time.time()) > int(began) + 1, "the next second")
+    t.vb("backup", "--destination-path", t.archive.path)
+    run("virsh", "-q", "undefine", "z-web")
+    result = t.vb("restore", "--source-path", t.archive.path, "--destination-path", t.restored)
+    expect("'web-old'" in result.err and "'z-web'" in result.err, f"it is not said what is left out: {result.err}")
+    same(run("virsh", "-q", "list", "--all", "--name").out.split(), ["z-web"], "guests")
+    run("virsh", "-q", "undefine", "z-web")
 
 
 def test_archive_that_can_only_be_read(t):

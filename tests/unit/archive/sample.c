@@ -79,7 +79,8 @@ int sample_backup(struct archive_writer *writer, const char *domain, const char 
     CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest(domain, uuid);
     CLEANUP(backup_set_abortp) struct backup_set *set = NULL;
 
-    const struct backup_set_request request = {.domain = domain, .uuid = uuid, .replace = replace};
+    const struct backup_set_request request = {
+        .domain = domain, .uuid = uuid, .replace = replace ? BACKUP_SET_REPLACE : BACKUP_SET_KEEP};
     if (backup_set_begin(writer, &request, &set, err) < 0)
         return -1;
     for (; *targets; targets++) {

@@ -117,7 +117,8 @@ static void a_manifest_that_lays_claim_to_others_files_is_damaged(void **state)
 static struct backup_set *begin(struct archive_writer *writer, const char *domain, const char *uuid,
                                 enum err_kind kind)
 {
-    const struct backup_set_request request = {.domain = domain, .uuid = uuid, .replace = true};
+    const struct backup_set_request request = {
+        .domain = domain, .uuid = uuid, .replace = BACKUP_SET_REPLACE};
     struct backup_set *set = NULL;
     struct err err = ERR_INIT;
 

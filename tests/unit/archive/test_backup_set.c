@@ -137,6 +137,51 @@ static void another_guest_of_the_same_name_is_never_replaced(void **state)
     sample_remove_folder(folder);
 }
 
+static void a_backup_of_another_host_is_replaced_only_if_asked_for(void **state)
+{
+    static const struct {
+        const char *host, *uuid;
+        enum backup_set_replace replace;
+        bool good;
+    } cases[] = {
+        {"vm2", "22222222-0000-4000-8000-000000000000", BACKUP_SET_REPLACE, false},
+        {"vm2", "22222222-0000-4000-8000-000000000000", BACKUP_SET_REPLACE_ANY_HOST, true},
+        {"renamed", "6A1B2C3D-0000-4000-8000-00000000000A", BACKUP_SET_REPLACE, true},
+        {"vm2", NULL, BACKUP_SET_REPLACE, false},
+        {"host.example", NULL, BACKUP_SET_REPLACE, true},
+    };
+    char *folder = sample_folder();
+
+    (void)state;
+    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", SAMPLE_UUID);
+    size_t len = 0;
+    free(manifest->host_uuid);
+    manifest->host_uuid = mem_strdup("6a1b2c3d-0000-4000-8000-00000000000a");
+    free(manifest->host);
+    manifest->host = mem_strdup("host.example");
+    CLEANUP_FREE char *text = sample_format(manifest, &len);
+    sample_write(folder, "web.xml", text, len);
+    CLEANUP(archive_writer_closep) struct archive_writer *writer = sample_open_writer(folder);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const struct backup_set_request request = {
+            .domain = "web",
+            .uuid = SAMPLE_UUID,
+            .host = cases[i].host,
+            .host_uuid = cases[i].uuid,
+            .replace = cases[i].replace,
+        };
+        struct backup_set *set = NULL;
+        struct err err = ERR_INIT;
+        if (cases[i].good)
+            CHECK(backup_set_begin(writer, &request, &set, &err), &err);
+        else
+            CHECK_FAILS(backup_set_begin(writer, &request, &set, &err), &err, ERR_EXISTS,
+                        "host 'host.example' (UUID 6a1b2c3d-0000-4000-8000-00000000000a)");
+        backup_set_abort(set);
+    }
+    sample_remove_folder(folder);
+}
+
 static void guests_with_names_that_begin_alike_keep_their_files(void **state)
 {
     static const char *const odd[] = {"db-vda", NULL};
@@ -299,6 +344,7 @@ int main(void)
         cmocka_unit_test(a_second_backup_needs_replace),
         cmocka_unit_test(files_that_only_the_old_backup_had_are_removed),
         cmocka_unit_test(another_guest_of_the_same_name_is_never_replaced),
+        cmocka_unit_test(a_backup_of_another_host_is_replaced_only_if_asked_for),
         cmocka_unit_test(guests_with_names_that_begin_alike_keep_their_files),
         cmocka_unit_test(a_file_in_the_way_is_only_overwritten_with_replace),
         cmocka_unit_test(a_damaged_or_newer_backup_is_not_replaced),

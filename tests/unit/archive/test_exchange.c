@@ -189,7 +189,7 @@ static void what_was_not_decided_is_undone(void **state)
 }
 
 static const struct backup_set_request web = {
-    .domain = "web", .uuid = SAMPLE_UUID, .replace = true};
+    .domain = "web", .uuid = SAMPLE_UUID, .replace = BACKUP_SET_REPLACE};
 
 /* The guest can't be backed up, nothing of it changes, and the others are not held up. */
 static void check_stuck(const char *folder, const char *part)

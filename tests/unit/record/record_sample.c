@@ -96,6 +96,7 @@ struct manifest *sample_manifest(const char *domain, const char *uuid)
     manifest->time = mem_strdup("2024-05-01T10:00:00Z");
     manifest->uri = mem_strdup("qemu:///system");
     manifest->host = mem_strdup("host.example");
+    manifest->host_uuid = mem_strdup("6a1b2c3d-0000-4000-8000-00000000000a");
     manifest->domain_name = mem_strdup(domain);
     manifest->domain_uuid = mem_strdup(uuid);
     manifest->domain_type = mem_strdup("kvm");

@@ -78,6 +78,7 @@ static void check_head(const struct manifest *a, const struct manifest *b)
     check_text(a->time, b->time);
     check_text(a->uri, b->uri);
     check_text(a->host, b->host);
+    check_text(a->host_uuid, b->host_uuid);
     check_text(a->domain_name, b->domain_name);
     check_text(a->domain_uuid, b->domain_uuid);
     check_text(a->domain_type, b->domain_type);

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/terminal.h"
+#include "cli/verb.h"
+
+static const struct options_row rows[] = {
+    ROW_SOURCE,
+    {"domain-names", OPTION_NAMES, "NAMES", "the guests whose backups go, comma-separated",
+     ARGUMENT(domains), .required = true},
+    {"yes", OPTION_FLAG, NULL, "don't ask", ARGUMENT(yes)},
+    ROW_WAIT,
+    ROW_QUIET,
+    ROW_VERBOSE,
+    ROW_JSON,
+};
+
+static bool confirm_always(void *opaque, const struct remove_candidate *candidate)
+{
+    (void)opaque;
+    (void)candidate;
+    return true;
+}
+
+/* A signal, or the end of what is typed, is a no. */
+static bool confirm_on_terminal(void *opaque, const struct remove_candidate *candidate)
+{
+    CLEANUP_FREE char *question =
+        mem_printf("Remove the backup of guest '%s', made %s on %s, from %s? [y/N] ",
+                   candidate->guest, candidate->time, candidate->host, candidate->path);
+    CLEANUP_FREE char *shown = terminal_safe(question);
+    char answer[16] = "";
+
+    (void)opaque;
+    fputs(shown, stderr);
+    fflush(stderr);
+    ssize_t len = read(STDIN_FILENO, answer, sizeof(answer) - 1);
+    if (len <= 0) {
+        fputc('\n', stderr);
+        return false;
+    }
+    answer[strcspn(answer, "\r\n")] = '\0';
+    return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
+}
+
+static int run(const struct arguments *arguments, struct verb_run *run, struct err *err)
+{
+    const struct remove_options options = {
+        .source = arguments->source,
+        .domains = lists_borrow(&arguments->domains),
+        .wait_ms = arguments->wait_ms,
+        .confirm = arguments->yes ? confirm_always : confirm_on_terminal,
+    };
+
+    if (!arguments->yes && !isatty(STDIN_FILENO))
+        return err_set(err, ERR_USAGE,
+                       "remove asks before it removes a backup, and standard input is no "
+                       "terminal; to remove without being asked, use --yes");
+    return remove_run(&options, &run->report, &run->outcome, err);
+}
+
+const struct verb remove_verb = {
+    .name = "remove",
+    .summary = "remove backups from a folder",
+    .description =
+        "Removes the backups of guests from a folder: the manifest first, then the files that\n"
+        "it names. Asks for each.",
+    .done = "removed",
+    .options = {rows, sizeof(rows) / sizeof(*rows)},
+    .run = run,
+};

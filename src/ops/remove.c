@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/verbs.h"
+
+#include "archive/archive.h"
+#include "archive/removal.h"
+#include "base/quit.h"
+#include "ops/select.h"
+
+struct remove_run {
+    const struct remove_options *options;
+    const struct report *report;
+    struct archive_reader *reader;
+    struct archive_writer *writer;
+};
+
+static void note_removed(const struct remove_run *run, const struct manifest *manifest)
+{
+    struct json *fields = json_new_object();
+
+    json_set_str(fields, "guest", manifest->domain_name);
+    json_set_str(fields, "time", manifest->time);
+    json_set_str(fields, "host", manifest->host);
+    report_event(run->report, "backup-removed", fields,
+                 "guest '%s': the backup of %s, made on %s, is removed", manifest->domain_name,
+                 manifest->time, manifest->host);
+}
+
+/* 1: it was not wanted after all. */
+static int remove_guest(struct remove_run *run, const char *guest, bool *ret_busy, struct err *err)
+{
+    CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
+
+    if (archive_backup_open(run->reader, guest, &backup, err) < 0) {
+        if (err && err->kind == ERR_CORRUPT)
+            err_append(err, "what belongs to it can't be told; to remove it, delete its files by "
+                            "hand");
+        return -1;
+    }
+    const struct manifest *manifest = archive_backup_manifest(backup);
+    const struct remove_candidate candidate = {
+        .guest = guest,
+        .time = manifest->time,
+        .host = manifest->host,
+        .path = archive_backup_path(backup),
+    };
+    if (!run->options->confirm(run->options->opaque, &candidate))
+        return quit_check(err) < 0 ? -1 : 1;
+    if (!run->writer && archive_writer_open(run->options->source, &run->writer, err) < 0)
+        return -1;
+    if (removal_run(run->writer, backup, run->options->wait_ms, err) < 0) {
+        *ret_busy = err && err->kind == ERR_BUSY;
+        return -1;
+    }
+    note_removed(run, manifest);
+    return 0;
+}
+
+static int remove_guests(struct remove_run *run, const struct selection *guests,
+                         struct outcome *outcome, struct err *err)
+{
+    for (size_t i = 0; i < guests->count; i++) {
+        CLEANUP_ERR struct err guest_err = ERR_INIT;
+        bool busy = false;
+        if (!guests->chosen[i])
+            continue;
+        if (quit_check(err) < 0)
+            return -1;
+        int result = remove_guest(run, guests->names[i], &busy, &guest_err);
+        if (result >= 0) {
+            outcome->good += result == 0;
+            continue;
+        }
+        err_prefix(&guest_err, "guest '%s'", guests->names[i]);
+        if (guest_err.kind == ERR_CANCELLED) {
+            outcome->failed++;
+            return err_move(err, &guest_err);
+        }
+        outcome->busy += busy;
+        report_failure(run->report, outcome, guests->names[i], &guest_err);
+    }
+    return 0;
+}
+
+static void run_clear(struct remove_run *run)
+{
+    archive_writer_close(run->writer);
+    archive_reader_close(run->reader);
+}
+
+int remove_run(const struct remove_options *options, const struct report *report,
+               struct outcome *ret_outcome, struct err *err)
+{
+    struct selection guests CLEANUP(selection_clear) = {0};
+    struct remove_run run CLEANUP(run_clear) = {.options = options, .report = report};
+
+    if (archive_reader_open(options->source, &run.reader, err) < 0 ||
+        select_from_archive(run.reader, &options->domains, &(struct name_list){0}, &guests, err) <
+            0)
+        return -1;
+    int result = remove_guests(&run, &guests, ret_outcome, err);
+    if (result < 0)
+        ret_outcome->signal = quit_requested();
+    return result;
+}
