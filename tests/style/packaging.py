@@ -31,6 +31,9 @@ def problems():
         yield f"debian/control: Build-Depends lacks {name}, which scripts/packages has in [build]"
     for name in sorted(built_with - group("build") - group("run") - group("test") - group("package") - {"debhelper-compat"}):
         yield f"debian/control: Build-Depends has {name}, which scripts/packages has not"
+    packaged = set(tree.read("debian/docs").split()) | {"LICENSE"}  # debian/copyright is that
+    for name in sorted(set(re.findall(r"\]\(([^)#:]+)\)", tree.read("README.md"))) - packaged):
+        yield f"debian/docs: README.md refers to {name}, which is not in the package"
     ours, theirs = version("meson.build", r"version: '([^']+)'"), version("debian/changelog", r"\(([^)]+)\)")
     if ours != theirs:
         yield f"debian/changelog: version {theirs}, in meson.build it is {ours}"
