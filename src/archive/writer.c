@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "archive/folder.h"
+#include "archive/reach.h"
 #include "archive/tidy.h"
 #include "base/io.h"
 
@@ -108,6 +109,13 @@ void archive_writer_close(struct archive_writer *archive)
 const char *archive_writer_path(const struct archive_writer *archive)
 {
     return archive->folder.path;
+}
+
+char *archive_writer_lone_file_system(const struct archive_writer *archive)
+{
+    CLEANUP_FREE char *type = reach_file_system(archive->folder.fd);
+
+    return type && reach_ends_at_host(type) ? TAKE_PTR(type) : NULL;
 }
 
 const struct folder *archive_writer_folder(const struct archive_writer *archive)

@@ -22,6 +22,10 @@ void archive_writer_close(struct archive_writer *archive);
 DEFINE_CLEANUP(struct archive_writer *, archive_writer_closep, archive_writer_close)
 const char *archive_writer_path(const struct archive_writer *archive);
 
+/* The type of its file system if other hosts may not see this one's locks there; else
+ * NULL. The caller frees. */
+char *archive_writer_lone_file_system(const struct archive_writer *archive);
+
 /* For this folder's files only. */
 struct folder;
 const struct folder *archive_writer_folder(const struct archive_writer *archive);

@@ -133,6 +133,22 @@ static int take_guests(struct backup_run *run, const struct guests *guests, cons
     return 0;
 }
 
+/* Nothing is wrong yet, so it is no warning. */
+static void tell_of_locks(const struct backup_run *run)
+{
+    CLEANUP_FREE char *type = archive_writer_lone_file_system(run->archive);
+    struct json *fields = NULL;
+
+    if (!type)
+        return;
+    fields = json_new_object();
+    json_set_str(fields, "file-system", type);
+    report_event(run->report, "locks", fields,
+                 "%s is on %s: other hosts may not see the locks of this one; don't back up guests "
+                 "of the same name there from two hosts at a time",
+                 archive_writer_path(run->archive), type);
+}
+
 /* What an earlier run has left behind is put right before anything is begun. */
 static int open_places(struct backup_run *run, struct err *err)
 {
@@ -140,7 +156,10 @@ static int open_places(struct backup_run *run, struct err *err)
         recover_before(run->state_fd, run->report, err) < 0)
         return -1;
     run->key = host_key_for_backup(run->report);
-    return archive_writer_open(run->options->destination, &run->archive, err);
+    if (archive_writer_open(run->options->destination, &run->archive, err) < 0)
+        return -1;
+    tell_of_locks(run);
+    return 0;
 }
 
 static void run_clear(struct backup_run *run)

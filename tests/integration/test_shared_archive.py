@@ -185,6 +185,19 @@ def test_file_system_without_links_and_owners(t):
     t.check_good(guest)
 
 
+def test_file_system_whose_locks_end_at_the_host_is_told(t):
+    guest = t.guest("web", t.disk("vda", size=MIB)).define()
+    expect("other hosts" not in t.backup(guest).out, "it is said of a local file system")
+    place = t.make_dir("bound")
+    run("bindfs", t.make_dir("below", mode=0o700), place)
+    t.undo.callback(run, "umount", place)
+    t.archive.path = os.path.join(place, "archive")
+    result = t.backup(guest)
+    expect(f"{t.archive.path} is on fuse" in result.out and "other hosts may not see" in result.out, f"it is not said: {result.out}")
+    expect("other hosts" not in t.backup(guest, "--replace", "--quiet").out, "--quiet is not quiet")
+    t.check_good(guest)
+
+
 def test_name_that_the_file_system_refuses_holds_nobody_up(t):
     mounted(t, "ntfs", ("mkfs.ntfs", "-qF"), ("ntfs-3g", "-o", "allow_other,windows_names"))
     web, zoo = (t.guest(name, t.disk("vda", size=MIB, name=f"{name}.qcow2")).define() for name in ("web", "zoo"))
