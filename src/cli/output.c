@@ -64,13 +64,24 @@ static void put_text(const char *text)
     out_write(OUT_RESULTS, line);
 }
 
+/* What goes to standard error whatever else is asked for. */
+static bool is_trouble(const char *event)
+{
+    static const char *const events[] = {"guest-failed", "guest-not-tried", "damage", "no-match"};
+
+    for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
+        if (strcmp(event, events[i]) == 0)
+            return true;
+    return false;
+}
+
 static void on_event(void *opaque, const char *event, struct json *fields, const char *text)
 {
     struct output *output = opaque;
 
     if (text && strcmp(event, "warning") == 0)
         log_warn("%s", text);
-    else if (text && (strcmp(event, "guest-failed") == 0 || strcmp(event, "damage") == 0))
+    else if (text && is_trouble(event))
         log_error(text);
     else if (text && !output->json && !output->quiet)
         put_text(text);

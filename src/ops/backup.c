@@ -22,20 +22,32 @@ static void guests_clear(struct guests *guests)
     guest_list_free(guests->list, guests->count);
 }
 
-static int choose(const struct backup_options *options, const struct guests *guests,
-                  bool *ret_chosen, struct err *err)
+static int choose(const struct backup_run *run, const struct guests *guests,
+                  struct outcome *outcome, bool *ret_chosen, struct err *err)
 {
     CLEANUP_FREE const char **names = mem_array(guests->count, sizeof(*names));
+    CLEANUP_FREE const char **uuids = mem_array(guests->count, sizeof(*uuids));
+    const struct select_request request = {
+        .names = names,
+        .uuids = uuids,
+        .count = guests->count,
+        .wanted = &run->options->domains,
+        .excluded = &run->options->exclude_domains,
+        .where = "the hypervisor",
+        .report = run->report,
+        .outcome = outcome,
+    };
 
-    for (size_t i = 0; i < guests->count; i++)
+    for (size_t i = 0; i < guests->count; i++) {
         names[i] = guest_name(guests->list[i]);
-    return select_names(names, guests->count, &options->domains, &options->exclude_domains,
-                        "the hypervisor", ret_chosen, err);
+        uuids[i] = guest_uuid(guests->list[i]);
+    }
+    return select_names(&request, ret_chosen, err);
 }
 
 /* ---- --exclude-disk ------------------------------------------------------------------ */
 
-static bool guest_has_target(struct guest *guest, const char *target)
+static bool guest_has_disk(struct guest *guest, const char *word)
 {
     static const enum guest_xml_kind kinds[] = {GUEST_XML_PERSISTENT, GUEST_XML_LIVE};
 
@@ -48,39 +60,36 @@ static bool guest_has_target(struct guest *guest, const char *target)
         doc = xml_parse(text, strlen(text), NULL);
         if (!doc || definition_read_disks(doc, &disks, NULL) < 0)
             continue;
-        for (size_t j = 0; j < disks.count; j++)
-            if (strcmp(disks.disks[j].target, target) == 0)
+        for (size_t j = 0; j < disks.count; j++) {
+            const struct select_disk disk = {guest_name(guest), guest_uuid(guest),
+                                             disks.disks[j].target};
+            if (select_disk_matches(word, &disk))
                 return true;
+        }
     }
     return false;
 }
 
-/* "vdb", of any chosen guest, or "GUEST:vdb". */
-static bool matches_any(const char *wanted, const struct guests *guests, const bool *chosen)
+static bool any_has_disk(const char *word, const struct guests *guests, const bool *chosen)
 {
-    for (size_t i = 0; i < guests->count; i++) {
-        const char *name = guest_name(guests->list[i]);
-        size_t len = strlen(name);
-        if (!chosen[i])
-            continue;
-        if (guest_has_target(guests->list[i], wanted))
+    for (size_t i = 0; i < guests->count; i++)
+        if (chosen[i] && guest_has_disk(guests->list[i], word))
             return true;
-        if (strncmp(wanted, name, len) == 0 && wanted[len] == ':' &&
-            guest_has_target(guests->list[i], wanted + len + 1))
-            return true;
-    }
     return false;
 }
 
-/* A misspelt one would be backed up after all. */
-static int check_excluded_disks(const struct name_list *excluded, const struct guests *guests,
-                                const bool *chosen, struct err *err)
+/* A misspelt one is backed up after all: that is more than was asked for, and is told. */
+static void check_excluded_disks(const struct backup_run *run, const struct guests *guests,
+                                 const bool *chosen, struct outcome *outcome)
 {
-    for (size_t i = 0; i < excluded->count; i++)
-        if (!matches_any(excluded->names[i], guests, chosen))
-            return err_set(err, ERR_NOT_FOUND, "--exclude-disk: none of the guests has a disk '%s'",
-                           excluded->names[i]);
-    return 0;
+    const struct name_list *excluded = &run->options->exclude_disks;
+
+    for (size_t i = 0; i < excluded->count; i++) {
+        const char *word = excluded->names[i];
+        CLEANUP_FREE char *what = mem_printf("none of the guests has a disk '%s'", word);
+        if (!any_has_disk(word, guests, chosen))
+            report_no_match(run->report, outcome, "--exclude-disk", word, what);
+    }
 }
 
 /* ---- the guests, one after the other --------------------------------------------------- */
@@ -111,26 +120,42 @@ static int take_guest(struct backup_run *run, struct guest *guest, struct outcom
     return 0;
 }
 
-/* Those that a former run has left as they should not be come last: nobody waits for another try
- * to put them back. */
-static int take_guests(struct backup_run *run, const struct guests *guests, const bool *chosen,
+static bool is_stranded(const struct backup_run *run, struct guest *guest)
+{
+    return run->state_fd >= 0 && intent_exists(run->state_fd, guest_uuid(guest));
+}
+
+/* Takes those out of `left` to which it has come. Those that a former run has left as they should
+ * not be come last: nobody waits for another try to put them back. */
+static int take_chosen(struct backup_run *run, const struct guests *guests, bool *left,
                        struct outcome *outcome, struct err *err)
 {
-    CLEANUP_FREE bool *later = mem_array(guests->count, sizeof(*later));
-
-    for (size_t i = 0; i < guests->count; i++) {
-        later[i] = run->state_fd >= 0 && intent_exists(run->state_fd, guest_uuid(guests->list[i]));
-        if (chosen[i] && !later[i] &&
-            (quit_check(err) < 0 || take_guest(run, guests->list[i], outcome, err) < 0))
-            return -1;
+    for (int stranded = 0; stranded < 2; stranded++) {
+        if (stranded && run->state_fd >= 0)
+            recover_again(run->state_fd, run->report);
+        for (size_t i = 0; i < guests->count; i++) {
+            struct guest *guest = guests->list[i];
+            if (!left[i] || (!stranded && is_stranded(run, guest)))
+                continue;
+            if (quit_check(err) < 0)
+                return -1;
+            left[i] = false;
+            if (take_guest(run, guest, outcome, err) < 0)
+                return -1;
+        }
     }
-    if (run->state_fd >= 0)
-        recover_again(run->state_fd, run->report);
-    for (size_t i = 0; i < guests->count; i++)
-        if (chosen[i] && later[i] &&
-            (quit_check(err) < 0 || take_guest(run, guests->list[i], outcome, err) < 0))
-            return -1;
     return 0;
+}
+
+static int take_guests(struct backup_run *run, const struct guests *guests, bool *chosen,
+                       struct outcome *outcome, struct err *err)
+{
+    int result = take_chosen(run, guests, chosen, outcome, err);
+
+    for (size_t i = 0; i < guests->count; i++)
+        if (chosen[i])
+            report_not_tried(run->report, guest_name(guests->list[i]));
+    return result;
 }
 
 /* Nothing is wrong yet, so it is no warning. */
@@ -187,9 +212,9 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
         hypervisor_list(run.hypervisor, &guests.list, &guests.count, err) < 0)
         return -1;
     CLEANUP_FREE bool *chosen = mem_array(guests.count, sizeof(*chosen));
-    if (choose(options, &guests, chosen, err) < 0 ||
-        check_excluded_disks(&options->exclude_disks, &guests, chosen, err) < 0)
+    if (choose(&run, &guests, ret_outcome, chosen, err) < 0)
         return -1;
+    check_excluded_disks(&run, &guests, chosen, ret_outcome);
     if (children_warn_buffer(&options->children, &options->codec, report, err) < 0)
         return -1;
     children_warn(&options->children, report);

@@ -179,6 +179,8 @@ int list_run(const struct list_options *options, const struct report *report,
     CLEANUP(archive_reader_closep) struct archive_reader *archive = NULL;
     CLEANUP(host_key_freep) struct seal_key *key = NULL;
     struct selection guests CLEANUP(selection_clear) = {0};
+    const struct select_request request = {
+        .wanted = &options->domains, .report = report, .outcome = ret_outcome};
 
     recover_tell(report);
     if (archive_reader_open(options->source, &archive, err) < 0)
@@ -189,8 +191,7 @@ int list_run(const struct list_options *options, const struct report *report,
             return -1;
         guests.chosen = mem_array(guests.count, sizeof(*guests.chosen));
         memset(guests.chosen, true, guests.count);
-    } else if (select_from_archive(archive, &options->domains, &(struct name_list){0}, &guests,
-                                   err) < 0) {
+    } else if (select_from_archive(archive, &request, &guests, err) < 0) {
         return -1;
     }
     key = host_key_for_reading(report);

@@ -91,11 +91,12 @@ int remove_run(const struct remove_options *options, const struct report *report
                struct outcome *ret_outcome, struct err *err)
 {
     struct selection guests CLEANUP(selection_clear) = {0};
+    const struct select_request request = {
+        .wanted = &options->domains, .report = report, .outcome = ret_outcome};
     struct remove_run run CLEANUP(run_clear) = {.options = options, .report = report};
 
     if (archive_reader_open(options->source, &run.reader, err) < 0 ||
-        select_from_archive(run.reader, &options->domains, &(struct name_list){0}, &guests, err) <
-            0)
+        select_from_archive(run.reader, &request, &guests, err) < 0)
         return -1;
     int result = remove_guests(&run, &guests, ret_outcome, err);
     if (result < 0)

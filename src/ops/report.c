@@ -17,6 +17,28 @@ void report_failure(const struct report *report, struct outcome *outcome, const 
     report->event(report->opaque, "guest-failed", fields, err->text);
 }
 
+void report_no_match(const struct report *report, struct outcome *outcome, const char *option,
+                     const char *name, const char *what)
+{
+    struct json *fields = json_new_object();
+    CLEANUP_FREE char *text = mem_printf("%s: %s", option, what);
+
+    outcome->failed++;
+    json_set_str(fields, "option", option);
+    json_set_str(fields, "name", name);
+    json_set_str(fields, "kind", err_kind_name(ERR_NOT_FOUND));
+    json_set_str(fields, "error", text);
+    report->event(report->opaque, "no-match", fields, text);
+}
+
+void report_not_tried(const struct report *report, const char *guest)
+{
+    struct json *fields = json_new_object();
+
+    json_set_str(fields, "guest", guest);
+    report_event(report, "guest-not-tried", fields, "guest '%s': not tried", guest);
+}
+
 void report_event(const struct report *report, const char *event, struct json *fields,
                   const char *format, ...)
 {

@@ -43,6 +43,11 @@ struct outcome {
 /* Event "guest-failed" with the error's text and kind; counts it in outcome. */
 void report_failure(const struct report *report, struct outcome *outcome, const char *guest,
                     const struct err *err);
+/* Event "no-match": what the user named with this option is not there. Counts as failed. */
+void report_no_match(const struct report *report, struct outcome *outcome, const char *option,
+                     const char *name, const char *what);
+/* Event "guest-not-tried", for each that a run had not come to when it was stopped. */
+void report_not_tried(const struct report *report, const char *guest);
 /* Takes ownership of fields (NULL: none). */
 void report_event(const struct report *report, const char *event, struct json *fields,
                   const char *format, ...) __attribute__((format(printf, 4, 5)));

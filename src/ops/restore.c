@@ -59,12 +59,17 @@ static void leave_out_former_names(struct archive_reader *archive, struct select
         }
 }
 
-static int choose(struct archive_reader *archive, const struct restore_options *options,
-                  struct selection *guests, struct err *err)
+static int choose(const struct restore_run *run, struct outcome *outcome, struct selection *guests,
+                  struct err *err)
 {
+    const struct restore_options *options = run->options;
+    const struct select_request request = {.wanted = &options->domains,
+                                           .excluded = &options->exclude_domains,
+                                           .report = run->report,
+                                           .outcome = outcome};
     size_t chosen = 0;
 
-    if (select_from_archive(archive, &options->domains, &options->exclude_domains, guests, err) < 0)
+    if (select_from_archive(run->archive, &request, guests, err) < 0)
         return -1;
     for (size_t i = 0; i < guests->count; i++)
         chosen += guests->chosen[i];
@@ -113,8 +118,9 @@ static int make_destination(const char *path, bool dry_run, char **ret_absolute,
     return 0;
 }
 
-static int take_guests(struct restore_run *run, const struct selection *guests,
-                       struct outcome *outcome, struct err *err)
+/* Takes those out of the choice to which it has come. */
+static int take_guests(struct restore_run *run, struct selection *guests, struct outcome *outcome,
+                       struct err *err)
 {
     for (size_t i = 0; i < guests->count; i++) {
         CLEANUP_ERR struct err guest_err = ERR_INIT;
@@ -122,6 +128,7 @@ static int take_guests(struct restore_run *run, const struct selection *guests,
             continue;
         if (quit_check(err) < 0)
             return -1;
+        guests->chosen[i] = false;
         run->busy = run->stranded = false;
         if (restore_guest(run, guests->names[i], &guest_err) == 0) {
             outcome->good++;
@@ -164,7 +171,7 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
     };
 
     if (archive_reader_open(options->source, &run.archive, err) < 0 ||
-        choose(run.archive, options, &guests, err) < 0)
+        choose(&run, ret_outcome, &guests, err) < 0)
         return -1;
     if (options->domains.count == 0)
         leave_out_former_names(run.archive, &guests, report);
@@ -181,6 +188,9 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
         recover_tell(report);
     placed.destination = destination;
     int result = take_guests(&run, &guests, ret_outcome, err);
+    for (size_t i = 0; i < guests.count; i++)
+        if (guests.chosen[i])
+            report_not_tried(report, guests.names[i]);
     if (result == 0 && !options->dry_run)
         recover_again(run.state_fd, report);
     if (made && ret_outcome->good == 0)

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/select.h"
 
+#include <fnmatch.h>
 #include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/strings.h"
 
 bool select_in_list(const struct name_list *list, const char *name)
 {
@@ -11,46 +16,157 @@ bool select_in_list(const struct name_list *list, const char *name)
     return false;
 }
 
-static int check_known(const struct name_list *list, const struct name_list *known,
-                       const char *where, struct err *err)
+/* ---- words -------------------------------------------------------------------------- */
+
+enum select_way { BY_NAME, BY_UUID, BY_PATTERN };
+
+static bool select_matches(enum select_way way, const char *word, const char *name,
+                           const char *uuid)
 {
-    for (size_t i = 0; i < list->count; i++)
-        if (!select_in_list(known, list->names[i]))
-            return err_set(err, ERR_NOT_FOUND, "%s has no guest '%s'", where, list->names[i]);
-    return 0;
+    switch (way) {
+    case BY_NAME:
+        return strcmp(word, name) == 0;
+    case BY_UUID:
+        return uuid && strcasecmp(word, uuid) == 0;
+    case BY_PATTERN:
+        break;
+    }
+    return fnmatch(word, name, 0) == 0;
 }
 
-int select_names(const char *const *names, size_t count, const struct name_list *wanted,
-                 const struct name_list *excluded, const char *where, bool *ret_chosen,
-                 struct err *err)
+/* The first way in which the word means any guest at all counts. Sets ret[i] for those
+ * that it means; false: it means none. */
+static bool select_mark(const struct select_request *request, const char *word, bool *ret)
 {
-    const struct name_list known = {names, count};
+    bool any = false;
+
+    for (enum select_way way = BY_NAME; !any && way <= BY_PATTERN; way++)
+        for (size_t i = 0; i < request->count; i++)
+            if (select_matches(way, word, request->names[i],
+                               request->uuids ? request->uuids[i] : NULL))
+                any = ret[i] = true;
+    return any;
+}
+
+static void select_mark_all(const struct select_request *request, const struct name_list *list,
+                            bool *ret, struct strings *unmatched)
+{
+    for (size_t i = 0; list && i < list->count; i++)
+        if (!select_mark(request, list->names[i], ret))
+            strings_add(unmatched, list->names[i]);
+}
+
+static void select_report(const struct select_request *request, const char *option,
+                          const struct strings *unmatched)
+{
+    for (size_t i = 0; i < unmatched->count; i++) {
+        CLEANUP_FREE char *what =
+            mem_printf("%s has no guest '%s'", request->where, unmatched->items[i]);
+        report_no_match(request->report, request->outcome, option, unmatched->items[i], what);
+    }
+}
+
+static int select_refuse(const struct select_request *request, const struct strings *unmatched,
+                         struct err *err)
+{
+    CLEANUP_BUF struct buf list = {0};
+
+    if (unmatched->count == 0)
+        return err_set(err, ERR_NOT_FOUND, "%s has no guest to work on", request->where);
+    for (size_t i = 0; i < unmatched->count; i++)
+        buf_printf(&list, "%s'%s'", i ? ", " : "", unmatched->items[i]);
+    buf_put_u8(&list, '\0');
+    return err_set(err, ERR_NOT_FOUND, "%s has no guest %s", request->where,
+                   (const char *)list.data);
+}
+
+int select_names(const struct select_request *request, bool *ret_chosen, struct err *err)
+{
+    CLEANUP_FREE bool *wanted = mem_array(request->count, sizeof(*wanted));
+    CLEANUP_FREE bool *excluded = mem_array(request->count, sizeof(*excluded));
+    CLEANUP_STRINGS struct strings not_wanted = {0};
+    CLEANUP_STRINGS struct strings not_excluded = {0};
     size_t chosen = 0;
 
-    if (check_known(wanted, &known, where, err) < 0 ||
-        check_known(excluded, &known, where, err) < 0)
-        return -1;
-    for (size_t i = 0; i < count; i++) {
-        ret_chosen[i] = (wanted->count == 0 || select_in_list(wanted, names[i])) &&
-                        !select_in_list(excluded, names[i]);
+    select_mark_all(request, request->wanted, wanted, &not_wanted);
+    select_mark_all(request, request->excluded, excluded, &not_excluded);
+    for (size_t i = 0; i < request->count; i++) {
+        ret_chosen[i] = (request->wanted->count == 0 || wanted[i]) && !excluded[i];
         chosen += ret_chosen[i];
     }
     if (chosen == 0)
-        return err_set(err, ERR_NOT_FOUND, "%s has no guest to work on", where);
+        return select_refuse(request, &not_wanted, err);
+    select_report(request, "--domain-names", &not_wanted);
+    select_report(request, "--exclude-domains", &not_excluded);
     return 0;
 }
 
-int select_from_archive(struct archive_reader *archive, const struct name_list *wanted,
-                        const struct name_list *excluded, struct selection *ret, struct err *err)
+/* ---- disks --------------------------------------------------------------------------- */
+
+bool select_disk_matches(const char *word, const struct select_disk *disk)
+{
+    const char *colon = strrchr(word, ':'); /* a guest's name may hold one, a target none */
+
+    if (strcmp(word, disk->target) == 0)
+        return true;
+    if (!colon || strcmp(colon + 1, disk->target) != 0)
+        return false;
+    CLEANUP_FREE char *guest = mem_strndup(word, (size_t)(colon - word));
+    return select_matches(BY_NAME, guest, disk->guest, NULL) ||
+           select_matches(BY_UUID, guest, disk->guest, disk->uuid) ||
+           select_matches(BY_PATTERN, guest, disk->guest, NULL);
+}
+
+bool select_disk_in_list(const struct name_list *list, const struct select_disk *disk)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (select_disk_matches(list->names[i], disk))
+            return true;
+    return false;
+}
+
+/* ---- archives -------------------------------------------------------------------------- */
+
+static bool select_has_others(const struct name_list *list, const struct name_list *known)
+{
+    for (size_t i = 0; list && i < list->count; i++)
+        if (!select_in_list(known, list->names[i]))
+            return true;
+    return false;
+}
+
+/* One whose manifest can't be read has its name only. */
+static void select_read_uuids(struct archive_reader *archive, const struct selection *selection,
+                              struct strings *uuids)
+{
+    for (size_t i = 0; i < selection->count; i++) {
+        CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
+        if (archive_backup_open(archive, selection->names[i], &backup, NULL) == 0)
+            strings_add(uuids, archive_backup_manifest(backup)->domain_uuid);
+        else
+            strings_take(uuids, NULL);
+    }
+}
+
+int select_from_archive(struct archive_reader *archive, const struct select_request *request,
+                        struct selection *ret, struct err *err)
 {
     CLEANUP_FREE char *where = mem_printf("archive %s", archive_reader_path(archive));
+    CLEANUP_STRINGS struct strings uuids = {0};
     struct selection selection = {0};
+    struct select_request whole = *request;
 
     if (archive_reader_list(archive, &selection.names, &selection.count, err) < 0)
         return -1;
+    const struct name_list known = {(const char *const *)selection.names, selection.count};
+    if (select_has_others(request->wanted, &known) || select_has_others(request->excluded, &known))
+        select_read_uuids(archive, &selection, &uuids);
     selection.chosen = mem_array(selection.count, sizeof(*selection.chosen));
-    if (select_names((const char *const *)selection.names, selection.count, wanted, excluded, where,
-                     selection.chosen, err) < 0) {
+    whole.where = where;
+    whole.names = known.names;
+    whole.uuids = (const char *const *)uuids.items;
+    whole.count = known.count;
+    if (select_names(&whole, selection.chosen, err) < 0) {
         selection_clear(&selection);
         return -1;
     }

@@ -76,13 +76,6 @@ static void leave_out(struct source *source, const char *target, const char *dev
     };
 }
 
-static bool is_excluded(const struct name_list *list, const char *guest, const char *target)
-{
-    CLEANUP_FREE char *qualified = mem_printf("%s:%s", guest, target);
-
-    return select_in_list(list, target) || select_in_list(list, qualified);
-}
-
 /* ---- refusals -------------------------------------------------------------------------- */
 
 static int refuse(struct err *err, const char *target, const char *why)
@@ -197,6 +190,7 @@ struct gathering {
     struct hypervisor *hypervisor;
     const struct source_request *request;
     const char *guest;
+    const char *uuid;
     bool active;
     struct source *source;
 };
@@ -285,6 +279,7 @@ static int add_disks(const struct gathering *gathering, const struct xml_doc *do
         return -1;
     for (size_t i = 0; i < disks.count; i++) {
         const struct definition_disk *disk = &disks.disks[i];
+        const struct select_disk self = {gathering->guest, gathering->uuid, disk->target};
         bool medium = strcmp(disk->device, "cdrom") == 0 || strcmp(disk->device, "floppy") == 0;
         if (is_left_out(source, disk->target))
             continue;
@@ -292,7 +287,7 @@ static int add_disks(const struct gathering *gathering, const struct xml_doc *do
             meet_again(source, disk);
         else if (medium)
             leave_out(source, disk->target, disk->device, disk->path, disk->device);
-        else if (is_excluded(excluded, gathering->guest, disk->target))
+        else if (select_disk_in_list(excluded, &self))
             leave_out(source, disk->target, disk->device, disk->path, "excluded");
         else if (later)
             leave_out(source, disk->target, disk->device, disk->path,
@@ -402,6 +397,7 @@ static int gather(struct hypervisor *hypervisor, struct guest *guest,
         .hypervisor = hypervisor,
         .request = request,
         .guest = guest_name(guest),
+        .uuid = guest_uuid(guest),
         .active = active,
         .source = source,
     };

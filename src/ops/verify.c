@@ -256,22 +256,29 @@ int verify_run(const struct verify_options *options, struct spawner *spawner,
         .outcome = ret_outcome,
         .wait_ms = options->wait_ms,
     };
+    const struct select_request request = {.wanted = &options->domains,
+                                           .excluded = &options->exclude_domains,
+                                           .report = report,
+                                           .outcome = ret_outcome};
 
     recover_tell(report);
     if (archive_reader_open(options->source, &run.archive, err) < 0 ||
-        select_from_archive(run.archive, &options->domains, &options->exclude_domains, &guests,
-                            err) < 0)
+        select_from_archive(run.archive, &request, &guests, err) < 0)
         return -1;
     children_warn(&options->children, report);
     run.key = host_key_for_reading(report);
-    for (size_t i = 0; i < guests.count; i++)
-        if (guests.chosen[i] && verify_guest(&run, guests.names[i], err) < 0) {
-            ret_outcome->signal = quit_requested();
-            return -1;
-        }
-    if (options->domains.count == 0 && options->exclude_domains.count == 0 &&
-        verify_orphans(&run, err) < 0)
-        return -1;
-    work_tell(&run.children.work, report);
-    return 0;
+    int result = 0;
+    for (size_t i = 0; i < guests.count; i++) {
+        if (guests.chosen[i] && result < 0)
+            report_not_tried(report, guests.names[i]);
+        else if (guests.chosen[i])
+            result = verify_guest(&run, guests.names[i], err);
+    }
+    if (result == 0 && options->domains.count == 0 && options->exclude_domains.count == 0)
+        result = verify_orphans(&run, err);
+    if (result < 0)
+        ret_outcome->signal = quit_requested();
+    else
+        work_tell(&run.children.work, report);
+    return result;
 }

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 
-from vbtest.command import expect, run, same, wait_until
+from vbtest.command import expect, run, same, virsh, wait_until
 from vbtest.disks import MIB, Disk
 
 
@@ -36,9 +36,38 @@ def test_unknown_guest(t):
     expect(not os.path.exists(t.archive.path), "the archive's folder was made")
 
 
+def test_unknown_guest_beside_known_ones(t):
+    """It is told first, and does not cost the others their backup."""
+    guest = one_guest(t)
+    t.guest("other", t.disk("vda", "raw", size=MIB, name="other.raw")).define()
+    result = t.vb(*t.backup_line(guest), "gone", "--exclude-domains", "nobody", "--exclude-disk", "vdz", "--json", status=3)
+    events = t.events(result)
+    same([(event["event"], event.get("name")) for event in events[:3]],
+         [("no-match", "gone"), ("no-match", "nobody"), ("no-match", "vdz")], "the first events")
+    same((events[-1]["good"], events[-1]["failed"]), (1, 3), "good and failed ones")
+    expect("--exclude-disk: none of the guests has a disk 'vdz'" in result.err, f"standard error: {result.err}")
+    t.check_good(guest)
+    for verb in ("verify", "list"):
+        t.vb(verb, "--source-path", t.archive.path, "--domain-names", guest.name, "gone", status=3)
+        t.vb(verb, "--source-path", t.archive.path, "--domain-names", "gone", status=1)
+    guest.undefine()
+    t.vb(*t.restore_line("--domain-names", guest.name, "gone"), status=3)
+
+
+def test_guests_by_uuid_and_pattern(t):
+    for number, name in enumerate(("web-1", "web-2", "db")):
+        t.guest(name, t.disk("vda", "raw", size=MIB, name=f"{number}.raw")).define()
+    uuid = virsh("domuuid", "db").out.strip()
+    t.vb("backup", "--destination-path", t.archive.path, "--domain-names", "web-*", uuid.upper(), "--exclude-domains", "*2")
+    same([name for name in t.archive.names() if name.endswith(".xml")], ["db.xml", "web-1.xml"], "manifests")
+    result = t.vb("list", "--source-path", t.archive.path, "--domain-names", uuid, "--json")
+    same([event["guest"] for event in t.events(result) if event["event"] == "backup"], ["db"], "guests by their UUID")
+
+
 def test_unknown_excluded_guest(t):
     one_guest(t)
-    t.refused("backup", "--destination-path", t.archive.path, "--exclude-domains", "nobody", says=["'nobody'"])
+    t.vb("backup", "--destination-path", t.archive.path, "--exclude-domains", "nobody", status=3)
+    same([name for name in t.archive.names() if name.endswith(".xml")], ["web.xml"], "manifests")
 
 
 def test_unreachable_hypervisor(t):

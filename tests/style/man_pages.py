@@ -15,7 +15,7 @@ import tree
 HARMLESS = re.compile(r"skipping paragraph macro")
 # Pages of other projects that ours refer to.
 OTHERS = {"virsh(1)", "xz(1)", "zstd(1)", "qemu-img(1)", "qemu-nbd(8)", "nbdkit(1)", "nbdkit-xz-filter(1)", "unix(7)",
-          "socketpair(2)", "memfd_create(2)", "pipe(7)", "flock(2)"}
+          "socketpair(2)", "memfd_create(2)", "pipe(7)", "flock(2)", "glob(7)"}
 
 
 def run(command, data):

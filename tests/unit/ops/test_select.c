@@ -7,87 +7,151 @@
 
 #include <cmocka.h>
 
-static const char *const there[] = {"-dash", "a,b", "db", "web"};
-#define THERE (sizeof(there) / sizeof(*there))
+#include "base/buf.h"
 
-static int choose(const struct name_list *wanted, const struct name_list *excluded,
-                  bool chosen[THERE], struct err *err)
+static const char *const there[] = {"-dash", "a,b", "db", "web", "web-2", "web*"};
+#define THERE (sizeof(there) / sizeof(*there))
+static const char *const uuids[THERE] = {NULL,
+                                         "11111111-aaaa-4111-8111-111111111111",
+                                         "22222222-bbbb-4222-8222-222222222222",
+                                         NULL,
+                                         NULL,
+                                         NULL};
+
+/* What was told, a line each. */
+static void note_event(void *opaque, const char *event, struct json *fields, const char *text)
 {
-    return select_names(there, THERE, wanted, excluded, "the hypervisor", chosen, err);
+    buf_printf(opaque, "%s: %s\n", event, text);
+    json_free(fields);
 }
+
+/* The choice as text: the names chosen, then what was told. The caller frees. */
+static char *choice(const struct name_list *wanted, const struct name_list *excluded,
+                    struct outcome *outcome, struct err *err)
+{
+    struct buf told = {0};
+    struct buf text = {0};
+    const struct report report = {.opaque = &told, .event = note_event};
+    bool chosen[THERE] = {0};
+    const struct select_request request = {
+        .names = there,
+        .uuids = uuids,
+        .count = THERE,
+        .wanted = wanted,
+        .excluded = excluded,
+        .where = "the hypervisor",
+        .report = &report,
+        .outcome = outcome,
+    };
+
+    if (select_names(&request, chosen, err) < 0) {
+        buf_clear(&told);
+        return NULL;
+    }
+    for (size_t i = 0; i < THERE; i++)
+        if (chosen[i])
+            buf_printf(&text, "%s ", there[i]);
+    buf_append(&text, told.data, told.len);
+    buf_clear(&told);
+    return buf_take_str(&text);
+}
+
+static void expect_choice(const char *const *wanted, const char *const *excluded, unsigned failed,
+                          const char *expected)
+{
+    struct name_list lists[2] = {{wanted, 0}, {excluded, 0}};
+    struct outcome outcome = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    for (int i = 0; i < 2; i++)
+        while (lists[i].names && lists[i].names[lists[i].count])
+            lists[i].count++;
+    CLEANUP_FREE char *text = choice(&lists[0], &lists[1], &outcome, &err);
+    if (!text && err.kind == ERR_NOT_FOUND)
+        assert_string_equal(err.text, expected);
+    else
+        assert_string_equal(text, expected);
+    assert_int_equal(outcome.failed, failed);
+}
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static void without_names_all_are_chosen(void **state)
 {
-    const struct name_list none = {0};
-    bool chosen[THERE] = {0};
-
     (void)state;
-    assert_int_equal(choose(&none, &none, chosen, NULL), 0);
-    for (size_t i = 0; i < THERE; i++)
-        assert_true(chosen[i]);
+    expect_choice(NULL, NULL, 0, "-dash a,b db web web-2 web* ");
 }
 
 static void only_named_ones_are_chosen(void **state)
 {
-    const char *const names[] = {"web", "a,b"};
-    bool chosen[THERE] = {0};
-
     (void)state;
-    assert_int_equal(choose(&(struct name_list){names, 2}, &(struct name_list){0}, chosen, NULL),
-                     0);
-    assert_false(chosen[0]);
-    assert_true(chosen[1]);
-    assert_false(chosen[2]);
-    assert_true(chosen[3]);
+    expect_choice(WORDS("web", "a,b"), NULL, 0, "a,b web ");
 }
 
 static void excluded_ones_are_taken_out(void **state)
 {
-    const char *const names[] = {"web", "db"};
-    const char *const out[] = {"db"};
-    bool chosen[THERE] = {0};
-
     (void)state;
-    assert_int_equal(
-        choose(&(struct name_list){names, 2}, &(struct name_list){out, 1}, chosen, NULL), 0);
-    assert_false(chosen[2]);
-    assert_true(chosen[3]);
+    expect_choice(WORDS("web", "db"), WORDS("db"), 0, "web ");
 }
 
-static void an_unknown_name_is_refused_by_name(void **state)
+static void uuids_are_names_too(void **state)
 {
-    const char *const names[] = {"web", "wbe"};
-    bool chosen[THERE] = {0};
-    CLEANUP_ERR struct err err = ERR_INIT;
-
     (void)state;
-    assert_int_equal(choose(&(struct name_list){names, 2}, &(struct name_list){0}, chosen, &err),
-                     -1);
-    assert_int_equal(err.kind, ERR_NOT_FOUND);
-    assert_non_null(strstr(err.text, "'wbe'"));
+    expect_choice(WORDS("11111111-AAAA-4111-8111-111111111111"), NULL, 0, "a,b ");
+    expect_choice(NULL, WORDS("22222222-bbbb-4222-8222-222222222222", "web?2"), 0,
+                  "-dash a,b web web* ");
 }
 
-static void an_unknown_excluded_name_is_refused(void **state)
+static void patterns_are_names_too(void **state)
 {
-    const char *const out[] = {"nobody"};
-    bool chosen[THERE] = {0};
-    CLEANUP_ERR struct err err = ERR_INIT;
-
     (void)state;
-    assert_int_equal(choose(&(struct name_list){0}, &(struct name_list){out, 1}, chosen, &err), -1);
-    assert_int_equal(err.kind, ERR_NOT_FOUND);
+    expect_choice(WORDS("w?b", "[ad]*"), NULL, 0, "a,b db web ");
+    expect_choice(NULL, WORDS("w*"), 0, "-dash a,b db ");
+}
+
+static void a_literal_name_wins_over_a_pattern(void **state)
+{
+    (void)state;
+    expect_choice(WORDS("web*"), NULL, 0, "web* ");
+    expect_choice(WORDS("web-*", "db"), WORDS("web*"), 0, "db web-2 ");
+}
+
+static void what_matches_nothing_is_told_and_the_others_are_taken(void **state)
+{
+    (void)state;
+    expect_choice(WORDS("web", "wbe", "x*"), WORDS("nobody"), 3,
+                  "web "
+                  "no-match: --domain-names: the hypervisor has no guest 'wbe'\n"
+                  "no-match: --domain-names: the hypervisor has no guest 'x*'\n"
+                  "no-match: --exclude-domains: the hypervisor has no guest 'nobody'\n");
+    expect_choice(NULL, WORDS("nobody"), 1,
+                  "-dash a,b db web web-2 web* "
+                  "no-match: --exclude-domains: the hypervisor has no guest 'nobody'\n");
 }
 
 static void a_choice_of_none_is_refused(void **state)
 {
-    const char *const names[] = {"web"};
-    bool chosen[THERE] = {0};
-    CLEANUP_ERR struct err err = ERR_INIT;
+    (void)state;
+    expect_choice(WORDS("web"), WORDS("web"), 0, "the hypervisor has no guest to work on");
+    expect_choice(WORDS("wbe"), NULL, 0, "the hypervisor has no guest 'wbe'");
+    expect_choice(WORDS("wbe", "y"), NULL, 0, "the hypervisor has no guest 'wbe', 'y'");
+}
+
+static void disks_are_named_alone_or_with_their_guest(void **state)
+{
+    static const struct {
+        const char *word;
+        bool matches;
+    } rows[] = {
+        {"vdb", true},        {"vda", false},     {"a:b:vdb", true}, {"a:*:vdb", true},
+        {"a:b:vda", false},   {"web:vdb", false}, {":vdb", false},   {"a:b", false},
+        {"1111-X:vdb", true}, {"*:vdb", true},    {"*", false},
+    };
+    const struct select_disk disk = {"a:b", "1111-x", "vdb"};
 
     (void)state;
-    assert_int_equal(
-        choose(&(struct name_list){names, 1}, &(struct name_list){names, 1}, chosen, &err), -1);
-    assert_int_equal(err.kind, ERR_NOT_FOUND);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        assert_int_equal(select_disk_matches(rows[i].word, &disk), rows[i].matches);
 }
 
 int main(void)
@@ -96,9 +160,12 @@ int main(void)
         cmocka_unit_test(without_names_all_are_chosen),
         cmocka_unit_test(only_named_ones_are_chosen),
         cmocka_unit_test(excluded_ones_are_taken_out),
-        cmocka_unit_test(an_unknown_name_is_refused_by_name),
-        cmocka_unit_test(an_unknown_excluded_name_is_refused),
+        cmocka_unit_test(uuids_are_names_too),
+        cmocka_unit_test(patterns_are_names_too),
+        cmocka_unit_test(a_literal_name_wins_over_a_pattern),
+        cmocka_unit_test(what_matches_nothing_is_told_and_the_others_are_taken),
         cmocka_unit_test(a_choice_of_none_is_refused),
+        cmocka_unit_test(disks_are_named_alone_or_with_their_guest),
     };
 
     return cmocka_run_group_tests_name("ops select", tests, NULL, NULL);
