@@ -134,6 +134,27 @@ static int place_disks(struct placement *placement, const struct manifest *manif
     return 0;
 }
 
+int placement_refuse_taken(const struct placement *placement, const char *path, struct err *err)
+{
+    const struct {
+        const char *path;
+        const char *what;
+    } others[] = {{placement->nvram, "the NVRAM"},
+                  {placement->memory, "the memory"},
+                  {placement->xml, "the guest's XML"}};
+
+    for (size_t i = 0; i < placement->disk_count; i++)
+        if (strcmp(placement->disks[i].path, path) == 0)
+            return err_set(
+                err, ERR_EXISTS,
+                "%s is meant for disk '%s'; give that disk another place with --disk-map", path,
+                placement->disks[i].disk->target);
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+        if (others[i].path && strcmp(others[i].path, path) == 0)
+            return err_set(err, ERR_EXISTS, "%s is meant for %s", path, others[i].what);
+    return placement_refuse_existing(path, err);
+}
+
 static int place_nvram(struct placement *placement, const struct manifest *manifest,
                        const char *folder, struct err *err)
 {
@@ -146,19 +167,31 @@ static int place_nvram(struct placement *placement, const struct manifest *manif
                                                  : mem_strdup(slash ? slash + 1 : extra->path);
     if (archive_check_name(name, err) < 0)
         return err_prefix(err, "NVRAM");
-    placement->nvram = in_folder(folder, name);
-    return placement_refuse_existing(placement->nvram, err);
+    CLEANUP_FREE char *path = in_folder(folder, name);
+    if (taken(placement, path)) {
+        /* As a disk gets another name whose own is taken. */
+        CLEANUP_FREE char *other = mem_printf("%s-nvram.fd", placement->name);
+        free(path);
+        path = in_folder(folder, other);
+    }
+    if (placement_refuse_taken(placement, path, err) < 0)
+        return err_prefix(err, "NVRAM");
+    placement->nvram = TAKE_PTR(path);
+    return 0;
 }
 
-static int place_named(const char *folder, const char *guest, const char *suffix, char **ret,
-                       struct err *err)
+static int place_named(const struct placement *placement, const char *folder, const char *suffix,
+                       char **ret, struct err *err)
 {
-    CLEANUP_FREE char *name = mem_printf("%s%s", guest, suffix);
+    CLEANUP_FREE char *name = mem_printf("%s%s", placement->name, suffix);
 
     if (archive_check_name(name, err) < 0)
         return -1;
-    *ret = in_folder(folder, name);
-    return placement_refuse_existing(*ret, err);
+    CLEANUP_FREE char *path = in_folder(folder, name);
+    if (placement_refuse_taken(placement, path, err) < 0)
+        return -1;
+    *ret = TAKE_PTR(path);
+    return 0;
 }
 
 static int place_all(struct placement *placement, const struct manifest *manifest,
@@ -181,9 +214,9 @@ static int place_all(struct placement *placement, const struct manifest *manifes
     if (place_nvram(placement, manifest, folder, err) < 0)
         return -1;
     if (manifest->memory && !placement->renamed)
-        return place_named(folder, placement->name, ".sav", &placement->memory, err);
+        return place_named(placement, folder, ".sav", &placement->memory, err);
     if (!manifest->persistent && !options->allow_autorun)
-        return place_named(folder, placement->name, ".xml", &placement->xml, err);
+        return place_named(placement, folder, ".xml", &placement->xml, err);
     return 0;
 }
 

@@ -35,7 +35,8 @@ struct placement {
 /* Chooses all places below options->destination (an absolute path) and refuses
  * what exists already. A disk keeps its base name; "<guest>-<target>.<format>" is
  * used where another disk of the guest has that name, for what was a block device,
- * and under a new name. */
+ * and under a new name; the NVRAM gives way to a disk in the same way. A disk in the
+ * place of the memory or the XML is refused (exists). */
 int placement_make(const struct manifest *manifest, const struct restore_options *options,
                    struct placement *ret, struct err *err);
 void placement_clear(struct placement *placement);
@@ -43,6 +44,9 @@ void placement_clear(struct placement *placement);
 
 /* Exists if something is at that path, dangling links included. */
 int placement_refuse_existing(const char *path, struct err *err);
+/* Exists if so, or if a disk or another file of the guest is to come there: a disk may
+ * have any base name. */
+int placement_refuse_taken(const struct placement *placement, const char *path, struct err *err);
 
 /* `domain` (the manifest's definition or its live XML) as it is to be on this
  * host: our metadata gone, each restored file's path changed wherever it stands,

@@ -50,7 +50,7 @@ static int place_source(struct restore_job *job, const char *type, struct err *e
     if (hypervisor_version(job->run->hypervisor) >= SOURCE_SINCE) {
         placement->tpm_source = mem_printf("%s/%s-tpm%s", job->run->options->destination,
                                            placement->name, file ? ".state" : "");
-        return placement_refuse_existing(placement->tpm_source, err);
+        return placement_refuse_taken(placement, placement->tpm_source, err);
     }
     if (file)
         return err_set(

@@ -38,6 +38,7 @@ SCENARIOS = {
     "backup-none": (bench.BackupBench, {"memory": "none", "replace": True}),
     "backup-paused": (bench.BackupBench, {"state": "paused"}),
     "backup-off": (bench.BackupBench, {"state": "shut off"}),
+    "beside-reader": (bench.BesideReaderBench, {}),
     "restore": (bench.RestoreBench, {}),
     "restore-autorun": (bench.RestoreBench, {"autorun": True}),
     "restore-replace": (bench.RestoreBench, {"replace": True}),
@@ -249,7 +250,7 @@ def all_points(scenario, effects, rng):
     if scenario in ROOM:
         return [*shortage.target_points(scenario, effects, rng, 7), *shortage.scratch_points(scenario, effects, rng, 4)]
     items = [*kill_points(scenario, effects, rng), *fail_points(scenario, effects, rng)]
-    if scenario != "backup-off":
+    if scenario not in ("backup-off", "beside-reader"):
         items += compound_points(scenario, effects, rng, 20)
     if scenario in RUNNING:
         items += victim_points(scenario, effects, rng, 5)

@@ -104,6 +104,59 @@ static void base_names_are_kept_where_they_are_free(void **state)
     assert_null(placement.xml);
 }
 
+static void rename_disk(const struct fixture *fixture, size_t index, const char *path)
+{
+    free(fixture->manifest->disks[index].path);
+    fixture->manifest->disks[index].path = mem_strdup(path);
+}
+
+static void the_nvram_gives_way_to_a_disk_of_its_name(void **state)
+{
+    const struct fixture *fixture = *state;
+    const struct restore_options options = options_of(fixture);
+    CLEANUP_PLACEMENT struct placement placement = {0};
+    CLEANUP_PLACEMENT struct placement refused = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    rename_disk(fixture, 1, "/old/web_VARS.fd");
+    assert_int_equal(placement_make(fixture->manifest, &options, &placement, NULL), 0);
+    assert_place(fixture, placement.disks[1].path, "web_VARS.fd");
+    assert_place(fixture, placement.nvram, "web-nvram.fd");
+    rename_disk(fixture, 0, "/old/web-nvram.fd");
+    assert_int_equal(placement_make(fixture->manifest, &options, &refused, &err), -1);
+    assert_int_equal(err.kind, ERR_EXISTS);
+    assert_non_null(strstr(err.text, "NVRAM: "));
+    assert_non_null(strstr(err.text, "web-nvram.fd is meant for disk 'vda'"));
+}
+
+static void a_disk_in_the_place_of_another_file_is_refused(void **state)
+{
+    const struct fixture *fixture = *state;
+    const struct restore_options options = options_of(fixture);
+    CLEANUP_PLACEMENT struct placement placement = {0};
+    CLEANUP_PLACEMENT struct placement with_xml = {0};
+    CLEANUP_PLACEMENT struct placement good = {0};
+    CLEANUP_FREE char *nvram = mem_printf("%s/web_VARS.fd", fixture->folder);
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    rename_disk(fixture, 1, "/old/web.xml");
+    fixture->manifest->persistent = false;
+    assert_int_equal(placement_make(fixture->manifest, &options, &with_xml, &err), -1);
+    assert_int_equal(err.kind, ERR_EXISTS);
+    assert_non_null(strstr(err.text, "web.xml is meant for disk 'vdb'"));
+    err_clear(&err);
+    rename_disk(fixture, 1, "/old/web.sav");
+    fixture->manifest->memory = mem_alloc(sizeof(*fixture->manifest->memory));
+    assert_int_equal(placement_make(fixture->manifest, &options, &placement, &err), -1);
+    assert_int_equal(err.kind, ERR_EXISTS);
+    assert_non_null(strstr(err.text, "web.sav is meant for disk 'vdb'"));
+    err_clear(&err);
+    rename_disk(fixture, 1, "/old/other.raw");
+    assert_int_equal(placement_make(fixture->manifest, &options, &good, NULL), 0);
+    assert_int_equal(placement_refuse_taken(&good, nvram, &err), -1);
+    assert_non_null(strstr(err.text, "is meant for the NVRAM"));
+}
+
 static void an_existing_file_is_refused(void **state)
 {
     const struct fixture *fixture = *state;
@@ -222,6 +275,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(base_names_are_kept_where_they_are_free),
+        TEST(the_nvram_gives_way_to_a_disk_of_its_name),
+        TEST(a_disk_in_the_place_of_another_file_is_refused),
         TEST(an_existing_file_is_refused),
         TEST(every_path_is_rewritten_where_it_stands),
         TEST(a_new_name_brings_new_identity_and_file_names),
