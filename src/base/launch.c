@@ -22,6 +22,7 @@
 #define KILL_WAIT_MS 5000
 #define FAILED_STATUS 127
 #define PID_DIGITS 10
+#define END_POLL_MS 5
 
 /* All that the forked process needs, made before the fork: there only
  * async-signal-safe calls are allowed, because we have threads. */
@@ -228,4 +229,27 @@ void launch_clear(struct launched *launched)
     if (launched->pidfd >= 0)
         close(launched->pidfd);
     *launched = LAUNCHED_INIT;
+}
+
+/* True once it is gone. */
+static bool launch_gone_within(pid_t pid, unsigned timeout_ms)
+{
+    uint64_t deadline_ms = units_now_ms() + timeout_ms;
+
+    for (;;) {
+        pid_t ended = waitpid(pid, NULL, WNOHANG);
+        if (ended == pid || (ended < 0 && errno != EINTR))
+            return true;
+        if (units_now_ms() >= deadline_ms)
+            return false;
+        poll(NULL, 0, END_POLL_MS);
+    }
+}
+
+void launch_end(pid_t pid, unsigned timeout_ms)
+{
+    if (launch_gone_within(pid, timeout_ms))
+        return;
+    kill(pid, SIGKILL);
+    (void)launch_gone_within(pid, timeout_ms);
 }

@@ -48,6 +48,11 @@ int launch_wait_or_quit(struct launched *launched, int *ret_status, struct err *
 /* Sends SIGKILL and reaps it. False if it has not ended within five seconds: a process
  * in uninterruptible sleep on dead storage can't be waited for. */
 bool launch_kill(struct launched *launched);
+
+/* The end of a child of ours that was forked and is to end by itself: waits for timeout_ms, then
+ * it is killed. One that is stopped ends so too; one that not even SIGKILL ends is left behind
+ * after as long again. */
+void launch_end(pid_t pid, unsigned timeout_ms);
 /* Kills and reaps what still runs, and closes the pidfd. */
 void launch_clear(struct launched *launched);
 #define CLEANUP_LAUNCHED __attribute__((cleanup(launch_clear)))

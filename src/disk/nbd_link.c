@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/quit.h"
+#include "base/units.h"
 #include "disk/extent_map.h"
 
 /* 2 MiB under way keep a disk busy. With more, QEMU's allocator gives the memory of each request
@@ -18,6 +19,13 @@
  * CPU time with 16 of 256 KiB, 1.1 s with 8 of them, and 0.9 s with 4 of 512 KiB. */
 #define PIECE ((size_t)512 << 10)
 #define MAX_UNDER_WAY 4
+
+/* A server that says nothing for so long while it owes us something is given up. Opening an
+ * image, and reading from storage that hangs, may take its time. */
+#define STALL_LIMIT_MS (UINT64_C(10) * 60 * 1000)
+#define HANDSHAKE_LIMIT_MS (UINT64_C(2) * 60 * 1000)
+/* Nothing depends on the server's goodbye. */
+#define SHUTDOWN_LIMIT_MS 1000
 
 /* The protocol's lengths have 32 bits; whole clusters of any size fit in. */
 #define MAP_SPAN (UINT64_C(2) << 30)
@@ -51,19 +59,26 @@ static int nbd_failure(struct nbd_link *link, const char *what, struct err *err)
     return err_set(err, ERR_IO, "%s: %s", what, text ? text : "unknown NBD error");
 }
 
-/* Waits for the socket, and lets libnbd work on what came. */
-static int step(struct nbd_link *link, struct err *err)
+/* Waits for the socket, for limit_ms at most and until a signal comes, and lets libnbd work on
+ * what came. quit: quit_fd(), or -1: signals are not heeded. */
+static int step_within(struct nbd_link *link, uint64_t limit_ms, int quit, struct err *err)
 {
     unsigned direction = nbd_aio_get_direction(link->nbd);
-    struct pollfd fds[2] = {{.fd = nbd_aio_get_fd(link->nbd)}, {.fd = quit_fd(), .events = POLLIN}};
+    struct pollfd fds[2] = {{.fd = nbd_aio_get_fd(link->nbd)}, {.fd = quit, .events = POLLIN}};
     int result = 0;
 
     if (direction & LIBNBD_AIO_DIRECTION_READ)
         fds[0].events |= POLLIN;
     if (direction & LIBNBD_AIO_DIRECTION_WRITE)
         fds[0].events |= POLLOUT;
-    if (poll(fds, 2, -1) < 0)
+    int ready = poll(fds, 2, (int)limit_ms);
+    if (ready < 0)
         return errno == EINTR ? 0 : err_set_errno(err, errno, "poll");
+    if (ready == 0) {
+        link->broken = true;
+        return err_set(err, ERR_IO, "the NBD server has not answered for %llu seconds",
+                       (unsigned long long)limit_ms / 1000);
+    }
     if (fds[1].revents && quit_check(err) < 0) {
         link->broken = true;
         return -1;
@@ -73,6 +88,11 @@ static int step(struct nbd_link *link, struct err *err)
     else if (fds[0].revents)
         result = nbd_aio_notify_write(link->nbd);
     return result < 0 ? nbd_failure(link, "the NBD connection failed", err) : 0;
+}
+
+static int step(struct nbd_link *link, struct err *err)
+{
+    return step_within(link, STALL_LIMIT_MS, quit_fd(), err);
 }
 
 static int check_usable(const struct nbd_link *link, struct err *err)
@@ -99,7 +119,7 @@ int nbd_link_open(int socket, const char *export_name, struct nbd_link **ret, st
         nbd_aio_connect_socket(link->nbd, TAKE_FD(owned_socket)) < 0)
         return nbd_failure(link, "cannot start the NBD handshake", err);
     while (nbd_aio_is_connecting(link->nbd))
-        if (step(link, err) < 0)
+        if (step_within(link, HANDSHAKE_LIMIT_MS, quit_fd(), err) < 0)
             return -1;
     if (!nbd_aio_is_ready(link->nbd))
         return nbd_failure(link, "the NBD handshake failed", err);
@@ -298,8 +318,16 @@ int nbd_link_shutdown(struct nbd_link *link, struct err *err)
     if (nbd_link_settle(link, err) < 0)
         return -1;
     link->broken = true;
-    return nbd_shutdown(link->nbd, 0) < 0 ? nbd_failure(link, "cannot end the NBD connection", err)
-                                          : 0;
+    if (nbd_aio_disconnect(link->nbd, 0) < 0)
+        return nbd_failure(link, "cannot end the NBD connection", err);
+    /* nbd_shutdown would wait for the server's end of the connection for ever. */
+    uint64_t deadline_ms = units_now_ms() + SHUTDOWN_LIMIT_MS;
+    while (!nbd_aio_is_closed(link->nbd) && !nbd_aio_is_dead(link->nbd)) {
+        uint64_t now_ms = units_now_ms();
+        if (now_ms >= deadline_ms || step_within(link, deadline_ms - now_ms, -1, NULL) < 0)
+            break;
+    }
+    return 0;
 }
 
 void nbd_link_cut(const struct nbd_link *link)

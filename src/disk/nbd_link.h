@@ -2,8 +2,9 @@
  *
  * Internal to this folder: one NBD connection, by libnbd, which stays behind this
  * header. Large reads and writes are cut into pieces of which several are under way
- * at once. Waiting ends early (cancelled) when a signal asks us to stop; after
- * that, and after a lost connection, every call fails.
+ * at once. Waiting ends early (cancelled) when a signal asks us to stop, and when the
+ * server has said nothing for ten minutes; after that, and after a lost connection, every call
+ * fails.
  */
 #pragma once
 
@@ -41,7 +42,8 @@ int nbd_link_map(struct nbd_link *link, uint64_t offset, uint64_t *ret_len, bool
 
 /* The connection is of no more use: the server has ended, or we stopped waiting. */
 bool nbd_link_is_lost(const struct nbd_link *link);
-/* Tells the server that we leave. */
+/* Tells the server that we leave; waits for a second at most until it has left too, whatever
+ * signal comes. */
 int nbd_link_shutdown(struct nbd_link *link, struct err *err);
 /* Cuts the connection: all that waits for it fails. The only call that another
  * thread may make while one of the others is under way. */

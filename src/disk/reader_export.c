@@ -6,11 +6,17 @@
 #include "disk/reader_impl.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/quit.h"
+#include "base/units.h"
 #include "disk/nbd_link.h"
+
+#define CONNECT_LIMIT_MS 30000
+#define CONNECT_PAUSE_MS 50
 
 struct export_reader {
     struct disk_reader base;
@@ -65,11 +71,18 @@ static int connect_to(const char *socket_path, int *ret_fd, struct err *err)
     if (len >= sizeof(address.sun_path))
         return err_set(err, ERR_UNSUPPORTED, "the socket's path is too long: %s", socket_path);
     memcpy(address.sun_path, socket_path, len + 1);
-    CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* A QEMU that has stopped takes no connections: connect() would wait until it does. */
+    CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return err_set_errno(err, errno, "cannot make a socket");
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-        return err_set_errno(err, errno, "cannot connect to QEMU at %s", socket_path);
+    uint64_t deadline_ms = units_now_ms() + CONNECT_LIMIT_MS;
+    while (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+        if (errno != EINTR && (errno != EAGAIN || units_now_ms() >= deadline_ms))
+            return err_set_errno(err, errno, "cannot connect to QEMU at %s", socket_path);
+        if (quit_check(err) < 0)
+            return -1;
+        poll(NULL, 0, CONNECT_PAUSE_MS);
+    }
     *ret_fd = TAKE_FD(fd);
     return 0;
 }

@@ -2,14 +2,20 @@
 #include "mtcp/spawner.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/launch.h"
+#include "base/units.h"
 #include "mtcp/spawner_process.h"
+
+/* Forking a child, and waiting for one that is killed after its grace, take a moment. */
+#define ANSWER_LIMIT_MS 60000
+#define END_WAIT_MS 5000
 
 struct spawner {
     pid_t pid;
@@ -91,15 +97,32 @@ static int send_request(int sock, const struct spawner_request *request, int fd)
     return len == (ssize_t)sizeof(*request) ? 0 : -1;
 }
 
+/* A spawner that somebody has stopped does not answer. */
+static bool is_answered(int sock)
+{
+    struct pollfd pollfd = {.fd = sock, .events = POLLIN};
+    uint64_t deadline_ms = units_now_ms() + ANSWER_LIMIT_MS;
+    uint64_t now_ms;
+
+    while ((now_ms = units_now_ms()) < deadline_ms) {
+        int ready = poll(&pollfd, 1, (int)(deadline_ms - now_ms));
+        if (ready > 0)
+            return true;
+    }
+    return false;
+}
+
 int spawner_ask(struct spawner *spawner, const struct spawner_request *request, int fd,
                 struct spawner_answer *ret, int ret_fds[static 2], struct err *err)
 {
     ret_fds[0] = ret_fds[1] = -1;
-    if (send_request(spawner->sock, request, fd) < 0 ||
-        receive_answer(spawner->sock, ret, ret_fds) < 0) {
+    bool sent = send_request(spawner->sock, request, fd) == 0;
+    bool answered = sent && is_answered(spawner->sock);
+    if (!answered || receive_answer(spawner->sock, ret, ret_fds) < 0) {
         if (spawner->sock >= 0)
             close(TAKE_FD(spawner->sock));
-        return err_set(err, ERR_IO, "the spawner process has ended");
+        return err_set(err, ERR_IO, "the spawner process %s",
+                       sent && !answered ? "does not answer" : "has ended");
     }
     if (ret->kind == ERR_NONE)
         return 0;
@@ -179,9 +202,7 @@ void spawner_free(struct spawner *spawner)
         return;
     if (spawner->sock >= 0)
         close(spawner->sock);
-    if (spawner->pid > 0) {
-        while (waitpid(spawner->pid, NULL, 0) < 0 && errno == EINTR)
-            ;
-    }
+    if (spawner->pid > 0)
+        launch_end(spawner->pid, END_WAIT_MS);
     free(spawner);
 }

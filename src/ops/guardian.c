@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "base/fds.h"
+#include "base/launch.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/out.h"
@@ -24,6 +25,7 @@
 #define DEATH_POLL_MS 2
 #define UNDO_TRIES 3
 #define UNDO_PAUSE_MS 1000
+#define END_WAIT_MS 3000
 
 struct guardian {
     pid_t pid;
@@ -143,10 +145,10 @@ void guardian_free(struct guardian *guardian)
     if (!guardian)
         return;
     /* Without that byte it would wait for our end, as we do for its. */
-    if (send(guardian->sock, "d", 1, MSG_NOSIGNAL) != 1)
+    if (send(guardian->sock, "d", 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
         kill(guardian->pid, SIGKILL);
     close(guardian->sock);
-    while (waitpid(guardian->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    /* It has nothing to do any more: if somebody has stopped it, it goes all the same. */
+    launch_end(guardian->pid, END_WAIT_MS);
     free(guardian);
 }

@@ -175,6 +175,37 @@ def test_killed_spawner_fails_the_backup_and_not_the_guest(t):
         t.verify()
 
 
+def command_name(pid):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        return None   # it has just ended
+
+
+def end_stopped(pid):
+    if pid in leftovers.processes():
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_stopped_guardian_does_not_keep_the_run(t):
+    """It has nothing to do when the run has done its work."""
+    guest = t.small_guest().define()
+    process = t.start_vb(*t.backup_line(guest))
+
+    def guardian():
+        expect(process.running(), "virt-backup has ended already")
+        own = [pid for pid, parent in leftovers.parents().items() if parent == process.pid]
+        return [pid for pid in own if command_name(pid) == "vb-guardian"]
+
+    pid = wait_until(guardian, "the guardian")[0]
+    os.kill(pid, signal.SIGSTOP)
+    t.undo.callback(end_stopped, pid)
+    same(process.finish().status, 0, "exit status")
+    expect(pid not in leftovers.processes(), "the guardian is still there")
+    t.check_good(guest)
+
+
 def broken_loop_disk(t, target, **more):
     """A block device whose second half can't be read."""
     disk = t.loop_disk(target, size=16 * MIB, **more)

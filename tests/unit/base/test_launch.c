@@ -209,6 +209,19 @@ static void a_signal_to_us_ends_the_program_that_we_wait_for(void **state)
     assert_int_equal(launched.pid, 0);
 }
 
+static void a_child_that_is_stopped_ends_when_it_must(void **state)
+{
+    pid_t pid = fork();
+
+    (void)state;
+    if (pid == 0) {
+        raise(SIGSTOP);
+        _exit(0);
+    }
+    launch_end(pid, 300);
+    assert_int_equal(waitpid(pid, NULL, WNOHANG), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +233,7 @@ int main(void)
         cmocka_unit_test(a_terminal_does_not_reach_the_program),
         cmocka_unit_test(what_cannot_be_run_is_named),
         cmocka_unit_test(an_end_is_waited_for_and_can_be_made),
+        cmocka_unit_test(a_child_that_is_stopped_ends_when_it_must),
         /* the last one: the signal stays */
         cmocka_unit_test(a_signal_to_us_ends_the_program_that_we_wait_for),
     };

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * An NBD server that stops to answer: nothing waits for it for ever.
+ */
+#include "disk/nbd_link.h"
+
+#include <endian.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/io.h"
+#include "base/quit.h"
+#include "base/units.h"
+
+#define SIZE (UINT64_C(1) << 20)
+#define PATIENCE_MS 10000
+
+/* ---- a server that shakes hands, and then does nothing ----------------------------------------- */
+
+enum { OPT_GO = 7, REP_ACK = 1, REP_INFO = 3 };
+#define REP_UNSUPPORTED UINT32_C(0x80000001)
+
+struct option {
+    uint64_t magic;
+    uint32_t number;
+    uint32_t len;
+} __attribute__((packed));
+
+static void reply(int sock, uint32_t option, uint32_t type, const void *data, uint32_t len)
+{
+    const struct {
+        uint64_t magic;
+        uint32_t option, type, len;
+    } __attribute__((packed)) head = {htobe64(UINT64_C(0x3e889045565a9)), htobe32(option),
+                                      htobe32(type), htobe32(len)};
+
+    (void)io_write(sock, &head, sizeof(head), NULL);
+    (void)io_write(sock, data, len, NULL);
+}
+
+static void negotiate(int sock)
+{
+    const struct {
+        uint64_t magic, option_magic;
+        uint16_t flags;
+    } __attribute__((packed)) hello = {htobe64(UINT64_C(0x4e42444d41474943)),
+                                       htobe64(UINT64_C(0x49484156454f5054)), htobe16(3)};
+    const struct {
+        uint16_t type;
+        uint64_t size;
+        uint16_t flags;
+    } __attribute__((packed)) info = {0, htobe64(SIZE), htobe16(1)};
+    struct option option;
+    uint32_t flags;
+    char data[4096];
+
+    (void)io_write(sock, &hello, sizeof(hello), NULL);
+    if (recv(sock, &flags, sizeof(flags), MSG_WAITALL) != sizeof(flags))
+        return;
+    while (recv(sock, &option, sizeof(option), MSG_WAITALL) == sizeof(option)) {
+        uint32_t number = be32toh(option.number);
+        uint32_t len = be32toh(option.len);
+        if (len > sizeof(data) || (len && recv(sock, data, len, MSG_WAITALL) != (ssize_t)len))
+            return;
+        if (number == OPT_GO) {
+            reply(sock, number, REP_INFO, &info, sizeof(info));
+            reply(sock, number, REP_ACK, NULL, 0);
+            return;
+        }
+        reply(sock, number, REP_UNSUPPORTED, NULL, 0);
+    }
+}
+
+/* Opens a link to it; the server is a process that is killed in the end. */
+static struct nbd_link *open_link(pid_t *ret_server)
+{
+    int ends[2];
+    struct nbd_link *link = NULL;
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    *ret_server = fork();
+    if (*ret_server == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* if the test is killed for waiting too long */
+        close(ends[0]);
+        negotiate(ends[1]);
+        for (;;)
+            pause();
+    }
+    close(ends[1]);
+    if (nbd_link_open(ends[0], "", &link, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(nbd_link_size(link), SIZE);
+    return link;
+}
+
+static void end_server(pid_t server)
+{
+    kill(server, SIGKILL);
+    waitpid(server, NULL, 0);
+}
+
+/* ---- tests ---------------------------------------------------------------------------------------- */
+
+static void a_server_that_does_not_close_is_left(void **state)
+{
+    uint64_t began_ms = units_now_ms();
+    pid_t server;
+    struct nbd_link *link = open_link(&server);
+
+    (void)state;
+    assert_int_equal(nbd_link_shutdown(link, NULL), 0);
+    nbd_link_free(link);
+    assert_in_range(units_now_ms() - began_ms, 0, PATIENCE_MS);
+    end_server(server);
+}
+
+static void a_signal_ends_the_wait_for_an_answer(void **state)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    uint64_t began_ms = units_now_ms();
+    char data[512];
+    pid_t server;
+    struct nbd_link *link = open_link(&server);
+
+    (void)state;
+    raise(SIGTERM);
+    assert_int_equal(nbd_link_fetch(link, 0, data, sizeof(data), &err), -1);
+    assert_int_equal(err.kind, ERR_CANCELLED);
+    assert_true(nbd_link_is_lost(link));
+    nbd_link_free(link);
+    assert_in_range(units_now_ms() - began_ms, 0, PATIENCE_MS);
+    end_server(server);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_server_that_does_not_close_is_left),
+        cmocka_unit_test(a_signal_ends_the_wait_for_an_answer), /* the last: signals stay */
+    };
+
+    alarm(60); /* a wait without end */
+    if (quit_install(NULL) < 0)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
