@@ -61,6 +61,11 @@ class Policy:
         self.programs = (*PROGRAMS, binary)
         # The folder around what is made, opened to be flushed; nothing else in it.
         self.around = {os.path.dirname(path) for path in writes}
+        self.writes_below = [path.rstrip("/") + "/" for path in writes]
+
+    def leads_on(self, path, arguments):
+        """A folder above what is made, passed through and not read: whose it is matters."""
+        return "O_PATH" in arguments and any(below.startswith(path.rstrip("/") + "/") for below in self.writes_below)
 
     def judge(self, call, arguments):
         """Yields what is wrong with one call; arguments up to the end of the line, with the result."""
@@ -88,7 +93,7 @@ class Policy:
         for path in paths:
             if not path.startswith("/"):
                 continue
-            if not writing and path in self.around and "O_DIRECTORY" in arguments:
+            if not writing and "O_DIRECTORY" in arguments and (path in self.around or self.leads_on(path, arguments)):
                 continue
             if not below(path, self.writes if writing else self.reads) and not self.meeting.fullmatch(path):
                 yield f"{call} {'changes' if writing else 'reads'} {path}"
