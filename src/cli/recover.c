@@ -5,6 +5,7 @@
 static const struct options_row rows[] = {
     {"dismiss", OPTION_NAMES, "NAMES",
      "put these guests back no more: what is left of the run is yours", ARGUMENT(dismiss)},
+    ROW_WAIT,
     ROW_QUIET,
     ROW_VERBOSE,
     ROW_JSON,
@@ -12,7 +13,10 @@ static const struct options_row rows[] = {
 
 static int run(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
-    const struct recover_options options = {.dismiss = lists_borrow(&arguments->dismiss)};
+    const struct recover_options options = {
+        .dismiss = lists_borrow(&arguments->dismiss),
+        .wait_ms = arguments->wait_ms,
+    };
 
     return recover_run(&options, &run->report, &run->outcome, err);
 }

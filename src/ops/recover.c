@@ -127,9 +127,11 @@ static void recover_sweep(int state_fd)
     meeting_sweep();
 }
 
-static int recover_all(int state_fd, const struct report *report, struct outcome *outcome,
-                       struct err *err)
+/* wait_ms: for another process that has a guest; 0: as long as is usual. */
+static int recover_all(int state_fd, uint64_t wait_ms, const struct report *report,
+                       struct outcome *outcome, struct err *err)
 {
+    struct undo_calls patient = undo_calls_libvirt;
     CLEANUP_STRINGS struct strings uuids = {0};
     CLEANUP_STRINGS struct strings failed = {0};
     CLEANUP_STRINGS struct strings late = {0};
@@ -154,7 +156,9 @@ static int recover_all(int state_fd, const struct report *report, struct outcome
     recovery.late = &late_again;
     recover_round(&recovery, &failed, true);
     /* Now all those are back that can be at once, and there is time. */
-    recovery.calls = &undo_calls_libvirt;
+    if (wait_ms)
+        patient.lock_wait_ms = wait_ms;
+    recovery.calls = &patient;
     recover_round(&recovery, &late, false);
     recover_round(&recovery, &late_again, true);
     recover_sweep(state_fd);
@@ -341,7 +345,7 @@ int recover_run(const struct recover_options *options, const struct report *repo
     if (state_dir_open(&state_fd, err) < 0)
         return -1;
     if (options->dismiss.count == 0)
-        return recover_all(state_fd, report, ret_outcome, err);
+        return recover_all(state_fd, options->wait_ms, report, ret_outcome, err);
     if (intent_list(state_fd, &uuids, err) < 0)
         return -1;
     for (size_t i = 0; i < options->dismiss.count; i++)

@@ -10,8 +10,6 @@
 #include "ops/undo_private.h"
 
 /* The guardian may be at it, or another recover. */
-#define LOCK_WAIT_MS (UINT64_C(60) * 1000)
-#define LOCK_WAIT_BRIEF_MS 3000
 #define RECONNECT_MS (UINT64_C(60) * 1000)
 
 /* ---- what both kinds need ----------------------------------------------------------------- */
@@ -124,11 +122,9 @@ enum undo_result undo_recorded(int state_fd, const char *uuid, const struct undo
                                char **ret_note, struct err *err)
 {
     CLEANUP(lock_file_releasep) struct lock_file *lock = NULL;
-
     CLEANUP_ERR struct err lock_err = ERR_INIT;
 
-    uint64_t wait_ms = calls->brief ? LOCK_WAIT_BRIEF_MS : LOCK_WAIT_MS;
-    if (guest_lock_take(state_fd, uuid, wait_ms, &lock, &lock_err) < 0) {
+    if (guest_lock_take(state_fd, uuid, calls->lock_wait_ms, &lock, &lock_err) < 0) {
         bool busy = lock_err.kind == ERR_BUSY;
         err_move(err, &lock_err);
         return busy ? UNDO_BUSY : UNDO_STRANDED;

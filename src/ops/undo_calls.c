@@ -8,6 +8,7 @@
 #define BRIEF_THAW_S 8
 
 const struct undo_calls undo_calls_libvirt = {
+    .lock_wait_ms = UINT64_C(60) * 1000,
     .open = hypervisor_open,
     .close = hypervisor_close,
     .alive = hypervisor_alive,
@@ -55,6 +56,7 @@ static int brief_thaw(struct guest *guest, unsigned timeout_s, struct err *err)
 
 const struct undo_calls undo_calls_brief = {
     .brief = true,
+    .lock_wait_ms = 3000,
     .open = hypervisor_open,
     .close = hypervisor_close,
     .alive = hypervisor_alive,

@@ -10,7 +10,8 @@
 #include "guest/hypervisor.h"
 
 struct undo_calls {
-    bool brief; /* see undo_calls_brief */
+    bool brief;            /* see undo_calls_brief */
+    uint64_t lock_wait_ms; /* for another process that has the guest */
 
     int (*open)(const char *uri, struct hypervisor **ret, struct err *err);
     void (*close)(struct hypervisor *hypervisor);

@@ -100,6 +100,7 @@ int verify_run(const struct verify_options *options, struct spawner *spawner,
 
 struct recover_options {
     struct name_list dismiss; /* names or UUIDs of guests; empty: none */
+    uint64_t wait_ms;         /* for another process that has a guest; 0: a minute */
 };
 
 struct list_options {

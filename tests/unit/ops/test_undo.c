@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "base/units.h"
 #include "ops/guest_lock.h"
 #include "undo_world.h"
 
@@ -444,15 +445,21 @@ static void the_lock_file_stays_as_long_as_the_journal(void **state)
     assert_false(exists(&world, "state/" WEB ".lock"));
 }
 
+/* And waited for as long as told. */
 static void a_guest_that_another_run_works_on_is_left_alone(void **state)
 {
     struct world world CLEANUP(world_clear) = {.state_fd = -1};
     CLEANUP(lock_file_releasep) struct lock_file *lock = NULL;
+    struct undo_calls calls = fake_calls;
 
     (void)state;
     world_make(&world);
     saved_and_down(&world);
     assert_int_equal(guest_lock_take(world.state_fd, WEB, 0, &lock, NULL), 0);
+    calls.lock_wait_ms = 200;
+    uint64_t begun_ms = units_now_ms();
+    assert_int_equal(undo_recorded(world.state_fd, WEB, &calls, NULL, NULL), UNDO_BUSY);
+    assert_true(units_now_ms() - begun_ms >= 200);
     undo_note_trouble(world.state_fd, WEB, "must not be noted");
     CLEANUP_INTENT struct intent intent = {0};
     assert_int_equal(intent_read(world.state_fd, WEB, &intent, NULL), 0);
