@@ -123,6 +123,14 @@ void log_passing(const char *line)
         log_put(&kind, line);
 }
 
+void log_journal(const char *text)
+{
+    static const struct log_kind kind = {"<6>", "", false};
+
+    if (log_to_journal())
+        log_put(&kind, text);
+}
+
 void log_progress(const char *line)
 {
     if (!*line && !progress_shown) /* asking for a terminal is more than some processes may */

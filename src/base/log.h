@@ -22,6 +22,8 @@ void log_detail(const char *format, ...) __attribute__((format(printf, 1, 2))); 
 /* Progress where there is no terminal: a notice that is dropped if nobody reads, and
  * that a journal does not get. */
 void log_passing(const char *line);
+/* A notice, also if quiet, that only a journal gets. */
+void log_journal(const char *text);
 /* Shows `line` as the progress line: overwritten by the next one on a terminal
  * and cleared before anything else is logged; "" clears it. Does nothing when
  * stderr is not a terminal. */

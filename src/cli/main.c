@@ -94,6 +94,15 @@ static int prove_sandbox(struct spawner *spawner, struct err *err)
     return 0;
 }
 
+static void tell_status(int status)
+{
+    CLEANUP_FREE char *text = status_text(status);
+    CLEANUP_FREE char *line = mem_printf("ended with status %d: %s", status, text);
+
+    if (status != STATUS_GOOD)
+        log_journal(line);
+}
+
 /* Runs the verb with its arguments read. Returns the exit status. */
 static int run_verb(const struct verb *verb, struct arguments *arguments)
 {
@@ -137,6 +146,7 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
         .status = status_of_run(&err, &run.outcome),
     };
     output_finish(&output, &summary);
+    tell_status(summary.status);
     return summary.status;
 }
 

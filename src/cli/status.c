@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/status.h"
 
+#include <string.h>
+
+#include "base/cleanup.h"
 #include "base/quit.h"
 
 static int of_error(const struct err *err)
@@ -13,6 +16,25 @@ static int of_error(const struct err *err)
     default:
         return STATUS_FAILED;
     }
+}
+
+char *status_text(int status)
+{
+    static const char *const texts[] = {
+        [STATUS_GOOD] = "all is done",
+        [STATUS_FAILED] = "failed",
+        [STATUS_USAGE] = "the command line is wrong",
+        [STATUS_SOME_FAILED] = "some guests failed, the others are good",
+        [STATUS_DAMAGED] = "damage was found",
+        [STATUS_STRANDED] = "a guest could not be put back into its former state",
+        [STATUS_BUSY] = "another run is busy with what was to be done",
+    };
+
+    if (status > STATUS_SIGNAL) {
+        const char *name = sigabbrev_np(status - STATUS_SIGNAL);
+        return mem_printf("stopped by SIG%s", name ? name : "");
+    }
+    return mem_strdup(texts[status]);
 }
 
 int status_of_run(const struct err *err, const struct outcome *outcome)

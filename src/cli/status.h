@@ -22,3 +22,7 @@ enum status {
  * set. Of several the gravest: 5, 4, then the signal, then the error of the run,
  * then 1 (every guest failed), 6 (every guest, because others work on them) or 3. */
 int status_of_run(const struct err *err, const struct outcome *outcome);
+
+/* "some guests failed", "stopped by SIGTERM"; what systemd does not know of a number that
+ * it calls 3/NOTIMPLEMENTED. */
+char *status_text(int status);

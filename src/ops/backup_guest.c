@@ -144,19 +144,6 @@ static int copy_held(struct job *job, struct err *err)
 
 /* ---- the guest held and let go -------------------------------------------------------- */
 
-static void warn_about_zstd(struct job *job)
-{
-    struct backup_run *run = job->run;
-
-    if (run->options->codec.type != CODEC_ZSTD || run->zstd_said ||
-        hypervisor_version(run->hypervisor) >= 11000000)
-        return;
-    run->zstd_said = true;
-    report_warning(run->report, NULL,
-                   "this libvirt (before 11) cannot read a .sav compressed with zstd: it goes back "
-                   "through `virt-backup restore`, not through `virsh restore`");
-}
-
 static enum manifest_consistency consistency_of(const struct capture *capture)
 {
     switch (capture->request.mode) {
@@ -248,7 +235,6 @@ static int store_memory(struct job *job, struct err *err)
         image = job->source.managed_save;
     if (!image)
         return 0;
-    warn_about_zstd(job);
     job->manifest->live = xml_copy(job->source.live);
     job->manifest->memory = mem_alloc(sizeof(*job->manifest->memory));
     if (store_memory_image(job, image, err) < 0)
@@ -466,6 +452,7 @@ int backup_plan_guest(struct backup_run *run, struct guest *guest, struct err *e
         .source = &job.source,
         .mode = job.mode,
         .sizing = &sizing,
+        .libvirt = hypervisor_version(run->hypervisor),
     };
     backup_plan_tell(&told, run->report);
     return 0;

@@ -18,7 +18,6 @@ struct backup_run {
     struct children children;
     int state_fd;         /* state directory; -1 in a dry run */
     struct seal_key *key; /* what manifests are sealed with; NULL: they are not */
-    bool zstd_said;       /* that an older libvirt can't restore a zstd .sav itself */
     bool busy; /* set by backup_guest: it failed because another run works on the guest */
 };
 

@@ -6,6 +6,9 @@
 #include "base/units.h"
 #include "ops/extras.h"
 
+/* The first libvirt whose save images may be compressed with zstd. */
+#define ZSTD_SINCE 11000000
+
 static const char *mode_text(enum capture_mode mode)
 {
     static const char *const texts[] = {
@@ -26,6 +29,7 @@ void backup_plan_tell(const struct backup_plan *plan, const struct report *repor
     CLEANUP_BUF struct buf text = {0};
     struct json *fields = json_new_object();
     struct json *disks = json_new_array();
+    bool has_memory = capture_has_memory(plan->mode) || source->managed_save;
     char codec[CODEC_TEXT_SIZE];
     char size[3][UNITS_TEXT_SIZE];
 
@@ -59,6 +63,10 @@ void backup_plan_tell(const struct backup_plan *plan, const struct report *repor
                units_format_size(sizing->child_memory, size[1]), sizing->children_allowed,
                sizing->children,
                units_format_size(sizing->child_memory * sizing->children, size[2]));
+    if (has_memory && sizing->codec.type == CODEC_ZSTD && plan->libvirt < ZSTD_SINCE)
+        buf_printf(&text,
+                   "\n  its memory can be restored with virt-backup only: virsh restore reads "
+                   "zstd from libvirt 11 on");
     json_set_str(fields, "guest", plan->guest);
     json_set_str(fields, "state", source->status.state_text);
     json_set(fields, "disks", disks);

@@ -14,6 +14,7 @@ struct backup_plan {
     const struct source *source;
     enum capture_mode mode;
     const struct sizing_plan *sizing;
+    unsigned long libvirt; /* its version, as libvirt counts: 9000000 */
 };
 
 /* Event "plan". */

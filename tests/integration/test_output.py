@@ -92,3 +92,19 @@ def test_signal_ends_a_run_that_nobody_reads(t):
     guest.goes_on(token, count)
     guest.check_unchanged(before)
     same(run.process.wait(60), 128 + signal.SIGTERM, "exit status")
+
+
+def test_journal_gets_priorities_and_the_status_by_name(t):
+    t.guest("web", t.disk("vda", "raw", size=MIB)).define()
+    log = t.path("journal")
+    with open(log, "wb") as file:
+        about = os.fstat(file.fileno())
+        stream = f"{about.st_dev}:{about.st_ino}"
+        line = t.backup_line("--domain-names", "web", "gone")
+        process = subprocess.run([t.binary, *line], env=dict(t.environment, JOURNAL_STREAM=stream), stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.DEVNULL, stderr=file, check=False)
+    same(process.returncode, 3, "exit status")
+    with open(log, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    same(lines[0], "<3>virt-backup: --domain-names: the hypervisor has no guest 'gone'", "the first line")
+    same(lines[-1], "<6>virt-backup: ended with status 3: some guests failed, the others are good", "the last line")

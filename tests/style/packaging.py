@@ -34,6 +34,10 @@ def problems():
     packaged = set(tree.read("debian/docs").split()) | {"LICENSE"}  # debian/copyright is that
     for name in sorted(set(re.findall(r"\]\(([^)#:]+)\)", tree.read("README.md"))) - packaged):
         yield f"debian/docs: README.md refers to {name}, which is not in the package"
+    unit = tree.read("dist/systemd/virt-backup@.service")
+    for line in ("AssertPathExists=/etc/virt-backup/%i.conf", "SuccessExitStatus=143"):
+        if line not in unit.splitlines():
+            yield f"dist/systemd/virt-backup@.service: lacks {line}"
     ours, theirs = version("meson.build", r"version: '([^']+)'"), version("debian/changelog", r"\(([^)]+)\)")
     if ours != theirs:
         yield f"debian/changelog: version {theirs}, in meson.build it is {ours}"

@@ -69,6 +69,17 @@ static void a_signal_is_told_as_a_shell_tells_it(void **state)
     }
 }
 
+static void each_status_has_a_text(void **state)
+{
+    (void)state;
+    for (int status = STATUS_GOOD; status <= STATUS_BUSY; status++) {
+        CLEANUP_FREE char *text = status_text(status);
+        assert_true(strlen(text) > 3);
+    }
+    CLEANUP_FREE char *stopped = status_text(STATUS_SIGNAL + SIGTERM);
+    assert_string_equal(stopped, "stopped by SIGTERM");
+}
+
 /* Last, because the signal can't be taken back. */
 static void a_cancelled_run_without_a_count_asks_which_signal_came(void **state)
 {
@@ -89,6 +100,7 @@ int main(void)
         cmocka_unit_test(an_error_of_the_run_has_a_status_by_its_kind),
         cmocka_unit_test(the_gravest_counts),
         cmocka_unit_test(a_signal_is_told_as_a_shell_tells_it),
+        cmocka_unit_test(each_status_has_a_text),
         cmocka_unit_test(a_cancelled_run_without_a_count_asks_which_signal_came),
     };
 
