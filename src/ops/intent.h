@@ -46,11 +46,12 @@ struct intent {
     char *name;
     char *trouble; /* why it could not be put back, as somebody was told; NULL: not tried yet */
 
+    bool was_running; /* not paused */
+
     /* of a backup */
     bool persistent;
-    bool was_running; /* not paused */
-    char *socket;     /* of a backup job; NULL: none was asked for */
-    char **scratch;   /* its scratch files */
+    char *socket;   /* of a backup job; NULL: none was asked for */
+    char **scratch; /* its scratch files */
     size_t scratch_count;
     bool frozen;    /* its file systems were asked to freeze */
     bool held;      /* its CPUs were asked to stop */
@@ -70,7 +71,8 @@ struct intent {
     char *moved;      /* a file of the guest that --replace replaces, now under this path and ... */
     char *moved_from; /* ... to be moved back here, over what the restore has made */
     char *outdated;   /* the same file once all else is there: to be removed */
-    char *resumed;    /* save image that it starts the guest from; all else is there then */
+    char *resumed;    /* save image that it starts the guest from, paused until that is gone (see
+                       * was_running); all else is there then */
 
     /* The folders of the files above that count. intent_write adds what is missing. */
     struct place *places;

@@ -154,9 +154,9 @@ static int start_guest(struct restore_job *job, const char *memory_xml, const ch
     struct hypervisor *hypervisor = job->run->hypervisor;
     bool paused = job->manifest->state == STATE_PAUSED;
 
-    if (job->placement.memory) {
-        return guest_restore(hypervisor, job->placement.memory, memory_xml, !paused, err);
-    }
+    /* It goes on when its image is gone: see undo_restore. */
+    if (job->placement.memory)
+        return guest_restore(hypervisor, job->placement.memory, memory_xml, false, err);
     if (!job->placement.renamed)
         report_warning(job->run->report, job->name,
                        "the backup holds no memory of it: it boots anew");
@@ -206,8 +206,13 @@ static int define(struct restore_job *job, const char *xml, struct err *err)
 
 static int start(struct restore_job *job, const char *memory_xml, const char *xml, struct err *err)
 {
-    if (job->run->options->allow_autorun && job->placement.memory)
-        job->intent.resumed = mem_strdup(job->placement.memory);
+    const struct undo_host host = {&undo_calls_libvirt, job->run->hypervisor, job->run->state_fd};
+    struct intent *intent = &job->intent;
+
+    if (job->placement.memory) {
+        intent->resumed = mem_strdup(job->placement.memory);
+        intent->was_running = job->manifest->state == STATE_RUNNING;
+    }
     if (restore_complete(job, err) < 0)
         return -1;
     if (start_guest(job, memory_xml, xml, err) < 0) {
@@ -216,7 +221,7 @@ static int start(struct restore_job *job, const char *memory_xml, const char *xm
         err_prefix(err, "it is restored, but could not be started");
         return err_append(err, "once that is fixed, start it: %s", line);
     }
-    return 0;
+    return intent->resumed ? undo_restore(&host, intent, err) : 0;
 }
 
 static int bring_up(struct restore_job *job, struct err *err)
@@ -362,10 +367,6 @@ int restore_guest(struct restore_run *run, const char *name, struct err *err)
         children_end(&run->children); /* a pool in mid-image can't be used again */
         if (job.lock && undo_restore(&host, &job.intent, &undo_err) < 0)
             err_append(err, "%s", undo_err.text);
-    } else if (job.intent.resumed) {
-        result = undo_restore(&host, &job.intent, &undo_err);
-        if (result < 0 && err)
-            err_set(err, undo_err.kind, "%s", undo_err.text);
     }
     /* What could not be undone stays in the journal, for recover. */
     if (job.lock && intent_is_empty(&job.intent)) {

@@ -33,7 +33,8 @@ static int bring_old_back(const struct undo_host *host, const struct intent *int
     return host->calls->set_autostart(old.guest, intent->old_autostart, err);
 }
 
-/* The image is of no use, and a danger, once the guest runs on from it. */
+/* The image is of no use, and a danger, once the guest runs on from it: its disks are newer then.
+ * So the guest is paused until the image is gone, for good. */
 static int settle_resumed(const struct undo_host *host, struct intent *intent, struct err *err)
 {
     CLEANUP_UNDO_GUEST struct undo_guest guest = {0};
@@ -49,6 +50,9 @@ static int settle_resumed(const struct undo_host *host, struct intent *intent, s
         if (intent_look(intent, intent->resumed, err) < 0)
             return err_prefix(err, "the memory image that it was resumed from cannot be removed");
         staging_remove(intent->resumed);
+        if (intent->was_running && guest.status.state == GUEST_PAUSED &&
+            guest.calls->resume(guest.guest, err) < 0)
+            return err_prefix(err, "is restored, but paused");
     }
     free(TAKE_PTR(intent->resumed));
     return 0;

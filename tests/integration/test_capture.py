@@ -252,7 +252,7 @@ def test_uefi_guest_stands_still_for_a_moment(t):
     os.unlink(nvram)
     t.restore("--allow-autorun")
     same(guest.state(), "running", "state of the restored guest")
-    same(guest.call("domstate", "--reason").out.strip(), "running (restored)", "how it came to run")
+    same(guest.call("domstate", "--reason").out.strip(), "running (unpaused)", "how it came to run")
 
 
 def test_device_that_forbids_saving_memory(t):

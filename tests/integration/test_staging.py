@@ -177,7 +177,7 @@ def test_no_room_and_a_destination_of_our_own_stages_there(t):
 
 def test_staging_path_is_used_and_emptied(t):
     place = t.make_dir("staging", 0o700)
-    guest = t.guest("web", t.slow_disk(boot=1)).running()
+    guest = t.guest("web", t.slow_disk(size=8 * MIB, boot=1)).running()
     token, count = guest.serial.last()
     process = t.start_vb(*t.backup_line(guest, "--guest-memory", "pause", "--staging-path", place, "--compression", "lzma:9e",
                                         "--chunk-size", "1M", "--children", "1"))
@@ -229,7 +229,7 @@ def test_scratch_path_of_the_user_that_runs_qemu(t):
 
 
 def test_dead_run_leaves_nothing_in_the_staging_folder(t):
-    guest = t.guest("web", t.slow_disk(boot=1)).running()
+    guest = t.guest("web", t.slow_disk(size=8 * MIB, boot=1)).running()
     token, count = guest.serial.last()
     process = t.start_vb(*t.backup_line(guest, "--guest-memory", "save", "--compression", "lzma:9e", "--chunk-size", "1M",
                                         "--children", "1"))

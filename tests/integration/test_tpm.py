@@ -191,7 +191,7 @@ def check_running(t, mode):
     guest.undefine()
     t.restore("--allow-autorun")
     guest.goes_on(token, 0)
-    same(guest.call("domstate", "--reason").out.strip(), "running (restored)", "how it came to run")
+    same(guest.call("domstate", "--reason").out.strip(), "running (unpaused)", "how it came to run")
     expect(swtpm_runs(kept.uuid), "no swtpm runs for the guest")
     guest.destroy()
     kept.check()

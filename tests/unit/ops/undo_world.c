@@ -272,6 +272,7 @@ static void started_from_its_memory(const struct world *world)
     make_file(world, "tpm.replaced", "old", 3);
     make_image(world, "memory");
     world->web->booted = false;
+    world->web->paused = true;
     note(world, &intent);
 }
 
@@ -298,7 +299,7 @@ static void old_one_is_back(const struct world *world)
 
 static void runs_from_its_memory(const struct world *world)
 {
-    assert_true(world->web->active);
+    assert_true(world->web->active && !world->web->paused);
     assert_false(exists(world, "memory") || exists(world, "tpm.replaced"));
 }
 
