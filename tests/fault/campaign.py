@@ -50,7 +50,7 @@ ROOM = tuple(name for name in SCENARIOS if name.startswith("room"))
 RUNNING = ("backup-save", "backup-pause", "backup-live", "backup-none")
 # Calls that take their time: killed in the middle of them, more than once.
 LONG = re.compile("virDomain(SaveFlags|RestoreFlags|SnapshotCreateXML|BackupBegin|AbortJob|Resume|DefineXMLFlags)$")
-REMOTE = re.compile("vir[A-Z]|nbd_aio_connect|nbd_shutdown|fsync|rename")
+REMOTE = re.compile("vir[A-Z]|nbd_aio_connect|nbd_aio_disconnect|fsync|rename")
 CANNOT_FAIL = re.compile("(nbd_close|kill)$")
 # What the short run does not leave out.
 TELLING = re.compile("virDomain(SaveFlags|RestoreFlags|SnapshotCreateXML|BackupBegin|Resume|AbortJob|DefineXMLFlags)$"

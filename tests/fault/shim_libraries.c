@@ -175,7 +175,7 @@ NBD(int64_t, nbd_aio_block_status,
     (h, n, o, e, c, f), true, -1)
 NBD(int64_t, nbd_aio_flush, (struct nbd_handle * h, nbd_completion_callback c, uint32_t f),
     (h, c, f), false, -1)
-NBD(int, nbd_shutdown, (struct nbd_handle * h, uint32_t f), (h, f), false, -1)
+NBD(int, nbd_aio_disconnect, (struct nbd_handle * h, uint32_t f), (h, f), false, -1)
 
 void nbd_close(struct nbd_handle *h)
 {
