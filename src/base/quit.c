@@ -81,10 +81,19 @@ int quit_fd(void)
     return quit_event;
 }
 
+static int (*quit_look)(void *opaque, struct err *err);
+static void *quit_look_opaque;
+
+void quit_set_look(int (*look)(void *opaque, struct err *err), void *opaque)
+{
+    quit_look_opaque = opaque;
+    quit_look = look;
+}
+
 int quit_check(struct err *err)
 {
     if (!quit_signal)
-        return 0;
+        return quit_look ? quit_look(quit_look_opaque, err) : 0;
     return err_set(err, ERR_CANCELLED, "stopped by SIG%s", sigabbrev_np(quit_signal));
 }
 

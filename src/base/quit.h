@@ -27,5 +27,8 @@ int quit_fd(void);
 /* In a forked process to which those signals mean something else: none has come, and
  * quit_fd is -1. */
 void quit_forget(void);
+/* While `look` is set (NULL: no more), quit_check asks it, too, and fails as it does: of a
+ * reason to stop that is no signal. From the thread that calls quit_check. */
+void quit_set_look(int (*look)(void *opaque, struct err *err), void *opaque);
 /* -1 and a "cancelled" error naming the signal if one has come, else 0. */
 int quit_check(struct err *err);

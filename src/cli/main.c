@@ -12,6 +12,7 @@
 #include "base/process.h"
 #include "base/quit.h"
 #include "base/sandbox.h"
+#include "base/stop.h"
 #include "cli/help.h"
 #include "cli/output.h"
 #include "cli/status.h"
@@ -119,6 +120,8 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
 
     /* 1. Signals are noted from here on, and stop the work at a safe point. */
     int status = verb->is_child ? 0 : quit_install(&err);
+    if (!verb->is_child)
+        stop_install();
     /* 2. Guardian and spawner are forked before libvirt, libnbd or any thread exists.
      * The guardian, which has guests to put back, stands back for nobody. */
     if (status == 0 && verb->has_guardian && !arguments->dry_run)

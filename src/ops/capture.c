@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/out.h"
 #include "base/quit.h"
+#include "base/stop.h"
 #include "base/units.h"
 #include "guest/definition/definition.h"
 #include "ops/capture_check.h"
@@ -18,6 +19,7 @@
 
 #define FREEZE_LIMIT_S 30
 #define THAW_LIMIT_S 90
+#define TAKEN_LIMIT_MS (UINT64_C(120) * 1000)
 #define LATE_NEWS_MS 2000
 #define LATE_NEWS_POLL_MS 20
 
@@ -42,9 +44,31 @@ static void fill_intent(struct capture *capture)
     }
 }
 
+/* Whether we were stopped for so long that the guardian has let the guest go: then nothing more is
+ * done to it, but what undoes. */
+static int check_taken(void *opaque, struct err *err)
+{
+    struct capture *capture = opaque;
+
+    if (!capture->taken && stop_was_continued())
+        capture->taken = intent_is_taken(capture->request.state_fd, capture->intent.uuid);
+    if (!capture->taken)
+        return 0;
+    return err_set(
+        err, ERR_IO,
+        "this run was stopped while it held the guest, which was let go meanwhile; start "
+        "the backup again");
+}
+
 static int note(struct capture *capture, struct err *err)
 {
-    return intent_write(capture->request.state_fd, &capture->intent, err);
+    if (check_taken(capture, err) < 0)
+        return -1;
+    if (intent_write(capture->request.state_fd, &capture->intent, err) < 0)
+        return -1;
+    /* The journal that was taken over may be the one that we have just replaced. */
+    capture->taken = capture->taken || stop_was_continued();
+    return check_taken(capture, err);
 }
 
 /* ---- scratch files ----------------------------------------------------------------------------- */
@@ -307,8 +331,10 @@ int capture_begin(struct capture *capture, const struct capture_request *request
         return -1;
     capture->request = *request;
     capture->began = true;
+    stop_hold(guest_name(request->guest));
     out_hold(); /* from here to its end the guest waits for no reader of ours */
     fill_intent(capture);
+    quit_set_look(check_taken, capture);
     if (note(capture, err) == 0 && guest_watch_begin(request->guest, &capture->watch, err) == 0 &&
         begin_mode(capture, err) == 0)
         return 0;
@@ -410,7 +436,11 @@ int capture_end(struct capture *capture, struct err *err)
         guest_watch_news(capture->watch, &news);
     if (capture->watch && capture->read_failed && capture_has_exports(capture->request.mode))
         wait_for_end(capture, &news);
-    int result = check_news(capture, &news, err);
+    int result = check_taken(capture, err);
+    if (result == 0)
+        result = check_news(capture, &news, err);
+    if (capture->taken) /* the guardian may be at it still */
+        intent_wait_taken(capture->request.state_fd, capture->intent.uuid, TAKEN_LIMIT_MS);
     scratch_watch_end(capture->scratch);
     capture->scratch = NULL;
     /* An agent that has been waited for long enough is asked once more. */
@@ -433,7 +463,9 @@ int capture_end(struct capture *capture, struct err *err)
     capture->watch = NULL;
     if (result == 0 && capture->intent.memory)
         result = note(capture, err);
+    quit_set_look(NULL, NULL);
     out_release();
+    stop_release();
     return result;
 }
 
@@ -446,12 +478,13 @@ void capture_clear(struct capture *capture)
     if (!capture->stranded && undo_memory(&capture->intent, &err) < 0) {
         log_warn("guest '%s': %s", capture->intent.name, err.text);
         capture->intent.trouble = mem_strdup(err.text);
-        (void)note(capture, NULL);
+        (void)intent_write(capture->request.state_fd, &capture->intent, NULL);
     }
     /* What could not be undone stays in the journal, for recover. */
     if (capture->intent.uuid && intent_is_empty(&capture->intent))
         (void)intent_remove(capture->request.state_fd, capture->intent.uuid, NULL);
     else if (capture->stranded)
-        (void)note(capture, NULL); /* the journal as it is leads to the same */
+        (void)intent_write(capture->request.state_fd, &capture->intent,
+                           NULL); /* the journal as it is leads to the same */
     intent_clear(&capture->intent);
 }

@@ -59,6 +59,7 @@ struct capture {
     bool began;          /* something may be to be undone */
     bool read_failed;    /* set by the caller before capture_end: the end of the guest may be why */
     bool stranded;       /* it could not be put back */
+    bool taken;          /* we were stopped, and the guardian has let it go */
     bool thaw_failed;    /* it was waited for long enough */
     bool frozen;         /* the disks are of a moment when they were frozen */
     uint64_t stopped_ms; /* save: monotonic clock */

@@ -26,6 +26,8 @@
 #define UNDO_TRIES 3
 #define UNDO_PAUSE_MS 1000
 #define END_WAIT_MS 3000
+#define STOP_LOOK_MS 1000
+#define STOP_LOOKS 4
 
 struct guardian {
     pid_t pid;
@@ -83,11 +85,58 @@ static int undo_after(pid_t run)
     return status;
 }
 
-static void __attribute__((noreturn)) guard(int sock, pid_t run)
+/* A run that is stopped would hold its guest for as long as that lasts. It holds the guest's lock,
+ * too, so that the journal must tell it: see intent_take_over. If the guest can't be let go
+ * because of what the run has open, such as a disk image that it has locked, the run must go. */
+static void let_go_of_stopped(pid_t run)
 {
-    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    CLEANUP_CLOSE int state = -1;
+    CLEANUP_STRINGS struct strings uuids = {0};
+
+    if (state_dir_open(&state, NULL) < 0 || intent_list(state, &uuids, NULL) < 0)
+        return;
+    for (size_t i = 0; i < uuids.count; i++) {
+        CLEANUP_INTENT struct intent intent = {0};
+        CLEANUP_ERR struct err err = ERR_INIT;
+        CLEANUP_CLOSE int taken = -1;
+        if (intent_read(state, uuids.items[i], &intent, NULL) < 0 || (pid_t)intent.pid != run ||
+            !intent_holds_guest(&intent) || intent.taken_over ||
+            intent_take_over(state, uuids.items[i], &taken, NULL) < 0)
+            continue;
+        out_hold();
+        log_warn("guest '%s': its backup is stopped (pid %ld); letting the guest go, the backup is "
+                 "lost",
+                 intent.name, (long)run);
+        if (undo_taken(state, uuids.items[i], &undo_calls_libvirt, &err) < 0) {
+            log_warn("guest '%s': %s; ending the stopped run", intent.name, err.text);
+            kill(run, SIGKILL);
+        }
+        out_release();
+    }
+}
+
+/* One byte on the socket says that all is well (true); its end without that, that the run is
+ * dead. */
+static bool wait_for_end(int sock, pid_t run)
+{
+    unsigned stopped = 0; /* looks in a row */
     char done = 0;
     size_t len = 0;
+
+    for (;;) {
+        struct pollfd pollfd = {.fd = sock, .events = POLLIN};
+        int ready = poll(&pollfd, 1, STOP_LOOK_MS);
+        if (ready != 0 && !(ready < 0 && errno == EINTR))
+            return io_read_some(sock, &done, 1, &len, NULL) == 0 && len == 1;
+        stopped = intent_process_is_stopped(run) ? stopped + 1 : 0;
+        if (stopped >= STOP_LOOKS)
+            let_go_of_stopped(run);
+    }
+}
+
+static void __attribute__((noreturn)) guard(int sock, pid_t run)
+{
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGTSTP};
 
     setsid();
     quit_forget();
@@ -101,9 +150,7 @@ static void __attribute__((noreturn)) guard(int sock, pid_t run)
         sock = 3;
         fds_close_from(4);
     }
-    /* One byte says that all is well; the end of the stream without it, that the
-     * run is dead. */
-    if (io_read_some(sock, &done, 1, &len, NULL) == 0 && len == 1)
+    if (wait_for_end(sock, run))
         _exit(0);
     /* If it was not the end but a failure, the run must not wait for us. */
     close(sock);

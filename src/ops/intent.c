@@ -23,6 +23,7 @@ struct field {
 };
 
 static const struct field fields[] = {
+    {"taken-over", FIELD_FLAG, offsetof(struct intent, taken_over)}, /* see intent_take_over */
     {"pid", FIELD_NUMBER, offsetof(struct intent, pid)},
     {"pid-started", FIELD_NUMBER, offsetof(struct intent, pid_started)},
     {"since", FIELD_TEXT, offsetof(struct intent, since)},
@@ -145,6 +146,12 @@ bool intent_is_empty(const struct intent *intent)
     return !intent->socket && !intent->frozen && !intent->held && !intent->saved &&
            !intent->memory && intent->file_count == 0 && !intent->defined && !intent->moved &&
            !intent->outdated && !intent->resumed;
+}
+
+bool intent_holds_guest(const struct intent *intent)
+{
+    return intent->kind == INTENT_BACKUP &&
+           (intent->socket || intent->frozen || intent->held || intent->saved);
 }
 
 void intent_each_path(struct intent *intent, void (*each)(struct intent *intent, const char *path))

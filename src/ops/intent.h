@@ -44,7 +44,8 @@ struct intent {
     char *uri;            /* NULL: no guest is touched, only files */
     char *uuid;
     char *name;
-    char *trouble; /* why it could not be put back, as somebody was told; NULL: not tried yet */
+    bool taken_over; /* its run was stopped while it held the guest: the guardian has let that go */
+    char *trouble;   /* why it could not be put back, as somebody was told; NULL: not tried yet */
 
     bool was_running; /* not paused */
 
@@ -106,6 +107,18 @@ int intent_read(int state_fd, const char *uuid, struct intent *ret, struct err *
 char *intent_format(const struct intent *intent);
 /* What intent_read makes of the file's text; refused (corrupt) if it is no whole journal. */
 int intent_parse(const char *text, size_t len, struct intent *ret, struct err *err);
+/* True if the run must give the guest up when it goes on: its CPUs, its memory, its file systems
+ * or a job on it are in other hands than the guest's own. */
+bool intent_holds_guest(const struct intent *intent);
+/* Sets taken_over in the file, in place: needs no room. *ret_fd: holds a lock on the journal until
+ * it is closed, for which intent_wait_taken waits. */
+int intent_take_over(int state_fd, const char *uuid, int *ret_fd, struct err *err);
+/* By the run: true if its journal says so, or is gone. */
+bool intent_is_taken(int state_fd, const char *uuid);
+/* Waits until whoever has taken it over is done with it; for that long at most. */
+void intent_wait_taken(int state_fd, const char *uuid, uint64_t timeout_ms);
+/* True if the process is stopped, as by SIGSTOP. */
+bool intent_process_is_stopped(pid_t pid);
 /* False only if there is no such file. */
 bool intent_exists(int state_fd, const char *uuid);
 /* The end of it: the guest is as it was. */

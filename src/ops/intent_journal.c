@@ -4,13 +4,16 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 
 #include "base/dir.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "base/xml.h"
 
 #define INTENT_SUFFIX ".intent"
@@ -18,10 +21,9 @@
 
 /* ---- whose it is --------------------------------------------------------------------- */
 
-/* Field 22 of /proc/PID/stat, counted from behind the command's name, which may
- * hold blanks and parentheses; 0 if there is no such process, or only what is left
- * of it until its parent looks (state Z). */
-static uint64_t start_time(pid_t pid)
+/* /proc/PID/stat from behind the command's name, which may hold blanks and parentheses: its first
+ * letter is the state. NULL if there is no such process; else the caller frees. */
+static char *process_stat(pid_t pid)
 {
     CLEANUP_FREE char *path = mem_printf("/proc/%ld/stat", (long)pid);
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -29,14 +31,32 @@ static uint64_t start_time(pid_t pid)
     size_t len = 0;
 
     if (fd < 0 || io_read_some(fd, text, sizeof(text) - 1, &len, NULL) < 0)
-        return 0;
+        return NULL;
     text[len] = '\0';
-    char *p = strrchr(text, ')');
-    if (p && (strncmp(p, ") Z", 3) == 0 || strncmp(p, ") X", 3) == 0))
+    const char *end = strrchr(text, ')');
+    return end && end[1] == ' ' ? mem_strdup(end + 2) : NULL;
+}
+
+/* Field 22; 0 if there is no such process, or only what is left of it until its parent looks
+ * (state Z). */
+static uint64_t start_time(pid_t pid)
+{
+    CLEANUP_FREE char *stat = process_stat(pid);
+    const char *p = stat;
+
+    if (!stat || *stat == 'Z' || *stat == 'X')
         return 0;
-    for (int field = 2; p && field < 22; field++)
+    for (int field = 3; p && field < 22; field++)
         p = strchr(p + 1, ' ');
     return p ? strtoull(p + 1, NULL, 10) : 0;
+}
+
+/* Not for a debugger, which says t. */
+bool intent_process_is_stopped(pid_t pid)
+{
+    CLEANUP_FREE char *stat = process_stat(pid);
+
+    return stat && *stat == 'T';
 }
 
 void intent_sign(struct intent *intent, enum intent_kind kind)
@@ -128,4 +148,52 @@ int intent_list(int state_fd, struct strings *uuids, struct err *err)
             strings_take(uuids, mem_strndup(name, strlen(name) - strlen(INTENT_SUFFIX)));
     }
     return 0;
+}
+
+/* ---- a run that is stopped ------------------------------------------------------------------- */
+
+/* Within a JSON string its quotes would be escaped: the text is this member. Both values are of
+ * one length. */
+#define NOT_TAKEN "\"taken-over\":false"
+#define TAKEN "\"taken-over\":true "
+
+int intent_take_over(int state_fd, const char *uuid, int *ret_fd, struct err *err)
+{
+    CLEANUP_FREE char *name = file_name(uuid);
+    CLEANUP_FREE char *text = NULL;
+    CLEANUP_CLOSE int fd = -1;
+    size_t len = 0;
+
+    if (io_open_in(state_fd, name, O_RDWR, 0, &fd, err) < 0 ||
+        io_read_file(state_fd, name, INTENT_MAX, &text, &len, err) < 0)
+        return err_prefix(err, "journal %s", name);
+    const char *found = memmem(text, len, NOT_TAKEN, strlen(NOT_TAKEN));
+    if (!found)
+        return err_set(err, ERR_EXISTS, "journal %s: was taken over before", name);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return err_set_errno(err, errno, "journal %s: cannot lock it", name);
+    if (io_pwrite(fd, TAKEN, strlen(TAKEN), (uint64_t)(found - text), err) < 0 ||
+        io_sync(fd, err) < 0)
+        return err_prefix(err, "journal %s", name);
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+bool intent_is_taken(int state_fd, const char *uuid)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    return intent_read(state_fd, uuid, &intent, NULL) < 0 || intent.taken_over;
+}
+
+void intent_wait_taken(int state_fd, const char *uuid, uint64_t timeout_ms)
+{
+    CLEANUP_FREE char *name = file_name(uuid);
+    CLEANUP_CLOSE int fd = -1;
+    uint64_t begun_ms = units_now_ms();
+
+    if (io_open_in(state_fd, name, O_RDONLY, 0, &fd, NULL) < 0)
+        return;
+    while (flock(fd, LOCK_EX | LOCK_NB) < 0 && units_now_ms() - begun_ms < timeout_ms)
+        poll(NULL, 0, 50);
 }

@@ -98,6 +98,13 @@ static int undo_read(int state_fd, const char *uuid, const struct undo_calls *ca
     return undone;
 }
 
+int undo_taken(int state_fd, const char *uuid, const struct undo_calls *calls, struct err *err)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    return undo_read(state_fd, uuid, calls, &intent, NULL, err);
+}
+
 /* With the guest's lock held. */
 static enum undo_result undo_locked(int state_fd, const char *uuid, const struct undo_calls *calls,
                                     char **ret_note, struct err *err)

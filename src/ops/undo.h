@@ -56,6 +56,10 @@ enum undo_result {
 enum undo_result undo_recorded(int state_fd, const char *uuid, const struct undo_calls *calls,
                                char **ret_note, struct err *err);
 
+/* Of a backup whose run is stopped and holds the guest's lock, with the journal taken over
+ * (intent_take_over): the guest is let go, and all that may be repeated is left to the run. */
+int undo_taken(int state_fd, const char *uuid, const struct undo_calls *calls, struct err *err);
+
 /* Notes in the journal, if it is still there, that somebody was told why the guest could not be
  * put back: it is tried again after all others, and ends when the guest runs in whatever way. If
  * there is no room for the note, that is not known then. */

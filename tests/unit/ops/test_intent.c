@@ -3,12 +3,16 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
 #include "base/io.h"
+#include "base/units.h"
 
 #define SAMPLES 10
 
@@ -244,6 +248,64 @@ static void the_owner_is_told_by_its_start_too(void **state)
     assert_false(intent_owner_lives(&intent));
 }
 
+/* ---- a run that is stopped --------------------------------------------------------------------- */
+
+static void a_journal_is_taken_over_once_and_in_place(void **state)
+{
+    char folder[] = "/tmp/vb-intent-XXXXXX";
+    CLEANUP_INTENT struct intent intent = {0};
+    CLEANUP_INTENT struct intent taken = {0};
+    CLEANUP_CLOSE int state_fd = -1;
+    CLEANUP_CLOSE int lock = -1;
+    struct stat before;
+    struct stat after;
+    int again = -1;
+
+    (void)state;
+    fill(&intent, false);
+    free(intent.name);
+    intent.name = mem_strdup("\"taken-over\":false");
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(io_open_dir(folder, &state_fd, NULL), 0);
+    assert_int_equal(intent_write(state_fd, &intent, NULL), 0);
+    assert_false(intent_is_taken(state_fd, "uuid"));
+    assert_int_equal(fstatat(state_fd, "uuid.intent", &before, 0), 0);
+    assert_int_equal(intent_take_over(state_fd, "uuid", &lock, NULL), 0);
+    assert_int_equal(fstatat(state_fd, "uuid.intent", &after, 0), 0);
+    assert_true(before.st_ino == after.st_ino && before.st_size == after.st_size);
+    assert_true(intent_is_taken(state_fd, "uuid"));
+    assert_int_equal(intent_take_over(state_fd, "uuid", &again, NULL), -1);
+    assert_int_equal(intent_read(state_fd, "uuid", &taken, NULL), 0);
+    assert_true(taken.taken_over);
+    assert_string_equal(taken.name, intent.name);
+    assert_string_equal(taken.resumed, "resumed");
+    /* The run waits for whoever has taken it over. */
+    uint64_t begun_ms = units_now_ms();
+    intent_wait_taken(state_fd, "uuid", 100);
+    assert_true(units_now_ms() - begun_ms >= 100);
+    assert_int_equal(intent_remove(state_fd, "uuid", NULL), 0);
+    assert_true(intent_is_taken(state_fd, "uuid"));
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void a_stopped_process_is_told_from_one_that_waits(void **state)
+{
+    int status = 0;
+
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0)
+        for (;;)
+            pause();
+    assert_false(intent_process_is_stopped(pid));
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+    assert_true(intent_process_is_stopped(pid));
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_false(intent_process_is_stopped(pid));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +318,8 @@ int main(void)
         cmocka_unit_test(what_is_not_there_stays_so),
         cmocka_unit_test(paths_are_read_back_byte_by_byte),
         cmocka_unit_test(what_is_no_whole_journal_is_refused),
+        cmocka_unit_test(a_journal_is_taken_over_once_and_in_place),
+        cmocka_unit_test(a_stopped_process_is_told_from_one_that_waits),
         cmocka_unit_test(the_owner_is_told_by_its_start_too),
     };
 
