@@ -391,9 +391,14 @@ static int begin_set(struct job *job, struct err *err)
         run->busy = err && err->kind == ERR_BUSY;
         return -1;
     }
+    return 0;
+}
+
+static int try_names(struct job *job, struct err *err)
+{
     return backup_names_try(job->set, job->name, &job->source,
                             capture_has_memory(job->mode) || job->source.managed_save,
-                            run->options->codec.type, err);
+                            job->run->options->codec.type, err);
 }
 
 static int back_up(struct job *job, struct err *err)
@@ -401,9 +406,9 @@ static int back_up(struct job *job, struct err *err)
     struct backup_run *run = job->run;
     struct sizing_plan sizing;
 
-    if (lock_guest(job, err) < 0 || gather(job, err) < 0 || plan(job, &sizing, err) < 0)
-        return -1;
-    if (begin_set(job, err) < 0)
+    /* Both locks first: what is looked at then stays as it is, however long they were waited for. */
+    if (lock_guest(job, err) < 0 || begin_set(job, err) < 0 || gather(job, err) < 0 ||
+        plan(job, &sizing, err) < 0 || try_names(job, err) < 0)
         return -1;
     if (children_pool(&run->children, &run->options->codec, job->chunk_size,
                       units_div_up(largest(&job->source), job->chunk_size), err) < 0)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/io.h"
 #include "base/quit.h"
@@ -35,13 +36,14 @@ static int begin_intent(struct restore_job *job, struct err *err)
 {
     struct restore_run *run = job->run;
     struct intent *intent = &job->intent;
+    const char *new_name = run->options->new_name;
 
-    if (!job->placement.renamed && run->hypervisor)
+    if (!new_name && run->hypervisor)
         intent->uuid = mem_strdup(job->manifest->domain_uuid);
     else if (definition_random_uuid(&intent->uuid, err) < 0)
         return -1;
     intent_sign(intent, INTENT_RESTORE);
-    intent->name = mem_strdup(job->placement.name);
+    intent->name = mem_strdup(new_name ? new_name : job->manifest->domain_name);
     if (run->hypervisor)
         intent->uri = mem_strdup(hypervisor_uri(run->hypervisor));
     if (guest_lock_take(run->state_fd, intent->uuid, run->options->wait_ms, &job->lock, err) < 0) {
@@ -318,14 +320,39 @@ static void note_disks_done(struct restore_job *job)
                  job->placement.disk_count, job->placement.disk_count == 1 ? "" : "s");
 }
 
+static int open_backup(struct restore_job *job, struct err *err)
+{
+    if (archive_backup_open(job->run->archive, job->name, &job->backup, err) < 0)
+        return -1;
+    job->manifest = archive_backup_manifest(job->backup);
+    return 0;
+}
+
+/* The guest is ours from here on, and what is looked at stays as it is. A run that was
+ * waited for may have replaced the very backup that is to be restored. */
+static int take_guest(struct restore_job *job, struct err *err)
+{
+    CLEANUP_FREE char *uuid = mem_strdup(job->manifest->domain_uuid);
+
+    if (begin_intent(job, err) < 0)
+        return -1;
+    if (archive_backup_is_current(job->backup))
+        return 0;
+    archive_backup_close(TAKE_PTR(job->backup));
+    if (open_backup(job, err) < 0)
+        return -1;
+    if (strcasecmp(uuid, job->manifest->domain_uuid) != 0)
+        return err_set(err, ERR_BUSY, "its backup was replaced by one of another guest meanwhile");
+    return 0;
+}
+
 static int restore(struct restore_job *job, struct err *err)
 {
     struct restore_run *run = job->run;
     const struct restore_options *options = run->options;
 
-    if (archive_backup_open(run->archive, job->name, &job->backup, err) < 0)
+    if (open_backup(job, err) < 0 || (!options->dry_run && take_guest(job, err) < 0))
         return -1;
-    job->manifest = archive_backup_manifest(job->backup);
     if (placement_make(job->manifest, options, &job->placement, err) < 0)
         return -1;
     job->seal = seal_check(&job->manifest->seal, run->key);
@@ -342,7 +369,7 @@ static int restore(struct restore_job *job, struct err *err)
         return -1;
     if (options->dry_run)
         return 0;
-    if (begin_intent(job, err) < 0 || stage_memory(job, err) < 0 || restore_files(job, err) < 0)
+    if (stage_memory(job, err) < 0 || restore_files(job, err) < 0)
         return -1;
     if (!options->disks.count)
         return restore_definition(job, err);

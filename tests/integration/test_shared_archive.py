@@ -7,6 +7,7 @@ import os
 import signal
 import time
 
+from vbtest import disks
 from vbtest.command import expect, run, same, wait_until
 from vbtest.disks import MIB
 
@@ -56,6 +57,17 @@ def test_second_run_for_a_guest_waits_if_told(t):
     t.backup(guest, "--replace", "--wait")
     same(first.finish(60).status, 0, "exit status of the first run")
     t.check_good(guest)
+
+
+def test_restore_waits_for_a_backup_and_takes_the_new_one(t):
+    guest = t.guest("web", t.disk("vda", "raw", size=6 * MIB)).define()
+    t.backup(guest)
+    run("qemu-io", "-f", "raw", "-c", "write -q -P 7 1M 64k", guest.disks[0].path)
+    writer = start_backup(t, guest, "--replace", "--bandwidth-limit", "1M")
+    t.refused(*t.restore_line("--replace"), status=6, says=["guest 'web'", "in use since"])
+    t.vb(*t.restore_line("--replace", "--wait"))
+    same(writer.finish(60).status, 0, "exit status of the backup")
+    disks.compare(guest.disks[0].path, "raw", os.path.join(t.restored, "vda.raw"), "raw", "the new state")
 
 
 def test_backup_that_is_replaced_while_it_is_verified(t):
