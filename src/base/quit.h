@@ -3,7 +3,8 @@
  * SIGINT, SIGTERM and SIGHUP ask the work to stop at its next safe point. The
  * first such signal is kept; the work looks at quit_requested, or polls quit_fd
  * beside what it waits for. A second one tells that whoever sends it does not want
- * to wait for the way back either. SIGPIPE is ignored.
+ * to wait for the way back either. SIGPIPE and SIGXFSZ are ignored: a
+ * write that fails is told.
  */
 #pragma once
 

@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "base/text.h"
 #include "disk/format.h"
 #include "disk/local.h"
 
@@ -113,6 +114,32 @@ static bool is_plain(const struct local_file *file, const struct format *format,
                               !json_get(json, "format-specific.data.data-file"));
 }
 
+/* A local file may be named in JSON, as libvirt and QEMU do with some options:
+ * json:{"driver":"raw","file":{"driver":"file","filename":"/path"}}. With more in it the guest sees
+ * something else than the file. NULL: it is not such a name. */
+static char *plain_json_name(const char *name, const char *format)
+{
+    static const char start[] = "json:";
+
+    if (!text_begins(name, start))
+        return NULL;
+    name += strlen(start);
+    CLEANUP(json_freep) struct json *given = json_parse(name, strlen(name), NULL);
+    const char *driver = given ? json_get_str(given, "driver") : NULL;
+    const char *path = given ? json_get_str(given, "file.filename") : NULL;
+    if (!driver || !path || *path != '/' || (format && strcmp(driver, format) != 0))
+        return NULL;
+    CLEANUP(json_freep) struct json *plain = json_new_object();
+    struct json *file = json_new_object();
+    json_set_str(file, "driver", "file");
+    json_set_str(file, "filename", path);
+    json_set_str(plain, "driver", driver);
+    json_set(plain, "file", file);
+    CLEANUP_FREE char *given_text = json_format(given);
+    CLEANUP_FREE char *plain_text = json_format(plain);
+    return strcmp(given_text, plain_text) == 0 ? mem_strdup(path) : NULL;
+}
+
 /* The backing file that `json` names, or NULL in *ret_path. */
 static int next_in_chain(const struct json *json, char **ret_path, const struct format **ret_format,
                          struct err *err)
@@ -126,6 +153,9 @@ static int next_in_chain(const struct json *json, char **ret_path, const struct 
         return 0;
     if (check_told_name("backing file", path, err) < 0)
         return -1;
+    CLEANUP_FREE char *plain = plain_json_name(path, format);
+    if (plain)
+        path = plain;
     if (path[0] != '/')
         return err_set(err, ERR_UNSUPPORTED, "its backing file '%s' is not a local file", path);
     if (!format)
@@ -177,6 +207,8 @@ static int inspect_one(const char *path, const struct format *format, struct dis
     if (format->is_raw)
         return 0;
     info->encrypted = info->encrypted || json_get_bool(json, "encrypted");
+    info->marked_corrupt =
+        info->marked_corrupt || json_get_bool(json, "format-specific.data.corrupt");
     if (record_data_file(json, depth, info, err) < 0)
         return -1;
     if (depth == 0 && record_top(&file, format, json, info, err) < 0)

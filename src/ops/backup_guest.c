@@ -284,12 +284,26 @@ static void warn_about_left_out(struct job *job)
                            "disk '%s' has internal snapshots; they are not in the backup, only the "
                            "disk as it is now",
                            left_out->target);
-        else if (strncmp(left_out->reason, "the definition", 14) == 0)
+        else if (strcmp(left_out->reason, SOURCE_OTHER_DEFINED) == 0)
             report_warning(job->run->report, job->name,
-                           "disk '%s': %s; the running guest's is in "
-                           "the backup",
+                           "disk '%s': %s; the running guest's is backed up", left_out->target,
+                           left_out->reason);
+        else if (strcmp(left_out->reason, SOURCE_ONLY_DEFINED) == 0)
+            report_warning(job->run->report, job->name,
+                           "disk '%s' is not backed up: it is %s; to back it up too, use "
+                           "--guest-memory save, or shut the guest down",
                            left_out->target, left_out->reason);
     }
+}
+
+static void warn_about_corrupt(const struct job *job)
+{
+    for (size_t i = 0; i < job->source.disk_count; i++)
+        if (job->source.disks[i].info.marked_corrupt)
+            report_warning(job->run->report, job->name,
+                           "disk '%s': QEMU has marked its image as corrupt, so what is backed up "
+                           "may be damaged; see qemu-img check",
+                           job->source.disks[i].target);
 }
 
 static uint64_t largest(const struct source *source)
@@ -337,6 +351,7 @@ static int gather(struct job *job, struct err *err)
     if (source_gather(job->run->hypervisor, job->guest, &request, &job->source, err) < 0)
         return -1;
     warn_about_left_out(job);
+    warn_about_corrupt(job);
     return 0;
 }
 

@@ -262,8 +262,7 @@ static void meet_again(struct source *source, const struct definition_disk *disk
         (disk->pool && text_same(known->pool, disk->pool) &&
          text_same(known->volume, disk->volume)))
         return;
-    leave_out(source, disk->target, disk->device, disk->path,
-              "the definition names another source than the running guest has");
+    leave_out(source, disk->target, disk->device, disk->path, SOURCE_OTHER_DEFINED);
 }
 
 static int add_disks(const struct gathering *gathering, const struct xml_doc *domain,
@@ -290,8 +289,7 @@ static int add_disks(const struct gathering *gathering, const struct xml_doc *do
         else if (select_disk_in_list(excluded, &self))
             leave_out(source, disk->target, disk->device, disk->path, "excluded");
         else if (later)
-            leave_out(source, disk->target, disk->device, disk->path,
-                      "the definition has it, the running guest has not");
+            leave_out(source, disk->target, disk->device, disk->path, SOURCE_ONLY_DEFINED);
         else if (add_disk(gathering, disk, err) < 0)
             return -1;
     }

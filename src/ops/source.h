@@ -44,6 +44,10 @@ struct source {
     uint64_t largest_image;
 };
 
+/* Why a disk of the persistent definition is not what is backed up. */
+#define SOURCE_ONLY_DEFINED "only in the persistent definition, not in the running guest"
+#define SOURCE_OTHER_DEFINED "the persistent definition names another source for it"
+
 struct source_request {
     bool memory;  /* the guest's memory is captured too */
     bool exports; /* disks are read from the running guest, wherever they are */

@@ -3,6 +3,7 @@
 
 import os
 import re
+import resource
 import signal
 
 from vbtest import disks
@@ -303,3 +304,15 @@ def test_relative_paths(t):
     guest.undefine()
     t.vb("restore", "--source-path", "archive", "--destination-path", "restored", cwd=t.dir)
     expect(f"'{os.path.join(t.restored, 'vda.qcow2')}'" in guest.dump(), "no absolute path in the definition")
+
+
+def test_file_size_limit_fails_the_restore_and_leaves_nothing(t):
+    """A shell's ulimit -f ends a process that writes beyond it, unless the signal is ignored."""
+    guest = t.guest("web", t.disk("vda", "raw", size=20 * MIB)).define()
+    t.backup(guest)
+    guest.undefine()
+    result = t.vb(*t.restore_line(), status=1,
+                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8 * MIB, 8 * MIB)))
+    expect("File too large" in result.err, f"the reason is not told: {result.err}")
+    expect(not os.path.isdir(t.restored) or not os.listdir(t.restored), "files are left")
+    expect(not guest.exists(), "a guest is defined")

@@ -286,6 +286,17 @@ def test_disk_unplugged_from_the_definition(t):
     expect("vdb" in guest.dump() and "vdb" not in guest.dump("--inactive"), "live and persistent disks are mixed up")
 
 
+def test_disk_that_only_the_definition_has(t):
+    """What the running guest lacks can't be read from it: the warning says that it is not backed up, and what does it."""
+    guest = t.small_guest().running()
+    later = t.disk("vdd", "qcow2")
+    guest.call("attach-disk", "--source", later.path, "--target", "vdd", "--subdriver", "qcow2", "--config")
+    result = t.backup(guest, "--guest-memory", "pause")
+    same(t.archive.manifest("web").targets(), ["vda"], "disks in the backup")
+    line = next((line for line in result.error_lines if "vdd" in line), "")
+    expect("warning" in line and "'vdd' is not backed up" in line and "--guest-memory save" in line, f"the warning: {line!r}")
+
+
 def test_save_image_of_libvirt_is_not_left(t):
     guest = t.small_guest().running()
     t.backup(guest, "--guest-memory", "save")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Guests that are shut off: every kind of disk there and back."""
 
+import json
 import os
 
 from vbtest import disks
@@ -240,3 +241,36 @@ def test_guest_without_disks(t):
     guest = t.guest("web")
     round_trip(t, guest)
     t.archive.check_holds("web.xml")
+
+
+def test_backing_file_named_in_json(t):
+    """As libvirt and QEMU name a local file to which they add nothing."""
+    base, top = t.disk("vda", "raw", name="base.raw"), t.path("top.qcow2")
+    name = json.dumps({"driver": "raw", "file": {"driver": "file", "filename": base.path}})
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-b", "json:" + name, "-F", "raw", top)
+    os.chmod(top, 0o644)
+    guest = t.guest("web", disks.Disk(top))
+    round_trip(t, guest)
+    check_disk(t, guest.disks[0])
+
+
+def test_part_of_a_backing_file_named_in_json_is_refused(t):
+    base, top = t.disk("vda", "raw", name="base.raw"), t.path("top.qcow2")
+    name = json.dumps({"driver": "raw", "offset": MIB, "file": {"driver": "file", "filename": base.path}})
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-b", "json:" + name, "-F", "raw", top)
+    guest = t.guest("web", disks.Disk(top)).define()
+    t.refused(*t.backup_line(guest), says=["disk 'vda'", "not a local file"])
+
+
+def test_image_that_is_marked_corrupt_is_told(t):
+    """It is backed up, because there may be nothing better."""
+    guest = t.guest("web", t.disk("vda"))
+    with open(guest.disks[0].path, "r+b") as file:
+        file.seek(79)   # the lowest byte of qcow2's incompatible features; bit 1: corrupt
+        features = file.read(1)[0]
+        file.seek(79)
+        file.write(bytes([features | 2]))
+    guest.define()
+    result = t.backup(guest)
+    expect("vda" in result.err and "corrupt" in result.err, f"no warning: {result.err}")
+    t.check_good(guest)

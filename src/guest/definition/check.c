@@ -167,18 +167,22 @@ static void check_text(const struct check *check)
 
 /* ---- the walk ------------------------------------------------------------------------------- */
 
-/* libvirt passes metadata on to whoever asks for it, and keeps it with the guest. */
-static void check_metadata(const struct check *check)
+#define QEMU_NS "http://libvirt.org/schemas/domain/qemu/1.0"
+
+/* What a libvirt asked of its QEMU before it could make backups by itself: it opens nothing. */
+static bool is_backup_capability(struct xml_node *node)
 {
-    for (struct xml_node *node = xml_first(check->node); node && !is_full(check);
-         node = xml_next(node)) {
-        const char *ns = xml_ns(node);
-        if (definition_value_is_plain_metadata(ns))
-            continue;
-        CLEANUP_FREE char *text = mem_printf("metadata/%.*s of '%.*s'", SHOWN_NAME, xml_name(node),
-                                             SHOWN_VALUE, ns ? ns : "");
-        definition_findings_add(check->findings, text);
+    struct xml_node *first = xml_first(node);
+
+    if (!xml_is(node, QEMU_NS, "capabilities") || !first)
+        return false;
+    for (struct xml_node *child = first; child; child = xml_next(child)) {
+        const char *name = xml_attr(child, "capability");
+        if (!(xml_is(child, QEMU_NS, "add") || xml_is(child, QEMU_NS, "del")) || !name ||
+            strcmp(name, "incremental-backup") != 0 || xml_first(child))
+            return false;
     }
+    return true;
 }
 
 /* Looks at one element; true if what is in it is to be looked at too. */
@@ -187,6 +191,8 @@ static bool check_element(struct check *check)
     struct xml_node *node = check->node;
     const char *ns = xml_ns(node);
 
+    if (ns && is_backup_capability(node))
+        return false;
     if (ns) {
         CLEANUP_FREE char *why = mem_printf(" of '%.*s'", SHOWN_VALUE, ns);
         add_element(check, why);
@@ -202,11 +208,8 @@ static bool check_element(struct check *check)
         add_element(check, " is there twice");
     xml_each_attr(node, check_attr, check);
     check_text(check);
-    if (strcmp(check->path, "metadata") == 0) {
-        check_metadata(check);
-        return false;
-    }
-    return true;
+    /* libvirt keeps metadata for whoever has written it, and starts nothing because of it. */
+    return strcmp(check->path, "metadata") != 0;
 }
 
 /* Only elements that stand in a table are entered, so that the recursion is as deep

@@ -32,5 +32,3 @@ extern const struct definition_row definition_rows_devices[];
  * name accepts nothing. */
 bool definition_value_check(const char *check, const struct definition_host *host,
                             const struct xml_node *node, const char *value);
-/* True for metadata that is known to be for people and tools alone. */
-bool definition_value_is_plain_metadata(const char *ns);

@@ -48,8 +48,10 @@ const struct definition_row definition_rows_machine[] = {
     {"memoryBacking/allocation", "mode threads", NULL, false},
     {"keywrap", "", NULL, false},
     {"keywrap/cipher", "name state", NULL, false},
-    {"launchSecurity", "type=sev|sev-snp|tdx|s390-pv kernelHashes", NULL, false},
+    {"launchSecurity", "type=sev|sev-snp|tdx|s390-pv kernelHashes authorKey vcek", NULL, false},
     {"launchSecurity/cbitpos|reducedPhysBits|policy|dhCert|session", "", NULL, false},
+    {"launchSecurity/guestVisibleWorkarounds|idBlock|idAuth|hostData", "", NULL, false},
+    {"launchSecurity/mrConfigId|mrOwner|mrOwnerConfig", "", NULL, false},
 
     {"os", "type firmware=bios|efi", NULL, true},
     {"os/type", "arch machine", "=hvm|linux|xen|xenpvh", false},
@@ -107,6 +109,11 @@ const struct definition_row definition_rows_machine[] = {
     {"cpu/feature", "policy name", NULL, false},
     {"cpu/numa", "", NULL, false},
     {"cpu/numa/cell", "id cpus memory unit memAccess discard", NULL, false},
+    {"cpu/numa/cell/cache", "level associativity policy", NULL, false},
+    {"cpu/numa/cell/cache/size|line", "value unit", NULL, false},
+    {"cpu/numa/interconnects", "", NULL, false},
+    {"cpu/numa/interconnects/latency|bandwidth", "initiator target cache type value unit", NULL,
+     false},
     {"cpu/numa/cell/distances", "", NULL, false},
     {"cpu/numa/cell/distances/sibling", "id value", NULL, false},
 

@@ -260,19 +260,3 @@ bool definition_value_check(const char *check, const struct definition_host *hos
             return checks[i].accepts(host, node, value);
     return false;
 }
-
-bool definition_value_is_plain_metadata(const char *ns)
-{
-    static const char *const known[] = {
-        "http://libosinfo.org/xmlns/libvirt/domain/",
-        "https://github.com/cockpit-project/cockpit/tree/",
-        "https://wiki.gnome.org/Apps/Boxes",
-        "http://openstack.org/xmlns/libvirt/nova/",
-        "http://ovirt.org/vm/",
-    };
-
-    for (size_t i = 0; ns && i < COUNT(known); i++)
-        if (text_begins(ns, known[i]))
-            return true;
-    return false;
-}

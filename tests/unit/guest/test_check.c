@@ -140,6 +140,32 @@ static void what_is_no_device(void **state)
         {"<seclabel type='dynamic' model='dac'><baselabel>x</baselabel></seclabel>",
          "seclabel/baselabel"},
         {"<launchSecurity type='sev'><policy>0x1</policy></launchSecurity>", NULL},
+        {"<launchSecurity type='sev-snp' authorKey='yes' vcek='no'><policy>1</policy>"
+         "<guestVisibleWorkarounds>x</guestVisibleWorkarounds><idBlock>x</idBlock><idAuth>x</"
+         "idAuth>"
+         "<hostData>x</hostData></launchSecurity>",
+         NULL},
+        {"<launchSecurity type='tdx'><policy>1</policy><mrConfigId>x</mrConfigId>"
+         "<mrOwner>x</mrOwner><mrOwnerConfig>x</mrOwnerConfig></launchSecurity>",
+         NULL},
+        {"<launchSecurity type='tdx'><quoteGenerationService path='/x'/></launchSecurity>",
+         "launchSecurity/quoteGenerationService"},
+        {"<cpu><numa><cell id='0'><cache level='1' associativity='direct' policy='writeback'>"
+         "<size value='8' unit='KiB'/><line value='5' unit='B'/></cache></cell>"
+         "<interconnects><latency initiator='0' target='0' cache='1' type='access' value='5'/>"
+         "<bandwidth initiator='0' target='0' type='access' value='204800' unit='KiB'/>"
+         "</interconnects></numa></cpu>",
+         NULL},
+        {"<devices><controller type='scsi'><driver><iothreads><iothread id='1'><queue id='0'/>"
+         "</iothread></iothreads></driver></controller></devices>",
+         NULL},
+        {"<devices><disk type='file'><transient shareBacking='yes'/></disk></devices>", NULL},
+        {"<devices><interface type='user'><backend type='passt' hostname='a' fqdn='a.b'/>"
+         "</interface></devices>",
+         NULL},
+        {"<devices><interface type='user'><backend type='passt' logFile='/x'/></interface>"
+         "</devices>",
+         "devices/interface/backend: logFile='/x'"},
         {"<launchSecurity type='sev'><file>/x</file></launchSecurity>", "launchSecurity/file"},
         {"<idmap><uid start='0' target='0' count='1'/></idmap>", "idmap"},
         {"<perf><event name='cmt' enabled='yes'/></perf>", "perf"},
@@ -164,8 +190,17 @@ static void foreign_namespaces(void **state)
         {"<metadata><l:x xmlns:l='http://libosinfo.org/xmlns/libvirt/domain/1.0'><l:y z='1'/>"
          "</l:x></metadata>",
          NULL},
-        {"<metadata><n:x xmlns:n='urn:note'/></metadata>", "metadata/x of 'urn:note'"},
-        {"<metadata><x/></metadata>", "metadata/x of ''"},
+        {"<metadata><n:x xmlns:n='urn:note'/></metadata>", NULL},
+        {"<metadata><x/></metadata>", NULL},
+        {"<q:capabilities xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
+         "<q:add capability='incremental-backup'/></q:capabilities>",
+         NULL},
+        {"<q:capabilities xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
+         "<q:add capability='incremental-backup'/><q:add capability='x'/></q:capabilities>",
+         "capabilities of 'http://libvirt.org/schemas/domain/qemu/1.0'"},
+        {"<q:capabilities xmlns:q='urn:x'><q:add capability='incremental-backup'/>"
+         "</q:capabilities>",
+         "capabilities of 'urn:x'"},
     };
     CLEANUP(xml_freep) struct xml_doc *doc = sample_parse("<domain xmlns='urn:x'><name/></domain>");
     CLEANUP_FINDINGS struct definition_findings findings = {0};
