@@ -68,7 +68,7 @@ def test_swapped_folder_is_not_written_to(t):
     victim = swap_folder(t, path)
     process.signal(signal.SIGCONT)
     result = process.finish(60)
-    same(result.status, 1, "exit status")
+    same(result.status, 5, "exit status")
     expect("somebody else has changed its folder" in result.err, f"the error: {result.err}")
     same(facts(path), victim, "the file in the other folder")
     forget_journal(t)

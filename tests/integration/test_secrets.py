@@ -48,6 +48,15 @@ def everything(folder):
             yield os.path.join(path, name)
 
 
+def final_path(path):
+    """A file that a restore makes has its mode before it has its name, in a folder that nobody else can enter."""
+    folder, name = os.path.split(path)
+    above, hidden = os.path.split(folder)
+    if hidden.startswith(".virt-backup-") and permissions(folder) == 0o700:
+        return os.path.join(above, name)
+    return path
+
+
 class Watcher:
     """Looks at a run from outside, over and over again, until it has ended."""
 
@@ -78,7 +87,7 @@ class Watcher:
         for folder in self.folders:
             for path in [folder, *everything(folder)]:
                 mode = permissions(path)
-                if mode is not None and mode & 0o077 and mode not in self.allowed.get(path, ()):
+                if mode is not None and mode & 0o077 and mode not in self.allowed.get(final_path(path), ()):
                     self.wide.add(f"{path}: {mode:04o}")
 
     def finish(self):

@@ -64,7 +64,11 @@ class Context:
             trouble = failure
         files = self.dir
         self.undo.close()
-        self.baseline.check()
+        try:
+            self.baseline.check()
+        except Failure:
+            self.baseline.sweep()
+            raise
         if os.path.exists(files):
             raise Failure(f"{files} can't be removed: {sorted(leftovers.files_below(files))}")
         if trouble:

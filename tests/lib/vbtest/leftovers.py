@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a run may not leave behind: processes, loop devices, mounts, libvirt objects, state, temporary files."""
 
+import contextlib
 import os
+import shutil
 
 from vbtest.command import Failure, virsh, wait_until
 from vbtest.disks import attached_loops
@@ -103,3 +105,11 @@ class Baseline:
                            ("states of TPMs", files_below(TPM_DIR) - self.tpms)):
             if left:
                 raise Failure(f"{what} are left over: {sorted(left)}")
+
+    def sweep(self):
+        """After a test that failed: a journal that it left would be told of in every test that follows."""
+        for path in (files_below(STATE_DIR) | files_below(TPM_DIR)) - self.state - self.tpms:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        for path in files_below(STAGING_DIR):
+            shutil.rmtree(path, ignore_errors=True)
