@@ -174,8 +174,8 @@ class Watcher:
         with open(self.log, encoding="utf-8", errors="surrogateescape") as file:
             return re.findall(r'execve\("((?:[^"\\]|\\.)*)"', file.read())
 
-    def stop(self):
-        """From then on the daemon can start nothing: it is of no more use."""
+    def wait_for_end(self):
+        """Of strace, once the daemon has ended: it is not to be killed, for that ends the daemon too, or leaves it unable to
+        start anything, as the version of strace may be."""
         if self.tracer:
-            os.kill(self.tracer, signal.SIGKILL)
             wait_until(lambda: not os.path.exists(f"/proc/{self.tracer}"), "the end of strace")

@@ -92,9 +92,9 @@ class Bench:
 
     def watch_no_longer(self):
         """For guests that run: strace would stop QEMU at each of its many signals. The foreign emulator leaves a trace."""
-        self.watcher.stop()
-        self.watcher = None
+        watcher, self.watcher = self.watcher, None
         self.t.restart_libvirtd()
+        watcher.wait_for_end()
         self.canary_hash = tree_hash(self.canary)
 
     def foreign_starts(self):
@@ -215,7 +215,7 @@ class Bench:
 
     def close(self):
         if self.watcher:
-            self.watcher.stop()
+            self.watch_no_longer()
         self.t.close()
 
 
