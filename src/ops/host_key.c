@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "ops/state_dir.h"
 
 static const char file_name[] = "seal";
@@ -80,6 +82,20 @@ static int read_secret(int dir, struct seal_key *ret, struct err *err)
     return io_pread(fd, ret->secret, SEAL_SECRET_SIZE, 0, err);
 }
 
+/* What runs that died in the making have left. Once there is a key nobody needs it: a run that
+ * makes one at this moment takes the one that is there. */
+static void remove_leftovers(int dir)
+{
+    CLEANUP_FREE char *start = mem_printf(".%s.", file_name);
+    CLEANUP_STRINGS struct strings names = {0};
+
+    if (dir_list(dir, ".", &names, NULL) < 0)
+        return;
+    for (size_t i = 0; i < names.count; i++)
+        if (text_begins(names.items[i], start) && text_ends(names.items[i], ".new"))
+            (void)unlinkat(dir, names.items[i], 0);
+}
+
 /* Another run may make it at the same time: the first one's is everybody's. */
 static int make_secret(int dir, struct seal_key *ret, struct err *err)
 {
@@ -89,7 +105,7 @@ static int make_secret(int dir, struct seal_key *ret, struct err *err)
         return err_set_errno(err, errno, "cannot get random numbers");
     if (io_publish(dir, file_name, ret->secret, SEAL_SECRET_SIZE, 0600, false, &why) == 0)
         return 0;
-    return why.kind == ERR_EXISTS ? read_secret(dir, ret, err) : err_move(err, &why);
+    return read_secret(dir, ret, NULL) == 0 ? 0 : err_move(err, &why);
 }
 
 static int open_at(const char *path, bool make, struct seal_key *key, struct err *err)
@@ -101,8 +117,11 @@ static int open_at(const char *path, bool make, struct seal_key *key, struct err
         return -1;
     if (open_folder(path, &dir, err) < 0)
         return -1;
-    if (read_secret(dir, key, &why) == 0)
+    if (read_secret(dir, key, &why) == 0) {
+        if (make)
+            remove_leftovers(dir);
         return 0;
+    }
     if (make && why.kind == ERR_NOT_FOUND)
         return make_secret(dir, key, err);
     err_prefix(&why, "%s", file_name);

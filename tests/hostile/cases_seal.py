@@ -21,6 +21,14 @@ def change(old, new, evil=True):
     return both
 
 
+def former(evil):
+    """As format 2, which has neither a seal nor the host's UUID."""
+    def both(f):
+        f.sub(re.search(' host-uuid="[^"]*"', f.text).group(0), "")
+        change(BOTH + ' format="3"', ' format="2"', evil)(f)
+    return both
+
+
 def of_another(pattern):
     """Of another good backup that this host has made."""
     return lambda f: re.search(pattern, f.other("lzma")).group(0)
@@ -39,7 +47,6 @@ CHANGES = {
     "of-zeros": (SEAL, f' seal="{"0" * 64}"', "seal is broken"),
     "of-another-key": (KEY, f' key="{"0" * 16}"', "sealed by another host"),
     "removed": (BOTH, "", "has no seal"),
-    "of-the-former-format": (BOTH + ' format="3"', ' format="2"', "has no seal"),
 }
 
 # The same, but it is no seal at all.
@@ -63,6 +70,8 @@ FORMS = {
 def cases():
     for name, (old, new, says) in CHANGES.items():
         yield Case("seal-" + name, change(old, new), says=says)
+    yield Case("seal-of-the-former-format", former(evil=True), says="has no seal")
+    yield restore_disks("harmless-former-format", former(evil=False), "", verify=(0,))
     for name, (old, new, says) in FORMS.items():
         yield restore_disks("seal-" + name, change(old, new, evil=False), says)
     yield restore_disks("seal-of-other-files", whole_other, "No such file")

@@ -148,6 +148,20 @@ static void backups_that_begin_together_share_one(void **state)
     close(ends[1]);
 }
 
+static void what_a_dead_run_has_left_goes_with_the_next(void **state)
+{
+    CLEANUP_FREE char *left = mem_printf("%s/.seal.4711.new", folder);
+    CLEANUP(host_key_freep) struct seal_key *made = open_key(true);
+
+    (void)state;
+    close(open(left, O_WRONLY | O_CREAT, 0600));
+    CLEANUP(host_key_freep) struct seal_key *read = open_key(false);
+    assert_int_equal(access(left, F_OK), 0);
+    CLEANUP(host_key_freep) struct seal_key *again = open_key(true);
+    assert_int_equal(access(left, F_OK), -1);
+    assert_memory_equal(made, again, sizeof(*made));
+}
+
 static void what_others_can_read_is_refused(void **state)
 {
     CLEANUP_FREE char *file = mem_printf("%s/seal", folder);
@@ -194,6 +208,7 @@ int main(void)
         cmocka_unit_test_teardown(the_first_backup_makes_it_and_all_others_find_it, remove_key),
         cmocka_unit_test_teardown(two_keys_are_not_alike, remove_key),
         cmocka_unit_test_teardown(backups_that_begin_together_share_one, remove_key),
+        cmocka_unit_test_teardown(what_a_dead_run_has_left_goes_with_the_next, remove_key),
         cmocka_unit_test_teardown(what_others_can_read_is_refused, remove_key),
         cmocka_unit_test_teardown(what_is_no_key_is_refused_and_kept, remove_key),
         cmocka_unit_test_teardown(a_link_in_the_folders_place_is_refused, remove_key),

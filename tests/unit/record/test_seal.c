@@ -138,7 +138,11 @@ static void a_manifest_of_the_former_format_has_no_seal(void **state)
 
     (void)state;
     sample_check_forged(text, "format=\"3\"", "format=\"2\"", ERR_CORRUPT, "unknown attribute");
-    check_forged_state(bare, "format=\"3\"", "format=\"2\"", SEAL_NONE);
+    sample_check_forged(bare, "format=\"3\"", "format=\"2\"", ERR_CORRUPT,
+                        "unknown attribute 'host-uuid'");
+    CLEANUP_FREE char *host = attribute(bare, "host-uuid");
+    CLEANUP_FREE char *former = sample_forge(bare, host, "");
+    check_forged_state(former, "format=\"3\"", "format=\"2\"", SEAL_NONE);
 }
 
 static void the_documented_formula_holds(void **state)
