@@ -112,22 +112,25 @@ static int domain_of(const struct folder *folder, const char *name, char **ret, 
     return 0;
 }
 
-/* A file that may be a manifest. */
-static int add_by_manifest(const struct folder *folder, const char *name, struct strings *list,
-                           struct err *err)
+static bool is_being_removed(const struct folder *folder, const char *domain)
 {
     CLEANUP_EXCHANGE struct exchange exchange = {0};
-    CLEANUP_FREE char *domain = NULL;
     bool there = false;
+
+    (void)exchange_find(folder, domain, &exchange, &there, NULL);
+    return there && !exchange.manifest_from;
+}
+
+/* A file that may be a manifest. journals: there are such, which may say otherwise. */
+static int add_by_manifest(const struct folder *folder, const char *name, bool journals,
+                           struct strings *list, struct err *err)
+{
+    CLEANUP_FREE char *domain = NULL;
 
     if (domain_of(folder, name, &domain, err) < 0)
         return -1;
-    if (!domain)
-        return 0;
-    (void)exchange_find(folder, domain, &exchange, &there, NULL);
-    if (there && !exchange.manifest_from)
-        return 0;
-    if (folder_may_be_manifest(folder, name))
+    if (domain && folder_may_be_manifest(folder, name) &&
+        !(journals && is_being_removed(folder, domain)))
         add_domain(list, domain);
     return 0;
 }
@@ -148,15 +151,19 @@ int archive_reader_list(struct archive_reader *archive, char ***ret_names, size_
 {
     CLEANUP_STRINGS struct strings names = {0};
     CLEANUP_STRINGS struct strings domains = {0};
+    bool journals = false;
 
     if (folder_names(&archive->folder, &names, err) < 0)
         return -1;
     for (size_t i = 0; i < names.count; i++) {
-        if (archive_own_kind(names.items[i], NULL) == ARCHIVE_OWN_JOURNAL)
-            add_by_journal(&archive->folder, names.items[i], &domains);
-        else if (add_by_manifest(&archive->folder, names.items[i], &domains, err) < 0)
-            return -1;
+        if (archive_own_kind(names.items[i], NULL) != ARCHIVE_OWN_JOURNAL)
+            continue;
+        add_by_journal(&archive->folder, names.items[i], &domains);
+        journals = true;
     }
+    for (size_t i = 0; i < names.count; i++)
+        if (add_by_manifest(&archive->folder, names.items[i], journals, &domains, err) < 0)
+            return -1;
     /* Not the order of the files: "web-db.xml" comes before "web.xml". */
     strings_sort(&domains);
     *ret_names = TAKE_PTR(domains.items);
