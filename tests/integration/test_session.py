@@ -3,6 +3,7 @@
 
 import os
 import stat
+import stat
 
 from vbtest import disks
 from vbtest.command import expect, run, same
@@ -53,6 +54,18 @@ def test_running_guest(t):
     guest.undefine()
     t.restore("--allow-autorun")
     guest.goes_on(token, 0)
+
+
+def test_memory_is_staged_in_a_folder_of_the_users(t):
+    guest = session_guest(t).running()
+    staging = os.path.join(t.user.environment()["XDG_CONFIG_HOME"], "libvirt/qemu/virt-backup")
+    result = t.backup(guest, "--guest-memory", "save", "--verbose")
+    expect("staged in the destination" not in result.err, result.err)
+    same(stat.S_IMODE(os.stat(staging).st_mode), 0o700, "mode of the staging folder")
+    same(os.stat(staging).st_uid, t.user.account.pw_uid, "its owner")
+    same(os.listdir(staging), [], "what is staged after the backup")
+    guest.serial.wait_for_steps(3)
+    t.check_good(guest)
 
 
 def test_owner_that_can_not_be_put_back_is_said_once(t):
