@@ -36,6 +36,33 @@ static struct definition_own *list_own(const struct restore_job *job, size_t *re
     return own;
 }
 
+/* Media are in no backup. A drive whose medium could be anything is emptied, unless the user
+ * trusts the definition; a sealed one keeps its medium, which two guests may read. */
+static void check_definition(struct restore_job *job, struct xml_doc *definition,
+                             const struct definition_host *host)
+{
+    CLEANUP(xml_freep) struct xml_doc *copy = NULL;
+    CLEANUP_STRINGS struct strings kept = {0};
+
+    if (job->seal == SEAL_FITS) {
+        copy = xml_copy(definition);
+        definition_eject_media(copy, host, &kept);
+        definition_check(copy, host, &job->findings);
+        return;
+    }
+    if (!job->run->options->trust_definition)
+        definition_eject_media(definition, host, &job->ejected);
+    definition_check(definition, host, &job->findings);
+}
+
+static void tell_ejected(const struct restore_job *job)
+{
+    for (size_t i = 0; i < job->ejected.count; i++)
+        report_warning(job->run->report, job->name,
+                       "the drive '%s' is left empty: its medium is not in the backup",
+                       job->ejected.items[i]);
+}
+
 static void look(struct restore_job *job)
 {
     CLEANUP_HOST_PLACES struct host_places places = {0};
@@ -56,9 +83,10 @@ static void look(struct restore_job *job)
         .media = (const char *const *)places.pools.items,
         .media_count = places.pools.count,
     };
-    definition_check(job->definition, &host, &job->findings);
+    check_definition(job, job->definition, &host);
     if (job->live)
-        definition_check(job->live, &host, &job->findings);
+        check_definition(job, job->live, &host);
+    tell_ejected(job);
 }
 
 static int look_at_memory(struct restore_job *job, struct err *err)

@@ -23,6 +23,7 @@ static void job_clear(struct restore_job *job)
     xml_free(job->definition);
     xml_free(job->live);
     definition_findings_clear(&job->findings);
+    strings_clear(&job->ejected);
     target_clear(&job->target);
     archive_backup_close(job->backup);
     intent_clear(&job->intent);

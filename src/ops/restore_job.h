@@ -25,6 +25,7 @@ struct restore_job {
     struct xml_doc *definition; /* as it is to be here; NULL: --disks */
     struct xml_doc *live;       /* NULL: no memory is restored */
     struct definition_findings findings;
+    struct strings ejected; /* drives that are left empty */
     struct target target;
     struct lock_file *lock;
     struct staging *staging; /* for the memory image; NULL: it goes to the destination */

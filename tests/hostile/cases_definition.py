@@ -57,8 +57,6 @@ DEVICES = {
                   "function='0'/></source><target dev='vdz'/></disk>", "type='nvme'"),
     "disk-vhostuser": ("<disk type='vhostuser'><source type='unix' path='{canary}/socket'/><target dev='vdz'/></disk>",
                        "type='vhostuser'"),
-    "disk-folder": ("<disk type='dir' device='floppy'><driver type='fat'/><source dir='/etc'/><target dev='fda'/></disk>",
-                    "type='dir'"),
     "disk-volume": ("<disk type='volume'><source pool='default' volume='victim.qcow2'/><target dev='vdz'/></disk>",
                     "volume='victim.qcow2'"),
     "disk-restored-twice-as-qcow2": ("<disk type='file'><driver name='qemu' type='qcow2'/><source file='{images}/vda.raw'/>"
@@ -69,18 +67,6 @@ DEVICES = {
     "disk-with-label-switch": ("<disk type='file'><source file='{images}/vda.raw'><seclabel model='dac' relabel='no'/></source>"
                                "<target dev='vdz'/></disk>", "source/seclabel"),
     "disk-raw-io": ("<disk type='block' device='lun' rawio='yes'><target dev='sdz' bus='scsi'/></disk>", "rawio='yes'"),
-    "cdrom-shadow": ("<disk type='file' device='cdrom'><source file='/etc/shadow'/><target dev='sdz' bus='sata'/></disk>",
-                     "/etc/shadow"),
-    "cdrom-of-other-guest": ("<disk type='file' device='cdrom'><source file='/var/lib/libvirt/images/victim.raw'/>"
-                             "<target dev='sdz' bus='sata'/></disk>", "victim.raw"),
-    "cdrom-dots": ("<disk type='file' device='cdrom'><source file='/var/lib/libvirt/images/../../../../etc/x.iso'/>"
-                   "<target dev='sdz' bus='sata'/></disk>", "/etc/x.iso"),
-    "cdrom-as-qcow2": ("<disk type='file' device='cdrom'><driver type='qcow2'/><source file='/var/lib/libvirt/images/x.iso'/>"
-                       "<target dev='sdz' bus='sata'/></disk>", "x.iso"),
-    "cdrom-device": ("<disk type='block' device='cdrom'><source dev='/dev/sda'/><target dev='sdz' bus='sata'/></disk>",
-                     "/dev/sda"),
-    "floppy-writable": ("<disk type='file' device='floppy'><source file='/var/lib/libvirt/images/x.vfd'/><target dev='fda'/>"
-                        "</disk>", "x.vfd"),
     "interface-script": ("<interface type='ethernet'><script path='{canary}/evil'/></interface>", "type='ethernet'"),
     "interface-bridge-script": ("<interface type='bridge'><source bridge='b'/><script path='{canary}/evil'/></interface>",
                                 "canary/evil"),
@@ -161,6 +147,22 @@ OS = {
 LOADER = '<loader readonly="yes" type="pflash">/usr/share/OVMF/OVMF_CODE_4M.fd</loader>'
 
 
+# A medium that could be anything is not given to the guest: its drive is left empty.
+MEDIA = {
+    "folder": "<disk type='dir' device='floppy'><driver type='fat'/><source dir='/etc'/><target dev='fda'/></disk>",
+    "cdrom-shadow": "<disk type='file' device='cdrom'><source file='/etc/shadow'/><target dev='sdz' bus='sata'/></disk>",
+    "cdrom-of-other-guest": "<disk type='file' device='cdrom'><source file='/var/lib/libvirt/images/victim.raw'/>"
+                             "<target dev='sdz' bus='sata'/></disk>",
+    "cdrom-dots": "<disk type='file' device='cdrom'><source file='/var/lib/libvirt/images/../../../../etc/x.iso'/>"
+                   "<target dev='sdz' bus='sata'/></disk>",
+    "cdrom-as-qcow2": "<disk type='file' device='cdrom'><driver type='qcow2'/><source file='/var/lib/libvirt/images/x.iso'/>"
+                       "<target dev='sdz' bus='sata'/></disk>",
+    "cdrom-device": "<disk type='block' device='cdrom'><source dev='/dev/sda'/><target dev='sdz' bus='sata'/></disk>",
+    "floppy-writable": "<disk type='file' device='floppy'><source file='/var/lib/libvirt/images/x.vfd'/><target dev='fda'/>"
+                        "</disk>",
+}
+
+
 def with_device(xml):
     return lambda f: f.device(xml)
 
@@ -212,6 +214,8 @@ def cases():
     yield Case("good-metadata", harmless_osinfo, "none", defines=True, verify=(0,))
     for name, (xml, says) in DEVICES.items():
         yield Case("device-" + name, with_device(xml), says=says)
+    for name, xml in MEDIA.items():
+        yield Case("medium-" + name, with_device(xml), defines=True, verify=(0,), warns="is left empty")
     for name, (xml, says) in ELEMENTS.items():
         yield Case("element-" + name, with_element(xml), says=says)
     for name, (xml, says) in OS.items():

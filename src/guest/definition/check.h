@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "base/cleanup.h"
+#include "base/strings.h"
 #include "base/xml.h"
 
 /* A file or device that is the guest's own, and the only format that it may be
@@ -45,6 +46,10 @@ struct definition_findings {
     size_t count;
 };
 
+/* Empties the CD-ROM and floppy drives whose media are not such that definition_check accepts them:
+ * media are in no backup. Adds the drives' targets, each once. */
+void definition_eject_media(struct xml_doc *domain, const struct definition_host *host,
+                            struct strings *ret_targets);
 /* Adds to *findings what it finds. */
 void definition_check(const struct xml_doc *domain, const struct definition_host *host,
                       struct definition_findings *findings);
