@@ -39,6 +39,7 @@ struct arguments {
     enum backup_set_replace replace_backup;
     bool replace;
     bool trust_definition;
+    bool keep_left_out;
     bool verbose;
     bool yes;
 };

@@ -45,22 +45,34 @@ struct name_list lists_borrow(const struct strings *list)
 
 int lists_add_map(struct lists_maps *list, const char *text, struct err *err)
 {
-    const char *equals = strchr(text, '=');
+    /* A guest's name may hold a '=' and a ':', but no '/'. */
+    const char *absolute = strstr(text, "=/");
+    const char *equals = absolute ? absolute : strchr(text, '=');
 
     if (!equals || equals == text || equals[1] == '\0')
-        return err_set(err, ERR_USAGE, "'%s' is not of the form TARGET=PATH", text);
-    CLEANUP_FREE char *target = mem_strndup(text, (size_t)(equals - text));
+        return err_set(err, ERR_USAGE, "'%s' is not of the form [GUEST:]TARGET=PATH", text);
+    CLEANUP_FREE char *key = mem_strndup(text, (size_t)(equals - text));
+    char *colon = strrchr(key, ':');
+    const char *target = colon ? colon + 1 : key;
+    if (colon == key || *target == '\0')
+        return err_set(err, ERR_USAGE, "'%s' is not of the form [GUEST:]TARGET=PATH", text);
+    if (colon)
+        *colon = '\0';
+    const char *guest = colon ? key : NULL;
     for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->maps[i].target, target) == 0)
+        if (strcmp(list->maps[i].target, target) == 0 &&
+            (!guest || !list->maps[i].guest || strcmp(list->maps[i].guest, guest) == 0))
             return err_set(err, ERR_USAGE, "disk '%s' is mapped twice", target);
     list->maps = mem_resize(list->maps, list->count + 1, sizeof(*list->maps));
-    list->maps[list->count++] = (struct disk_map){TAKE_PTR(target), mem_strdup(equals + 1)};
+    list->maps[list->count++] =
+        (struct disk_map){mem_strdup(guest), mem_strdup(target), mem_strdup(equals + 1)};
     return 0;
 }
 
 void lists_clear_maps(struct lists_maps *list)
 {
     for (size_t i = 0; i < list->count; i++) {
+        free((char *)(uintptr_t)list->maps[i].guest);
         free((char *)(uintptr_t)list->maps[i].target);
         free((char *)(uintptr_t)list->maps[i].path);
     }

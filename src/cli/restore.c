@@ -14,6 +14,8 @@ static const struct options_row rows[] = {
      ARGUMENT(disks)},
     {"disk-map", OPTION_MAPS, "DISK=PATH", "restore this disk to that block device or file",
      ARGUMENT(maps)},
+    {"keep-left-out", OPTION_FLAG, NULL, "keep disks that are not in the backup where they were",
+     ARGUMENT(keep_left_out)},
     {"new-name", OPTION_TEXT, "NAME", "restore as a new guest: name, UUID, MAC addresses",
      ARGUMENT(new_name)},
     {"replace", OPTION_FLAG, NULL, "exchange a guest of that name that is shut off",
@@ -53,6 +55,7 @@ static int run(const struct arguments *arguments, struct verb_run *run, struct e
         .wait_ms = arguments->wait_ms,
         .allow_autorun = arguments->allow_autorun,
         .replace = arguments->replace,
+        .keep_left_out = arguments->keep_left_out,
         .trust_definition = arguments->trust_definition,
         .dry_run = arguments->dry_run,
     };

@@ -2,10 +2,13 @@
 #include "ops/placement.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "archive/archive.h"
+#include "base/units.h"
+#include "disk/image.h"
 #include "guest/definition/definition.h"
 #include "ops/extras.h"
 #include "ops/select.h"
@@ -26,17 +29,29 @@ int placement_refuse_existing(const char *path, struct err *err)
     return 0;
 }
 
-static char *in_folder(const char *folder, const char *name)
+struct chooser {
+    const char *name; /* of the guest in the archive */
+    const struct manifest *manifest;
+    const struct restore_options *options;
+    struct claims *claims;
+    struct definition_disks disks; /* of the definition */
+};
+
+static void chooser_clear(struct chooser *chooser)
 {
-    return mem_printf("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, name);
+    definition_disks_clear(&chooser->disks);
 }
 
-static bool taken(const struct placement *placement, const char *path)
+char *placement_claim(const char *name, const char *folder, const char *stem, const char *suffix,
+                      struct claims *claims, struct err *err)
 {
-    for (size_t i = 0; i < placement->disk_count; i++)
-        if (strcmp(placement->disks[i].path, path) == 0)
-            return true;
-    return false;
+    CLEANUP_FREE char *path = claims_free_path(claims, folder, stem, suffix);
+
+    if (archive_check_name(strrchr(path, '/') + 1, err) < 0 ||
+        placement_refuse_existing(path, err) < 0)
+        return NULL;
+    claims_add(claims, path, name);
+    return TAKE_PTR(path);
 }
 
 /* Such have no base name that tells anything. */
@@ -46,32 +61,71 @@ static bool was_no_file(const struct manifest_disk *disk)
            strncmp(disk->path, "/dev/", 5) == 0;
 }
 
-static int choose_path(const struct placement *placement, const struct manifest_disk *disk,
-                       const char *folder, char **ret, struct err *err)
+static const struct definition_disk *find_defined(const struct chooser *chooser, const char *target)
 {
+    for (size_t i = 0; i < chooser->disks.count; i++)
+        if (strcmp(chooser->disks.disks[i].target, target) == 0)
+            return &chooser->disks.disks[i];
+    return NULL;
+}
+
+static bool is_shareable(const struct chooser *chooser, const char *target)
+{
+    const struct definition_disk *defined = find_defined(chooser, target);
+
+    return defined && defined->shareable && !chooser->options->new_name;
+}
+
+static int choose_path(const struct chooser *chooser, const struct placement *placement,
+                       const struct manifest_disk *disk, char **ret, struct err *err)
+{
+    const char *folder = chooser->options->destination;
     const char *slash = strrchr(disk->path, '/');
     const char *base = slash ? slash + 1 : disk->path;
 
     if (!placement->renamed && !was_no_file(disk) && archive_check_name(base, NULL) == 0) {
-        CLEANUP_FREE char *path = in_folder(folder, base);
-        if (!taken(placement, path)) {
+        CLEANUP_FREE char *path = mem_printf("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, base);
+        if (!claims_has(chooser->claims, path)) {
             *ret = TAKE_PTR(path);
-            return 0;
+            return placement_refuse_existing(*ret, err);
         }
     }
-    CLEANUP_FREE char *name = mem_printf("%s-%s.%s", placement->name, disk->target, disk->format);
-    if (archive_check_name(name, err) < 0)
+    CLEANUP_FREE char *stem = mem_printf("%s-%s", placement->name, disk->target);
+    CLEANUP_FREE char *suffix = mem_printf(".%s", disk->format);
+    *ret = claims_free_path(chooser->claims, folder, stem, suffix);
+    if (archive_check_name(strrchr(*ret, '/') + 1, err) < 0)
         return -1;
-    *ret = in_folder(folder, name);
-    return 0;
+    return placement_refuse_existing(*ret, err);
 }
 
-static const char *mapped(const struct restore_options *options, const char *target)
+static const char *mapped(const struct chooser *chooser, const char *target)
 {
-    for (size_t i = 0; i < options->map_count; i++)
-        if (strcmp(options->maps[i].target, target) == 0)
-            return options->maps[i].path;
+    for (size_t i = 0; i < chooser->options->map_count; i++) {
+        const struct disk_map *map = &chooser->options->maps[i];
+        if (strcmp(map->target, target) == 0 &&
+            (!map->guest || strcmp(map->guest, chooser->name) == 0))
+            return map->path;
+    }
     return NULL;
+}
+
+static int check_size(const char *device, const struct manifest_disk *disk, struct err *err)
+{
+    struct disk_info info = {0};
+    char has[UNITS_TEXT_SIZE];
+    char needs[UNITS_TEXT_SIZE];
+
+    if (disk_inspect(device, "raw", &info, err) < 0)
+        return -1;
+    uint64_t size = info.image_size;
+    disk_info_clear(&info);
+    if (size >= disk->stored.image.raw_size)
+        return 0;
+    return err_set(err, ERR_NO_SPACE,
+                   "%s has %s (%" PRIu64 " bytes), and the disk needs %s (%" PRIu64 " bytes)",
+                   device, units_format_size(size, has), size,
+                   units_format_size(disk->stored.image.raw_size, needs),
+                   disk->stored.image.raw_size);
 }
 
 static int place_mapped(const char *path, struct placed_disk *placed, struct err *err)
@@ -83,7 +137,8 @@ static int place_mapped(const char *path, struct placed_disk *placed, struct err
     placed->path = mem_strdup(path);
     if (stat(path, &st) == 0 && S_ISBLK(st.st_mode)) {
         placed->block_device = true;
-        return 0;
+        placed->format = "raw";
+        return check_size(path, placed->disk, err);
     }
     if (strncmp(path, "/dev/", 5) == 0)
         return err_set(err, ERR_NOT_FOUND, "--disk-map: %s is not a block device of this host",
@@ -91,19 +146,50 @@ static int place_mapped(const char *path, struct placed_disk *placed, struct err
     return placement_refuse_existing(path, err);
 }
 
-static int place_disk(struct placement *placement, const struct manifest_disk *disk,
-                      const struct restore_options *options, struct err *err)
+/* A shareable disk that another guest of this run has brought back already. */
+static bool find_shared(const struct chooser *chooser, struct placement *placement,
+                        struct placed_disk *placed)
 {
-    struct placed_disk placed = {.disk = disk};
-    const char *map = mapped(options, disk->target);
-    int result = map ? place_mapped(map, &placed, err)
-                     : choose_path(placement, disk, options->destination, &placed.path, err);
+    bool same = false;
+    const struct claim *claim =
+        is_shareable(chooser, placed->disk->target)
+            ? claims_find_shared(chooser->claims, chooser->name, placed->disk, &same)
+            : NULL;
 
-    if (result == 0 && !map)
-        result = placement_refuse_existing(placed.path, err);
-    if (result == 0 && taken(placement, placed.path))
-        result = err_set(err, ERR_USAGE, "%s is meant for two disks", placed.path);
-    if (result < 0) {
+    if (claim && !same && !placement->unlike)
+        placement->unlike = mem_strdup(placed->disk->target);
+    if (!same)
+        return false;
+    placed->path = mem_strdup(claim->path);
+    placed->shared = true;
+    return true;
+}
+
+static int choose_place(const struct chooser *chooser, struct placement *placement,
+                        struct placed_disk *placed, struct err *err)
+{
+    const char *map = mapped(chooser, placed->disk->target);
+
+    if (!map && find_shared(chooser, placement, placed))
+        return 0;
+    if ((map ? place_mapped(map, placed, err)
+             : choose_path(chooser, placement, placed->disk, &placed->path, err)) < 0)
+        return -1;
+    if (claims_has(chooser->claims, placed->path))
+        return err_set(err, ERR_USAGE, "%s is meant for two disks", placed->path);
+    if (is_shareable(chooser, placed->disk->target) && !placed->block_device)
+        claims_add_shareable(chooser->claims, placed->path, chooser->name, placed->disk);
+    else
+        claims_add(chooser->claims, placed->path, chooser->name);
+    return 0;
+}
+
+static int place_disk(const struct chooser *chooser, struct placement *placement,
+                      const struct manifest_disk *disk, struct err *err)
+{
+    struct placed_disk placed = {.disk = disk, .format = disk->format};
+
+    if (choose_place(chooser, placement, &placed, err) < 0) {
         free(placed.path);
         return err_prefix(err, "disk '%s'", disk->target);
     }
@@ -113,91 +199,128 @@ static int place_disk(struct placement *placement, const struct manifest_disk *d
     return 0;
 }
 
-static int place_disks(struct placement *placement, const struct manifest *manifest,
-                       const struct restore_options *options, struct err *err)
+/* ---- disks that are not in the backup ------------------------------------------------- */
+
+static bool is_left_out(const struct manifest *manifest, const char *target)
 {
-    for (size_t i = 0; i < options->disks.count; i++)
-        if (!manifest_find_disk(manifest, options->disks.names[i]))
-            return err_set(err, ERR_NOT_FOUND, "the backup has no disk '%s'",
-                           options->disks.names[i]);
-    for (size_t i = 0; i < options->map_count; i++)
-        if (!manifest_find_disk(manifest, options->maps[i].target))
-            return err_set(err, ERR_NOT_FOUND, "--disk-map: the backup has no disk '%s'",
-                           options->maps[i].target);
-    for (size_t i = 0; i < manifest->disk_count; i++) {
-        const struct manifest_disk *disk = &manifest->disks[i];
-        if (options->disks.count && !select_in_list(&options->disks, disk->target))
-            continue;
-        if (place_disk(placement, disk, options, err) < 0)
+    for (size_t i = 0; i < manifest->left_out_count; i++)
+        if (strcmp(manifest->left_out[i].target, target) == 0)
+            return true;
+    return false;
+}
+
+static int place_left_out(const struct chooser *chooser, struct placement *placement,
+                          const struct definition_disk *disk, struct err *err)
+{
+    struct placed_left_out left_out = {.target = disk->target};
+    const char *map = mapped(chooser, disk->target);
+    struct stat st;
+
+    if (!map && chooser->options->keep_left_out)
+        return 0;
+    if (map && *map != '/')
+        return err_set(err, ERR_USAGE, "--disk-map: '%s' is not an absolute path", map);
+    if (map && stat(map, &st) < 0)
+        return err_set_errno(err, errno,
+                             "--disk-map: disk '%s' is not in the backup, and %s cannot be used "
+                             "for it",
+                             disk->target, map);
+    if (map && !S_ISBLK(st.st_mode) && !S_ISREG(st.st_mode))
+        return err_set(err, ERR_USAGE, "--disk-map: %s is neither a file nor a block device", map);
+    left_out.path = mem_strdup(map);
+    left_out.block_device = map && S_ISBLK(st.st_mode);
+    left_out.format = mem_strdup(disk->format ? disk->format : "raw");
+    for (size_t i = 0; i < chooser->manifest->left_out_count; i++)
+        if (strcmp(chooser->manifest->left_out[i].target, disk->target) == 0)
+            left_out.target = chooser->manifest->left_out[i].target;
+    placement->left_out =
+        mem_resize(placement->left_out, placement->left_out_count + 1, sizeof(left_out));
+    placement->left_out[placement->left_out_count++] = left_out;
+    placement->memory_dropped = placement->memory_dropped || !map;
+    return 0;
+}
+
+/* Drives stay, with or without a medium. */
+static int place_all_left_out(const struct chooser *chooser, struct placement *placement,
+                              struct err *err)
+{
+    for (size_t i = 0; i < chooser->disks.count; i++) {
+        const struct definition_disk *disk = &chooser->disks.disks[i];
+        bool is_disk = strcmp(disk->device, "disk") == 0 || strcmp(disk->device, "lun") == 0;
+        if (is_disk && is_left_out(chooser->manifest, disk->target) &&
+            !manifest_find_disk(chooser->manifest, disk->target) &&
+            place_left_out(chooser, placement, disk, err) < 0)
             return -1;
     }
     return 0;
 }
 
-int placement_refuse_taken(const struct placement *placement, const char *path, struct err *err)
-{
-    const struct {
-        const char *path;
-        const char *what;
-    } others[] = {{placement->nvram, "the NVRAM"},
-                  {placement->memory, "the memory"},
-                  {placement->xml, "the guest's XML"}};
+/* ---- all ------------------------------------------------------------------------------ */
 
-    for (size_t i = 0; i < placement->disk_count; i++)
-        if (strcmp(placement->disks[i].path, path) == 0)
-            return err_set(
-                err, ERR_EXISTS,
-                "%s is meant for disk '%s'; give that disk another place with --disk-map", path,
-                placement->disks[i].disk->target);
-    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
-        if (others[i].path && strcmp(others[i].path, path) == 0)
-            return err_set(err, ERR_EXISTS, "%s is meant for %s", path, others[i].what);
-    return placement_refuse_existing(path, err);
+static int check_names(const struct chooser *chooser, struct err *err)
+{
+    const struct restore_options *options = chooser->options;
+    const struct manifest *manifest = chooser->manifest;
+
+    for (size_t i = 0; i < options->disks.count; i++)
+        if (!manifest_find_disk(manifest, options->disks.names[i]))
+            return err_set(err, ERR_NOT_FOUND, "the backup has no disk '%s'",
+                           options->disks.names[i]);
+    for (size_t i = 0; i < options->map_count; i++) {
+        const struct disk_map *map = &options->maps[i];
+        if ((!map->guest || strcmp(map->guest, chooser->name) == 0) &&
+            !manifest_find_disk(manifest, map->target) &&
+            (options->disks.count || !is_left_out(manifest, map->target)))
+            return err_set(err, ERR_NOT_FOUND, "--disk-map: the backup has no disk '%s'",
+                           map->target);
+    }
+    return 0;
 }
 
-static int place_nvram(struct placement *placement, const struct manifest *manifest,
-                       const char *folder, struct err *err)
+static int place_disks(const struct chooser *chooser, struct placement *placement, struct err *err)
 {
-    const struct manifest_extra *extra = extras_in_manifest(manifest, "nvram");
+    const struct restore_options *options = chooser->options;
+
+    for (size_t i = 0; i < chooser->manifest->disk_count; i++) {
+        const struct manifest_disk *disk = &chooser->manifest->disks[i];
+        if (options->disks.count && !select_in_list(&options->disks, disk->target))
+            continue;
+        if (place_disk(chooser, placement, disk, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static char *claim(const struct chooser *chooser, const char *stem, const char *suffix,
+                   struct err *err)
+{
+    return placement_claim(chooser->name, chooser->options->destination, stem, suffix,
+                           chooser->claims, err);
+}
+
+static int place_nvram(const struct chooser *chooser, struct placement *placement, struct err *err)
+{
+    const struct manifest_extra *extra = extras_in_manifest(chooser->manifest, "nvram");
 
     if (!extra)
         return 0;
     const char *slash = strrchr(extra->path, '/');
-    CLEANUP_FREE char *name = placement->renamed ? mem_printf("%s_VARS.fd", placement->name)
-                                                 : mem_strdup(slash ? slash + 1 : extra->path);
-    if (archive_check_name(name, err) < 0)
+    const char *base = slash ? slash + 1 : extra->path;
+    if (archive_check_name(base, err) < 0)
         return err_prefix(err, "NVRAM");
-    CLEANUP_FREE char *path = in_folder(folder, name);
-    if (taken(placement, path)) {
-        /* As a disk gets another name whose own is taken. */
-        CLEANUP_FREE char *other = mem_printf("%s-nvram.fd", placement->name);
-        free(path);
-        path = in_folder(folder, other);
-    }
-    if (placement_refuse_taken(placement, path, err) < 0)
-        return err_prefix(err, "NVRAM");
-    placement->nvram = TAKE_PTR(path);
-    return 0;
+    const char *dot = strrchr(base, '.');
+    CLEANUP_FREE char *stem = placement->renamed
+                                  ? mem_printf("%s_VARS", placement->name)
+                                  : mem_strndup(base, dot ? (size_t)(dot - base) : strlen(base));
+    placement->nvram = claim(chooser, stem, placement->renamed ? ".fd" : dot ? dot : "", err);
+    return placement->nvram ? 0 : err_prefix(err, "NVRAM");
 }
 
-static int place_named(const struct placement *placement, const char *folder, const char *suffix,
-                       char **ret, struct err *err)
+/* Names that tell what they are come before those of disks, which have another to fall back on. */
+static int place_all(const struct chooser *chooser, struct placement *placement, struct err *err)
 {
-    CLEANUP_FREE char *name = mem_printf("%s%s", placement->name, suffix);
-
-    if (archive_check_name(name, err) < 0)
-        return -1;
-    CLEANUP_FREE char *path = in_folder(folder, name);
-    if (placement_refuse_taken(placement, path, err) < 0)
-        return -1;
-    *ret = TAKE_PTR(path);
-    return 0;
-}
-
-static int place_all(struct placement *placement, const struct manifest *manifest,
-                     const struct restore_options *options, struct err *err)
-{
-    const char *folder = options->destination;
+    const struct manifest *manifest = chooser->manifest;
+    const struct restore_options *options = chooser->options;
 
     placement->renamed = options->new_name != NULL;
     placement->name = mem_strdup(placement->renamed ? options->new_name : manifest->domain_name);
@@ -207,25 +330,36 @@ static int place_all(struct placement *placement, const struct manifest *manifes
         placement->uuid = definition_uuid(manifest->definition);
     else if (definition_random_uuid(&placement->uuid, err) < 0)
         return -1;
-    if (place_disks(placement, manifest, options, err) < 0)
+    if (check_names(chooser, err) < 0)
         return -1;
     if (options->disks.count)
-        return 0;
-    if (place_nvram(placement, manifest, folder, err) < 0)
+        return place_disks(chooser, placement, err);
+    if (place_all_left_out(chooser, placement, err) < 0)
         return -1;
-    if (manifest->memory && !placement->renamed)
-        return place_named(placement, folder, ".sav", &placement->memory, err);
-    if (!manifest->persistent && !options->allow_autorun)
-        return place_named(placement, folder, ".xml", &placement->xml, err);
-    return 0;
+    placement->memory_dropped = placement->memory_dropped && manifest->memory;
+    if (manifest->memory && !placement->renamed && !placement->memory_dropped) {
+        placement->memory = claim(chooser, placement->name, ".sav", err);
+        if (!placement->memory)
+            return -1;
+    } else if (!manifest->persistent && !options->allow_autorun) {
+        placement->xml = claim(chooser, placement->name, ".xml", err);
+        if (!placement->xml)
+            return -1;
+    }
+    return place_nvram(chooser, placement, err) < 0 ? -1 : place_disks(chooser, placement, err);
 }
 
-int placement_make(const struct manifest *manifest, const struct restore_options *options,
+int placement_make(const char *name, const struct manifest *manifest,
+                   const struct restore_options *options, struct claims *claims,
                    struct placement *ret, struct err *err)
 {
     struct placement placement = {0};
+    struct chooser chooser CLEANUP(chooser_clear) = {
+        .name = name, .manifest = manifest, .options = options, .claims = claims};
 
-    if (place_all(&placement, manifest, options, err) < 0) {
+    if (definition_read_disks(manifest->definition, &chooser.disks, err) < 0)
+        return -1;
+    if (place_all(&chooser, &placement, err) < 0) {
         placement_clear(&placement);
         return -1;
     }
@@ -238,6 +372,12 @@ void placement_clear(struct placement *placement)
     for (size_t i = 0; i < placement->disk_count; i++)
         free(placement->disks[i].path);
     free(placement->disks);
+    for (size_t i = 0; i < placement->left_out_count; i++) {
+        free(placement->left_out[i].path);
+        free(placement->left_out[i].format);
+    }
+    free(placement->left_out);
+    free(placement->unlike);
     free(placement->name);
     free(placement->uuid);
     free(placement->nvram);
@@ -247,87 +387,4 @@ void placement_clear(struct placement *placement)
     free(placement->memory);
     free(placement->xml);
     *placement = (struct placement){0};
-}
-
-/* ---- XML --------------------------------------------------------------------------------- */
-
-/* True if `domain` is the definition, and it names another source for this target
- * than the one that was backed up. */
-static bool is_other_source(const struct manifest *manifest, const struct xml_doc *domain,
-                            const char *target)
-{
-    if (domain != manifest->definition)
-        return false;
-    for (size_t i = 0; i < manifest->left_out_count; i++)
-        if (strcmp(manifest->left_out[i].target, target) == 0 &&
-            strcmp(manifest->left_out[i].device, "snapshots") != 0)
-            return true;
-    return false;
-}
-
-static bool has_disk(const struct definition_disks *disks, const char *target)
-{
-    for (size_t i = 0; i < disks->count; i++)
-        if (strcmp(disks->disks[i].target, target) == 0)
-            return true;
-    return false;
-}
-
-/* All moved files, disks and NVRAM; the caller frees the array. */
-static struct definition_move *list_moves(const struct placement *placement,
-                                          const struct manifest *manifest, size_t *ret_count)
-{
-    struct definition_move *moves =
-        mem_array(placement->disk_count + manifest->extra_count, sizeof(*moves));
-    size_t count = 0;
-
-    for (size_t i = 0; i < placement->disk_count; i++)
-        moves[count++] =
-            (struct definition_move){placement->disks[i].disk->path, placement->disks[i].path};
-    if (placement->nvram)
-        moves[count++] =
-            (struct definition_move){extras_in_manifest(manifest, "nvram")->path, placement->nvram};
-    *ret_count = count;
-    return moves;
-}
-
-static int set_disks(const struct placement *placement, const struct manifest *manifest,
-                     const struct xml_doc *domain, struct xml_doc *doc, struct err *err)
-{
-    CLEANUP_DEFINITION_DISKS struct definition_disks disks = {0};
-
-    if (definition_read_disks(doc, &disks, err) < 0)
-        return -1;
-    for (size_t i = 0; i < placement->disk_count; i++) {
-        const struct placed_disk *placed = &placement->disks[i];
-        const char *target = placed->disk->target;
-        if (has_disk(&disks, target) && !is_other_source(manifest, domain, target) &&
-            definition_set_disk(doc, target, placed->path, placed->block_device,
-                                placed->disk->format, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-struct xml_doc *placement_rewrite(const struct placement *placement,
-                                  const struct manifest *manifest, const struct xml_doc *domain,
-                                  struct err *err)
-{
-    CLEANUP(xml_freep) struct xml_doc *doc = xml_copy(domain);
-    CLEANUP_FREE struct definition_move *moves = NULL;
-    size_t count = 0;
-
-    manifest_strip(doc);
-    moves = list_moves(placement, manifest, &count);
-    /* Before the disks: a new path must not be taken for another disk's old one. */
-    definition_replace_paths(doc, moves, count);
-    if (set_disks(placement, manifest, domain, doc, err) < 0)
-        return NULL;
-    if (placement->nvram)
-        definition_set_nvram(doc, placement->nvram);
-    if (placement->tpm || placement->tpm_source)
-        definition_set_tpm_source(doc, placement->tpm_source);
-    if (placement->renamed && definition_rename(doc, placement->name, placement->uuid, err) < 0)
-        return NULL;
-    return TAKE_PTR(doc);
 }

@@ -9,11 +9,22 @@
 
 #include "record/manifest.h"
 #include "base/xml.h"
+#include "ops/claims.h"
 #include "ops/verbs.h"
 
 struct placed_disk {
     const struct manifest_disk *disk; /* borrowed from the manifest */
     char *path;                       /* absolute */
+    const char *format;               /* raw on a block device, else its former one */
+    bool block_device;
+    bool shared; /* another guest's restore has made it, with these contents */
+};
+
+/* A disk that is not in the backup, but in the definition. */
+struct placed_left_out {
+    const char *target; /* borrowed from the manifest */
+    char *path;         /* what --disk-map names for it, which exists; NULL: it is left out */
+    char *format;
     bool block_device;
 };
 
@@ -23,7 +34,12 @@ struct placement {
     char *uuid;   /* of the restored guest, in lower case */
     struct placed_disk *disks;
     size_t disk_count;
-    char *nvram;      /* NULL: none */
+    struct placed_left_out *left_out; /* none with --keep-left-out */
+    size_t left_out_count;
+    bool memory_dropped; /* the memory can't be resumed without the disks that are left out */
+    char *unlike;        /* target of a shareable disk whose contents are not those that another
+                          * guest's restore has made of it; NULL: none */
+    char *nvram;         /* NULL: none */
     char *tpm;        /* the state of its emulated TPM; NULL: none. This and the next two are set by
                    * restore_tpm_place */
     char *tpm_moved;  /* where the state that is there now is kept meanwhile; NULL: none is there */
@@ -34,19 +50,19 @@ struct placement {
 
 /* Chooses all places below options->destination (an absolute path) and refuses
  * what exists already. A disk keeps its base name; "<guest>-<target>.<format>" is
- * used where another disk of the guest has that name, for what was a block device,
- * and under a new name; the NVRAM gives way to a disk in the same way. A disk in the
- * place of the memory or the XML is refused (exists). */
-int placement_make(const struct manifest *manifest, const struct restore_options *options,
+ * used where another file of this run has that name, for what was a block device,
+ * and under a new name. The places are claimed, for `name`, the guest's in the archive. */
+int placement_make(const char *name, const struct manifest *manifest,
+                   const struct restore_options *options, struct claims *claims,
                    struct placement *ret, struct err *err);
+/* The same for one more file, "STEM SUFFIX"; the caller frees. */
+char *placement_claim(const char *name, const char *folder, const char *stem, const char *suffix,
+                      struct claims *claims, struct err *err);
 void placement_clear(struct placement *placement);
 #define CLEANUP_PLACEMENT CLEANUP(placement_clear)
 
 /* Exists if something is at that path, dangling links included. */
 int placement_refuse_existing(const char *path, struct err *err);
-/* Exists if so, or if a disk or another file of the guest is to come there: a disk may
- * have any base name. */
-int placement_refuse_taken(const struct placement *placement, const char *path, struct err *err);
 
 /* `domain` (the manifest's definition or its live XML) as it is to be on this
  * host: our metadata gone, each restored file's path changed wherever it stands,

@@ -59,6 +59,22 @@ static void leave_out_former_names(struct archive_reader *archive, struct select
         }
 }
 
+static int check_map(const struct disk_map *map, const struct selection *guests, size_t chosen,
+                     struct err *err)
+{
+    if (!map->guest && chosen > 1)
+        return err_set(err, ERR_USAGE,
+                       "--disk-map %s=%s: there are several guests; say --disk-map GUEST:%s=%s",
+                       map->target, map->path, map->target, map->path);
+    for (size_t i = 0; map->guest && i < guests->count; i++)
+        if (guests->chosen[i] && strcmp(guests->names[i], map->guest) == 0)
+            return 0;
+    if (!map->guest)
+        return 0;
+    return err_set(err, ERR_NOT_FOUND, "--disk-map: guest '%s' is not one of those to be restored",
+                   map->guest);
+}
+
 static int choose(const struct restore_run *run, struct outcome *outcome, struct selection *guests,
                   struct err *err)
 {
@@ -73,10 +89,13 @@ static int choose(const struct restore_run *run, struct outcome *outcome, struct
         return -1;
     for (size_t i = 0; i < guests->count; i++)
         chosen += guests->chosen[i];
-    if (chosen > 1 && (options->new_name || options->map_count || options->disks.count))
+    if (chosen > 1 && (options->new_name || options->disks.count))
         return err_set(err, ERR_USAGE,
-                       "--new-name, --disk-map and --disks are about one guest; name it with "
+                       "--new-name and --disks apply to a single guest; name it with "
                        "--domain-names");
+    for (size_t i = 0; i < options->map_count; i++)
+        if (check_map(&options->maps[i], guests, chosen, err) < 0)
+            return -1;
     return 0;
 }
 
@@ -149,6 +168,7 @@ static int take_guests(struct restore_run *run, struct selection *guests, struct
 static void run_clear(struct restore_run *run)
 {
     children_end(&run->children);
+    claims_clear(&run->claims);
     if (run->state_fd >= 0)
         close(run->state_fd);
     hypervisor_close(run->hypervisor);

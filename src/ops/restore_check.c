@@ -24,12 +24,18 @@ static const char *nvram_format(const struct manifest *manifest)
 static struct definition_own *list_own(const struct restore_job *job, size_t *ret_count)
 {
     const struct placement *placement = &job->placement;
-    struct definition_own *own = mem_array(placement->disk_count + 1, sizeof(*own));
+    struct definition_own *own =
+        mem_array(placement->disk_count + placement->left_out_count + 1, sizeof(*own));
     size_t count = 0;
 
     for (; count < placement->disk_count; count++)
-        own[count] = (struct definition_own){placement->disks[count].path,
-                                             placement->disks[count].disk->format};
+        own[count] =
+            (struct definition_own){placement->disks[count].path, placement->disks[count].format};
+    /* A place that the user has named is for the guest. */
+    for (size_t i = 0; i < placement->left_out_count; i++)
+        if (placement->left_out[i].path)
+            own[count++] =
+                (struct definition_own){placement->left_out[i].path, placement->left_out[i].format};
     if (placement->nvram)
         own[count++] = (struct definition_own){placement->nvram, nvram_format(job->manifest)};
     *ret_count = count;

@@ -80,7 +80,7 @@ int restore_check_room(struct restore_job *job, struct err *err)
     char room_text[UNITS_TEXT_SIZE];
 
     for (size_t i = 0; i < job->placement.disk_count; i++)
-        if (!job->placement.disks[i].block_device &&
+        if (!job->placement.disks[i].block_device && !job->placement.disks[i].shared &&
             add_needed(job, &job->placement.disks[i].disk->stored, &needed, err) < 0)
             return -1;
     if (job->placement.memory && add_needed(job, job->manifest->memory, &needed, err) < 0)
@@ -125,9 +125,10 @@ static int create_disk(const struct placed_disk *placed, const struct restore_ou
     CLEANUP_FREE struct disk_option *options = mem_array(disk->option_count, sizeof(*options));
     const struct disk_target target = {
         .path = placed->path,
-        .format = disk->format,
+        .format = placed->format,
         .options = options,
-        .option_count = disk->option_count,
+        /* Those of another format are of no use. */
+        .option_count = placed->format == disk->format ? disk->option_count : 0,
         .image_size = disk->stored.image.raw_size,
         .block_device = placed->block_device,
         .in_folder = output != NULL,
@@ -165,11 +166,11 @@ static int restore_disk(struct restore_job *job, const struct placed_disk *place
     json_set_str(fields, "guest", job->name);
     json_set_str(fields, "disk", placed->disk->target);
     json_set_str(fields, "path", placed->path);
-    json_set_str(fields, "format", placed->disk->format);
+    json_set_str(fields, "format", placed->format);
     json_set_u64(fields, "image-size", stored->image.raw_size);
     report_event(job->run->report, "disk-done", fields, "guest '%s': %s: %s restored as %s (%s)",
                  job->name, placed->disk->target, units_format_size(stored->image.raw_size, size),
-                 placed->path, placed->disk->format);
+                 placed->path, placed->format);
     return 0;
 }
 
@@ -200,7 +201,7 @@ int restore_files(struct restore_job *job, struct err *err)
         const struct placed_disk *placed = &job->placement.disks[i];
         if (quit_check(err) < 0)
             return -1;
-        if (restore_disk(job, placed, err) < 0)
+        if (!placed->shared && restore_disk(job, placed, err) < 0)
             return err_prefix(err, "disk '%s'", placed->disk->target);
     }
     if (job->placement.nvram && restore_nvram(job, err) < 0)

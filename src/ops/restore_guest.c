@@ -160,7 +160,7 @@ static int start_guest(struct restore_job *job, const char *memory_xml, const ch
     /* It goes on when its image is gone: see undo_restore. */
     if (job->placement.memory)
         return guest_restore(hypervisor, job->placement.memory, memory_xml, false, err);
-    if (!job->placement.renamed)
+    if (!job->placement.renamed && !job->placement.memory_dropped)
         report_warning(job->run->report, job->name,
                        "the backup holds no memory of it: it boots anew");
     return job->target.guest ? guest_start(job->target.guest, paused, err)
@@ -204,7 +204,7 @@ static int define(struct restore_job *job, const char *xml, struct err *err)
         restore_note(job, err) < 0)
         return -1;
     return target_define(&job->target, job->run->hypervisor, xml, &job->intent,
-                         job->manifest->autostart, err);
+                         job->manifest->autostart && !job->placement.renamed, err);
 }
 
 static int start(struct restore_job *job, const char *memory_xml, const char *xml, struct err *err)
@@ -247,9 +247,6 @@ static int bring_up(struct restore_job *job, struct err *err)
 
 static int restore_definition(struct restore_job *job, struct err *err)
 {
-    if (job->placement.renamed && job->manifest->memory)
-        report_warning(job->run->report, job->name,
-                       "its memory is not restored under a new name: it boots anew");
     if (bring_up(job, err) < 0)
         return -1;
     target_list_missing(job->run->hypervisor, job->run->report, job->placement.name,
@@ -287,9 +284,10 @@ static void tell_plan(struct restore_job *job)
     for (size_t i = 0; i < job->placement.disk_count; i++) {
         const struct placed_disk *placed = &job->placement.disks[i];
         struct json *entry = json_new_object();
-        buf_printf(&text, "\n  %s: %s, %s, %s", placed->disk->target, placed->path,
-                   placed->disk->format,
+        buf_printf(&text, "\n  %s: %s, %s, %s", placed->disk->target, placed->path, placed->format,
                    units_format_size(placed->disk->stored.image.raw_size, size));
+        if (placed->shared)
+            buf_append_str(&text, ", shared with another guest");
         json_set_str(entry, "target", placed->disk->target);
         json_set_str(entry, "path", placed->path);
         json_add(disks, entry);
@@ -347,6 +345,51 @@ static int take_guest(struct restore_job *job, struct err *err)
     return 0;
 }
 
+/* Two backups of one guest, under two names: the second must not replace the first. */
+static int claim_uuid(struct restore_job *job, struct err *err)
+{
+    CLEANUP_FREE char *uuid = mem_printf("UUID %s", job->manifest->domain_uuid);
+
+    if (!job->run->hypervisor || job->run->options->new_name)
+        return 0;
+    if (claims_has(&job->run->claims, uuid))
+        return err_set(err, ERR_EXISTS,
+                       "another guest of this restore has the same %s; restore one of them alone, "
+                       "with --new-name",
+                       uuid);
+    claims_add(&job->run->claims, uuid, job->name);
+    return 0;
+}
+
+/* What the restored guest will not have. */
+static void warn_about_place(struct restore_job *job)
+{
+    const struct placement *placement = &job->placement;
+    const struct report *report = job->run->report;
+
+    for (size_t i = 0; i < placement->left_out_count; i++)
+        if (!placement->left_out[i].path)
+            report_warning(report, job->name,
+                           "disk '%s' is not in the backup, and is left out of the restored guest; "
+                           "--disk-map %s=PATH gives it another place, --keep-left-out keeps it "
+                           "where it was",
+                           placement->left_out[i].target, placement->left_out[i].target);
+    if (placement->memory_dropped)
+        report_warning(report, job->name,
+                       "its memory is not restored: it can be resumed only with all of its disks");
+    if (placement->unlike)
+        report_warning(report, job->name,
+                       "disk '%s' is shareable, but its contents are not those that another guest "
+                       "of this restore has: it becomes a disk of its own",
+                       placement->unlike);
+    if (placement->renamed && job->manifest->memory)
+        report_warning(report, job->name,
+                       "its memory is not restored under a new name: it boots anew");
+    if (placement->renamed && job->manifest->autostart)
+        report_warning(report, job->name,
+                       "the guest that it is a copy of starts with the host; the copy does not");
+}
+
 static int restore(struct restore_job *job, struct err *err)
 {
     struct restore_run *run = job->run;
@@ -354,7 +397,8 @@ static int restore(struct restore_job *job, struct err *err)
 
     if (open_backup(job, err) < 0 || (!options->dry_run && take_guest(job, err) < 0))
         return -1;
-    if (placement_make(job->manifest, options, &job->placement, err) < 0)
+    if (claim_uuid(job, err) < 0 ||
+        placement_make(job->name, job->manifest, options, &run->claims, &job->placement, err) < 0)
         return -1;
     job->seal = seal_check(&job->manifest->seal, run->key);
     if (run->hypervisor && target_check(&job->target, run->hypervisor, &job->placement,
@@ -366,6 +410,8 @@ static int restore(struct restore_job *job, struct err *err)
         return -1;
     if (options->dry_run)
         tell_plan(job);
+    if (!options->disks.count)
+        warn_about_place(job);
     if (restore_check_findings(job, err) < 0)
         return -1;
     if (options->dry_run)
@@ -392,6 +438,7 @@ int restore_guest(struct restore_run *run, const char *name, struct err *err)
 
     int result = restore(&job, err);
     if (result < 0) {
+        claims_release(&run->claims, name);
         children_end(&run->children); /* a pool in mid-image can't be used again */
         if (job.lock && undo_restore(&host, &job.intent, &undo_err) < 0)
             err_append(err, "%s", undo_err.text);

@@ -10,6 +10,7 @@
 #include "archive/archive.h"
 #include "guest/guest.h"
 #include "ops/children.h"
+#include "ops/claims.h"
 #include "record/seal.h"
 #include "ops/verbs.h"
 
@@ -21,6 +22,8 @@ struct restore_run {
     int state_fd;                  /* state directory; -1 in a dry run */
     struct children children;
     struct seal_key *key; /* this host's; NULL: it has none */
+    struct claims claims; /* places that the guests of this run take */
+    uint64_t planned;     /* bytes that the guests of a dry run would have taken so far */
     bool owner_said;      /* that owners could not be put back */
     bool busy;     /* set by restore_guest: it failed because another run works on the guest */
     bool stranded; /* set by restore_guest: a guest could not be put back, now or before */

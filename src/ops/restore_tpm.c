@@ -48,9 +48,10 @@ static int place_source(struct restore_job *job, const char *type, struct err *e
         return err_set(err, ERR_UNSUPPORTED,
                        "the state of its TPM was kept in a place of the unknown type '%s'", type);
     if (hypervisor_version(job->run->hypervisor) >= SOURCE_SINCE) {
-        placement->tpm_source = mem_printf("%s/%s-tpm%s", job->run->options->destination,
-                                           placement->name, file ? ".state" : "");
-        return placement_refuse_taken(placement, placement->tpm_source, err);
+        CLEANUP_FREE char *stem = mem_printf("%s-tpm", placement->name);
+        placement->tpm_source = placement_claim(job->name, job->run->options->destination, stem,
+                                                file ? ".state" : "", &job->run->claims, err);
+        return placement->tpm_source ? 0 : -1;
     }
     if (file)
         return err_set(

@@ -67,7 +67,7 @@ static int check_guest(struct target *target, struct hypervisor *hypervisor,
     return target->replaced ? check_replaceable(target->replaced, replace, err) : 0;
 }
 
-/* ---- is a block device in use by a guest? -------------------------------------------------- */
+/* ---- is a device or file in use by a guest? -------------------------------------------------- */
 
 static bool uses_device(const struct xml_doc *domain, const struct stat *device)
 {
@@ -77,8 +77,9 @@ static bool uses_device(const struct xml_doc *domain, const struct stat *device)
     if (definition_read_disks(domain, &disks, NULL) < 0)
         return false;
     for (size_t i = 0; i < disks.count; i++)
-        if (disks.disks[i].path && stat(disks.disks[i].path, &st) == 0 && S_ISBLK(st.st_mode) &&
-            st.st_rdev == device->st_rdev)
+        if (disks.disks[i].path && stat(disks.disks[i].path, &st) == 0 &&
+            (S_ISBLK(device->st_mode) ? S_ISBLK(st.st_mode) && st.st_rdev == device->st_rdev
+                                      : st.st_dev == device->st_dev && st.st_ino == device->st_ino))
             return true;
     return false;
 }
@@ -110,7 +111,7 @@ static int check_device(const struct target *target, struct guest **guests, size
         bool own =
             target->replaced && strcmp(guest_uuid(guests[i]), guest_uuid(target->replaced)) == 0;
         if (!own && guest_uses(guests[i], &device))
-            return err_set(err, ERR_BUSY, "%s is a disk of guest '%s'; choose another device", path,
+            return err_set(err, ERR_BUSY, "%s is a disk of guest '%s'; choose another one", path,
                            guest_name(guests[i]));
     }
     return 0;
@@ -128,6 +129,9 @@ static int check_devices(const struct target *target, struct hypervisor *hypervi
     for (size_t i = 0; result == 0 && i < placement->disk_count; i++)
         if (placement->disks[i].block_device)
             result = check_device(target, guests, count, placement->disks[i].path, err);
+    for (size_t i = 0; result == 0 && i < placement->left_out_count; i++)
+        if (placement->left_out[i].path)
+            result = check_device(target, guests, count, placement->left_out[i].path, err);
     guest_list_free(guests, count);
     return result;
 }

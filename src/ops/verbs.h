@@ -61,6 +61,7 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
                const struct report *report, struct outcome *ret_outcome, struct err *err);
 
 struct disk_map {
+    const char *guest;  /* NULL: the only one that is restored */
     const char *target; /* vda */
     const char *path;   /* an existing block device, or a file to be made */
 };
@@ -81,6 +82,7 @@ struct restore_options {
     bool allow_autorun;
     bool replace;
     bool trust_definition;
+    bool keep_left_out; /* disks that are not in the backup stay in the definition */
     bool dry_run;
 };
 

@@ -78,6 +78,8 @@ char *definition_unmigratable(const struct xml_doc *domain);
  * seclabels, slices. A lun that becomes a file becomes a disk. */
 int definition_set_disk(struct xml_doc *domain, const char *target, const char *path,
                         bool block_device, const char *format, struct err *err);
+/* The guest is to have no such disk any more. */
+void definition_remove_disk(struct xml_doc *domain, const char *target);
 /* Sets the path of the NVRAM file; template and format stay. */
 void definition_set_nvram(struct xml_doc *domain, const char *path);
 /* Another path for the place that the XML names for its TPM's state; NULL: it names

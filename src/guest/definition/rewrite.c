@@ -92,6 +92,14 @@ int definition_set_disk(struct xml_doc *domain, const char *target, const char *
     return 0;
 }
 
+void definition_remove_disk(struct xml_doc *domain, const char *target)
+{
+    struct xml_node *disk = find_disk(domain, target);
+
+    if (disk)
+        xml_remove(disk);
+}
+
 void definition_set_nvram(struct xml_doc *domain, const char *path)
 {
     struct xml_node *nvram = have_child(have_child(xml_root(domain), "os"), "nvram");

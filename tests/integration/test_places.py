@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Where the files of several guests go, and disks that are not in the backup."""
+
+import os
+
+from vbtest.command import expect, same
+from vbtest.disks import MIB
+
+
+def two_guests(t, **more):
+    """Each has its disk under the same base name."""
+    guests = []
+    for name in "one", "two":
+        os.mkdir(t.path(name))
+        guests.append(t.guest(name, t.disk("vda", size=2 * MIB, name=f"{name}/disk.qcow2"), **more).define())
+    return guests
+
+
+def test_two_guests_with_disks_of_one_name(t):
+    one, two = two_guests(t)
+    t.backup()
+    one.undefine()
+    two.undefine()
+    t.vb(*t.restore_line("--dry-run"))
+    t.restore()
+    same(sorted(os.listdir(t.restored)), ["disk.qcow2", "two-vda.qcow2"], "restored files")
+    for guest in one, two:
+        expect(t.restored in guest.call("dumpxml").out, f"{guest.name} has another disk")
+
+
+def test_shareable_disk_is_restored_once(t):
+    shared = t.disk("vdb", "raw", size=MIB, name="shared.raw", extra="<shareable/>")
+    guests = [t.guest(name, t.disk("vda", size=MIB, name=f"{name}.qcow2"), shared).define() for name in ("one", "two")]
+    t.backup()
+    for guest in guests:
+        guest.undefine()
+    result = t.restore()
+    expect("shareable" not in result.err, f"a warning: {result.err}")
+    same(sorted(os.listdir(t.restored)), ["one.qcow2", "shared.raw", "two.qcow2"], "restored files")
+    for guest in guests:
+        expect(os.path.join(t.restored, "shared.raw") in guest.call("dumpxml").out, f"{guest.name} has another disk")
+
+
+def test_disk_that_was_left_out_is_not_in_the_copy(t):
+    """A copy must not get the live disk of the original."""
+    guest = t.guest("web", t.disk("vda", size=MIB), t.disk("vdb", "raw", size=MIB)).define()
+    t.backup(guest, "--exclude-disk", "vdb")
+    result = t.restore("--new-name", "copy")
+    expect("--keep-left-out" in result.err, f"nothing was said: {result.err}")
+    xml = t.restored_guest(guest, "copy").call("dumpxml").out
+    expect(guest.disks[1].path not in xml and "vdb" not in xml, "the copy has the original's disk")
+
+
+def test_disk_that_was_left_out_gets_a_place(t):
+    guest = t.guest("web", t.disk("vda", size=MIB), t.disk("vdb", "raw", size=MIB)).define()
+    t.backup(guest, "--exclude-disk", "vdb")
+    t.refused(*t.restore_line("--new-name", "copy", "--disk-map", f"web:vdb={guest.disks[1].path}"),
+              says=["is a disk of guest 'web'"])
+    other = t.disk("vdb", "raw", size=MIB, name="other.raw").path
+    t.restore("--new-name", "copy", "--disk-map", f"web:vdb={other}")
+    expect(other in t.restored_guest(guest, "copy").call("dumpxml").out, "the disk is not at its place")
