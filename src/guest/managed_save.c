@@ -16,8 +16,17 @@ int guest_managed_save(struct guest *guest, char **ret_path, char **ret_xml, str
     if (connection_domain(guest, &domain, err) < 0)
         return -1;
     char *xml = virDomainManagedSaveGetXMLDesc(domain, VIR_DOMAIN_SAVE_IMAGE_XML_SECURE);
-    if (!xml)
-        return libvirt_error(err, "cannot read its XML");
+    CLEANUP_FREE char *remove = shell_virsh("managedsave-remove", virDomainGetName(domain));
+    if (!xml) {
+        libvirt_error(err, "cannot read its XML");
+        /* The guest does not start from it either. */
+        return hypervisor_alive(guest->hypervisor)
+                   ? err_append(err,
+                                "if it is damaged, throw it away, so that the guest boots and "
+                                "its disks can be backed up: %s",
+                                remove)
+                   : -1;
+    }
     folder = driver_folder(guest->hypervisor->uri);
     CLEANUP_FREE char *path = mem_printf("%s/save/%s.save", folder, virDomainGetName(domain));
     if (access(path, F_OK) < 0) { /* a session's are beside, not in, its other state */
@@ -26,10 +35,9 @@ int guest_managed_save(struct guest *guest, char **ret_path, char **ret_xml, str
     }
     /* Another libvirt may keep them elsewhere; its API does not tell. */
     if (access(path, F_OK) < 0) {
-        CLEANUP_FREE char *line = shell_virsh("managedsave-remove", virDomainGetName(domain));
         free(xml);
         return err_set(err, ERR_NOT_FOUND,
-                       "is not at %s; start the guest, or throw the image away: %s", path, line);
+                       "is not at %s; start the guest, or throw the image away: %s", path, remove);
     }
     *ret_path = TAKE_PTR(path);
     *ret_xml = xml;

@@ -177,6 +177,17 @@ def test_managed_save_is_the_memory(t):
     guest.goes_on(token, count)
 
 
+def test_damaged_managed_save_image_says_the_way_out(t):
+    """The guest does not start from it either; once it is thrown away, the disks can be backed up."""
+    guest = t.small_guest().running()
+    guest.call("managedsave")
+    os.truncate("/var/lib/libvirt/qemu/save/web.save", 100)
+    t.refused(*t.backup_line(guest), says=["guest 'web'", "managed-save image", "virsh managedsave-remove web"])
+    guest.call("managedsave-remove")
+    t.backup(guest)
+    t.check_good(guest)
+
+
 def saved_as_sparse(t, stream=b""):
     """A guest with a managed-save image that says "sparse" in its header, as libvirt from 11 on can write it; STREAM: for
     the begin of its stream. Returns the image's path too."""

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "guest/definition/internal.h"
+
 #define UUID_BYTES 16
 #define MAC_BYTES 6
 
@@ -88,17 +90,34 @@ static int renew_mac(struct xml_node *mac, struct err *err)
     return 0;
 }
 
-/* libvirt makes what is missing here. */
+/* Open vSwitch: libvirt makes what is missing. MidoNet: it must be there; the new port is to be made
+ * known to MidoNet before the guest starts. */
+static int renew_port(struct xml_node *port, struct err *err)
+{
+    struct xml_node *parameters = xml_child(port, NULL, "parameters");
+    CLEANUP_FREE char *id = NULL;
+
+    if (parameters)
+        xml_remove_attr(parameters, "interfaceid");
+    if (!definition_attr_is(port, "type", "midonet"))
+        return 0;
+    if (definition_random_uuid(&id, err) < 0)
+        return -1;
+    xml_set_attr(parameters ? parameters : xml_add(port, NULL, NULL, "parameters"), "interfaceid",
+                 id);
+    return 0;
+}
+
 static int renew_interfaces(struct xml_node *root, struct err *err)
 {
     for (struct xml_node *interface = xml_find(root, "devices/interface"); interface;
          interface = xml_next_same(interface)) {
         struct xml_node *mac = xml_child(interface, NULL, "mac");
-        struct xml_node *port = xml_find(interface, "virtualport/parameters");
+        struct xml_node *port = xml_child(interface, NULL, "virtualport");
         if (mac && renew_mac(mac, err) < 0)
             return -1;
-        if (port)
-            xml_remove_attr(port, "interfaceid");
+        if (port && renew_port(port, err) < 0)
+            return -1;
     }
     return 0;
 }

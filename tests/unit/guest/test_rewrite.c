@@ -254,6 +254,25 @@ static void a_clone_takes_the_uuid_it_is_given(void **state)
     assert_null(xml_find(xml_root(doc), "genid")); /* none before */
 }
 
+/* libvirt makes no ID for it, and refuses a port without. */
+static void a_clone_has_a_midonet_port_of_its_own(void **state)
+{
+    static const char old[] = "0b2d64da-3d0e-431e-afdd-804415d6ebbb";
+    CLEANUP(xml_freep)
+    struct xml_doc *doc = sample_parse(
+        "<domain><name>a</name><devices><interface type='bridge'><virtualport type='midonet'>"
+        "<parameters interfaceid='0b2d64da-3d0e-431e-afdd-804415d6ebbb'/></virtualport>"
+        "</interface></devices></domain>");
+
+    (void)state;
+    assert_int_equal(definition_rename(doc, "b", NULL, NULL), 0);
+    const char *id =
+        xml_find_attr(xml_root(doc), "devices/interface/virtualport/parameters", "interfaceid");
+    assert_non_null(id);
+    assert_int_equal(strlen(id), 36);
+    assert_string_not_equal(id, old);
+}
+
 static void two_clones_differ(void **state)
 {
     CLEANUP(xml_freep) struct xml_doc *a = sample_load("qemu.xml");
@@ -304,6 +323,7 @@ int main(void)
         cmocka_unit_test(a_tpms_own_place_is_changed_or_dropped),
         cmocka_unit_test(a_clone_gets_a_name_and_all_that_must_differ),
         cmocka_unit_test(a_clone_takes_the_uuid_it_is_given),
+        cmocka_unit_test(a_clone_has_a_midonet_port_of_its_own),
         cmocka_unit_test(two_clones_differ),
         cmocka_unit_test(a_bad_name_or_uuid_is_refused_and_changes_nothing),
     };
