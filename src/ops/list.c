@@ -98,15 +98,16 @@ static const char *seal_text(enum seal_state seal)
     return texts[seal];
 }
 
-/* Whether all files are there, with their sizes; what is in them is verify's matter. */
-static bool describe_lacking(const struct archive_backup *backup, struct buf *text,
-                             struct json *fields)
+/* Whether all files are there, with their sizes; what is in them is verify's matter. -1: not;
+ * the error is that of the first. */
+static int describe_lacking(const struct archive_backup *backup, struct buf *text,
+                            struct json *fields, struct err *err)
 {
     const struct manifest *manifest = archive_backup_manifest(backup);
     struct json *lacking = json_new_array();
     const struct manifest_stored *stored;
     size_t cursor = 0;
-    bool whole = true;
+    int result = 0;
 
     while ((stored = manifest_next_stored(manifest, &cursor))) {
         CLEANUP_ERR struct err why = ERR_INIT;
@@ -119,16 +120,17 @@ static bool describe_lacking(const struct archive_backup *backup, struct buf *te
         json_set_str(entry, "kind", err_kind_name(why.kind));
         json_set_str(entry, "error", why.text);
         json_add(lacking, entry);
-        whole = false;
+        if (result == 0)
+            result = err_set(err, why.kind, "its backup is incomplete: %s", why.text);
     }
-    json_set_bool(fields, "complete", whole);
+    json_set_bool(fields, "complete", result == 0);
     json_set(fields, "lacking", lacking);
-    return whole;
+    return result;
 }
 
-/* False: some of the backup is not there. */
-static bool tell(const struct archive_backup *backup, const struct seal_key *key,
-                 const struct report *report)
+/* -1: some of the backup is not there. */
+static int tell(const struct archive_backup *backup, const struct seal_key *key,
+                const struct report *report, struct err *err)
 {
     const struct manifest *manifest = archive_backup_manifest(backup);
     enum seal_state seal = seal_check(&manifest->seal, key);
@@ -167,10 +169,10 @@ static bool tell(const struct archive_backup *backup, const struct seal_key *key
     json_set_u64(fields, "stored-size", stored_size(manifest));
     json_set(fields, "disks", describe_disks(manifest, &text));
     describe_rest(manifest, &text, fields);
-    bool whole = describe_lacking(backup, &text, fields);
+    int result = describe_lacking(backup, &text, fields, err);
     CLEANUP_FREE char *line = buf_take_str(&text);
     report_event(report, "backup", fields, "%s", line);
-    return whole;
+    return result;
 }
 
 int list_run(const struct list_options *options, const struct report *report,
@@ -200,11 +202,9 @@ int list_run(const struct list_options *options, const struct report *report,
         CLEANUP_ERR struct err guest_err = ERR_INIT;
         if (!guests.chosen[i])
             continue;
-        if (archive_backup_open(archive, guests.names[i], &backup, &guest_err) == 0) {
-            if (tell(backup, key, report))
-                ret_outcome->good++;
-            else
-                ret_outcome->failed++;
+        if (archive_backup_open(archive, guests.names[i], &backup, &guest_err) == 0 &&
+            tell(backup, key, report, &guest_err) == 0) {
+            ret_outcome->good++;
             continue;
         }
         err_prefix(&guest_err, "guest '%s'", guests.names[i]);
