@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/quit.h"
 #include "base/units.h"
+#include "base/when.h"
 
 #define LOCK_RETRY_MS 50
 /* A name that leads to another file each time is a file system that has no
@@ -28,6 +29,7 @@ struct lock_file {
 static int refuse_busy(int fd, struct err *err)
 {
     char text[128] = "";
+    char when[WHEN_TEXT_SIZE];
     size_t len = 0;
 
     /* Written by the holder right after it got the lock: "PID TIME". */
@@ -39,19 +41,15 @@ static int refuse_busy(int fd, struct err *err)
     if (since)
         *since++ = '\0';
     return err_set(err, ERR_BUSY, "in use since %s by virt-backup (pid %s)",
-                   since ? since : "a moment ago", text);
+                   since ? when_local(since, when) : "a moment ago", text);
 }
 
 /* For the message of whoever finds it locked. The lock is as good without. */
 static void note_holder(int fd)
 {
-    char when[32];
-    time_t now = time(NULL);
-    struct tm local;
+    char when[WHEN_TEXT_SIZE];
 
-    localtime_r(&now, &local);
-    strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &local);
-    CLEANUP_FREE char *text = mem_printf("%ld %s\n", (long)getpid(), when);
+    CLEANUP_FREE char *text = mem_printf("%ld %s\n", (long)getpid(), when_now(when));
     if (ftruncate(fd, 0) == 0)
         (void)io_pwrite(fd, text, strlen(text), 0, NULL);
 }

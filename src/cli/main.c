@@ -3,6 +3,7 @@
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include "base/quit.h"
 #include "base/sandbox.h"
 #include "base/stop.h"
+#include "base/units.h"
 #include "cli/help.h"
 #include "cli/output.h"
 #include "cli/status.h"
@@ -95,6 +97,19 @@ static int prove_sandbox(struct spawner *spawner, struct err *err)
     return 0;
 }
 
+#define RUN_ID_SIZE 17
+
+/* Tells one run's lines from another's in a log. */
+static void make_run_id(char text[static RUN_ID_SIZE])
+{
+    uint8_t random[8] = {0};
+
+    if (getrandom(random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
+        memcpy(random, &(uint64_t){units_now_ms() << 16 ^ (uint64_t)getpid()}, sizeof(random));
+    for (size_t i = 0; i < sizeof(random); i++)
+        snprintf(text + 2 * i, 3, "%02x", random[i]);
+}
+
 static void tell_status(int status)
 {
     CLEANUP_FREE char *text = status_text(status);
@@ -107,11 +122,15 @@ static void tell_status(int status)
 /* Runs the verb with its arguments read. Returns the exit status. */
 static int run_verb(const struct verb *verb, struct arguments *arguments)
 {
+    char run_id[RUN_ID_SIZE];
+    uint64_t started_ms = units_now_ms();
+    make_run_id(run_id);
     CLEANUP(output_clear)
     struct output output = {
         .json = arguments->json,
         /* --dry-run is asked for its text */
         .quiet = arguments->quiet && !arguments->dry_run,
+        .run_id = run_id,
     };
     CLEANUP(guardian_freep) struct guardian *guardian = NULL;
     CLEANUP(spawner_freep) struct spawner *spawner = NULL;
@@ -147,6 +166,7 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
         .done = arguments->dry_run ? NULL : verb->done,
         .outcome = run.outcome,
         .status = status_of_run(&err, &run.outcome),
+        .elapsed_ms = units_now_ms() - started_ms,
     };
     output_finish(&output, &summary);
     tell_status(summary.status);

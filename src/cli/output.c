@@ -11,6 +11,7 @@
 #include "base/terminal.h"
 #include "base/units.h"
 #include "base/utf8.h"
+#include "base/when.h"
 
 #define LINE_INTERVAL_MS 5000
 #define OBJECT_INTERVAL_MS 1000
@@ -35,20 +36,23 @@ static char *output_safe_json(const char *text)
 
 /* Takes ownership of fields. The event's name stands first, where people and
  * programs that read line by line look for it. The caller frees. */
-static char *object_line(const char *event, struct json *fields)
+static char *object_line(const struct output *output, const char *event, struct json *fields)
 {
     CLEANUP(json_freep) struct json *owned = fields;
     CLEANUP_FREE char *raw = json_format(owned);
     CLEANUP_FREE char *text = output_safe_json(raw);
 
-    CLEANUP_FREE char *line =
-        mem_printf("{\"event\":\"%s\"%s%s\n", event, text[1] == '}' ? "" : ",", text + 1);
-    return TAKE_PTR(line);
+    char when[WHEN_TEXT_SIZE];
+    CLEANUP_FREE char *head =
+        output->run_id ? mem_printf(",\"run\":\"%s\",\"at\":\"%s\"", output->run_id, when_now(when))
+                       : mem_strdup("");
+    return mem_printf("{\"event\":\"%s\"%s%s%s\n", event, head, text[1] == '}' ? "" : ",",
+                      text + 1);
 }
 
-static void put_object(const char *event, struct json *fields)
+static void put_object(const struct output *output, const char *event, struct json *fields)
 {
-    CLEANUP_FREE char *line = object_line(event, fields);
+    CLEANUP_FREE char *line = object_line(output, event, fields);
 
     out_write(OUT_RESULTS, line);
 }
@@ -86,12 +90,12 @@ static void on_event(void *opaque, const char *event, struct json *fields, const
     else if (text && !output->json && !output->quiet)
         put_text(text);
     if (output->json)
-        put_object(event, fields);
+        put_object(output, event, fields);
     else
         json_free(fields);
 }
 
-static void put_progress_object(const struct progress *progress)
+static void put_progress_object(const struct output *output, const struct progress *progress)
 {
     struct json *fields = json_new_object();
 
@@ -101,7 +105,7 @@ static void put_progress_object(const struct progress *progress)
     json_set_u64(fields, "total", progress->total);
     json_set_u64(fields, "stored", progress->stored);
     json_set_u64(fields, "elapsed-ms", progress->elapsed_ms);
-    CLEANUP_FREE char *line = object_line("progress", fields);
+    CLEANUP_FREE char *line = object_line(output, "progress", fields);
     out_offer(OUT_RESULTS, line);
 }
 
@@ -135,7 +139,7 @@ static void on_progress(void *opaque, const struct progress *progress)
         return;
     output->shown_ms = now_ms;
     if (output->json)
-        put_progress_object(progress);
+        put_progress_object(output, progress);
     else
         put_progress_line(output, progress, terminal);
 }
@@ -153,10 +157,10 @@ void output_error(struct output *output, const struct err *err)
     struct json *fields = json_new_object();
     json_set_str(fields, "kind", err_kind_name(err->kind));
     json_set_str(fields, "error", err->text);
-    put_object("error", fields);
+    put_object(output, "error", fields);
 }
 
-static void put_summary_object(const struct output_summary *summary)
+static void put_summary_object(const struct output *output, const struct output_summary *summary)
 {
     const struct outcome *outcome = &summary->outcome;
     struct json *fields = json_new_object();
@@ -168,7 +172,12 @@ static void put_summary_object(const struct output_summary *summary)
     json_set_bool(fields, "stranded", outcome->stranded);
     json_set_u64(fields, "signal", (uint64_t)outcome->signal);
     json_set_u64(fields, "status", (uint64_t)summary->status);
-    put_object("summary", fields);
+    if (outcome->raw_bytes) {
+        json_set_u64(fields, "image-size", outcome->raw_bytes);
+        json_set_u64(fields, "disk-usage", outcome->disk_usage);
+    }
+    json_set_u64(fields, "elapsed-ms", summary->elapsed_ms);
+    put_object(output, "summary", fields);
 }
 
 void output_finish(struct output *output, const struct output_summary *summary)
@@ -177,15 +186,24 @@ void output_finish(struct output *output, const struct output_summary *summary)
 
     log_progress("");
     if (output->json) {
-        put_summary_object(summary);
+        put_summary_object(output, summary);
         return;
     }
     if (output->quiet || !summary->done || outcome->good + outcome->failed == 0)
         return;
     CLEANUP_FREE char *failed =
         outcome->failed ? mem_printf(", %u failed", outcome->failed) : mem_strdup("");
-    CLEANUP_FREE char *line = mem_printf("%u guest%s %s%s", outcome->good,
-                                         outcome->good == 1 ? "" : "s", summary->done, failed);
+    char raw[UNITS_TEXT_SIZE];
+    char usage[UNITS_TEXT_SIZE];
+    char time[UNITS_TEXT_SIZE];
+    CLEANUP_FREE char *bytes =
+        outcome->raw_bytes
+            ? mem_printf("%s stored in %s, ", units_format_size(outcome->raw_bytes, raw),
+                         units_format_size(outcome->disk_usage, usage))
+            : mem_strdup("");
+    CLEANUP_FREE char *line = mem_printf(
+        "%u guest%s %s%s: %s%s", outcome->good, outcome->good == 1 ? "" : "s", summary->done,
+        failed, bytes, units_format_seconds(summary->elapsed_ms / 1000, time));
     put_text(line);
 }
 

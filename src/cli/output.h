@@ -18,7 +18,8 @@
 
 struct output {
     bool json;
-    bool quiet; /* no text but warnings and errors */
+    bool quiet;         /* no text but warnings and errors */
+    const char *run_id; /* with it each object has this and the time; NULL: neither */
     struct meter meter;
     uint64_t shown_ms; /* when progress was last shown; 0: never */
 };
@@ -28,12 +29,14 @@ struct report output_report(struct output *output);
 /* The error that ended the run. */
 void output_error(struct output *output, const struct err *err);
 
-/* The last line: "2 guests backed up, 1 failed", or the object "summary". */
+/* The last line: "2 guests backed up, 1 failed: 12 GiB stored in 4 GiB, 0:42", or the
+ * object "summary". */
 struct output_summary {
     const char *verb; /* "backup" */
     const char *done; /* "backed up"; NULL: no line for people */
     struct outcome outcome;
     int status;
+    uint64_t elapsed_ms;
 };
 void output_finish(struct output *output, const struct output_summary *summary);
 

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "archive/image.h"
 #include "base/quit.h"
@@ -39,6 +40,8 @@ struct job {
     uint64_t started_ms;
     uint64_t raw_bytes;
     uint64_t stored_bytes;
+    uint64_t usage;      /* what its files take on the disk: less, where they are sparse */
+    uint64_t last_usage; /* of the file that was finished last */
 };
 
 static void job_clear(struct job *job)
@@ -55,6 +58,16 @@ static void job_clear(struct job *job)
     lock_file_release(job->lock);
 }
 
+/* What a file takes: a sparse one less than it is long. */
+static uint64_t disk_usage(int fd, uint64_t size)
+{
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_blocks * 512 > size)
+        return size;
+    return (uint64_t)st.st_blocks * 512;
+}
+
 static void note_stored(struct job *job, const char *what, const struct manifest_stored *stored)
 {
     char raw[UNITS_TEXT_SIZE];
@@ -63,14 +76,17 @@ static void note_stored(struct job *job, const char *what, const struct manifest
 
     job->raw_bytes += stored->image.raw_size;
     job->stored_bytes += stored->file.size;
+    job->usage += job->last_usage;
     json_set_str(fields, "guest", job->name);
     json_set_str(fields, "disk", what);
     json_set_str(fields, "file", stored->file.name);
     json_set_u64(fields, "image-size", stored->image.raw_size);
     json_set_u64(fields, "stored-size", stored->file.size);
-    report_event(job->run->report, "disk-done", fields, "guest '%s': %s: %s stored as %s (%s)",
-                 job->name, what, units_format_size(stored->image.raw_size, raw), stored->file.name,
-                 units_format_size(stored->file.size, kept));
+    json_set_u64(fields, "disk-usage", job->last_usage);
+    report_event(job->run->report, "disk-done", fields,
+                 "guest '%s': %s: %s stored as %s, which takes %s", job->name, what,
+                 units_format_size(stored->image.raw_size, raw), stored->file.name,
+                 units_format_size(job->last_usage, kept));
 }
 
 /* ---- disks ------------------------------------------------------------------------ */
@@ -98,6 +114,7 @@ static int copy_image(struct job *job, struct disk_reader *reader, const char *t
         return -1;
     if (image_writer_finish(writer, stored, err) < 0)
         return err_prefix(err, "%s", path);
+    job->last_usage = disk_usage(fd, stored->file.size);
     stored->file.name = mem_strdup(name);
     return 0;
 }
@@ -223,6 +240,7 @@ static int store_memory_image(struct job *job, const char *image, struct err *er
 
     if (memory_store(&store, image, job->manifest->memory, err) < 0)
         return -1;
+    job->last_usage = disk_usage(fd, job->manifest->memory->file.size);
     job->manifest->memory->file.name = TAKE_PTR(name);
     return 0;
 }
@@ -261,6 +279,7 @@ static void note_done(struct job *job)
     json_set_bool(fields, "memory", manifest->memory != NULL);
     json_set_u64(fields, "image-size", job->raw_bytes);
     json_set_u64(fields, "stored-size", job->stored_bytes);
+    json_set_u64(fields, "disk-usage", job->usage);
     json_set_u64(fields, "elapsed-ms", elapsed_ms);
     if (manifest->has_downtime) {
         json_set_u64(fields, "downtime-ms", manifest->downtime_ms);
@@ -271,8 +290,8 @@ static void note_done(struct job *job)
                  "guest '%s': backed up, %zu disk%s%s: %s stored in %s, %s%s", job->name,
                  manifest->disk_count, manifest->disk_count == 1 ? "" : "s",
                  manifest->memory ? " and memory" : "", units_format_size(job->raw_bytes, raw),
-                 units_format_size(job->stored_bytes, kept),
-                 units_format_seconds(elapsed_ms / 1000, time), down ? down : "");
+                 units_format_size(job->usage, kept), units_format_seconds(elapsed_ms / 1000, time),
+                 down ? down : "");
 }
 
 static void warn_about_left_out(struct job *job)
@@ -452,6 +471,10 @@ int backup_guest(struct backup_run *run, struct guest *guest, bool *ret_stranded
     };
 
     int result = back_up(&job, err);
+    if (result == 0) {
+        run->raw_bytes += job.raw_bytes;
+        run->usage += job.usage;
+    }
     *ret_stranded = job.capture.stranded || job.left;
     /* The next guest may want more children, and a pool in mid-image can't be used again. */
     children_end(&run->children);

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "base/when.h"
 #include "base/xml.h"
 
 #define INTENT_SUFFIX ".intent"
@@ -61,17 +62,13 @@ bool intent_process_is_stopped(pid_t pid)
 
 void intent_sign(struct intent *intent, enum intent_kind kind)
 {
-    char when[32];
-    time_t now = time(NULL);
-    struct tm local;
+    char when[WHEN_TEXT_SIZE];
 
-    localtime_r(&now, &local);
-    strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &local);
     intent->kind = kind;
     intent->pid = (uint64_t)getpid();
     intent->pid_started = start_time((pid_t)intent->pid);
     free(intent->since);
-    intent->since = mem_strdup(when);
+    intent->since = mem_strdup(when_now(when));
 }
 
 bool intent_owner_lives(const struct intent *intent)

@@ -6,6 +6,7 @@
 
 #include "archive/archive.h"
 #include "base/units.h"
+#include "base/when.h"
 #include "ops/host_key.h"
 #include "ops/recover.h"
 #include "ops/select.h"
@@ -139,9 +140,11 @@ static int tell(const struct archive_backup *backup, const struct seal_key *key,
     const char *state = manifest_state_name(manifest->state);
     const char *consistency = manifest_consistency_name(manifest->consistency);
     char size[UNITS_TEXT_SIZE];
+    char when[WHEN_TEXT_SIZE];
 
-    buf_printf(&text, "%s: %s, %s on %s (%s), %s", manifest->domain_name, manifest->time, state,
-               manifest->host, consistency, units_format_size(stored_size(manifest), size));
+    buf_printf(&text, "%s: %s, %s on %s (%s), %s", manifest->domain_name,
+               when_local(manifest->time, when), state, manifest->host, consistency,
+               units_format_size(stored_size(manifest), size));
     if (manifest->has_downtime)
         buf_printf(&text, ", down for %" PRIu64 ".%03" PRIu64 " s", manifest->downtime_ms / 1000,
                    manifest->downtime_ms % 1000);

@@ -6,6 +6,7 @@
 
 #include "base/quit.h"
 #include "base/shell.h"
+#include "base/when.h"
 #include "disk/meeting.h"
 #include "ops/guest_lock.h"
 #include "ops/intent.h"
@@ -19,6 +20,7 @@ static void recover_report(const struct report *report, const struct intent *int
                            const char *note)
 {
     struct json *fields = json_new_object();
+    char when[WHEN_TEXT_SIZE];
 
     json_set_str(fields, "guest", intent->name);
     json_set_str(fields, "since", intent->since);
@@ -27,7 +29,7 @@ static void recover_report(const struct report *report, const struct intent *int
     else
         report_event(report, "guest-recovered", fields,
                      "guest '%s': put back after the run of %s, which did not end", intent->name,
-                     intent->since);
+                     when_local(intent->since, when));
 }
 
 /* outcome NULL: what fails is a warning. */
@@ -169,12 +171,13 @@ static int recover_all(int state_fd, uint64_t wait_ms, const struct report *repo
 
 static char *recover_describe(const struct intent *intent)
 {
+    const char *kind = intent->kind == INTENT_RESTORE ? "restore" : "backup";
+    char when[WHEN_TEXT_SIZE];
+
+    when_local(intent->since, when);
     if (intent->trouble)
-        return mem_printf("it is not as the %s of %s found it: %s",
-                          intent->kind == INTENT_RESTORE ? "restore" : "backup", intent->since,
-                          intent->trouble);
-    return mem_printf("the %s of %s did not end, and was not undone yet",
-                      intent->kind == INTENT_RESTORE ? "restore" : "backup", intent->since);
+        return mem_printf("it is not as the %s of %s found it: %s", kind, when, intent->trouble);
+    return mem_printf("the %s of %s did not end, and was not undone yet", kind, when);
 }
 
 /* only_failed: those that were not tried yet are about to be. */

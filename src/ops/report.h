@@ -34,10 +34,12 @@ struct report {
 struct outcome {
     unsigned good;
     unsigned failed;
-    unsigned busy; /* of the failed ones: another run works on the guest */
-    bool damaged;  /* verify found damage */
-    bool stranded; /* a guest could not be put back into its former state */
-    int signal;    /* the run was stopped by this signal; 0: it was not */
+    unsigned busy;       /* of the failed ones: another run works on the guest */
+    bool damaged;        /* verify found damage */
+    bool stranded;       /* a guest could not be put back into its former state */
+    int signal;          /* the run was stopped by this signal; 0: it was not */
+    uint64_t raw_bytes;  /* of the images of the good ones; 0: not counted */
+    uint64_t disk_usage; /* what their files take in the archive */
 };
 
 /* Event "guest-failed" with the error's text and kind; counts it in outcome. */

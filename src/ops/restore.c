@@ -149,18 +149,19 @@ static int take_guests(struct restore_run *run, struct selection *guests, struct
             return -1;
         guests->chosen[i] = false;
         run->busy = run->stranded = false;
+        const char *name = run->options->new_name ? run->options->new_name : guests->names[i];
         if (restore_guest(run, guests->names[i], &guest_err) == 0) {
             outcome->good++;
             continue;
         }
-        err_prefix(&guest_err, "guest '%s'", guests->names[i]);
+        err_prefix(&guest_err, "guest '%s'", name);
         if (guest_err.kind == ERR_CANCELLED) {
             outcome->failed++;
             return err_move(err, &guest_err);
         }
         outcome->busy += run->busy;
         outcome->stranded = outcome->stranded || run->stranded;
-        report_failure(run->report, outcome, guests->names[i], &guest_err);
+        report_failure(run->report, outcome, name, &guest_err);
     }
     return 0;
 }

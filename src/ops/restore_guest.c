@@ -278,7 +278,7 @@ static void tell_plan(struct restore_job *job)
     struct json *disks = json_new_array();
     char size[UNITS_TEXT_SIZE];
 
-    buf_printf(&text, "guest '%s': would be restored%s%s", job->name,
+    buf_printf(&text, "guest '%s': would be restored%s%s", job->manifest->domain_name,
                job->placement.renamed ? " as " : "",
                job->placement.renamed ? job->placement.name : "");
     for (size_t i = 0; i < job->placement.disk_count; i++) {
@@ -302,6 +302,7 @@ static void tell_plan(struct restore_job *job)
                    units_format_size(job->manifest->memory->image.raw_size, size));
     tell_findings(job, &text, fields);
     json_set_str(fields, "guest", job->name);
+    json_set_str(fields, "backup-of", job->manifest->domain_name);
     json_set_str(fields, "name", job->placement.name);
     json_set(fields, "disks", disks);
     CLEANUP_FREE char *line = buf_take_str(&text);
@@ -397,6 +398,8 @@ static int restore(struct restore_job *job, struct err *err)
 
     if (open_backup(job, err) < 0 || (!options->dry_run && take_guest(job, err) < 0))
         return -1;
+    if (options->new_name) /* it is told of by the name that it gets */
+        job->name = options->new_name;
     if (claim_uuid(job, err) < 0 ||
         placement_make(job->name, job->manifest, options, &run->claims, &job->placement, err) < 0)
         return -1;

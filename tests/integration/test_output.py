@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Output that nobody reads keeps no guest down."""
 
+import datetime
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 
 from vbtest.command import expect, same, wait_until
-from vbtest.disks import MIB
+from vbtest.disks import MIB, Disk
 
 SLOW = ("--compression", "lzma:9e", "--chunk-size", "4M", "--children", "1")
 
@@ -108,3 +110,38 @@ def test_journal_gets_priorities_and_the_status_by_name(t):
         lines = file.read().splitlines()
     same(lines[0], "<3>virt-backup: --domain-names: the hypervisor has no guest 'gone'", "the first line")
     same(lines[-1], "<6>virt-backup: ended with status 3: some guests failed, the others are good", "the last line")
+
+
+def test_sizes_are_what_files_take_on_the_disk(t):
+    path = t.path("vda.raw")
+    with open(path, "wb") as file:
+        file.write(t.rng.randbytes(MIB))
+        file.truncate(256 * MIB)
+    os.chmod(path, 0o644)
+    guest = t.guest("web", Disk(path, "raw", "vda")).define()
+    lines = t.backup(guest).out.splitlines()
+    expect(re.fullmatch(r"guest 'web': vda: 256 MiB stored as web-vda\.raw, which takes [12](\.\d+)? MiB", lines[0]), lines[0])
+    expect(re.fullmatch(r"1 guest backed up: 256 MiB stored in [12](\.\d+)? MiB, 0:\d\d", lines[-1]), lines[-1])
+    events = t.events(t.backup(guest, "--replace", "--json"))
+    (done,) = [event for event in events if event["event"] == "guest-done"]
+    expect(MIB <= done["disk-usage"] < 3 * MIB, f"disk usage: {done}")
+    same(events[-1]["disk-usage"], done["disk-usage"], "disk usage in the summary")
+
+
+def test_events_of_a_run_have_its_id_and_their_time(t):
+    guest = t.guest("web", t.disk("vda", "raw", size=MIB)).define()
+    runs = []
+    for options in ((), ("--replace",)):
+        events = t.events(t.backup(guest, "--json", *options))
+        runs.append({event["run"] for event in events})
+        for event in events:
+            datetime.datetime.fromisoformat(event["at"])
+    expect(len(runs[0]) == len(runs[1]) == 1 and runs[0] != runs[1], f"ids of two runs: {runs}")
+
+
+def test_restored_guest_is_told_by_its_final_name(t):
+    guest = t.guest("web", t.disk("vda", "raw", size=MIB)).define()
+    t.backup(guest)
+    t.restored_guest(guest, "twin")
+    events = t.events(t.restore("--new-name", "twin", "--json"))
+    same({event["guest"] for event in events if "guest" in event}, {"twin"}, "names of guests in events")

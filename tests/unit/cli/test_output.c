@@ -145,7 +145,7 @@ static void the_meter_starts_anew_with_the_next_image(void **state)
 /* ---- output -------------------------------------------------------------------- */
 
 struct captured {
-    char out[1024];
+    char out[2048];
     char err[1024];
 };
 
@@ -160,7 +160,7 @@ static void read_back(FILE *file, char *text, size_t size)
 static void tell_story(struct output *output)
 {
     const struct report report = output_report(output);
-    struct outcome outcome = {.good = 1};
+    struct outcome outcome = {.good = 1, .raw_bytes = 3 * GIB, .disk_usage = 9 * MIB};
     CLEANUP_ERR struct err err = ERR_INIT;
     struct json *fields = json_new_object();
 
@@ -170,8 +170,11 @@ static void tell_story(struct output *output)
     report_event(&report, "silent", NULL, "%s", "said");
     err_set(&err, ERR_NO_SPACE, "guest 'db': disk 'vda': full");
     report_failure(&report, &outcome, "db", &err);
-    const struct output_summary summary = {
-        .verb = "backup", .done = "backed up", .outcome = outcome, .status = 3};
+    const struct output_summary summary = {.verb = "backup",
+                                           .done = "backed up",
+                                           .outcome = outcome,
+                                           .status = 3,
+                                           .elapsed_ms = 61000};
     output_finish(output, &summary);
 }
 
@@ -208,7 +211,7 @@ static void people_read_results_on_stdout_and_trouble_on_stderr(void **state)
     (void)state;
     capture(&output, &captured);
     assert_string_equal(captured.out, "guest 'web': backed up?[2J\nsaid\n"
-                                      "1 guest backed up, 1 failed\n");
+                                      "1 guest backed up, 1 failed: 3 GiB stored in 9 MiB, 1:01\n");
     assert_string_equal(captured.err, story_on_stderr);
 }
 
@@ -232,6 +235,21 @@ static void objects_steer_no_terminal_either(void **state)
     assert_string_equal(
         text,
         "{\"event\":\"e\",\"guest\":\"a\\u007f\\u001B[2J\\u009b\\u202e gr\xc3\xbc\xc3\x9f\"}\n");
+}
+
+static void objects_of_a_run_have_its_id_and_the_time(void **state)
+{
+    CLEANUP(output_clear) struct output output = {.json = true, .run_id = "0123456789abcdef"};
+    struct captured captured;
+    int used = 0;
+
+    (void)state;
+    capture(&output, &captured);
+    sscanf(captured.out,
+           "{\"event\":\"warning\",\"run\":\"0123456789abcdef\","
+           "\"at\":\"%*4u-%*2u-%*2uT%*2u:%*2u:%*2u%*1[+-]%*2u:%*2u\",\"guest\":\"web\",%n",
+           &used);
+    assert_true(used > 0);
 }
 
 static void quiet_leaves_warnings_and_errors(void **state)
@@ -262,7 +280,8 @@ static void programs_read_one_object_a_line(void **state)
                     "\"error\":\"guest 'db': disk 'vda': full\"}\n");
     assert_text_has(captured.out,
                     "{\"event\":\"summary\",\"verb\":\"backup\",\"good\":1,\"failed\":1,"
-                    "\"damaged\":false,\"stranded\":false,\"signal\":0,\"status\":3}\n");
+                    "\"damaged\":false,\"stranded\":false,\"signal\":0,\"status\":3,"
+                    "\"image-size\":3221225472,\"disk-usage\":9437184,\"elapsed-ms\":61000}\n");
     for (char *line = captured.out; *line; count++) {
         char *end = strchr(line, '\n');
         assert_non_null(end);
@@ -286,6 +305,7 @@ int main(void)
         cmocka_unit_test(the_meter_starts_anew_with_the_next_image),
         cmocka_unit_test(people_read_results_on_stdout_and_trouble_on_stderr),
         cmocka_unit_test(objects_steer_no_terminal_either),
+        cmocka_unit_test(objects_of_a_run_have_its_id_and_the_time),
         cmocka_unit_test(quiet_leaves_warnings_and_errors),
         cmocka_unit_test(programs_read_one_object_a_line),
     };

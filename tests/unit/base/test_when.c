@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include <time.h>
+
+#include "base/when.h"
+
+static void set_zone(const char *zone)
+{
+    setenv("TZ", zone, 1);
+    tzset();
+}
+
+static void people_read_local_time_with_its_zone(void **state)
+{
+    static const struct {
+        const char *zone;
+        const char *time;
+        const char *text;
+    } rows[] = {
+        {"UTC0", "2026-05-01T10:00:00Z", "2026-05-01 10:00:00 +0000"},
+        {"CET-1CEST,M3.5.0,M10.5.0", "2026-05-01T10:00:00Z", "2026-05-01 12:00:00 +0200"},
+        {"CET-1CEST,M3.5.0,M10.5.0", "2026-12-31T23:30:00Z", "2027-01-01 00:30:00 +0100"},
+        {"NST3:30", "2026-05-01T12:00:00+02:00", "2026-05-01 06:30:00 -0330"},
+        {"UTC0", "2026-05-01T00:00:00-03:30", "2026-05-01 03:30:00 +0000"},
+        {"UTC0", "2026-05-01 03:00:00", "2026-05-01 03:00:00"}, /* of an earlier version */
+        {"UTC0", "2026-05-01T03:00:00", "2026-05-01T03:00:00"},
+        {"UTC0", "some time, and a text that is too long for it",
+         "some time, and a text that is t"},
+    };
+    char text[WHEN_TEXT_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        set_zone(rows[i].zone);
+        assert_string_equal(when_local(rows[i].time, text), rows[i].text);
+    }
+}
+
+static void programs_read_rfc_3339(void **state)
+{
+    char now[WHEN_TEXT_SIZE];
+    char text[WHEN_TEXT_SIZE];
+
+    (void)state;
+    set_zone("NST3:30");
+    assert_int_equal(strlen(when_now(now)), strlen("2026-05-01T03:00:00-03:30"));
+    assert_string_equal(now + 19, "-03:30");
+    when_local(now, text);
+    assert_memory_equal(text, now, 10);
+    assert_memory_equal(text + 11, now + 11, 8);
+    assert_string_equal(text + 19, " -0330");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(people_read_local_time_with_its_zone),
+        cmocka_unit_test(programs_read_rfc_3339),
+    };
+
+    return cmocka_run_group_tests_name("base when", tests, NULL, NULL);
+}
