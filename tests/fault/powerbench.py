@@ -267,9 +267,10 @@ class PowerBench:
     @staticmethod
     def sweep_locks(archive):
         """As the next writer does. Where the run had not come to its journal, nothing leads recover to the archive."""
-        for path in glob.glob(os.path.join(archive, ".virt-backup-*.lock")):
-            same(os.path.getsize(path), 0, f"size of {path}")
-            os.unlink(path)
+        for pattern in ".virt-backup-*.lock", ".virt-backup-*.try.*":
+            for path in glob.glob(os.path.join(archive, pattern)):
+                same(os.path.getsize(path), 0, f"size of {path}")
+                os.unlink(path)
 
     def check_nothing_left(self):
         self.sweep_locks(self.t.archive.path)
