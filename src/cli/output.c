@@ -71,7 +71,8 @@ static void put_text(const char *text)
 /* What goes to standard error whatever else is asked for. */
 static bool is_trouble(const char *event)
 {
-    static const char *const events[] = {"guest-failed", "guest-not-tried", "damage", "no-match"};
+    static const char *const events[] = {"guest-failed", "guest-not-tried", "damage", "orphan",
+                                         "no-match"};
 
     for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
         if (strcmp(event, events[i]) == 0)
