@@ -29,7 +29,7 @@ static const struct format_option vmdk_options[] = {
     {NULL, NULL},
 };
 
-/* disk_inspect reads it from the image's header: qemu-img does not tell. */
+/* disk_inspect reads these from the image's header: qemu-img does not tell. */
 static const struct format_option vdi_options[] = {{"static", NULL}, {NULL, NULL}};
 
 static const struct format_option vpc_options[] = {{"subformat", NULL}, {NULL, NULL}};

@@ -95,6 +95,22 @@ static int record_vdi(const struct local_file *file, struct disk_info *info, str
     return 0;
 }
 
+/* A fixed image has its footer at the end alone, any other one a copy of it at the begin. */
+static int record_vpc(const struct local_file *file, struct disk_info *info, struct err *err)
+{
+    static const char cookie[8] = {'c', 'o', 'n', 'e', 'c', 't', 'i', 'x'};
+    char begin[sizeof(cookie)];
+
+    if (io_pread(file->fd, begin, sizeof(begin), 0, err) < 0)
+        return -1;
+    if (memcmp(begin, cookie, sizeof(cookie)) == 0)
+        return 0;
+    info->options = mem_resize(info->options, info->option_count + 1, sizeof(*info->options));
+    info->options[info->option_count++] =
+        (struct disk_option){mem_strdup("subformat"), mem_strdup("fixed")};
+    return 0;
+}
+
 static int record_top(const struct local_file *file, const struct format *format,
                       const struct json *json, struct disk_info *info, struct err *err)
 {
@@ -102,6 +118,9 @@ static int record_top(const struct local_file *file, const struct format *format
     if (!json_get_u64(json, "virtual-size", &info->image_size))
         return err_set(err, ERR_IO, "qemu-img does not tell the size of the image");
     disk_format_record(format, json, info);
+    info->unwritable = !format->writable;
+    if (strcmp(format->name, "vpc") == 0)
+        return record_vpc(file, info, err);
     return strcmp(format->name, "vdi") == 0 ? record_vdi(file, info, err) : 0;
 }
 

@@ -28,6 +28,7 @@ struct disk_info {
     size_t option_count;
     unsigned chain_length; /* 1: no backing file */
     unsigned snapshots;    /* internal ones, in the top image */
+    bool unwritable;       /* no image of its format can be made anew */
     bool marked_corrupt;   /* by QEMU, which has found the top image or one behind it damaged */
     bool encrypted;        /* LUKS or the old AES; any image of the chain */
     char *data_file;       /* qcow2 external data file of the top image, as recorded in it, or

@@ -315,14 +315,21 @@ static void warn_about_left_out(struct job *job)
     }
 }
 
-static void warn_about_corrupt(const struct job *job)
+static void warn_about_images(const struct job *job)
 {
-    for (size_t i = 0; i < job->source.disk_count; i++)
-        if (job->source.disks[i].info.marked_corrupt)
+    for (size_t i = 0; i < job->source.disk_count; i++) {
+        const struct source_disk *disk = &job->source.disks[i];
+        if (disk->info.marked_corrupt)
             report_warning(job->run->report, job->name,
                            "disk '%s': QEMU has marked its image as corrupt, so what is backed up "
                            "may be damaged; see qemu-img check",
-                           job->source.disks[i].target);
+                           disk->target);
+        if (disk->info.unwritable)
+            report_warning(job->run->report, job->name,
+                           "disk '%s': a restore can't make an image of format %s; it comes back "
+                           "as a raw disk on a block device only, with --disk-map",
+                           disk->target, disk->format);
+    }
 }
 
 static uint64_t largest(const struct source *source)
@@ -370,7 +377,7 @@ static int gather(struct job *job, struct err *err)
     if (source_gather(job->run->hypervisor, job->guest, &request, &job->source, err) < 0)
         return -1;
     warn_about_left_out(job);
-    warn_about_corrupt(job);
+    warn_about_images(job);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 
 import json
 import os
+import struct
 
 from vbtest import disks
 from vbtest.archive import Archive
@@ -273,4 +274,27 @@ def test_image_that_is_marked_corrupt_is_told(t):
     guest.define()
     result = t.backup(guest)
     expect("vda" in result.err and "corrupt" in result.err, f"no warning: {result.err}")
+    t.check_good(guest)
+
+
+def test_fixed_vpc_image_stays_fixed(t):
+    """Its size is fixed from the beginning, and its footer is at the end alone."""
+    guest = t.guest("web", t.disk("vda", "vpc", size=2 * MIB, options={"subformat": "fixed", "force_size": "on"}))
+    round_trip(t, guest)
+    path = restored_path(t, guest.disks[0])
+    disks.compare(guest.disks[0].path, "vpc", path, "vpc", "restored vda")
+    with open(path, "rb") as file:
+        expect(file.read(8) != b"conectix", "the restored image is dynamic")
+
+
+def test_format_that_no_restore_can_make_is_told(t):
+    """An image of Bochs, all of it a hole: QEMU reads such, and makes none."""
+    path = t.path("vda.bochs")
+    with open(path, "wb") as file:
+        file.write(struct.pack("<32s16s16s6IQ", b"Bochs Virtual HD Image", b"Redolog", b"Growing", 0x20000, 512, 16, 1, MIB, 0,
+                               8 * MIB).ljust(512, b"\0") + b"\xff" * 64)
+    os.chmod(path, 0o644)
+    guest = t.guest("web", disks.Disk(path, "bochs")).define()
+    result = t.backup(guest)
+    expect("bochs" in result.err and "--disk-map" in result.err, f"no warning: {result.err}")
     t.check_good(guest)
