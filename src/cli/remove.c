@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/out.h"
 #include "base/terminal.h"
 #include "cli/verb.h"
 
@@ -35,11 +35,10 @@ static bool confirm_on_terminal(void *opaque, const struct remove_candidate *can
     char answer[16] = "";
 
     (void)opaque;
-    fputs(shown, stderr);
-    fflush(stderr);
+    out_write(OUT_MESSAGES, shown);
     ssize_t len = read(STDIN_FILENO, answer, sizeof(answer) - 1);
     if (len <= 0) {
-        fputc('\n', stderr);
+        out_write(OUT_MESSAGES, "\n");
         return false;
     }
     answer[strcspn(answer, "\r\n")] = '\0';
@@ -57,8 +56,8 @@ static int run(const struct arguments *arguments, struct verb_run *run, struct e
 
     if (!arguments->yes && !isatty(STDIN_FILENO))
         return err_set(err, ERR_USAGE,
-                       "remove asks before it removes a backup, and standard input is no "
-                       "terminal; to remove without being asked, use --yes");
+                       "remove asks before it removes a backup, and standard input is not "
+                       "a terminal; to remove without being asked, use --yes");
     return remove_run(&options, &run->report, &run->outcome, err);
 }
 

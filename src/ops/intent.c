@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ops/intent_private.h"
+#include "ops/intent.h"
 
 #include <string.h>
+
+#include "ops/intent_private.h"
 
 #define INTENT_VERSION 2
 

@@ -41,8 +41,8 @@ FOREIGN = {
 
 STANDARD = re.compile(
     r"(sys|linux|net|netinet|arpa)/\w+\.h|"
-    r"(assert|ctype|dirent|endian|errno|fcntl|getopt|grp|inttypes|limits|locale|poll|pthread|pwd|sched|setjmp|signal|"
-    r"stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|time|unistd|utime|wchar|wctype)\.h")
+    r"(assert|ctype|dirent|endian|errno|fcntl|fnmatch|getopt|grp|inttypes|limits|locale|poll|pthread|pwd|sched|setjmp|"
+    r"signal|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|time|unistd|utime|wchar|wctype)\.h")
 
 
 def check(path, problems):
