@@ -87,7 +87,8 @@ static int undo_after(pid_t run)
 
 /* A run that is stopped would hold its guest for as long as that lasts. It holds the guest's lock,
  * too, so that the journal must tell it: see intent_take_over. If the guest can't be let go
- * because of what the run has open, such as a disk image that it has locked, the run must go. */
+ * because of what the run has open, the run must go: QEMU hangs if a backup job ends while a client
+ * of it does not close, and does not start with a disk image that somebody else has locked. */
 static void let_go_of_stopped(pid_t run)
 {
     CLEANUP_CLOSE int state = -1;
@@ -107,8 +108,11 @@ static void let_go_of_stopped(pid_t run)
         log_warn("guest '%s': its backup is stopped (pid %ld); letting the guest go, the backup is "
                  "lost",
                  intent.name, (long)run);
-        if (undo_taken(state, uuids.items[i], &undo_calls_libvirt, &err) < 0) {
-            log_warn("guest '%s': %s; ending the stopped run", intent.name, err.text);
+        if (intent.socket) {
+            log_warn("guest '%s': the stopped run has its disks open and is ended", intent.name);
+            kill(run, SIGKILL);
+        } else if (undo_taken(state, uuids.items[i], &undo_calls_libvirt, &err) < 0) {
+            log_warn("guest '%s': %s; the stopped run is ended", intent.name, err.text);
             kill(run, SIGKILL);
         }
         out_release();

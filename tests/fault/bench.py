@@ -41,7 +41,7 @@ class Fault:
 
     @property
     def kills_control(self):
-        return self.do in ("kill-before", "kill-after", "kill-during")
+        return self.do in ("kill-before", "kill-after", "kill-during", "stop-run")
 
     @property
     def needs_recover(self):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Kills what a run depends on - libvirtd, QEMU, a child process, the guardian - while it is at some effect."""
+"""Kills what a run depends on - libvirtd, QEMU, a child process, the guardian - while it is at some effect; or stops the
+run itself there for so long that the guardian lets the guest go."""
 
 import contextlib
 import os
@@ -68,6 +69,8 @@ def offspring(process):
 
 def find(fault, process):
     """The victim's pid, or None."""
+    if fault.do == "stop-run":
+        return process.pid
     if fault.do == "kill-libvirtd":
         return pid_in(LIBVIRTD_PID)
     if fault.do == "kill-qemu":
@@ -76,7 +79,8 @@ def find(fault, process):
     return max(offspring(process)[fault.do], default=None)
 
 
-VICTIMS = ("kill-libvirtd", "kill-qemu", "kill-child", "kill-guardian", "kill-spawner")
+VICTIMS = ("kill-libvirtd", "kill-qemu", "kill-child", "kill-guardian", "kill-spawner", "stop-run")
+STOP_LIMIT_S = 40
 
 
 def moments(victim, effects):
@@ -92,8 +96,37 @@ def moments(victim, effects):
     return range(2, last)
 
 
+def stop(bench, fault, words):
+    """Run it, and stop it at the effect until the guest is as it was. Returns (result, label)."""
+    process, _ = bench.hold(fault, words)
+    process.signal(signal.SIGSTOP)
+
+    def let_go():
+        now = look("web")[0]
+        return now.state == bench.before.state and now.job == bench.before.job
+
+    wait_until(let_go, "the guest to be let go by the guardian", STOP_LIMIT_S)
+    with contextlib.suppress(ProcessLookupError):
+        process.signal(signal.SIGCONT)
+
+    def released():
+        """It waits for that at the effect, unless the guardian has ended it."""
+        with contextlib.suppress(OSError):
+            os.close(os.open(bench.go, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+            return True
+        return not process.running()
+
+    wait_until(released, "the run to go on", STOP_LIMIT_S)
+    result = bench.finish(process)
+    label = bench.label(fault)
+    note(f"effect {fault.at}: {label}")
+    return result, label
+
+
 def strike(bench, fault, words):
     """Run it, and kill the victim at the effect or so long after. Returns (result, label)."""
+    if fault.do == "stop-run":
+        return stop(bench, fault, words)
     process, release = bench.hold(fault, words)
     pid = find(fault, process)
     if pid is not None and not fault.ms:
@@ -115,7 +148,9 @@ def point(bench, fault):
     """A guest whose QEMU is killed is down; in all other cases it is as it was. Either way nothing is left."""
     bench.prepare()
     result, label = strike(bench, fault, bench.words())
-    expect(result.status in (0, 1, 3, STRANDED), f"exit status {result.status}: {result.err}")
+    # A stopped run is ended by the guardian where what it has open is in the way.
+    known = (0, 1, 3, STRANDED) if fault.do != "stop-run" else (0, 1, 3, STRANDED, -signal.SIGKILL)
+    expect(result.status in known, f"exit status {result.status}: {result.err}")
     if result.status == STRANDED:
         bench.t.vb("recover", status=None if fault.do == "kill-qemu" else 0)
         label += ", recovered"
