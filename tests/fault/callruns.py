@@ -131,8 +131,8 @@ class Calls:
     def go(self):
         started, interrupted = time.monotonic(), True
         try:
-            # The first is the text of a lock; then come the images.
-            lie = {"scenario": "backup-none", "role": "control", "kind": "file", "at": 2, "lie": True}
+            # The first two are the texts of the guest's locks, on the host and in the archive; then come the images.
+            lie = {"scenario": "backup-none", "role": "control", "kind": "file", "at": 3, "lie": True}
             if not self.options.at:
                 self.report(lie, self.crew.ask(lie))
             planned = {} if self.options.at else self.plan()
