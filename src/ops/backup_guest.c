@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/backup_guest.h"
 
-#include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "archive/image.h"
 #include "base/quit.h"
@@ -11,6 +9,7 @@
 #include "codec/container.h"
 #include "ops/backup_names.h"
 #include "ops/backup_plan.h"
+#include "ops/backup_tally.h"
 #include "ops/capture.h"
 #include "ops/describe.h"
 #include "ops/extras.h"
@@ -37,11 +36,7 @@ struct job {
     struct staging *staging; /* NULL: there is no memory to be stored */
     struct codec_spec codec; /* with the dictionary that --compression-buffer leads to */
     uint64_t chunk_size;
-    uint64_t started_ms;
-    uint64_t raw_bytes;
-    uint64_t stored_bytes;
-    uint64_t usage;      /* what its files take on the disk: less, where they are sparse */
-    uint64_t last_usage; /* of the file that was finished last */
+    struct backup_tally tally;
 };
 
 static void job_clear(struct job *job)
@@ -56,37 +51,6 @@ static void job_clear(struct job *job)
     source_clear(&job->source);
     guest_lock_leave(job->lock, job->run->state_fd, guest_uuid(job->guest));
     lock_file_release(job->lock);
-}
-
-/* What a file takes: a sparse one less than it is long. */
-static uint64_t disk_usage(int fd, uint64_t size)
-{
-    struct stat st;
-
-    if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_blocks * 512 > size)
-        return size;
-    return (uint64_t)st.st_blocks * 512;
-}
-
-static void note_stored(struct job *job, const char *what, const struct manifest_stored *stored)
-{
-    char raw[UNITS_TEXT_SIZE];
-    char kept[UNITS_TEXT_SIZE];
-    struct json *fields = json_new_object();
-
-    job->raw_bytes += stored->image.raw_size;
-    job->stored_bytes += stored->file.size;
-    job->usage += job->last_usage;
-    json_set_str(fields, "guest", job->name);
-    json_set_str(fields, "disk", what);
-    json_set_str(fields, "file", stored->file.name);
-    json_set_u64(fields, "image-size", stored->image.raw_size);
-    json_set_u64(fields, "stored-size", stored->file.size);
-    json_set_u64(fields, "disk-usage", job->last_usage);
-    report_event(job->run->report, "disk-done", fields,
-                 "guest '%s': %s: %s stored as %s, which takes %s", job->name, what,
-                 units_format_size(stored->image.raw_size, raw), stored->file.name,
-                 units_format_size(job->last_usage, kept));
 }
 
 /* ---- disks ------------------------------------------------------------------------ */
@@ -114,7 +78,7 @@ static int copy_image(struct job *job, struct disk_reader *reader, const char *t
         return -1;
     if (image_writer_finish(writer, stored, err) < 0)
         return err_prefix(err, "%s", path);
-    job->last_usage = disk_usage(fd, stored->file.size);
+    backup_tally_file(&job->tally, fd, stored);
     stored->file.name = mem_strdup(name);
     return 0;
 }
@@ -135,7 +99,7 @@ static int copy_disk(struct job *job, const struct source_disk *disk, struct err
     capture_close_disk(&job->capture, reader);
     if (copied < 0)
         return err_prefix(err, "disk '%s'", disk->target);
-    note_stored(job, disk->target, &described->stored);
+    backup_tally_stored(&job->tally, disk->target, &described->stored);
     return 0;
 }
 
@@ -240,7 +204,7 @@ static int store_memory_image(struct job *job, const char *image, struct err *er
 
     if (memory_store(&store, image, job->manifest->memory, err) < 0)
         return -1;
-    job->last_usage = disk_usage(fd, job->manifest->memory->file.size);
+    backup_tally_file(&job->tally, fd, job->manifest->memory);
     job->manifest->memory->file.name = TAKE_PTR(name);
     return 0;
 }
@@ -257,42 +221,11 @@ static int store_memory(struct job *job, struct err *err)
     job->manifest->memory = mem_alloc(sizeof(*job->manifest->memory));
     if (store_memory_image(job, image, err) < 0)
         return err_prefix(err, "memory");
-    note_stored(job, "memory", job->manifest->memory);
+    backup_tally_stored(&job->tally, "memory", job->manifest->memory);
     return 0;
 }
 
 /* ---- the whole ------------------------------------------------------------------------ */
-
-static void note_done(struct job *job)
-{
-    char raw[UNITS_TEXT_SIZE];
-    char kept[UNITS_TEXT_SIZE];
-    char time[UNITS_TEXT_SIZE];
-    const struct manifest *manifest = job->manifest;
-    uint64_t elapsed_ms = units_now_ms() - job->started_ms;
-    struct json *fields = json_new_object();
-    CLEANUP_FREE char *down = NULL;
-
-    json_set_str(fields, "guest", job->name);
-    json_set_str(fields, "consistency", manifest_consistency_name(manifest->consistency));
-    json_set_u64(fields, "disks", manifest->disk_count);
-    json_set_bool(fields, "memory", manifest->memory != NULL);
-    json_set_u64(fields, "image-size", job->raw_bytes);
-    json_set_u64(fields, "stored-size", job->stored_bytes);
-    json_set_u64(fields, "disk-usage", job->usage);
-    json_set_u64(fields, "elapsed-ms", elapsed_ms);
-    if (manifest->has_downtime) {
-        json_set_u64(fields, "downtime-ms", manifest->downtime_ms);
-        down = mem_printf(", down for %" PRIu64 ".%" PRIu64 " s", manifest->downtime_ms / 1000,
-                          manifest->downtime_ms % 1000 / 100);
-    }
-    report_event(job->run->report, "guest-done", fields,
-                 "guest '%s': backed up, %zu disk%s%s: %s stored in %s, %s%s", job->name,
-                 manifest->disk_count, manifest->disk_count == 1 ? "" : "s",
-                 manifest->memory ? " and memory" : "", units_format_size(job->raw_bytes, raw),
-                 units_format_size(job->usage, kept), units_format_seconds(elapsed_ms / 1000, time),
-                 down ? down : "");
-}
 
 static void warn_about_left_out(struct job *job)
 {
@@ -464,7 +397,7 @@ static int back_up(struct job *job, struct err *err)
         return -1;
     if (backup_set_commit(TAKE_PTR(job->set), job->manifest, err) < 0)
         return -1;
-    note_done(job);
+    backup_tally_done(&job->tally, job->manifest);
     return 0;
 }
 
@@ -474,13 +407,13 @@ int backup_guest(struct backup_run *run, struct guest *guest, bool *ret_stranded
         .run = run,
         .guest = guest,
         .name = guest_name(guest),
-        .started_ms = units_now_ms(),
+        .tally = {.report = run->report, .guest = guest_name(guest), .started_ms = units_now_ms()},
     };
 
     int result = back_up(&job, err);
     if (result == 0) {
-        run->raw_bytes += job.raw_bytes;
-        run->usage += job.usage;
+        run->raw_bytes += job.tally.raw_bytes;
+        run->usage += job.tally.usage;
     }
     *ret_stranded = job.capture.stranded || job.left;
     /* The next guest may want more children, and a pool in mid-image can't be used again. */

@@ -22,6 +22,42 @@ static const char *mode_text(enum capture_mode mode)
     return texts[mode];
 }
 
+static const char *mode_word(enum capture_mode mode)
+{
+    static const char *const words[] = {
+        [CAPTURE_OFFLINE] = "offline", [CAPTURE_SAVE] = "save",  [CAPTURE_PAUSE] = "pause",
+        [CAPTURE_LIVE] = "live",       [CAPTURE_DISKS] = "none",
+    };
+
+    return words[mode];
+}
+
+static struct json *describe_extras(const struct source *source)
+{
+    struct json *array = json_new_array();
+
+    for (size_t i = 0; i < source->extras.count; i++) {
+        struct json *entry = json_new_object();
+        json_set_str(entry, "kind", extras_kind_text(source->extras.files[i].kind));
+        json_set_str(entry, "path", source->extras.files[i].path);
+        json_add(array, entry);
+    }
+    return array;
+}
+
+static struct json *describe_left_out(const struct source *source)
+{
+    struct json *array = json_new_array();
+
+    for (size_t i = 0; i < source->left_out_count; i++) {
+        struct json *entry = json_new_object();
+        json_set_str(entry, "target", source->left_out[i].target);
+        json_set_str(entry, "reason", source->left_out[i].reason);
+        json_add(array, entry);
+    }
+    return array;
+}
+
 void backup_plan_tell(const struct backup_plan *plan, const struct report *report)
 {
     const struct source *source = plan->source;
@@ -69,7 +105,11 @@ void backup_plan_tell(const struct backup_plan *plan, const struct report *repor
                    "zstd from libvirt 11 on");
     json_set_str(fields, "guest", plan->guest);
     json_set_str(fields, "state", source->status.state_text);
+    json_set_str(fields, "method", mode_word(plan->mode));
+    json_set_u64(fields, "image-size", source->image_size);
     json_set(fields, "disks", disks);
+    json_set(fields, "extras", describe_extras(source));
+    json_set(fields, "left-out", describe_left_out(source));
     json_set_str(fields, "compression", codec);
     json_set_u64(fields, "chunk-size", sizing->chunk_size);
     json_set_u64(fields, "memory-per-child", sizing->child_memory);

@@ -7,6 +7,7 @@
 #include "archive/archive.h"
 #include "base/units.h"
 #include "base/when.h"
+#include "ops/backup_tally.h"
 #include "ops/host_key.h"
 #include "ops/recover.h"
 #include "ops/select.h"
@@ -159,7 +160,8 @@ static int tell(const struct archive_backup *backup, const struct seal_key *key,
     json_set_str(fields, "state", state);
     json_set_bool(fields, "persistent", manifest->persistent);
     json_set_bool(fields, "autostart", manifest->autostart);
-    json_set_str(fields, "consistency", consistency);
+    json_set_str(fields, "method", backup_tally_method(manifest->consistency));
+    json_set_str(fields, "consistency", backup_tally_consistency(manifest->consistency));
     if (manifest->sandbox != SANDBOX_UNKNOWN)
         json_set_str(fields, "sandbox", manifest_sandbox_name(manifest->sandbox));
     if (manifest->sandbox == SANDBOX_NONE)

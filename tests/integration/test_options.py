@@ -28,6 +28,14 @@ def test_dry_run_shows_the_plan(t):
     expect("restored" not in guest.call("domstate", "--reason").out, "the guest was touched")
 
 
+def test_plan_for_programs_is_complete(t):
+    guest = t.guest("web", t.disk("vda", size=MIB), t.disk("vdb", "raw", size=2 * MIB)).define()
+    (event,) = [event for event in t.events(plan(t, guest, "--json", "--exclude-disk", "vdb")) if event["event"] == "plan"]
+    same((event["guest"], event["method"], event["image-size"]), ("web", "offline", MIB), "plan")
+    same([disk["target"] for disk in event["disks"]], ["vda"], "disks")
+    same(event["left-out"], [{"target": "vdb", "reason": "excluded"}], "disks that are left out")
+
+
 def test_children_by_the_formula(t):
     """(memory - 256 MiB) / buffer size: 1957 MiB allow 28 children with 60 MiB each, and 2 with 800 MiB."""
     guest = t.guest("web", t.disk("vda", size=MIB)).define()
@@ -129,7 +137,8 @@ def test_list_for_programs(t):
     t.backup(guest, "--compression", "lzma:1")
     (entry,) = [event for event in t.events(t.vb("list", "--source-path", t.archive.path, "--json"))
                 if event["event"] == "backup"]
-    same((entry["guest"], entry["uuid"], entry["state"], entry["consistency"]), ("web", guest.uuid(), "running", "pause"),
+    same((entry["guest"], entry["uuid"], entry["state"], entry["method"], entry["consistency"]),
+         ("web", guest.uuid(), "running", "pause", "memory"),
          "entry of the guest")
     same([(disk["target"], disk["format"], disk["compression"]) for disk in entry["disks"]],
          [("vda", "qcow2", "lzma:1")], "disks")

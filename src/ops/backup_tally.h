@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What one guest's backup has stored so far, and the events that tell it.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "ops/report.h"
+#include "record/manifest.h"
+
+struct backup_tally {
+    const struct report *report;
+    const char *guest;
+    uint64_t started_ms;
+    uint64_t raw_bytes;
+    uint64_t stored_bytes;
+    uint64_t usage;      /* what its files take on the disk: less, where they are sparse */
+    uint64_t last_usage; /* of the file that was finished last */
+};
+
+/* A file is finished; fd: open on it. */
+void backup_tally_file(struct backup_tally *tally, int fd, const struct manifest_stored *stored);
+/* Counts that file, and tells of it (event "disk-done"). */
+void backup_tally_stored(struct backup_tally *tally, const char *what,
+                         const struct manifest_stored *stored);
+/* Event "guest-done". */
+void backup_tally_done(const struct backup_tally *tally, const struct manifest *manifest);
+
+/* For programs: how the guest was captured ("live", "pause", "save", "offline", "none"), and
+ * what holds its disks together ("memory", "shut-off", "frozen", "crash"). */
+const char *backup_tally_method(enum manifest_consistency consistency);
+const char *backup_tally_consistency(enum manifest_consistency consistency);
