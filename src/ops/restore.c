@@ -12,6 +12,7 @@
 #include "base/quit.h"
 #include "ops/host_key.h"
 #include "ops/recover.h"
+#include "ops/restore_destination.h"
 #include "ops/select.h"
 #include "ops/state_dir.h"
 
@@ -99,44 +100,6 @@ static int choose(const struct restore_run *run, struct outcome *outcome, struct
     return 0;
 }
 
-/* The folder for the restored disks. QEMU runs as another user than root and must
- * be able to search it, hence 0711 for root: a path through, nothing to list. */
-static int open_up_destination(const char *path, struct err *err)
-{
-    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    struct stat st;
-
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return err_set_errno(err, errno, "%s: cannot open the folder", path);
-    /* It may not be the one any more that was just made. */
-    if (st.st_uid == 0 && (st.st_mode & 07777) == 0700 && fchmod(fd, 0711) < 0)
-        return err_set_errno(err, errno, "%s: cannot set its mode", path);
-    return 0;
-}
-
-static int make_destination(const char *path, bool dry_run, char **ret_absolute, bool *ret_made,
-                            struct err *err)
-{
-    if (!dry_run && mkdir(path, 0700) == 0) {
-        *ret_made = true;
-        if (geteuid() == 0 && open_up_destination(path, err) < 0)
-            return -1;
-    } else if (!dry_run && errno != EEXIST) {
-        return err_set_errno(err, errno, "%s: cannot make the folder", path);
-    }
-    *ret_absolute = realpath(path, NULL);
-    if (!*ret_absolute && dry_run && *path == '/')
-        *ret_absolute = mem_strdup(path);
-    if (!*ret_absolute)
-        return err_set_errno(err, errno, "%s: cannot find the folder", path);
-    if (*ret_made && io_sync_folder_of(*ret_absolute, err) < 0)
-        return err_prefix(err, "%s", path);
-    struct stat st;
-    if (stat(*ret_absolute, &st) == 0 && !S_ISDIR(st.st_mode))
-        return err_set(err, ERR_USAGE, "%s is not a folder", path);
-    return 0;
-}
-
 /* Takes those out of the choice to which it has come. */
 static int take_guests(struct restore_run *run, struct selection *guests, struct outcome *outcome,
                        struct err *err)
@@ -183,7 +146,7 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
     struct restore_options placed = *options;
     CLEANUP_FREE char *destination = NULL;
     struct selection guests CLEANUP(selection_clear) = {0};
-    bool made = false;
+    bool exists = false;
     struct restore_run run CLEANUP(run_clear) = {
         .options = &placed,
         .state_fd = -1,
@@ -200,7 +163,8 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
         return -1;
     children_warn(&options->children, report);
     run.key = host_key_for_reading(report);
-    if (make_destination(options->destination, options->dry_run, &destination, &made, err) < 0)
+    if (restore_destination_find(options->destination, &destination, &exists, err) < 0 ||
+        (!exists && !options->dry_run && restore_destination_make(destination, err) < 0))
         return -1;
     if (!options->dry_run &&
         (state_dir_open(&run.state_fd, err) < 0 || recover_before(run.state_fd, report, err) < 0))
@@ -214,7 +178,7 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
             report_not_tried(report, guests.names[i]);
     if (result == 0 && !options->dry_run)
         recover_again(run.state_fd, report);
-    if (made && ret_outcome->good == 0)
+    if (!exists && !options->dry_run && ret_outcome->good == 0)
         (void)rmdir(destination); /* only if it is empty */
     work_tell(&run.children.work, report);
     if (result < 0)

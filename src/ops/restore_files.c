@@ -70,6 +70,14 @@ static int add_needed(struct restore_job *job, const struct manifest_stored *sto
     return 0;
 }
 
+static int open_around(const char *folder, int *ret_fd, struct err *err)
+{
+    const char *slash = strrchr(folder, '/');
+    CLEANUP_FREE char *around = mem_strndup(folder, slash > folder ? (size_t)(slash - folder) : 1);
+
+    return io_open_dir(around, ret_fd, err) < 0 ? err_prefix(err, "%s", around) : 0;
+}
+
 int restore_check_room(struct restore_job *job, struct err *err)
 {
     const char *folder = job->run->options->destination;
@@ -85,9 +93,15 @@ int restore_check_room(struct restore_job *job, struct err *err)
             return -1;
     if (job->placement.memory && add_needed(job, job->manifest->memory, &needed, err) < 0)
         return -1;
-    /* In a dry run the folder may not be there yet. */
-    if (io_open_dir(folder, &dir, NULL) < 0)
-        return 0;
+    /* In a dry run the folder may not be there yet, and what guests before this one would take
+     * is not taken. */
+    if (io_open_dir(folder, &dir, NULL) < 0 && open_around(folder, &dir, err) < 0)
+        return -1;
+    if (job->run->options->dry_run) {
+        if (!units_add(needed, job->run->planned, &needed))
+            return err_set(err, ERR_CORRUPT, "the sizes in the manifest are impossible");
+        job->run->planned = needed;
+    }
     if (io_free_space(dir, &room, err) < 0)
         return err_prefix(err, "%s", folder);
     if (needed > room)

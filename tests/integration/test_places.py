@@ -28,6 +28,25 @@ def test_two_guests_with_disks_of_one_name(t):
         expect(t.restored in guest.call("dumpxml").out, f"{guest.name} has another disk")
 
 
+def test_dry_run_and_restore_agree(t):
+    """Whatever the destination is like: one function looks at it for both."""
+    one, two = two_guests(t)
+    t.backup()
+    one.undefine()
+    two.undefine()
+    os.symlink(t.path("nowhere"), t.path("dangling"))
+    with open(t.path("a-file"), "wb"):
+        pass
+    os.mkdir(t.path("there"))
+    for destination, status in (("there", 0), ("new", 0), ("new-too/", 0), ("no/such", 1), ("dangling", 1), ("a-file", 2)):
+        line = ["restore", "--source-path", t.archive.path, "--destination-path", destination, "--trust-definition"]
+        for more in ["--dry-run"], []:
+            t.vb(*line, *more, cwd=t.path(""), status=status)
+        if status == 0:
+            one.undefine()
+            two.undefine()
+
+
 def test_shareable_disk_is_restored_once(t):
     shared = t.disk("vdb", "raw", size=MIB, name="shared.raw", extra="<shareable/>")
     guests = [t.guest(name, t.disk("vda", size=MIB, name=f"{name}.qcow2"), shared).define() for name in ("one", "two")]
