@@ -96,6 +96,46 @@ static void on_event(void *opaque, const char *event, struct json *fields, const
         json_free(fields);
 }
 
+static void on_position(void *opaque, const struct report_position *position)
+{
+    struct output *output = opaque;
+
+    if (position->number != output->position.number) {
+        output->before = output->image = 0;
+        output->guest_begun = units_now_ms();
+    }
+    output->position = *position;
+}
+
+/* An image that is another one than before adds the former to what is done. */
+static void follow_guest(struct output *output, const char *former_subject,
+                         const struct progress *progress)
+{
+    if (former_subject && strcmp(former_subject, output->meter.subject) != 0)
+        output->before += output->image;
+    output->image = progress->total;
+}
+
+static uint64_t guest_done(const struct output *output, const struct progress *progress)
+{
+    return output->before + progress->done;
+}
+
+/* "; all 40%, 1:20 left", of a guest with more than this image. */
+static char *rest_of_guest(const struct output *output, const struct progress *progress)
+{
+    uint64_t done = guest_done(output, progress);
+    uint64_t total = output->position.volume;
+    uint64_t passed_ms = units_now_ms() - output->guest_begun;
+    char text[UNITS_TEXT_SIZE];
+
+    if (total <= progress->total || done == 0 || done > total)
+        return mem_strdup("");
+    double left_ms = (double)passed_ms * (double)(total - done) / (double)done;
+    return mem_printf("; all %u%%, %s left", (unsigned)((double)done * 100 / (double)total),
+                      units_format_seconds((uint64_t)(left_ms / 1000), text));
+}
+
 static void put_progress_object(const struct output *output, const struct progress *progress)
 {
     struct json *fields = json_new_object();
@@ -106,6 +146,14 @@ static void put_progress_object(const struct output *output, const struct progre
     json_set_u64(fields, "total", progress->total);
     json_set_u64(fields, "stored", progress->stored);
     json_set_u64(fields, "elapsed-ms", progress->elapsed_ms);
+    if (output->position.count) {
+        json_set_u64(fields, "number", output->position.number);
+        json_set_u64(fields, "count", output->position.count);
+    }
+    if (output->position.volume) {
+        json_set_u64(fields, "guest-done", guest_done(output, progress));
+        json_set_u64(fields, "guest-total", output->position.volume);
+    }
     CLEANUP_FREE char *line = object_line(output, "progress", fields);
     out_offer(OUT_RESULTS, line);
 }
@@ -113,7 +161,13 @@ static void put_progress_object(const struct output *output, const struct progre
 static void put_progress_line(const struct output *output, const struct progress *progress,
                               bool terminal)
 {
-    CLEANUP_FREE char *line = meter_line(&output->meter, progress);
+    CLEANUP_FREE char *image = meter_line(&output->meter, progress);
+    CLEANUP_FREE char *rest = rest_of_guest(output, progress);
+    CLEANUP_FREE char *place =
+        output->position.count > 1
+            ? mem_printf("guest %u of %u: ", output->position.number, output->position.count)
+            : mem_strdup("");
+    CLEANUP_FREE char *line = mem_printf("%s%s%s", place, image, rest);
 
     if (terminal) {
         CLEANUP_FREE char *safe = terminal_safe(line);
@@ -133,7 +187,9 @@ static void on_progress(void *opaque, const struct progress *progress)
 
     if (output->quiet)
         return;
+    CLEANUP_FREE char *former = mem_strdup(output->meter.subject);
     meter_update(&output->meter, progress);
+    follow_guest(output, former, progress);
     if (output->shown_ms == 0) /* small disks are done before a line is due */
         output->shown_ms = now_ms;
     if (now_ms - output->shown_ms < interval_ms)
@@ -147,7 +203,8 @@ static void on_progress(void *opaque, const struct progress *progress)
 
 struct report output_report(struct output *output)
 {
-    return (struct report){.opaque = output, .event = on_event, .progress = on_progress};
+    return (struct report){
+        .opaque = output, .event = on_event, .progress = on_progress, .position = on_position};
 }
 
 void output_error(struct output *output, const struct err *err)

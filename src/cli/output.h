@@ -22,6 +22,10 @@ struct output {
     const char *run_id; /* with it each object has this and the time; NULL: neither */
     struct meter meter;
     uint64_t shown_ms; /* when progress was last shown; 0: never */
+    struct report_position position;
+    uint64_t before;      /* raw bytes of the images of this guest that are done */
+    uint64_t image;       /* of the one in work */
+    uint64_t guest_begun; /* monotonic clock, ms */
 };
 
 /* The report that shows its events by *output, which must outlive it. */

@@ -140,6 +140,9 @@ static int take_chosen(struct backup_run *run, const struct guests *guests, bool
             if (quit_check(err) < 0)
                 return -1;
             left[i] = false;
+            run->position.number++;
+            run->position.volume = 0;
+            report_position(run->report, &run->position);
             if (take_guest(run, guest, outcome, err) < 0)
                 return -1;
         }
@@ -150,6 +153,8 @@ static int take_chosen(struct backup_run *run, const struct guests *guests, bool
 static int take_guests(struct backup_run *run, const struct guests *guests, bool *chosen,
                        struct outcome *outcome, struct err *err)
 {
+    for (size_t i = 0; i < guests->count; i++)
+        run->position.count += chosen[i];
     int result = take_chosen(run, guests, chosen, outcome, err);
 
     for (size_t i = 0; i < guests->count; i++)

@@ -392,6 +392,8 @@ static int back_up(struct job *job, struct err *err)
     job->manifest->sandbox = run->options->children.foreign      ? SANDBOX_FOREIGN
                              : run->options->children.no_sandbox ? SANDBOX_NONE
                                                                  : SANDBOX_FULL;
+    run->position.volume = job->source.image_size;
+    report_position(run->report, &run->position);
     if (open_staging(job, err) < 0 || copy_captured(job, err) < 0 || store_memory(job, err) < 0 ||
         quit_check(err) < 0)
         return -1;

@@ -18,7 +18,8 @@ struct backup_run {
     struct children children;
     int state_fd;         /* state directory; -1 in a dry run */
     struct seal_key *key; /* what manifests are sealed with; NULL: they are not */
-    bool busy;          /* set by backup_guest: it failed because another run works on the guest */
+    bool busy; /* set by backup_guest: it failed because another run works on the guest */
+    struct report_position position;
     uint64_t raw_bytes; /* of the guests that are done */
     uint64_t usage;
 };

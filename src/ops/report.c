@@ -39,6 +39,12 @@ void report_not_tried(const struct report *report, const char *guest)
     report_event(report, "guest-not-tried", fields, "guest '%s': not tried", guest);
 }
 
+void report_position(const struct report *report, const struct report_position *position)
+{
+    if (report->position)
+        report->position(report->opaque, position);
+}
+
 void report_event(const struct report *report, const char *event, struct json *fields,
                   const char *format, ...)
 {

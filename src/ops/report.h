@@ -20,6 +20,13 @@ struct progress {
     uint64_t elapsed_ms;
 };
 
+/* Where a run is: guest 3 of 12. */
+struct report_position {
+    unsigned number;
+    unsigned count;
+    uint64_t volume; /* raw bytes of all images of this guest; 0: not known (yet) */
+};
+
 struct report {
     void *opaque;
     /* `event` is a stable word ("guest-done"); fields is an object that the callee
@@ -28,6 +35,8 @@ struct report {
     void (*event)(void *opaque, const char *event, struct json *fields, const char *text);
     /* About five times a second. */
     void (*progress)(void *opaque, const struct progress *progress);
+    /* Before a guest is begun, and again when its volume is known; may be NULL. */
+    void (*position)(void *opaque, const struct report_position *position);
 };
 
 /* How a run over several guests came out. */
@@ -50,6 +59,7 @@ void report_no_match(const struct report *report, struct outcome *outcome, const
                      const char *name, const char *what);
 /* Event "guest-not-tried", for each that a run had not come to when it was stopped. */
 void report_not_tried(const struct report *report, const char *guest);
+void report_position(const struct report *report, const struct report_position *position);
 /* Takes ownership of fields (NULL: none). */
 void report_event(const struct report *report, const char *event, struct json *fields,
                   const char *format, ...) __attribute__((format(printf, 4, 5)));

@@ -104,6 +104,10 @@ static int choose(const struct restore_run *run, struct outcome *outcome, struct
 static int take_guests(struct restore_run *run, struct selection *guests, struct outcome *outcome,
                        struct err *err)
 {
+    struct report_position position = {0};
+
+    for (size_t i = 0; i < guests->count; i++)
+        position.count += guests->chosen[i];
     for (size_t i = 0; i < guests->count; i++) {
         CLEANUP_ERR struct err guest_err = ERR_INIT;
         if (!guests->chosen[i])
@@ -111,6 +115,8 @@ static int take_guests(struct restore_run *run, struct selection *guests, struct
         if (quit_check(err) < 0)
             return -1;
         guests->chosen[i] = false;
+        position.number++;
+        report_position(run->report, &position);
         run->busy = run->stranded = false;
         const char *name = run->options->new_name ? run->options->new_name : guests->names[i];
         if (restore_guest(run, guests->names[i], &guest_err) == 0) {

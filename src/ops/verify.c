@@ -268,10 +268,17 @@ int verify_run(const struct verify_options *options, struct spawner *spawner,
     children_warn(&options->children, report);
     run.key = host_key_for_reading(report);
     int result = 0;
+    struct report_position position = {0};
+    for (size_t i = 0; i < guests.count; i++)
+        position.count += guests.chosen[i];
     for (size_t i = 0; i < guests.count; i++) {
-        if (guests.chosen[i] && result < 0)
+        if (!guests.chosen[i])
+            continue;
+        position.number++;
+        report_position(report, &position);
+        if (result < 0)
             report_not_tried(report, guests.names[i]);
-        else if (guests.chosen[i])
+        else
             result = verify_guest(&run, guests.names[i], err);
     }
     if (result == 0 && options->domains.count == 0 && options->exclude_domains.count == 0)

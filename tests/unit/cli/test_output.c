@@ -252,6 +252,58 @@ static void objects_of_a_run_have_its_id_and_the_time(void **state)
     assert_true(used > 0);
 }
 
+/* The progress of a second image of the third guest, as objects. */
+static void progress_knows_where_the_run_is(void **state)
+{
+    CLEANUP(output_clear) struct output output = {.json = true, .shown_ms = 1};
+    const struct report report = output_report(&output);
+    const struct report_position position = {.number = 3, .count = 12, .volume = 3 * GIB};
+    struct progress progress = {.guest = "web", .what = "vda", .done = GIB, .total = GIB};
+    FILE *out = tmpfile();
+    char text[1024];
+    int saved = dup(STDOUT_FILENO);
+
+    (void)state;
+    fflush(NULL);
+    dup2(fileno(out), STDOUT_FILENO);
+    report_position(&report, &position);
+    report.progress(report.opaque, &progress);
+    progress =
+        (struct progress){.guest = "web", .what = "vdb", .done = 512 * MIB, .total = 2 * GIB};
+    output.shown_ms = 1;
+    report.progress(report.opaque, &progress);
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+    read_back(out, text, sizeof(text));
+    assert_text_has(text, "\"number\":3,\"count\":12,\"guest-done\":1073741824,"
+                          "\"guest-total\":3221225472}\n");
+    assert_text_has(text, "\"what\":\"vdb\",\"done\":536870912,");
+    assert_text_has(text, "\"guest-done\":1610612736,\"guest-total\":3221225472}\n");
+}
+
+static void the_progress_line_knows_the_guest_and_the_rest(void **state)
+{
+    CLEANUP(output_clear) struct output output = {0};
+    const struct report report = output_report(&output);
+    const struct report_position position = {.number = 3, .count = 12, .volume = 4 * GIB};
+    struct progress progress = {.guest = "web", .what = "vda", .done = GIB, .total = 2 * GIB};
+    FILE *err = tmpfile();
+    char text[1024];
+    int saved = dup(STDERR_FILENO);
+
+    (void)state;
+    fflush(NULL);
+    dup2(fileno(err), STDERR_FILENO);
+    report_position(&report, &position);
+    output.shown_ms = 1;
+    report.progress(report.opaque, &progress);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    read_back(err, text, sizeof(text));
+    assert_text_has(text, "virt-backup: guest 3 of 12: web vda: 50%  1 GiB of 2 GiB");
+    assert_text_has(text, "; all 25%, 0:00 left\n");
+}
+
 static void quiet_leaves_warnings_and_errors(void **state)
 {
     CLEANUP(output_clear) struct output output = {.quiet = true};
@@ -306,6 +358,8 @@ int main(void)
         cmocka_unit_test(people_read_results_on_stdout_and_trouble_on_stderr),
         cmocka_unit_test(objects_steer_no_terminal_either),
         cmocka_unit_test(objects_of_a_run_have_its_id_and_the_time),
+        cmocka_unit_test(progress_knows_where_the_run_is),
+        cmocka_unit_test(the_progress_line_knows_the_guest_and_the_rest),
         cmocka_unit_test(quiet_leaves_warnings_and_errors),
         cmocka_unit_test(programs_read_one_object_a_line),
     };
