@@ -60,12 +60,12 @@ static void a_wrong_compression_is_refused_and_told_what_there_is(void **state)
     static const struct {
         const char *given, *told;
     } cases[] = {
-        {"", "none, lzma[:0-9[e]] and zstd[:1-19]"},
-        {"gzip", "none, lzma[:0-9[e]] and zstd[:1-19]"},
-        {"lzma2", "none, lzma[:0-9[e]] and zstd[:1-19]"},
-        {"lzm", "none, lzma[:0-9[e]] and zstd[:1-19]"},
-        {" lzma", "none, lzma[:0-9[e]] and zstd[:1-19]"},
-        {":6", "none, lzma[:0-9[e]] and zstd[:1-19]"},
+        {"", "none, lzma[:0-9[e]] or zstd[:1-19]"},
+        {"gzip", "none, lzma[:0-9[e]] or zstd[:1-19]"},
+        {"lzma2", "none, lzma[:0-9[e]] or zstd[:1-19]"},
+        {"lzm", "none, lzma[:0-9[e]] or zstd[:1-19]"},
+        {" lzma", "none, lzma[:0-9[e]] or zstd[:1-19]"},
+        {":6", "none, lzma[:0-9[e]] or zstd[:1-19]"},
         {"none:1", "none has no level"},
         {"none:", "none has no level"},
         {"lzma:", "the level of lzma is 0 to 9"},
