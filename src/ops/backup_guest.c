@@ -349,25 +349,6 @@ static int lock_guest(struct job *job, struct err *err)
     return job->left ? -1 : 0;
 }
 
-static int begin_set(struct job *job, struct err *err)
-{
-    struct backup_run *run = job->run;
-    const struct backup_set_request request = {
-        .domain = job->name,
-        .uuid = guest_uuid(job->guest),
-        .host = hypervisor_host(run->hypervisor),
-        .host_uuid = hypervisor_host_uuid(run->hypervisor),
-        .replace = run->options->replace,
-        .wait_ms = run->options->wait_ms,
-    };
-
-    if (backup_set_begin(run->archive, &request, &job->set, err) < 0) {
-        run->busy = err && err->kind == ERR_BUSY;
-        return -1;
-    }
-    return 0;
-}
-
 static int try_names(struct job *job, struct err *err)
 {
     return backup_names_try(job->set, job->name, &job->source,
@@ -381,8 +362,8 @@ static int back_up(struct job *job, struct err *err)
     struct sizing_plan sizing;
 
     /* Both locks first: what is looked at then stays as it is, however long they were waited for. */
-    if (lock_guest(job, err) < 0 || begin_set(job, err) < 0 || gather(job, err) < 0 ||
-        plan(job, &sizing, err) < 0 || try_names(job, err) < 0)
+    if (lock_guest(job, err) < 0 || backup_names_begin(job->run, job->guest, &job->set, err) < 0 ||
+        gather(job, err) < 0 || plan(job, &sizing, err) < 0 || try_names(job, err) < 0)
         return -1;
     if (children_pool(&run->children, &run->options->codec, job->chunk_size,
                       units_div_up(largest(&job->source), job->chunk_size), err) < 0)

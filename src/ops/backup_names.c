@@ -3,6 +3,25 @@
 
 #include "archive/names.h"
 #include "base/cleanup.h"
+#include "guest/hypervisor.h"
+
+int backup_names_begin(struct backup_run *run, struct guest *guest, struct backup_set **ret,
+                       struct err *err)
+{
+    const struct backup_set_request request = {
+        .domain = guest_name(guest),
+        .uuid = guest_uuid(guest),
+        .host = hypervisor_host(run->hypervisor),
+        .host_uuid = hypervisor_host_uuid(run->hypervisor),
+        .replace = run->options->replace,
+        .wait_ms = run->options->wait_ms,
+    };
+
+    if (backup_set_begin(run->archive, &request, ret, err) == 0)
+        return 0;
+    run->busy = err && err->kind == ERR_BUSY;
+    return -1;
+}
 
 int backup_names_try(struct backup_set *set, const char *domain, const struct source *source,
                      bool memory, enum codec_type codec, struct err *err)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The names that a backup's files will have, tried in the archive before anything
- * of the guest is read.
+ * A guest's place in the archive, taken and tried before anything of the guest is read.
  */
 #pragma once
 
@@ -10,8 +9,12 @@
 #include "archive/backup_set.h"
 #include "base/err.h"
 #include "codec/codec.h"
+#include "ops/backup_guest.h"
 #include "ops/source.h"
 
-/* memory: there will be a memory image. Fails as backup_set_expect does. */
+/* Begins the set; run->busy: another run writes a backup of the guest. */
+int backup_names_begin(struct backup_run *run, struct guest *guest, struct backup_set **ret,
+                       struct err *err);
+/* Tries the names that the files will have. memory: there will be a memory image. Fails as backup_set_expect does. */
 int backup_names_try(struct backup_set *set, const char *domain, const struct source *source,
                      bool memory, enum codec_type codec, struct err *err);
