@@ -137,7 +137,8 @@ def test_a_copy_does_not_share_a_disk_unasked(t):
     guest = t.guest("web", t.disk("vda", size=MIB), t.disk("vdb", size=MIB)).define()
     t.backup(guest, "--exclude-disk", "vdb")
     left_out = guest.disks[1].path
-    t.refused(*t.restore_line("--new-name", "copy"), says=["guest 'web'", left_out, "two guests", "--trust-definition"])
+    t.refused(*t.restore_line("--new-name", "copy", "--keep-left-out"),
+              says=[left_out, "two guests", "--trust-definition"])
     guest.undefine()
-    t.restore()
+    t.restore("--keep-left-out")
     expect(left_out in guest.dump(), "its own disk is lost")
