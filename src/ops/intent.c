@@ -60,16 +60,12 @@ static const char *const kind_names[] = {
     [INTENT_RESTORE] = "restore",
 };
 
-struct list {
-    char **paths;
-    size_t count;
-};
 struct file_list {
     struct intent_file *files;
     size_t count;
 };
 _Static_assert(offsetof(struct intent, scratch_count) ==
-                       offsetof(struct intent, scratch) + offsetof(struct list, count) &&
+                       offsetof(struct intent, scratch) + offsetof(struct strings, count) &&
                    offsetof(struct intent, file_count) ==
                        offsetof(struct intent, files) + offsetof(struct file_list, count),
                "the count of a list is right behind it");
@@ -77,19 +73,6 @@ _Static_assert(offsetof(struct intent, scratch_count) ==
 static void *field_of(const struct intent *intent, const struct field *field)
 {
     return (uint8_t *)(uintptr_t)intent + field->offset;
-}
-
-static void list_add(struct list *list, const char *path)
-{
-    list->paths = mem_resize(list->paths, list->count + 1, sizeof(*list->paths));
-    list->paths[list->count++] = mem_strdup(path);
-}
-
-static void list_clear(struct list *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        free(list->paths[i]);
-    free(list->paths);
 }
 
 static struct intent_file *file_list_add(struct file_list *list, const char *path)
@@ -112,7 +95,7 @@ void intent_clear(struct intent *intent)
         if (fields[i].type == FIELD_TEXT)
             free(*(char **)field_of(intent, &fields[i]));
         else if (fields[i].type == FIELD_LIST)
-            list_clear(field_of(intent, &fields[i]));
+            strings_clear(field_of(intent, &fields[i]));
         else if (fields[i].type == FIELD_FILES)
             file_list_clear(field_of(intent, &fields[i]));
     for (size_t i = 0; i < intent->place_count; i++)
@@ -123,7 +106,7 @@ void intent_clear(struct intent *intent)
 
 void intent_add_scratch(struct intent *intent, const char *path)
 {
-    list_add((struct list *)&intent->scratch, path);
+    strings_add((struct strings *)&intent->scratch, path);
 }
 
 void intent_add_file(struct intent *intent, const char *path, const struct file_id *id)
@@ -160,12 +143,12 @@ void intent_each_path(struct intent *intent, void (*each)(struct intent *intent,
 {
     for (size_t i = 0; i < FIELD_COUNT; i++) {
         void *value = field_of(intent, &fields[i]);
-        const struct list *list = value;
+        const struct strings *list = value;
         const struct file_list *files = value;
         if (fields[i].counts && fields[i].type == FIELD_TEXT && *(char **)value)
             each(intent, *(char **)value);
         for (size_t j = 0; fields[i].counts && fields[i].type == FIELD_LIST && j < list->count; j++)
-            each(intent, list->paths[j]);
+            each(intent, list->items[j]);
         for (size_t j = 0; fields[i].counts && fields[i].type == FIELD_FILES && j < files->count;
              j++)
             each(intent, files->files[j].path);
@@ -174,24 +157,24 @@ void intent_each_path(struct intent *intent, void (*each)(struct intent *intent,
 
 /* ---- its text -------------------------------------------------------------------------- */
 
-static struct json *json_of_list(const struct list *list)
+static struct json *json_of_list(const struct strings *list)
 {
     struct json *array = json_new_array();
 
     for (size_t i = 0; i < list->count; i++) {
         struct json *entry = json_new_object();
-        json_set_bytes(entry, "path", list->paths[i]);
+        json_set_bytes(entry, "path", list->items[i]);
         json_add(array, entry);
     }
     return array;
 }
 
-static void list_read(const struct json *array, struct list *list, bool *ret_bad)
+static void list_read(const struct json *array, struct strings *list, bool *ret_bad)
 {
     for (size_t i = 0; i < json_length(array); i++) {
         CLEANUP_FREE char *path = json_get_bytes(json_at(array, i), "path", ret_bad);
         if (path)
-            list_add(list, path);
+            strings_add(list, path);
         else
             *ret_bad = true;
     }
