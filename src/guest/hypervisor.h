@@ -77,6 +77,11 @@ char *hypervisor_tpm_folder(const struct hypervisor *hypervisor);
  * /var/lib/libvirt/virt-backup, or its like in a session. It need not exist. The caller
  * frees. */
 char *hypervisor_staging_folder(const struct hypervisor *hypervisor);
+/* Asks libvirt what QEMU's command line for this domain would be, which defines nothing. -1 with
+ * "unsupported" when it refuses the domain as such: a machine type that is not known here, what
+ * this QEMU can't do. What is only missing for a start - a network, a pool - is no refusal,
+ * nor is a hypervisor that can't tell. */
+int hypervisor_check_domain(struct hypervisor *hypervisor, const char *xml, struct err *err);
 /* Whether libvirt has a program on this host that emulates a TPM of this version
  * ("1.2", "2.0") for such a guest: without one it refuses the definition. True if
  * libvirt can't tell. domain_type: kvm, qemu. */

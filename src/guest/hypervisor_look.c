@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "base/xml.h"
 #include "base/shell.h"
 #include "guest/connection.h"
@@ -280,4 +281,21 @@ bool hypervisor_emulates_tpm(struct hypervisor *hypervisor, const char *domain_t
     /* An older libvirt says nothing of TPMs, or nothing of their versions. */
     return !tpm || (has_value(tpm, "backendModel", "emulator") != NO &&
                     has_value(tpm, "backendVersion", version) != NO);
+}
+
+int hypervisor_check_domain(struct hypervisor *hypervisor, const char *xml, struct err *err)
+{
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
+
+    if (!text_begins(hypervisor->uri, "qemu"))
+        return 0;
+    CLEANUP_FREE char *native = virConnectDomainXMLToNative(connection, "qemu-argv", xml, 0);
+    int code = native ? 0 : libvirt_error_code();
+    if (code != VIR_ERR_CONFIG_UNSUPPORTED && code != VIR_ERR_XML_ERROR &&
+        code != VIR_ERR_XML_DETAIL)
+        return 0;
+    libvirt_error(err, "libvirt refuses its definition");
+    if (err)
+        err->kind = ERR_UNSUPPORTED;
+    return -1;
 }

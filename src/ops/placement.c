@@ -103,7 +103,7 @@ static const char *mapped(const struct chooser *chooser, const char *target)
     for (size_t i = 0; i < chooser->options->map_count; i++) {
         const struct disk_map *map = &chooser->options->maps[i];
         if (strcmp(map->target, target) == 0 &&
-            (!map->guest || strcmp(map->guest, chooser->name) == 0))
+            (!map->guest || strcmp(map->guest, chooser->manifest->domain_name) == 0))
             return map->path;
     }
     return NULL;
@@ -268,7 +268,7 @@ static int check_names(const struct chooser *chooser, struct err *err)
                            options->disks.names[i]);
     for (size_t i = 0; i < options->map_count; i++) {
         const struct disk_map *map = &options->maps[i];
-        if ((!map->guest || strcmp(map->guest, chooser->name) == 0) &&
+        if ((!map->guest || strcmp(map->guest, chooser->manifest->domain_name) == 0) &&
             !manifest_find_disk(manifest, map->target) &&
             (options->disks.count || !is_left_out(manifest, map->target)))
             return err_set(err, ERR_NOT_FOUND, "--disk-map: the backup has no disk '%s'",

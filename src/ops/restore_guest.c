@@ -221,6 +221,8 @@ static int start(struct restore_job *job, const char *memory_xml, const char *xm
     if (start_guest(job, memory_xml, xml, err) < 0) {
         /* All is there: days of copying are not thrown away for a missing network. */
         CLEANUP_FREE char *line = start_line(job);
+        target_list_missing(job->run->hypervisor, job->run->report, job->placement.name,
+                            job->definition, job->manifest);
         err_prefix(err, "it is restored, but could not be started");
         return err_append(err, "once that is fixed, start it: %s", line);
     }
@@ -391,6 +393,14 @@ static void warn_about_place(struct restore_job *job)
                        "the guest that it is a copy of starts with the host; the copy does not");
 }
 
+/* Before anything is written. */
+static int ask_hypervisor(const struct restore_job *job, struct err *err)
+{
+    CLEANUP_FREE char *xml = xml_format(job->definition);
+
+    return hypervisor_check_domain(job->run->hypervisor, xml, err);
+}
+
 static int restore(struct restore_job *job, struct err *err)
 {
     struct restore_run *run = job->run;
@@ -415,7 +425,8 @@ static int restore(struct restore_job *job, struct err *err)
         tell_plan(job);
     if (!options->disks.count)
         warn_about_place(job);
-    if (restore_check_findings(job, err) < 0)
+    if (restore_check_findings(job, err) < 0 ||
+        (!options->disks.count && ask_hypervisor(job, err) < 0))
         return -1;
     if (options->dry_run)
         return 0;

@@ -36,6 +36,8 @@ VIR(int, virConnectGetVersion, (virConnectPtr c, unsigned long *v), (c, v), -1)
 VIR(char *, virConnectGetDomainCapabilities,
     (virConnectPtr c, const char *e, const char *a, const char *m, const char *v, unsigned int f),
     (c, e, a, m, v, f), NULL)
+VIR(char *, virConnectDomainXMLToNative,
+    (virConnectPtr c, const char *n, const char *x, unsigned int f), (c, n, x, f), NULL)
 VIR(char *, virConnectGetCapabilities, (virConnectPtr c), (c), NULL)
 VIR(int, virConnectListAllStoragePools, (virConnectPtr c, virStoragePoolPtr **p, unsigned int f),
     (c, p, f), -1)

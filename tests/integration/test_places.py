@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Where the files of several guests go, and disks that are not in the backup."""
 
+import hashlib
 import os
+import re
 
 from vbtest.command import expect, same
 from vbtest.disks import MIB
@@ -78,3 +80,19 @@ def test_disk_that_was_left_out_gets_a_place(t):
     other = t.disk("vdb", "raw", size=MIB, name="other.raw").path
     t.restore("--new-name", "copy", "--disk-map", f"web:vdb={other}")
     expect(other in t.restored_guest(guest, "copy").call("dumpxml").out, "the disk is not at its place")
+
+
+def test_machine_that_is_not_known_here_is_told_before_anything_is_written(t):
+    """As of a backup that a newer host has made."""
+    guest = t.guest("web", t.disk("vda", size=MIB)).define()
+    t.backup(guest)
+    guest.undefine()
+    with open(t.archive.file("web.xml"), encoding="utf-8") as file:
+        text = re.sub(r'machine="[^"]*"', 'machine="pc-i440fx-99.0"', file.read())
+    empty = re.sub(r'(<vb:backup [^>]*?\bsha256=")[0-9a-f]*"', r'\1"', text)
+    digest = hashlib.sha256(empty.encode()).hexdigest()
+    with open(t.archive.file("web.xml"), "w", encoding="utf-8") as file:
+        file.write(re.sub(r'(<vb:backup [^>]*?\bsha256=")[0-9a-f]*"', rf'\g<1>{digest}"', text))
+    for more in ["--dry-run"], []:
+        t.refused(*t.restore_line("--trust-definition", *more), says=["guest 'web'", "libvirt refuses its definition", "pc-i440fx-99.0"])
+    expect(not os.path.exists(t.restored), "files were written")
