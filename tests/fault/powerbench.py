@@ -41,17 +41,34 @@ def programs_of_host():
             if os.path.basename((line.split() or [""])[0]).startswith(("qemu-", "virt-backup", "swtpm"))]
 
 
-class Moment:
-    """One copy of the device."""
+def lines_of(path):
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        return file.read().splitlines()
 
-    def __init__(self, path, began, ended):
+
+def memory_is_flushed(effects):
+    """The image, the folder that it is in and the two above that."""
+    flush = next((number for number, effect in enumerate(effects) if effect.startswith("fsync memory-")), None)
+    return flush is not None and len(effects) > flush + 4
+
+
+class Moment:
+    """One copy of the device, of an instant between BEGAN and ENDED. An effect is written down before it is made."""
+
+    def __init__(self, path):
         self.path = path
-        self.began = began   # the copy is of an instant between these
-        self.ended = ended
+        self.began = self.ended = None
+        self.effects_before = self.effects_after = []
+
+    def must_hold_memory(self):
+        """The guest was down, and its image flushed."""
+        return memory_is_flushed(self.effects_before) and "virDomainRestoreFlags" not in self.effects_after
 
 
 class Run:
-    """virt-backup at work; who has read which line when."""
+    """virt-backup at work, and what it says."""
 
     def __init__(self, words, environment):
         self.lines = []
@@ -73,10 +90,6 @@ class Run:
         expect(self.ended is not None, f"the run had not ended after {LIMIT_S} s")
         note("".join(f"  {when:.3f} {line}\n" for when, line in self.lines) + f"  = {self.status} at {self.ended:.3f}")
 
-    def said(self, text, before):
-        """Whether this had been read by then."""
-        return any(when < before and text in line for when, line in self.lines)
-
 
 class PowerBench:
     """The device with a host's state on it, and the guest 'web'."""
@@ -86,6 +99,7 @@ class PowerBench:
         self.undo = contextlib.ExitStack()
         self.t.undo.enter_context(self.undo)
         self.binary = options.binary
+        self.fault_shim = os.path.join(os.path.dirname(options.shim), "fault-shim.so")
         self.outer = self._outer()
         self.device = os.path.join(self.outer, "device")
         self.live = self.t.make_dir("live")
@@ -220,17 +234,24 @@ class PowerBench:
 
     # ---- moments ------------------------------------------------------------------------------
 
-    def copies_of(self, words, offsets, preload=None):
-        """Run it, and take copies of the device so many seconds after its start."""
+    def copies_of(self, words, offsets, control=None):
+        """Run it, and take copies of the device so many seconds after its start. CONTROL: a library that keeps it from
+        flushing; then after the guest was saved."""
         moments = []
-        at_work = Run([self.binary, *words], self.t.environment | ({"LD_PRELOAD": preload} if preload else {}))
+        effects = self.t.path("effects")
+        preload = [self.fault_shim] + ([control] if control else [])
+        at_work = Run([self.binary, *words],
+                      self.t.environment | {"LD_PRELOAD": " ".join(preload), "VB_FAULT_COUNT": effects})
+        if control:
+            wait_until(lambda: memory_is_flushed(lines_of(effects)), "the guest to be saved", LIMIT_S)
         started = time.monotonic()
         for number, offset in enumerate(offsets):
             time.sleep(max(0.0, started + offset - time.monotonic()))
-            path = os.path.join(self.outer, f"copy-{number}")
-            began = time.monotonic()
-            self.clone(self.device, path)
-            moments.append(Moment(path, began, time.monotonic()))
+            moment = Moment(os.path.join(self.outer, f"copy-{number}"))
+            moment.effects_before, moment.began = lines_of(effects), time.monotonic()
+            self.clone(self.device, moment.path)
+            moment.ended, moment.effects_after = time.monotonic(), lines_of(effects)
+            moments.append(moment)
         at_work.finish()
         wait_until(lambda: not own_processes(self.binary), "the end of all processes of the run", LIMIT_S)
         return at_work, moments
@@ -315,12 +336,10 @@ class BackupPower(PowerBench):
 
     def check(self, at_work, moment):
         journals, images = self.journals(), self.images()
-        note(f"journals {journals}, images {images}")
+        note(f"journals {journals}, images {images}, {len(moment.effects_before)} effects before, {moment.effects_after[-1:]} after")
         saved = [journal for journal in journals if journal.get("saved")]
-        must_be_whole = (at_work.said("memory image is on the disk", moment.began)
-                         and not at_work.said("vdb: ", moment.ended + 0.001))
         whole = bool(saved) and images.get(saved[0].get("memory"), False)
-        expect(whole or not must_be_whole, "the memory image was said to be on the disk, and is not whole there")
+        expect(whole or not moment.must_hold_memory(), "the memory image had been flushed, and is not whole on the disk")
         kept = [path for path in images if saved and not whole and os.path.getsize(path)]
         self.forget_serial()
         result = self.t.vb("recover", status=None)

@@ -90,7 +90,7 @@ class Campaign:
             offsets = sorted(rng.uniform(0, length * 1.05) for _ in range(count))
             words, preload = bench.words(), None
             if control:
-                words, preload, offsets = [*words, *SLOW], self.options.shim, [1.0 + number / 5 for number in range(count)]
+                words, preload, offsets = [*words, *SLOW], self.options.shim, [number / 5 for number in range(count)]
             began = time.monotonic()
             at_work, moments = bench.copies_of(words, offsets, preload)
             signal.alarm(0)
