@@ -37,7 +37,7 @@ struct place {
     const char *use;
 };
 
-/* Character devices of type "file" are left out: QEMU makes those files. */
+/* What QEMU makes itself, such as the file of a serial line, is left out. */
 static const struct place places[] = {
     {"os/kernel", NULL, NULL, REF_FILE, "kernel"},
     {"os/initrd", NULL, NULL, REF_FILE, "initrd"},
@@ -45,7 +45,14 @@ static const struct place places[] = {
     {"os/loader", NULL, NULL, REF_FILE, "loader"},
     {"os/nvram", NULL, "template", REF_FILE, "nvram template"},
     {"os/acpi/table", NULL, NULL, REF_FILE, "acpi table"},
+    {"sysinfo/entry", NULL, "file", REF_FILE, "fw_cfg"},
     {"devices/emulator", NULL, NULL, REF_FILE, "emulator"},
+    {"devices/interface/rom", NULL, "file", REF_FILE, "interface's ROM"},
+    {"devices/interface/script", NULL, "path", REF_FILE, "interface's script"},
+    {"devices/interface/downscript", NULL, "path", REF_FILE, "interface's script"},
+    {"devices/hostdev/rom", NULL, "file", REF_FILE, "hostdev's ROM"},
+    {"devices/filesystem/source", NULL, "socket", REF_FILE, "filesystem's socket"},
+    {"devices/video/model/acceleration", NULL, "rendernode", REF_FILE, "video"},
     {"devices/interface/source", "network", "network", REF_NETWORK, "interface"},
     {"devices/interface/source", "bridge", "bridge", REF_INTERFACE, "interface"},
     {"devices/interface/source", "direct", "dev", REF_INTERFACE, "interface"},
@@ -58,6 +65,7 @@ static const struct place places[] = {
     {"devices/serial/source", "dev", "path", REF_FILE, "serial"},
     {"devices/serial/source", "pipe", "path", REF_FILE, "serial"},
     {"devices/parallel/source", "dev", "path", REF_FILE, "parallel"},
+    {"devices/parallel/source", "pipe", "path", REF_FILE, "parallel"},
     {"devices/console/source", "dev", "path", REF_FILE, "console"},
     {"devices/console/source", "pipe", "path", REF_FILE, "console"},
     {"devices/channel/source", "dev", "path", REF_FILE, "channel"},

@@ -112,6 +112,27 @@ static void host_devices_are_described(void **state)
     check(doc, NULL, 0, wanted, sizeof(wanted) / sizeof(*wanted));
 }
 
+static void files_that_qemu_opens_beside_disks_are_listed(void **state)
+{
+    static const struct wanted wanted[] = {
+        {REF_FILE, "/rom/of-interface", "interface's ROM"},
+        {REF_FILE, "/etc/up", "interface's script"},
+        {REF_FILE, "/etc/down", "interface's script"},
+        {REF_FILE, "/run/virtiofs", "filesystem's socket"},
+        {REF_FILE, "/dev/dri/renderD129", "video"},
+    };
+    CLEANUP(xml_freep)
+    struct xml_doc *doc = sample_devices(
+        "<interface type='ethernet'><script path='/etc/up'/><downscript path='/etc/down'/>"
+        "<rom file='/rom/of-interface'/></interface>"
+        "<filesystem type='mount'><source socket='/run/virtiofs'/><target dir='t'/></filesystem>"
+        "<video><model type='virtio'><acceleration accel3d='yes' "
+        "rendernode='/dev/dri/renderD129'/></model></video>");
+
+    (void)state;
+    check(doc, NULL, 0, wanted, sizeof(wanted) / sizeof(*wanted));
+}
+
 static void a_guest_that_refers_to_nothing_has_an_empty_list(void **state)
 {
     CLEANUP(xml_freep)
@@ -129,6 +150,7 @@ int main(void)
         cmocka_unit_test(everything_a_definition_refers_to_is_listed_once),
         cmocka_unit_test(restored_disks_are_passed_over),
         cmocka_unit_test(host_devices_are_described),
+        cmocka_unit_test(files_that_qemu_opens_beside_disks_are_listed),
         cmocka_unit_test(a_guest_that_refers_to_nothing_has_an_empty_list),
     };
 
