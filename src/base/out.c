@@ -71,8 +71,12 @@ static bool out_wait(enum out_stream stream)
 
     if (out.gave_up[stream])
         return false;
-    while (poll(fds, 2, -1) < 0 && errno == EINTR)
-        ;
+    int ready;
+    do
+        ready = poll(fds, 2, -1);
+    while (ready < 0 && errno == EINTR);
+    if (ready < 0)
+        return true; /* a message that may wait is better than none */
     out.gave_up[stream] = !fds[0].revents && !out_is_writable(fd, QUIT_PATIENCE_MS);
     return !out.gave_up[stream];
 }
