@@ -100,5 +100,6 @@ const struct verb backup_verb = {
     .options = {rows, sizeof(rows) / sizeof(*rows)},
     .has_children = true,
     .has_guardian = true,
+    .makes_archive = true,
     .run = run,
 };

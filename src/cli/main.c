@@ -144,7 +144,8 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
     /* 2. Guardian and spawner are forked before libvirt, libnbd or any thread exists.
      * The guardian, which has guests to put back, stands back for nobody. */
     if (status == 0 && verb->has_guardian && !arguments->dry_run)
-        status = guardian_start(&guardian, &err);
+        status =
+            guardian_start(verb->makes_archive ? arguments->destination : NULL, &guardian, &err);
     if (status == 0 && arguments->nice > 0)
         status = priority_lower(arguments->nice, &err);
     if (status == 0 && verb->has_children)

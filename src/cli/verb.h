@@ -26,9 +26,10 @@ struct verb {
     const char *description; /* a few lines */
     const char *done;        /* "backed up", for the last line; NULL: no such line */
     struct options_table options;
-    bool has_children; /* needs the spawner */
-    bool has_guardian; /* stops guests: somebody must undo that when it dies */
-    bool is_child;     /* stdout belongs to the protocol; signals end it as they end any filter */
+    bool has_children;  /* needs the spawner */
+    bool has_guardian;  /* stops guests: somebody must undo that when it dies */
+    bool makes_archive; /* in the folder of --destination-path */
+    bool is_child;      /* stdout belongs to the protocol; signals end it as they end any filter */
     /* Sets arguments that the options may change; NULL: none. */
     int (*prepare)(struct arguments *arguments, struct err *err);
     int (*run)(const struct arguments *arguments, struct verb_run *run, struct err *err);

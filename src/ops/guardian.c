@@ -59,7 +59,7 @@ static int undo_one(int state, const char *uuid, const char *name)
 }
 
 /* Undoes what process `run` has left. The messages go where the run's went. */
-static int undo_after(pid_t run)
+static int undo_after(pid_t run, const char *archive)
 {
     CLEANUP_CLOSE int state = -1;
     CLEANUP_ERR struct err err = ERR_INIT;
@@ -80,6 +80,9 @@ static int undo_after(pid_t run)
         if (undo_one(state, uuids.items[i], intent.name) < 0)
             status = 1;
     }
+    /* Before its first intent a run has made files there already: its lock, names on trial. */
+    if (archive)
+        undo_tidy_archive(archive);
     guest_lock_sweep(state);
     meeting_sweep();
     return status;
@@ -138,7 +141,7 @@ static bool wait_for_end(int sock, pid_t run)
     }
 }
 
-static void __attribute__((noreturn)) guard(int sock, pid_t run)
+static void __attribute__((noreturn)) guard(int sock, pid_t run, const char *archive)
 {
     static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGTSTP};
 
@@ -163,12 +166,12 @@ static void __attribute__((noreturn)) guard(int sock, pid_t run)
         poll(NULL, 0, DEATH_POLL_MS);
     /* A reader that has stopped must not keep a guest down: what is to be said waits. */
     out_hold();
-    int status = undo_after(run);
+    int status = undo_after(run, archive);
     out_release();
     _exit(status);
 }
 
-int guardian_start(struct guardian **ret, struct err *err)
+int guardian_start(const char *archive, struct guardian **ret, struct err *err)
 {
     int ends[2];
     pid_t run = getpid();
@@ -178,7 +181,7 @@ int guardian_start(struct guardian **ret, struct err *err)
     pid_t pid = fork();
     if (pid == 0) {
         close(ends[0]);
-        guard(ends[1], run);
+        guard(ends[1], run, archive);
     }
     int failed = errno;
     close(ends[1]);

@@ -57,9 +57,7 @@ int undo_remove_file(const struct intent *intent, char **path, struct err *err)
 
 /* ---- what the journal says ---------------------------------------------------------------------- */
 
-/* Opening it for writing finishes or undoes the dead run's commit and removes its
- * temporary files. Where that can't be done now, the next backup there does it. */
-static void tidy_archive(const char *path)
+void undo_tidy_archive(const char *path)
 {
     CLEANUP_ERR struct err err = ERR_INIT;
     struct archive_writer *archive = NULL;
@@ -121,7 +119,7 @@ static enum undo_result undo_locked(int state_fd, const char *uuid, const struct
     if (undo_memory(&intent, err) < 0)
         return UNDO_STRANDED;
     if (intent.archive)
-        tidy_archive(intent.archive);
+        undo_tidy_archive(intent.archive);
     return intent_remove(state_fd, uuid, err) < 0 ? UNDO_STRANDED : UNDO_DONE;
 }
 

@@ -41,6 +41,10 @@ int undo_restore(const struct undo_host *host, struct intent *intent, struct err
 /* Removes what a restore that has come to its end has replaced. -1 as undo_memory. */
 int undo_outdated(struct intent *intent, struct err *err);
 
+/* Finishes or undoes the commits of dead runs in that archive, if it is there, and removes their
+ * temporary files. Where that can't be done now, the next backup there does it. */
+void undo_tidy_archive(const char *path);
+
 enum undo_result {
     UNDO_NOTHING,  /* there is no journal any more: somebody else has undone it */
     UNDO_DONE,     /* the guest is as it was found, or runs again, and the journal is gone */
