@@ -17,16 +17,16 @@ struct backup_run {
     struct archive_writer *archive; /* NULL in a dry run */
     struct children children;
     int state_fd;         /* state directory; -1 in a dry run */
-    struct seal_key *key; /* what manifests are sealed with; NULL: they are not */
+    struct seal_key *key; /* the key that seals manifests; NULL: they are not sealed */
     bool busy; /* set by backup_guest: it failed because another run works on the guest */
     struct report_position position;
-    uint64_t raw_bytes; /* of the guests that are done */
+    uint64_t raw_bytes; /* of the guests done so far */
     uint64_t usage;
 };
 
-/* Whatever happens, the guest is afterwards as it was found; when that can't be
- * done, *ret_stranded is set and the error says how to do it by hand. */
+/* Leaves the guest as it was before, whatever happens. If that fails, *ret_stranded is set and the
+ * error says how to do it by hand. */
 int backup_guest(struct backup_run *run, struct guest *guest, bool *ret_stranded, struct err *err);
 
-/* Tells what backup_guest would do. */
+/* Reports what backup_guest would do. */
 int backup_plan_guest(struct backup_run *run, struct guest *guest, struct err *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A guest's place in the archive, taken and tried before anything of the guest is read.
+ * Takes a guest's place in the archive and tries its file names, before anything of the guest is
+ * read.
  */
 #pragma once
 
@@ -12,9 +13,10 @@
 #include "ops/backup_guest.h"
 #include "ops/source.h"
 
-/* Begins the set; run->busy: another run writes a backup of the guest. */
+/* Begins the set. run->busy is set if another run is writing a backup of the guest. */
 int backup_names_begin(struct backup_run *run, struct guest *guest, struct backup_set **ret,
                        struct err *err);
-/* Tries the names that the files will have. memory: there will be a memory image. Fails as backup_set_expect does. */
+/* Tries the names that the files will have. memory: there will be a memory image. Fails like
+ * backup_set_expect. */
 int backup_names_try(struct backup_set *set, const char *domain, const struct source *source,
                      bool memory, enum codec_type codec, struct err *err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What a dry run tells of one guest.
+ * What a dry run reports about one guest.
  */
 #pragma once
 
@@ -14,7 +14,7 @@ struct backup_plan {
     const struct source *source;
     enum capture_mode mode;
     const struct sizing_plan *sizing;
-    unsigned long libvirt; /* its version, as libvirt counts: 9000000 */
+    unsigned long libvirt; /* its version in libvirt's own numbering: 9000000 */
 };
 
 /* Event "plan". */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What one guest's backup has stored so far, and the events that tell it.
+ * What one guest's backup has stored so far, and the events that report it.
  */
 #pragma once
 
@@ -15,13 +15,14 @@ struct backup_tally {
     uint64_t started_ms;
     uint64_t raw_bytes;
     uint64_t stored_bytes;
-    uint64_t usage;      /* what its files take on the disk: less, where they are sparse */
-    uint64_t last_usage; /* of the file that was finished last */
+    uint64_t usage;      /* disk space that its files take: less than their size if they are
+                          * sparse */
+    uint64_t last_usage; /* of the file finished last */
 };
 
-/* A file is finished; fd: open on it. */
+/* Call it when a file is finished; fd: open on it. */
 void backup_tally_file(struct backup_tally *tally, int fd, const struct manifest_stored *stored);
-/* Counts that file, and tells of it (event "disk-done"). */
+/* Counts that file and reports it (event "disk-done"). */
 void backup_tally_stored(struct backup_tally *tally, const char *what,
                          const struct manifest_stored *stored);
 /* Event "guest-done". */

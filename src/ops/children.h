@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The child processes of a run: how many and how large, from the options and
- * the host, and the pool that serves images of one kind after the other.
+ * The child processes of a run: how many and how large, from the options and the host; and the
+ * pool, which serves images of one kind one after another.
  */
 #pragma once
 
@@ -13,42 +13,42 @@
 #include "ops/verbs.h"
 #include "ops/work.h"
 
-/* The plan for encoding with this codec, or for decoding what it made; chunks: of
- * the largest image, 0 if not known. */
+/* The plan for encoding with this codec, or for decoding what it made. chunks: of the largest
+ * image, 0 if not known. */
 int children_plan(const struct children_options *options, const struct codec_spec *codec,
                   bool decode, uint64_t chunk_size, uint64_t chunks, struct sizing_plan *ret,
                   struct err *err);
 
-/* The part of that plan that depends on neither host nor image: codec, chunk size, memory
- * of a child. */
+/* The part of that plan that depends on neither host nor image: codec, chunk size, memory of a
+ * child. */
 int children_fit(const struct children_options *options, const struct codec_spec *codec,
                  struct sizing_plan *ret, struct err *err);
 
-/* Says, once a run, what --compression-buffer leads to. Refused as by children_fit. */
+/* Reports once per run what --compression-buffer leads to. Refused as by children_fit. */
 int children_warn_buffer(const struct children_options *options, const struct codec_spec *codec,
                          const struct report *report, struct err *err);
-/* Says, once a run, that --no-sandbox was given. */
+/* Reports once per run that --no-sandbox was given. */
 void children_warn(const struct children_options *options, const struct report *report);
 
-/* A pool kept from image to image as long as codec and chunk size are the same. */
+/* A pool is kept from image to image as long as codec and chunk size stay the same. */
 struct children {
     struct spawner *spawner;
     const struct children_options *options;
     struct sizing_plan plan;
     struct pool *pool;  /* owned; NULL until the first use */
-    uint64_t dict_size; /* as asked for; the plan's may be another */
+    uint64_t dict_size; /* as requested; the plan's may differ */
     uint64_t chunks;    /* of the images that the pool was made for; UINT64_MAX: not known */
     bool decode;
-    struct limit limit; /* of all that is read for them; its rate comes from the options */
-    struct work work;   /* all that they have done */
+    struct limit limit; /* on everything read for them; the rate comes from the options */
+    struct work work;   /* all work that they have done */
 };
 
-/* Sees to it that children->pool is for images of this codec and chunk size. */
+/* Makes sure that children->pool fits images of this codec and chunk size. */
 int children_pool(struct children *children, const struct codec_spec *codec, uint64_t chunk_size,
                   uint64_t chunks, struct err *err);
-/* Reads indexes of compressed files in a process of its own; borrows children. */
+/* Reads the indexes of compressed files in a separate process; borrows children. */
 struct container_indexer children_indexer(struct children *children);
-/* Ends the pool; the next children_pool forks a new one. After a failed transfer
- * a pool is good for nothing else. */
+/* Ends the pool; the next children_pool forks a new one. After a failed transfer a pool can only be
+ * ended. */
 void children_end(struct children *children);
 #define CLEANUP_CHILDREN CLEANUP(children_end)

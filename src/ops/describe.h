@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * From what was found and done to the manifest's words.
+ * Turns what was found and done into a manifest.
  */
 #pragma once
 
@@ -9,12 +9,12 @@
 #include "guest/guest.h"
 #include "ops/source.h"
 
-/* A manifest with all that is known of the guest before the first byte is read:
- * everything but disks, memory, extras, consistency and downtime. */
+/* A manifest with everything known about the guest before the first byte is read: all but disks,
+ * memory, extras, consistency and downtime. */
 struct manifest *describe_guest(struct hypervisor *hypervisor, struct guest *guest,
                                 const struct source *source);
-/* Owner, group, mode and context of the file as it is now. */
+/* Owner, group, mode and security context of the file as it is now. */
 int describe_owner(const char *path, struct manifest_owner *ret, struct err *err);
-/* Adds the disk, without `stored`. Borrowed from the manifest. */
+/* Adds the disk, without `stored`. The result is borrowed from the manifest. */
 int describe_disk(struct manifest *manifest, const struct source_disk *disk,
                   struct manifest_disk **ret, struct err *err);

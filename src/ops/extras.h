@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Small files that belong to a guest beside its disks: the NVRAM of a UEFI guest,
- * the permanent state of an emulated TPM. Stored uncompressed.
+ * Small files that belong to a guest besides its disks: the NVRAM of a UEFI guest, the permanent
+ * state of an emulated TPM. Stored uncompressed.
  */
 #pragma once
 
@@ -11,15 +11,15 @@
 #include "base/xml.h"
 #include "guest/hypervisor.h"
 
-/* Larger ones are refused: no firmware and no TPM has such. */
+/* Larger ones are refused; no firmware or TPM state is that large. */
 #define EXTRA_MAX_SIZE (UINT64_C(64) << 20)
 #define EXTRAS_MAX 2
 
-struct extra_file {   /* all owned but kind and format */
+struct extra_file {   /* all owned except kind and format */
     const char *kind; /* "nvram", "tpm" */
     char *path;
-    const char *format; /* NULL: it has only one */
-    uint8_t *data;      /* NULL: not read yet, or there was no such file */
+    const char *format; /* NULL: the kind has only one */
+    uint8_t *data;      /* NULL: not read yet, or the file does not exist */
     size_t len;
     struct manifest_owner owner;
 };
@@ -29,25 +29,25 @@ struct extras {
     size_t count;
 };
 
-/* By the XML of the running guest (NULL: shut off) and its definition. Refused is
- * what could not be read later: no file of this host, too large, no permission. A
- * file that does not exist is good: libvirt makes it at the first start. */
+/* Lists them from the XML of the running guest (NULL: shut off) and its definition. Refuses what
+ * could not be read later: not a file on this host, too large, no permission. A file that does not
+ * exist is accepted: libvirt makes it at the first start. */
 int extras_find(const struct hypervisor *hypervisor, const struct xml_doc *live,
                 const struct xml_doc *definition, struct extras *ret, struct err *err);
-/* Reads them all into memory, at the moment that the backup is of. May be called
- * again: a file that is gone by then keeps what was read before. */
+/* Reads them all into memory, at the instant that is backed up. May be called again: a file that is
+ * gone by then keeps what was read before. */
 int extras_read(struct extras *extras, struct err *err);
 /* Stores what was read. */
 int extras_store(const struct extras *extras, struct backup_set *set, struct manifest *manifest,
                  struct err *err);
-/* NULL: the guest has none of that kind. Borrowed. */
+/* NULL: the guest has no file of that kind. Borrowed. */
 const struct extra_file *extras_of_kind(const struct extras *extras, const char *kind);
 /* For people: "NVRAM". */
 const char *extras_kind_text(const char *kind);
 void extras_clear(struct extras *extras);
 
-/* The one of that kind in a backup; NULL: none. Borrowed. */
+/* The file of that kind in a backup; NULL: there is none. Borrowed. */
 const struct manifest_extra *extras_in_manifest(const struct manifest *manifest, const char *kind);
-/* Checks a stored extra (corrupt), and writes it to an empty file unless fd is -1. */
+/* Checks a stored extra (corrupt if it fails) and writes it to an empty file unless fd is -1. */
 int extras_restore(const struct archive_backup *backup, const struct manifest_extra *extra, int fd,
                    struct err *err);

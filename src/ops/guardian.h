@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The guardian: a small process in its own session that outlives the run. It is
- * forked before libvirt is opened and waits for the run's end; when the run has
- * died and left intents in the state directory, it undoes them over a connection
- * of its own, and removes what the run has half made in the archive. It does nothing
- * else.
+ * The guardian: a small process in its own session that outlives the run. It is forked before
+ * libvirt is opened and waits for the run to end. If the run dies and leaves intents in the state
+ * directory, the guardian undoes them over its own connection, and removes what the run left
+ * unfinished in the archive. It does nothing else.
  */
 #pragma once
 
@@ -13,9 +12,9 @@
 
 struct guardian;
 
-/* Forks it. Called by main before any thread exists. archive: the folder in which the run
- * makes backups, which need not exist yet; NULL: none. Borrowed. */
+/* Forks it. main calls this before any thread exists. archive: the folder in which the run makes
+ * backups, which may not exist yet; NULL: none. Borrowed. */
 int guardian_start(const char *archive, struct guardian **ret, struct err *err);
-/* The run is over, well or not, and has undone what it had to: the guardian ends. */
+/* Ends the guardian: the run is over, successful or not, and has undone what it had to. */
 void guardian_free(struct guardian *guardian);
 DEFINE_CLEANUP(struct guardian *, guardian_freep, guardian_free)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * One run at a time works on a guest: a file lock in the state directory.
+ * Only one run at a time works on a guest: a file lock in the state directory.
  */
 #pragma once
 
@@ -9,12 +9,13 @@
 #include "base/err.h"
 #include "base/lock_file.h"
 
-/* Busy ("in use since 2024-05-01 10:00:00 by virt-backup (pid 17)") when another run
- * still has it after wait_ms. Released with lock_file_release. */
+/* Busy ("in use since 2024-05-01 10:00:00 by virt-backup (pid 17)") if another run still has it
+ * after wait_ms. Released with lock_file_release. */
 int guest_lock_take(int state_fd, const char *uuid, uint64_t wait_ms, struct lock_file **ret,
                     struct err *err);
-/* To be called before the lock is released: its file stays as long as the guest has a journal, so
- * that the guest can be put back when there is no room for a new one. lock NULL: nothing to do. */
+/* Call this before releasing the lock: the lock file stays as long as the guest has a journal, so
+ * that the guest can be put back even if there is no room for a new lock file. lock NULL: does
+ * nothing. */
 void guest_lock_leave(struct lock_file *lock, int state_fd, const char *uuid);
 /* Removes the lock files and half-written notes of runs that have died. */
 void guest_lock_sweep(int state_fd);

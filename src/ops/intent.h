@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The intent journal: what a run is about to do to a guest, flushed to disk before
- * it does it, one small file a guest in the state directory, replaced as a whole.
- * From it, and from how the guest is found, the way back is worked out: by the run
- * itself when it fails, by the guardian when the run has died, by `recover` when
- * both have. Each undoing step may be repeated.
+ * The intent journal: what a run is about to do to a guest, flushed to disk before it does it.
+ * There is one small file per guest in the state directory, always replaced as a whole. The way
+ * back is worked out from the journal and the guest's current state: by the run itself when it
+ * fails, by the guardian when the run has died, by `recover` when both have. Every undo step may be
+ * repeated.
  *
- * The file is one JSON object. The table in intent.c names its members: that is the only
- * place that knows them. Journals of version 1, which had no kind, are read too.
+ * The file is one JSON object. The table in intent.c names its members; nothing else knows them.
+ * Journals of version 1, which had no kind, are read too.
  */
 #pragma once
 
@@ -24,58 +24,60 @@
 
 enum intent_kind {
     INTENT_BACKUP,
-    INTENT_RESTORE, /* which is all there or undone */
+    INTENT_RESTORE, /* either completed or undone */
 };
 
-/* What a restore has made. Only what has this id is removed. */
+/* A file that a restore made. Only a file with this id is removed. */
 struct intent_file {
     char *path;
-    struct file_id id; /* not known: of a private folder that may not be made yet, and in
-                            * journals of version 1, of anything */
-    bool is_private;   /* a folder of the restore's own, which goes with all that is in it ... */
-    struct file_id parent; /* ... and the folder around it */
+    struct file_id id; /* not known: of a private folder that may not exist yet, and of any file in
+                        * a journal of version 1 */
+    bool is_private;   /* a folder of the restore's own, removed with everything in it ... */
+    struct file_id parent; /* ... and the folder that contains it */
 };
 
 struct intent {
     enum intent_kind kind;
     uint64_t pid;         /* the run's process */
-    uint64_t pid_started; /* its start time in clock ticks: pids come again */
+    uint64_t pid_started; /* its start time in clock ticks: pids are reused */
     char *since;          /* local time, for people */
     char *uri;            /* NULL: no guest is touched, only files */
     char *uuid;
     char *name;
-    bool taken_over; /* its run was stopped while it held the guest: the guardian has let that go */
-    char *trouble;   /* why it could not be put back, as somebody was told; NULL: not tried yet */
+    bool taken_over; /* the run was stopped while it held the guest, and the guardian has let the
+                      * guest go */
+    char *trouble;   /* why the guest could not be put back, as it was reported; NULL: not tried
+                      * yet */
 
     bool was_running; /* not paused */
 
-    /* of a backup */
+    /* for a backup */
     bool persistent;
     char *socket;   /* of a backup job; NULL: none was asked for */
     char **scratch; /* its scratch files */
     size_t scratch_count;
     bool frozen;    /* its file systems were asked to freeze */
     bool held;      /* its CPUs were asked to stop */
-    bool saved;     /* virDomainSave was asked for: it may be down */
-    char *memory;   /* memory image: to be removed, or resumed from when it is saved */
-    char *live_xml; /* what it is resumed with */
-    char *archive;  /* folder in which it makes a backup; NULL: none */
+    bool saved;     /* virDomainSave was asked for: the guest may be down */
+    char *memory;   /* memory image: to be removed, or to resume from if the guest is saved */
+    char *live_xml; /* the XML to resume it with */
+    char *archive;  /* folder that the backup goes to; NULL: none */
 
-    /* of a restore */
-    struct intent_file *files; /* folders too: removed again, the last one first; a folder only
-                                * if it is empty */
-    size_t file_count;         /* right behind its list, as scratch_count is */
-    char *defined; /* UUID of the guest that it defines; NULL: it has not come to that */
-    char *old_xml; /* the definition in whose place that comes; NULL: there was none */
+    /* for a restore */
+    struct intent_file *files; /* and folders: removed in reverse order; a folder only if it is
+                                * empty */
+    size_t file_count;         /* directly after its list, like scratch_count */
+    char *defined;             /* UUID of the guest that it defines; NULL: not that far yet */
+    char *old_xml;             /* the definition that this one replaces; NULL: there was none */
     bool old_autostart;
-    bool in_place;    /* it has the same name and UUID: one define takes the other's place */
-    char *moved;      /* a file of the guest that --replace replaces, now under this path and ... */
-    char *moved_from; /* ... to be moved back here, over what the restore has made */
-    char *outdated;   /* the same file once all else is there: to be removed */
-    char *resumed;    /* save image that it starts the guest from, paused until that is gone (see
-                       * was_running); all else is there then */
+    bool in_place;    /* same name and UUID: one define replaces the other */
+    char *moved;      /* a file of the guest that --replace replaces, now at this path ... */
+    char *moved_from; /* ... to be moved back here, over what the restore made */
+    char *outdated;   /* the same file once everything else is in place: to be removed */
+    char *resumed;    /* save image that the guest is started from, paused until the image is gone
+                       * (see was_running); everything else is in place by then */
 
-    /* The folders of the files above that count. intent_write adds what is missing. */
+    /* The folders of the files above marked as counting. intent_write adds missing ones. */
     struct place *places;
     size_t place_count;
 };
@@ -83,48 +85,49 @@ struct intent {
 void intent_clear(struct intent *intent);
 #define CLEANUP_INTENT CLEANUP(intent_clear)
 
-/* Sets the kind, and pid, pid_started and since to this process, now. */
+/* Sets the kind, and sets pid, pid_started and since for this process and the current time. */
 void intent_sign(struct intent *intent, enum intent_kind kind);
 void intent_add_scratch(struct intent *intent, const char *path);
-/* NULL: the id is not known. */
+/* id NULL: not known. */
 void intent_add_file(struct intent *intent, const char *path, const struct file_id *id);
-/* Before it is made; the caller gives it its id afterwards. */
+/* Call this before the folder is made; the caller fills in its id afterwards. */
 void intent_add_private_folder(struct intent *intent, const char *path,
                                const struct file_id *parent);
 
-/* True if nothing is left to be undone. */
+/* True if there is nothing left to undo. */
 bool intent_is_empty(const struct intent *intent);
 
-/* 1: there is something at `path`, one of the intent's; 0: there is nothing, for certain. -1: that
- * can't be told, because the folder that it is to be in is missing or another one by now; the
- * error says what to do. */
+/* 1: something exists at `path`, which is one of the intent's; 0: certainly nothing does. -1:
+ * unknown, because the folder it belongs in is missing or has been replaced by another; the error
+ * says what to do. */
 int intent_look(const struct intent *intent, const char *path, struct err *err);
 
-/* Makes the file what the struct says; returns when it is on disk. */
+/* Makes the file match the struct; returns when it is on disk. */
 int intent_write(int state_fd, struct intent *intent, struct err *err);
 int intent_read(int state_fd, const char *uuid, struct intent *ret, struct err *err);
-/* What intent_write puts into the file, for a look at it; the caller frees. */
+/* The text that intent_write puts into the file; the caller frees. */
 char *intent_format(const struct intent *intent);
-/* What intent_read makes of the file's text; refused (corrupt) if it is no whole journal. */
+/* Parses the text of the file as intent_read does; refused (corrupt) if it is not a complete
+ * journal. */
 int intent_parse(const char *text, size_t len, struct intent *ret, struct err *err);
-/* True if the run must give the guest up when it goes on: its CPUs, its memory, its file systems
- * or a job on it are in other hands than the guest's own. */
+/* True if the run may be holding the guest: it asked to stop its CPUs, freeze its file systems or
+ * save its memory, or has a job on it. */
 bool intent_holds_guest(const struct intent *intent);
-/* Sets taken_over in the file, in place: needs no room. *ret_fd: holds a lock on the journal until
- * it is closed, for which intent_wait_taken waits. */
+/* Sets taken_over in the file, in place, so that it needs no room. *ret_fd holds a lock on the
+ * journal until it is closed; intent_wait_taken waits for that lock. */
 int intent_take_over(int state_fd, const char *uuid, int *ret_fd, struct err *err);
-/* By the run: true if its journal says so, or is gone. */
+/* For the run: true if its journal says so, or is gone. */
 bool intent_is_taken(int state_fd, const char *uuid);
-/* Waits until whoever has taken it over is done with it; for that long at most. */
+/* Waits until whoever has taken it over is done with it, at most this long. */
 void intent_wait_taken(int state_fd, const char *uuid, uint64_t timeout_ms);
 /* True if the process is stopped, as by SIGSTOP. */
 bool intent_process_is_stopped(pid_t pid);
-/* False only if there is no such file. */
+/* False only if there is certainly no such file. */
 bool intent_exists(int state_fd, const char *uuid);
-/* The end of it: the guest is as it was. */
+/* Removes the journal: the guest is as it was before. */
 int intent_remove(int state_fd, const char *uuid, struct err *err);
-/* Appends the UUIDs of the guests that have one. A directory that can't be read to its
- * end is an error: what is missed may be a guest that is down. */
+/* Appends the UUIDs of the guests that have a journal. A directory that cannot be read to its end
+ * is an error: a missed journal may be a guest that is down. */
 int intent_list(int state_fd, struct strings *uuids, struct err *err);
-/* True if the process that wrote it is still there. */
+/* True if the process that wrote it still exists. */
 bool intent_owner_lives(const struct intent *intent);

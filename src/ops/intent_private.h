@@ -7,11 +7,12 @@
 #include "base/json.h"
 #include "ops/intent.h"
 
-/* Each path of a file that counts: that it is missing is believed only of the right folder. */
+/* Goes through the paths of all files that count: such a file is believed missing only if it is
+ * missing from the right folder. */
 void intent_each_path(struct intent *intent, void (*each)(struct intent *intent, const char *path));
 
 /* Adds the folders of those files, as they are now. */
 void intent_note_places(struct intent *intent);
 struct json *intent_json_of_places(const struct intent *intent);
-/* -1: it is no list of places. */
+/* -1: not a list of places. */
 int intent_read_places(const struct json *array, struct intent *intent);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The guest's memory: from the save image that libvirt made to the stored .sav,
- * and from there to a save image that resumes the restored guest.
+ * The guest's memory: from the save image that libvirt made to the stored .sav, and from that to a
+ * save image that resumes the restored guest.
  */
 #pragma once
 
@@ -20,17 +20,17 @@ struct memory_store {
     struct children *children; /* with the pool for the stream */
     const struct report *report;
     const char *guest;
-    const struct staging *staging; /* for a stream that is decoded first */
+    const struct staging *staging; /* for a stream that must be decoded first */
     int out_fd;                    /* of the stored file, which is empty */
     const char *out_path;          /* for messages */
     struct codec_spec codec;
     uint64_t chunk_size;
-    bool keep_state; /* the header goes on saying what it says: */
-    bool running;    /* else this: resume running, not paused */
+    bool keep_state; /* leave the header's running or paused as it is: */
+    bool running;    /* otherwise: resume running, not paused */
 };
 
-/* Stores the save image at sav_path; ret->name is left to the caller. One that libvirt has
- * compressed is decoded first. One of an unknown layout is stored as it is, with a notice. */
+/* Stores the save image at sav_path; the caller sets ret->name. An image compressed by libvirt is
+ * decoded first. An image of unknown layout is stored as it is, with a notice. */
 int memory_store(const struct memory_store *store, const char *sav_path,
                  struct manifest_stored *ret, struct err *err);
 
@@ -40,19 +40,19 @@ struct memory_restore {
     const char *guest;
     const struct archive_backup *backup;
     const struct manifest_stored *stored;
-    bool keep_state; /* the header goes on saying whether it is resumed running or paused */
-    bool trusted;    /* what memory_look finds is taken */
+    bool keep_state; /* leave the header's running or paused as it is */
+    bool trusted;    /* accept what memory_look finds */
 };
 
-/* Adds to *findings what libvirt would be handed of the stored image beside the memory: a cookie
- * that holds more than libvirt puts there; all of an image whose layout is not known, which
- * can't be given other XML. */
+/* Adds to *findings what libvirt would get from the stored image besides the memory: a cookie that
+ * holds more than libvirt puts there, or the whole of an image whose layout is unknown, which
+ * cannot be given other XML. */
 int memory_look(const struct memory_restore *restore, struct definition_findings *findings,
                 struct err *err);
 
-/* Writes an uncompressed save image with this XML in place of the stored one's to
- * an empty file. What memory_look finds in it is refused (denied) unless it is trusted. */
+/* Writes an uncompressed save image to an empty file, with this XML instead of the stored one. What
+ * memory_look finds in it is refused (denied) unless it is trusted. */
 int memory_restore(const struct memory_restore *restore, int fd, const char *xml, bool running,
                    struct err *err);
-/* Decodes it all and compares with the manifest. */
+/* Decodes all of it and compares it with the manifest. */
 int memory_verify(const struct memory_restore *restore, struct err *err);

@@ -15,15 +15,15 @@
 struct placed_disk {
     const struct manifest_disk *disk; /* borrowed from the manifest */
     char *path;                       /* absolute */
-    const char *format;               /* raw on a block device, else its former one */
+    const char *format;               /* raw on a block device, else the original one */
     bool block_device;
-    bool shared; /* another guest's restore has made it, with these contents */
+    bool shared; /* the restore of another guest made it, with these contents */
 };
 
-/* A disk that is not in the backup, but in the definition. */
+/* A disk that is in the definition but not in the backup. */
 struct placed_left_out {
     const char *target; /* borrowed from the manifest */
-    char *path;         /* what --disk-map names for it, which exists; NULL: it is left out */
+    char *path;         /* the existing path that --disk-map gives for it; NULL: it is left out */
     char *format;
     bool block_device;
 };
@@ -34,24 +34,24 @@ struct placement {
     char *uuid;   /* of the restored guest, in lower case */
     struct placed_disk *disks;
     size_t disk_count;
-    struct placed_left_out *left_out; /* none with --keep-left-out */
+    struct placed_left_out *left_out; /* empty with --keep-left-out */
     size_t left_out_count;
-    bool memory_dropped; /* the memory can't be resumed without the disks that are left out */
-    char *unlike;        /* target of a shareable disk whose contents are not those that another
-                          * guest's restore has made of it; NULL: none */
+    bool memory_dropped; /* the memory cannot be resumed without the disks that are left out */
+    char *unlike;        /* target of a shareable disk that the restore of another guest made with
+                          * different contents; NULL: none */
     char *nvram;         /* NULL: none */
-    char *tpm;        /* the state of its emulated TPM; NULL: none. This and the next two are set by
-                   * restore_tpm_place */
-    char *tpm_moved;  /* where the state that is there now is kept meanwhile; NULL: none is there */
-    char *tpm_source; /* the place to be named in the XML; NULL: libvirt's own */
-    char *memory;     /* the save image to be written; NULL: none */
-    char *xml;        /* where a transient guest's XML goes when it is not started */
+    char *tpm;           /* state of its emulated TPM; NULL: none. This and the next two are set by
+                          * restore_tpm_place */
+    char *tpm_moved;     /* where the existing state is kept meanwhile; NULL: there is none */
+    char *tpm_source;    /* the place to name in the XML; NULL: libvirt's own */
+    char *memory;        /* the save image to write; NULL: none */
+    char *xml;           /* where a transient guest's XML goes when it is not started */
 };
 
-/* Chooses all places below options->destination (an absolute path) and refuses
- * what exists already. A disk keeps its base name; "<guest>-<target>.<format>" is
- * used where another file of this run has that name, for what was a block device,
- * and under a new name. The places are claimed, for `name`, the guest's in the archive. */
+/* Chooses all places below options->destination (an absolute path) and refuses what exists already.
+ * A disk keeps its base name. "<guest>-<target>.<format>" is used if another file of this run has
+ * that name, for what was a block device, and under a new name. The places are claimed for `name`,
+ * the guest's name in the archive. */
 int placement_make(const char *name, const struct manifest *manifest,
                    const struct restore_options *options, struct claims *claims,
                    struct placement *ret, struct err *err);
@@ -61,12 +61,12 @@ char *placement_claim(const char *name, const char *folder, const char *stem, co
 void placement_clear(struct placement *placement);
 #define CLEANUP_PLACEMENT CLEANUP(placement_clear)
 
-/* Exists if something is at that path, dangling links included. */
+/* Fails (exists) if there is anything at that path, even a dangling link. */
 int placement_refuse_existing(const char *path, struct err *err);
 
-/* `domain` (the manifest's definition or its live XML) as it is to be on this
- * host: our metadata gone, each restored file's path changed wherever it stands,
- * renamed if so asked. NULL on failure. */
+/* `domain` (the manifest's definition or its live XML) as it should be on this host: without our
+ * metadata, with the path of each restored file changed everywhere, and renamed if requested. NULL
+ * on failure. */
 struct xml_doc *placement_rewrite(const struct placement *placement,
                                   const struct manifest *manifest, const struct xml_doc *domain,
                                   struct err *err);

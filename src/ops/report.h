@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What a verb tells while it works. The verbs know no output format: cli shows
- * each event as a line of text or as one JSON object.
+ * What a verb reports while it works. The verbs know no output format: cli shows each event as a
+ * line of text or as a JSON object.
  */
 #pragma once
 
@@ -29,38 +29,37 @@ struct report_position {
 
 struct report {
     void *opaque;
-    /* `event` is a stable word ("guest-done"); fields is an object that the callee
-     * frees, without the event's name in it; text is the line for people, NULL
-     * when there is nothing to tell them. */
+    /* `event` is a stable word ("guest-done"). fields is an object without the event's name; the
+     * callee frees it. text is the line for people, NULL if there is none. */
     void (*event)(void *opaque, const char *event, struct json *fields, const char *text);
     /* About five times a second. */
     void (*progress)(void *opaque, const struct progress *progress);
-    /* Before a guest is begun, and again when its volume is known; may be NULL. */
+    /* Called before each guest, and again when its volume is known; may be NULL. */
     void (*position)(void *opaque, const struct report_position *position);
 };
 
-/* How a run over several guests came out. */
+/* The result of a run over several guests. */
 struct outcome {
     unsigned good;
     unsigned failed;
-    unsigned busy;       /* of the failed ones: another run works on the guest */
+    unsigned busy;       /* of those that failed: another run works on the guest */
     bool damaged;        /* verify found damage */
     bool stranded;       /* a guest could not be put back into its former state */
     int signal;          /* the run was stopped by this signal; 0: it was not */
-    uint64_t raw_bytes;  /* of the images of the good ones; 0: not counted */
-    uint64_t disk_usage; /* what their files take in the archive */
+    uint64_t raw_bytes;  /* of the images of the good guests; 0: not counted */
+    uint64_t disk_usage; /* disk space that their files take in the archive */
 };
 
 /* Event "guest-failed" with the error's text and kind; counts it in outcome. */
 void report_failure(const struct report *report, struct outcome *outcome, const char *guest,
                     const struct err *err);
-/* Event "no-match": what the user named with this option is not there. Counts as failed. */
+/* Event "no-match": nothing matches what the user named with this option. Counts as failed. */
 void report_no_match(const struct report *report, struct outcome *outcome, const char *option,
                      const char *name, const char *what);
-/* Event "guest-not-tried", for each that a run had not come to when it was stopped. */
+/* Event "guest-not-tried", for each guest that a stopped run did not get to. */
 void report_not_tried(const struct report *report, const char *guest);
 void report_position(const struct report *report, const struct report_position *position);
-/* Takes ownership of fields (NULL: none). */
+/* Takes ownership of fields (may be NULL). */
 void report_event(const struct report *report, const char *event, struct json *fields,
                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Event "warning": a line for people on stderr, and an object. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The folder for the restored disks. A dry run asks the same questions as a restore, and makes
+ * The folder for the restored disks. A dry run checks the same things as a restore, and makes
  * nothing.
  */
 #pragma once
@@ -9,10 +9,10 @@
 
 #include "base/err.h"
 
-/* The folder's absolute path; the caller frees. *ret_exists: it is there. Refused: one that could
- * not be made because the folder around it is missing, what is no folder, one that this user
- * may not write to. */
+/* The folder's absolute path; the caller frees. *ret_exists: it exists. Refused: a folder that
+ * cannot be made because its parent is missing, something that is not a folder, a folder that this
+ * user may not write to. */
 int restore_destination_find(const char *path, char **ret_path, bool *ret_exists, struct err *err);
-/* Makes the folder that was found to be missing. QEMU runs as another user than root and must
- * be able to search it, hence 0711 for root: a path through, nothing to list. */
+/* Makes the folder that was found missing. QEMU runs as a user other than root and must be able to
+ * search it, so root gets 0711: it can be passed through, but not listed. */
 int restore_destination_make(const char *path, struct err *err);

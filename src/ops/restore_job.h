@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * For restore_guest.c, restore_files.c and restore_tpm.c only: one guest's restore in the making,
- * its journal, and its files.
+ * For restore_guest.c, restore_files.c and restore_tpm.c only: the restore of one guest in
+ * progress, its journal, and its files.
  */
 #pragma once
 
@@ -20,9 +20,9 @@ struct restore_job {
     const char *name; /* in the archive */
     struct archive_backup *backup;
     const struct manifest *manifest; /* the backup's */
-    enum seal_state seal;            /* SEAL_FITS: this host has written the manifest */
+    enum seal_state seal;            /* SEAL_FITS: this host wrote the manifest */
     struct placement placement;
-    struct xml_doc *definition; /* as it is to be here; NULL: --disks */
+    struct xml_doc *definition; /* as it should be here; NULL: --disks */
     struct xml_doc *live;       /* NULL: no memory is restored */
     struct definition_findings findings;
     struct strings ejected; /* drives that are left empty */
@@ -30,33 +30,33 @@ struct restore_job {
     struct lock_file *lock;
     struct staging *staging; /* for the memory image; NULL: it goes to the destination */
     struct restore_outputs outputs;
-    struct intent intent; /* what is to be undone when the restore fails or dies */
+    struct intent intent; /* what to undo if the restore fails or dies */
     uint64_t started_ms;
 };
 
 /* Writes the intent down. */
 int restore_note(struct restore_job *job, struct err *err);
-/* All is there: what comes now can't undo it. */
+/* Everything is in place: from here on nothing is undone. */
 int restore_complete(struct restore_job *job, struct err *err);
 
-/* Makes definition and live XML, and looks for what in them reaches beyond the
- * guest's own files, and for memory that is resumed with XML of its own. */
+/* Makes the definition and the live XML. Looks in them for anything that reaches beyond the guest's
+ * own files, and for memory that is resumed with its own XML. */
 int restore_check_guest(struct restore_job *job, struct err *err);
-/* Refused (denied) if anything was found, unless the user trusts it: then a warning
- * tells of each. A manifest of this host is believed - what is in it came from its own
- * libvirt - but for the disks that a copy under a new name would share with the original. */
+/* Refused (denied) if anything was found, unless the user trusts it: then each finding is a
+ * warning. A manifest from this host is believed, since its contents came from this host's libvirt,
+ * except for disks that a copy under a new name would share with the original. */
 int restore_check_findings(struct restore_job *job, struct err *err);
-/* Is there room for the least that the files will take? */
+/* Checks that there is room for the least that the files will take. */
 int restore_check_room(struct restore_job *job, struct err *err);
-/* Disks, NVRAM and TPM state, with owner, mode and context. */
+/* Disks, NVRAM and TPM state, with owner, mode and security context. */
 int restore_files(struct restore_job *job, struct err *err);
-/* NVRAM or TPM state, with owner, mode and context. */
+/* NVRAM or TPM state, with owner, mode and security context. */
 int restore_extra(struct restore_job *job, const struct manifest_extra *extra,
                   struct restore_output *output, struct err *err);
 
-/* Chooses where the state of an emulated TPM goes: where libvirt will look for it.
- * Refused: a state that is there already (exists), but for that of the same guest
- * when it is replaced; a host that can't emulate the guest's TPM. */
+/* Chooses where the state of an emulated TPM goes: where libvirt will look for it. Refused: an
+ * existing state (exists), unless it belongs to the same guest and that is replaced; a host that
+ * cannot emulate the guest's TPM. */
 int restore_tpm_place(struct restore_job *job, struct err *err);
-/* Makes it, with the folders that it needs. */
+/* Makes it, and the folders that it needs. */
 int restore_tpm_write(struct restore_job *job, struct err *err);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The files that a restore makes. Each is made in a private folder beside its final place,
- * where nobody else can put another file in its stead; there it is written, and gets its owner,
- * by descriptor. When all of a guest's are whole they are moved to their names, never over
- * another file. The journal knows the private folders before anything is in them, and each
- * file's id before it gets its name: nothing else is removed when the restore is undone.
+ * The files that a restore makes. Each is made in a private folder beside its final place, where
+ * nobody else can substitute another file. There it is written, and gets its owner by descriptor.
+ * When all of a guest's files are complete they are moved to their names, never over another file.
+ * The journal has the private folders before anything is in them, and each file's id before the
+ * file gets its name: undoing the restore removes nothing else.
  */
 #pragma once
 
@@ -16,12 +16,12 @@ struct restore_job;
 struct restore_output {
     char *path;                    /* final, absolute */
     const char *name;              /* its last part */
-    struct private_folder *folder; /* NULL: it lies in another output, a folder */
+    struct private_folder *folder; /* NULL: it is in another output, a folder */
     int dir_fd;                    /* the folder that it is made in; owned */
     int fd;                        /* of a folder; else -1 */
     struct file_id id;             /* known when it is finished */
-    const char *former;            /* where the file goes that has its name now; NULL: none has.
-                                      Borrowed */
+    const char *former;            /* where the file that has its name now is moved; NULL: there is
+                                    * none. Borrowed */
 };
 
 struct restore_outputs {
@@ -31,16 +31,16 @@ struct restore_outputs {
     size_t folder_count;
 };
 
-/* Notes what will be at `path`, whose folder exists or is an output itself. Borrowed. */
+/* Adds an output for `path`, whose folder exists or is itself an output. The result is borrowed. */
 int restore_output_new(struct restore_job *job, const char *path, struct restore_output **ret,
                        struct err *err);
-/* Makes it: a file (0600, *ret_fd is the caller's), or a folder. */
+/* Makes it: a file (0600; the caller owns *ret_fd), or a folder. */
 int restore_output_create(struct restore_output *output, int *ret_fd, struct err *err);
 int restore_output_make_folder(struct restore_output *output, mode_t mode, struct err *err);
-/* It is whole: gets owner, mode and context (NULL: stays as it is). */
+/* Finishes it: sets owner, mode and security context (NULL: leaves them as they are). */
 int restore_output_finish(struct restore_job *job, struct restore_output *output,
                           const struct manifest_owner *owner, struct err *err);
-/* All get their final names; the private folders go. */
+/* Gives all of them their final names; the private folders are removed. */
 int restore_outputs_publish(struct restore_job *job, struct err *err);
-/* Closes all; what is not published stays where it is, for undo_files. */
+/* Closes all of them; what is not published stays where it is, for undo_files. */
 void restore_outputs_clear(struct restore_outputs *outputs);

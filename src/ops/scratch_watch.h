@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The watcher of a running guest's backup: a thread that looks ten times a second
- * at the room for scratch files, and at once at the guest's I/O errors. A full
- * scratch file system would stop the guest; so, before that, the backup is given
- * up: the NBD connection is cut, the job ended, and a guest that was stopped by an
- * I/O error meanwhile is resumed. It does so itself, because the thread that reads
- * may be waiting for a slow target.
+ * Watches a running guest's backup: a thread that checks the room for scratch files ten times a
+ * second, and reacts at once to the guest's I/O errors. A full scratch file system would stop the
+ * guest, so before that happens the thread gives the backup up: it cuts the NBD connection, ends
+ * the job, and resumes a guest that was stopped by an I/O error in the meantime. It does this
+ * itself, because the reading thread may be waiting for a slow target.
  */
 #pragma once
 
@@ -28,15 +27,14 @@ struct scratch_watch_request {
     bool was_running;
 };
 
-/* The room that a backup of disks of this size must find in the folder, and the
- * room below which it is given up. */
+/* The room that a backup of disks of this size must find in the folder, and the room below which
+ * the backup is given up. */
 uint64_t scratch_watch_needed(uint64_t image_size);
 
 int scratch_watch_begin(const struct scratch_watch_request *request, struct scratch_watch **ret,
                         struct err *err);
-/* The reader that is to be cut off; NULL: none. Opening and closing of readers are
- * done between lock and unlock, so that no half-made connection is left to QEMU
- * when the job ends: it would wait for that one for ever. */
+/* The reader to cut off; NULL: none. Readers are opened and closed between lock and unlock, so that
+ * QEMU has no half-made connection when the job ends: it would wait for that connection forever. */
 void scratch_watch_lock(struct scratch_watch *watch);
 void scratch_watch_set_reader(struct scratch_watch *watch, struct disk_reader *reader);
 void scratch_watch_unlock(struct scratch_watch *watch);

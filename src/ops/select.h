@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Which guests a run is about: --domain-names and --exclude-domains applied to
- * the guests there are.
+ * Which guests a run is about: applies --domain-names and --exclude-domains to a list of guests.
  *
- * What is given may be a guest's name, else its UUID, else a pattern of the shell
- * (glob(7): * ? []): a guest that is called "web*" is meant alone by that.
+ * A word may be a guest's name, else its UUID, else a shell pattern (glob(7): * ? []): if a guest
+ * is called "web*", the word means only that guest.
  */
 #pragma once
 
@@ -18,7 +17,7 @@
 
 bool select_in_list(const struct name_list *list, const char *name);
 
-/* Does one of the words mean this disk: "vdb", in any guest, or "GUEST:vdb"? */
+/* A word means a disk as "vdb", in any guest, or as "GUEST:vdb". */
 struct select_disk {
     const char *guest;
     const char *uuid;
@@ -29,7 +28,7 @@ bool select_disk_in_list(const struct name_list *list, const struct select_disk 
 
 struct select_request {
     const char *const *names;
-    const char *const *uuids; /* NULL: not known; so may be each of them */
+    const char *const *uuids; /* may be NULL (not known), and so may each of them */
     size_t count;
     const struct name_list *wanted;   /* empty: all */
     const struct name_list *excluded; /* NULL: none */
@@ -38,20 +37,20 @@ struct select_request {
     struct outcome *outcome;
 };
 
-/* Sets ret_chosen[i] for each of the guests. What matches none of them is reported
- * (report_no_match) and counted as failed. A choice of none at all is an error
- * (not-found), which then names what matched nothing. */
+/* Sets ret_chosen[i] for each guest. A word that matches no guest is reported (report_no_match) and
+ * counted as failed. If nothing at all is chosen, that is an error (not-found), which then names
+ * the words that matched nothing. */
 int select_names(const struct select_request *request, bool *ret_chosen, struct err *err);
 
-/* The guests of an archive, with the choice made among them. */
+/* The guests of an archive, and which of them are chosen. */
 struct selection {
     char **names; /* owned */
     size_t count;
     bool *chosen; /* owned */
 };
 
-/* Of the request where, names, uuids and count are filled in. UUIDs are read from the
- * manifests when a word is no guest's name. */
+/* Fills in where, names, uuids and count of the request. UUIDs are read from the manifests if a
+ * word is not a guest's name. */
 int select_from_archive(struct archive_reader *archive, const struct select_request *request,
                         struct selection *ret, struct err *err);
 void selection_clear(struct selection *selection);

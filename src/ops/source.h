@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What of a guest goes into its backup: its disks, found and looked at, and what
- * is left out and why. Everything that can be refused is refused here, before
- * the guest is touched.
+ * What a backup of a guest includes: its disks, found and inspected, and what is left out and why.
+ * Everything that can be refused is refused here, before the guest is touched.
  */
 #pragma once
 
@@ -19,10 +18,10 @@
 struct source_disk {
     char *target;
     char *type; /* file, block, volume, network */
-    bool local; /* a file or block device of this host, looked at in `info` */
+    bool local; /* a file or block device on this host, described in `info` */
     bool shareable;
-    char *path; /* on this host; a volume's is resolved */
-    char *pool; /* volume disks, else NULL */
+    char *path; /* on this host; a volume is resolved to its path */
+    char *pool; /* for volume disks, else NULL */
     char *volume;
     char *format;
     struct disk_info info;
@@ -30,9 +29,9 @@ struct source_disk {
 
 struct source {
     struct guest_status status;
-    struct xml_doc *definition; /* as the guest will next start, without our metadata */
-    struct xml_doc *live;       /* as it runs now, or was when its managed-save image was made; NULL
-                                   when it is shut off without one */
+    struct xml_doc *definition; /* as it will be at the guest's next start, without our metadata */
+    struct xml_doc *live;       /* as it runs now, or ran when its managed-save image was made; NULL
+                                 * if it is shut off without one */
     char *managed_save;         /* path of that image; NULL: none */
     struct source_disk *disks;
     size_t disk_count;
@@ -44,7 +43,7 @@ struct source {
     uint64_t largest_image;
 };
 
-/* Why a disk of the persistent definition is not what is backed up. */
+/* How a disk in the persistent definition differs from what is backed up. */
 #define SOURCE_ONLY_DEFINED "only in the persistent definition, not in the running guest"
 #define SOURCE_OTHER_DEFINED "the persistent definition names another source for it"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The guest's place at the hypervisor that it is restored to: is it free, what
- * stands there now, and the new definition.
+ * The guest's place at the hypervisor that it is restored to: whether it is free, which guest is
+ * there now, and the new definition.
  */
 #pragma once
 
@@ -16,25 +16,25 @@
 
 struct target {
     struct guest *guest;    /* owned; defined by us */
-    struct guest *replaced; /* owned; the guest of that name or UUID that was there */
+    struct guest *replaced; /* owned; the guest of that name or UUID that was there before */
 };
 
-/* Refused: a guest of that name or UUID that exists (unless `replace` and it is
- * shut off without managed save), two such guests, a block device that is to be
- * written and that any guest uses. */
+/* Refused: an existing guest of that name or UUID (unless `replace` is set and it is shut off
+ * without managed save), two such guests, a block device that is to be written but is used by any
+ * guest. */
 int target_check(struct target *target, struct hypervisor *hypervisor,
                  const struct placement *placement, const struct manifest *manifest, bool replace,
                  struct err *err);
-/* Notes in the intent what is there now and what will be; the caller writes it down
- * before target_define. */
+/* Notes in the intent what is there now and what will be; the caller writes the intent down before
+ * it calls target_define. */
 int target_note(const struct target *target, const char *uuid, const char *name,
                 struct intent *intent, struct err *err);
 int target_define(struct target *target, struct hypervisor *hypervisor, const char *xml,
                   const struct intent *intent, bool autostart, struct err *err);
 void target_clear(struct target *target);
 
-/* Warns of each thing that the guest refers to and this host lacks: networks,
- * pools, secrets, ISO files, kernels. */
+/* Warns about each thing that the guest refers to and this host lacks: networks, pools, secrets,
+ * ISO files, kernels. */
 void target_list_missing(struct hypervisor *hypervisor, const struct report *report,
                          const char *name, const struct xml_doc *definition,
                          const struct manifest *manifest);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Where disks, MTCP and archive meet: each function plugs one thing into the
- * chunk source of a pool, another into its sink, and runs it.
+ * Where disks, MTCP and archive meet: each function connects one thing to the chunk source of a
+ * pool and another to its sink, and runs it.
  */
 #pragma once
 
@@ -21,17 +21,17 @@ struct transfer {
     const char *stored_path; /* of the file in the archive, for errors about it */
 };
 
-/* The guest-visible bytes of a disk into a stored image. */
+/* Stores the guest-visible bytes of a disk as an image. */
 int transfer_disk_in(struct transfer *transfer, struct disk_reader *reader, uint64_t chunk_size,
                      struct image_writer *writer, struct err *err);
 
-/* Bytes [start, start + size) of a file into a stored image. */
+/* Stores bytes [start, start + size) of a file as an image. */
 int transfer_file_in(struct transfer *transfer, int fd, uint64_t start, uint64_t size,
                      uint64_t chunk_size, struct image_writer *writer, struct err *err);
 
-/* A stored image back into a disk, into a file at an offset, or nowhere: decoded
- * only. The content digest is compared with the manifest's at the end, and so is the
- * SHA-256 of the stored file if the reader hashes it (corrupt if one differs). */
+/* Restores a stored image to a disk, to a file at an offset, or to nowhere (only decodes it). At
+ * the end the content digest is compared with the manifest's, and so is the SHA-256 of the stored
+ * file if the reader hashes it (corrupt if either differs). */
 int transfer_disk_out(struct transfer *transfer, struct image_reader *reader,
                       const struct manifest_stored *stored, struct disk_writer *writer,
                       struct err *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What undoing asks of a hypervisor: a table of calls, so that a test can stand in for libvirt
- * and let each of them fail. The contracts are those of guest/.
+ * What undoing asks of a hypervisor: a table of calls, so that a test can replace libvirt and let
+ * each call fail. The contracts are those of guest/.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 
 struct undo_calls {
     bool brief;            /* see undo_calls_brief */
-    uint64_t lock_wait_ms; /* for another process that has the guest */
+    uint64_t lock_wait_ms; /* to wait for another process that has the guest */
 
     int (*open)(const char *uri, struct hypervisor **ret, struct err *err);
     void (*close)(struct hypervisor *hypervisor);
@@ -37,7 +37,6 @@ struct undo_calls {
 
 /* libvirt, through guest/. */
 extern const struct undo_calls undo_calls_libvirt;
-/* The same while other guests are due: nothing is waited for longer than some seconds, be it a
- * job that works on the guest, its agent, or libvirt. What would take longer is a transient
- * error. */
+/* The same while other guests are waiting: no wait for a job that works on the guest, its agent or
+ * libvirt takes longer than some seconds. What would take longer is a transient error. */
 extern const struct undo_calls undo_calls_brief;

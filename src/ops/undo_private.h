@@ -9,10 +9,10 @@
 #include "base/cleanup.h"
 #include "ops/undo.h"
 
-/* A save or snapshot that its client has left still runs to its end. */
+/* A save or snapshot whose client has gone still runs to its end. */
 #define UNDO_JOB_WAIT_MS (UINT64_C(10) * 60 * 1000)
 
-/* A guest that may be gone, and its state; one that is gone counts as shut off. */
+/* A guest that may be gone, and its state; a guest that is gone counts as shut off. */
 struct undo_guest {
     const struct undo_calls *calls;
     struct guest *guest; /* NULL: libvirt does not know it */
@@ -30,9 +30,9 @@ static inline bool undo_guest_is_active(const struct undo_guest *guest)
 void undo_guest_clear(struct undo_guest *guest);
 #define CLEANUP_UNDO_GUEST CLEANUP(undo_guest_clear)
 
-/* libvirtd may be on its way back: connects again if need be. */
+/* libvirtd may be coming back: reconnects if needed. */
 int undo_connect(const struct undo_host *host, struct err *err);
 
-/* Removes the file at *path, one of the intent's, frees the path and makes it NULL. -1: whether it
- * is there can't be told. */
+/* Removes the file at *path, one of the intent's, frees the path and sets it to NULL. -1: it is
+ * unknown whether the file exists. */
 int undo_remove_file(const struct intent *intent, char **path, struct err *err);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The verbs, as functions. Each takes its options and a report, works through
- * the guests, and gives back an outcome. A return of -1 is an error of the run
- * as a whole (nothing, or nothing more, was done); what befalls one guest is
- * reported as an event and counted in the outcome, and the next guest is taken.
- * The options borrow their texts.
+ * The verbs, as functions. Each takes its options and a report, goes through the guests, and
+ * returns an outcome. A return value of -1 is an error of the whole run (nothing, or nothing more,
+ * was done). A guest's own error is reported as an event and counted in the outcome, and the run
+ * goes on with the next guest. The options borrow their texts.
  */
 #pragma once
 
@@ -22,19 +21,19 @@ struct name_list {
     size_t count;
 };
 
-/* Options that shape the child processes and what they are fed with. */
+/* Options for the child processes and their input. */
 struct children_options {
-    unsigned children;           /* 0: as many as bring speed */
-    uint64_t memory_limit;       /* bytes; 0: none */
+    unsigned children;           /* 0: as many as make it faster */
+    uint64_t memory_limit;       /* bytes; 0: no limit */
     uint64_t compression_buffer; /* bytes; 0: the level's own */
     uint64_t chunk_size;         /* bytes; 0: the codec's default */
-    uint64_t bandwidth_limit;    /* bytes a second of what is read; 0: none */
-    bool foreign;                /* --child-command was given: children speak C */
-    bool no_sandbox;             /* our own children run with the rights of this process */
+    uint64_t bandwidth_limit;    /* bytes a second, of what is read; 0: no limit */
+    bool foreign;                /* --child-command was given: the children get C messages */
+    bool no_sandbox;             /* our own children run with the privileges of this process */
 };
 
 enum guest_memory {
-    GUEST_MEMORY_AUTO, /* live where it can be trusted, else pause, else save */
+    GUEST_MEMORY_AUTO, /* live if that can be trusted, else pause, else save */
     GUEST_MEMORY_LIVE,
     GUEST_MEMORY_PAUSE,
     GUEST_MEMORY_SAVE,
@@ -52,7 +51,7 @@ struct backup_options {
     const char *scratch_path; /* NULL: the guest's private folder */
     const char *staging_path; /* NULL: the usual one, see ops/staging.h */
     struct children_options children;
-    uint64_t wait_ms; /* for another run that has a guest; LOCK_FILE_FOREVER */
+    uint64_t wait_ms; /* to wait for another run that has a guest; LOCK_FILE_FOREVER */
     enum backup_set_replace replace;
     bool dry_run;
 };
@@ -63,7 +62,7 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
 struct disk_map {
     const char *guest;  /* NULL: the only one that is restored */
     const char *target; /* vda */
-    const char *path;   /* an existing block device, or a file to be made */
+    const char *path;   /* an existing block device, or a file to make */
 };
 
 struct restore_options {
@@ -102,7 +101,7 @@ int verify_run(const struct verify_options *options, struct spawner *spawner,
 
 struct recover_options {
     struct name_list dismiss; /* names or UUIDs of guests; empty: none */
-    uint64_t wait_ms;         /* for another process that has a guest; 0: a minute */
+    uint64_t wait_ms;         /* to wait for another process that has a guest; 0: a minute */
 };
 
 struct list_options {
@@ -110,7 +109,7 @@ struct list_options {
     struct name_list domains;
 };
 
-/* One event "backup" a guest, with a text block of several lines. */
+/* Event "backup" for each guest, with a text of several lines. */
 int list_run(const struct list_options *options, const struct report *report,
              struct outcome *ret_outcome, struct err *err);
 
