@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * All that a command line can say. Each verb's table fills its part; the rows
- * that several verbs share stand here. Texts are borrowed from the command line.
+ * Everything that a command line can say. Each verb's table fills in its part; the rows that
+ * several verbs share are here. Texts are borrowed from the command line.
  */
 #pragma once
 

@@ -7,8 +7,8 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 
-/* The text up to the next comma that is none of the name; *text is moved behind
- * that comma, or becomes NULL at the end. The caller frees. */
+/* The text up to the next comma that is not part of the name. *text is moved past that comma, or
+ * becomes NULL at the end. The caller frees. */
 static char *take_name(const char **text)
 {
     struct buf name = {0};
@@ -45,7 +45,7 @@ struct name_list lists_borrow(const struct strings *list)
 
 int lists_add_map(struct lists_maps *list, const char *text, struct err *err)
 {
-    /* A guest's name may hold a '=' and a ':', but no '/'. */
+    /* A guest's name may contain '=' and ':', but not '/'. */
     const char *absolute = strstr(text, "=/");
     const char *equals = absolute ? absolute : strchr(text, '=');
 

@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/units.h"
 
-/* The rate forgets what lies further back than about this. */
+/* The rate forgets what happened longer ago than about this. */
 #define MEMORY_MS 3000
 
 void meter_update(struct meter *meter, const struct progress *progress)
@@ -20,7 +20,7 @@ void meter_update(struct meter *meter, const struct progress *progress)
         meter_clear(meter);
         meter->subject = TAKE_PTR(subject);
     }
-    /* Bytes come a chunk at a time: until the next one is done, its time is not without any. */
+    /* Bytes arrive a chunk at a time: the time until the next chunk is done is not idle time. */
     if (progress->elapsed_ms == meter->elapsed_ms || progress->done == meter->done)
         return;
     double passed = (double)(progress->elapsed_ms - meter->elapsed_ms);

@@ -12,10 +12,10 @@ struct meter {
     char *subject; /* "web vda"; owned */
     uint64_t done;
     uint64_t elapsed_ms;
-    double rate; /* bytes a millisecond, of the last few seconds */
+    double rate; /* bytes a millisecond, over the last few seconds */
 };
 
-/* Takes in what is reported; starts anew when it is of another image. */
+/* Takes in a progress report; starts again when it is about another image. */
 void meter_update(struct meter *meter, const struct progress *progress);
 void meter_clear(struct meter *meter);
 

@@ -8,7 +8,7 @@
 #include "codec/codec.h"
 #include "mtcp/child.h"
 
-/* What a control process that knows nothing of chunk sizes may send. */
+/* A control process that knows nothing of chunk sizes may send chunks of up to this size. */
 #define CHUNK_SIZE_LEAST (64 * MIB)
 
 static const struct options_row rows[] = {
@@ -18,8 +18,8 @@ static const struct options_row rows[] = {
     ROW_NO_SANDBOX,
 };
 
-/* What virt-backup tells a child of --child-command stands in the environment;
- * options on the command line come after it and win. */
+/* virt-backup passes the settings of a --child-command child in the environment; options on the
+ * command line are read later and win. */
 static int read_environment(struct arguments *arguments, struct err *err)
 {
     const char *compression = getenv("MTCP_COMPRESSION");
@@ -42,7 +42,7 @@ static uint64_t default_chunk_size(const struct codec_spec *codec)
     return size > CHUNK_SIZE_LEAST ? size : CHUNK_SIZE_LEAST;
 }
 
-/* The control process is not known here, nor whether it is the parent. */
+/* The control process is unknown here, and it may not even be the parent. */
 static int confine(const struct child_settings *settings, struct err *err)
 {
     const struct child_place place = {
@@ -62,8 +62,8 @@ static int run(const struct arguments *arguments, struct verb_run *run, struct e
         .decode = arguments->decode,
         .chunk_size = chunk_size ? chunk_size : default_chunk_size(&arguments->codec),
     };
-    /* What comes to be decoded may have been made with a larger dictionary than
-     * the level's own, but never with one that is larger than a chunk. */
+    /* What is decoded may have been made with a larger dictionary than the level's own, but never
+     * with one larger than a chunk. */
     struct codec_spec largest = {.type = settings.codec.type, .level = settings.codec.level};
 
     (void)run;

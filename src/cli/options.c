@@ -11,10 +11,10 @@
 
 struct reading {
     const struct options_table *table;
-    const char *const *next; /* the argument that is read next */
+    const char *const *next; /* the next argument to read */
     uint8_t *arguments;
     bool *given;                    /* by row */
-    const struct options_row *open; /* the NAMES option that further arguments belong to */
+    const struct options_row *open; /* the NAMES option that takes further arguments */
 };
 
 static void *field_of(const struct reading *reading, const struct options_row *row)
@@ -104,7 +104,7 @@ static bool is_option(const char *argument)
     return argument[0] == '-' && argument[1] != '\0';
 }
 
-/* The value of row: behind the equals sign, or the next argument. */
+/* The value of row: after the equals sign, or the next argument. */
 static int take_value(struct reading *reading, const struct options_row *row, const char *equals,
                       const char **ret_text, struct err *err)
 {
@@ -128,7 +128,7 @@ static int take_value(struct reading *reading, const struct options_row *row, co
         return 0;
     }
     if (row->kind == OPTION_NAMES && following && strcmp(following, "--") == 0) {
-        *ret_text = NULL; /* the names stand behind the dashes */
+        *ret_text = NULL; /* the names come after the dashes */
         return 0;
     }
     err_set(err, ERR_USAGE, "option '--%s' needs a value: --%s %s", row->name, row->name,
@@ -161,7 +161,7 @@ static int read_option(struct reading *reading, const char *argument, struct err
     return 0;
 }
 
-/* An argument that is no option. */
+/* An argument that is not an option. */
 static int read_word(struct reading *reading, const char *argument, struct err *err)
 {
     if (!reading->open)

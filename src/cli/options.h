@@ -40,8 +40,8 @@ struct options_row {
     const char *help;    /* one line */
     size_t offset;       /* of the field in the verb's arguments */
     bool required;
-    bool optional; /* OPTION_PARSED: the value may be left out (`parse` gets NULL), and stands
-                      behind an equals sign only */
+    bool optional; /* OPTION_PARSED: the value may be left out (`parse` gets NULL), and is given
+                    * only after an equals sign */
     int (*parse)(const char *text, void *ret_field, struct err *err);
 };
 
@@ -50,10 +50,10 @@ struct options_table {
     size_t count;
 };
 
-/* Reads args (up to the NULL behind the last one) into the fields of *arguments,
- * whose other fields are left alone. When --help is met, reading stops and
- * *ret_help is true. All failures are usage errors that name the option. */
+/* Reads args (up to the terminating NULL) into the fields of *arguments; other fields are not
+ * touched. When --help is found, reading stops and *ret_help is true. All failures are usage errors
+ * that name the option. */
 int options_read(const struct options_table *table, const char *const *args, void *arguments,
                  bool *ret_help, struct err *err);
-/* Frees the lists in *arguments; after a failed options_read too. */
+/* Frees the lists in *arguments; call it after a failed options_read too. */
 void options_clear(const struct options_table *table, void *arguments);

@@ -16,8 +16,8 @@
 #define LINE_INTERVAL_MS 5000
 #define OBJECT_INTERVAL_MS 1000
 
-/* What a terminal may not be given is escaped, as JSON allows for any character. The
- * characters below U+0020 are already, and there are none beyond U+FFFF. */
+/* Escapes what must not reach a terminal; JSON allows that for any character. Characters below
+ * U+0020 are already escaped, and there are none beyond U+FFFF. */
 static char *output_safe_json(const char *text)
 {
     struct buf safe = {0};
@@ -34,8 +34,8 @@ static char *output_safe_json(const char *text)
     return buf_take_str(&safe);
 }
 
-/* Takes ownership of fields. The event's name stands first, where people and
- * programs that read line by line look for it. The caller frees. */
+/* Takes ownership of fields. The event's name comes first, where people and programs that read line
+ * by line look for it. The caller frees. */
 static char *object_line(const struct output *output, const char *event, struct json *fields)
 {
     CLEANUP(json_freep) struct json *owned = fields;
@@ -68,7 +68,7 @@ static void put_text(const char *text)
     out_write(OUT_RESULTS, line);
 }
 
-/* What goes to standard error whatever else is asked for. */
+/* For what goes to standard error whatever other output is requested. */
 static bool is_trouble(const char *event)
 {
     static const char *const events[] = {"guest-failed", "guest-not-tried", "damage", "orphan",
@@ -107,7 +107,7 @@ static void on_position(void *opaque, const struct report_position *position)
     output->position = *position;
 }
 
-/* An image that is another one than before adds the former to what is done. */
+/* When the next image begins, the previous one is added to what is done. */
 static void follow_guest(struct output *output, const char *former_subject,
                          const struct progress *progress)
 {
@@ -121,7 +121,7 @@ static uint64_t guest_done(const struct output *output, const struct progress *p
     return output->before + progress->done;
 }
 
-/* "; all 40%, 1:20 left", of a guest with more than this image. */
+/* "; all 40%, 1:20 left", for a guest with more than this image. */
 static char *rest_of_guest(const struct output *output, const struct progress *progress)
 {
     uint64_t done = guest_done(output, progress);

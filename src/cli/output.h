@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What a verb reports, shown: as text, or with --json as one object a line.
+ * Shows what a verb reports: as text, or with --json as one object per line.
  *
- * Standard output gets the results (text or objects), standard error gets
- * warnings, errors and the progress: one line that changes on a terminal, else a
- * line every few seconds. With --json the progress is an object on standard
- * output instead, and warnings and errors are objects too.
+ * Results (text or objects) go to standard output; warnings, errors and progress go to standard
+ * error. Progress is one changing line on a terminal, else a line every few seconds. With --json,
+ * progress is an object on standard output instead, and warnings and errors are objects too.
  */
 #pragma once
 
@@ -19,22 +18,22 @@
 struct output {
     bool json;
     bool quiet;         /* no text but warnings and errors */
-    const char *run_id; /* with it each object has this and the time; NULL: neither */
+    const char *run_id; /* if set, each object has this and the time; NULL: neither */
     struct meter meter;
     uint64_t shown_ms; /* when progress was last shown; 0: never */
     struct report_position position;
-    uint64_t before;      /* raw bytes of the images of this guest that are done */
-    uint64_t image;       /* of the one in work */
+    uint64_t before;      /* raw bytes of the images of this guest done so far */
+    uint64_t image;       /* of the current one */
     uint64_t guest_begun; /* monotonic clock, ms */
 };
 
-/* The report that shows its events by *output, which must outlive it. */
+/* The report that shows its events through *output, which must outlive it. */
 struct report output_report(struct output *output);
-/* The error that ended the run. */
+/* Shows the error that ended the run. */
 void output_error(struct output *output, const struct err *err);
 
-/* The last line: "2 guests backed up, 1 failed: 12 GiB stored in 4 GiB, 0:42", or the
- * object "summary". */
+/* Writes the last line, "2 guests backed up, 1 failed: 12 GiB stored in 4 GiB, 0:42", or the object
+ * "summary". */
 struct output_summary {
     const char *verb; /* "backup" */
     const char *done; /* "backed up"; NULL: no line for people */

@@ -25,7 +25,7 @@ static bool confirm_always(void *opaque, const struct remove_candidate *candidat
     return true;
 }
 
-/* A signal, or the end of what is typed, is a no. */
+/* A signal or the end of input counts as no. */
 static bool confirm_on_terminal(void *opaque, const struct remove_candidate *candidate)
 {
     CLEANUP_FREE char *question =

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Longer words are no options of ours, and need no help. */
+/* No option of ours is longer than this, so longer words get no suggestion. */
 #define MAX_WORD 40
 
 static unsigned least(unsigned a, unsigned b)
@@ -11,8 +11,8 @@ static unsigned least(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-/* Edit distance with exchanges of neighbours; both words are at most MAX_WORD
- * long. rows[i] belongs to the first i letters of a, three rows are kept. */
+/* Edit distance with swaps of neighbours; both words are at most MAX_WORD long. rows[i] belongs to
+ * the first i letters of a; three rows are kept. */
 static unsigned distance(const char *a, const char *b)
 {
     unsigned rows[3][MAX_WORD + 1];

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-/* The candidate nearest to word, counting letters that are wrong, missing, too
- * many or exchanged with their neighbour; a candidate that begins with word is
- * near. NULL if none is near. Borrowed from the candidates. */
+/* The candidate nearest to word, counting letters that are wrong, missing, extra or swapped with
+ * their neighbour. A candidate that begins with word is near. NULL if none is near. Borrowed from
+ * the candidates. */
 const char *suggest_nearest(const char *word, const char *const *candidates, size_t count);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A verb as the command line knows it. Each stands in a file of its own.
+ * A verb as the command line knows it. Each verb has its own file.
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 #include "ops/report.h"
 #include "ops/verbs.h"
 
-/* What a verb gets and gives beside its arguments. */
+/* What a verb receives and returns besides its arguments. */
 struct verb_run {
     struct spawner *spawner; /* NULL if the verb has no children */
     struct report report;
@@ -24,13 +24,13 @@ struct verb {
     const char *name;
     const char *summary;     /* one line */
     const char *description; /* a few lines */
-    const char *done;        /* "backed up", for the last line; NULL: no such line */
+    const char *done;        /* "backed up", for the last line; NULL: there is no last line */
     struct options_table options;
     bool has_children;  /* needs the spawner */
-    bool has_guardian;  /* stops guests: somebody must undo that when it dies */
+    bool has_guardian;  /* stops guests, so something must undo that if the verb dies */
     bool makes_archive; /* in the folder of --destination-path */
-    bool is_child;      /* stdout belongs to the protocol; signals end it as they end any filter */
-    /* Sets arguments that the options may change; NULL: none. */
+    bool is_child;      /* stdout carries the protocol; signals end it as they end any filter */
+    /* Sets defaults that the options may change; NULL: none. */
     int (*prepare)(struct arguments *arguments, struct err *err);
     int (*run)(const struct arguments *arguments, struct verb_run *run, struct err *err);
 };

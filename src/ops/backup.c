@@ -78,7 +78,7 @@ static bool any_has_disk(const char *word, const struct guests *guests, const bo
     return false;
 }
 
-/* A misspelt one is backed up after all: that is more than was asked for, and is told. */
+/* A misspelt disk is backed up after all: more than was asked for, so it is reported. */
 static void check_excluded_disks(const struct backup_run *run, const struct guests *guests,
                                  const bool *chosen, struct outcome *outcome)
 {
@@ -94,8 +94,8 @@ static void check_excluded_disks(const struct backup_run *run, const struct gues
 
 /* ---- the guests, one after the other --------------------------------------------------- */
 
-/* One guest; an error of its own is reported and the run goes on. -1 only when
- * the whole run is to stop: a signal came. */
+/* Backs up one guest. A guest's own error is reported and the run goes on; -1 only if the whole run
+ * is to stop, because a signal came. */
 static int take_guest(struct backup_run *run, struct guest *guest, struct outcome *outcome,
                       struct err *err)
 {
@@ -125,8 +125,8 @@ static bool is_stranded(const struct backup_run *run, struct guest *guest)
     return run->state_fd >= 0 && intent_exists(run->state_fd, guest_uuid(guest));
 }
 
-/* Takes those out of `left` to which it has come. Those that a former run has left as they should
- * not be come last: nobody waits for another try to put them back. */
+/* Clears `left` of each guest it starts on. Guests that an earlier run did not put back come last,
+ * so that no other guest waits while that is tried again. */
 static int take_chosen(struct backup_run *run, const struct guests *guests, bool *left,
                        struct outcome *outcome, struct err *err)
 {
@@ -163,7 +163,7 @@ static int take_guests(struct backup_run *run, const struct guests *guests, bool
     return result;
 }
 
-/* Nothing is wrong yet, so it is no warning. */
+/* Nothing has gone wrong yet, so it is not a warning. */
 static void tell_of_locks(const struct backup_run *run)
 {
     CLEANUP_FREE char *type = archive_writer_lone_file_system(run->archive);
@@ -179,7 +179,7 @@ static void tell_of_locks(const struct backup_run *run)
                  archive_writer_path(run->archive), type);
 }
 
-/* What an earlier run has left behind is put right before anything is begun. */
+/* Put right what an earlier run left behind, before anything is begun. */
 static int open_places(struct backup_run *run, struct err *err)
 {
     if (state_dir_open(&run->state_fd, err) < 0 ||

@@ -21,7 +21,7 @@
 #include "ops/state_dir.h"
 #include "ops/transfer.h"
 
-/* One guest's backup in the making. */
+/* One guest's backup in progress. */
 struct job {
     struct backup_run *run;
     struct guest *guest;
@@ -32,19 +32,19 @@ struct job {
     struct lock_file *lock;
     enum capture_mode mode;
     struct capture capture;
-    bool left;               /* a former run has left it as it should not be */
-    struct staging *staging; /* NULL: there is no memory to be stored */
-    struct codec_spec codec; /* with the dictionary that --compression-buffer leads to */
+    bool left;               /* a former run did not put it back */
+    struct staging *staging; /* NULL: no memory is stored */
+    struct codec_spec codec; /* with the dictionary size that follows from --compression-buffer */
     uint64_t chunk_size;
     struct backup_tally tally;
 };
 
 static void job_clear(struct job *job)
 {
-    /* No guest waits for our files to go. */
+    /* The guest comes first: it must not wait for our files to be removed. */
     (void)capture_end(&job->capture, NULL);
     backup_set_abort(job->set);
-    /* The intent goes last: until then it leads to all that is left. */
+    /* The intent goes last: until then it names everything that is left. */
     capture_clear(&job->capture);
     staging_close(job->staging);
     manifest_free(job->manifest);
@@ -103,8 +103,8 @@ static int copy_disk(struct job *job, const struct source_disk *disk, struct err
     return 0;
 }
 
-/* While the guest is as the backup shall have it. What is small is read at once, and
- * stored later: the guest does not wait for the archive. */
+/* Called while the guest is in the state that is backed up. Small files are read at once but stored
+ * later, so that the guest does not wait for the archive. */
 static int read_extras(void *opaque, struct err *err)
 {
     struct job *job = opaque;
@@ -112,7 +112,7 @@ static int read_extras(void *opaque, struct err *err)
     return extras_read(&job->source.extras, err);
 }
 
-/* All that is kept for it until it is let go. */
+/* Copies everything that needs the guest to be held. */
 static int copy_held(struct job *job, struct err *err)
 {
     const struct source *source = &job->source;
@@ -166,7 +166,7 @@ static int copy_captured(struct job *job, struct err *err)
     int copied = copy_held(job, err);
     capture->read_failed = copied < 0 && err->kind == ERR_IO;
     int ended = capture_end(capture, &end_err);
-    /* Why it was given up explains why reading failed. */
+    /* The reason for giving up also explains why reading failed. */
     if (ended < 0 && copied < 0 && end_err.kind != ERR_NONE) {
         err_append(&end_err, "%s", err->text);
         return err_move(err, &end_err);
@@ -283,7 +283,7 @@ static int plan(struct job *job, struct sizing_plan *ret, struct err *err)
         return err_set(err, ERR_USAGE,
                        "its largest disk has more chunks than a compressed file's index can hold; "
                        "choose a larger --chunk-size");
-    /* 0 where the user names none: what would fit at a lower level has its own default. */
+    /* 0 if the user set no chunk size: the codec at the level that fits has its own default. */
     if (children_plan(&options->children, &options->codec, false, options->children.chunk_size,
                       chunks, ret, err) < 0)
         return -1;
@@ -314,7 +314,7 @@ static int gather(struct job *job, struct err *err)
     return 0;
 }
 
-/* What QEMU's stream holds beside the guest's memory: devices, video memory. */
+/* What QEMU's stream holds besides the guest's memory: devices, video memory. */
 #define DEVICE_STATE_ROOM (UINT64_C(64) << 20)
 
 static int open_staging(struct job *job, struct err *err)
@@ -361,7 +361,7 @@ static int back_up(struct job *job, struct err *err)
     struct backup_run *run = job->run;
     struct sizing_plan sizing;
 
-    /* Both locks first: what is looked at then stays as it is, however long they were waited for. */
+    /* Take both locks first: then what we look at stays as it is, however long the locks took. */
     if (lock_guest(job, err) < 0 || backup_names_begin(job->run, job->guest, &job->set, err) < 0 ||
         gather(job, err) < 0 || plan(job, &sizing, err) < 0 || try_names(job, err) < 0)
         return -1;
@@ -399,7 +399,8 @@ int backup_guest(struct backup_run *run, struct guest *guest, bool *ret_stranded
         run->usage += job.tally.usage;
     }
     *ret_stranded = job.capture.stranded || job.left;
-    /* The next guest may want more children, and a pool in mid-image can't be used again. */
+    /* The next guest may need more children, and a pool cannot be used again in the middle of an
+     * image. */
     children_end(&run->children);
     return result;
 }

@@ -6,7 +6,7 @@
 #include "base/units.h"
 #include "ops/extras.h"
 
-/* The first libvirt whose save images may be compressed with zstd. */
+/* The first libvirt that can compress save images with zstd. */
 #define ZSTD_SINCE 11000000
 
 static const char *mode_text(enum capture_mode mode)

@@ -41,7 +41,7 @@ const char *backup_tally_consistency(enum manifest_consistency consistency)
     return "memory";
 }
 
-/* What a file takes: a sparse one less than it is long. */
+/* Disk usage of a file: less than its size if it is sparse. */
 static uint64_t disk_usage(int fd, uint64_t size)
 {
     struct stat st;

@@ -44,8 +44,8 @@ static void fill_intent(struct capture *capture)
     }
 }
 
-/* Whether we were stopped for so long that the guardian has let the guest go: then nothing more is
- * done to it, but what undoes. */
+/* Checks whether we were stopped for so long that the guardian has let the guest go. If so, nothing
+ * more is done to it except undoing. */
 static int check_taken(void *opaque, struct err *err)
 {
     struct capture *capture = opaque;
@@ -66,15 +66,15 @@ static int note(struct capture *capture, struct err *err)
         return -1;
     if (intent_write(capture->request.state_fd, &capture->intent, err) < 0)
         return -1;
-    /* The journal that was taken over may be the one that we have just replaced. */
+    /* We may just have replaced a journal that was taken over. */
     capture->taken = capture->taken || stop_was_continued();
     return check_taken(capture, err);
 }
 
 /* ---- scratch files ----------------------------------------------------------------------------- */
 
-/* libvirt gives what it finds at a scratch file's path to QEMU's user, and QEMU writes to it:
- * besides us only that user may change the folder. */
+/* libvirt gives whatever is at a scratch file's path to QEMU's user, and QEMU writes to it: besides
+ * us only that user may be able to change the folder. */
 static int scratch_folder(const struct capture_request *request, const char *private_folder,
                           char **ret, struct err *err)
 {
@@ -114,7 +114,7 @@ static int check_scratch_room(const char *folder, uint64_t image_size, struct er
                    units_format_size(needed, needed_text));
 }
 
-/* Names the job's socket and scratch files, which nothing else has. */
+/* Chooses names for the job's socket and scratch files that nothing else has. */
 static int name_job(struct capture *capture, char **ret_folder, struct err *err)
 {
     const struct capture_request *request = &capture->request;
@@ -136,14 +136,14 @@ static int name_job(struct capture *capture, char **ret_folder, struct err *err)
     return 0;
 }
 
-/* Every disk of the guest must be in the job's list, or libvirt takes it in. */
+/* Every disk of the guest must be in the job's list, or libvirt includes it by itself. */
 static int begin_job(struct capture *capture, struct err *err)
 {
     const struct source *source = capture->request.source;
     CLEANUP_DEFINITION_DISKS struct definition_disks all = {0};
 
     if (source->disk_count == 0)
-        return 0; /* libvirt refuses a job without one, and there is nothing to be fixed */
+        return 0; /* libvirt refuses a job without disks, and there are none to fix */
     if (definition_read_disks(source->live, &all, err) < 0)
         return -1;
     CLEANUP_FREE struct guest_backup_disk *disks = mem_array(all.count, sizeof(*disks));
@@ -185,7 +185,7 @@ static int at_instant(const struct capture_request *request, struct err *err)
 
 /* ---- the ways --------------------------------------------------------------------------------------- */
 
-/* The journal, which names the image, leads to its folder too. */
+/* The journal names the image, and so leads to its folder too. */
 static int make_place(struct capture *capture, struct err *err)
 {
     const struct capture_request *request = &capture->request;
@@ -193,7 +193,7 @@ static int make_place(struct capture *capture, struct err *err)
     return staging_make(request->staging, err) < 0 ? -1 : capture_check_access(request, err);
 }
 
-/* libvirt has written the image, but not flushed its head, which says that it is whole: from
+/* libvirt has written the image, but has not flushed its head, which marks it as complete. From
  * here on it must survive a power cut. */
 static int begin_save(struct capture *capture, struct err *err)
 {
@@ -233,7 +233,7 @@ static int snapshot(struct capture *capture, struct err *err)
     return 0;
 }
 
-/* It goes on; a pause that the user asks for after this is not ours to undo. */
+/* The guest runs again; if the user pauses it after this, that is not ours to undo. */
 static int let_go(struct capture *capture, struct err *err)
 {
     if (capture->intent.was_running && guest_resume(capture->request.guest, err) < 0)
@@ -256,8 +256,8 @@ static int begin_held(struct capture *capture, struct err *err)
     return let_go(capture, err);
 }
 
-/* A guest without an agent, or with one that does not answer, is captured as if
- * its power had failed: the manifest says so. */
+/* A guest without an agent, or whose agent does not answer, is captured as if its power had failed,
+ * and the manifest says so. */
 static int freeze(struct capture *capture, struct err *err)
 {
     const struct capture_request *request = &capture->request;
@@ -332,7 +332,7 @@ int capture_begin(struct capture *capture, const struct capture_request *request
     capture->request = *request;
     capture->began = true;
     stop_hold(guest_name(request->guest));
-    out_hold(); /* from here to its end the guest waits for no reader of ours */
+    out_hold(); /* until the capture ends, the guest must not wait for whoever reads our output */
     fill_intent(capture);
     quit_set_look(check_taken, capture);
     if (note(capture, err) == 0 && guest_watch_begin(request->guest, &capture->watch, err) == 0 &&
@@ -378,7 +378,7 @@ void capture_close_disk(struct capture *capture, struct disk_reader *reader)
 
 /* ---- the way out ------------------------------------------------------------------------------------------ */
 
-/* Was what was read of one instant to the end? */
+/* Checks that everything that was read belongs to one instant. */
 static int check_news(struct capture *capture, const struct guest_watch_news *news, struct err *err)
 {
     struct guest_status status = {0};
@@ -401,7 +401,7 @@ static int check_news(struct capture *capture, const struct guest_watch_news *ne
     return 0;
 }
 
-/* Reading may fail some time before libvirt tells that the guest has ended. */
+/* Reading may fail some time before libvirt reports that the guest has ended. */
 static void wait_for_end(const struct capture *capture, struct guest_watch_news *news)
 {
     uint64_t deadline_ms = units_now_ms() + LATE_NEWS_MS;
@@ -439,11 +439,11 @@ int capture_end(struct capture *capture, struct err *err)
     int result = check_taken(capture, err);
     if (result == 0)
         result = check_news(capture, &news, err);
-    if (capture->taken) /* the guardian may be at it still */
+    if (capture->taken) /* the guardian may still be working on it */
         intent_wait_taken(capture->request.state_fd, capture->intent.uuid, TAKEN_LIMIT_MS);
     scratch_watch_end(capture->scratch);
     capture->scratch = NULL;
-    /* An agent that has been waited for long enough is asked once more. */
+    /* If the agent was already waited for long enough, it is asked only once more. */
     const struct undo_host host = {
         .calls = capture->thaw_failed ? &undo_calls_brief : &undo_calls_libvirt,
         .hypervisor = capture->request.hypervisor,
@@ -485,6 +485,6 @@ void capture_clear(struct capture *capture)
         (void)intent_remove(capture->request.state_fd, capture->intent.uuid, NULL);
     else if (capture->stranded)
         (void)intent_write(capture->request.state_fd, &capture->intent,
-                           NULL); /* the journal as it is leads to the same */
+                           NULL); /* the existing journal leads to the same result */
     intent_clear(&capture->intent);
 }

@@ -7,8 +7,8 @@
 #include "base/cleanup.h"
 #include "base/shell.h"
 
-/* libvirt runs elsewhere, as somebody else, perhaps in another mount namespace:
- * an empty file shows whether it can reach the place. */
+/* libvirt runs elsewhere, as another user, perhaps in another mount namespace: an empty file shows
+ * whether it can reach the folder. */
 int capture_check_access(const struct capture_request *request, struct err *err)
 {
     const char *path = staging_memory_path(request->staging);
@@ -30,7 +30,7 @@ int capture_check_access(const struct capture_request *request, struct err *err)
     return 0;
 }
 
-/* libvirt would wait for somebody else's job for half a minute, and then refuse. */
+/* libvirt would wait half a minute for another job, and then refuse. */
 int capture_check_no_job(const struct capture_request *request, struct err *err)
 {
     CLEANUP_FREE char *socket = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Which way a guest is captured.
+ * Chooses how a guest is captured.
  */
 #include "ops/capture.h"
 
@@ -19,7 +19,7 @@ bool capture_has_exports(enum capture_mode mode)
 static enum capture_mode best_mode(const struct guest_abilities *abilities,
                                    const struct guest_status *status)
 {
-    /* After a memory snapshot a guest that stays paused could not be captured again. */
+    /* After a memory snapshot of a guest that stays paused, it could not be captured again. */
     if (!abilities->pull_backup || !abilities->manual || status->state == GUEST_PAUSED)
         return CAPTURE_SAVE;
     return abilities->live_trusted ? CAPTURE_LIVE : CAPTURE_PAUSE;

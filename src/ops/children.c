@@ -65,7 +65,7 @@ void children_warn(const struct children_options *options, const struct report *
                        "decompressor is not contained");
 }
 
-/* A pool that was made for an image of few chunks is too small for one of many. */
+/* A pool made for an image of few chunks is too small for an image of many. */
 static bool is_large_enough(const struct children *children, uint64_t chunks)
 {
     unsigned count = pool_children(children->pool);

@@ -38,7 +38,7 @@ const char *extras_kind_text(const char *kind)
     return strcmp(kind, "tpm") == 0 ? "TPM state" : "NVRAM";
 }
 
-/* *ret_fd -1 when there is no such file. */
+/* *ret_fd is -1 if there is no such file. */
 static int open_extra(const char *path, int *ret_fd, size_t *ret_len, struct err *err)
 {
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -89,7 +89,7 @@ int extras_find(const struct hypervisor *hypervisor, const struct xml_doc *live,
 
     if (add(&extras, "nvram", nvram, format, err) < 0)
         return -1;
-    /* One that the running guest has not yet may have a state from before. */
+    /* A TPM that only the definition has may have a state from an earlier run. */
     bool runs = live && definition_has_tpm_emulator(live);
     char *tpm = definition_tpm_state(runs ? live : definition, folder, uuid);
     if (add(&extras, "tpm", tpm, NULL, err) < 0)
@@ -235,8 +235,7 @@ static int read_stored(const struct archive_backup *backup, const struct manifes
     return 0;
 }
 
-/* NVRAM in qcow2 is stored as it is, header and all: QEMU would open what the header
- * names. */
+/* A qcow2 NVRAM image is stored with its header, and QEMU would open whatever that names. */
 static int check_qcow2(const uint8_t *data, size_t len, struct err *err)
 {
     static const uint64_t known_bits =

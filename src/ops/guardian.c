@@ -31,12 +31,11 @@
 
 struct guardian {
     pid_t pid;
-    int sock; /* its closing tells the guardian that we are gone */
+    int sock; /* when it closes, the guardian knows that we are gone */
 };
 
-/* What is in the way may pass; the guest needs us now. Only when all tries have failed is that
- * noted: until then none of them may take a guest that somebody has started for one that it has
- * put back. */
+/* The cause may be temporary, and the guest needs us now. Only when all tries have failed is that
+ * noted: with the note set, a guest that somebody else has started would count as put back. */
 static int undo_one(int state, const char *uuid, const char *name)
 {
     CLEANUP_ERR struct err err = ERR_INIT;
@@ -49,7 +48,7 @@ static int undo_one(int state, const char *uuid, const char *name)
         if (result == UNDO_DONE || result == UNDO_NOTHING)
             return 0;
         if (!intent_exists(state, uuid))
-            break; /* there is nothing left that could be tried again */
+            break; /* there is nothing left to try again */
         if (i < UNDO_TRIES)
             poll(NULL, 0, UNDO_PAUSE_MS);
     }
@@ -58,7 +57,7 @@ static int undo_one(int state, const char *uuid, const char *name)
     return -1;
 }
 
-/* Undoes what process `run` has left. The messages go where the run's went. */
+/* Undoes what process `run` left behind. Messages go where the run's messages went. */
 static int undo_after(pid_t run, const char *archive)
 {
     CLEANUP_CLOSE int state = -1;
@@ -80,7 +79,7 @@ static int undo_after(pid_t run, const char *archive)
         if (undo_one(state, uuids.items[i], intent.name) < 0)
             status = 1;
     }
-    /* Before its first intent a run has made files there already: its lock, names on trial. */
+    /* A run makes files there even before its first intent: its lock, and names on trial. */
     if (archive)
         undo_tidy_archive(archive);
     guest_lock_sweep(state);
@@ -88,10 +87,10 @@ static int undo_after(pid_t run, const char *archive)
     return status;
 }
 
-/* A run that is stopped would hold its guest for as long as that lasts. It holds the guest's lock,
- * too, so that the journal must tell it: see intent_take_over. If the guest can't be let go
- * because of what the run has open, the run must go: QEMU hangs if a backup job ends while a client
- * of it does not close, and does not start with a disk image that somebody else has locked. */
+/* A stopped run would hold its guest until it is continued. It also holds the guest's lock, so it
+ * is told through the journal: see intent_take_over. If the guest cannot be let go because of what
+ * the run has open, the run is killed: QEMU hangs if a backup job ends while one of its clients
+ * does not close, and does not start with a disk image that somebody else has locked. */
 static void let_go_of_stopped(pid_t run)
 {
     CLEANUP_CLOSE int state = -1;
@@ -122,11 +121,11 @@ static void let_go_of_stopped(pid_t run)
     }
 }
 
-/* One byte on the socket says that all is well (true); its end without that, that the run is
+/* One byte on the socket means that all is well (true); if it closes without one, the run is
  * dead. */
 static bool wait_for_end(int sock, pid_t run)
 {
-    unsigned stopped = 0; /* looks in a row */
+    unsigned stopped = 0; /* consecutive looks */
     char done = 0;
     size_t len = 0;
 
@@ -150,7 +149,7 @@ static void __attribute__((noreturn)) guard(int sock, pid_t run, const char *arc
     prctl(PR_SET_NAME, "vb-guardian");
     for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
         signal(ignored[i], SIG_IGN);
-    /* Nothing of the run's own files is to be held open: a folder's lock is one. */
+    /* Keep none of the run's files open: a folder's lock is one of them. */
     const int fds[] = {-1, -1, -1, sock};
     bool placed = fds_place(fds, 4) == 0;
     if (placed) {
@@ -159,12 +158,12 @@ static void __attribute__((noreturn)) guard(int sock, pid_t run, const char *arc
     }
     if (wait_for_end(sock, run))
         _exit(0);
-    /* If it was not the end but a failure, the run must not wait for us. */
+    /* If fds_place failed, the run must not wait for us. */
     close(sock);
     /* A dying process closes its files some time before it is gone. */
     while (getppid() == run)
         poll(NULL, 0, DEATH_POLL_MS);
-    /* A reader that has stopped must not keep a guest down: what is to be said waits. */
+    /* A stopped reader of our output must not keep a guest down, so messages are held back. */
     out_hold();
     int status = undo_after(run, archive);
     out_release();
@@ -198,11 +197,11 @@ void guardian_free(struct guardian *guardian)
 {
     if (!guardian)
         return;
-    /* Without that byte it would wait for our end, as we do for its. */
+    /* If it did not get the byte, it would wait for us to end, as we do for it. */
     if (send(guardian->sock, "d", 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
         kill(guardian->pid, SIGKILL);
     close(guardian->sock);
-    /* It has nothing to do any more: if somebody has stopped it, it goes all the same. */
+    /* It has nothing left to do: even if somebody has stopped it, it is ended. */
     launch_end(guardian->pid, END_WAIT_MS);
     free(guardian);
 }

@@ -36,7 +36,7 @@ static char *uuid_of_leftover(const char *name)
     return NULL;
 }
 
-/* With the guest's lock held nobody else writes a note of it. */
+/* While we hold the guest's lock, nobody else writes its notes. */
 static void sweep_one(int state_fd, const char *name)
 {
     CLEANUP_FREE char *uuid = uuid_of_leftover(name);
@@ -54,7 +54,7 @@ void guest_lock_sweep(int state_fd)
 {
     CLEANUP_STRINGS struct strings names = {0};
 
-    /* Nothing relies on it: the next run sweeps what this one does not see. */
+    /* Nothing relies on this: the next run sweeps what this one missed. */
     (void)dir_list(state_fd, ".", &names, NULL);
     for (size_t i = 0; i < names.count; i++)
         sweep_one(state_fd, names.items[i]);

@@ -35,7 +35,7 @@ static int check_private(const struct stat *st, const char *what, struct err *er
                    what);
 }
 
-/* A new folder's name must last as long as what is sealed with the key in it. */
+/* A new folder must last as long as the manifests sealed with the key in it. */
 static int make_folder(const char *path, struct err *err)
 {
     CLEANUP_FREE char *parent = mem_strndup(path, (size_t)(strrchr(path, '/') - path));
@@ -82,8 +82,8 @@ static int read_secret(int dir, struct seal_key *ret, struct err *err)
     return io_pread(fd, ret->secret, SEAL_SECRET_SIZE, 0, err);
 }
 
-/* What runs that died in the making have left. Once there is a key nobody needs it: a run that
- * makes one at this moment takes the one that is there. */
+/* Removes what was left by runs that died while making a key. Once there is a key, nobody needs it:
+ * a run that is making one right now will use the existing key. */
 static void remove_leftovers(int dir)
 {
     CLEANUP_FREE char *start = mem_printf(".%s.", file_name);
@@ -96,7 +96,7 @@ static void remove_leftovers(int dir)
             (void)unlinkat(dir, names.items[i], 0);
 }
 
-/* Another run may make it at the same time: the first one's is everybody's. */
+/* Another run may make one at the same time: the first one is used by all. */
 static int make_secret(int dir, struct seal_key *ret, struct err *err)
 {
     CLEANUP_ERR struct err why = ERR_INIT;

@@ -11,17 +11,17 @@
 
 enum field_type {
     FIELD_FLAG,   /* bool */
-    FIELD_NUMBER, /* uint64_t; a journal without it is not whole */
+    FIELD_NUMBER, /* uint64_t; a journal without it is incomplete */
     FIELD_TEXT,   /* char *, which may be NULL */
-    FIELD_LIST,   /* char **, and right behind it a size_t, the count */
-    FIELD_FILES,  /* struct intent_file *, and right behind it a size_t, the count */
+    FIELD_LIST,   /* char **, directly followed by its count, a size_t */
+    FIELD_FILES,  /* struct intent_file *, directly followed by its count, a size_t */
 };
 
 struct field {
     const char *name;
     enum field_type type;
     size_t offset;
-    bool counts; /* files that matter: that one is missing is believed only of the right folder */
+    bool counts; /* an important file: it is believed missing only from the right folder */
 };
 
 static const struct field fields[] = {
@@ -190,7 +190,7 @@ static void id_set(struct json *object, const char *name, const struct file_id *
     json_set(object, name, json);
 }
 
-/* What is not there stays 0: not known. */
+/* A missing member stays 0: not known. */
 static void id_get(const struct json *object, const char *name, struct file_id *ret)
 {
     const struct json *json = json_get(object, name);
@@ -298,7 +298,7 @@ char *intent_format(const struct intent *intent)
     return json_format(json);
 }
 
-/* Version 1 told a restore by what only a restore notes. */
+/* In version 1 a restore is recognised by what only a restore notes. */
 static int read_kind(const struct json *json, uint64_t version, struct intent *intent)
 {
     const char *name = json_get_str(json, "kind");

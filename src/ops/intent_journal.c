@@ -22,7 +22,7 @@
 
 /* ---- whose it is --------------------------------------------------------------------- */
 
-/* /proc/PID/stat from behind the command's name, which may hold blanks and parentheses: its first
+/* /proc/PID/stat after the command's name, which may contain spaces and parentheses: the first
  * letter is the state. NULL if there is no such process; else the caller frees. */
 static char *process_stat(pid_t pid)
 {
@@ -38,8 +38,8 @@ static char *process_stat(pid_t pid)
     return end && end[1] == ' ' ? mem_strdup(end + 2) : NULL;
 }
 
-/* Field 22; 0 if there is no such process, or only what is left of it until its parent looks
- * (state Z). */
+/* Field 22; 0 if there is no such process, or it is dead but not yet reaped by its parent (state
+ * Z). */
 static uint64_t start_time(pid_t pid)
 {
     CLEANUP_FREE char *stat = process_stat(pid);
@@ -52,7 +52,7 @@ static uint64_t start_time(pid_t pid)
     return p ? strtoull(p + 1, NULL, 10) : 0;
 }
 
-/* Not for a debugger, which says t. */
+/* Not if a debugger stopped it: that is t. */
 bool intent_process_is_stopped(pid_t pid)
 {
     CLEANUP_FREE char *stat = process_stat(pid);
@@ -92,7 +92,7 @@ int intent_write(int state_fd, struct intent *intent, struct err *err)
     intent_note_places(intent);
     CLEANUP_FREE char *text = intent_format(intent);
 
-    assert(*intent->uuid); /* intent_list would not find it */
+    assert(*intent->uuid); /* else intent_list would not find it */
     if (io_publish(state_fd, name, text, strlen(text), 0600, true, err) < 0)
         return err_prefix(err, "cannot note in the state directory what is to be done");
     return 0;
@@ -124,7 +124,7 @@ int intent_remove(int state_fd, const char *uuid, struct err *err)
 
     if (unlinkat(state_fd, name, 0) < 0 && errno != ENOENT)
         return err_set_errno(err, errno, "cannot remove the journal %s", name);
-    /* It is gone for everybody who looks; what it stood for is not to be undone any more. */
+    /* Nobody can see it any more, and what it described must no longer be undone. */
     if (io_sync_dir(state_fd, &sync_err) < 0)
         log_warn(
             "the state directory: %s; if the host fails now, look at what `virt-backup recover` "
@@ -149,8 +149,8 @@ int intent_list(int state_fd, struct strings *uuids, struct err *err)
 
 /* ---- a run that is stopped ------------------------------------------------------------------- */
 
-/* Within a JSON string its quotes would be escaped: the text is this member. Both values are of
- * one length. */
+/* In a JSON string its quotes would be escaped, so this text can only be the member. Both values
+ * have the same length. */
 #define NOT_TAKEN "\"taken-over\":false"
 #define TAKEN "\"taken-over\":true "
 

@@ -17,7 +17,7 @@ static char *folder_of(const char *path)
     return slash && slash > path ? mem_strndup(path, (size_t)(slash - path)) : mem_strdup("/");
 }
 
-/* A folder of our own is removed with what is in it: that it is missing tells nothing. */
+/* A folder of our own is removed with its contents: if it is missing, that proves nothing. */
 static bool is_own_folder(const struct intent *intent, const char *folder)
 {
     for (size_t i = 0; i < intent->file_count; i++)
@@ -40,7 +40,7 @@ static void add_place(struct intent *intent, const struct place *place)
     intent->places[intent->place_count++] = *place;
 }
 
-/* Its folder as it is now; of one of ours also the one above that. */
+/* Adds its folder as it is now; for a folder of our own, also the one above it. */
 static void note_place(struct intent *intent, const char *path)
 {
     CLEANUP_FREE char *folder = folder_of(path);
@@ -57,7 +57,7 @@ void intent_note_places(struct intent *intent)
     intent_each_path(intent, note_place);
 }
 
-/* 0 if a file that is not in the folder is nowhere. */
+/* Returns 0 if a file that is not in the folder is certainly gone. */
 static int check_place(const struct intent *intent, const char *folder, struct err *err)
 {
     const struct place *known = find_place(intent, folder);
@@ -66,7 +66,7 @@ static int check_place(const struct intent *intent, const char *folder, struct e
 
     if (known)
         state = place_look(known);
-    else if (place_of(folder, &now) < 0) /* a former version's journal does not know it */
+    else if (place_of(folder, &now) < 0) /* not in a journal of version 1 */
         state = PLACE_MISSING;
     place_clear(&now);
     if (state == PLACE_SAME)

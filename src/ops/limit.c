@@ -19,7 +19,7 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
 }
 
-/* How long len bytes take; what no clock can hold is cut. */
+/* How long len bytes take, capped where no clock can hold it. */
 static uint64_t time_for(uint64_t len, uint64_t rate)
 {
     uint64_t seconds = len / rate;
@@ -45,7 +45,7 @@ int limit_take(struct limit *limit, uint64_t len, struct err *err)
         if (quit_check(err) < 0)
             return -1;
     }
-    /* Time in which nothing was read counts for no more than the burst. */
+    /* Idle time earns at most one burst. */
     if (limit->due_ns + BURST_NS < now)
         limit->due_ns = now - BURST_NS;
     limit->due_ns += time_for(len, limit->rate);

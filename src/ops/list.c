@@ -100,8 +100,8 @@ static const char *seal_text(enum seal_state seal)
     return texts[seal];
 }
 
-/* Whether all files are there, with their sizes; what is in them is verify's matter. -1: not;
- * the error is that of the first. */
+/* Checks that all files exist with their sizes; verify checks their contents. -1: some do not; the
+ * error is the first one's. */
 static int describe_lacking(const struct archive_backup *backup, struct buf *text,
                             struct json *fields, struct err *err)
 {
@@ -130,7 +130,7 @@ static int describe_lacking(const struct archive_backup *backup, struct buf *tex
     return result;
 }
 
-/* -1: some of the backup is not there. */
+/* -1: part of the backup is missing. */
 static int tell(const struct archive_backup *backup, const struct seal_key *key,
                 const struct report *report, struct err *err)
 {
@@ -193,7 +193,7 @@ int list_run(const struct list_options *options, const struct report *report,
     if (archive_reader_open(options->source, &archive, err) < 0)
         return -1;
     if (options->domains.count == 0) {
-        /* An archive without a backup is nothing to fail on. */
+        /* An archive without any backup is not an error. */
         if (archive_reader_list(archive, &guests.names, &guests.count, err) < 0)
             return -1;
         guests.chosen = mem_array(guests.count, sizeof(*guests.chosen));

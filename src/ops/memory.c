@@ -16,8 +16,7 @@
 
 /* ---- storing --------------------------------------------------------------------------- */
 
-/* The bytes that go through the children: QEMU's stream, or a whole file of
- * unknown layout. */
+/* The bytes that the children process: QEMU's stream, or a whole file of unknown layout. */
 struct stream {
     int fd; /* owned */
     uint64_t start;
@@ -41,8 +40,8 @@ static int file_size(int fd, uint64_t *ret, struct err *err)
     return 0;
 }
 
-/* Lets the program that libvirt compressed with decode the stream into a staged
- * file, which takes the place of the save image's own. */
+/* Decodes the stream into a staged file, with the program that libvirt compressed it with. That
+ * file then takes the place of the save image's own stream. */
 static int decode_stream(const struct memory_store *store, const char *const *argv,
                          struct stream *stream, struct err *err)
 {
@@ -152,7 +151,7 @@ static void stored_memory_clear(struct stored_memory *memory)
         close(memory->fd);
 }
 
-/* A save image of unknown layout is compressed as a whole, its head with it. */
+/* A save image of unknown layout is compressed as a whole, including its head. */
 static int is_whole(const struct manifest_stored *stored, int fd, bool *ret, struct err *err)
 {
     uint8_t start[CONTAINER_START_SIZE];
@@ -185,7 +184,7 @@ static int read_head(const struct manifest_stored *stored, struct stored_memory 
     return 0;
 }
 
-/* What of the image would reach libvirt as it is: the cookie, or all of it. */
+/* What libvirt would get from the image unchanged: the cookie, or all of it. */
 static int look(const struct stored_memory *memory, struct definition_findings *findings,
                 struct err *err)
 {
@@ -219,7 +218,7 @@ int memory_look(const struct memory_restore *restore, struct definition_findings
     return 0;
 }
 
-/* Of the very bytes that are used: what was looked at before may have been changed since. */
+/* Checks the very bytes that are used: what was looked at before may have been changed since. */
 static int check_memory(const struct memory_restore *restore, const struct stored_memory *memory,
                         struct err *err)
 {
@@ -244,8 +243,8 @@ static int open_stored(const struct memory_restore *restore, struct stored_memor
         image_reader_new(memory->fd, stored, memory->opaque ? 0 : memory->sav.stream_offset,
                          &indexer, &memory->reader, err) < 0)
         return -1;
-    /* The head is outside the content digest: it counts only when the transfer has found the
-     * whole file to be what was stored. */
+    /* The content digest does not cover the head: it can be trusted only after the transfer has
+     * found the whole file to be what was stored. */
     image_reader_hash(memory->reader);
     return 0;
 }

@@ -30,7 +30,7 @@ int placement_refuse_existing(const char *path, struct err *err)
 }
 
 struct chooser {
-    const char *name; /* of the guest in the archive */
+    const char *name; /* of the guest, in the archive */
     const struct manifest *manifest;
     const struct restore_options *options;
     struct claims *claims;
@@ -54,7 +54,7 @@ char *placement_claim(const char *name, const char *folder, const char *stem, co
     return TAKE_PTR(path);
 }
 
-/* Such have no base name that tells anything. */
+/* These have no meaningful base name. */
 static bool was_no_file(const struct manifest_disk *disk)
 {
     return strcmp(disk->type, "block") == 0 || strcmp(disk->type, "network") == 0 ||
@@ -146,7 +146,7 @@ static int place_mapped(const char *path, struct placed_disk *placed, struct err
     return placement_refuse_existing(path, err);
 }
 
-/* A shareable disk that another guest of this run has brought back already. */
+/* A shareable disk that another guest of this run has already restored. */
 static bool find_shared(const struct chooser *chooser, struct placement *placement,
                         struct placed_disk *placed)
 {
@@ -240,7 +240,7 @@ static int place_left_out(const struct chooser *chooser, struct placement *place
     return 0;
 }
 
-/* Drives stay, with or without a medium. */
+/* CD-ROM and floppy drives stay, with or without a medium. */
 static int place_all_left_out(const struct chooser *chooser, struct placement *placement,
                               struct err *err)
 {
@@ -316,7 +316,7 @@ static int place_nvram(const struct chooser *chooser, struct placement *placemen
     return placement->nvram ? 0 : err_prefix(err, "NVRAM");
 }
 
-/* Names that tell what they are come before those of disks, which have another to fall back on. */
+/* Files with names of their own come before disks, which have another name to fall back on. */
 static int place_all(const struct chooser *chooser, struct placement *placement, struct err *err)
 {
     const struct manifest *manifest = chooser->manifest;

@@ -9,8 +9,8 @@
 #include "guest/definition/definition.h"
 #include "ops/extras.h"
 
-/* True if `domain` is the definition, and it names another source for this target
- * than the one that was backed up. */
+/* True if `domain` is the definition and names a different source for this target than the one that
+ * was backed up. */
 static bool is_other_source(const struct manifest *manifest, const struct xml_doc *domain,
                             const char *target)
 {
@@ -31,7 +31,7 @@ static bool has_disk(const struct definition_disks *disks, const char *target)
     return false;
 }
 
-/* All moved files, disks and NVRAM; the caller frees the array. */
+/* All moved files: disks and NVRAM. The caller frees the array. */
 static struct definition_move *list_moves(const struct placement *placement,
                                           const struct manifest *manifest, size_t *ret_count)
 {
@@ -87,7 +87,7 @@ struct xml_doc *placement_rewrite(const struct placement *placement,
 
     manifest_strip(doc);
     moves = list_moves(placement, manifest, &count);
-    /* Before the disks: a new path must not be taken for another disk's old one. */
+    /* Before the disks, so that a new path is not mistaken for another disk's old one. */
     definition_replace_paths(doc, moves, count);
     if (set_disks(placement, manifest, domain, doc, err) < 0)
         return NULL;

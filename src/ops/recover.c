@@ -32,7 +32,7 @@ static void recover_report(const struct report *report, const struct intent *int
                      when_local(intent->since, when));
 }
 
-/* outcome NULL: what fails is a warning. */
+/* outcome NULL: a failure is only a warning. */
 static void recover_fail(const struct report *report, struct outcome *outcome, const char *guest,
                          struct err *err)
 {
@@ -44,7 +44,7 @@ static void recover_fail(const struct report *report, struct outcome *outcome, c
     report_failure(report, outcome, guest, err);
 }
 
-/* How a round goes about it. */
+/* The settings of a round. */
 struct recovery {
     int state_fd;
     const struct undo_calls *calls;
@@ -53,7 +53,7 @@ struct recovery {
     struct outcome *outcome;
 };
 
-/* Somebody is at work on it, or its agent is: that may take its time, but not now. */
+/* Another process is working on it, or its agent is slow: worth waiting for, but not now. */
 static bool recover_is_late(const struct recovery *recovery, enum undo_result result,
                             const struct err *err)
 {
@@ -100,16 +100,17 @@ static void recover_one(const struct recovery *recovery, const struct intent *in
     }
 }
 
-/* Those that were tried before, or those that were not, whose run is not at work. */
+/* Goes through the guests that were tried before, or those that were not, unless their run is still
+ * at work. */
 static void recover_round(const struct recovery *recovery, const struct strings *uuids, bool again)
 {
     struct outcome *outcome = recovery->outcome;
-    out_hold(); /* the next guest does not wait for whoever reads about the last one */
+    out_hold(); /* the next guest must not wait for whoever reads the messages about this one */
     for (size_t i = 0; i < uuids->count && !quit_requested(); i++) {
         CLEANUP_INTENT struct intent intent = {0};
         CLEANUP_ERR struct err err = ERR_INIT;
         if (intent_read(recovery->state_fd, uuids->items[i], &intent, &err) < 0) {
-            /* It can't be told what it says; the others come first. */
+            /* Whether it was tried before is unknown; the others come first. */
             if (again && err.kind != ERR_NOT_FOUND) {
                 if (outcome)
                     outcome->stranded = true;
@@ -129,7 +130,7 @@ static void recover_sweep(int state_fd)
     meeting_sweep();
 }
 
-/* wait_ms: for another process that has a guest; 0: as long as is usual. */
+/* wait_ms: for another process that has a guest; 0: the usual time. */
 static int recover_all(int state_fd, uint64_t wait_ms, const struct report *report,
                        struct outcome *outcome, struct err *err)
 {
@@ -139,7 +140,7 @@ static int recover_all(int state_fd, uint64_t wait_ms, const struct report *repo
     CLEANUP_STRINGS struct strings late = {0};
     CLEANUP_STRINGS struct strings late_again = {0};
 
-    /* What fails in the first round is not tried at once again. */
+    /* What fails in the first round is not tried again at once. */
     if (intent_list(state_fd, &uuids, err) < 0)
         return -1;
     for (size_t i = 0; i < uuids.count; i++) {
@@ -157,7 +158,7 @@ static int recover_all(int state_fd, uint64_t wait_ms, const struct report *repo
     recover_round(&recovery, &uuids, false);
     recovery.late = &late_again;
     recover_round(&recovery, &failed, true);
-    /* Now all those are back that can be at once, and there is time. */
+    /* Every guest that can be put back quickly is back; now there is time to wait. */
     if (wait_ms)
         patient.lock_wait_ms = wait_ms;
     recovery.calls = &patient;
@@ -180,7 +181,7 @@ static char *recover_describe(const struct intent *intent)
     return mem_printf("the %s of %s did not end, and was not undone yet", kind, when);
 }
 
-/* only_failed: those that were not tried yet are about to be. */
+/* only_failed: leaves out those not tried yet, which are about to be. */
 static void recover_tell_all(int state_fd, bool only_failed, const struct report *report)
 {
     CLEANUP_STRINGS struct strings uuids = {0};
@@ -256,7 +257,7 @@ static void recover_add_left(struct buf *text, const char *path)
         buf_printf(text, "%s%s", text->len ? ", " : "; what is left is yours: ", path);
 }
 
-/* What the journal led to, as far as it is there; "" if nothing is. */
+/* The files that the journal names, as far as they exist; "" if none do. */
 static char *recover_left(struct intent *intent)
 {
     struct buf text = {0};
@@ -281,7 +282,7 @@ static int recover_dismiss_locked(int state_fd, const char *uuid, const struct r
     CLEANUP_INTENT struct intent intent = {0};
     CLEANUP_ERR struct err read_err = ERR_INIT;
 
-    /* One that can't be read can be dismissed too, by its UUID. */
+    /* A journal that cannot be read can be dismissed too, by its UUID. */
     if (intent_read(state_fd, uuid, &intent, &read_err) < 0)
         intent.name = mem_strdup(uuid);
     else if (intent_owner_lives(&intent))

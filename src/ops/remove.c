@@ -25,7 +25,7 @@ static void note_removed(const struct remove_run *run, const struct manifest *ma
                  manifest->time, manifest->host);
 }
 
-/* 1: it was not wanted after all. */
+/* 1: the user said no. */
 static int remove_guest(struct remove_run *run, const char *guest, bool *ret_busy, struct err *err)
 {
     CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;

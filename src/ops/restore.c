@@ -29,8 +29,8 @@ static bool look_at_backup(struct archive_reader *archive, const char *name, cha
     return true;
 }
 
-/* A guest that was renamed has a backup under each name. When all are asked for, the newest
- * is meant. */
+/* A guest that was renamed has a backup under each name. If all guests are restored, only the
+ * newest of those is. */
 static void leave_out_former_names(struct archive_reader *archive, struct selection *guests,
                                    const struct report *report)
 {
@@ -100,7 +100,7 @@ static int choose(const struct restore_run *run, struct outcome *outcome, struct
     return 0;
 }
 
-/* Takes those out of the choice to which it has come. */
+/* Clears `chosen` of each guest it starts on. */
 static int take_guests(struct restore_run *run, struct selection *guests, struct outcome *outcome,
                        struct err *err)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What the archive wants libvirt to be told, before anything is written.
+ * Checks what the archive would make libvirt do, before anything is written.
  */
 #include "ops/restore_job.h"
 
@@ -9,13 +9,13 @@
 #include "guest/host_places.h"
 #include "ops/memory.h"
 
-/* So many findings stand in an error's one line. */
+/* The number of findings shown in an error, which is a single line. */
 #define SHOWN 3
 
 static const char *nvram_format(const struct manifest *manifest)
 {
     for (size_t i = 0; i < manifest->extra_count; i++)
-        if (strcmp(manifest->extras[i].kind, "nvram") == 0) /* the one that is placed */
+        if (strcmp(manifest->extras[i].kind, "nvram") == 0) /* the one that placement uses */
             return manifest->extras[i].format ? manifest->extras[i].format : "raw";
     return "raw";
 }
@@ -31,7 +31,7 @@ static struct definition_own *list_own(const struct restore_job *job, size_t *re
     for (; count < placement->disk_count; count++)
         own[count] =
             (struct definition_own){placement->disks[count].path, placement->disks[count].format};
-    /* A place that the user has named is for the guest. */
+    /* A place that the user has named belongs to the guest. */
     for (size_t i = 0; i < placement->left_out_count; i++)
         if (placement->left_out[i].path)
             own[count++] =
@@ -42,8 +42,9 @@ static struct definition_own *list_own(const struct restore_job *job, size_t *re
     return own;
 }
 
-/* Media are in no backup. A drive whose medium could be anything is emptied, unless the user
- * trusts the definition; a sealed one keeps its medium, which two guests may read. */
+/* Media are not part of a backup. A drive whose medium could be anything is emptied, unless the
+ * user trusts the definition. In a sealed definition it keeps its medium, which two guests may
+ * read. */
 static void check_definition(struct restore_job *job, struct xml_doc *definition,
                              const struct definition_host *host)
 {
@@ -107,7 +108,7 @@ static int look_at_memory(struct restore_job *job, struct err *err)
     return 0;
 }
 
-/* Of what was found only that is left which a seal does not answer for. */
+/* Keeps only the findings that a seal does not vouch for. */
 static void keep_shared_disks(struct restore_job *job)
 {
     struct definition_findings shared = {0};

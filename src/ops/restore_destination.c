@@ -17,7 +17,7 @@ static int check_writable(const char *folder, struct err *err)
     return 0;
 }
 
-/* Where it would be made. */
+/* The folder in which it would be made. */
 static int find_missing(const char *path, char **ret_path, struct err *err)
 {
     CLEANUP_FREE char *text = mem_strdup(path);
@@ -68,7 +68,7 @@ static int open_up_destination(const char *path, struct err *err)
 
     if (fd < 0 || fstat(fd, &st) < 0)
         return err_set_errno(err, errno, "%s: cannot open the folder", path);
-    /* It may not be the one any more that was just made. */
+    /* It may no longer be the folder that was just made. */
     if (st.st_uid == 0 && (st.st_mode & 07777) == 0700 && fchmod(fd, 0711) < 0)
         return err_set_errno(err, errno, "%s: cannot set its mode", path);
     return 0;

@@ -19,7 +19,7 @@ int restore_note(struct restore_job *job, struct err *err)
     return intent_write(job->run->state_fd, &job->intent, err);
 }
 
-/* Not decided: all of it is undone. */
+/* The restore was not completed: all of it is undone. */
 static int take_back(struct intent *intent, size_t file_count, char *defined)
 {
     intent->file_count = file_count;
@@ -52,8 +52,8 @@ int restore_complete(struct restore_job *job, struct err *err)
 
 /* ---- room ------------------------------------------------------------------------------- */
 
-/* The least that the files will take: compressed images don't tell how much of
- * what is in them is zeros. */
+/* A lower limit on what the files take: a compressed image does not tell how much of its contents
+ * is zeros. */
 static int add_needed(struct restore_job *job, const struct manifest_stored *stored,
                       uint64_t *needed, struct err *err)
 {
@@ -93,8 +93,8 @@ int restore_check_room(struct restore_job *job, struct err *err)
             return -1;
     if (job->placement.memory && add_needed(job, job->manifest->memory, &needed, err) < 0)
         return -1;
-    /* In a dry run the folder may not be there yet, and what guests before this one would take
-     * is not taken. */
+    /* In a dry run the folder may not exist yet, and the room for the guests before this one has
+     * not been used. */
     if (io_open_dir(folder, &dir, NULL) < 0 && open_around(folder, &dir, err) < 0)
         return -1;
     if (job->run->options->dry_run) {
@@ -131,7 +131,7 @@ static int write_disk(struct restore_job *job, const struct placed_disk *placed,
     return disk_writer_finish(writer, err);
 }
 
-/* output NULL: onto the block device. */
+/* output NULL: to the block device. */
 static int create_disk(const struct placed_disk *placed, const struct restore_output *output,
                        struct disk_writer **ret, struct err *err)
 {
@@ -141,7 +141,7 @@ static int create_disk(const struct placed_disk *placed, const struct restore_ou
         .path = placed->path,
         .format = placed->format,
         .options = options,
-        /* Those of another format are of no use. */
+        /* options of another format are of no use */
         .option_count = placed->format == disk->format ? disk->option_count : 0,
         .image_size = disk->stored.image.raw_size,
         .block_device = placed->block_device,

@@ -31,8 +31,8 @@ static void job_clear(struct restore_job *job)
     lock_file_release(job->lock);
 }
 
-/* What does not take the guest's own place has nothing to do with a run that works
- * on the guest. */
+/* A restore that does not take the guest's own place need not wait for a run that works on the
+ * guest. */
 static int begin_intent(struct restore_job *job, struct err *err)
 {
     struct restore_run *run = job->run;
@@ -53,7 +53,7 @@ static int begin_intent(struct restore_job *job, struct err *err)
     }
     if (recover_check(run->state_fd, intent->uuid, err) == 0)
         return 0;
-    /* The journal that is there is not ours to remove. */
+    /* The existing journal is not ours to remove. */
     guest_lock_leave(job->lock, run->state_fd, intent->uuid);
     lock_file_release(TAKE_PTR(job->lock));
     run->stranded = true;
@@ -67,9 +67,9 @@ static bool is_started(const struct restore_job *job)
     return job->run->options->allow_autorun && job->manifest->state != STATE_SHUT_OFF;
 }
 
-/* libvirt opens the image that it starts a guest from by its path, as root. Where others can
- * change the destination they could give it another one: then it is in the staging folder for
- * as long as it is needed. */
+/* libvirt opens the image that it starts a guest from by path, as root. Others who can change the
+ * destination could substitute another image, so in that case it is in the staging folder as long
+ * as it is needed. */
 static int stage_memory(struct restore_job *job, struct err *err)
 {
     const struct restore_options *options = job->run->options;
@@ -94,7 +94,7 @@ static int stage_memory(struct restore_job *job, struct err *err)
 
 /* ---- the guest --------------------------------------------------------------------------------- */
 
-/* Nobody else can change what lies around it: its name is enough to remove it again. */
+/* Nobody else can change the folders around it, so its name is enough to remove it again. */
 static int make_staging(struct restore_job *job, struct err *err)
 {
     intent_add_file(&job->intent, staging_folder(job->staging), NULL);
@@ -141,7 +141,7 @@ static int write_xml(struct restore_job *job, const char *xml, struct err *err)
     return restore_output_finish(job, output, NULL, err);
 }
 
-/* What starts the guest by hand, for a shell; the caller frees. */
+/* The shell command that starts the guest by hand; the caller frees. */
 static char *start_line(const struct restore_job *job)
 {
     if (job->placement.memory)
@@ -157,7 +157,7 @@ static int start_guest(struct restore_job *job, const char *memory_xml, const ch
     struct hypervisor *hypervisor = job->run->hypervisor;
     bool paused = job->manifest->state == STATE_PAUSED;
 
-    /* It goes on when its image is gone: see undo_restore. */
+    /* It is resumed once its image is gone: see undo_restore. */
     if (job->placement.memory)
         return guest_restore(hypervisor, job->placement.memory, memory_xml, false, err);
     if (!job->placement.renamed && !job->placement.memory_dropped)
@@ -219,7 +219,7 @@ static int start(struct restore_job *job, const char *memory_xml, const char *xm
     if (restore_complete(job, err) < 0)
         return -1;
     if (start_guest(job, memory_xml, xml, err) < 0) {
-        /* All is there: days of copying are not thrown away for a missing network. */
+        /* Everything is in place: a missing network is no reason to throw days of copying away. */
         CLEANUP_FREE char *line = start_line(job);
         target_list_missing(job->run->hypervisor, job->run->report, job->placement.name,
                             job->definition, job->manifest);
@@ -330,8 +330,8 @@ static int open_backup(struct restore_job *job, struct err *err)
     return 0;
 }
 
-/* The guest is ours from here on, and what is looked at stays as it is. A run that was
- * waited for may have replaced the very backup that is to be restored. */
+/* From here on the guest is ours, and what we look at stays as it is. A run that we waited for may
+ * have replaced the very backup that is to be restored. */
 static int take_guest(struct restore_job *job, struct err *err)
 {
     CLEANUP_FREE char *uuid = mem_strdup(job->manifest->domain_uuid);
@@ -348,7 +348,7 @@ static int take_guest(struct restore_job *job, struct err *err)
     return 0;
 }
 
-/* Two backups of one guest, under two names: the second must not replace the first. */
+/* With two backups of one guest under two names, the second must not replace the first. */
 static int claim_uuid(struct restore_job *job, struct err *err)
 {
     CLEANUP_FREE char *uuid = mem_printf("UUID %s", job->manifest->domain_uuid);
@@ -393,7 +393,7 @@ static void warn_about_place(struct restore_job *job)
                        "the guest that it is a copy of starts with the host; the copy does not");
 }
 
-/* Before anything is written. */
+/* Call before anything is written. */
 static int ask_hypervisor(const struct restore_job *job, struct err *err)
 {
     CLEANUP_FREE char *xml = xml_format(job->definition);
@@ -408,7 +408,7 @@ static int restore(struct restore_job *job, struct err *err)
 
     if (open_backup(job, err) < 0 || (!options->dry_run && take_guest(job, err) < 0))
         return -1;
-    if (options->new_name) /* it is told of by the name that it gets */
+    if (options->new_name) /* messages use the name that it gets */
         job->name = options->new_name;
     if (claim_uuid(job, err) < 0 ||
         placement_make(job->name, job->manifest, options, &run->claims, &job->placement, err) < 0)
@@ -453,7 +453,7 @@ int restore_guest(struct restore_run *run, const char *name, struct err *err)
     int result = restore(&job, err);
     if (result < 0) {
         claims_release(&run->claims, name);
-        children_end(&run->children); /* a pool in mid-image can't be used again */
+        children_end(&run->children); /* a pool cannot be used again in the middle of an image */
         if (job.lock && undo_restore(&host, &job.intent, &undo_err) < 0)
             err_append(err, "%s", undo_err.text);
     }

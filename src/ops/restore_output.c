@@ -27,7 +27,7 @@ static struct restore_output *find_output(const struct restore_outputs *outputs,
     return NULL;
 }
 
-/* In the journal by its name before it is made, and by its id before anything is in it. */
+/* The journal has its name before it is made, and its id before anything is in it. */
 static int make_private_folder(struct restore_job *job, struct private_folder *folder,
                                struct err *err)
 {
@@ -103,7 +103,7 @@ int restore_output_make_folder(struct restore_output *output, mode_t mode, struc
         openat(output->dir_fd, output->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (output->fd < 0)
         return err_set_errno(err, errno, "%s: cannot open it", output->path);
-    /* The umask has made it narrower. */
+    /* The umask restricted it. */
     if (fchmod(output->fd, mode) < 0)
         return err_set_errno(err, errno, "%s: cannot set its mode", output->path);
     return 0;
@@ -111,8 +111,8 @@ int restore_output_make_folder(struct restore_output *output, mode_t mode, struc
 
 /* ---- what it is to be ------------------------------------------------------------------- */
 
-/* What no image needs, and what would let others of this host have it do more than
- * be an image: set-id bits, and a file that everybody may write. */
+/* Drops what no image needs and what would let others on this host use it as more than an image:
+ * set-id bits, and write permission for everybody. */
 static uint32_t fit_mode(struct restore_job *job, const char *path, uint32_t mode)
 {
     uint32_t fit = mode & 0775u;
@@ -200,7 +200,7 @@ static int publish(struct restore_job *job, struct restore_output *output, struc
     return 0;
 }
 
-/* Nobody has put another folder in place of one that leads to it. */
+/* Checks that nobody has replaced a folder on the path. */
 static int check_path(const struct restore_output *output, struct err *err)
 {
     if (file_id_is_at(AT_FDCWD, output->path, &output->id))

@@ -8,16 +8,16 @@
 #include "guest/definition/definition.h"
 #include "ops/extras.h"
 
-/* Before that libvirt drops the <source> of a TPM without a word. */
+/* Older versions silently drop the <source> of a TPM. */
 #define SOURCE_SINCE 10010000
 
-/* libvirt's own: others may pass through, but see nothing; the last one is closed. */
+/* As libvirt does: others may pass through but see nothing; the last folder is closed. */
 #define MODE_ABOVE 0711
 #define MODE_LAST 0700
 
 /* ---- its place --------------------------------------------------------------------------- */
 
-/* The XML that has the TPM: the definition may have lost it while the guest ran. */
+/* The XML with the TPM: the definition may have lost it while the guest ran. */
 static const struct xml_doc *tpm_domain(const struct manifest *manifest)
 {
     if (definition_has_tpm_emulator(manifest->definition))
@@ -38,7 +38,7 @@ static int check_host(const struct restore_job *job, const struct xml_doc *domai
         version);
 }
 
-/* A place that the XML names itself goes to the destination, as disks do. */
+/* A place that the XML names goes to the destination, as disks do. */
 static int place_source(struct restore_job *job, const char *type, struct err *err)
 {
     struct placement *placement = &job->placement;
@@ -58,7 +58,7 @@ static int place_source(struct restore_job *job, const char *type, struct err *e
             err, ERR_UNSUPPORTED,
             "the state of its TPM is a file of its own, which libvirt knows since 10.10; "
             "restore the disks alone with --disks, or on a host with a newer libvirt");
-    return 0; /* what is in the folder is the same in libvirt's own place */
+    return 0; /* the contents of the folder are the same in libvirt's own place */
 }
 
 static int place(struct restore_job *job, const struct xml_doc *domain, struct err *err)
@@ -112,7 +112,7 @@ int restore_tpm_place(struct restore_job *job, struct err *err)
 
 /* ---- its file ---------------------------------------------------------------------------- */
 
-/* The folder that the state lies in, and those above it, as far as they are missing. */
+/* The folder for the state and those above it, if they are missing. */
 static int make_folders(struct restore_job *job, const struct manifest_owner *owner,
                         struct err *err)
 {
@@ -144,7 +144,7 @@ int restore_tpm_write(struct restore_job *job, struct err *err)
     if (make_folders(job, &extra->owner, err) < 0 ||
         restore_output_new(job, job->placement.tpm, &output, err) < 0)
         return -1;
-    /* The state that is there stays whole until all of the new guest is. */
+    /* The existing state stays intact until the new guest is complete. */
     output->former = job->placement.tpm_moved;
     return restore_extra(job, extra, output, err);
 }

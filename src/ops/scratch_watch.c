@@ -12,7 +12,7 @@
 #include "base/units.h"
 
 #define LOOK_MS 100
-/* A guest's writes of a tenth of a second and more must still fit. */
+/* Must still have room for at least a tenth of a second of a guest's writes. */
 #define LOW_WATER_MIN (8 * MIB)
 #define NEEDED_MIN (64 * MIB)
 #define NEEDED_MAX (4 * GIB)
@@ -22,9 +22,9 @@ struct scratch_watch {
     char *folder; /* owned */
     uint64_t low_water;
     int folder_fd;
-    int wake_fd; /* news, or the end */
+    int wake_fd; /* written when there is news, and at the end */
     pthread_t thread;
-    pthread_mutex_t mutex; /* of all below, and of opening and closing readers */
+    pthread_mutex_t mutex; /* protects everything below, and the opening and closing of readers */
     struct disk_reader *reader;
     bool ending;
     bool given_up;
@@ -60,7 +60,7 @@ static void end_backup(struct scratch_watch *watch)
     CLEANUP(guest_freep) struct guest *guest = NULL;
     CLEANUP_ERR struct err err = ERR_INIT;
 
-    /* What can't be done here is done, and told, by the run's own undoing. */
+    /* Whatever fails here is done, and reported, by the run's own undo. */
     if (guest_find_uuid(watch->request.hypervisor, watch->request.uuid, &guest, &err) < 0 ||
         guest_backup_end(guest, watch->request.socket, &err) < 0) {
         log_detail("the backup job could not be ended yet: %s", err.text);
@@ -70,7 +70,7 @@ static void end_backup(struct scratch_watch *watch)
     resume_if_stopped(watch, guest);
 }
 
-/* With the mutex held. */
+/* Call with the mutex held. */
 static void give_up(struct scratch_watch *watch)
 {
     watch->given_up = true;

@@ -34,8 +34,8 @@ static bool select_matches(enum select_way way, const char *word, const char *na
     return fnmatch(word, name, 0) == 0;
 }
 
-/* The first way in which the word means any guest at all counts. Sets ret[i] for those
- * that it means; false: it means none. */
+/* Tries names, then UUIDs, then patterns; the first of these under which the word means any guest
+ * counts. Sets ret[i] for the guests that it means; false: it means none. */
 static bool select_mark(const struct select_request *request, const char *word, bool *ret)
 {
     bool any = false;
@@ -105,7 +105,7 @@ int select_names(const struct select_request *request, bool *ret_chosen, struct 
 
 bool select_disk_matches(const char *word, const struct select_disk *disk)
 {
-    const char *colon = strrchr(word, ':'); /* a guest's name may hold one, a target none */
+    const char *colon = strrchr(word, ':'); /* a guest's name may contain one, a target cannot */
 
     if (strcmp(word, disk->target) == 0)
         return true;
@@ -135,7 +135,7 @@ static bool select_has_others(const struct name_list *list, const struct name_li
     return false;
 }
 
-/* One whose manifest can't be read has its name only. */
+/* If the manifest cannot be read, only the name is known. */
 static void select_read_uuids(struct archive_reader *archive, const struct selection *selection,
                               struct strings *uuids)
 {

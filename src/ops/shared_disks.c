@@ -15,7 +15,7 @@ static bool any_shareable(const struct source *source)
     return false;
 }
 
-/* A disk of a network has no file to compare: its address must do. */
+/* A network disk has no file to compare: compare its address instead. */
 static bool is_same_place(const struct source_disk *disk, const char *path, bool local)
 {
     struct stat mine;
@@ -66,7 +66,8 @@ static int check_neighbour(struct hypervisor *hypervisor, struct guest *neighbou
     if (look_err.text || guest_get_xml(neighbour, GUEST_XML_LIVE, &text, &look_err) < 0 ||
         !(doc = xml_parse(text, strlen(text), &look_err)) ||
         definition_read_disks(doc, &disks, &look_err) < 0) {
-        /* It has ended meanwhile, or is odd: neither is a reason to leave this guest out. */
+        /* It has ended in the meantime, or its XML is odd: neither is a reason to skip this
+         * guest. */
         log_detail("guest '%s': its disks can't be compared: %s", guest_name(neighbour),
                    look_err.text);
         return 0;

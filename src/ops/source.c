@@ -38,7 +38,7 @@ static int fetch_xml(struct guest *guest, enum guest_xml_kind kind, struct xml_d
     return parse_xml(text, ret, err);
 }
 
-/* The memory of a guest that is shut off: it belongs to the disks as they are now. */
+/* The memory of a guest that is shut off belongs to its disks as they are now. */
 static int fetch_managed_save(struct guest *guest, struct source *source, struct err *err)
 {
     CLEANUP_FREE char *text = NULL;
@@ -126,7 +126,7 @@ static int check_kind(const struct definition_disk *disk, const struct source_re
     return 0;
 }
 
-/* QEMU can't save memory while it has these open ("does not support live migration"). */
+/* QEMU cannot save memory while it has these open ("does not support live migration"). */
 static int check_savable(const struct source_disk *disk, struct err *err)
 {
     static const char *const unsavable[] = {"vmdk", "vdi",   "vhdx",      "vpc",  "qed",
@@ -252,8 +252,8 @@ static const struct source_disk *find_disk(const struct source *source, const ch
     return NULL;
 }
 
-/* A disk whose target was seen in the running guest's XML already. The definition
- * may name another source for it, to be used from the next start on. */
+/* The target was already seen in the running guest's XML. The definition may name another source
+ * for it, which takes effect at the next start. */
 static void meet_again(struct source *source, const struct definition_disk *disk)
 {
     const struct source_disk *known = find_disk(source, disk->target);
@@ -271,7 +271,7 @@ static int add_disks(const struct gathering *gathering, const struct xml_doc *do
     CLEANUP_DEFINITION_DISKS struct definition_disks disks = {0};
     const struct name_list *excluded = gathering->request->exclude_disks;
     struct source *source = gathering->source;
-    /* With exports only what the running guest has can be read. */
+    /* With exports only the disks of the running guest can be read. */
     bool later = domain == source->definition && gathering->active && gathering->request->exports;
 
     if (definition_read_disks(domain, &disks, err) < 0)
@@ -298,7 +298,7 @@ static int add_disks(const struct gathering *gathering, const struct xml_doc *do
 
 /* ---- a destination inside a source ---------------------------------------------------------- */
 
-/* The file behind the loop device that a file system is on, or NULL. */
+/* The backing file if a file system is on a loop device, else NULL. */
 static char *loop_file(dev_t device)
 {
     CLEANUP_FREE char *path = mem_printf("/sys/dev/block/%u:%u/loop", major(device), minor(device));
@@ -320,7 +320,7 @@ static bool same_file(const char *path, const struct stat *other)
     return stat(path, &st) == 0 && st.st_dev == other->st_dev && st.st_ino == other->st_ino;
 }
 
-/* The backup would then change the very disk it reads. */
+/* If so, the backup would change the very disk that it reads. */
 static int check_destination(const struct source_disk *disk, const char *destination,
                              const struct stat *folder, const struct stat *loop, struct err *err)
 {
@@ -345,7 +345,7 @@ static int check_destinations(const struct source *source, const char *destinati
     struct stat folder;
     struct stat loop;
 
-    /* The folder may not be there yet: then its parent tells the file system. */
+    /* The folder may not exist yet: then its parent shows which file system it will be on. */
     while (stat(parent, &folder) < 0 && strrchr(parent, '/'))
         *strrchr(parent, '/') = '\0';
     if (stat(*parent ? parent : "/", &folder) < 0)

@@ -17,8 +17,8 @@
 
 struct staging {
     char *base;   /* without symbolic links */
-    char *folder; /* below it, the guest's own */
-    char *memory; /* in that */
+    char *folder; /* the guest's own, below base */
+    char *memory; /* in folder */
 };
 
 /* ---- whose hands ------------------------------------------------------------------------- */
@@ -32,14 +32,14 @@ static int check_folder(int fd, const char *path, uid_t also, bool last, struct 
     if (st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != also)
         return err_set(err, ERR_DENIED, "%s belongs to user %u, who can change what is in it", path,
                        (unsigned)st.st_uid);
-    /* In a sticky folder others can make files, but not take ours away. */
+    /* In a sticky folder others can make files, but cannot remove ours. */
     if ((st.st_mode & 022) && (last || !(st.st_mode & S_ISVTX)))
         return err_set(err, ERR_DENIED, "others can write to %s", path);
     return 0;
 }
 
-/* The path is without symbolic links now. Whoever could put one in is refused on the way
- * down, before the step that he could lead astray. */
+/* The path has no symbolic links by now. If anybody could put one in, it is refused on the way
+ * down, before the step that the link could redirect. */
 static int check_way(const char *path, uid_t also, struct err *err)
 {
     CLEANUP_CLOSE int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -109,7 +109,7 @@ static int check_place(const char *path, uint64_t needed, char **ret, struct err
     return 0;
 }
 
-/* Below a folder of libvirt's own. */
+/* It is below a folder of libvirt's own. */
 static int make_usual(const char *path, struct err *err)
 {
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
@@ -144,7 +144,7 @@ static int choose_place(const struct staging_request *request, char **ret, struc
                       geteuid() == 0 ? "root" : "you");
 }
 
-/* A dead run's image may still be there, kept or being written. */
+/* The image of a dead run may still exist, kept or being written. */
 static char *free_path(const char *folder)
 {
     struct stat st;
@@ -215,7 +215,7 @@ int staging_nameless(const struct staging *staging, int *ret_fd, struct err *err
 
     if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
         CLEANUP_FREE char *path = mem_printf("%s.stream", staging->folder);
-        (void)unlink(path); /* of a run that died between the next two calls */
+        (void)unlink(path); /* left by a run that died between the next two calls */
         fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         int failed = errno;
         (void)unlink(path);
@@ -262,7 +262,7 @@ static int flush_folder(const char *path, struct err *err)
     return 0;
 }
 
-/* The guest's folder itself may be new, and the usual one that it lies in. */
+/* The guest's folder may be new, and so may the usual folder above it. */
 int staging_flush(const char *path, struct err *err)
 {
     CLEANUP_CLOSE int fd = -1;
@@ -280,7 +280,7 @@ int staging_flush(const char *path, struct err *err)
                : 0;
 }
 
-/* What the journal has led to must not come back when the journal is gone. */
+/* Once the journal is gone, nothing that it named may come back. */
 void staging_remove(const char *path)
 {
     CLEANUP_FREE char *folder = folder_of(path);

@@ -45,7 +45,7 @@ static int make_path(char *path, struct err *err)
     return 0;
 }
 
-/* What is noted here is undone with our rights: nobody else may write it. */
+/* What is noted here is undone with our privileges, so nobody else may write it. */
 static int open_checked(const char *path, int *ret_fd, struct err *err)
 {
     CLEANUP_CLOSE int fd = -1;

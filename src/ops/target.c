@@ -167,7 +167,7 @@ int target_note(const struct target *target, const char *uuid, const char *name,
 int target_define(struct target *target, struct hypervisor *hypervisor, const char *xml,
                   const struct intent *intent, bool autostart, struct err *err)
 {
-    /* Another UUID under this name, or another name of this UUID, is in the way. */
+    /* A guest of this name with another UUID, or of this UUID with another name, is in the way. */
     if (target->replaced && !intent->in_place && guest_undefine(target->replaced, err) < 0)
         return err_prefix(err, "cannot replace guest '%s'", guest_name(target->replaced));
     if (guest_define(hypervisor, xml, &target->guest, err) < 0)
@@ -195,7 +195,7 @@ static bool is_there(struct hypervisor *hypervisor, const struct reference *refe
         return hypervisor_has(hypervisor, HOST_INTERFACE, reference->name);
     case REF_NWFILTER:
         return hypervisor_has(hypervisor, HOST_NWFILTER, reference->name);
-    case REF_DEVICE: /* the same address may be another device here */
+    case REF_DEVICE: /* this address may be a different device here */
         return false;
     case REF_POOL:
         return hypervisor_has(hypervisor, HOST_POOL, reference->name);

@@ -13,7 +13,7 @@ struct run {
     struct transfer *transfer;
     uint64_t started_ms;
     uint64_t total;
-    _Atomic uint64_t stored; /* counted where it is put, which is another thread */
+    _Atomic uint64_t stored; /* counted where it is put, in another thread */
 };
 
 static void on_tick(void *opaque, uint64_t raw_bytes_done)
@@ -67,7 +67,7 @@ struct disk_source {
     struct disk_reader *reader;
     uint64_t chunk_size;
     uint64_t raw_size;
-    uint64_t zero_until; /* known zeros from before the current chunk up to here */
+    uint64_t zero_until; /* known zeros, from before the current chunk up to here */
 };
 
 static int disk_look(void *opaque, uint64_t id, uint64_t *ret_zeros, struct err *err)
@@ -259,8 +259,7 @@ static int image_read(void *opaque, uint64_t id, void *data, size_t cap, size_t 
     return limit_take(source->limit, *ret_len, err);
 }
 
-/* Hands the bytes to one of the three ends, as chunks are done; their digests come in
- * order. */
+/* Passes the bytes to one of three destinations as chunks are done. The digests arrive in order. */
 struct decoded_sink {
     struct run run;
     struct content_digest *content;
@@ -278,7 +277,7 @@ static int put_bytes(struct decoded_sink *sink, const struct chunk_output *outpu
         return disk_writer_zero(sink->disk, offset, output->raw_len, err);
     if (sink->disk)
         return disk_writer_write(sink->disk, offset, output->data, output->len, err);
-    /* The file was made with its full size: zeros are there. */
+    /* The file was made with its full size, so the zeros are already there. */
     if (sink->fd >= 0 && !output->zero)
         return io_pwrite(sink->fd, output->data, output->len, sink->fd_offset + offset, err);
     return 0;
@@ -321,7 +320,7 @@ static int decode(struct transfer *transfer, struct image_reader *reader,
     decoded->content = content;
     decoded->chunk_size = stored->image.chunk_size;
     if (run_pool(&decoded->run, &source, &sink, err) < 0) {
-        /* A child that can't decode a chunk knows its number only. */
+        /* A child that cannot decode a chunk knows only its number. */
         return err && err->kind == ERR_CORRUPT && !strstr(err->text, image.path)
                    ? err_prefix(err, "%s", image.path)
                    : -1;

@@ -9,7 +9,7 @@
 #include "ops/guest_lock.h"
 #include "ops/undo_private.h"
 
-/* The guardian may be at it, or another recover. */
+/* The guardian may be working on it, or another recover. */
 #define RECONNECT_MS (UINT64_C(60) * 1000)
 
 /* ---- what both kinds need ----------------------------------------------------------------- */
@@ -103,7 +103,7 @@ int undo_taken(int state_fd, const char *uuid, const struct undo_calls *calls, s
     return undo_read(state_fd, uuid, calls, &intent, NULL, err);
 }
 
-/* With the guest's lock held. */
+/* Call with the guest's lock held. */
 static enum undo_result undo_locked(int state_fd, const char *uuid, const struct undo_calls *calls,
                                     char **ret_note, struct err *err)
 {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Undoing a backup. Order: backup job, thaw, resume or restore, files. The job comes first
- * because libvirt lets nothing else change a guest that has one; a guest is thawed before it is
- * resumed by nobody but us, and whatever else failed; files go last, because QEMU may use them
- * until then.
+ * Undoes a backup, in this order: backup job, thaw, resume or restore, files. The job comes first
+ * because libvirt allows no other change to a guest that has one. The thaw comes before the resume,
+ * and is tried whatever else failed. Files come last, because QEMU may use them until then.
  */
 #include "ops/undo.h"
 
@@ -18,17 +17,17 @@
 #include "record/sav.h"
 
 #define UNDO_TRIES 5
-/* A freeze that timed out may still come. */
+/* A freeze that timed out may still happen. */
 #define THAW_LIMIT_S 90
 
 /* ---- its memory ------------------------------------------------------------------------- */
 
 enum image {
-    IMAGE_NONE,       /* no file, or an empty one: it was not written */
-    IMAGE_INCOMPLETE, /* libvirt has not finished it, or what it says was lost; it may be all there
-                       * is of the guest's memory */
+    IMAGE_NONE,       /* no file, or an empty one: nothing was written */
+    IMAGE_INCOMPLETE, /* libvirt did not finish it, or the mark that says so was lost; it may be all
+                       * that is left of the guest's memory */
     IMAGE_WHOLE,
-    IMAGE_UNKNOWN, /* it can't be looked at */
+    IMAGE_UNKNOWN, /* it could not be examined */
 };
 
 /* Sets err unless the image is whole. */
@@ -61,7 +60,7 @@ static enum image image_look(const struct intent *intent, struct err *err)
     return image;
 }
 
-/* Its memory stays where it is, and its journal too, until it runs again. */
+/* Its memory and its journal stay where they are until it runs again. */
 static int strand(const struct intent *intent, enum image image, struct err *err)
 {
     CLEANUP_FREE char *resume = shell_virsh("restore", intent->memory);
@@ -76,8 +75,8 @@ static int strand(const struct intent *intent, enum image image, struct err *err
 
 /* ---- a guest that was saved ---------------------------------------------------------------- */
 
-/* A libvirtd that died in the middle of the save may find the guest stopped when it is
- * back, and not know that this was for the save. */
+/* If libvirtd died in the middle of the save, it may find the guest stopped when it comes back, and
+ * not know that the save stopped it. */
 static int go_on(const struct intent *intent, const struct undo_guest *guest, struct err *err)
 {
     if (!intent->was_running || guest->status.state != GUEST_PAUSED)
@@ -89,8 +88,8 @@ static int go_on(const struct intent *intent, const struct undo_guest *guest, st
     return err_append(err, "to let it go on, run: %s", resume);
 }
 
-/* After an earlier failure was told: it runs again, though not from its memory, which is the
- * user's now. */
+/* The user was told of an earlier failure. The guest runs again, but not from its saved memory,
+ * which now belongs to the user. */
 static void give_memory_away(struct intent *intent, char **ret_note)
 {
     CLEANUP_FREE char *kept = staging_keep(intent->memory, intent->name);
@@ -104,8 +103,8 @@ static void give_memory_away(struct intent *intent, char **ret_note)
                        kept);
 }
 
-/* A guest that was booted while its saved memory is there is somebody else's doing; else it was
- * resumed already, or never saved. */
+/* If the guest was booted while its saved memory exists, somebody else did that; otherwise it was
+ * already resumed, or never saved. */
 static int settle_active(struct intent *intent, const struct undo_guest *guest, char **ret_note,
                          struct err *err)
 {
@@ -129,10 +128,10 @@ static int settle_active(struct intent *intent, const struct undo_guest *guest, 
     return err_append(err, "the memory is kept in '%s'", intent->memory);
 }
 
-/* Once it runs, its disks are newer than the image. If the power failed then, nobody could tell,
- * and it would be resumed from memory that does not fit them. So it comes back paused; that its
- * image is not what it is to be resumed from any more is noted; then it goes on. Without room for
- * that note it goes on all the same. */
+/* Once the guest runs, its disks are newer than the image. After a power failure nobody could tell,
+ * and it would be resumed from memory that does not match them. So it comes back paused; then the
+ * journal notes that it must not be resumed from the image any more; then it goes on. It goes on
+ * even if there is no room for that note. */
 static int resume_from_image(const struct undo_host *host, struct intent *intent, struct err *err)
 {
     CLEANUP_UNDO_GUEST struct undo_guest guest = {0};
@@ -180,8 +179,8 @@ static int bring_back(const struct undo_host *host, struct intent *intent,
 
 /* ---- a guest that was held ------------------------------------------------------------------- */
 
-/* Paused by us, or because our scratch files were full. A user's own pause has come
- * before us (then it was not running) or after we let it go. */
+/* Paused by us, or because our scratch files were full. If the user paused it, that was before us
+ * (then it was not running) or after we let it go. */
 static int let_go(const struct intent *intent, const struct undo_guest *guest, struct err *err)
 {
     bool ours = intent->held || (intent->socket && guest->status.io_error);
@@ -250,7 +249,7 @@ int undo_backup(const struct undo_host *host, struct intent *intent, char **ret_
     /* libvirtd may go away in the middle; each step may be repeated. */
     for (unsigned i = 0; result < 0 && i < UNDO_TRIES; i++) {
         CLEANUP_ERR struct err undo_err = ERR_INIT;
-        /* One that is not back by then is not waited for once more. */
+        /* If it is not back by then, it is not waited for again. */
         if (undo_connect(host, err) < 0)
             return -1;
         result = try_undo(host, intent, ret_note, &undo_err);

@@ -4,7 +4,7 @@
 #include "guest/live.h"
 
 #define BRIEF_MS 5000
-/* A freeze whose outcome is not known takes two seconds at least to be over. */
+/* A freeze whose outcome is not known may need at least two seconds to finish. */
 #define BRIEF_THAW_S 8
 
 const struct undo_calls undo_calls_libvirt = {

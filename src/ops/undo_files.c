@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/private_folder.h"
 
-/* The folder that holds it, and its name in there. */
+/* The folder that contains the path, and the name in it. */
 static int open_parent(const char *path, int *ret_fd, const char **ret_name, struct err *err)
 {
     const char *slash = strrchr(path, '/');
@@ -41,7 +41,7 @@ static int check_parent(const struct intent_file *file, struct err *err)
     return 0;
 }
 
-/* Journals of the former version know names only. */
+/* Journals of version 1 have names only, no ids. */
 static int remove_by_name(const struct intent_file *file, struct err *err)
 {
     if (unlink(file->path) == 0 || errno == ENOENT || errno == ENOTDIR)
@@ -83,7 +83,7 @@ static int remove_file(const struct intent_file *file, struct err *err)
     }
     if (unlinkat(fd, name, 0) == 0)
         return 0;
-    /* A folder stays if something else is in it. */
+    /* A folder with anything else in it stays. */
     if (errno == EISDIR && (unlinkat(fd, name, AT_REMOVEDIR) == 0 || errno == ENOTEMPTY))
         return 0;
     return err_set_errno(err, errno, "%s: cannot remove it", file->path);

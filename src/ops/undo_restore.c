@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Undoing a restore: the definition goes before the files that it names, and the former guest is
- * back before the files of the new one go.
+ * Undoes a restore: the definition is removed before the files that it names, and the replaced
+ * guest is put back before the files of the new one are removed.
  */
 #include "ops/undo.h"
 
@@ -19,7 +19,7 @@ static int remove_defined(const struct undo_host *host, const struct intent *int
 
     if (undo_guest_find(host, intent->defined, &guest, err) < 0)
         return -1;
-    /* What is there in place may be the old one still. */
+    /* With in_place it may still be the old definition. */
     return guest.guest && !intent->in_place ? guest.calls->undefine(guest.guest, err) : 0;
 }
 
@@ -33,15 +33,15 @@ static int bring_old_back(const struct undo_host *host, const struct intent *int
     return host->calls->set_autostart(old.guest, intent->old_autostart, err);
 }
 
-/* The image is of no use, and a danger, once the guest runs on from it: its disks are newer then.
- * So the guest is paused until the image is gone, for good. */
+/* Once the guest runs on from the image its disks are newer, so the image is useless and dangerous.
+ * The guest therefore stays paused until the image is gone for good. */
 static int settle_resumed(const struct undo_host *host, struct intent *intent, struct err *err)
 {
     CLEANUP_UNDO_GUEST struct undo_guest guest = {0};
 
     if (undo_guest_find(host, intent->uuid, &guest, err) < 0)
         return -1;
-    /* libvirt may be at it still; it must not lose the image before the end. */
+    /* libvirt may still be restoring it, and must not lose the image before the end. */
     if (undo_guest_is_active(&guest) &&
         (guest.calls->wait_for_job(guest.guest, UNDO_JOB_WAIT_MS, err) < 0 ||
          undo_guest_look(&guest, err) < 0))
@@ -58,7 +58,7 @@ static int settle_resumed(const struct undo_host *host, struct intent *intent, s
     return 0;
 }
 
-/* If it is not there, it has not been moved yet, or is back already. */
+/* If it does not exist, it was not moved yet, or is already back. */
 static int move_back(struct intent *intent, struct err *err)
 {
     if (!intent->moved)

@@ -16,13 +16,13 @@
 #include "ops/select.h"
 #include "ops/transfer.h"
 
-/* A backup that is replaced each time while it is read is given up. */
+/* If a backup is replaced each time while it is read, verify gives up. */
 #define REPLACED_TIMES 3
 
 struct verify_run {
     const struct report *report;
     struct archive_reader *archive;
-    struct seal_key *key; /* this host's; NULL: it has none */
+    struct seal_key *key; /* this host's; NULL: it has no key */
     struct children children;
     struct outcome *outcome;
     uint64_t wait_ms;
@@ -34,16 +34,16 @@ struct check {
     const char *guest;
     const struct archive_backup *backup;
     unsigned bad;  /* files found damaged */
-    bool replaced; /* what has failed since need not be damage */
+    bool replaced; /* errors since then need not be damage */
 };
 
-/* One thing found wrong; the rest of the archive is still looked at. */
+/* Reports one problem; the rest of the archive is still checked. */
 static void note_damage(struct verify_run *run, const char *guest, const struct err *err)
 {
     struct json *fields = json_new_object();
 
-    /* What can't be read is not known to be good: for who relies on the backup it
-     * is damage too. */
+    /* What cannot be read is not known to be good. To anybody who relies on the backup that is
+     * damage too. */
     run->outcome->damaged = true;
     json_set_str(fields, "guest", guest);
     json_set_str(fields, "kind", err_kind_name(err->kind));
@@ -76,7 +76,7 @@ static int check_image(const struct check *check, const struct manifest_disk *di
     if (children_pool(children, &stored->codec, stored->image.chunk_size, 0, err) < 0)
         return -1;
     if (transfer_check(&transfer, image, stored, err) < 0) {
-        children_end(children); /* a pool in mid-image can't be used again */
+        children_end(children); /* a pool cannot be used again in the middle of an image */
         return -1;
     }
     return 0;
@@ -105,7 +105,7 @@ static int settle(struct check *check, int result, struct err *found, struct err
 {
     if (result == 0)
         return quit_check(err);
-    /* Options that can't be met say nothing about the archive. */
+    /* Options that cannot be met say nothing about the archive. */
     if (found->kind == ERR_CANCELLED || found->kind == ERR_USAGE)
         return err_move(err, found);
     if (!archive_backup_is_current(check->backup)) {
@@ -151,7 +151,7 @@ static void note_good(struct verify_run *run, const char *guest, const struct ma
                  manifest->memory ? " and memory" : "");
 }
 
-/* Whose backup was there when the archive was listed. */
+/* For a guest that had a backup when the archive was listed. */
 static void note_removed(struct verify_run *run, const char *guest)
 {
     struct json *fields = json_new_object();
@@ -168,7 +168,7 @@ static void note_busy(struct verify_run *run, const char *guest, struct err *err
     report_failure(run->report, run->outcome, guest, err);
 }
 
-/* Busy: another backup has taken its place before it was known to be good. */
+/* *ret_busy: another backup took its place before it was verified. */
 static int verify_once(struct verify_run *run, const char *guest, struct err *ret_busy,
                        struct err *err)
 {
@@ -220,7 +220,7 @@ static int verify_guest(struct verify_run *run, const char *guest, struct err *e
     }
 }
 
-/* A manifest that is lost takes its backup with it, and only its files tell. */
+/* Without its manifest a backup is lost, and only its files show that it existed. */
 static int verify_orphans(struct verify_run *run, struct err *err)
 {
     CLEANUP_STRINGS struct strings names = {0};
