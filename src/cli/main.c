@@ -29,8 +29,8 @@ static const struct verb *const verbs[] = {
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(*verbs))
 
-/* A descriptor that the caller has closed would be taken by a file of ours, and
- * a message written into it. */
+/* If the caller has closed a standard descriptor, one of our files would get its number, and a
+ * message would be written into that file. */
 static void keep_standard_descriptors(void)
 {
     int fd;
@@ -71,7 +71,7 @@ static void show_help(const struct verb *verb)
     output_text((const char *)text.data);
 }
 
-/* What stands where a verb is expected: help and version. False: a verb. */
+/* Handles help and version in place of a verb. False: it is a verb. */
 static bool show_information(const char *const *args, struct err *err)
 {
     const struct verb *verb = NULL;
@@ -99,7 +99,7 @@ static int prove_sandbox(struct spawner *spawner, struct err *err)
 
 #define RUN_ID_SIZE 17
 
-/* Tells one run's lines from another's in a log. */
+/* Distinguishes the lines of one run from another's in a log. */
 static void make_run_id(char text[static RUN_ID_SIZE])
 {
     uint8_t random[8] = {0};
@@ -119,7 +119,7 @@ static void tell_status(int status)
         log_journal(line);
 }
 
-/* Runs the verb with its arguments read. Returns the exit status. */
+/* Runs the verb; its arguments are already read. Returns the exit status. */
 static int run_verb(const struct verb *verb, struct arguments *arguments)
 {
     char run_id[RUN_ID_SIZE];
@@ -128,7 +128,7 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
     CLEANUP(output_clear)
     struct output output = {
         .json = arguments->json,
-        /* --dry-run is asked for its text */
+        /* --dry-run is run for its text */
         .quiet = arguments->quiet && !arguments->dry_run,
         .run_id = run_id,
     };
@@ -137,12 +137,12 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
     CLEANUP_ERR struct err err = ERR_INIT;
     struct verb_run run = {.report = output_report(&output)};
 
-    /* 1. Signals are noted from here on, and stop the work at a safe point. */
+    /* 1. From here on signals are noted, and stop the work at a safe point. */
     int status = verb->is_child ? 0 : quit_install(&err);
     if (!verb->is_child)
         stop_install();
-    /* 2. Guardian and spawner are forked before libvirt, libnbd or any thread exists.
-     * The guardian, which has guests to put back, stands back for nobody. */
+    /* 2. Guardian and spawner are forked before libvirt, libnbd or any thread exists. The guardian
+     * has guests to put back, so it is forked before our priority is lowered. */
     if (status == 0 && verb->has_guardian && !arguments->dry_run)
         status =
             guardian_start(verb->makes_archive ? arguments->destination : NULL, &guardian, &err);
@@ -158,10 +158,10 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
         status = verb->run(arguments, &run, &err);
     if (status < 0)
         output_error(&output, &err);
-    /* In its sandbox it may not do what libraries do at the end. */
+    /* The sandbox forbids what libraries do at exit. */
     if (verb->is_child)
         _exit(status_of_run(&err, &run.outcome));
-    /* 4. How it came out. */
+    /* 4. The result. */
     const struct output_summary summary = {
         .verb = verb->name,
         .done = arguments->dry_run ? NULL : verb->done,
@@ -217,11 +217,11 @@ int main(int argc, char **argv)
     struct output output = {0};
 
     (void)argc;
-    /* 1. Backups hold what guests hold, and so do we: nobody else may read them. */
+    /* 1. Backups hold what guests hold, and so does our memory: nobody else may read either. */
     umask(077);
     process_hide();
     keep_standard_descriptors();
-    /* 2. Only for the width of letters: numbers and messages stay as they are. */
+    /* 2. Only for the width of characters: numbers and messages are not localised. */
     setlocale(LC_CTYPE, "");
     /* 3. Read the command line, run the verb. */
     int status = argc ? run_command_line((const char *const *)argv + 1, &err) : STATUS_USAGE;
@@ -229,7 +229,7 @@ int main(int argc, char **argv)
         output_error(&output, &err);
         return STATUS_USAGE;
     }
-    /* 4. A result that nobody could read is none. */
+    /* 4. A result that could not be written is a failure. */
     if (output_flush(&err) < 0) {
         output_error(&output, &err);
         return status ? status : STATUS_FAILED;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * src/cli/main.c
+ * Exit statuses.
  */
 #pragma once
 
