@@ -51,24 +51,24 @@ struct arguments {
     {"source-path", OPTION_TEXT, "PATH", "folder that holds the backups", ARGUMENT(source),        \
      .required = true}
 #define ROW_URI                                                                                    \
-    {"hypervisor-uri", OPTION_TEXT, "URI", "libvirt connection; without it libvirt's default",     \
+    {"hypervisor-uri", OPTION_TEXT, "URI", "libvirt connection; default: libvirt's own default",   \
      ARGUMENT(uri)}
 #define ROW_DOMAINS                                                                                \
-    {"domain-names", OPTION_NAMES, "NAMES", "only these guests, comma-separated; without it all",  \
+    {"domain-names", OPTION_NAMES, "NAMES", "only these guests, comma-separated; default: all",    \
      ARGUMENT(domains)}
 #define ROW_EXCLUDE_DOMAINS                                                                        \
     {"exclude-domains", OPTION_NAMES, "NAMES", "not these guests", ARGUMENT(exclude_domains)}
 #define ROW_CHILDREN                                                                               \
-    {"children", OPTION_NUMBER, "N", "child processes; without it as many as bring speed",         \
+    {"children", OPTION_NUMBER, "N", "child processes; default: as many as make it faster",        \
      ARGUMENT(children.children)}
 #define ROW_MEMORY_LIMIT                                                                           \
     {"memory-limit", OPTION_SIZE, "SIZE", "use no more memory than this, such as 2G",              \
      ARGUMENT(children.memory_limit)}
 #define ROW_BANDWIDTH_LIMIT                                                                        \
-    {"bandwidth-limit", OPTION_SIZE, "SIZE", "read no more than this in a second, such as 50M",    \
+    {"bandwidth-limit", OPTION_SIZE, "SIZE", "read no more than this per second, such as 50M",     \
      ARGUMENT(children.bandwidth_limit)}
 #define ROW_NICE                                                                                   \
-    {"nice", OPTION_PARSED, "N", "stand back for others: CPU priority from 0 to 19 (least)",       \
+    {"nice", OPTION_PARSED, "N", "give way to others: nice value from 0 to 19 (lowest)",           \
      ARGUMENT(nice), .parse = arguments_parse_nice}
 #define ROW_CHUNK_SIZE                                                                             \
     {"chunk-size", OPTION_PARSED, "SIZE", "size of a chunk: a power of two from 64K to 512M",      \
@@ -77,22 +77,22 @@ struct arguments {
     {"compression", OPTION_PARSED, "TYPE", "none (the default), lzma[:0-9[e]] or zstd[:1-19]",     \
      ARGUMENT(codec), .parse = arguments_parse_codec}
 #define ROW_CHILD_COMMAND                                                                          \
-    {"child-command", OPTION_TEXT, "PROGRAM", "run this MTCP child instead of our own",            \
+    {"child-command", OPTION_TEXT, "PROGRAM", "run this MTCP child instead of the built-in one",   \
      ARGUMENT(child_command)}
 #define ROW_NO_SANDBOX                                                                             \
-    {"no-sandbox", OPTION_FLAG, NULL, "let child processes have the rights of this one",           \
+    {"no-sandbox", OPTION_FLAG, NULL, "let child processes run with full privileges",              \
      ARGUMENT(children.no_sandbox)}
 #define ROW_WAIT                                                                                   \
     {                                                                                              \
         "wait", OPTION_PARSED, "TIME",                                                             \
-            "wait while another run has the guest; without TIME for ever", ARGUMENT(wait_ms),      \
+            "wait while another run uses the guest; without TIME, forever", ARGUMENT(wait_ms),     \
             .parse = arguments_parse_wait, .optional = true                                        \
     }
 #define ROW_DRY_RUN(what) {"dry-run", OPTION_FLAG, NULL, what, ARGUMENT(dry_run)}
 #define ROW_QUIET {"quiet", OPTION_FLAG, NULL, "show warnings and errors only", ARGUMENT(quiet)}
 #define ROW_VERBOSE {"verbose", OPTION_FLAG, NULL, "show details", ARGUMENT(verbose)}
 #define ROW_JSON                                                                                   \
-    {"json", OPTION_FLAG, NULL, "write one JSON object a line to standard output",                 \
+    {"json", OPTION_FLAG, NULL, "write one JSON object per line to standard output",               \
      ARGUMENT(json)}
 /* clang-format on */
 

@@ -34,7 +34,7 @@ static int parse_replace(const char *text, void *ret_replace, struct err *err)
 }
 
 static const struct options_row rows[] = {
-    {"destination-path", OPTION_TEXT, "PATH", "folder for the backups; made if it is missing",
+    {"destination-path", OPTION_TEXT, "PATH", "folder for the backups; created if it is missing",
      ARGUMENT(destination), .required = true},
     ROW_URI,
     ROW_DOMAINS,
@@ -58,12 +58,12 @@ static const struct options_row rows[] = {
     ROW_BANDWIDTH_LIMIT,
     ROW_NICE,
     {"compression-buffer", OPTION_SIZE, "SIZE",
-     "all the memory that one child may take, not the level's own",
+     "all the memory that one child may use, instead of what the level needs",
      ARGUMENT(children.compression_buffer)},
     ROW_CHUNK_SIZE,
     ROW_CHILD_COMMAND,
     ROW_NO_SANDBOX,
-    ROW_DRY_RUN("show what would be done, and do nothing"),
+    ROW_DRY_RUN("show what would be done, but do nothing"),
     ROW_QUIET,
     ROW_VERBOSE,
     ROW_JSON,
@@ -94,8 +94,8 @@ const struct verb backup_verb = {
     .name = "backup",
     .summary = "save guests: disks, memory, definition",
     .description =
-        "Saves guests into a folder. A running guest is saved with its memory, stopped for\n"
-        "a moment only, and goes on.",
+        "Saves guests into a folder. A running guest is saved with its memory; it is stopped\n"
+        "only for a moment, and then resumed.",
     .done = "backed up",
     .options = {rows, sizeof(rows) / sizeof(*rows)},
     .has_children = true,

@@ -60,10 +60,10 @@ void help_verb(const struct verb *verb, struct buf *out)
         buf_append_str(
             out,
             "\nA list is separated by commas; \\, stands for a comma in a name. Every further\n"
-            "argument up to the next option is such a list too. A name that begins with a\n"
-            "dash is written --domain-names=-NAME.\n");
+            "argument up to the next option is another such list. A name that begins with\n"
+            "a dash is written --domain-names=-NAME.\n");
     if (has_time)
-        buf_append_str(out, "\nTIME is in seconds, or with a unit: 90s, 10m, 2h, 1d.\n");
+        buf_append_str(out, "\nTIME is in seconds, or has a unit: 90s, 10m, 2h, 1d.\n");
     if (has_size)
-        buf_append_str(out, "\nSIZE is in bytes, or with a unit: 512K, 60MiB, 1.5G.\n");
+        buf_append_str(out, "\nSIZE is in bytes, or has a unit: 512K, 60MiB, 1.5G.\n");
 }

@@ -20,7 +20,7 @@ static int run(const struct arguments *arguments, struct verb_run *run, struct e
 const struct verb list_verb = {
     .name = "list",
     .summary = "show what a folder of backups holds",
-    .description = "Shows the backups in a folder, by their manifests.",
+    .description = "Shows the backups in a folder, as their manifests describe them.",
     .options = {rows, sizeof(rows) / sizeof(*rows)},
     .run = run,
 };

@@ -4,7 +4,7 @@
 
 static const struct options_row rows[] = {
     {"dismiss", OPTION_NAMES, "NAMES",
-     "put these guests back no more: what is left of the run is yours", ARGUMENT(dismiss)},
+     "no longer put these guests back; what the run left is yours", ARGUMENT(dismiss)},
     ROW_WAIT,
     ROW_QUIET,
     ROW_VERBOSE,
@@ -26,8 +26,7 @@ const struct verb recover_verb = {
     .summary = "put back what an interrupted run left behind",
     .description =
         "Puts guests back into the state in which a backup found them, when that backup was\n"
-        "ended from outside and could not do it itself. backup and restore do it too when\n"
-        "they begin.",
+        "killed and could not do it itself. backup and restore do this too when they begin.",
     .done = "put back",
     .options = {rows, sizeof(rows) / sizeof(*rows)},
     .run = run,

@@ -9,7 +9,7 @@
 
 static const struct options_row rows[] = {
     ROW_SOURCE,
-    {"domain-names", OPTION_NAMES, "NAMES", "the guests whose backups go, comma-separated",
+    {"domain-names", OPTION_NAMES, "NAMES", "the guests whose backups to remove, comma-separated",
      ARGUMENT(domains), .required = true},
     {"yes", OPTION_FLAG, NULL, "don't ask", ARGUMENT(yes)},
     ROW_WAIT,
@@ -66,7 +66,7 @@ const struct verb remove_verb = {
     .summary = "remove backups from a folder",
     .description =
         "Removes the backups of guests from a folder: the manifest first, then the files that\n"
-        "it names. Asks for each.",
+        "it names. Asks before each removal.",
     .done = "removed",
     .options = {rows, sizeof(rows) / sizeof(*rows)},
     .run = run,

@@ -25,7 +25,7 @@ const struct verb verify_verb = {
     .name = "verify",
     .summary = "prove that backups are undamaged",
     .description =
-        "Reads and decodes all that backups hold and compares it with the digests in their\n"
+        "Reads and decodes everything in the backups and compares it with the digests in their\n"
         "manifests.",
     .done = "verified",
     .options = {rows, sizeof(rows) / sizeof(*rows)},
