@@ -79,7 +79,7 @@ static int run(const struct arguments *arguments, struct verb_run *run, struct e
 
 const struct verb mtcp_child_verb = {
     .name = "mtcp-child",
-    .summary = "be one MTCP child process on standard input and output",
+    .summary = "run one MTCP child process on standard input and output",
     .description =
         "Compresses chunks, or decodes them, for a control process that speaks MTCP on this\n"
         "program's standard input and output.",
