@@ -35,11 +35,13 @@ struct chooser {
     const struct restore_options *options;
     struct claims *claims;
     struct definition_disks disks; /* of the definition */
+    struct definition_disks live;  /* of the guest as it ran; empty without its memory */
 };
 
 static void chooser_clear(struct chooser *chooser)
 {
     definition_disks_clear(&chooser->disks);
+    definition_disks_clear(&chooser->live);
 }
 
 char *placement_claim(const char *name, const char *folder, const char *stem, const char *suffix,
@@ -209,6 +211,14 @@ static bool is_left_out(const struct manifest *manifest, const char *target)
     return false;
 }
 
+static bool has_disk(const struct definition_disks *disks, const char *target)
+{
+    for (size_t i = 0; i < disks->count; i++)
+        if (strcmp(disks->disks[i].target, target) == 0)
+            return true;
+    return false;
+}
+
 static int place_left_out(const struct chooser *chooser, struct placement *placement,
                           const struct definition_disk *disk, struct err *err)
 {
@@ -236,7 +246,9 @@ static int place_left_out(const struct chooser *chooser, struct placement *place
     placement->left_out =
         mem_resize(placement->left_out, placement->left_out_count + 1, sizeof(left_out));
     placement->left_out[placement->left_out_count++] = left_out;
-    placement->memory_dropped = placement->memory_dropped || !map;
+    /* A disk that only the definition has is not in the memory. */
+    placement->memory_dropped =
+        placement->memory_dropped || (!map && has_disk(&chooser->live, disk->target));
     return 0;
 }
 
@@ -357,7 +369,8 @@ int placement_make(const char *name, const struct manifest *manifest,
     struct chooser chooser CLEANUP(chooser_clear) = {
         .name = name, .manifest = manifest, .options = options, .claims = claims};
 
-    if (definition_read_disks(manifest->definition, &chooser.disks, err) < 0)
+    if (definition_read_disks(manifest->definition, &chooser.disks, err) < 0 ||
+        (manifest->live && definition_read_disks(manifest->live, &chooser.live, err) < 0))
         return -1;
     if (place_all(&chooser, &placement, err) < 0) {
         placement_clear(&placement);

@@ -342,6 +342,7 @@ static void leave_vdb_out(struct fixture *fixture)
     free(manifest->disks[1].path);
     manifest->disks[1].path = mem_strdup("/old/three");
     manifest->memory = mem_alloc(sizeof(*manifest->memory));
+    manifest->live = xml_copy(manifest->definition);
 }
 
 static char *rewritten(const struct fixture *fixture, const struct placement *placement)
@@ -368,6 +369,22 @@ static void what_was_left_out_is_left_out_of_the_definition(void **state)
     /* The memory knows the disk. */
     assert_null(placement.memory);
     assert_true(placement.memory_dropped);
+}
+
+static void memory_that_does_not_know_a_left_out_disk_is_restored(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct restore_options options = options_of(fixture);
+    CLEANUP_PLACEMENT struct placement placement = {0};
+    static const char live[] = "<domain type='qemu'><name>web</name><devices/></domain>";
+
+    leave_vdb_out(fixture);
+    xml_free(fixture->manifest->live);
+    fixture->manifest->live = xml_parse(live, strlen(live), NULL);
+    assert_non_null(fixture->manifest->live);
+    assert_int_equal(place(fixture, &options, &placement, NULL), 0);
+    assert_non_null(placement.memory);
+    assert_false(placement.memory_dropped);
 }
 
 static void what_was_left_out_is_kept_when_so_asked(void **state)
@@ -418,6 +435,7 @@ int main(void)
         TEST(a_shareable_disk_is_restored_once_if_it_is_the_same),
         TEST(a_map_for_another_guest_is_passed_over),
         TEST(what_was_left_out_is_left_out_of_the_definition),
+        TEST(memory_that_does_not_know_a_left_out_disk_is_restored),
         TEST(what_was_left_out_is_kept_when_so_asked),
         TEST(what_was_left_out_gets_the_place_that_it_is_given),
         TEST(base_names_are_kept_where_they_are_free),
