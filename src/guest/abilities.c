@@ -29,7 +29,7 @@ static bool is_qemu(virConnectPtr connection)
     return type && strcmp(type, "QEMU") == 0;
 }
 
-/* The `<os><type>` attribute in domain XML; empty is as good as missing. */
+/* The `<os><type>` attribute in domain XML; empty counts as missing. */
 static const char *os_attr(const struct xml_doc *domain, const char *name)
 {
     const char *value = xml_find_attr(xml_root(domain), "os/type", name);
@@ -37,8 +37,8 @@ static const char *os_attr(const struct xml_doc *domain, const char *name)
     return value && *value ? value : NULL;
 }
 
-/* A driver without such capabilities, or that does not know this kind of guest,
- * makes no backups of it. */
+/* A driver that has no such capabilities, or does not know this kind of guest, cannot make backups
+ * of it. */
 static int get_pull_backup(virConnectPtr connection, const struct xml_doc *domain, bool *ret,
                            struct err *err)
 {
@@ -62,8 +62,7 @@ static int get_pull_backup(virConnectPtr connection, const struct xml_doc *domai
     return 0;
 }
 
-/* The version of the QEMU that runs this guest, which may be older than the one
- * that is installed now. */
+/* The version of the QEMU that runs this guest, which may be older than the installed one. */
 static uint64_t running_major(virDomainPtr domain)
 {
     CLEANUP_FREE char *reply = NULL;
@@ -77,9 +76,8 @@ static uint64_t running_major(virDomainPtr domain)
     return major;
 }
 
-/* QEMU before 9 can miss what an emulated guest writes while its memory is copied.
- * The monitor is asked only where the answer can be yes: libvirt marks the guest
- * as tainted for it. */
+/* QEMU before 9 can miss what an emulated guest writes while its memory is copied. Ask the monitor
+ * only if the answer can be yes, because libvirt marks the guest as tainted for that. */
 static bool is_live_trusted(virDomainPtr domain, const struct xml_doc *xml)
 {
     const char *type = xml_attr(xml_root(xml), "type");
@@ -132,8 +130,8 @@ int guest_get_abilities(struct guest *guest, struct guest_abilities *ret, struct
 
 /* ---- the private folder --------------------------------------------------------------------- */
 
-/* libvirt names the folder domain-ID-NAME and cuts the name short. IDs begin anew
- * after a reboot: a folder that a crash has left may have the same. */
+/* libvirt names the folder domain-ID-NAME and truncates the name. IDs start again after a reboot,
+ * so a folder left by a crash may have the same ID. */
 static int find_folder(const char *parent, unsigned id, const char *name, char **ret,
                        struct err *err)
 {
@@ -162,7 +160,7 @@ int guest_private_folder(struct guest *guest, char **ret, struct err *err)
         return -1;
     if (!is_qemu(virDomainGetConnect(domain)))
         return err_set(err, ERR_UNSUPPORTED, "only guests of QEMU have a private folder");
-    /* Asked anew, because the handle may date from before its start. */
+    /* Ask again, because the handle may date from before the guest's start. */
     virDomainPtr fresh CLEANUP_DOMAIN =
         virDomainLookupByUUIDString(virDomainGetConnect(domain), guest->uuid);
     if (!fresh)

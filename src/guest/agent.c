@@ -11,14 +11,14 @@
 #include "guest/libvirt_error.h"
 #include "guest/thaw.h"
 
-/* A live agent answers a question in no time. */
+/* A working agent answers a question almost at once. */
 #define QUESTION_S 5
 #define THAW_ANSWER_S 10
 #define THAW_PAUSE_MS 500
-/* An agent that has answered nonsense is not waited for longer. */
+/* An agent that has answered nonsense is not waited for longer than this. */
 #define GARBLED_LIMIT_S 10
 
-/* libvirt's codes that this libvirt's header may lack. */
+/* Codes of libvirt that our version's header may lack. */
 #define AGENT_COMMAND_TIMEOUT 112
 #define AGENT_COMMAND_FAILED 113
 
@@ -27,7 +27,7 @@ static unsigned at_most(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-/* Without it libvirt waits for ever. It stays with the guest, not with the connection. */
+/* Without this libvirt waits forever. The setting stays with the guest, not with the connection. */
 static int set_limit(virDomainPtr domain, int limit_s, struct err *err)
 {
     if (virDomainAgentSetResponseTimeout(domain, limit_s, 0) == 0 ||
@@ -52,10 +52,10 @@ static void set_outcome(struct guest *guest, enum freeze_outcome outcome)
 
 /* ---- freeze ---------------------------------------------------------------------------------- */
 
-/* Errors that libvirt finds before it asks the agent anything. */
+/* Errors that libvirt detects before it asks the agent anything. */
 static bool never_sent(int code)
 {
-    /* libvirt comes to an understanding with the agent before it asks for anything. */
+    /* libvirt synchronises with the agent before it asks for anything. */
     return code == VIR_ERR_AGENT_UNSYNCED || code == VIR_ERR_OPERATION_INVALID ||
            code == VIR_ERR_ARGUMENT_UNSUPPORTED || code == VIR_ERR_OPERATION_UNSUPPORTED ||
            code == VIR_ERR_OPERATION_TIMEOUT || code == VIR_ERR_NO_SUPPORT ||
@@ -69,14 +69,14 @@ static bool silent(int code)
            code == AGENT_COMMAND_TIMEOUT;
 }
 
-/* Libvirt before 9.1 has no code of its own for an error that the agent answers. */
+/* libvirt before 9.1 has no separate code for an error from the agent. */
 static bool agent_answered(const virError *error)
 {
     return error->code == AGENT_COMMAND_FAILED ||
            (error->code == VIR_ERR_INTERNAL_ERROR && error->domain == VIR_FROM_QEMU);
 }
 
-/* Not even libvirt can make sense of what came. */
+/* Even libvirt could not make sense of the answer. */
 static bool garbled(const virError *error)
 {
     return !never_sent(error->code) && !silent(error->code) && !agent_answered(error) &&
@@ -89,13 +89,13 @@ static enum freeze_outcome outcome_of_error(const virError *error)
         return FREEZE_NOT_SENT;
     if (!agent_answered(error))
         return garbled(error) ? FREEZE_GARBLED : FREEZE_LATE;
-    /* Frozen already, by somebody else: it is not ours to thaw. */
+    /* Somebody else had frozen it already, so it is not ours to thaw. */
     return error->message && strstr(error->message, "frozen state") ? FREEZE_NOT_SENT
                                                                     : FREEZE_REFUSED;
 }
 
-/* An agent that is not there, or that answers nonsense, is found out with a question
- * that does no harm, so that no freeze is left in its queue. An error is an answer too. */
+/* Detects a missing agent, or one that answers nonsense, with a harmless question, so that no
+ * freeze is left in its queue. An error counts as an answer. */
 static int check_answers(virDomainPtr domain, struct err *err)
 {
     long long seconds = 0;
@@ -148,7 +148,7 @@ static enum thaw_answer ask_to_thaw(virDomainPtr domain, bool *ret_garbled, stru
     return answered ? THAW_FAILED : THAW_SILENT;
 }
 
-/* A guest without an agent has no frozen file systems, nor one that is off. */
+/* A guest that has no agent, or is off, cannot have frozen file systems. */
 static bool cannot_be_frozen(virDomainPtr domain)
 {
     int code = libvirt_error_code();
@@ -157,7 +157,7 @@ static bool cannot_be_frozen(virDomainPtr domain)
            (code == VIR_ERR_OPERATION_INVALID && virDomainIsActive(domain) == 0);
 }
 
-/* One question. *why is set when the answer is none or an error. */
+/* Asks once. *why is set if there is no answer, or if it is an error. */
 static bool thaw_round(struct guest *guest, struct thaw *thaw, unsigned limit_s, struct err *why)
 {
     virDomainPtr domain CLEANUP_DOMAIN = NULL;

@@ -18,11 +18,11 @@
 #include "guest/libvirt_error.h"
 
 #define POLL_MS 50
-/* A job that has no data by then has lost it. */
+/* If a job has no data by then, its data is lost. */
 #define JOB_BEGIN_MS 30000
-/* After this the user is told what is waited for. */
+/* After this long the user is told what we are waiting for. */
 #define JOB_PATIENCE_MS 5000
-/* libvirt says that a job has ended before all of it is cleaned up. */
+/* libvirt reports the end of a job before all of it is cleaned up. */
 #define JOB_END_MS 30000
 #define SCRATCH_END_MS 10000
 
@@ -57,8 +57,8 @@ static bool is_job_at(const struct xml_doc *job, const char *socket)
     return found && strcmp(found, socket) == 0;
 }
 
-/* The backup job is asked for by itself: after a restart of libvirtd the job
- * statistics don't say what kind of job it has found. */
+/* Ask for the backup job itself: after a restart of libvirtd the job statistics do not say what
+ * kind of job it found. */
 int guest_get_job(struct guest *guest, enum guest_job *ret, char **ret_socket, struct err *err)
 {
     virDomainPtr domain CLEANUP_DOMAIN = NULL;
@@ -149,9 +149,9 @@ static int begin(virDomainPtr domain, const char *xml, struct err *err)
     return 0;
 }
 
-/* QEMU since 10 refuses to work with block nodes that the copying of memory has
- * handed over. libvirt knows no way to take them back; older QEMU no such command.
- * Returns true if they are ours again. */
+/* QEMU since 10 refuses to work with block nodes that it handed over when memory was copied.
+ * libvirt cannot take them back, and older QEMU has no such command. Returns true if they are ours
+ * again. */
 static bool activate_nodes(virDomainPtr domain)
 {
     CLEANUP_FREE char *reply = NULL;
@@ -218,7 +218,7 @@ int guest_backup_begin(struct guest *guest, const struct guest_backup *backup, s
     CLEANUP_FREE char *xml = backup_xml(backup);
     if (begin_with_active_nodes(domain, xml, err) == 0)
         return 0;
-    /* The job may be there all the same: begun, and libvirt was lost before its answer. */
+    /* The job may exist even so: it was begun, and libvirt was lost before its answer. */
     if (connection_revive(guest->hypervisor, &second) < 0 ||
         guest_backup_end(guest, backup->socket, &second) < 0)
         err_append(err, "a backup job may be left: %s", second.text);
@@ -245,7 +245,7 @@ static int wait_for_end(virDomainPtr domain, const char *socket, struct err *err
     }
 }
 
-/* What can't be seen counts as gone. */
+/* What cannot be seen counts as gone. */
 static bool any_scratch(const struct xml_doc *job)
 {
     for (struct xml_node *disk = xml_find(xml_root(job), "disks/disk"); disk;

@@ -9,15 +9,15 @@
 #include "guest/libvirt_error.h"
 #include "guest/long_call.h"
 
-/* A dead or stopped libvirtd is noticed after this many times this many seconds. */
+/* A dead or stopped libvirtd is noticed after this interval times this count. */
 #define KEEPALIVE_INTERVAL_S 5
 #define KEEPALIVE_COUNT 6
-/* When libvirt has not answered by then, the user is told what is waited for. */
+/* If libvirt has not answered by then, the user is told what we are waiting for. */
 #define OPEN_PATIENCE_MS 5000
-/* A run that nobody watches must end some time: nothing has been touched yet. */
+/* A run that nobody watches must end at some time; nothing has been touched yet. */
 #define OPEN_LIMIT_MS (UINT64_C(5) * 60 * 1000)
 #define OPEN_SLICE_MS 100
-/* What a function that promises to leave the guest as it was waits for libvirt. */
+/* How long a function that promises to leave the guest as it was waits for libvirt. */
 #define REVIVE_MS 30000
 
 /* ---- opening: libvirt may accept a connection and never answer -------------------------- */
@@ -44,7 +44,7 @@ static void explain_failure(struct opening *opening)
         err_append(err, "run virt-backup as root or as a member of the group libvirt");
     else if (code == VIR_ERR_SYSTEM_ERROR)
         err_append(err, "is libvirtd (or virtqemud) running?");
-    /* A socket that does not exist is no thing that the user has named. */
+    /* If a socket does not exist, that is not something the user has named. */
     if (err->kind == ERR_NOT_FOUND)
         err->kind = ERR_IO;
 }
@@ -81,8 +81,8 @@ static int fail_late(const struct opening *opening, struct err *err)
                    shown_uri(opening));
 }
 
-/* Returns 0 if the call has ended, else it is abandoned. In slices, because a second
- * signal has no descriptor that could be waited for. */
+/* Returns 0 if the call has ended, else it is abandoned. Waits in slices, because a second signal
+ * has no descriptor to wait for. */
 static int await(struct long_call *call, const struct opening *opening, uint64_t timeout_ms,
                  struct err *err)
 {
@@ -139,7 +139,7 @@ int connection_open(const char *uri, uint64_t timeout_ms, virConnectPtr *ret, st
 {
     if (open_in_thread(uri, timeout_ms, ret, err) < 0)
         return -1;
-    /* Not every driver has it: those that run in this process need none. */
+    /* Not every driver supports it: those that run in this process need no keep-alive. */
     virConnectSetKeepAlive(*ret, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT);
     return 0;
 }
@@ -163,7 +163,7 @@ virConnectPtr connection_of(struct hypervisor *hypervisor)
     return connection;
 }
 
-/* A domain of an old connection is of no use: it is looked up on the new one. */
+/* A domain of an old connection is useless: look it up on the new one. */
 static int renew_domain(struct guest *guest, virConnectPtr connection, struct err *err)
 {
     if (virDomainGetConnect(guest->domain) == connection)

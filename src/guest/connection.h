@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What the files of this folder share, and the only header of it that shows
- * libvirt. A connection may be replaced at any time by hypervisor_reconnect: it,
- * and a guest's domain, are therefore used through references of one's own.
+ * What the files of this folder share, and its only header that exposes libvirt.
+ * hypervisor_reconnect may replace a connection at any time, so use the connection, and a guest's
+ * domain, only through your own reference.
  */
 #pragma once
 
@@ -24,11 +24,11 @@ struct hypervisor {
     char *host;
     char *host_uuid; /* NULL: libvirt does not know it */
     atomic_ulong version;
-    pthread_mutex_t reconnecting; /* held by the one who connects again */
-    pthread_mutex_t lock;         /* guards connection; held for moments only */
+    pthread_mutex_t reconnecting; /* held by the thread that is reconnecting */
+    pthread_mutex_t lock;         /* guards connection; only held briefly */
     virConnectPtr connection;
-    pthread_mutex_t watches_lock; /* guards the list. Event callbacks take it: no callback is
-                                   * unregistered from a whole connection while it is held */
+    pthread_mutex_t watches_lock; /* guards the list. Event callbacks take it, so never hold it
+                                   * while unregistering a callback from a live connection */
     struct guest_watch *watches;
 };
 
@@ -44,8 +44,8 @@ struct guest {
     } freeze;
 };
 
-/* Opens a connection and counts it as a user of the event loop. timeout_ms 0: five
- * minutes, and a signal ends the wait; else a second one does. */
+/* Opens a connection and counts it as a user of the event loop. timeout_ms 0: waits five minutes,
+ * and a signal ends the wait; otherwise only a second signal does. */
 int connection_open(const char *uri, uint64_t timeout_ms, virConnectPtr *ret, struct err *err);
 /* Closes it and leaves the event loop. Accepts NULL. */
 void connection_close(virConnectPtr connection);
@@ -54,11 +54,11 @@ void connection_close(virConnectPtr connection);
 virConnectPtr connection_of(struct hypervisor *hypervisor);
 /* A reference to the guest's domain on the current connection. */
 int connection_domain(struct guest *guest, virDomainPtr *ret, struct err *err);
-/* Connects again if the connection is dead. */
+/* Reconnects if the connection is dead. */
 int connection_revive(struct hypervisor *hypervisor, struct err *err);
 
-/* Refused (unsupported): a path that libvirt gets within XML, which carries UTF-8 only; libxml2
- * would write another one in its place. */
+/* Refused (unsupported): a path that cannot be passed to libvirt within XML, which is always UTF-8;
+ * libxml2 would write a different one. */
 int connection_check_path(const char *path, struct err *err);
 
 /* Takes ownership of the domain. */

@@ -30,7 +30,7 @@ static char *decode_percent(const char *text, size_t len)
     return decoded;
 }
 
-/* For the driver of a session, an embedded one, or that of the system. */
+/* For the driver of a session, an embedded one, or the system's. */
 static char *choose(const char *uri, const char *of_session, const char *of_embedded,
                     const char *of_system)
 {

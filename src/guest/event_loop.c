@@ -12,7 +12,7 @@
 
 /* Global because libvirt's loop is: it is registered once and for all. */
 static struct {
-    pthread_mutex_t lock; /* guards what is below but stop */
+    pthread_mutex_t lock; /* guards everything below except stop */
     bool registered;
     unsigned users;
     pthread_t thread;

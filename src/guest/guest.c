@@ -152,7 +152,7 @@ int guest_get_xml(struct guest *guest, enum guest_xml_kind kind, char **ret_xml,
 
 /* ---- changing it --------------------------------------------------------------------------------- */
 
-/* libvirt has no code of its own for a name or UUID that another guest has. */
+/* libvirt has no separate code for a name or UUID that another guest has. */
 static bool clashes(struct hypervisor *hypervisor, const char *xml)
 {
     CLEANUP(xml_freep) struct xml_doc *doc = xml_parse(xml, strlen(xml), NULL);
@@ -189,8 +189,8 @@ int guest_define(struct hypervisor *hypervisor, const char *xml, struct guest **
 
 int guest_undefine(struct guest *guest, struct err *err)
 {
-    /* The most that a driver knows. One that does not know a flag has not the
-     * thing either, or else refuses to undefine: what is to be kept stays. */
+    /* All flags that the driver knows. If it does not know a flag, it either has no such thing or
+     * refuses to undefine the guest: what must be kept stays. */
     static const unsigned flags[] = {
 #if LIBVIR_CHECK_VERSION(8, 9, 0)
         VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
@@ -244,7 +244,7 @@ int guest_start(struct guest *guest, bool paused, struct err *err)
     return 0;
 }
 
-/* libvirt fails when there is nothing to do. */
+/* libvirt fails if there is nothing to do. */
 static int change_state(struct guest *guest, int (*change)(virDomainPtr domain), int wanted,
                         const char *what, struct err *err)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A guest and what can be done with it. All calls block; a save is made in a
- * thread of its own, so that a signal can cancel it in mid-way. Errors don't name
- * the guest: the caller, who knows it, prefixes.
+ * A guest and what can be done with it. All calls block; a save runs in its own thread, so that a
+ * signal can cancel it. Errors do not name the guest: the caller knows it and adds a prefix.
  */
 #pragma once
 
@@ -19,7 +18,7 @@ enum guest_state { GUEST_RUNNING, GUEST_PAUSED, GUEST_SHUT_OFF, GUEST_OTHER };
 struct guest_status {
     enum guest_state state;
     const char *state_text; /* "running", "paused", "in shutdown", "crashed", "pmsuspended"... */
-    bool booted;            /* runs since somebody has started it, not resumed or restored */
+    bool booted;            /* somebody has started it, rather than resumed or restored it */
     bool io_error;          /* paused because of an I/O error */
     bool persistent;
     bool autostart;
@@ -31,7 +30,7 @@ const char *guest_uuid(const struct guest *guest); /* borrowed, lower case with 
 int guest_get_status(struct guest *guest, struct guest_status *ret, struct err *err);
 
 enum guest_xml_kind {
-    GUEST_XML_PERSISTENT, /* the definition, of the next start; transient: the live one */
+    GUEST_XML_PERSISTENT, /* the definition for the next start; transient: the live one */
     GUEST_XML_LIVE,       /* of the running guest, migratable */
 };
 /* With security information. The caller frees. */
@@ -58,26 +57,25 @@ DEFINE_CLEANUP(struct guest *, guest_freep, guest_free)
  * said that the guest has stopped; without the event, the time of the call. */
 int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_start_ms,
                struct err *err);
-/* The way back, with this XML instead of the image's own (NULL: with the image's
- * own, the only one that Xen's driver takes, others are unsupported there);
- * running or paused as asked, whatever the image says. Does not stop for signals. */
+/* Undoes a save, with this XML instead of the image's own (NULL: the image's own; Xen's driver
+ * accepts only that, anything else is unsupported there); running or paused as asked, whatever the
+ * image says. Does not stop for signals. */
 int guest_restore(struct hypervisor *hypervisor, const char *path, const char *xml, bool running,
                   struct err *err);
 
-/* A new persistent guest. The XML is not validated against libvirt's schema, so
- * that what libvirt has once accepted comes back. A guest of the same name and
- * UUID gets this definition; if another guest has either: exists. */
+/* Defines a new persistent guest. The XML is not validated against libvirt's schema, so that what
+ * libvirt once accepted can come back. A guest with the same name and UUID gets this definition; if
+ * another guest has only one of them: exists. */
 int guest_define(struct hypervisor *hypervisor, const char *xml, struct guest **ret,
                  struct err *err);
-/* Removes the definition, and what libvirt knows of its snapshots and checkpoints;
- * NVRAM, TPM state and disks stay. Refused while active (busy), and by libvirt if
- * there is a managed-save image. */
+/* Removes the definition, and libvirt's records of its snapshots and checkpoints; NVRAM, TPM state
+ * and disks stay. Refused while active (busy), and by libvirt if there is a managed-save image. */
 int guest_undefine(struct guest *guest, struct err *err);
 int guest_set_autostart(struct guest *guest, bool autostart, struct err *err);
-/* A managed-save image is restored instead, and removed by libvirt. */
+/* If there is a managed-save image, libvirt restores and removes it instead. */
 int guest_start(struct guest *guest, bool paused, struct err *err);
-/* Both: nothing to do, and no error, when it is as wanted already. */
+/* Both do nothing, and succeed, if the guest is already in the requested state. */
 int guest_suspend(struct guest *guest, struct err *err);
 int guest_resume(struct guest *guest, struct err *err);
-/* Starts a guest that will not be persistent. */
+/* Starts a transient guest. */
 int guest_create(struct hypervisor *hypervisor, const char *xml, bool paused, struct err *err);

@@ -14,12 +14,12 @@
 #include "guest/libvirt_error.h"
 #include "guest/long_call.h"
 
-/* Between two tries to abort a save whose job has not begun yet. */
+/* Between two attempts to abort a save whose job has not begun yet. */
 #define ABORT_RETRY_MS 100
 
 /* ---- when it stopped: told by an event, which libvirt sends as it stops the guest ------------ */
 
-/* Shared by the saving thread and the event loop's; the second to leave frees. */
+/* Shared by the saving thread and the event loop's thread; the second one to leave frees it. */
 struct stop_time {
     atomic_uint_fast64_t ms; /* 0: no event yet */
     atomic_int users;
@@ -47,7 +47,7 @@ static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event
     return 0;
 }
 
-/* Returns libvirt's number of the callback, -1 if there will be no events. */
+/* Returns libvirt's ID for the callback, -1 if there will be no events. */
 static int watch_stop(virDomainPtr domain, struct stop_time *stop_time)
 {
     atomic_fetch_add(&stop_time->users, 1);
@@ -77,7 +77,7 @@ static void save(void *opaque)
         libvirt_error(&call->err, "%s", call->path);
 }
 
-/* Aborting the job of somebody else would be wrong. */
+/* Never aborts somebody else's job. */
 static bool abort_own_save(virDomainPtr domain, const char *path)
 {
     struct job job;
@@ -86,8 +86,8 @@ static bool abort_own_save(virDomainPtr domain, const char *path)
            virDomainAbortJob(domain) == 0;
 }
 
-/* Other jobs end by themselves; a backup job waits for the one who began it, and
- * stays when that one is gone. */
+/* Other jobs end by themselves. A backup job waits for whoever began it, and stays if that process
+ * is gone. */
 static int check_no_backup(virDomainPtr domain, struct err *err)
 {
     struct job job;
@@ -101,8 +101,8 @@ static int check_no_backup(virDomainPtr domain, struct err *err)
                    line);
 }
 
-/* Waits for the save to end; after a signal it is aborted as soon as its job is
- * there. The first abort that is accepted is the only one. */
+/* Waits for the save to end. After a signal, aborts it as soon as its job exists; the first abort
+ * that is accepted is the only one. */
 static bool wait_for_save(struct long_call *call, virDomainPtr domain, const char *path)
 {
     bool signal_came = false;
@@ -130,7 +130,7 @@ static int save_in_thread(virDomainPtr domain, const char *path, struct err *err
     long_call_finish(call);
     if (save_call.result == 0)
         return 0;
-    /* libvirt goes on with the save without us. */
+    /* libvirt continues the save without us. */
     if (virConnectIsAlive(virDomainGetConnect(domain)) != 1) {
         err_clear(&save_call.err);
         return err_set(err, ERR_TRANSIENT,
@@ -176,7 +176,7 @@ int guest_restore(struct hypervisor *hypervisor, const char *path, const char *x
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
     int result = virDomainRestoreFlags(connection, path, xml, flags);
 
-    /* Xen's driver knows no flag for what it does anyway when it is not to pause. */
+    /* Xen's driver resumes unless told to pause, and has no flag for that. */
     if (result < 0 && running && libvirt_error_code() == VIR_ERR_INVALID_ARG)
         result = virDomainRestoreFlags(connection, path, xml, 0);
     return result < 0 ? libvirt_error(err, "%s", path) : 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Where libvirt has things on this host, as far as it tells.
+ * Where libvirt keeps things on this host, as far as it says.
  */
 #pragma once
 
@@ -11,12 +11,11 @@
 struct host_places {
     char *state;              /* libvirt's folder for what belongs to its guests: channel/ ... */
     char *nvram;              /* where it makes NVRAM files */
-    struct strings emulators; /* of libvirt's capabilities */
-    struct strings pools;     /* folders of storage pools that are folders */
+    struct strings emulators; /* from libvirt's capabilities */
+    struct strings pools;     /* folders of the storage pools of type dir */
 };
 
-/* What a driver does not tell is left empty. The caller frees with
- * host_places_clear. */
+/* What a driver does not say is left empty. The caller frees with host_places_clear. */
 void host_places_read(struct hypervisor *hypervisor, struct host_places *ret);
 void host_places_clear(struct host_places *places);
 #define CLEANUP_HOST_PLACES CLEANUP(host_places_clear)

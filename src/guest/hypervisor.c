@@ -14,13 +14,13 @@
 #include "guest/uri.h"
 #include "guest/watch_internal.h"
 
-/* Between two tries to connect again. */
+/* Between two attempts to reconnect. */
 #define RETRY_FIRST_MS 100
 #define RETRY_MOST_MS 2000
 
 /* ---- the connection ---------------------------------------------------------------------- */
 
-/* Unlike its name it is one host's alone. */
+/* Unlike its name, it is unique to one host. */
 static char *read_host_uuid(virConnectPtr connection)
 {
     CLEANUP_FREE char *text = virConnectGetCapabilities(connection);
@@ -50,13 +50,13 @@ static int learn_version(struct hypervisor *hypervisor, struct err *err)
     return 0;
 }
 
-/* virConnect... functions give us memory of malloc. */
+/* virConnect... functions return memory from malloc. */
 static int learn(struct hypervisor *hypervisor, struct err *err)
 {
     hypervisor->uri = virConnectGetURI(hypervisor->connection);
     if (!hypervisor->uri)
         return libvirt_error(err, "cannot get libvirt's URI");
-    /* An alias or a default of libvirt.conf has become the real one. */
+    /* An alias or a default in libvirt.conf has become the real URI. */
     if (uri_check_local(hypervisor->uri, err) < 0)
         return -1;
     if (learn_version(hypervisor, err) < 0)
@@ -79,7 +79,7 @@ static void on_close(virConnectPtr connection, int reason, void *opaque)
     watch_note_loss(opaque);
 }
 
-/* Takes ownership of the connection. Without the callback the loss shows at the next call. */
+/* Takes ownership of the connection. Without the callback the loss is noticed at the next call. */
 static struct hypervisor *new_hypervisor(virConnectPtr connection)
 {
     struct hypervisor *hypervisor = mem_alloc(sizeof(*hypervisor));

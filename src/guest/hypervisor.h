@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A connection to libvirt, and what it knows beside guests: volumes, networks,
- * secrets. libvirt stays behind this folder's headers. libvirt's own error
- * printing is off; its messages come back in struct err.
+ * A connection to libvirt, and what it knows besides guests: volumes, networks, secrets. Outside
+ * this folder nothing sees libvirt itself. libvirt's own error printing is off; its messages are
+ * returned in struct err.
  */
 #pragma once
 
@@ -16,30 +16,28 @@
 struct hypervisor;
 struct guest;
 
-/* uri NULL: libvirt's default. Refused (unsupported) when the URI is of another
- * host: the images are there, not here. A signal ends the wait for a libvirt that
- * does not answer, and so do five minutes. Starts threads (libvirt's event loop): children are to be
- * forked before. */
+/* uri NULL: libvirt's default. Refused (unsupported) if the URI refers to another host: the images
+ * are there, not here. If libvirt does not answer, a signal ends the wait, and so do five minutes.
+ * Starts threads (libvirt's event loop), so fork children first. */
 int hypervisor_open(const char *uri, struct hypervisor **ret, struct err *err);
-/* After its guests have been freed. Accepts NULL. */
+/* Call this after its guests have been freed. Accepts NULL. */
 void hypervisor_close(struct hypervisor *hypervisor);
 DEFINE_CLEANUP(struct hypervisor *, hypervisor_closep, hypervisor_close)
 
 const char *hypervisor_uri(const struct hypervisor *hypervisor);  /* borrowed */
 const char *hypervisor_host(const struct hypervisor *hypervisor); /* borrowed; its host name */
-/* As libvirt's capabilities have it; NULL where they have none. Borrowed. */
+/* From libvirt's capabilities; NULL if they do not say. Borrowed. */
 const char *hypervisor_host_uuid(const struct hypervisor *hypervisor);
 /* libvirtd's version: 9.0.0 is 9000000. */
 unsigned long hypervisor_version(const struct hypervisor *hypervisor);
 
 /* False once the connection is known to be dead. Does not block. */
 bool hypervisor_alive(struct hypervisor *hypervisor);
-/* Connects again, whether the old connection is dead or not, with back-off for at
- * most timeout_ms. Guests made from this hypervisor stay valid (each finds its
- * domain again by UUID at its next use), and watches go on. From any thread; what
- * others do with the old connection meanwhile ends or fails as it would have. If
- * another thread has just connected again, that is enough. A second signal ends it
- * (cancelled). */
+/* Reconnects, whether the old connection is dead or not, with back-off for at most timeout_ms.
+ * Guests made from this hypervisor stay valid (each looks up its domain again by UUID at its next
+ * use), and watches continue. May be called from any thread; what others are doing with the old
+ * connection ends or fails as it would have anyway. If another thread has just reconnected, nothing
+ * more is done. A second signal ends it (cancelled). */
 int hypervisor_reconnect(struct hypervisor *hypervisor, uint64_t timeout_ms, struct err *err);
 
 /* All guests, active or not, sorted by name. Free with guest_list_free. */
@@ -47,19 +45,18 @@ int hypervisor_list(struct hypervisor *hypervisor, struct guest ***ret, size_t *
                     struct err *err);
 void guest_list_free(struct guest **guests, size_t count);
 
-/* Where a volume's bytes are on this host, its format ("raw" where libvirt names
- * none) and its type (file, block, dir, network, ...). The pool must be active.
- * The caller frees all three texts. */
+/* Where a volume's bytes are on this host, its format ("raw" if libvirt does not say) and its type
+ * (file, block, dir, network, ...). The pool must be active. The caller frees all three texts. */
 int hypervisor_volume(struct hypervisor *hypervisor, const char *pool, const char *volume,
                       char **ret_path, char **ret_format, char **ret_type, struct err *err);
 
-/* Whether libvirt itself can open the file at path (an existing one that is no
- * save image will do): false for a place that its process can't see or enter.
- * True where the driver gives no clear answer (all but QEMU's). */
+/* Whether libvirt itself can open the file at path (an existing file, which need not be a save
+ * image): false for a place that its process cannot see or enter. True if the driver gives no clear
+ * answer (all except QEMU's). */
 int hypervisor_can_open(struct hypervisor *hypervisor, const char *path, bool *ret_can,
                         struct err *err);
 
-/* Whether this host has what a guest refers to by name. True if libvirt can't tell. */
+/* Whether this host has what a guest refers to by name. True if libvirt cannot tell. */
 enum host_thing {
     HOST_NETWORK,
     HOST_POOL,
@@ -70,20 +67,20 @@ enum host_thing {
 };
 bool hypervisor_has(struct hypervisor *hypervisor, enum host_thing thing, const char *name);
 
-/* Where libvirt keeps the states of emulated TPMs, a folder for each guest's UUID.
- * The caller frees. */
+/* The folder where libvirt keeps the states of emulated TPMs, in a subfolder per guest UUID. The
+ * caller frees. */
 char *hypervisor_tpm_folder(const struct hypervisor *hypervisor);
 /* A folder of ours beside that of libvirt's driver, which QEMU's user may own:
- * /var/lib/libvirt/virt-backup, or its like in a session. It need not exist. The caller
+ * /var/lib/libvirt/virt-backup, or the equivalent in a session. It may not exist. The caller
  * frees. */
 char *hypervisor_staging_folder(const struct hypervisor *hypervisor);
-/* Asks libvirt what QEMU's command line for this domain would be, which defines nothing. -1 with
- * "unsupported" when it refuses the domain as such: a machine type that is not known here, what
- * this QEMU can't do. What is only missing for a start - a network, a pool - is no refusal,
- * nor is a hypervisor that can't tell. */
+/* Asks libvirt for QEMU's command line for this domain, which defines nothing. -1 with
+ * "unsupported" if libvirt refuses the domain as such: a machine type that is unknown here,
+ * something this QEMU cannot do. If something is only missing for a start (a network, a pool), or
+ * the hypervisor cannot tell, that is not a refusal. */
 int hypervisor_check_domain(struct hypervisor *hypervisor, const char *xml, struct err *err);
-/* Whether libvirt has a program on this host that emulates a TPM of this version
- * ("1.2", "2.0") for such a guest: without one it refuses the definition. True if
- * libvirt can't tell. domain_type: kvm, qemu. */
+/* Whether libvirt has a program on this host that emulates a TPM of this version ("1.2", "2.0") for
+ * such a guest: without it libvirt refuses the definition. True if libvirt cannot tell.
+ * domain_type: kvm, qemu. */
 bool hypervisor_emulates_tpm(struct hypervisor *hypervisor, const char *domain_type,
                              const char *version);

@@ -57,7 +57,7 @@ static int volume_format(virStorageVolPtr volume, char **ret_format, struct err 
     if (!doc)
         return err_prefix(err, "its description");
     const char *format = xml_find_attr(xml_root(doc), "target/format", "type");
-    /* A logical volume or partition has none, or one that says nothing. */
+    /* A logical volume or partition has no format, or a meaningless one. */
     if (!format || *format == '\0' || strcmp(format, "unknown") == 0)
         format = "raw";
     *ret_format = mem_strdup(format);
@@ -88,7 +88,7 @@ static virStorageVolPtr look_up_volume(virStoragePoolPtr pool, const char *name)
 {
     virStorageVolPtr volume = virStorageVolLookupByName(pool, name);
 
-    /* libvirt does not see what others have put into a pool until it looks again. */
+    /* libvirt does not see what others have put into a pool until it is refreshed. */
     if (!volume && libvirt_error_code() == VIR_ERR_NO_STORAGE_VOL &&
         virStoragePoolRefresh(pool, 0) == 0)
         volume = virStorageVolLookupByName(pool, name);
@@ -121,9 +121,9 @@ int hypervisor_volume(struct hypervisor *hypervisor, const char *pool_name, cons
 
 /* ---- libvirt's access to a place ------------------------------------------------------------- */
 
-/* libvirt is asked for the XML in the save image at `path`. What it can't open
- * gives a system error with an errno; a file that it could open and that is no
- * image, one that is none. Only QEMU's driver is known to keep these two apart. */
+/* Asks libvirt for the XML in the save image at `path`. If libvirt cannot open the file, that is a
+ * system error with an errno; if it opened the file and that is not a save image, there is no
+ * errno. Only QEMU's driver is known to keep these two apart. */
 int hypervisor_can_open(struct hypervisor *hypervisor, const char *path, bool *ret_can,
                         struct err *err)
 {
@@ -176,7 +176,7 @@ static bool has_secret_uuid(virConnectPtr connection, const char *uuid)
     return secret && virSecretFree(secret) == 0;
 }
 
-/* A usage is looked up within its type, which the guest's XML leaves open. */
+/* A usage is looked up by its type, which the guest's XML does not give. */
 static bool has_secret_usage(virConnectPtr connection, const char *usage)
 {
     static const int types[] = {VIR_SECRET_USAGE_TYPE_VOLUME, VIR_SECRET_USAGE_TYPE_CEPH,
@@ -197,7 +197,7 @@ static bool has_secret_usage(virConnectPtr connection, const char *usage)
 
 static const struct {
     bool (*has)(virConnectPtr connection, const char *name);
-    int missing; /* libvirt's code for it */
+    int missing; /* libvirt's code for a missing one */
 } things[] = {
     [HOST_NETWORK] = {has_network, VIR_ERR_NO_NETWORK},
     [HOST_POOL] = {has_pool, VIR_ERR_NO_STORAGE_POOL},
@@ -208,7 +208,7 @@ static const struct {
 
 /* ---- folders --------------------------------------------------------------------------------- */
 
-/* Of the system, of a session and of an embedded driver. */
+/* For the system, a session and an embedded driver. */
 static char *beside_driver_folder(const struct hypervisor *hypervisor, const char *name)
 {
     CLEANUP_FREE char *folder = driver_folder(hypervisor->uri);
@@ -246,7 +246,7 @@ char *hypervisor_tpm_folder(const struct hypervisor *hypervisor)
 
 enum answer { NOT_SAID, NO, YES };
 
-/* Is `wanted` among the values of this <enum> of the capabilities? */
+/* True if `wanted` is among the values of this <enum> of the capabilities. */
 static enum answer has_value(const struct xml_node *tpm, const char *name, const char *wanted)
 {
     enum answer answer = NOT_SAID;
@@ -278,7 +278,7 @@ bool hypervisor_emulates_tpm(struct hypervisor *hypervisor, const char *domain_t
 
     const struct xml_node *tpm =
         capabilities ? xml_find(xml_root(capabilities), "devices/tpm") : NULL;
-    /* An older libvirt says nothing of TPMs, or nothing of their versions. */
+    /* An older libvirt says nothing about TPMs, or nothing about their versions. */
     return !tpm || (has_value(tpm, "backendModel", "emulator") != NO &&
                     has_value(tpm, "backendVersion", version) != NO);
 }

@@ -24,7 +24,7 @@ int job_read(virDomainPtr domain, struct job *ret, struct err *err)
 
     if (virDomainGetJobStats(domain, &job.type, &params, &count, 0) < 0) {
         int code = libvirt_error_code();
-        /* A backup job without data: an internal error. */
+        /* libvirt reports a backup job without data as an internal error. */
         if (code == VIR_ERR_INTERNAL_ERROR) {
             job.type = VIR_DOMAIN_JOB_UNBOUNDED;
             job.no_data = true;

@@ -28,7 +28,7 @@ static const struct {
     {VIR_ERR_OPERATION_TIMEOUT, ERR_BUSY},
     {VIR_ERR_RESOURCE_BUSY, ERR_BUSY},
     {VIR_ERR_OPERATION_ABORTED, ERR_CANCELLED},
-    {VIR_ERR_NO_CONNECT, ERR_USAGE}, /* no driver for such a URI */
+    {VIR_ERR_NO_CONNECT, ERR_USAGE}, /* no driver for this URI */
     {VIR_ERR_DOM_EXIST, ERR_EXISTS},
     {VIR_ERR_NO_SUPPORT, ERR_UNSUPPORTED},
     {VIR_ERR_OPERATION_UNSUPPORTED, ERR_UNSUPPORTED},
@@ -57,13 +57,13 @@ static enum err_kind kind_of(const virError *error)
             return kinds[i].kind;
     if (errno_of(error))
         return kind_of_errno(errno_of(error));
-    /* What a helper process of libvirt says has no code of its own. */
+    /* Errors reported by libvirt's helper processes have no code of their own. */
     if (error->message && strstr(error->message, "No space left on device"))
         return ERR_NO_SPACE;
     return ERR_IO;
 }
 
-/* QEMU's own words come with newlines and a last one at the end. */
+/* QEMU's own messages contain newlines, and end with one. */
 static char *one_line(const char *message)
 {
     struct buf line CLEANUP_BUF = {0};

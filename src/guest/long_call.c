@@ -16,9 +16,10 @@ struct long_call {
     void (*clean)(void *opaque); /* set by long_call_abandon */
     void *opaque;
     pthread_t thread;
-    int ended_fd;         /* hangs up when the thread closes... */
-    int thread_fd;        /* ...this one: a close can't fail as a write can */
-    atomic_bool one_left; /* the thread or an abandoning caller; the second one frees */
+    int ended_fd;         /* reports a hang-up when the thread closes... */
+    int thread_fd;        /* ...this one: unlike a write, a close cannot fail */
+    atomic_bool one_left; /* set by the first of the thread and an abandoning caller to leave; the
+                           * second one frees */
 };
 
 static void free_call(struct long_call *call)
@@ -76,7 +77,7 @@ enum long_call_event long_call_wait(struct long_call *call, int timeout_ms, bool
         {.fd = heed_signals ? quit_fd() : -1, .events = POLLIN},
     };
 
-    /* EINTR counts as time out: a signal of ours shows at the next wait. */
+    /* EINTR counts as a timeout: a signal for us is seen at the next wait. */
     if (poll(fds, sizeof(fds) / sizeof(*fds), timeout_ms) <= 0)
         return LONG_CALL_TIMEOUT;
     return fds[0].revents ? LONG_CALL_ENDED : LONG_CALL_SIGNAL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A call that may block for long, in a thread of its own, so that the caller
- * can heed signals meanwhile. The thread takes no signals.
+ * Runs a call that may block for long in its own thread, so that the caller can react to signals
+ * meanwhile. The thread takes no signals.
  */
 #pragma once
 
@@ -16,11 +16,11 @@ int long_call_start(void (*work)(void *opaque), void *opaque, struct long_call *
                     struct err *err);
 
 enum long_call_event { LONG_CALL_ENDED, LONG_CALL_SIGNAL, LONG_CALL_TIMEOUT };
-/* Waits until the work has ended, for timeout_ms at most (-1: for ever; a time
- * out may come early), and if heed_signals until a signal has asked us to stop. */
+/* Waits until the work has ended, for at most timeout_ms (-1: forever; a timeout may come early),
+ * and if heed_signals is set, until a signal has asked us to stop. */
 enum long_call_event long_call_wait(struct long_call *call, int timeout_ms, bool heed_signals);
 
 /* Waits for the work to end and frees the call. */
 void long_call_finish(struct long_call *call);
-/* Leaves the work to itself: when it ends, clean(opaque) is run in its thread. */
+/* Abandons the work: when it ends, clean(opaque) is run in its thread. */
 void long_call_abandon(struct long_call *call, void (*clean)(void *opaque));

@@ -19,7 +19,7 @@ int guest_managed_save(struct guest *guest, char **ret_path, char **ret_xml, str
     CLEANUP_FREE char *remove = shell_virsh("managedsave-remove", virDomainGetName(domain));
     if (!xml) {
         libvirt_error(err, "cannot read its XML");
-        /* The guest does not start from it either. */
+        /* The guest does not start from such an image either. */
         return hypervisor_alive(guest->hypervisor)
                    ? err_append(err,
                                 "if it is damaged, throw it away, so that the guest boots and "
@@ -29,11 +29,11 @@ int guest_managed_save(struct guest *guest, char **ret_path, char **ret_xml, str
     }
     folder = driver_folder(guest->hypervisor->uri);
     CLEANUP_FREE char *path = mem_printf("%s/save/%s.save", folder, virDomainGetName(domain));
-    if (access(path, F_OK) < 0) { /* a session's are beside, not in, its other state */
+    if (access(path, F_OK) < 0) { /* a session keeps them beside its other state, not in it */
         free(path);
         path = mem_printf("%s/../save/%s.save", folder, virDomainGetName(domain));
     }
-    /* Another libvirt may keep them elsewhere; its API does not tell. */
+    /* Another libvirt may keep them elsewhere; its API does not say. */
     if (access(path, F_OK) < 0) {
         free(xml);
         return err_set(err, ERR_NOT_FOUND,

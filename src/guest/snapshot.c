@@ -20,14 +20,14 @@
 #include "guest/libvirt_error.h"
 #include "guest/long_call.h"
 
-/* How often what is copied is written out, and after how many such rounds libvirt is
- * asked how the copy goes on. */
+/* How often the copied data is written out, and after how many such rounds libvirt is asked about
+ * the progress. */
 #define POLL_MS 25
 #define ATTEND_ROUNDS 4
-/* A guest that dirties its memory as fast as it is copied is not waited for longer. */
+/* A guest that dirties its memory as fast as it is copied is stopped after this. */
 #define DEFAULT_MAX_PASSES 8
 #define MAX_MEMORY_COPIED 2
-/* Less room than this, beside what is left to be copied, may not be enough. */
+/* Less free space than this, in addition to what is left to copy, may not be enough. */
 #define ROOM_RESERVE (256 * MIB)
 /* libvirt needs a moment to cancel what it was doing when it died. */
 #define JOB_WAIT_MS 30000
@@ -47,8 +47,8 @@ static bool any_writable(const struct definition_disks *disks)
     return false;
 }
 
-/* One "manual" disk makes libvirt leave the guest stopped, so that the owner of the
- * disks can fix them. A disk that is not named would get an overlay. */
+/* One "manual" disk makes libvirt leave the guest stopped, so that the owner of the disks can fix
+ * them. A disk that is not listed would get an overlay. */
 static char *snapshot_xml(const char *path, const struct definition_disks *disks)
 {
     CLEANUP(xml_freep) struct xml_doc *doc = xml_new("domainsnapshot");
@@ -104,7 +104,7 @@ struct call {
     struct err err;
 };
 
-/* A device that can't be saved, says libvirt, or QEMU as it is asked to begin. */
+/* libvirt, or QEMU when asked to begin, says that a device cannot be saved. */
 static bool is_refusal(const virError *error)
 {
     return error && (error->code == VIR_ERR_OPERATION_INVALID ||
@@ -131,8 +131,8 @@ static void snapshot_memory(void *opaque)
                                "once it has run again it can be captured anew");
 }
 
-/* While our call waits for its turn, the job that is there is somebody else's:
- * neither is it to be aborted nor its guest to be stopped. */
+/* While our call waits for its turn, the current job is somebody else's: do not abort it or stop
+ * its guest. */
 static bool own_job(const struct call *call, struct job *ret)
 {
     return job_is_own(call->domain, VIR_DOMAIN_JOB_OPERATION_SNAPSHOT, call->snapshot->path, ret);
@@ -160,10 +160,10 @@ static bool stop(struct call *call, const char *why)
     return call->forced;
 }
 
-/* A copy must not be cancelled while it is QEMU itself that has stopped the guest to
- * end it: QEMU before 8.1 would let the guest go on with disks that it has given away
- * already, and dies. So we stop the guest; if there is memory left to be copied after
- * that, it is we who have. If not, the copy ends at once. */
+/* A copy must not be cancelled after QEMU itself has stopped the guest to end it: QEMU before 8.1
+ * would then continue the guest with disks that it has already given away, and die. So stop the
+ * guest ourselves first. If there is still memory left to copy after that, it was us who stopped
+ * it; if not, the copy ends at once. */
 static void cancel(struct call *call)
 {
     bool live = call->flags & VIR_DOMAIN_SNAPSHOT_CREATE_LIVE;
@@ -174,8 +174,8 @@ static void cancel(struct call *call)
     call->aborted = virDomainAbortJob(call->domain) == 0;
 }
 
-/* Lets the guest stand still where it changes its memory too fast, or the image may
- * not fit; cancels after a signal. Only once our job is there. */
+/* Stops the guest if it changes its memory too fast, or if the image may not fit; cancels after a
+ * signal. Does so only once the job is ours. */
 static void attend(struct call *call, bool signal_came)
 {
     struct job job;
@@ -192,8 +192,8 @@ static void attend(struct call *call, bool signal_came)
         stop(call, "room for it may run short");
 }
 
-/* At the end, with the guest stopped, libvirt waits until the whole image is on the
- * disk: what is there already need not be waited for then. */
+/* At the end, with the guest stopped, libvirt waits until the whole image is on disk. What is
+ * written out early does not have to be waited for then. */
 static void write_out(const char *path, int *fd)
 {
     if (*fd < 0)
@@ -243,7 +243,7 @@ static int get_state(virDomainPtr domain, struct state *ret, struct err *err)
     return 0;
 }
 
-/* A pause of the user's, or for an I/O error, is none of ours. */
+/* A pause by the user, or because of an I/O error, is not ours. */
 static bool stopped_by_us(const struct state *now, bool suspended)
 {
     if (now->state != VIR_DOMAIN_PAUSED || now->reason == VIR_DOMAIN_PAUSED_IOERROR)
@@ -251,7 +251,7 @@ static bool stopped_by_us(const struct state *now, bool suspended)
     return suspended || now->reason != VIR_DOMAIN_PAUSED_USER;
 }
 
-/* After a failure. libvirt mostly has undone it all by itself. */
+/* Call after a failure. libvirt has usually undone everything itself. */
 static int put_back(struct guest *guest, const char *path, bool was_running, bool suspended,
                     struct err *err)
 {
@@ -264,13 +264,13 @@ static int put_back(struct guest *guest, const char *path, bool was_running, boo
         log_warn("%s: cannot remove the unfinished memory image: %s", path, strerror(errno));
     if (!was_running)
         return 0;
-    /* After libvirt was lost its own recovery may still be at work. */
+    /* If libvirt was lost, its own recovery may still be at work. */
     if (guest_wait_for_job(guest, JOB_WAIT_MS, err) < 0 || get_state(domain, &now, err) < 0)
         return -1;
     return stopped_by_us(&now, suspended) ? guest_resume(guest, err) : 0;
 }
 
-/* The image is no good unless the guest stands still with the disks it had. */
+/* The image is useless unless the guest is still stopped and has the same disks as before. */
 static int check_after(virDomainPtr domain, const struct definition_disks *before, struct err *err)
 {
     CLEANUP_DEFINITION_DISKS struct definition_disks after = {0};
@@ -297,7 +297,7 @@ static int capture(struct guest *guest, struct call *call, bool running, struct 
 
     if (read_disks(call->domain, &disks, err) < 0)
         return -1;
-    /* Without a disk there is nothing that makes libvirt leave it stopped. */
+    /* Without disks, nothing makes libvirt leave the guest stopped. */
     bool stop_first = running && disks.count == 0;
     if (stop_first && guest_suspend(guest, err) < 0)
         return -1;

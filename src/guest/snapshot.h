@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The memory of an active guest at one instant, at which the guest stays stopped,
- * so that its disks can be fixed at the same one (guest/backup_job.h); then
- * guest_resume. No disk gets an overlay.
+ * Captures the memory of an active guest at one instant and leaves the guest stopped, so that its
+ * disks can be fixed at the same instant (guest/backup_job.h); guest_resume follows. No disk gets
+ * an overlay.
  */
 #pragma once
 
@@ -12,17 +12,17 @@
 #include "guest/guest.h"
 
 struct guest_snapshot {
-    const char *path;    /* libvirt makes it, a save image; no file may be there */
+    const char *path;    /* libvirt makes it, a save image; the file must not exist */
     bool live;           /* the guest runs while most of its memory is copied; else it is stopped
-                       * before */
-    unsigned max_passes; /* live: passes over the memory after which the guest is stopped so that
-                          * the copy ends; 0: a default. Also after 2 x its memory was copied. */
+                          * first */
+    unsigned max_passes; /* live: after this many passes over the memory the guest is stopped so
+                          * that the copy ends; 0: a default. It is also stopped after 2 x its
+                          * memory was copied. */
 };
-/* Returns with the guest stopped (a paused one stays paused) and the image
- * complete. After a failure, or a signal, the guest is as it was and there is no
- * image; libvirt lost meanwhile is waited for (30 s). While another job holds the
- * guest, libvirt waits for it up to 30 s, then: busy; that other job is never
- * touched. A guest that can't be saved: unsupported, with libvirt's reason.
- * *ret_forced: it was to be live and was stopped to end the copy. */
+/* Returns with the guest stopped (a paused one stays paused) and the image complete. After a
+ * failure, or a signal, the guest is as it was before and there is no image; if libvirt is lost,
+ * waits for it (30 s). If another job holds the guest, libvirt waits for it up to 30 s, then: busy;
+ * that job is never touched. A guest that cannot be saved: unsupported, with libvirt's reason.
+ * *ret_forced: the copy should have been live, but the guest was stopped to end it. */
 int guest_snapshot_memory(struct guest *guest, const struct guest_snapshot *snapshot,
                           bool *ret_forced, struct err *err);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/thaw.h"
 
-/* An answer that nothing is frozen counts from this long after the freeze's limit. */
+/* "Nothing is frozen" counts only this long after the freeze's time limit. */
 #define SETTLE_MS 2000
-/* So many such answers in a row end it. */
+/* Enough such answers in a row. */
 #define QUIET_ENOUGH 2
-/* An agent whose file systems are thawed by each of so many calls is not telling the
- * truth, or somebody else freezes them: our own freeze is undone by then. */
+/* If each of this many calls thaws file systems, the agent is lying or somebody else is freezing
+ * them: our own freeze is undone by then. */
 #define ANSWERED_ENOUGH 4
 
 struct thaw thaw_begin(enum freeze_outcome freeze, uint64_t limit_ms, uint64_t now_ms)
@@ -19,8 +19,8 @@ struct thaw thaw_begin(enum freeze_outcome freeze, uint64_t limit_ms, uint64_t n
     };
 }
 
-/* An agent works off what it is asked in order, so a thaw after an answered freeze
- * is the end of it. Where there was no answer it is not relied upon. */
+/* An agent answers its requests in order, so a thaw after an answered freeze is final. If the
+ * freeze was not answered we do not rely on that. */
 bool thaw_is_over(struct thaw *thaw, enum thaw_answer answer, uint64_t now_ms)
 {
     bool answered = answer == THAW_THAWED || answer == THAW_NOTHING;
@@ -38,7 +38,7 @@ bool thaw_is_over(struct thaw *thaw, enum thaw_answer answer, uint64_t now_ms)
     thaw->answered = answered ? thaw->answered + 1 : 0;
     if (answer == THAW_NOTHING)
         thaw->quiet++;
-    else /* what was asked for has happened: one more look is enough */
+    else /* what was asked for has happened: look just once more */
         thaw->quiet = answer == THAW_THAWED ? QUIET_ENOUGH - 1 : 0;
     if (now_ms < thaw->settled_ms)
         return false;

@@ -40,7 +40,7 @@ static bool is_loopback(const char *server)
     return strncmp(server, "127.", 4) == 0 && strspn(server, "0123456789.") == strlen(server);
 }
 
-/* The full name of the host, or the first part of it. */
+/* True for the host's full name, or the first part of it. */
 static bool is_own_name(const char *server)
 {
     char own[HOST_NAME_MAX + 1] = "";

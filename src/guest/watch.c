@@ -59,7 +59,7 @@ static void unlink_watch(struct guest_watch *watch)
     pthread_mutex_unlock(&hypervisor->watches_lock);
 }
 
-/* What the guest is at the beginning, unless an event has told more already. */
+/* The guest's state at the beginning, unless an event has already told more. */
 static int learn(struct guest_watch *watch, virDomainPtr domain, struct err *err)
 {
     int active = virDomainIsActive(domain);
@@ -141,7 +141,7 @@ void watch_note_loss(struct hypervisor *hypervisor)
     pthread_mutex_unlock(&hypervisor->watches_lock);
 }
 
-/* What has happened meanwhile, as far as it can still be seen. */
+/* Notes what happened in the meantime, as far as it can still be seen. */
 static bool catch_up(struct guest_watch *watch, virDomainPtr domain)
 {
     int state = VIR_DOMAIN_SHUTOFF;

@@ -12,7 +12,7 @@
 #include "guest/event_loop.h"
 #include "guest/libvirt_error.h"
 
-/* Events may come some time after what they tell. */
+/* An event may arrive some time after what it reports. */
 #define CLOCKS_DIFFER_MS 5000
 
 /* ---- news ---------------------------------------------------------------------------------- */
@@ -50,8 +50,8 @@ static bool note_stop(struct guest_watch *watch, uint64_t us)
     return true;
 }
 
-/* QEMU's times are those of the wall clock: if that was stepped meanwhile, the events'
- * arrivals tell how long it stood still. */
+/* QEMU's times are from the wall clock: if that was stepped in the meantime, use the arrival times
+ * of the events to see how long the guest was stopped. */
 static bool note_resume(struct guest_watch *watch, uint64_t us)
 {
     struct guest_watch_news *news = &watch->news;
@@ -95,7 +95,7 @@ static bool note_lifecycle(struct guest_watch *watch, int event, int detail)
     case VIR_DOMAIN_EVENT_STOPPED:
     case VIR_DOMAIN_EVENT_CRASHED:
         return watch_note_end(watch);
-    case VIR_DOMAIN_EVENT_UNDEFINED: /* a running guest goes on without its definition */
+    case VIR_DOMAIN_EVENT_UNDEFINED: /* a running guest continues without its definition */
         return !watch->active && watch_note_end(watch);
     default:
         return false;
@@ -180,7 +180,7 @@ void watch_detach(struct guest_watch *watch)
 static int keep_if_registered(struct guest_watch *watch, int id)
 {
     if (id < 0)
-        atomic_fetch_sub(&watch->users, 1); /* never the last one: there is the owner */
+        atomic_fetch_sub(&watch->users, 1); /* never the last one: the owner is still there */
     return id;
 }
 

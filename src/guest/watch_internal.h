@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A watch inside, and what the connection has to do for the watches on it.
+ * The inside of a watch, and what the connection has to do for the watches on it.
  */
 #pragma once
 
@@ -15,20 +15,20 @@
 
 struct hypervisor;
 
-/* Locks, each taken before those that follow it: moving, calling, lock; the
- * hypervisor's watches_lock before calling. libvirt is called with none but moving
- * held, because it may run on_close of hypervisor.c in the thread that calls it. */
+/* Locking order: moving, calling, lock; and the hypervisor's watches_lock before calling. While
+ * libvirt is called only moving may be held, because libvirt may run on_close of hypervisor.c in
+ * the calling thread. */
 struct guest_watch {
     struct hypervisor *hypervisor;
     struct guest_watch *next; /* guarded by the hypervisor's watches_lock */
     char uuid[VIR_UUID_STRING_BUFLEN];
-    atomic_int users; /* its owner, each callback of libvirt, a move; the last one frees */
+    atomic_int users; /* its owner, each libvirt callback, a move; the last one frees it */
 
-    pthread_mutex_t moving;   /* guards what is registered where */
+    pthread_mutex_t moving;   /* guards what is registered and where */
     virConnectPtr connection; /* a reference; NULL: nothing is registered */
     int lifecycle_id;
     int io_error_id;
-    int qemu_id; /* -1: QEMU's own events can't be had */
+    int qemu_id; /* -1: QEMU's own events are not available */
     bool over;
 
     pthread_mutex_t calling; /* held during on_news */
@@ -43,21 +43,21 @@ struct guest_watch {
     unsigned id; /* of this run of the guest */
 };
 
-/* The connection is lost. */
+/* Call it when the connection is lost. */
 void watch_note_loss(struct hypervisor *hypervisor);
-/* The hypervisor has this connection now: all watches go on there. */
+/* Moves all watches to this new connection of the hypervisor. */
 void watch_move_all(struct hypervisor *hypervisor, virConnectPtr connection);
 
-/* One user less. */
+/* Drops one user. */
 void watch_unref(void *watch);
-/* Calls the owner's on_news; with neither calling nor lock held. */
+/* Calls the owner's on_news. Neither calling nor lock may be held. */
 void watch_tell(struct guest_watch *watch);
-/* These note something, with `lock` held, and return true if it is new. */
+/* These note an event, with `lock` held, and return true if it is new. */
 bool watch_note(bool *flag);
 bool watch_note_end(struct guest_watch *watch);
 bool watch_note_start(struct guest_watch *watch);
-/* With `moving` held: registers for the guest's events, where nothing is registered
- * yet; takes back what is registered, if anything. */
+/* Call these with `moving` held. watch_attach registers for the guest's events if nothing is
+ * registered yet; watch_detach removes what is registered, if anything. */
 int watch_attach(struct guest_watch *watch, virConnectPtr connection, virDomainPtr domain,
                  struct err *err);
 void watch_detach(struct guest_watch *watch);

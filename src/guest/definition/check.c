@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "guest/definition/rows.h"
 
-/* Of a name or value in a finding: enough to know it by. */
+/* For a name or value in a finding: enough to recognise it. */
 #define SHOWN_NAME 64
 #define SHOWN_VALUE 256
 #define SHOWN_TEXT ((size_t)1024)
@@ -78,7 +78,7 @@ static void add_value(const struct check *check, const char *attr, const char *v
 
 /* ---- the tables' little language --------------------------------------------------------- */
 
-/* Is text[0..len) one of the names in list[0..list_len), which '|' separates? */
+/* True if text[0..len) is one of the names in list[0..list_len), separated by '|'. */
 static bool is_listed(const char *list, size_t list_len, const char *text, size_t len)
 {
     const char *end = list + list_len;
@@ -169,7 +169,7 @@ static void check_text(const struct check *check)
 
 #define QEMU_NS "http://libvirt.org/schemas/domain/qemu/1.0"
 
-/* What a libvirt asked of its QEMU before it could make backups by itself: it opens nothing. */
+/* The capability that backups needed with older versions of libvirt: it opens nothing. */
 static bool is_backup_capability(struct xml_node *node)
 {
     struct xml_node *first = xml_first(node);
@@ -185,7 +185,7 @@ static bool is_backup_capability(struct xml_node *node)
     return true;
 }
 
-/* Looks at one element; true if what is in it is to be looked at too. */
+/* Checks one element; true if its contents must be checked too. */
 static bool check_element(struct check *check)
 {
     struct xml_node *node = check->node;
@@ -208,12 +208,12 @@ static bool check_element(struct check *check)
         add_element(check, " is there twice");
     xml_each_attr(node, check_attr, check);
     check_text(check);
-    /* libvirt keeps metadata for whoever has written it, and starts nothing because of it. */
+    /* libvirt keeps metadata for whoever wrote it, and starts nothing because of it. */
     return strcmp(check->path, "metadata") != 0;
 }
 
-/* Only elements that stand in a table are entered, so that the recursion is as deep
- * as their paths are long. */
+/* Only elements in a table are entered, so the recursion is no deeper than the paths in the
+ * tables. */
 static void walk(const struct check *parent, struct xml_node *node)
 {
     const char *slash = *parent->path ? "/" : "";

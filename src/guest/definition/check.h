@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Domain XML that comes from outside, element by element against what ordinary
- * guests hold (the tables of rows.h). What is not there could reach the
- * host beside the guest's own files, and is a finding: an emulator of another
- * place, a host device, a shared folder, a kernel, an element that is not known.
- * Needs no connection.
+ * Checks domain XML from outside, element by element, against what ordinary guests contain (the
+ * tables of rows.h). Anything else could reach parts of the host beyond the guest's own files, and
+ * is a finding: an emulator in another place, a host device, a shared folder, a kernel, an unknown
+ * element. Needs no connection.
  */
 #pragma once
 
@@ -15,30 +14,31 @@
 #include "base/strings.h"
 #include "base/xml.h"
 
-/* A file or device that is the guest's own, and the only format that it may be
- * opened with: with another one QEMU would take what a guest has written for a
- * header, and open the files that it names. Borrows both. */
+/* A file or device that is the guest's own, and the only format that it may be opened with: with
+ * another format QEMU would interpret what a guest has written as a header, and open the files that
+ * it names. Borrows both. */
 struct definition_own {
     const char *path;
     const char *format;
 };
 
-/* What is known of host and guest. Borrows all. */
+/* What is known about host and guest. Borrows all of it. */
 struct definition_host {
     const char *name;  /* of the guest, as in the XML */
-    const char *state; /* libvirt's folders, as host_places.h has them */
+    const char *state; /* libvirt's folders, as in host_places.h */
     const char *nvram;
     const char
-        *tpm; /* where the state of its emulated TPM is restored to, if the XML names it; or NULL */
+        *tpm; /* where the state of its emulated TPM is restored to, if the XML names a place; or
+               * NULL */
     const struct definition_own *own;
     size_t own_count;
-    const char *const *emulators; /* beside the usual places */
+    const char *const *emulators; /* in addition to the usual places */
     size_t emulator_count;
-    const char *const *media; /* folders of media, beside the usual ones */
+    const char *const *media; /* folders of media, in addition to the usual ones */
     size_t media_count;
 };
 
-/* The first DEFINITION_MAX_FINDINGS; then the check is given up. */
+/* After this many findings the check stops. */
 #define DEFINITION_MAX_FINDINGS ((size_t)1000)
 
 struct definition_findings {
@@ -46,19 +46,19 @@ struct definition_findings {
     size_t count;
 };
 
-/* Empties the CD-ROM and floppy drives whose media are not such that definition_check accepts them:
- * media are in no backup. Adds the drives' targets, each once. */
+/* Empties the CD-ROM and floppy drives whose media definition_check would not accept: media are not
+ * part of a backup. Adds the drives' targets, each once. */
 void definition_eject_media(struct xml_doc *domain, const struct definition_host *host,
                             struct strings *ret_targets);
-/* Adds to *findings what it finds. */
+/* Adds its findings to *findings. */
 void definition_check(const struct xml_doc *domain, const struct definition_host *host,
                       struct definition_findings *findings);
-/* The same for the cookie of a save image, which libvirt takes back with the memory: what it may
- * hold is the processor as a domain has it, and a mark without contents. */
+/* The same for the cookie of a save image, which libvirt takes back with the memory. A cookie may
+ * contain the processor as a domain has it, and an empty mark. */
 void definition_check_cookie(const struct xml_doc *cookie, struct definition_findings *findings);
-/* Adds one that stands elsewhere; the text is copied, cut if it is very long. */
+/* Adds a finding made elsewhere; the text is copied, and cut if it is very long. */
 void definition_findings_add(struct definition_findings *findings, const char *text);
-/* Is it one of a disk's source: a file or device that is not in the backup? */
+/* True if it is about a disk's source: a file or device that is not in the backup. */
 bool definition_finding_is_disk(const char *text);
 void definition_findings_clear(struct definition_findings *findings);
 #define CLEANUP_FINDINGS CLEANUP(definition_findings_clear)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A guest's domain XML: what it says about disks and files, and how it is
- * rewritten for a restored guest. Needs no connection. Works for persistent and
- * for live XML, of QEMU and of Xen.
+ * A guest's domain XML: what it says about disks and files, and how it is rewritten for a restored
+ * guest. Needs no connection. Works for persistent and for live XML, of QEMU and of Xen.
  */
 #pragma once
 
@@ -14,13 +13,13 @@
 #include "base/xml.h"
 
 struct definition_disk { /* all text owned */
-    char *target;        /* vda; fit for a file name */
+    char *target;        /* vda; safe as part of a file name */
     char *device;        /* disk, cdrom, floppy, lun */
     char *type;          /* file, block, network, volume, dir, nvme, vhostuser, ... */
     char *path; /* file or block: the path; network: protocol://host/name; NULL: no medium */
     char *pool; /* volume disks */
     char *volume;
-    char *format; /* driver type; NULL if not said (raw, says libvirt) */
+    char *format; /* driver type; NULL if not given (libvirt: raw) */
     bool readonly;
     bool shareable;
     bool transient;
@@ -37,53 +36,49 @@ struct definition_disks {
     size_t count;
 };
 
-/* Every <disk>, in the order of the document. Fails (corrupt) if this is no
- * <domain>, if there are more than
- * DEFINITION_MAX_DISKS disks, or if a disk has no target, one that could leave a folder as a part
- * of a file name, or that of another disk. */
+/* Reads every <disk>, in document order. Fails (corrupt) if this is not a <domain>, if there are
+ * more than DEFINITION_MAX_DISKS disks, or if a disk has no target, one that as part of a file name
+ * could leave a folder, or the target of another disk. */
 int definition_read_disks(const struct xml_doc *domain, struct definition_disks *ret,
                           struct err *err);
 void definition_disks_clear(struct definition_disks *disks);
 #define CLEANUP_DEFINITION_DISKS CLEANUP(definition_disks_clear)
 
-/* The text of <name> and <uuid> (in lower case), the domain's type; NULL if there
- * is none. Borrowed where const, else freed by the caller. */
+/* The text of <name> and of <uuid> (in lower case), and the domain's type; NULL if missing.
+ * Borrowed if const, else freed by the caller. */
 char *definition_name(const struct xml_doc *domain);
 char *definition_uuid(const struct xml_doc *domain);
 const char *definition_type(const struct xml_doc *domain);
-/* NVRAM path of a UEFI guest, NULL if none; *ret_format "raw" or "qcow2". NVRAM
- * that is no local file gives protocol://host/name or POOL/VOLUME, which no file
- * is found under, so that it is missed and not passed over. */
+/* NVRAM path of a UEFI guest, NULL if none; *ret_format is "raw" or "qcow2". NVRAM that is not a
+ * local file gives protocol://host/name or POOL/VOLUME. No file is found under that, so it is
+ * reported as missing instead of being ignored. */
 char *definition_nvram(const struct xml_doc *domain, const char **ret_format);
 bool definition_has_tpm_emulator(const struct xml_doc *domain);
 /* "1.2" or "2.0"; borrowed. */
 const char *definition_tpm_version(const struct xml_doc *domain);
-/* The file that holds the permanent state of the emulated TPM: below `folder`, where
- * libvirt keeps such for the guest of this UUID, unless the XML names a place of its
- * own. A place of an unknown type gives TYPE:PATH, which is no file's path. NULL: no
- * emulated TPM. The caller frees. */
+/* The file with the permanent state of the emulated TPM: below `folder`, where libvirt keeps it for
+ * the guest of this UUID, unless the XML names its own place. A place of an unknown type gives
+ * TYPE:PATH, which is not the path of any file. NULL: no emulated TPM. The caller frees. */
 char *definition_tpm_state(const struct xml_doc *domain, const char *folder, const char *uuid);
-/* The type of the place that the XML names itself: "dir", "file"; NULL: none.
- * Borrowed. */
+/* The type of the place that the XML names: "dir", "file"; NULL: it names none. Borrowed. */
 const char *definition_tpm_source(const struct xml_doc *domain);
-/* Names the first device or feature in a running guest's XML for which libvirt
- * refuses to save memory (a host device, virtiofs, ...), with its article; NULL
- * if there is none. What depends on the guest (9p: only while it is mounted) or
- * on a disk's format is not known here. The caller frees. */
+/* Names, with an article, the first device or feature in a running guest's XML for which libvirt
+ * refuses to save memory (a host device, virtiofs, ...); NULL if there is none. Does not know what
+ * depends on the guest (9p: only while mounted) or on a disk's format. The caller frees. */
 char *definition_unmigratable(const struct xml_doc *domain);
 
-/* The disk `target` now is the file or block device at path with this format:
- * type, source and driver are set; what belongs to the old source alone goes:
- * backing chain, mirror, pool and volume, index, encryption, auth, reservations,
- * seclabels, slices. A lun that becomes a file becomes a disk. */
+/* Makes the disk `target` the file or block device at path with this format: sets type, source and
+ * driver, and removes what applies only to the old source: backing chain, mirror, pool and volume,
+ * index, encryption, auth, reservations, seclabels, slices. A lun that becomes a file becomes a
+ * disk. */
 int definition_set_disk(struct xml_doc *domain, const char *target, const char *path,
                         bool block_device, const char *format, struct err *err);
-/* The guest is to have no such disk any more. */
+/* Removes this disk from the guest. */
 void definition_remove_disk(struct xml_doc *domain, const char *target);
-/* Sets the path of the NVRAM file; template and format stay. */
+/* Sets the path of the NVRAM file; keeps template and format. */
 void definition_set_nvram(struct xml_doc *domain, const char *path);
-/* Another path for the place that the XML names for its TPM's state; NULL: it names
- * none any more. One that names none stays as it is. */
+/* Changes the path that the XML names for its TPM's state; NULL: removes it. XML that names none
+ * stays as it is. */
 void definition_set_tpm_source(struct xml_doc *domain, const char *path);
 
 struct definition_move { /* borrows both */
@@ -111,7 +106,7 @@ int definition_rename(struct xml_doc *domain, const char *name, const char *uuid
 /* The caller frees. */
 int definition_random_uuid(char **ret, struct err *err);
 
-/* What the guest refers to on its host beside its disks. */
+/* What the guest refers to on its host besides its disks. */
 enum reference_kind {
     REF_NETWORK,
     REF_INTERFACE, /* a bridge or network interface of the host */
@@ -127,8 +122,8 @@ struct reference {
     char *name; /* owned */
     char *use;  /* owned: "interface", "cdrom sda", "kernel", "loader", ... */
 };
-/* Each once. The caller frees with definition_references_free. Disks whose target
- * is in `but` are passed over. */
+/* Lists each reference once. The caller frees with definition_references_free. Disks whose target
+ * is in `but` are skipped. */
 int definition_references(const struct xml_doc *domain, const char *const *but, size_t but_count,
                           struct reference **ret, size_t *ret_count, struct err *err);
 void definition_references_free(struct reference *references, size_t count);

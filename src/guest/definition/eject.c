@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Media that are not in a backup.
+ * Drops media that are not in a backup.
  */
 #include "guest/definition/check.h"
 

@@ -8,10 +8,10 @@
 struct moves {
     const struct definition_move *moves;
     size_t count;
-    bool first[256]; /* the bytes that a path begins with */
+    bool first[256]; /* the bytes that a path can begin with */
 };
 
-/* How a path is written in the text around it. */
+/* How a path is written in the surrounding text. */
 enum writing { AS_IS, COMMAS_DOUBLED, JSON_STRING };
 
 static char *write_path(const char *path, enum writing writing)
@@ -156,7 +156,7 @@ unsigned definition_replace_paths(struct xml_doc *domain, const struct definitio
 
     for (size_t i = 0; i < count; i++)
         all.first[(unsigned char)moves[i].from[0]] = true;
-    all.first[(unsigned char)'\\'] = true; /* how JSON writes the first byte of some */
+    all.first[(unsigned char)'\\'] = true; /* JSON may escape the first byte */
     for (; element.node; element.node = xml_walk(xml_root(domain), element.node)) {
         xml_each_attr(element.node, change_attr, &element);
         element.changed += change_text(&all, element.node);

@@ -177,8 +177,8 @@ const char *definition_type(const struct xml_doc *domain)
     return xml_attr(xml_root(domain), "type");
 }
 
-/* Old form: the path is the text of <nvram>. New form (libvirt 8.5): type and
- * <source> as a disk has them. */
+/* Old form: the path is the text of <nvram>. New form (libvirt 8.5): type and <source>, as for a
+ * disk. */
 char *definition_nvram(const struct xml_doc *domain, const char **ret_format)
 {
     const struct xml_node *nvram = xml_find(xml_root(domain), "os/nvram");

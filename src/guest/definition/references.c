@@ -31,7 +31,7 @@ static void add(struct references *references, enum reference_kind kind, const c
 
 struct place {
     const char *path;
-    const char *type; /* what the parent's type must be; NULL: any */
+    const char *type; /* the required type of the parent; NULL: any */
     const char *attr; /* NULL: the element's text */
     enum reference_kind kind;
     const char *use;
@@ -90,7 +90,7 @@ static void add_place(struct references *references, const struct xml_node *node
         mem_strdup(place->use));
 }
 
-/* Every element at `path` below node, not the first alone. */
+/* Every element at `path` below node, not only the first. */
 static void add_places(struct references *references, const struct xml_node *node, const char *path,
                        const struct place *place)
 {

@@ -12,12 +12,12 @@
 #define UUID_BYTES 16
 #define MAC_BYTES 6
 
-/* The prefix that QEMU's guests have; used where a guest had none of its own. */
+/* The prefix of QEMU's guests; used if a guest had no MAC of its own. */
 static const char default_mac_prefix[] = "52:54:00";
 
 static int random_bytes(uint8_t *data, size_t len, struct err *err)
 {
-    /* Up to 256 bytes come whole. */
+    /* Up to 256 bytes are never returned in part. */
     if (getrandom(data, len, 0) != (ssize_t)len)
         return err_set_errno(err, errno, "cannot get random bytes");
     return 0;
@@ -37,7 +37,8 @@ int definition_random_uuid(char **ret, struct err *err)
     return 0;
 }
 
-/* Hexadecimal digits wherever `form` has an x, else its characters. */
+/* True if text has a hexadecimal digit wherever `form` has an x, and otherwise the same
+ * characters. */
 static bool has_form(const char *text, const char *form)
 {
     size_t i = 0;
@@ -90,8 +91,8 @@ static int renew_mac(struct xml_node *mac, struct err *err)
     return 0;
 }
 
-/* Open vSwitch: libvirt makes what is missing. MidoNet: it must be there; the new port is to be made
- * known to MidoNet before the guest starts. */
+/* Open vSwitch: libvirt fills in what is missing. MidoNet: an ID is required, and the new port must
+ * be made known to MidoNet before the guest starts. */
 static int renew_port(struct xml_node *port, struct err *err)
 {
     struct xml_node *parameters = xml_child(port, NULL, "parameters");
@@ -138,7 +139,7 @@ int definition_rename(struct xml_doc *domain, const char *name, const char *uuid
     set_child_text(root, "name", name);
     set_child_text(root, "uuid", uuid ? uuid : fresh);
     set_sysinfo_uuid(root, uuid ? uuid : fresh);
-    /* An empty one is filled in by libvirt: the guest shall see that it is a clone. */
+    /* libvirt fills in an empty one: the guest should see that it is a clone. */
     if (xml_child(root, NULL, "genid"))
         set_child_text(root, "genid", "");
     return 0;

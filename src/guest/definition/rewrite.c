@@ -46,7 +46,7 @@ static void set_source(struct xml_node *disk, const char *attr, const char *path
         xml_set_attr(source, "startupPolicy", kept);
 }
 
-/* Cache, io, discard and most others hold for files and devices of any format. */
+/* Cache, io, discard and most others apply to files and devices of any format. */
 static void set_driver(struct xml_node *disk, bool block_device, const char *format)
 {
     struct xml_node *driver = xml_child(disk, NULL, "driver");
@@ -56,7 +56,7 @@ static void set_driver(struct xml_node *disk, bool block_device, const char *for
         driver = xml_add(disk, NULL, NULL, "driver");
         xml_set_attr(driver, "name", "qemu");
     }
-    /* Xen's own drivers: phy takes raw devices only, file and tap raw files. */
+    /* Xen's own drivers: phy accepts only raw devices, file and tap accept raw files. */
     if (!definition_attr_is(driver, "name", "qemu") &&
         !(raw && definition_attr_is(driver, "name", block_device ? "phy" : "file")))
         xml_set_attr(driver, "name", "qemu");
@@ -83,7 +83,7 @@ int definition_set_disk(struct xml_doc *domain, const char *target, const char *
         remove_children(disk, of_old_source[i]);
     set_source(disk, block_device ? "dev" : "file", path);
     set_driver(disk, block_device, format);
-    /* SCSI commands can be passed through to a device only. */
+    /* SCSI commands can only be passed through to a device. */
     if (!block_device && definition_attr_is(disk, "device", "lun")) {
         xml_set_attr(disk, "device", "disk");
         xml_remove_attr(disk, "sgio");

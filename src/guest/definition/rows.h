@@ -28,7 +28,6 @@ struct definition_row {
 extern const struct definition_row definition_rows_machine[]; /* ends with path NULL */
 extern const struct definition_row definition_rows_devices[];
 
-/* Does the check of this name accept the value that stands in node? An unknown
- * name accepts nothing. */
+/* True if the check of this name accepts the value in node. An unknown name accepts nothing. */
 bool definition_value_check(const char *check, const struct definition_host *host,
                             const struct xml_node *node, const char *value);

@@ -6,10 +6,9 @@
 
 #define VIRTIO "iommu ats packed page_per_vq"
 
-/* Left out on purpose: hostdev, filesystem, shmem, lease, pstore, shared smartcards,
- * character devices that are files, sockets, pipes, ports or devices of the host,
- * logs of character devices, disks that are vhost-user, NVMe or of the network,
- * reservations, and what a newer libvirt may have. */
+/* Left out on purpose: hostdev, filesystem, shmem, lease, pstore, shared smartcards, character
+ * devices that are files, sockets, pipes, ports or devices of the host, logs of character devices,
+ * disks of type vhost-user, NVMe or network, reservations, and what a newer libvirt may add. */
 const struct definition_row definition_rows_devices[] = {
     {"devices/emulator", "", ":emulator", false},
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The machine: everything but <devices>.
+ * The machine: everything except <devices>.
  */
 #include "guest/definition/rows.h"
 
-/* Left out on purpose, beside what names files: bootloader (a program of the host),
- * idmap and os/init (containers), memory of a file, static security labels, cgroups
- * other than the usual one, blkiotune/device, perf, cachetune. */
+/* Left out on purpose, besides what names files: bootloader (a program on the host), idmap and
+ * os/init (containers), memory from a file, static security labels, cgroups other than the usual
+ * one, blkiotune/device, perf, cachetune. */
 const struct definition_row definition_rows_machine[] = {
     {"", "type=kvm|qemu|xen|hvf|test id", NULL, false},
     {"name|uuid|genid|title|description", "", NULL, true},
@@ -73,7 +73,7 @@ const struct definition_row definition_rows_machine[] = {
 
     {"sysinfo", "type", NULL, false},
     {"sysinfo/bios|system|baseBoard|chassis|oemStrings", "", NULL, false},
-    {"sysinfo/entry", "name", NULL, false}, /* fwcfg, with its value beside it */
+    {"sysinfo/entry", "name", NULL, false}, /* fwcfg, with its value in addition */
     {"sysinfo/bios|system|baseBoard|chassis|oemStrings/entry", "name", NULL, false},
 
     {"features", "", NULL, false},
@@ -121,7 +121,7 @@ const struct definition_row definition_rows_machine[] = {
     {"clock/timer", "name track tickpolicy frequency mode present", NULL, false},
     {"clock/timer/catchup", "threshold slew limit", NULL, false},
 
-    /* libvirt makes the labels itself. What else can be said switches them off. */
+    /* libvirt makes the labels itself. Anything else that can be set here switches them off. */
     {"seclabel", "type=dynamic model=dac|selinux|apparmor relabel=yes", NULL, false},
     {"seclabel/label|imagelabel", "", NULL, false},
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The emulated TPM. libvirt lets a guest have one at most.
+ * The emulated TPM. libvirt allows a guest at most one.
  */
 #include "guest/definition/definition.h"
 
@@ -29,7 +29,7 @@ const char *definition_tpm_version(const struct xml_doc *domain)
     return definition_attr_is(find_backend(domain), "version", "1.2") ? "1.2" : "2.0";
 }
 
-/* The <source> that names a place, which libvirt knows since 10.10. */
+/* The <source> that names a place; libvirt has it since 10.10. */
 static const struct xml_node *find_source(const struct xml_node *backend)
 {
     const struct xml_node *source = backend ? xml_child(backend, NULL, "source") : NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The rules are libvirt's own, of the QEMU driver's check before every save, as
- * far as the XML tells. QEMU has more, which libvirt asks it for.
+ * The rules are those that libvirt's QEMU driver checks before every save, as far as the XML shows.
+ * QEMU has more, which libvirt asks it about.
  */
 #include "guest/definition/definition.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Values that name something of the host.
+ * Values that name something on the host.
  */
 #include "guest/definition/rows.h"
 
@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "guest/definition/internal.h"
 
-/* libvirt cuts the guest's name to so many characters in the folders that it makes. */
+/* libvirt truncates the guest's name to this length in the folders that it makes. */
 #define SHORT_NAME 20
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -23,7 +23,7 @@ static bool ends_in_any_case(const char *text, const char *end)
     return len > end_len && strcasecmp(text + len - end_len, end) == 0;
 }
 
-/* Absolute, and without the parts that lead elsewhere. */
+/* Absolute, and without components that lead elsewhere. */
 static bool is_straight(const char *path)
 {
     if (*path != '/')
@@ -79,7 +79,7 @@ static bool check_emulator(const struct definition_host *host, const struct xml_
     return text_begins(value, system) && is_straight(value) && !strchr(value + strlen(system), '/');
 }
 
-/* Programs' data, which packages bring and everybody may read. */
+/* Program data that comes from packages and that everybody may read. */
 static const char *const system_folders[] = {"/usr/share", "/usr/lib", "/usr/lib64",
                                              "/usr/libexec"};
 
@@ -123,7 +123,7 @@ static bool check_rendernode(const struct definition_host *host, const struct xm
 
 /* ---- files of the guest --------------------------------------------------------------------- */
 
-/* format NULL: raw, as libvirt has it. */
+/* format NULL: raw, as for libvirt. */
 static bool is_own(const struct definition_host *host, const char *path, const char *format)
 {
     for (size_t i = 0; i < host->own_count; i++)
@@ -132,7 +132,7 @@ static bool is_own(const struct definition_host *host, const char *path, const c
     return false;
 }
 
-/* Where libvirt makes the NVRAM of a guest that has none yet: NAME_VARS.fd. */
+/* Where libvirt makes the NVRAM for a guest without one: NAME_VARS.fd. */
 static bool check_nvram(const struct definition_host *host, const struct xml_node *node,
                         const char *value)
 {
@@ -144,8 +144,8 @@ static bool check_nvram(const struct definition_host *host, const struct xml_nod
     return text_begins(value, start) && !strchr(value + strlen(start), '/');
 }
 
-/* A medium that is only read. Its name must tell that it is one: a pool's folder holds
- * the disks of other guests too. */
+/* A medium that is only read. Its name must show that it is one, because a pool's folder also holds
+ * the disks of other guests. */
 static bool is_medium(const struct xml_node *disk, const char *name)
 {
     const struct xml_node *driver = xml_child(disk, NULL, "driver");
@@ -226,7 +226,7 @@ static bool check_socket(const struct definition_host *host, const struct xml_no
     return false;
 }
 
-/* The running guest's: another one is made for the restored guest. */
+/* The pty of the running guest: the restored guest gets another one. */
 static bool check_pty(const struct definition_host *host, const struct xml_node *node,
                       const char *value)
 {
