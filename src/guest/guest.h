@@ -43,18 +43,17 @@ int guest_find_uuid(struct hypervisor *hypervisor, const char *uuid, struct gues
 void guest_free(struct guest *guest);
 DEFINE_CLEANUP(struct guest *, guest_freep, guest_free)
 
-/* Saves memory to `path` (libvirt makes it; exists: something is there already) and stops the guest.
- *   cancelled  a signal came: the guest is as it was, and there is no file; one that
- *              comes too late to stop the save is left to the caller's quit_check
- *   busy       a backup job is open on the guest (told at once), or another job has
- *              not ended in the 30 s that libvirt waits for it; no job but our own
- *              is ever aborted
- *   transient  the connection to libvirt was lost and nobody knows whether libvirt
- *              completes the save: the file may be all there is of the guest and
- *              must not be removed
- *   others     the guest is as it was, and there is no file
- * *ret_downtime_start_ms: the monotonic clock (units_now_ms) when libvirt's event
- * said that the guest has stopped; without the event, the time of the call. */
+/* Saves memory to `path` (libvirt makes it; exists: if anything is there) and stops the guest.
+ *   cancelled  a signal came: the guest is as it was before, and there is no file; a signal
+ *              that comes too late to stop the save is left to the caller's quit_check
+ *   busy       a backup job is open on the guest (fails at once), or another job did not end
+ *              in the 30 s that libvirt waits for it; only our own job is ever aborted
+ *   transient  the connection to libvirt was lost and it is unknown whether libvirt
+ *              completes the save: the file may be all that is left of the guest and must
+ *              not be removed
+ *   others     the guest is as it was before, and there is no file
+ * *ret_downtime_start_ms: the monotonic clock (units_now_ms) when libvirt's event reported that
+ * the guest had stopped; without the event, the time of the call. */
 int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_start_ms,
                struct err *err);
 /* Undoes a save, with this XML instead of the image's own (NULL: the image's own; Xen's driver

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Capturing a running guest. Order of a capture (memory and disks):
+ * Captures a running guest. The order for memory and disks:
  * guest_snapshot_memory leaves the guest stopped; guest_backup_begin fixes the
  * disks; guest_resume.
  */

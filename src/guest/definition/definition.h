@@ -85,16 +85,16 @@ struct definition_move { /* borrows both */
     const char *from;
     const char *to;
 };
-/* Every place where a path of these stands, in attributes and texts of the whole
- * document, metadata of others included. All moves are made at once: a file may
- * move to where another one was. To be called before definition_set_disk, whose
- * new paths must not be taken for old ones.
- * A path stands where it is
- *   - the whole of an attribute, or of a text but for white space around it;
- *   - behind "=" up to a single comma or the end, commas in it doubled:
- *     "file=PATH,format=raw" of qemu:commandline; "file:" may stand before it;
- *   - the whole between double quotes, escaped as JSON.
- * Returns how many were changed. */
+/* Replaces these paths wherever they appear in attributes and texts of the whole document,
+ * including other programs' metadata. All moves are made at once, so a file may move to where
+ * another one was. Call this before definition_set_disk, whose new paths must not be taken for
+ * old ones.
+ * A path is recognised if it is
+ *   - a whole attribute, or a whole text except for white space around it;
+ *   - what follows "=", up to a single comma or the end, with commas in it doubled:
+ *     "file=PATH,format=raw" of qemu:commandline; "file:" may come before it;
+ *   - everything between double quotes, escaped as in JSON.
+ * Returns the number of changes. */
 unsigned definition_replace_paths(struct xml_doc *domain, const struct definition_move *moves,
                                   size_t count);
 

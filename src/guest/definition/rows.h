@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * For check.c: the elements that ordinary guests hold, and the values
- * that are looked at.
+ * For check.c: the elements that ordinary guests contain, and the values that are checked.
  */
 #pragma once
 
@@ -10,14 +9,14 @@
 
 #include "guest/definition/check.h"
 
-/* One element, or several alike.
+/* One element, or several that are alike.
  *   path   from <domain> down, "" for <domain> itself; a part may be several names,
  *          "serial|console", or "*", any name
  *   attrs  its attributes, separated by spaces: "name" with any value, "name=a|b"
- *          with one of these, "name:check" with what the check of this name accepts
+ *          with one of these, "name:check" with a value that the check of this name accepts
  *   text   its text, as values above: "=a|b", ":check"; NULL: any
  *   once   a second one in the same parent is a finding
- * What is in no row is a finding. */
+ * Anything that is in no row is a finding. */
 struct definition_row {
     const char *path;
     const char *attrs;
