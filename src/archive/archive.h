@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * An archive: a folder that holds backups of guests, at most one of each name.
- * Only a manifest makes a backup: files are written under temporary names,
- * flushed and renamed, the manifest last. Each commit goes through a redo journal of
- * its guest (archive/exchange.h); a crash in it is finished or undone when the
- * archive is next opened for writing.
+ * An archive: a folder that holds backups of guests, at most one of each name. Only the manifest
+ * makes files a backup: they are written under temporary names, flushed and renamed, the manifest
+ * last. Each commit uses a redo journal for its guest (archive/exchange.h); if a crash interrupts
+ * it, it is finished or undone when the archive is next opened for writing.
  *
- * Writers exclude each other by guest, with a lock file each (archive/tidy.h). Readers
- * take no lock: they keep the files of the backup that they have opened
- * (archive/backup.h), and find them in the middle of an exchange too.
+ * Writers of the same guest exclude each other with a lock file (archive/tidy.h). Readers take no
+ * lock: they keep the files of the backup that they opened (archive/backup.h), and find them even
+ * in the middle of an exchange.
  *
  * Errors of readers, writers and sets name the path of the file or folder.
  */

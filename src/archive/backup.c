@@ -11,11 +11,11 @@
 #include "archive/names.h"
 #include "base/io.h"
 
-/* An exchange takes a moment, and opening files does: this many of them in a row is
- * something else. */
+/* Exchanging and opening files takes only a moment: if this many attempts in a row fail, something
+ * else is wrong. */
 #define OPEN_TRIES 100
 #define OPEN_PAUSE_MS 10
-/* A manifest that is not the journal's, while nothing changes, will not become it. */
+/* If the manifest is not the journal's and nothing changes for this long, it never will be. */
 #define OPEN_STUCK 5
 
 struct backup_file {
@@ -33,14 +33,14 @@ struct archive_backup {
     size_t file_count;
 };
 
-/* Which backup counts now, by its manifest's digest; "": none. */
+/* Which backup counts now, identified by its manifest's digest; "": none. */
 static int current_backup(const struct archive_backup *backup,
                           char ret_sha256[static DIGEST_HEX_SIZE], struct err *err)
 {
     CLEANUP_EXCHANGE struct exchange exchange = {0};
     bool there = false;
 
-    /* A damaged journal tells nothing: what is under the names counts. */
+    /* A damaged journal is ignored: then the files under the final names count. */
     (void)exchange_find(backup->folder, backup->domain, &exchange, &there, NULL);
     if (!there)
         return folder_manifest_digest(backup->folder, backup->manifest_name, ret_sha256, err);
@@ -49,7 +49,7 @@ static int current_backup(const struct archive_backup *backup,
     return 0;
 }
 
-/* Under its temporary name as long as an exchange has not come to it. */
+/* The file has its temporary name until an exchange has renamed it. */
 static int open_under_either(const struct folder *folder, const char *source, const char *name,
                              int *ret_fd, struct err *err)
 {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * One backup in an archive, open for reading. Its files stay open from the beginning:
- * when the backup is replaced or removed meanwhile, what is read is still the backup
- * that was opened. Nothing is locked or written, so an archive that can only be read
- * will do, and no writer waits.
+ * One backup in an archive, open for reading. Its files are kept open from the beginning, so if the
+ * backup is replaced or removed meanwhile, what is read is still the backup that was opened.
+ * Nothing is locked or written: a read-only archive is sufficient, and no writer has to wait.
  */
 #pragma once
 
@@ -16,11 +15,11 @@
 
 struct archive_backup;
 
-/* Opens the manifest of `domain` and all its files, of one and the same backup: when a
- * writer exchanges them meanwhile, once more. An exchange that nobody has finished is
- * no matter: its journal says where the files are. Fails as manifest_parse does; corrupt
- * too when the manifest is another guest's. A file that is missing or can't be opened
- * is no failure yet. The reader must outlive the backup. */
+/* Opens the manifest of `domain` and all its files, which belong to the same backup: if a writer
+ * exchanges them meanwhile, tries again. An interrupted exchange is no obstacle: its journal says
+ * where the files are. Fails as manifest_parse does; also corrupt if the manifest is another
+ * guest's. A file that is missing or cannot be opened is not an error yet. The reader must outlive
+ * the backup. */
 int archive_backup_open(struct archive_reader *archive, const char *domain,
                         struct archive_backup **ret, struct err *err);
 void archive_backup_close(struct archive_backup *backup);
@@ -28,17 +27,17 @@ DEFINE_CLEANUP(struct archive_backup *, archive_backup_closep, archive_backup_cl
 
 /* All three are borrowed from the backup. */
 const struct manifest *archive_backup_manifest(const struct archive_backup *backup);
-const char *archive_backup_path(const struct archive_backup *backup); /* the folder's */
+const char *archive_backup_path(const struct archive_backup *backup); /* path of the folder */
 
-/* SHA-256 of the manifest's file, by which one backup is told from another. */
+/* SHA-256 of the manifest's file, which identifies the backup. */
 const char *archive_backup_digest(const struct archive_backup *backup);
 
-/* A descriptor of a stored file of the manifest, for reading by offset; the caller
- * closes it. Missing: not found; links are not followed; of another size than the
- * manifest says ("is 17 bytes long, the manifest says 20"): corrupt. */
+/* A descriptor of a stored file of the manifest, for reading by offset; the caller closes it.
+ * Missing: not found. Symbolic links are not followed. Of another size than in the manifest ("is 17
+ * bytes long, the manifest says 20"): corrupt. */
 int archive_backup_open_file(const struct archive_backup *backup,
                              const struct manifest_stored *stored, int *ret_fd, struct err *err);
 
-/* False if the archive holds another backup of this guest by now, or none: what has
- * failed since need not be damage. */
+/* False if the archive now holds another backup of this guest, or none: errors since then need not
+ * be damage. */
 bool archive_backup_is_current(const struct archive_backup *backup);

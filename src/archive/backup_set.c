@@ -25,9 +25,9 @@ struct set_file {
 
 struct backup_set {
     const struct folder *folder;
-    struct lock_file *lock;     /* the guest's; NULL where there are no locks */
-    char key[ARCHIVE_KEY_SIZE]; /* the guest's: of temporary files */
-    unsigned temp_count;        /* temporary names given out */
+    struct lock_file *lock;     /* the guest's; NULL if there are no locks */
+    char key[ARCHIVE_KEY_SIZE]; /* the guest's, for temporary files */
+    unsigned temp_count;        /* temporary names used so far */
     char *domain;
     char *uuid;
     bool replace;
@@ -45,7 +45,7 @@ static int exists_error(const struct backup_set *set, const char *name, const ch
     return err_set(err, ERR_EXISTS, "%s/%s %s", set->folder->path, name, why);
 }
 
-/* By their UUIDs where both are known: a host may be given another name. */
+/* By UUID if both are known, because a host may be renamed. */
 static bool is_of_this_host(const struct manifest *old, const struct backup_set_request *request)
 {
     if (old->host_uuid && request->host_uuid)
@@ -53,7 +53,7 @@ static bool is_of_this_host(const struct manifest *old, const struct backup_set_
     return !request->host || strcmp(old->host, request->host) == 0;
 }
 
-/* A manifest of a guest of this name is there. May it be replaced? */
+/* There is a manifest of a guest of this name. Checks that it may be replaced. */
 static int check_old(const struct backup_set *set, const struct backup_set_request *request,
                      struct err *err)
 {
@@ -83,7 +83,7 @@ static int check_old(const struct backup_set *set, const struct backup_set_reque
     return 0;
 }
 
-/* Looks at what is under the manifest's name now. */
+/* Examines what has the manifest's name now. */
 static int load_old(struct backup_set *set, const struct backup_set_request *request,
                     struct err *err)
 {
@@ -181,7 +181,7 @@ static bool old_set_names(const struct backup_set *set, const char *name)
     return false;
 }
 
-/* May a file of the set get this name? */
+/* Checks that a file of the set may get this name. */
 static int check_free(const struct backup_set *set, const char *name, struct err *err)
 {
     struct stat st = {0};
@@ -344,7 +344,7 @@ static int flush(const struct backup_set *set, struct err *err)
     return 0;
 }
 
-/* Of the old backup's files, those that no file of the new one replaces. */
+/* Lists the old backup's files that no file of the new one replaces. */
 static void list_removals(const struct backup_set *set, struct exchange *exchange)
 {
     const struct manifest_stored *stored;
@@ -355,8 +355,8 @@ static void list_removals(const struct backup_set *set, struct exchange *exchang
             exchange_add_removal(exchange, stored->file.name);
 }
 
-/* What has not begun is taken back: the former backup stays, and this one's files go
- * with the set. */
+/* An exchange that has not begun is cancelled: the previous backup stays, and this one's files are
+ * removed with the set. */
 static int exchange_files(struct backup_set *set, const struct exchange *exchange, struct err *err)
 {
     CLEANUP_FREE char *temp = next_temp_name(set);

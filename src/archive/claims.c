@@ -6,8 +6,8 @@
 #include "archive/exchange.h"
 #include "archive/names.h"
 
-/* Each of these: 1: names the file, or can't be read and so might; 0: does not;
- * -1: failed. */
+/* Each of these returns 1: names the file, or cannot be read and so might name it; 0: does not; -1:
+ * failed. */
 static int answer(struct err *why, struct err *err)
 {
     switch (why->kind) {
@@ -55,15 +55,15 @@ static int journal_claims(const struct folder *folder, const char *domain, const
 int claims_by_another(const struct folder *folder, const char *domain, const char *name,
                       bool *ret_claimed, struct err *err)
 {
-    /* A file's name begins with its guest's, followed by '-' or ".sav": each such
-     * beginning may be a guest. "a-b-vda.raw" is disk b-vda of a or vda of a-b. */
+    /* A file's name begins with its guest's, followed by '-' or ".sav", so each such beginning may
+     * be a guest. "a-b-vda.raw" is disk b-vda of a or vda of a-b. */
     for (const char *end = name + 1; *name && *end; end++) {
         if (*end != '-' && strcmp(end, ".sav") != 0)
             continue;
         CLEANUP_FREE char *other = mem_strndup(name, (size_t)(end - name));
         if (strcmp(other, domain) == 0 || archive_check_owned_name(other, name, NULL) < 0)
             continue;
-        /* The journal first: it is there until the manifest is. */
+        /* The journal first: it exists until the manifest has its name. */
         int claims = journal_claims(folder, other, name, err);
         if (claims == 0)
             claims = manifest_claims(folder, other, name, err);

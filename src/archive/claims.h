@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Whose is a file? For this folder's files only.
+ * Whom a file belongs to. Only for the files in this directory.
  */
 #pragma once
 
@@ -9,8 +9,7 @@
 #include "archive/folder.h"
 #include "base/err.h"
 
-/* True if the manifest of another guest than `domain` claims the file, or the journal
- * of an exchange of another guest. A manifest or journal that can't be read claims
- * every name that it could. */
+/* True if another guest than `domain` claims the file, by its manifest or by the journal of its
+ * exchange. A manifest or journal that cannot be read claims every name that it could contain. */
 int claims_by_another(const struct folder *folder, const char *domain, const char *name,
                       bool *ret_claimed, struct err *err);

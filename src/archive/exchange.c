@@ -20,15 +20,15 @@ int exchange_decide(const struct folder *folder, const struct exchange *exchange
         return -1;
     if (io_open_in(folder->fd, temp_name, O_WRONLY | O_CREAT | O_EXCL, 0600, &fd, err) < 0)
         return folder_prefix(folder, exchange->journal, err);
-    /* Under the guest's lock the name is free, and a rename that refuses to replace is
-     * more than many file systems can do. */
+    /* We hold the guest's lock, so the name is free; and many file systems cannot rename without
+     * replacing. */
     if (io_write(fd, text.data, text.len, err) < 0 || io_sync(fd, err) < 0 ||
         io_rename(folder->fd, temp_name, exchange->journal, true, err) < 0) {
         (void)unlinkat(folder->fd, temp_name, 0);
         return folder_prefix(folder, exchange->journal, err);
     }
     if (io_sync_dir(folder->fd, err) < 0) {
-        /* Nothing else has happened yet, so it can still be taken back. */
+        /* Nothing else has happened yet, so it can still be undone. */
         (void)unlinkat(folder->fd, exchange->journal, 0);
         (void)io_sync_dir(folder->fd, NULL);
         return err_prefix(err, "%s", folder->path);
@@ -51,7 +51,7 @@ static int is_regular(const struct folder *folder, const char *name, bool *ret_r
     return 0;
 }
 
-/* The new file is there, under its temporary name (waits) or its own. */
+/* Checks that the new file exists, under its temporary name (waits) or its own. */
 static int check_file(const struct folder *folder, const struct exchange *exchange,
                       const struct exchange_file *file, bool waits, struct err *err)
 {
@@ -92,8 +92,8 @@ static bool is_manifest(const struct folder *folder, const struct exchange *exch
     return strcmp(hex, exchange->manifest_sha256) == 0;
 }
 
-/* What still has its temporary name: one flag for each file, and one for the manifest
- * behind them. *ret_begun: something has not. */
+/* Finds out what still has its temporary name: one flag for each file, then one for the manifest.
+ * *ret_begun: something no longer has. */
 static int look(const struct folder *folder, const struct exchange *exchange, bool *ret_waits,
                 bool *ret_begun, struct err *err)
 {
@@ -107,7 +107,7 @@ static int look(const struct folder *folder, const struct exchange *exchange, bo
         begun = begun || !ret_waits[i];
     }
     *manifest_waits = is_manifest(folder, exchange, exchange->manifest_from);
-    /* It is the last to be renamed. */
+    /* The manifest is renamed last. */
     *ret_begun = begun || (exchange->file_count == 0 && !*manifest_waits);
     return 0;
 }
@@ -167,7 +167,7 @@ static int remove_old(const struct folder *folder, const struct exchange *exchan
         if (!claimed && remove_name(folder, exchange->removals[i], err) < 0)
             return -1;
     }
-    /* The journal must not be gone while one of them is still there. */
+    /* The journal must not disappear while one of them still exists. */
     if (io_sync_dir(folder->fd, err) < 0)
         return err_prefix(err, "%s", folder->path);
     return 0;
@@ -184,7 +184,7 @@ static int put_in_place(const struct folder *folder, const struct exchange *exch
     return rename_all(folder, exchange, manifest_name, waits, ret_begun, err);
 }
 
-/* The manifest first: files without one are no backup. */
+/* The manifest first: without it, the files are not a backup. */
 static int remove_manifest(const struct folder *folder, const struct exchange *exchange,
                            const char *manifest_name, bool *ret_begun, struct err *err)
 {
@@ -209,7 +209,7 @@ int exchange_run(const struct folder *folder, const struct exchange *exchange, b
 {
     CLEANUP_FREE char *manifest_name = archive_manifest_name(exchange->domain, err);
 
-    *ret_begun = true; /* for all that is known */
+    *ret_begun = true; /* unless we find out otherwise */
     if (!manifest_name)
         return -1;
     int result = exchange->manifest_from

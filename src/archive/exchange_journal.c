@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The journal's text, one line for each step; a name ends its line:
+ * The journal's text, one line per step; each name is last on its line:
  *   virt-backup exchange 1
  *   domain NAME
  *   file SIZE TEMPORARY NAME        (any number)
  *   manifest SHA256 TEMPORARY NAME
  *   remove NAME                     (any number)
  *   sha256 HEX                      (of all lines above)
- * That of a removal has, in place of the lines "file" and "manifest":
+ * For a removal, the lines "file" and "manifest" are replaced by:
  *   remove-manifest SHA256 NAME
  */
 #include <string.h>
@@ -89,7 +89,7 @@ static int damaged(struct err *err)
     return err_set(err, ERR_CORRUPT, "is damaged");
 }
 
-/* Cuts the checksum off a copy of the journal: what it covers is left. */
+/* Removes the checksum from a copy of the journal, leaving what it covers. */
 static char *covered_text(const char *text, size_t len)
 {
     const size_t sum_len = strlen(sum_label) + DIGEST_HEX_SIZE; /* digits and the newline */
@@ -107,8 +107,8 @@ static char *covered_text(const char *text, size_t len)
     return mem_strndup(text, len - sum_len);
 }
 
-/* Cuts the first line off *text if it begins with `label`; gives what follows the
- * label. NULL, and *text as it was, if it does not. */
+/* Cuts the first line off *text if it begins with `label`, and returns the rest of that line.
+ * Otherwise NULL, and *text is not changed. */
 static char *take_line(char **text, const char *label)
 {
     char *line = *text;
@@ -121,7 +121,7 @@ static char *take_line(char **text, const char *label)
     return line + strlen(label);
 }
 
-/* Cuts the first word off *line. NULL if there is no blank behind it. */
+/* Cuts the first word off *line. NULL if no space follows it. */
 static char *take_word(char **line)
 {
     char *word = *line;
@@ -172,7 +172,7 @@ static int parse_manifest(char *line, struct exchange *exchange, struct err *err
     return 0;
 }
 
-/* Of a removal, which has no new files. */
+/* For a removal, which has no new files. */
 static int parse_removed_manifest(char *line, struct exchange *exchange, struct err *err)
 {
     CLEANUP_FREE char *name = archive_manifest_name(exchange->domain, NULL);
@@ -197,7 +197,7 @@ static int parse_removal(const char *line, struct exchange *exchange, struct err
     return 0;
 }
 
-/* What can be said in two ways has not been written by us. */
+/* Accept only the spelling that we write. */
 static int check_form(const struct exchange *exchange, const char *text, size_t len,
                       struct err *err)
 {
@@ -242,7 +242,7 @@ int exchange_parse(const char *text, size_t len, struct exchange *ret, struct er
 
 /* ---- journals in a folder -------------------------------------------------------- */
 
-/* The name of a guest's journal is made of the guest's. */
+/* The name of the journal is derived from the guest's name. */
 static bool is_named_after(const struct exchange *exchange, const char *journal)
 {
     char wanted[ARCHIVE_KEY_SIZE];

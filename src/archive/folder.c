@@ -115,7 +115,7 @@ int folder_manifest_digest(const struct folder *folder, const char *name,
 
 /* ---- names that the file system may not take ------------------------------------- */
 
-/* The name of the file that `st` is of, if it is in the list; NULL if not. */
+/* The name in the list of the file with this `st`; NULL if there is none. */
 static const char *name_of(const struct folder *folder, const struct strings *names,
                            const struct stat *st)
 {
@@ -128,7 +128,7 @@ static const char *name_of(const struct folder *folder, const struct strings *na
     return NULL;
 }
 
-/* For people: of a name that is tried, the name that it is tried for. */
+/* For messages: the real name behind a name that is only tried. */
 static const char *meant(const char *name)
 {
     static const char mark[] = ".try.";
@@ -138,7 +138,8 @@ static const char *meant(const char *name)
     return tried ? tried + strlen(mark) : name;
 }
 
-/* The file is there: under this name, or does the file system think so only? */
+/* The file exists. Checks that it really has this spelling, and that the file system does not just
+ * treat the name as equal. */
 static int check_spelling(const struct folder *folder, const char *name, struct err *err)
 {
     CLEANUP_STRINGS struct strings names = {0};
@@ -150,7 +151,7 @@ static int check_spelling(const struct folder *folder, const char *name, struct 
         if (strcmp(names.items[i], name) == 0)
             return 0;
     if (fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0; /* renamed or removed since */
+        return 0; /* renamed or removed in the meantime */
     const char *other = name_of(folder, &names, &st);
     return err_set(err, ERR_UNSUPPORTED,
                    "%s: the file system takes '%s' and '%s' for the same name; use another folder "
@@ -167,7 +168,7 @@ int folder_try_name(const struct folder *folder, const char *key, const char *na
         return check_spelling(folder, name, err);
     int fd = openat(folder->fd, tried, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0 && errno == ENAMETOOLONG)
-        return 0; /* it is longer than the name itself */
+        return 0; /* the trial name is longer than the name itself */
     if (fd < 0) {
         err_set_errno(err, errno, "cannot make a file of this name here");
         return folder_prefix(folder, name, err);

@@ -12,14 +12,15 @@
 #include "codec/result.h"
 
 #define HASH_PIECE MIB
-/* That of a disk of some hundred GiB; a larger one leaves its beginning in the page cache. */
+/* Enough for the index of a disk of some hundred GiB; a larger one leaves its beginning in the page
+ * cache. */
 #define INDEX_USUAL (8 * MIB)
 
 struct image_reader {
     int fd; /* borrowed */
     struct page_cache *cache;
     enum codec_type codec;
-    uint64_t start; /* of the image in the file */
+    uint64_t start; /* of the image within the file */
     uint64_t size;  /* of the file */
     uint64_t chunk_size;
     uint64_t raw_size;
@@ -37,8 +38,8 @@ struct run {
     uint64_t stored_len;
 };
 
-/* The index has no gaps in raw_offset, so it is enough that no block reaches over
- * the end of its chunk. */
+/* The index has no gaps in raw_offset, so it is enough to check that no block extends beyond its
+ * chunk. */
 static int check_index(const struct image_reader *reader, struct err *err)
 {
     size_t in_chunk = 0;
@@ -63,7 +64,7 @@ static int check_index(const struct image_reader *reader, struct err *err)
 static int read_index(struct image_reader *reader, const struct container_indexer *indexer,
                       uint64_t len, struct err *err)
 {
-    /* Whoever reads it reads from the end. */
+    /* The index is read from the end of the file backwards. */
     page_cache_enter(reader->cache, reader->size > INDEX_USUAL ? reader->size - INDEX_USUAL : 0);
     if (!indexer)
         return container_read(reader->codec, reader->fd, reader->start, len, &reader->index, err);
@@ -147,7 +148,7 @@ int image_reader_zeros(struct image_reader *reader, uint64_t id, uint64_t *ret_c
         *ret_count = image_reader_chunk_count(reader) - id;
     else if (data >= 0)
         *ret_count = ((uint64_t)data - offset) / reader->chunk_size;
-    /* Any other failure: the file system can't tell. */
+    /* Any other failure: the file system cannot tell. */
     return 0;
 }
 
@@ -157,7 +158,7 @@ static int no_room(uint64_t id, uint64_t need, size_t cap, struct err *err)
                    (unsigned long long)id, (unsigned long long)need, cap);
 }
 
-/* What no block has brought - framing, the index - is read for the hash alone. */
+/* Reads what is in no block (framing, the index) only for the hash. */
 static int hash_up_to(struct image_reader *reader, uint64_t offset, struct err *err)
 {
     if (reader->hashed >= offset)
@@ -175,9 +176,9 @@ static int hash_up_to(struct image_reader *reader, uint64_t offset, struct err *
     return 0;
 }
 
-/* Each byte of the file is hashed once, in the file's order, wherever an index says that
- * blocks are: what lies in front of this read goes first, and what of it was hashed
- * before - a chunk that is read again - is left out. */
+/* Each byte of the file is hashed once, in file order, wherever an index says that the blocks are.
+ * What comes before this read is hashed first; what was already hashed, because a chunk is read
+ * again, is skipped. */
 static int read_at(struct image_reader *reader, uint8_t *data, size_t len, uint64_t offset,
                    struct err *err)
 {
@@ -215,7 +216,7 @@ static struct run find_run(const struct image_reader *reader, uint64_t id, uint3
     size_t low = 0;
     size_t high = reader->index.count;
 
-    while (low < high) { /* the first block at or behind offset */
+    while (low < high) { /* finds the first block at or after offset */
         size_t middle = low + (high - low) / 2;
         if (blocks[middle].raw_offset < offset)
             low = middle + 1;
@@ -230,7 +231,7 @@ static struct run find_run(const struct image_reader *reader, uint64_t id, uint3
     return run;
 }
 
-/* Blocks that lie one behind the other in the file are read at once. */
+/* Blocks that are adjacent in the file are read together. */
 static int read_blocks(struct image_reader *reader, const struct run *run, uint8_t *data,
                        struct err *err)
 {
@@ -287,7 +288,7 @@ int image_reader_check(struct image_reader *reader, struct err *err)
     if (hash_up_to(reader, reader->size, err) < 0)
         return -1;
     digest_finish(reader->digest, sha256);
-    reader->hashed = 0; /* as the digest */
+    reader->hashed = 0; /* like the digest */
     if (memcmp(sha256, reader->sha256, sizeof(sha256)) != 0)
         return err_set(err, ERR_CORRUPT, "is not what was stored: its SHA-256 differs");
     return 0;

@@ -16,18 +16,18 @@ struct image_writer {
     uint64_t chunk_size;
     uint64_t raw_size;
     uint64_t raw_done;     /* bytes of the image put so far */
-    uint64_t raw_chained;  /* bytes whose digests were chained */
+    uint64_t raw_chained;  /* bytes whose digests have been chained */
     uint64_t stored;       /* bytes of blocks */
-    uint64_t offset;       /* of the file's end, if it is not sparse */
-    bool sparse;           /* codec none without a head: holes, no SHA-256 */
+    uint64_t offset;       /* of the end of the file, unless it is sparse */
+    bool sparse;           /* codec none without a head: has holes, no SHA-256 */
     struct digest *sha256; /* NULL if sparse */
     struct container_writer *container;
     struct content_digest *content;
     struct bulk_writer *bulk;
-    struct buf table; /* of the result that is being put */
+    struct buf table; /* of the result being put */
 };
 
-/* The next bytes of a file that is written from its start to its end. */
+/* Writes the next bytes of a file that is written from start to end. */
 static int emit(struct image_writer *writer, const void *data, size_t len, struct err *err)
 {
     digest_add(writer->sha256, data, len);
@@ -102,7 +102,7 @@ int image_writer_new(int fd, const struct codec_spec *codec, uint64_t chunk_size
     return 0;
 }
 
-/* Data goes where it belongs, a run of zeros is passed over. */
+/* Data goes to its offset; a run of zeros is skipped. */
 static int put_sparse(struct image_writer *writer, uint64_t offset, const struct result *result,
                       struct err *err)
 {
@@ -202,7 +202,7 @@ int image_writer_put(struct image_writer *writer, uint64_t id, const struct imag
     return take(writer, id, result, &taken, err) < 0 ? -1 : put(writer, id, &taken, err);
 }
 
-/* Is it one run of zeros, with which nothing is done? */
+/* True if it is a single run of zeros, for which nothing has to be written. */
 static bool is_hole(const struct image_writer *writer, const struct result *result)
 {
     struct result_cursor cursor = {0};

@@ -16,7 +16,7 @@ static bool has_control(const char *text)
     return false;
 }
 
-/* What keeps text from being (part of) a file name of ours; NULL if nothing. */
+/* What makes text unusable as (part of) a file name of ours; NULL if nothing does. */
 static const char *defect(const char *text)
 {
     if (*text == '\0')
@@ -166,7 +166,7 @@ char *archive_journal_name(const char *key)
     return mem_printf("%s%s.exchange", ARCHIVE_OWN_PREFIX, key);
 }
 
-/* rest: what stands behind the key. */
+/* rest: what comes after the key. */
 static enum archive_own kind_of_rest(const char *rest)
 {
     if (strcmp(rest, ".lock") == 0)

@@ -6,7 +6,7 @@
  *   <domain>-<target>.raw[.xz|.zst]     the image of one disk
  *   <domain>-nvram.fd, <domain>-tpm.state
  *   .virt-backup-...                    this program's own: temporary files, locks, journals
- * Every file but the manifest can be told to belong to a guest by its name alone.
+ * For every file except the manifest the name alone can show that it belongs to a guest.
  */
 #pragma once
 
@@ -16,7 +16,7 @@
 #include "codec/codec.h"
 #include "record/manifest.h"
 
-#define ARCHIVE_NAME_MAX 255 /* what Linux file systems take */
+#define ARCHIVE_NAME_MAX 255 /* the limit of Linux file systems */
 #define ARCHIVE_MANIFEST_SUFFIX ".xml"
 
 /* Refused (unsupported): a domain or target that is empty, is not UTF-8, holds
@@ -29,41 +29,40 @@ char *archive_disk_name(const char *domain, const char *target, enum codec_type 
 /* kind: "nvram" or "tpm". */
 char *archive_extra_name(const char *domain, const char *kind, struct err *err);
 
-/* 0 if `name` may be a stored file's name, else corrupt: empty, ".", "..", '/',
+/* 0 if `name` may be the name of a stored file, else corrupt: empty, ".", "..", '/',
  * control characters, not UTF-8, one of our temporary names, too long. */
 int archive_check_name(const char *name, struct err *err);
-/* As archive_check_name, and the name is one that a backup of `domain` may have
- * for a file other than its manifest. So a manifest can't lay claim to another
- * guest's manifest, whatever it says. */
+/* As archive_check_name; also checks that a backup of `domain` may have a file of that name,
+ * other than its manifest. So a manifest can never claim another guest's manifest. */
 int archive_check_owned_name(const char *domain, const char *name, struct err *err);
 
-/* 0 if the manifest's guest has a name that files here can carry, and each stored file a
- * name that may be one of its files, no two the same; else corrupt. */
+/* 0 if files here can carry the name of the manifest's guest, each stored file has a name that
+ * the guest's files may have, and no two names are the same; else corrupt. */
 int archive_check_manifest(const struct manifest *manifest, struct err *err);
 
 /* ---- names of our own, for this folder ---------------------------------------- */
 
 #define ARCHIVE_OWN_PREFIX ".virt-backup-"
 #define ARCHIVE_KEY_SIZE 17 /* 16 hexadecimal digits and a NUL */
-/* The one journal that an archive had in former versions. */
+/* Earlier versions had this single journal per archive. */
 #define ARCHIVE_FORMER_JOURNAL ".virt-backup-exchange"
 
-/* What a name of our own is of; the key in it says whose. */
+/* What a name of our own stands for; the key in it says which guest's. */
 enum archive_own {
     ARCHIVE_OWN_NONE,    /* not such a name */
-    ARCHIVE_OWN_PART,    /* half a backup: worth nothing without its writer or a journal */
-    ARCHIVE_OWN_SCRATCH, /* of former versions; may be the only copy of a guest's memory */
+    ARCHIVE_OWN_PART,    /* part of a backup: worthless without its writer or a journal */
+    ARCHIVE_OWN_SCRATCH, /* of earlier versions; may be the only copy of a guest's memory */
     ARCHIVE_OWN_LOCK,
     ARCHIVE_OWN_JOURNAL,
 };
 
-/* The guest's key: made of its name, as a name may be too long to stand in another. */
+/* The guest's key: derived from its name, which may be too long to be part of another name. */
 void archive_guest_key(const char *domain, char ret_key[static ARCHIVE_KEY_SIZE]);
 /* ".virt-backup-<key>.<what>.part"; what: up to 32 of [a-z0-9-]. */
 char *archive_part_name(const char *key, const char *what);
-/* Holds all that a file system may find wrong with `name`; a temporary name too. */
+/* A temporary name with everything that a file system may object to in `name`. */
 char *archive_try_name(const char *key, const char *name);
 char *archive_lock_name(const char *key);
 char *archive_journal_name(const char *key);
-/* *ret_key (may be NULL) is set unless it is none, or the former journal. */
+/* *ret_key (may be NULL) is set, except for ARCHIVE_OWN_NONE and the earlier versions' journal. */
 enum archive_own archive_own_kind(const char *name, char ret_key[ARCHIVE_KEY_SIZE]);

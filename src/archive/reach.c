@@ -10,8 +10,8 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 
-/* "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw": the numbers are the
- * third word, the type follows the lone dash. */
+/* "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw": the device number is the third
+ * word, the type comes after the lone dash. */
 static char *type_in_line(const char *line, const char *device)
 {
     const char *at = strstr(line, device);
@@ -60,7 +60,7 @@ bool reach_ends_at_host(const char *type)
 {
     static const char *const types[] = {"fuse", "cifs", "smb3", "9p", "vboxsf"};
 
-    /* "fuseblk" is a local device's. */
+    /* "fuseblk" is used for local devices. */
     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
         if (strcmp(type, types[i]) == 0)
             return true;

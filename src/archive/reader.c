@@ -93,7 +93,7 @@ static void add_domain(struct strings *list, const char *domain)
         strings_add(list, domain);
 }
 
-/* The guest's name if the file may be a manifest; the caller frees; else *ret is NULL. */
+/* *ret is the guest's name if the file may be a manifest, else NULL. The caller frees. */
 static int domain_of(const struct folder *folder, const char *name, char **ret, struct err *err)
 {
     const size_t suffix_len = strlen(ARCHIVE_MANIFEST_SUFFIX);
@@ -104,7 +104,7 @@ static int domain_of(const struct folder *folder, const char *name, char **ret, 
     *ret = NULL;
     if (!text_ends(name, ARCHIVE_MANIFEST_SUFFIX) || archive_check_name(name, NULL) < 0)
         return 0;
-    /* What can't be looked at may be a backup: it must not be passed over. */
+    /* What cannot be examined may be a backup, so it must not be skipped. */
     if (folder_stat(folder, name, &there, &st, err) < 0)
         return -1;
     if (there && S_ISREG(st.st_mode))
@@ -121,7 +121,7 @@ static bool is_being_removed(const struct folder *folder, const char *domain)
     return there && !exchange.manifest_from;
 }
 
-/* A file that may be a manifest. journals: there are such, which may say otherwise. */
+/* A file that may be a manifest. journals: there are some, and they may say otherwise. */
 static int add_by_manifest(const struct folder *folder, const char *name, bool journals,
                            struct strings *list, struct err *err)
 {
@@ -135,7 +135,7 @@ static int add_by_manifest(const struct folder *folder, const char *name, bool j
     return 0;
 }
 
-/* A backup that counts, though its manifest may not have its name yet. */
+/* A backup that counts, although its manifest may not have its name yet. */
 static void add_by_journal(const struct folder *folder, const char *journal, struct strings *list)
 {
     CLEANUP_EXCHANGE struct exchange exchange = {0};
@@ -164,7 +164,7 @@ int archive_reader_list(struct archive_reader *archive, char ***ret_names, size_
     for (size_t i = 0; i < names.count; i++)
         if (add_by_manifest(&archive->folder, names.items[i], journals, &domains, err) < 0)
             return -1;
-    /* Not the order of the files: "web-db.xml" comes before "web.xml". */
+    /* The files have a different order: "web-db.xml" comes before "web.xml". */
     strings_sort(&domains);
     *ret_names = TAKE_PTR(domains.items);
     *ret_count = domains.count;
@@ -184,7 +184,7 @@ static bool looks_stored(const char *name)
     return text_ends(name, ".sav") && !text_ends(name, ".rescue.sav");
 }
 
-/* A file that is there, and was nobody's while it was. */
+/* *ret_orphan: the file exists, and nobody claimed it while it existed. */
 static int is_orphan(const struct folder *folder, const char *name, bool *ret_orphan,
                      struct err *err)
 {
@@ -197,7 +197,7 @@ static int is_orphan(const struct folder *folder, const char *name, bool *ret_or
         return 0;
     if (claims_by_another(folder, "", name, &claimed, err) < 0)
         return -1;
-    /* It may have been removed since it was listed, with its backup. */
+    /* It may have been removed together with its backup since it was listed. */
     if (!claimed && folder_stat(folder, name, &there, &st, err) < 0)
         return -1;
     *ret_orphan = there && S_ISREG(st.st_mode);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Reading an archive (archive/archive.h says what one is).
+ * Reads an archive (archive/archive.h says what that is).
  */
 #pragma once
 
@@ -13,27 +13,26 @@
 
 struct archive_reader;
 
-/* Takes no lock and writes nothing. An exchange that was interrupted is told of, in a
- * warning, and read past: see archive/backup.h. */
+/* Takes no lock and writes nothing. An interrupted exchange is reported in a warning, but does not
+ * prevent reading: see archive/backup.h. */
 int archive_reader_open(const char *path, struct archive_reader **ret, struct err *err);
 void archive_reader_close(struct archive_reader *archive);
 DEFINE_CLEANUP(struct archive_reader *, archive_reader_closep, archive_reader_close)
 const char *archive_reader_path(const struct archive_reader *archive);
 
-/* Names of the guests that have a backup here, sorted; the caller frees with
- * archive_names_free. One whose manifest has not got its name yet is listed, one that
- * is being removed is not. Whole XML that is not a manifest of ours is not listed, nor
- * what is not a regular file. A damaged manifest is listed, and any *.xml that is
- * not XML at all with it: nobody can tell any more whose it was. */
+/* Names of the guests that have a backup here, sorted; the caller frees with archive_names_free. A
+ * backup whose manifest does not have its name yet is listed; one that is being removed is not.
+ * Intact XML that is not a manifest of ours is not listed, nor anything but regular files. A
+ * damaged manifest is listed, and so is any *.xml that is not XML at all, because nobody can tell
+ * whose it was. */
 int archive_reader_list(struct archive_reader *archive, char ***ret_names, size_t *ret_count,
                         struct err *err);
 void archive_names_free(char **names, size_t count);
 
-/* Appends the names of files that look like those of a backup and that no manifest
- * names: the backup whose they were can't be restored. One that nobody can tell, because
- * a manifest that may name it is damaged, is not among them. */
+/* Appends the names of files that look like part of a backup but that no manifest names: the backup
+ * they belong to cannot be restored. Leaves out files that a damaged manifest may name. */
 int archive_reader_orphans(struct archive_reader *archive, struct strings *names, struct err *err);
 
-/* For this folder's files only. */
+/* Only for the files in this directory. */
 struct folder;
 const struct folder *archive_reader_folder(const struct archive_reader *archive);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Taking a backup out of an archive: all of it or nothing, whenever the machine
- * stops (archive/exchange.h).
+ * Removes a backup from an archive: all of it or nothing, even if the machine stops in the middle
+ * (archive/exchange.h).
  */
 #pragma once
 
@@ -11,8 +11,8 @@
 #include "archive/writer.h"
 #include "base/err.h"
 
-/* Removes the backup that the archive still has for this guest; busy if it has
- * another one by now, or if another writer of the guest is at work after wait_ms
- * (LOCK_FILE_FOREVER: for ever). Files that another guest's manifest names stay. */
+/* Removes this backup of the guest. Busy if the archive has another one by now, or if another
+ * writer of the guest is still at work after wait_ms (LOCK_FILE_FOREVER: no limit). Files that
+ * another guest's manifest names stay. */
 int removal_run(struct archive_writer *archive, const struct archive_backup *backup,
                 uint64_t wait_ms, struct err *err);

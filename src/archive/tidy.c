@@ -14,7 +14,7 @@ static const char interrupted[] = "a backup was interrupted while its files were
                                   "place, and this can't be finished; see INTERRUPTED BACKUPS in "
                                   "virt-backup-archive(5)";
 
-/* 0 and NULL where the file system has no locks. */
+/* Gives 0 and NULL if the file system has no locks. */
 static int lock_key(const struct folder *folder, const char *key, uint64_t wait_ms,
                     struct lock_file **ret, struct err *err)
 {
@@ -53,7 +53,7 @@ static int finish(const struct folder *folder, const struct exchange *exchange, 
     return err_append(err, "%s", interrupted);
 }
 
-/* Finishes the exchange if nobody is at it. */
+/* Finishes the exchange unless its writer is still at work. */
 static void finish_abandoned(const struct folder *folder, const char *journal)
 {
     CLEANUP(lock_file_releasep) struct lock_file *lock = NULL;
@@ -67,7 +67,7 @@ static void finish_abandoned(const struct folder *folder, const char *journal)
     if (result == 0 && there) {
         if (tidy_lock(folder, exchange.domain, 0, &lock, NULL) < 0)
             return;
-        /* Its writer may have ended it meanwhile. */
+        /* Its writer may have finished it in the meantime. */
         result = exchange_load(folder, journal, &still, &there, &err);
         if (result == 0 && there)
             result = finish(folder, &still, &begun, &err);
@@ -78,7 +78,7 @@ static void finish_abandoned(const struct folder *folder, const char *journal)
 
 /* ---- temporary files of dead writers ----------------------------------------------- */
 
-/* The files that former versions' journal speaks of bear no guest's key. */
+/* The journal of earlier versions names files that do not have a guest's key. */
 static bool former_journal_needs(const struct folder *folder, const char *name)
 {
     CLEANUP_EXCHANGE struct exchange exchange = {0};
@@ -94,8 +94,8 @@ static bool former_journal_needs(const struct folder *folder, const char *name)
     return exchange.manifest_from && strcmp(exchange.manifest_from, name) == 0;
 }
 
-/* With the lock of `key` held. If one can't be removed, nothing can be written here
- * either. */
+/* Call with the lock of `key` held. If a file cannot be removed, nothing can be written here
+ * either, so that will be noticed. */
 static void remove_parts(const struct folder *folder, const char *key, const struct strings *names)
 {
     CLEANUP_FREE char *journal = archive_journal_name(key);
@@ -115,7 +115,7 @@ static void remove_abandoned(const struct folder *folder, const char *key,
     CLEANUP(lock_file_releasep) struct lock_file *lock = NULL;
     CLEANUP_FREE char *lock_name = archive_lock_name(key);
 
-    /* Without a lock nobody can tell whether its writer lives. */
+    /* Without a lock nobody can tell whether its writer is alive. */
     if (lock_file_take(folder->fd, lock_name, 0, &lock, NULL) == 0)
         remove_parts(folder, key, names);
 }

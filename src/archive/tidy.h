@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The locks of an archive's writers, and what dead writers have left. For this
- * folder's files only.
+ * The locks of an archive's writers, and what dead writers have left behind. Only for the files in
+ * this directory.
  *
- * A writer of a guest holds the guest's lock, a file in the archive; whatever bears
- * the guest's key while nobody holds that lock is a dead writer's.
+ * A writer of a guest holds the guest's lock, a file in the archive. Any file with the guest's key
+ * that exists while nobody holds that lock belongs to a dead writer.
  */
 #pragma once
 
@@ -14,17 +14,17 @@
 #include "base/err.h"
 #include "base/lock_file.h"
 
-/* Busy when another writer of that guest still has it after wait_ms. *ret is NULL, and
- * a warning says so, where the file system has no locks. */
+/* Busy if another writer of that guest still has it after wait_ms. If the file system has no locks,
+ * *ret is NULL, and a warning says so. */
 int tidy_lock(const struct folder *folder, const char *domain, uint64_t wait_ms,
               struct lock_file **ret, struct err *err);
 
-/* Finishes exchanges and removes temporary files of dead writers, but for scratch
- * files: one may be the only copy of a guest's memory, so a warning names it. What
- * can't be finished stays, and a warning says so: it is one guest's matter. */
+/* Finishes exchanges and removes temporary files of dead writers. Scratch files stay, with a
+ * warning that names them, because one may be the only copy of a guest's memory. What cannot be
+ * finished also stays, with a warning: it concerns only one guest. */
 int tidy_all(const struct folder *folder, struct err *err);
 
-/* The same for one guest, whose lock is held: when it returns 0 no exchange of the
- * guest is open, and no temporary file of it is there. One that can't be finished
- * and has not begun is taken back: the former backup is whole. */
+/* The same for one guest, whose lock must be held. When it returns 0, no exchange of the guest is
+ * open and none of its temporary files is left. An exchange that cannot be finished and has not
+ * begun is cancelled, and the previous backup is complete. */
 int tidy_guest(const struct folder *folder, const char *domain, struct err *err);

@@ -21,8 +21,8 @@ struct archive_writer {
     bool made;
 };
 
-/* A new folder's name must last as well as the backup in it. A parent that we may
- * not open can't be flushed: that is no reason to refuse. */
+/* A new folder must last as long as the backup in it. If we may not open its parent, that cannot be
+ * flushed, which is not a reason to refuse. */
 static void sync_parent(const struct folder *folder)
 {
     CLEANUP_CLOSE int fd = openat(folder->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -31,10 +31,9 @@ static void sync_parent(const struct folder *folder)
         (void)io_sync_dir(fd, NULL);
 }
 
-/* Writers share a lock on the folder itself. Former versions, whose writers work
- * alone, take it for themselves; and so does, for a moment, who removes a folder
- * that it has made and left empty. A file system that can't lock folders is used
- * without. */
+/* Writers share a lock on the folder itself. Two others lock it exclusively: earlier versions,
+ * whose writers work alone, and, for a moment, a writer that removes a folder that it made and left
+ * empty. If the file system cannot lock folders, no lock is used. */
 static int share(const struct folder *folder, struct err *err)
 {
     struct stat st;
@@ -65,7 +64,7 @@ static int open_once(const char *path, struct archive_writer *archive, struct er
     return share(&archive->folder, err);
 }
 
-/* Who removes an empty folder is done in no time. */
+/* Removing an empty folder takes almost no time, so wait for that. */
 static int open_folder(const char *path, struct archive_writer *archive, struct err *err)
 {
     for (int i = 0;; i++) {
@@ -98,7 +97,7 @@ void archive_writer_close(struct archive_writer *archive)
 {
     if (!archive)
         return;
-    /* Fails, as it should, on a folder that holds anything. */
+    /* Fails, as it should, if the folder holds anything. */
     if (archive->made && archive->folder.fd >= 0 &&
         (flock(archive->folder.fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK))
         (void)rmdir(archive->folder.path);
