@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/lock_file.h"
 #include "base/shell.h"
+#include "base/when.h"
 #include "base/write_behind.h"
 
 struct set_file {
@@ -60,25 +61,27 @@ static int check_old(const struct backup_set *set, const struct backup_set_reque
     const struct manifest *old = set->old;
     CLEANUP_FREE char *path = shell_quote(set->folder->path);
     CLEANUP_FREE char *name = shell_quote(set->domain);
+    char when[WHEN_TEXT_SIZE];
 
+    (void)when_local(old->time, when);
     if (strcasecmp(old->domain_uuid, set->uuid) != 0)
         return err_set(err, ERR_EXISTS,
                        "%s holds a backup of another guest of this name, with UUID %s, made %s; if "
                        "that guest is no more, remove its backup: virt-backup remove --source-path "
                        "%s --domain-names %s; else use another folder",
-                       set->folder->path, old->domain_uuid, old->time, path, name);
+                       set->folder->path, old->domain_uuid, when, path, name);
     if (request->replace == BACKUP_SET_KEEP)
         return err_set(err, ERR_EXISTS,
                        "%s holds a backup of this guest, made %s; use --replace to replace it",
-                       set->folder->path, old->time);
+                       set->folder->path, when);
     if (request->replace != BACKUP_SET_REPLACE_ANY_HOST && !is_of_this_host(old, request))
         return err_set(
             err, ERR_EXISTS,
             "%s holds a backup of this guest that host '%s' (UUID %s) made %s, and this is "
             "host '%s' (UUID %s); if the guest has moved, use --replace=any-host, else "
             "another folder",
-            set->folder->path, old->host, old->host_uuid ? old->host_uuid : "not recorded",
-            old->time, request->host ? request->host : "?",
+            set->folder->path, old->host, old->host_uuid ? old->host_uuid : "not recorded", when,
+            request->host ? request->host : "?",
             request->host_uuid ? request->host_uuid : "not known");
     return 0;
 }

@@ -40,8 +40,10 @@ static int refuse_busy(int fd, struct err *err)
     char *since = strchr(text, ' ');
     if (since)
         *since++ = '\0';
+    if (!since)
+        return err_set(err, ERR_BUSY, "in use by virt-backup (pid %s)", text);
     return err_set(err, ERR_BUSY, "in use since %s by virt-backup (pid %s)",
-                   since ? when_local(since, when) : "a moment ago", text);
+                   when_local(since, when), text);
 }
 
 /* For the message of whoever finds it locked. The lock is as good without. */

@@ -5,6 +5,7 @@
 
 #include "base/out.h"
 #include "base/terminal.h"
+#include "base/when.h"
 #include "cli/verb.h"
 
 static const struct options_row rows[] = {
@@ -28,9 +29,10 @@ static bool confirm_always(void *opaque, const struct remove_candidate *candidat
 /* A signal or the end of input counts as no. */
 static bool confirm_on_terminal(void *opaque, const struct remove_candidate *candidate)
 {
-    CLEANUP_FREE char *question =
-        mem_printf("Remove the backup of guest '%s', made %s on %s, from %s? [y/N] ",
-                   candidate->guest, candidate->time, candidate->host, candidate->path);
+    char when[WHEN_TEXT_SIZE];
+    CLEANUP_FREE char *question = mem_printf(
+        "Remove the backup of guest '%s', made %s on %s, from %s? [y/N] ", candidate->guest,
+        when_local(candidate->time, when), candidate->host, candidate->path);
     CLEANUP_FREE char *shown = terminal_safe(question);
     char answer[16] = "";
 

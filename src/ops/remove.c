@@ -4,6 +4,7 @@
 #include "archive/archive.h"
 #include "archive/removal.h"
 #include "base/quit.h"
+#include "base/when.h"
 #include "ops/select.h"
 
 struct remove_run {
@@ -16,13 +17,14 @@ struct remove_run {
 static void note_removed(const struct remove_run *run, const struct manifest *manifest)
 {
     struct json *fields = json_new_object();
+    char when[WHEN_TEXT_SIZE];
 
     json_set_str(fields, "guest", manifest->domain_name);
     json_set_str(fields, "time", manifest->time);
     json_set_str(fields, "host", manifest->host);
     report_event(run->report, "backup-removed", fields,
                  "guest '%s': the backup of %s, made on %s, is removed", manifest->domain_name,
-                 manifest->time, manifest->host);
+                 when_local(manifest->time, when), manifest->host);
 }
 
 /* 1: the user said no. */
