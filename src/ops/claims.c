@@ -72,7 +72,7 @@ char *claims_free_path(const struct claims *claims, const char *folder, const ch
     CLEANUP_FREE char *path = mem_printf("%s%s%s%s", folder, between, stem, suffix);
 
     for (unsigned n = 2; claims_has(claims, path); n++) {
-        CLEANUP_FREE char *taken = path;
+        free(path);
         path = mem_printf("%s%s%s-%u%s", folder, between, stem, n, suffix);
     }
     return TAKE_PTR(path);
