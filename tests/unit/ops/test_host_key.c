@@ -156,6 +156,7 @@ static void what_a_dead_run_has_left_goes_with_the_next(void **state)
     (void)state;
     close(open(left, O_WRONLY | O_CREAT, 0600));
     CLEANUP(host_key_freep) struct seal_key *read = open_key(false);
+    assert_memory_equal(made, read, sizeof(*made));
     assert_int_equal(access(left, F_OK), 0);
     CLEANUP(host_key_freep) struct seal_key *again = open_key(true);
     assert_int_equal(access(left, F_OK), -1);
@@ -168,6 +169,7 @@ static void what_others_can_read_is_refused(void **state)
     CLEANUP(host_key_freep) struct seal_key *made = open_key(true);
 
     (void)state;
+    assert_non_null(made);
     assert_int_equal(chmod(file, 0640), 0);
     check_refused(true, ERR_DENIED, "the file must belong to you");
     assert_int_equal(chmod(file, 0600), 0);
@@ -181,6 +183,7 @@ static void what_is_no_key_is_refused_and_kept(void **state)
     CLEANUP(host_key_freep) struct seal_key *made = open_key(true);
 
     (void)state;
+    assert_non_null(made);
     assert_int_equal(truncate(file, 31), 0);
     check_refused(true, ERR_CORRUPT, "31 bytes long");
     assert_int_equal(truncate(file, 0), 0);
