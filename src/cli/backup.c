@@ -58,7 +58,7 @@ static const struct options_row rows[] = {
     ROW_BANDWIDTH_LIMIT,
     ROW_NICE,
     {"compression-buffer", OPTION_SIZE, "SIZE",
-     "all the memory that one child may use, instead of what the level needs",
+     "memory for each child, instead of what the level needs",
      ARGUMENT(children.compression_buffer)},
     ROW_CHUNK_SIZE,
     ROW_CHILD_COMMAND,
