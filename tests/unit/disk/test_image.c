@@ -175,8 +175,7 @@ static void backing_file_that_is_no_local_file_is_refused(void **state)
 {
     static const char *const names[] = {
         "nbd://localhost:1/x",
-        "json:{\"driver\":\"raw\",\"offset\":512,\"file\":{\"driver\":\"file\",\"filename\":\"/"
-        "a\"}}",
+        "json:{\"driver\":\"raw\",\"offset\":512,\"file\":{\"filename\":\"/a\"}}",
         "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"nbd\",\"host\":\"localhost\"}}",
         "file:/etc/passwd",
     };
