@@ -17,7 +17,7 @@ uint8_t *buf_reserve(struct buf *buf, size_t len)
     if (buf->cap - buf->len < len) {
         size_t cap = buf->cap ? buf->cap : 256;
         while (cap - buf->len < len) {
-            if (cap > SIZE_MAX / 2) { /* can only be asked for by mistake */
+            if (cap > SIZE_MAX / 2) { /* can only be a mistake */
                 out_last_words("virt-backup: buffer size overflow\n");
                 abort();
             }

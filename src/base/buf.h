@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A growing byte buffer for what we write, and a bounds-checked reader for all
- * that comes from outside: messages, manifests, save-image headers, indexes.
- * Width and byte order stand in each name. Sizes in bytes.
+ * A growing byte buffer for what we write, and a bounds-checked reader for everything that comes
+ * from outside: messages, manifests, save-image headers, indexes. Names include width and byte
+ * order. Sizes are in bytes.
  */
 #pragma once
 
@@ -29,16 +29,16 @@ void buf_put_u8(struct buf *buf, uint8_t value);
 void buf_put_be32(struct buf *buf, uint32_t value);
 void buf_put_be64(struct buf *buf, uint64_t value);
 void buf_put_le32(struct buf *buf, uint32_t value);
-/* Makes room for len more bytes and returns where they go; the caller adds what
- * it used to buf->len. */
+/* Makes room for len more bytes and returns where they go; the caller adds what it used to
+ * buf->len. */
 uint8_t *buf_reserve(struct buf *buf, size_t len);
 /* Removes len bytes from the front (len <= buf->len). */
 void buf_consume(struct buf *buf, size_t len);
 /* The text as a C string that the caller frees; *buf is left empty. */
 char *buf_take_str(struct buf *buf);
 
-/* Reads from memory that it borrows. After the first failure every further
- * call fails too, so that a sequence of gets needs one check at its end. */
+/* Reads from borrowed memory. After the first failure every further call fails too, so that a
+ * sequence of gets needs only one check at its end. */
 struct reader {
     const uint8_t *p;
     size_t left;
@@ -50,9 +50,9 @@ uint8_t reader_u8(struct reader *reader);
 uint32_t reader_be32(struct reader *reader);
 uint64_t reader_be64(struct reader *reader);
 uint32_t reader_le32(struct reader *reader);
-/* The next len bytes, borrowed from the memory read; NULL if there are fewer. */
+/* The next len bytes, borrowed from that memory; NULL if there are fewer. */
 const uint8_t *reader_bytes(struct reader *reader, size_t len);
-/* 0, or -1 and "WHAT is too short" (corrupt) if any get before has failed. */
+/* 0, or -1 and "WHAT is too short" (corrupt) if any earlier get has failed. */
 int reader_check(const struct reader *reader, const char *what, struct err *err);
 
 uint32_t get_be32(const uint8_t *p);

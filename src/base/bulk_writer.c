@@ -12,20 +12,20 @@
 #include "base/units.h"
 #include "base/write_behind.h"
 
-/* Offsets, lengths and memory of direct writes are multiples of it: the largest logical
- * block that disks have. */
+/* Offsets, lengths and addresses of direct writes are multiples of this, the largest logical block
+ * size of disks. */
 #define ALIGN ((size_t)4096)
-/* Shorter writes are cheaper through the cache, where the kernel joins them. */
+/* Smaller writes are cheaper through the cache, where the kernel joins them. */
 #define DIRECT_MIN ((size_t)64 << 10)
-/* Small and unaligned writes are joined to this much. */
+/* Small and unaligned writes are joined up to this size. */
 #define STAGE_SIZE ((size_t)4 << 20)
 
 struct bulk_writer {
     int fd; /* borrowed */
     int flags;
-    bool refused;   /* there is no O_DIRECT here */
+    bool refused;   /* O_DIRECT does not work here */
     bool direct;    /* set on the descriptor now */
-    uint8_t *stage; /* owned, as aligned as the file */
+    uint8_t *stage; /* owned, aligned like the file */
     uint64_t start; /* where the staged bytes go */
     size_t staged;
     struct write_behind behind;
@@ -46,7 +46,7 @@ struct bulk_writer *bulk_writer_new(int fd, struct err *err)
     return TAKE_PTR(writer);
 }
 
-/* Some file systems refuse the flag, others the first write. */
+/* Some file systems refuse the flag, others refuse the first write. */
 static bool set_direct(struct bulk_writer *writer, bool direct)
 {
     if (writer->direct == direct)
@@ -69,7 +69,8 @@ static int write_cached(struct bulk_writer *writer, const uint8_t *data, size_t 
     return write_behind_add(&writer->behind, writer->fd, offset, len, err);
 }
 
-/* All is aligned. Fewer bytes are written, and no error is set, where O_DIRECT is refused. */
+/* Everything must be aligned. If O_DIRECT is refused, fewer bytes are written and no error is
+ * set. */
 static int write_direct(struct bulk_writer *writer, const uint8_t *data, size_t len,
                         uint64_t offset, size_t *ret_done, struct err *err)
 {
@@ -90,7 +91,7 @@ static int write_direct(struct bulk_writer *writer, const uint8_t *data, size_t 
     return 0;
 }
 
-/* The aligned middle directly, if it is worth it, the ends through the cache. */
+/* Writes the aligned middle directly if it is large enough, the ends through the cache. */
 static int write_out(struct bulk_writer *writer, const uint8_t *data, size_t len, uint64_t offset,
                      struct err *err)
 {
@@ -112,7 +113,7 @@ static int write_staged(struct bulk_writer *writer, struct err *err)
     size_t len = writer->staged;
 
     writer->staged = 0;
-    /* The stage begins with the byte that makes its rest aligned as the file is. */
+    /* The stage starts at the byte that gives the rest the same alignment as in the file. */
     return write_out(writer, writer->stage + writer->start % ALIGN, len, writer->start, err);
 }
 
@@ -134,7 +135,7 @@ static bool stage_is_full(const struct bulk_writer *writer)
     return writer->start % ALIGN + writer->staged == STAGE_SIZE;
 }
 
-/* Is it to be written from where it lies? */
+/* True if it can be written directly from the caller's memory. */
 static bool is_good_as_it_is(const struct bulk_writer *writer, const uint8_t *data, size_t len,
                              uint64_t offset)
 {

@@ -9,7 +9,7 @@
 static void __attribute__((noreturn)) out_of_memory(void)
 {
     out_last_words("virt-backup: out of memory\n");
-    /* Other threads are at work, perhaps on what handlers of exit() would take down. */
+    /* Other threads are working, perhaps on what exit() handlers would destroy. */
     _exit(EXIT_FAILURE);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Ownership of locals: a variable with one of these attributes frees what it
- * owns when its scope ends. Giving it away is written out: TAKE_PTR, TAKE_FD.
+ * owns when its scope ends. Giving it away is explicit: TAKE_PTR, TAKE_FD.
  *
- * A module defines the attribute of its own type beside its _free function:
+ * A module defines the attribute of its own type next to its _free function:
  *     DEFINE_CLEANUP(struct buf *, buf_freep, buf_free)
  */
 #pragma once
@@ -15,8 +15,8 @@
 
 #define CLEANUP(function) __attribute__((cleanup(function)))
 
-/* Defines `name`, which frees the object that a pointer of this type points to;
- * for use as CLEANUP(name). */
+/* Defines `name`, a function that frees the object that a pointer of this type points to; for use
+ * as CLEANUP(name). */
 #define DEFINE_CLEANUP(type, name, free_function)                                                  \
     static inline void name(type *object)                                                          \
     {                                                                                              \
@@ -44,7 +44,7 @@ static inline void cleanup_fclose(FILE **file)
 #define CLEANUP_CLOSE CLEANUP(cleanup_close)
 #define CLEANUP_FCLOSE CLEANUP(cleanup_fclose)
 
-/* The value of an owning variable, which is left owning nothing. */
+/* The value of an owning variable, which then owns nothing. */
 #define TAKE_PTR(pointer)                                                                          \
     __extension__({                                                                                \
         __typeof__(pointer) taken_ = (pointer);                                                    \
@@ -59,15 +59,14 @@ static inline void cleanup_fclose(FILE **file)
         taken_;                                                                                    \
     })
 
-/* Memory is taken with these; they end the process with a message on stderr
- * and status 1 when there is none: for small things only, never for a size that
- * comes from outside, and never while a guest is out of its former state
- * (large buffers are asked for with malloc and a struct err). */
+/* Allocates memory. If there is none, these end the process with a message on stderr and status 1.
+ * So use them only for small things, never for a size that comes from outside, and never while a
+ * guest is out of its former state (for large buffers use malloc and a struct err). */
 void *mem_alloc(size_t size); /* zeroed */
 void *mem_array(size_t count, size_t size);
 char *mem_strdup(const char *text); /* NULL gives NULL */
 char *mem_strndup(const char *text, size_t length);
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 char *mem_vprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
-/* Room for count elements; keeps the contents; new elements are not zeroed. */
+/* Room for count elements. Keeps the contents; new elements are not zeroed. */
 void *mem_resize(void *pointer, size_t count, size_t size);

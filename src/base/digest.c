@@ -13,8 +13,8 @@ struct digest {
     EVP_MD_CTX *context;
 };
 
-/* SHA-256 is always there and its updates don't fail; a libcrypto without it
- * can't be worked with at all. */
+/* SHA-256 always exists and its updates do not fail; without it libcrypto would be useless to
+ * us. */
 static void must(int success)
 {
     if (success != 1) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * SHA-256 (FIPS 180-4) by OpenSSL's libcrypto, which stays behind this header.
+ * SHA-256 (FIPS 180-4) through OpenSSL's libcrypto, which only this module uses.
  */
 #pragma once
 
@@ -28,7 +28,7 @@ void digest_of(const void *data, size_t len, uint8_t ret[static DIGEST_SIZE]);
 /* HMAC-SHA-256 (RFC 2104). */
 void digest_hmac(const void *key, size_t key_len, const void *data, size_t len,
                  uint8_t ret[static DIGEST_SIZE]);
-/* Takes the same time whatever differs: for what must not be guessed byte by byte. */
+/* Takes the same time wherever they differ: for what must not be guessed byte by byte. */
 bool digest_equal(const uint8_t a[static DIGEST_SIZE], const uint8_t b[static DIGEST_SIZE]);
 
 /* Lower-case hexadecimal, and back (false if it is anything else). */

@@ -21,7 +21,7 @@ int dir_list(int dir_fd, const char *path, struct strings *names, struct err *er
 
     if (!dir)
         return err_set_errno(err, errno, "cannot list the folder");
-    (void)TAKE_FD(fd); /* the stream's now */
+    (void)TAKE_FD(fd); /* the stream owns it now */
     while (errno = 0, (entry = readdir(dir)) != NULL)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             strings_add(&found, entry->d_name);

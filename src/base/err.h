@@ -3,8 +3,8 @@
  * Errors: what went wrong, and what the caller can do about it.
  *
  * A function that can fail returns 0 or -1 (or a pointer or NULL) and takes a
- * `struct err *` last. On failure it has filled it, on success it has not
- * touched it. The text gains context on its way up, outermost first:
+ * `struct err *` as its last parameter, which it fills in on failure and does not
+ * touch on success. Callers add context to the text, outermost first:
  * "guest 'web': disk 'vda': /img/web.qcow2: cannot read: Input/output error".
  * Only main prints an error, once.
  */
@@ -12,18 +12,18 @@
 
 #include <stdarg.h>
 
-/* Chosen by the reaction it asks for, not by where it arose. */
+/* Chosen by the reaction it calls for, not by where it happened. */
 enum err_kind {
     ERR_NONE = 0,
     ERR_USAGE,       /* the command line is wrong */
     ERR_NOT_FOUND,   /* the thing named does not exist */
-    ERR_EXISTS,      /* the thing to be made exists already */
-    ERR_BUSY,        /* somebody else works on it; later may help */
+    ERR_EXISTS,      /* the thing to make already exists */
+    ERR_BUSY,        /* somebody else is using it; trying later may help */
     ERR_CORRUPT,     /* stored data is not what was stored */
     ERR_NO_SPACE,    /* disk full, quota */
     ERR_TRANSIENT,   /* trying again may help */
     ERR_CANCELLED,   /* a signal asked us to stop */
-    ERR_UNSUPPORTED, /* can't be done with this guest, disk or libvirt */
+    ERR_UNSUPPORTED, /* this guest, disk or libvirt cannot do it */
     ERR_DENIED,      /* permission */
     ERR_IO,          /* the system or the other side failed */
     ERR_INTERNAL,    /* our own fault */
@@ -37,21 +37,21 @@ struct err {
 
 #define ERR_INIT ((struct err){0})
 
-/* Sets *err (freeing what it held) and returns -1. err may be NULL: the caller
- * does not want to know. */
+/* Sets *err (freeing what it held) and returns -1. err may be NULL if the caller does
+ * not want the error. */
 int err_set(struct err *err, enum err_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* As err_set, with ": strerror(errnum)" behind the text and the kind derived
- * from errnum (ENOENT: not found, ENOSPC: no space, EACCES: denied, ...). */
+/* Like err_set, with ": strerror(errnum)" after the text, and the kind derived from errnum (ENOENT:
+ * not found, ENOSPC: no space, EACCES: denied, ...). */
 int err_set_errno(struct err *err, int errnum, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts "TEXT: " in front of an error that is set. Returns -1. */
+/* Adds "TEXT: " before the text of an error that is set. Returns -1. */
 int err_prefix(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Puts "; TEXT" behind an error that is set: a remedy, or a second failure
- * met while undoing. Returns -1. */
+/* Adds "; TEXT" after the text of an error that is set: a remedy, or a second failure while
+ * undoing. Returns -1. */
 int err_append(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Moves *from into *to (which may be NULL) and leaves *from empty. Returns -1. */
@@ -60,7 +60,7 @@ int err_move(struct err *to, struct err *from);
 /* Frees the text; the struct can be used again. Accepts NULL. */
 void err_clear(struct err *err);
 
-/* Kind as a stable word for --json: "not-found", "no-space", ... */
+/* The kind as a stable word for --json: "not-found", "no-space", ... */
 const char *err_kind_name(enum err_kind kind);
 
 #define CLEANUP_ERR __attribute__((cleanup(err_clear)))

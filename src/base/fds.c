@@ -25,7 +25,7 @@ int fds_place(const int fds[], size_t count)
     return 0;
 }
 
-/* For a kernel, or a container's filter, that does not let close_range through. */
+/* For kernels, or container filters, that do not allow close_range. */
 static int fds_limit(void)
 {
     struct rlimit limit = {.rlim_cur = 1024};

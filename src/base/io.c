@@ -140,7 +140,7 @@ int io_open_in(int dir_fd, const char *name, int flags, mode_t mode, int *ret_fd
 
     if (*name == '\0' || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return err_set(err, ERR_CORRUPT, "'%s' is not a plain file name", name);
-    /* O_NONBLOCK: a FIFO planted under this name must not make us wait for ever. */
+    /* O_NONBLOCK: if somebody planted a FIFO under this name, we must not wait forever. */
     CLEANUP_CLOSE int fd =
         openat(dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode);
     if (fd < 0 && errno == ELOOP)
@@ -169,8 +169,8 @@ bool io_is_zero(const void *data, size_t len)
 {
     const uint8_t *bytes = data;
 
-    /* The first 16 bytes by hand, the rest by comparing the memory with itself
-     * one step on: as fast as the C library's memcmp. */
+    /* The first 16 bytes by hand, the rest by comparing the memory with itself shifted by that
+     * much: as fast as the C library's memcmp. */
     for (size_t i = 0; i < 16; i++) {
         if (i == len)
             return true;
@@ -197,8 +197,8 @@ static bool same_file(int dir_fd, const char *one, const char *other)
            a.st_ino == b.st_ino;
 }
 
-/* A link fails where the name is taken. An NFS server that is asked again, because its
- * answer was lost, says so of the link that it has made itself. */
+/* A link fails if the name is taken. An NFS server that was asked again, because its answer was
+ * lost, reports that for the link that it made itself. */
 static int rename_by_link(int dir_fd, const char *from, const char *to)
 {
     if (linkat(dir_fd, from, dir_fd, to, 0) < 0 &&
@@ -207,8 +207,8 @@ static int rename_by_link(int dir_fd, const char *from, const char *to)
     return unlinkat(dir_fd, from, 0) < 0 && errno != ENOENT ? -1 : 0;
 }
 
-/* The name is made ours, then renamed over. Whoever takes it from us in between loses it: such
- * file systems have nothing better. */
+/* Reserves the name, then renames over it. If somebody takes the name from us in between, they lose
+ * it: these file systems offer nothing better. */
 static int rename_by_reservation(int dir_fd, const char *from, const char *to)
 {
     CLEANUP_CLOSE int fd =
@@ -237,8 +237,8 @@ static bool is_unknown(int error)
     return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
 }
 
-/* Many file systems know no way to do this in one step: NFS has links, exFAT and much of
- * what FUSE brings have not even those. */
+/* Many file systems cannot do this in one step: NFS has links, exFAT and many FUSE file systems do
+ * not even have those. */
 static int rename_without_replacing(int dir_fd, const char *from, const char *to)
 {
     if (renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE) == 0)
@@ -264,7 +264,7 @@ int io_rename(int dir_fd, const char *from, const char *to, bool replace, struct
 
 int io_sync_dir(int dir_fd, struct err *err)
 {
-    /* Some network file systems have nothing to flush in a folder and say so. */
+    /* Some network file systems cannot flush a folder and say so. */
     if (fsync(dir_fd) < 0 && errno != EINVAL && errno != ENOTSUP)
         return err_set_errno(err, errno, "cannot flush the folder to disk");
     return 0;
@@ -288,7 +288,7 @@ int io_publish(int dir_fd, const char *name, const void *data, size_t len, mode_
     CLEANUP_CLOSE int fd = -1;
     CLEANUP_FREE char *temporary = mem_printf(".%.200s.%ld.new", name, (long)getpid());
 
-    (void)unlinkat(dir_fd, temporary, 0); /* of a dead process that had our pid */
+    (void)unlinkat(dir_fd, temporary, 0); /* left by a dead process that had our pid */
     if (io_open_in(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL, mode, &fd, err) < 0)
         return -1;
     if (io_write(fd, data, len, err) < 0 || io_sync(fd, err) < 0 ||

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Whole reads and writes on descriptors, files opened without leaving their
- * folder, and the one way a file is made durable. Errors name no file: the
- * caller, who knows it, prefixes.
+ * Whole reads and writes on descriptors, opening files without leaving their folder, and the one
+ * way to make a file durable. Errors do not name the file: the caller knows it and adds a prefix.
  *
- * All calls block (the descriptor is expected to be blocking), go on after
- * EINTR, and treat a short read before len as an error unless said otherwise.
+ * All calls block (the descriptor must be blocking), continue after EINTR, and treat a read shorter
+ * than len as an error unless noted otherwise.
  */
 #pragma once
 
@@ -25,37 +24,37 @@ int io_read_some(int fd, void *data, size_t len, size_t *ret_len, struct err *er
 int io_pread_some(int fd, void *data, size_t len, uint64_t offset, size_t *ret_len,
                   struct err *err);
 
-/* The whole of a small file: refused (corrupt) when it is larger than max.
- * The caller frees *ret_data, which has a NUL behind its last byte. */
+/* Reads the whole of a small file: refused (corrupt) if it is larger than max. The caller frees
+ * *ret_data, which has a NUL after its last byte. */
 int io_read_file(int dir_fd, const char *name, size_t max, char **ret_data, size_t *ret_len,
                  struct err *err);
 
-/* Opens `name` in the folder dir_fd. A name with '/' or a symbolic link as its
- * last part is refused, as is what is not a regular file; O_CLOEXEC is added. */
+/* Opens `name` in the folder dir_fd. Refused: a name with '/', a symbolic link as its last
+ * component, anything but a regular file. O_CLOEXEC is added. */
 int io_open_in(int dir_fd, const char *name, int flags, mode_t mode, int *ret_fd, struct err *err);
-/* Opens a folder (O_PATH is not used: it can be listed and synced). */
+/* Opens a folder (without O_PATH, so it can be listed and synced). */
 int io_open_dir(const char *path, int *ret_fd, struct err *err);
 
 /* True if all bytes are zero. */
 bool io_is_zero(const void *data, size_t len);
 
-/* Durable publish, in two halves so that a set of files can be synced before
- * the first of them is renamed:
+/* Publishes a file durably, in separate steps so that a set of files can be synced
+ * before the first of them is renamed:
  *   io_sync       flush one file's data and size
  *   io_rename     rename within one folder; an existing `to` is refused
  *                 (exists) unless replace
  *   io_sync_dir   flush the folder's names
- * A failed flush means that the file is to be thrown away: the kernel has
- * marked the pages clean, so a second fsync would succeed and mean nothing. */
+ * After a failed flush the file must be discarded: the kernel has marked the pages
+ * clean, so a second fsync would succeed and prove nothing. */
 int io_sync(int fd, struct err *err);
 int io_rename(int dir_fd, const char *from, const char *to, bool replace, struct err *err);
 int io_sync_dir(int dir_fd, struct err *err);
-/* The folder that holds `path`, which is absolute. */
+/* The folder that contains `path`, which is absolute. */
 int io_sync_folder_of(const char *path, struct err *err);
 
 /* Writes a small file under a temporary name, flushes and renames it. */
 int io_publish(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
                bool replace, struct err *err);
 
-/* Bytes that an unprivileged user could still write to the file system. */
+/* Bytes that an unprivileged user can still write to the file system. */
 int io_free_space(int fd, uint64_t *ret_bytes, struct err *err);

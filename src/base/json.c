@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/utf8.h"
 
-/* jansson's json_t is cast to and from struct json: one value, one pointer. */
+/* jansson's json_t is cast to and from struct json, one to one. */
 static json_t *value_of(const struct json *json)
 {
     return (json_t *)(uintptr_t)json;
@@ -19,7 +19,7 @@ static struct json *wrap(json_t *value)
     return (struct json *)value;
 }
 
-/* A member that is not there for want of memory would go unseen, in a journal for one. */
+/* A member that is missing for lack of memory would not be noticed, for example in a journal. */
 static void *take_memory(size_t size)
 {
     return mem_alloc(size);
@@ -159,7 +159,7 @@ static int digit_of(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* NULL: it is no hex, or holds a NUL. */
+/* NULL: it is not hexadecimal, or contains a NUL. */
 static char *bytes_of_hex(const char *hex)
 {
     size_t len = strlen(hex);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * JSON by jansson, which stays behind this header: reading what qemu-img
- * prints, writing our own events, one object a line, and our journals.
+ * JSON through jansson, which only this module uses: reads what qemu-img prints, writes our own
+ * events, one object per line, and our journals.
  */
 #pragma once
 
@@ -21,25 +21,23 @@ struct json *json_new_array(void);
 void json_free(struct json *json);
 DEFINE_CLEANUP(struct json *, json_freep, json_free)
 
-/* Reading. `path` names members with dots: "format-specific.data.compat". All
- * return what they find borrowed from the document, and NULL, false or 0 where
- * the path leads nowhere or to another type. */
+/* Reading. `path` names members with dots: "format-specific.data.compat". Results are borrowed from
+ * the document; NULL, false or 0 if the path leads nowhere or to another type. */
 const struct json *json_get(const struct json *json, const char *path);
 const char *json_get_str(const struct json *json, const char *path);
 bool json_get_u64(const struct json *json, const char *path, uint64_t *ret);
 bool json_get_bool(const struct json *json, const char *path);
-size_t json_length(const struct json *array); /* 0 if it is no array */
+size_t json_length(const struct json *array); /* 0 if it is not an array */
 const struct json *json_at(const struct json *array, size_t index);
 
-/* A copy of what json_set_bytes has written, which the caller frees; NULL where there
- * is none. *ret_bad (not touched else) becomes true where the member is neither. */
+/* A copy of what json_set_bytes wrote, which the caller frees; NULL if there is none. *ret_bad
+ * (otherwise not touched) becomes true if the member is neither of the two forms. */
 char *json_get_bytes(const struct json *json, const char *path, bool *ret_bad);
 
-/* Writing. Text that is not UTF-8 is written with U+FFFD in place of the bytes
- * that are not. A NULL string writes null. */
+/* Writing. Bytes of a text that are not UTF-8 are written as U+FFFD. A NULL string writes null. */
 void json_set_str(struct json *object, const char *name, const char *value);
-/* A name or path that is to be read back as it was, byte by byte: text if it is
- * UTF-8, else {"hex":"2f73e9"}. */
+/* A name or path that must be read back byte for byte: text if it is UTF-8, else
+ * {"hex":"2f73e9"}. */
 void json_set_bytes(struct json *object, const char *name, const char *value);
 void json_set_u64(struct json *object, const char *name, uint64_t value);
 void json_set_real(struct json *object, const char *name, double value);

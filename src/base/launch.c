@@ -24,8 +24,8 @@
 #define PID_DIGITS 10
 #define END_POLL_MS 5
 
-/* All that the forked process needs, made before the fork: there only
- * async-signal-safe calls are allowed, because we have threads. */
+/* Everything that the forked process needs, made before the fork: after it only async-signal-safe
+ * calls are allowed, because we have threads. */
 struct launch_plan {
     const struct launch *launch;
     char **environment;
@@ -45,7 +45,8 @@ static bool launch_is_set(const struct launch *launch, const char *variable)
     return false;
 }
 
-/* Ours, but for what the settings replace, and for sockets that were passed to us. */
+/* Our environment, except for what the settings override, and for sockets that were passed to
+ * us. */
 static void launch_make_environment(const struct launch *launch, struct strings *environment,
                                     char **ret_listen_pid)
 {
@@ -74,7 +75,7 @@ static void launch_write_pid(char *digits, pid_t pid)
     }
 }
 
-/* What is ignored stays so through the exec. */
+/* Ignored signals stay ignored after the exec. */
 static void launch_reset_signals(void)
 {
     static const int stops[] = {SIGTSTP, SIGTTIN, SIGTTOU};
@@ -103,8 +104,8 @@ static void __attribute__((noreturn)) launch_execute(const struct launch_plan *p
         launch_write_pid(plan->listen_pid, getpid());
     if (report_fd >= 0 && (!launch->in_folder || fchdir(launch->folder_fd) == 0) &&
         fds_place(plan->fds, launch->fd_count) == 0) {
-        /* What libraries opened without O_CLOEXEC must not live on in the program. Only the
-         * flag is set, so that the report can still be made. */
+        /* Descriptors that libraries opened without O_CLOEXEC must not stay open in the program.
+         * Only the flag is set, so that a failure can still be reported. */
         fds_cloexec_from((int)launch->fd_count);
         execvpe(launch->path ? launch->path : launch->argv[0],
                 (char *const *)(uintptr_t)launch->argv, plan->environment);
@@ -165,7 +166,7 @@ int launch_start(const struct launch *launch, struct launched *ret, struct err *
 
 /* ---- the end ------------------------------------------------------------------- */
 
-/* Only we reap it, so that its pid can't have become another process's. */
+/* Only we reap it, so its pid cannot have been reused. */
 static void launch_reap(struct launched *launched, int *ret_status)
 {
     int status = 0;
@@ -231,7 +232,7 @@ void launch_clear(struct launched *launched)
     *launched = LAUNCHED_INIT;
 }
 
-/* True once it is gone. */
+/* True once it has ended. */
 static bool launch_gone_within(pid_t pid, unsigned timeout_ms)
 {
     uint64_t deadline_ms = units_now_ms() + timeout_ms;

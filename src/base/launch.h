@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The one way another program is started: by its argument vector, never through a
- * shell. It
+ * The only way we start another program: by its argument vector, never through a
+ * shell. The program
  *   - has the descriptors that it is given, and no others;
- *   - is in a process group of its own, and terminal stops are ignored in it: Ctrl-C,
- *     Ctrl-Z and hang-ups of the terminal are for us, who then end it in good order;
+ *   - is in its own process group, and ignores terminal stops: Ctrl-C, Ctrl-Z and
+ *     hang-ups of the terminal are for us, and we then end it in an orderly way;
  *   - has all other signals at their defaults, and none blocked;
  *   - gets SIGKILL when the thread that started it ends;
  *   - writes no core dump.
- * It is waited for by its pidfd.
+ * We wait for it through its pidfd.
  */
 #pragma once
 
@@ -20,13 +20,14 @@
 
 struct launch {
     const char *const *argv;     /* NULL-terminated */
-    const char *path;            /* of the program; NULL: argv[0], looked up in PATH */
-    const char *const *settings; /* "NAME=value"..., NULL: they replace ours; may be NULL */
-    const int *fds;              /* descriptor n of the program is fds[n], -1: /dev/null */
+    const char *path;            /* path of the program; NULL: argv[0], looked up in PATH */
+    const char *const *settings; /* "NAME=value"..., NULL-terminated: they override our environment;
+                                  * may be NULL */
+    const int *fds;              /* descriptor n of the program is fds[n]; -1: /dev/null */
     size_t fd_count;             /* 3 to 7 */
-    bool in_folder;              /* it begins in this folder: */
+    bool in_folder;              /* it starts in this folder: */
     int folder_fd;
-    bool activated; /* 3 is a listening socket, as sd_listen_fds(3) has it */
+    bool activated; /* 3 is a listening socket, as in sd_listen_fds(3) */
 };
 
 struct launched {
@@ -35,24 +36,23 @@ struct launched {
 };
 #define LAUNCHED_INIT ((struct launched){.pid = 0, .pidfd = -1})
 
-/* Returns when the program runs, or could not be run: the error is "ARGV[0]: cannot
- * run it: ...". The descriptors stay the caller's. */
+/* Returns when the program is running, or could not be run: the error is "ARGV[0]: cannot run it:
+ * ...". The descriptors stay the caller's. */
 int launch_start(const struct launch *launch, struct launched *ret, struct err *err);
 
-/* True if it has ended (*ret_status as of waitpid), and was reaped, within so many
- * milliseconds. A signal that asks us to stop does not end the wait. */
+/* True if it ends within this many milliseconds, and was reaped (*ret_status as for waitpid). A
+ * signal that asks us to stop does not end the wait. */
 bool launch_wait(struct launched *launched, unsigned timeout_ms, int *ret_status);
-/* Waits without limit, until a signal asks us to stop: then it is killed, and the
- * error is "cancelled". */
+/* Waits without limit. If a signal asks us to stop, kills it, and the error is "cancelled". */
 int launch_wait_or_quit(struct launched *launched, int *ret_status, struct err *err);
-/* Sends SIGKILL and reaps it. False if it has not ended within five seconds: a process
- * in uninterruptible sleep on dead storage can't be waited for. */
+/* Sends SIGKILL and reaps it. False if it has not ended within five seconds: a process in
+ * uninterruptible sleep on dead storage cannot be waited for. */
 bool launch_kill(struct launched *launched);
 
-/* The end of a child of ours that was forked and is to end by itself: waits for timeout_ms, then
- * it is killed. One that is stopped ends so too; one that not even SIGKILL ends is left behind
- * after as long again. */
+/* For a forked child of ours that should end by itself: waits for timeout_ms, then kills it. This
+ * also ends a stopped one. If not even SIGKILL ends it, it is left behind after the same time
+ * again. */
 void launch_end(pid_t pid, unsigned timeout_ms);
-/* Kills and reaps what still runs, and closes the pidfd. */
+/* Kills and reaps it if it is still running, and closes the pidfd. */
 void launch_clear(struct launched *launched);
 #define CLEANUP_LAUNCHED __attribute__((cleanup(launch_clear)))

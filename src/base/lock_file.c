@@ -15,15 +15,14 @@
 #include "base/when.h"
 
 #define LOCK_RETRY_MS 50
-/* A name that leads to another file each time is a file system that has no
- * inodes worth the name. */
+/* If the name leads to a different file this many times, the file system has no usable inodes. */
 #define LOCK_RACES 1000
 
 struct lock_file {
     int dir_fd; /* owned */
     int fd;     /* owned; holds the lock */
     char *name;
-    bool left; /* the file stays */
+    bool left; /* keep the file */
 };
 
 static int refuse_busy(int fd, struct err *err)

@@ -23,7 +23,7 @@ struct log_kind {
 
 static enum log_level log_level = LOG_NORMAL;
 static bool progress_shown;
-/* libvirt's event thread may log beside the main one. */
+/* libvirt's event thread may log at the same time as the main one. */
 static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 void log_set_level(enum log_level level)
@@ -36,8 +36,8 @@ enum log_level log_get_level(void)
     return log_level;
 }
 
-/* The journal takes what a line begins with for its priority, where it reads what we
- * write (systemd.exec(5), JOURNAL_STREAM). */
+/* If the journal reads our output (systemd.exec(5), JOURNAL_STREAM), it takes the start of a line
+ * as its priority. */
 static bool log_to_journal(void)
 {
     const char *stream = getenv("JOURNAL_STREAM");
@@ -133,7 +133,7 @@ void log_journal(const char *text)
 
 void log_progress(const char *line)
 {
-    if (!*line && !progress_shown) /* asking for a terminal is more than some processes may */
+    if (!*line && !progress_shown) /* not every process is allowed to ask for a terminal */
         return;
     if (log_level < LOG_NORMAL || !out_is_terminal(OUT_MESSAGES))
         return;

@@ -10,12 +10,12 @@
 #ifdef HAVE_IPSEC_MB
 #include <intel-ipsec-mb.h>
 
-/* Fewer messages leave most of the 16 lanes of a vector empty; libcrypto, which has
- * instructions for SHA-256 on many CPUs, is faster then. */
+/* With fewer messages most of the 16 lanes of a vector are empty, and libcrypto, which uses the
+ * SHA-256 instructions of many CPUs, is faster. */
 #define WORTH_IT 8
 
 struct multi_digest {
-    IMB_MGR *manager; /* owned; NULL: it can't be used */
+    IMB_MGR *manager; /* owned; NULL: it cannot be used */
 };
 
 static void stop_using(struct multi_digest *multi)
@@ -37,12 +37,12 @@ static void submit(IMB_MGR *manager, const struct multi_digest_message *message,
     job->msg_len_to_hash_in_bytes = message->len;
     job->auth_tag_output = message->sha256;
     job->auth_tag_output_len_in_bytes = DIGEST_SIZE;
-    job = IMB_SUBMIT_JOB(manager); /* one that is done, not this one as a rule */
+    job = IMB_SUBMIT_JOB(manager); /* returns a finished job, usually not this one */
     if (job && job->status == IMB_STATUS_COMPLETED)
         (*done)++;
 }
 
-/* False: not all were done. */
+/* False: not all of them were done. */
 static bool side_by_side(IMB_MGR *manager, const struct multi_digest_message *messages,
                          size_t count)
 {
@@ -57,8 +57,8 @@ static bool side_by_side(IMB_MGR *manager, const struct multi_digest_message *me
     return done == count;
 }
 
-/* Digests decide what is called damaged: a library that is not right on this CPU is not
- * asked again. */
+/* Digests decide what is reported as damaged, so a library that gives wrong results on this CPU is
+ * not used again. */
 static bool is_right(IMB_MGR *manager)
 {
     static const uint8_t message[1000] = {1};
@@ -102,7 +102,7 @@ void multi_digest_free(struct multi_digest *multi)
 
 uint64_t multi_digest_memory(void)
 {
-    /* it is aligned by hand */
+    /* aligned by hand */
     return sizeof(struct multi_digest) + imb_get_mb_mgr_size() + 256;
 }
 

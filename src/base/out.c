@@ -15,9 +15,9 @@
 #include "base/quit.h"
 #include "base/units.h"
 
-/* What is kept for a reader that does not read. */
+/* The most that is kept for a reader that does not read. */
 #define KEPT_MAX ((size_t)4 << 20)
-/* A pipe that is writable takes this much without blocking (PIPE_BUF). */
+/* A writable pipe takes this much without blocking (PIPE_BUF). */
 #define PIECE 4096
 #define QUIT_PATIENCE_MS 2000
 
@@ -29,13 +29,13 @@ struct out_piece {
     char text[];
 };
 
-/* How a stream is written to without waiting. Its own descriptor is shared with whoever
- * started us, and must not become non-blocking. */
+/* How to write to a stream without waiting. Its descriptor is shared with the process that started
+ * us, and must not become non-blocking. */
 enum out_way {
-    OUT_PLAIN,  /* a file: nobody reads it, nobody is waited for; or nothing is known */
-    OUT_SOCKET, /* send says by itself that it must not wait */
-    OUT_REOPEN, /* a pipe or terminal: a non-blocking descriptor of our own */
-    OUT_POLL,   /* one that can't be opened again: asked first */
+    OUT_PLAIN,  /* a file, which has no reader to wait for; or nothing is known */
+    OUT_SOCKET, /* send can be told not to wait */
+    OUT_REOPEN, /* a pipe or terminal: opened again as our own non-blocking descriptor */
+    OUT_POLL,   /* cannot be opened again: polled before each write */
 };
 
 static const int out_fds[] = {[OUT_RESULTS] = STDOUT_FILENO, [OUT_MESSAGES] = STDERR_FILENO};
@@ -43,14 +43,14 @@ static const int out_fds[] = {[OUT_RESULTS] = STDOUT_FILENO, [OUT_MESSAGES] = ST
 static struct {
     pthread_mutex_t mutex;
     unsigned holds;
-    enum out_way ways[2]; /* while it is held */
-    int own_fds[2];       /* of OUT_REOPEN; valid while it is held */
+    enum out_way ways[2]; /* while held */
+    int own_fds[2];       /* for OUT_REOPEN; valid while held */
     struct out_piece *first;
     struct out_piece **end; /* NULL: &first */
     size_t kept;
     unsigned dropped;
     int failure;
-    bool gave_up[2]; /* nobody read it when we were to stop */
+    bool gave_up[2]; /* nobody read it when we were asked to stop */
 } out = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- one write ----------------------------------------------------------------- */
@@ -62,8 +62,8 @@ static bool out_is_writable(int fd, int timeout_ms)
     return poll(&pollfd, 1, timeout_ms) > 0;
 }
 
-/* Waits until the stream takes something. False: a signal asks us to stop, and it does
- * not take anything even so. */
+/* Waits until the stream accepts something. False: a signal asked us to stop, and it still does not
+ * accept anything. */
 static bool out_wait(enum out_stream stream)
 {
     int fd = out_fds[stream];
@@ -76,7 +76,7 @@ static bool out_wait(enum out_stream stream)
         ready = poll(fds, 2, -1);
     while (ready < 0 && errno == EINTR);
     if (ready < 0)
-        return true; /* a message that may wait is better than none */
+        return true; /* a message that may block is better than none */
     out.gave_up[stream] = !fds[0].revents && !out_is_writable(fd, QUIT_PATIENCE_MS);
     return !out.gave_up[stream];
 }
@@ -117,7 +117,7 @@ static ssize_t out_put(enum out_stream stream, const char *text, size_t len)
     return write(fd, text, len);
 }
 
-/* Bytes of text that are done with: written, or lost by an error. */
+/* Returns the bytes of text that are done with: written, or lost through an error. */
 static size_t out_put_all(enum out_stream stream, const char *text, size_t len)
 {
     size_t done = 0;
@@ -128,7 +128,7 @@ static size_t out_put_all(enum out_stream stream, const char *text, size_t len)
             continue;
         if (n < 0 && errno == EAGAIN && out.holds)
             return done;
-        if (n < 0 && errno == EAGAIN) { /* made non-blocking by somebody else */
+        if (n < 0 && errno == EAGAIN) { /* somebody else made it non-blocking */
             if (out_wait(stream))
                 continue;
             errno = ETIMEDOUT;
@@ -162,7 +162,7 @@ static void out_keep(enum out_stream stream, const char *text, size_t len)
     out.kept += len;
 }
 
-/* The kept ones go first, in their order. True if none is left. */
+/* Writes kept pieces first, in order. True if none is left. */
 static bool out_put_kept(void)
 {
     struct out_piece *piece;
@@ -204,7 +204,7 @@ void out_offer(enum out_stream stream, const char *text)
         size_t len = strlen(text);
         size_t done = out_put_all(stream, text, len);
         if (done > 0 && done < len)
-            out_keep(stream, text + done, len - done); /* half a line confuses */
+            out_keep(stream, text + done, len - done); /* half a line would confuse the reader */
     }
     pthread_mutex_unlock(&out.mutex);
 }

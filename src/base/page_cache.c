@@ -15,41 +15,41 @@
 #include "base/io.h"
 #include "base/units.h"
 
-/* For headers of a kernel before 6.5; these two number their calls in their own way. */
+/* For kernel headers before 6.5; these two architectures number their calls differently. */
 #if !defined(SYS_cachestat) && !defined(__alpha__) && !defined(__mips__)
 #define SYS_cachestat 451
 #endif
 
-/* Reading goes through windows of this size. What of a window is cached is found out
- * before we come so near to it that the kernel reads ahead into it. */
+/* The file is read through windows of this size. We find out what is cached in a window before we
+ * come so near to it that the kernel reads ahead into it. */
 #define WINDOW (UINT64_C(8) << 20)
 #define NO_WINDOW UINT64_MAX
-/* So few bytes are not halved any more. */
+/* Ranges this small are not halved any further. */
 #define LOOK_AT_EACH (UINT64_C(256) << 10)
-/* How far to look ahead where the kernel's own limit is not known, and at most. */
+/* How far to look ahead if the kernel's own limit is not known, and the maximum. */
 #define UNKNOWN_READ_AHEAD (UINT64_C(4) << 20)
 #define MAX_READ_AHEAD (UINT64_C(64) << 20)
 
 struct window {
-    uint64_t index;    /* NO_WINDOW: none */
-    unsigned char *in; /* a byte for each page: bit 0 set if it was cached before we came */
+    uint64_t index;    /* NO_WINDOW: unused */
+    unsigned char *in; /* one byte per page: bit 0 is set if it was cached before we came */
 };
 
 struct page_cache {
     int fd;
     uint64_t size;
     uint64_t page_size;
-    uint64_t current;       /* index of the window that is being read */
-    size_t window_count;    /* it and those that the kernel may read ahead into */
-    struct window *windows; /* that of index i is at i % window_count */
+    uint64_t current;       /* index of the window being read */
+    size_t window_count;    /* this one and those that the kernel may read ahead into */
+    struct window *windows; /* window i is at i % window_count */
 };
 
-/* How many bytes the kernel reads ahead of this file at most. */
+/* The most bytes that the kernel reads ahead in this file. */
 static uint64_t read_ahead_limit(int fd)
 {
     static const char *const places[][2] = {
         {"/sys/dev/block", "queue/read_ahead_kb"},
-        {"/sys/dev/block", "../queue/read_ahead_kb"}, /* of a partition */
+        {"/sys/dev/block", "../queue/read_ahead_kb"}, /* for a partition */
         {"/sys/class/bdi", "read_ahead_kb"},
     };
     struct stat st;
@@ -71,8 +71,8 @@ static uint64_t read_ahead_limit(int fd)
 struct page_cache *page_cache_new(int fd, uint64_t size)
 {
     struct page_cache *cache = mem_alloc(sizeof(*cache));
-    /* Sequential reading doubles the limit, and while one stretch of that length is
-     * used up the next one is under way. */
+    /* Sequential reading doubles the limit, and while one range of that length is being used the
+     * next one is being read. */
     uint64_t ahead = 4 * read_ahead_limit(fd);
 
     cache->fd = fd;
@@ -87,7 +87,7 @@ struct page_cache *page_cache_new(int fd, uint64_t size)
     return cache;
 }
 
-/* Length of a window: only the last one is shorter. 0 behind the end. */
+/* Length of a window: only the last one is shorter. 0 after the end. */
 static uint64_t window_len(const struct page_cache *cache, uint64_t index)
 {
     uint64_t start = index * WINDOW;
@@ -97,13 +97,13 @@ static uint64_t window_len(const struct page_cache *cache, uint64_t index)
     return cache->size - start < WINDOW ? cache->size - start : WINDOW;
 }
 
-/* Pages that are cached; false where that can't be told: kernels before 6.5. Costs far less than
- * to look at each page. */
+/* The number of cached pages; false if it is unknown: kernels before 6.5. Costs far less than
+ * looking at each page. */
 static bool count_cached(const struct page_cache *cache, uint64_t start, uint64_t len,
                          uint64_t *ret_pages)
 {
 #ifdef SYS_cachestat
-    /* cachestat(2), as linux/mman.h has it */
+    /* cachestat(2), as in linux/mman.h */
     struct {
         uint64_t offset, len;
     } range = {start, len};
@@ -133,7 +133,7 @@ static bool look_at_each(const struct page_cache *cache, uint64_t start, uint64_
     return known;
 }
 
-/* Halves what is cached in part, so that few pages of a window are looked at one by one. */
+/* Halves ranges that are partly cached, so that only few pages are checked one by one. */
 static bool look_at(const struct page_cache *cache, uint64_t start, uint64_t len,
                     unsigned char *ret_in)
 {
@@ -153,7 +153,7 @@ static bool look_at(const struct page_cache *cache, uint64_t start, uint64_t len
            look_at(cache, start + half, len - half, ret_in + pages / 2);
 }
 
-/* Where the kernel does not tell us, all counts as cached before: it stays. */
+/* If the kernel does not tell us, everything counts as cached before, and stays. */
 static void look(const struct page_cache *cache, struct window *window, uint64_t index)
 {
     uint64_t len = window_len(cache, index);

@@ -7,7 +7,7 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
-/* File systems that number their files anew each time they are mounted, or more often. */
+/* File systems that renumber their files at each mount, or more often. */
 static const uint64_t without_lasting_inodes[] = {
     0x65735546, /* FUSE: sshfs and others */
     0x4d44,     /* vfat */
@@ -49,9 +49,9 @@ static bool has_lasting_inodes(uint64_t type)
     return true;
 }
 
-/* A device's number may be another one after a reboot, and a network's file system has none to
- * speak of (major 0); the identifier of some file systems is made from the device's number. What
- * agrees is believed. */
+/* A device number may change at a reboot, and network file systems have none that means anything
+ * (major 0). The identifier of some file systems is made from the device number. One match is
+ * enough. */
 static bool is_same_filesystem(const struct place *a, const struct place *b)
 {
     return a->id.device == b->id.device || (a->filesystem && a->filesystem == b->filesystem) ||

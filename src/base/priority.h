@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Standing back for others: the priority of this process and of all that it forks
- * from now on, on the CPUs and at the disks.
+ * Gives way to others: the CPU and disk priority of this process and everything it forks from now
+ * on.
  */
 #pragma once
 
@@ -9,7 +9,7 @@
 
 #define PRIORITY_NICE_MAX 19
 
-/* nice: 0 to PRIORITY_NICE_MAX. Priority is only ever lowered: who is that nice already
- * stays as he is. The kernel derives the priority at the disks from it; at
- * PRIORITY_NICE_MAX they are used only when nobody else does (I/O class idle). */
+/* nice: 0 to PRIORITY_NICE_MAX. Priority is only ever lowered: a process that is already at least
+ * this nice stays as it is. The kernel derives the disk priority from it; at PRIORITY_NICE_MAX we
+ * use disks only when nobody else does (I/O class idle). */
 int priority_lower(unsigned nice, struct err *err);

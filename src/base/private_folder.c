@@ -15,7 +15,7 @@
 #include "base/io.h"
 
 #define PREFIX ".virt-backup-"
-/* Deeper is nothing that we make. */
+/* We never make anything deeper. */
 #define MAX_DEPTH 8
 
 int private_folder_plan(const char *parent, struct private_folder *ret, struct err *err)
@@ -35,7 +35,7 @@ int private_folder_plan(const char *parent, struct private_folder *ret, struct e
     return 0;
 }
 
-/* On these a file may belong to somebody else than the one who has made it. */
+/* On these the owner of a file may differ from the user who made it. */
 static bool maps_owners(int fd)
 {
     static const unsigned long types[] = {
@@ -52,7 +52,7 @@ static bool maps_owners(int fd)
     return false;
 }
 
-/* Not through a link, and not the folder of anybody else. */
+/* Does not follow a link, and refuses a folder that belongs to somebody else. */
 static int open_own(int parent_fd, const char *name, int *ret_fd, struct err *err)
 {
     CLEANUP_CLOSE int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -66,7 +66,7 @@ static int open_own(int parent_fd, const char *name, int *ret_fd, struct err *er
     return 0;
 }
 
-/* Somebody may have put another folder in place of the one that was just made. */
+/* Somebody may have replaced the folder that was just made. */
 static int check_new(int fd, struct err *err)
 {
     CLEANUP_STRINGS struct strings names = {0};
@@ -94,7 +94,7 @@ int private_folder_make(struct private_folder *folder, struct err *err)
 
 /* ---- out of it -------------------------------------------------------------------------- */
 
-/* Another process may have looked on: what was made for the name is told by its id. */
+/* Another process may be watching, so what was made for the name is identified by its id. */
 static int reserve(struct private_folder *folder, const char *name, bool is_folder,
                    struct file_id *ret, struct err *err)
 {
@@ -120,7 +120,7 @@ static bool knows_no_links(int errnum)
            errnum == EMLINK;
 }
 
-/* True if it is done, one way or the other; false: it has to be reserved. */
+/* True if it is done, successfully or not; false: the name has to be reserved. */
 static bool link_over(const struct private_folder *folder, const char *name, int *ret_errno)
 {
     struct file_id id;
@@ -131,7 +131,7 @@ static bool link_over(const struct private_folder *folder, const char *name, int
         int failure = errno;
         if (knows_no_links(failure))
             return false;
-        /* NFS may have done it, lost the answer and asked again. */
+        /* NFS may have done it, lost the answer and tried again. */
         bool done = failure == EEXIST && fd >= 0 && file_id_read(fd, &id, NULL) == 0 &&
                     file_id_is_at(folder->parent_fd, name, &id);
         *ret_errno = done ? 0 : failure;

@@ -30,7 +30,7 @@ void process_forbid_core(void)
     setrlimit(RLIMIT_CORE, &none);
 }
 
-/* The last line that is not empty, with control characters made blanks. */
+/* The last line that is not empty, with control characters replaced by spaces. */
 static char *process_last_line(int fd)
 {
     CLEANUP_FREE char *text = mem_alloc(MAX_STDERR + 1);
@@ -59,7 +59,7 @@ static int process_judge(const char *program, int status, int stderr_fd, struct 
         return err_set(err, ERR_IO, "%s: killed by signal %d (%s)", program, WTERMSIG(status),
                        strsignal(WTERMSIG(status)));
     CLEANUP_FREE char *line = process_last_line(stderr_fd);
-    /* Most programs begin their messages with their own name. */
+    /* Most programs start their messages with their own name. */
     const char *text = text_after(line, program);
     text = text && text_begins(text, ": ") ? text + 2 : line;
     if (*text)
@@ -86,7 +86,7 @@ static int process_drain(int fd, struct buf *output, size_t limit, bool *ret_mor
     ssize_t n;
 
     do {
-        /* One byte beyond the limit tells whether there is more. */
+        /* One byte beyond the limit shows whether there is more. */
         size_t part = most + 1 - output->len < 65536 ? most + 1 - output->len : 65536;
         if (process_await_output(fd, err) < 0)
             return -1;
@@ -101,7 +101,7 @@ static int process_drain(int fd, struct buf *output, size_t limit, bool *ret_mor
     return 0;
 }
 
-/* Waits for its end, and judges it. */
+/* Waits for its end, and checks its status. */
 static int process_finish(const char *program, struct launched *launched, int stderr_fd,
                           struct err *err)
 {
@@ -112,7 +112,7 @@ static int process_finish(const char *program, struct launched *launched, int st
     return process_judge(program, status, stderr_fd, err);
 }
 
-/* folder_fd -1: it begins where we are. */
+/* folder_fd -1: it starts in the current folder. */
 static int process_run_head_in(int folder_fd, const char *const argv[], struct buf *output,
                                size_t limit, bool *ret_more, struct err *err)
 {
@@ -139,8 +139,8 @@ static int process_run_head_in(int folder_fd, const char *const argv[], struct b
     if (output && process_drain(pipe_in, output, limit, &more, err) < 0)
         return err_prefix(err, "%s", argv[0]);
     *ret_more = more;
-    /* One that has more to say than we want to hear is killed as we leave: if it ignores
-     * SIGPIPE, it would go on for nobody. */
+    /* If it has more output than we want, it is killed when we return: if it ignores SIGPIPE, it
+     * would go on for nobody. */
     return more ? 0 : process_finish(argv[0], &launched, stderr_fd, err);
 }
 

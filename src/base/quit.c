@@ -11,7 +11,7 @@
 
 #include "base/units.h"
 
-static atomic_int quit_signal; /* looked at by threads too */
+static atomic_int quit_signal; /* other threads look at it too */
 static atomic_bool insisted;
 static int quit_event = -1;
 
@@ -41,7 +41,7 @@ int quit_install(struct err *err)
         return err_set_errno(err, errno, "cannot make an eventfd");
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
-        /* nohup and background jobs of a shell have them ignored on purpose. */
+        /* If they are ignored, that is on purpose: nohup, or a shell's background jobs. */
         sigaction(signals[i], NULL, &old);
         if (old.sa_handler != SIG_IGN)
             sigaction(signals[i], &action, NULL);
@@ -61,7 +61,7 @@ bool quit_insisted(void)
     return insisted;
 }
 
-/* In slices: the signal may come to another thread, or just before the wait. */
+/* Waits in slices: the signal may go to another thread, or come just before the wait. */
 int quit_sleep(uint64_t ms, struct err *err)
 {
     uint64_t end_ms = units_now_ms() + ms;

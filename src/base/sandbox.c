@@ -22,7 +22,7 @@
 #include "base/io.h"
 #include "base/sandbox_filter.h"
 
-/* nobody and nogroup, or whatever they are called */
+/* nobody and nogroup, or whatever they are called here */
 #define NOBODY 65534
 
 /* ---- identity -------------------------------------------------------------- */
@@ -54,7 +54,7 @@ static int set_identity(const struct sandbox_plan *plan, struct err *err)
     umask(077);
     if (drop_user(err) < 0 || drop_capabilities(err) < 0)
         return -1;
-    /* A change of user takes these two back, so they come behind it. */
+    /* Changing the user resets these two, so they come after it. */
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return err_set_errno(err, errno, "cannot give up privileges");
     if (plan->parent) {
@@ -102,7 +102,7 @@ static int set_limit(__rlimit_resource_t resource, rlim_t value, struct err *err
     return 0;
 }
 
-/* The address space is looked at before Landlock and limited after it. */
+/* The address space is measured before Landlock and limited after it. */
 static int set_limits(const struct sandbox_plan *plan, uint64_t mapped, struct err *err)
 {
     if (plan->memory && !SANDBOX_FILTER_SANITIZED &&
@@ -120,7 +120,7 @@ static int set_limits(const struct sandbox_plan *plan, uint64_t mapped, struct e
 
 /* ---- Landlock --------------------------------------------------------------- */
 
-/* As the kernel has it; a header that is older than the kernel lacks members. */
+/* As in the kernel; a header that is older than the kernel lacks members. */
 struct landlock_rules {
     uint64_t fs;
     uint64_t net;   /* version 4: binding and connecting of TCP sockets */
@@ -135,7 +135,7 @@ int sandbox_landlock_version(void)
     return version > 0 ? (int)version : 0;
 }
 
-/* How many of the rights of the file system a version knows; they are bits from 0 on. */
+/* How many file system rights a version knows; they are bits from 0 on. */
 static unsigned landlock_fs_rights(int version)
 {
     if (version >= 5)
@@ -145,7 +145,7 @@ static unsigned landlock_fs_rights(int version)
     return version == 2 ? 14 /* linking elsewhere */ : 13;
 }
 
-/* Every right is handled and none is granted. */
+/* Handles every right and grants none. */
 static int lock_land(struct err *err)
 {
     int version = sandbox_landlock_version();
@@ -174,7 +174,7 @@ void sandbox_warm_up(void)
     (void)strerror(EINVAL);
 }
 
-/* All but the filter; between Landlock and the limits a prober has a look. */
+/* Everything except the filter. Between Landlock and the limits a prober does its test. */
 static int enter_outer(const struct sandbox_plan *plan, uint64_t *ret_mapped, struct err *err)
 {
     sandbox_warm_up();
@@ -196,18 +196,18 @@ int sandbox_enter(const struct sandbox_plan *plan, struct err *err)
 
 /* ---- the proof -------------------------------------------------------------- */
 
-/* The descriptor on which a prober says what is wrong. */
+/* The descriptor on which a prober reports what is wrong. */
 #define PROBER_FD 3
 #define PROBER_TEXT_MAX 512
 
-/* The file that is tried is one that everybody may open. */
+/* The test opens a file that everybody may open. */
 static int forbidden_open(void)
 {
     return (int)syscall(__NR_openat, AT_FDCWD, "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Denied calls fail here instead of killing: each kill leaves a line in the
- * system's log. It is the same filter otherwise. */
+/* Here denied calls fail instead of killing the process, because each kill leaves a line in the
+ * system's log. Otherwise it is the same filter. */
 static int try_out(pid_t parent, struct err *err)
 {
     const struct sandbox_plan plan = {.write_fds = SANDBOX_FD(PROBER_FD), .parent = parent};

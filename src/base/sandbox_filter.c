@@ -22,8 +22,8 @@
 #define MAX_INSTRUCTIONS 512
 #define ALL_BITS UINT32_MAX
 
-/* (argument & mask) == value, of the argument's lower half: all that is checked
- * are ints, or flags of which no upper bit has a meaning. */
+/* (argument & mask) == value, for the lower half of the argument: everything we check is an int, or
+ * flags whose upper bits have no meaning. */
 struct check {
     uint32_t mask; /* 0: no check */
     uint32_t value;
@@ -41,17 +41,17 @@ struct rule {
 #define ADVICE(value) {__NR_madvise, {{ALL_BITS, value, 2}}}
 /* clang-format on */
 
-/* Beside reading and writing: memory, and an end. */
+/* Besides reading and writing: memory, and exiting. */
 static const struct rule rules[] = {
     {__NR_brk, {{0}}},
     {__NR_mmap, {NO_EXEC, {MAP_ANONYMOUS, MAP_ANONYMOUS, 3}}},
     {__NR_munmap, {{0}}},
     {__NR_mremap, {{0}}},
-    {__NR_mprotect, {NO_EXEC}}, /* glibc grows a heap with it */
+    {__NR_mprotect, {NO_EXEC}}, /* glibc uses it to grow a heap */
     ADVICE(MADV_DONTNEED),
     ADVICE(MADV_FREE),
     ADVICE(MADV_HUGEPAGE),                             /* encoders' tables */
-    {__NR_futex, {{ALL_BITS, FUTEX_WAKE_PRIVATE, 1}}}, /* pthread_once ends with it */
+    {__NR_futex, {{ALL_BITS, FUTEX_WAKE_PRIVATE, 1}}}, /* the end of pthread_once */
     {__NR_getrandom, {{0}}},                           /* glibc's malloc, once */
     {__NR_getpid, {{0}}},
     {__NR_exit, {{0}}},
@@ -59,7 +59,7 @@ static const struct rule rules[] = {
 #if SANDBOX_FILTER_SANITIZED
     ADVICE(MADV_NOHUGEPAGE),
     ADVICE(MADV_DONTDUMP),
-    {__NR_write, {{ALL_BITS, STDERR_FILENO, 0}}}, /* its reports */
+    {__NR_write, {{ALL_BITS, STDERR_FILENO, 0}}}, /* the sanitizer's reports */
     {__NR_futex, {{0}}},
     {__NR_gettid, {{0}}},
     {__NR_sched_yield, {{0}}},
@@ -90,7 +90,7 @@ static void put_return(struct program *program, uint32_t action)
     put(program, BPF_RET | BPF_K, 0, 0, action);
 }
 
-/* Loading, masking, comparing: three instructions a check. */
+/* Load, mask, compare: three instructions per check. */
 static void put_rule(struct program *program, const struct rule *rule)
 {
     const size_t low = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? sizeof(uint32_t) : 0;
@@ -98,7 +98,7 @@ static void put_rule(struct program *program, const struct rule *rule)
 
     while (count < MAX_CHECKS && rule->checks[count].mask)
         count++;
-    unsigned left = 3 * count + 1; /* instructions of this rule that are still to come */
+    unsigned left = 3 * count + 1; /* instructions of this rule that follow */
     put_load(program, offsetof(struct seccomp_data, nr));
     put(program, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)left, rule->call);
     for (unsigned i = 0; i < count; i++) {
@@ -124,7 +124,7 @@ static void put_architecture(struct program *program)
     put_load(program, offsetof(struct seccomp_data, arch));
     put(program, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, ARCHITECTURE);
     put_return(program, SECCOMP_RET_KILL_PROCESS);
-#if defined(__x86_64__) /* x32 is the same architecture with this bit in its numbers */
+#if defined(__x86_64__) /* x32 is the same architecture, with this bit set in the call number */
     put_load(program, offsetof(struct seccomp_data, nr));
     put(program, BPF_JMP | BPF_JGE | BPF_K, 0, 1, UINT32_C(0x40000000));
     put_return(program, SECCOMP_RET_KILL_PROCESS);
@@ -147,8 +147,8 @@ int sandbox_filter_install(const struct sandbox_plan *plan, enum sandbox_denial 
                              : SECCOMP_RET_ERRNO | ENOSYS);
 
     const struct sock_fprog filter = {.len = program.len, .filter = program.code};
-    /* SPEC_ALLOW: older kernels would slow down the whole process against what
-     * code of strangers could do; no such code runs in it. */
+    /* SPEC_ALLOW: without it older kernels would slow down the whole process as a defence against
+     * untrusted code, which does not run here. */
     if (syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &filter) < 0)
         return err_set_errno(err, errno, "the kernel takes no seccomp filter");
     return 0;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The sandbox's list of system calls, as a seccomp filter. What it allows stands
- * in one table; all else is denied, and so is every call of a foreign instruction
- * set (32-bit x86, x32).
+ * The sandbox's list of system calls, as a seccomp filter. What it allows is in one table;
+ * everything else is denied, including all calls of a foreign instruction set (32-bit x86, x32).
  */
 #pragma once
 
@@ -21,9 +20,9 @@
 #define SANDBOX_FILTER_SANITIZED 0
 #endif
 
-/* What a denied call comes to. */
+/* What happens on a denied call. */
 enum sandbox_denial {
-    SANDBOX_DENIAL_KILL, /* of the process, with SIGSYS */
+    SANDBOX_DENIAL_KILL, /* the process is killed with SIGSYS */
     SANDBOX_DENIAL_ERRNO /* it fails with ENOSYS */
 };
 

@@ -12,8 +12,8 @@
 static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                             "_@%+:,./-";
 
-/* Quote and backslash are octal too: a shell that does not know $'...' must still see
- * one word, if a wrong one. */
+/* Quotes and backslashes are octal too: a shell without $'...' must still see one word, even if a
+ * wrong one. */
 static void shell_quote_bytes(const char *text, struct buf *quoted)
 {
     buf_append_str(quoted, "$'");

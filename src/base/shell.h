@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Lines that people paste into a shell. Nothing of ours runs one.
+ * Command lines for people to paste into a shell. We never run one ourselves.
  */
 #pragma once
 
-/* One word that a shell reads as text, whatever it holds: text itself where nothing in
- * it means anything to a shell, else 'text', else $'text' with octal for what a terminal
- * would not show as it is (control characters, marks that turn the direction of writing,
- * bytes that are not UTF-8). A shell that does not know $'...' gets one wrong word, never
- * a second one. The caller frees. */
+/* One word that a shell reads as this text, whatever it contains: the text itself if nothing in it
+ * is special to a shell, else 'text', else $'text' with octal for what a terminal would not show as
+ * it is (control characters, characters that change the writing direction, bytes that are not
+ * UTF-8). A shell without $'...' sees one wrong word, never two words. The caller frees. */
 char *shell_quote(const char *text);
 
-/* "virsh VERB OPERAND", the operand quoted, and kept from being an option. The verb may
- * hold options of its own. The caller frees. */
+/* "virsh VERB OPERAND", with the operand quoted and protected from being read as an option. The
+ * verb may include its own options. The caller frees. */
 char *shell_virsh(const char *verb, const char *operand);

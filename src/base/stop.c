@@ -11,7 +11,7 @@
 static atomic_bool stop_held;
 static atomic_bool stop_wanted;
 static atomic_bool stop_continued;
-static char stop_text[512]; /* made before the handler may need it */
+static char stop_text[512]; /* prepared before the handler may need it */
 
 static void stop_on_tstp(int number)
 {
@@ -39,7 +39,7 @@ void stop_install(void)
 
     sigemptyset(&tstp.sa_mask);
     sigemptyset(&cont.sa_mask);
-    /* A shell without job control has it ignored on purpose. */
+    /* A shell without job control ignores it on purpose. */
     sigaction(SIGTSTP, NULL, &old);
     if (old.sa_handler != SIG_IGN)
         sigaction(SIGTSTP, &tstp, NULL);

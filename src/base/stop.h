@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Ctrl-Z (SIGTSTP) while a guest is held would leave that guest paused or down for as long as
- * we are stopped: it waits until the guest is let go, and then stops us. SIGSTOP can't wait;
- * whoever was stopped by it learns of that here, once it goes on.
+ * Ctrl-Z (SIGTSTP) while a guest is held would leave that guest paused or down for as long as we
+ * are stopped. So the stop waits until the guest is let go. SIGSTOP cannot be delayed; whoever was
+ * stopped by it finds out here, after being continued.
  */
 #pragma once
 
 #include <stdbool.h>
 
-/* Installs the handlers; once, by main. */
+/* Installs the handlers. Called once, by main. */
 void stop_install(void);
-/* From here to stop_release SIGTSTP waits; the first one is answered with a line that names the
- * guest. They don't nest. Without stop_install both do nothing that counts. */
+/* Delays SIGTSTP until stop_release; the first one is answered with a line that names the guest.
+ * These do not nest. Without stop_install neither has any effect. */
 void stop_hold(const char *guest);
-/* Stops us now if SIGTSTP has come meanwhile. */
+/* Stops us now if SIGTSTP came in the meantime. */
 void stop_release(void);
-/* True once after we were continued (SIGCONT). From one thread. */
+/* Returns true once after each SIGCONT. Call it from only one thread. */
 bool stop_was_continued(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A list of strings that it owns. Zero-initialised it is empty.
+ * A list that owns its strings. Zero-initialised, it is empty.
  */
 #pragma once
 
@@ -19,10 +19,10 @@ void strings_add(struct strings *strings, const char *text);
 /* Appends text itself, taking ownership. */
 void strings_take(struct strings *strings, char *text);
 bool strings_has(const struct strings *strings, const char *text);
-/* Takes item `index` out; those behind it move up. */
+/* Removes item `index` and returns it; those after it move up. */
 void strings_remove(struct strings *strings, size_t index);
-/* By their bytes. */
+/* By byte values. */
 void strings_sort(struct strings *strings);
-/* Frees all; the list is empty and can be used again. */
+/* Frees everything; the list is empty and can be used again. */
 void strings_clear(struct strings *strings);
 #define CLEANUP_STRINGS CLEANUP(strings_clear)

@@ -18,7 +18,7 @@ static bool terminal_may_show(uint32_t code)
         return true;
     if (code < ' ' || (code >= 0x7f && code < 0xa0))
         return false;
-    /* separators of lines and paragraphs; all that turns the direction of writing */
+    /* line and paragraph separators; everything that changes the writing direction */
     return code != 0x061c && code != 0x200e && code != 0x200f &&
            !(code >= 0x2028 && code <= 0x202e) && !(code >= 0x2066 && code <= 0x206f);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Small questions about strings.
+ * Simple tests on strings.
  */
 #pragma once
 
@@ -11,5 +11,5 @@ const char *text_after(const char *text, const char *start);
 bool text_begins(const char *text, const char *start);
 /* True if text is longer than `end` and ends with it. */
 bool text_ends(const char *text, const char *end);
-/* Both NULL, or the same text. */
+/* True if both are NULL or have the same text. */
 bool text_same(const char *a, const char *b);

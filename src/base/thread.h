@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Threads of ours. They get no signals: those that ask us to stop are the main
- * thread's (base/quit.h).
+ * Starts threads. They receive no signals: signals that ask us to stop go to the main thread
+ * (base/quit.h).
  */
 #pragma once
 
@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 
-/* `purpose` is for the message: "cannot start a thread for PURPOSE". To be joined or detached
- * by the caller. */
+/* `purpose` is for the message: "cannot start a thread for PURPOSE". The caller joins or detaches
+ * the thread. */
 int thread_start(pthread_t *ret, void *(*run)(void *opaque), void *opaque, const char *purpose,
                  struct err *err);

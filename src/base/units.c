@@ -13,7 +13,7 @@
 
 static const char unit_letters[] = "KMGTPE";
 
-/* The number of bytes that a unit stands for; 0 if there is no such unit. */
+/* The number of bytes in a unit; 0 if there is no such unit. */
 static uint64_t unit_bytes(const char *unit)
 {
     if (*unit == '\0' || strcasecmp(unit, "B") == 0)
@@ -26,7 +26,7 @@ static uint64_t unit_bytes(const char *unit)
     return UINT64_C(1) << (10 * (letter - unit_letters + 1));
 }
 
-/* The part behind the point as a fraction of `unit`, at most 9 digits long. */
+/* The digits after the point as a fraction of `unit`, at most 9 of them. */
 static bool parse_fraction(const char **text, uint64_t unit, uint64_t *ret_bytes)
 {
     uint64_t value = 0;

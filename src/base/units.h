@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Sizes as people write them, and arithmetic that can't wrap round.
+ * Sizes as people write them, and arithmetic that cannot overflow.
  */
 #pragma once
 
@@ -14,9 +14,8 @@
 #define GIB (MIB * 1024)
 #define TIB (GIB * 1024)
 
-/* "1048576", "512K", "60MiB", "1.5G", "2 TiB" in bytes; powers of 1024 in any
- * case of letters. Refused (usage): no number, a sign, an unknown unit, more
- * than UINT64_MAX. */
+/* "1048576", "512K", "60MiB", "1.5G", "2 TiB" in bytes; powers of 1024, in upper or lower case.
+ * Refused (usage): no number, a sign, an unknown unit, more than UINT64_MAX. */
 int units_parse_size(const char *text, uint64_t *ret_bytes, struct err *err);
 
 /* A whole decimal number between min and max. */
@@ -33,7 +32,7 @@ const char *units_format_size(uint64_t bytes, char text[static UNITS_TEXT_SIZE])
 /* "0:07", "12:34", "3:02:01". Returns text. */
 const char *units_format_seconds(uint64_t seconds, char text[static UNITS_TEXT_SIZE]);
 
-/* False, and *ret untouched, if the result does not fit. */
+/* False, and *ret not changed, if the result does not fit. */
 bool units_add(uint64_t a, uint64_t b, uint64_t *ret);
 bool units_mul(uint64_t a, uint64_t b, uint64_t *ret);
 /* a / b, rounded up. */

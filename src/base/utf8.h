@@ -8,6 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The code point that text (NUL-terminated) begins with, and its length in bytes:
- * 1 to 4 (1 for the final NUL); 0 if the bytes are not UTF-8. ret_code may be NULL. */
+/* The code point at the start of text (NUL-terminated), and its length in bytes: 1 to 4 (1 for the
+ * final NUL); 0 if the bytes are not UTF-8. ret_code may be NULL. */
 size_t utf8_decode(const char *text, uint32_t *ret_code);

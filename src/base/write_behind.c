@@ -6,8 +6,8 @@
 
 #include "base/units.h"
 
-/* A range goes out when it holds this many written bytes, or when the next write is far
- * from it. Holes in between cost nothing. */
+/* A range is written out when it contains this many written bytes, or when the next write is this
+ * far away. Holes in between cost nothing. */
 #define WINDOW (16 * MIB)
 #define SPAN (128 * MIB)
 
@@ -16,11 +16,11 @@ static int sync_range(int fd, const struct write_range *range, unsigned flags, s
     if (sync_file_range(fd, (off_t)range->start, (off_t)(range->end - range->start), flags) == 0)
         return 0;
     if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP || errno == ESPIPE)
-        return 0; /* no such call here */
+        return 0; /* not supported here */
     return err_set_errno(err, errno, "cannot write at byte %llu", (unsigned long long)range->start);
 }
 
-/* The oldest range is waited for and dropped while the kernel writes the next one. */
+/* Waits for the oldest range and drops it, while the kernel writes the next one. */
 static int push_out(struct write_behind *behind, int fd, struct err *err)
 {
     const unsigned all =
@@ -48,7 +48,7 @@ int write_behind_add(struct write_behind *behind, int fd, uint64_t offset, uint6
 
     if (fill->written > 0 && distance > SPAN && push_out(behind, fd, err) < 0)
         return -1;
-    /* Chunks are written as they are done, which is nearly in order. */
+    /* Chunks are written as they are finished, which is nearly in order. */
     if (fill->written == 0 || offset < fill->start)
         fill->start = offset;
     if (fill->end < offset + len)

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/utf8.h"
 
-/* xmlDoc and xmlNode are cast to and from our opaque types: one to one. */
+/* xmlDoc and xmlNode are cast to and from our opaque types, one to one. */
 static xmlDoc *doc_of(const struct xml_doc *doc)
 {
     return (xmlDoc *)(uintptr_t)doc;
@@ -49,7 +49,7 @@ struct xml_doc *xml_parse(const char *text, size_t len, struct err *err)
                 XML_MAX_SIZE);
         return NULL;
     }
-    /* libxml2 would stop there and take what stands before it for the whole. */
+    /* libxml2 would stop there and take what comes before it for the whole document. */
     if (memchr(text, '\0', len)) {
         err_set(err, ERR_CORRUPT, "is not XML: it has a NUL byte in it");
         return NULL;
@@ -249,7 +249,7 @@ void xml_set_attr(struct xml_node *node, const char *name, const char *value)
 {
     const xmlAttr *attr = xmlHasProp(node_of(node), in(name));
 
-    /* Found without its prefix: it keeps that, no second one is made beside it. */
+    /* It was found without its prefix: it keeps that, and no second one is made. */
     xmlSetNsProp(node_of(node), attr ? attr->ns : NULL, in(name), in(value));
 }
 
