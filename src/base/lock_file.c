@@ -45,7 +45,7 @@ static int refuse_busy(int fd, struct err *err)
                    when_local(since, when), text);
 }
 
-/* For the message of whoever finds it locked. The lock is as good without. */
+/* For the message of whoever finds it locked. The lock works without it too. */
 static void note_holder(int fd)
 {
     char when[WHEN_TEXT_SIZE];
@@ -55,8 +55,8 @@ static void note_holder(int fd)
         (void)io_pwrite(fd, text, strlen(text), 0, NULL);
 }
 
-/* True if the name still leads to the file that we have locked: its former holder
- * removes it, and we may have opened the old one. */
+/* True if the name still leads to the file that we locked: its previous holder removes it, and we
+ * may have opened the old one. */
 static bool is_current(int dir_fd, const char *name, int fd)
 {
     struct stat ours;

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define SELINUX_XATTR "security.selinux"
-/* The kernel's limit for a context is a page. */
+/* The kernel limits a context to one page. */
 #define MAX_CONTEXT ((size_t)4096)
 #define PERMISSION_BITS 07777u
 #define MAX_NAME_BUFFER ((size_t)64 << 10)
@@ -24,7 +24,7 @@ void attributes_clear(struct attributes *attributes)
     *attributes = (struct attributes){0};
 }
 
-/* The name of an id, or NULL; a name service that does not answer is no reason to fail. */
+/* The name of an id, or NULL; a name service that does not answer is not a reason to fail. */
 static char *user_name(uid_t uid)
 {
     CLEANUP_FREE char *buffer = mem_alloc(MAX_NAME_BUFFER);
@@ -61,7 +61,7 @@ static int read_context(const char *path, char **ret, struct err *err)
         return 0;
     if (len < 0)
         return err_set_errno(err, errno, "%s: cannot read its SELinux context", path);
-    context[len] = '\0'; /* the stored value may or may not end with one itself */
+    context[len] = '\0'; /* the stored value may or may not end with a NUL */
     *ret = mem_strdup(context);
     return 0;
 }
@@ -90,7 +90,7 @@ static bool is_refusal(int errnum)
     return errnum == EPERM || errnum == EACCES || errnum == EINVAL;
 }
 
-/* An ordinary user may not give files away, but may give them to a group of hers. */
+/* An ordinary user may not give files away, but may give them to a group they belong to. */
 static int apply_owner(int fd, const struct stat *st, const struct attributes *attributes,
                        bool *partial, struct err *err)
 {
@@ -129,14 +129,14 @@ int attributes_apply(int fd, const struct attributes *attributes, bool *ret_part
 
     if (fstat(fd, &st) < 0)
         return err_set_errno(err, errno, "cannot look at it");
-    /* First what both the present and the recorded mode allow: between the change of
-     * owner and the final mode nobody may do more than either says. */
+    /* First allow only what both the current and the recorded mode allow: between the change of
+     * owner and the final mode nobody may do more than either permits. */
     if (fchmod(fd, st.st_mode & mode & 0777u) < 0)
         return err_set_errno(err, errno, "cannot set its mode");
     if (apply_owner(fd, &st, attributes, &partial, err) < 0 ||
         apply_context(fd, attributes, &partial, err) < 0)
         return -1;
-    /* Set-id bits are for the recorded owner only. */
+    /* Set-id bits are only for the recorded owner. */
     if (fchmod(fd, partial ? mode & 0777u : mode) < 0)
         return err_set_errno(err, errno, "cannot set its mode");
     *ret_partial = partial;

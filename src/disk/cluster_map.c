@@ -10,13 +10,13 @@
 #include "base/process.h"
 #include "base/units.h"
 
-/* qemu-img is asked from such a boundary on, so that it need not begin within a sector. */
+/* qemu-img is started at a multiple of this, so that it never has to begin within a sector. */
 #define START_ALIGN UINT64_C(65536)
 
-/* Within this distance of what was read before, the page cache has it or soon will. */
+/* Within this distance of what was read before, the page cache has the data or soon will. */
 #define NEAR (UINT64_C(8) << 20)
 
-struct entry { /* up to the start of the next one */
+struct entry { /* extends to the start of the next one */
     uint64_t start;
     uint64_t offset; /* in a file */
     uint32_t depth;
@@ -30,8 +30,8 @@ struct cluster_map {
     struct entry *entries;
     size_t count;
     size_t room;
-    size_t last;      /* where the last question was answered */
-    uint64_t *behind; /* of each file: where what was found in it so far ends */
+    size_t last;      /* where the last query was answered */
+    uint64_t *behind; /* for each file: the end of what was found in it so far */
     bool useless;
     unsigned runs;
 };
@@ -110,8 +110,8 @@ static bool is_worth_it(const struct cluster_map *map, const struct cluster_part
            (part->offset >= behind && part->offset - behind <= NEAR);
 }
 
-/* What lies in a file ends with the file. An image may go on behind that: with what is left
- * of the last sector of a raw backing file, or with clusters that the file never got. */
+/* What is in a file ends with the file. An image may extend further: by the rest of the last sector
+ * of a raw backing file, or by clusters that never got into the file. */
 static void add_in_file(struct cluster_map *map, struct cluster_part part)
 {
     uint64_t file_size = map->image.file_sizes[part.depth];
@@ -156,8 +156,9 @@ static int add_entry(struct cluster_map *map, const struct json *json, struct er
     return 0;
 }
 
-/* One object after the other, since a document of all of them would take ten times the
- * memory of the text. They hold no others, and no text that could hold a brace. */
+/* Parses one object after another, because parsing the whole document would take ten times the
+ * memory of the text. The objects contain no other objects, and no text that could contain a
+ * brace. */
 static int load(struct cluster_map *map, const char *text, size_t len, bool more, struct err *err)
 {
     const char *end = text + len;
@@ -190,8 +191,8 @@ int cluster_map_load(struct cluster_map *map, uint64_t start, const char *text, 
 
 /* ---- asking it ------------------------------------------------------------------ */
 
-/* Options that name driver and file, which `-f FORMAT PATH` does too, and that can tell
- * which way to read: what it reads must not stay in the page cache either. */
+/* Options that give driver and file, as `-f FORMAT PATH` would, but also how to read: what qemu-img
+ * reads must not stay in the page cache either. */
 static char *image_options(const struct cluster_image *image)
 {
     CLEANUP_BUF struct buf text = {0};
@@ -212,7 +213,7 @@ static int ask(struct cluster_map *map, uint64_t start, struct err *err)
     const char *argv[8] = {"qemu-img", "map", "--output=json", "--image-opts", options};
     bool more = false;
 
-    if (start > 0) { /* unknown to QEMU before 5.2 */
+    if (start > 0) { /* not supported by QEMU before 5.2 */
         argv[4] = from;
         argv[5] = options;
     }

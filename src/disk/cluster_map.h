@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Internal to this folder: where the bytes that the guest sees lie in the files of an
- * image's chain, as `qemu-img map` tells; the tables of a format are QEMU's alone to
- * read. What it tells is checked, and what is odd about it costs speed, never bytes:
- * of that the map says that it does not know.
+ * Internal to this folder: where the files of an image's chain contain the bytes that the guest
+ * sees, according to `qemu-img map`; only QEMU reads the tables of a format. The output is checked:
+ * wherever it is odd, the map says that it does not know, which costs speed but never data.
  *
- * The map of a large, fragmented image does not fit in memory. Only the head of what
- * qemu-img prints is taken, and it is run again, from there on, when a place behind
- * that is asked for: questions in order are cheap, others may each run a program.
+ * The map of a large, fragmented image does not fit in memory. So only the beginning of qemu-img's
+ * output is used, and qemu-img is run again, from there on, when a later place is asked for. Asking
+ * in order is cheap; otherwise each question may run a program.
  */
 #pragma once
 
@@ -20,52 +19,52 @@
 
 enum cluster_kind {
     CLUSTER_ZERO,    /* reads as zeros */
-    CLUSTER_IN_FILE, /* lies in a file of the chain as the guest sees it */
-    CLUSTER_OTHER,   /* for QEMU to read: compressed, not known, or not worth it */
+    CLUSTER_IN_FILE, /* a file of the chain contains it as the guest sees it */
+    CLUSTER_OTHER,   /* QEMU must read it: compressed, not known, or not worth it */
 };
 
 struct cluster_part {
     enum cluster_kind kind;
     uint64_t len;
-    unsigned depth;  /* in a file: which of the chain, 0 is the top one */
-    uint64_t offset; /* and where in it; all of it lies before the file's end */
+    unsigned depth;  /* for CLUSTER_IN_FILE: which file of the chain, 0 is the top one */
+    uint64_t offset; /* and where in it; all of it is before the end of the file */
 };
 
-/* What the map is of. All is borrowed as long as the map lives. None of the files may
- * change meanwhile. */
+/* What the map describes. Everything is borrowed while the map lives. The files must not change in
+ * the meantime. */
 struct cluster_image {
     const char *path; /* absolute, of a regular file */
     const char *qemu_format;
-    bool direct; /* around the page cache: each file of the chain can be read so */
+    bool direct; /* bypass the page cache: each file of the chain can be read that way */
     uint64_t size;
     const uint64_t *file_sizes; /* of the chain */
     unsigned file_count;
-    uint64_t min_part; /* what is shorter in a file, and far from what lies before, is not
-                          worth to be read from there */
-    size_t text_limit; /* bytes that are taken of one answer; 0: CLUSTER_MAP_TEXT */
+    uint64_t min_part; /* what is shorter than this in a file, and far from the part before, is not
+                        * worth reading from there */
+    size_t text_limit; /* bytes used of one answer; 0: CLUSTER_MAP_TEXT */
 };
 
-/* Going to another place of a file costs as much CPU time as 100 KiB through qemu-nbd's
- * socket do, and qemu-nbd reads several places at a time, where we read one. */
+/* Moving to another place in a file costs as much CPU time as reading 100 KiB through qemu-nbd's
+ * socket, and qemu-nbd reads several places at a time, while we read one. */
 #define CLUSTER_MAP_MIN_PART (UINT64_C(256) << 10)
 
-/* Some 70,000 entries: 4 GiB of an image that has each cluster of 64 KiB somewhere else,
- * and 2 MiB of ours beside the text. */
+/* Some 70,000 entries: 4 GiB of an image in which every 64 KiB cluster is somewhere else, and 2 MiB
+ * of our memory besides the text. */
 #define CLUSTER_MAP_TEXT ((size_t)8 << 20)
 
 struct cluster_map;
 
-/* Runs nothing yet. */
+/* Runs no program yet. */
 struct cluster_map *cluster_map_new(const struct cluster_image *image);
-/* What is at offset, which is below the image's size, and for how many bytes, at least 1,
- * never beyond the end. May run qemu-img. */
+/* What is at offset, which is below the image's size, and for how many bytes: at least 1, never
+ * beyond the end. May run qemu-img. */
 void cluster_map_find(struct cluster_map *map, uint64_t offset, struct cluster_part *ret);
-/* Takes the place of what the map holds: what qemu-img has printed for the image from
- * `start` on, its head only if there was `more`. Fails if it is not a map of that; the
- * map is empty then. cluster_map_find does this. */
+/* Replaces the contents of the map with what qemu-img has printed for the image from `start` on, or
+ * only the beginning of that if there was `more`. Fails if it is not a map of the image; then the
+ * map is empty. cluster_map_find calls this. */
 int cluster_map_load(struct cluster_map *map, uint64_t start, const char *text, size_t len,
                      bool more, struct err *err);
-/* How often qemu-img was run, and entries held now. */
+/* How often qemu-img was run, and the number of entries now. */
 unsigned cluster_map_runs(const struct cluster_map *map);
 size_t cluster_map_count(const struct cluster_map *map);
 void cluster_map_free(struct cluster_map *map);

@@ -28,7 +28,7 @@ void extent_map_add(struct extent_map *map, uint64_t len, bool zero)
 
     if (!units_add(end_of(map), len, &end) || end > map->limit)
         end = map->limit;
-    if (end == end_of(map)) /* empty, or beyond the image: as many as a server likes to send */
+    if (end == end_of(map)) /* empty, or beyond the image: servers may send as many as they like */
         return;
     if (map->count && map->extents[map->count - 1].zero == zero) {
         map->extents[map->count - 1].end = end;

@@ -29,7 +29,7 @@ static const struct format_option vmdk_options[] = {
     {NULL, NULL},
 };
 
-/* disk_inspect reads these from the image's header: qemu-img does not tell. */
+/* disk_inspect reads these from the image's header, because qemu-img does not report them. */
 static const struct format_option vdi_options[] = {{"static", NULL}, {NULL, NULL}};
 
 static const struct format_option vpc_options[] = {{"subformat", NULL}, {NULL, NULL}};
@@ -47,7 +47,7 @@ static const struct format formats[] = {
     {"qcow", "qcow", .writable = true, .options = no_options},
     {"vmdk", "vmdk", .writable = true, .options = vmdk_options},
     {"vdi", "vdi", .writable = true, .options = vdi_options},
-    /* Without it the size is rounded up to whole cylinders. */
+    /* Without force_size the size is rounded up to whole cylinders. */
     {"vpc", "vpc", .writable = true, .always = "force_size=on", .options = vpc_options},
     {"vhdx", "vhdx", .writable = true, .options = vhdx_options},
     {"ploop", "parallels", .writable = true, .options = no_options},
@@ -120,8 +120,8 @@ static bool in_help(const char *help, const char *name)
     return strstr(help, start) != NULL;
 }
 
-/* A streamOptimized image takes no writes at all after its data, and the formats of
- * several files would put files beside the image that nobody asked for. */
+/* A streamOptimized image cannot be written once it has data, and the formats with several files
+ * would put unexpected files beside the image. */
 static const char *writable_value(const struct format *format, const struct disk_option *option,
                                   const char *path)
 {

@@ -15,7 +15,7 @@
 /* libvirt's own limit. */
 #define MAX_CHAIN 200
 
-/* In the head of a VDI image: type 1 grows, 2 is static. Little-endian. */
+/* In the header of a VDI image: type 1 is dynamic, 2 is static. Little-endian. */
 #define VDI_TYPE_OFFSET 0x4c
 #define VDI_TYPE_STATIC 2
 
@@ -36,7 +36,7 @@ void disk_info_clear(struct disk_info *info)
 static int ask_qemu_img(const char *path, const struct format *format, struct json **ret,
                         struct err *err)
 {
-    /* --force-share: an image that a running guest uses can be looked at too. */
+    /* --force-share: so that an image used by a running guest can be examined too. */
     const char *const argv[] = {
         "qemu-img", "info", "--output=json", "--force-share", "-f", format->qemu, path, NULL};
     CLEANUP_BUF struct buf output = {0};
@@ -47,7 +47,7 @@ static int ask_qemu_img(const char *path, const struct format *format, struct js
     return *ret ? 0 : err_prefix(err, "what qemu-img info says");
 }
 
-/* What QEMU would take for a protocol ("nbd:...", "json:...") rather than a file. */
+/* True if QEMU would take the name for a protocol ("nbd:...", "json:...") instead of a file. */
 static bool names_protocol(const char *name)
 {
     size_t len = strcspn(name, ":/");
@@ -55,7 +55,7 @@ static bool names_protocol(const char *name)
     return name[len] == ':';
 }
 
-/* qemu-img writes U+FFFD for a byte that is not UTF-8: the file is another one, or none. */
+/* qemu-img writes U+FFFD for a byte that is not UTF-8: then the name is not that of the file. */
 static int check_told_name(const char *what, const char *name, struct err *err)
 {
     if (!strstr(name, "\xef\xbf\xbd"))
@@ -95,7 +95,7 @@ static int record_vdi(const struct local_file *file, struct disk_info *info, str
     return 0;
 }
 
-/* A fixed image has its footer at the end alone, any other one a copy of it at the begin. */
+/* A fixed image has its footer only at the end; any other also has a copy at the beginning. */
 static int record_vpc(const struct local_file *file, struct disk_info *info, struct err *err)
 {
     static const char cookie[8] = {'c', 'o', 'n', 'e', 'c', 't', 'i', 'x'};
@@ -133,9 +133,9 @@ static bool is_plain(const struct local_file *file, const struct format *format,
                               !json_get(json, "format-specific.data.data-file"));
 }
 
-/* A local file may be named in JSON, as libvirt and QEMU do with some options:
- * json:{"driver":"raw","file":{"driver":"file","filename":"/path"}}. With more in it the guest sees
- * something else than the file. NULL: it is not such a name. */
+/* A local file may be named in JSON, as libvirt and QEMU do for some options:
+ * json:{"driver":"raw","file":{"driver":"file","filename":"/path"}}. If there is more in it, the
+ * guest does not simply see the file. NULL: not such a name. */
 static char *plain_json_name(const char *name, const char *format)
 {
     static const char start[] = "json:";
@@ -159,7 +159,7 @@ static char *plain_json_name(const char *name, const char *format)
     return strcmp(given_text, plain_text) == 0 ? mem_strdup(path) : NULL;
 }
 
-/* The backing file that `json` names, or NULL in *ret_path. */
+/* *ret_path is the backing file that `json` names, or NULL. */
 static int next_in_chain(const struct json *json, char **ret_path, const struct format **ret_format,
                          struct err *err)
 {
@@ -204,7 +204,7 @@ static void add_to_chain(struct disk_info *info, const char *path)
     info->chain_paths[info->chain_length++] = mem_strdup(path);
 }
 
-/* Looks at one image; *ret_path is what comes next in the chain. */
+/* Examines one image; *ret_path is the next one in the chain. */
 static int inspect_one(const char *path, const struct format *format, struct disk_info *info,
                        char **ret_path, const struct format **ret_format, struct err *err)
 {

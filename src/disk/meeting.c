@@ -28,11 +28,11 @@ static const char *base_folder(void)
 
 /* ---- the sockets ------------------------------------------------------------- */
 
-/* A socket in a folder of ours that is gone as soon as we are connected. The name is
- * short however long the folder's is. */
+/* A socket in a folder of ours that is removed once we are connected. Its name is short, however
+ * long that of the folder is. */
 struct meeting {
     char *folder;
-    int folder_fd; /* holds a lock for as long as the process lives */
+    int folder_fd; /* holds a lock while the process lives */
     struct sockaddr_un address;
 };
 
@@ -47,8 +47,8 @@ static void meeting_clear(struct meeting *meeting)
     free(meeting->folder);
 }
 
-/* Opened, locked, and still there: the sweep of another process may have come before
- * the lock. */
+/* Opens and locks the folder, and checks that it still exists: another process may have swept it
+ * before we had the lock. */
 static bool hold_folder(struct meeting *meeting)
 {
     struct stat held;
@@ -123,7 +123,7 @@ void meeting_sweep(void)
     CLEANUP_STRINGS struct strings names = {0};
     CLEANUP_CLOSE int base_fd = open(base_folder(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    /* What is not seen now is swept by the next run. */
+    /* Whatever is missed now is swept by the next run. */
     if (base_fd < 0 || dir_list(base_fd, ".", &names, NULL) < 0)
         return;
     for (size_t i = 0; i < names.count; i++)

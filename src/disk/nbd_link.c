@@ -14,23 +14,23 @@
 #include "base/units.h"
 #include "disk/extent_map.h"
 
-/* 2 MiB under way keep a disk busy. With more, QEMU's allocator gives the memory of each request
- * back to the kernel and takes fresh one: reading 2.7 GiB of a guest's disk, QEMU took 1.5 s of
- * CPU time with 16 of 256 KiB, 1.1 s with 8 of them, and 0.9 s with 4 of 512 KiB. */
+/* 2 MiB in flight keep a disk busy. With more, QEMU's allocator returns the memory of each request
+ * to the kernel and takes fresh memory: to read 2.7 GiB of a guest's disk, QEMU took 1.5 s of CPU
+ * time with 16 requests of 256 KiB, 1.1 s with 8 of them, and 0.9 s with 4 of 512 KiB. */
 #define PIECE ((size_t)512 << 10)
 #define MAX_UNDER_WAY 4
 
-/* A server that says nothing for so long while it owes us something is given up. Opening an
- * image, and reading from storage that hangs, may take its time. */
+/* If a server owes us something and says nothing for this long, we give up. Opening an image, and
+ * reading from storage that hangs, can take a while. */
 #define STALL_LIMIT_MS (UINT64_C(10) * 60 * 1000)
 #define HANDSHAKE_LIMIT_MS (UINT64_C(2) * 60 * 1000)
-/* Nothing depends on the server's goodbye. */
+/* Nothing depends on the server's reply to our disconnect. */
 #define SHUTDOWN_LIMIT_MS 1000
 
-/* The protocol's lengths have 32 bits; whole clusters of any size fit in. */
+/* The protocol's lengths have 32 bits; this is a multiple of every cluster size. */
 #define MAP_SPAN (UINT64_C(2) << 30)
 
-struct piece { /* a request under way */
+struct piece { /* a request in flight */
     struct nbd_link *link;
     const char *what; /* "cannot read", for the error */
     uint64_t offset;
@@ -38,10 +38,10 @@ struct piece { /* a request under way */
 };
 
 struct nbd_link {
-    int cut_fd; /* the socket once more, for nbd_link_cut */
+    int cut_fd; /* a duplicate of the socket, for nbd_link_cut */
     struct nbd_handle *nbd;
     uint64_t size;
-    bool broken; /* connection lost, or left with requests under way */
+    bool broken; /* connection lost, or ended with requests in flight */
 
     struct piece pieces[MAX_UNDER_WAY];
     unsigned under_way;
@@ -59,8 +59,8 @@ static int nbd_failure(struct nbd_link *link, const char *what, struct err *err)
     return err_set(err, ERR_IO, "%s: %s", what, text ? text : "unknown NBD error");
 }
 
-/* Waits for the socket, for limit_ms at most and until a signal comes, and lets libnbd work on
- * what came. quit: quit_fd(), or -1: signals are not heeded. */
+/* Waits for the socket, for at most limit_ms and until a signal comes, and lets libnbd process what
+ * arrived. quit: quit_fd(), or -1: signals are ignored. */
 static int step_within(struct nbd_link *link, uint64_t limit_ms, int quit, struct err *err)
 {
     unsigned direction = nbd_aio_get_direction(link->nbd);
@@ -152,7 +152,7 @@ static int piece_done(void *opaque, int *error)
     return 1; /* retire the command; the error was noted */
 }
 
-/* A free one, under way from now on. NULL: none became free. */
+/* Takes a free one, which counts as in flight from now on. NULL: none became free. */
 static struct piece *begin_piece(struct nbd_link *link, const char *what, uint64_t offset,
                                  struct err *err)
 {
@@ -168,7 +168,7 @@ static struct piece *begin_piece(struct nbd_link *link, const char *what, uint64
     return &link->pieces[i];
 }
 
-/* It could not be sent. */
+/* Call this if it could not be sent. */
 static int drop_piece(struct piece *piece, struct err *err)
 {
     piece->busy = false;
@@ -255,7 +255,7 @@ int nbd_link_flush(struct nbd_link *link, struct err *err)
 
 /* ---- map -------------------------------------------------------------------- */
 
-/* One answer to one question: what else a server says is passed over. */
+/* Takes one answer per request; whatever else a server says is ignored. */
 static int note_extents(void *opaque, const char *context, uint64_t offset, uint32_t *entries,
                         size_t entry_count, int *error)
 {
@@ -290,7 +290,7 @@ int nbd_link_map(struct nbd_link *link, uint64_t offset, uint64_t *ret_len, bool
 {
     if (check_usable(link, err) < 0)
         return -1;
-    /* A server may have no such context; then all must be read. */
+    /* A server may not have this context; then everything must be read. */
     if (nbd_can_meta_context(link->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) != 1) {
         *ret_len = link->size - offset;
         *ret_zero = false;
@@ -320,7 +320,7 @@ int nbd_link_shutdown(struct nbd_link *link, struct err *err)
     link->broken = true;
     if (nbd_aio_disconnect(link->nbd, 0) < 0)
         return nbd_failure(link, "cannot end the NBD connection", err);
-    /* nbd_shutdown would wait for the server's end of the connection for ever. */
+    /* nbd_shutdown would wait forever for the server to close its end. */
     uint64_t deadline_ms = units_now_ms() + SHUTDOWN_LIMIT_MS;
     while (!nbd_aio_is_closed(link->nbd) && !nbd_aio_is_dead(link->nbd)) {
         uint64_t now_ms = units_now_ms();
@@ -339,11 +339,11 @@ void nbd_link_free(struct nbd_link *link)
 {
     if (!link)
         return;
-    /* Closes the socket; requests under way are forgotten, their memory is not touched. */
+    /* Closes the socket; requests in flight are forgotten, and their memory is not touched. */
     nbd_close(link->nbd);
     if (link->cut_fd >= 0) {
-        /* A handle that did not come to own its socket leaves it open, and QEMU would
-         * wait for this client for ever. */
+        /* If the handle never came to own its socket it leaves it open, and QEMU would wait for
+         * this client forever. */
         (void)shutdown(link->cut_fd, SHUT_RDWR);
         close(link->cut_fd);
     }

@@ -18,7 +18,7 @@ static const char *const names[PERM_COUNT] = {"read", "write", "write unchanged 
 
 struct claim {
     unsigned use;    /* what we do with the image */
-    unsigned refuse; /* what nobody else may do meanwhile */
+    unsigned refuse; /* what nobody else may do in the meantime */
 };
 
 static const struct claim reading = {BIT(PERM_READ), BIT(PERM_WRITE) | BIT(PERM_RESIZE)};
@@ -31,7 +31,7 @@ static struct flock one_byte(short type, int offset)
     return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
 }
 
-/* 1: locked, 0: this file system has no locks, -1: somebody else has it whole. */
+/* 1: locked, 0: this file system has no locks, -1: somebody else has locked it completely. */
 static int lock_byte(int fd, int offset, struct err *err)
 {
     struct flock lock = one_byte(F_RDLCK, offset);
@@ -46,7 +46,7 @@ static int lock_byte(int fd, int offset, struct err *err)
 
 static bool byte_is_locked(int fd, int offset)
 {
-    /* Asking for an exclusive lock finds the shared ones of others, not our own. */
+    /* Querying an exclusive lock finds other processes' shared locks, but not our own. */
     struct flock lock = one_byte(F_WRLCK, offset);
 
     return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
@@ -70,7 +70,7 @@ static int check(int fd, const struct claim *claim, struct err *err)
     return 0;
 }
 
-/* First lock, then check: of two that start at once at least one sees the other. */
+/* Lock first, then check: if two start at the same time, at least one sees the other. */
 static int take(int fd, const struct claim *claim, struct err *err)
 {
     for (int i = 0; i < PERM_COUNT; i++) {

@@ -13,14 +13,14 @@
 #include "base/text.h"
 #include "disk/meeting.h"
 
-/* Flushing what qemu-nbd still has can take as long as the storage takes. */
+/* qemu-nbd flushes on exit, which takes as long as the storage takes. */
 #define EXIT_WAIT_MS 120000
 #define EXPLAIN_WAIT_MS 2000
 #define MAX_SAID ((size_t)16 << 10)
 
 struct qemu_nbd {
     struct launched process;
-    int status;  /* once it has ended */
+    int status;  /* set once it has ended */
     int said_fd; /* a memfd: its stdout and stderr */
 };
 
@@ -73,14 +73,14 @@ int qemu_nbd_start(const struct qemu_nbd_image *image, struct qemu_nbd **ret, in
 
 /* ---- its end ---------------------------------------------------------------- */
 
-/* True if it has ended, within so many milliseconds. */
+/* True if it ends within this many milliseconds. */
 static bool wait_for_end(struct qemu_nbd *server, unsigned timeout_ms)
 {
     return server->process.pid == 0 || launch_wait(&server->process, timeout_ms, &server->status);
 }
 
-/* What it said, its first line only: the second is a question to the user ("Is
- * another process using the image?"). "" if nothing. The caller frees. */
+/* Its message, only the first line: the second is a question to the user ("Is another process using
+ * the image?"). "" if there is none. The caller frees. */
 static char *first_words(const struct qemu_nbd *server)
 {
     char text[MAX_SAID + 1] = "";
@@ -93,7 +93,7 @@ static char *first_words(const struct qemu_nbd *server)
     text[strcspn(text, "\n")] = '\0';
     if (text_begins(start, "qemu-nbd: "))
         start += strlen("qemu-nbd: ");
-    /* The caller names the path. */
+    /* The caller adds the path. */
     const char *reason = strstr(start, "': ");
     if (text_begins(start, "Failed to blk_new_open '") && reason)
         start = reason + 3;

@@ -6,8 +6,8 @@
 #include "disk/cluster_map.h"
 #include "disk/reader_impl.h"
 
-/* qemu-nbd would guess the formats of backing files that have none recorded, so the
- * whole chain is looked at before it may open the image. */
+/* qemu-nbd would guess the format of a backing file that has none recorded, so the whole chain is
+ * checked before qemu-nbd may open the image. */
 static int open_other(const char *path, const struct format *format, uint64_t min_part,
                       struct disk_reader **ret, struct err *err)
 {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Reading the guest-visible bytes of a disk that no guest uses. Raw files and
- * block devices are read directly, other formats through `qemu-nbd -r` with the
- * format named. Of a qcow2 image what lies in the files of its chain as the guest
- * sees it is read directly too. Files are locked as QEMU locks them for reading, so
- * that a guest can't start on them in the middle (busy if one has); block devices
- * can't be locked against QEMU. The backing chain of an image is locked with it.
+ * Reads the guest-visible bytes of a disk that no guest uses. Raw files and block devices are read
+ * directly, other formats through `qemu-nbd -r` with the format given. The parts of a qcow2 image
+ * that a file of its chain contains just as the guest sees them are also read directly. Files,
+ * including an image's backing chain, are locked as QEMU locks them for reading, so that no guest
+ * can start using them in the meantime (busy if one already does). Block devices cannot be locked
+ * against QEMU.
  *
- * A reader is used by the thread that opened it, which must live as long: its
- * qemu-nbd ends with that thread. The host's page cache is left as it was found.
- * Errors begin with the path and name the byte. Calls that wait for qemu-nbd end
- * early (cancelled) when a signal asks us to stop.
+ * A reader must be used by the thread that opened it, and that thread must live as long: its
+ * qemu-nbd ends with that thread. The host's page cache is left as it was. Errors begin with the
+ * path and name the byte. Calls that wait for qemu-nbd end early (cancelled) when a signal asks us
+ * to stop.
  */
 #pragma once
 
@@ -23,25 +23,25 @@
 
 struct disk_reader;
 
-/* Refused beside what disk_inspect refuses: encrypted images (unsupported). */
+/* Refused in addition to what disk_inspect refuses: encrypted images (unsupported). */
 int disk_reader_open(const char *path, const char *format, struct disk_reader **ret,
                      struct err *err);
-/* The export of that name of the NBD server that listens on the unix socket at
- * `socket_path`: QEMU's, of a backup job. `path` is for messages. */
+/* The export of that name at the NBD server listening on the unix socket `socket_path`: QEMU's, for
+ * a backup job. `path` is for messages. */
 int disk_reader_open_export(const char *path, const char *socket_path, const char *export_name,
                             struct disk_reader **ret, struct err *err);
 uint64_t disk_reader_size(const struct disk_reader *reader);
-/* What starts at offset: *ret_len bytes (at least 1, never beyond the end) that
- * are all known to be zeros (a hole, an unallocated or zero cluster) or that must
- * be read. Block devices: all must be read. */
+/* What is at offset: *ret_len bytes (at least 1, never beyond the end) that are either all known to
+ * be zeros (a hole, an unallocated or zero cluster) or must be read. For block devices everything
+ * must be read. */
 int disk_reader_map(struct disk_reader *reader, uint64_t offset, uint64_t *ret_len, bool *ret_zero,
                     struct err *err);
-/* Fills all of data; what is a hole reads as zeros. Fast for large reads, of which
- * parts are then read at the same time. */
+/* Fills all of data; holes read as zeros. Large reads are fast, because parts of them are read at
+ * the same time. */
 int disk_reader_read(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
                      struct err *err);
-/* Ends the connection of an export: reading fails from now on. Does nothing for other
- * readers. May be called from another thread, but not beside disk_reader_close. */
+/* Ends the connection of an export: from now on reading fails. Does nothing for other readers. May
+ * be called from another thread, but not at the same time as disk_reader_close. */
 void disk_reader_cut(struct disk_reader *reader);
 void disk_reader_close(struct disk_reader *reader);
 DEFINE_CLEANUP(struct disk_reader *, disk_reader_closep, disk_reader_close)

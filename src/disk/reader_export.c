@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Disks of a running guest: exports of the NBD server that QEMU runs for a backup
- * job.
+ * Disks of a running guest: exports of the NBD server that QEMU runs for a backup job.
  */
 #include "disk/reader_impl.h"
 
@@ -49,7 +48,7 @@ static void close_export(struct disk_reader *reader)
 {
     struct nbd_link *link = link_of(reader);
 
-    /* Said in so many words, the server need not wait for us when its job ends. */
+    /* An explicit disconnect, so that the server need not wait for us when its job ends. */
     if (!nbd_link_is_lost(link))
         (void)nbd_link_shutdown(link, NULL);
     nbd_link_free(link);
@@ -71,7 +70,7 @@ static int connect_to(const char *socket_path, int *ret_fd, struct err *err)
     if (len >= sizeof(address.sun_path))
         return err_set(err, ERR_UNSUPPORTED, "the socket's path is too long: %s", socket_path);
     memcpy(address.sun_path, socket_path, len + 1);
-    /* A QEMU that has stopped takes no connections: connect() would wait until it does. */
+    /* If QEMU is stopped it accepts no connections, and connect() would wait until it does. */
     CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return err_set_errno(err, errno, "cannot make a socket");

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Internal to this folder: what a kind of reader provides. Offsets and lengths
- * have been checked against the size, and errors get the path put in front, by
- * reader.c.
+ * Internal to this folder: what a kind of reader provides. reader.c has checked offsets and lengths
+ * against the size, and prefixes errors with the path.
  */
 #pragma once
 
@@ -16,10 +15,10 @@ struct reader_kind {
     int (*read)(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
                 struct err *err);
     void (*cut)(struct disk_reader *reader);   /* NULL: there is no connection to cut */
-    void (*close)(struct disk_reader *reader); /* frees all but the path */
+    void (*close)(struct disk_reader *reader); /* frees everything except the path */
 };
 
-struct disk_reader { /* first member of each kind's own struct */
+struct disk_reader { /* first member of each kind's struct */
     const struct reader_kind *kind;
     char *path;
     uint64_t size;
@@ -29,8 +28,8 @@ struct disk_reader { /* first member of each kind's own struct */
 int disk_reader_open_min(const char *path, const char *format, uint64_t min_part,
                          struct disk_reader **ret, struct err *err);
 
-/* The kinds: raw files and block devices, and all that qemu-nbd can read. `info` is
- * what disk_inspect says of that image. */
+/* The kinds: raw files and block devices, and everything that qemu-nbd can read. `info` is what
+ * disk_inspect says about that image. */
 int disk_reader_open_raw(const char *path, struct disk_reader **ret, struct err *err);
 int disk_reader_open_nbd(const char *path, const struct format *format,
                          const struct disk_info *info, uint64_t min_part, struct disk_reader **ret,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Images of all other formats, through a read-only qemu-nbd. Of a qcow2 image what lies
- * in a file as the guest sees it is read from there, as from a raw file: through a
- * socket it takes many times the CPU time.
+ * Images of all other formats, through a read-only qemu-nbd. The parts of a qcow2 image that a file
+ * contains just as the guest sees them are read from that file, as from a raw file: a socket would
+ * take many times the CPU time.
  */
 #include "disk/reader_impl.h"
 
@@ -20,18 +20,18 @@
 
 struct chain_file {
     char *path;
-    int fd;                   /* has it locked */
-    struct page_cache *cache; /* NULL: not read by us */
+    int fd;                   /* holds its lock */
+    struct page_cache *cache; /* NULL: we do not read it */
 };
 
 struct nbd_reader {
     struct disk_reader base;
     struct qemu_nbd *server;
     struct nbd_link *link;
-    struct chain_file *files; /* of each image in the chain */
+    struct chain_file *files; /* one per image in the chain */
     unsigned file_count;
     uint64_t *file_sizes;
-    struct cluster_map *map; /* NULL: all is read through the server */
+    struct cluster_map *map; /* NULL: everything is read through the server */
 };
 
 static void close_chain(struct nbd_reader *nbd)
@@ -45,7 +45,7 @@ static void close_chain(struct nbd_reader *nbd)
     free(nbd->file_sizes);
 }
 
-/* qemu-nbd locks the image itself, but lets others write to a backing file. */
+/* qemu-nbd locks the image itself, but allows others to write to a backing file. */
 static int lock_chain(struct nbd_reader *nbd, const struct disk_info *info, struct err *err)
 {
     nbd->files = mem_array(info->chain_length, sizeof(*nbd->files));
@@ -162,7 +162,7 @@ static int connect_server(struct nbd_reader *nbd, const struct qemu_nbd_image *i
     return 0;
 }
 
-/* The chain is locked: nothing in it moves from here on. */
+/* The chain is locked: from here on nothing in it changes. */
 static void read_directly(struct nbd_reader *nbd, const struct qemu_nbd_image *image,
                           uint64_t min_part)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Raw images: files, whose holes the file system knows, and block devices.
+ * Raw images: files, whose file system knows where the holes are, and block devices.
  */
 #include "disk/reader_impl.h"
 
@@ -14,7 +14,7 @@
 #include "disk/local.h"
 #include "disk/qemu_lock.h"
 
-/* Shorter holes are read. */
+/* Shorter holes are read as data. */
 #define HOLE_MIN (UINT64_C(64) << 10)
 
 struct raw_reader {
@@ -23,7 +23,7 @@ struct raw_reader {
     struct page_cache *cache;
 };
 
-/* Behind the file's end there is no data, but no hole of the image either. */
+/* Past the end of the file there is no data, but that is not a hole of the image either. */
 static int check_size(const struct disk_reader *reader, int fd, struct err *err)
 {
     struct stat st;
@@ -77,8 +77,8 @@ static int read_data(struct disk_reader *reader, uint64_t offset, void *data, si
     return page_cache_read(((struct raw_reader *)reader)->cache, offset, data, len, err);
 }
 
-/* The kernel would fill the page cache with a hole's zeros, and then copy them. Where data and
- * holes follow each other closely, one read costs less than asking for each. */
+/* The kernel would fill the page cache with a hole's zeros, and then copy them. But if data and
+ * holes alternate closely, one read costs less than asking about each of them. */
 static int read_file(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
                      struct err *err)
 {
@@ -119,8 +119,8 @@ int disk_reader_open_raw(const char *path, struct disk_reader **ret, struct err 
 
     if (local_open(path, O_RDONLY, &file, err) < 0)
         return -1;
-    /* Of a device this finds only users that see the same device node; a system
-     * libvirt's guests have nodes of their own. */
+    /* For a device this finds only users of the same device node; guests of a system libvirt have
+     * their own nodes. */
     if (qemu_lock_read(file.fd, err) < 0)
         return -1;
     struct raw_reader *raw = mem_alloc(sizeof(*raw));

@@ -8,7 +8,7 @@
 #include "base/units.h"
 #include "disk/writer_impl.h"
 
-/* Puts the path in front, and says what a full file system lacks. */
+/* Prefixes the path, and says how much room is missing if the file system is full. */
 static int explain(const char *path, const struct local_file *file, uint64_t image_size,
                    struct err *err)
 {
@@ -89,7 +89,7 @@ static int check_range(const struct disk_writer *writer, uint64_t offset, uint64
                    writer->path, len, offset, writer->size);
 }
 
-/* Length of the run at data + at that is all zeros, or holds no aligned zero run. */
+/* Length of the run at data + at that is either all zeros or contains no aligned run of zeros. */
 static size_t next_run(const uint8_t *data, size_t len, uint64_t offset, size_t hole_size,
                        bool *ret_zero)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Internal to this folder: what a kind of writer provides. Ranges have been
- * checked against the size; path and free space are added to errors, and an
- * unfinished file is removed, by writer.c.
+ * Internal to this folder: what a kind of writer provides. writer.c has checked ranges against the
+ * size, adds path and free space to errors, and removes an unfinished file.
  */
 #pragma once
 
@@ -11,22 +10,22 @@
 #include "disk/writer.h"
 
 struct writer_kind {
-    /* Aligned runs of zeros of this size are passed over inside data, because the
-     * target reads as zeros where it was not written; 0: all is written. */
+    /* Aligned runs of zeros of this size inside data are skipped, because unwritten parts of the
+     * target read as zeros; 0: everything is written. */
     size_t hole_size;
     /* The data is borrowed until settle. */
     int (*write)(struct disk_writer *writer, uint64_t offset, const void *data, size_t len,
                  struct err *err);
-    /* Waits for what was written; also after a failure. NULL: write has waited. */
+    /* Waits for what was written; also called after a failure. NULL: write has already waited. */
     int (*settle)(struct disk_writer *writer, struct err *err);
     /* NULL: nothing to do. */
     int (*zero)(struct disk_writer *writer, uint64_t offset, uint64_t len, struct err *err);
-    /* Flushes and lets go of the image. */
+    /* Flushes and releases the image. */
     int (*finish)(struct disk_writer *writer, struct err *err);
     void (*free)(struct disk_writer *writer); /* frees what the kind added, not the struct */
 };
 
-struct disk_writer { /* first member of each kind's own struct */
+struct disk_writer { /* first member of each kind's struct */
     const struct writer_kind *kind;
     char *path;
     uint64_t size;
@@ -35,8 +34,8 @@ struct disk_writer { /* first member of each kind's own struct */
     bool finished;
 };
 
-/* The kinds. `file` is open and given away on success: a new, empty file or a block
- * device opened exclusively. */
+/* The kinds. `file` is open and is taken over on success: a new, empty file, or a block device
+ * opened exclusively. */
 int disk_writer_new_file(const struct disk_target *target, struct local_file *file,
                          struct disk_writer **ret, struct err *err);
 int disk_writer_new_device(const struct disk_target *target, struct local_file *file,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Images of all other formats: made by qemu-img, filled through qemu-nbd.
+ * Images of all other formats: made by qemu-img, written through qemu-nbd.
  */
 #include "disk/writer_impl.h"
 
@@ -14,7 +14,7 @@
 #include "disk/qemu_lock.h"
 #include "disk/qemu_nbd.h"
 
-/* A cluster of the usual size: smaller holes save nothing. */
+/* The usual cluster size: smaller holes save nothing. */
 #define CLUSTER ((size_t)64 << 10)
 
 struct nbd_writer {
@@ -72,13 +72,13 @@ static const struct writer_kind nbd_kind = {.hole_size = CLUSTER,
                                             .finish = finish_nbd,
                                             .free = free_nbd};
 
-/* How programs reach it: a file from within its folder, which nobody can swap meanwhile. */
+/* How programs reach it: a file through its folder, so that nobody can replace it meanwhile. */
 static char *path_for_programs(const struct disk_target *target, const struct local_file *file)
 {
     return file->block_device ? mem_strdup(target->path) : mem_printf("./%s", file->name);
 }
 
-/* qemu-img writes into the file that we have made, or onto the device. */
+/* qemu-img writes into the file that we made, or onto the device. */
 static int create_image(const struct disk_target *target, const struct format *format,
                         const struct local_file *file, const char *path, struct err *err)
 {

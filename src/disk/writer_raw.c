@@ -21,10 +21,10 @@
 
 #define FILE_HOLE_SIZE ((size_t)4096)
 
-/* BLKZEROOUT can't be interrupted, and may really write. */
+/* BLKZEROOUT cannot be interrupted, and may really write, so it is called in steps. */
 #define ZERO_STEP (UINT64_C(64) << 20)
-/* Page size at most: so that zeroing by the kernel and pages that we have written
- * never share a page of the cache. */
+/* No page is larger than this, so that kernel zeroing and pages that we have written never share a page
+ * of the cache. */
 #define ZERO_ALIGN (UINT64_C(64) << 10)
 
 struct raw_writer {
@@ -55,7 +55,7 @@ static int write_zeros(struct disk_writer *writer, uint64_t offset, uint64_t len
     return 0;
 }
 
-/* Whole aligned pieces only. */
+/* Only whole aligned pieces. */
 static int zero_by_kernel(struct raw_writer *raw, uint64_t offset, uint64_t len, struct err *err)
 {
     while (len > 0 && !raw->zeroing_fails) {
