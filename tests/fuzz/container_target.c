@@ -54,10 +54,10 @@ void container_target_try(enum codec_type type, const uint8_t *data, size_t len,
     }
     check_index(&index, size);
     const struct manifest_stored stored = {
-        .size = size,
+        .file.size = size,
         .codec.type = type,
-        .chunk_size = CHUNK_SIZE,
-        .raw_size = index.raw_size,
+        .image.chunk_size = CHUNK_SIZE,
+        .image.raw_size = index.raw_size,
     };
     if (image_reader_new(fd, &stored, 0, NULL, &image, NULL) == 0)
         decode_chunks(type, image);
