@@ -36,7 +36,7 @@ int exchange_decide(const struct folder *folder, const struct exchange *exchange
     return 0;
 }
 
-/* ---- doing it, as often as it takes -------------------------------------------- */
+/* ---- running it, again if needed ----------------------------------------------- */
 
 static int is_regular(const struct folder *folder, const char *name, bool *ret_regular,
                       uint64_t *ret_size, struct err *err)

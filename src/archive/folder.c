@@ -113,7 +113,7 @@ int folder_manifest_digest(const struct folder *folder, const char *name,
     return 0;
 }
 
-/* ---- names that the file system may not take ------------------------------------- */
+/* ---- names that the file system may refuse --------------------------------------- */
 
 /* The name in the list of the file with this `st`; NULL if there is none. */
 static const char *name_of(const struct folder *folder, const struct strings *names,

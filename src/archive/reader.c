@@ -15,7 +15,7 @@ struct archive_reader {
     struct folder folder;
 };
 
-/* ---- exchanges that nobody finishes ------------------------------------------------ */
+/* ---- unfinished exchanges ---------------------------------------------------------- */
 
 static bool is_at_work(const struct folder *folder, const char *domain)
 {
@@ -172,7 +172,7 @@ int archive_reader_list(struct archive_reader *archive, char ***ret_names, size_
     return 0;
 }
 
-/* ---- what belongs to none of them ------------------------------------------------------ */
+/* ---- orphans --------------------------------------------------------------------------- */
 
 static bool looks_stored(const char *name)
 {

@@ -122,7 +122,7 @@ void json_set_str(struct json *object, const char *name, const char *value)
     json_object_set_new(value_of(object), name, json_string((const char *)clean.data));
 }
 
-/* ---- bytes that may be no text ------------------------------------------------------- */
+/* ---- bytes that may not be text ------------------------------------------------------ */
 
 static bool is_utf8(const char *text)
 {

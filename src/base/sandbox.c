@@ -163,7 +163,7 @@ static int lock_land(struct err *err)
     return 0;
 }
 
-/* ---- the whole -------------------------------------------------------------- */
+/* ---- putting it together ---------------------------------------------------- */
 
 void sandbox_warm_up(void)
 {

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Options are rows of a constant table, one table a verb. Reading the command
- * line and writing --help are done from the rows.
+ * Options are rows of a constant table, one table per verb. The command line is
+ * read, and --help is written, from these rows.
  *
  *   --name value, --name=value     in any order; of a repeated option the last
  *                                  value counts, but NAMES and MAPS add up
  *   --names a,b c --names d        every further argument up to the next option
  *                                  is a list of names too
- *   --                             what follows holds no options: names, if a
- *                                  list of names stands before it
- *   --help, -h                     stands for itself in every table
+ *   --                             no options follow: only names, if a list of
+ *                                  names comes before it
+ *   --help, -h                     accepted with every table
  *
- * An argument that begins with a dash is an option; a value that does is
- * written behind the equals sign.
+ * An argument that begins with a dash is an option; a value that begins with one
+ * must be written after the equals sign.
  */
 #pragma once
 

@@ -189,7 +189,7 @@ int cluster_map_load(struct cluster_map *map, uint64_t start, const char *text, 
     return err_prefix(err, "what qemu-img map says");
 }
 
-/* ---- asking it ------------------------------------------------------------------ */
+/* ---- running qemu-img ----------------------------------------------------------- */
 
 /* Options that give driver and file, as `-f FORMAT PATH` would, but also how to read: what qemu-img
  * reads must not stay in the page cache either. */

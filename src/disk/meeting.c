@@ -105,7 +105,7 @@ int meeting_sockets(int *ret_listen, int *ret_connected, struct err *err)
     return 0;
 }
 
-/* ---- what dead processes have left ------------------------------------------- */
+/* ---- leftovers of dead processes --------------------------------------------- */
 
 static void sweep_one(int base_fd, const char *name)
 {

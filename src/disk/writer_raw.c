@@ -23,8 +23,8 @@
 
 /* BLKZEROOUT cannot be interrupted, and may really write, so it is called in steps. */
 #define ZERO_STEP (UINT64_C(64) << 20)
-/* No page is larger than this, so that kernel zeroing and pages that we have written never share a page
- * of the cache. */
+/* No page is larger than this, so that kernel zeroing and pages that we have written never share a
+ * page of the cache. */
 #define ZERO_ALIGN (UINT64_C(64) << 10)
 
 struct raw_writer {

@@ -26,7 +26,7 @@
 #define JOB_END_MS 30000
 #define SCRATCH_END_MS 10000
 
-/* ---- the job that is there ------------------------------------------------------------------- */
+/* ---- the current job ------------------------------------------------------------------------- */
 
 /* *ret is NULL if there is no backup job. */
 static int get_backup_xml(virDomainPtr domain, struct xml_doc **ret, struct err *err)

@@ -3,7 +3,7 @@
 
 /* "Nothing is frozen" counts only this long after the freeze's time limit. */
 #define SETTLE_MS 2000
-/* Enough such answers in a row. */
+/* This many such answers in a row are enough. */
 #define QUIET_ENOUGH 2
 /* If each of this many calls thaws file systems, the agent is lying or somebody else is freezing
  * them: our own freeze is undone by then. */

@@ -126,7 +126,7 @@ void guest_watch_end(struct guest_watch *watch)
     watch_unref(watch);
 }
 
-/* ---- the connection is lost, and made again ------------------------------------------------------- */
+/* ---- losing the connection and reconnecting -------------------------------------------------- */
 
 void watch_note_loss(struct hypervisor *hypervisor)
 {

@@ -92,7 +92,7 @@ static void check_excluded_disks(const struct backup_run *run, const struct gues
     }
 }
 
-/* ---- the guests, one after the other --------------------------------------------------- */
+/* ---- the guests, one after another ----------------------------------------------------- */
 
 /* Backs up one guest. A guest's own error is reported and the run goes on; -1 only if the whole run
  * is to stop, because a signal came. */

@@ -225,7 +225,7 @@ static int store_memory(struct job *job, struct err *err)
     return 0;
 }
 
-/* ---- the whole ------------------------------------------------------------------------ */
+/* ---- putting it together -------------------------------------------------------------- */
 
 static void warn_about_left_out(struct job *job)
 {

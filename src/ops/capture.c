@@ -183,7 +183,7 @@ static int at_instant(const struct capture_request *request, struct err *err)
     return request->at_instant(request->opaque, err);
 }
 
-/* ---- the ways --------------------------------------------------------------------------------------- */
+/* ---- the methods ----------------------------------------------------------------------------- */
 
 /* The journal names the image, and so leads to its folder too. */
 static int make_place(struct capture *capture, struct err *err)

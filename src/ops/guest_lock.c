@@ -22,7 +22,7 @@ void guest_lock_leave(struct lock_file *lock, int state_fd, const char *uuid)
         lock_file_leave(lock);
 }
 
-/* ---- what dead runs leave ------------------------------------------------------------ */
+/* ---- leftovers of dead runs ---------------------------------------------------------- */
 
 /* "UUID.lock", or ".UUID.intent.PID.new" as io_publish names it; NULL: neither. */
 static char *uuid_of_leftover(const char *name)

@@ -267,7 +267,7 @@ static int place_all_left_out(const struct chooser *chooser, struct placement *p
     return 0;
 }
 
-/* ---- all ------------------------------------------------------------------------------ */
+/* ---- putting it together -------------------------------------------------------------- */
 
 static int check_names(const struct chooser *chooser, struct err *err)
 {

@@ -168,7 +168,7 @@ static int recover_all(int state_fd, uint64_t wait_ms, const struct report *repo
     return quit_check(err);
 }
 
-/* ---- telling ----------------------------------------------------------------------------- */
+/* ---- reporting --------------------------------------------------------------------------- */
 
 static char *recover_describe(const struct intent *intent)
 {

@@ -256,7 +256,7 @@ static int restore_definition(struct restore_job *job, struct err *err)
     return 0;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------ */
+/* ---- putting it together --------------------------------------------------------------------- */
 
 static void tell_findings(struct restore_job *job, struct buf *text, struct json *fields)
 {

@@ -10,7 +10,7 @@
 #include "disk/attributes.h"
 #include "ops/restore_job.h"
 
-/* ---- where it is made ------------------------------------------------------------------- */
+/* ---- making it -------------------------------------------------------------------------- */
 
 static char *folder_of(const char *path)
 {
@@ -109,7 +109,7 @@ int restore_output_make_folder(struct restore_output *output, mode_t mode, struc
     return 0;
 }
 
-/* ---- what it is to be ------------------------------------------------------------------- */
+/* ---- its mode and owner ----------------------------------------------------------------- */
 
 /* Drops what no image needs and what would let others on this host use it as more than an image:
  * set-id bits, and write permission for everybody. */

@@ -359,7 +359,7 @@ static int check_destinations(const struct source *source, const char *destinati
     return 0;
 }
 
-/* ---- all together ------------------------------------------------------------------------------ */
+/* ---- putting it together --------------------------------------------------------------------- */
 
 static int check_state(const struct guest_status *status, struct err *err)
 {

@@ -21,7 +21,7 @@ struct staging {
     char *memory; /* in folder */
 };
 
-/* ---- whose hands ------------------------------------------------------------------------- */
+/* ---- who can change it ------------------------------------------------------------------- */
 
 static int check_folder(int fd, const char *path, uid_t also, bool last, struct err *err)
 {
@@ -81,7 +81,7 @@ int staging_check_hands(const char *path, uid_t also, char **ret, struct err *er
     return 0;
 }
 
-/* ---- which place --------------------------------------------------------------------------- */
+/* ---- choosing the folder ------------------------------------------------------------------- */
 
 static int check_room(const char *base, uint64_t needed, struct err *err)
 {

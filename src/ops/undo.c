@@ -12,7 +12,7 @@
 /* The guardian may be working on it, or another recover. */
 #define RECONNECT_MS (UINT64_C(60) * 1000)
 
-/* ---- what both kinds need ----------------------------------------------------------------- */
+/* ---- common to both kinds ----------------------------------------------------------------- */
 
 int undo_connect(const struct undo_host *host, struct err *err)
 {

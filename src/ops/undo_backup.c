@@ -188,7 +188,7 @@ static int let_go(const struct intent *intent, const struct undo_guest *guest, s
     return ours ? go_on(intent, guest, err) : 0;
 }
 
-/* ---- all ----------------------------------------------------------------------------------------- */
+/* ---- putting it together --------------------------------------------------------------------- */
 
 static int end_job_and_thaw(const struct intent *intent, const struct undo_guest *guest,
                             struct err *err)

@@ -26,7 +26,7 @@ const struct undo_calls undo_calls_libvirt = {
     .set_autostart = guest_set_autostart,
 };
 
-/* ---- while others are due -------------------------------------------------------------------- */
+/* ---- while other guests wait ----------------------------------------------------------------- */
 
 static int undo_call_later(struct err *err)
 {

@@ -76,7 +76,7 @@ static void add_value(const struct check *check, const char *attr, const char *v
     definition_findings_add(check->findings, text);
 }
 
-/* ---- the tables' little language --------------------------------------------------------- */
+/* ---- the language of the tables ---------------------------------------------------------- */
 
 /* True if text[0..len) is one of the names in list[0..list_len), separated by '|'. */
 static bool is_listed(const char *list, size_t list_len, const char *text, size_t len)
