@@ -13,7 +13,8 @@ enum field_type {
     FIELD_FLAG,   /* bool */
     FIELD_NUMBER, /* uint64_t; a journal without it is incomplete */
     FIELD_TEXT,   /* char *, which may be NULL */
-    FIELD_LIST,   /* char **, directly followed by its count, a size_t */
+    FIELD_LIST,   /* char **, directly followed by its count, a size_t: paths */
+    FIELD_XMLS,   /* struct strings: XML */
     FIELD_FILES,  /* struct intent_file *, directly followed by its count, a size_t */
 };
 
@@ -47,6 +48,9 @@ static const struct field fields[] = {
     {"defined", FIELD_TEXT, offsetof(struct intent, defined)},
     {"old-xml", FIELD_TEXT, offsetof(struct intent, old_xml)},
     {"old-autostart", FIELD_FLAG, offsetof(struct intent, old_autostart)},
+    {"old-snapshots", FIELD_XMLS, offsetof(struct intent, old_points.snapshots)},
+    {"old-checkpoints", FIELD_XMLS, offsetof(struct intent, old_points.checkpoints)},
+    {"old-current", FIELD_TEXT, offsetof(struct intent, old_points.current)},
     {"in-place", FIELD_FLAG, offsetof(struct intent, in_place)},
     {"moved", FIELD_TEXT, offsetof(struct intent, moved), true},
     {"moved-from", FIELD_TEXT, offsetof(struct intent, moved_from)},
@@ -94,7 +98,7 @@ void intent_clear(struct intent *intent)
     for (size_t i = 0; i < FIELD_COUNT; i++)
         if (fields[i].type == FIELD_TEXT)
             free(*(char **)field_of(intent, &fields[i]));
-        else if (fields[i].type == FIELD_LIST)
+        else if (fields[i].type == FIELD_LIST || fields[i].type == FIELD_XMLS)
             strings_clear(field_of(intent, &fields[i]));
         else if (fields[i].type == FIELD_FILES)
             file_list_clear(field_of(intent, &fields[i]));
@@ -157,24 +161,25 @@ void intent_each_path(struct intent *intent, void (*each)(struct intent *intent,
 
 /* ---- its text -------------------------------------------------------------------------- */
 
-static struct json *json_of_list(const struct strings *list)
+static struct json *json_of_list(const struct strings *list, const char *member)
 {
     struct json *array = json_new_array();
 
     for (size_t i = 0; i < list->count; i++) {
         struct json *entry = json_new_object();
-        json_set_bytes(entry, "path", list->items[i]);
+        json_set_bytes(entry, member, list->items[i]);
         json_add(array, entry);
     }
     return array;
 }
 
-static void list_read(const struct json *array, struct strings *list, bool *ret_bad)
+static void list_read(const struct json *array, const char *member, struct strings *list,
+                      bool *ret_bad)
 {
     for (size_t i = 0; i < json_length(array); i++) {
-        CLEANUP_FREE char *path = json_get_bytes(json_at(array, i), "path", ret_bad);
-        if (path)
-            strings_add(list, path);
+        CLEANUP_FREE char *text = json_get_bytes(json_at(array, i), member, ret_bad);
+        if (text)
+            strings_add(list, text);
         else
             *ret_bad = true;
     }
@@ -249,7 +254,10 @@ static void field_write(struct json *json, const struct field *field, const stru
         json_set_bytes(json, field->name, *(char *const *)value);
         break;
     case FIELD_LIST:
-        json_set(json, field->name, json_of_list(value));
+        json_set(json, field->name, json_of_list(value, "path"));
+        break;
+    case FIELD_XMLS:
+        json_set(json, field->name, json_of_list(value, "xml"));
         break;
     case FIELD_FILES:
         json_set(json, field->name, json_of_files(value));
@@ -275,7 +283,10 @@ static int field_read(const struct json *json, const struct field *field, struct
         *(char **)value = json_get_bytes(json, field->name, &bad);
         break;
     case FIELD_LIST:
-        list_read(json_get(json, field->name), value, &bad);
+        list_read(json_get(json, field->name), "path", value, &bad);
+        break;
+    case FIELD_XMLS:
+        list_read(json_get(json, field->name), "xml", value, &bad);
         break;
     case FIELD_FILES:
         file_list_read(json_get(json, field->name), value, &bad);

@@ -21,6 +21,7 @@
 #include "base/file_id.h"
 #include "base/place.h"
 #include "base/strings.h"
+#include "guest/guest_points.h"
 
 enum intent_kind {
     INTENT_BACKUP,
@@ -70,7 +71,8 @@ struct intent {
     char *defined;             /* UUID of the guest that it defines; NULL: not that far yet */
     char *old_xml;             /* the definition that this one replaces; NULL: there was none */
     bool old_autostart;
-    bool in_place;    /* same name and UUID: one define replaces the other */
+    struct guest_points old_points; /* its snapshots and checkpoints */
+    bool in_place;                  /* same name and UUID: one define replaces the other */
     char *moved;      /* a file of the guest that --replace replaces, now at this path ... */
     char *moved_from; /* ... to be moved back here, over what the restore made */
     char *outdated;   /* the same file once everything else is in place: to be removed */

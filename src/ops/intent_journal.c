@@ -18,7 +18,8 @@
 #include "base/xml.h"
 
 #define INTENT_SUFFIX ".intent"
-#define INTENT_MAX (XML_MAX_SIZE * 2)
+/* A few definitions, and each snapshot of a guest holds one more. */
+#define INTENT_MAX (XML_MAX_SIZE * 8)
 
 /* ---- whose it is --------------------------------------------------------------------- */
 
@@ -92,7 +93,12 @@ int intent_write(int state_fd, struct intent *intent, struct err *err)
     intent_note_places(intent);
     CLEANUP_FREE char *text = intent_format(intent);
 
-    assert(*intent->uuid); /* else intent_list would not find it */
+    assert(*intent->uuid);         /* else intent_list would not find it */
+    if (strlen(text) > INTENT_MAX) /* nobody could read it */
+        return err_set(err, ERR_UNSUPPORTED,
+                       "its journal would take more than %zu MiB: the guest that it replaces has "
+                       "too many snapshots or checkpoints",
+                       INTENT_MAX >> 20);
     if (io_publish(state_fd, name, text, strlen(text), 0600, true, err) < 0)
         return err_prefix(err, "cannot note in the state directory what is to be done");
     return 0;

@@ -29,6 +29,18 @@ static int take_back(struct intent *intent, size_t file_count, char *defined)
     return -1;
 }
 
+void restore_tell_points(const struct restore_job *job, const struct guest_points *points,
+                         const char *verb)
+{
+    CLEANUP_FREE char *text = guest_points_text(points);
+
+    if (text)
+        report_warning(job->run->report, job->name,
+                       "--replace %s %s of guest '%s' from libvirt, which would not fit the "
+                       "restored disks",
+                       verb, text, guest_name(job->target.replaced));
+}
+
 int restore_complete(struct restore_job *job, struct err *err)
 {
     struct intent *intent = &job->intent;
@@ -45,6 +57,8 @@ int restore_complete(struct restore_job *job, struct err *err)
     }
     for (size_t i = 0; i < file_count; i++)
         free(intent->files[i].path);
+    if (defined)
+        restore_tell_points(job, &intent->old_points, "has removed");
     free(defined);
     (void)undo_outdated(intent, NULL);
     return 0;

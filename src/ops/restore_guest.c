@@ -364,6 +364,20 @@ static int claim_uuid(struct restore_job *job, struct err *err)
     return 0;
 }
 
+/* Before anything is written, too: what can't be read could not be put back. */
+static int check_points(const struct restore_job *job, struct err *err)
+{
+    CLEANUP_GUEST_POINTS struct guest_points points = {0};
+
+    if (!job->target.replaced || !job->manifest->persistent)
+        return 0;
+    if (guest_points_get(job->target.replaced, &points, err) < 0)
+        return -1;
+    if (job->run->options->dry_run)
+        restore_tell_points(job, &points, "would remove");
+    return 0;
+}
+
 /* What the restored guest will not have. */
 static void warn_about_place(struct restore_job *job)
 {
@@ -426,7 +440,7 @@ static int restore(struct restore_job *job, struct err *err)
     if (!options->disks.count)
         warn_about_place(job);
     if (restore_check_findings(job, err) < 0 ||
-        (!options->disks.count && ask_hypervisor(job, err) < 0))
+        (!options->disks.count && (ask_hypervisor(job, err) < 0 || check_points(job, err) < 0)))
         return -1;
     if (options->dry_run)
         return 0;

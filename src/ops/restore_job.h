@@ -39,6 +39,11 @@ int restore_note(struct restore_job *job, struct err *err);
 /* Everything is in place: from here on nothing is undone. */
 int restore_complete(struct restore_job *job, struct err *err);
 
+/* Warns how many snapshots and checkpoints of the replaced guest libvirt forgets, if any. The verb is
+ * "has removed" or "would remove". */
+void restore_tell_points(const struct restore_job *job, const struct guest_points *points,
+                         const char *verb);
+
 /* Makes the definition and the live XML. Looks in them for anything that reaches beyond the guest's
  * own files, and for memory that is resumed with its own XML. */
 int restore_check_guest(struct restore_job *job, struct err *err);

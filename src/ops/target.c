@@ -154,7 +154,8 @@ int target_note(const struct target *target, const char *uuid, const char *name,
 
     if (target->replaced) {
         if (guest_get_xml(target->replaced, GUEST_XML_PERSISTENT, &intent->old_xml, err) < 0 ||
-            guest_get_status(target->replaced, &status, err) < 0)
+            guest_get_status(target->replaced, &status, err) < 0 ||
+            guest_points_get(target->replaced, &intent->old_points, err) < 0)
             return -1;
         intent->old_autostart = status.autostart;
         intent->in_place = strcmp(guest_uuid(target->replaced), uuid) == 0 &&
@@ -172,6 +173,9 @@ int target_define(struct target *target, struct hypervisor *hypervisor, const ch
         return err_prefix(err, "cannot replace guest '%s'", guest_name(target->replaced));
     if (guest_define(hypervisor, xml, &target->guest, err) < 0)
         return err_prefix(err, "cannot define it");
+    /* Undefined, it has lost them already. */
+    if (intent->in_place && guest_points_remove(target->guest, &intent->old_points, err) < 0)
+        return err_prefix(err, "cannot replace guest '%s'", guest_name(target->replaced));
     if (guest_set_autostart(target->guest, autostart, err) < 0)
         return err_prefix(err, "cannot set its autostart flag");
     return 0;

@@ -24,6 +24,7 @@ const struct undo_calls undo_calls_libvirt = {
     .define = guest_define,
     .undefine = guest_undefine,
     .set_autostart = guest_set_autostart,
+    .put_points_back = guest_points_put_back,
 };
 
 /* ---- while other guests wait ----------------------------------------------------------------- */
@@ -72,4 +73,5 @@ const struct undo_calls undo_calls_brief = {
     .define = guest_define,
     .undefine = guest_undefine,
     .set_autostart = guest_set_autostart,
+    .put_points_back = guest_points_put_back,
 };

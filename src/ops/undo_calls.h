@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "guest/guest.h"
+#include "guest/guest_points.h"
 #include "guest/hypervisor.h"
 
 struct undo_calls {
@@ -33,6 +34,7 @@ struct undo_calls {
                   struct err *err);
     int (*undefine)(struct guest *guest, struct err *err);
     int (*set_autostart)(struct guest *guest, bool autostart, struct err *err);
+    int (*put_points_back)(struct guest *guest, const struct guest_points *points, struct err *err);
 };
 
 /* libvirt, through guest/. */

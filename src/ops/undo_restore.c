@@ -28,9 +28,10 @@ static int bring_old_back(const struct undo_host *host, const struct intent *int
 {
     CLEANUP_UNDO_GUEST struct undo_guest old = {.calls = host->calls};
 
-    if (host->calls->define(host->hypervisor, intent->old_xml, &old.guest, err) < 0)
-        return -1;
-    return host->calls->set_autostart(old.guest, intent->old_autostart, err);
+    if (host->calls->define(host->hypervisor, intent->old_xml, &old.guest, err) < 0 ||
+        host->calls->set_autostart(old.guest, intent->old_autostart, err) < 0)
+        return err_prefix(err, "its former definition could not be brought back");
+    return host->calls->put_points_back(old.guest, &intent->old_points, err);
 }
 
 /* Once the guest runs on from the image its disks are newer, so the image is useless and dangerous.
@@ -88,7 +89,7 @@ int undo_restore(const struct undo_host *host, struct intent *intent, struct err
     if (intent->defined && remove_defined(host, intent, err) < 0)
         return err_prefix(err, "its new definition could not be removed again");
     if (intent->defined && intent->old_xml && bring_old_back(host, intent, err) < 0)
-        return err_prefix(err, "its former definition could not be brought back");
+        return -1;
     if (move_back(intent, err) < 0 || undo_files(intent, err) < 0)
         return -1;
     free(intent->defined);

@@ -94,6 +94,21 @@ VIR(int, virDomainRestoreFlags, (virConnectPtr c, const char *p, const char *x, 
     (c, p, x, f), -1)
 VIR(virDomainSnapshotPtr, virDomainSnapshotCreateXML,
     (virDomainPtr d, const char *x, unsigned int f), (d, x, f), NULL)
+VIR(virDomainSnapshotPtr, virDomainSnapshotLookupByName,
+    (virDomainPtr d, const char *n, unsigned int f), (d, n, f), NULL)
+VIR(int, virDomainListAllSnapshots, (virDomainPtr d, virDomainSnapshotPtr **s, unsigned int f),
+    (d, s, f), -1)
+VIR(char *, virDomainSnapshotGetXMLDesc, (virDomainSnapshotPtr s, unsigned int f), (s, f), NULL)
+VIR(int, virDomainSnapshotIsCurrent, (virDomainSnapshotPtr s, unsigned int f), (s, f), -1)
+VIR(int, virDomainSnapshotDelete, (virDomainSnapshotPtr s, unsigned int f), (s, f), -1)
+VIR(virDomainCheckpointPtr, virDomainCheckpointCreateXML,
+    (virDomainPtr d, const char *x, unsigned int f), (d, x, f), NULL)
+VIR(virDomainCheckpointPtr, virDomainCheckpointLookupByName,
+    (virDomainPtr d, const char *n, unsigned int f), (d, n, f), NULL)
+VIR(int, virDomainListAllCheckpoints, (virDomainPtr d, virDomainCheckpointPtr **s, unsigned int f),
+    (d, s, f), -1)
+VIR(char *, virDomainCheckpointGetXMLDesc, (virDomainCheckpointPtr s, unsigned int f), (s, f), NULL)
+VIR(int, virDomainCheckpointDelete, (virDomainCheckpointPtr s, unsigned int f), (s, f), -1)
 VIR(int, virDomainBackupBegin, (virDomainPtr d, const char *x, const char *p, unsigned int f),
     (d, x, p, f), -1)
 VIR(char *, virDomainBackupGetXMLDesc, (virDomainPtr d, unsigned int f), (d, f), NULL)

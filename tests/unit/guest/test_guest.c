@@ -12,6 +12,7 @@
 #include "base/quit.h"
 #include "base/units.h"
 #include "guest/guest.h"
+#include "guest/guest_points.h"
 
 #define NODE "test://" SAMPLES "/node.xml"
 #define RUNNING_NAME "b \"two\", 100%s"
@@ -186,6 +187,88 @@ static void a_guest_with_a_managed_save_image_is_not_undefined(void **state)
     assert_true(status_of(guest).managed_save);
 }
 
+/* ---- snapshots and checkpoints --------------------------------------------------------------------- */
+
+#define SNAPSHOT(NAME, PARENT)                                                                     \
+    "<domainsnapshot><name>" NAME "</name>" PARENT                                                 \
+    "<creationTime>1700000000</creationTime><state>shutoff</state>" NEW_XML "</domainsnapshot>"
+#define PARENT(NAME) "<parent><name>" NAME "</name></parent>"
+
+/* By their names children come before their parents. */
+static const char *const tree[] = {SNAPSHOT("z", ""), SNAPSHOT("y", PARENT("z")),
+                                   SNAPSHOT("a", PARENT("y"))};
+
+static void add_snapshots(struct guest_points *points, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        strings_add(&points->snapshots, tree[i]);
+    points->current = mem_strdup("y");
+}
+
+static void expect_snapshots(struct guest *guest, size_t count)
+{
+    static const char *const names[] = {"<name>z</name>", "<name>y</name>", "<name>a</name>"};
+    CLEANUP_GUEST_POINTS struct guest_points points = {0};
+
+    assert_int_equal(guest_points_get(guest, &points, NULL), 0);
+    assert_int_equal(points.snapshots.count, count);
+    assert_string_equal(points.current ? points.current : "", count ? "y" : "");
+    for (size_t i = 0; i < count; i++) {
+        assert_non_null(strstr(points.snapshots.items[i], names[i]));
+        if (i > 0)
+            assert_non_null(strstr(strstr(points.snapshots.items[i], "<parent>"), names[i - 1]));
+    }
+}
+
+/* What is there stays; what is missing is put back on it. */
+static void snapshots_are_put_back_with_their_parents(void **state)
+{
+    CLEANUP(guest_freep) struct guest *guest = NULL;
+    CLEANUP_ERR struct err err = ERR_INIT;
+    static const size_t counts[] = {2, 3, 3};
+
+    assert_int_equal(guest_define(*state, NEW_XML, &guest, NULL), 0);
+    expect_snapshots(guest, 0);
+    for (size_t i = 0; i < 3; i++) {
+        CLEANUP_GUEST_POINTS struct guest_points points = {0};
+        add_snapshots(&points, counts[i]);
+        if (guest_points_put_back(guest, &points, &err) < 0)
+            fail_msg("%s", err.text);
+        expect_snapshots(guest, counts[i]);
+    }
+}
+
+static void one_that_cannot_be_put_back_does_not_keep_others_away(void **state)
+{
+    CLEANUP(guest_freep) struct guest *guest = NULL;
+    CLEANUP_GUEST_POINTS struct guest_points points = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    strings_add(&points.snapshots, SNAPSHOT("orphan", PARENT("gone")));
+    add_snapshots(&points, 3);
+    assert_int_equal(guest_define(*state, NEW_XML, &guest, NULL), 0);
+    assert_int_equal(guest_points_put_back(guest, &points, &err), -1);
+    assert_non_null(strstr(err.text, "snapshot 'orphan': cannot be put back"));
+    expect_snapshots(guest, 3);
+}
+
+static void they_are_counted(const char *expected, size_t snapshots, size_t checkpoints)
+{
+    const struct guest_points points = {{NULL, snapshots}, {NULL, checkpoints}, NULL};
+    CLEANUP_FREE char *text = guest_points_text(&points);
+
+    assert_string_equal(text ? text : "", expected);
+}
+
+static void snapshots_and_checkpoints_are_counted(void **state)
+{
+    (void)state;
+    they_are_counted("", 0, 0);
+    they_are_counted("1 snapshot", 1, 0);
+    they_are_counted("2 checkpoints", 0, 2);
+    they_are_counted("2 snapshots and 1 checkpoint", 2, 1);
+}
+
 /* ---- starting, saving, restoring ------------------------------------------------------------------ */
 
 static void guests_are_started_persistent_and_transient(void **state)
@@ -266,6 +349,9 @@ int main(void)
         TEST(a_name_or_uuid_of_another_guest_is_refused),
         TEST(an_active_guest_is_not_undefined),
         TEST(a_guest_with_a_managed_save_image_is_not_undefined),
+        TEST(snapshots_are_put_back_with_their_parents),
+        TEST(one_that_cannot_be_put_back_does_not_keep_others_away),
+        TEST(snapshots_and_checkpoints_are_counted),
         TEST(guests_are_started_persistent_and_transient),
         TEST(a_saved_guest_is_shut_off_and_comes_back),
         TEST(a_save_that_fails_leaves_the_guest_running),

@@ -258,6 +258,40 @@ static int fake_set_autostart(struct guest *guest, bool autostart, struct err *e
     return done();
 }
 
+/* The XML of one is "PARENT/NAME": its parent must be there. One that is there already stays. */
+static int add_point(char list[FAKE_TEXT], const char *xml, bool current, struct err *err)
+{
+    const char *name = strchr(xml, '/') + 1;
+    CLEANUP_FREE char *parent = mem_strndup(xml, (size_t)(name - 1 - xml));
+
+    if (strstr(list, name))
+        return 0;
+    if (!strstr(list, parent))
+        return err_set(err, ERR_NOT_FOUND, "%s: has no parent", xml);
+    size_t len = strlen(list);
+    (void)snprintf(list + len, FAKE_TEXT - len, " %s%s", current ? "*" : "", name);
+    return 0;
+}
+
+static int fake_put_points_back(struct guest *guest, const struct guest_points *points,
+                                struct err *err)
+{
+    for (size_t i = 0; i < points->snapshots.count; i++) {
+        const char *xml = points->snapshots.items[i];
+        bool current = points->current && strcmp(strchr(xml, '/') + 1, points->current) == 0;
+        if (step(err) < 0 || add_point(guest->fake->snapshots, xml, current, err) < 0)
+            return -1;
+        done();
+    }
+    for (size_t i = 0; i < points->checkpoints.count; i++) {
+        if (step(err) < 0 ||
+            add_point(guest->fake->checkpoints, points->checkpoints.items[i], false, err) < 0)
+            return -1;
+        done();
+    }
+    return 0;
+}
+
 const struct undo_calls fake_calls = {
     .open = fake_open,
     .close = fake_close,
@@ -274,4 +308,5 @@ const struct undo_calls fake_calls = {
     .define = fake_define,
     .undefine = fake_undefine,
     .set_autostart = fake_set_autostart,
+    .put_points_back = fake_put_points_back,
 };

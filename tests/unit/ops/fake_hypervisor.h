@@ -22,6 +22,8 @@ struct fake_guest {
     char xml[FAKE_TEXT];
     bool persistent;
     bool autostart;
+    char snapshots[FAKE_TEXT]; /* the current one with a '*' before it */
+    char checkpoints[FAKE_TEXT];
     bool active;
     bool paused;
     bool booted;   /* not resumed or restored */

@@ -143,12 +143,16 @@ static void fill(struct intent *intent, bool odd)
         .defined = mem_strdup("defined"),
         .old_xml = mem_strdup("old xml"),
         .old_autostart = !odd,
+        .old_points.current = mem_strdup("snapshot 1"),
         .in_place = odd,
         .moved = mem_strdup("moved"),
         .moved_from = mem_strdup("moved from"),
         .outdated = mem_strdup("outdated"),
         .resumed = mem_strdup("resumed"),
     };
+    strings_add(&intent->old_points.snapshots, "<snapshot 1/>");
+    strings_add(&intent->old_points.snapshots, "<snapshot 2/>");
+    strings_add(&intent->old_points.checkpoints, "<checkpoint/>");
     intent_add_scratch(intent, "scratch 1");
     intent_add_scratch(intent, "scratch 2");
     intent_add_file(intent, "file 1", &(struct file_id){1, 2, 3});
@@ -172,6 +176,10 @@ static void what_is_written_is_read(void **state)
         assert_string_equal(copy.live_xml, "live xml");
         assert_string_equal(copy.moved_from, "moved from");
         assert_string_equal(copy.resumed, "resumed");
+        assert_int_equal(copy.old_points.snapshots.count, 2);
+        assert_string_equal(copy.old_points.snapshots.items[1], "<snapshot 2/>");
+        assert_string_equal(copy.old_points.checkpoints.items[0], "<checkpoint/>");
+        assert_string_equal(copy.old_points.current, "snapshot 1");
         assert_int_equal(copy.scratch_count, 2);
         assert_string_equal(copy.scratch[1], "scratch 2");
         assert_string_equal(copy.files[0].path, "file 1");
@@ -206,6 +214,29 @@ static void paths_are_read_back_byte_by_byte(void **state)
     copy_by_text(&intent, &copy);
     assert_string_equal(copy.memory, path);
     assert_string_equal(copy.files[1].path, path);
+}
+
+/* Such a one would be refused by whoever is to undo it. */
+static void a_journal_that_nobody_would_read_is_not_written(void **state)
+{
+    char folder[] = "/tmp/vb-intent-XXXXXX";
+    CLEANUP_INTENT struct intent intent = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP_CLOSE int state_fd = -1;
+    size_t size = (size_t)33 << 20;
+    char *xml = mem_alloc(size + 1);
+
+    (void)state;
+    fill(&intent, true);
+    memset(xml, 'x', size);
+    xml[size] = '\0';
+    strings_take(&intent.old_points.snapshots, xml);
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(io_open_dir(folder, &state_fd, NULL), 0);
+    assert_int_equal(intent_write(state_fd, &intent, &err), -1);
+    assert_non_null(strstr(err.text, "too many snapshots"));
+    assert_false(intent_exists(state_fd, "uuid"));
+    assert_int_equal(rmdir(folder), 0);
 }
 
 static void refused(const char *text)
@@ -317,6 +348,7 @@ int main(void)
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(what_is_not_there_stays_so),
         cmocka_unit_test(paths_are_read_back_byte_by_byte),
+        cmocka_unit_test(a_journal_that_nobody_would_read_is_not_written),
         cmocka_unit_test(what_is_no_whole_journal_is_refused),
         cmocka_unit_test(a_journal_is_taken_over_once_and_in_place),
         cmocka_unit_test(a_stopped_process_is_told_from_one_that_waits),

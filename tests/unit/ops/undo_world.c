@@ -233,14 +233,25 @@ static void files_half_made(const struct world *world)
     note(world, &intent);
 }
 
+static void add_points(struct intent *intent)
+{
+    intent->old_xml = mem_strdup("old #" WEB);
+    intent->old_autostart = true;
+    strings_add(&intent->old_points.snapshots, "/root");
+    strings_add(&intent->old_points.snapshots, "root/child");
+    strings_add(&intent->old_points.snapshots, "child/leaf");
+    strings_add(&intent->old_points.checkpoints, "/first");
+    strings_add(&intent->old_points.checkpoints, "first/second");
+    intent->old_points.current = mem_strdup("child");
+}
+
 static void newly_defined(const struct world *world)
 {
     CLEANUP_INTENT struct intent intent = {0};
 
     restore_begin(world, &intent);
     intent.defined = mem_strdup(NEW);
-    intent.old_xml = mem_strdup("old #" WEB);
-    intent.old_autostart = true;
+    add_points(&intent);
     fake_add(NEW);
     *world->web = (struct fake_guest){0};
     note(world, &intent);
@@ -252,8 +263,9 @@ static void replaced_in_place(const struct world *world)
 
     restore_begin(world, &intent);
     intent.defined = mem_strdup(WEB);
-    intent.old_xml = mem_strdup("old #" WEB);
-    intent.old_autostart = true;
+    add_points(&intent);
+    /* It died while it removed them. */
+    (void)snprintf(world->web->snapshots, FAKE_TEXT, " root *child");
     intent.in_place = true;
     intent.moved = path_in(world, "tpm.replaced");
     intent.moved_from = path_in(world, "tpm");
@@ -292,6 +304,8 @@ static void old_one_is_back(const struct world *world)
     assert_non_null(old);
     assert_string_equal(old->xml, "old #" WEB);
     assert_true(old->autostart);
+    assert_string_equal(old->snapshots, " root *child leaf");
+    assert_string_equal(old->checkpoints, " first second");
     assert_false(exists(world, "tpm.replaced"));
     if (stat(tpm, &st) == 0)
         assert_int_equal(st.st_size, 3);
