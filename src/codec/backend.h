@@ -26,7 +26,7 @@ struct encode_job {
 struct codec_backend {
     /* Figures, for a spec that is valid. */
     uint64_t (*dictionary)(const struct codec_spec *spec); /* in use; 0: has none */
-    /* The i-th dictionary size that spec->dict_size can be, ascending; 0 behind the last. */
+    /* The i-th dictionary size that spec->dict_size can be, ascending; 0 after the last. */
     uint64_t (*dictionary_step)(unsigned i);
     uint64_t (*chunk_size)(const struct codec_spec *spec); /* default; rounded up by the caller */
     uint64_t (*encoder_memory)(const struct codec_spec *spec);

@@ -9,7 +9,7 @@
 #include "codec/codec.h"
 
 #define SPACING ((size_t)4096)
-/* One place in so many bytes is remembered; fewer in large chunks, so that the table stays
+/* One position per this many bytes is remembered; fewer in large chunks, so that the table stays
  * small. */
 #define SLOTS ((size_t)1 << 14)
 /* The bytes that identify a place: as many as a gear hash looks back on. */

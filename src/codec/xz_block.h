@@ -15,9 +15,9 @@ struct xz_block {
     lzma_filter filters[LZMA_FILTERS_MAX + 1];
 };
 
-/* Decodes the header. Refused (corrupt) unless it carries both sizes, they are
- * those of `stored`, with CRC64 behind the data, and decoding takes no more than
- * memory_limit. On success the caller clears it. */
+/* Decodes the header. Refused (corrupt) unless it carries both sizes, they are those of `stored`,
+ * with CRC64 after the data, and decoding takes no more than memory_limit. On success the caller
+ * clears it. */
 int xz_block_decode_header(struct xz_block *xz, const struct result_block *stored,
                            uint64_t memory_limit, struct err *err);
 /* Frees what liblzma allocated for the filters; accepts a zeroed struct. */

@@ -14,7 +14,8 @@
 #define SHORT_DICTIONARY (MIB + MIB / 2)
 /* Higher levels are chosen for their larger dictionaries. */
 #define SHORT_LEVEL_MAX 6
-/* A chunk of which more than one part in so many is a copy from beyond the short dictionary. */
+/* Applies to a chunk of which more than one part in this many is copied from beyond the short
+ * dictionary. */
 #define FAR_SHARE 100
 
 /* What BCJ is tried on, by liblzma's fastest level. */
@@ -22,7 +23,7 @@
 #define SAMPLE_LEN ((size_t)8 << 10)
 #define TRIAL_LEVEL 0
 #define TRIAL_DICTIONARY (UINT32_C(64) << 10)
-/* It must save one byte in so many. */
+/* It must save at least one byte in this many. */
 #define BCJ_SHARE 128
 
 struct xz_chain {

@@ -62,7 +62,7 @@ size_t pool_pids(const struct pool *pool, pid_t *ret, size_t max)
 
 /* ---- the end --------------------------------------------------------------- */
 
-/* Waits until all sockets have hung up, but for a bounded time. */
+/* Waits until all sockets have hung up, for a limited time. */
 static void wait_for_ends(struct pool *pool)
 {
     uint64_t deadline_ms = units_now_ms() + QUIT_MS;

@@ -34,7 +34,7 @@ struct putter {
 
 /* ---- the thread ------------------------------------------------------------- */
 
-/* How many of so many equal chunks are put at once. */
+/* How many of the `left` equal chunks are put at once. */
 static uint64_t run_of(const struct chunk_output *output, uint64_t left)
 {
     uint64_t most = output->len > 0 ? PUTTER_RUN_BYTES / output->len : left;

@@ -26,7 +26,7 @@ struct putter;
  * the job is done. */
 struct put_job {
     bool chain;                 /* digests: of digest, count times; output is not looked at */
-    struct chunk_output output; /* but for count and digest, which the putter sets */
+    struct chunk_output output; /* except for count and digest, which the putter sets */
     uint8_t digest[DIGEST_SIZE];
     uint64_t count; /* of equal chunks in a row, of which output is the first */
 };

@@ -27,7 +27,7 @@ enum item_state {
 
 struct item {
     uint64_t id;
-    uint64_t count; /* of chunks: 1, but for runs of zeros */
+    uint64_t count; /* of chunks: 1, except for runs of zeros */
     enum item_state state;
     bool zero; /* known to be all zeros, but a child makes its result */
     unsigned failures;

@@ -124,7 +124,7 @@ struct manifest {
     enum manifest_sandbox sandbox;
     struct seal seal;                /* as it was read */
     const struct seal_key *seal_key; /* borrowed; what to seal it with when it is written; NULL:
-                                        it gets no seal */
+                                      * it gets no seal */
     char *uri;                       /* hypervisor URI */
     char *host;
     char *host_uuid; /* NULL: not known, or not recorded yet (before format 3) */
@@ -141,7 +141,7 @@ struct manifest {
     struct manifest_disk *disks;
     size_t disk_count;
     struct manifest_stored *memory; /* owned; NULL: no memory captured; of a guest that was shut
-                                       off: its managed-save image */
+                                     * off: its managed-save image */
     struct manifest_extra *extras;
     size_t extra_count;
     struct manifest_left_out *left_out;
@@ -169,14 +169,14 @@ const struct manifest_disk *manifest_find_disk(const struct manifest *manifest, 
  * refused (internal): what is written can be read. format_version is not looked
  * at: it is always MANIFEST_FORMAT_VERSION. */
 int manifest_format(const struct manifest *manifest, struct buf *ret, struct err *err);
-/* Checks everything that can be checked without the other files: XML, version
- * (unsupported: "was made by a newer virt-backup: format version 4; this one
- * reads 2 and 3"), own digest, and then all that manifest_format promises: sizes, counts,
- * owners, power-of-two chunk sizes, that the domain's name and UUID in metadata,
- * definition and live XML agree, live XML with memory and only then. The names of
- * stored files are not looked at: they are for whoever stores them to check; nor is
- * the seal, but for its form: seal_check does. Whole XML that never was a manifest is "not found"; all else is corrupt.
- * Errors name no file: the caller prefixes. */
+/* Checks everything that can be checked without the other files: XML, version (unsupported: "was
+ * made by a newer virt-backup: format version 4; this one reads 2 and 3"), own digest, and then
+ * everything that manifest_format promises: sizes, counts, owners, power-of-two chunk sizes, that
+ * the domain's name and UUID in metadata, definition and live XML agree, and that there is live XML
+ * exactly if there is memory. Does not check the names of stored files, which is up to whoever
+ * stores them, nor the seal except for its form: see seal_check. Intact XML that never was a
+ * manifest is "not found"; everything else is corrupt. Errors do not name the file: the caller adds
+ * a prefix. */
 int manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err);
 
 /* True for what manifest_parse says "not found" of: whole XML that never was a manifest. A

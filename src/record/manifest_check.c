@@ -182,8 +182,8 @@ int manifest_check(const struct manifest *manifest, struct err *err)
 
 static int find_digest(const char *text, size_t len, size_t *ret_offset, struct err *err)
 {
-    /* A '<' in text or in a value is written as an entity, so this can stand in a
-     * comment at most, and then there are two and the manifest is refused. */
+    /* A '<' in text or in a value is written as an entity, so this can only appear in a comment,
+     * and then there are two and the manifest is refused. */
     static const char mark[] =
         "<" MANIFEST_PREFIX ":backup xmlns:" MANIFEST_PREFIX "=\"" MANIFEST_NS "\" sha256=\"";
     const size_t mark_len = sizeof(mark) - 1;

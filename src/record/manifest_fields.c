@@ -117,7 +117,7 @@ static const struct manifest_field stored_fields[] = {
     ROW(manifest_stored, U64, "size", file.size),
     ROW_IF(manifest_stored, DIGEST_IF, "sha256", file.sha256, file.has_sha256),
     ROW(manifest_stored, CODEC, "compression", codec),
-    ROW(manifest_stored, U64_OR_0, "dictionary", codec.dict_size), /* behind "compression" */
+    ROW(manifest_stored, U64_OR_0, "dictionary", codec.dict_size), /* after "compression" */
     ROW(manifest_stored, U64, "chunk-size", image.chunk_size),
     ROW(manifest_stored, U64, "raw-size", image.raw_size),
     ROW(manifest_stored, DIGEST, "content-sha256", image.content),
