@@ -50,7 +50,7 @@ static void check_renames(const struct scratch *scratch)
 
 static void check_refuses(const struct scratch *scratch)
 {
-    struct err err = ERR_INIT;
+    CLEANUP_ERR struct err err = ERR_INIT;
 
     scratch_write(scratch, "a", "new");
     scratch_write(scratch, "b", "old");
@@ -85,7 +85,7 @@ static void without_links_the_name_is_reserved(void **state)
 static void a_reserved_name_is_given_up_when_the_rename_fails(void **state)
 {
     const struct scratch *scratch = *state;
-    struct err err = ERR_INIT;
+    CLEANUP_ERR struct err err = ERR_INIT;
 
     rename_error = EINVAL;
     link_error = EPERM;
@@ -106,11 +106,12 @@ static void a_link_whose_answer_was_lost_is_finished(void **state)
 static void another_failure_is_one(void **state)
 {
     const struct scratch *scratch = *state;
-    struct err err = ERR_INIT;
+    CLEANUP_ERR struct err err = ERR_INIT;
 
     rename_error = EACCES;
     scratch_write(scratch, "a", "new");
     assert_fails(io_rename(scratch->fd, "a", "b", false, &err), &err, ERR_DENIED);
+    err_clear(&err);
     rename_error = EINVAL;
     link_error = EIO;
     assert_fails(io_rename(scratch->fd, "a", "b", false, &err), &err, ERR_IO);

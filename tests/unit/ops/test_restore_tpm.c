@@ -71,6 +71,7 @@ static int teardown(void **state)
 
     manifest_free(fixture->manifest);
     placement_clear(&fixture->job.placement);
+    claims_clear(&fixture->run.claims);
     target_clear(&fixture->job.target);
     hypervisor_close(fixture->run.hypervisor);
     err_clear(&fixture->err);
