@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "archive/names.h"
+
 static bool same_device(const char *a, const char *b)
 {
     struct stat of_a;
@@ -66,16 +68,17 @@ const struct claim *claims_find_shared(const struct claims *claims, const char *
 }
 
 char *claims_free_path(const struct claims *claims, const char *folder, const char *stem,
-                       const char *suffix)
+                       const char *suffix, struct err *err)
 {
-    const char *between = strcmp(folder, "/") == 0 ? "" : "/";
-    CLEANUP_FREE char *path = mem_printf("%s%s%s%s", folder, between, stem, suffix);
-
-    for (unsigned n = 2; claims_has(claims, path); n++) {
-        free(path);
-        path = mem_printf("%s%s%s-%u%s", folder, between, stem, n, suffix);
+    for (unsigned n = 1;; n++) {
+        CLEANUP_FREE char *name =
+            n == 1 ? mem_printf("%s%s", stem, suffix) : mem_printf("%s-%u%s", stem, n, suffix);
+        if (archive_check_name(name, err) < 0)
+            return NULL;
+        CLEANUP_FREE char *path = mem_printf("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, name);
+        if (!claims_has(claims, path))
+            return TAKE_PTR(path);
     }
-    return TAKE_PTR(path);
 }
 
 static void claim_clear(struct claim *claim)

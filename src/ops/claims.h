@@ -35,9 +35,11 @@ void claims_add_shareable(struct claims *claims, const char *path, const char *g
  * contents are the same. Borrowed until the next claim. */
 const struct claim *claims_find_shared(const struct claims *claims, const char *guest,
                                        const struct manifest_disk *disk, bool *ret_same);
-/* The first free one of "STEM SUFFIX", "STEM-2 SUFFIX", ... in that folder; the caller frees. */
+/* The first free one of "STEM SUFFIX", "STEM-2 SUFFIX", ... in that folder; the caller frees. Stem
+ * and suffix may come from a manifest: what archive_check_name does not accept as the name of a file
+ * is refused, so that the path cannot lead out of the folder. */
 char *claims_free_path(const struct claims *claims, const char *folder, const char *stem,
-                       const char *suffix);
+                       const char *suffix, struct err *err);
 /* That guest could not be restored: frees its places. */
 void claims_release(struct claims *claims, const char *guest);
 void claims_clear(struct claims *claims);

@@ -47,10 +47,9 @@ static void chooser_clear(struct chooser *chooser)
 char *placement_claim(const char *name, const char *folder, const char *stem, const char *suffix,
                       struct claims *claims, struct err *err)
 {
-    CLEANUP_FREE char *path = claims_free_path(claims, folder, stem, suffix);
+    CLEANUP_FREE char *path = claims_free_path(claims, folder, stem, suffix, err);
 
-    if (archive_check_name(strrchr(path, '/') + 1, err) < 0 ||
-        placement_refuse_existing(path, err) < 0)
+    if (!path || placement_refuse_existing(path, err) < 0)
         return NULL;
     claims_add(claims, path, name);
     return TAKE_PTR(path);
@@ -94,10 +93,8 @@ static int choose_path(const struct chooser *chooser, const struct placement *pl
     }
     CLEANUP_FREE char *stem = mem_printf("%s-%s", placement->name, disk->target);
     CLEANUP_FREE char *suffix = mem_printf(".%s", disk->format);
-    *ret = claims_free_path(chooser->claims, folder, stem, suffix);
-    if (archive_check_name(strrchr(*ret, '/') + 1, err) < 0)
-        return -1;
-    return placement_refuse_existing(*ret, err);
+    *ret = claims_free_path(chooser->claims, folder, stem, suffix, err);
+    return *ret ? placement_refuse_existing(*ret, err) : -1;
 }
 
 static const char *mapped(const struct chooser *chooser, const char *target)

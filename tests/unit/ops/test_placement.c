@@ -112,6 +112,30 @@ static void base_names_are_kept_where_they_are_free(void **state)
     assert_null(placement.xml);
 }
 
+/* Neither a target nor a format chooses a folder, nor what a second try makes of them. */
+static void a_part_of_a_name_that_leads_out_of_the_destination_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct restore_options options = options_of(fixture);
+    struct manifest_disk *disk = &fixture->manifest->disks[2]; /* a block device: it gets a name */
+    char **const parts[] = {&disk->target, &disk->format};
+
+    for (size_t i = 0; i < 2; i++) {
+        CLEANUP_PLACEMENT struct placement placement = {0};
+        CLEANUP_ERR struct err err = ERR_INIT;
+        CLEANUP_FREE char *good = *parts[i];
+        CLEANUP_FREE char *away = mem_printf("%s/web-..", fixture->folder);
+        assert_int_equal(mkdir(away, 0700), 0);
+        *parts[i] = mem_strdup("../x");
+        assert_int_equal(place(fixture, &options, &placement, &err), -1);
+        assert_non_null(strstr(err.text, "holds a '/'"));
+        free(*parts[i]);
+        *parts[i] = TAKE_PTR(good);
+        assert_int_equal(rmdir(away), 0);
+        claims_clear(&fixture->claims);
+    }
+}
+
 static void an_existing_file_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -439,6 +463,7 @@ int main(void)
         TEST(what_was_left_out_is_kept_when_so_asked),
         TEST(what_was_left_out_gets_the_place_that_it_is_given),
         TEST(base_names_are_kept_where_they_are_free),
+        TEST(a_part_of_a_name_that_leads_out_of_the_destination_is_refused),
         TEST(an_existing_file_is_refused),
         TEST(every_path_is_rewritten_where_it_stands),
         TEST(a_new_name_brings_new_identity_and_file_names),
