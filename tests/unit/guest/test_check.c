@@ -192,6 +192,9 @@ static void foreign_namespaces(void **state)
          NULL},
         {"<metadata><n:x xmlns:n='urn:note'/></metadata>", NULL},
         {"<metadata><x/></metadata>", NULL},
+        {"<metadata><n:x xmlns:n='urn:note'><i:include xmlns:i='http://www.w3.org/2001/XInclude' "
+         "href='file:///etc/shadow'/></n:x></metadata>",
+         "metadata/include of 'http://www.w3.org/2001/XInclude'"},
         {"<q:capabilities xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
          "<q:add capability='incremental-backup'/></q:capabilities>",
          NULL},
