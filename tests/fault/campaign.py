@@ -376,7 +376,7 @@ def check_shim(options):
 
     called = {name for name in symbols(options.binary, "--undefined-only") if re.match("vir[A-Z]|nbd_", name)}
     harmless = re.compile("virEvent|virTyped|virSetErrorFunc|virGetLast|virConnect(Get(URI|Type)|Ref|Close)$"
-                          "|vir[A-Za-z]*(Free|Ref)$|virDomainGet(Name|UUIDString|ID|Connect)$"
+                          "|vir[A-Za-z]*(Free|Ref)$|virDomain(Snapshot|Checkpoint)?Get(Name|UUIDString|ID|Connect)$"
                           "|nbd_(get|can|set_request|aio_get|aio_is)_?")
     unknown = sorted(name for name in called - symbols(options.shim, "--defined-only") if not harmless.match(name))
     if unknown:

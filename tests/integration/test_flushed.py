@@ -15,7 +15,9 @@ class Trace:
 
     def __init__(self, t, *words):
         log = t.path("trace")
-        run("strace", "-f", "-y", "-qq", "-o", log, "-e", f"trace={CALLS}", t.binary, *words, env=t.environment)
+        # A process that is traced already can't look for its own leaks.
+        environment = dict(t.environment, ASAN_OPTIONS=t.environment.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
+        run("strace", "-f", "-y", "-qq", "-o", log, "-e", f"trace={CALLS}", t.binary, *words, env=environment)
         with open(log, encoding="utf-8", errors="replace") as file:
             self.lines = file.read().splitlines()
 
