@@ -47,8 +47,12 @@ static int exists_error(const struct backup_set *set, const char *name, const ch
 }
 
 /* By UUID if both are known, because a host may be renamed. */
+/* The seal counts for more than the UUID: where the firmware has none, libvirt makes up another one
+ * at each start. */
 static bool is_of_this_host(const struct manifest *old, const struct backup_set_request *request)
 {
+    if (seal_check(&old->seal, request->key) == SEAL_FITS)
+        return true;
     if (old->host_uuid && request->host_uuid)
         return strcasecmp(old->host_uuid, request->host_uuid) == 0;
     return !request->host || strcmp(old->host, request->host) == 0;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "record/manifest.h"
+#include "record/seal.h"
 #include "archive/writer.h"
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -26,6 +27,8 @@ struct backup_set_request {
     const char *uuid;
     const char *host;      /* the one that makes the backup */
     const char *host_uuid; /* NULL: not known */
+    const struct seal_key
+        *key; /* the host's; a backup that it has sealed is this host's; NULL: none */
     enum backup_set_replace replace;
     uint64_t wait_ms; /* for another writer of the same guest; LOCK_FILE_FOREVER */
 };

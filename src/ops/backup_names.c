@@ -13,6 +13,7 @@ int backup_names_begin(struct backup_run *run, struct guest *guest, struct backu
         .uuid = guest_uuid(guest),
         .host = hypervisor_host(run->hypervisor),
         .host_uuid = hypervisor_host_uuid(run->hypervisor),
+        .key = run->key,
         .replace = run->options->replace,
         .wait_ms = run->options->wait_ms,
     };

@@ -139,11 +139,16 @@ static void another_guest_of_the_same_name_is_never_replaced(void **state)
 
 static void a_backup_of_another_host_is_replaced_only_if_asked_for(void **state)
 {
+    static const struct seal_key ours = {"the key of this host"};
+    static const struct seal_key other = {"the key of another one"};
     static const struct {
         const char *host, *uuid;
         enum backup_set_replace replace;
         bool good;
+        const struct seal_key *key;
     } cases[] = {
+        {"vm2", "22222222-0000-4000-8000-000000000000", BACKUP_SET_REPLACE, true, &ours},
+        {"vm2", "22222222-0000-4000-8000-000000000000", BACKUP_SET_REPLACE, false, &other},
         {"vm2", "22222222-0000-4000-8000-000000000000", BACKUP_SET_REPLACE, false},
         {"vm2", "22222222-0000-4000-8000-000000000000", BACKUP_SET_REPLACE_ANY_HOST, true},
         {"renamed", "6A1B2C3D-0000-4000-8000-00000000000A", BACKUP_SET_REPLACE, true},
@@ -159,6 +164,7 @@ static void a_backup_of_another_host_is_replaced_only_if_asked_for(void **state)
     manifest->host_uuid = mem_strdup("6a1b2c3d-0000-4000-8000-00000000000a");
     free(manifest->host);
     manifest->host = mem_strdup("host.example");
+    manifest->seal_key = &ours;
     CLEANUP_FREE char *text = sample_format(manifest, &len);
     sample_write(folder, "web.xml", text, len);
     CLEANUP(archive_writer_closep) struct archive_writer *writer = sample_open_writer(folder);
@@ -168,6 +174,7 @@ static void a_backup_of_another_host_is_replaced_only_if_asked_for(void **state)
             .uuid = SAMPLE_UUID,
             .host = cases[i].host,
             .host_uuid = cases[i].uuid,
+            .key = cases[i].key,
             .replace = cases[i].replace,
         };
         struct backup_set *set = NULL;
