@@ -225,7 +225,7 @@ int archive_backup_open_file(const struct archive_backup *backup,
         err_set_errno(err, errno, "cannot duplicate a descriptor");
         return folder_prefix(backup->folder, stored->file.name, err);
     }
-    err_set(err, ERR_INTERNAL, "is no file of this backup");
+    err_set(err, ERR_INTERNAL, "is not a file of this backup");
     return folder_prefix(backup->folder, stored->file.name, err);
 }
 

@@ -174,8 +174,8 @@ static int settle_exchange(const struct folder *folder, const char *domain, stru
         return 0;
     if (begun)
         return err_move(err, &why);
-    log_warn("guest '%s': an interrupted backup is given up, the former one is whole: %s", domain,
-             why.text);
+    log_warn("guest '%s': an interrupted backup was abandoned, and the previous one is intact: %s",
+             domain, why.text);
     return exchange_take_back(folder, &exchange, err);
 }
 
