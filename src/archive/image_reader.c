@@ -154,7 +154,7 @@ int image_reader_zeros(struct image_reader *reader, uint64_t id, uint64_t *ret_c
 
 static int no_room(uint64_t id, uint64_t need, size_t cap, struct err *err)
 {
-    return err_set(err, ERR_CORRUPT, "chunk %llu takes %llu bytes, it can't have more than %zu",
+    return err_set(err, ERR_CORRUPT, "chunk %llu takes %llu bytes, it cannot have more than %zu",
                    (unsigned long long)id, (unsigned long long)need, cap);
 }
 

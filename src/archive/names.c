@@ -38,7 +38,7 @@ static char *build(const char *domain, const char *infix, const char *suffix, st
     const char *bad = defect(domain);
 
     if (bad) {
-        err_set(err, ERR_UNSUPPORTED, "the guest's name can't be part of a file name: it %s", bad);
+        err_set(err, ERR_UNSUPPORTED, "the guest's name cannot be part of a file name: it %s", bad);
         return NULL;
     }
     CLEANUP_FREE char *name = mem_printf("%s%s%s", domain, infix, suffix);
@@ -68,7 +68,8 @@ char *archive_disk_name(const char *domain, const char *target, enum codec_type 
     const char *bad = defect(target);
 
     if (bad) {
-        err_set(err, ERR_UNSUPPORTED, "the disk's target can't be part of a file name: it %s", bad);
+        err_set(err, ERR_UNSUPPORTED, "the disk's target cannot be part of a file name: it %s",
+                bad);
         return NULL;
     }
     CLEANUP_FREE char *infix = mem_printf("-%s.raw", target);

@@ -11,7 +11,7 @@
 #include "base/shell.h"
 
 static const char interrupted[] = "a backup was interrupted while its files were being put in "
-                                  "place, and this can't be finished; see INTERRUPTED BACKUPS in "
+                                  "place, and this cannot be finished; see INTERRUPTED BACKUPS in "
                                   "virt-backup-archive(5)";
 
 /* Gives 0 and NULL if the file system has no locks. */

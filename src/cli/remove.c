@@ -12,7 +12,7 @@ static const struct options_row rows[] = {
     ROW_SOURCE,
     {"domain-names", OPTION_NAMES, "NAMES", "the guests whose backups to remove, comma-separated",
      ARGUMENT(domains), .required = true},
-    {"yes", OPTION_FLAG, NULL, "don't ask", ARGUMENT(yes)},
+    {"yes", OPTION_FLAG, NULL, "do not ask", ARGUMENT(yes)},
     ROW_WAIT,
     ROW_QUIET,
     ROW_VERBOSE,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Finds the parts of a chunk that are worth a slow encoder. Media files, archives and
- * encrypted areas don't shrink, and a strong encoder spends more time on them than on
+ * encrypted areas do not shrink, and a strong encoder spends more time on them than on
  * anything else. A fast one (zstd level 1) recognises them in a hundredth of that time;
  * they become blocks of their own and are stored. Long runs of zeros are parts of their
  * own, too: they need to be encoded only once.

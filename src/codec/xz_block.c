@@ -54,7 +54,7 @@ static int check_memory(const struct xz_block *xz, uint64_t limit, struct err *e
     uint64_t memory = lzma_raw_decoder_memusage(xz->filters);
 
     if (memory == UINT64_MAX)
-        return err_set(err, ERR_CORRUPT, "an .xz block with filters that can't be decoded");
+        return err_set(err, ERR_CORRUPT, "an .xz block with filters that cannot be decoded");
     if (memory > limit)
         return err_set(err, ERR_CORRUPT, "an .xz block needs more memory than %s: %s",
                        units_format_size(limit, allowed), units_format_size(memory, needed));

@@ -2,7 +2,7 @@
  *
  * Chooses the filter chain of an .xz Block for a chunk.
  *
- * LZMA is slow when its tables, ten times the size of the dictionary, don't fit in the CPU's
+ * LZMA is slow when its tables, ten times the size of the dictionary, do not fit in the CPU's
  * caches. With a dictionary of 1.5 MiB and the filter for x86 code, a disk with programs takes
  * 0.7 of the time and the same space. A chunk that repeats itself over a longer distance would
  * become far larger; this is common in memory images, where pages are cached twice. Such chunks

@@ -129,7 +129,7 @@ static const char *writable_value(const struct format *format, const struct disk
         strcmp(option->value, "monolithicSparse") == 0)
         return option->value;
     log_warn(
-        "%s: a vmdk image of type %s can't be written piece by piece into one file; it becomes "
+        "%s: a vmdk image of type %s cannot be written piece by piece into one file; it becomes "
         "monolithicSparse",
         path, option->value);
     return "monolithicSparse";

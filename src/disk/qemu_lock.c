@@ -40,7 +40,7 @@ static int lock_byte(int fd, int offset, struct err *err)
         return 1;
     if (errno == EAGAIN || errno == EACCES)
         return err_set(err, ERR_BUSY, "is locked by another program");
-    log_detail("the image can't be locked here: %s", strerror(errno));
+    log_detail("the image cannot be locked here: %s", strerror(errno));
     return 0;
 }
 

@@ -17,7 +17,7 @@ static int open_other(const char *path, const struct format *format, uint64_t mi
         return -1;
     if (info.encrypted)
         return err_set(err, ERR_UNSUPPORTED,
-                       "%s: is encrypted; encrypted images can't be read without their secret",
+                       "%s: is encrypted; encrypted images cannot be read without their secret",
                        path);
     if (disk_reader_open_nbd(path, format, &info, min_part, ret, err) < 0)
         return err_prefix(err, "%s", path);

@@ -28,15 +28,15 @@ static int open_target(const struct disk_target *target, const struct format *fo
                        struct local_file *ret, struct err *err)
 {
     if (!format->writable)
-        return err_set(err, ERR_UNSUPPORTED, "images of format %s can't be written", format->name);
+        return err_set(err, ERR_UNSUPPORTED, "images of format %s cannot be written", format->name);
     if (target->image_size > INT64_MAX)
-        return err_set(err, ERR_UNSUPPORTED, "an image of %" PRIu64 " bytes can't be written",
+        return err_set(err, ERR_UNSUPPORTED, "an image of %" PRIu64 " bytes cannot be written",
                        target->image_size);
     if (!target->block_device)
         return local_create(target->path, target->in_folder ? target->folder_fd : -1, ret, err);
     if (!format->on_device)
         return err_set(err, ERR_UNSUPPORTED,
-                       "a %s image can't be written onto a block device; raw and qcow2 can",
+                       "a %s image cannot be written onto a block device; raw and qcow2 can",
                        format->name);
     if (local_open(target->path, O_RDWR | O_EXCL, ret, err) < 0)
         return -1;

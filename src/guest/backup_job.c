@@ -159,7 +159,7 @@ static bool activate_nodes(virDomainPtr domain)
     if (virDomainQemuMonitorCommand(
             domain, "{\"execute\":\"blockdev-set-active\",\"arguments\":{\"active\":true}}", &reply,
             0) < 0) {
-        log_detail("QEMU can't be asked to activate the disks: %s", virGetLastErrorMessage());
+        log_detail("QEMU cannot be asked to activate the disks: %s", virGetLastErrorMessage());
         return false;
     }
     CLEANUP(json_freep) struct json *json = json_parse(reply, strlen(reply), NULL);

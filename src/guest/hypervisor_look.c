@@ -136,7 +136,7 @@ int hypervisor_can_open(struct hypervisor *hypervisor, const char *path, bool *r
     if (xml || error->domain == VIR_FROM_QEMU) {
         *ret_can = xml || error->code != VIR_ERR_SYSTEM_ERROR || error->int1 <= 0;
         if (!*ret_can)
-            log_detail("libvirt can't open %s: %s", path, error->message);
+            log_detail("libvirt cannot open %s: %s", path, error->message);
         return 0;
     }
     if (error->domain == VIR_FROM_RPC)

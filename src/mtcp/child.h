@@ -24,7 +24,7 @@ int child_prove_sandbox(struct err *err);
 int child_confine(const struct child_settings *settings, const struct child_place *place,
                   pid_t parent, struct err *err);
 /* Speaks the protocol until Q or until in_fd ends (both: 0). `shared` is the
- * segment that M messages use, or NULL: then M is refused. A chunk that can't be
+ * segment that M messages use, or NULL: then M is refused. A chunk that cannot be
  * done is answered with E, and the loop goes on; a message that is not in the
  * protocol ends it (-1). */
 int child_serve(const struct child_settings *settings, int in_fd, int out_fd, uint8_t *shared,

@@ -303,7 +303,7 @@ static int check_source(const struct pool *pool, const struct chunk_source *sour
         source->count != units_div_up(source->raw_size, source->chunk_size))
         return err_set(err, ERR_INTERNAL,
                        "%" PRIu64 " bytes in %" PRIu64 " chunks of %" PRIu64
-                       " don't fit child processes with chunks of %" PRIu64,
+                       " do not fit child processes with chunks of %" PRIu64,
                        source->raw_size, source->count, source->chunk_size,
                        pool->settings.chunk_size);
     return 0;

@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "mtcp/chunks.h"
 
-/* The most bytes of equal results that the sink is given in one call, which can't be
+/* The most bytes of equal results that the sink is given in one call, which cannot be
  * interrupted. A single result may be larger. */
 #define PUTTER_RUN_BYTES (UINT64_C(16) << 20)
 

@@ -107,7 +107,7 @@ char *sizing_host_group(const char *text, const char *controller)
             list ? memchr(list + 1, ':', line_len - (size_t)(list + 1 - line)) : NULL;
         if (path && in_list(list + 1, (size_t)(path - list - 1), controller)) {
             CLEANUP_FREE char *group = mem_strndup(path + 1, line_len - (size_t)(path + 1 - line));
-            /* seen from another namespace: groups above our root can't be read */
+            /* seen from another namespace: groups above our root cannot be read */
             if (group[0] != '/' || strstr(group, "/.."))
                 return mem_strdup("/");
             return TAKE_PTR(group);
@@ -147,7 +147,7 @@ unsigned sizing_host_cpu_max(const char *text)
 
 /* ---- files ----------------------------------------------------------------- */
 
-/* The text of root + directory + group + "/" + name; NULL if it can't be read. */
+/* The text of root + directory + group + "/" + name; NULL if it cannot be read. */
 static char *read_text(const char *root, const char *directory, const char *group, const char *name)
 {
     CLEANUP_FREE char *path =

@@ -50,7 +50,7 @@ struct spawner *spawner_start(const char *child_command, struct err *err);
  * is not available). */
 int spawner_prove_sandbox(struct spawner *spawner, struct err *err);
 /* A new child. Fails if there is no memory for its segment, if no process can be forked, or if
- * the program of a foreign child can't be executed. */
+ * the program of a foreign child cannot be executed. */
 int spawner_fork(struct spawner *spawner, const struct child_settings *settings, struct child *ret,
                  struct err *err);
 /* Where a container is in a file; plain data, see above. */

@@ -205,7 +205,7 @@ static int do_wait(const struct spawning *spawning, const struct spawner_request
     int status = 0;
     pid_t pid;
 
-    /* Only we reap, so the pid of a child can't have become another process's. */
+    /* Only we reap, so the pid of a child cannot have become another process's. */
     if (!ends_within(request->pid, request->grace_ms) &&
         waitid(P_PID, (id_t)request->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
         kill(request->pid, SIGKILL);

@@ -396,7 +396,7 @@ static int check_news(struct capture *capture, const struct guest_watch_news *ne
                        "it was started while its disks were read; what was read is thrown away");
     if (news->disconnected)
         return err_set(err, ERR_TRANSIENT,
-                       "libvirt went away meanwhile: whether it was started can't be told; try "
+                       "libvirt went away meanwhile: whether it was started cannot be told; try "
                        "again");
     return 0;
 }

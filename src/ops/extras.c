@@ -71,7 +71,7 @@ static int add(struct extras *extras, const char *kind, char *path, const char *
         (struct extra_file){.kind = kind, .path = path, .format = format};
     if (*path != '/')
         return err_set(err, ERR_UNSUPPORTED,
-                       "its %s (%s) is not a file on this host and can't be backed up",
+                       "its %s (%s) is not a file on this host and cannot be backed up",
                        extras_kind_text(kind), path);
     if (open_extra(path, &fd, &len, err) < 0)
         return err_prefix(err, "%s", extras_kind_text(kind));

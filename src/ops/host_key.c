@@ -177,7 +177,7 @@ struct seal_key *host_key_for_reading(const struct report *report)
 
     if (host_key_open(false, &key, &err) < 0)
         report_warning(report, NULL,
-                       "this host's seals can't be checked, so that its own backups are treated "
+                       "this host's seals cannot be checked, so that its own backups are treated "
                        "like those of another host: %s",
                        err.text);
     return key;

@@ -34,7 +34,7 @@ static int remove_guest(struct remove_run *run, const char *guest, bool *ret_bus
 
     if (archive_backup_open(run->reader, guest, &backup, err) < 0) {
         if (err && err->kind == ERR_CORRUPT)
-            err_append(err, "what belongs to it can't be told; to remove it, delete its files by "
+            err_append(err, "what belongs to it cannot be told; to remove it, delete its files by "
                             "hand");
         return -1;
     }

@@ -16,7 +16,7 @@
 #include "ops/select.h"
 #include "ops/state_dir.h"
 
-/* The UUID and time of a guest's backup; false if its manifest can't be read. */
+/* The UUID and time of a guest's backup; false if its manifest cannot be read. */
 static bool look_at_backup(struct archive_reader *archive, const char *name, char **ret_uuid,
                            char **ret_time)
 {

@@ -364,7 +364,7 @@ static int claim_uuid(struct restore_job *job, struct err *err)
     return 0;
 }
 
-/* Before anything is written, too: what can't be read could not be put back. */
+/* Before anything is written, too: what cannot be read could not be put back. */
 static int check_points(const struct restore_job *job, struct err *err)
 {
     CLEANUP_GUEST_POINTS struct guest_points points = {0};

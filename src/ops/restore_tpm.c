@@ -33,7 +33,7 @@ static int check_host(const struct restore_job *job, const struct xml_doc *domai
         return 0;
     return err_set(
         err, ERR_UNSUPPORTED,
-        "it has an emulated TPM of version %s, which libvirt can't emulate on this host; "
+        "it has an emulated TPM of version %s, which libvirt cannot emulate on this host; "
         "install swtpm and swtpm-tools, or restore the disks alone with --disks",
         version);
 }

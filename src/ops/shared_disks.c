@@ -68,7 +68,7 @@ static int check_neighbour(struct hypervisor *hypervisor, struct guest *neighbou
         definition_read_disks(doc, &disks, &look_err) < 0) {
         /* It has ended in the meantime, or its XML is odd: neither is a reason to skip this
          * guest. */
-        log_detail("guest '%s': its disks can't be compared: %s", guest_name(neighbour),
+        log_detail("guest '%s': its disks cannot be compared: %s", guest_name(neighbour),
                    look_err.text);
         return 0;
     }

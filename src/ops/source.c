@@ -377,7 +377,7 @@ static int check_memory(const struct source *source, struct err *err)
     if (device)
         return err_set(
             err, ERR_UNSUPPORTED,
-            "its memory can't be saved because of %s; shut the guest down, or back up its "
+            "its memory cannot be saved because of %s; shut the guest down, or back up its "
             "disks alone with --guest-memory none",
             device);
     return 0;

@@ -232,7 +232,7 @@ static int verify_orphans(struct verify_run *run, struct err *err)
         run->outcome->damaged = true;
         json_set_str(fields, "file", names.items[i]);
         report_event(run->report, "orphan", fields,
-                     "%s/%s: no manifest names this file; the backup that it is part of can't be "
+                     "%s/%s: no manifest names this file; the backup that it is part of cannot be "
                      "restored, unless its manifest is found",
                      archive_reader_path(run->archive), names.items[i]);
     }

@@ -164,7 +164,7 @@ struct manifest_left_out *manifest_add_left_out(struct manifest *manifest);
 const struct manifest_disk *manifest_find_disk(const struct manifest *manifest, const char *target);
 
 /* Appends the text of the file to the empty buffer *ret, seal and its own SHA-256
- * filled in. Refused (unsupported): text that XML can't carry (control characters, not
+ * filled in. Refused (unsupported): text that XML cannot carry (control characters, not
  * UTF-8), more than XML_MAX_SIZE bytes. What manifest_parse would not take is
  * refused (internal): what is written can be read. format_version is not looked
  * at: it is always MANIFEST_FORMAT_VERSION. */

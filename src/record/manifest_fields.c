@@ -225,7 +225,7 @@ int manifest_fields_write(struct xml_node *node, const struct manifest_element *
                            field->name);
         if (!xml_text_valid(text))
             return err_set(err, ERR_UNSUPPORTED,
-                           "the '%s' of a manifest's <%s> can't be written: it holds control "
+                           "the '%s' of a manifest's <%s> cannot be written: it holds control "
                            "characters or is not UTF-8",
                            field->name, element->name);
         xml_set_attr(node, field->name, text);

@@ -34,7 +34,7 @@ extern const struct manifest_element manifest_fields_extra_source; /* struct man
 extern const struct manifest_element manifest_fields_left_out;     /* struct manifest_left_out */
 extern const struct manifest_element manifest_fields_live;         /* no attributes */
 
-/* Sets the attributes of node, all that the newest format has. Text that XML can't carry: unsupported. */
+/* Sets the attributes of node, all that the newest format has. Text that XML cannot carry: unsupported. */
 int manifest_fields_write(struct xml_node *node, const struct manifest_element *element,
                           const void *object, struct err *err);
 /* Fills the object with what this version of the format has. Its text members must be NULL before and are the object's

@@ -34,7 +34,7 @@ static struct xml_node *find_backup(const struct xml_doc *doc)
     return NULL;
 }
 
-/* Every version there has been, and why this program can't read it; NULL: it can. */
+/* Every version there has been, and why this program cannot read it; NULL: it can. */
 static const struct format {
     unsigned version;
     const char *refusal;

@@ -30,7 +30,7 @@ enum sav_format {
 struct sav {
     uint32_t version;
     bool was_running;
-    uint32_t format;        /* enum sav_format, or a value we don't know */
+    uint32_t format;        /* enum sav_format, or a value we do not know */
     char *xml;              /* owned; never to be trusted */
     char *cookie;           /* owned; NULL if there is none */
     uint64_t stream_offset; /* where QEMU's stream starts */

@@ -34,7 +34,7 @@ void seal_make(const struct seal_key *key, const uint8_t digest[static DIGEST_SI
 enum seal_state {
     SEAL_NONE,
     SEAL_FITS,
-    SEAL_FOREIGN, /* made with a key that we don't have */
+    SEAL_FOREIGN, /* made with a key that we do not have */
     SEAL_BROKEN,  /* made with ours, but not over this */
 };
 

@@ -30,7 +30,7 @@ struct sample {
 };
 
 /* Makes the folder, with a backup of guest "web"; `variant` says which content it has.
- * Beside it lies a backup of a guest "other" without a file: one that can't be read must
+ * Beside it lies a backup of a guest "other" without a file: one that cannot be read must
  * not be passed over because others can. */
 void sample_make(const char *path, enum sample_kind kind, unsigned variant, struct sample *ret);
 /* A backup of another guest of this name, of the same kind and size. */

@@ -33,7 +33,7 @@ int main(int argc, char **argv)
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (words == 0 || memory == NULL) {
-        printf("bad memory: %s MiB can't be had\n", argv[1]);
+        printf("bad memory: %s MiB cannot be had\n", argv[1]);
         return 1;
     }
     for (uint64_t i = 0; i < words; i++)

@@ -4,7 +4,7 @@
 // every step
 //   - looks whether /run/token (a memory file system) still holds the token,
 //   - reads one block of /data/blocks past the page cache, compares it with what it wrote there last, and
-//     writes it anew: memory and disk of different instants can't both be right,
+//     writes it anew: memory and disk of different instants cannot both be right,
 //   - appends a line with a checksum to /data/log and waits until it is on the disk,
 //   - prints "token=X count=N" on its output, the serial console.
 // What is wrong it says in a line that begins with "bad".

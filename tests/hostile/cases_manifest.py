@@ -253,7 +253,7 @@ def cases():
     yield restore_disks("selinux-long", lambda f: f.sub("<vb:owner ", f'<vb:owner selinux="{"a" * 5000}" '), "SELinux")
     yield restore_disks("target-dots", target_dots, "holds a '/'", disks="../vda")
     yield restore_disks("format-luks", lambda f: f.sub('type="file" format="raw"', 'type="file" format="luks"'),
-                        "can't be written")
+                        "cannot be written")
     yield restore_disks("format-unknown", lambda f: f.sub('type="file" format="raw"', 'type="file" format="../x"'),
                         "not known")
     yield Case("xinclude", lambda f: f.sub("<metadata>", "<metadata><xi:include xmlns:xi='http://www.w3.org/2001/XInclude' "

@@ -194,7 +194,7 @@ class Bench:
                                self.environment, self.t.dir)
             expect(any(violation.split()[1 if wanted != "starts" else 0] == wanted and self.canary in violation
                        for violation in result.violations), f"{line}: not seen, but {result.violations}")
-        expect(os.path.exists(os.path.join(self.canary, "it-ran")), "the foreign emulator can't run at all")
+        expect(os.path.exists(os.path.join(self.canary, "it-ran")), "the foreign emulator cannot run at all")
         expect(tree_hash(self.canary) != self.canary_hash, "the tree hash sees nothing")
         os.unlink(os.path.join(self.canary, "it-ran"))
 

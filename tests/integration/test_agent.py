@@ -135,7 +135,7 @@ def unfrozen(t, result):
 
 
 def test_agent_that_answers_nonsense(t):
-    """libvirt gives such an agent up, so that it can't be asked to thaw either."""
+    """libvirt gives such an agent up, so that it cannot be asked to thaw either."""
     unfrozen(t, hostile_agent_costs(t, 30, freeze="xyzzy", thaw='{"return":1}'))
 
 

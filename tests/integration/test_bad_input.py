@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What can't work ends with one line that names guest, file and remedy, and leaves everything as it was."""
+"""What cannot work ends with one line that names guest, file and remedy, and leaves everything as it was."""
 
 import os
 import shutil
@@ -299,7 +299,7 @@ def test_guest_in_use_by_another_backup(t):
 
 
 def test_started_guest_locks(t):
-    """While a shut-off guest's raw image is read it can't be started."""
+    """While a shut-off guest's raw image is read it cannot be started."""
     guest = t.guest("web", t.slow_disk(boot=1)).define()
     process = t.start_vb(*t.backup_line(guest, "--compression", "lzma:9e", "--chunk-size", "4M"))
     wait_until(lambda: is_open(process, guest.disks[0].path), "the image being read")
@@ -311,7 +311,7 @@ def test_started_guest_locks(t):
 
 
 def test_block_device_guest_started_meanwhile(t):
-    """Block devices can't be locked: a guest that starts fails its backup."""
+    """Block devices cannot be locked: a guest that starts fails its backup."""
     slow = t.slow_disk()
     device = t.loop(slow.path)
     guest = t.guest("web", t.boot_disk("raw", size=MIB), Disk(device, "raw", "vdb", kind="block")).define()

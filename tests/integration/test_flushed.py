@@ -15,7 +15,7 @@ class Trace:
 
     def __init__(self, t, *words):
         log = t.path("trace")
-        # A process that is traced already can't look for its own leaks.
+        # A process that is traced already cannot look for its own leaks.
         environment = dict(t.environment, ASAN_OPTIONS=t.environment.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
         run("strace", "-f", "-y", "-qq", "-o", log, "-e", f"trace={CALLS}", t.binary, *words, env=environment)
         with open(log, encoding="utf-8", errors="replace") as file:

@@ -33,7 +33,7 @@ def test_xz_tests_and_decodes(t):
     listing = run("xz", "--robot", "--list", image).out.splitlines()
     totals = next(line.split("\t") for line in listing if line.startswith("file"))
     same(totals[1], "1", "streams")
-    expect(int(totals[2]) >= 24, f"only {totals[2]} blocks for 24 chunks: they can't be decoded side by side")
+    expect(int(totals[2]) >= 24, f"only {totals[2]} blocks for 24 chunks: they cannot be decoded side by side")
     same(totals[6], "CRC64", "check")
     check_decoded(t, guest, "lzma")
 
@@ -160,7 +160,7 @@ def test_virsh_restores_memory_compressed_with_zstd(t):
 
 
 def test_zstd_memory_is_announced(t):
-    """libvirt before 11 can't read it: --dry-run says so, and no warning each night."""
+    """libvirt before 11 cannot read it: --dry-run says so, and no warning each night."""
     guests = [t.small_guest("web").running(), t.guest("db", t.disk("vda", name="db.qcow2")).define().start()]
     announced = "from libvirt 11 on" in t.backup(*guests, "--compression", "zstd", "--dry-run").out
     same(announced, not libvirt_reads_zstd(), "whether the plan says so")

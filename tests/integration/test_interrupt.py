@@ -207,7 +207,7 @@ def test_stopped_guardian_does_not_keep_the_run(t):
 
 
 def broken_loop_disk(t, target, **more):
-    """A block device whose second half can't be read."""
+    """A block device whose second half cannot be read."""
     disk = t.loop_disk(target, size=16 * MIB, **more)
     os.truncate(t.path(f"{target}.backing"), 8 * MIB)
     return disk

@@ -53,7 +53,7 @@ def kill(process):
 
 
 def forget_journal(t):
-    """What can't be undone, because the folder is another one, stays in the journal until it is back."""
+    """What cannot be undone, because the folder is another one, stays in the journal until it is back."""
     for name in os.listdir(t.restored):
         os.unlink(os.path.join(t.restored, name))
     os.rmdir(t.restored)

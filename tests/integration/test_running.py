@@ -62,7 +62,7 @@ def test_running_guest_captured_live_goes_on(t):
 
 
 def test_default_is_a_short_stop(t):
-    """QEMU before 9 can't be trusted with live images of a guest that it emulates."""
+    """QEMU before 9 cannot be trusted with live images of a guest that it emulates."""
     guest = two_disks(t).running()
     t.backup(guest)
     same(t.archive.manifest("web").consistency(), "live" if consistency.live_is_trusted() else "pause", "recorded consistency")
@@ -226,7 +226,7 @@ def test_save_image_of_unknown_layout_comes_back(t):
 
 
 def test_plain_stream_under_a_sparse_header(t):
-    """libvirt 11.3 writes that at a memory snapshot, and can't restore it."""
+    """libvirt 11.3 writes that at a memory snapshot, and cannot restore it."""
     guest, (token, count), _ = saved_as_sparse(t)
     result = t.backup(guest, "--compression", "lzma:0")
     expect("layout" not in result.err, f"it is taken for another layout: {result.err}")
@@ -298,7 +298,7 @@ def test_disk_unplugged_from_the_definition(t):
 
 
 def test_disk_that_only_the_definition_has(t):
-    """What the running guest lacks can't be read from it: the warning says that it is not backed up, and what does it."""
+    """What the running guest lacks cannot be read from it: the warning says that it is not backed up, and what does it."""
     guest = t.small_guest().running()
     later = t.disk("vdd", "qcow2")
     guest.call("attach-disk", "--source", later.path, "--target", "vdd", "--subdriver", "qcow2", "--config")
@@ -361,7 +361,7 @@ def test_room_for_memory_is_checked_first(t):
 
 
 def test_shared_disk_of_another_running_guest_is_refused(t):
-    """QEMU can't fix such a disk, and libvirt 9.0 crashes when it tries: it is refused by name, before."""
+    """QEMU cannot fix such a disk, and libvirt 9.0 crashes when it tries: it is refused by name, before."""
     shared = t.disk("vdb", "raw", extra="<shareable/>")
     guest = t.guest("web", t.boot_disk("qcow2"), shared).running()
     other = t.guest("db", t.disk("vda", "qcow2", name="db.qcow2"), shared).define().start()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Guests that a dead run has left down and that can't be put back at once: nobody forgets them."""
+"""Guests that a dead run has left down and that cannot be put back at once: nobody forgets them."""
 
 import os
 import signal

@@ -9,7 +9,7 @@
             fail and the integration tests against this virt-backup
 
 Every check of a unit test program counts as one test, as does each style test and each integration test.
-A configuration that can't be built counts as a failed test.
+A configuration that cannot be built counts as a failed test.
 """
 
 import argparse

@@ -9,7 +9,7 @@ BANNED = {
     "strcpy|strcat|stpcpy|sprintf|vsprintf|gets": "no bound: snprintf, buf_*, mem_printf",
     "strncpy|strncat": "may leave the NUL out: mem_strndup, snprintf",
     "strtok|strtok_r": "changes its input: strcspn, strchr",
-    "atoi|atol|atoll|atof": "can't fail: units_parse_number",
+    "atoi|atol|atoll|atof": "cannot fail: units_parse_number",
     "system|popen|wordexp": "no shell: base/process.h",
     "tmpnam|tempnam|mktemp": "a race: mkdtemp, io_publish",
     "alloca|asprintf|malloc_usable_size": "mem_*, buf_*",

@@ -26,7 +26,7 @@ class Language:
 
 
 def noise(path, size, seed):
-    """What can't be compressed: media, archives, ciphertext."""
+    """What cannot be compressed: media, archives, ciphertext."""
     rng = random.Random(f"noise/{seed}")
     with open(path, "wb") as file:
         for _ in range(size // PIECE):

@@ -90,7 +90,7 @@ def _libvirtd():
 
 def memory_lzma(lab):
     guest, name = _full_guest(lab)
-    # The small disk of the script goes along: a guest can't be captured without any disk.
+    # The small disk of the script goes along: a guest cannot be captured without any disk.
     saved = lab.out("libvirt.sav")
     ours = lab.backup(guest.name, f"lzma:{LIBVIRT_XZ_LEVEL}", [], "--guest-memory", "pause", "--exclude-disk", "vda")
     ours.check = lambda: call(lab.binary, "verify", "--source-path", ours.output)

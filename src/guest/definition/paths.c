@@ -32,7 +32,7 @@ static char *write_path(const char *path, enum writing writing)
 }
 
 /* The length of the path in its other writing that stands at `at`, with the ends
- * that this writing has; 0 if it doesn't. */
+ * that this writing has; 0 if it does not. */
 static size_t length_at(const char *at, const char *path, enum writing writing)
 {
     /* Most texts differ in the first bytes, and those are mostly written as they are. */

@@ -15,7 +15,7 @@ class Failure(Exception):
 
 
 class Skip(Exception):
-    """Why a test can't be run here."""
+    """Why a test cannot be run here."""
 
 
 def note(text):

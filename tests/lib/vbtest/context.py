@@ -70,7 +70,7 @@ class Context:
             self.baseline.sweep()
             raise
         if os.path.exists(files):
-            raise Failure(f"{files} can't be removed: {sorted(leftovers.files_below(files))}")
+            raise Failure(f"{files} cannot be removed: {sorted(leftovers.files_below(files))}")
         if trouble:
             raise trouble
 

@@ -140,7 +140,7 @@ def create_luks(path, key_file, size="4M"):
                      "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10,encrypt.hash-alg=sha512", path,
                      size, status=None)
         if result.status != 0 and "accurate CPU usage" not in result.err:
-            raise Failure(f"{path} can't be created: {result.err.strip()}")
+            raise Failure(f"{path} cannot be created: {result.err.strip()}")
         return result.status == 0
 
     wait_until(create, f"{path}, made by qemu-img")

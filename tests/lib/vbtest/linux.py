@@ -74,7 +74,7 @@ class Agent:
     def write(self, path, text):
         encoded = base64.b64encode(text.encode()).decode()
         script = f"echo {encoded} | base64 -d >{path} && chmod 755 {path}"
-        expect(self.runs(script), f"{path} can't be written in the guest")
+        expect(self.runs(script), f"{path} cannot be written in the guest")
 
 
 class Verifier:

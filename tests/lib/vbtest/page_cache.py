@@ -32,7 +32,7 @@ def cool(path):
     with open(path, "rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    expect(not pages(path), f"{path}: {len(pages(path))} pages can't be dropped")
+    expect(not pages(path), f"{path}: {len(pages(path))} pages cannot be dropped")
 
 
 def warm(path, *ranges):

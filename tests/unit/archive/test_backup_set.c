@@ -262,7 +262,7 @@ static void names_that_are_not_the_guests_are_refused(void **state)
     sample_remove_folder(folder);
 }
 
-/* False where this user or this file system can't do it. */
+/* False where this user or this file system cannot do it. */
 static bool set_immutable(const char *folder, const char *name, bool immutable)
 {
     CLEANUP_FREE char *path = mem_printf("%s/%s", folder, name);

@@ -191,7 +191,7 @@ static void what_was_not_decided_is_undone(void **state)
 static const struct backup_set_request web = {
     .domain = "web", .uuid = SAMPLE_UUID, .replace = BACKUP_SET_REPLACE};
 
-/* The guest can't be backed up, nothing of it changes, and the others are not held up. */
+/* The guest cannot be backed up, nothing of it changes, and the others are not held up. */
 static void check_stuck(const char *folder, const char *part)
 {
     static const char *const vda[] = {"vda", NULL};
@@ -333,7 +333,7 @@ static void a_missing_file_stops_the_exchange(void **state)
     }
 }
 
-/* The old backup is whole, and the new one can't be: nothing was renamed yet. */
+/* The old backup is whole, and the new one cannot be: nothing was renamed yet. */
 static void an_exchange_of_damaged_files_is_taken_back(void **state)
 {
     (void)state;
@@ -383,7 +383,7 @@ static void an_exchange_that_can_not_begin_is_taken_back(void **state)
 
     (void)state;
     remove_in(folder, "web-vda.raw");
-    assert_int_equal(mkdir(path, 0700), 0); /* a file can't be renamed over it */
+    assert_int_equal(mkdir(path, 0700), 0); /* a file cannot be renamed over it */
     archive_writer_close(sample_open_writer(folder));
     assert_true(sample_exists(folder, JOURNAL));
     CLEANUP(archive_writer_closep) struct archive_writer *writer = sample_open_writer(folder);

@@ -103,7 +103,7 @@ static void they_may_lie_at_any_address(void **state)
     end(&job);
 }
 
-/* What lies before and behind the messages can't be read: a library that no sanitizer looks
+/* What lies before and behind the messages cannot be read: a library that no sanitizer looks
  * into would die of it. */
 static void nothing_but_the_message_is_read(void **state)
 {

@@ -6,7 +6,7 @@
 
 #include "base/quit.h"
 
-/* The flag can't be taken back, so the story is told in one go. */
+/* The flag cannot be taken back, so the story is told in one go. */
 static void the_first_signal_is_kept(void **state)
 {
     CLEANUP_ERR struct err err = ERR_INIT;

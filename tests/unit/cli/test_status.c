@@ -80,7 +80,7 @@ static void each_status_has_a_text(void **state)
     assert_string_equal(stopped, "stopped by SIGTERM");
 }
 
-/* Last, because the signal can't be taken back. */
+/* Last, because the signal cannot be taken back. */
 static void a_cancelled_run_without_a_count_asks_which_signal_came(void **state)
 {
     (void)state;

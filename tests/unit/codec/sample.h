@@ -39,7 +39,7 @@ void sample_fill(enum sample_kind kind, uint64_t seed, void *data, size_t len);
 /* Fills a new allocation, which the caller frees. */
 uint8_t *sample_new(enum sample_kind kind, uint64_t seed, size_t len);
 
-/* Encodes one chunk with an encoder made for it; fails the test if it can't. The
+/* Encodes one chunk with an encoder made for it; fails the test if it cannot. The
  * caller frees. */
 uint8_t *sample_encode(const struct codec_spec *spec, uint64_t chunk_size, const void *raw,
                        size_t raw_len, size_t *ret_len);
@@ -49,7 +49,7 @@ struct codec_spec sample_spec(const char *text);
 void sample_container(const struct codec_spec *spec, uint64_t chunk_size, const uint8_t *raw,
                       size_t raw_len, struct buf *out);
 
-/* A temporary folder, and a file in it; both fail the test if they can't. */
+/* A temporary folder, and a file in it; both fail the test if they cannot. */
 struct sample_folder {
     char path[64];
 };

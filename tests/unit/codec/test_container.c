@@ -194,7 +194,7 @@ static void a_file_that_lost_its_end_while_open_is_refused(void **state)
 }
 
 /* Harmless: bits without a meaning (two in the seek table, one in a frame's header), a setting
- * of the encoder that these data don't use, a checksum in the seek table that is a copy. */
+ * of the encoder that these data do not use, a checksum in the seek table that is a copy. */
 static void every_bit_flip_is_refused_or_harmless(void **state)
 {
     (void)state;

@@ -56,7 +56,7 @@ static void check_damage(const char *spec_text, bool with_digest)
         struct err err CLEANUP_ERR = ERR_INIT;
         result[bit / 8] ^= (uint8_t)(1u << (bit % 8));
         if (decode_copy(decoder, result, len, back, &err) == 0) {
-            /* A bit without a meaning, or a setting that these data don't use. */
+            /* A bit without a meaning, or a setting that these data do not use. */
             assert_memory_equal(back, raw, RAW_LEN);
         } else if (err.kind != ERR_CORRUPT) {
             assert_int_equal(err.kind, ERR_INTERNAL); /* raw length beyond our room */
@@ -134,7 +134,7 @@ static void counts_and_lengths_must_agree(void **state)
     static const struct hand_made good = {10, 2, {{3, 4}, {0, 6}}, 2, 3};
     static const struct hand_made bad[] = {
         {0, 2, {{3, 4}, {0, 6}}, 2, 3},                   /* an empty chunk */
-        {11, 2, {{3, 4}, {0, 6}}, 2, 3},                  /* raw lengths don't add up */
+        {11, 2, {{3, 4}, {0, 6}}, 2, 3},                  /* raw lengths do not add up */
         {10, 2, {{3, 4}, {0, 6}}, 2, 4},                  /* bytes without a block */
         {10, 2, {{3, 4}, {0, 6}}, 2, 2},                  /* a block cut short */
         {10, 0, {{3, 4}, {0, 6}}, 2, 3},                  /* no blocks */

@@ -188,7 +188,7 @@ static void none_has_room_for_zeros_in_every_second_page(void **state)
     check_decodes_to(decoder, encoded, len, raw, raw_len);
 }
 
-/* ---- parts that don't compress ------------------------------------------------ */
+/* ---- parts that do not compress ------------------------------------------------ */
 
 static uint32_t count_blocks(const struct codec_spec *spec, const uint8_t *raw, size_t raw_len,
                              size_t *ret_len)

@@ -78,7 +78,7 @@ static void damaged_cluster_is_a_read_error_with_its_offset(void **state)
     disk_reader_close(reader);
 }
 
-/* A file of 1 MiB of which the second half can't be read. */
+/* A file of 1 MiB of which the second half cannot be read. */
 static pid_t half_bad_file(const char *path)
 {
     static const char server[] =

@@ -95,7 +95,7 @@ static void set_dirty(const char *path, struct image *reference)
     close(fd);
 }
 
-/* What has a place already can't become compressed. */
+/* What has a place already cannot become compressed. */
 static void compress_some(const char *path, struct image *reference)
 {
     run("qemu-io", "-f", "qcow2", "-c", "discard 3M 128K", "-c", "write -c -P 77 3M 128K", path,

@@ -75,7 +75,7 @@ static int silence(unsigned call)
 {
     (void)call;
     fake_libvirt.now_ms += 10000;
-    return fake_libvirt_fail(112, VIR_FROM_QEMU, "didn't respond");
+    return fake_libvirt_fail(112, VIR_FROM_QEMU, "did not respond");
 }
 
 static int always_one(unsigned call)

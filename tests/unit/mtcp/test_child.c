@@ -299,7 +299,7 @@ static void test_a_hang_up_ends_it_at_any_point(void **state)
     finish(&done, 0, NULL);
 }
 
-/* ---- chunks that can't be done --------------------------------------------- */
+/* ---- chunks that cannot be done --------------------------------------------- */
 
 static void test_chunks_that_cannot_be_done_get_e(void **state)
 {

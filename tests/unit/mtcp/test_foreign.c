@@ -295,7 +295,7 @@ static void test_a_failed_chunk_goes_to_another_child(void **state)
     image_clear(&image);
 }
 
-/* Chunk 0 fails while the other child is busy with chunk 3. That one can't take
+/* Chunk 0 fails while the other child is busy with chunk 3. That one cannot take
  * it afterwards: its result waits behind this very chunk, and there is no room
  * left in the window. */
 static void test_a_failed_chunk_goes_to_the_same_child_where_it_must(void **state)

@@ -116,7 +116,7 @@ static void test_damage_is_told_with_its_reason(void **state)
     }
 }
 
-/* Not a file that pread works on: it is denied nothing, and says why it can't. */
+/* Not a file that pread works on: it is denied nothing, and says why it cannot. */
 static void test_a_read_error_is_one(void **state)
 {
     CLEANUP(spawner_freep) struct spawner *spawner = spawner_start(NULL, NULL);

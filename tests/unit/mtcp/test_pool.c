@@ -118,7 +118,7 @@ static void test_one_pool_serves_many_images(void **state)
     }
     image_init(&images[0], "d", 4, 0);
     images[0].chunk_size *= 2;
-    expect_failure(&images[0], pool, ERR_INTERNAL, "don't fit child processes");
+    expect_failure(&images[0], pool, ERR_INTERNAL, "do not fit child processes");
 }
 
 /* ---- zeros ----------------------------------------------------------------- */

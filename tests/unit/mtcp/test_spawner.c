@@ -369,7 +369,7 @@ static void test_spawner_and_children_die_with_the_control_process(void **state)
     }
     assert_int_equal(io_read(report[0], pids, sizeof(pids), NULL), 0);
     assert_false(is_gone(pids[0]));
-    /* stopped, they can't notice the end of their sockets: it is for the kernel to end them */
+    /* stopped, they cannot notice the end of their sockets: it is for the kernel to end them */
     kill(pids[1], SIGSTOP);
     kill(pids[0], SIGSTOP);
     kill(control, SIGKILL);

@@ -148,7 +148,7 @@ static void a_guest_that_ran_on_is_not_resumed_from_older_memory(void **state)
     }
 }
 
-/* ---- a guest that can't be put back -------------------------------------------------------------- */
+/* ---- a guest that cannot be put back -------------------------------------------------------------- */
 
 static void told(const struct world *world, char **ret_note)
 {
@@ -399,7 +399,7 @@ static void a_journal_of_version_1_waits_for_its_folder_too(void **state)
 
 /* ---- without room ------------------------------------------------------------------------------------ */
 
-/* In a process that can't write a byte to any file. */
+/* In a process that cannot write a byte to any file. */
 static int undo_without_room(const struct world *world)
 {
     const struct rlimit none = {0, 0};
