@@ -24,12 +24,14 @@ import traceback
 import bench
 import bystanders
 import shortage
+from record import Record
 from vbtest import command
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "../.."))
 PRIVATE_LIBVIRT = os.path.join(ROOT, "tests/lib/private-libvirt")
 POINT_LIMIT_S = 180
+PROGRESS_POINTS = 250
 
 SCENARIOS = {
     "backup-save": (bench.BackupBench, {"memory": "save"}),
@@ -278,9 +280,11 @@ def short_points(scenario, effects, rng):
 
 
 class Campaign:
-    def __init__(self, options):
+    def __init__(self, options, record=None):
         self.options = options
+        self.record = record
         self.crew = Crew(options)
+        self.items = []
         self.counts = collections.Counter()
         self.kinds = collections.defaultdict(collections.Counter)
 
@@ -312,7 +316,7 @@ class Campaign:
             items = [item for item in items if item["do"] in self.options.only.split(",")]
         if 0 < self.options.sample < len(items):
             items = rng.sample(items, self.options.sample)
-        return items
+        return list({json.dumps(item, sort_keys=True): item for item in items}.values())
 
     def scenarios(self):
         options = self.options
@@ -330,6 +334,30 @@ class Campaign:
             print(f"{item['scenario']}: {len(answer['effects'])} effects", flush=True)
         return answer.get("effects", [])
 
+    def plans(self):
+        """scenario -> its effects, in which a record has no scenario twice."""
+        found = dict(self.record.plans) if self.record else {}
+        missing = [{"scenario": name} for name in self.scenarios() if name not in found]
+        for item, answer in self.crew.all(missing):
+            found[item["scenario"]] = self.count_effects(item, answer)
+            if self.record and "effects" in answer:
+                self.record.add_plan(item["scenario"], answer["effects"])
+        return found
+
+    def all_answers(self):
+        """(item, answer) of every point that is not in the record yet."""
+        plans = self.plans()
+        self.items = [item for name in self.scenarios() if plans[name] for item in self.choose(name, plans[name])]
+        items = [item for item in self.items if not (self.record and self.record.is_done(item))]
+        print(f"{len(self.items)} points, {len(self.items) - len(items)} done before", flush=True)
+        started = time.monotonic()
+        for number, (item, answer) in enumerate(self.crew.all(items), 1):
+            if self.record:
+                self.record.add(item, answer)
+            yield item, answer
+            if number % PROGRESS_POINTS == 0:
+                print(f"{number} of {len(items)} after {time.monotonic() - started:.0f} s", flush=True)
+
     def answers(self):
         """(item, answer) of all that is to be tried."""
         options = self.options
@@ -339,12 +367,10 @@ class Campaign:
                 if getattr(options, key):
                     item[key] = getattr(options, key)
             yield from self.crew.all([item])
-        elif options.all or options.scenario or options.list:
-            plans = {item["scenario"]: self.count_effects(item, answer)
-                     for item, answer in self.crew.all([{"scenario": name} for name in self.scenarios()])}
-            items = [item for name in self.scenarios() if not options.list and plans[name]
-                     for item in self.choose(name, plans[name])]
-            yield from self.crew.all(items)
+        elif options.list:
+            self.plans()
+        elif options.all or options.scenario:
+            yield from self.all_answers()
         else:
             yield from self.crew.batches(self.scenarios(), self.choose)
 
@@ -360,12 +386,17 @@ class Campaign:
             interrupted = False
         finally:
             self.crew.close(interrupted)
+            self.print_totals(started)
+        return 1 if self.counts["not ok"] else 0
+
+    def print_totals(self, started):
         for kind, counts in sorted(self.kinds.items()):
             print(f"{kind}: " + ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("ok", "not ok", "skip")
                                           if counts[verdict]))
         print(f"seed {self.options.seed}, {time.monotonic() - started:.0f} s")
+        if self.record:
+            print(self.record.totals(self.items))
         print(f"{self.counts['ok']} passed, {self.counts['not ok']} failed, {self.counts['skip']} skipped", flush=True)
-        return 1 if self.counts["not ok"] else 0
 
 
 def check_shim(options):
@@ -397,6 +428,8 @@ def parse_arguments():
     parser.add_argument("--size", type=int, default=0, help="of fill-target and fill-scratch: bytes of room")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="only so many of each scenario, drawn")
     parser.add_argument("--only", metavar="DO,...", help="only points that do one of these")
+    parser.add_argument("--record", metavar="FILE", help="with --all or --scenario: write each point's outcome there, and go "
+                        "on from what is there already")
     parser.add_argument("--list", action="store_true", help="print the effects of each scenario")
     parser.add_argument("--verbose", action="store_true", help="print points that passed, too")
     parser.add_argument("--brief", action="store_true", help="no logs of failed points")
@@ -408,6 +441,7 @@ def parse_arguments():
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     build = os.path.join(ROOT, "build")
+    options.seed_given = options.seed is not None
     options.seed = options.seed or str(random.SystemRandom().randrange(1 << 32))
     options.binary = os.path.realpath(options.binary or os.environ.get("VIRT_BACKUP")
                                       or os.path.join(build, "src/virt-backup"))
@@ -416,6 +450,8 @@ def parse_arguments():
     options.build_dir = os.path.realpath(options.build_dir or os.path.join(below, "guests"))
     if options.do and not options.scenario:
         parser.error("--do needs --scenario")
+    if options.record and (options.do or options.list or not (options.all or options.scenario)):
+        parser.error("--record goes with --all or --scenario")
     return options
 
 
@@ -436,5 +472,6 @@ def main():
     check_shim(options)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
+    record = Record(options.record, options, options.seed_given) if options.record else None
     print(f"seed {options.seed}, {options.binary}", flush=True)
-    sys.exit(Campaign(options).go())
+    sys.exit(Campaign(options, record).go())
