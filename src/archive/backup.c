@@ -68,11 +68,11 @@ static int open_stored(const struct archive_backup *backup, const struct exchang
                           err) < 0)
         return folder_prefix(backup->folder, file->name, err);
     if (fstat(fd, &st) < 0) {
-        err_set_errno(err, errno, "cannot look at the file");
+        err_set_errno(err, errno, "cannot stat the file");
         return folder_prefix(backup->folder, file->name, err);
     }
     if ((uint64_t)st.st_size != file->size) {
-        err_set(err, ERR_CORRUPT, "is %llu bytes long, the manifest says %llu",
+        err_set(err, ERR_CORRUPT, "is %llu bytes long, but the manifest says %llu",
                 (unsigned long long)st.st_size, (unsigned long long)file->size);
         return folder_prefix(backup->folder, file->name, err);
     }
@@ -117,7 +117,7 @@ static int open_once(struct archive_backup *backup, struct err *err)
 
     (void)exchange_find(backup->folder, backup->domain, &exchange, &there, NULL);
     if (there && !exchange.manifest_from)
-        return err_set(err, ERR_NOT_FOUND, "%s/%s: is being removed", backup->folder->path,
+        return err_set(err, ERR_NOT_FOUND, "%s/%s is being removed", backup->folder->path,
                        backup->manifest_name);
     if (open_manifest(backup, &exchange, err) < 0)
         return -1;
@@ -155,13 +155,12 @@ static int open_stable(struct archive_backup *backup, struct err *err)
         poll(NULL, 0, OPEN_PAUSE_MS);
     }
     if (strcmp(before, after) != 0)
-        return err_set(err, ERR_BUSY, "%s/%s: is being replaced again and again",
-                       backup->folder->path, backup->manifest_name);
-    return err_set(
-        err, ERR_CORRUPT,
-        "%s/%s: is not the manifest that the journal of an interrupted backup names; see "
-        "INTERRUPTED BACKUPS in virt-backup-archive(5)",
-        backup->folder->path, backup->manifest_name);
+        return err_set(err, ERR_BUSY, "%s/%s keeps being replaced", backup->folder->path,
+                       backup->manifest_name);
+    return err_set(err, ERR_CORRUPT,
+                   "%s/%s is not the manifest that the journal of an interrupted backup names; see "
+                   "INTERRUPTED BACKUPS in virt-backup-archive(5)",
+                   backup->folder->path, backup->manifest_name);
 }
 
 int archive_backup_open(struct archive_reader *archive, const char *domain,

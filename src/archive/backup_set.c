@@ -71,22 +71,22 @@ static int check_old(const struct backup_set *set, const struct backup_set_reque
     if (strcasecmp(old->domain_uuid, set->uuid) != 0)
         return err_set(err, ERR_EXISTS,
                        "%s holds a backup of another guest of this name, with UUID %s, made %s; if "
-                       "that guest is no more, remove its backup: virt-backup remove --source-path "
-                       "%s --domain-names %s; else use another folder",
+                       "that guest no longer exists, remove its backup: virt-backup remove "
+                       "--source-path %s --domain-names %s; otherwise use another folder",
                        set->folder->path, old->domain_uuid, when, path, name);
     if (request->replace == BACKUP_SET_KEEP)
         return err_set(err, ERR_EXISTS,
                        "%s holds a backup of this guest, made %s; use --replace to replace it",
                        set->folder->path, when);
     if (request->replace != BACKUP_SET_REPLACE_ANY_HOST && !is_of_this_host(old, request))
-        return err_set(
-            err, ERR_EXISTS,
-            "%s holds a backup of this guest that host '%s' (UUID %s) made %s, and this is "
-            "host '%s' (UUID %s); if the guest has moved, use --replace=any-host, else "
-            "another folder",
-            set->folder->path, old->host, old->host_uuid ? old->host_uuid : "not recorded", when,
-            request->host ? request->host : "?",
-            request->host_uuid ? request->host_uuid : "not known");
+        return err_set(err, ERR_EXISTS,
+                       "%s holds a backup of this guest, made %s by host '%s' (UUID %s), but this "
+                       "is host '%s' (UUID %s); if the guest has moved here, use "
+                       "--replace=any-host; otherwise use another folder",
+                       set->folder->path, when, old->host,
+                       old->host_uuid ? old->host_uuid : "unknown",
+                       request->host ? request->host : "?",
+                       request->host_uuid ? request->host_uuid : "unknown");
     return 0;
 }
 
@@ -114,8 +114,8 @@ static int load_old(struct backup_set *set, const struct backup_set_request *req
         return check_old(set, request, err);
     if (!set->replace)
         return exists_error(set, name,
-                            "is in the way: it is no manifest of virt-backup; move it away, or "
-                            "use --replace to overwrite it",
+                            "is in the way: it is not a virt-backup manifest; move it away, or use "
+                            "--replace to overwrite it",
                             err);
     return 0;
 }
@@ -256,7 +256,7 @@ int backup_set_create(struct backup_set *set, const char *name, int *ret_fd, str
     if (check_owned(set, name, err) < 0)
         return -1;
     if (find_file(set, name))
-        return err_set(err, ERR_INTERNAL, "%s/%s is made twice", set->folder->path, name);
+        return err_set(err, ERR_INTERNAL, "%s/%s is created twice", set->folder->path, name);
     if (check_free(set, name, err) < 0)
         return -1;
     int fd = add_file(set, name, err);
@@ -271,7 +271,7 @@ int backup_set_drop(struct backup_set *set, const char *name, struct err *err)
     struct set_file *file = find_file(set, name);
 
     if (!file)
-        return err_set(err, ERR_INTERNAL, "%s/%s is not in the making", set->folder->path, name);
+        return err_set(err, ERR_INTERNAL, "%s/%s is not being written", set->folder->path, name);
     if (unlinkat(set->folder->fd, file->temp, 0) < 0)
         return err_set_errno(err, errno, "%s/%s: cannot remove", set->folder->path, file->temp);
     file_clear(file);
@@ -290,7 +290,7 @@ static int check_set(const struct backup_set *set, const struct manifest *manife
 
     if (strcmp(manifest->domain_name, set->domain) != 0 ||
         strcasecmp(manifest->domain_uuid, set->uuid) != 0)
-        return err_set(err, ERR_INTERNAL, "the manifest is another guest's");
+        return err_set(err, ERR_INTERNAL, "the manifest belongs to another guest");
     if (archive_check_manifest(manifest, err) < 0) {
         if (err)
             err->kind = ERR_INTERNAL;
@@ -304,7 +304,8 @@ static int check_set(const struct backup_set *set, const struct manifest *manife
         if (fstat(file->fd, &st) < 0)
             return err_set_errno(err, errno, "%s/%s", set->folder->path, stored->file.name);
         if ((uint64_t)st.st_size != stored->file.size)
-            return err_set(err, ERR_INTERNAL, "%s/%s is %llu bytes long, the manifest says %llu",
+            return err_set(err, ERR_INTERNAL,
+                           "%s/%s is %llu bytes long, but the manifest says %llu",
                            set->folder->path, stored->file.name, (unsigned long long)st.st_size,
                            (unsigned long long)stored->file.size);
         if (check_free(set, stored->file.name, err) < 0)
@@ -378,8 +379,9 @@ static int exchange_files(struct backup_set *set, const struct exchange *exchang
     if (!begun && exchange_take_back(set->folder, exchange, NULL) == 0)
         set->decided = false;
     else
-        err_append(&why, "the new backup is complete, but not all of its files have their names; "
-                         "the next backup of this guest to this archive puts them in place");
+        err_append(&why,
+                   "the new backup is complete, but some of its files do not have their final "
+                   "names yet; the next backup of this guest to this archive will rename them");
     return err_move(err, &why);
 }
 

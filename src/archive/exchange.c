@@ -70,7 +70,7 @@ static int check_file(const struct folder *folder, const struct exchange *exchan
         return err_set(err, ERR_EXISTS, "%s/%s belongs to the backup of another guest",
                        folder->path, file->to);
     if (size != file->size)
-        return err_set(err, ERR_CORRUPT, "%s/%s is %llu bytes long, %llu were written",
+        return err_set(err, ERR_CORRUPT, "%s/%s is %llu bytes long, but %llu were written",
                        folder->path, name, (unsigned long long)size,
                        (unsigned long long)file->size);
     return 0;
@@ -119,8 +119,8 @@ static int check_all(const struct folder *folder, const struct exchange *exchang
         if (check_file(folder, exchange, &exchange->files[i], waits[i], err) < 0)
             return -1;
     if (!waits[exchange->file_count] && !is_manifest(folder, exchange, manifest_name))
-        return err_set(err, ERR_CORRUPT, "%s/%s is missing or not what was written", folder->path,
-                       manifest_name);
+        return err_set(err, ERR_CORRUPT, "%s/%s is missing, or is not what was written",
+                       folder->path, manifest_name);
     return 0;
 }
 

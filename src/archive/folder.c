@@ -39,7 +39,7 @@ int folder_stat(const struct folder *folder, const char *name, bool *ret_there, 
     int failed = fstatat(folder->fd, name, ret_st, AT_SYMLINK_NOFOLLOW);
 
     if (failed && errno != ENOENT) {
-        err_set_errno(err, errno, "cannot look at the file");
+        err_set_errno(err, errno, "cannot stat the file");
         return folder_prefix(folder, name, err);
     }
     *ret_there = !failed;
@@ -154,9 +154,9 @@ static int check_spelling(const struct folder *folder, const char *name, struct 
         return 0; /* renamed or removed in the meantime */
     const char *other = name_of(folder, &names, &st);
     return err_set(err, ERR_UNSUPPORTED,
-                   "%s: the file system takes '%s' and '%s' for the same name; use another folder "
+                   "%s: the file system treats '%s' and '%s' as the same name; use another folder "
                    "for this guest",
-                   folder->path, meant(name), other ? meant(other) : "another one");
+                   folder->path, meant(name), other ? meant(other) : "another name");
 }
 
 int folder_try_name(const struct folder *folder, const char *key, const char *name, struct err *err)
@@ -170,7 +170,7 @@ int folder_try_name(const struct folder *folder, const char *key, const char *na
     if (fd < 0 && errno == ENAMETOOLONG)
         return 0; /* the trial name is longer than the name itself */
     if (fd < 0) {
-        err_set_errno(err, errno, "cannot make a file of this name here");
+        err_set_errno(err, errno, "cannot create a file of this name here");
         return folder_prefix(folder, name, err);
     }
     close(fd);

@@ -45,7 +45,7 @@ static int check_index(const struct image_reader *reader, struct err *err)
     size_t in_chunk = 0;
 
     if (reader->index.raw_size != reader->raw_size)
-        return err_set(err, ERR_CORRUPT, "holds %llu bytes of image, the manifest says %llu",
+        return err_set(err, ERR_CORRUPT, "holds %llu bytes of image, but the manifest says %llu",
                        (unsigned long long)reader->index.raw_size,
                        (unsigned long long)reader->raw_size);
     for (size_t i = 0; i < reader->index.count; i++) {
@@ -78,15 +78,16 @@ static int load(struct image_reader *reader, const struct container_indexer *ind
     struct stat st;
 
     if (fstat(reader->fd, &st) < 0)
-        return err_set_errno(err, errno, "cannot look at the file");
+        return err_set_errno(err, errno, "cannot stat the file");
     if ((uint64_t)st.st_size != reader->size || reader->start > reader->size)
-        return err_set(err, ERR_CORRUPT, "is %llu bytes long, the manifest says %llu",
+        return err_set(err, ERR_CORRUPT, "is %llu bytes long, but the manifest says %llu",
                        (unsigned long long)st.st_size, (unsigned long long)reader->size);
     reader->cache = page_cache_new(reader->fd, reader->size);
     uint64_t len = reader->size - reader->start;
     if (reader->codec == CODEC_NONE) {
         if (len != reader->raw_size)
-            return err_set(err, ERR_CORRUPT, "holds %llu bytes of image, the manifest says %llu",
+            return err_set(err, ERR_CORRUPT,
+                           "holds %llu bytes of image, but the manifest says %llu",
                            (unsigned long long)len, (unsigned long long)reader->raw_size);
         return 0;
     }
@@ -154,7 +155,7 @@ int image_reader_zeros(struct image_reader *reader, uint64_t id, uint64_t *ret_c
 
 static int no_room(uint64_t id, uint64_t need, size_t cap, struct err *err)
 {
-    return err_set(err, ERR_CORRUPT, "chunk %llu takes %llu bytes, it cannot have more than %zu",
+    return err_set(err, ERR_CORRUPT, "chunk %llu is %llu bytes long, more than the limit of %zu",
                    (unsigned long long)id, (unsigned long long)need, cap);
 }
 

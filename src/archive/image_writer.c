@@ -55,7 +55,7 @@ static int check_empty(int fd, struct err *err)
     struct stat st;
 
     if (fstat(fd, &st) < 0)
-        return err_set_errno(err, errno, "cannot look at the file");
+        return err_set_errno(err, errno, "cannot stat the file");
     if (st.st_size != 0)
         return err_set(err, ERR_INTERNAL, "the file to be written is not empty");
     return 0;
@@ -171,11 +171,11 @@ static int take(struct image_writer *writer, uint64_t id, const struct image_res
     if (left == 0)
         return err_set(err, ERR_INTERNAL, "the image has no chunk %llu", (unsigned long long)id);
     if (!writer->sparse && id * writer->chunk_size != writer->raw_done)
-        return err_set(err, ERR_INTERNAL, "chunk %llu was put out of turn", (unsigned long long)id);
+        return err_set(err, ERR_INTERNAL, "chunk %llu came out of turn", (unsigned long long)id);
     if (result_parse_shared(result->data, result->len, result->raw, &writer->table, ret, err) < 0)
         return -1;
     if (ret->raw_len != expected)
-        return err_set(err, ERR_CORRUPT, "a child's result is for %u bytes, the chunk has %llu",
+        return err_set(err, ERR_CORRUPT, "a child's result is for %u bytes, but the chunk has %llu",
                        ret->raw_len, (unsigned long long)expected);
     if (io_is_zero(ret->digest, DIGEST_SIZE))
         return err_set(err, ERR_CORRUPT, "a child's result has no digest");

@@ -22,13 +22,13 @@ static const char *defect(const char *text)
     if (*text == '\0')
         return "is empty";
     if (strchr(text, '/'))
-        return "holds a '/'";
+        return "contains a '/'";
     if (has_control(text))
-        return "holds a control character";
+        return "contains a control character";
     if (!xml_text_valid(text))
         return "is not UTF-8 text";
     if (text_begins(text, ARCHIVE_OWN_PREFIX))
-        return "begins with '" ARCHIVE_OWN_PREFIX "', which is kept for temporary files";
+        return "begins with '" ARCHIVE_OWN_PREFIX "', which is reserved for temporary files";
     return NULL;
 }
 
@@ -44,8 +44,8 @@ static char *build(const char *domain, const char *infix, const char *suffix, st
     CLEANUP_FREE char *name = mem_printf("%s%s%s", domain, infix, suffix);
     if (strlen(name) > ARCHIVE_NAME_MAX) {
         err_set(err, ERR_UNSUPPORTED,
-                "the guest's name is too long: a file would get a name of %zu bytes, %d are the "
-                "limit",
+                "the guest's name is too long: a file name made from it would have %zu bytes, and "
+                "the limit is %d",
                 strlen(name), ARCHIVE_NAME_MAX);
         return NULL;
     }
@@ -95,7 +95,7 @@ int archive_check_name(const char *name, struct err *err)
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return err_set(err, ERR_CORRUPT, "'%s' is not a file name", name);
     if (strlen(name) > ARCHIVE_NAME_MAX)
-        return err_set(err, ERR_CORRUPT, "a file name is %zu bytes long, %d are the limit",
+        return err_set(err, ERR_CORRUPT, "a file name is %zu bytes long, and the limit is %d",
                        strlen(name), ARCHIVE_NAME_MAX);
     return 0;
 }
@@ -131,7 +131,7 @@ int archive_check_manifest(const struct manifest *manifest, struct err *err)
             return -1;
         while ((other = manifest_next_stored(manifest, &before)) != stored)
             if (strcmp(other->file.name, stored->file.name) == 0)
-                return err_set(err, ERR_CORRUPT, "the file '%s' is named twice", stored->file.name);
+                return err_set(err, ERR_CORRUPT, "duplicate file '%s'", stored->file.name);
     }
     return 0;
 }

@@ -38,7 +38,7 @@ static void tell_of_exchange(const struct folder *folder, const char *journal)
                  err.text);
     else if (there && !is_at_work(folder, exchange.domain))
         log_warn("guest '%s': its backup was interrupted while its files were being %s; the next "
-                 "backup to %s finishes that",
+                 "backup to %s will finish that",
                  exchange.domain, exchange.manifest_from ? "put in place" : "removed",
                  folder->path);
 }

@@ -34,7 +34,7 @@ static int remove_locked(const struct folder *folder, const struct archive_backu
     if (tidy_guest(folder, exchange.domain, err) < 0)
         return -1;
     if (!archive_backup_is_current(backup))
-        return err_set(err, ERR_BUSY, "%s: its backup was replaced or removed meanwhile",
+        return err_set(err, ERR_BUSY, "%s: its backup was replaced or removed in the meantime",
                        folder->path);
     archive_guest_key(exchange.domain, key);
     CLEANUP_FREE char *temp = archive_part_name(key, "1");
@@ -43,8 +43,8 @@ static int remove_locked(const struct folder *folder, const struct archive_backu
     if (exchange_run(folder, &exchange, &begun, &why) == 0)
         return 0;
     if (begun || exchange_take_back(folder, &exchange, NULL) < 0)
-        err_append(&why, "the backup counts no more, but not all of its files are removed; the "
-                         "next run that writes to this archive removes them");
+        err_append(&why, "the backup is removed, but some of its files are left; the next run that "
+                         "writes to this archive will remove them");
     return err_move(err, &why);
 }
 

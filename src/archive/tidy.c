@@ -25,8 +25,8 @@ static int lock_key(const struct folder *folder, const char *key, uint64_t wait_
     if (lock_file_take(folder->fd, name, wait_ms, ret, &why) == 0)
         return 0;
     if (why.kind == ERR_UNSUPPORTED) {
-        log_warn("%s: the file system has no locks (%s); take care that only one virt-backup "
-                 "writes to this archive",
+        log_warn("%s: the file system does not support locks (%s); make sure that only one "
+                 "virt-backup writes to this archive",
                  folder->path, why.text);
         return 0;
     }
@@ -125,9 +125,9 @@ static void warn_about_memory(const struct folder *folder, const char *name)
     CLEANUP_FREE char *path = mem_printf("%s/%s", folder->path, name);
     CLEANUP_FREE char *line = shell_virsh("restore", path);
 
-    log_warn("%s was left by an interrupted run and may be the only copy of a guest's memory; let "
-             "virt-backup recover look after it; if that does not, resume the guest from it (%s), "
-             "or remove it if no guest needs it",
+    log_warn("%s was left by an interrupted run and may be the only copy of a guest's memory; run "
+             "virt-backup recover; if the file is still there afterwards, resume the guest from it "
+             "(%s), or remove it if no guest needs it",
              path, line);
 }
 
@@ -174,7 +174,7 @@ static int settle_exchange(const struct folder *folder, const char *domain, stru
         return 0;
     if (begun)
         return err_move(err, &why);
-    log_warn("guest '%s': an interrupted backup was abandoned, and the previous one is intact: %s",
+    log_warn("guest '%s': an interrupted backup was abandoned; the previous one is intact: %s",
              domain, why.text);
     return exchange_take_back(folder, &exchange, err);
 }

@@ -40,8 +40,7 @@ static int share(const struct folder *folder, struct err *err)
 
     if (flock(folder->fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK)
         return err_set(err, ERR_BUSY,
-                       "%s: in use by another virt-backup, of a former version; try again when it "
-                       "is done",
+                       "%s: in use by an older version of virt-backup; try again when it is done",
                        folder->path);
     if (fstat(folder->fd, &st) < 0 || st.st_nlink == 0)
         return err_set(err, ERR_BUSY, "%s: another virt-backup has just removed this folder",
@@ -54,7 +53,7 @@ static int open_once(const char *path, struct archive_writer *archive, struct er
     bool made = mkdir(path, 0700) == 0;
 
     if (!made && errno != EEXIST)
-        return err_set_errno(err, errno, "%s: cannot make the folder", path);
+        return err_set_errno(err, errno, "%s: cannot create the folder", path);
     archive->made = archive->made || made;
     if (folder_open(path, &archive->folder, err) < 0) {
         if (made)

@@ -40,7 +40,7 @@ struct bulk_writer *bulk_writer_new(int fd, struct err *err)
     writer->refused = writer->flags < 0;
     writer->stage = aligned_alloc(ALIGN, STAGE_SIZE);
     if (!writer->stage) {
-        err_set_errno(err, ENOMEM, "cannot take memory for writing");
+        err_set_errno(err, ENOMEM, "cannot get memory for writing");
         return NULL;
     }
     return TAKE_PTR(writer);

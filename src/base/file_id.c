@@ -25,7 +25,7 @@ static int id_of(int dir_fd, const char *name, int flags, struct file_id *ret)
 int file_id_read(int fd, struct file_id *ret, struct err *err)
 {
     if (id_of(fd, "", AT_EMPTY_PATH, ret) < 0)
-        return err_set_errno(err, errno, "cannot look at it");
+        return err_set_errno(err, errno, "cannot stat it");
     return 0;
 }
 

@@ -120,10 +120,9 @@ int io_read_file(int dir_fd, const char *name, size_t max, char **ret_data, size
     if (io_open_in(dir_fd, name, O_RDONLY, 0, &fd, err) < 0)
         return -1;
     if (fstat(fd, &st) < 0)
-        return err_set_errno(err, errno, "cannot look at the file");
+        return err_set_errno(err, errno, "cannot stat the file");
     if (st.st_size < 0 || (uint64_t)st.st_size > max)
-        return err_set(err, ERR_CORRUPT, "is larger than the %zu bytes that such a file may have",
-                       max);
+        return err_set(err, ERR_CORRUPT, "is larger than the limit of %zu bytes", max);
     size_t size = (size_t)st.st_size;
     CLEANUP_FREE char *data = mem_alloc(size + 1);
     if (io_read_some(fd, data, size, &len, err) < 0)
@@ -148,7 +147,7 @@ int io_open_in(int dir_fd, const char *name, int flags, mode_t mode, int *ret_fd
     if (fd < 0)
         return err_set_errno(err, errno, "cannot open");
     if (fstat(fd, &st) < 0)
-        return err_set_errno(err, errno, "cannot look at the file");
+        return err_set_errno(err, errno, "cannot stat the file");
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_CORRUPT, "is not a regular file");
     *ret_fd = TAKE_FD(fd);
@@ -304,7 +303,7 @@ int io_free_space(int fd, uint64_t *ret_bytes, struct err *err)
     struct statvfs st;
 
     if (fstatvfs(fd, &st) < 0)
-        return err_set_errno(err, errno, "cannot ask the file system for its free space");
+        return err_set_errno(err, errno, "cannot get the free space of the file system");
     if (!units_mul(st.f_bavail, st.f_frsize, ret_bytes))
         *ret_bytes = UINT64_MAX;
     return 0;

@@ -124,7 +124,7 @@ static int launch_fork(struct launch_plan *plan, struct launched *ret, struct er
     size_t got = 0;
 
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return err_set_errno(err, errno, "%s: cannot make a pipe", name);
+        return err_set_errno(err, errno, "%s: cannot create a pipe", name);
     CLEANUP_CLOSE int report = ends[0];
     plan->report_fd = ends[1];
     plan->parent = getpid();

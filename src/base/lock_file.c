@@ -89,8 +89,7 @@ static int try_lock(int dir_fd, const char *name, int *ret_fd, struct err *err)
         *ret_fd = TAKE_FD(fd);
         return !failed;
     }
-    return err_set(err, ERR_UNSUPPORTED, "cannot lock %s: its name leads to another file each time",
-                   name);
+    return err_set(err, ERR_UNSUPPORTED, "cannot lock %s: it keeps being replaced", name);
 }
 
 static int lock_within(int dir_fd, const char *name, uint64_t wait_ms, int *ret_fd, struct err *err)

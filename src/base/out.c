@@ -249,9 +249,8 @@ void out_release(void)
                 close(out.own_fds[i]);
         (void)out_put_kept();
         if (out.dropped)
-            out_put_or_keep(OUT_MESSAGES,
-                            "virt-backup: warning: nobody read what was written here for so long "
-                            "that some of it is lost\n");
+            out_put_or_keep(OUT_MESSAGES, "virt-backup: warning: nobody read this output for so "
+                                          "long that some of it was lost\n");
         out.dropped = 0;
     }
     pthread_mutex_unlock(&out.mutex);

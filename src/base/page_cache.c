@@ -211,8 +211,7 @@ int page_cache_read(struct page_cache *cache, uint64_t offset, void *data, size_
             return -1;
         if (got < part)
             return err_set(err, ERR_IO,
-                           "cannot read at byte %" PRIu64
-                           ": the image has become shorter meanwhile",
+                           "cannot read at byte %" PRIu64 ": the image shrank while it was read",
                            from + got);
         at += part;
     }

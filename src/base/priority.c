@@ -14,12 +14,12 @@ int priority_lower(unsigned nice, struct err *err)
     int now = getpriority(PRIO_PROCESS, 0);
 
     if (now == -1 && errno != 0)
-        return err_set_errno(err, errno, "cannot find the priority");
+        return err_set_errno(err, errno, "cannot get the priority");
     if (now < (int)nice && setpriority(PRIO_PROCESS, 0, (int)nice) < 0)
         return err_set_errno(err, errno, "cannot lower the priority to nice %u", nice);
     /* The C library has no wrapper for this call, and there are no priorities within class idle. */
     if (nice == PRIORITY_NICE_MAX &&
         syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0)) < 0)
-        return err_set_errno(err, errno, "cannot lower the priority at the disks");
+        return err_set_errno(err, errno, "cannot lower the I/O priority");
     return 0;
 }

@@ -81,7 +81,7 @@ static int check_new(int fd, struct err *err)
 int private_folder_make(struct private_folder *folder, struct err *err)
 {
     if (mkdirat(folder->parent_fd, folder->name, 0700) < 0)
-        return err_set_errno(err, errno, "%s: cannot make a folder in it", folder->parent);
+        return err_set_errno(err, errno, "%s: cannot create a folder in it", folder->parent);
     if (open_own(folder->parent_fd, folder->name, &folder->fd, err) < 0 ||
         check_new(folder->fd, err) < 0 || file_id_read(folder->fd, &folder->id, err) < 0) {
         if (folder->fd >= 0)
@@ -158,8 +158,9 @@ int private_folder_publish(struct private_folder *folder, const char *name,
             return reserve(folder, name, is_folder, ret_reserved, err);
     }
     if (failure == EEXIST)
-        return err_set(err, ERR_EXISTS, "somebody else has made a file of that name meanwhile");
-    return failure ? err_set_errno(err, failure, "cannot give it its name") : 0;
+        return err_set(err, ERR_EXISTS,
+                       "somebody else has created a file of that name in the meantime");
+    return failure ? err_set_errno(err, failure, "cannot rename it to its final name") : 0;
 }
 
 int private_folder_publish_over(struct private_folder *folder, const char *name,
@@ -171,7 +172,7 @@ int private_folder_publish_over(struct private_folder *folder, const char *name,
         return err_set(err, ERR_EXISTS, "somebody else has put another file in its place");
     if (renameat(folder->fd, name, folder->parent_fd, name) == 0)
         return 0;
-    return err_set_errno(err, errno, "cannot give it its name");
+    return err_set_errno(err, errno, "cannot rename it to its final name");
 }
 
 /* ---- its end ---------------------------------------------------------------------------- */
@@ -201,7 +202,7 @@ static int empty_folder(int fd, int depth, struct err *err)
     CLEANUP_STRINGS struct strings names = {0};
 
     if (depth > MAX_DEPTH)
-        return err_set(err, ERR_IO, "is too deep");
+        return err_set(err, ERR_IO, "has too many levels of folders");
     if (dir_list(fd, ".", &names, err) < 0)
         return -1;
     for (size_t i = 0; i < names.count; i++)
@@ -222,14 +223,14 @@ int private_folder_remove_at(int parent_fd, const char *name, const struct file_
         if (file_id_read(fd, &found, err) < 0)
             return err_prefix(err, "%s", name);
         if (!file_id_same(&found, id))
-            return err_set(err, ERR_EXISTS, "%s: another folder is there", name);
+            return err_set(err, ERR_EXISTS, "%s: another folder is in its place", name);
         if (empty_folder(fd, 0, err) < 0)
             return err_prefix(err, "%s", name);
     }
     if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0)
         return 0;
     if (errno == ENOTEMPTY || errno == ENOTDIR)
-        return err_set(err, ERR_EXISTS, "%s: something else is there", name);
+        return err_set(err, ERR_EXISTS, "%s: something else is in its place", name);
     return err_set_errno(err, errno, "%s: cannot remove it", name);
 }
 

@@ -124,7 +124,7 @@ static int process_run_head_in(int folder_fd, const char *const argv[], struct b
     int ends[2];
 
     if (stderr_fd < 0 || pipe2(ends, O_CLOEXEC) < 0)
-        return err_set_errno(err, errno, "%s: cannot make its descriptors", argv[0]);
+        return err_set_errno(err, errno, "%s: cannot create its pipes", argv[0]);
     pipe_in = ends[0];
     pipe_out = ends[1];
     const int fds[] = {-1, output ? pipe_out : -1, stderr_fd};
@@ -156,7 +156,7 @@ int process_run_in(int folder_fd, const char *const argv[], struct buf *output, 
 
     if (process_run_head_in(folder_fd, argv, output, MAX_OUTPUT, &more, err) < 0)
         return -1;
-    return more ? err_set(err, ERR_IO, "%s: its output has no end", argv[0]) : 0;
+    return more ? err_set(err, ERR_IO, "%s: its output is too long", argv[0]) : 0;
 }
 
 int process_run(const char *const argv[], struct buf *output, struct err *err)
@@ -170,7 +170,7 @@ int process_filter(const char *const argv[], int in_fd, int out_fd, struct err *
     CLEANUP_CLOSE int stderr_fd = memfd_create("stderr", MFD_CLOEXEC);
 
     if (stderr_fd < 0)
-        return err_set_errno(err, errno, "%s: cannot make its descriptors", argv[0]);
+        return err_set_errno(err, errno, "%s: cannot create its pipes", argv[0]);
     const int fds[] = {in_fd, out_fd, stderr_fd};
     const struct launch launch = {.argv = argv, .fds = fds, .fd_count = 3};
     if (launch_start(&launch, &launched, err) < 0)

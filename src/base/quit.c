@@ -38,7 +38,7 @@ int quit_install(struct err *err)
 
     quit_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (quit_event < 0)
-        return err_set_errno(err, errno, "cannot make an eventfd");
+        return err_set_errno(err, errno, "cannot create an eventfd");
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
         /* If they are ignored, that is on purpose: nohup, or a shell's background jobs. */

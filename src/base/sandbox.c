@@ -35,7 +35,7 @@ static int drop_user(struct err *err)
         return 0;
     if (setgroups(0, NULL) < 0 || setresgid(group, group, group) < 0 ||
         setresuid(NOBODY, NOBODY, NOBODY) < 0)
-        return err_set_errno(err, errno, "cannot become user and group %d", NOBODY);
+        return err_set_errno(err, errno, "cannot switch to user and group %d", NOBODY);
     return 0;
 }
 
@@ -98,7 +98,7 @@ static int set_limit(__rlimit_resource_t resource, rlim_t value, struct err *err
     const struct rlimit limit = {value, value};
 
     if (setrlimit(resource, &limit) < 0)
-        return err_set_errno(err, errno, "cannot set a limit of the process");
+        return err_set_errno(err, errno, "cannot set a resource limit");
     return 0;
 }
 
@@ -156,10 +156,10 @@ static int lock_land(struct err *err)
     };
 
     if (version == 0)
-        return err_set(err, ERR_UNSUPPORTED, "the kernel has no Landlock, or it is switched off");
+        return err_set(err, ERR_UNSUPPORTED, "the kernel has no Landlock, or it is disabled");
     CLEANUP_CLOSE int fd = (int)syscall(__NR_landlock_create_ruleset, &rules, sizeof(rules), 0);
     if (fd < 0 || syscall(__NR_landlock_restrict_self, fd, 0) < 0)
-        return err_set_errno(err, errno, "the kernel takes no Landlock rules");
+        return err_set_errno(err, errno, "the kernel does not accept Landlock rules");
     return 0;
 }
 
@@ -216,7 +216,7 @@ static int try_out(pid_t parent, struct err *err)
     if (enter_outer(&plan, &mapped, err) < 0)
         return -1;
     if (forbidden_open() >= 0 || errno != EACCES)
-        return err_set(err, ERR_UNSUPPORTED, "Landlock does not deny the opening of a file");
+        return err_set(err, ERR_UNSUPPORTED, "Landlock does not deny opening a file");
     if (set_limits(&plan, mapped, err) < 0 ||
         sandbox_filter_install(&plan, SANDBOX_DENIAL_ERRNO, err) < 0)
         return -1;
@@ -247,7 +247,7 @@ int sandbox_prove(struct err *err)
     pid_t parent = getpid();
 
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return err_set_errno(err, errno, "cannot make a pipe");
+        return err_set_errno(err, errno, "cannot create a pipe");
     pid_t pid = fork();
     if (pid == 0)
         probe(ends[1], parent);
@@ -255,7 +255,7 @@ int sandbox_prove(struct err *err)
     CLEANUP_CLOSE int reading = ends[0];
     close(ends[1]);
     if (pid < 0)
-        return err_set_errno(err, failed, "cannot fork a process to try out the sandbox");
+        return err_set_errno(err, failed, "cannot fork a process to test the sandbox");
     if (io_read_some(reading, text, PROBER_TEXT_MAX, &len, NULL) < 0)
         len = 0;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -263,5 +263,5 @@ int sandbox_prove(struct err *err)
     if (len == 0 && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS)
         return 0;
     text[len] = '\0';
-    return err_set(err, ERR_UNSUPPORTED, "%s", len ? text : "it ends what runs in it");
+    return err_set(err, ERR_UNSUPPORTED, "%s", len ? text : "it kills what runs in it");
 }

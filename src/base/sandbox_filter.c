@@ -150,7 +150,7 @@ int sandbox_filter_install(const struct sandbox_plan *plan, enum sandbox_denial 
     /* SPEC_ALLOW: without it older kernels would slow down the whole process as a defence against
      * untrusted code, which does not run here. */
     if (syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &filter) < 0)
-        return err_set_errno(err, errno, "the kernel takes no seccomp filter");
+        return err_set_errno(err, errno, "the kernel does not accept the seccomp filter");
     return 0;
 }
 #else
@@ -159,6 +159,6 @@ int sandbox_filter_install(const struct sandbox_plan *plan, enum sandbox_denial 
 {
     (void)plan;
     (void)denial;
-    return err_set(err, ERR_UNSUPPORTED, "there is no seccomp filter for this kind of processor");
+    return err_set(err, ERR_UNSUPPORTED, "no seccomp filter for this processor architecture");
 }
 #endif

@@ -45,18 +45,17 @@ static int set_parse_error(const xmlParserCtxt *parser, struct err *err)
 struct xml_doc *xml_parse(const char *text, size_t len, struct err *err)
 {
     if (len > XML_MAX_SIZE) {
-        err_set(err, ERR_CORRUPT, "is larger than the %zu bytes that such XML may have",
-                XML_MAX_SIZE);
+        err_set(err, ERR_CORRUPT, "is larger than the limit of %zu bytes", XML_MAX_SIZE);
         return NULL;
     }
     /* libxml2 would stop there and take what comes before it for the whole document. */
     if (memchr(text, '\0', len)) {
-        err_set(err, ERR_CORRUPT, "is not XML: it has a NUL byte in it");
+        err_set(err, ERR_CORRUPT, "is not XML: it contains a NUL byte");
         return NULL;
     }
     xmlParserCtxt *parser = xmlNewParserCtxt();
     if (!parser) {
-        err_set(err, ERR_INTERNAL, "cannot make an XML parser");
+        err_set(err, ERR_INTERNAL, "cannot create an XML parser");
         return NULL;
     }
     xmlDoc *doc = xmlCtxtReadMemory(parser, text, (int)len, NULL, NULL,

@@ -72,7 +72,7 @@ int attributes_read(const char *path, struct attributes *ret, struct err *err)
     struct stat st;
 
     if (stat(path, &st) < 0)
-        return err_set_errno(err, errno, "%s: cannot find its owner and mode", path);
+        return err_set_errno(err, errno, "%s: cannot read its owner and mode", path);
     if (read_context(path, &found.selinux, err) < 0)
         return -1;
     found.uid = st.st_uid;
@@ -128,7 +128,7 @@ int attributes_apply(int fd, const struct attributes *attributes, bool *ret_part
     struct stat st;
 
     if (fstat(fd, &st) < 0)
-        return err_set_errno(err, errno, "cannot look at it");
+        return err_set_errno(err, errno, "cannot stat it");
     /* First allow only what both the current and the recorded mode allow: between the change of
      * owner and the final mode nobody may do more than either permits. */
     if (fchmod(fd, st.st_mode & mode & 0777u) < 0)

@@ -137,12 +137,12 @@ static int add_entry(struct cluster_map *map, const struct json *json, struct er
 
     if (!json_get_u64(json, "start", &start) || !json_get_u64(json, "length", &part.len) ||
         !json_get_u64(json, "depth", &depth))
-        return err_set(err, ERR_IO, "an entry does not say where it is");
+        return err_set(err, ERR_IO, "an entry has no position");
     if (start != map->end || part.len == 0 || part.len > map->image.size - start ||
         depth >= map->image.file_count)
         return err_set(err, ERR_IO,
                        "an entry of %" PRIu64 " bytes at %" PRIu64 " in file %" PRIu64
-                       ", where the one before it ends at %" PRIu64 " of %" PRIu64,
+                       ", where the one before it ends at byte %" PRIu64 " of %" PRIu64,
                        part.len, start, depth, map->end, map->image.size);
     part.depth = (unsigned)depth;
     if (json_get_bool(json, "zero"))
@@ -174,7 +174,7 @@ static int load(struct cluster_map *map, const char *text, size_t len, bool more
             return -1;
     }
     if (more ? map->end == map->start : map->end != map->image.size)
-        return err_set(err, ERR_IO, "it ends at %" PRIu64 " of %" PRIu64, map->end,
+        return err_set(err, ERR_IO, "it ends at byte %" PRIu64 " of %" PRIu64, map->end,
                        map->image.size);
     return 0;
 }
@@ -186,7 +186,7 @@ int cluster_map_load(struct cluster_map *map, uint64_t start, const char *text, 
     if (load(map, text, len, more, err) == 0)
         return 0;
     begin(map, start);
-    return err_prefix(err, "what qemu-img map says");
+    return err_prefix(err, "the output of qemu-img map");
 }
 
 /* ---- running qemu-img ----------------------------------------------------------- */

@@ -63,7 +63,7 @@ const struct format *disk_format_find(const char *name, struct err *err)
     for (size_t i = 0; name && i < sizeof(formats) / sizeof(*formats); i++)
         if (strcmp(formats[i].name, name) == 0)
             return &formats[i];
-    err_set(err, ERR_UNSUPPORTED, "image format '%s' is not known", name ? name : "");
+    err_set(err, ERR_UNSUPPORTED, "unknown image format '%s'", name ? name : "");
     return NULL;
 }
 
@@ -128,10 +128,9 @@ static const char *writable_value(const struct format *format, const struct disk
     if (strcmp(format->name, "vmdk") != 0 || strcmp(option->name, "subformat") != 0 ||
         strcmp(option->value, "monolithicSparse") == 0)
         return option->value;
-    log_warn(
-        "%s: a vmdk image of type %s cannot be written piece by piece into one file; it becomes "
-        "monolithicSparse",
-        path, option->value);
+    log_warn("%s: a vmdk image of type %s cannot be written as a single file; it becomes "
+             "monolithicSparse",
+             path, option->value);
     return "monolithicSparse";
 }
 
@@ -158,8 +157,8 @@ int disk_format_create_options(const struct format *format, const char *path,
     for (size_t i = 0; i < count; i++) {
         const struct disk_option *o = &options[i];
         if (!o->name || !o->value || !in_table(format, o->name) || !value_is_plain(o->value))
-            log_warn("%s: option '%.40s' of the original %s image is left out: its name or value "
-                     "is not one that this program passes on",
+            log_warn("%s: option '%.40s' of the original %s image is left out: virt-backup does "
+                     "not pass on this name or value",
                      path, o->name ? o->name : "", format->name);
         else if (!in_help((const char *)help.data, o->name))
             log_warn("%s: this host's qemu-img has no option '%s' for %s images; it is left out",

@@ -44,7 +44,7 @@ static int ask_qemu_img(const char *path, const struct format *format, struct js
     if (process_run(argv, &output, err) < 0)
         return -1;
     *ret = json_parse((const char *)output.data, output.len, err);
-    return *ret ? 0 : err_prefix(err, "what qemu-img info says");
+    return *ret ? 0 : err_prefix(err, "the output of qemu-img info");
 }
 
 /* True if QEMU would take the name for a protocol ("nbd:...", "json:...") instead of a file. */
@@ -60,11 +60,10 @@ static int check_told_name(const char *what, const char *name, struct err *err)
 {
     if (!strstr(name, "\xef\xbf\xbd"))
         return 0;
-    return err_set(
-        err, ERR_UNSUPPORTED,
-        "the name of its %s is not UTF-8, and qemu-img cannot tell it ('%s'); rename that "
-        "file and record the new name with qemu-img rebase or amend",
-        what, name);
+    return err_set(err, ERR_UNSUPPORTED,
+                   "the name of its %s is not UTF-8, and qemu-img cannot report it ('%s'); rename "
+                   "that file, then record the new name with qemu-img rebase or amend",
+                   what, name);
 }
 
 static int record_data_file(const struct json *json, unsigned depth, struct disk_info *info,
@@ -116,7 +115,7 @@ static int record_top(const struct local_file *file, const struct format *format
 {
     info->snapshots = (unsigned)json_length(json_get(json, "snapshots"));
     if (!json_get_u64(json, "virtual-size", &info->image_size))
-        return err_set(err, ERR_IO, "qemu-img does not tell the size of the image");
+        return err_set(err, ERR_IO, "qemu-img does not report the size of the image");
     disk_format_record(format, json, info);
     info->unwritable = !format->writable;
     if (strcmp(format->name, "vpc") == 0)
@@ -179,7 +178,7 @@ static int next_in_chain(const struct json *json, char **ret_path, const struct 
         return err_set(err, ERR_UNSUPPORTED, "its backing file '%s' is not a local file", path);
     if (!format)
         return err_set(err, ERR_UNSUPPORTED,
-                       "it does not say of which format its backing file '%s' is, and guessing is "
+                       "it does not record the format of its backing file '%s', and guessing it is "
                        "not safe; record it with: qemu-img rebase -u -F raw|qcow2 -b BACKING IMAGE",
                        path);
     *ret_format = disk_format_find(format, err);
@@ -246,7 +245,7 @@ int disk_inspect(const char *path, const char *format_name, struct disk_info *re
     while (current) {
         CLEANUP_FREE char *next = NULL;
         if (is_in_chain(&info, current))
-            return err_set(err, ERR_UNSUPPORTED, "%s: its backing chain leads back to '%s'", path,
+            return err_set(err, ERR_UNSUPPORTED, "%s: its backing chain loops back to '%s'", path,
                            current);
         if (info.chain_length == MAX_CHAIN)
             return err_set(err, ERR_UNSUPPORTED, "%s: its backing chain has more than %d images",

@@ -32,7 +32,7 @@ static int find_size(struct local_file *file, struct err *err)
     file->block_device = S_ISBLK(file->st.st_mode);
     file->size = (uint64_t)file->st.st_size;
     if (file->block_device && ioctl(file->fd, BLKGETSIZE64, &file->size) < 0)
-        return err_set_errno(err, errno, "cannot find the device's size");
+        return err_set_errno(err, errno, "cannot get the size of the device");
     return 0;
 }
 
@@ -91,11 +91,11 @@ int local_create(const char *path, int folder_fd, struct local_file *ret, struct
     file.fd =
         openat(file.folder_fd, file.name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file.fd < 0 && errno == EEXIST)
-        return err_set(err, ERR_EXISTS, "exists already; it is not overwritten");
+        return err_set(err, ERR_EXISTS, "already exists and is not overwritten");
     if (file.fd < 0)
         return err_set_errno(err, errno, "cannot create it");
     if (fstat(file.fd, &file.st) < 0)
-        return err_set_errno(err, errno, "cannot look at it");
+        return err_set_errno(err, errno, "cannot stat it");
     *ret = file;
     file = LOCAL_FILE_INIT;
     return 0;

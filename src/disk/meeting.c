@@ -70,7 +70,7 @@ static int meeting_make(struct meeting *meeting, struct err *err)
         free(meeting->folder);
         meeting->folder = mem_printf("%s/" FOLDER_START "XXXXXX", base_folder());
         if (!mkdtemp(meeting->folder)) {
-            err_set_errno(err, errno, "cannot make a temporary folder '%s'", meeting->folder);
+            err_set_errno(err, errno, "cannot create a temporary folder '%s'", meeting->folder);
             free(TAKE_PTR(meeting->folder));
             return -1;
         }
@@ -78,7 +78,7 @@ static int meeting_make(struct meeting *meeting, struct err *err)
             break;
     }
     if (meeting->folder_fd < 0)
-        return err_set_errno(err, errno, "cannot hold the folder '%s'", meeting->folder);
+        return err_set_errno(err, errno, "cannot open the folder '%s'", meeting->folder);
     meeting->address.sun_family = AF_UNIX;
     snprintf(meeting->address.sun_path, sizeof(meeting->address.sun_path), "/proc/self/fd/%d/nbd",
              meeting->folder_fd);
@@ -93,7 +93,7 @@ int meeting_sockets(int *ret_listen, int *ret_connected, struct err *err)
     const struct sockaddr *address = (const struct sockaddr *)&meeting.address;
 
     if (server < 0 || client < 0)
-        return err_set_errno(err, errno, "cannot make a socket");
+        return err_set_errno(err, errno, "cannot create a socket");
     if (meeting_make(&meeting, err) < 0)
         return -1;
     /* The connection waits in the queue until qemu-nbd accepts it. */

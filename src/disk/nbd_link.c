@@ -97,7 +97,7 @@ static int step(struct nbd_link *link, struct err *err)
 
 static int check_usable(const struct nbd_link *link, struct err *err)
 {
-    return link->broken ? err_set(err, ERR_IO, "the connection to the NBD server is lost") : 0;
+    return link->broken ? err_set(err, ERR_IO, "the connection to the NBD server was lost") : 0;
 }
 
 int nbd_link_open(int socket, const char *export_name, struct nbd_link **ret, struct err *err)
@@ -125,7 +125,7 @@ int nbd_link_open(int socket, const char *export_name, struct nbd_link **ret, st
         return nbd_failure(link, "the NBD handshake failed", err);
     int64_t size = nbd_get_size(link->nbd);
     if (size < 0)
-        return nbd_failure(link, "cannot find the size of the image", err);
+        return nbd_failure(link, "cannot get the size of the image", err);
     link->size = (uint64_t)size;
     *ret = TAKE_PTR(link);
     return 0;
@@ -319,7 +319,7 @@ int nbd_link_shutdown(struct nbd_link *link, struct err *err)
         return -1;
     link->broken = true;
     if (nbd_aio_disconnect(link->nbd, 0) < 0)
-        return nbd_failure(link, "cannot end the NBD connection", err);
+        return nbd_failure(link, "cannot close the NBD connection", err);
     /* nbd_shutdown would wait forever for the server to close its end. */
     uint64_t deadline_ms = units_now_ms() + SHUTDOWN_LIMIT_MS;
     while (!nbd_aio_is_closed(link->nbd) && !nbd_aio_is_dead(link->nbd)) {

@@ -62,7 +62,7 @@ int qemu_nbd_start(const struct qemu_nbd_image *image, struct qemu_nbd **ret, in
     server->process = LAUNCHED_INIT;
     server->said_fd = memfd_create("qemu-nbd", MFD_CLOEXEC);
     if (server->said_fd < 0)
-        return err_set_errno(err, errno, "cannot make a memory file");
+        return err_set_errno(err, errno, "cannot create a memory file");
     if (meeting_sockets(&listen_fd, &connected, err) < 0 ||
         qemu_nbd_launch(image, listen_fd, server, err) < 0)
         return -1;
@@ -137,7 +137,7 @@ int qemu_nbd_finish(struct qemu_nbd *server, struct err *err)
 {
     if (!wait_for_end(server, EXIT_WAIT_MS)) {
         qemu_nbd_free(server);
-        return err_set(err, ERR_IO, "qemu-nbd did not end");
+        return err_set(err, ERR_IO, "qemu-nbd did not exit");
     }
     CLEANUP_FREE char *words = first_words(server);
     int status = server->status;
@@ -162,7 +162,7 @@ void qemu_nbd_free(struct qemu_nbd *server)
     if (!server)
         return;
     if (!launch_kill(&server->process))
-        log_warn("qemu-nbd (process %d) does not end; it waits for its storage",
+        log_warn("qemu-nbd (pid %d) does not exit; it is waiting for its storage",
                  (int)server->process.pid);
     launch_clear(&server->process);
     if (server->said_fd >= 0)

@@ -68,8 +68,7 @@ static int check_range(const struct disk_reader *reader, uint64_t offset, uint64
     if (offset <= reader->size && len <= reader->size - offset)
         return 0;
     return err_set(err, ERR_INTERNAL,
-                   "%s: bytes behind the image's end are asked for: %" PRIu64 " at %" PRIu64
-                   " of %" PRIu64,
+                   "%s: read past the end of the image: %" PRIu64 " at %" PRIu64 " of %" PRIu64,
                    reader->path, len, offset, reader->size);
 }
 

@@ -73,7 +73,7 @@ static int connect_to(const char *socket_path, int *ret_fd, struct err *err)
     /* If QEMU is stopped it accepts no connections, and connect() would wait until it does. */
     CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return err_set_errno(err, errno, "cannot make a socket");
+        return err_set_errno(err, errno, "cannot create a socket");
     uint64_t deadline_ms = units_now_ms() + CONNECT_LIMIT_MS;
     while (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
         if (errno != EINTR && (errno != EAGAIN || units_now_ms() >= deadline_ms))

@@ -29,11 +29,10 @@ static int check_size(const struct disk_reader *reader, int fd, struct err *err)
     struct stat st;
 
     if (fstat(fd, &st) < 0)
-        return err_set_errno(err, errno, "cannot look at it");
+        return err_set_errno(err, errno, "cannot stat it");
     if ((uint64_t)st.st_size < reader->size)
         return err_set(err, ERR_IO,
-                       "the image has become shorter meanwhile: %" PRIu64
-                       " bytes instead of %" PRIu64,
+                       "the image shrank while it was read: %" PRIu64 " bytes instead of %" PRIu64,
                        (uint64_t)st.st_size, reader->size);
     return 0;
 }

@@ -18,7 +18,7 @@ static int explain(const char *path, const struct local_file *file, uint64_t ima
 
     if (err && err->kind == ERR_NO_SPACE && file->fd >= 0 && !file->block_device &&
         io_free_space(file->fd, &free_bytes, NULL) == 0)
-        err_append(err, "the image takes up to %s (%" PRIu64 " bytes) and %s are free",
+        err_append(err, "the image needs up to %s (%" PRIu64 " bytes), but only %s are free",
                    units_format_size(image_size, need), image_size,
                    units_format_size(free_bytes, have));
     return err_prefix(err, "%s", path);
@@ -80,12 +80,11 @@ static int check_range(const struct disk_writer *writer, uint64_t offset, uint64
                        struct err *err)
 {
     if (writer->finished)
-        return err_set(err, ERR_INTERNAL, "%s: is finished", writer->path);
+        return err_set(err, ERR_INTERNAL, "%s: already finished", writer->path);
     if (offset <= writer->size && len <= writer->size - offset)
         return 0;
     return err_set(err, ERR_INTERNAL,
-                   "%s: bytes behind the image's end would be written: %" PRIu64 " at %" PRIu64
-                   " of %" PRIu64,
+                   "%s: write past the end of the image: %" PRIu64 " at %" PRIu64 " of %" PRIu64,
                    writer->path, len, offset, writer->size);
 }
 

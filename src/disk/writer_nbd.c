@@ -124,7 +124,7 @@ int disk_writer_new_nbd(const struct disk_target *target, const struct format *f
         return qemu_nbd_explain(server, err);
     if (nbd_link_size(link) < target->image_size)
         return err_set(err, ERR_UNSUPPORTED,
-                       "an image of this format has %" PRIu64 " bytes instead of %" PRIu64,
+                       "an image of this format would have %" PRIu64 " bytes instead of %" PRIu64,
                        nbd_link_size(link), target->image_size);
     struct nbd_writer *nbd = mem_alloc(sizeof(*nbd));
     nbd->base.kind = &nbd_kind;

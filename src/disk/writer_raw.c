@@ -65,7 +65,7 @@ static int zero_by_kernel(struct raw_writer *raw, uint64_t offset, uint64_t len,
         if (ioctl(raw->base.file.fd, BLKZEROOUT, range) < 0) {
             if (errno != EOPNOTSUPP && errno != ENOTTY && errno != EINVAL)
                 return err_set_errno(err, errno, "cannot write zeros at byte %" PRIu64, offset);
-            log_detail("%s: writes zeros itself: %s", raw->base.path, strerror(errno));
+            log_detail("%s: writing zeros one by one: %s", raw->base.path, strerror(errno));
             raw->zeroing_fails = true;
             break;
         }
@@ -131,7 +131,7 @@ int disk_writer_new_file(const struct disk_target *target, struct local_file *fi
     if (qemu_lock_write(file->fd, err) < 0)
         return -1;
     if (ftruncate(file->fd, (off_t)target->image_size) < 0)
-        return err_set_errno(err, errno, "cannot make a file of %" PRIu64 " bytes",
+        return err_set_errno(err, errno, "cannot create a file of %" PRIu64 " bytes",
                              target->image_size);
     return new_raw(&file_kind, file->fd, ret, err);
 }
@@ -141,7 +141,7 @@ int disk_writer_new_device(const struct disk_target *target, struct local_file *
 {
     if (file->size < target->image_size)
         return err_set(err, ERR_NO_SPACE,
-                       "the device has %" PRIu64 " bytes, the image needs %" PRIu64, file->size,
+                       "the device has %" PRIu64 " bytes, but the image needs %" PRIu64, file->size,
                        target->image_size);
     if (qemu_lock_write(file->fd, err) < 0)
         return -1;

@@ -37,11 +37,11 @@ static void *run(void *opaque)
 static int start(struct err *err)
 {
     if (!loop.registered && virEventRegisterDefaultImpl() < 0)
-        return libvirt_error(err, "cannot make libvirt's event loop");
+        return libvirt_error(err, "cannot create libvirt's event loop");
     loop.registered = true;
     loop.wake_timer = virEventAddTimeout(-1, on_wake, NULL, NULL);
     if (loop.wake_timer < 0)
-        return libvirt_error(err, "cannot make a timer in libvirt's event loop");
+        return libvirt_error(err, "cannot create a timer in libvirt's event loop");
     atomic_store(&loop.stop, false);
     if (thread_start(&loop.thread, run, NULL, "libvirt's event loop", err) < 0) {
         virEventRemoveTimeout(loop.wake_timer);

@@ -155,7 +155,7 @@ int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_sta
         check_no_backup(domain, err) < 0)
         return -1;
     if (access(path, F_OK) == 0)
-        return err_set(err, ERR_EXISTS, "%s exists already", path);
+        return err_set(err, ERR_EXISTS, "%s already exists", path);
     struct stop_time *stop_time = mem_alloc(sizeof(*stop_time));
     atomic_init(&stop_time->users, 1);
     int id = watch_stop(domain, stop_time);

@@ -58,7 +58,7 @@ int long_call_start(void (*work)(void *opaque), void *opaque, struct long_call *
     call->opaque = opaque;
     if (pipe2(ends, O_CLOEXEC) < 0) {
         free(call);
-        return err_set_errno(err, errno, "cannot make a pipe");
+        return err_set_errno(err, errno, "cannot create a pipe");
     }
     call->ended_fd = ends[0];
     call->thread_fd = ends[1];

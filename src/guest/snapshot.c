@@ -329,7 +329,7 @@ int guest_snapshot_memory(struct guest *guest, const struct guest_snapshot *snap
     if (connection_check_path(snapshot->path, err) < 0)
         return -1;
     if (access(snapshot->path, F_OK) == 0)
-        return err_set(err, ERR_EXISTS, "%s exists already", snapshot->path);
+        return err_set(err, ERR_EXISTS, "%s already exists", snapshot->path);
     call.domain = domain;
     bool running = before.state == VIR_DOMAIN_RUNNING;
     if (capture(guest, &call, running, err) == 0) {

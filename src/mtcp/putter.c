@@ -111,7 +111,7 @@ struct putter *putter_new(size_t jobs, struct err *err)
     putter->jobs = mem_array(putter->size, sizeof(*putter->jobs));
     putter->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (putter->done_fd < 0) {
-        err_set_errno(err, errno, "cannot make an eventfd");
+        err_set_errno(err, errno, "cannot create an eventfd");
         return NULL;
     }
     if (thread_start(&putter->thread, run, putter, "writing", err) < 0)

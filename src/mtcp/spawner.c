@@ -31,7 +31,7 @@ struct spawner *spawner_start(const char *child_command, struct err *err)
 
     spawner->sock = -1;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-        err_set_errno(err, errno, "cannot make a socket for the spawner process");
+        err_set_errno(err, errno, "cannot create a socket for the spawner process");
         return NULL;
     }
     spawner->sock = pair[0];

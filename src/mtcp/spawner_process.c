@@ -136,7 +136,7 @@ static int do_fork(struct spawning *spawning, const struct child_settings *setti
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        return err_set_errno(err, errno, "cannot make a socket for a child process");
+        return err_set_errno(err, errno, "cannot create a socket for a child process");
     CLEANUP_CLOSE int ours = pair[0];
     CLEANUP_CLOSE int theirs = pair[1];
     fcntl(ours, F_SETFL, O_NONBLOCK);
@@ -171,7 +171,7 @@ static int do_index(struct spawning *spawning, const struct spawner_index *what,
     if (!what->unconfined && prove(spawning, err) < 0)
         return -1;
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return err_set_errno(err, errno, "cannot make a pipe");
+        return err_set_errno(err, errno, "cannot create a pipe");
     CLEANUP_CLOSE int ours = ends[0];
     CLEANUP_CLOSE int theirs = ends[1];
     answer.pid = fork();

@@ -259,8 +259,8 @@ static void warn_about_images(const struct job *job)
                            disk->target);
         if (disk->info.unwritable)
             report_warning(job->run->report, job->name,
-                           "disk '%s': a restore cannot make an image of format %s; it comes back "
-                           "as a raw disk on a block device only, with --disk-map",
+                           "disk '%s': a restore cannot create an image of format %s; it comes "
+                           "back as a raw disk on a block device only, with --disk-map",
                            disk->target, disk->format);
     }
 }

@@ -176,7 +176,7 @@ int guardian_start(const char *archive, struct guardian **ret, struct err *err)
     pid_t run = getpid();
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-        return err_set_errno(err, errno, "cannot make a socket pair");
+        return err_set_errno(err, errno, "cannot create a socket pair");
     pid_t pid = fork();
     if (pid == 0) {
         close(ends[0]);

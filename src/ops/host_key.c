@@ -42,7 +42,7 @@ static int make_folder(const char *path, struct err *err)
     CLEANUP_CLOSE int fd = -1;
 
     if (mkdir(path, 0700) < 0)
-        return errno == EEXIST ? 0 : err_set_errno(err, errno, "cannot make the folder");
+        return errno == EEXIST ? 0 : err_set_errno(err, errno, "cannot create the folder");
     return io_open_dir(*parent ? parent : "/", &fd, err) < 0 ? -1 : io_sync_dir(fd, err);
 }
 
@@ -56,7 +56,7 @@ static int open_folder(const char *path, int *ret_fd, struct err *err)
     if (fd < 0)
         return err_set_errno(err, errno, "cannot open the folder");
     if (fstat(fd, &st) < 0)
-        return err_set_errno(err, errno, "cannot look at the folder");
+        return err_set_errno(err, errno, "cannot stat the folder");
     if (check_private(&st, "the folder", err) < 0)
         return -1;
     *ret_fd = TAKE_FD(fd);
@@ -73,7 +73,7 @@ static int read_secret(int dir, struct seal_key *ret, struct err *err)
     if (io_open_in(dir, file_name, O_RDONLY, 0, &fd, err) < 0)
         return -1;
     if (fstat(fd, &st) < 0)
-        return err_set_errno(err, errno, "cannot look at the file");
+        return err_set_errno(err, errno, "cannot stat the file");
     if (check_private(&st, "the file", err) < 0)
         return -1;
     if (st.st_size != SEAL_SECRET_SIZE)

@@ -91,7 +91,7 @@ int intent_look(const struct intent *intent, const char *path, struct err *err)
     if (lstat(path, &st) == 0)
         return 1;
     if (errno != ENOENT && errno != ENOTDIR)
-        return err_set_errno(err, errno, "%s: cannot look at it", path);
+        return err_set_errno(err, errno, "%s: cannot stat it", path);
     return check_place(intent, folder, err) < 0 ? err_prefix(err, "%s", path) : 0;
 }
 

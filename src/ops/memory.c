@@ -35,7 +35,7 @@ static int file_size(int fd, uint64_t *ret, struct err *err)
     struct stat st;
 
     if (fstat(fd, &st) < 0)
-        return err_set_errno(err, errno, "cannot look at the file");
+        return err_set_errno(err, errno, "cannot stat the file");
     *ret = (uint64_t)st.st_size;
     return 0;
 }

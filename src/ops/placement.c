@@ -21,11 +21,11 @@ int placement_refuse_existing(const char *path, struct err *err)
 
     if (lstat(path, &st) == 0)
         return err_set(err, ERR_EXISTS,
-                       "%s exists already and is not overwritten; move it away, or choose another "
+                       "%s already exists and is not overwritten; move it away, or choose another "
                        "--destination-path",
                        path);
     if (errno != ENOENT)
-        return err_set_errno(err, errno, "%s: cannot look at it", path);
+        return err_set_errno(err, errno, "%s: cannot stat it", path);
     return 0;
 }
 

@@ -77,7 +77,7 @@ static int open_up_destination(const char *path, struct err *err)
 int restore_destination_make(const char *path, struct err *err)
 {
     if (mkdir(path, 0700) < 0)
-        return err_set_errno(err, errno, "%s: cannot make the folder", path);
+        return err_set_errno(err, errno, "%s: cannot create the folder", path);
     if (geteuid() == 0 && open_up_destination(path, err) < 0)
         return -1;
     return io_sync_folder_of(path, err) < 0 ? err_prefix(err, "%s", path) : 0;

@@ -98,7 +98,7 @@ int restore_output_create(struct restore_output *output, int *ret_fd, struct err
 int restore_output_make_folder(struct restore_output *output, mode_t mode, struct err *err)
 {
     if (mkdirat(output->dir_fd, output->name, 0700) < 0)
-        return err_set_errno(err, errno, "%s: cannot make the folder", output->path);
+        return err_set_errno(err, errno, "%s: cannot create the folder", output->path);
     output->fd =
         openat(output->dir_fd, output->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (output->fd < 0)

@@ -88,7 +88,7 @@ static int check_free(struct restore_job *job, struct err *err)
         return placement_refuse_existing(placement->tpm_moved, err);
     }
     return err_set(err, ERR_EXISTS,
-                   "%s: the state of a TPM of a guest with this UUID exists already and is not "
+                   "%s: the state of a TPM of a guest with this UUID already exists and is not "
                    "overwritten; move it away, or restore the guest with --new-name",
                    placement->tpm);
 }

@@ -149,7 +149,7 @@ static int start(struct scratch_watch *watch, struct err *err)
 
     watch->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (watch->wake_fd < 0)
-        return err_set_errno(err, errno, "cannot make an eventfd");
+        return err_set_errno(err, errno, "cannot create an eventfd");
     if (io_open_dir(watch->request.folder, &watch->folder_fd, err) < 0 ||
         io_free_space(watch->folder_fd, &room, err) < 0)
         return err_prefix(err, "%s", watch->request.folder);

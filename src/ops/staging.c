@@ -28,7 +28,7 @@ static int check_folder(int fd, const char *path, uid_t also, bool last, struct 
     struct stat st;
 
     if (fstat(fd, &st) < 0)
-        return err_set_errno(err, errno, "%s: cannot look at the folder", path);
+        return err_set_errno(err, errno, "%s: cannot stat the folder", path);
     if (st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != also)
         return err_set(err, ERR_DENIED, "%s belongs to user %u, who can change what is in it", path,
                        (unsigned)st.st_uid);
@@ -113,7 +113,7 @@ static int check_place(const char *path, uint64_t needed, char **ret, struct err
 static int make_usual(const char *path, struct err *err)
 {
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return err_set_errno(err, errno, "%s: cannot make the folder", path);
+        return err_set_errno(err, errno, "%s: cannot create the folder", path);
     return 0;
 }
 
@@ -198,9 +198,9 @@ int staging_make(struct staging *staging, struct err *err)
     struct stat st;
 
     if (mkdir(staging->folder, 0700) < 0 && errno != EEXIST)
-        return err_set_errno(err, errno, "%s: cannot make the folder", staging->folder);
+        return err_set_errno(err, errno, "%s: cannot create the folder", staging->folder);
     if (lstat(staging->folder, &st) < 0)
-        return err_set_errno(err, errno, "%s: cannot look at the folder", staging->folder);
+        return err_set_errno(err, errno, "%s: cannot stat the folder", staging->folder);
     if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077))
         return err_set(err, ERR_DENIED,
                        "%s is in the way: it is not a folder that only its owner can enter, made "

@@ -38,10 +38,10 @@ static int make_path(char *path, struct err *err)
         int failed = mkdir(path, 0700) < 0 && errno != EEXIST;
         *slash = '/';
         if (failed)
-            return err_set_errno(err, errno, "%s: cannot make the state directory", path);
+            return err_set_errno(err, errno, "%s: cannot create the state directory", path);
     }
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return err_set_errno(err, errno, "%s: cannot make the state directory", path);
+        return err_set_errno(err, errno, "%s: cannot create the state directory", path);
     return 0;
 }
 

@@ -28,7 +28,7 @@ static int check_replaceable(struct guest *guest, bool replace, struct err *err)
 
     if (!replace)
         return err_set(err, ERR_EXISTS,
-                       "guest '%s' (UUID %s) exists already; restore beside it with --new-name, or "
+                       "guest '%s' (UUID %s) already exists; restore beside it with --new-name, or "
                        "in its place with --replace once it is shut off",
                        guest_name(guest), guest_uuid(guest));
     if (guest_get_status(guest, &status, err) < 0)

@@ -78,7 +78,7 @@ static int remove_file(const struct intent_file *file, struct err *err)
         return open_err.kind == ERR_NOT_FOUND ? 0 : err_move(err, &open_err);
     if (!file_id_is_at(fd, name, &file->id)) {
         if (errno && errno != ENOENT)
-            return err_set_errno(err, errno, "%s: cannot look at it", file->path);
+            return err_set_errno(err, errno, "%s: cannot stat it", file->path);
         return 0;
     }
     if (unlinkat(fd, name, 0) == 0)

@@ -17,12 +17,12 @@ def stored(**attributes):
 
 # name: (what the stored name becomes, what the message says)
 NAMES = {
-    "dots": ("../web-vda.raw", "holds a '/'"),
-    "absolute": ("{canary}/web-vda.raw", "holds a '/'"),
-    "proc": ("/proc/self/mem", "holds a '/'"),
-    "folder": ("x/web-vda.raw", "holds a '/'"),
-    "behind-its-guest": ("web-/../../x", "holds a '/'"),
-    "trailing-slash": ("web-vda.raw/", "holds a '/'"),
+    "dots": ("../web-vda.raw", "contains a '/'"),
+    "absolute": ("{canary}/web-vda.raw", "contains a '/'"),
+    "proc": ("/proc/self/mem", "contains a '/'"),
+    "folder": ("x/web-vda.raw", "contains a '/'"),
+    "behind-its-guest": ("web-/../../x", "contains a '/'"),
+    "trailing-slash": ("web-vda.raw/", "contains a '/'"),
     "empty": ("", "is empty"),
     "dot": (".", "'.' is not a file name"),
     "dot-dot": ("..", "'..' is not a file name"),
@@ -33,7 +33,7 @@ NAMES = {
     "tab": ("web-&#9;vda.raw", "control character"),
     "delete": ("web-\u007fvda.raw", "control character"),
     "long": ("web-" + "v" * 300, "bytes long"),
-    "used-twice": ("web-vdb.raw", "named twice"),
+    "used-twice": ("web-vdb.raw", "duplicate file"),
     "not-there": ("web-vdz.raw", "No such file"),
     "escape-sequence": ("web-\u009b2J.raw", "No such file"),
     "right-to-left": ("web-\u202ewar.adv", "No such file"),
@@ -251,11 +251,11 @@ def cases():
     yield restore_disks("owner-33-bits", owner("gid", "4294967296"), "gid")
     yield restore_disks("selinux-control", lambda f: f.sub("<vb:owner ", '<vb:owner selinux="a&#10;b" '), "SELinux")
     yield restore_disks("selinux-long", lambda f: f.sub("<vb:owner ", f'<vb:owner selinux="{"a" * 5000}" '), "SELinux")
-    yield restore_disks("target-dots", target_dots, "holds a '/'", disks="../vda")
+    yield restore_disks("target-dots", target_dots, "contains a '/'", disks="../vda")
     yield restore_disks("format-luks", lambda f: f.sub('type="file" format="raw"', 'type="file" format="luks"'),
                         "cannot be written")
     yield restore_disks("format-unknown", lambda f: f.sub('type="file" format="raw"', 'type="file" format="../x"'),
-                        "not known")
+                        "unknown")
     yield Case("xinclude", lambda f: f.sub("<metadata>", "<metadata><xi:include xmlns:xi='http://www.w3.org/2001/XInclude' "
                                            "href='file://{canary}/secret' parse='text'/>"), says="metadata/include")
     yield from harmless()

@@ -215,7 +215,7 @@ def test_name_that_the_file_system_refuses_holds_nobody_up(t):
     mounted(t, "ntfs", ("mkfs.ntfs", "-qF"), ("ntfs-3g", "-o", "allow_other,windows_names"))
     web, zoo = (t.guest(name, t.disk("vda", size=MIB, name=f"{name}.qcow2")).define() for name in ("web", "zoo"))
     odd = t.guest("odd?", t.disk("vda", size=MIB, name="odd.qcow2")).define()
-    t.refused(*t.backup_line(), status=3, says=["guest 'odd?'", "odd?.xml", "cannot make a file of this name here"])
+    t.refused(*t.backup_line(), status=3, says=["guest 'odd?'", "odd?.xml", "cannot create a file of this name here"])
     t.check_good(web, zoo)
     t.backup(web, "--replace")
     same(odd.state(), "shut off", "state of the guest whose name is refused")
@@ -226,5 +226,5 @@ def test_names_that_are_the_same_to_the_file_system(t):
     t.guest("Web", t.disk("vda", size=MIB, name="1.qcow2")).define()
     lower = t.guest("web", t.disk("vda", size=MIB, name="2.qcow2")).define()
     for options in ((), ("--replace",)):
-        t.refused(*t.backup_line(*options), status=3, says=["guest 'Web'", "for the same name", "'web.xml'"])
+        t.refused(*t.backup_line(*options), status=3, says=["guest 'Web'", "as the same name", "'web.xml'"])
         t.check_good(lower)

@@ -239,7 +239,7 @@ static void a_run_of_a_former_version_is_not_disturbed(void **state)
 
     (void)state;
     assert_int_equal(flock(fd, LOCK_EX), 0);
-    CHECK_FAILS(archive_writer_open(folder, &writer, &err), &err, ERR_BUSY, "former version");
+    CHECK_FAILS(archive_writer_open(folder, &writer, &err), &err, ERR_BUSY, "an older version");
     archive_reader_close(sample_open_reader(folder));
     sample_remove_folder(folder);
 }
@@ -285,7 +285,7 @@ static void stored_files_are_checked_when_opened(void **state)
     (void)state;
     sample_back_up(folder, "web", SAMPLE_UUID, "first", vda, false);
     assert_int_equal(truncate(path, 5), 0);
-    check_file_fails(folder, ERR_CORRUPT, "web-vda.raw: is 5 bytes long, the manifest says 9");
+    check_file_fails(folder, ERR_CORRUPT, "web-vda.raw: is 5 bytes long, but the manifest says 9");
     assert_int_equal(truncate(path, 9), 0);
     assert_int_equal(rename(path, linked), 0);
     assert_int_equal(symlink("linked", path), 0);

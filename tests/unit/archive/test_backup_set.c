@@ -76,8 +76,8 @@ static void a_dropped_file_is_not_part_of_the_set(void **state)
 
 static void a_manifest_that_does_not_fit_the_set_is_refused(void **state)
 {
-    static const char *const parts[] = {"names 0 of 1", "is 3 bytes long, the manifest says 4",
-                                        "was never written", "another guest's"};
+    static const char *const parts[] = {"names 0 of 1", "is 3 bytes long, but the manifest says 4",
+                                        "was never written", "belongs to another guest"};
     char *folder = sample_folder();
     CLEANUP(archive_writer_closep) struct archive_writer *writer = sample_open_writer(folder);
 
@@ -316,7 +316,7 @@ static void a_name_that_the_file_system_does_not_take_is_refused_before(void **s
     if (set_immutable(folder, ".", true)) {
         int result = backup_set_expect(set, "web-vda.raw", &err);
         assert_true(set_immutable(folder, ".", false));
-        CHECK_FAILS(result, &err, ERR_DENIED, "cannot make a file of this name here");
+        CHECK_FAILS(result, &err, ERR_DENIED, "cannot create a file of this name here");
     }
     backup_set_abort(set);
     sample_check_names(folder, "web-vdb.raw");

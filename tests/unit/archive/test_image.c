@@ -179,7 +179,7 @@ static void a_chunk_that_does_not_exist_is_refused(void **state)
                 ERR_INTERNAL, "no chunk 1");
     CHECK_FAILS(image_reader_zeros(reader, 1, &zeros, &err), &err, ERR_INTERNAL, "no chunk 1");
     CHECK_FAILS(image_reader_read(reader, 0, result, 50, &len, &err), &err, ERR_CORRUPT,
-                "chunk 0 takes");
+                "chunk 0 is");
 }
 
 /* A result for codec none with one block, by hand. */
@@ -216,7 +216,7 @@ static void results_of_a_foreign_child_are_not_trusted(void **state)
         CHECK(image_writer_new(fd, &specs[i], CHUNK, CHUNK + 10, NULL, 0, &writer, &err), &err);
         size_t len = make_result(result, 10, 10, true);
         CHECK_FAILS(put(writer, 0, result, len, &err), &err, ERR_CORRUPT,
-                    "is for 10 bytes, the chunk has 65536");
+                    "is for 10 bytes, but the chunk has 65536");
         len = make_result(result, CHUNK, CHUNK, false);
         CHECK_FAILS(put(writer, 0, result, len, &err), &err, ERR_CORRUPT, "no digest");
         len = make_result(result, CHUNK, 100, true);

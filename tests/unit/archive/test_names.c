@@ -95,11 +95,11 @@ static void a_manifest_names_only_files_of_its_guest_each_once(void **state)
     static const struct {
         const char *name, *part;
     } cases[] = {
-        {"../web-vda.raw", "holds a '/'"},
+        {"../web-vda.raw", "contains a '/'"},
         {"db-vda.raw.xz", "not a name for a file of guest"},
         {"web-db.xml", "not a name for a file of guest"},
-        {"web-vdb.raw", "named twice"},
-        {"web.sav", "named twice"},
+        {"web-vdb.raw", "duplicate file"},
+        {"web.sav", "duplicate file"},
     };
     struct err err = ERR_INIT;
 
@@ -112,7 +112,7 @@ static void a_manifest_names_only_files_of_its_guest_each_once(void **state)
         CHECK_FAILS(archive_check_manifest(manifest, &err), &err, ERR_CORRUPT, cases[i].part);
     }
     CLEANUP(manifest_freep) struct manifest *named = sample_manifest("a/b", SAMPLE_UUID);
-    CHECK_FAILS(archive_check_manifest(named, &err), &err, ERR_CORRUPT, "holds a '/'");
+    CHECK_FAILS(archive_check_manifest(named, &err), &err, ERR_CORRUPT, "contains a '/'");
 }
 
 static void temporary_names_are_told_apart_exactly(void **state)

@@ -50,7 +50,7 @@ static void too_much_output_is_cut_off(void **state)
 
     (void)state;
     assert_fails(process_run(SH("head -c 16777217 /dev/zero"), &out, &err), &err, ERR_IO);
-    assert_string_equal(err.text, "sh: its output has no end");
+    assert_string_equal(err.text, "sh: its output is too long");
 }
 
 static void only_the_head_is_wanted(void **state)

@@ -215,7 +215,7 @@ static void chain_without_an_end_is_refused(void **state)
         at("other"), "1M", NULL);
     run("qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", at("other"),
         at("self"), "1M", NULL);
-    refused(at("self"), ERR_UNSUPPORTED, "leads back to");
+    refused(at("self"), ERR_UNSUPPORTED, "loops back to");
 }
 
 static void external_data_file_is_told(void **state)

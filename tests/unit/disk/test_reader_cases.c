@@ -37,9 +37,9 @@ static void raw_file_that_becomes_shorter_is_an_error(void **state)
     assert_ok(disk_reader_open(reference.path, "raw", &reader, &err), &err);
     run("truncate", "-s", "512K", reference.path, NULL);
     assert_int_equal(disk_reader_map(reader, 600 << 10, &len, &zero, &err), -1);
-    assert_err(&err, ERR_IO, "become shorter");
+    assert_err(&err, ERR_IO, "the image shrank");
     assert_int_equal(disk_reader_read(reader, 600 << 10, data, sizeof(data), &err), -1);
-    assert_err(&err, ERR_IO, "become shorter");
+    assert_err(&err, ERR_IO, "the image shrank");
     disk_reader_close(reader);
     image_free(&reference);
 }

@@ -406,7 +406,7 @@ static void files_that_become_shorter_are_an_error(void **state)
     assert_int_equal(disk_reader_read(reader, 0, got, IMAGE_SIZE, &err), -1);
     assert_err(&err, ERR_IO, "/stays: at byte ");
     assert_int_equal(disk_reader_read(reader, 8 << 20, got, 1 << 20, &err), -1);
-    assert_err(&err, ERR_IO, "become shorter");
+    assert_err(&err, ERR_IO, "the image shrank");
     disk_reader_close(reader);
     image_free(&reference);
 }

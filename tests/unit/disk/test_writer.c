@@ -197,7 +197,7 @@ static void existing_file_is_left_alone(void **state)
     if (!kind->device) {
         run("cp", "/proc/version", target.path, NULL);
         assert_int_equal(disk_writer_create(&target, &writer, &err), -1);
-        assert_err(&err, ERR_EXISTS, "exists already");
+        assert_err(&err, ERR_EXISTS, "already exists");
         assert_int_equal(stat(target.path, &st), 0);
         assert_true(st.st_size > 0);
     }

@@ -168,7 +168,7 @@ static void too_small_device_is_refused_with_both_sizes(void **state)
                                  .image_size = DEVICE_SIZE + 512,
                                  .block_device = true};
     assert_int_equal(disk_writer_create(&target, &writer, &err), -1);
-    assert_err(&err, ERR_NO_SPACE, "8388608 bytes, the image needs 8389120");
+    assert_err(&err, ERR_NO_SPACE, "8388608 bytes, but the image needs 8389120");
 }
 
 static void used_device_is_busy(void **state)
