@@ -51,7 +51,7 @@ struct arguments {
     {"source-path", OPTION_TEXT, "PATH", "folder that holds the backups", ARGUMENT(source),        \
      .required = true}
 #define ROW_URI                                                                                    \
-    {"hypervisor-uri", OPTION_TEXT, "URI", "libvirt connection; default: libvirt's own default",   \
+    {"hypervisor-uri", OPTION_TEXT, "URI", "libvirt connection; default: libvirt's default",   \
      ARGUMENT(uri)}
 #define ROW_DOMAINS                                                                                \
     {"domain-names", OPTION_NAMES, "NAMES", "only these guests, comma-separated; default: all",    \

@@ -31,7 +31,7 @@ int lists_add_names(struct strings *list, const char *text, struct err *err)
         CLEANUP_FREE char *name = take_name(&rest);
         if (*name == '\0')
             return err_set(err, ERR_USAGE,
-                           "'%s' holds an empty name (a comma in a name is written \\,)", text);
+                           "'%s' contains an empty name (write a comma in a name as \\,)", text);
         if (!strings_has(list, name))
             strings_take(list, TAKE_PTR(name));
     }

@@ -113,7 +113,7 @@ static void make_run_id(char text[static RUN_ID_SIZE])
 static void tell_status(int status)
 {
     CLEANUP_FREE char *text = status_text(status);
-    CLEANUP_FREE char *line = mem_printf("ended with status %d: %s", status, text);
+    CLEANUP_FREE char *line = mem_printf("exit status %d: %s", status, text);
 
     if (status != STATUS_GOOD)
         log_journal(line);
@@ -182,7 +182,7 @@ static int read_arguments(const struct verb *verb, const char *const *args,
     if (options_read(&verb->options, args, arguments, ret_help, err) < 0)
         return err_prefix(err, "%s", verb->name);
     if (arguments->quiet && arguments->verbose)
-        return err_set(err, ERR_USAGE, "%s: --quiet and --verbose exclude each other", verb->name);
+        return err_set(err, ERR_USAGE, "%s: --quiet and --verbose cannot be combined", verb->name);
     arguments->children.foreign = arguments->child_command != NULL;
     log_set_level(arguments->quiet ? LOG_QUIET : arguments->verbose ? LOG_VERBOSE : LOG_NORMAL);
     return 0;
@@ -197,7 +197,7 @@ static int run_command_line(const char *const *args, struct err *err)
     int status = -1;
 
     if (!args[0])
-        return err_set(err, ERR_USAGE, "no verb is given; see virt-backup --help");
+        return err_set(err, ERR_USAGE, "no verb given; see virt-backup --help");
     if (show_information(args, err))
         return err->text ? -1 : STATUS_GOOD;
     if (find_verb(args[0], &verb, err) < 0)

@@ -13,7 +13,7 @@
 
 static const struct options_row rows[] = {
     ROW_COMPRESSION,
-    {"decode", OPTION_FLAG, NULL, "decode results back to chunks", ARGUMENT(decode)},
+    {"decode", OPTION_FLAG, NULL, "decode results back into chunks", ARGUMENT(decode)},
     ROW_CHUNK_SIZE,
     ROW_NO_SANDBOX,
 };

@@ -59,7 +59,7 @@ static int set_size(const char *text, uint64_t *field, struct err *err)
 {
     if (units_parse_size(text, field, err) < 0)
         return -1;
-    return *field ? 0 : err_set(err, ERR_USAGE, "zero is too little");
+    return *field ? 0 : err_set(err, ERR_USAGE, "must not be zero");
 }
 
 static int set_number(const char *text, unsigned *field, struct err *err)
@@ -94,7 +94,7 @@ static int set_value(struct reading *reading, const struct options_row *row, con
     case OPTION_PARSED:
         return row->parse(text, field, err);
     }
-    return err_set(err, ERR_INTERNAL, "an option of no kind");
+    return err_set(err, ERR_INTERNAL, "an option without a kind");
 }
 
 /* ---- arguments ------------------------------------------------------------- */

@@ -58,8 +58,8 @@ static int run(const struct arguments *arguments, struct verb_run *run, struct e
 
     if (!arguments->yes && !isatty(STDIN_FILENO))
         return err_set(err, ERR_USAGE,
-                       "remove asks before it removes a backup, and standard input is not "
-                       "a terminal; to remove without being asked, use --yes");
+                       "remove asks before it removes a backup, but standard input is not a "
+                       "terminal; use --yes to remove without being asked");
     return remove_run(&options, &run->report, &run->outcome, err);
 }
 

@@ -21,13 +21,13 @@ static int of_error(const struct err *err)
 char *status_text(int status)
 {
     static const char *const texts[] = {
-        [STATUS_GOOD] = "all is done",
+        [STATUS_GOOD] = "everything is done",
         [STATUS_FAILED] = "failed",
         [STATUS_USAGE] = "the command line is wrong",
         [STATUS_SOME_FAILED] = "some guests failed, the others are good",
         [STATUS_DAMAGED] = "damage was found",
         [STATUS_STRANDED] = "a guest could not be put back into its former state",
-        [STATUS_BUSY] = "another run is busy with what was to be done",
+        [STATUS_BUSY] = "another run is using the archive or the guests",
     };
 
     if (status > STATUS_SIGNAL) {

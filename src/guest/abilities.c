@@ -50,7 +50,8 @@ static int get_pull_backup(virConnectPtr connection, const struct xml_doc *domai
     if (!text) {
         if (virConnectIsAlive(connection) != 1)
             return libvirt_error(err, "cannot get the hypervisor's capabilities");
-        log_detail("whether backups can be made is not known: %s", virGetLastErrorMessage());
+        log_detail("cannot tell whether the hypervisor supports backup jobs: %s",
+                   virGetLastErrorMessage());
         *ret = false;
         return 0;
     }
@@ -159,7 +160,7 @@ int guest_private_folder(struct guest *guest, char **ret, struct err *err)
     if (connection_domain(guest, &domain, err) < 0)
         return -1;
     if (!is_qemu(virDomainGetConnect(domain)))
-        return err_set(err, ERR_UNSUPPORTED, "only guests of QEMU have a private folder");
+        return err_set(err, ERR_UNSUPPORTED, "only QEMU guests have a private folder");
     /* Ask again, because the handle may date from before the guest's start. */
     virDomainPtr fresh CLEANUP_DOMAIN =
         virDomainLookupByUUIDString(virDomainGetConnect(domain), guest->uuid);

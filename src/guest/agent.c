@@ -33,13 +33,13 @@ static int set_limit(virDomainPtr domain, int limit_s, struct err *err)
     if (virDomainAgentSetResponseTimeout(domain, limit_s, 0) == 0 ||
         libvirt_error_code() == VIR_ERR_NO_SUPPORT)
         return 0;
-    return libvirt_error(err, "cannot limit the time that the guest agent takes");
+    return libvirt_error(err, "cannot set the guest agent's timeout");
 }
 
 static void lift_limit(virDomainPtr domain)
 {
     if (virDomainAgentSetResponseTimeout(domain, VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, 0) < 0)
-        log_detail("the guest agent's time limit stays: %s", virGetLastErrorMessage());
+        log_detail("cannot reset the guest agent's timeout: %s", virGetLastErrorMessage());
 }
 
 static void set_outcome(struct guest *guest, enum freeze_outcome outcome)
@@ -187,16 +187,15 @@ static int give_up_thaw(struct guest *guest, const struct thaw *thaw, const stru
     const char *text = why->text ? why->text : "the agent has not settled yet";
 
     if (thaw->freeze == FREEZE_GARBLED) {
-        log_warn("guest '%s': its agent answers nonsense, so it is not certain that its file "
-                 "systems are thawed (%s)",
+        log_warn("guest '%s': its agent gives nonsensical answers, so its file systems may still "
+                 "be frozen (%s)",
                  guest->name, text);
         return 0;
     }
     CLEANUP_FREE char *line = shell_virsh("domfsthaw", guest->name);
     return err_set(err, ERR_BUSY,
-                   "it is not certain that the guest's file systems are thawed (%s); to thaw them, "
-                   "run: %s",
-                   text, line);
+                   "the guest's file systems may still be frozen (%s); to thaw them, run: %s", text,
+                   line);
 }
 
 static int thaw_all(struct guest *guest, struct thaw *thaw, unsigned timeout_s, struct err *err)
@@ -216,7 +215,7 @@ static int thaw_all(struct guest *guest, struct thaw *thaw, unsigned timeout_s, 
         if (passed_ms >= (uint64_t)timeout_s * 1000)
             return give_up_thaw(guest, thaw, &why, err);
         if (quit_sleep(THAW_PAUSE_MS, err) < 0)
-            return err_prefix(err, "it is not certain that the guest's file systems are thawed");
+            return err_prefix(err, "the guest's file systems may still be frozen");
         passed_ms = units_now_ms() - began_ms;
     }
 }

@@ -37,7 +37,7 @@ static int get_backup_xml(virDomainPtr domain, struct xml_doc **ret, struct err 
         int code = libvirt_error_code();
         if (code != VIR_ERR_NO_DOMAIN_BACKUP && code != VIR_ERR_OPERATION_INVALID &&
             code != VIR_ERR_NO_SUPPORT)
-            return libvirt_error(err, "cannot see the guest's backup job");
+            return libvirt_error(err, "cannot query the guest's backup job");
         *ret = NULL;
         return 0;
     }
@@ -92,7 +92,7 @@ int guest_wait_for_job(struct guest *guest, uint64_t timeout_ms, struct err *err
             return 0;
         uint64_t waited_ms = units_now_ms() - begin_ms;
         if (job == GUEST_JOB_NO_DATA && waited_ms >= JOB_BEGIN_MS) {
-            log_detail("guest '%s': libvirt has lost a backup job of it; going on", guest->name);
+            log_detail("guest '%s': libvirt has lost its backup job; continuing", guest->name);
             return 0;
         }
         if (waited_ms >= JOB_PATIENCE_MS && !told)
@@ -102,7 +102,7 @@ int guest_wait_for_job(struct guest *guest, uint64_t timeout_ms, struct err *err
         if (waited_ms >= timeout_ms)
             return libvirt_error_job(err, "a job (a snapshot, save or migration)", guest->name);
         if (quit_sleep(POLL_MS, err) < 0)
-            return err_prefix(err, "a job works on this guest");
+            return err_prefix(err, "a job is running on this guest");
     }
 }
 
@@ -159,7 +159,7 @@ static bool activate_nodes(virDomainPtr domain)
     if (virDomainQemuMonitorCommand(
             domain, "{\"execute\":\"blockdev-set-active\",\"arguments\":{\"active\":true}}", &reply,
             0) < 0) {
-        log_detail("QEMU cannot be asked to activate the disks: %s", virGetLastErrorMessage());
+        log_detail("cannot ask QEMU to activate the disks: %s", virGetLastErrorMessage());
         return false;
     }
     CLEANUP(json_freep) struct json *json = json_parse(reply, strlen(reply), NULL);
@@ -203,8 +203,8 @@ static int check_socket(const char *socket, struct err *err)
 
     if (strlen(socket) <= max)
         return 0;
-    return err_set(err, ERR_UNSUPPORTED, "%s: a socket's path can have %zu bytes at most", socket,
-                   max);
+    return err_set(err, ERR_UNSUPPORTED, "%s: the path of a socket cannot be longer than %zu bytes",
+                   socket, max);
 }
 
 int guest_backup_begin(struct guest *guest, const struct guest_backup *backup, struct err *err)
@@ -221,7 +221,7 @@ int guest_backup_begin(struct guest *guest, const struct guest_backup *backup, s
     /* The job may exist even so: it was begun, and libvirt was lost before its answer. */
     if (connection_revive(guest->hypervisor, &second) < 0 ||
         guest_backup_end(guest, backup->socket, &second) < 0)
-        err_append(err, "a backup job may be left: %s", second.text);
+        err_append(err, "a backup job may have been left behind: %s", second.text);
     return -1;
 }
 

@@ -181,7 +181,7 @@ int connection_check_path(const char *path, struct err *err)
     if (xml_text_valid(path))
         return 0;
     return err_set(err, ERR_UNSUPPORTED,
-                   "%s: libvirt cannot be told a path that is not UTF-8; choose another folder",
+                   "%s: libvirt cannot handle a path that is not UTF-8; choose another folder",
                    path);
 }
 

@@ -63,8 +63,9 @@ static void flush_folder(const char *path)
     CLEANUP_ERR struct err err = ERR_INIT;
 
     if (io_open_dir(path, &fd, &err) < 0 || io_sync_dir(fd, &err) < 0)
-        log_detail("%s: %s; a power cut within seconds may undo what libvirt has noted there", path,
-                   err.text);
+        log_detail(
+            "%s: %s; a power cut within the next seconds may undo what libvirt has recorded there",
+            path, err.text);
 }
 
 void driver_flush_definitions(const char *uri)

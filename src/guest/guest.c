@@ -53,8 +53,7 @@ int guest_find(struct hypervisor *hypervisor, const char *name, struct guest **r
         return 0;
     }
     if (libvirt_error_code() == VIR_ERR_NO_DOMAIN)
-        return err_set(err, ERR_NOT_FOUND, "%s has no guest of the name '%s'", hypervisor->uri,
-                       name);
+        return err_set(err, ERR_NOT_FOUND, "%s has no guest named '%s'", hypervisor->uri, name);
     return libvirt_error(err, "%s: cannot look for the guest '%s'", hypervisor->uri, name);
 }
 
@@ -69,7 +68,7 @@ int guest_find_uuid(struct hypervisor *hypervisor, const char *uuid, struct gues
         return 0;
     }
     if (libvirt_error_code() == VIR_ERR_NO_DOMAIN)
-        return err_set(err, ERR_NOT_FOUND, "%s has no guest of the UUID %s", hypervisor->uri, uuid);
+        return err_set(err, ERR_NOT_FOUND, "%s has no guest with UUID %s", hypervisor->uri, uuid);
     return libvirt_error(err, "%s: cannot look for the guest %s", hypervisor->uri, uuid);
 }
 
@@ -84,7 +83,7 @@ static const struct {
     {VIR_DOMAIN_BLOCKED, GUEST_RUNNING, "running"}, /* Xen: it waits for its devices */
     {VIR_DOMAIN_PAUSED, GUEST_PAUSED, "paused"},
     {VIR_DOMAIN_SHUTOFF, GUEST_SHUT_OFF, "shut off"},
-    {VIR_DOMAIN_SHUTDOWN, GUEST_OTHER, "in shutdown"},
+    {VIR_DOMAIN_SHUTDOWN, GUEST_OTHER, "shutting down"},
     {VIR_DOMAIN_CRASHED, GUEST_OTHER, "crashed"},
     {VIR_DOMAIN_PMSUSPENDED, GUEST_OTHER, "pmsuspended"},
 };

@@ -142,7 +142,7 @@ static int put_snapshot_back(virDomainPtr domain, const char *xml, const char *c
     if (current && strcmp(current, name) == 0)
         flags |= VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT;
     snapshot = virDomainSnapshotCreateXML(domain, xml, flags);
-    return snapshot ? 0 : libvirt_error(err, "snapshot '%s': cannot be put back", name);
+    return snapshot ? 0 : libvirt_error(err, "snapshot '%s': cannot put it back", name);
 }
 
 static int put_checkpoint_back(virDomainPtr domain, const char *xml, struct err *err)
@@ -156,7 +156,7 @@ static int put_checkpoint_back(virDomainPtr domain, const char *xml, struct err 
     if (checkpoint)
         return 0;
     checkpoint = virDomainCheckpointCreateXML(domain, xml, VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE);
-    return checkpoint ? 0 : libvirt_error(err, "checkpoint '%s': cannot be put back", name);
+    return checkpoint ? 0 : libvirt_error(err, "checkpoint '%s': cannot put it back", name);
 }
 
 int guest_points_put_back(struct guest *guest, const struct guest_points *points, struct err *err)
@@ -190,7 +190,7 @@ static int remove_snapshot(virDomainPtr domain, const char *xml, struct err *err
         return 0;
     if (!snapshot ||
         virDomainSnapshotDelete(snapshot, VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY) < 0)
-        return libvirt_error(err, "snapshot '%s': cannot be removed", name);
+        return libvirt_error(err, "snapshot '%s': cannot remove it", name);
     return 0;
 }
 
@@ -206,7 +206,7 @@ static int remove_checkpoint(virDomainPtr domain, const char *xml, struct err *e
         return 0;
     if (!checkpoint ||
         virDomainCheckpointDelete(checkpoint, VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY) < 0)
-        return libvirt_error(err, "checkpoint '%s': cannot be removed", name);
+        return libvirt_error(err, "checkpoint '%s': cannot remove it", name);
     return 0;
 }
 

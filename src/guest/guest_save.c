@@ -96,7 +96,7 @@ static int check_no_backup(virDomainPtr domain, struct err *err)
         return 0;
     CLEANUP_FREE char *line = shell_virsh("domjobabort", virDomainGetName(domain));
     return err_set(err, ERR_BUSY,
-                   "a backup job is open on the guest; try again when it has ended, or, if it was "
+                   "the guest has an open backup job; try again when it has ended, or, if it was "
                    "left behind, end it: %s",
                    line);
 }

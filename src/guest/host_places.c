@@ -19,7 +19,7 @@ static struct strings list_emulators(virConnectPtr connection)
     struct strings list = {0};
 
     if (!doc) {
-        log_detail("the emulators of this host are not known: %s", virGetLastErrorMessage());
+        log_detail("cannot list the emulators of this host: %s", virGetLastErrorMessage());
         return list;
     }
     for (struct xml_node *node = xml_root(doc); node; node = xml_walk(xml_root(doc), node))
@@ -50,7 +50,7 @@ static struct strings list_pools(virConnectPtr connection)
     int count = virConnectListAllStoragePools(connection, &pools, 0);
 
     if (count < 0)
-        log_detail("the storage pools of this host are not known: %s", virGetLastErrorMessage());
+        log_detail("cannot list the storage pools of this host: %s", virGetLastErrorMessage());
     for (int i = 0; i < count; i++) {
         add_pool(&list, pools[i]);
         virStoragePoolFree(pools[i]);

@@ -28,7 +28,7 @@ static char *read_host_uuid(virConnectPtr connection)
     struct xml_doc *doc = text ? xml_parse(text, strlen(text), NULL) : NULL;
 
     if (!doc)
-        log_detail("the UUID of this host is not known: %s", virGetLastErrorMessage());
+        log_detail("cannot get the UUID of this host: %s", virGetLastErrorMessage());
     return doc ? xml_find_text(xml_root(doc), "host/uuid") : NULL;
 }
 
@@ -67,7 +67,7 @@ static int learn(struct hypervisor *hypervisor, struct err *err)
     if (!hypervisor->host)
         hypervisor->host = mem_strdup(own);
     if (strncmp(hypervisor->host, own, strcspn(own, ".")) != 0)
-        log_detail("libvirt calls its host '%s', this is '%s'; disk images are looked for here",
+        log_detail("libvirt calls its host '%s', but this is '%s'; looking for disk images here",
                    hypervisor->host, own);
     return 0;
 }

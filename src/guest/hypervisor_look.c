@@ -141,7 +141,7 @@ int hypervisor_can_open(struct hypervisor *hypervisor, const char *path, bool *r
     }
     if (error->domain == VIR_FROM_RPC)
         return libvirt_error(err, "%s: cannot ask libvirt whether it can open it", path);
-    log_detail("whether libvirt can open %s is not known: %s", path, error->message);
+    log_detail("cannot tell whether libvirt can open %s: %s", path, error->message);
     *ret_can = true;
     return 0;
 }
@@ -233,7 +233,7 @@ bool hypervisor_has(struct hypervisor *hypervisor, enum host_thing thing, const 
         return true;
     if (libvirt_error_code() == things[thing].missing)
         return false;
-    log_detail("whether this host has '%s' is not known: %s", name, virGetLastErrorMessage());
+    log_detail("cannot tell whether this host has '%s': %s", name, virGetLastErrorMessage());
     return true;
 }
 

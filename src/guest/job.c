@@ -32,7 +32,7 @@ int job_read(virDomainPtr domain, struct job *ret, struct err *err)
             return 0;
         }
         if (code != VIR_ERR_OPERATION_INVALID && code != VIR_ERR_NO_SUPPORT)
-            return libvirt_error(err, "cannot see what works on the guest");
+            return libvirt_error(err, "cannot tell which job is running on the guest");
         *ret = job;
         return 0;
     }

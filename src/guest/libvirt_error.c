@@ -96,8 +96,8 @@ int libvirt_error(struct err *err, const char *format, ...)
     if (err && error)
         err->errnum = errno_of(error);
     if (error && error->code == VIR_ERR_OPERATION_TIMEOUT)
-        err_append(err, "another job (a backup, snapshot, save or migration) works on this guest; "
-                        "try again when it has ended");
+        err_append(err, "another job (a backup, snapshot, save or migration) is running on this "
+                        "guest; try again when it has ended");
     return -1;
 }
 
@@ -106,8 +106,8 @@ int libvirt_error_job(struct err *err, const char *job, const char *guest)
     CLEANUP_FREE char *line = shell_virsh("domjobinfo", guest);
 
     return err_set(err, ERR_BUSY,
-                   "%s works on this guest; try again when it has ended; to see it, run: %s", job,
-                   line);
+                   "%s is running on this guest; try again when it has ended; to see it, run: %s",
+                   job, line);
 }
 
 int libvirt_error_code(void)

@@ -22,8 +22,8 @@ int guest_managed_save(struct guest *guest, char **ret_path, char **ret_xml, str
         /* The guest does not start from such an image either. */
         return hypervisor_alive(guest->hypervisor)
                    ? err_append(err,
-                                "if it is damaged, throw it away, so that the guest boots and "
-                                "its disks can be backed up: %s",
+                                "if it is damaged, discard it, so that the guest boots and its "
+                                "disks can be backed up: %s",
                                 remove)
                    : -1;
     }
@@ -37,7 +37,7 @@ int guest_managed_save(struct guest *guest, char **ret_path, char **ret_xml, str
     if (access(path, F_OK) < 0) {
         free(xml);
         return err_set(err, ERR_NOT_FOUND,
-                       "is not at %s; start the guest, or throw the image away: %s", path, remove);
+                       "is not at %s; start the guest, or discard the image: %s", path, remove);
     }
     *ret_path = TAKE_PTR(path);
     *ret_xml = xml;

@@ -127,8 +127,8 @@ static void snapshot_memory(void *opaque)
         return;
     call->err.kind = ERR_UNSUPPORTED;
     if (strstr(call->err.text, "paused due to previous migration"))
-        err_append(&call->err, "it has been paused since its memory was captured the last time; "
-                               "once it has run again it can be captured anew");
+        err_append(&call->err, "it has been paused since its memory was last captured; once it has "
+                               "run, it can be captured again");
 }
 
 /* While our call waits for its turn, the current job is somebody else's: do not abort it or stop
@@ -155,7 +155,7 @@ static bool room_is_short(const char *path, const struct job *job)
 static bool stop(struct call *call, const char *why)
 {
     if (!call->forced)
-        log_detail("stopping the guest to end the copying of its memory: %s", why);
+        log_detail("stopping the guest to finish copying its memory: %s", why);
     call->forced = call->forced || virDomainSuspend(call->domain) == 0;
     return call->forced;
 }
@@ -169,7 +169,7 @@ static void cancel(struct call *call)
     bool live = call->flags & VIR_DOMAIN_SNAPSHOT_CREATE_LIVE;
     struct job job;
 
-    if (live && (!stop(call, "it is cancelled") || !own_job(call, &job) || job.left == 0))
+    if (live && (!stop(call, "the copy is cancelled") || !own_job(call, &job) || job.left == 0))
         return;
     call->aborted = virDomainAbortJob(call->domain) == 0;
 }
@@ -187,9 +187,9 @@ static void attend(struct call *call, bool signal_came)
     else if (!(call->flags & VIR_DOMAIN_SNAPSHOT_CREATE_LIVE))
         return;
     else if (!converges(&job, call->snapshot->max_passes))
-        stop(call, "it changes too fast");
+        stop(call, "its memory changes too fast");
     else if (room_is_short(call->snapshot->path, &job))
-        stop(call, "room for it may run short");
+        stop(call, "the image may run out of room");
 }
 
 /* At the end, with the guest stopped, libvirt waits until the whole image is on disk. What is
@@ -282,11 +282,10 @@ static int check_after(virDomainPtr domain, const struct definition_disks *befor
         return err_set(err, ERR_BUSY, "the guest was resumed as soon as its memory was copied");
     if (!same_disks(before, &after)) {
         CLEANUP_FREE char *line = shell_virsh("domblklist", virDomainGetName(domain));
-        return err_set(
-            err, ERR_BUSY,
-            "the guest's disks were changed while its memory was copied, a disk may have "
-            "got an overlay; to see them, run: %s",
-            line);
+        return err_set(err, ERR_BUSY,
+                       "the guest's disks were changed while its memory was copied, and a disk may "
+                       "have a new overlay; to list them, run: %s",
+                       line);
     }
     return 0;
 }
@@ -337,6 +336,6 @@ int guest_snapshot_memory(struct guest *guest, const struct guest_snapshot *snap
         return 0;
     }
     if (put_back(guest, snapshot->path, running, call.forced, &second) < 0)
-        err_append(err, "the guest may not be as it was: %s", second.text);
+        err_append(err, "the guest may not be in its former state: %s", second.text);
     return -1;
 }

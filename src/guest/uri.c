@@ -58,8 +58,8 @@ int uri_check_local(const char *uri, struct err *err)
 
     if (!server || is_loopback(server) || is_own_name(server))
         return 0;
-    return err_set(err, ERR_UNSUPPORTED,
-                   "%s is libvirt of another host: the disk images are on %s, so run virt-backup "
-                   "there",
-                   uri, server);
+    return err_set(
+        err, ERR_UNSUPPORTED,
+        "%s is the libvirt of another host; the disk images are on %s, so run virt-backup there",
+        uri, server);
 }

@@ -209,7 +209,7 @@ int watch_attach(struct guest_watch *watch, virConnectPtr connection, virDomainP
     watch->connection = connection;
     watch->qemu_id = register_qemu_events(watch, domain);
     if (watch->qemu_id < 0)
-        log_detail("QEMU's own events cannot be had: %s", virGetLastErrorMessage());
+        log_detail("cannot receive QEMU's own events: %s", virGetLastErrorMessage());
     pthread_mutex_lock(&watch->lock);
     watch->by_arrival = watch->qemu_id < 0;
     pthread_mutex_unlock(&watch->lock);

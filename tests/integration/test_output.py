@@ -109,7 +109,7 @@ def test_journal_gets_priorities_and_the_status_by_name(t):
     with open(log, encoding="utf-8") as file:
         lines = file.read().splitlines()
     same(lines[0], "<3>virt-backup: --domain-names: the hypervisor has no guest 'gone'", "the first line")
-    same(lines[-1], "<6>virt-backup: ended with status 3: some guests failed, the others are good", "the last line")
+    same(lines[-1], "<6>virt-backup: exit status 3: some guests failed, the others are good", "the last line")
 
 
 def test_sizes_are_what_files_take_on_the_disk(t):

@@ -226,7 +226,7 @@ static bool check_element(struct check *check)
     }
     if (check->row->once && xml_parent(node) &&
         xml_child(xml_parent(node), NULL, xml_name(node)) != node)
-        add_element(check, " is there twice");
+        add_element(check, " appears twice");
     xml_each_attr(node, check_attr, check);
     check_text(check);
     if (strcmp(check->path, "metadata") != 0)

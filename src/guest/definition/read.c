@@ -113,7 +113,7 @@ static int check_target(const struct definition_disks *before, const struct xml_
     if (!target)
         return err_set(err, ERR_CORRUPT, "has a disk without a target");
     if (!target_is_fit(target))
-        return err_set(err, ERR_CORRUPT, "has a disk with the impossible target '%s'", target);
+        return err_set(err, ERR_CORRUPT, "has a disk with the invalid target '%s'", target);
     for (size_t i = 0; i < before->count; i++)
         if (strcmp(before->disks[i].target, target) == 0)
             return err_set(err, ERR_CORRUPT, "has two disks with the target '%s'", target);

@@ -76,8 +76,8 @@ int definition_set_disk(struct xml_doc *domain, const char *target, const char *
     if (!disk)
         return err_set(err, ERR_NOT_FOUND, "the definition has no disk '%s'", target);
     if (!xml_text_valid(path))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "%s: has characters that a domain definition cannot hold", path);
+        return err_set(err, ERR_UNSUPPORTED, "%s: contains characters that XML cannot represent",
+                       path);
     xml_set_attr(disk, "type", block_device ? "block" : "file");
     for (size_t i = 0; i < sizeof(of_old_source) / sizeof(*of_old_source); i++)
         remove_children(disk, of_old_source[i]);

@@ -194,12 +194,14 @@ static void usage_errors_name_the_option_and_the_remedy(void **state)
         {"--destination-path=", "option '--destination-path': its value is empty"},
         {"--domain-names", "option '--domain-names' needs a value: --domain-names NAMES"},
         {"--domain-names|--", "option '--domain-names' needs a value: --domain-names NAMES"},
-        {"--domain-names=a,,b", "option '--domain-names': 'a,,b' holds an empty name (a comma in a "
-                                "name is written \\,)"},
-        {"--domain-names=a|b,", "option '--domain-names': 'b,' holds an empty name (a comma in a "
-                                "name is written \\,)"},
+        {"--domain-names=a,,b",
+         "option '--domain-names': 'a,,b' contains an empty name (write a comma in "
+         "a name as \\,)"},
+        {"--domain-names=a|b,",
+         "option '--domain-names': 'b,' contains an empty name (write a comma in "
+         "a name as \\,)"},
         {"--children=0", "option '--children': '0' is not a number from 1 to 65536"},
-        {"--memory-limit=0", "option '--memory-limit': zero is too little"},
+        {"--memory-limit=0", "option '--memory-limit': must not be zero"},
         {"--memory-limit=lots",
          "option '--memory-limit': 'lots' is not a size; write it like 512K, 60MiB or 1.5G"},
         {"--answer=no", "option '--answer': 'no' is not yes"},

@@ -171,7 +171,7 @@ static void what_is_no_device(void **state)
         {"<perf><event name='cmt' enabled='yes'/></perf>", "perf"},
         {"<invention/>", "invention"},
         {"<vcpu colour='red'>1</vcpu>", "vcpu: colour='red'"},
-        {"<os/><os><kernel>/boot/x</kernel></os>", "os is there twice"},
+        {"<os/><os><kernel>/boot/x</kernel></os>", "os appears twice"},
     };
 
     (void)state;
@@ -230,7 +230,7 @@ static void disks(void **state)
          "devices/disk/source: file='" IMAGES "efi.qcow2'"},
         {"<disk type='file'><driver type='raw'/><driver type='qcow2'/><source file='" IMAGES
          "live.raw'/></disk>",
-         "devices/disk/driver is there twice"},
+         "devices/disk/driver appears twice"},
         {"<disk type='file'><source file='" IMAGES "other.raw'/></disk>",
          "devices/disk/source: file='" IMAGES "other.raw'"},
         {"<disk type='block'><source dev='/dev/sda'/></disk>",

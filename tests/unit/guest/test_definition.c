@@ -97,11 +97,11 @@ static void impossible_targets_are_refused(void **state)
     } cases[] = {
         {"<disk type='file'><source file='/a'/></disk>", "without a target"},
         {"<disk><target bus='ide'/></disk>", "without a target"},
-        {"<disk><target dev=''/></disk>", "impossible target ''"},
-        {"<disk><target dev='../etc'/></disk>", "impossible target '../etc'"},
-        {"<disk><target dev='a/b'/></disk>", "impossible target 'a/b'"},
-        {"<disk><target dev='a b'/></disk>", "impossible target 'a b'"},
-        {"<disk><target dev='..'/></disk>", "impossible target '..'"},
+        {"<disk><target dev=''/></disk>", "invalid target ''"},
+        {"<disk><target dev='../etc'/></disk>", "invalid target '../etc'"},
+        {"<disk><target dev='a/b'/></disk>", "invalid target 'a/b'"},
+        {"<disk><target dev='a b'/></disk>", "invalid target 'a b'"},
+        {"<disk><target dev='..'/></disk>", "invalid target '..'"},
         {"<disk><target dev='hda'/></disk><disk><target dev='hda'/></disk>", "two disks"},
     };
 

@@ -248,7 +248,7 @@ static void one_that_cannot_be_put_back_does_not_keep_others_away(void **state)
     add_snapshots(&points, 3);
     assert_int_equal(guest_define(*state, NEW_XML, &guest, NULL), 0);
     assert_int_equal(guest_points_put_back(guest, &points, &err), -1);
-    assert_non_null(strstr(err.text, "snapshot 'orphan': cannot be put back"));
+    assert_non_null(strstr(err.text, "snapshot 'orphan': cannot put it back"));
     expect_snapshots(guest, 3);
 }
 
