@@ -105,8 +105,7 @@ static int check_chunk_size(uint64_t chunk_size, struct err *err)
         units_is_power_of_two(chunk_size))
         return 0;
     return err_set(err, ERR_USAGE,
-                   "a chunk size of %s is not possible: it is a power of two from 64 KiB to "
-                   "512 MiB",
+                   "invalid chunk size %s: it must be a power of two from 64 KiB to 512 MiB",
                    units_format_size(chunk_size, text));
 }
 
@@ -196,7 +195,7 @@ int sizing_fit(const struct sizing_request *request, struct sizing_plan *ret, st
     if (check_chunk_size(chunk_size, err) < 0)
         return -1;
     if (request->compression_buffer > 0 && request->decode)
-        return err_set(err, ERR_USAGE, "a compression buffer is of no use for decompression");
+        return err_set(err, ERR_USAGE, "a compression buffer has no effect on decompression");
     if (request->compression_buffer > 0)
         return fit_buffer(request, ret, err);
     if (!size_child(&request->codec, request->decode, chunk_size, ret))

@@ -173,11 +173,10 @@ static void tell_of_locks(const struct backup_run *run)
         return;
     fields = json_new_object();
     json_set_str(fields, "file-system", type);
-    report_event(
-        run->report, "locks", fields,
-        "%s is on %s: other hosts may not see the locks of this one; do not back up guests "
-        "of the same name there from two hosts at a time",
-        archive_writer_path(run->archive), type);
+    report_event(run->report, "locks", fields,
+                 "%s is on %s, where other hosts may not see this host's locks; do not back up "
+                 "guests of the same name there from two hosts at once",
+                 archive_writer_path(run->archive), type);
 }
 
 /* Put right what an earlier run left behind, before anything is begun. */

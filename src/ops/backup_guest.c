@@ -233,16 +233,16 @@ static void warn_about_left_out(struct job *job)
         const struct manifest_left_out *left_out = &job->source.left_out[i];
         if (strcmp(left_out->device, "snapshots") == 0)
             report_warning(job->run->report, job->name,
-                           "disk '%s' has internal snapshots; they are not in the backup, only the "
-                           "disk as it is now",
+                           "disk '%s' has internal snapshots, which are not backed up: only the "
+                           "current state of the disk is",
                            left_out->target);
         else if (strcmp(left_out->reason, SOURCE_OTHER_DEFINED) == 0)
             report_warning(job->run->report, job->name,
-                           "disk '%s': %s; the running guest's is backed up", left_out->target,
-                           left_out->reason);
+                           "disk '%s': %s; the source that the running guest uses is backed up",
+                           left_out->target, left_out->reason);
         else if (strcmp(left_out->reason, SOURCE_ONLY_DEFINED) == 0)
             report_warning(job->run->report, job->name,
-                           "disk '%s' is not backed up: it is %s; to back it up too, use "
+                           "disk '%s' is not backed up, because it is %s; to back it up too, use "
                            "--guest-memory save, or shut the guest down",
                            left_out->target, left_out->reason);
     }
@@ -254,13 +254,13 @@ static void warn_about_images(const struct job *job)
         const struct source_disk *disk = &job->source.disks[i];
         if (disk->info.marked_corrupt)
             report_warning(job->run->report, job->name,
-                           "disk '%s': QEMU has marked its image as corrupt, so what is backed up "
-                           "may be damaged; see qemu-img check",
+                           "disk '%s': QEMU has marked its image as corrupt, so the backup of it "
+                           "may be damaged; check the image with qemu-img check",
                            disk->target);
         if (disk->info.unwritable)
             report_warning(job->run->report, job->name,
-                           "disk '%s': a restore cannot create an image of format %s; it comes "
-                           "back as a raw disk on a block device only, with --disk-map",
+                           "disk '%s': a restore cannot create %s images; the disk can only be "
+                           "restored as raw, to a block device given with --disk-map",
                            disk->target, disk->format);
     }
 }
@@ -281,8 +281,8 @@ static int plan(struct job *job, struct sizing_plan *ret, struct err *err)
     uint64_t chunks = units_div_up(largest(&job->source), fitted.chunk_size);
     if (options->codec.type != CODEC_NONE && chunks > CONTAINER_MAX_BLOCKS)
         return err_set(err, ERR_USAGE,
-                       "its largest disk has more chunks than a compressed file's index can hold; "
-                       "choose a larger --chunk-size");
+                       "its largest disk has more chunks than the index of a compressed file can "
+                       "list; choose a larger --chunk-size");
     /* 0 if the user set no chunk size: the codec at the level that fits has its own default. */
     if (children_plan(&options->children, &options->codec, false, options->children.chunk_size,
                       chunks, ret, err) < 0)

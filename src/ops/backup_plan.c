@@ -12,11 +12,11 @@
 static const char *mode_text(enum capture_mode mode)
 {
     static const char *const texts[] = {
-        [CAPTURE_OFFLINE] = "none, it is shut off",
-        [CAPTURE_SAVE] = "save, it is down while its disks are read",
-        [CAPTURE_PAUSE] = "pause, it is stopped while its memory is copied",
-        [CAPTURE_LIVE] = "live, it is stopped for a moment",
-        [CAPTURE_DISKS] = "none, its disks are read while it runs",
+        [CAPTURE_OFFLINE] = "none; the guest is shut off",
+        [CAPTURE_SAVE] = "save; the guest is down while its disks are read",
+        [CAPTURE_PAUSE] = "pause; the guest is stopped while its memory is copied",
+        [CAPTURE_LIVE] = "live; the guest is stopped for a moment",
+        [CAPTURE_DISKS] = "none; the disks are read while the guest runs",
     };
 
     return texts[mode];
@@ -100,9 +100,8 @@ void backup_plan_tell(const struct backup_plan *plan, const struct report *repor
                sizing->children,
                units_format_size(sizing->child_memory * sizing->children, size[2]));
     if (has_memory && sizing->codec.type == CODEC_ZSTD && plan->libvirt < ZSTD_SINCE)
-        buf_printf(&text,
-                   "\n  its memory can be restored with virt-backup only: virsh restore reads "
-                   "zstd from libvirt 11 on");
+        buf_printf(&text, "\n  its memory can only be restored with virt-backup: virsh restore "
+                          "reads zstd since libvirt 11");
     json_set_str(fields, "guest", plan->guest);
     json_set_str(fields, "state", source->status.state_text);
     json_set_str(fields, "method", mode_word(plan->mode));

@@ -54,10 +54,9 @@ static int check_taken(void *opaque, struct err *err)
         capture->taken = intent_is_taken(capture->request.state_fd, capture->intent.uuid);
     if (!capture->taken)
         return 0;
-    return err_set(
-        err, ERR_IO,
-        "this run was stopped while it held the guest, which was let go meanwhile; start "
-        "the backup again");
+    return err_set(err, ERR_IO,
+                   "the guest was let go because this run had been stopped while holding it; start "
+                   "the backup again");
 }
 
 static int note(struct capture *capture, struct err *err)
@@ -90,8 +89,8 @@ static int scratch_folder(const struct capture_request *request, const char *pri
         return 0;
     err_prefix(err, "--scratch-path %s", request->scratch_path);
     return err && err->kind == ERR_DENIED
-               ? err_append(err, "name a folder that only root and QEMU's user "
-                                 "can change, and all folders above it")
+               ? err_append(err, "name a folder that, like all folders above it, only root and "
+                                 "QEMU's user can change")
                : -1;
 }
 
@@ -108,8 +107,8 @@ static int check_scratch_room(const char *folder, uint64_t image_size, struct er
     if (room >= needed)
         return 0;
     return err_set(err, ERR_NO_SPACE,
-                   "%s has %s free, and what the guest overwrites while its disks are read may "
-                   "take %s there; make room, or name another folder with --scratch-path",
+                   "%s has %s free, but what the guest overwrites while its disks are read may "
+                   "take %s; make room, or name another folder with --scratch-path",
                    folder, units_format_size(room, room_text),
                    units_format_size(needed, needed_text));
 }
@@ -211,8 +210,8 @@ static int begin_save(struct capture *capture, struct err *err)
         return err_prefix(err, "cannot save its memory");
     capture->stopped_ms = stopped_ms;
     if (staging_flush(capture->intent.memory, err) < 0)
-        return err_prefix(err, "cannot flush its memory image");
-    log_detail("guest '%s': its memory image is on the disk", capture->intent.name);
+        return err_prefix(err, "its memory image");
+    log_detail("guest '%s': its memory image is flushed", capture->intent.name);
     return at_instant(request, err);
 }
 
@@ -228,8 +227,8 @@ static int snapshot(struct capture *capture, struct err *err)
         return err_prefix(err, "cannot capture its memory");
     if (forced)
         report_warning(capture->request.report, capture->intent.name,
-                       "it changed its memory faster than it could be copied, and was stopped for "
-                       "the rest of it");
+                       "its memory changed faster than it could be copied, so the guest was "
+                       "stopped for the rest");
     return 0;
 }
 
@@ -237,7 +236,7 @@ static int snapshot(struct capture *capture, struct err *err)
 static int let_go(struct capture *capture, struct err *err)
 {
     if (capture->intent.was_running && guest_resume(capture->request.guest, err) < 0)
-        return err_prefix(err, "cannot resume it");
+        return -1;
     capture->intent.held = false;
     return note(capture, err);
 }
@@ -278,9 +277,7 @@ static int freeze(struct capture *capture, struct err *err)
         return 0;
     }
     report_warning(request->report, capture->intent.name,
-                   "its file systems could not be frozen (%s); the backup is as after a power "
-                   "failure",
-                   freeze_err.text);
+                   "%s; the disks are backed up as after a power failure", freeze_err.text);
     return 0;
 }
 
@@ -290,7 +287,7 @@ static int thaw(struct capture *capture, struct err *err)
         return 0;
     capture->thaw_failed = guest_thaw(capture->request.guest, THAW_LIMIT_S, err) < 0;
     if (capture->thaw_failed)
-        return err_prefix(err, "its file systems could not be thawed");
+        return -1;
     capture->intent.frozen = false;
     return note(capture, err);
 }
@@ -339,7 +336,7 @@ int capture_begin(struct capture *capture, const struct capture_request *request
         begin_mode(capture, err) == 0)
         return 0;
     if (capture_end(capture, &end_err) < 0 && capture->stranded)
-        err_append(err, "and it %s", end_err.text);
+        err_append(err, "%s", end_err.text);
     return -1;
 }
 
@@ -386,18 +383,19 @@ static int check_news(struct capture *capture, const struct guest_watch_news *ne
     if (capture->scratch && scratch_watch_check(capture->scratch, err) < 0)
         return -1;
     if (capture_has_exports(capture->request.mode) && news->ended)
-        return err_set(err, ERR_IO, "it ended while it was backed up");
+        return err_set(err, ERR_IO, "the guest ended while it was being backed up");
     if (capture->request.mode != CAPTURE_OFFLINE)
         return 0;
     if (guest_get_status(capture->request.guest, &status, err) < 0)
         return -1;
     if (news->started || status.state != GUEST_SHUT_OFF)
-        return err_set(err, ERR_BUSY,
-                       "it was started while its disks were read; what was read is thrown away");
+        return err_set(
+            err, ERR_BUSY,
+            "the guest was started while its disks were being read; what was read is discarded");
     if (news->disconnected)
         return err_set(err, ERR_TRANSIENT,
-                       "libvirt went away meanwhile: whether it was started cannot be told; try "
-                       "again");
+                       "the connection to libvirt was lost, so the guest may have been started in "
+                       "the meantime; try again");
     return 0;
 }
 
@@ -454,7 +452,7 @@ int capture_end(struct capture *capture, struct err *err)
         capture->stranded = true;
         capture->intent.trouble = mem_strdup(undo_err.text);
         if (result < 0)
-            err_append(err, "and it %s", undo_err.text);
+            err_append(err, "%s", undo_err.text);
         else
             result = err_move(err, &undo_err);
     }

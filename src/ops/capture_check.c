@@ -24,8 +24,8 @@ int capture_check_access(const struct capture_request *request, struct err *err)
         return -1;
     if (!can)
         return err_set(err, ERR_DENIED,
-                       "libvirt cannot open files in the folder of %s; name a folder that "
-                       "libvirt's service can see and enter with --staging-path",
+                       "libvirt cannot open %s; name a folder that libvirt's service can access "
+                       "with --staging-path",
                        path);
     return 0;
 }
@@ -42,23 +42,22 @@ int capture_check_no_job(const struct capture_request *request, struct err *err)
         return -1;
     if (job == GUEST_JOB_BACKUP) {
         CLEANUP_FREE char *line = shell_virsh("domjobabort", guest_name(request->guest));
-        return err_set(
-            err, ERR_BUSY,
-            "somebody else's backup job is open on it (its socket is %s); try again when "
-            "it has ended, or, if it was left behind, end it: %s",
-            socket ? socket : "not known", line);
+        return err_set(err, ERR_BUSY,
+                       "the guest has a backup job of another program (socket %s); try again when "
+                       "it has ended, or, if it was left behind, end it: %s",
+                       socket ? socket : "unknown", line);
     }
     if (job == GUEST_JOB_NO_DATA)
         return err_set(err, ERR_BUSY,
-                       "libvirt knows of a backup job on it, but nothing about the job: try again "
-                       "in a moment; if that does not help, libvirtd lost the job when it ended, "
-                       "and the guest must be shut down and started once before libvirt takes "
-                       "another job");
+                       "libvirt reports a backup job without any data; try again in a moment; if "
+                       "that does not help, libvirtd lost track of the job, and accepts another "
+                       "one only after the guest has been shut down and started");
     if (job == GUEST_JOB_OTHER) {
         CLEANUP_FREE char *line = shell_virsh("domjobinfo", guest_name(request->guest));
-        return err_set(err, ERR_BUSY,
-                       "another job works on it; try again when it has ended; to see it, run: %s",
-                       line);
+        return err_set(
+            err, ERR_BUSY,
+            "another job is running on this guest; try again when it has ended; to see it, run: %s",
+            line);
     }
     return 0;
 }

@@ -45,15 +45,15 @@ int capture_choose(struct guest *guest, const struct guest_status *status, enum 
         return 0;
     if (!abilities.pull_backup || (wanted != GUEST_MEMORY_NONE && !abilities.manual))
         return err_set(err, ERR_UNSUPPORTED,
-                       "this hypervisor cannot fix a running guest's disks for that; use "
-                       "--guest-memory save, or shut the guest down");
+                       "this hypervisor cannot fix the disks of a running guest at one instant; "
+                       "use --guest-memory save, or shut the guest down");
     if (wanted == GUEST_MEMORY_NONE)
         *ret = CAPTURE_DISKS;
     else if (status->state != GUEST_PAUSED)
         *ret = wanted == GUEST_MEMORY_LIVE ? CAPTURE_LIVE : CAPTURE_PAUSE;
     if (*ret == CAPTURE_LIVE && !abilities.live_trusted)
-        log_warn("guest '%s': memory images that this QEMU makes while an emulated guest runs may "
-                 "be wrong; --guest-memory pause is safe",
+        log_warn("guest '%s': the memory in the backup may be wrong: this QEMU can miss what an "
+                 "emulated guest writes while it runs; --guest-memory pause is safe",
                  guest_name(guest));
     return 0;
 }

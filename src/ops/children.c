@@ -61,7 +61,7 @@ void children_warn(const struct children_options *options, const struct report *
 {
     if (options->no_sandbox)
         report_warning(report, NULL,
-                       "--no-sandbox: child processes have all rights of this one; a flaw in a "
+                       "--no-sandbox: child processes run with full privileges; a flaw in a "
                        "decompressor is not contained");
 }
 

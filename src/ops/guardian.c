@@ -74,7 +74,7 @@ static int undo_after(pid_t run, const char *archive)
         if (intent_read(state, uuids.items[i], &intent, NULL) < 0 || (pid_t)intent.pid != run ||
             intent_owner_lives(&intent))
             continue;
-        log_warn("guest '%s': its %s was ended from outside; putting it back", intent.name,
+        log_warn("guest '%s': its %s was killed; putting the guest back", intent.name,
                  intent.kind == INTENT_RESTORE ? "restore" : "backup");
         if (undo_one(state, uuids.items[i], intent.name) < 0)
             status = 1;
@@ -107,14 +107,15 @@ static void let_go_of_stopped(pid_t run)
             intent_take_over(state, uuids.items[i], &taken, NULL) < 0)
             continue;
         out_hold();
-        log_warn("guest '%s': its backup is stopped (pid %ld); letting the guest go, the backup is "
-                 "lost",
+        log_warn("guest '%s': its backup is stopped (pid %ld); letting the guest go and abandoning "
+                 "the backup",
                  intent.name, (long)run);
         if (intent.socket) {
-            log_warn("guest '%s': the stopped run has its disks open and is ended", intent.name);
+            log_warn("guest '%s': killing the stopped run, because it has the guest's disks open",
+                     intent.name);
             kill(run, SIGKILL);
         } else if (undo_taken(state, uuids.items[i], &undo_calls_libvirt, &err) < 0) {
-            log_warn("guest '%s': %s; the stopped run is ended", intent.name, err.text);
+            log_warn("guest '%s': %s; killing the stopped run", intent.name, err.text);
             kill(run, SIGKILL);
         }
         out_release();

@@ -163,10 +163,10 @@ struct seal_key *host_key_for_backup(const struct report *report)
     struct seal_key *key = NULL;
 
     if (host_key_open(true, &key, &err) < 0)
-        report_warning(report, NULL,
-                       "backups are not sealed, so that a restore treats them like those of "
-                       "another host: %s",
-                       err.text);
+        report_warning(
+            report, NULL,
+            "backups are not sealed, so a restore will treat them as those of another host: %s",
+            err.text);
     return key;
 }
 
@@ -177,8 +177,8 @@ struct seal_key *host_key_for_reading(const struct report *report)
 
     if (host_key_open(false, &key, &err) < 0)
         report_warning(report, NULL,
-                       "this host's seals cannot be checked, so that its own backups are treated "
-                       "like those of another host: %s",
+                       "this host's seals cannot be checked, so its own backups are treated as "
+                       "those of another host: %s",
                        err.text);
     return key;
 }

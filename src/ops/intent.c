@@ -72,7 +72,7 @@ _Static_assert(offsetof(struct intent, scratch_count) ==
                        offsetof(struct intent, scratch) + offsetof(struct strings, count) &&
                    offsetof(struct intent, file_count) ==
                        offsetof(struct intent, files) + offsetof(struct file_list, count),
-               "the count of a list is right behind it");
+               "the count of a list follows it");
 
 static void *field_of(const struct intent *intent, const struct field *field)
 {
@@ -293,7 +293,7 @@ static int field_read(const struct json *json, const struct field *field, struct
         break;
     }
     if (bad)
-        return err_set(err, ERR_CORRUPT, "is not a whole journal: its '%s'", field->name);
+        return err_set(err, ERR_CORRUPT, "is damaged: its '%s'", field->name);
     return 0;
 }
 
@@ -333,7 +333,7 @@ static int read_fields(const struct json *json, struct intent *ret, struct err *
     uint64_t version = 0;
 
     if (!json_get_u64(json, "version", &version) || version < 1 || version > INTENT_VERSION)
-        return err_set(err, ERR_CORRUPT, "is not a journal that this version can read");
+        return err_set(err, ERR_CORRUPT, "is a journal of a version that is not supported");
     for (size_t i = 0; i < FIELD_COUNT; i++)
         if (field_read(json, &fields[i], ret, err) < 0)
             return -1;
@@ -342,7 +342,7 @@ static int read_fields(const struct json *json, struct intent *ret, struct err *
         intent_read_places(json_get(json, "places"), ret) < 0 || (guest && !ret->uri) ||
         !ret->uuid || !*ret->uuid || !ret->name ||
         (ret->saved && (!ret->memory || !ret->live_xml)) || !ret->moved != !ret->moved_from)
-        return err_set(err, ERR_CORRUPT, "is not a whole journal");
+        return err_set(err, ERR_CORRUPT, "is damaged");
     return 0;
 }
 

@@ -96,11 +96,11 @@ int intent_write(int state_fd, struct intent *intent, struct err *err)
     assert(*intent->uuid);         /* else intent_list would not find it */
     if (strlen(text) > INTENT_MAX) /* nobody could read it */
         return err_set(err, ERR_UNSUPPORTED,
-                       "its journal would take more than %zu MiB: the guest that it replaces has "
-                       "too many snapshots or checkpoints",
+                       "its journal would be larger than %zu MiB: the guest to be replaced has too "
+                       "many snapshots or checkpoints",
                        INTENT_MAX >> 20);
     if (io_publish(state_fd, name, text, strlen(text), 0600, true, err) < 0)
-        return err_prefix(err, "cannot note in the state directory what is to be done");
+        return err_prefix(err, "cannot write the journal to the state directory");
     return 0;
 }
 
@@ -132,10 +132,9 @@ int intent_remove(int state_fd, const char *uuid, struct err *err)
         return err_set_errno(err, errno, "cannot remove the journal %s", name);
     /* Nobody can see it any more, and what it described must no longer be undone. */
     if (io_sync_dir(state_fd, &sync_err) < 0)
-        log_warn(
-            "the state directory: %s; if the host fails now, look at what `virt-backup recover` "
-            "undoes after it",
-            sync_err.text);
+        log_warn("the state directory: %s; if the host crashes now, check what virt-backup recover "
+                 "undoes afterwards",
+                 sync_err.text);
     return 0;
 }
 
@@ -172,7 +171,7 @@ int intent_take_over(int state_fd, const char *uuid, int *ret_fd, struct err *er
         return err_prefix(err, "journal %s", name);
     const char *found = memmem(text, len, NOT_TAKEN, strlen(NOT_TAKEN));
     if (!found)
-        return err_set(err, ERR_EXISTS, "journal %s: was taken over before", name);
+        return err_set(err, ERR_EXISTS, "journal %s was already taken over", name);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
         return err_set_errno(err, errno, "journal %s: cannot lock it", name);
     if (io_pwrite(fd, TAKEN, strlen(TAKEN), (uint64_t)(found - text), err) < 0 ||

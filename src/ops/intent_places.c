@@ -78,9 +78,9 @@ static int check_place(const struct intent *intent, const char *folder, struct e
     if (state == PLACE_MISSING)
         err_set(err, ERR_TRANSIENT, "its folder '%s' is missing", folder);
     else
-        err_set(err, ERR_TRANSIENT, "'%s' is not the folder that it was", folder);
-    return err_append(err, "mount its file system, or give the folder its name back, then run: "
-                           "virt-backup recover");
+        err_set(err, ERR_TRANSIENT, "its folder '%s' is no longer the same folder", folder);
+    return err_append(
+        err, "mount its file system, or rename the folder back, then run: virt-backup recover");
 }
 
 int intent_look(const struct intent *intent, const char *path, struct err *err)

@@ -52,7 +52,7 @@ static int decode_stream(const struct memory_store *store, const char *const *ar
     if (lseek(stream->fd, (off_t)stream->start, SEEK_SET) < 0)
         return err_set_errno(err, errno, "cannot seek in the save image");
     if (process_filter(argv, stream->fd, fd, err) < 0 || file_size(fd, &stream->size, err) < 0)
-        return err_prefix(err, "cannot decode the memory image that libvirt has compressed");
+        return err_prefix(err, "cannot decompress libvirt's memory image");
     stream->start = 0;
     close(stream->fd);
     stream->fd = TAKE_FD(fd);
@@ -73,12 +73,11 @@ static int open_stream(const struct memory_store *store, const char *sav_path, s
     const char *const *argv = sav_decoder_argv(sav->format);
     if (sav_err.kind || (sav->format != SAV_RAW && !argv)) {
         report_warning(store->report, store->guest,
-                       "libvirt's save image has a layout that this version does not know; it is "
-                       "stored as it is%s",
+                       "the layout of libvirt's save image is unknown; it is stored as it is%s",
                        store->codec.type == CODEC_NONE
                            ? ""
-                           : ", compressed as a whole: `virsh restore` can read it only when it is "
-                             "decompressed or restored by virt-backup");
+                           : ", compressed as a whole, and virsh restore can read it only once it "
+                             "is decompressed, or restored by virt-backup");
         stream->opaque = true;
         return 0;
     }
@@ -192,7 +191,7 @@ static int look(const struct stored_memory *memory, struct definition_findings *
 
     if (memory->opaque)
         definition_findings_add(findings,
-                                "memory image: of an unknown layout, resumed with its own XML");
+                                "memory image: unknown layout, would be resumed with its own XML");
     if (memory->opaque || !cookie)
         return 0;
     CLEANUP(xml_freep) struct xml_doc *doc = xml_parse(cookie, strlen(cookie), err);

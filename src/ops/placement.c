@@ -121,7 +121,7 @@ static int check_size(const char *device, const struct manifest_disk *disk, stru
     if (size >= disk->stored.image.raw_size)
         return 0;
     return err_set(err, ERR_NO_SPACE,
-                   "%s has %s (%" PRIu64 " bytes), and the disk needs %s (%" PRIu64 " bytes)",
+                   "%s has only %s (%" PRIu64 " bytes), but the disk needs %s (%" PRIu64 " bytes)",
                    device, units_format_size(size, has), size,
                    units_format_size(disk->stored.image.raw_size, needs),
                    disk->stored.image.raw_size);
@@ -140,7 +140,7 @@ static int place_mapped(const char *path, struct placed_disk *placed, struct err
         return check_size(path, placed->disk, err);
     }
     if (strncmp(path, "/dev/", 5) == 0)
-        return err_set(err, ERR_NOT_FOUND, "--disk-map: %s is not a block device of this host",
+        return err_set(err, ERR_NOT_FOUND, "--disk-map: %s is not a block device on this host",
                        path);
     return placement_refuse_existing(path, err);
 }

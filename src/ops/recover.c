@@ -28,7 +28,7 @@ static void recover_report(const struct report *report, const struct intent *int
         report_event(report, "guest-recovered", fields, "guest '%s': %s", intent->name, note);
     else
         report_event(report, "guest-recovered", fields,
-                     "guest '%s': put back after the run of %s, which did not end", intent->name,
+                     "guest '%s': put back; the run of %s had not finished", intent->name,
                      when_local(intent->since, when));
 }
 
@@ -74,8 +74,8 @@ static void recover_one(const struct recovery *recovery, const struct intent *in
         if (recovery->late)
             strings_add(recovery->late, intent->uuid);
         else
-            report_warning(report, intent->name,
-                           "%s; to wait for it longer, run: virt-backup recover", err.text);
+            report_warning(report, intent->name, "%s; to wait longer, run: virt-backup recover",
+                           err.text);
         return;
     }
     switch (result) {
@@ -177,8 +177,8 @@ static char *recover_describe(const struct intent *intent)
 
     when_local(intent->since, when);
     if (intent->trouble)
-        return mem_printf("it is not as the %s of %s found it: %s", kind, when, intent->trouble);
-    return mem_printf("the %s of %s did not end, and was not undone yet", kind, when);
+        return mem_printf("left behind by the %s of %s: %s", kind, when, intent->trouble);
+    return mem_printf("the %s of %s did not finish, and is not undone yet", kind, when);
 }
 
 /* only_failed: leaves out those not tried yet, which are about to be. */
@@ -220,9 +220,10 @@ int recover_check(int state_fd, const char *uuid, struct err *err)
         return -1;
     CLEANUP_FREE char *text = recover_describe(&intent);
     CLEANUP_FREE char *name = shell_quote(intent.name);
-    return err_set(err, ERR_BUSY,
-                   "%s; once you have seen to it yourself, run: virt-backup recover --dismiss %s",
-                   text, name);
+    return err_set(
+        err, ERR_BUSY,
+        "%s; once you have dealt with it yourself, run: virt-backup recover --dismiss %s", text,
+        name);
 }
 
 int recover_before(int state_fd, const struct report *report, struct err *err)
@@ -254,7 +255,7 @@ void recover_again(int state_fd, const struct report *report)
 static void recover_add_left(struct buf *text, const char *path)
 {
     if (path && access(path, F_OK) == 0)
-        buf_printf(text, "%s%s", text->len ? ", " : "; what is left is yours: ", path);
+        buf_printf(text, "%s%s", text->len ? ", " : "; these files are now yours: ", path);
 }
 
 /* The files that the journal names, as far as they exist; "" if none do. */
@@ -286,7 +287,7 @@ static int recover_dismiss_locked(int state_fd, const char *uuid, const struct r
     if (intent_read(state_fd, uuid, &intent, &read_err) < 0)
         intent.name = mem_strdup(uuid);
     else if (intent_owner_lives(&intent))
-        return err_set(err, ERR_BUSY, "its run is still at work (pid %llu)",
+        return err_set(err, ERR_BUSY, "its run is still active (pid %llu)",
                        (unsigned long long)intent.pid);
     CLEANUP_FREE char *left = recover_left(&intent);
     if (intent_remove(state_fd, uuid, err) < 0)
@@ -333,7 +334,7 @@ static void recover_dismiss(int state_fd, const char *wanted, const struct strin
         recover_fail(report, outcome, wanted, &err);
     }
     if (!found) {
-        err_set(&err, ERR_NOT_FOUND, "nothing is left of a run that could be dismissed");
+        err_set(&err, ERR_NOT_FOUND, "no interrupted run has left anything to dismiss");
         recover_fail(report, outcome, wanted, &err);
     }
 }

@@ -54,8 +54,8 @@ static void leave_out_former_names(struct archive_reader *archive, struct select
                 continue;
             guests->chosen[places[i]] = false;
             report_warning(report, guests->names[places[i]],
-                           "left out: its backup of %s is of the guest that is called '%s' in its "
-                           "newer backup of %s; to restore it, name it with --domain-names",
+                           "skipped: its backup of %s is an older backup of guest '%s', backed up "
+                           "%s; to restore it, name it with --domain-names",
                            times.items[i], guests->names[places[j]], times.items[j]);
         }
 }
@@ -64,9 +64,10 @@ static int check_map(const struct disk_map *map, const struct selection *guests,
                      struct err *err)
 {
     if (!map->guest && chosen > 1)
-        return err_set(err, ERR_USAGE,
-                       "--disk-map %s=%s: there are several guests; say --disk-map GUEST:%s=%s",
-                       map->target, map->path, map->target, map->path);
+        return err_set(
+            err, ERR_USAGE,
+            "--disk-map %s=%s: several guests are to be restored; use --disk-map GUEST:%s=%s",
+            map->target, map->path, map->target, map->path);
     for (size_t i = 0; map->guest && i < guests->count; i++)
         if (guests->chosen[i] && strcmp(guests->names[i], map->guest) == 0)
             return 0;

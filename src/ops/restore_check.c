@@ -66,7 +66,7 @@ static void tell_ejected(const struct restore_job *job)
 {
     for (size_t i = 0; i < job->ejected.count; i++)
         report_warning(job->run->report, job->name,
-                       "the drive '%s' is left empty: its medium is not in the backup",
+                       "drive '%s' is left empty: its medium is not in the backup",
                        job->ejected.items[i]);
 }
 
@@ -145,7 +145,7 @@ static const char *const seal_texts[] = {
     [SEAL_NONE] = "the backup has no seal",
     [SEAL_FOREIGN] = "the backup was sealed by another host",
     [SEAL_BROKEN] = "the backup's seal is broken: it was changed after this host made it",
-    [SEAL_FITS] = "it would be used by two guests",
+    [SEAL_FITS] = "two guests would use it",
 };
 
 static int refuse(const struct restore_job *job, struct err *err)
@@ -160,8 +160,8 @@ static int refuse(const struct restore_job *job, struct err *err)
         buf_printf(&list, " and %zu more, which --dry-run lists", findings->count - shown);
     CLEANUP_FREE char *text = buf_take_str(&list);
     return err_set(err, ERR_DENIED,
-                   "its definition reaches beyond the guest's own files: %s; %s; if you know where "
-                   "it comes from, --trust-definition accepts it",
+                   "its definition reaches beyond the guest's own files: %s; %s; if you trust its "
+                   "origin, use --trust-definition",
                    text, seal_texts[job->seal]);
 }
 
@@ -172,7 +172,7 @@ int restore_check_findings(struct restore_job *job, struct err *err)
     if (!job->run->options->trust_definition)
         return refuse(job, err);
     for (size_t i = 0; i < job->findings.count; i++)
-        report_warning(job->run->report, job->name, "its definition is trusted with %s",
+        report_warning(job->run->report, job->name, "its definition is trusted: %s",
                        job->findings.texts[i]);
     return 0;
 }

@@ -27,18 +27,18 @@ static int find_missing(const char *path, char **ret_path, struct err *err)
     while (len > 1 && text[len - 1] == '/')
         text[--len] = '\0';
     if (lstat(text, &st) == 0)
-        return err_set(err, ERR_NOT_FOUND, "%s is a symbolic link that leads nowhere", text);
+        return err_set(err, ERR_NOT_FOUND, "%s is a dangling symbolic link", text);
     char *slash = strrchr(text, '/');
     const char *name = slash ? slash + 1 : text;
     CLEANUP_FREE char *around =
         slash ? mem_strndup(text, slash > text ? (size_t)(slash - text) : 1) : mem_strdup(".");
     CLEANUP_FREE char *absolute = realpath(around, NULL);
     if (!absolute)
-        return err_set_errno(err, errno, "%s: cannot be made: the folder around it", path);
+        return err_set_errno(err, errno, "%s: cannot create it: its parent folder", path);
     if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return err_set(err, ERR_USAGE, "'%s' does not name a folder", path);
     if (check_writable(absolute, err) < 0)
-        return err_prefix(err, "%s: cannot be made", path);
+        return err_prefix(err, "%s: cannot create it", path);
     *ret_path = mem_printf("%s/%s", strcmp(absolute, "/") == 0 ? "" : absolute, name);
     return 0;
 }

@@ -80,7 +80,7 @@ static int add_needed(struct restore_job *job, const struct manifest_stored *sto
     if (stored->codec.type == CODEC_NONE && fstat(fd, &st) == 0)
         bytes = (uint64_t)st.st_blocks * 512;
     if (!units_add(*needed, bytes, needed))
-        return err_set(err, ERR_CORRUPT, "the sizes in the manifest are impossible");
+        return err_set(err, ERR_CORRUPT, "the sizes in the manifest are too large");
     return 0;
 }
 
@@ -113,14 +113,15 @@ int restore_check_room(struct restore_job *job, struct err *err)
         return -1;
     if (job->run->options->dry_run) {
         if (!units_add(needed, job->run->planned, &needed))
-            return err_set(err, ERR_CORRUPT, "the sizes in the manifest are impossible");
+            return err_set(err, ERR_CORRUPT, "the sizes in the manifest are too large");
         job->run->planned = needed;
     }
     if (io_free_space(dir, &room, err) < 0)
         return err_prefix(err, "%s", folder);
     if (needed > room)
-        return err_set(err, ERR_NO_SPACE, "%s has %s free, and at least %s is needed", folder,
-                       units_format_size(room, room_text), units_format_size(needed, needed_text));
+        return err_set(err, ERR_NO_SPACE, "%s has only %s free, but the restore needs at least %s",
+                       folder, units_format_size(room, room_text),
+                       units_format_size(needed, needed_text));
     return 0;
 }
 

@@ -162,7 +162,7 @@ static int start_guest(struct restore_job *job, const char *memory_xml, const ch
         return guest_restore(hypervisor, job->placement.memory, memory_xml, false, err);
     if (!job->placement.renamed && !job->placement.memory_dropped)
         report_warning(job->run->report, job->name,
-                       "the backup holds no memory of it: it boots anew");
+                       "the backup has no memory image, so the guest boots from its disks");
     return job->target.guest ? guest_start(job->target.guest, paused, err)
                              : guest_create(hypervisor, xml, paused, err);
 }
@@ -223,8 +223,8 @@ static int start(struct restore_job *job, const char *memory_xml, const char *xm
         CLEANUP_FREE char *line = start_line(job);
         target_list_missing(job->run->hypervisor, job->run->report, job->placement.name,
                             job->definition, job->manifest);
-        err_prefix(err, "it is restored, but could not be started");
-        return err_append(err, "once that is fixed, start it: %s", line);
+        err_prefix(err, "restored, but could not be started");
+        return err_append(err, "once that is fixed, start it with: %s", line);
     }
     return intent->resumed ? undo_restore(&host, intent, err) : 0;
 }
@@ -344,7 +344,8 @@ static int take_guest(struct restore_job *job, struct err *err)
     if (open_backup(job, err) < 0)
         return -1;
     if (strcasecmp(uuid, job->manifest->domain_uuid) != 0)
-        return err_set(err, ERR_BUSY, "its backup was replaced by one of another guest meanwhile");
+        return err_set(err, ERR_BUSY,
+                       "its backup was replaced by that of another guest in the meantime");
     return 0;
 }
 
@@ -357,8 +358,8 @@ static int claim_uuid(struct restore_job *job, struct err *err)
         return 0;
     if (claims_has(&job->run->claims, uuid))
         return err_set(err, ERR_EXISTS,
-                       "another guest of this restore has the same %s; restore one of them alone, "
-                       "with --new-name",
+                       "another guest of this restore has the same %s; restore one of them "
+                       "separately, with --new-name",
                        uuid);
     claims_add(&job->run->claims, uuid, job->name);
     return 0;
@@ -387,24 +388,26 @@ static void warn_about_place(struct restore_job *job)
     for (size_t i = 0; i < placement->left_out_count; i++)
         if (!placement->left_out[i].path)
             report_warning(report, job->name,
-                           "disk '%s' is not in the backup, and is left out of the restored guest; "
-                           "--disk-map %s=PATH gives it another place, --keep-left-out keeps it "
-                           "where it was",
+                           "disk '%s' is not in the backup and is left out of the restored guest; "
+                           "use --disk-map %s=PATH to give it another place, or --keep-left-out to "
+                           "keep it where it was",
                            placement->left_out[i].target, placement->left_out[i].target);
     if (placement->memory_dropped)
-        report_warning(report, job->name,
-                       "its memory is not restored: it can be resumed only with all of its disks");
+        report_warning(
+            report, job->name,
+            "its memory is not restored: the guest can only be resumed with all of its disks");
     if (placement->unlike)
         report_warning(report, job->name,
-                       "disk '%s' is shareable, but its contents are not those that another guest "
-                       "of this restore has: it becomes a disk of its own",
+                       "disk '%s' is shareable, but its contents differ from those in the other "
+                       "guest's backup, so it is restored as a separate disk",
                        placement->unlike);
     if (placement->renamed && job->manifest->memory)
-        report_warning(report, job->name,
-                       "its memory is not restored under a new name: it boots anew");
+        report_warning(
+            report, job->name,
+            "its memory is not restored under a new name: the guest boots from its disks");
     if (placement->renamed && job->manifest->autostart)
         report_warning(report, job->name,
-                       "the guest that it is a copy of starts with the host; the copy does not");
+                       "the original guest starts with the host; this copy does not");
 }
 
 /* Call before anything is written. */

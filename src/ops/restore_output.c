@@ -118,7 +118,7 @@ static uint32_t fit_mode(struct restore_job *job, const char *path, uint32_t mod
     uint32_t fit = mode & 0775u;
 
     if (fit != mode)
-        report_warning(job->run->report, job->name, "%s: its mode was %04o and becomes %04o", path,
+        report_warning(job->run->report, job->name, "%s: its mode was %04o and is now %04o", path,
                        mode, fit);
     return fit;
 }
@@ -141,7 +141,7 @@ static int put_back_owner(struct restore_job *job, int fd, const char *path,
     if (partial && !job->run->owner_said) {
         job->run->owner_said = true;
         report_warning(job->run->report, job->name,
-                       "owner, group or SELinux context could not be put back without privilege; "
+                       "without privileges, owner, group or SELinux context could not be restored; "
                        "the files belong to you");
     }
     return 0;
@@ -206,8 +206,8 @@ static int check_path(const struct restore_output *output, struct err *err)
     if (file_id_is_at(AT_FDCWD, output->path, &output->id))
         return 0;
     return err_set(err, ERR_EXISTS,
-                   "%s does not lead to the file that was restored: somebody else has changed its "
-                   "folder meanwhile",
+                   "%s is not the file that was restored: somebody else has changed its folder in "
+                   "the meantime",
                    output->path);
 }
 

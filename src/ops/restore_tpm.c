@@ -46,7 +46,7 @@ static int place_source(struct restore_job *job, const char *type, struct err *e
 
     if (!file && strcmp(type, "dir") != 0)
         return err_set(err, ERR_UNSUPPORTED,
-                       "the state of its TPM was kept in a place of the unknown type '%s'", type);
+                       "the state of its TPM has a source of the unknown type '%s'", type);
     if (hypervisor_version(job->run->hypervisor) >= SOURCE_SINCE) {
         CLEANUP_FREE char *stem = mem_printf("%s-tpm", placement->name);
         placement->tpm_source = placement_claim(job->name, job->run->options->destination, stem,
@@ -56,8 +56,8 @@ static int place_source(struct restore_job *job, const char *type, struct err *e
     if (file)
         return err_set(
             err, ERR_UNSUPPORTED,
-            "the state of its TPM is a file of its own, which libvirt knows since 10.10; "
-            "restore the disks alone with --disks, or on a host with a newer libvirt");
+            "the state of its TPM is a single file, which libvirt supports since 10.10; restore "
+            "the disks alone with --disks, or restore on a host with a newer libvirt");
     return 0; /* the contents of the folder are the same in libvirt's own place */
 }
 

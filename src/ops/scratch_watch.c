@@ -52,7 +52,7 @@ static void resume_if_stopped(struct scratch_watch *watch, struct guest *guest)
         !status.io_error)
         return;
     if (guest_resume(guest, &err) < 0)
-        log_warn("guest '%s': cannot be resumed: %s", guest_name(guest), err.text);
+        log_warn("guest '%s': cannot resume it: %s", guest_name(guest), err.text);
 }
 
 static void end_backup(struct scratch_watch *watch)
@@ -90,14 +90,14 @@ static void look(struct scratch_watch *watch)
     guest_watch_news(watch->request.watch, &news);
     if (news.io_error) {
         err_set(&watch->why, ERR_NO_SPACE,
-                "an I/O error of the guest came up while it was backed up, most likely because "
-                "the scratch files in %s had no room; name a folder with more with --scratch-path",
+                "the guest had an I/O error while it was being backed up, probably because %s had "
+                "no room for the scratch files; name a folder with more room with --scratch-path",
                 watch->request.folder);
         give_up(watch);
     } else if (io_free_space(watch->folder_fd, &room, NULL) == 0 && room < watch->low_water) {
         err_set(&watch->why, ERR_NO_SPACE,
-                "the guest wrote so much meanwhile that %s, where the scratch files are, has only "
-                "%s left; name a folder with more room with --scratch-path",
+                "the guest wrote so much during the backup that %s, where the scratch files are, "
+                "has only %s left; name a folder with more room with --scratch-path",
                 watch->request.folder, units_format_size(room, text));
         give_up(watch);
     }

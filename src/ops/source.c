@@ -103,7 +103,7 @@ static int check_place(const struct definition_disk *disk, const struct source_r
     if (is_local(disk) || (network && request->exports))
         return 0;
     CLEANUP_FREE char *why = mem_printf(
-        "its type is '%s', which is not on this host as a file or block device%s", disk->type,
+        "it is of type '%s', not a file or block device on this host%s", disk->type,
         network ? "; it can be read while the guest runs, with --guest-memory live, pause or none"
                 : "");
     return refuse(err, disk->target, why);
@@ -115,14 +115,16 @@ static int check_kind(const struct definition_disk *disk, const struct source_re
     if (check_place(disk, request, err) < 0)
         return -1;
     if (disk->encrypted)
-        return refuse(err, disk->target,
-                      "it is encrypted (LUKS) with a libvirt secret, and would be stored in plain");
+        return refuse(
+            err, disk->target,
+            "it is encrypted (LUKS) with a libvirt secret, and would be stored unencrypted");
     if (disk->slice && !request->exports)
-        return refuse(err, disk->target, "only a slice of its file is the disk");
+        return refuse(err, disk->target, "it is only a slice of its file");
     if (disk->data_store && !request->exports)
         return refuse(err, disk->target, "its data is in a separate data store");
     if (disk->transient && active)
-        return refuse(err, disk->target, "it is transient: what the guest writes is thrown away");
+        return refuse(err, disk->target,
+                      "it is transient: what the guest writes to it is discarded");
     return 0;
 }
 
@@ -134,12 +136,11 @@ static int check_savable(const struct source_disk *disk, struct err *err)
 
     for (size_t i = 0; i < sizeof(unsavable) / sizeof(*unsavable); i++)
         if (strcmp(disk->format, unsavable[i]) == 0)
-            return err_set(
-                err, ERR_UNSUPPORTED,
-                "disk '%s' is of format %s, with which QEMU refuses to save a running "
-                "guest's memory; shut the guest down, convert the disk to qcow2, or back "
-                "up the disks alone with --guest-memory none",
-                disk->target, disk->format);
+            return err_set(err, ERR_UNSUPPORTED,
+                           "disk '%s' is of format %s, and QEMU cannot save the memory of a guest "
+                           "with such a disk; shut the guest down, convert the disk to qcow2, or "
+                           "back up the disks alone with --guest-memory none",
+                           disk->target, disk->format);
     return 0;
 }
 
@@ -169,7 +170,7 @@ static int resolve(struct hypervisor *hypervisor, const struct definition_disk *
         ret->format = mem_strdup(disk->format);
     }
     if (strcmp(volume_type, "file") != 0 && strcmp(volume_type, "block") != 0)
-        return refuse(err, disk->target, "its volume is not a file or block device of this host");
+        return refuse(err, disk->target, "its volume is not a file or block device on this host");
     return 0;
 }
 
@@ -211,7 +212,7 @@ static int look_at(const struct gathering *gathering, const struct definition_di
     if (disk_inspect(ret->path, ret->format, &ret->info, err) < 0)
         return err_prefix(err, "disk '%s'", disk->target);
     if (ret->info.encrypted)
-        return refuse(err, disk->target, "it is encrypted, and would be stored in plain");
+        return refuse(err, disk->target, "it is encrypted, and would be stored unencrypted");
     return 0;
 }
 
@@ -224,7 +225,7 @@ static int add_disk(const struct gathering *gathering, const struct definition_d
     if (look_at(gathering, disk, &found, err) < 0)
         return -1;
     if (!units_add(source->image_size, found.info.image_size, &source->image_size))
-        return err_set(err, ERR_UNSUPPORTED, "its disks are larger than 2^64 bytes together");
+        return err_set(err, ERR_UNSUPPORTED, "its disks together are larger than 2^64 bytes");
     if (found.info.image_size > source->largest_image)
         source->largest_image = found.info.image_size;
     if (found.info.snapshots)
@@ -332,7 +333,7 @@ static int check_destination(const struct source_disk *disk, const char *destina
         if ((S_ISBLK(st.st_mode) && st.st_rdev == folder->st_dev) ||
             (loop && same_file(path, loop)))
             return err_set(err, ERR_USAGE,
-                           "disk '%s': the destination %s lies on the disk itself (%s); choose "
+                           "disk '%s': the destination %s is on this very disk (%s); choose "
                            "another destination",
                            disk->target, destination, path);
     }

@@ -45,7 +45,7 @@ struct source {
 
 /* How a disk in the persistent definition differs from what is backed up. */
 #define SOURCE_ONLY_DEFINED "only in the persistent definition, not in the running guest"
-#define SOURCE_OTHER_DEFINED "the persistent definition names another source for it"
+#define SOURCE_OTHER_DEFINED "the persistent definition names another source"
 
 struct source_request {
     bool memory;  /* the guest's memory is captured too */

@@ -30,7 +30,7 @@ static int check_folder(int fd, const char *path, uid_t also, bool last, struct 
     if (fstat(fd, &st) < 0)
         return err_set_errno(err, errno, "%s: cannot stat the folder", path);
     if (st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != also)
-        return err_set(err, ERR_DENIED, "%s belongs to user %u, who can change what is in it", path,
+        return err_set(err, ERR_DENIED, "%s belongs to user %u, who can change its contents", path,
                        (unsigned)st.st_uid);
     /* In a sticky folder others can make files, but cannot remove ours. */
     if ((st.st_mode & 022) && (last || !(st.st_mode & S_ISVTX)))
@@ -95,7 +95,7 @@ static int check_room(const char *base, uint64_t needed, struct err *err)
     if (needed <= room)
         return 0;
     return err_set(err, ERR_NO_SPACE,
-                   "%s has %s free, and the guest's memory image may take %s there", base,
+                   "%s has only %s free, but the guest's memory image may take %s", base,
                    units_format_size(room, room_text), units_format_size(needed, needed_text));
 }
 
@@ -137,7 +137,7 @@ static int choose_place(const struct staging_request *request, char **ret, struc
     }
     err_move(err, &usual_err);
     if (request->destination)
-        err_append(err, "nor can the destination hold it: %s", other_err.text);
+        err_append(err, "nor can the destination be used: %s", other_err.text);
     return err_append(err,
                       "make room, or name another folder that only %s can change with "
                       "--staging-path",
@@ -203,8 +203,7 @@ int staging_make(struct staging *staging, struct err *err)
         return err_set_errno(err, errno, "%s: cannot stat the folder", staging->folder);
     if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077))
         return err_set(err, ERR_DENIED,
-                       "%s is in the way: it is not a folder that only its owner can enter, made "
-                       "by virt-backup",
+                       "%s is in the way: it is not a folder of yours that nobody else can enter",
                        staging->folder);
     return 0;
 }
@@ -287,7 +286,7 @@ void staging_remove(const char *path)
     CLEANUP_FREE char *base = folder_of(folder);
 
     if (unlink(path) < 0 && errno != ENOENT)
-        log_warn("%s: cannot be removed: %s", path, strerror(errno));
+        log_warn("%s: cannot remove it: %s", path, strerror(errno));
     if (strncmp(name_in(folder), FOLDER_START, strlen(FOLDER_START)) == 0 && rmdir(folder) == 0)
         (void)flush_folder(base, NULL);
     else

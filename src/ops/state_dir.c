@@ -55,7 +55,7 @@ static int open_checked(const char *path, int *ret_fd, struct err *err)
         return err_prefix(err, "%s", path);
     if (fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 022))
         return err_set(err, ERR_DENIED,
-                       "the state directory %s must belong to you and be writable by nobody else",
+                       "the state directory %s must belong to you, and nobody else may write to it",
                        path);
     *ret_fd = TAKE_FD(fd);
     return 0;

@@ -28,13 +28,13 @@ static int check_replaceable(struct guest *guest, bool replace, struct err *err)
 
     if (!replace)
         return err_set(err, ERR_EXISTS,
-                       "guest '%s' (UUID %s) already exists; restore beside it with --new-name, or "
-                       "in its place with --replace once it is shut off",
+                       "guest '%s' (UUID %s) already exists; restore under another name with "
+                       "--new-name, or replace it with --replace once it is shut off",
                        guest_name(guest), guest_uuid(guest));
     if (guest_get_status(guest, &status, err) < 0)
         return -1;
     if (status.state != GUEST_SHUT_OFF)
-        return err_set(err, ERR_EXISTS, "guest '%s' is %s; shut it off before it is replaced",
+        return err_set(err, ERR_EXISTS, "guest '%s' is %s; shut it down before replacing it",
                        guest_name(guest), status.state_text);
     if (status.managed_save) {
         CLEANUP_FREE char *line = shell_virsh("managedsave-remove", guest_name(guest));
@@ -59,10 +59,10 @@ static int check_guest(struct target *target, struct hypervisor *hypervisor,
     if (!placement->renamed && find(hypervisor, NULL, manifest->domain_uuid, &by_uuid, err) < 0)
         return -1;
     if (by_name && by_uuid && strcmp(guest_uuid(by_name), guest_uuid(by_uuid)) != 0)
-        return err_set(err, ERR_EXISTS,
-                       "its name is taken by one guest and its UUID by another, '%s'; restore it "
-                       "with --new-name",
-                       guest_name(by_uuid));
+        return err_set(
+            err, ERR_EXISTS,
+            "one guest has its name, and another, '%s', its UUID; restore it with --new-name",
+            guest_name(by_uuid));
     target->replaced = by_name ? TAKE_PTR(by_name) : TAKE_PTR(by_uuid);
     return target->replaced ? check_replaceable(target->replaced, replace, err) : 0;
 }
@@ -172,13 +172,11 @@ int target_define(struct target *target, struct hypervisor *hypervisor, const ch
     if (target->replaced && !intent->in_place && guest_undefine(target->replaced, err) < 0)
         return err_prefix(err, "cannot replace guest '%s'", guest_name(target->replaced));
     if (guest_define(hypervisor, xml, &target->guest, err) < 0)
-        return err_prefix(err, "cannot define it");
+        return -1;
     /* Undefined, it has lost them already. */
     if (intent->in_place && guest_points_remove(target->guest, &intent->old_points, err) < 0)
         return err_prefix(err, "cannot replace guest '%s'", guest_name(target->replaced));
-    if (guest_set_autostart(target->guest, autostart, err) < 0)
-        return err_prefix(err, "cannot set its autostart flag");
-    return 0;
+    return guest_set_autostart(target->guest, autostart, err);
 }
 
 void target_clear(struct target *target)

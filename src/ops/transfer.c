@@ -330,7 +330,7 @@ static int decode(struct transfer *transfer, struct image_reader *reader,
     content_digest_finish(content, digest);
     if (memcmp(digest, stored->image.content, DIGEST_SIZE) != 0)
         return err_set(err, ERR_CORRUPT,
-                       "%s: its content is not what was backed up (the content digest differs)",
+                       "%s: its content is not what was backed up: the content digest differs",
                        image.path);
     return 0;
 }

@@ -79,7 +79,7 @@ static int undo_by_kind(const struct undo_host *host, struct intent *intent, cha
     case INTENT_RESTORE:
         return undo_restore(host, intent, err);
     }
-    return err_set(err, ERR_INTERNAL, "an intent of no kind");
+    return err_set(err, ERR_INTERNAL, "an intent without a kind");
 }
 
 static int undo_read(int state_fd, const char *uuid, const struct undo_calls *calls,

@@ -45,7 +45,7 @@ static enum image image_look(const struct intent *intent, struct err *err)
             err_prefix(err, "its memory image");
             return IMAGE_UNKNOWN;
         }
-        err_set_errno(err, failed, "its memory image %s cannot be opened", path);
+        err_set_errno(err, failed, "cannot open its memory image %s", path);
         return failed == ENOENT ? IMAGE_NONE : IMAGE_UNKNOWN;
     }
     if (st.st_size == 0) {
@@ -66,11 +66,11 @@ static int strand(const struct intent *intent, enum image image, struct err *err
     CLEANUP_FREE char *resume = shell_virsh("restore", intent->memory);
     CLEANUP_FREE char *anew = shell_virsh("start", intent->name);
 
-    err_prefix(err, "could not be put back into its former state");
+    err_prefix(err, "the guest could not be put back into its former state");
     if (image == IMAGE_WHOLE)
-        return err_append(err, "its memory is kept in '%s': to resume it, run: %s", intent->memory,
-                          resume);
-    return err_append(err, "what there is of its memory is kept; to start it anew, run: %s", anew);
+        return err_append(err, "its memory is kept in '%s'; to resume the guest, run: %s",
+                          intent->memory, resume);
+    return err_append(err, "what there is of its memory is kept; to boot the guest, run: %s", anew);
 }
 
 /* ---- a guest that was saved ---------------------------------------------------------------- */
@@ -84,8 +84,8 @@ static int go_on(const struct intent *intent, const struct undo_guest *guest, st
     if (guest->calls->resume(guest->guest, err) == 0)
         return 0;
     CLEANUP_FREE char *resume = shell_virsh("resume", intent->name);
-    err_prefix(err, "could not be put back into its former state: it is paused");
-    return err_append(err, "to let it go on, run: %s", resume);
+    err_prefix(err, "the guest could not be put back into its former state: it is paused");
+    return err_append(err, "to resume it, run: %s", resume);
 }
 
 /* The user was told of an earlier failure. The guest runs again, but not from its saved memory,
@@ -97,10 +97,9 @@ static void give_memory_away(struct intent *intent, char **ret_note)
     free(TAKE_PTR(intent->memory));
     intent->saved = false;
     if (ret_note)
-        *ret_note =
-            mem_printf("runs again; the memory that was saved of it is kept in '%s': remove "
-                       "it when it is no longer needed",
-                       kept);
+        *ret_note = mem_printf("runs again; its saved memory is kept in '%s'; remove that file "
+                               "when you no longer need it",
+                               kept);
 }
 
 /* If the guest was booted while its saved memory exists, somebody else did that; otherwise it was
@@ -124,7 +123,7 @@ static int settle_active(struct intent *intent, const struct undo_guest *guest, 
     err_set(err, ERR_BUSY,
             "somebody has started it (it is %s), so its saved memory was not restored over it",
             guest->status.state_text);
-    err_prefix(err, "could not be put back into its former state");
+    err_prefix(err, "the guest could not be put back into its former state");
     return err_append(err, "the memory is kept in '%s'", intent->memory);
 }
 
@@ -165,13 +164,14 @@ static int bring_back(const struct undo_host *host, struct intent *intent,
         (void)undo_memory(intent, NULL);
         intent->saved = false;
         err_move(err, &image_err);
-        err_prefix(err, "could not be put back into its former state: it has ended");
-        return err_append(err, "to start it anew, run: %s", anew);
+        err_prefix(err, "the guest could not be put back into its former state: it has ended");
+        return err_append(err, "to boot it, run: %s", anew);
     }
     if (image != IMAGE_WHOLE)
         err_move(err, &image_err);
     if (image == IMAGE_UNKNOWN)
-        return err_prefix(err, "could not be put back into its former state: it has ended");
+        return err_prefix(err,
+                          "the guest could not be put back into its former state: it has ended");
     if (image == IMAGE_INCOMPLETE)
         return strand(intent, image, err);
     return resume_from_image(host, intent, err);
@@ -196,10 +196,10 @@ static int end_job_and_thaw(const struct intent *intent, const struct undo_guest
     int result = 0;
 
     if (intent->socket && guest->calls->backup_end(guest->guest, intent->socket, err) < 0)
-        result = err_prefix(err, "its backup job could not be ended");
+        result = -1;
     if (intent->frozen &&
         guest->calls->thaw(guest->guest, THAW_LIMIT_S, result < 0 ? NULL : err) < 0)
-        result = result < 0 ? result : err_prefix(err, "its file systems could not be thawed");
+        result = -1;
     return result;
 }
 
@@ -264,7 +264,7 @@ int undo_memory(struct intent *intent, struct err *err)
     int there = intent->memory ? intent_look(intent, intent->memory, err) : 0;
 
     if (there < 0)
-        return err_prefix(err, "its memory image cannot be removed");
+        return err_prefix(err, "cannot remove its memory image");
     if (intent->memory)
         staging_remove(intent->memory);
     free(TAKE_PTR(intent->memory));

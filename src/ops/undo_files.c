@@ -27,17 +27,16 @@ static int check_parent(const struct intent_file *file, struct err *err)
     const char *name = NULL;
 
     if (open_parent(file->path, &fd, &name, err) < 0) {
-        err_prefix(err, "what the restore has made there cannot be removed");
+        err_prefix(err, "cannot remove what the restore created there");
         return err_append(err, "is its file system mounted?");
     }
     if (file_id_read(fd, &found, err) < 0)
         return err_prefix(err, "%s", file->path);
     if (!file_id_same(&found, &file->parent))
-        return err_set(
-            err, ERR_NOT_FOUND,
-            "what the restore has made at %s cannot be removed: the folder is not the one "
-            "that it was; is its file system mounted?",
-            file->path);
+        return err_set(err, ERR_NOT_FOUND,
+                       "cannot remove what the restore created at %s: its folder is no longer the "
+                       "same folder; is its file system mounted?",
+                       file->path);
     return 0;
 }
 
@@ -64,7 +63,7 @@ static int remove_private(const struct intent_file *file, struct err *err)
         return 0;
     if (remove_err.kind != ERR_EXISTS)
         return err_move(err, &remove_err);
-    log_warn("%s: left as it is: %s", file->path, remove_err.text);
+    log_warn("%s: left alone: %s", file->path, remove_err.text);
     return 0;
 }
 
@@ -104,7 +103,7 @@ int undo_files(struct intent *intent, struct err *err)
     while (intent->file_count) {
         struct intent_file *file = &intent->files[intent->file_count - 1];
         if (intent_look(intent, file->path, err) < 0)
-            return err_prefix(err, "what the restore has made cannot be removed");
+            return err_prefix(err, "cannot remove what the restore created");
         if (remove_one(file, err) < 0)
             return -1;
         free(file->path);

@@ -30,7 +30,7 @@ static int bring_old_back(const struct undo_host *host, const struct intent *int
 
     if (host->calls->define(host->hypervisor, intent->old_xml, &old.guest, err) < 0 ||
         host->calls->set_autostart(old.guest, intent->old_autostart, err) < 0)
-        return err_prefix(err, "its former definition could not be brought back");
+        return err_prefix(err, "its former definition could not be restored");
     return host->calls->put_points_back(old.guest, &intent->old_points, err);
 }
 
@@ -49,7 +49,7 @@ static int settle_resumed(const struct undo_host *host, struct intent *intent, s
         return -1;
     if (undo_guest_is_active(&guest)) {
         if (intent_look(intent, intent->resumed, err) < 0)
-            return err_prefix(err, "the memory image that it was resumed from cannot be removed");
+            return err_prefix(err, "cannot remove the memory image that it was resumed from");
         staging_remove(intent->resumed);
         if (intent->was_running && guest.status.state == GUEST_PAUSED &&
             guest.calls->resume(guest.guest, err) < 0)
@@ -65,9 +65,9 @@ static int move_back(struct intent *intent, struct err *err)
     if (!intent->moved)
         return 0;
     if (intent_look(intent, intent->moved, err) < 0)
-        return err_prefix(err, "what was replaced cannot be moved back");
+        return err_prefix(err, "cannot move back what was replaced");
     if (rename(intent->moved, intent->moved_from) < 0 && errno != ENOENT)
-        return err_set_errno(err, errno, "%s: cannot be moved back to %s", intent->moved,
+        return err_set_errno(err, errno, "cannot move %s back to %s", intent->moved,
                              intent->moved_from);
     free(intent->moved);
     free(intent->moved_from);
@@ -87,7 +87,7 @@ int undo_restore(const struct undo_host *host, struct intent *intent, struct err
     if (intent->resumed)
         return settle_resumed(host, intent, err);
     if (intent->defined && remove_defined(host, intent, err) < 0)
-        return err_prefix(err, "its new definition could not be removed again");
+        return err_prefix(err, "its new definition could not be removed");
     if (intent->defined && intent->old_xml && bring_old_back(host, intent, err) < 0)
         return -1;
     if (move_back(intent, err) < 0 || undo_files(intent, err) < 0)

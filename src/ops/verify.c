@@ -193,8 +193,7 @@ static int verify_once(struct verify_run *run, const char *guest, struct err *re
     if (check_files(&check, err) < 0)
         return -1;
     if (check.replaced)
-        err_set(ret_busy, ERR_BUSY,
-                "its backup is being replaced again and again while it is read");
+        err_set(ret_busy, ERR_BUSY, "its backup keeps being replaced while it is read");
     else if (check.bad)
         run->outcome->failed++;
     else
@@ -216,7 +215,7 @@ static int verify_guest(struct verify_run *run, const char *guest, struct err *e
             note_busy(run, guest, &busy);
             return 0;
         }
-        log_detail("guest '%s': %s; once more", guest, busy.text);
+        log_detail("guest '%s': %s; trying again", guest, busy.text);
     }
 }
 
@@ -232,8 +231,8 @@ static int verify_orphans(struct verify_run *run, struct err *err)
         run->outcome->damaged = true;
         json_set_str(fields, "file", names.items[i]);
         report_event(run->report, "orphan", fields,
-                     "%s/%s: no manifest names this file; the backup that it is part of cannot be "
-                     "restored, unless its manifest is found",
+                     "%s/%s: no manifest names this file; the backup it is part of cannot be "
+                     "restored without its manifest",
                      archive_reader_path(run->archive), names.items[i]);
     }
     return 0;

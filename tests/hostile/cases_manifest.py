@@ -28,7 +28,7 @@ NAMES = {
     "dot-dot": ("..", "'..' is not a file name"),
     "of-another-guest": ("db-vda.raw", "not a name for a file of guest"),
     "of-a-manifest": ("web-db.xml", "not a name for a file of guest"),
-    "temporary": (".virt-backup-0123456789abcdef.x.part", "kept for temporary files"),
+    "temporary": (".virt-backup-0123456789abcdef.x.part", "reserved for temporary files"),
     "newline": ("web-&#10;vda.raw", "control character"),
     "tab": ("web-&#9;vda.raw", "control character"),
     "delete": ("web-\u007fvda.raw", "control character"),

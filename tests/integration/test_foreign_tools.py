@@ -162,7 +162,7 @@ def test_virsh_restores_memory_compressed_with_zstd(t):
 def test_zstd_memory_is_announced(t):
     """libvirt before 11 cannot read it: --dry-run says so, and no warning each night."""
     guests = [t.small_guest("web").running(), t.guest("db", t.disk("vda", name="db.qcow2")).define().start()]
-    announced = "from libvirt 11 on" in t.backup(*guests, "--compression", "zstd", "--dry-run").out
+    announced = "since libvirt 11" in t.backup(*guests, "--compression", "zstd", "--dry-run").out
     same(announced, not libvirt_reads_zstd(), "whether the plan says so")
     result = t.backup(*guests, "--compression", "zstd", "--quiet")
     same((result.out, result.err), ("", ""), "output of a quiet run")

@@ -244,7 +244,7 @@ def test_guest_without_memory_boots_anew(t):
     result = t.restore("--allow-autorun", "--new-name", "twin")
     twin = t.restored_guest(guest, "twin")
     twin.serial.wait(lambda last: last and last[0] != token, "the guest booting anew")
-    expect("boots anew" in result.out + result.err, "it is not said that it boots anew")
+    expect("boots from its disks" in result.out + result.err, "it is not said that it boots from its disks")
 
 
 def test_transient_guest_without_autorun(t):

@@ -41,7 +41,7 @@ def stopped(t, mode, wait, status):
     same(result.status, status, "exit status")
     expect("guest 'web': its backup is stopped" in result.err, f"the guardian does not say what it does: {result.err}")
     if status == 1:
-        expect("was stopped while it held the guest" in result.err, f"it is not said why: {result.err}")
+        expect("had been stopped while holding it" in result.err, f"it is not said why: {result.err}")
     wait_until(lambda: not leftovers.files_below(leftovers.STATE_DIR), "an empty state directory")
     guest.goes_on(token, guest.serial.last()[1])
     guest.check_unchanged(before)

@@ -150,7 +150,7 @@ def test_memory_that_is_covered_by_a_mount_is_waited_for(t):
     try:
         for _ in range(2):
             result = t.vb("recover", status=5)
-            expect(f"'{staging}' is not the folder that it was" in result.err and "virt-backup recover" in result.err,
+            expect(f"'{staging}' is no longer the same folder" in result.err and "virt-backup recover" in result.err,
                    f"the remedy is not said: {result.err}")
             same(web.state(), "shut off", "state of the guest")
     finally:

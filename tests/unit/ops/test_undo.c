@@ -304,7 +304,7 @@ static void folder_comes_and_goes(const struct world *world, const char *name)
     move(world, name, "elsewhere");
     stays(world, "is missing");
     make_folder(world, name);
-    stays(world, "is not the folder that it was");
+    stays(world, "is no longer the same folder");
     CLEANUP_FREE char *path = path_in(world, name);
     assert_int_equal(rmdir(path), 0);
     move(world, "elsewhere", name);
