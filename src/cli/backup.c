@@ -96,6 +96,7 @@ const struct verb backup_verb = {
         "Saves guests into a folder. A running guest is saved with its memory; it is stopped\n"
         "only for a moment, and then resumed.",
     .done = "backed up",
+    .relation = "stored in",
     .options = {rows, sizeof(rows) / sizeof(*rows)},
     .has_children = true,
     .has_guardian = true,

@@ -165,6 +165,7 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
     const struct output_summary summary = {
         .verb = verb->name,
         .done = arguments->dry_run ? NULL : verb->done,
+        .relation = verb->relation,
         .outcome = run.outcome,
         .status = status_of_run(&err, &run.outcome),
         .elapsed_ms = units_now_ms() - started_ms,

@@ -230,10 +230,8 @@ static void put_summary_object(const struct output *output, const struct output_
     json_set_bool(fields, "stranded", outcome->stranded);
     json_set_u64(fields, "signal", (uint64_t)outcome->signal);
     json_set_u64(fields, "status", (uint64_t)summary->status);
-    if (outcome->raw_bytes) {
-        json_set_u64(fields, "image-size", outcome->raw_bytes);
-        json_set_u64(fields, "disk-usage", outcome->disk_usage);
-    }
+    if (outcome->sizes.image)
+        sizes_describe(&outcome->sizes, fields);
     json_set_u64(fields, "elapsed-ms", summary->elapsed_ms);
     put_object(output, "summary", fields);
 }
@@ -255,9 +253,9 @@ void output_finish(struct output *output, const struct output_summary *summary)
     char usage[UNITS_TEXT_SIZE];
     char time[UNITS_TEXT_SIZE];
     CLEANUP_FREE char *bytes =
-        outcome->raw_bytes
-            ? mem_printf("%s stored in %s, ", units_format_size(outcome->raw_bytes, raw),
-                         units_format_size(outcome->disk_usage, usage))
+        outcome->sizes.image
+            ? mem_printf("%s %s %s, ", units_format_size(outcome->sizes.image, raw),
+                         summary->relation, units_format_size(outcome->sizes.usage, usage))
             : mem_strdup("");
     CLEANUP_FREE char *line = mem_printf(
         "%u guest%s %s%s: %s%s", outcome->good, outcome->good == 1 ? "" : "s", summary->done,

@@ -35,8 +35,9 @@ void output_error(struct output *output, const struct err *err);
 /* Writes the last line, "2 guests backed up, 1 failed: 12 GiB stored in 4 GiB, 0:42", or the object
  * "summary". */
 struct output_summary {
-    const char *verb; /* "backup" */
-    const char *done; /* "backed up"; NULL: no line for people */
+    const char *verb;     /* "backup" */
+    const char *done;     /* "backed up"; NULL: no line for people */
+    const char *relation; /* of the images' size to the files': "stored in" */
     struct outcome outcome;
     int status;
     uint64_t elapsed_ms;

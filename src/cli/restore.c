@@ -70,6 +70,7 @@ const struct verb restore_verb = {
         "Writes the disks of guests into a folder, defines the guests, and resumes them if\n"
         "that is allowed.",
     .done = "restored",
+    .relation = "from",
     .options = {rows, sizeof(rows) / sizeof(*rows)},
     .has_children = true,
     .has_guardian = true,

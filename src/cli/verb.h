@@ -25,6 +25,7 @@ struct verb {
     const char *summary;     /* one line */
     const char *description; /* a few lines */
     const char *done;        /* "backed up", for the last line; NULL: there is no last line */
+    const char *relation;    /* there, of the images' size to the files': "stored in" */
     struct options_table options;
     bool has_children;  /* needs the spawner */
     bool has_guardian;  /* stops guests, so something must undo that if the verb dies */

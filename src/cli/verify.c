@@ -28,6 +28,7 @@ const struct verb verify_verb = {
         "Reads and decodes everything in the backups and compares it with the digests in their\n"
         "manifests.",
     .done = "verified",
+    .relation = "stored in",
     .options = {rows, sizeof(rows) / sizeof(*rows)},
     .has_children = true,
     .run = run,

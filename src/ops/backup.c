@@ -228,8 +228,7 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
     else if (open_places(&run, err) < 0)
         return -1;
     int result = take_guests(&run, &guests, chosen, ret_outcome, err);
-    ret_outcome->raw_bytes = run.raw_bytes;
-    ret_outcome->disk_usage = run.usage;
+    ret_outcome->sizes = run.sizes;
     work_tell(&run.children.work, report);
     if (result < 0)
         ret_outcome->signal = quit_requested();

@@ -394,10 +394,8 @@ int backup_guest(struct backup_run *run, struct guest *guest, bool *ret_stranded
     };
 
     int result = back_up(&job, err);
-    if (result == 0) {
-        run->raw_bytes += job.tally.raw_bytes;
-        run->usage += job.tally.usage;
-    }
+    if (result == 0)
+        sizes_add(&run->sizes, &job.tally.sizes);
     *ret_stranded = job.capture.stranded || job.left;
     /* The next guest may need more children, and a pool cannot be used again in the middle of an
      * image. */

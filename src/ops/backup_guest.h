@@ -7,6 +7,7 @@
 #include "archive/archive.h"
 #include "guest/guest.h"
 #include "ops/children.h"
+#include "ops/sizes.h"
 #include "record/seal.h"
 #include "ops/verbs.h"
 
@@ -20,8 +21,7 @@ struct backup_run {
     struct seal_key *key; /* the key that seals manifests; NULL: they are not sealed */
     bool busy; /* set by backup_guest: it failed because another run works on the guest */
     struct report_position position;
-    uint64_t raw_bytes; /* of the guests done so far */
-    uint64_t usage;
+    struct sizes sizes; /* of the guests done so far */
 };
 
 /* Leaves the guest as it was before, whatever happens. If that fails, *ret_stranded is set and the

@@ -2,7 +2,6 @@
 #include "ops/backup_tally.h"
 
 #include <inttypes.h>
-#include <sys/stat.h>
 
 #include "base/units.h"
 
@@ -41,19 +40,9 @@ const char *backup_tally_consistency(enum manifest_consistency consistency)
     return "memory";
 }
 
-/* Disk usage of a file: less than its size if it is sparse. */
-static uint64_t disk_usage(int fd, uint64_t size)
-{
-    struct stat st;
-
-    if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_blocks * 512 > size)
-        return size;
-    return (uint64_t)st.st_blocks * 512;
-}
-
 void backup_tally_file(struct backup_tally *tally, int fd, const struct manifest_stored *stored)
 {
-    tally->last_usage = disk_usage(fd, stored->file.size);
+    tally->last_usage = sizes_usage(fd, stored->file.size);
 }
 
 void backup_tally_stored(struct backup_tally *tally, const char *what,
@@ -62,23 +51,20 @@ void backup_tally_stored(struct backup_tally *tally, const char *what,
     char raw[UNITS_TEXT_SIZE];
     char kept[UNITS_TEXT_SIZE];
     struct json *fields = json_new_object();
+    const struct sizes sizes = {stored->image.raw_size, stored->file.size, tally->last_usage};
 
-    tally->raw_bytes += stored->image.raw_size;
-    tally->stored_bytes += stored->file.size;
-    tally->usage += tally->last_usage;
+    sizes_add(&tally->sizes, &sizes);
     json_set_str(fields, "guest", tally->guest);
     json_set_str(fields, "disk", what);
     json_set_str(fields, "file", stored->file.name);
-    json_set_u64(fields, "image-size", stored->image.raw_size);
-    json_set_u64(fields, "stored-size", stored->file.size);
-    json_set_u64(fields, "disk-usage", tally->last_usage);
+    sizes_describe(&sizes, fields);
     report_event(tally->report, "disk-done", fields,
                  "guest '%s': %s: %s stored as %s, which takes %s", tally->guest, what,
                  units_format_size(stored->image.raw_size, raw), stored->file.name,
                  units_format_size(tally->last_usage, kept));
 }
 
-void backup_tally_done(const struct backup_tally *tally, const struct manifest *manifest)
+void backup_tally_done(struct backup_tally *tally, const struct manifest *manifest)
 {
     char raw[UNITS_TEXT_SIZE];
     char kept[UNITS_TEXT_SIZE];
@@ -87,14 +73,16 @@ void backup_tally_done(const struct backup_tally *tally, const struct manifest *
     struct json *fields = json_new_object();
     CLEANUP_FREE char *down = NULL;
 
+    for (size_t i = 0; i < manifest->extra_count; i++) {
+        uint64_t size = manifest->extras[i].stored.file.size;
+        sizes_add(&tally->sizes, &(struct sizes){size, size, size});
+    }
     json_set_str(fields, "guest", tally->guest);
     json_set_str(fields, "method", backup_tally_method(manifest->consistency));
     json_set_str(fields, "consistency", backup_tally_consistency(manifest->consistency));
     json_set_u64(fields, "disks", manifest->disk_count);
     json_set_bool(fields, "memory", manifest->memory != NULL);
-    json_set_u64(fields, "image-size", tally->raw_bytes);
-    json_set_u64(fields, "stored-size", tally->stored_bytes);
-    json_set_u64(fields, "disk-usage", tally->usage);
+    sizes_describe(&tally->sizes, fields);
     json_set_u64(fields, "elapsed-ms", elapsed_ms);
     if (manifest->has_downtime) {
         json_set_u64(fields, "downtime-ms", manifest->downtime_ms);
@@ -104,7 +92,7 @@ void backup_tally_done(const struct backup_tally *tally, const struct manifest *
     report_event(tally->report, "guest-done", fields,
                  "guest '%s': backed up, %zu disk%s%s: %s stored in %s, %s%s", tally->guest,
                  manifest->disk_count, manifest->disk_count == 1 ? "" : "s",
-                 manifest->memory ? " and memory" : "", units_format_size(tally->raw_bytes, raw),
-                 units_format_size(tally->usage, kept),
+                 manifest->memory ? " and memory" : "", units_format_size(tally->sizes.image, raw),
+                 units_format_size(tally->sizes.usage, kept),
                  units_format_seconds(elapsed_ms / 1000, time), down ? down : "");
 }

@@ -7,16 +7,14 @@
 #include <stdint.h>
 
 #include "ops/report.h"
+#include "ops/sizes.h"
 #include "record/manifest.h"
 
 struct backup_tally {
     const struct report *report;
     const char *guest;
     uint64_t started_ms;
-    uint64_t raw_bytes;
-    uint64_t stored_bytes;
-    uint64_t usage;      /* disk space that its files take: less than their size if they are
-                          * sparse */
+    struct sizes sizes;
     uint64_t last_usage; /* of the file finished last */
 };
 
@@ -25,8 +23,8 @@ void backup_tally_file(struct backup_tally *tally, int fd, const struct manifest
 /* Counts that file and reports it (event "disk-done"). */
 void backup_tally_stored(struct backup_tally *tally, const char *what,
                          const struct manifest_stored *stored);
-/* Event "guest-done". */
-void backup_tally_done(const struct backup_tally *tally, const struct manifest *manifest);
+/* Counts the small files, too (NVRAM and such). Event "guest-done". */
+void backup_tally_done(struct backup_tally *tally, const struct manifest *manifest);
 
 /* For programs: how the guest was captured ("live", "pause", "save", "offline", "none"), and
  * what holds its disks together ("memory", "shut-off", "frozen", "crash"). */

@@ -7,73 +7,71 @@
 #include "archive/archive.h"
 #include "base/units.h"
 #include "base/when.h"
+#include "ops/backup_sizes.h"
 #include "ops/backup_tally.h"
 #include "ops/host_key.h"
 #include "ops/recover.h"
 #include "ops/select.h"
 
-static uint64_t stored_size(const struct manifest *manifest)
+/* "4 GiB stored as web-vda.raw, which takes 9 MiB (none)" */
+static void describe_stored(const struct archive_backup *backup,
+                            const struct manifest_stored *stored, struct buf *text,
+                            struct json *object)
 {
-    uint64_t sum = manifest->memory ? manifest->memory->file.size : 0;
-
-    for (size_t i = 0; i < manifest->disk_count; i++)
-        sum += manifest->disks[i].stored.file.size;
-    for (size_t i = 0; i < manifest->extra_count; i++)
-        sum += manifest->extras[i].stored.file.size;
-    return sum;
-}
-
-static void add_stored(struct json *object, const struct manifest_stored *stored)
-{
-    char codec[CODEC_TEXT_SIZE];
-
-    json_set_str(object, "file", stored->file.name);
-    json_set_str(object, "compression", codec_format(&stored->codec, codec));
-    json_set_u64(object, "image-size", stored->image.raw_size);
-    json_set_u64(object, "stored-size", stored->file.size);
-}
-
-static struct json *describe_disks(const struct manifest *manifest, struct buf *text)
-{
-    struct json *disks = json_new_array();
+    const struct sizes sizes = backup_sizes_of(backup, stored);
     char image[UNITS_TEXT_SIZE];
-    char kept[UNITS_TEXT_SIZE];
+    char usage[UNITS_TEXT_SIZE];
     char codec[CODEC_TEXT_SIZE];
+
+    codec_format(&stored->codec, codec);
+    buf_printf(text, "%s stored as %s, which takes %s (%s)", units_format_size(sizes.image, image),
+               stored->file.name, units_format_size(sizes.usage, usage), codec);
+    json_set_str(object, "file", stored->file.name);
+    json_set_str(object, "compression", codec);
+    sizes_describe(&sizes, object);
+}
+
+static struct json *describe_disks(const struct archive_backup *backup, struct buf *text)
+{
+    const struct manifest *manifest = archive_backup_manifest(backup);
+    struct json *disks = json_new_array();
 
     for (size_t i = 0; i < manifest->disk_count; i++) {
         const struct manifest_disk *disk = &manifest->disks[i];
         struct json *entry = json_new_object();
-        buf_printf(text, "\n  %s: %s, %s, %s in %s (%s, %s)", disk->target, disk->path,
-                   disk->format, units_format_size(disk->stored.image.raw_size, image),
-                   disk->stored.file.name, units_format_size(disk->stored.file.size, kept),
-                   codec_format(&disk->stored.codec, codec));
+        buf_printf(text, "\n  %s: %s, %s, ", disk->target, disk->path, disk->format);
         json_set_str(entry, "target", disk->target);
         json_set_str(entry, "path", disk->path);
         json_set_str(entry, "format", disk->format);
-        add_stored(entry, &disk->stored);
+        describe_stored(backup, &disk->stored, text, entry);
         json_add(disks, entry);
     }
     return disks;
 }
 
-static void describe_rest(const struct manifest *manifest, struct buf *text, struct json *fields)
+static void describe_rest(const struct archive_backup *backup, struct buf *text,
+                          struct json *fields)
 {
+    const struct manifest *manifest = archive_backup_manifest(backup);
+    struct json *extras = json_new_array();
     struct json *left_out = json_new_array();
-    char image[UNITS_TEXT_SIZE];
-    char kept[UNITS_TEXT_SIZE];
 
     if (manifest->memory) {
         struct json *memory = json_new_object();
-        buf_printf(text, "\n  memory: %s in %s (%s)",
-                   units_format_size(manifest->memory->image.raw_size, image),
-                   manifest->memory->file.name,
-                   units_format_size(manifest->memory->file.size, kept));
-        add_stored(memory, manifest->memory);
+        buf_append_str(text, "\n  memory: ");
+        describe_stored(backup, manifest->memory, text, memory);
         json_set(fields, "memory", memory);
     }
-    for (size_t i = 0; i < manifest->extra_count; i++)
-        buf_printf(text, "\n  %s: %s in %s", manifest->extras[i].kind, manifest->extras[i].path,
-                   manifest->extras[i].stored.file.name);
+    for (size_t i = 0; i < manifest->extra_count; i++) {
+        const struct manifest_extra *extra = &manifest->extras[i];
+        struct json *entry = json_new_object();
+        buf_printf(text, "\n  %s: %s, ", extra->kind, extra->path);
+        json_set_str(entry, "kind", extra->kind);
+        json_set_str(entry, "path", extra->path);
+        describe_stored(backup, &extra->stored, text, entry);
+        json_add(extras, entry);
+    }
+    json_set(fields, "extras", extras);
     for (size_t i = 0; i < manifest->left_out_count; i++) {
         const struct manifest_left_out *part = &manifest->left_out[i];
         struct json *entry = json_new_object();
@@ -140,12 +138,14 @@ static int tell(const struct archive_backup *backup, const struct seal_key *key,
     struct json *fields = json_new_object();
     const char *state = manifest_state_name(manifest->state);
     const char *consistency = manifest_consistency_name(manifest->consistency);
-    char size[UNITS_TEXT_SIZE];
+    const struct sizes sizes = backup_sizes_all(backup);
+    char image[UNITS_TEXT_SIZE];
+    char usage[UNITS_TEXT_SIZE];
     char when[WHEN_TEXT_SIZE];
 
-    buf_printf(&text, "%s: %s, %s on %s (%s), %s", manifest->domain_name,
+    buf_printf(&text, "%s: %s, %s on %s (%s), %s stored in %s", manifest->domain_name,
                when_local(manifest->time, when), state, manifest->host, consistency,
-               units_format_size(stored_size(manifest), size));
+               units_format_size(sizes.image, image), units_format_size(sizes.usage, usage));
     if (manifest->has_downtime)
         buf_printf(&text, ", down for %" PRIu64 ".%03" PRIu64 " s", manifest->downtime_ms / 1000,
                    manifest->downtime_ms % 1000);
@@ -171,9 +171,9 @@ static int tell(const struct archive_backup *backup, const struct seal_key *key,
     json_set_u64(fields, "format", manifest->format_version);
     if (manifest->has_downtime)
         json_set_u64(fields, "downtime-ms", manifest->downtime_ms);
-    json_set_u64(fields, "stored-size", stored_size(manifest));
-    json_set(fields, "disks", describe_disks(manifest, &text));
-    describe_rest(manifest, &text, fields);
+    sizes_describe(&sizes, fields);
+    json_set(fields, "disks", describe_disks(backup, &text));
+    describe_rest(backup, &text, fields);
     int result = describe_lacking(backup, &text, fields, err);
     CLEANUP_FREE char *line = buf_take_str(&text);
     report_event(report, "backup", fields, "%s", line);

@@ -57,8 +57,9 @@ static int remove_guest(struct remove_run *run, const char *guest, bool *ret_bus
     return 0;
 }
 
-static int remove_guests(struct remove_run *run, const struct selection *guests,
-                         struct outcome *outcome, struct err *err)
+/* Clears `chosen` of each guest it starts on. */
+static int remove_guests(struct remove_run *run, struct selection *guests, struct outcome *outcome,
+                         struct err *err)
 {
     for (size_t i = 0; i < guests->count; i++) {
         CLEANUP_ERR struct err guest_err = ERR_INIT;
@@ -67,6 +68,7 @@ static int remove_guests(struct remove_run *run, const struct selection *guests,
             continue;
         if (quit_check(err) < 0)
             return -1;
+        guests->chosen[i] = false;
         int result = remove_guest(run, guests->names[i], &busy, &guest_err);
         if (result >= 0) {
             outcome->good += result == 0;
@@ -101,6 +103,9 @@ int remove_run(const struct remove_options *options, const struct report *report
         select_from_archive(run.reader, &request, &guests, err) < 0)
         return -1;
     int result = remove_guests(&run, &guests, ret_outcome, err);
+    for (size_t i = 0; i < guests.count; i++)
+        if (guests.chosen[i])
+            report_not_tried(report, guests.names[i]);
     if (result < 0)
         ret_outcome->signal = quit_requested();
     return result;

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "ops/sizes.h"
 
 struct progress {
     const char *guest;
@@ -42,12 +43,11 @@ struct report {
 struct outcome {
     unsigned good;
     unsigned failed;
-    unsigned busy;       /* of those that failed: another run works on the guest */
-    bool damaged;        /* verify found damage */
-    bool stranded;       /* a guest could not be put back into its former state */
-    int signal;          /* the run was stopped by this signal; 0: it was not */
-    uint64_t raw_bytes;  /* of the images of the good guests; 0: not counted */
-    uint64_t disk_usage; /* disk space that their files take in the archive */
+    unsigned busy;      /* of those that failed: another run works on the guest */
+    bool damaged;       /* verify found damage */
+    bool stranded;      /* a guest could not be put back into its former state */
+    int signal;         /* the run was stopped by this signal; 0: it was not */
+    struct sizes sizes; /* of the good guests; no image: not counted */
 };
 
 /* Event "guest-failed" with the error's text and kind; counts it in outcome. */

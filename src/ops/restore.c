@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "base/quit.h"
+#include "base/when.h"
 #include "ops/host_key.h"
 #include "ops/recover.h"
 #include "ops/restore_destination.h"
@@ -37,6 +38,8 @@ static void leave_out_former_names(struct archive_reader *archive, struct select
     CLEANUP_STRINGS struct strings uuids = {0};
     CLEANUP_STRINGS struct strings times = {0};
     CLEANUP_FREE size_t *places = mem_array(guests->count, sizeof(*places));
+    char older[WHEN_TEXT_SIZE];
+    char newer[WHEN_TEXT_SIZE];
 
     for (size_t i = 0; i < guests->count; i++) {
         char *uuid = NULL;
@@ -56,7 +59,8 @@ static void leave_out_former_names(struct archive_reader *archive, struct select
             report_warning(report, guests->names[places[i]],
                            "skipped: its backup of %s is an older backup of guest '%s', backed up "
                            "%s; to restore it, name it with --domain-names",
-                           times.items[i], guests->names[places[j]], times.items[j]);
+                           when_local(times.items[i], older), guests->names[places[j]],
+                           when_local(times.items[j], newer));
         }
 }
 
@@ -182,11 +186,12 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
     int result = take_guests(&run, &guests, ret_outcome, err);
     for (size_t i = 0; i < guests.count; i++)
         if (guests.chosen[i])
-            report_not_tried(report, guests.names[i]);
+            report_not_tried(report, options->new_name ? options->new_name : guests.names[i]);
     if (result == 0 && !options->dry_run)
         recover_again(run.state_fd, report);
     if (!exists && !options->dry_run && ret_outcome->good == 0)
         (void)rmdir(destination); /* only if it is empty */
+    ret_outcome->sizes = run.sizes;
     work_tell(&run.children.work, report);
     if (result < 0)
         ret_outcome->signal = quit_requested();

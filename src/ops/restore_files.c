@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/quit.h"
 #include "base/units.h"
+#include "ops/backup_sizes.h"
 #include "ops/extras.h"
 #include "ops/transfer.h"
 #include "ops/undo.h"
@@ -191,12 +192,14 @@ static int restore_disk(struct restore_job *job, const struct placed_disk *place
         return -1;
     if (output && restore_output_finish(job, output, &placed->disk->owner, err) < 0)
         return -1;
+    const struct sizes sizes = backup_sizes_of(job->backup, stored);
     struct json *fields = json_new_object();
     json_set_str(fields, "guest", job->name);
     json_set_str(fields, "disk", placed->disk->target);
     json_set_str(fields, "path", placed->path);
     json_set_str(fields, "format", placed->format);
-    json_set_u64(fields, "image-size", stored->image.raw_size);
+    json_set_str(fields, "file", stored->file.name);
+    sizes_describe(&sizes, fields);
     report_event(job->run->report, "disk-done", fields, "guest '%s': %s: %s restored as %s (%s)",
                  job->name, placed->disk->target, units_format_size(stored->image.raw_size, size),
                  placed->path, placed->format);

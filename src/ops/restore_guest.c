@@ -9,7 +9,6 @@
 #include "base/io.h"
 #include "base/quit.h"
 #include "base/units.h"
-#include "base/shell.h"
 #include "guest/definition/definition.h"
 #include "ops/memory.h"
 #include "ops/recover.h"
@@ -141,16 +140,6 @@ static int write_xml(struct restore_job *job, const char *xml, struct err *err)
     return restore_output_finish(job, output, NULL, err);
 }
 
-/* The shell command that starts the guest by hand; the caller frees. */
-static char *start_line(const struct restore_job *job)
-{
-    if (job->placement.memory)
-        return shell_virsh("restore", job->placement.memory);
-    if (job->placement.xml)
-        return shell_virsh("create", job->placement.xml);
-    return shell_virsh("start", job->placement.name);
-}
-
 static int start_guest(struct restore_job *job, const char *memory_xml, const char *xml,
                        struct err *err)
 {
@@ -165,33 +154,6 @@ static int start_guest(struct restore_job *job, const char *memory_xml, const ch
                        "the backup has no memory image, so the guest boots from its disks");
     return job->target.guest ? guest_start(job->target.guest, paused, err)
                              : guest_create(hypervisor, xml, paused, err);
-}
-
-static void note_done(struct restore_job *job, bool started)
-{
-    struct json *fields = json_new_object();
-    CLEANUP_FREE char *line = start_line(job);
-    bool was_active = job->manifest->state != STATE_SHUT_OFF || job->placement.memory;
-    const char *state = manifest_state_name(job->manifest->state);
-    char time[UNITS_TEXT_SIZE];
-    uint64_t elapsed_ms = units_now_ms() - job->started_ms;
-
-    json_set_str(fields, "guest", job->placement.name);
-    json_set_u64(fields, "disks", job->placement.disk_count);
-    json_set_str(fields, "state", started ? state : "shut off");
-    json_set_u64(fields, "elapsed-ms", elapsed_ms);
-    if (was_active && !started)
-        json_set_str(fields, "start-with", line);
-    report_event(job->run->report, "guest-done", fields, "guest '%s': restored, %zu disk%s, %s%s%s",
-                 job->placement.name, job->placement.disk_count,
-                 job->placement.disk_count == 1 ? "" : "s",
-                 units_format_seconds(elapsed_ms / 1000, time),
-                 started      ? ", now "
-                 : was_active ? "; it is shut off; to resume it, run: "
-                              : ", shut off",
-                 started      ? state
-                 : was_active ? line
-                              : "");
 }
 
 static int define(struct restore_job *job, const char *xml, struct err *err)
@@ -220,7 +182,7 @@ static int start(struct restore_job *job, const char *memory_xml, const char *xm
         return -1;
     if (start_guest(job, memory_xml, xml, err) < 0) {
         /* Everything is in place: a missing network is no reason to throw days of copying away. */
-        CLEANUP_FREE char *line = start_line(job);
+        CLEANUP_FREE char *line = restore_tell_start_line(job);
         target_list_missing(job->run->hypervisor, job->run->report, job->placement.name,
                             job->definition, job->manifest);
         err_prefix(err, "restored, but could not be started");
@@ -243,7 +205,7 @@ static int bring_up(struct restore_job *job, struct err *err)
         return -1;
     if (autorun ? start(job, memory_xml, xml, err) < 0 : restore_complete(job, err) < 0)
         return -1;
-    note_done(job, autorun);
+    restore_tell_done(job, autorun);
     return 0;
 }
 
@@ -257,70 +219,6 @@ static int restore_definition(struct restore_job *job, struct err *err)
 }
 
 /* ---- putting it together --------------------------------------------------------------------- */
-
-static void tell_findings(struct restore_job *job, struct buf *text, struct json *fields)
-{
-    struct json *findings = json_new_array();
-
-    if (job->findings.count)
-        buf_append_str(text, "\n  its definition reaches beyond the guest's own files:");
-    for (size_t i = 0; i < job->findings.count; i++) {
-        struct json *entry = json_new_object();
-        buf_printf(text, "\n    %s", job->findings.texts[i]);
-        json_set_str(entry, "what", job->findings.texts[i]);
-        json_add(findings, entry);
-    }
-    json_set(fields, "findings", findings);
-}
-
-static void tell_plan(struct restore_job *job)
-{
-    CLEANUP_BUF struct buf text = {0};
-    struct json *fields = json_new_object();
-    struct json *disks = json_new_array();
-    char size[UNITS_TEXT_SIZE];
-
-    buf_printf(&text, "guest '%s': would be restored%s%s", job->manifest->domain_name,
-               job->placement.renamed ? " as " : "",
-               job->placement.renamed ? job->placement.name : "");
-    for (size_t i = 0; i < job->placement.disk_count; i++) {
-        const struct placed_disk *placed = &job->placement.disks[i];
-        struct json *entry = json_new_object();
-        buf_printf(&text, "\n  %s: %s, %s, %s", placed->disk->target, placed->path, placed->format,
-                   units_format_size(placed->disk->stored.image.raw_size, size));
-        if (placed->shared)
-            buf_append_str(&text, ", shared with another guest");
-        json_set_str(entry, "target", placed->disk->target);
-        json_set_str(entry, "path", placed->path);
-        json_add(disks, entry);
-    }
-    if (job->placement.nvram)
-        buf_printf(&text, "\n  NVRAM: %s", job->placement.nvram);
-    if (job->placement.tpm)
-        buf_printf(&text, "\n  TPM state: %s%s", job->placement.tpm,
-                   job->placement.tpm_moved ? " (replaced)" : "");
-    if (job->placement.memory)
-        buf_printf(&text, "\n  memory: %s, %s", job->placement.memory,
-                   units_format_size(job->manifest->memory->image.raw_size, size));
-    tell_findings(job, &text, fields);
-    json_set_str(fields, "guest", job->name);
-    json_set_str(fields, "backup-of", job->manifest->domain_name);
-    json_set_str(fields, "name", job->placement.name);
-    json_set(fields, "disks", disks);
-    CLEANUP_FREE char *line = buf_take_str(&text);
-    report_event(job->run->report, "plan", fields, "%s", line);
-}
-
-static void note_disks_done(struct restore_job *job)
-{
-    struct json *fields = json_new_object();
-
-    json_set_str(fields, "guest", job->name);
-    json_set_u64(fields, "disks", job->placement.disk_count);
-    report_event(job->run->report, "guest-done", fields,
-                 "guest '%s': %zu disk%s restored, no guest defined", job->name,
-                 job->placement.disk_count, job->placement.disk_count == 1 ? "" : "s");
-}
 
 static int open_backup(struct restore_job *job, struct err *err)
 {
@@ -438,8 +336,9 @@ static int restore(struct restore_job *job, struct err *err)
         (!options->disks.count && restore_check_guest(job, err) < 0) ||
         restore_check_room(job, err) < 0)
         return -1;
+    restore_measure(job);
     if (options->dry_run)
-        tell_plan(job);
+        restore_tell_plan(job);
     if (!options->disks.count)
         warn_about_place(job);
     if (restore_check_findings(job, err) < 0 ||
@@ -453,7 +352,7 @@ static int restore(struct restore_job *job, struct err *err)
         return restore_definition(job, err);
     if (restore_outputs_publish(job, err) < 0 || restore_complete(job, err) < 0)
         return -1;
-    note_disks_done(job);
+    restore_tell_disks_done(job);
     return 0;
 }
 

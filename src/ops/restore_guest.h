@@ -10,6 +10,7 @@
 #include "guest/guest.h"
 #include "ops/children.h"
 #include "ops/claims.h"
+#include "ops/sizes.h"
 #include "record/seal.h"
 #include "ops/verbs.h"
 
@@ -22,6 +23,7 @@ struct restore_run {
     struct children children;
     struct seal_key *key; /* this host's; NULL: it has no key */
     struct claims claims; /* the places that the guests of this run take */
+    struct sizes sizes;   /* of what has been restored so far */
     uint64_t planned;     /* bytes that the guests of a dry run would have taken so far */
     bool owner_said;      /* already warned that owners could not be restored */
     bool busy;     /* set by restore_guest: it failed because another run works on the guest */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * For restore_guest.c, restore_files.c and restore_tpm.c only: the restore of one guest in
- * progress, its journal, and its files.
+ * For restore_guest.c, restore_files.c, restore_tell.c and restore_tpm.c only: the restore of one
+ * guest in progress, its journal, and its files.
  */
 #pragma once
 
@@ -11,6 +11,7 @@
 #include "ops/staging.h"
 #include "ops/restore_guest.h"
 #include "ops/restore_output.h"
+#include "ops/sizes.h"
 #include "ops/guest_lock.h"
 #include "ops/state_dir.h"
 #include "ops/target.h"
@@ -31,6 +32,7 @@ struct restore_job {
     struct staging *staging; /* for the memory image; NULL: it goes to the destination */
     struct restore_outputs outputs;
     struct intent intent; /* what to undo if the restore fails or dies */
+    struct sizes sizes;   /* of what is restored */
     uint64_t started_ms;
 };
 
@@ -43,6 +45,17 @@ int restore_complete(struct restore_job *job, struct err *err);
  * "has removed" or "would remove". */
 void restore_tell_points(const struct restore_job *job, const struct guest_points *points,
                          const char *verb);
+
+/* Counts in job->sizes what is read and written. Call it once it is known where everything goes. */
+void restore_measure(struct restore_job *job);
+/* Event "plan". */
+void restore_tell_plan(struct restore_job *job);
+/* Event "guest-done", which counts in the run's sizes. */
+void restore_tell_done(struct restore_job *job, bool started);
+/* The same if no guest is defined. */
+void restore_tell_disks_done(struct restore_job *job);
+/* The shell command that starts the guest by hand; the caller frees. */
+char *restore_tell_start_line(const struct restore_job *job);
 
 /* Makes the definition and the live XML. Looks in them for anything that reaches beyond the guest's
  * own files, and for memory that is resumed with its own XML. */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/quit.h"
 #include "base/units.h"
+#include "ops/backup_sizes.h"
 #include "ops/children.h"
 #include "ops/extras.h"
 #include "ops/host_key.h"
@@ -33,6 +34,7 @@ struct check {
     struct verify_run *run;
     const char *guest;
     const struct archive_backup *backup;
+    uint64_t started_ms;
     unsigned bad;  /* files found damaged */
     bool replaced; /* errors since then need not be damage */
 };
@@ -140,15 +142,30 @@ static int check_files(struct check *check, struct err *err)
     return settle(check, result, &found, err);
 }
 
-static void note_good(struct verify_run *run, const char *guest, const struct manifest *manifest)
+static void note_good(const struct check *check)
 {
+    const struct manifest *manifest = archive_backup_manifest(check->backup);
+    const struct sizes sizes = backup_sizes_all(check->backup);
+    uint64_t elapsed_ms = units_now_ms() - check->started_ms;
+    struct outcome *outcome = check->run->outcome;
     struct json *fields = json_new_object();
+    char image[UNITS_TEXT_SIZE];
+    char usage[UNITS_TEXT_SIZE];
+    char time[UNITS_TEXT_SIZE];
 
-    run->outcome->good++;
-    json_set_str(fields, "guest", guest);
-    report_event(run->report, "guest-done", fields, "guest '%s': good (%zu disk%s%s)", guest,
+    outcome->good++;
+    sizes_add(&outcome->sizes, &sizes);
+    json_set_str(fields, "guest", check->guest);
+    json_set_u64(fields, "disks", manifest->disk_count);
+    json_set_bool(fields, "memory", manifest->memory != NULL);
+    sizes_describe(&sizes, fields);
+    json_set_u64(fields, "elapsed-ms", elapsed_ms);
+    report_event(check->run->report, "guest-done", fields,
+                 "guest '%s': good, %zu disk%s%s: %s stored in %s, %s", check->guest,
                  manifest->disk_count, manifest->disk_count == 1 ? "" : "s",
-                 manifest->memory ? " and memory" : "");
+                 manifest->memory ? " and memory" : "", units_format_size(sizes.image, image),
+                 units_format_size(sizes.usage, usage),
+                 units_format_seconds(elapsed_ms / 1000, time));
 }
 
 /* For a guest that had a backup when the archive was listed. */
@@ -186,7 +203,8 @@ static int verify_once(struct verify_run *run, const char *guest, struct err *re
         }
         return 0;
     }
-    struct check check = {.run = run, .guest = guest, .backup = backup};
+    struct check check = {
+        .run = run, .guest = guest, .backup = backup, .started_ms = units_now_ms()};
     if (seal_check(&archive_backup_manifest(backup)->seal, run->key) == SEAL_BROKEN)
         report_warning(run->report, guest,
                        "its seal is broken: the backup was changed after this host made it");
@@ -197,7 +215,7 @@ static int verify_once(struct verify_run *run, const char *guest, struct err *re
     else if (check.bad)
         run->outcome->failed++;
     else
-        note_good(run, guest, archive_backup_manifest(backup));
+        note_good(&check);
     return 0;
 }
 

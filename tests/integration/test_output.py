@@ -112,20 +112,76 @@ def test_journal_gets_priorities_and_the_status_by_name(t):
     same(lines[-1], "<6>virt-backup: exit status 3: some guests failed, the others are good", "the last line")
 
 
-def test_sizes_are_what_files_take_on_the_disk(t):
+def sparse_guest(t):
+    """One whose disk has 256 MiB, nearly all of it holes."""
     path = t.path("vda.raw")
     with open(path, "wb") as file:
         file.write(t.rng.randbytes(MIB))
         file.truncate(256 * MIB)
     os.chmod(path, 0o644)
-    guest = t.guest("web", Disk(path, "raw", "vda")).define()
+    return t.guest("web", Disk(path, "raw", "vda")).define()
+
+
+FEW = r"[12](\.\d+)? MiB"
+
+
+def check_sizes(event, what):
+    same((event["image-size"], event["stored-size"]), (256 * MIB, 256 * MIB), f"sizes of {what}")
+    expect(MIB <= event["disk-usage"] < 3 * MIB, f"disk usage of {what}: {event}")
+
+
+def check_summary(events, usage):
+    same(events[-1]["event"], "summary", "the last event")
+    check_sizes(events[-1], "all")
+    same(events[-1]["disk-usage"], usage, "disk usage in the summary")
+
+
+def test_backup_tells_what_files_take_on_the_disk(t):
+    guest = sparse_guest(t)
     lines = t.backup(guest).out.splitlines()
-    expect(re.fullmatch(r"guest 'web': vda: 256 MiB stored as web-vda\.raw, which takes [12](\.\d+)? MiB", lines[0]), lines[0])
-    expect(re.fullmatch(r"1 guest backed up: 256 MiB stored in [12](\.\d+)? MiB, 0:\d\d", lines[-1]), lines[-1])
+    expect(re.fullmatch(rf"guest 'web': vda: 256 MiB stored as web-vda\.raw, which takes {FEW}", lines[0]), lines[0])
+    expect(re.fullmatch(rf"1 guest backed up: 256 MiB stored in {FEW}, 0:\d\d", lines[-1]), lines[-1])
     events = t.events(t.backup(guest, "--replace", "--json"))
     (done,) = [event for event in events if event["event"] == "guest-done"]
-    expect(MIB <= done["disk-usage"] < 3 * MIB, f"disk usage: {done}")
-    same(events[-1]["disk-usage"], done["disk-usage"], "disk usage in the summary")
+    check_sizes(done, "the guest")
+    check_summary(events, done["disk-usage"])
+
+
+def test_list_tells_what_files_take_on_the_disk(t):
+    t.backup(sparse_guest(t))
+    line = ("list", "--source-path", t.archive.path)
+    lines = t.vb(*line).out.splitlines()
+    expect(re.search(rf", 256 MiB stored in {FEW},", lines[0]), lines[0])
+    expect(re.search(rf", raw, 256 MiB stored as web-vda\.raw, which takes {FEW} \(none\)$", lines[1]), lines[1])
+    event = t.events(t.vb(*line, "--json"))[0]
+    check_sizes(event, "the guest")
+    (disk,) = event["disks"]
+    check_sizes(disk, "the disk")
+
+
+def test_verify_tells_what_files_take_on_the_disk(t):
+    t.backup(sparse_guest(t))
+    lines = t.verify().out.splitlines()
+    expect(re.fullmatch(rf"guest 'web': good, 1 disk: 256 MiB stored in {FEW}, 0:\d\d", lines[0]), lines[0])
+    expect(re.fullmatch(rf"1 guest verified: 256 MiB stored in {FEW}, 0:\d\d", lines[-1]), lines[-1])
+    events = t.events(t.verify("--json"))
+    (done,) = [event for event in events if event["event"] == "guest-done"]
+    check_sizes(done, "the guest")
+    check_summary(events, done["disk-usage"])
+
+
+def test_restore_tells_what_files_take_on_the_disk(t):
+    guest = sparse_guest(t)
+    t.backup(guest)
+    t.restored_guest(guest, "twin")
+    lines = t.restore("--new-name", "twin").out.splitlines()
+    expect(re.match(rf"guest 'twin': restored, 1 disk: 256 MiB from {FEW}, 0:\d\d, shut off$", lines[1]), lines[1])
+    expect(re.fullmatch(rf"1 guest restored: 256 MiB from {FEW}, 0:\d\d", lines[-1]), lines[-1])
+    events = t.events(t.restore("--disks", "vda", "--json", to=t.path("disks")))
+    for kind in ("disk-done", "guest-done"):
+        (done,) = [event for event in events if event["event"] == kind]
+        check_sizes(done, kind)
+    check_summary(events, done["disk-usage"])
 
 
 def test_events_of_a_run_have_its_id_and_their_time(t):

@@ -160,7 +160,7 @@ static void read_back(FILE *file, char *text, size_t size)
 static void tell_story(struct output *output)
 {
     const struct report report = output_report(output);
-    struct outcome outcome = {.good = 1, .raw_bytes = 3 * GIB, .disk_usage = 9 * MIB};
+    struct outcome outcome = {.good = 1, .sizes = {3 * GIB, 3 * GIB, 9 * MIB}};
     CLEANUP_ERR struct err err = ERR_INIT;
     struct json *fields = json_new_object();
 
@@ -172,6 +172,7 @@ static void tell_story(struct output *output)
     report_failure(&report, &outcome, "db", &err);
     const struct output_summary summary = {.verb = "backup",
                                            .done = "backed up",
+                                           .relation = "stored in",
                                            .outcome = outcome,
                                            .status = 3,
                                            .elapsed_ms = 61000};
@@ -333,7 +334,8 @@ static void programs_read_one_object_a_line(void **state)
     assert_text_has(captured.out,
                     "{\"event\":\"summary\",\"verb\":\"backup\",\"good\":1,\"failed\":1,"
                     "\"damaged\":false,\"stranded\":false,\"signal\":0,\"status\":3,"
-                    "\"image-size\":3221225472,\"disk-usage\":9437184,\"elapsed-ms\":61000}\n");
+                    "\"image-size\":3221225472,\"stored-size\":3221225472,"
+                    "\"disk-usage\":9437184,\"elapsed-ms\":61000}\n");
     for (char *line = captured.out; *line; count++) {
         char *end = strchr(line, '\n');
         assert_non_null(end);

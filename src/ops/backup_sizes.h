@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The sizes of a backup in an archive, as its manifest and its files tell them.
+ */
+#pragma once
+
+#include "archive/archive.h"
+#include "ops/sizes.h"
+
+/* Of one file of a backup; a file that is missing takes nothing. */
+struct sizes backup_sizes_of(const struct archive_backup *backup,
+                             const struct manifest_stored *stored);
+/* Of all files of a backup but its manifest. */
+struct sizes backup_sizes_all(const struct archive_backup *backup);
