@@ -56,7 +56,7 @@ int hypervisor_volume(struct hypervisor *hypervisor, const char *pool, const cha
 int hypervisor_can_open(struct hypervisor *hypervisor, const char *path, bool *ret_can,
                         struct err *err);
 
-/* Whether this host has what a guest refers to by name. True if libvirt cannot tell. */
+/* Whether this host has what a guest refers to by name. */
 enum host_thing {
     HOST_NETWORK,
     HOST_POOL,
@@ -65,7 +65,16 @@ enum host_thing {
     HOST_NWFILTER,
     HOST_INTERFACE, /* a bridge or network interface */
 };
-bool hypervisor_has(struct hypervisor *hypervisor, enum host_thing thing, const char *name);
+enum host_answer {
+    HOST_HAS, /* or libvirt cannot tell */
+    HOST_LACKS,
+    HOST_INACTIVE, /* a network or pool that is defined but not active */
+};
+enum host_answer hypervisor_has(struct hypervisor *hypervisor, enum host_thing thing,
+                                const char *name);
+/* The same for a volume of an active pool. Refreshes the pool if it does not know the volume. */
+enum host_answer hypervisor_has_volume(struct hypervisor *hypervisor, const char *pool,
+                                       const char *volume);
 
 /* The folder where libvirt keeps the states of emulated TPMs, in a subfolder per guest UUID. The
  * caller frees. */

@@ -148,36 +148,45 @@ int hypervisor_can_open(struct hypervisor *hypervisor, const char *path, bool *r
 
 /* ---- things a guest refers to ------------------------------------------------------------------ */
 
-static bool has_network(virConnectPtr connection, const char *name)
+static enum host_answer activity(int active)
+{
+    return active == 0 ? HOST_INACTIVE : HOST_HAS;
+}
+
+static enum host_answer has_network(virConnectPtr connection, const char *name)
 {
     virNetworkPtr network = virNetworkLookupByName(connection, name);
 
-    return network && virNetworkFree(network) == 0;
+    if (!network)
+        return HOST_LACKS;
+    enum host_answer answer = activity(virNetworkIsActive(network));
+    virNetworkFree(network);
+    return answer;
 }
 
-static bool has_nwfilter(virConnectPtr connection, const char *name)
+static enum host_answer has_nwfilter(virConnectPtr connection, const char *name)
 {
     virNWFilterPtr filter = virNWFilterLookupByName(connection, name);
 
-    return filter && virNWFilterFree(filter) == 0;
+    return filter && virNWFilterFree(filter) == 0 ? HOST_HAS : HOST_LACKS;
 }
 
-static bool has_pool(virConnectPtr connection, const char *name)
+static enum host_answer has_pool(virConnectPtr connection, const char *name)
 {
-    virStoragePoolPtr pool = virStoragePoolLookupByName(connection, name);
+    virStoragePoolPtr pool CLEANUP(free_pool) = virStoragePoolLookupByName(connection, name);
 
-    return pool && virStoragePoolFree(pool) == 0;
+    return pool ? activity(virStoragePoolIsActive(pool)) : HOST_LACKS;
 }
 
-static bool has_secret_uuid(virConnectPtr connection, const char *uuid)
+static enum host_answer has_secret_uuid(virConnectPtr connection, const char *uuid)
 {
     virSecretPtr secret = virSecretLookupByUUIDString(connection, uuid);
 
-    return secret && virSecretFree(secret) == 0;
+    return secret && virSecretFree(secret) == 0 ? HOST_HAS : HOST_LACKS;
 }
 
 /* A usage is looked up by its type, which the guest's XML does not give. */
-static bool has_secret_usage(virConnectPtr connection, const char *usage)
+static enum host_answer has_secret_usage(virConnectPtr connection, const char *usage)
 {
     static const int types[] = {VIR_SECRET_USAGE_TYPE_VOLUME, VIR_SECRET_USAGE_TYPE_CEPH,
                                 VIR_SECRET_USAGE_TYPE_ISCSI, VIR_SECRET_USAGE_TYPE_TLS,
@@ -187,16 +196,16 @@ static bool has_secret_usage(virConnectPtr connection, const char *usage)
         virSecretPtr secret = virSecretLookupByUsage(connection, types[i], usage);
         if (secret) {
             virSecretFree(secret);
-            return true;
+            return HOST_HAS;
         }
         if (libvirt_error_code() != VIR_ERR_NO_SECRET)
-            return false;
+            return HOST_LACKS;
     }
-    return false;
+    return HOST_LACKS;
 }
 
 static const struct {
-    bool (*has)(virConnectPtr connection, const char *name);
+    enum host_answer (*has)(virConnectPtr connection, const char *name);
     int missing; /* libvirt's code for a missing one */
 } things[] = {
     [HOST_NETWORK] = {has_network, VIR_ERR_NO_NETWORK},
@@ -224,17 +233,35 @@ char *hypervisor_staging_folder(const struct hypervisor *hypervisor)
 
 /* ---- things that a guest refers to ------------------------------------------------------------ */
 
-bool hypervisor_has(struct hypervisor *hypervisor, enum host_thing thing, const char *name)
+/* For a libvirt call that has just failed. */
+static enum host_answer lacks(const char *name, int missing)
+{
+    if (libvirt_error_code() == missing)
+        return HOST_LACKS;
+    log_detail("cannot tell whether this host has '%s': %s", name, virGetLastErrorMessage());
+    return HOST_HAS;
+}
+
+enum host_answer hypervisor_has(struct hypervisor *hypervisor, enum host_thing thing,
+                                const char *name)
 {
     if (thing == HOST_INTERFACE)
-        return if_nametoindex(name) != 0;
+        return if_nametoindex(name) != 0 ? HOST_HAS : HOST_LACKS;
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
-    if (things[thing].has(connection, name))
-        return true;
-    if (libvirt_error_code() == things[thing].missing)
-        return false;
-    log_detail("cannot tell whether this host has '%s': %s", name, virGetLastErrorMessage());
-    return true;
+    enum host_answer answer = things[thing].has(connection, name);
+    return answer == HOST_LACKS ? lacks(name, things[thing].missing) : answer;
+}
+
+enum host_answer hypervisor_has_volume(struct hypervisor *hypervisor, const char *pool_name,
+                                       const char *volume_name)
+{
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
+    virStoragePoolPtr pool CLEANUP(free_pool) = virStoragePoolLookupByName(connection, pool_name);
+
+    if (!pool)
+        return lacks(pool_name, VIR_ERR_NO_STORAGE_POOL);
+    virStorageVolPtr volume CLEANUP(free_volume) = look_up_volume(pool, volume_name);
+    return volume ? HOST_HAS : lacks(volume_name, VIR_ERR_NO_STORAGE_VOL);
 }
 
 /* ---- emulated TPMs --------------------------------------------------------------------------- */

@@ -183,8 +183,7 @@ static int start(struct restore_job *job, const char *memory_xml, const char *xm
     if (start_guest(job, memory_xml, xml, err) < 0) {
         /* Everything is in place: a missing network is no reason to throw days of copying away. */
         CLEANUP_FREE char *line = restore_tell_start_line(job);
-        target_list_missing(job->run->hypervisor, job->run->report, job->placement.name,
-                            job->definition, job->manifest);
+        restore_tell_lacks(job);
         err_prefix(err, "restored, but could not be started");
         return err_append(err, "once that is fixed, start it with: %s", line);
     }
@@ -206,15 +205,6 @@ static int bring_up(struct restore_job *job, struct err *err)
     if (autorun ? start(job, memory_xml, xml, err) < 0 : restore_complete(job, err) < 0)
         return -1;
     restore_tell_done(job, autorun);
-    return 0;
-}
-
-static int restore_definition(struct restore_job *job, struct err *err)
-{
-    if (bring_up(job, err) < 0)
-        return -1;
-    target_list_missing(job->run->hypervisor, job->run->report, job->placement.name,
-                        job->definition, job->manifest);
     return 0;
 }
 
@@ -339,8 +329,10 @@ static int restore(struct restore_job *job, struct err *err)
     restore_measure(job);
     if (options->dry_run)
         restore_tell_plan(job);
-    if (!options->disks.count)
+    if (!options->disks.count) {
         warn_about_place(job);
+        restore_tell_lacks(job);
+    }
     if (restore_check_findings(job, err) < 0 ||
         (!options->disks.count && (ask_hypervisor(job, err) < 0 || check_points(job, err) < 0)))
         return -1;
@@ -349,7 +341,7 @@ static int restore(struct restore_job *job, struct err *err)
     if (stage_memory(job, err) < 0 || restore_files(job, err) < 0)
         return -1;
     if (!options->disks.count)
-        return restore_definition(job, err);
+        return bring_up(job, err);
     if (restore_outputs_publish(job, err) < 0 || restore_complete(job, err) < 0)
         return -1;
     restore_tell_disks_done(job);

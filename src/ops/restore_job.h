@@ -64,6 +64,9 @@ int restore_check_guest(struct restore_job *job, struct err *err);
  * warning. A manifest from this host is believed, since its contents came from this host's libvirt,
  * except for disks that a copy under a new name would share with the original. */
 int restore_check_findings(struct restore_job *job, struct err *err);
+/* Warns about each thing that a start of the guest needs and this host lacks: networks, pools and
+ * their volumes, secrets, files, folders, sockets, devices. */
+void restore_tell_lacks(const struct restore_job *job);
 /* Checks that there is room for the least that the files will take. */
 int restore_check_room(struct restore_job *job, struct err *err);
 /* Disks, NVRAM and TPM state, with owner, mode and security context. */

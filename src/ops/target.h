@@ -32,9 +32,3 @@ int target_note(const struct target *target, const char *uuid, const char *name,
 int target_define(struct target *target, struct hypervisor *hypervisor, const char *xml,
                   const struct intent *intent, bool autostart, struct err *err);
 void target_clear(struct target *target);
-
-/* Warns about each thing that the guest refers to and this host lacks: networks, pools, secrets,
- * ISO files, kernels. */
-void target_list_missing(struct hypervisor *hypervisor, const struct report *report,
-                         const char *name, const struct xml_doc *definition,
-                         const struct manifest *manifest);

@@ -128,6 +128,7 @@ VIR(int, virDomainQemuMonitorCommand, (virDomainPtr d, const char *k, char **r, 
 /* ---- libvirt: what a guest refers to ------------------------------------------------------------------ */
 
 VIR(virNetworkPtr, virNetworkLookupByName, (virConnectPtr c, const char *n), (c, n), NULL)
+VIR(int, virNetworkIsActive, (virNetworkPtr n), (n), -1)
 VIR(virNWFilterPtr, virNWFilterLookupByName, (virConnectPtr c, const char *n), (c, n), NULL)
 VIR(virSecretPtr, virSecretLookupByUUIDString, (virConnectPtr c, const char *u), (c, u), NULL)
 VIR(virSecretPtr, virSecretLookupByUsage, (virConnectPtr c, int t, const char *u), (c, t, u), NULL)

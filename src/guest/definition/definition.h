@@ -106,24 +106,32 @@ int definition_rename(struct xml_doc *domain, const char *name, const char *uuid
 /* The caller frees. */
 int definition_random_uuid(char **ret, struct err *err);
 
-/* What the guest refers to on its host besides its disks. */
+/* What a start of the guest needs of its host, besides the guest's own disks. */
 enum reference_kind {
     REF_NETWORK,
     REF_INTERFACE, /* a bridge or network interface of the host */
     REF_NWFILTER,
-    REF_POOL,
+    REF_POOL, /* and a volume in it, unless that is NULL */
     REF_SECRET_UUID,
     REF_SECRET_USAGE,
-    REF_FILE,   /* file, folder or device node: an absolute path */
     REF_DEVICE, /* a host device: "pci 0000:01:00.0", "usb 046d:c31c", "mdev UUID" */
+    /* The others are absolute paths. */
+    REF_FILE,     /* a file or device node */
+    REF_FOLDER,   /* a folder */
+    REF_PARENT,   /* a file that is made if it is missing: only its folder must exist */
+    REF_PIPE,     /* PATH, or PATH.in and PATH.out */
+    REF_TEMPLATE, /* a file that is needed only to make the NVRAM */
+    REF_SOCKET,   /* a socket on which somebody listens */
 };
 struct reference {
     enum reference_kind kind;
-    char *name; /* owned */
-    char *use;  /* owned: "interface", "cdrom sda", "kernel", "loader", ... */
+    char *name;   /* owned */
+    char *volume; /* owned */
+    char *use;    /* owned: "interface", "cdrom sda", "kernel", "loader", ... */
 };
-/* Lists each reference once. The caller frees with definition_references_free. Disks whose target
- * is in `but` are skipped. */
+/* Lists each reference once. What the guest can start without is left out, such as an optional
+ * medium. The caller frees with definition_references_free. Disks whose target is in `but` are
+ * skipped. */
 int definition_references(const struct xml_doc *domain, const char *const *but, size_t but_count,
                           struct reference **ret, size_t *ret_count, struct err *err);
 void definition_references_free(struct reference *references, size_t count);

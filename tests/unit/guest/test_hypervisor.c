@@ -169,12 +169,15 @@ static void what_the_host_has_is_told_from_what_it_lacks(void **state)
     CLEANUP(hypervisor_closep) struct hypervisor *hypervisor = open_node();
 
     (void)state;
-    assert_true(hypervisor_has(hypervisor, HOST_NETWORK, "inner"));
-    assert_false(hypervisor_has(hypervisor, HOST_NETWORK, "default"));
-    assert_true(hypervisor_has(hypervisor, HOST_POOL, "images"));
-    assert_false(hypervisor_has(hypervisor, HOST_POOL, "iso"));
-    assert_true(hypervisor_has(hypervisor, HOST_INTERFACE, "lo"));
-    assert_false(hypervisor_has(hypervisor, HOST_INTERFACE, "virbr7"));
+    assert_int_equal(hypervisor_has(hypervisor, HOST_NETWORK, "inner"), HOST_HAS);
+    assert_int_equal(hypervisor_has(hypervisor, HOST_NETWORK, "default"), HOST_LACKS);
+    assert_int_equal(hypervisor_has(hypervisor, HOST_POOL, "images"), HOST_HAS);
+    assert_int_equal(hypervisor_has(hypervisor, HOST_POOL, "iso"), HOST_LACKS);
+    assert_int_equal(hypervisor_has(hypervisor, HOST_INTERFACE, "lo"), HOST_HAS);
+    assert_int_equal(hypervisor_has(hypervisor, HOST_INTERFACE, "virbr7"), HOST_LACKS);
+    assert_int_equal(hypervisor_has_volume(hypervisor, "images", "v 1.qcow2"), HOST_HAS);
+    assert_int_equal(hypervisor_has_volume(hypervisor, "images", "v 2.qcow2"), HOST_LACKS);
+    assert_int_equal(hypervisor_has_volume(hypervisor, "iso", "v 1.qcow2"), HOST_LACKS);
 }
 
 static void what_libvirt_cant_tell_counts_as_there(void **state)
@@ -183,9 +186,10 @@ static void what_libvirt_cant_tell_counts_as_there(void **state)
     bool can = false;
 
     (void)state; /* the test driver has no secrets */
-    assert_true(hypervisor_has(hypervisor, HOST_SECRET_USAGE, "ceph"));
-    assert_true(
-        hypervisor_has(hypervisor, HOST_SECRET_UUID, "00000000-0000-4000-8000-0000000000cc"));
+    assert_int_equal(hypervisor_has(hypervisor, HOST_SECRET_USAGE, "ceph"), HOST_HAS);
+    assert_int_equal(
+        hypervisor_has(hypervisor, HOST_SECRET_UUID, "00000000-0000-4000-8000-0000000000cc"),
+        HOST_HAS);
     assert_int_equal(hypervisor_can_open(hypervisor, "/nonexistent", &can, NULL), 0);
     assert_true(can);
 }

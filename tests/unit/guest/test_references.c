@@ -6,10 +6,13 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 struct wanted {
     enum reference_kind kind;
     const char *name;
     const char *use;
+    const char *volume;
 };
 
 static unsigned times(const struct reference *references, size_t count, const struct wanted *wanted)
@@ -18,7 +21,8 @@ static unsigned times(const struct reference *references, size_t count, const st
 
     for (size_t i = 0; i < count; i++)
         if (references[i].kind == wanted->kind && strcmp(references[i].name, wanted->name) == 0 &&
-            strcmp(references[i].use, wanted->use) == 0)
+            strcmp(references[i].use, wanted->use) == 0 &&
+            text_same(references[i].volume, wanted->volume))
             found++;
     return found;
 }
@@ -45,25 +49,28 @@ static void everything_a_definition_refers_to_is_listed_once(void **state)
         {REF_FILE, "/boot/guest/initrd", "initrd"},
         {REF_FILE, "/boot/guest/board.dtb", "dtb"},
         {REF_FILE, "/usr/share/OVMF/OVMF_CODE_4M.fd", "loader"},
-        {REF_FILE, "/usr/share/OVMF/OVMF_VARS_4M.fd", "nvram template"},
+        {REF_TEMPLATE, "/usr/share/OVMF/OVMF_VARS_4M.fd", "nvram template"},
         {REF_FILE, "/usr/bin/qemu-system-x86_64", "emulator"},
         {REF_NETWORK, "default", "interface"},
         {REF_NWFILTER, "clean-traffic", "interface"},
         {REF_INTERFACE, "br0", "interface"},
         {REF_INTERFACE, "eth7", "interface"},
-        {REF_FILE, "/srv/share", "filesystem"},
+        {REF_FOLDER, "/srv/share", "filesystem"},
         {REF_FILE, "/dev/ttyS0", "serial"},
         {REF_FILE, "/dev/urandom", "rng"},
         {REF_SECRET_UUID, "6dd3e4a5-1d76-44ce-961f-f119f5aad935", "tpm"},
         {REF_DEVICE, "usb 046d:c31c", "hostdev"},
         {REF_FILE, "/dev/mapper/web-data", "lun sda"},
         {REF_SECRET_USAGE, "ceph-admin", "disk vdb"},
-        {REF_POOL, "images", "disk vdc"},
+        {REF_POOL, "images", "disk vdc", "v 1.qcow2"},
         {REF_SECRET_UUID, "11111111-2222-4333-8444-555555555555", "disk vdc"},
         {REF_FILE, "/img/slice.raw", "disk vde"},
+        {REF_DEVICE, "pci 0000:01:00.0", "disk vdd"},
         {REF_FILE, "/img/meta.qcow2", "disk vdf"},
+        {REF_FILE, "/dev/data", "disk vdf"},
+        {REF_PARENT, "/var/log/console.log", "serial"},
         {REF_FILE, "/iso/debian 12.iso", "cdrom sdb"},
-        {REF_FILE, "/var/tmp", "floppy fda"},
+        {REF_FOLDER, "/var/tmp", "floppy fda"},
     };
     static const char *const but[] = {"vda", "vdz"};
     CLEANUP(xml_freep) struct xml_doc *doc = sample_load("qemu.xml");
@@ -88,7 +95,7 @@ static void host_devices_are_described(void **state)
         {REF_DEVICE, "pci 0000:01:00.1", "hostdev"},
         {REF_DEVICE, "usb 1:4", "hostdev"},
         {REF_DEVICE, "mdev c2177883-f1bb-47f0-914d-32a22e3a8804", "hostdev"},
-        {REF_DEVICE, "scsi scsi_host3", "hostdev"},
+        {REF_DEVICE, "scsi scsi_host3:0:0:0", "hostdev"},
         {REF_DEVICE, "storage /dev/sdz", "hostdev"},
         {REF_DEVICE, "pci 0000:02:10.0", "interface"},
     };
@@ -118,7 +125,7 @@ static void files_that_qemu_opens_beside_disks_are_listed(void **state)
         {REF_FILE, "/rom/of-interface", "interface's ROM"},
         {REF_FILE, "/etc/up", "interface's script"},
         {REF_FILE, "/etc/down", "interface's script"},
-        {REF_FILE, "/run/virtiofs", "filesystem's socket"},
+        {REF_SOCKET, "/run/virtiofs", "filesystem"},
         {REF_FILE, "/dev/dri/renderD129", "video"},
     };
     CLEANUP(xml_freep)
@@ -133,12 +140,152 @@ static void files_that_qemu_opens_beside_disks_are_listed(void **state)
     check(doc, NULL, 0, wanted, sizeof(wanted) / sizeof(*wanted));
 }
 
+/* QEMU makes what it writes, and needs the folder for it; to what it reads or connects to, it needs
+ * the other side. */
+static void character_devices_need_what_they_do_not_make(void **state)
+{
+    static const struct wanted wanted[] = {
+        {REF_PARENT, "/log/serial", "serial"},   {REF_PARENT, "/log/of-serial", "serial's log"},
+        {REF_PIPE, "/run/pipe", "parallel"},     {REF_FILE, "/dev/ttyS1", "console"},
+        {REF_SOCKET, "/run/listens", "channel"}, {REF_SOCKET, "/run/usual", "channel"},
+        {REF_PARENT, "/run/made", "channel"},    {REF_PARENT, "/log/of-channel", "channel's log"},
+        {REF_SOCKET, "/run/usb", "redirdev"},    {REF_FOLDER, "/etc/cards", "smartcard"},
+        {REF_SOCKET, "/run/entropy", "rng"},     {REF_SOCKET, "/run/swtpm", "tpm"},
+    };
+    CLEANUP(xml_freep)
+    struct xml_doc *doc = sample_devices(
+        "<serial type='file'><source path='/log/serial'/><log file='/log/of-serial'/></serial>"
+        "<serial type='file'><source path='/log/serial'/></serial>"
+        "<parallel type='pipe'><source path='/run/pipe'/></parallel>"
+        "<console type='dev'><source path='/dev/ttyS1'/></console>"
+        "<channel type='unix'><source mode='connect' path='/run/listens'/></channel>"
+        "<channel type='unix'><source path='/run/usual'/></channel>"
+        "<channel type='unix'><source mode='connect' path='/run/later'>"
+        "<reconnect enabled='yes' timeout='5'/></source></channel>"
+        "<channel type='unix'><source mode='bind' path='/run/made'/><log file='/log/of-channel'/>"
+        "</channel>"
+        "<channel type='unix'><source mode='bind' "
+        "path='/var/lib/libvirt/qemu/channel/target/domain-7-web/agent.0'/></channel>"
+        "<channel type='unix'><source mode='bind'/></channel>"
+        "<redirdev bus='usb' type='unix'><source mode='connect' path='/run/usb'/></redirdev>"
+        "<redirdev bus='usb' type='tcp'><source mode='connect' host='h' service='1'/></redirdev>"
+        "<smartcard mode='host-certificates'><database>/etc/cards</database></smartcard>"
+        "<rng model='virtio'><backend model='egd' type='unix'><source mode='connect' "
+        "path='/run/entropy'/></backend></rng>"
+        "<tpm model='tpm-crb'><backend type='external'><source type='unix' mode='connect' "
+        "path='/run/swtpm'/></backend></tpm>"
+        "<tpm model='tpm-crb'><backend type='emulator'><source type='dir' path='/own'/></backend>"
+        "</tpm>");
+
+    (void)state;
+    check(doc, NULL, 0, wanted, sizeof(wanted) / sizeof(*wanted));
+}
+
+static void interfaces_need_what_is_not_made_for_them(void **state)
+{
+    static const struct wanted wanted[] = {
+        {REF_SOCKET, "/run/switch", "interface"},     {REF_PARENT, "/run/own", "interface"},
+        {REF_INTERFACE, "tap7", "interface"},         {REF_INTERFACE, "eth1", "interface"},
+        {REF_INTERFACE, "eth2", "interface"},         {REF_PARENT, "/log/passt", "interface's log"},
+        {REF_FILE, "/dev/tap-of", "interface"},       {REF_FILE, "/dev/vhost-of", "interface"},
+        {REF_FILE, "/dev/vhost-vdpa-0", "interface"}, {REF_NETWORK, "inner", "interface"},
+    };
+    CLEANUP(xml_freep)
+    struct xml_doc *doc = sample_devices(
+        "<interface type='vhostuser'><source type='unix' path='/run/switch' mode='client'/>"
+        "</interface>"
+        "<interface type='vhostuser'><source type='unix' path='/run/own' mode='server'/>"
+        "</interface>"
+        "<interface type='ethernet'><target dev='tap7' managed='no'/></interface>"
+        "<interface type='ethernet'><target dev='tap8'/></interface>"
+        "<interface type='user'><backend type='passt' logFile='/log/passt'/><source dev='eth1'/>"
+        "</interface>"
+        "<interface type='direct'><source dev='eth2' mode='bridge'/>"
+        "<backend tap='/dev/tap-of' vhost='/dev/vhost-of'/></interface>"
+        "<interface type='direct'><source network='inner' dev='eth3' mode='bridge'/></interface>"
+        "<interface type='network'><source network='inner' bridge='virbr3'/></interface>"
+        "<interface type='vdpa'><source dev='/dev/vhost-vdpa-0'/></interface>");
+
+    (void)state;
+    check(doc, NULL, 0, wanted, sizeof(wanted) / sizeof(*wanted));
+}
+
+static void disks_that_are_not_restored_need_all_of_their_layers(void **state)
+{
+    static const struct wanted wanted[] = {
+        {REF_FILE, "/img/top", "disk vda"},           {REF_FILE, "/img/middle", "disk vda"},
+        {REF_FILE, "/img/base", "disk vda"},          {REF_SOCKET, "/run/backend", "disk vdb"},
+        {REF_SOCKET, "/run/nbd", "disk vdc"},         {REF_FILE, "/etc/ceph.conf", "disk vdc"},
+        {REF_SOCKET, "/run/helper", "lun sda"},       {REF_FILE, "/dev/lun", "lun sda"},
+        {REF_DEVICE, "pci 0000:04:00.0", "disk vdd"}, {REF_FILE, "/iso/needed", "cdrom sdc"},
+    };
+    CLEANUP(xml_freep)
+    struct xml_doc *doc = sample_devices(
+        "<disk type='file'><source file='/img/top'/><target dev='vda'/><backingStore type='file'>"
+        "<source file='/img/middle'/><backingStore type='file'><source file='/img/base'/>"
+        "<backingStore/></backingStore></backingStore></disk>"
+        "<disk type='vhostuser'><source type='unix' path='/run/backend'/><target dev='vdb'/></disk>"
+        "<disk type='network'><source protocol='nbd'><host transport='unix' socket='/run/nbd'/>"
+        "<config file='/etc/ceph.conf'/></source><target dev='vdc'/></disk>"
+        "<disk type='block' device='lun'><source dev='/dev/lun'><reservations managed='no'>"
+        "<source type='unix' path='/run/helper' mode='client'/></reservations></source>"
+        "<target dev='sda'/></disk>"
+        "<disk type='nvme'><source type='pci' namespace='1'><address domain='0x0000' bus='0x04' "
+        "slot='0x00' function='0x0'/></source><target dev='vdd'/></disk>"
+        "<disk type='file' device='cdrom'><source file='/iso/any' startupPolicy='optional'/>"
+        "<target dev='sdb'/></disk>"
+        "<disk type='file' device='cdrom'><source file='/iso/needed' startupPolicy='mandatory'/>"
+        "<target dev='sdc'/></disk>");
+
+    (void)state;
+    check(doc, NULL, 0, wanted, sizeof(wanted) / sizeof(*wanted));
+}
+
+static void other_devices_need_their_files(void **state)
+{
+    static const struct wanted wanted[] = {
+        {REF_PARENT, "/run/vnc", "graphics"},
+        {REF_PARENT, "/run/spice", "graphics"},
+        {REF_FOLDER, "/srv/share", "filesystem"},
+        {REF_FILE, "/opt/virtiofsd", "filesystem's program"},
+        {REF_POOL, "p", "filesystem", "v"},
+        {REF_FILE, "/mem/nvdimm", "memory"},
+        {REF_SOCKET, "/run/ivshmem", "shmem"},
+        {REF_PARENT, "/log/sound.wav", "audio"},
+        {REF_PARENT, "/var/pstore", "pstore"},
+        {REF_FILE, "/locks/lease", "lease"},
+        {REF_FILE, "/dev/tpm0", "tpm"},
+        {REF_DEVICE, "usb port 1-2.3", "hostdev"},
+    };
+    CLEANUP(xml_freep)
+    struct xml_doc *doc = sample_devices(
+        "<graphics type='vnc' socket='/run/vnc'><listen type='socket' "
+        "socket='/run/vnc'/></graphics>"
+        "<graphics type='spice'><listen type='socket' socket='/run/spice'/></graphics>"
+        "<filesystem type='mount'><driver type='virtiofs'/><binary path='/opt/virtiofsd'/>"
+        "<source dir='/srv/share'/></filesystem>"
+        "<filesystem type='volume'><source pool='p' volume='v'/></filesystem>"
+        "<memory model='nvdimm'><source><path>/mem/nvdimm</path></source></memory>"
+        "<shmem name='s'><server path='/run/ivshmem'/></shmem>"
+        "<audio id='1' type='file' path='/log/sound.wav'/>"
+        "<pstore backend='acpi-erst'><path>/var/pstore</path></pstore>"
+        "<lease><target path='/locks/lease'/></lease>"
+        "<tpm><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>"
+        "<hostdev mode='subsystem' type='usb'><source><address bus='1' port='2.3'/></source>"
+        "</hostdev>"
+        "<hostdev mode='subsystem' type='usb'><source startupPolicy='optional'>"
+        "<vendor id='0x1234'/><product id='0xbeef'/></source></hostdev>");
+
+    (void)state;
+    check(doc, NULL, 0, wanted, sizeof(wanted) / sizeof(*wanted));
+}
+
 static void a_guest_that_refers_to_nothing_has_an_empty_list(void **state)
 {
     CLEANUP(xml_freep)
     struct xml_doc *doc =
-        sample_devices("<serial type='file'><source path='/log'/></serial><interface type='user'/>"
-                       "<disk device='cdrom'><target dev='hdc'/></disk>");
+        sample_devices("<serial type='pty'><source path='/dev/pts/4'/></serial>"
+                       "<interface type='user'/><disk device='cdrom'><target dev='hdc'/></disk>");
 
     (void)state;
     check(doc, NULL, 0, NULL, 0);
@@ -151,6 +298,10 @@ int main(void)
         cmocka_unit_test(restored_disks_are_passed_over),
         cmocka_unit_test(host_devices_are_described),
         cmocka_unit_test(files_that_qemu_opens_beside_disks_are_listed),
+        cmocka_unit_test(character_devices_need_what_they_do_not_make),
+        cmocka_unit_test(interfaces_need_what_is_not_made_for_them),
+        cmocka_unit_test(disks_that_are_not_restored_need_all_of_their_layers),
+        cmocka_unit_test(other_devices_need_their_files),
         cmocka_unit_test(a_guest_that_refers_to_nothing_has_an_empty_list),
     };
 
