@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "archive/image.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "archive/image.h"
 #include "base/page_cache.h"
 #include "base/quit.h"
 #include "base/units.h"
-#include "codec/container.h"
 #include "codec/result.h"
 
 #define HASH_PIECE MIB
@@ -17,7 +17,7 @@
 #define INDEX_USUAL (8 * MIB)
 
 struct image_reader {
-    int fd; /* borrowed */
+    struct image_file file;
     struct page_cache *cache;
     enum codec_type codec;
     uint64_t start; /* of the image within the file */
@@ -31,8 +31,8 @@ struct image_reader {
     uint64_t hashed;
 };
 
-/* The chunk's blocks: index.blocks[first] to [first + count - 1]. */
-struct run {
+/* The blocks of a chunk: index.blocks[first] to [first + count - 1]. */
+struct block_run {
     size_t first;
     size_t count;
     uint64_t stored_len;
@@ -67,8 +67,9 @@ static int read_index(struct image_reader *reader, const struct container_indexe
     /* The index is read from the end of the file backwards. */
     page_cache_enter(reader->cache, reader->size > INDEX_USUAL ? reader->size - INDEX_USUAL : 0);
     if (!indexer)
-        return container_read(reader->codec, reader->fd, reader->start, len, &reader->index, err);
-    return indexer->read(indexer->opaque, reader->codec, reader->fd, reader->start, len,
+        return container_read(reader->codec, reader->file.fd, reader->start, len, &reader->index,
+                              err);
+    return indexer->read(indexer->opaque, reader->codec, reader->file.fd, reader->start, len,
                          &reader->index, err);
 }
 
@@ -77,12 +78,12 @@ static int load(struct image_reader *reader, const struct container_indexer *ind
 {
     struct stat st;
 
-    if (fstat(reader->fd, &st) < 0)
+    if (fstat(reader->file.fd, &st) < 0)
         return err_set_errno(err, errno, "cannot stat the file");
     if ((uint64_t)st.st_size != reader->size || reader->start > reader->size)
         return err_set(err, ERR_CORRUPT, "is %llu bytes long, but the manifest says %llu",
                        (unsigned long long)st.st_size, (unsigned long long)reader->size);
-    reader->cache = page_cache_new(reader->fd, reader->size);
+    reader->cache = page_cache_new(reader->file.fd, reader->size);
     uint64_t len = reader->size - reader->start;
     if (reader->codec == CODEC_NONE) {
         if (len != reader->raw_size)
@@ -96,14 +97,14 @@ static int load(struct image_reader *reader, const struct container_indexer *ind
     return check_index(reader, err);
 }
 
-int image_reader_new(int fd, const struct manifest_stored *stored, uint64_t start,
-                     const struct container_indexer *indexer, struct image_reader **ret,
-                     struct err *err)
+int image_reader_new(const struct image_file *file, const struct manifest_stored *stored,
+                     uint64_t start, const struct container_indexer *indexer,
+                     struct image_reader **ret, struct err *err)
 {
     CLEANUP(image_reader_freep) struct image_reader *reader = mem_alloc(sizeof(*reader));
 
     *reader = (struct image_reader){
-        .fd = fd,
+        .file = *file,
         .codec = stored->codec.type,
         .start = start,
         .size = stored->file.size,
@@ -113,42 +114,38 @@ int image_reader_new(int fd, const struct manifest_stored *stored, uint64_t star
     };
     memcpy(reader->sha256, stored->file.sha256, sizeof(reader->sha256));
     if (load(reader, indexer, err) < 0)
-        return -1;
+        return err_prefix(err, "%s", file->path);
     *ret = TAKE_PTR(reader);
     return 0;
-}
-
-uint64_t image_reader_chunk_count(const struct image_reader *reader)
-{
-    return units_div_up(reader->raw_size, reader->chunk_size);
 }
 
 /* The raw length of chunk id; 0, and an error, if there is none. */
 static uint32_t chunk_len(const struct image_reader *reader, uint64_t id, struct err *err)
 {
-    if (id >= image_reader_chunk_count(reader)) {
-        err_set(err, ERR_INTERNAL, "the image has no chunk %llu", (unsigned long long)id);
-        return 0;
-    }
-    uint64_t left = reader->raw_size - id * reader->chunk_size;
-    return (uint32_t)(left < reader->chunk_size ? left : reader->chunk_size);
+    uint64_t len = chunk_raw_len(id, reader->chunk_size, reader->raw_size);
+
+    if (len == 0)
+        err_set(err, ERR_INTERNAL, "%s: the image has no chunk %llu", reader->file.path,
+                (unsigned long long)id);
+    return (uint32_t)len;
 }
 
-int image_reader_zeros(struct image_reader *reader, uint64_t id, uint64_t *ret_count,
-                       struct err *err)
+static int reader_look(void *opaque, uint64_t id, uint64_t *ret_zeros, struct err *err)
 {
+    struct image_reader *reader = opaque;
+
     if (chunk_len(reader, id, err) == 0)
         return -1;
-    *ret_count = 0;
+    *ret_zeros = 0;
     if (reader->codec != CODEC_NONE)
         return 0;
     uint64_t offset = reader->start + id * reader->chunk_size;
-    off_t data = lseek(reader->fd, (off_t)offset, SEEK_DATA);
+    off_t data = lseek(reader->file.fd, (off_t)offset, SEEK_DATA);
     /* no data from here to the end */
     if ((data < 0 && errno == ENXIO) || (data >= 0 && (uint64_t)data >= reader->size))
-        *ret_count = image_reader_chunk_count(reader) - id;
+        *ret_zeros = units_div_up(reader->raw_size, reader->chunk_size) - id;
     else if (data >= 0)
-        *ret_count = ((uint64_t)data - offset) / reader->chunk_size;
+        *ret_zeros = ((uint64_t)data - offset) / reader->chunk_size;
     /* Any other failure: the file system cannot tell. */
     return 0;
 }
@@ -209,11 +206,11 @@ static int read_plain(struct image_reader *reader, uint64_t id, uint32_t len, ui
     return read_at(reader, result + head, len, reader->start + id * reader->chunk_size, err);
 }
 
-static struct run find_run(const struct image_reader *reader, uint64_t id, uint32_t len)
+static struct block_run find_blocks(const struct image_reader *reader, uint64_t id, uint32_t len)
 {
     const struct container_block *blocks = reader->index.blocks;
     uint64_t offset = id * reader->chunk_size;
-    struct run run = {0};
+    struct block_run run = {0};
     size_t low = 0;
     size_t high = reader->index.count;
 
@@ -233,7 +230,7 @@ static struct run find_run(const struct image_reader *reader, uint64_t id, uint3
 }
 
 /* Blocks that are adjacent in the file are read together. */
-static int read_blocks(struct image_reader *reader, const struct run *run, uint8_t *data,
+static int read_blocks(struct image_reader *reader, const struct block_run *run, uint8_t *data,
                        struct err *err)
 {
     const struct container_block *block = &reader->index.blocks[run->first];
@@ -251,27 +248,36 @@ static int read_blocks(struct image_reader *reader, const struct run *run, uint8
     return 0;
 }
 
-int image_reader_read(struct image_reader *reader, uint64_t id, void *ret_result, size_t cap,
-                      size_t *ret_len, struct err *err)
+static int read_chunk(struct image_reader *reader, uint64_t id, uint32_t len, uint8_t *result,
+                      size_t cap, size_t *ret_len, struct err *err)
 {
     static const uint8_t unknown[DIGEST_SIZE];
+    struct block_run run = find_blocks(reader, id, len);
+    size_t head = result_head_size((uint32_t)run.count);
+
+    if (cap < head || cap - head < run.stored_len)
+        return no_room(id, head + run.stored_len, cap, err);
+    result_put_head(result, unknown, len, (uint32_t)run.count);
+    for (size_t i = 0; i < run.count; i++) {
+        const struct container_block *block = &reader->index.blocks[run.first + i];
+        result_put_entry(result, (uint32_t)i, block->stored_len, block->raw_len);
+    }
+    *ret_len = head + (size_t)run.stored_len;
+    return read_blocks(reader, &run, result + head, err);
+}
+
+static int reader_read(void *opaque, uint64_t id, void *data, size_t cap, size_t *ret_len,
+                       enum chunk_kind *ret_kind, struct err *err)
+{
+    struct image_reader *reader = opaque;
     uint32_t len = chunk_len(reader, id, err);
 
     if (len == 0)
         return -1;
-    if (reader->codec == CODEC_NONE)
-        return read_plain(reader, id, len, ret_result, cap, ret_len, err);
-    struct run run = find_run(reader, id, len);
-    size_t head = result_head_size((uint32_t)run.count);
-    if (cap < head || cap - head < run.stored_len)
-        return no_room(id, head + run.stored_len, cap, err);
-    result_put_head(ret_result, unknown, len, (uint32_t)run.count);
-    for (size_t i = 0; i < run.count; i++) {
-        const struct container_block *block = &reader->index.blocks[run.first + i];
-        result_put_entry(ret_result, (uint32_t)i, block->stored_len, block->raw_len);
-    }
-    *ret_len = head + (size_t)run.stored_len;
-    return read_blocks(reader, &run, (uint8_t *)ret_result + head, err);
+    *ret_kind = CHUNK_DATA;
+    int failed = reader->codec == CODEC_NONE ? read_plain(reader, id, len, data, cap, ret_len, err)
+                                             : read_chunk(reader, id, len, data, cap, ret_len, err);
+    return failed ? err_prefix(err, "%s", reader->file.path) : 0;
 }
 
 void image_reader_hash(struct image_reader *reader)
@@ -280,19 +286,35 @@ void image_reader_hash(struct image_reader *reader)
         reader->digest = digest_new();
 }
 
-int image_reader_check(struct image_reader *reader, struct err *err)
+static int check_file_hash(void *opaque, struct err *err)
 {
+    struct image_reader *reader = opaque;
     uint8_t sha256[DIGEST_SIZE];
 
     if (!reader->digest)
         return 0;
     if (hash_up_to(reader, reader->size, err) < 0)
-        return -1;
+        return err_prefix(err, "%s", reader->file.path);
     digest_finish(reader->digest, sha256);
     reader->hashed = 0; /* like the digest */
     if (memcmp(sha256, reader->sha256, sizeof(sha256)) != 0)
-        return err_set(err, ERR_CORRUPT, "is not what was stored: its SHA-256 differs");
+        return err_set(err, ERR_CORRUPT, "%s: is not what was stored: its SHA-256 differs",
+                       reader->file.path);
     return 0;
+}
+
+struct chunk_source image_reader_source(struct image_reader *reader)
+{
+    return (struct chunk_source){
+        .opaque = reader,
+        .name = reader->file.path,
+        .count = units_div_up(reader->raw_size, reader->chunk_size),
+        .chunk_size = reader->chunk_size,
+        .raw_size = reader->raw_size,
+        .look = reader_look,
+        .read = reader_read,
+        .check = check_file_hash,
+    };
 }
 
 void image_reader_free(struct image_reader *reader)

@@ -134,8 +134,10 @@ static int fail_chunk(struct run *run, struct item *item, bool died, const char 
 {
     item->failures++;
     if (item->failures > 1) {
-        CLEANUP_FREE char *text = mem_printf("chunk %" PRIu64 " (from byte %" PRIu64 "): %s",
-                                             item->id, item->id * run->source->chunk_size, why);
+        const char *name = run->source->name;
+        CLEANUP_FREE char *text =
+            mem_printf("%s%schunk %" PRIu64 " (from byte %" PRIu64 "): %s", name ? name : "",
+                       name ? ": " : "", item->id, item->id * run->source->chunk_size, why);
         return end_run(err, !died && run->pool->settings.decode ? ERR_CORRUPT : ERR_IO, text);
     }
     window_free_slot(&run->pool->window, item);

@@ -19,7 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "mtcp/chunks.h"
+#include "codec/chunks.h"
 #include "mtcp/spawner.h"
 
 struct pool;

@@ -71,14 +71,9 @@ static inline uint64_t pool_now_ns(void)
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-/* The raw length of a chunk: only the last may be short. */
 static inline uint32_t pool_raw_len(const struct chunk_source *source, uint64_t id)
 {
-    uint64_t len = source->chunk_size;
-
-    if (id == source->count - 1)
-        len = source->raw_size - id * source->chunk_size;
-    return (uint32_t)len;
+    return (uint32_t)chunk_raw_len(id, source->chunk_size, source->raw_size);
 }
 
 /* Gives chunks to all children that can take one. Sets *ret_more if it stopped although a child

@@ -14,7 +14,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/err.h"
-#include "mtcp/chunks.h"
+#include "codec/chunks.h"
 
 /* The most bytes of equal results that the sink is given in one call, which cannot be
  * interrupted. A single result may be larger. */

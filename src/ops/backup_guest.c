@@ -12,6 +12,7 @@
 #include "ops/backup_tally.h"
 #include "ops/capture.h"
 #include "ops/describe.h"
+#include "ops/disk_chunks.h"
 #include "ops/extras.h"
 #include "ops/memory.h"
 #include "ops/recover.h"
@@ -65,20 +66,24 @@ static int copy_image(struct job *job, struct disk_reader *reader, const char *t
         .report = job->run->report,
         .guest = job->name,
         .what = target,
-        .stored_path = path,
     };
-    int fd = -1;
+    const struct image_layout layout = {
+        .codec = job->codec,
+        .chunk_size = job->chunk_size,
+        .raw_size = disk_reader_size(reader),
+    };
+    struct image_file file = {.path = path};
+    struct disk_chunks disk;
 
-    if (backup_set_create(job->set, name, &fd, err) < 0)
+    if (backup_set_create(job->set, name, &file.fd, err) < 0 ||
+        image_writer_new(&file, &layout, &writer, err) < 0)
         return -1;
-    if (image_writer_new(fd, &job->codec, job->chunk_size, disk_reader_size(reader), NULL, 0,
-                         &writer, err) < 0)
-        return err_prefix(err, "%s", path);
-    if (transfer_disk_in(&transfer, reader, job->chunk_size, writer, err) < 0)
+    const struct chunk_source source = disk_chunks_source(&disk, reader, job->chunk_size);
+    const struct chunk_sink sink = image_writer_sink(writer);
+    if (transfer_in(&transfer, &source, &sink, err) < 0 ||
+        image_writer_finish(writer, stored, err) < 0)
         return -1;
-    if (image_writer_finish(writer, stored, err) < 0)
-        return err_prefix(err, "%s", path);
-    backup_tally_file(&job->tally, fd, stored);
+    backup_tally_file(&job->tally, file.fd, stored);
     stored->file.name = mem_strdup(name);
     return 0;
 }

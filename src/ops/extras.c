@@ -7,12 +7,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "archive/image.h"
 #include "base/buf.h"
 #include "base/io.h"
 #include "codec/chunk_digest.h"
 #include "guest/definition/definition.h"
 #include "ops/describe.h"
+#include "record/content_digest.h"
 
 /* Extras are hashed in pieces of this size, like the chunks of an image. */
 #define EXTRA_CHUNK (UINT64_C(4) << 20)

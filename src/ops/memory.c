@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/process.h"
 #include "base/units.h"
+#include "ops/file_chunks.h"
 #include "ops/transfer.h"
 
 /* ---- storing --------------------------------------------------------------------------- */
@@ -98,28 +99,33 @@ static int write_stream(const struct memory_store *store, const struct stream *s
 {
     CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
     CLEANUP_BUF struct buf head = {0};
-    struct codec_spec codec = store->codec;
     bool running = store->keep_state ? sav->was_running : store->running;
     struct transfer transfer = {
         .children = store->children,
         .report = store->report,
         .guest = store->guest,
         .what = "memory",
-        .stored_path = store->out_path,
     };
+    const struct image_file file = {store->out_fd, store->out_path};
+    struct file_chunks chunks = {stream->fd, stream->start, store->chunk_size, stream->size};
 
-    if (!stream->opaque &&
-        sav_format_head(sav->xml, sav->cookie, running, format_of(codec.type), &head, err) < 0)
+    if (!stream->opaque && sav_format_head(sav->xml, sav->cookie, running,
+                                           format_of(store->codec.type), &head, err) < 0)
         return -1;
-    if (image_writer_new(store->out_fd, &codec, store->chunk_size, stream->size, head.data,
-                         head.len, &writer, err) < 0)
-        return err_prefix(err, "%s", store->out_path);
-    if (transfer_file_in(&transfer, stream->fd, stream->start, stream->size, store->chunk_size,
-                         writer, err) < 0)
+    const struct image_layout layout = {
+        .codec = store->codec,
+        .chunk_size = store->chunk_size,
+        .raw_size = stream->size,
+        .head = head.data,
+        .head_len = head.len,
+    };
+    if (image_writer_new(&file, &layout, &writer, err) < 0)
         return -1;
-    if (image_writer_finish(writer, ret, err) < 0)
-        return err_prefix(err, "%s", store->out_path);
-    return 0;
+    const struct chunk_source source = file_chunks_source(&chunks);
+    const struct chunk_sink sink = image_writer_sink(writer);
+    if (transfer_in(&transfer, &source, &sink, err) < 0)
+        return -1;
+    return image_writer_finish(writer, ret, err);
 }
 
 int memory_store(const struct memory_store *store, const char *sav_path,
@@ -231,16 +237,19 @@ static int check_memory(const struct memory_restore *restore, const struct store
     return 0;
 }
 
-static int open_stored(const struct memory_restore *restore, struct stored_memory *memory,
-                       struct err *err)
+static int open_stored(const struct memory_restore *restore, const char *path,
+                       struct stored_memory *memory, struct err *err)
 {
     const struct manifest_stored *stored = restore->stored;
     const struct container_indexer indexer = children_indexer(restore->children);
 
-    if (archive_backup_open_file(restore->backup, stored, &memory->fd, err) < 0 ||
-        read_head(stored, memory, err) < 0 ||
-        image_reader_new(memory->fd, stored, memory->opaque ? 0 : memory->sav.stream_offset,
-                         &indexer, &memory->reader, err) < 0)
+    if (archive_backup_open_file(restore->backup, stored, &memory->fd, err) < 0)
+        return -1;
+    if (read_head(stored, memory, err) < 0)
+        return err_prefix(err, "%s", path);
+    const struct image_file file = {memory->fd, path};
+    if (image_reader_new(&file, stored, memory->opaque ? 0 : memory->sav.stream_offset, &indexer,
+                         &memory->reader, err) < 0)
         return -1;
     /* The content digest does not cover the head: it can be trusted only after the transfer has
      * found the whole file to be what was stored. */
@@ -248,25 +257,33 @@ static int open_stored(const struct memory_restore *restore, struct stored_memor
     return 0;
 }
 
-static int with_pool(const struct memory_restore *restore, const char *stored_path,
-                     struct transfer *ret, struct err *err)
+static char *stored_path(const struct memory_restore *restore)
+{
+    return mem_printf("%s/%s", archive_backup_path(restore->backup), restore->stored->file.name);
+}
+
+/* To nowhere if sink is NULL. */
+static int decode_memory(const struct memory_restore *restore, const struct stored_memory *memory,
+                         const struct chunk_sink *sink, struct err *err)
 {
     const struct manifest_stored *stored = restore->stored;
-
-    *ret = (struct transfer){
+    const struct chunk_source source = image_reader_source(memory->reader);
+    struct transfer transfer = {
         .children = restore->children,
         .report = restore->report,
         .guest = restore->guest,
         .what = "memory",
-        .stored_path = stored_path,
     };
-    return children_pool(restore->children, &stored->codec, stored->image.chunk_size, 0, err);
+
+    if (children_pool(restore->children, &stored->codec, stored->image.chunk_size, 0, err) < 0)
+        return -1;
+    return transfer_out(&transfer, &source, sink, &stored->image, err);
 }
 
-static int write_image(const struct memory_restore *restore, struct stored_memory *memory,
-                       struct transfer *transfer, int fd, const char *xml, bool running,
-                       struct err *err)
+static int write_image(const struct memory_restore *restore, const struct stored_memory *memory,
+                       int fd, const char *xml, bool running, struct err *err)
 {
+    const struct manifest_image *image = &restore->stored->image;
     CLEANUP_BUF struct buf head = {0};
 
     if (restore->keep_state)
@@ -276,9 +293,11 @@ static int write_image(const struct memory_restore *restore, struct stored_memor
         return -1;
     if (io_write(fd, head.data, head.len, err) < 0)
         return -1;
-    if (ftruncate(fd, (off_t)(head.len + restore->stored->image.raw_size)) < 0)
+    if (ftruncate(fd, (off_t)(head.len + image->raw_size)) < 0)
         return err_set_errno(err, errno, "cannot give it its size");
-    if (transfer_file_out(transfer, memory->reader, restore->stored, fd, head.len, err) < 0)
+    struct file_chunks file = {fd, head.len, image->chunk_size, image->raw_size};
+    const struct chunk_sink sink = file_chunks_sink(&file);
+    if (decode_memory(restore, memory, &sink, err) < 0)
         return -1;
     return io_sync(fd, err);
 }
@@ -287,28 +306,24 @@ int memory_restore(const struct memory_restore *restore, int fd, const char *xml
                    struct err *err)
 {
     struct stored_memory memory CLEANUP(stored_memory_clear) = {.fd = -1};
-    CLEANUP_FREE char *stored_path =
-        mem_printf("%s/%s", archive_backup_path(restore->backup), restore->stored->file.name);
-    struct transfer transfer;
+    CLEANUP_FREE char *path = stored_path(restore);
 
-    if (open_stored(restore, &memory, err) < 0 || check_memory(restore, &memory, err) < 0)
-        return err_prefix(err, "%s", stored_path);
-    if (with_pool(restore, stored_path, &transfer, err) < 0)
+    if (open_stored(restore, path, &memory, err) < 0)
         return -1;
-    return write_image(restore, &memory, &transfer, fd, xml, running, err);
+    if (check_memory(restore, &memory, err) < 0)
+        return err_prefix(err, "%s", path);
+    return write_image(restore, &memory, fd, xml, running, err);
 }
 
 int memory_verify(const struct memory_restore *restore, struct err *err)
 {
     struct stored_memory memory CLEANUP(stored_memory_clear) = {.fd = -1};
-    CLEANUP_FREE char *stored_path =
-        mem_printf("%s/%s", archive_backup_path(restore->backup), restore->stored->file.name);
+    CLEANUP_FREE char *path = stored_path(restore);
     struct definition_findings ignored CLEANUP_FINDINGS = {0};
-    struct transfer transfer;
 
-    if (open_stored(restore, &memory, err) < 0 || look(&memory, &ignored, err) < 0)
-        return err_prefix(err, "%s", stored_path);
-    if (with_pool(restore, stored_path, &transfer, err) < 0)
+    if (open_stored(restore, path, &memory, err) < 0)
         return -1;
-    return transfer_check(&transfer, memory.reader, restore->stored, err);
+    if (look(&memory, &ignored, err) < 0)
+        return err_prefix(err, "%s", path);
+    return decode_memory(restore, &memory, NULL, err);
 }

@@ -9,6 +9,7 @@
 #include "base/quit.h"
 #include "base/units.h"
 #include "ops/backup_sizes.h"
+#include "ops/disk_chunks.h"
 #include "ops/extras.h"
 #include "ops/transfer.h"
 #include "ops/undo.h"
@@ -77,7 +78,7 @@ static int add_needed(struct restore_job *job, const struct manifest_stored *sto
     uint64_t bytes = stored->file.size;
 
     if (archive_backup_open_file(job->backup, stored, &fd, err) < 0)
-        return err_prefix(err, "%s/%s", archive_backup_path(job->backup), stored->file.name);
+        return -1;
     if (stored->codec.type == CODEC_NONE && fstat(fd, &st) == 0)
         bytes = (uint64_t)st.st_blocks * 512;
     if (!units_add(*needed, bytes, needed))
@@ -129,8 +130,7 @@ int restore_check_room(struct restore_job *job, struct err *err)
 /* ---- disks --------------------------------------------------------------------------------- */
 
 static int write_disk(struct restore_job *job, const struct placed_disk *placed,
-                      struct image_reader *image, const char *stored_path,
-                      struct disk_writer *writer, struct err *err)
+                      struct image_reader *image, struct disk_writer *writer, struct err *err)
 {
     const struct manifest_stored *stored = &placed->disk->stored;
     struct transfer transfer = {
@@ -138,11 +138,13 @@ static int write_disk(struct restore_job *job, const struct placed_disk *placed,
         .report = job->run->report,
         .guest = job->name,
         .what = placed->disk->target,
-        .stored_path = stored_path,
     };
+    struct disk_chunks disk;
+    const struct chunk_source source = image_reader_source(image);
+    const struct chunk_sink sink = disk_chunks_sink(&disk, writer, stored->image.chunk_size);
 
     if (children_pool(&job->run->children, &stored->codec, stored->image.chunk_size, 0, err) < 0 ||
-        transfer_disk_out(&transfer, image, stored, writer, err) < 0)
+        transfer_out(&transfer, &source, &sink, &stored->image, err) < 0)
         return -1;
     return disk_writer_finish(writer, err);
 }
@@ -180,19 +182,21 @@ static int restore_disk(struct restore_job *job, const struct placed_disk *place
     const struct container_indexer indexer = children_indexer(&job->run->children);
     CLEANUP_FREE char *path =
         mem_printf("%s/%s", archive_backup_path(job->backup), stored->file.name);
+    const struct sizes sizes = backup_sizes_of(job->backup, stored);
     char size[UNITS_TEXT_SIZE];
 
-    if (archive_backup_open_file(job->backup, stored, &fd, err) < 0 ||
-        image_reader_new(fd, stored, 0, &indexer, &image, err) < 0)
-        return err_prefix(err, "%s", path);
+    if (archive_backup_open_file(job->backup, stored, &fd, err) < 0)
+        return -1;
+    const struct image_file file = {fd, path};
+    if (image_reader_new(&file, stored, 0, &indexer, &image, err) < 0)
+        return -1;
     if (!placed->block_device && restore_output_new(job, placed->path, &output, err) < 0)
         return -1;
     if (create_disk(placed, output, &writer, err) < 0 ||
-        write_disk(job, placed, image, path, writer, err) < 0)
+        write_disk(job, placed, image, writer, err) < 0)
         return -1;
     if (output && restore_output_finish(job, output, &placed->disk->owner, err) < 0)
         return -1;
-    const struct sizes sizes = backup_sizes_of(job->backup, stored);
     struct json *fields = json_new_object();
     json_set_str(fields, "guest", job->name);
     json_set_str(fields, "disk", placed->disk->target);

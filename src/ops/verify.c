@@ -67,17 +67,18 @@ static int check_image(const struct check *check, const struct manifest_disk *di
         .report = check->run->report,
         .guest = check->guest,
         .what = disk->target,
-        .stored_path = path,
     };
 
     if (archive_backup_open_file(check->backup, stored, &fd, err) < 0)
         return -1;
-    if (image_reader_new(fd, stored, 0, &indexer, &image, err) < 0)
-        return err_prefix(err, "%s", path);
+    const struct image_file file = {fd, path};
+    if (image_reader_new(&file, stored, 0, &indexer, &image, err) < 0)
+        return -1;
     image_reader_hash(image);
     if (children_pool(children, &stored->codec, stored->image.chunk_size, 0, err) < 0)
         return -1;
-    if (transfer_check(&transfer, image, stored, err) < 0) {
+    const struct chunk_source source = image_reader_source(image);
+    if (transfer_out(&transfer, &source, NULL, &stored->image, err) < 0) {
         children_end(children); /* a pool cannot be used again in the middle of an image */
         return -1;
     }

@@ -61,18 +61,22 @@ static void store(struct making *making, char *name, const struct codec_spec *co
     size_t cap = codec_result_bound(codec, CHUNK_SIZE);
     CLEANUP_FREE uint8_t *result = mem_alloc(cap);
     size_t result_len = 0;
-    int fd = -1;
+    struct image_file file = {.path = name};
+    const struct image_layout layout = {*codec, CHUNK_SIZE, len, head->data, head->len};
 
-    if (!encoder || backup_set_create(making->set, name, &fd, &err) < 0 ||
-        image_writer_new(fd, codec, CHUNK_SIZE, len, head->data, head->len, &writer, &err) < 0)
+    if (!encoder || backup_set_create(making->set, name, &file.fd, &err) < 0 ||
+        image_writer_new(&file, &layout, &writer, &err) < 0)
         sample_fail(name, &err);
+    const struct chunk_sink sink = image_writer_sink(writer);
     for (size_t at = 0; at < len; at += CHUNK_SIZE) {
         size_t part = len - at < CHUNK_SIZE ? len - at : CHUNK_SIZE;
-        if (encoder_encode(encoder, data + at, part, result, cap, &result_len, &err) < 0 ||
-            image_writer_put(writer, at / CHUNK_SIZE,
-                             &(struct image_result){result, result_len, NULL}, &err) < 0)
+        if (encoder_encode(encoder, data + at, part, result, cap, &result_len, &err) < 0)
             sample_fail(name, &err);
-        image_writer_chain(writer, result, 1);
+        const struct chunk_output output = {
+            .id = at / CHUNK_SIZE, .count = 1, .data = result, .len = result_len};
+        if (sink.put(sink.opaque, &output, &err) < 0)
+            sample_fail(name, &err);
+        sink.chain(sink.opaque, result, 1);
     }
     if (image_writer_finish(writer, ret, &err) < 0)
         sample_fail(name, &err);

@@ -33,9 +33,11 @@ static void decode_chunks(enum codec_type type, struct image_reader *image)
     uint8_t sha256[DIGEST_SIZE];
 
     FUZZ_CHECK(decoder && cap <= sizeof(result));
-    for (uint64_t id = 0; id < image_reader_chunk_count(image) && id < MAX_CHUNKS; id++) {
+    const struct chunk_source source = image_reader_source(image);
+    for (uint64_t id = 0; id < source.count && id < MAX_CHUNKS; id++) {
         size_t len = 0, raw_len = 0;
-        if (image_reader_read(image, id, result, cap, &len, NULL) == 0 &&
+        enum chunk_kind kind;
+        if (source.read(source.opaque, id, result, cap, &len, &kind, NULL) == 0 &&
             decoder_decode(decoder, result, len, raw, sizeof(raw), &raw_len, sha256, NULL) == 0)
             FUZZ_CHECK(raw_len > 0 && raw_len <= sizeof(raw));
     }
@@ -59,6 +61,7 @@ void container_target_try(enum codec_type type, const uint8_t *data, size_t len,
         .image.chunk_size = CHUNK_SIZE,
         .image.raw_size = index.raw_size,
     };
-    if (image_reader_new(fd, &stored, 0, NULL, &image, NULL) == 0)
+    const struct image_file file = {fd, "image"};
+    if (image_reader_new(&file, &stored, 0, NULL, &image, NULL) == 0)
         decode_chunks(type, image);
 }

@@ -28,11 +28,11 @@ static void decode(enum codec_type type, const uint8_t *result, size_t len)
         FUZZ_CHECK(err.text && err.kind == ERR_CORRUPT);
 }
 
-/* raw: as in struct image_result. */
+/* raw: as in struct chunk_output. */
 static void store(const struct codec_spec *spec, const uint8_t *result, size_t len,
                   const uint8_t *raw)
 {
-    const struct image_result given = {result, len, raw};
+    const struct chunk_output given = {.count = 1, .data = result, .len = len, .raw = raw};
     CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
     struct manifest_stored stored = {0};
     struct result parsed;
@@ -42,10 +42,12 @@ static void store(const struct codec_spec *spec, const uint8_t *result, size_t l
 
     if (failed || parsed.raw_len > CHUNK_SIZE)
         return;
-    int fd = fuzz_file(NULL, 0, 0);
-    FUZZ_CHECK(image_writer_new(fd, spec, CHUNK_SIZE, parsed.raw_len, NULL, 0, &writer, NULL) == 0);
-    if (image_writer_put(writer, 0, &given, &err) == 0) {
-        image_writer_chain(writer, parsed.digest, 1);
+    const struct image_file file = {fuzz_file(NULL, 0, 0), "image"};
+    const struct image_layout layout = {*spec, CHUNK_SIZE, parsed.raw_len, NULL, 0};
+    FUZZ_CHECK(image_writer_new(&file, &layout, &writer, NULL) == 0);
+    const struct chunk_sink sink = image_writer_sink(writer);
+    if (sink.put(sink.opaque, &given, &err) == 0) {
+        sink.chain(sink.opaque, parsed.digest, 1);
         FUZZ_CHECK(image_writer_finish(writer, &stored, NULL) == 0 &&
                    stored.image.raw_size == parsed.raw_len);
     } else {

@@ -174,14 +174,18 @@ void sample_write_image(int fd, const struct codec_spec *spec, const uint8_t *im
     size_t cap = codec_result_bound(spec, SAMPLE_CHUNK);
     CLEANUP_FREE uint8_t *result = mem_alloc(cap);
 
-    CHECK(image_writer_new(fd, spec, SAMPLE_CHUNK, len, head, strlen(head), &writer, &err), &err);
+    const struct image_file file = {fd, "image"};
+    const struct image_layout layout = {*spec, SAMPLE_CHUNK, len, head, strlen(head)};
+    CHECK(image_writer_new(&file, &layout, &writer, &err), &err);
+    const struct chunk_sink sink = image_writer_sink(writer);
     for (size_t offset = 0; offset < len; offset += SAMPLE_CHUNK) {
         size_t piece = len - offset < SAMPLE_CHUNK ? len - offset : SAMPLE_CHUNK;
         size_t result_len = 0;
         CHECK(encoder_encode(encoder, image + offset, piece, result, cap, &result_len, &err), &err);
-        const struct image_result part = {result, result_len, NULL};
-        CHECK(image_writer_put(writer, offset / SAMPLE_CHUNK, &part, &err), &err);
-        image_writer_chain(writer, result, 1);
+        const struct chunk_output output = {
+            .id = offset / SAMPLE_CHUNK, .count = 1, .data = result, .len = result_len};
+        CHECK(sink.put(sink.opaque, &output, &err), &err);
+        sink.chain(sink.opaque, result, 1);
     }
     CHECK(image_writer_finish(writer, ret, &err), &err);
 }

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include <cmocka.h>
 
@@ -15,10 +14,10 @@
 #include "archive/image.h"
 #include "base/io.h"
 #include "codec/result.h"
+#include "record/content_digest.h"
 #include "sample.h"
 
 #define CHUNK SAMPLE_CHUNK
-#define TMPFS_MAGIC_NUMBER 0x01021994
 
 static const struct codec_spec specs[] = {
     {.type = CODEC_NONE},
@@ -59,21 +58,24 @@ static void check_image(int fd, const struct manifest_stored *stored, uint64_t s
     CLEANUP_FREE uint8_t *raw = mem_alloc(CHUNK);
     uint8_t sha256[DIGEST_SIZE];
 
-    CHECK(image_reader_new(fd, stored, start, NULL, &reader, &err), &err);
+    const struct image_file file = {fd, "image"};
+    CHECK(image_reader_new(&file, stored, start, NULL, &reader, &err), &err);
     image_reader_hash(reader);
-    assert_int_equal(image_reader_chunk_count(reader),
-                     (stored->image.raw_size + CHUNK - 1) / CHUNK);
-    for (uint64_t id = 0; id < image_reader_chunk_count(reader); id++) {
+    const struct chunk_source source = image_reader_source(reader);
+    assert_int_equal(source.count, (stored->image.raw_size + CHUNK - 1) / CHUNK);
+    for (uint64_t id = 0; id < source.count; id++) {
+        enum chunk_kind kind = CHUNK_ZERO;
         size_t len = 0;
         size_t raw_len = 0;
-        CHECK(image_reader_read(reader, id, result, cap, &len, &err), &err);
+        CHECK(source.read(source.opaque, id, result, cap, &len, &kind, &err), &err);
+        assert_int_equal(kind, CHUNK_DATA);
         CHECK(decoder_decode(decoder, result, len, raw, CHUNK, &raw_len, sha256, &err), &err);
         assert_memory_equal(raw, image + id * CHUNK, raw_len);
         content_digest_add(content, sha256, 1);
     }
     content_digest_finish(content, sha256);
     assert_memory_equal(sha256, stored->image.content, DIGEST_SIZE);
-    CHECK(image_reader_check(reader, &err), &err);
+    CHECK(source.check(source.opaque, &err), &err);
 }
 
 /* The formula of the manual page, without our code. */
@@ -152,10 +154,12 @@ static void a_raw_image_keeps_its_holes(void **state)
     assert_int_equal(fstat(fd, &st), 0);
     assert_int_equal(st.st_size, len);
     assert_true((size_t)st.st_blocks * 512 <= 5 * CHUNK);
-    CHECK(image_reader_new(fd, &stored, 0, NULL, &reader, &err), &err);
+    const struct image_file file = {fd, "image"};
+    CHECK(image_reader_new(&file, &stored, 0, NULL, &reader, &err), &err);
+    const struct chunk_source source = image_reader_source(reader);
     for (uint64_t id = 0; id < 8; id++) {
         uint64_t count = 0, expected = 0;
-        CHECK(image_reader_zeros(reader, id, &count, &err), &err);
+        CHECK(source.look(source.opaque, id, &count, &err), &err);
         while (id + expected < 8 && zero[id + expected])
             expected++;
         assert_int_equal(count, expected);
@@ -168,18 +172,21 @@ static void a_chunk_that_does_not_exist_is_refused(void **state)
     CLEANUP(image_reader_freep) struct image_reader *reader = NULL;
     struct manifest_stored stored = {0};
     struct err err = ERR_INIT;
+    enum chunk_kind kind;
     uint8_t result[100];
     size_t len = 0;
     uint64_t zeros = 0;
 
     (void)state;
     sample_write_image(fd, &specs[1], (const uint8_t *)"abc", 3, "", &stored);
-    CHECK(image_reader_new(fd, &stored, 0, NULL, &reader, &err), &err);
-    CHECK_FAILS(image_reader_read(reader, 1, result, sizeof(result), &len, &err), &err,
+    const struct image_file file = {fd, "image"};
+    CHECK(image_reader_new(&file, &stored, 0, NULL, &reader, &err), &err);
+    const struct chunk_source source = image_reader_source(reader);
+    CHECK_FAILS(source.read(source.opaque, 1, result, sizeof(result), &len, &kind, &err), &err,
                 ERR_INTERNAL, "no chunk 1");
-    CHECK_FAILS(image_reader_zeros(reader, 1, &zeros, &err), &err, ERR_INTERNAL, "no chunk 1");
-    CHECK_FAILS(image_reader_read(reader, 0, result, 50, &len, &err), &err, ERR_CORRUPT,
-                "chunk 0 is");
+    CHECK_FAILS(source.look(source.opaque, 1, &zeros, &err), &err, ERR_INTERNAL, "no chunk 1");
+    CHECK_FAILS(source.read(source.opaque, 0, result, 50, &len, &kind, &err), &err, ERR_CORRUPT,
+                "image: chunk 0 is");
 }
 
 /* A result for codec none with one block, by hand. */
@@ -195,12 +202,38 @@ static size_t make_result(uint8_t *result, uint32_t raw_len, uint32_t stored_len
     return head + stored_len;
 }
 
+static struct image_writer *new_writer(int fd, const struct codec_spec *spec, uint64_t raw_size,
+                                       const char *head)
+{
+    const struct image_file file = {fd, "image"};
+    const struct image_layout layout = {*spec, CHUNK, raw_size, head, strlen(head)};
+    struct image_writer *writer = NULL;
+    struct err err = ERR_INIT;
+
+    CHECK(image_writer_new(&file, &layout, &writer, &err), &err);
+    return writer;
+}
+
+static int put_run(struct image_writer *writer, uint64_t id, uint64_t count, const void *data,
+                   size_t len, struct err *err)
+{
+    const struct chunk_sink sink = image_writer_sink(writer);
+    const struct chunk_output output = {.id = id, .count = count, .data = data, .len = len};
+
+    return sink.put(sink.opaque, &output, err);
+}
+
 static int put(struct image_writer *writer, uint64_t id, const void *data, size_t len,
                struct err *err)
 {
-    const struct image_result result = {data, len, NULL};
+    return put_run(writer, id, 1, data, len, err);
+}
 
-    return image_writer_put(writer, id, &result, err);
+static void chain(struct image_writer *writer, const uint8_t *digest, uint64_t count)
+{
+    const struct chunk_sink sink = image_writer_sink(writer);
+
+    sink.chain(sink.opaque, digest, count);
 }
 
 static void results_of_a_foreign_child_are_not_trusted(void **state)
@@ -210,10 +243,10 @@ static void results_of_a_foreign_child_are_not_trusted(void **state)
 
     (void)state;
     for (size_t i = 0; i < SPEC_COUNT; i++) {
-        CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
         CLEANUP_CLOSE int fd = memfd_create("image", MFD_CLOEXEC);
+        CLEANUP(image_writer_freep)
+        struct image_writer *writer = new_writer(fd, &specs[i], CHUNK + 10, "");
 
-        CHECK(image_writer_new(fd, &specs[i], CHUNK, CHUNK + 10, NULL, 0, &writer, &err), &err);
         size_t len = make_result(result, 10, 10, true);
         CHECK_FAILS(put(writer, 0, result, len, &err), &err, ERR_CORRUPT,
                     "is for 10 bytes, but the chunk has 65536");
@@ -228,46 +261,49 @@ static void results_of_a_foreign_child_are_not_trusted(void **state)
 
 static void an_image_is_only_finished_when_it_is_whole(void **state)
 {
-    CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
     CLEANUP_FREE uint8_t *result = mem_alloc(2 * CHUNK);
     CLEANUP_CLOSE int fd = memfd_create("image", MFD_CLOEXEC);
+    CLEANUP(image_writer_freep)
+    struct image_writer *writer = new_writer(fd, &specs[0], CHUNK + 10, "");
     struct manifest_stored stored = {0};
     struct err err = ERR_INIT;
 
     (void)state;
-    CHECK(image_writer_new(fd, &specs[0], CHUNK, CHUNK + 10, NULL, 0, &writer, &err), &err);
     size_t len = make_result(result, CHUNK, 0, true);
     CHECK(put(writer, 0, result, len, &err), &err);
-    image_writer_chain(writer, result, 1);
-    CHECK_FAILS(image_writer_finish(writer, &stored, &err), &err, ERR_INTERNAL, "65536 of 65546");
+    chain(writer, result, 1);
+    CHECK_FAILS(image_writer_finish(writer, &stored, &err), &err, ERR_INTERNAL,
+                "image: 65536 of 65546");
     len = make_result(result, 10, 0, true);
     CHECK(put(writer, 1, result, len, &err), &err);
-    image_writer_chain(writer, result, 1);
-    CHECK_FAILS(put(writer, 2, result, len, &err), &err, ERR_INTERNAL, "no chunk 2");
+    chain(writer, result, 1);
+    CHECK_FAILS(put(writer, 2, result, len, &err), &err, ERR_INTERNAL,
+                "image: the image has no chunk 2");
     CHECK(image_writer_finish(writer, &stored, &err), &err);
     assert_int_equal(lseek(fd, 0, SEEK_END), CHUNK + 10);
 }
 
 static void chunks_of_a_sparse_file_come_in_any_order(void **state)
 {
-    CLEANUP(image_writer_freep) struct image_writer *sparse = NULL;
-    CLEANUP(image_writer_freep) struct image_writer *packed = NULL;
     CLEANUP_FREE uint8_t *result = mem_alloc(2 * CHUNK);
     CLEANUP_CLOSE int fd = memfd_create("image", MFD_CLOEXEC);
     CLEANUP_CLOSE int packed_fd = memfd_create("image", MFD_CLOEXEC);
+    CLEANUP(image_writer_freep)
+    struct image_writer *sparse = new_writer(fd, &specs[0], CHUNK + 10, "");
+    CLEANUP(image_writer_freep)
+    struct image_writer *packed = new_writer(packed_fd, &specs[1], CHUNK + 10, "");
     struct manifest_stored stored = {0};
     struct err err = ERR_INIT;
     uint8_t byte;
 
     (void)state;
-    CHECK(image_writer_new(fd, &specs[0], CHUNK, CHUNK + 10, NULL, 0, &sparse, &err), &err);
-    assert_false(image_writer_is_ordered(sparse));
+    assert_false(image_writer_sink(sparse).ordered);
     for (int id = 1; id >= 0; id--) {
         size_t raw_len = id == 0 ? CHUNK : 10;
         size_t len = make_result(result, (uint32_t)raw_len, (uint32_t)raw_len, true);
         memset(result + len - raw_len, 'a' + id, raw_len);
         CHECK(put(sparse, (uint64_t)id, result, len, &err), &err);
-        image_writer_chain(sparse, result, 1);
+        chain(sparse, result, 1);
     }
     CHECK(image_writer_finish(sparse, &stored, &err), &err);
     assert_int_equal(pread(fd, &byte, 1, CHUNK - 1), 1);
@@ -275,8 +311,7 @@ static void chunks_of_a_sparse_file_come_in_any_order(void **state)
     assert_int_equal(pread(fd, &byte, 1, CHUNK), 1);
     assert_int_equal(byte, 'b');
 
-    CHECK(image_writer_new(packed_fd, &specs[1], CHUNK, CHUNK + 10, NULL, 0, &packed, &err), &err);
-    assert_true(image_writer_is_ordered(packed));
+    assert_true(image_writer_sink(packed).ordered);
     size_t len = make_result(result, 10, 10, true);
     CHECK_FAILS(put(packed, 1, result, len, &err), &err, ERR_INTERNAL, "out of turn");
 }
@@ -287,27 +322,25 @@ static int write_zeros(const struct codec_spec *spec, const uint8_t *result, siz
                        const uint8_t *last, size_t last_len, const char *head, bool run,
                        struct manifest_stored *ret)
 {
-    CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
-    const struct image_result given = {result, len, NULL};
     int fd = memfd_create("image", MFD_CLOEXEC);
+    CLEANUP(image_writer_freep)
+    struct image_writer *writer = new_writer(fd, spec, 7 * CHUNK + 10, head);
     struct err err = ERR_INIT;
 
-    CHECK(image_writer_new(fd, spec, CHUNK, 7 * CHUNK + 10, head, strlen(head), &writer, &err),
-          &err);
-    assert_int_equal(image_writer_takes_runs(writer), spec->type != CODEC_NONE || !*head);
+    assert_int_equal(image_writer_sink(writer).runs, spec->type != CODEC_NONE || !*head);
     if (run) {
-        CHECK_FAILS(image_writer_put_zeros(writer, &(struct image_run){0, 8}, &given, &err), &err,
-                    ERR_INTERNAL, "no 8 full chunks");
-        CHECK(image_writer_put_zeros(writer, &(struct image_run){0, 3}, &given, &err), &err);
-        CHECK(image_writer_put_zeros(writer, &(struct image_run){3, 4}, &given, &err), &err);
-        image_writer_chain(writer, result, 7);
+        CHECK_FAILS(put_run(writer, 0, 8, result, len, &err), &err, ERR_INTERNAL,
+                    "no 8 full chunks");
+        CHECK(put_run(writer, 0, 3, result, len, &err), &err);
+        CHECK(put_run(writer, 3, 4, result, len, &err), &err);
+        chain(writer, result, 7);
     }
     for (uint64_t id = 0; !run && id < 7; id++) {
         CHECK(put(writer, id, result, len, &err), &err);
-        image_writer_chain(writer, result, 1);
+        chain(writer, result, 1);
     }
     CHECK(put(writer, 7, last, last_len, &err), &err);
-    image_writer_chain(writer, last, 1);
+    chain(writer, last, 1);
     CHECK(image_writer_finish(writer, ret, &err), &err);
     return fd;
 }
@@ -366,8 +399,9 @@ static void a_file_that_is_not_empty_is_not_overwritten(void **state)
 
     (void)state;
     assert_int_equal(io_write(fd, "x", 1, NULL), 0);
-    CHECK_FAILS(image_writer_new(fd, &specs[0], CHUNK, 10, NULL, 0, &writer, &err), &err,
-                ERR_INTERNAL, "not empty");
+    const struct image_file file = {fd, "image"};
+    const struct image_layout layout = {specs[0], CHUNK, 10, NULL, 0};
+    CHECK_FAILS(image_writer_new(&file, &layout, &writer, &err), &err, ERR_INTERNAL, "not empty");
 }
 
 static void check_unreadable(int fd, const struct manifest_stored *stored, uint64_t start,
@@ -376,7 +410,9 @@ static void check_unreadable(int fd, const struct manifest_stored *stored, uint6
     struct image_reader *reader = NULL;
     struct err err = ERR_INIT;
 
-    CHECK_FAILS(image_reader_new(fd, stored, start, NULL, &reader, &err), &err, ERR_CORRUPT, part);
+    const struct image_file file = {fd, "image"};
+    CHECK_FAILS(image_reader_new(&file, stored, start, NULL, &reader, &err), &err, ERR_CORRUPT,
+                part);
 }
 
 static void a_file_that_contradicts_the_manifest_is_corrupt(void **state)
@@ -423,51 +459,6 @@ static void blocks_that_reach_over_a_chunk_are_corrupt(void **state)
     }
 }
 
-/* Bytes of the file in the page cache. */
-static size_t cached_bytes(int fd, size_t len)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t pages = (len + page - 1) / page;
-    CLEANUP_FREE unsigned char *resident = mem_alloc(pages);
-    void *map = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
-    size_t count = 0;
-
-    assert_ptr_not_equal(map, MAP_FAILED);
-    assert_int_equal(mincore(map, len, resident), 0);
-    munmap(map, len);
-    for (size_t i = 0; i < pages; i++)
-        count += resident[i] & 1;
-    return count * page;
-}
-
-static void what_is_written_does_not_pile_up_in_the_page_cache(void **state)
-{
-    static const size_t chunk = 8 << 20;
-    static const size_t count = 12;
-    CLEANUP_ERR struct err err = ERR_INIT;
-    CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
-    CLEANUP_FREE uint8_t *result = mem_alloc(chunk + 100);
-    char *folder = sample_folder();
-    CLEANUP_FREE char *path = mem_printf("%s/image", folder);
-    CLEANUP_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    struct statfs fs;
-
-    (void)state;
-    assert_int_equal(fstatfs(fd, &fs), 0);
-    if (fs.f_type == TMPFS_MAGIC_NUMBER) {
-        sample_remove_folder(folder);
-        skip();
-    }
-    CHECK(image_writer_new(fd, &specs[0], chunk, chunk * count, NULL, 0, &writer, &err), &err);
-    for (size_t i = 0; i < count; i++) {
-        size_t len = make_result(result, (uint32_t)chunk, (uint32_t)chunk, true);
-        CHECK(put(writer, i, result, len, &err), &err);
-    }
-    size_t cached = cached_bytes(fd, chunk * count);
-    sample_remove_folder(folder);
-    assert_in_range(cached, 0, 40 << 20);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -483,7 +474,6 @@ int main(void)
         cmocka_unit_test(a_file_that_is_not_empty_is_not_overwritten),
         cmocka_unit_test(a_file_that_contradicts_the_manifest_is_corrupt),
         cmocka_unit_test(blocks_that_reach_over_a_chunk_are_corrupt),
-        cmocka_unit_test(what_is_written_does_not_pile_up_in_the_page_cache),
     };
 
     return cmocka_run_group_tests_name("image", tests, NULL, NULL);

@@ -60,12 +60,14 @@ static int read_chunk(struct image_reader *reader, const struct file *file, uint
 {
     size_t cap = codec_result_bound(&file->stored.codec, CHUNK);
     CLEANUP_FREE uint8_t *result = mem_alloc(cap);
+    const struct chunk_source source = image_reader_source(reader);
+    enum chunk_kind kind;
     size_t len = 0;
     uint64_t zeros = 0;
 
-    if (image_reader_zeros(reader, id, &zeros, err) < 0)
+    if (source.look(source.opaque, id, &zeros, err) < 0)
         return -1;
-    return zeros > 0 ? 0 : image_reader_read(reader, id, result, cap, &len, err);
+    return zeros > 0 ? 0 : source.read(source.opaque, id, result, cap, &len, &kind, err);
 }
 
 /* What verify does, but for the decoding. again: a chunk that is read twice. */
@@ -74,17 +76,19 @@ static int read_and_check(const struct file *file, uint64_t again, struct err *e
     CLEANUP(image_reader_freep) struct image_reader *reader = NULL;
     const struct container_indexer *indexer = file->indexer.read ? &file->indexer : NULL;
 
-    if (image_reader_new(file->fd, &file->stored, HEAD_SIZE, indexer, &reader, err) < 0)
+    const struct image_file opened = {file->fd, "image"};
+    if (image_reader_new(&opened, &file->stored, HEAD_SIZE, indexer, &reader, err) < 0)
         return -1;
     image_reader_hash(reader);
-    for (uint64_t id = 0; id < image_reader_chunk_count(reader); id++) {
+    const struct chunk_source source = image_reader_source(reader);
+    for (uint64_t id = 0; id < source.count; id++) {
         if (read_chunk(reader, file, id, err) < 0)
             return -1;
         /* Its child has died when the next ones are under way. */
         if (id == again + 2 && read_chunk(reader, file, again, err) < 0)
             return -1;
     }
-    return image_reader_check(reader, err);
+    return source.check(source.opaque, err);
 }
 
 /* Bytes that this process has read so far, from any file. */
@@ -226,9 +230,11 @@ static void holes_that_a_copy_has_made_are_hashed(void **state)
         assert_int_equal(fallocate(file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                                    (off_t)(HEAD_SIZE + id * CHUNK), (off_t)CHUNK),
                          0);
-    CHECK(image_reader_new(file.fd, &file.stored, HEAD_SIZE, NULL, &reader, &err), &err);
+    const struct image_file opened = {file.fd, "image"};
+    CHECK(image_reader_new(&opened, &file.stored, HEAD_SIZE, NULL, &reader, &err), &err);
+    const struct chunk_source source = image_reader_source(reader);
     for (uint64_t id = 0; id < 4; id++) {
-        CHECK(image_reader_zeros(reader, id, &zeros, &err), &err);
+        CHECK(source.look(source.opaque, id, &zeros, &err), &err);
         assert_int_equal(zeros, id % 2);
     }
     image_reader_free(TAKE_PTR(reader));
@@ -248,10 +254,12 @@ static void holes_are_as_long_as_they_are(void **state)
     (void)state;
     image[7 * CHUNK + 9000] = 1;
     sample_write_image(fd, &specs[0], image, len, "", &stored);
-    CHECK(image_reader_new(fd, &stored, 0, NULL, &reader, &err), &err);
+    const struct image_file file = {fd, "image"};
+    CHECK(image_reader_new(&file, &stored, 0, NULL, &reader, &err), &err);
+    const struct chunk_source source = image_reader_source(reader);
     for (uint64_t id = 0; id <= 20; id++) {
         uint64_t count = 0;
-        CHECK(image_reader_zeros(reader, id, &count, &err), &err);
+        CHECK(source.look(source.opaque, id, &count, &err), &err);
         assert_int_equal(count, id <= 7 ? 7 - id : 21 - id);
     }
 }

@@ -128,6 +128,7 @@ struct chunk_source image_source(struct image *image)
 {
     return (struct chunk_source){
         .opaque = image,
+        .name = image->name,
         .count = image_chunks(image),
         .chunk_size = image->chunk_size,
         .raw_size = image->raw_size,

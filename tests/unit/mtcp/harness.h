@@ -31,6 +31,7 @@ struct image {
     const char *pattern;
 
     /* As source. */
+    const char *name;             /* for messages */
     const struct stored *results; /* decoding: what is read; NULL: raw bytes */
     uint64_t read_error_at;
     void (*on_read)(struct image *image, uint64_t id); /* may be NULL */

@@ -164,8 +164,10 @@ static void test_damaged_data_is_corrupt_with_the_childs_reason(void **state)
     there.stored[4].data[there.stored[4].len / 2] ^= 0x10;
     image_init(&back, "d", 10, 0);
     back.results = there.stored;
+    back.name = "back";
     CLEANUP(pool_freep) struct pool *decoding = new_pool(&back, "lzma:0", true, 2);
-    expect_failure(&back, decoding, ERR_CORRUPT, "chunk 4 (from byte 262144): child process ");
+    expect_failure(&back, decoding, ERR_CORRUPT,
+                   "back: chunk 4 (from byte 262144): child process ");
     assert_true(back.puts <= 4); /* of an ordered sink nothing behind it */
     image_clear(&there);
     image_clear(&back);

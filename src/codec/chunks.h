@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The two plugs of MTCP: where chunks come from and where results go. ops puts
- * a disk behind one and an archive file behind the other, or the reverse.
- * Both are called in the control process: the source by the caller of pool_run, the
- * sink by a thread of its own (mtcp/putter.h), at the same time. When pool_run has
- * returned, none is called any more.
+ * The two plugs of a transfer: where chunks come from and where results go. Disks and files offer
+ * them on one side, stored images on the other (archive/image.h); the pool (mtcp/pool.h) stands
+ * between. Both are called in the control process: the source by the caller of pool_run, the sink
+ * by a thread of its own (mtcp/putter.h), at the same time. When pool_run has returned, neither is
+ * called any more. What `opaque` points to is borrowed until then.
  */
 #pragma once
 
@@ -22,7 +22,8 @@ enum chunk_kind {
 /* Encoding: a chunk's raw bytes. Decoding: a chunk's result (codec/result.h). */
 struct chunk_source {
     void *opaque;
-    uint64_t count; /* chunks, numbered 0 to count-1 */
+    const char *name; /* goes before messages about a chunk that a child cannot do; may be NULL */
+    uint64_t count;   /* chunks, numbered 0 to count-1 */
     /* The raw length of chunk id: chunk_size for all but the last. */
     uint64_t chunk_size;
     uint64_t raw_size;
@@ -34,6 +35,9 @@ struct chunk_source {
      * again for a chunk that a child could not do, or was lost with. */
     int (*read)(void *opaque, uint64_t id, void *data, size_t cap, size_t *ret_len,
                 enum chunk_kind *ret_kind, struct err *err);
+    /* Called by whoever runs the transfer when all chunks are done: whether what was read is what
+     * was stored (else corrupt). NULL: there is nothing to check. */
+    int (*check)(void *opaque, struct err *err);
 };
 
 /* What a child has made of a chunk. Borrowed for the duration of the call.
@@ -53,10 +57,23 @@ struct chunk_sink {
     void *opaque;
     /* True: put is called in id order. False: in any order, as chunks are done. */
     bool ordered;
-    /* True: chunks of zeros that follow each other and have the same result come as one. */
+    /* True: chunks of zeros that follow each other, all of full length and with the same result,
+     * come as one. */
     bool runs;
     int (*put)(void *opaque, const struct chunk_output *output, struct err *err);
     /* Called for each chunk after its put, in id order whatever the order of the puts, with
      * the digest of the raw chunk; once for `count` chunks of zeros. NULL: not wanted. */
     void (*chain)(void *opaque, const uint8_t *digest, uint64_t count);
+    /* Encoding: bytes stored so far, without framing. Called at any time, by the thread that runs
+     * the pool. */
+    uint64_t (*stored)(void *opaque);
 };
+
+/* The length of chunk id of an image; 0 if it has no such chunk. */
+static inline uint64_t chunk_raw_len(uint64_t id, uint64_t chunk_size, uint64_t raw_size)
+{
+    if (id >= raw_size / chunk_size + (raw_size % chunk_size != 0))
+        return 0;
+    uint64_t left = raw_size - id * chunk_size;
+    return left < chunk_size ? left : chunk_size;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A guest's disk as an end of a transfer.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "codec/chunks.h"
+#include "disk/reader.h"
+#include "disk/writer.h"
+
+/* The caller keeps it, without looking into it, for as long as the source or sink is used. */
+struct disk_chunks {
+    struct disk_reader *reader; /* borrowed, like the writer */
+    struct disk_writer *writer;
+    uint64_t chunk_size;
+    uint64_t raw_size;
+    uint64_t zero_until; /* known zeros, from before the current chunk up to here */
+};
+
+/* The guest-visible bytes of a disk. */
+struct chunk_source disk_chunks_source(struct disk_chunks *disk, struct disk_reader *reader,
+                                       uint64_t chunk_size);
+struct chunk_sink disk_chunks_sink(struct disk_chunks *disk, struct disk_writer *writer,
+                                   uint64_t chunk_size);

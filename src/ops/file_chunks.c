@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/file_chunks.h"
+
+#include "base/io.h"
+#include "base/units.h"
+
+static int file_look(void *opaque, uint64_t id, uint64_t *ret_zeros, struct err *err)
+{
+    (void)opaque;
+    (void)id;
+    (void)err;
+    *ret_zeros = 0;
+    return 0;
+}
+
+static int file_read(void *opaque, uint64_t id, void *data, size_t cap, size_t *ret_len,
+                     enum chunk_kind *ret_kind, struct err *err)
+{
+    const struct file_chunks *file = opaque;
+    uint64_t len = chunk_raw_len(id, file->chunk_size, file->raw_size);
+
+    if (len > cap)
+        return err_set(err, ERR_INTERNAL, "no room for chunk %llu", (unsigned long long)id);
+    if (io_pread(file->fd, data, (size_t)len, file->start + id * file->chunk_size, err) < 0)
+        return -1;
+    *ret_len = (size_t)len;
+    *ret_kind = io_is_zero(data, (size_t)len) ? CHUNK_ZERO : CHUNK_DATA;
+    return 0;
+}
+
+struct chunk_source file_chunks_source(struct file_chunks *file)
+{
+    return (struct chunk_source){
+        .opaque = file,
+        .count = units_div_up(file->raw_size, file->chunk_size),
+        .chunk_size = file->chunk_size,
+        .raw_size = file->raw_size,
+        .look = file_look,
+        .read = file_read,
+    };
+}
+
+static int file_put(void *opaque, const struct chunk_output *output, struct err *err)
+{
+    const struct file_chunks *file = opaque;
+    uint64_t offset = file->start + output->id * file->chunk_size;
+
+    return output->zero ? 0 : io_pwrite(file->fd, output->data, output->len, offset, err);
+}
+
+struct chunk_sink file_chunks_sink(struct file_chunks *file)
+{
+    return (struct chunk_sink){.opaque = file, .put = file_put};
+}
