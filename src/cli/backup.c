@@ -20,13 +20,13 @@ static int parse_guest_memory(const char *text, void *ret_memory, struct err *er
             *(enum guest_memory *)ret_memory = ways[i].value;
             return 0;
         }
-    return err_set(err, ERR_USAGE, "unknown value '%s': choose live, pause, save or none", text);
+    return err_set(err, ERR_USAGE, "unknown value '%s'; choose live, pause, save or none", text);
 }
 
 static int parse_replace(const char *text, void *ret_replace, struct err *err)
 {
     if (text && strcmp(text, "any-host") != 0)
-        return err_set(err, ERR_USAGE, "unknown value '%s': use any-host, or no value", text);
+        return err_set(err, ERR_USAGE, "unknown value '%s'; use any-host, or no value", text);
     *(enum backup_set_replace *)ret_replace =
         text ? BACKUP_SET_REPLACE_ANY_HOST : BACKUP_SET_REPLACE;
     return 0;

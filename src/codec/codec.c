@@ -29,7 +29,7 @@ static const struct codec_row codecs[] = {
                     .level_max = 9,
                     .level_default = 6,
                     .has_extreme = true,
-                    .levels = "0 to 9, or with an e behind it (9e) for a slower, better try",
+                    .levels = "0 to 9, or 0e to 9e for slower, better compression",
                     .backend = &codec_backend_lzma},
     [CODEC_ZSTD] = {.name = "zstd",
                     .suffix = ".zst",
@@ -100,7 +100,7 @@ int codec_parse(const char *text, struct codec_spec *ret, struct err *err)
 
     if (!row)
         return err_set(err, ERR_USAGE,
-                       "unknown compression '%s': choose none, lzma[:0-9[e]] or zstd[:1-19]", text);
+                       "unknown compression '%s'; choose none, lzma[:0-9[e]] or zstd[:1-19]", text);
     spec.type = (enum codec_type)(row - codecs);
     spec.level = row->level_default;
     if (text[name_len] && parse_level(row, text, text + name_len + 1, &spec, err) < 0)

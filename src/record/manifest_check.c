@@ -66,7 +66,7 @@ static int check_owner(const struct manifest_owner *owner, struct err *err)
     for (const char *c = owner->selinux; c && *c; c++)
         if ((unsigned char)*c <= ' ' || *c == 0x7f)
             return err_set(err, ERR_CORRUPT,
-                           "an SELinux context holds blanks or control characters");
+                           "an SELinux context contains blanks or control characters");
     if (owner->selinux && strlen(owner->selinux) >= MANIFEST_MAX_CONTEXT)
         return err_set(err, ERR_CORRUPT, "an SELinux context is %zu bytes long",
                        strlen(owner->selinux));
@@ -128,7 +128,7 @@ static int check_memory(const struct manifest *manifest, struct err *err)
     const struct manifest_stored *memory = manifest->memory;
 
     if (!memory != !manifest->live)
-        return err_set(err, ERR_CORRUPT, "memory and live XML come only together");
+        return err_set(err, ERR_CORRUPT, "there is memory without live XML, or the reverse");
     if (!memory)
         return 0;
     if (memory->codec.type == CODEC_NONE && memory->file.size < memory->image.raw_size)
@@ -147,7 +147,8 @@ static int check_identity(const struct manifest *manifest, const struct xml_doc 
     if (!xml_is(root, NULL, "domain") || !name || !uuid)
         return err_set(err, ERR_CORRUPT, "the %s is not a domain with name and UUID", what);
     if (strcmp(name, manifest->domain_name) != 0 || strcasecmp(uuid, manifest->domain_uuid) != 0)
-        return err_set(err, ERR_CORRUPT, "the %s is another guest's: '%s', %s", what, name, uuid);
+        return err_set(err, ERR_CORRUPT, "the %s belongs to another guest: '%s', %s", what, name,
+                       uuid);
     return 0;
 }
 

@@ -225,8 +225,8 @@ int manifest_fields_write(struct xml_node *node, const struct manifest_element *
                            field->name);
         if (!xml_text_valid(text))
             return err_set(err, ERR_UNSUPPORTED,
-                           "the '%s' of a manifest's <%s> cannot be written: it holds control "
-                           "characters or is not UTF-8",
+                           "the '%s' of a manifest's <%s> cannot be written: it contains control "
+                           "characters, or is not UTF-8",
                            field->name, element->name);
         xml_set_attr(node, field->name, text);
     }
@@ -358,7 +358,8 @@ int manifest_fields_read(struct xml_node *node, const struct manifest_element *e
             return err_set(err, ERR_CORRUPT, "the manifest's <%s> has no '%s'", element->name,
                            field->name);
         if (text && !parse_value(field, text, (char *)object + field->offset))
-            return err_set(err, ERR_CORRUPT, "the manifest's <%s> has '%s' for '%s'", element->name,
+            return err_set(err, ERR_CORRUPT,
+                           "the manifest's <%s> has the invalid value '%s' for '%s'", element->name,
                            text, field->name);
         bool *flag = (bool *)((char *)object + field->flag_offset);
         if (field->kind == FIELD_SEAL_KEY && *flag != (text != NULL))

@@ -141,13 +141,13 @@ int manifest_format(const struct manifest *manifest, struct buf *ret, struct err
     size_t len = strlen(text);
     if (len + 2 * DIGEST_HEX_SIZE > XML_MAX_SIZE)
         return err_set(err, ERR_UNSUPPORTED,
-                       "the manifest would have %zu bytes, %zu are the limit for XML", len,
+                       "the manifest would have %zu bytes, and the limit is %zu", len,
                        XML_MAX_SIZE);
     CLEANUP_FREE char *sealed = insert_seal(text, manifest->seal_key);
     if (manifest_check_places(sealed, strlen(sealed), &places, &why) < 0)
         return err_set(err, ERR_UNSUPPORTED,
-                       "the guest's XML holds what looks like a manifest of virt-backup; take it "
-                       "out with virsh edit");
+                       "the guest's XML contains what looks like a virt-backup manifest; remove it "
+                       "with virsh edit");
     manifest_check_digest(sealed, strlen(sealed), &places, hex);
     CLEANUP_FREE char *whole = insert_digits(sealed, places.digest, hex);
     if (manifest_parse(whole, strlen(whole), &again, &why) < 0)

@@ -241,7 +241,7 @@ static void a_required_option_is_asked_for(void **state)
 
     (void)state;
     assert_fails(options_read(&small, without, &fields, &help, &err), &err, ERR_USAGE);
-    assert_string_equal(err.text, "--source-path PATH is missing");
+    assert_string_equal(err.text, "--source-path PATH is required");
     assert_int_equal(options_read(&small, with, &fields, &help, NULL), 0);
     assert_int_equal(options_read(&small, help_only, &fields, &help, NULL), 0);
     assert_true(help);
