@@ -4,7 +4,7 @@
 
 static const struct options_row rows[] = {
     {"dismiss", OPTION_NAMES, "NAMES",
-     "no longer put these guests back; what the run left is yours", ARGUMENT(dismiss)},
+     "no longer put these guests back; the files that the run left are yours", ARGUMENT(dismiss)},
     ROW_WAIT,
     ROW_QUIET,
     ROW_VERBOSE,

@@ -130,8 +130,8 @@ class Campaign:
 def main():
     parser = argparse.ArgumentParser(description="Cuts the power at random moments of backups and restores.")
     parser.add_argument("--power", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--sample", type=int, default=24, metavar="N", help="so many moments, of all scenarios together")
-    parser.add_argument("--seed", default=str(random.SystemRandom().getrandbits(32)), help="of all that is random; printed")
+    parser.add_argument("--sample", type=int, default=24, metavar="N", help="number of moments, over all scenarios")
+    parser.add_argument("--seed", default=str(random.SystemRandom().getrandbits(32)), help="seed of all random choices; it is printed")
     parser.add_argument("--scenario", metavar="NAMES", help="only these: " + ", ".join(powerbench.SCENARIOS))
     parser.add_argument("--binary", default=os.path.join(ROOT, "build/src/virt-backup"), help="the virt-backup to test")
     parser.add_argument("--shim", default=os.path.join(ROOT, "build/tests/fault/nosync-shim.so"), help=argparse.SUPPRESS)

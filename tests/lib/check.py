@@ -209,8 +209,8 @@ def step(what, started):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=[name for name, *_ in CONFIGURATIONS], help="one configuration")
-    parser.add_argument("--no-integration", action="store_true", help="leave the integration tests out")
-    parser.add_argument("--seed", help="of the integration tests")
+    parser.add_argument("--no-integration", action="store_true", help="leave out the integration tests")
+    parser.add_argument("--seed", help="seed of the integration tests")
     options = parser.parse_args()
     started, total = time.monotonic(), Counts()
     for name, compiler, setup, suites in CONFIGURATIONS:

@@ -241,11 +241,11 @@ def find_binary(given):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description="Runs the integration tests as root, with a libvirt of their own.")
-    parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="only tests whose name holds or matches this")
-    parser.add_argument("--seed", help="of all random content; printed, to be given again")
+    parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="only tests whose name contains or matches this")
+    parser.add_argument("--seed", help="seed of all random content; it is printed")
     parser.add_argument("--binary", help="the virt-backup to test")
     parser.add_argument("--build-dir", help="where test guests are built and kept")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="tests that run side by side")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="number of tests run at a time")
     parser.add_argument("--list", action="store_true", help="print the names, run nothing")
     parser.add_argument("--times", action="store_true", help="print how long each test took")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
