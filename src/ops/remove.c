@@ -34,8 +34,8 @@ static int remove_guest(struct remove_run *run, const char *guest, bool *ret_bus
 
     if (archive_backup_open(run->reader, guest, &backup, err) < 0) {
         if (err && err->kind == ERR_CORRUPT)
-            err_append(err, "what belongs to it cannot be told; to remove it, delete its files by "
-                            "hand");
+            err_append(err,
+                       "it does not say which files belong to the backup; delete them by hand");
         return -1;
     }
     const struct manifest *manifest = archive_backup_manifest(backup);

@@ -113,10 +113,11 @@ static void tell_inactive(const struct restore_job *job, const struct reference 
     CLEANUP_FREE char *line =
         shell_virsh(reference->kind == REF_POOL ? "pool-start" : "net-start", reference->name);
 
-    report_warning(job->run->report, job->name,
-                   "the %s '%s' of this host is not active, and the guest needs it (%s); to start "
-                   "it, run: %s",
-                   kind_text(reference->kind), reference->name, uses, line);
+    report_warning(
+        job->run->report, job->name,
+        "this host's %s '%s' is not active, but the guest needs it (%s); to start it, run: "
+        "%s",
+        kind_text(reference->kind), reference->name, uses, line);
 }
 
 /* In a backup of this host a device that is there is most likely still the same. */
@@ -130,10 +131,11 @@ static void tell_device(const struct restore_job *job, const struct reference *r
                        "this host lacks the host device '%s' (%s), which the guest needs",
                        reference->name, uses);
     else if (found == HOST_DEVICE_UNKNOWN || job->seal != SEAL_FITS)
-        report_warning(job->run->report, job->name,
-                       "it uses the host device '%s' (%s): make sure that this host has it, and "
-                       "that it is the right one",
-                       reference->name, uses);
+        report_warning(
+            job->run->report, job->name,
+            "the guest uses the host device '%s' (%s); make sure that this host has it, and "
+            "that it is the right one",
+            reference->name, uses);
 }
 
 static void tell_one(const struct restore_job *job, const struct reference *reference,

@@ -36,7 +36,7 @@ def lacking_guest(t):
         "function='0x3'/></source></hostdev>")
     said = [
         "this host lacks the network 'gone' (interface)",
-        "the network 'asleep' of this host is not active, and the guest needs it (interface); to start it, run: virsh net-start asleep",
+        "this host's network 'asleep' is not active, but the guest needs it (interface); to start it, run: virsh net-start asleep",
         "this host lacks the bridge or interface 'gone0' (interface)",
         "this host's storage pool 'iso' lacks the volume 'gone.iso' (cdrom sda)",
         "this host lacks the storage pool 'gone-pool' (cdrom sdb)",
