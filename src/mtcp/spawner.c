@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/launch.h"
+#include "base/pass.h"
 #include "base/units.h"
 #include "mtcp/spawner_process.h"
 
@@ -46,57 +47,6 @@ struct spawner *spawner_start(const char *child_command, struct err *err)
     return TAKE_PTR(spawner);
 }
 
-/* The answer, and the descriptors that came with it (-1 where none did). */
-static int receive_answer(int sock, struct spawner_answer *ret, int ret_fds[static 2])
-{
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(2 * sizeof(int))];
-    } control;
-    struct iovec iov = {.iov_base = ret, .iov_len = sizeof(*ret)};
-    struct msghdr message = {.msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof(control)};
-    ssize_t len;
-
-    ret_fds[0] = ret_fds[1] = -1;
-    do {
-        len = recvmsg(sock, &message, MSG_CMSG_CLOEXEC);
-    } while (len < 0 && errno == EINTR);
-    struct cmsghdr *header = len > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-        size_t size = header->cmsg_len - CMSG_LEN(0);
-        memcpy(ret_fds, CMSG_DATA(header), size < 2 * sizeof(int) ? size : 2 * sizeof(int));
-    }
-    return len == (ssize_t)sizeof(*ret) ? 0 : -1;
-}
-
-static int send_request(int sock, const struct spawner_request *request, int fd)
-{
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)request, .iov_len = sizeof(*request)};
-    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-    ssize_t len;
-
-    if (fd >= 0) {
-        message.msg_control = &control;
-        message.msg_controllen = sizeof(control);
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(header), &fd, sizeof(int));
-    }
-    do {
-        len = sendmsg(sock, &message, MSG_NOSIGNAL);
-    } while (len < 0 && errno == EINTR);
-    return len == (ssize_t)sizeof(*request) ? 0 : -1;
-}
-
 /* A spawner that somebody has stopped does not answer. */
 static bool is_answered(int sock)
 {
@@ -116,9 +66,10 @@ int spawner_ask(struct spawner *spawner, const struct spawner_request *request, 
                 struct spawner_answer *ret, int ret_fds[static 2], struct err *err)
 {
     ret_fds[0] = ret_fds[1] = -1;
-    bool sent = send_request(spawner->sock, request, fd) == 0;
+    bool sent = pass_send(spawner->sock, request, sizeof(*request), &fd, 1) == 0;
     bool answered = sent && is_answered(spawner->sock);
-    if (!answered || receive_answer(spawner->sock, ret, ret_fds) < 0) {
+    if (!answered ||
+        pass_receive(spawner->sock, ret, sizeof(*ret), ret_fds, 2) != (ssize_t)sizeof(*ret)) {
         if (spawner->sock >= 0)
             close(TAKE_FD(spawner->sock));
         return err_set(err, ERR_IO, "the spawner process %s",

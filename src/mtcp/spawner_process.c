@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/launch.h"
+#include "base/pass.h"
 #include "base/quit.h"
 #include "base/sandbox.h"
 #include "mtcp/child.h"
@@ -78,28 +79,7 @@ struct spawning {
 
 static int send_answer(int sock, const struct spawner_answer *answer, const int fds[static 2])
 {
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(2 * sizeof(int))];
-    } control = {0};
-    size_t size = (fds[0] >= 0 ? sizeof(int) : 0) + (fds[1] >= 0 ? sizeof(int) : 0);
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)answer, .iov_len = sizeof(*answer)};
-    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-    ssize_t len;
-
-    if (size > 0) {
-        message.msg_control = &control;
-        message.msg_controllen = CMSG_SPACE(size);
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(size);
-        memcpy(CMSG_DATA(header), fds, size);
-    }
-    do {
-        len = sendmsg(sock, &message, MSG_NOSIGNAL);
-    } while (len < 0 && errno == EINTR);
-    return len == (ssize_t)sizeof(*answer) ? 0 : -1;
+    return pass_send(sock, answer, sizeof(*answer), fds, 2);
 }
 
 /* Once, before the first child that relies on it. */
@@ -233,27 +213,6 @@ static void refuse(const struct spawning *spawning, const struct err *failed)
         _exit(EXIT_FAILURE);
 }
 
-/* The request, and the descriptor that came with it (-1: none). */
-static ssize_t receive_request(int sock, struct spawner_request *ret, int *ret_fd)
-{
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec iov = {.iov_base = ret, .iov_len = sizeof(*ret)};
-    struct msghdr message = {.msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof(control)};
-    ssize_t len = recvmsg(sock, &message, MSG_CMSG_CLOEXEC);
-    struct cmsghdr *header = len > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-        header->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(ret_fd, CMSG_DATA(header), sizeof(int));
-    return len;
-}
-
 static int serve(struct spawning *spawning, const struct spawner_request *request, int fd,
                  struct err *err)
 {
@@ -283,9 +242,7 @@ void spawner_process_run(int sock, const char *child_command, pid_t parent)
     for (;;) {
         CLEANUP_ERR struct err failed = ERR_INIT;
         CLEANUP_CLOSE int fd = -1;
-        ssize_t len = receive_request(spawning.sock, &request, &fd);
-        if (len < 0 && errno == EINTR)
-            continue;
+        ssize_t len = pass_receive(spawning.sock, &request, sizeof(request), &fd, 1);
         if (len != (ssize_t)sizeof(request))
             _exit(len == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
         if (serve(&spawning, &request, fd, &failed) < 0)
