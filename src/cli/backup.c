@@ -81,6 +81,7 @@ static int run(const struct arguments *arguments, struct verb_run *run, struct e
         .scratch_path = arguments->scratch_path,
         .staging_path = arguments->staging_path,
         .children = arguments->children,
+        .guardian = run->guardian,
         .wait_ms = arguments->wait_ms,
         .replace = arguments->replace_backup,
         .dry_run = arguments->dry_run,

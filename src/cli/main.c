@@ -136,6 +136,10 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
     CLEANUP(spawner_freep) struct spawner *spawner = NULL;
     CLEANUP_ERR struct err err = ERR_INIT;
     struct verb_run run = {.report = output_report(&output)};
+    const struct guardian_settings guarded = {
+        .calls = &undo_calls_libvirt,
+        .archive = verb->makes_archive ? arguments->destination : NULL,
+    };
 
     /* 1. From here on signals are noted, and stop the work at a safe point. */
     int status = verb->is_child ? 0 : quit_install(&err);
@@ -144,8 +148,7 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
     /* 2. Guardian and spawner are forked before libvirt, libnbd or any thread exists. The guardian
      * has guests to put back, so it is forked before our priority is lowered. */
     if (status == 0 && verb->has_guardian && !arguments->dry_run)
-        status =
-            guardian_start(verb->makes_archive ? arguments->destination : NULL, &guardian, &err);
+        status = guardian_start(&guarded, &guardian, &err);
     if (status == 0 && arguments->nice > 0)
         status = priority_lower(arguments->nice, &err);
     if (status == 0 && verb->has_children)
@@ -154,6 +157,7 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
         status = prove_sandbox(spawner, &err);
     /* 3. The work. */
     run.spawner = spawner;
+    run.guardian = guardian;
     if (status == 0)
         status = verb->run(arguments, &run, &err);
     if (status < 0)

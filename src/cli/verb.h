@@ -15,7 +15,8 @@
 
 /* What a verb receives and returns besides its arguments. */
 struct verb_run {
-    struct spawner *spawner; /* NULL if the verb has no children */
+    struct spawner *spawner;   /* NULL if the verb has no children */
+    struct guardian *guardian; /* NULL if it has none */
     struct report report;
     struct outcome outcome;
 };

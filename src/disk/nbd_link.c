@@ -107,8 +107,12 @@ int nbd_link_open(int socket, const char *export_name, struct nbd_link **ret, st
 
     /* A second descriptor of the same socket, which stays ours whatever libnbd does. */
     link->cut_fd = fcntl(socket, F_DUPFD_CLOEXEC, 0);
-    if (link->cut_fd < 0)
-        return err_set_errno(err, errno, "cannot duplicate the NBD socket");
+    if (link->cut_fd < 0) {
+        err_set_errno(err, errno, "cannot duplicate the NBD socket");
+        /* The server must not wait for us, whoever else has the socket. */
+        (void)shutdown(socket, SHUT_RDWR);
+        return -1;
+    }
     link->nbd = nbd_create();
     if (!link->nbd)
         return err_set(err, ERR_IO, "libnbd: %s", nbd_get_error());

@@ -97,3 +97,10 @@ int qemu_lock_check_unused(int fd, struct err *err)
 {
     return check(fd, &writing, err);
 }
+
+void qemu_lock_release(int fd)
+{
+    struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+    (void)fcntl(fd, F_OFD_SETLK, &all);
+}

@@ -5,7 +5,7 @@
  * each that it does not grant to others, at byte 200 + n. To find a conflict, query the lock of the
  * other kind.
  *
- * A lock ends when its descriptor is closed. A file system without locks is not an error.
+ * A lock ends when its descriptor and all copies of it are closed, or one of them releases it. A file system without locks is not an error.
  */
 #pragma once
 
@@ -18,3 +18,5 @@ int qemu_lock_write(int fd, struct err *err);
 /* Like qemu_lock_write, but only checks and locks nothing: for an image that qemu-nbd opens
  * next. */
 int qemu_lock_check_unused(int fd, struct err *err);
+/* Ends our locks, whoever else has a copy of the descriptor. */
+void qemu_lock_release(int fd);

@@ -71,6 +71,11 @@ int qemu_nbd_start(const struct qemu_nbd_image *image, struct qemu_nbd **ret, in
     return 0;
 }
 
+int qemu_nbd_pidfd(const struct qemu_nbd *server)
+{
+    return server->process.pidfd;
+}
+
 /* ---- its end ---------------------------------------------------------------- */
 
 /* True if it ends within this many milliseconds. */

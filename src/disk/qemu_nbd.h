@@ -27,6 +27,8 @@ struct qemu_nbd_image {
  * end of the socket: then call qemu_nbd_explain. */
 int qemu_nbd_start(const struct qemu_nbd_image *image, struct qemu_nbd **ret, int *ret_socket,
                    struct err *err);
+/* Borrowed; -1: there is none. */
+int qemu_nbd_pidfd(const struct qemu_nbd *server);
 /* Call this if the connection failed: if qemu-nbd has reported why, that replaces *err (which is
  * set). Waits briefly for its end. Returns -1. */
 int qemu_nbd_explain(struct qemu_nbd *server, struct err *err);

@@ -45,12 +45,12 @@ int disk_reader_open(const char *path, const char *format, struct disk_reader **
     return disk_reader_open_min(path, format, CLUSTER_MAP_MIN_PART, ret, err);
 }
 
-int disk_reader_open_export(const char *path, const char *socket_path, const char *export_name,
+int disk_reader_open_export(const char *path, int socket, const char *export_name,
                             struct disk_reader **ret, struct err *err)
 {
     struct disk_reader *reader = NULL;
 
-    if (disk_reader_open_socket(socket_path, export_name, &reader, err) < 0)
+    if (disk_reader_open_socket(socket, export_name, &reader, err) < 0)
         return err_prefix(err, "%s", path);
     reader->path = mem_strdup(path);
     *ret = reader;
@@ -90,6 +90,11 @@ int disk_reader_read(struct disk_reader *reader, uint64_t offset, void *data, si
     if (reader->kind->read(reader, offset, data, len, err) < 0)
         return err_prefix(err, "%s", reader->path);
     return 0;
+}
+
+bool disk_reader_hold(const struct disk_reader *reader, size_t n, struct disk_hold *ret)
+{
+    return reader->kind->hold && reader->kind->hold(reader, n, ret);
 }
 
 void disk_reader_cut(struct disk_reader *reader)

@@ -20,15 +20,19 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "disk/hold.h"
 
 struct disk_reader;
 
 /* Refused in addition to what disk_inspect refuses: encrypted images (unsupported). */
 int disk_reader_open(const char *path, const char *format, struct disk_reader **ret,
                      struct err *err);
-/* The export of that name at the NBD server listening on the unix socket `socket_path`: QEMU's, for
- * a backup job. `path` is for messages. */
-int disk_reader_open_export(const char *path, const char *socket_path, const char *export_name,
+/* Connects to the NBD server listening on that unix socket: QEMU's, for a backup job. Does not wait:
+ * busy if the server accepts no connections at the moment. */
+int disk_export_connect(const char *socket_path, int *ret_socket, struct err *err);
+/* The export of that name at that server; owns the connected socket from now on, whether or not it
+ * succeeds. `path` is for messages. */
+int disk_reader_open_export(const char *path, int socket, const char *export_name,
                             struct disk_reader **ret, struct err *err);
 uint64_t disk_reader_size(const struct disk_reader *reader);
 /* What is at offset: *ret_len bytes (at least 1, never beyond the end) that are either all known to
@@ -40,6 +44,9 @@ int disk_reader_map(struct disk_reader *reader, uint64_t offset, uint64_t *ret_l
  * the same time. */
 int disk_reader_read(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
                      struct err *err);
+/* The n-th of its holds, counted from 0, with a borrowed descriptor; false: there are no more. The
+ * connection of an export is not among them. */
+bool disk_reader_hold(const struct disk_reader *reader, size_t n, struct disk_hold *ret);
 /* Ends the connection of an export: from now on reading fails. Does nothing for other readers. May
  * be called from another thread, but not at the same time as disk_reader_close. */
 void disk_reader_cut(struct disk_reader *reader);

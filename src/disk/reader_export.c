@@ -5,17 +5,11 @@
 #include "disk/reader_impl.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "base/quit.h"
-#include "base/units.h"
 #include "disk/nbd_link.h"
-
-#define CONNECT_LIMIT_MS 30000
-#define CONNECT_PAUSE_MS 50
 
 struct export_reader {
     struct disk_reader base;
@@ -62,7 +56,7 @@ static const struct reader_kind export_kind = {
     .close = close_export,
 };
 
-static int connect_to(const char *socket_path, int *ret_fd, struct err *err)
+int disk_export_connect(const char *socket_path, int *ret_socket, struct err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t len = strlen(socket_path);
@@ -74,25 +68,23 @@ static int connect_to(const char *socket_path, int *ret_fd, struct err *err)
     CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return err_set_errno(err, errno, "cannot create a socket");
-    uint64_t deadline_ms = units_now_ms() + CONNECT_LIMIT_MS;
-    while (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-        if (errno != EINTR && (errno != EAGAIN || units_now_ms() >= deadline_ms))
-            return err_set_errno(err, errno, "cannot connect to QEMU at %s", socket_path);
-        if (quit_check(err) < 0)
-            return -1;
-        poll(NULL, 0, CONNECT_PAUSE_MS);
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0) {
+        *ret_socket = TAKE_FD(fd);
+        return 0;
     }
-    *ret_fd = TAKE_FD(fd);
-    return 0;
+    bool later = errno == EAGAIN || errno == EINTR;
+    err_set_errno(err, errno, "cannot connect to QEMU at %s", socket_path);
+    if (err && later)
+        err->kind = ERR_BUSY;
+    return -1;
 }
 
-int disk_reader_open_socket(const char *socket_path, const char *export_name,
-                            struct disk_reader **ret, struct err *err)
+int disk_reader_open_socket(int socket, const char *export_name, struct disk_reader **ret,
+                            struct err *err)
 {
     struct nbd_link *link = NULL;
-    int fd = -1;
 
-    if (connect_to(socket_path, &fd, err) < 0 || nbd_link_open(fd, export_name, &link, err) < 0)
+    if (nbd_link_open(socket, export_name, &link, err) < 0)
         return -1;
     struct export_reader *export = mem_alloc(sizeof(*export));
     export->base.kind = &export_kind;

@@ -14,6 +14,8 @@ struct reader_kind {
                struct err *err);
     int (*read)(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
                 struct err *err);
+    /* Each hold in turn, a borrowed descriptor; NULL: its connection is known to the caller */
+    bool (*hold)(const struct disk_reader *reader, size_t n, struct disk_hold *ret);
     void (*cut)(struct disk_reader *reader);   /* NULL: there is no connection to cut */
     void (*close)(struct disk_reader *reader); /* frees everything except the path */
 };
@@ -34,5 +36,5 @@ int disk_reader_open_raw(const char *path, struct disk_reader **ret, struct err 
 int disk_reader_open_nbd(const char *path, const struct format *format,
                          const struct disk_info *info, uint64_t min_part, struct disk_reader **ret,
                          struct err *err);
-int disk_reader_open_socket(const char *socket_path, const char *export_name,
-                            struct disk_reader **ret, struct err *err);
+int disk_reader_open_socket(int socket, const char *export_name, struct disk_reader **ret,
+                            struct err *err);

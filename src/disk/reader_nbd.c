@@ -38,6 +38,7 @@ static void close_chain(struct nbd_reader *nbd)
 {
     for (unsigned i = 0; i < nbd->file_count; i++) {
         page_cache_free(nbd->files[i].cache);
+        qemu_lock_release(nbd->files[i].fd);
         close(nbd->files[i].fd);
         free(nbd->files[i].path);
     }
@@ -128,6 +129,15 @@ static int read_nbd(struct disk_reader *reader, uint64_t offset, void *data, siz
     return 0;
 }
 
+static bool hold_nbd(const struct disk_reader *reader, size_t n, struct disk_hold *ret)
+{
+    const struct nbd_reader *nbd = (const struct nbd_reader *)reader;
+
+    *ret = n < nbd->file_count ? (struct disk_hold){DISK_HOLD_LOCK, nbd->files[n].fd}
+                               : (struct disk_hold){DISK_HOLD_PROCESS, qemu_nbd_pidfd(nbd->server)};
+    return n <= nbd->file_count;
+}
+
 static void close_nbd(struct disk_reader *reader)
 {
     struct nbd_reader *nbd = (struct nbd_reader *)reader;
@@ -139,7 +149,8 @@ static void close_nbd(struct disk_reader *reader)
     free(nbd);
 }
 
-static const struct reader_kind nbd_kind = {.map = map_nbd, .read = read_nbd, .close = close_nbd};
+static const struct reader_kind nbd_kind = {
+    .map = map_nbd, .read = read_nbd, .hold = hold_nbd, .close = close_nbd};
 
 static bool chain_can_direct(const struct disk_info *info)
 {

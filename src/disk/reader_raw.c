@@ -98,19 +98,26 @@ static int read_file(struct disk_reader *reader, uint64_t offset, void *data, si
     return 0;
 }
 
+static bool hold_raw(const struct disk_reader *reader, size_t n, struct disk_hold *ret)
+{
+    *ret = (struct disk_hold){DISK_HOLD_LOCK, ((const struct raw_reader *)reader)->file.fd};
+    return n == 0;
+}
+
 static void close_raw(struct disk_reader *reader)
 {
     struct raw_reader *raw = (struct raw_reader *)reader;
 
     page_cache_free(raw->cache);
+    qemu_lock_release(raw->file.fd);
     local_close(&raw->file);
     free(raw);
 }
 
 static const struct reader_kind file_kind = {
-    .map = map_file, .read = read_file, .close = close_raw};
+    .map = map_file, .read = read_file, .hold = hold_raw, .close = close_raw};
 static const struct reader_kind device_kind = {
-    .map = map_device, .read = read_data, .close = close_raw};
+    .map = map_device, .read = read_data, .hold = hold_raw, .close = close_raw};
 
 int disk_reader_open_raw(const char *path, struct disk_reader **ret, struct err *err)
 {

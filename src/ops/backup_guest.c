@@ -159,6 +159,7 @@ static int copy_captured(struct job *job, struct err *err)
         .archive = archive_writer_path(run->archive),
         .staging = job->staging,
         .report = run->report,
+        .guardian = run->options->guardian,
         .mode = job->mode,
         .scratch_path = run->options->scratch_path,
         .state_fd = run->state_fd,
@@ -173,7 +174,8 @@ static int copy_captured(struct job *job, struct err *err)
     int ended = capture_end(capture, &end_err);
     /* The reason for giving up also explains why reading failed. */
     if (ended < 0 && copied < 0 && end_err.kind != ERR_NONE) {
-        err_append(&end_err, "%s", err->text);
+        if (!capture->taken) /* then it is what came of that */
+            err_append(&end_err, "%s", err->text);
         return err_move(err, &end_err);
     }
     if (ended < 0)

@@ -345,34 +345,6 @@ const char *capture_memory(const struct capture *capture)
     return capture->intent.memory;
 }
 
-/* ---- disks --------------------------------------------------------------------------------------------- */
-
-int capture_open_disk(struct capture *capture, const struct source_disk *disk,
-                      struct disk_reader **ret, struct err *err)
-{
-    if (!capture_has_exports(capture->request.mode))
-        return disk_reader_open(disk->path, disk->format, ret, err);
-    scratch_watch_lock(capture->scratch);
-    int result = disk_reader_open_export(disk->path ? disk->path : disk->target,
-                                         capture->intent.socket, disk->target, ret, err);
-    if (result == 0)
-        scratch_watch_set_reader(capture->scratch, *ret);
-    scratch_watch_unlock(capture->scratch);
-    return result;
-}
-
-void capture_close_disk(struct capture *capture, struct disk_reader *reader)
-{
-    if (capture->scratch) {
-        scratch_watch_lock(capture->scratch);
-        scratch_watch_set_reader(capture->scratch, NULL);
-        disk_reader_close(reader);
-        scratch_watch_unlock(capture->scratch);
-        return;
-    }
-    disk_reader_close(reader);
-}
-
 /* ---- the way out ------------------------------------------------------------------------------------------ */
 
 /* Checks that everything that was read belongs to one instant. */
@@ -439,6 +411,7 @@ int capture_end(struct capture *capture, struct err *err)
         result = check_news(capture, &news, err);
     if (capture->taken) /* the guardian may still be working on it */
         intent_wait_taken(capture->request.state_fd, capture->intent.uuid, TAKEN_LIMIT_MS);
+    guardian_drop(capture->request.guardian);
     scratch_watch_end(capture->scratch);
     capture->scratch = NULL;
     /* If the agent was already waited for long enough, it is asked only once more. */

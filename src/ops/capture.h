@@ -12,6 +12,7 @@
 #include "disk/reader.h"
 #include "guest/guest.h"
 #include "guest/live.h"
+#include "ops/guardian.h"
 #include "ops/intent.h"
 #include "ops/scratch_watch.h"
 #include "ops/source.h"
@@ -40,6 +41,7 @@ struct capture_request {
     const char *archive;     /* the folder that the backup goes to: for the journal */
     struct staging *staging; /* for the memory image; NULL: no memory is captured */
     const struct report *report;
+    struct guardian *guardian; /* NULL: none */
     enum capture_mode mode;
     const char *scratch_path; /* --scratch-path; NULL: the guest's private folder */
     int state_fd;

@@ -16,6 +16,8 @@
 #include "mtcp/spawner.h"
 #include "ops/report.h"
 
+struct guardian;
+
 struct name_list {
     const char *const *names;
     size_t count;
@@ -51,7 +53,8 @@ struct backup_options {
     const char *scratch_path; /* NULL: the guest's private folder */
     const char *staging_path; /* NULL: the usual one, see ops/staging.h */
     struct children_options children;
-    uint64_t wait_ms; /* to wait for another run that has a guest; LOCK_FILE_FOREVER */
+    struct guardian *guardian; /* NULL: none */
+    uint64_t wait_ms;          /* to wait for another run that has a guest; LOCK_FILE_FOREVER */
     enum backup_set_replace replace;
     bool dry_run;
 };

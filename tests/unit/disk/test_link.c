@@ -2,6 +2,7 @@
  *
  * An NBD server that stops to answer: nothing waits for it for ever.
  */
+#include "disk/hold.h"
 #include "disk/nbd_link.h"
 
 #include <endian.h>
@@ -109,6 +110,23 @@ static void end_server(pid_t server)
     waitpid(server, NULL, 0);
 }
 
+/* ---- a server that sends more than anybody reads, and closes when it is told the end ------------- */
+
+static pid_t start_talker(int sock, int ours)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        char rest[4096] = {0};
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close(ours);
+        for (int i = 0; i < 1024; i++)
+            (void)io_write(sock, rest, sizeof(rest), NULL);
+        _exit(recv(sock, rest, sizeof(rest), 0) == 0 ? 0 : 1);
+    }
+    return pid;
+}
+
 /* ---- tests ---------------------------------------------------------------------------------------- */
 
 static void a_server_that_does_not_close_is_left(void **state)
@@ -122,6 +140,26 @@ static void a_server_that_does_not_close_is_left(void **state)
     nbd_link_free(link);
     assert_in_range(units_now_ms() - began_ms, 0, PATIENCE_MS);
     end_server(server);
+}
+
+/* Another process has a copy of the client's socket, and the client itself does nothing. */
+static void a_copy_of_the_socket_ends_the_connection(void **state)
+{
+    int ends[2];
+    int status = -1;
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    const struct disk_hold hold = {DISK_HOLD_CONNECTION, dup(ends[0])};
+    pid_t server = start_talker(ends[1], ends[0]);
+    close(ends[1]);
+    disk_hold_end(&hold);
+    /* It has closed by now, or it would not be certain that it no longer waits for us. */
+    assert_int_equal(send(ends[0], "x", 1, MSG_NOSIGNAL), -1);
+    assert_int_equal(waitpid(server, &status, 0), server);
+    assert_int_equal(status, 0);
+    close(hold.fd);
+    close(ends[0]);
 }
 
 static void a_signal_ends_the_wait_for_an_answer(void **state)
@@ -145,6 +183,7 @@ static void a_signal_ends_the_wait_for_an_answer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_copy_of_the_socket_ends_the_connection),
         cmocka_unit_test(a_server_that_does_not_close_is_left),
         cmocka_unit_test(a_signal_ends_the_wait_for_an_answer), /* the last: signals stay */
     };

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "disk/reader.h"
 #include "disk/writer.h"
@@ -90,6 +91,49 @@ static void backing_file_is_locked_too(void **state)
     qemu_writer_stop(&guest);
 }
 
+/* As a process does that has copies of all that the reader holds. */
+static void what_a_reader_holds_can_be_ended_by_another(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const char *path = new_image(formats[i]);
+        struct disk_reader *reader = NULL;
+        struct err err = ERR_INIT;
+        struct disk_hold hold;
+        size_t count = 0;
+        assert_ok(disk_reader_open(path, formats[i], &reader, &err), &err);
+        while (disk_reader_hold(reader, count, &hold)) {
+            hold.fd = dup(hold.fd);
+            assert_true(hold.fd >= 0);
+            free(run_failing("qemu-io", "-f", formats[i], "-c", "write 0 512", path, NULL));
+            disk_hold_end(&hold);
+            close(hold.fd);
+            count++;
+        }
+        assert_int_equal(count, i == 0 ? 1 : 2);
+        run("qemu-io", "-f", formats[i], "-c", "write 0 512", path, NULL);
+        disk_reader_close(reader);
+    }
+}
+
+/* Closing would not end the lock while the other process is slow to close its copy. */
+static void a_copy_of_a_closed_reader_locks_nothing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const char *path = new_image(formats[i]);
+        struct disk_reader *reader = NULL;
+        struct err err = ERR_INIT;
+        struct disk_hold hold;
+        assert_ok(disk_reader_open(path, formats[i], &reader, &err), &err);
+        assert_true(disk_reader_hold(reader, 0, &hold));
+        int copy = dup(hold.fd);
+        disk_reader_close(reader);
+        run("qemu-io", "-f", formats[i], "-c", "write 0 512", path, NULL);
+        close(copy);
+    }
+}
+
 static void nobody_uses_what_we_write(void **state)
 {
     (void)state;
@@ -114,6 +158,8 @@ int main(void)
         cmocka_unit_test(others_read_while_we_read),
         cmocka_unit_test(image_of_a_running_guest_is_busy),
         cmocka_unit_test(backing_file_is_locked_too),
+        cmocka_unit_test(what_a_reader_holds_can_be_ended_by_another),
+        cmocka_unit_test(a_copy_of_a_closed_reader_locks_nothing),
         cmocka_unit_test(nobody_uses_what_we_write),
     };
 
