@@ -206,7 +206,7 @@ static int check_free(const struct backup_set *set, const char *name, struct err
         return exists_error(set, name, "is in the way: it is not a regular file", err);
     if (!set->replace && !old_set_names(set, name))
         return exists_error(set, name,
-                            "is in the way: it belongs to no backup; move it away, or use "
+                            "is in the way: it is not part of a backup; move it away, or use "
                             "--replace to overwrite it",
                             err);
     return 0;

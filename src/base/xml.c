@@ -37,9 +37,9 @@ static int set_parse_error(const xmlParserCtxt *parser, struct err *err)
     CLEANUP_FREE char *text = mem_strdup(parser->lastError.message);
 
     if (!text)
-        return err_set(err, ERR_CORRUPT, "is not XML");
+        return err_set(err, ERR_CORRUPT, "not XML");
     text[strcspn(text, "\n")] = '\0';
-    return err_set(err, ERR_CORRUPT, "is not XML: line %d: %s", parser->lastError.line, text);
+    return err_set(err, ERR_CORRUPT, "not XML: line %d: %s", parser->lastError.line, text);
 }
 
 struct xml_doc *xml_parse(const char *text, size_t len, struct err *err)
@@ -50,7 +50,7 @@ struct xml_doc *xml_parse(const char *text, size_t len, struct err *err)
     }
     /* libxml2 would stop there and take what comes before it for the whole document. */
     if (memchr(text, '\0', len)) {
-        err_set(err, ERR_CORRUPT, "is not XML: it contains a NUL byte");
+        err_set(err, ERR_CORRUPT, "not XML: it contains a NUL byte");
         return NULL;
     }
     xmlParserCtxt *parser = xmlNewParserCtxt();
@@ -68,7 +68,7 @@ struct xml_doc *xml_parse(const char *text, size_t len, struct err *err)
         err_set(err, ERR_CORRUPT, "has a document type declaration, which is not accepted");
     } else if (!xmlDocGetRootElement(doc)) {
         xmlFreeDoc(TAKE_PTR(doc));
-        err_set(err, ERR_CORRUPT, "is not XML: it has no root element");
+        err_set(err, ERR_CORRUPT, "not XML: it has no root element");
     }
     xmlFreeParserCtxt(parser);
     return (struct xml_doc *)doc;

@@ -87,7 +87,7 @@ static int scratch_folder(const struct capture_request *request, const char *pri
         return err_set_errno(err, errno, "%s", private_folder);
     if (staging_check_hands(request->scratch_path, st.st_uid, ret, err) == 0)
         return 0;
-    err_prefix(err, "--scratch-path %s", request->scratch_path);
+    err_prefix(err, "--scratch-path");
     return err && err->kind == ERR_DENIED
                ? err_append(err, "name a folder that, like all folders above it, only root and "
                                  "QEMU's user can change")

@@ -124,7 +124,7 @@ static int choose_place(const struct staging_request *request, char **ret, struc
 
     if (request->path) {
         if (check_place(request->path, request->needed, ret, err) < 0)
-            return err_prefix(err, "--staging-path %s", request->path);
+            return err_prefix(err, "--staging-path");
         return 0;
     }
     if (make_usual(request->usual, &usual_err) == 0 &&

@@ -22,27 +22,30 @@ static int find(struct hypervisor *hypervisor, const char *name, const char *uui
     return err_move(err, &find_err);
 }
 
-static int check_replaceable(struct guest *guest, bool replace, struct err *err)
+/* The error is prefixed with `name`. */
+static int check_replaceable(struct guest *guest, const char *name, bool replace, struct err *err)
 {
     struct guest_status status;
+    bool same = strcmp(guest_name(guest), name) == 0;
+    CLEANUP_FREE char *who =
+        same ? mem_strdup("the existing guest") : mem_printf("guest '%s'", guest_name(guest));
 
     if (!replace)
         return err_set(err, ERR_EXISTS,
-                       "guest '%s' (UUID %s) already exists; restore under another name with "
+                       "%s already exists, with UUID %s; restore under another name with "
                        "--new-name, or replace it with --replace once it is shut off",
-                       guest_name(guest), guest_uuid(guest));
+                       same ? "a guest of this name" : who, guest_uuid(guest));
     if (guest_get_status(guest, &status, err) < 0)
         return -1;
     if (status.state != GUEST_SHUT_OFF)
-        return err_set(err, ERR_EXISTS, "guest '%s' is %s; shut it down before replacing it",
-                       guest_name(guest), status.state_text);
+        return err_set(err, ERR_EXISTS, "%s is %s; shut it down before replacing it", who,
+                       status.state_text);
     if (status.managed_save) {
         CLEANUP_FREE char *line = shell_virsh("managedsave-remove", guest_name(guest));
-        return err_set(
-            err, ERR_EXISTS,
-            "guest '%s' has a managed-save image, which must be removed before the guest "
-            "is replaced: %s",
-            guest_name(guest), line);
+        return err_set(err, ERR_EXISTS,
+                       "%s has a managed-save image, which must be removed before the guest "
+                       "is replaced: %s",
+                       who, line);
     }
     return 0;
 }
@@ -64,7 +67,8 @@ static int check_guest(struct target *target, struct hypervisor *hypervisor,
             "one guest has its name, and another, '%s', its UUID; restore it with --new-name",
             guest_name(by_uuid));
     target->replaced = by_name ? TAKE_PTR(by_name) : TAKE_PTR(by_uuid);
-    return target->replaced ? check_replaceable(target->replaced, replace, err) : 0;
+    return target->replaced ? check_replaceable(target->replaced, placement->name, replace, err)
+                            : 0;
 }
 
 /* ---- is a device or file in use by a guest? -------------------------------------------------- */
@@ -170,12 +174,12 @@ int target_define(struct target *target, struct hypervisor *hypervisor, const ch
 {
     /* A guest of this name with another UUID, or of this UUID with another name, is in the way. */
     if (target->replaced && !intent->in_place && guest_undefine(target->replaced, err) < 0)
-        return err_prefix(err, "cannot replace guest '%s'", guest_name(target->replaced));
+        return err_prefix(err, "cannot replace the existing guest");
     if (guest_define(hypervisor, xml, &target->guest, err) < 0)
         return -1;
     /* Undefined, it has lost them already. */
     if (intent->in_place && guest_points_remove(target->guest, &intent->old_points, err) < 0)
-        return err_prefix(err, "cannot replace guest '%s'", guest_name(target->replaced));
+        return err_prefix(err, "cannot replace the existing guest");
     return guest_set_autostart(target->guest, autostart, err);
 }
 

@@ -52,7 +52,7 @@ def test_agent_that_does_not_answer(t):
     began = time.monotonic()
     result = t.backup(guest, "--guest-memory", "none")
     took = time.monotonic() - began
-    expect("warning" in result.err and "frozen" in result.err, f"no warning: {result.err}")
+    expect("warning" in result.err and "freeze" in result.err, f"no warning: {result.err}")
     expect(took < 30, f"it took {took:.0f} s")
     same(t.archive.manifest("web").consistency(), "crash-consistent", "recorded consistency")
     # What tells a frozen file system, above, must tell one that is not.
@@ -82,7 +82,7 @@ def test_freeze_that_comes_too_late(t):
     wait_until(lambda: agent.runs("test -e /run/new"), "the agent with the hook")
     token, count = guest.serial.last()
     result = t.backup(guest, "--guest-memory", "none")
-    expect("warning" in result.err and "frozen" in result.err, f"no warning: {result.err}")
+    expect("warning" in result.err and "freeze" in result.err, f"no warning: {result.err}")
     same(t.archive.manifest("web").consistency(), "crash-consistent", "recorded consistency")
     wait_until(lambda: agent.ask("guest-fsfreeze-status", status=None) is not None, "the agent's answer")
     same(agent.frozen(), "thawed", "file systems after the backup")
@@ -130,7 +130,7 @@ def hostile_agent_costs(t, limit_s, **answers):
 
 
 def unfrozen(t, result):
-    expect("warning" in result.err and "frozen" in result.err, f"no warning: {result.err}")
+    expect("warning" in result.err and "freeze" in result.err, f"no warning: {result.err}")
     same(t.archive.manifest("web").consistency(), "crash-consistent", "recorded consistency")
 
 
