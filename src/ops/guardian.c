@@ -82,7 +82,7 @@ void guardian_free(struct guardian *guardian)
 /* What it has of ours ends with it, so nothing that is asked of it is done later. */
 static void guardian_give_up(struct guardian *guardian, const char *why)
 {
-    log_detail("the guardian process %s; going on without it", why);
+    log_detail("the guardian process %s; continuing without it", why);
     guardian_end(guardian, true);
 }
 

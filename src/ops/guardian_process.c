@@ -149,7 +149,7 @@ static void serve_request(struct guarding *guarding, struct guardian_request *re
         guarding->let_go = false;
     } else if (guarding->let_go) {
         answer.kind = ERR_CANCELLED;
-        (void)snprintf(answer.text, sizeof(answer.text), "the guest was let go meanwhile");
+        (void)snprintf(answer.text, sizeof(answer.text), "the guest was let go in the meantime");
     } else if (request->verb == GUARDIAN_CONNECT) {
         connected = serve_connect(guarding, request, &answer);
     } else if (held >= 0) {
