@@ -64,13 +64,13 @@ static enum image image_look(const struct intent *intent, struct err *err)
 static int strand(const struct intent *intent, enum image image, struct err *err)
 {
     CLEANUP_FREE char *resume = shell_virsh("restore", intent->memory);
-    CLEANUP_FREE char *anew = shell_virsh("start", intent->name);
+    CLEANUP_FREE char *start = shell_virsh("start", intent->name);
 
     err_prefix(err, "the guest could not be put back into its former state");
     if (image == IMAGE_WHOLE)
         return err_append(err, "its memory is kept in '%s'; to resume the guest, run: %s",
                           intent->memory, resume);
-    return err_append(err, "what there is of its memory is kept; to boot the guest, run: %s", anew);
+    return err_append(err, "what there is of its memory is kept; to boot the guest, run: %s", start);
 }
 
 /* ---- a guest that was saved ---------------------------------------------------------------- */
@@ -160,12 +160,12 @@ static int bring_back(const struct undo_host *host, struct intent *intent,
     }
     if (image == IMAGE_NONE) {
         /* It ended before its memory was saved: nothing can be undone any more. */
-        CLEANUP_FREE char *anew = shell_virsh("start", intent->name);
+        CLEANUP_FREE char *start = shell_virsh("start", intent->name);
         (void)undo_memory(intent, NULL);
         intent->saved = false;
         err_move(err, &image_err);
         err_prefix(err, "the guest could not be put back into its former state: it has ended");
-        return err_append(err, "to boot it, run: %s", anew);
+        return err_append(err, "to boot it, run: %s", start);
     }
     if (image != IMAGE_WHOLE)
         err_move(err, &image_err);

@@ -364,7 +364,7 @@ class BackupPower(PowerBench):
             self.guest.resume()
         self.guest.serial.wait_for_steps(3)
         token, _ = self.guest.serial.last()
-        same(token, self.token, "what the guest had in its memory (it was booted anew)")
+        same(token, self.token, "what the guest had in its memory (it was rebooted)")
         self.guest.serial.check()
         self.guest.destroy()
 

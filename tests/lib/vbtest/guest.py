@@ -119,7 +119,7 @@ class Guest:
         self.serial.wait_for_steps(steps)
         found, now = self.serial.last()
         if found != token:
-            raise Failure(f"guest '{self.name}' has token {found} instead of {token}: it was booted anew")
+            raise Failure(f"guest '{self.name}' has token {found} instead of {token}: it was rebooted")
         if now <= count:
             raise Failure(f"guest '{self.name}' counts {now}, before it was at {count}")
         self.serial.check()

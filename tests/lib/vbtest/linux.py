@@ -120,6 +120,6 @@ class Verifier:
         if bad or self.complaints():
             raise Failure(f"the guest has found its disks and its memory to differ: bad={bad}, {self.complaints()[:1]}")
         same(found, token, "token in the guest's memory")
-        expect("boot" not in self.text().splitlines(), "the guest was booted anew")
+        expect("boot" not in self.text().splitlines(), "the guest was rebooted")
         expect(good > first[3], "the guest has compared nothing")
         return good, bad
