@@ -38,15 +38,20 @@ enum log_level log_get_level(void)
 
 /* If the journal reads our output (systemd.exec(5), JOURNAL_STREAM), it takes the start of a line
  * as its priority. */
-static bool log_to_journal(void)
+bool log_is_journal(int fd)
 {
     const char *stream = getenv("JOURNAL_STREAM");
     unsigned long long device = 0;
     unsigned long long inode = 0;
     struct stat st;
 
-    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
-           fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(fd, &st) == 0 &&
+           st.st_dev == device && st.st_ino == inode;
+}
+
+static bool log_to_journal(void)
+{
+    return log_is_journal(STDERR_FILENO);
 }
 
 static void log_put(const struct log_kind *kind, const char *text)

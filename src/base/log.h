@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 enum log_level { LOG_QUIET, LOG_NORMAL, LOG_VERBOSE };
 
 void log_set_level(enum log_level level);
@@ -17,6 +19,9 @@ void log_error(const char *text);
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));   /* always */
 void log_notice(const char *format, ...) __attribute__((format(printf, 1, 2))); /* unless quiet */
 void log_detail(const char *format, ...) __attribute__((format(printf, 1, 2))); /* --verbose */
+
+/* True if the systemd journal reads this descriptor. */
+bool log_is_journal(int fd);
 
 /* Progress when there is no terminal: a notice that is dropped if nobody reads it, and that the
  * journal does not get. */

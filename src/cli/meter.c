@@ -9,6 +9,10 @@
 /* The rate forgets what happened longer ago than about this. */
 #define MEMORY_MS 3000
 
+/* Before this an estimate means nothing, and a longer one does not either. */
+#define MEANINGFUL_MS 2000
+#define LONGEST_S (UINT64_C(100) * 86400)
+
 void meter_update(struct meter *meter, const struct progress *progress)
 {
     CLEANUP_FREE char *subject = mem_printf("%s%s%s", progress->guest ? progress->guest : "",
@@ -44,6 +48,34 @@ static unsigned percent(const struct progress *progress)
     return (unsigned)((double)progress->done * 100 / (double)progress->total);
 }
 
+bool meter_left(uint64_t done, uint64_t rest, uint64_t passed_ms, uint64_t *ret_seconds)
+{
+    if (done == 0 || passed_ms < MEANINGFUL_MS)
+        return false;
+    double seconds = (double)passed_ms * (double)rest / (double)done / 1000;
+    if (seconds > LONGEST_S)
+        return false;
+    *ret_seconds = (uint64_t)seconds;
+    return true;
+}
+
+static void append_rate(struct buf *line, const struct meter *meter)
+{
+    char text[UNITS_TEXT_SIZE];
+
+    if (meter->rate > 0)
+        buf_printf(line, "  %s/s", units_format_size((uint64_t)(meter->rate * 1000), text));
+}
+
+char *meter_short_line(const struct meter *meter, const struct progress *progress)
+{
+    struct buf line = {0};
+
+    buf_printf(&line, "%s: %u%%", meter->subject, percent(progress));
+    append_rate(&line, meter);
+    return buf_take_str(&line);
+}
+
 char *meter_line(const struct meter *meter, const struct progress *progress)
 {
     char done[UNITS_TEXT_SIZE];
@@ -53,14 +85,12 @@ char *meter_line(const struct meter *meter, const struct progress *progress)
 
     buf_printf(&line, "%s: %u%%  %s of %s", meter->subject, percent(progress),
                units_format_size(progress->done, done), units_format_size(progress->total, total));
-    if (meter->rate > 0)
-        buf_printf(&line, "  %s/s", units_format_size((uint64_t)(meter->rate * 1000), text));
+    append_rate(&line, meter);
     if (progress->done > 0)
         buf_printf(&line, "  ratio %.2f", (double)progress->stored / (double)progress->done);
-    if (meter->rate > 0 && progress->done < progress->total)
-        buf_printf(
-            &line, "  %s left",
-            units_format_seconds(
-                (uint64_t)((double)(progress->total - progress->done) / meter->rate / 1000), text));
+    uint64_t rest = progress->total > progress->done ? progress->total - progress->done : 0;
+    uint64_t rate_s = (uint64_t)(meter->rate * 1000);
+    if (rest > 0 && progress->elapsed_ms >= MEANINGFUL_MS && rate_s > rest / LONGEST_S)
+        buf_printf(&line, "  %s left", units_format_seconds(rest / rate_s, text));
     return buf_take_str(&line);
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "ops/report.h"
@@ -19,6 +20,12 @@ struct meter {
 void meter_update(struct meter *meter, const struct progress *progress);
 void meter_clear(struct meter *meter);
 
+/* About how long the rest takes, if what is done took this long. False if that would mean nothing
+ * yet: too little is done. */
+bool meter_left(uint64_t done, uint64_t rest, uint64_t passed_ms, uint64_t *ret_seconds);
+
+/* "web vda: 42%  180 MiB/s": what a narrow terminal has room for. The caller frees. */
+char *meter_short_line(const struct meter *meter, const struct progress *progress);
 /* "web vda: 42%  1.2 GiB of 2.9 GiB  180 MiB/s  ratio 0.34  0:12 left". The
  * caller frees. */
 char *meter_line(const struct meter *meter, const struct progress *progress);

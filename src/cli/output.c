@@ -2,6 +2,7 @@
 #include "cli/output.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -96,49 +97,78 @@ static void on_event(void *opaque, const char *event, struct json *fields, const
         json_free(fields);
 }
 
+/* What is done of the current image is no longer that of a current one. */
+static void leave_image(struct output *output)
+{
+    output->moved += output->done;
+    output->done = output->image = 0;
+}
+
 static void on_position(void *opaque, const struct report_position *position)
 {
     struct output *output = opaque;
 
-    if (position->number != output->position.number) {
-        output->before = output->image = 0;
-        output->guest_begun = units_now_ms();
-    }
+    leave_image(output);
+    output->before = 0;
+    if (output->run_begun == 0)
+        output->run_begun = units_now_ms();
     output->position = *position;
 }
 
 /* When the next image begins, the previous one is added to what is done. */
-static void follow_guest(struct output *output, const char *former_subject,
+static void follow_image(struct output *output, const char *former_subject,
                          const struct progress *progress)
 {
-    if (former_subject && strcmp(former_subject, output->meter.subject) != 0)
+    if (former_subject && strcmp(former_subject, output->meter.subject) != 0) {
         output->before += output->image;
+        leave_image(output);
+    }
     output->image = progress->total;
+    output->done = progress->done;
 }
 
-static uint64_t guest_done(const struct output *output, const struct progress *progress)
+static uint64_t guest_done(const struct output *output)
 {
-    return output->before + progress->done;
+    return output->before + output->done;
 }
 
-/* "; all 40%, 1:20 left", for a guest with more than this image. */
-static char *rest_of_guest(const struct output *output, const struct progress *progress)
+static uint64_t run_done(const struct output *output)
 {
-    uint64_t done = guest_done(output, progress);
-    uint64_t total = output->position.volume;
-    uint64_t passed_ms = units_now_ms() - output->guest_begun;
-    char text[UNITS_TEXT_SIZE];
+    return output->position.before + guest_done(output);
+}
 
-    if (total <= progress->total || done == 0 || done > total)
+static bool run_left(const struct output *output, uint64_t *ret_seconds)
+{
+    const struct report_position *position = &output->position;
+    uint64_t done = run_done(output);
+
+    return position->total > done &&
+           meter_left(output->moved + output->done, position->total - done,
+                      units_now_ms() - output->run_begun, ret_seconds);
+}
+
+/* "; all 40% of 120 GiB, 1:20 left", for a run with more than this image. */
+static char *rest_of_run(const struct output *output)
+{
+    uint64_t done = run_done(output);
+    uint64_t total = output->position.total;
+    uint64_t seconds = 0;
+    struct buf text = {0};
+    char size[UNITS_TEXT_SIZE];
+
+    if (total <= output->image || done > total)
         return mem_strdup("");
-    double left_ms = (double)passed_ms * (double)(total - done) / (double)done;
-    return mem_printf("; all %u%%, %s left", (unsigned)((double)done * 100 / (double)total),
-                      units_format_seconds((uint64_t)(left_ms / 1000), text));
+    buf_printf(&text, "; all %u%% of %s", (unsigned)((double)done * 100 / (double)total),
+               units_format_size(total, size));
+    if (run_left(output, &seconds))
+        buf_printf(&text, ", %s left", units_format_seconds(seconds, size));
+    return buf_take_str(&text);
 }
 
 static void put_progress_object(const struct output *output, const struct progress *progress)
 {
     struct json *fields = json_new_object();
+    uint64_t seconds = 0;
 
     json_set_str(fields, "guest", progress->guest);
     json_set_str(fields, "what", progress->what);
@@ -151,31 +181,61 @@ static void put_progress_object(const struct output *output, const struct progre
         json_set_u64(fields, "count", output->position.count);
     }
     if (output->position.volume) {
-        json_set_u64(fields, "guest-done", guest_done(output, progress));
+        json_set_u64(fields, "guest-done", guest_done(output));
         json_set_u64(fields, "guest-total", output->position.volume);
     }
+    if (output->position.total) {
+        json_set_u64(fields, "run-done", run_done(output));
+        json_set_u64(fields, "run-total", output->position.total);
+    }
+    if (run_left(output, &seconds))
+        json_set_u64(fields, "left-ms", seconds * 1000);
     CLEANUP_FREE char *line = object_line(output, "progress", fields);
     out_offer(OUT_RESULTS, line);
+}
+
+/* The caller frees. */
+static char *progress_line(const struct output *output, char *image)
+{
+    CLEANUP_FREE char *owned = image;
+    CLEANUP_FREE char *rest = rest_of_run(output);
+    CLEANUP_FREE char *place =
+        output->position.count > 1
+            ? mem_printf("guest %u of %u: ", output->position.number, output->position.count)
+            : mem_strdup("");
+
+    return mem_printf("%s%s%s", place, owned, rest);
+}
+
+/* True if nothing had to be cut off. */
+static bool put_fitting(const char *line, bool anyway)
+{
+    CLEANUP_FREE char *safe = terminal_safe(line);
+    size_t len = strlen(safe);
+
+    terminal_cut(safe, terminal_columns());
+    if (strlen(safe) < len && !anyway)
+        return false;
+    log_progress(safe);
+    return true;
 }
 
 static void put_progress_line(const struct output *output, const struct progress *progress,
                               bool terminal)
 {
-    CLEANUP_FREE char *image = meter_line(&output->meter, progress);
-    CLEANUP_FREE char *rest = rest_of_guest(output, progress);
-    CLEANUP_FREE char *place =
-        output->position.count > 1
-            ? mem_printf("guest %u of %u: ", output->position.number, output->position.count)
-            : mem_strdup("");
-    CLEANUP_FREE char *line = mem_printf("%s%s%s", place, image, rest);
+    CLEANUP_FREE char *line = progress_line(output, meter_line(&output->meter, progress));
+    CLEANUP_FREE char *brief = progress_line(output, meter_short_line(&output->meter, progress));
 
-    if (terminal) {
-        CLEANUP_FREE char *safe = terminal_safe(line);
-        terminal_cut(safe, terminal_columns());
-        log_progress(safe);
-    } else {
+    if (!terminal)
         log_passing(line);
-    }
+    else if (!put_fitting(line, false))
+        put_fitting(brief, true);
+}
+
+/* The journal keeps what it gets, so it gets no progress in any form. */
+static bool output_shows_progress(const struct output *output)
+{
+    return !output->quiet && !log_is_journal(output->json ? STDOUT_FILENO : STDERR_FILENO);
 }
 
 static void on_progress(void *opaque, const struct progress *progress)
@@ -185,11 +245,11 @@ static void on_progress(void *opaque, const struct progress *progress)
     uint64_t interval_ms = terminal ? 0 : output->json ? OBJECT_INTERVAL_MS : LINE_INTERVAL_MS;
     uint64_t now_ms = units_now_ms();
 
-    if (output->quiet)
+    if (!output_shows_progress(output))
         return;
     CLEANUP_FREE char *former = mem_strdup(output->meter.subject);
     meter_update(&output->meter, progress);
-    follow_guest(output, former, progress);
+    follow_image(output, former, progress);
     if (output->shown_ms == 0) /* small disks are done before a line is due */
         output->shown_ms = now_ms;
     if (now_ms - output->shown_ms < interval_ms)
@@ -204,7 +264,12 @@ static void on_progress(void *opaque, const struct progress *progress)
 struct report output_report(struct output *output)
 {
     return (struct report){
-        .opaque = output, .event = on_event, .progress = on_progress, .position = on_position};
+        .opaque = output,
+        .event = on_event,
+        .progress = on_progress,
+        .position = on_position,
+        .shows_progress = output_shows_progress(output),
+    };
 }
 
 void output_error(struct output *output, const struct err *err)

@@ -22,9 +22,12 @@ struct output {
     struct meter meter;
     uint64_t shown_ms; /* when progress was last shown; 0: never */
     struct report_position position;
-    uint64_t before;      /* raw bytes of the images of this guest done so far */
-    uint64_t image;       /* of the current one */
-    uint64_t guest_begun; /* monotonic clock, ms */
+    /* Raw bytes: */
+    uint64_t before;    /* of the images of this guest before the current one */
+    uint64_t image;     /* of the current one */
+    uint64_t moved;     /* done so far in all images of the run but the current one */
+    uint64_t done;      /* in the current one */
+    uint64_t run_begun; /* monotonic clock, ms; 0: no guest has begun */
 };
 
 /* The report that shows its events through *output, which must outlive it. */

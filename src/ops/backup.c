@@ -140,9 +140,7 @@ static int take_chosen(struct backup_run *run, const struct guests *guests, bool
             if (quit_check(err) < 0)
                 return -1;
             left[i] = false;
-            run->position.number++;
-            run->position.volume = 0;
-            report_position(run->report, &run->position);
+            course_next(&run->course, i);
             if (take_guest(run, guest, outcome, err) < 0)
                 return -1;
         }
@@ -150,12 +148,28 @@ static int take_chosen(struct backup_run *run, const struct guests *guests, bool
     return 0;
 }
 
+static int survey(struct backup_run *run, const struct guests *guests, const bool *chosen,
+                  struct err *err)
+{
+    if (run->options->dry_run || !course_wants_estimates(&run->course))
+        return 0;
+    for (size_t i = 0; i < guests->count; i++) {
+        if (!chosen[i])
+            continue;
+        if (quit_check(err) < 0)
+            return -1;
+        course_estimate(&run->course, i, backup_survey_guest(run, guests->list[i]));
+    }
+    return 0;
+}
+
 static int take_guests(struct backup_run *run, const struct guests *guests, bool *chosen,
                        struct outcome *outcome, struct err *err)
 {
-    for (size_t i = 0; i < guests->count; i++)
-        run->position.count += chosen[i];
-    int result = take_chosen(run, guests, chosen, outcome, err);
+    course_begin(&run->course, run->report, chosen, guests->count);
+    int result = survey(run, guests, chosen, err);
+    if (result == 0)
+        result = take_chosen(run, guests, chosen, outcome, err);
 
     for (size_t i = 0; i < guests->count; i++)
         if (chosen[i])
@@ -195,6 +209,7 @@ static int open_places(struct backup_run *run, struct err *err)
 static void run_clear(struct backup_run *run)
 {
     children_end(&run->children);
+    course_clear(&run->course);
     if (run->state_fd >= 0)
         close(run->state_fd);
     archive_writer_close(run->archive);

@@ -2,6 +2,7 @@
 #include "ops/backup_guest.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "archive/image.h"
 #include "base/quit.h"
@@ -147,6 +148,22 @@ static enum manifest_consistency consistency_of(const struct capture *capture)
     return capture->frozen ? CONSISTENCY_FROZEN : CONSISTENCY_CRASH;
 }
 
+/* Its memory takes what it takes, which is known once it is captured. */
+static void tell_volume(const struct job *job)
+{
+    const char *image = capture_memory(&job->capture);
+    uint64_t memory = capture_has_memory(job->mode) ? job->source.memory_size : 0;
+    uint64_t volume = 0;
+    struct stat st;
+
+    if (!image)
+        image = job->source.managed_save;
+    if (image && stat(image, &st) == 0)
+        memory = (uint64_t)st.st_size;
+    if (units_add(job->source.image_size, memory, &volume))
+        course_volume(&job->run->course, volume);
+}
+
 static int copy_captured(struct job *job, struct err *err)
 {
     struct backup_run *run = job->run;
@@ -169,6 +186,7 @@ static int copy_captured(struct job *job, struct err *err)
 
     if (capture_begin(capture, &request, err) < 0)
         return -1;
+    tell_volume(job);
     int copied = copy_held(job, err);
     capture->read_failed = copied < 0 && err->kind == ERR_IO;
     int ended = capture_end(capture, &end_err);
@@ -380,8 +398,7 @@ static int back_up(struct job *job, struct err *err)
     job->manifest->sandbox = run->options->children.foreign      ? SANDBOX_FOREIGN
                              : run->options->children.no_sandbox ? SANDBOX_NONE
                                                                  : SANDBOX_FULL;
-    run->position.volume = job->source.image_size;
-    report_position(run->report, &run->position);
+    tell_volume(job);
     if (open_staging(job, err) < 0 || copy_captured(job, err) < 0 || store_memory(job, err) < 0 ||
         quit_check(err) < 0)
         return -1;

@@ -2,6 +2,7 @@
 #include "ops/backup_sizes.h"
 
 #include "base/cleanup.h"
+#include "base/units.h"
 
 struct sizes backup_sizes_of(const struct archive_backup *backup,
                              const struct manifest_stored *stored)
@@ -25,4 +26,22 @@ struct sizes backup_sizes_all(const struct archive_backup *backup)
         sizes_add(&sum, &one);
     }
     return sum;
+}
+
+uint64_t backup_sizes_images(const struct archive_backup *backup)
+{
+    const struct manifest *manifest = archive_backup_manifest(backup);
+    uint64_t sum = manifest->memory ? manifest->memory->image.raw_size : 0;
+
+    for (size_t i = 0; i < manifest->disk_count; i++)
+        if (!units_add(sum, manifest->disks[i].stored.image.raw_size, &sum))
+            return 0;
+    return sum;
+}
+
+uint64_t backup_sizes_expected(struct archive_reader *archive, const char *guest)
+{
+    CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
+
+    return archive_backup_open(archive, guest, &backup, NULL) < 0 ? 0 : backup_sizes_images(backup);
 }

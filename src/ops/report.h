@@ -21,11 +21,13 @@ struct progress {
     uint64_t elapsed_ms;
 };
 
-/* Where a run is: guest 3 of 12. */
+/* Where a run is: guest 3 of 12. Volumes are raw bytes of images; 0: not known (yet). */
 struct report_position {
     unsigned number;
     unsigned count;
-    uint64_t volume; /* raw bytes of all images of this guest; 0: not known (yet) */
+    uint64_t volume; /* of this guest */
+    uint64_t before; /* of the guests before this one */
+    uint64_t total;  /* of all guests of the run, as far as that is known */
 };
 
 struct report {
@@ -35,8 +37,10 @@ struct report {
     void (*event)(void *opaque, const char *event, struct json *fields, const char *text);
     /* About five times a second. */
     void (*progress)(void *opaque, const struct progress *progress);
-    /* Called before each guest, and again when its volume is known; may be NULL. */
+    /* Called before each guest, and again when its volume is known, before its images; may be
+     * NULL. */
     void (*position)(void *opaque, const struct report_position *position);
+    bool shows_progress; /* false: nobody sees progress or position */
 };
 
 /* The result of a run over several guests. */

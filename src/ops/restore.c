@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/quit.h"
 #include "base/when.h"
+#include "ops/backup_sizes.h"
 #include "ops/host_key.h"
 #include "ops/recover.h"
 #include "ops/restore_destination.h"
@@ -109,10 +110,12 @@ static int choose(const struct restore_run *run, struct outcome *outcome, struct
 static int take_guests(struct restore_run *run, struct selection *guests, struct outcome *outcome,
                        struct err *err)
 {
-    struct report_position position = {0};
-
-    for (size_t i = 0; i < guests->count; i++)
-        position.count += guests->chosen[i];
+    course_begin(&run->course, run->report, guests->chosen, guests->count);
+    if (course_wants_estimates(&run->course) && !run->options->dry_run)
+        for (size_t i = 0; i < guests->count; i++)
+            if (guests->chosen[i])
+                course_estimate(&run->course, i,
+                                backup_sizes_expected(run->archive, guests->names[i]));
     for (size_t i = 0; i < guests->count; i++) {
         CLEANUP_ERR struct err guest_err = ERR_INIT;
         if (!guests->chosen[i])
@@ -120,8 +123,7 @@ static int take_guests(struct restore_run *run, struct selection *guests, struct
         if (quit_check(err) < 0)
             return -1;
         guests->chosen[i] = false;
-        position.number++;
-        report_position(run->report, &position);
+        course_next(&run->course, i);
         run->busy = run->stranded = false;
         const char *name = run->options->new_name ? run->options->new_name : guests->names[i];
         if (restore_guest(run, guests->names[i], &guest_err) == 0) {
@@ -143,6 +145,7 @@ static int take_guests(struct restore_run *run, struct selection *guests, struct
 static void run_clear(struct restore_run *run)
 {
     children_end(&run->children);
+    course_clear(&run->course);
     claims_clear(&run->claims);
     if (run->state_fd >= 0)
         close(run->state_fd);

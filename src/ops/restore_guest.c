@@ -338,6 +338,7 @@ static int restore(struct restore_job *job, struct err *err)
         return -1;
     if (options->dry_run)
         return 0;
+    course_volume(&run->course, job->volume);
     if (stage_memory(job, err) < 0 || restore_files(job, err) < 0)
         return -1;
     if (!options->disks.count)

@@ -10,6 +10,7 @@
 #include "guest/guest.h"
 #include "ops/children.h"
 #include "ops/claims.h"
+#include "ops/course.h"
 #include "ops/sizes.h"
 #include "record/seal.h"
 #include "ops/verbs.h"
@@ -23,11 +24,12 @@ struct restore_run {
     struct children children;
     struct seal_key *key; /* this host's; NULL: it has no key */
     struct claims claims; /* the places that the guests of this run take */
-    struct sizes sizes;   /* of what has been restored so far */
-    uint64_t planned;     /* bytes that the guests of a dry run would have taken so far */
-    bool owner_said;      /* already warned that owners could not be restored */
-    bool busy;     /* set by restore_guest: it failed because another run works on the guest */
-    bool stranded; /* set by restore_guest: a guest could not be put back, now or earlier */
+    struct course course;
+    struct sizes sizes; /* of what has been restored so far */
+    uint64_t planned;   /* bytes that the guests of a dry run would have taken so far */
+    bool owner_said;    /* already warned that owners could not be restored */
+    bool busy;          /* set by restore_guest: it failed because another run works on the guest */
+    bool stranded;      /* set by restore_guest: a guest could not be put back, now or earlier */
 };
 
 int restore_guest(struct restore_run *run, const char *name, struct err *err);

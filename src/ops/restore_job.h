@@ -33,6 +33,7 @@ struct restore_job {
     struct restore_outputs outputs;
     struct intent intent; /* what to undo if the restore fails or dies */
     struct sizes sizes;   /* of what is restored */
+    uint64_t volume;      /* raw bytes of the images among it */
     uint64_t started_ms;
 };
 

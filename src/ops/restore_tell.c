@@ -20,6 +20,7 @@ void restore_measure(struct restore_job *job)
         one = backup_sizes_of(job->backup, &placement->disks[i].disk->stored);
         sizes_add(&job->sizes, &one);
     }
+    job->volume = job->sizes.image;
     if (placement->nvram && nvram) {
         one = backup_sizes_of(job->backup, &nvram->stored);
         sizes_add(&job->sizes, &one);
@@ -31,6 +32,7 @@ void restore_measure(struct restore_job *job)
     if (placement->memory) {
         one = backup_sizes_of(job->backup, manifest->memory);
         sizes_add(&job->sizes, &one);
+        job->volume += one.image;
     }
 }
 

@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "ops/backup_sizes.h"
 #include "ops/children.h"
+#include "ops/course.h"
 #include "ops/extras.h"
 #include "ops/host_key.h"
 #include "ops/memory.h"
@@ -26,6 +27,7 @@ struct verify_run {
     struct seal_key *key; /* this host's; NULL: it has no key */
     struct children children;
     struct outcome *outcome;
+    struct course course;
     uint64_t wait_ms;
 };
 
@@ -209,6 +211,7 @@ static int verify_once(struct verify_run *run, const char *guest, struct err *re
     if (seal_check(&archive_backup_manifest(backup)->seal, run->key) == SEAL_BROKEN)
         report_warning(run->report, guest,
                        "its seal is broken: the backup was changed after this host made it");
+    course_volume(&run->course, backup_sizes_images(backup));
     if (check_files(&check, err) < 0)
         return -1;
     if (check.replaced)
@@ -260,6 +263,7 @@ static int verify_orphans(struct verify_run *run, struct err *err)
 static void run_clear(struct verify_run *run)
 {
     children_end(&run->children);
+    course_clear(&run->course);
     archive_reader_close(run->archive);
     host_key_free(run->key);
 }
@@ -286,18 +290,21 @@ int verify_run(const struct verify_options *options, struct spawner *spawner,
     children_warn(&options->children, report);
     run.key = host_key_for_reading(report);
     int result = 0;
-    struct report_position position = {0};
-    for (size_t i = 0; i < guests.count; i++)
-        position.count += guests.chosen[i];
+    course_begin(&run.course, report, guests.chosen, guests.count);
+    if (course_wants_estimates(&run.course))
+        for (size_t i = 0; i < guests.count; i++)
+            if (guests.chosen[i])
+                course_estimate(&run.course, i,
+                                backup_sizes_expected(run.archive, guests.names[i]));
     for (size_t i = 0; i < guests.count; i++) {
         if (!guests.chosen[i])
             continue;
-        position.number++;
-        report_position(report, &position);
-        if (result < 0)
+        if (result < 0) {
             report_not_tried(report, guests.names[i]);
-        else
+        } else {
+            course_next(&run.course, i);
             result = verify_guest(&run, guests.names[i], err);
+        }
     }
     if (result == 0 && options->domains.count == 0 && options->exclude_domains.count == 0)
         result = verify_orphans(&run, err);

@@ -271,3 +271,47 @@ def test_failure_needs_no_libvirt_restart(t):
         raise Failure("the backup was not interrupted")
     t.backup(guest, "--compression", "lzma:0")
     t.check_good(guest)
+
+
+NAMES = ("a", "b", "c")
+
+
+def three_slow_guests(t):
+    return [t.guest(name, t.slow_disk(f"vd{name}", size=12 * MIB)).define() for name in NAMES]
+
+
+def not_tried_after(t, *line):
+    """A run that is stopped in its first guest names those that it did not get to, in text and as objects."""
+    for options in ((), ("--json",)):
+        process = t.start_vb(*line, *options)
+        wait_for_busy_child(process)
+        process.signal(signal.SIGINT)
+        result = process.finish(60)
+        same(result.status, 130, "exit status")
+        for name in NAMES:
+            said = f"virt-backup: guest '{name}': not tried" in result.error_lines
+            same(said, name != "a", f"guest '{name}' is told as not tried")
+    events = t.events(result)
+    same([event["guest"] for event in events if event["event"] == "guest-not-tried"], ["b", "c"], "guests not tried")
+    same((events[-1]["event"], events[-1]["status"], events[-1]["signal"]), ("summary", 130, signal.SIGINT), "the last event")
+
+
+def test_interrupted_backup_tells_who_was_not_tried(t):
+    three_slow_guests(t)
+    not_tried_after(t, *t.backup_line(*SLOW, "--children", "1"))
+    same(t.archive.names(), [], "files in the archive")
+
+
+def test_interrupted_restore_tells_who_was_not_tried(t):
+    guests = three_slow_guests(t)
+    t.backup("--compression", "lzma:0")
+    for guest in guests:
+        guest.undefine()
+    not_tried_after(t, *t.restore_line("--children", "1", "--bandwidth-limit", "4M"))
+    same([guest.state() for guest in guests], ["gone"] * 3, "states")
+
+
+def test_interrupted_verify_tells_who_was_not_tried(t):
+    three_slow_guests(t)
+    t.backup("--compression", "lzma:0")
+    not_tried_after(t, "verify", "--source-path", t.archive.path, "--children", "1", "--bandwidth-limit", "4M")

@@ -76,3 +76,43 @@ def test_summary_and_events_in_json(t):
     same(sorted(event["guest"] for event in events if event["event"] == "guest-done"), ["a", "c"], "good guests")
     summary = events[-1]
     same((summary["event"], summary["good"], summary["failed"], summary["status"]), ("summary", 2, 1, 3), "summary")
+
+
+def progress_of_two(t, *line):
+    """What a run over two guests of two disks each reports; slow, so that a report is due on the way."""
+    result = t.vb(*line, "--json", "--bandwidth-limit", "1536K")
+    found = [event for event in t.events(result) if event["event"] == "progress"]
+    expect({event["number"] for event in found} == {1, 2}, f"progress is not told of both guests: {found}")
+    same({event["count"] for event in found}, {2}, "number of guests")
+    same({event["guest-total"] for event in found}, {6 * MIB}, "bytes of a guest")
+    same({event["run-total"] for event in found}, {12 * MIB}, "bytes of all guests")
+    done = [event["run-done"] for event in found]
+    same(done, sorted(done), "what is done of all goes on")
+    for event in found:
+        before = 6 * MIB * (event["number"] - 1)
+        same(event["run-done"], before + event["guest-done"], "what is done of all")
+    expect(all("left-ms" in event for event in found[-1:]), f"no time left: {found[-1]}")
+
+
+def two_guests(t):
+    return [t.guest(name, *(t.disk(target, "raw", size=3 * MIB, name=f"{name}-{target}.raw") for target in ("vda", "vdb"))).define()
+            for name in ("a", "b")]
+
+
+def test_progress_of_backup_is_over_all_guests(t):
+    two_guests(t)
+    progress_of_two(t, *t.backup_line("--chunk-size", "256K"))
+
+
+def test_progress_of_verify_is_over_all_guests(t):
+    two_guests(t)
+    t.backup("--chunk-size", "256K")
+    progress_of_two(t, "verify", "--source-path", t.archive.path)
+
+
+def test_progress_of_restore_is_over_all_guests(t):
+    guests = two_guests(t)
+    t.backup("--chunk-size", "256K")
+    for guest in guests:
+        guest.undefine()
+    progress_of_two(t, *t.restore_line())

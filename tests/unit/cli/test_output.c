@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include "base/terminal.h"
 #include "base/units.h"
-#include "cli/meter.h"
 #include "cli/output.h"
+#include "read_back.h"
 
 /* ---- text that may be shown ------------------------------------------------- */
 
@@ -61,100 +61,12 @@ static void a_line_is_cut_by_its_columns(void **state)
     assert_string_equal(broken, "\xff\xff");
 }
 
-/* ---- meter -------------------------------------------------------------------- */
-
-static void the_meter_shows_rate_ratio_and_time_left(void **state)
-{
-    CLEANUP(meter_clear) struct meter meter = {0};
-    struct progress progress = {.guest = "web", .what = "vda", .total = 2 * GIB};
-
-    (void)state;
-    meter_update(&meter, &progress);
-    CLEANUP_FREE char *first = meter_line(&meter, &progress);
-    assert_string_equal(first, "web vda: 0%  0 B of 2 GiB");
-
-    progress.done = 512 * MIB;
-    progress.stored = 128 * MIB;
-    progress.elapsed_ms = 4000;
-    meter_update(&meter, &progress);
-    CLEANUP_FREE char *second = meter_line(&meter, &progress);
-    assert_string_equal(second, "web vda: 25%  512 MiB of 2 GiB  128 MiB/s  ratio 0.25  0:12 left");
-
-    progress.done = 2 * GIB;
-    progress.elapsed_ms = 8000;
-    meter_update(&meter, &progress);
-    CLEANUP_FREE char *last = meter_line(&meter, &progress);
-    assert_text_has(last, "web vda: 100%  2 GiB of 2 GiB");
-    assert_null(strstr(last, "left"));
-}
-
-static void the_rate_follows_what_happens_now(void **state)
-{
-    CLEANUP(meter_clear) struct meter meter = {0};
-    struct progress progress = {.guest = "g", .what = "vda", .total = 100 * GIB};
-
-    (void)state;
-    for (int i = 0; i < 100; i++) { /* 1 MiB/s, then 100 MiB/s */
-        progress.elapsed_ms += 200;
-        progress.done += i < 50 ? MIB / 5 : 20 * MIB;
-        meter_update(&meter, &progress);
-    }
-    assert_true(meter.rate * 1000 > 90.0 * MIB);
-    assert_true(meter.rate * 1000 < 101.0 * MIB);
-}
-
-static void the_meter_knows_that_bytes_come_a_chunk_at_a_time(void **state)
-{
-    CLEANUP(meter_clear) struct meter meter = {0};
-    struct progress progress = {.guest = "web", .what = "vda", .total = 1024 * MIB};
-
-    (void)state;
-    for (unsigned tick = 1; tick <= 100; tick++) { /* 64 MiB every four seconds */
-        progress.elapsed_ms = tick * 200;
-        progress.done = tick / 20 * 64 * MIB;
-        meter_update(&meter, &progress);
-        if (progress.done > 0) {
-            assert_true(meter.rate * 1000 > 15.9 * MIB);
-            assert_true(meter.rate * 1000 < 16.1 * MIB);
-        }
-    }
-}
-
-static void the_meter_starts_anew_with_the_next_image(void **state)
-{
-    CLEANUP(meter_clear) struct meter meter = {0};
-    struct progress progress = {
-        .guest = "g", .what = "vda", .total = GIB, .done = GIB, .elapsed_ms = 1000};
-
-    (void)state;
-    meter_update(&meter, &progress);
-    progress = (struct progress){.guest = "g", .what = "memory", .total = 0};
-    meter_update(&meter, &progress);
-    CLEANUP_FREE char *line = meter_line(&meter, &progress);
-    assert_string_equal(line, "g memory: 100%  0 B of 0 B");
-
-    /* one that is further than the last one was when it is first heard of */
-    progress.done = progress.total = 2 * GIB;
-    progress.elapsed_ms = 5000;
-    progress.what = "vdb";
-    meter_update(&meter, &progress);
-    CLEANUP_FREE char *next = meter_line(&meter, &progress);
-    assert_text_has(next, "g vdb: 100%");
-}
-
 /* ---- output -------------------------------------------------------------------- */
 
 struct captured {
     char out[2048];
     char err[1024];
 };
-
-static void read_back(FILE *file, char *text, size_t size)
-{
-    rewind(file);
-    text[fread(text, 1, size - 1, file)] = '\0';
-    fclose(file);
-}
 
 /* A run of one guest that is good and one that fails, with a warning. */
 static void tell_story(struct output *output)
@@ -253,58 +165,6 @@ static void objects_of_a_run_have_its_id_and_the_time(void **state)
     assert_true(used > 0);
 }
 
-/* The progress of a second image of the third guest, as objects. */
-static void progress_knows_where_the_run_is(void **state)
-{
-    CLEANUP(output_clear) struct output output = {.json = true, .shown_ms = 1};
-    const struct report report = output_report(&output);
-    const struct report_position position = {.number = 3, .count = 12, .volume = 3 * GIB};
-    struct progress progress = {.guest = "web", .what = "vda", .done = GIB, .total = GIB};
-    FILE *out = tmpfile();
-    char text[1024];
-    int saved = dup(STDOUT_FILENO);
-
-    (void)state;
-    fflush(NULL);
-    dup2(fileno(out), STDOUT_FILENO);
-    report_position(&report, &position);
-    report.progress(report.opaque, &progress);
-    progress =
-        (struct progress){.guest = "web", .what = "vdb", .done = 512 * MIB, .total = 2 * GIB};
-    output.shown_ms = 1;
-    report.progress(report.opaque, &progress);
-    dup2(saved, STDOUT_FILENO);
-    close(saved);
-    read_back(out, text, sizeof(text));
-    assert_text_has(text, "\"number\":3,\"count\":12,\"guest-done\":1073741824,"
-                          "\"guest-total\":3221225472}\n");
-    assert_text_has(text, "\"what\":\"vdb\",\"done\":536870912,");
-    assert_text_has(text, "\"guest-done\":1610612736,\"guest-total\":3221225472}\n");
-}
-
-static void the_progress_line_knows_the_guest_and_the_rest(void **state)
-{
-    CLEANUP(output_clear) struct output output = {0};
-    const struct report report = output_report(&output);
-    const struct report_position position = {.number = 3, .count = 12, .volume = 4 * GIB};
-    struct progress progress = {.guest = "web", .what = "vda", .done = GIB, .total = 2 * GIB};
-    FILE *err = tmpfile();
-    char text[1024];
-    int saved = dup(STDERR_FILENO);
-
-    (void)state;
-    fflush(NULL);
-    dup2(fileno(err), STDERR_FILENO);
-    report_position(&report, &position);
-    output.shown_ms = 1;
-    report.progress(report.opaque, &progress);
-    dup2(saved, STDERR_FILENO);
-    close(saved);
-    read_back(err, text, sizeof(text));
-    assert_text_has(text, "virt-backup: guest 3 of 12: web vda: 50%  1 GiB of 2 GiB");
-    assert_text_has(text, "; all 25%, 0:00 left\n");
-}
-
 static void quiet_leaves_warnings_and_errors(void **state)
 {
     CLEANUP(output_clear) struct output output = {.quiet = true};
@@ -353,15 +213,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_that_would_steer_a_terminal_is_made_harmless),
         cmocka_unit_test(a_line_is_cut_by_its_columns),
-        cmocka_unit_test(the_meter_shows_rate_ratio_and_time_left),
-        cmocka_unit_test(the_rate_follows_what_happens_now),
-        cmocka_unit_test(the_meter_knows_that_bytes_come_a_chunk_at_a_time),
-        cmocka_unit_test(the_meter_starts_anew_with_the_next_image),
         cmocka_unit_test(people_read_results_on_stdout_and_trouble_on_stderr),
         cmocka_unit_test(objects_steer_no_terminal_either),
         cmocka_unit_test(objects_of_a_run_have_its_id_and_the_time),
-        cmocka_unit_test(progress_knows_where_the_run_is),
-        cmocka_unit_test(the_progress_line_knows_the_guest_and_the_rest),
         cmocka_unit_test(quiet_leaves_warnings_and_errors),
         cmocka_unit_test(programs_read_one_object_a_line),
     };
