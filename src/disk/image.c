@@ -33,6 +33,15 @@ void disk_info_clear(struct disk_info *info)
     *info = (struct disk_info){0};
 }
 
+/* The caller names the path, too. */
+static int drop_path(const char *path, struct err *err)
+{
+    CLEANUP_FREE char *start = mem_printf("qemu-img: Could not open '%s': ", path);
+    const char *why = err && err->text ? text_after(err->text, start) : NULL;
+
+    return why ? err_set(err, err->kind, "qemu-img: %s", why) : -1;
+}
+
 static int ask_qemu_img(const char *path, const struct format *format, struct json **ret,
                         struct err *err)
 {
@@ -42,7 +51,7 @@ static int ask_qemu_img(const char *path, const struct format *format, struct js
     CLEANUP_BUF struct buf output = {0};
 
     if (process_run(argv, &output, err) < 0)
-        return -1;
+        return drop_path(path, err);
     *ret = json_parse((const char *)output.data, output.len, err);
     return *ret ? 0 : err_prefix(err, "the output of qemu-img info");
 }

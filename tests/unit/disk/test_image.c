@@ -311,7 +311,7 @@ static void wrong_format_is_told(void **state)
 {
     (void)state;
     run("qemu-img", "create", "-q", "-f", "raw", at("not"), "1M", NULL);
-    refused(at("not"), ERR_IO, "not in qcow2 format");
+    refused(at("not"), ERR_IO, "/not: qemu-img: Image is not in qcow2 format");
 }
 
 int main(void)
