@@ -3,7 +3,7 @@
 
 import os
 
-from vbtest import disks
+from vbtest import disks, linux
 from vbtest.command import expect, run, same
 from vbtest.disks import MIB, Disk
 
@@ -56,7 +56,7 @@ def test_linux_guest_comes_back(t):
     t.restore("--allow-autorun")
     guest.goes_on(token, 0)
     same(guest.serial.boots(), 1, "boots")
-    guest.call("qemu-agent-command", "--cmd", '{"execute":"guest-ping"}')
+    linux.Agent(guest).wait()
     guest.destroy()
     written = check_file_system(t, os.path.join(t.restored, "vda.qcow2"))
     expect(written > count, f"the log ends at {written}, before the backup it was at {count}")

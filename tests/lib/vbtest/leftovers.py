@@ -92,7 +92,7 @@ class Baseline:
     def check_processes(self):
         """libvirt's own helpers and a QEMU that has just been destroyed need a moment to end."""
         try:
-            wait_until(lambda: not self.new_processes(), "the end of all processes", 15)
+            wait_until(lambda: not self.new_processes(), "the end of all processes")
         except Failure:
             raise Failure(f"processes are left over: {self.new_processes()}") from None
 

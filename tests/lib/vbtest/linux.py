@@ -6,7 +6,7 @@ import json
 import os
 import re
 
-from vbtest.command import Failure, expect, run, same, wait_until
+from vbtest.command import WAIT_LIMIT_S, Failure, expect, run, same, wait_until
 from vbtest.disks import MIB, Disk, convert
 
 AGENT_XML = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
@@ -41,18 +41,22 @@ def ext4_disk(t, target="vda", format_name="qcow2", size=64 * MIB):
 
 
 class Agent:
-    """The agent in the guest, through libvirt."""
+    """The agent in the guest, through libvirt. On a busy host a good one takes its time, too: who waits for an answer
+    waits long, and only who expects none gives up sooner."""
 
     def __init__(self, guest):
         self.guest = guest
 
-    def ask(self, command, status=0, **arguments):
+    def ask(self, command, status=0, limit_s=60, **arguments):
         words = {"execute": command} | ({"arguments": arguments} if arguments else {})
-        result = self.guest.call("qemu-agent-command", "--timeout", "5", "--cmd", json.dumps(words), status=status)
+        result = self.guest.call("qemu-agent-command", "--timeout", str(limit_s), "--cmd", json.dumps(words), status=status)
         return json.loads(result.out)["return"] if result.status == 0 else None
 
+    def answers(self, limit_s=5):
+        return self.ask("guest-ping", status=None, limit_s=limit_s) is not None
+
     def wait(self):
-        wait_until(lambda: self.ask("guest-ping", status=None) is not None, "the guest's agent")
+        wait_until(self.answers, "the guest's agent")
         return self
 
     def frozen(self):
@@ -94,7 +98,7 @@ class Verifier:
     def set_mark(self):
         self.mark = len(self.serial.text())
 
-    def wait_for_sweeps(self, sweeps, limit_s=60):
+    def wait_for_sweeps(self, sweeps, limit_s=WAIT_LIMIT_S):
         """Wait until all blocks were compared so many times since the mark. Returns the last report."""
         def enough():
             found = self.reports()
@@ -103,7 +107,7 @@ class Verifier:
 
         return wait_until(enough, f"{sweeps} sweeps of the guest over its disks", limit_s)[-1]
 
-    def wait_for_writes(self, writes, limit_s=60):
+    def wait_for_writes(self, writes, limit_s=WAIT_LIMIT_S):
         def enough():
             found = self.reports()
             return found and found[-1][2] >= found[0][2] + writes

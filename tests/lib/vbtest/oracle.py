@@ -4,7 +4,7 @@
 import re
 import struct
 
-from vbtest.command import Failure, wait_until
+from vbtest.command import WAIT_LIMIT_S, Failure, wait_until
 from vbtest.disks import AREA, SECTOR, SLOTS
 
 PROGRESS = re.compile(r"^token=([0-9a-f]+) count=([0-9]+)\n", re.MULTILINE)
@@ -28,13 +28,13 @@ class Serial:
         found = PROGRESS.findall(self.text())
         return (found[-1][0], int(found[-1][1])) if found else None
 
-    def wait(self, condition, what, limit_s=90):
+    def wait(self, condition, what, limit_s=WAIT_LIMIT_S):
         return wait_until(lambda: condition(self.last()), what, limit_s)
 
     def wait_for_steps(self, steps):
         """Wait until the guest has made so many more steps; returns the last (token, count)."""
         start = len(PROGRESS.findall(self.text()))
-        wait_until(lambda: len(PROGRESS.findall(self.text())) >= start + steps, f"{steps} steps of the guest", 90)
+        wait_until(lambda: len(PROGRESS.findall(self.text())) >= start + steps, f"{steps} steps of the guest")
         return self.last()
 
     def boots(self):

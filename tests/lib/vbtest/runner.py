@@ -27,7 +27,7 @@ from vbtest.context import Context
 HERE = os.path.dirname(os.path.realpath(__file__))
 INTEGRATION = os.path.realpath(os.path.join(HERE, "../../integration"))
 PRIVATE_LIBVIRT = os.path.realpath(os.path.join(HERE, "../private-libvirt"))
-TEST_LIMIT_S = 240
+TEST_LIMIT_S = 900
 
 
 def discover():

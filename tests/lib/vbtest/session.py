@@ -10,9 +10,10 @@ import subprocess
 import time
 
 from vbtest import namespace
+from vbtest.command import WAIT_LIMIT_S
 
 
-def wait_for_socket(path, daemon, who, limit_s=60):
+def wait_for_socket(path, daemon, who, limit_s=WAIT_LIMIT_S):
     """Wait until the daemon answers on its unix socket: it, and not a process that an earlier one has left, which holds the
     old socket for a moment longer."""
     deadline = time.monotonic() + limit_s
