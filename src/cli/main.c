@@ -119,6 +119,13 @@ static void tell_status(int status)
         log_journal(line);
 }
 
+static const char *word_for_done(const struct verb *verb, const struct arguments *arguments)
+{
+    if (arguments->dry_run)
+        return NULL;
+    return arguments->dismiss.count ? "dismissed" : verb->done;
+}
+
 /* Runs the verb; its arguments are already read. Returns the exit status. */
 static int run_verb(const struct verb *verb, struct arguments *arguments)
 {
@@ -168,7 +175,7 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
     /* 4. The result. */
     const struct output_summary summary = {
         .verb = verb->name,
-        .done = arguments->dry_run ? NULL : verb->done,
+        .done = word_for_done(verb, arguments),
         .relation = verb->relation,
         .outcome = run.outcome,
         .status = status_of_run(&err, &run.outcome),

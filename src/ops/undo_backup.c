@@ -68,9 +68,9 @@ static int strand(const struct intent *intent, enum image image, struct err *err
 
     err_prefix(err, "the guest could not be put back into its former state");
     if (image == IMAGE_WHOLE)
-        return err_append(err, "its memory is kept in '%s'; to resume the guest, run: %s",
-                          intent->memory, resume);
-    return err_append(err, "what there is of its memory is kept; to boot the guest, run: %s", start);
+        return err_append(err, "its memory is kept; to resume the guest from it, run: %s", resume);
+    return err_append(err, "what there is of its memory is kept; to boot the guest, run: %s",
+                      start);
 }
 
 /* ---- a guest that was saved ---------------------------------------------------------------- */

@@ -97,6 +97,7 @@ def test_guest_that_is_dismissed_is_told_no_more(t):
     result = t.vb("recover", "--dismiss", "web")
     kept = [word.strip("'\":;,") for word in result.out.split() if "rescue.sav" in word]
     expect(kept and os.path.exists(kept[0]), f"the memory is not named: {result.out}")
+    expect("1 guest dismissed" in result.out, f"the summary: {result.out}")
     same(t.vb("recover").err, "", "what recover says")
     put_disk_back(web)
     web.call("start")
