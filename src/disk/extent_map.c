@@ -6,7 +6,7 @@
 
 struct extent {
     uint64_t end;
-    bool zero;
+    enum disk_part_kind kind;
 };
 
 void extent_map_begin(struct extent_map *map, uint64_t start, uint64_t limit)
@@ -22,7 +22,7 @@ static uint64_t end_of(const struct extent_map *map)
     return map->count ? map->extents[map->count - 1].end : map->start;
 }
 
-void extent_map_add(struct extent_map *map, uint64_t len, bool zero)
+void extent_map_add(struct extent_map *map, uint64_t len, enum disk_part_kind kind)
 {
     uint64_t end;
 
@@ -30,15 +30,15 @@ void extent_map_add(struct extent_map *map, uint64_t len, bool zero)
         end = map->limit;
     if (end == end_of(map)) /* empty, or beyond the image: servers may send as many as they like */
         return;
-    if (map->count && map->extents[map->count - 1].zero == zero) {
+    if (map->count && map->extents[map->count - 1].kind == kind) {
         map->extents[map->count - 1].end = end;
         return;
     }
     map->extents = mem_resize(map->extents, map->count + 1, sizeof(*map->extents));
-    map->extents[map->count++] = (struct extent){end, zero};
+    map->extents[map->count++] = (struct extent){end, kind};
 }
 
-bool extent_map_find(struct extent_map *map, uint64_t offset, uint64_t *ret_len, bool *ret_zero)
+bool extent_map_find(struct extent_map *map, uint64_t offset, struct disk_part *ret)
 {
     size_t i = map->last;
 
@@ -49,8 +49,7 @@ bool extent_map_find(struct extent_map *map, uint64_t offset, uint64_t *ret_len,
     while (map->extents[i].end <= offset)
         i++;
     map->last = i;
-    *ret_len = map->extents[i].end - offset;
-    *ret_zero = map->extents[i].zero;
+    *ret = (struct disk_part){map->extents[i].kind, map->extents[i].end - offset};
     return true;
 }
 

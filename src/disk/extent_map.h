@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "disk/part.h"
+
 struct extent;
 
 struct extent_map {         /* zero-initialised: empty */
@@ -22,8 +24,7 @@ struct extent_map {         /* zero-initialised: empty */
 /* Forgets everything; extents added from now on begin at `start`, which is below `limit`. */
 void extent_map_begin(struct extent_map *map, uint64_t start, uint64_t limit);
 /* Adds the next extent, of any length. Adjacent ones of the same kind are merged. */
-void extent_map_add(struct extent_map *map, uint64_t len, bool zero);
-/* What is at offset, and for how many bytes from there, at least 1; false if the map does not
- * say. */
-bool extent_map_find(struct extent_map *map, uint64_t offset, uint64_t *ret_len, bool *ret_zero);
+void extent_map_add(struct extent_map *map, uint64_t len, enum disk_part_kind kind);
+/* What is at offset, and for how many bytes from there; false if the map does not say. */
+bool extent_map_find(struct extent_map *map, uint64_t offset, struct disk_part *ret);
 void extent_map_clear(struct extent_map *map);

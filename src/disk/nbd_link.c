@@ -30,6 +30,11 @@
 /* The protocol's lengths have 32 bits; this is a multiple of every cluster size. */
 #define MAP_SPAN (UINT64_C(2) << 30)
 
+/* QEMU's name for a dirty bitmap's context, and the flag of what was written (QEMU,
+ * docs/interop/nbd.txt). */
+#define BITMAP_PREFIX "qemu:dirty-bitmap:"
+#define BITMAP_DIRTY UINT32_C(1)
+
 struct piece { /* a request in flight */
     struct nbd_link *link;
     const char *what; /* "cannot read", for the error */
@@ -48,7 +53,10 @@ struct nbd_link {
     int failed_errno; /* of the failed piece with the lowest offset; 0: none */
     struct piece failed;
 
-    struct extent_map map;
+    bool has_holes;          /* the server has base:allocation */
+    char *bitmap_context;    /* NULL: no bitmap is looked at */
+    struct extent_map holes; /* DISK_ZERO, DISK_DATA */
+    struct extent_map clean; /* DISK_SAME, DISK_DATA */
 };
 
 static int nbd_failure(struct nbd_link *link, const char *what, struct err *err)
@@ -100,7 +108,19 @@ static int check_usable(const struct nbd_link *link, struct err *err)
     return link->broken ? err_set(err, ERR_IO, "the connection to the NBD server was lost") : 0;
 }
 
-int nbd_link_open(int socket, const char *export_name, struct nbd_link **ret, struct err *err)
+/* The contexts of the map. Refuses a server that lacks the bitmap; without base:allocation
+ * everything must be read. */
+static int check_contexts(struct nbd_link *link, const char *bitmap, struct err *err)
+{
+    link->has_holes = nbd_can_meta_context(link->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == 1;
+    if (link->bitmap_context && nbd_can_meta_context(link->nbd, link->bitmap_context) != 1)
+        return err_set(err, ERR_NOT_FOUND, "the NBD server does not offer the dirty bitmap '%s'",
+                       bitmap);
+    return 0;
+}
+
+int nbd_link_open(int socket, const char *export_name, const char *bitmap, struct nbd_link **ret,
+                  struct err *err)
 {
     CLEANUP_CLOSE int owned_socket = socket;
     CLEANUP(nbd_link_freep) struct nbd_link *link = mem_alloc(sizeof(*link));
@@ -116,10 +136,13 @@ int nbd_link_open(int socket, const char *export_name, struct nbd_link **ret, st
     link->nbd = nbd_create();
     if (!link->nbd)
         return err_set(err, ERR_IO, "libnbd: %s", nbd_get_error());
+    if (bitmap)
+        link->bitmap_context = mem_printf("%s%s", BITMAP_PREFIX, bitmap);
     /* A client that does not ask for the server's block size may use any alignment. */
     if (nbd_set_request_block_size(link->nbd, false) < 0 ||
         nbd_set_export_name(link->nbd, export_name) < 0 ||
         nbd_add_meta_context(link->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) < 0 ||
+        (bitmap && nbd_add_meta_context(link->nbd, link->bitmap_context) < 0) ||
         nbd_aio_connect_socket(link->nbd, TAKE_FD(owned_socket)) < 0)
         return nbd_failure(link, "cannot start the NBD handshake", err);
     while (nbd_aio_is_connecting(link->nbd))
@@ -131,6 +154,8 @@ int nbd_link_open(int socket, const char *export_name, struct nbd_link **ret, st
     if (size < 0)
         return nbd_failure(link, "cannot get the size of the image", err);
     link->size = (uint64_t)size;
+    if (check_contexts(link, bitmap, err) < 0)
+        return -1;
     *ret = TAKE_PTR(link);
     return 0;
 }
@@ -259,18 +284,27 @@ int nbd_link_flush(struct nbd_link *link, struct err *err)
 
 /* ---- map -------------------------------------------------------------------- */
 
-/* Takes one answer per request; whatever else a server says is ignored. */
+/* Takes one answer per request and context; whatever else a server says is ignored. */
 static int note_extents(void *opaque, const char *context, uint64_t offset, uint32_t *entries,
                         size_t entry_count, int *error)
 {
     struct nbd_link *link = opaque;
+    bool is_bitmap = link->bitmap_context && strcmp(context, link->bitmap_context) == 0;
+    struct extent_map *map = is_bitmap ? &link->clean : &link->holes;
 
     (void)offset;
     (void)error;
-    if (strcmp(context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0 || link->map.count > 0)
+    if ((!is_bitmap && strcmp(context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0) || map->count > 0)
         return 0;
-    for (size_t i = 0; i + 1 < entry_count; i += 2)
-        extent_map_add(&link->map, entries[i], entries[i + 1] & LIBNBD_STATE_ZERO);
+    for (size_t i = 0; i + 1 < entry_count; i += 2) {
+        uint32_t flags = entries[i + 1];
+        enum disk_part_kind kind = DISK_DATA;
+        if (is_bitmap && !(flags & BITMAP_DIRTY))
+            kind = DISK_SAME;
+        if (!is_bitmap && flags & LIBNBD_STATE_ZERO)
+            kind = DISK_ZERO;
+        extent_map_add(map, entries[i], kind);
+    }
     return 0;
 }
 
@@ -283,28 +317,37 @@ static int ask_map(struct nbd_link *link, uint64_t offset, struct err *err)
     nbd_extent_callback extents = {.callback = note_extents, .user_data = link};
     uint64_t span = link->size - offset < MAP_SPAN ? link->size - offset : MAP_SPAN;
 
-    extent_map_begin(&link->map, offset, link->size);
+    extent_map_begin(&link->holes, offset, link->size);
+    extent_map_begin(&link->clean, offset, link->size);
     if (nbd_aio_block_status(link->nbd, span, offset, extents, done, 0) < 0)
         return drop_piece(piece, err);
     return nbd_link_settle(link, err);
 }
 
-int nbd_link_map(struct nbd_link *link, uint64_t offset, uint64_t *ret_len, bool *ret_zero,
-                 struct err *err)
+/* Joins what both contexts say, which may cut the image in different places. What is zeros now is
+ * zeros, whether or not it was written to. */
+static bool find_part(struct nbd_link *link, uint64_t offset, struct disk_part *ret)
+{
+    struct disk_part hole = {DISK_DATA, link->size - offset};
+    struct disk_part clean = hole;
+
+    if ((link->has_holes && !extent_map_find(&link->holes, offset, &hole)) ||
+        (link->bitmap_context && !extent_map_find(&link->clean, offset, &clean)))
+        return false;
+    ret->kind = hole.kind == DISK_ZERO ? DISK_ZERO : clean.kind;
+    ret->len = hole.len < clean.len ? hole.len : clean.len;
+    return true;
+}
+
+int nbd_link_map(struct nbd_link *link, uint64_t offset, struct disk_part *ret, struct err *err)
 {
     if (check_usable(link, err) < 0)
         return -1;
-    /* A server may not have this context; then everything must be read. */
-    if (nbd_can_meta_context(link->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) != 1) {
-        *ret_len = link->size - offset;
-        *ret_zero = false;
-        return 0;
-    }
-    if (extent_map_find(&link->map, offset, ret_len, ret_zero))
+    if (find_part(link, offset, ret))
         return 0;
     if (ask_map(link, offset, err) < 0)
         return -1;
-    if (!extent_map_find(&link->map, offset, ret_len, ret_zero))
+    if (!find_part(link, offset, ret))
         return err_set(err, ERR_IO, "the NBD server does not say what is at offset %" PRIu64,
                        offset);
     return 0;
@@ -351,6 +394,8 @@ void nbd_link_free(struct nbd_link *link)
         (void)shutdown(link->cut_fd, SHUT_RDWR);
         close(link->cut_fd);
     }
-    extent_map_clear(&link->map);
+    extent_map_clear(&link->holes);
+    extent_map_clear(&link->clean);
+    free(link->bitmap_context);
     free(link);
 }

@@ -13,13 +13,15 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "disk/part.h"
 
 struct nbd_link;
 
 /* Does the handshake on a connected socket, which it owns from now on, whether or not it succeeds,
- * and asks for the export of that name ("": the server's only one). Blocks until the server has
- * opened its image. */
-int nbd_link_open(int socket, const char *export_name, struct nbd_link **ret, struct err *err);
+ * and asks for the export of that name ("": the server's only one), with that dirty bitmap (NULL:
+ * none; a server that does not have it: not found). Blocks until the server has opened its image. */
+int nbd_link_open(int socket, const char *export_name, const char *bitmap, struct nbd_link **ret,
+                  struct err *err);
 uint64_t nbd_link_size(const struct nbd_link *link);
 
 /* Queue parts of a transfer; the memory is borrowed until nbd_link_settle. They block only while
@@ -34,10 +36,9 @@ int nbd_link_settle(struct nbd_link *link, struct err *err);
 int nbd_link_fetch(struct nbd_link *link, uint64_t offset, void *data, size_t len, struct err *err);
 int nbd_link_flush(struct nbd_link *link, struct err *err);
 
-/* What is known (base:allocation) from offset on; at least 1 byte, never beyond the end. Answers
- * are cached, so asking for adjacent offsets costs nothing. */
-int nbd_link_map(struct nbd_link *link, uint64_t offset, uint64_t *ret_len, bool *ret_zero,
-                 struct err *err);
+/* What is known (base:allocation, qemu:dirty-bitmap) from offset on. Answers are cached, so asking
+ * for adjacent offsets costs nothing. */
+int nbd_link_map(struct nbd_link *link, uint64_t offset, struct disk_part *ret, struct err *err);
 
 /* The connection can no longer be used: the server has ended, or we stopped waiting. */
 bool nbd_link_is_lost(const struct nbd_link *link);

@@ -45,14 +45,14 @@ int disk_reader_open(const char *path, const char *format, struct disk_reader **
     return disk_reader_open_min(path, format, CLUSTER_MAP_MIN_PART, ret, err);
 }
 
-int disk_reader_open_export(const char *path, int socket, const char *export_name,
-                            struct disk_reader **ret, struct err *err)
+int disk_reader_open_export(const struct disk_export *export, struct disk_reader **ret,
+                            struct err *err)
 {
     struct disk_reader *reader = NULL;
 
-    if (disk_reader_open_socket(socket, export_name, &reader, err) < 0)
-        return err_prefix(err, "%s", path);
-    reader->path = mem_strdup(path);
+    if (disk_reader_open_socket(export, &reader, err) < 0)
+        return err_prefix(err, "%s", export->path);
+    reader->path = mem_strdup(export->path);
     *ret = reader;
     return 0;
 }
@@ -72,12 +72,12 @@ static int check_range(const struct disk_reader *reader, uint64_t offset, uint64
                    reader->path, len, offset, reader->size);
 }
 
-int disk_reader_map(struct disk_reader *reader, uint64_t offset, uint64_t *ret_len, bool *ret_zero,
+int disk_reader_map(struct disk_reader *reader, uint64_t offset, struct disk_part *ret,
                     struct err *err)
 {
     if (check_range(reader, offset, 1, err) < 0)
         return -1;
-    if (reader->kind->map(reader, offset, ret_len, ret_zero, err) < 0)
+    if (reader->kind->map(reader, offset, ret, err) < 0)
         return err_prefix(err, "%s", reader->path);
     return 0;
 }

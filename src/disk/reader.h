@@ -21,6 +21,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "disk/hold.h"
+#include "disk/part.h"
 
 struct disk_reader;
 
@@ -30,15 +31,20 @@ int disk_reader_open(const char *path, const char *format, struct disk_reader **
 /* Connects to the NBD server listening on that unix socket: QEMU's, for a backup job. Does not wait:
  * busy if the server accepts no connections at the moment. */
 int disk_export_connect(const char *socket_path, int *ret_socket, struct err *err);
-/* The export of that name at that server; owns the connected socket from now on, whether or not it
- * succeeds. `path` is for messages. */
-int disk_reader_open_export(const char *path, int socket, const char *export_name,
-                            struct disk_reader **ret, struct err *err);
+/* An export of an NBD server: QEMU's, for a backup job. */
+struct disk_export {
+    const char *path;   /* of the disk, for messages */
+    int socket;         /* connected to the server */
+    const char *name;   /* of the export */
+    const char *bitmap; /* a dirty bitmap that it offers, or NULL */
+};
+/* Owns the socket from now on, whether or not it succeeds. With a bitmap, disk_reader_map knows
+ * what is the same as when that was begun; a server that does not offer it: not found. */
+int disk_reader_open_export(const struct disk_export *export, struct disk_reader **ret,
+                            struct err *err);
 uint64_t disk_reader_size(const struct disk_reader *reader);
-/* What is at offset: *ret_len bytes (at least 1, never beyond the end) that are either all known to
- * be zeros (a hole, an unallocated or zero cluster) or must be read. For block devices everything
- * must be read. */
-int disk_reader_map(struct disk_reader *reader, uint64_t offset, uint64_t *ret_len, bool *ret_zero,
+/* What is at offset. For block devices everything must be read. */
+int disk_reader_map(struct disk_reader *reader, uint64_t offset, struct disk_part *ret,
                     struct err *err);
 /* Fills all of data; holes read as zeros. Large reads are fast, because parts of them are read at
  * the same time. */

@@ -21,10 +21,10 @@ static struct nbd_link *link_of(struct disk_reader *reader)
     return ((struct export_reader *)reader)->link;
 }
 
-static int map_export(struct disk_reader *reader, uint64_t offset, uint64_t *ret_len,
-                      bool *ret_zero, struct err *err)
+static int map_export(struct disk_reader *reader, uint64_t offset, struct disk_part *ret,
+                      struct err *err)
 {
-    return nbd_link_map(link_of(reader), offset, ret_len, ret_zero, err);
+    return nbd_link_map(link_of(reader), offset, ret, err);
 }
 
 static int read_export(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
@@ -79,17 +79,17 @@ int disk_export_connect(const char *socket_path, int *ret_socket, struct err *er
     return -1;
 }
 
-int disk_reader_open_socket(int socket, const char *export_name, struct disk_reader **ret,
+int disk_reader_open_socket(const struct disk_export *export, struct disk_reader **ret,
                             struct err *err)
 {
     struct nbd_link *link = NULL;
 
-    if (nbd_link_open(socket, export_name, &link, err) < 0)
+    if (nbd_link_open(export->socket, export->name, export->bitmap, &link, err) < 0)
         return -1;
-    struct export_reader *export = mem_alloc(sizeof(*export));
-    export->base.kind = &export_kind;
-    export->base.size = nbd_link_size(link);
-    export->link = link;
-    *ret = &export->base;
+    struct export_reader *reader = mem_alloc(sizeof(*reader));
+    reader->base.kind = &export_kind;
+    reader->base.size = nbd_link_size(link);
+    reader->link = link;
+    *ret = &reader->base;
     return 0;
 }

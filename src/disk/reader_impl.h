@@ -10,8 +10,7 @@
 #include "disk/reader.h"
 
 struct reader_kind {
-    int (*map)(struct disk_reader *reader, uint64_t offset, uint64_t *ret_len, bool *ret_zero,
-               struct err *err);
+    int (*map)(struct disk_reader *reader, uint64_t offset, struct disk_part *ret, struct err *err);
     int (*read)(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
                 struct err *err);
     /* Each hold in turn, a borrowed descriptor; NULL: its connection is known to the caller */
@@ -36,5 +35,5 @@ int disk_reader_open_raw(const char *path, struct disk_reader **ret, struct err 
 int disk_reader_open_nbd(const char *path, const struct format *format,
                          const struct disk_info *info, uint64_t min_part, struct disk_reader **ret,
                          struct err *err);
-int disk_reader_open_socket(int socket, const char *export_name, struct disk_reader **ret,
+int disk_reader_open_socket(const struct disk_export *export, struct disk_reader **ret,
                             struct err *err);

@@ -76,21 +76,20 @@ static void find_part(struct nbd_reader *nbd, uint64_t offset, struct cluster_pa
         *ret = (struct cluster_part){CLUSTER_OTHER, .len = nbd->base.size - offset};
 }
 
-static int map_nbd(struct disk_reader *reader, uint64_t offset, uint64_t *ret_len, bool *ret_zero,
+static int map_nbd(struct disk_reader *reader, uint64_t offset, struct disk_part *ret,
                    struct err *err)
 {
     struct nbd_reader *nbd = (struct nbd_reader *)reader;
     struct cluster_part part;
 
     find_part(nbd, offset, &part);
-    *ret_len = part.len;
-    *ret_zero = part.kind == CLUSTER_ZERO;
+    *ret = (struct disk_part){part.kind == CLUSTER_ZERO ? DISK_ZERO : DISK_DATA, part.len};
     if (part.kind != CLUSTER_OTHER)
         return 0;
-    if (nbd_link_map(nbd->link, offset, ret_len, ret_zero, err) < 0)
+    if (nbd_link_map(nbd->link, offset, ret, err) < 0)
         return explain(nbd, err);
-    if (*ret_len > part.len)
-        *ret_len = part.len;
+    if (ret->len > part.len)
+        ret->len = part.len;
     return 0;
 }
 
@@ -167,7 +166,7 @@ static int connect_server(struct nbd_reader *nbd, const struct qemu_nbd_image *i
 
     if (qemu_nbd_start(image, &nbd->server, &socket, err) < 0)
         return -1;
-    if (nbd_link_open(socket, "", &nbd->link, err) < 0)
+    if (nbd_link_open(socket, "", NULL, &nbd->link, err) < 0)
         return qemu_nbd_explain(nbd->server, err);
     nbd->base.size = nbd_link_size(nbd->link);
     return 0;

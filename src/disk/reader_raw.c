@@ -37,7 +37,7 @@ static int check_size(const struct disk_reader *reader, int fd, struct err *err)
     return 0;
 }
 
-static int map_file(struct disk_reader *reader, uint64_t offset, uint64_t *ret_len, bool *ret_zero,
+static int map_file(struct disk_reader *reader, uint64_t offset, struct disk_part *ret,
                     struct err *err)
 {
     int fd = ((struct raw_reader *)reader)->file.fd;
@@ -49,24 +49,23 @@ static int map_file(struct disk_reader *reader, uint64_t offset, uint64_t *ret_l
     bool unknown = data < 0 && errno != ENXIO;
     if (data < 0 && !unknown && check_size(reader, fd, err) < 0)
         return -1;
-    *ret_zero = !unknown && data != (off_t)offset;
-    if (*ret_zero && data >= 0 && (uint64_t)data < end)
+    bool zero = !unknown && data != (off_t)offset;
+    if (zero && data >= 0 && (uint64_t)data < end)
         end = (uint64_t)data;
-    if (!*ret_zero && !unknown) {
+    if (!zero && !unknown) {
         off_t hole = lseek(fd, (off_t)offset, SEEK_HOLE);
         if (hole > (off_t)offset && (uint64_t)hole < end)
             end = (uint64_t)hole;
     }
-    *ret_len = end - offset;
+    *ret = (struct disk_part){zero ? DISK_ZERO : DISK_DATA, end - offset};
     return 0;
 }
 
-static int map_device(struct disk_reader *reader, uint64_t offset, uint64_t *ret_len,
-                      bool *ret_zero, struct err *err)
+static int map_device(struct disk_reader *reader, uint64_t offset, struct disk_part *ret,
+                      struct err *err)
 {
     (void)err;
-    *ret_len = reader->size - offset;
-    *ret_zero = false;
+    *ret = (struct disk_part){DISK_DATA, reader->size - offset};
     return 0;
 }
 
@@ -82,14 +81,13 @@ static int read_file(struct disk_reader *reader, uint64_t offset, void *data, si
                      struct err *err)
 {
     for (size_t at = 0; at < len;) {
-        uint64_t known = 0;
-        bool zero = false;
-        if (map_file(reader, offset + at, &known, &zero, err) < 0)
+        struct disk_part known;
+        if (map_file(reader, offset + at, &known, err) < 0)
             return -1;
-        if (known < HOLE_MIN)
+        if (known.len < HOLE_MIN)
             return read_data(reader, offset + at, (char *)data + at, len - at, err);
-        size_t part = known < len - at ? (size_t)known : len - at;
-        if (zero)
+        size_t part = known.len < len - at ? (size_t)known.len : len - at;
+        if (known.kind == DISK_ZERO)
             memset((char *)data + at, 0, part);
         else if (read_data(reader, offset + at, (char *)data + at, part, err) < 0)
             return -1;

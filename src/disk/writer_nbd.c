@@ -120,7 +120,7 @@ int disk_writer_new_nbd(const struct disk_target *target, const struct format *f
         create_image(target, format, file, path, err) < 0 ||
         qemu_nbd_start(&image, &server, &socket, err) < 0)
         return -1;
-    if (nbd_link_open(socket, "", &link, err) < 0)
+    if (nbd_link_open(socket, "", NULL, &link, err) < 0)
         return qemu_nbd_explain(server, err);
     if (nbd_link_size(link) < target->image_size)
         return err_set(err, ERR_UNSUPPORTED,

@@ -21,12 +21,15 @@ static int open_image(const struct capture_request *request, const struct source
 static int open_export(const struct capture *capture, const struct source_disk *disk,
                        struct disk_reader **ret, struct err *err)
 {
-    const char *path = disk->path ? disk->path : disk->target;
-    int socket = -1;
+    struct disk_export export = {
+        .path = disk->path ? disk->path : disk->target,
+        .name = disk->target,
+    };
 
-    if (guardian_connect(capture->request.guardian, capture->intent.socket, &socket, err) < 0)
-        return err_prefix(err, "%s", path);
-    return disk_reader_open_export(path, socket, disk->target, ret, err);
+    if (guardian_connect(capture->request.guardian, capture->intent.socket, &export.socket, err) <
+        0)
+        return err_prefix(err, "%s", export.path);
+    return disk_reader_open_export(&export, ret, err);
 }
 
 int capture_open_disk(struct capture *capture, const struct source_disk *disk,

@@ -14,15 +14,14 @@ static int disk_look(void *opaque, uint64_t id, uint64_t *ret_zeros, struct err 
     if (disk->zero_until > at)
         at = disk->zero_until;
     while (at < end) {
-        uint64_t len = 0;
-        bool zero = false;
-        if (disk_reader_map(disk->reader, at, &len, &zero, err) < 0)
+        struct disk_part part;
+        if (disk_reader_map(disk->reader, at, &part, err) < 0)
             return -1;
-        if (!zero) {
+        if (part.kind != DISK_ZERO) {
             *ret_zeros = 0;
             return 0;
         }
-        at += len;
+        at += part.len;
         disk->zero_until = at;
     }
     *ret_zeros = at == disk->raw_size ? units_div_up(at - start, disk->chunk_size)

@@ -10,22 +10,21 @@
 
 #include "disk/extent_map.h"
 
-static void check_at(struct extent_map *map, uint64_t offset, uint64_t len, bool zero)
+static void check_at(struct extent_map *map, uint64_t offset, uint64_t len,
+                     enum disk_part_kind kind)
 {
-    uint64_t found_len = 0;
-    bool found_zero = !zero;
+    struct disk_part found = {0};
 
-    assert_true(extent_map_find(map, offset, &found_len, &found_zero));
-    assert_int_equal(found_len, len);
-    assert_int_equal(found_zero, zero);
+    assert_true(extent_map_find(map, offset, &found));
+    assert_int_equal(found.len, len);
+    assert_int_equal(found.kind, kind);
 }
 
 static void check_nothing_at(struct extent_map *map, uint64_t offset)
 {
-    uint64_t len;
-    bool zero;
+    struct disk_part found;
 
-    assert_false(extent_map_find(map, offset, &len, &zero));
+    assert_false(extent_map_find(map, offset, &found));
 }
 
 static void a_map_knows_what_it_was_told(void **state)
@@ -36,11 +35,11 @@ static void a_map_knows_what_it_was_told(void **state)
     check_nothing_at(&map, 0);
     extent_map_begin(&map, 100, 1000);
     check_nothing_at(&map, 100);
-    extent_map_add(&map, 50, true);
-    extent_map_add(&map, 50, false);
-    check_at(&map, 100, 50, true);
-    check_at(&map, 199, 1, false);
-    check_at(&map, 120, 30, true); /* and back */
+    extent_map_add(&map, 50, DISK_ZERO);
+    extent_map_add(&map, 50, DISK_DATA);
+    check_at(&map, 100, 50, DISK_ZERO);
+    check_at(&map, 199, 1, DISK_DATA);
+    check_at(&map, 120, 30, DISK_ZERO); /* and back */
     check_nothing_at(&map, 99);
     check_nothing_at(&map, 200);
     extent_map_begin(&map, 0, 1000);
@@ -55,8 +54,8 @@ static void adjacent_extents_of_one_kind_are_one(void **state)
     (void)state;
     extent_map_begin(&map, 0, 1000);
     for (int i = 0; i < 10; i++)
-        extent_map_add(&map, 10, true);
-    check_at(&map, 0, 100, true);
+        extent_map_add(&map, 10, DISK_ZERO);
+    check_at(&map, 0, 100, DISK_ZERO);
     assert_int_equal(map.count, 1);
     extent_map_clear(&map);
 }
@@ -67,8 +66,8 @@ static void nothing_lies_beyond_the_end(void **state)
 
     (void)state;
     extent_map_begin(&map, 4096, 8192);
-    extent_map_add(&map, UINT64_MAX, true);
-    check_at(&map, 4096, 4096, true);
+    extent_map_add(&map, UINT64_MAX, DISK_ZERO);
+    check_at(&map, 4096, 4096, DISK_ZERO);
     check_nothing_at(&map, 8192);
     extent_map_clear(&map);
 }
@@ -82,14 +81,14 @@ static void empty_extents_are_nothing(void **state)
     (void)state;
     extent_map_begin(&map, 0, 1000);
     for (int i = 0; i < 10; i++)
-        extent_map_add(&map, 0, i & 1);
-    extent_map_add(&map, 500, true);
-    extent_map_add(&map, 0, false);
-    extent_map_add(&map, 600, true);
+        extent_map_add(&map, 0, i & 1 ? DISK_ZERO : DISK_DATA);
+    extent_map_add(&map, 500, DISK_ZERO);
+    extent_map_add(&map, 0, DISK_DATA);
+    extent_map_add(&map, 600, DISK_ZERO);
     for (int i = 0; i < 10; i++)
-        extent_map_add(&map, 10, i & 1);
+        extent_map_add(&map, 10, i & 1 ? DISK_ZERO : DISK_DATA);
     assert_int_equal(map.count, 1);
-    check_at(&map, 0, 1000, true);
+    check_at(&map, 0, 1000, DISK_ZERO);
     extent_map_clear(&map);
 }
 

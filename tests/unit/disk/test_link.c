@@ -98,7 +98,7 @@ static struct nbd_link *open_link(pid_t *ret_server)
             pause();
     }
     close(ends[1]);
-    if (nbd_link_open(ends[0], "", &link, &err) < 0)
+    if (nbd_link_open(ends[0], "", NULL, &link, &err) < 0)
         fail_msg("%s", err.text);
     assert_int_equal(nbd_link_size(link), SIZE);
     return link;

@@ -168,15 +168,14 @@ static void gives_every_byte(void **state)
 
     assert_true(disk_reader_size(reader) == IMAGE_SIZE);
     for (uint64_t offset = 0; offset < IMAGE_SIZE;) {
-        uint64_t len = 0;
-        bool zero = false;
-        assert_ok(disk_reader_map(reader, offset, &len, &zero, &err), &err);
-        assert_true(len > 0 && len <= IMAGE_SIZE - offset);
-        if (zero)
-            memset(data + offset, 0, len);
+        struct disk_part part = {0};
+        assert_ok(disk_reader_map(reader, offset, &part, &err), &err);
+        assert_true(part.len > 0 && part.len <= IMAGE_SIZE - offset);
+        if (part.kind == DISK_ZERO)
+            memset(data + offset, 0, part.len);
         else
-            assert_ok(disk_reader_read(reader, offset, data + offset, len, &err), &err);
-        offset += len;
+            assert_ok(disk_reader_read(reader, offset, data + offset, part.len, &err), &err);
+        offset += part.len;
     }
     assert_memory_equal(data, subject->reference.data, IMAGE_SIZE);
     memset(data, 0xee, IMAGE_SIZE);
@@ -235,11 +234,13 @@ static char *zeros_by_us(struct disk_reader *reader)
     uint64_t start = 0;
     bool before = false;
 
-    for (uint64_t offset = 0, len = 0; offset <= IMAGE_SIZE; offset += len) {
-        bool zero = false;
-        len = 1;
+    struct disk_part part = {0};
+
+    for (uint64_t offset = 0; offset <= IMAGE_SIZE; offset += part.len) {
+        part = (struct disk_part){DISK_DATA, 1};
         if (offset < IMAGE_SIZE)
-            assert_ok(disk_reader_map(reader, offset, &len, &zero, &err), &err);
+            assert_ok(disk_reader_map(reader, offset, &part, &err), &err);
+        bool zero = part.kind == DISK_ZERO;
         if (zero && !before)
             start = offset;
         if (!zero && before)
@@ -303,11 +304,10 @@ static void maps_from_any_offset(void **state)
 
     for (int i = 0; i < 200; i++) {
         uint64_t offset = random_below(IMAGE_SIZE);
-        uint64_t len = 0;
-        bool zero = false;
-        assert_ok(disk_reader_map(subject->reader, offset, &len, &zero, &err), &err);
-        assert_true(len > 0 && len <= IMAGE_SIZE - offset);
-        for (uint64_t n = 0; zero && n < len; n++)
+        struct disk_part part = {0};
+        assert_ok(disk_reader_map(subject->reader, offset, &part, &err), &err);
+        assert_true(part.len > 0 && part.len <= IMAGE_SIZE - offset);
+        for (uint64_t n = 0; part.kind == DISK_ZERO && n < part.len; n++)
             if (subject->reference.data[offset + n])
                 fail_msg("offset %llu is no zero", (unsigned long long)(offset + n));
     }

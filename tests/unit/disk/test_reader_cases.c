@@ -29,14 +29,13 @@ static void raw_file_that_becomes_shorter_is_an_error(void **state)
     struct image reference = image_make("shrinks.raw", 1 << 20);
     struct disk_reader *reader = NULL;
     struct err err = ERR_INIT;
-    uint64_t len = 0;
-    bool zero = false;
+    struct disk_part part;
     uint8_t data[512];
 
     (void)state;
     assert_ok(disk_reader_open(reference.path, "raw", &reader, &err), &err);
     run("truncate", "-s", "512K", reference.path, NULL);
-    assert_int_equal(disk_reader_map(reader, 600 << 10, &len, &zero, &err), -1);
+    assert_int_equal(disk_reader_map(reader, 600 << 10, &part, &err), -1);
     assert_err(&err, ERR_IO, "the image shrank");
     assert_int_equal(disk_reader_read(reader, 600 << 10, data, sizeof(data), &err), -1);
     assert_err(&err, ERR_IO, "the image shrank");
@@ -58,12 +57,12 @@ static void large_sparse_image_takes_few_questions(void **state)
     run("qemu-img", "create", "-q", "-f", "qcow2", path, "10G", NULL);
     run("qemu-io", "-f", "qcow2", "-c", "write 5G 128K", path, NULL);
     assert_ok(disk_reader_open(path, "qcow2", &reader, &err), &err);
-    for (uint64_t offset = 0, len = 0; offset < size; offset += len, parts++) {
-        bool zero = false;
-        assert_ok(disk_reader_map(reader, offset, &len, &zero, &err), &err);
-        if (!zero)
-            assert_true(offset >= data_at && offset + len <= data_at + (128 << 10));
-        data_bytes += zero ? 0 : len;
+    struct disk_part part = {0};
+    for (uint64_t offset = 0; offset < size; offset += part.len, parts++) {
+        assert_ok(disk_reader_map(reader, offset, &part, &err), &err);
+        if (part.kind != DISK_ZERO)
+            assert_true(offset >= data_at && offset + part.len <= data_at + (128 << 10));
+        data_bytes += part.kind == DISK_ZERO ? 0 : part.len;
     }
     assert_true(data_bytes == 128 << 10);
     assert_true(parts < 20);

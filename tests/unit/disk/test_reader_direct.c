@@ -206,12 +206,12 @@ static void data_comes_from_the_files(void **state)
                          len < IMAGE_SIZE - offset ? len : (size_t)(IMAGE_SIZE - offset));
     }
     memset(got, 0, IMAGE_SIZE);
-    for (uint64_t offset = 0, len = 0; offset < IMAGE_SIZE; offset += len) {
-        bool zero = false;
-        assert_ok(disk_reader_map(reader, offset, &len, &zero, &err), &err);
-        assert_true(len > 0 && len <= IMAGE_SIZE - offset);
-        if (!zero)
-            assert_ok(disk_reader_read(reader, offset, got + offset, len, &err), &err);
+    struct disk_part part = {0};
+    for (uint64_t offset = 0; offset < IMAGE_SIZE; offset += part.len) {
+        assert_ok(disk_reader_map(reader, offset, &part, &err), &err);
+        assert_true(part.len > 0 && part.len <= IMAGE_SIZE - offset);
+        if (part.kind != DISK_ZERO)
+            assert_ok(disk_reader_read(reader, offset, got + offset, part.len, &err), &err);
     }
     compare(got, &reference, 0, IMAGE_SIZE);
     disk_reader_close(reader);

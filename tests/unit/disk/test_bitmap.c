@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What a server's dirty bitmap says of an image, with a real qemu-nbd.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "disk/reader.h"
+
+#define SIZE (UINT64_C(16) << 20)
+
+/* An image with data in its first half and a bitmap, and what was written after that was begun:
+ * data, zeros, and data where nothing was. */
+static const char *make_image_with_bitmap(void)
+{
+    const char *path = at("marked.qcow2");
+
+    run("qemu-img", "create", "-q", "-f", "qcow2", path, "16M", NULL);
+    run("qemu-io", "-f", "qcow2", "-c", "write -P 1 0 8M", path, NULL);
+    run("qemu-img", "bitmap", "--add", "-f", "qcow2", path, "since", NULL);
+    run("qemu-io", "-f", "qcow2", "-c", "write -P 2 1M 64K", "-c", "write -z 2M 128K", "-c",
+        "write -P 3 10M 4K", path, NULL);
+    return path;
+}
+
+static pid_t start_server(const char *image, const char *socket)
+{
+    CLEANUP_FREE char *pid_path = mem_printf("%s.pid", socket);
+    char text[32] = "";
+
+    run("qemu-nbd", "--fork", "--pid-file", pid_path, "-t", "-r", "-f", "qcow2", "-B", "since",
+        "-x", "vda", "-k", socket, image, NULL);
+    CLEANUP_FCLOSE FILE *file = fopen(pid_path, "re");
+    assert_non_null(file);
+    assert_non_null(fgets(text, sizeof(text), file));
+    return (pid_t)strtol(text, NULL, 10);
+}
+
+static int open_export(const char *bitmap, struct disk_reader **ret, struct err *err)
+{
+    struct disk_export export = {.path = "guest's disk", .name = "vda", .bitmap = bitmap};
+
+    assert_ok(disk_export_connect(at("nbd.sock"), &export.socket, err), err);
+    return disk_reader_open_export(&export, ret, err);
+}
+
+static char *map_text(const char *bitmap)
+{
+    static const char *const names[] = {"data", "zero", "same"};
+    CLEANUP(disk_reader_closep) struct disk_reader *reader = NULL;
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP_BUF struct buf text = {0};
+    struct disk_part part = {0};
+
+    assert_ok(open_export(bitmap, &reader, &err), &err);
+    assert_true(disk_reader_size(reader) == SIZE);
+    for (uint64_t offset = 0; offset < SIZE; offset += part.len) {
+        assert_ok(disk_reader_map(reader, offset, &part, &err), &err);
+        buf_printf(&text, "%llu KiB %s\n", (unsigned long long)part.len >> 10, names[part.kind]);
+    }
+    buf_append_str(&text, "");
+    return buf_take_str(&text);
+}
+
+static void a_map_tells_what_is_the_same_as_before(void **state)
+{
+    const char *socket = at("nbd.sock");
+    pid_t server;
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct disk_reader *reader = NULL;
+
+    (void)state;
+    need_program("qemu-nbd");
+    server = start_server(make_image_with_bitmap(), socket);
+    CLEANUP_FREE char *without = map_text(NULL);
+    CLEANUP_FREE char *with = map_text("since");
+    int opened = open_export("gone", &reader, &err);
+    kill(server, SIGTERM);
+    assert_string_equal(without, "2048 KiB data\n128 KiB zero\n6016 KiB data\n2048 KiB zero\n"
+                                 "64 KiB data\n6080 KiB zero\n");
+    assert_string_equal(with,
+                        "1024 KiB same\n64 KiB data\n960 KiB same\n128 KiB zero\n6016 KiB same\n"
+                        "2048 KiB zero\n64 KiB data\n6080 KiB zero\n");
+    assert_int_equal(opened, -1);
+    assert_err(&err, ERR_NOT_FOUND,
+               "guest's disk: the NBD server does not offer the dirty bitmap "
+               "'gone'");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_map_tells_what_is_the_same_as_before),
+    };
+
+    return cmocka_run_group_tests_name("bitmap", tests, support_setup, support_teardown);
+}
