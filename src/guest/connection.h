@@ -36,6 +36,7 @@ struct guest {
     struct hypervisor *hypervisor;
     char *name;
     char uuid[VIR_UUID_STRING_BUFLEN];
+    bool stuck;           /* see guest_is_stuck */
     pthread_mutex_t lock; /* guards what is below */
     virDomainPtr domain;  /* holds a reference to its connection, which may be an old one */
     struct {

@@ -31,6 +31,11 @@ void guest_free(struct guest *guest)
     free(guest);
 }
 
+bool guest_is_stuck(const struct guest *guest)
+{
+    return guest->stuck;
+}
+
 const char *guest_name(const struct guest *guest)
 {
     return guest->name;

@@ -52,10 +52,15 @@ DEFINE_CLEANUP(struct guest *, guest_freep, guest_free)
  *              completes the save: the file may be all that is left of the guest and must
  *              not be removed
  *   others     the guest is as it was before, and there is no file
+ * One that makes no progress for ten minutes is aborted. If libvirt does not end an aborted one within
+ * a minute, it is left to libvirt: the error says so, and guest_is_stuck.
  * *ret_downtime_start_ms: the monotonic clock (units_now_ms) when libvirt's event reported that
  * the guest had stopped; without the event, the time of the call. */
 int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_start_ms,
                struct err *err);
+/* True once a save, or a copy of its memory, was left to libvirt, which had not ended it: whoever waits
+ * for the guest now may wait in vain. */
+bool guest_is_stuck(const struct guest *guest);
 /* Undoes a save, with this XML instead of the image's own (NULL: the image's own; Xen's driver
  * accepts only that, anything else is unsupported there); running or paused as asked, whatever the
  * image says. Does not stop for signals. */

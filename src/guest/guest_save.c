@@ -13,9 +13,11 @@
 #include "guest/job.h"
 #include "guest/libvirt_error.h"
 #include "guest/long_call.h"
+#include "guest/patience.h"
 
 /* Between two attempts to abort a save whose job has not begun yet. */
 #define ABORT_RETRY_MS 100
+#define LOOK_MS 1000
 
 /* ---- when it stopped: told by an event, which libvirt sends as it stops the guest ------------ */
 
@@ -61,9 +63,10 @@ static int watch_stop(virDomainPtr domain, struct stop_time *stop_time)
 
 /* ---- saving -------------------------------------------------------------------------------------- */
 
+/* Its thread outlives an abandoned call. */
 struct save {
     virDomainPtr domain;
-    const char *path;
+    char *path;
     int result;
     struct err err;
 };
@@ -75,6 +78,16 @@ static void save(void *opaque)
     call->result = virDomainSaveFlags(call->domain, call->path, NULL, 0);
     if (call->result < 0)
         libvirt_error(&call->err, "%s", call->path);
+}
+
+static void free_save(void *opaque)
+{
+    struct save *call = opaque;
+
+    virDomainFree(call->domain);
+    free(call->path);
+    err_clear(&call->err);
+    free(call);
 }
 
 /* Never aborts somebody else's job. */
@@ -101,48 +114,79 @@ static int check_no_backup(virDomainPtr domain, struct err *err)
                    line);
 }
 
-/* Waits for the save to end. After a signal, aborts it as soon as its job exists; the first abort
- * that is accepted is the only one. */
-static bool wait_for_save(struct long_call *call, virDomainPtr domain, const char *path)
+enum save_end { SAVE_ENDED, SAVE_CANCELLED, SAVE_STALLED, SAVE_STUCK };
+
+static bool save_stalls(const struct save *call, struct patience *patience)
 {
+    struct job job;
+
+    return job_is_own(call->domain, VIR_DOMAIN_JOB_OPERATION_SAVE, call->path, &job) &&
+           patience_is_stalled(patience, job.copied, units_now_ms());
+}
+
+/* After a signal, or if it stalls, aborts it as soon as its job exists; the first abort that is
+ * accepted is the only one. */
+static enum save_end wait_for_save(struct long_call *thread, const struct save *call)
+{
+    struct patience patience = patience_begin(units_now_ms());
     bool signal_came = false;
-    bool aborted = false;
+    bool stalled = false;
 
     for (;;) {
-        int timeout_ms = signal_came && !aborted ? ABORT_RETRY_MS : -1;
-        enum long_call_event event = long_call_wait(call, timeout_ms, !signal_came);
+        int timeout_ms = patience.wanted_ms ? ABORT_RETRY_MS : LOOK_MS;
+        enum long_call_event event = long_call_wait(thread, timeout_ms, !signal_came);
+        if (event == LONG_CALL_ENDED && patience.aborted_ms)
+            return stalled ? SAVE_STALLED : SAVE_CANCELLED;
         if (event == LONG_CALL_ENDED)
-            return aborted;
+            return SAVE_ENDED;
         signal_came = signal_came || event == LONG_CALL_SIGNAL;
-        if (signal_came && !aborted)
-            aborted = abort_own_save(domain, path);
+        stalled = stalled || (!signal_came && save_stalls(call, &patience));
+        if (signal_came || stalled)
+            patience_want_end(&patience, units_now_ms());
+        if (patience.wanted_ms && !patience.aborted_ms && abort_own_save(call->domain, call->path))
+            patience_note_abort(&patience, units_now_ms());
+        if (patience_is_over(&patience, quit_insisted(), units_now_ms()))
+            return SAVE_STUCK;
     }
 }
 
-static int save_in_thread(virDomainPtr domain, const char *path, struct err *err)
+static int save_failed(struct save *call, enum save_end end, struct err *err)
 {
-    struct save save_call = {.domain = domain, .path = path};
-    struct long_call *call = NULL;
-
-    if (long_call_start(save, &save_call, &call, err) < 0)
-        return -1;
-    bool aborted = wait_for_save(call, domain, path);
-    long_call_finish(call);
-    if (save_call.result == 0)
-        return 0;
     /* libvirt continues the save without us. */
-    if (virConnectIsAlive(virDomainGetConnect(domain)) != 1) {
-        err_clear(&save_call.err);
+    if (virConnectIsAlive(virDomainGetConnect(call->domain)) != 1)
         return err_set(err, ERR_TRANSIENT,
                        "the connection to libvirt was lost in the middle of the save; the guest "
                        "may be saved in %s by now",
-                       path);
+                       call->path);
+    if (end == SAVE_STALLED)
+        return err_set(err, ERR_IO,
+                       "%s: cancelled, because nothing was written to it for ten minutes; check "
+                       "its storage",
+                       call->path);
+    return end == SAVE_CANCELLED ? quit_check(err) : err_move(err, &call->err);
+}
+
+static int save_in_thread(struct guest *guest, struct save *call, struct err *err)
+{
+    struct long_call *thread = NULL;
+
+    if (long_call_start(save, call, &thread, err) < 0) {
+        free_save(call);
+        return -1;
     }
-    if (aborted) {
-        err_clear(&save_call.err);
-        return quit_check(err);
+    enum save_end end = wait_for_save(thread, call);
+    if (end == SAVE_STUCK) {
+        guest->stuck = true;
+        err_set(err, quit_requested() ? ERR_CANCELLED : ERR_IO,
+                "%s: the save was cancelled, but libvirt does not end it; check its storage",
+                call->path);
+        long_call_abandon(thread, free_save);
+        return -1;
     }
-    return err_move(err, &save_call.err);
+    long_call_finish(thread);
+    int result = call->result == 0 ? 0 : save_failed(call, end, err);
+    free_save(call);
+    return result;
 }
 
 int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_start_ms,
@@ -159,7 +203,11 @@ int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_sta
     struct stop_time *stop_time = mem_alloc(sizeof(*stop_time));
     atomic_init(&stop_time->users, 1);
     int id = watch_stop(domain, stop_time);
-    int result = save_in_thread(domain, path, err);
+    struct save *call = mem_alloc(sizeof(*call));
+    virDomainRef(domain);
+    call->domain = domain;
+    call->path = mem_strdup(path);
+    int result = save_in_thread(guest, call, err);
     uint64_t stopped_ms = atomic_load(&stop_time->ms);
     if (id >= 0)
         virConnectDomainEventDeregisterAny(virDomainGetConnect(domain), id);

@@ -19,6 +19,7 @@
 #include "guest/job.h"
 #include "guest/libvirt_error.h"
 #include "guest/long_call.h"
+#include "guest/patience.h"
 
 /* How often the copied data is written out, and after how many such rounds libvirt is asked about
  * the progress. */
@@ -93,16 +94,32 @@ static bool same_disks(const struct definition_disks *a, const struct definition
 
 /* ---- the call ------------------------------------------------------------------------------------ */
 
+/* Its thread outlives an abandoned call. */
 struct call {
-    virDomainPtr domain;
-    const char *xml;
+    virDomainPtr domain; /* owned */
+    char *xml;           /* owned */
+    char *path;          /* owned */
+    unsigned max_passes;
+    bool live;
     unsigned flags;
-    const struct guest_snapshot *snapshot;
     bool aborted;
     bool forced;
+    bool stalled;
+    struct patience patience;
     int result;
     struct err err;
 };
+
+static void free_call(void *opaque)
+{
+    struct call *call = opaque;
+
+    virDomainFree(call->domain);
+    free(call->xml);
+    free(call->path);
+    err_clear(&call->err);
+    free(call);
+}
 
 /* libvirt, or QEMU when asked to begin, says that a device cannot be saved. */
 static bool is_refusal(const virError *error)
@@ -122,7 +139,7 @@ static void snapshot_memory(void *opaque)
         return;
     }
     bool refused = is_refusal(virGetLastError());
-    libvirt_error(&call->err, "%s", call->snapshot->path);
+    libvirt_error(&call->err, "%s", call->path);
     if (!refused)
         return;
     call->err.kind = ERR_UNSUPPORTED;
@@ -135,7 +152,7 @@ static void snapshot_memory(void *opaque)
  * its guest. */
 static bool own_job(const struct call *call, struct job *ret)
 {
-    return job_is_own(call->domain, VIR_DOMAIN_JOB_OPERATION_SNAPSHOT, call->snapshot->path, ret);
+    return job_is_own(call->domain, VIR_DOMAIN_JOB_OPERATION_SNAPSHOT, call->path, ret);
 }
 
 static bool converges(const struct job *job, unsigned max_passes)
@@ -175,21 +192,35 @@ static void cancel(struct call *call)
 }
 
 /* Stops the guest if it changes its memory too fast, or if the image may not fit; cancels after a
- * signal. Does so only once the job is ours. */
+ * signal, or if nothing is copied any more. Does so only once the job is ours. */
 static void attend(struct call *call, bool signal_came)
 {
     struct job job;
 
     if (call->aborted || !own_job(call, &job))
         return;
-    if (signal_came)
+    call->stalled =
+        call->stalled ||
+        (!signal_came && patience_is_stalled(&call->patience, job.copied, units_now_ms()));
+    if (signal_came || call->stalled)
         cancel(call);
     else if (!(call->flags & VIR_DOMAIN_SNAPSHOT_CREATE_LIVE))
         return;
-    else if (!converges(&job, call->snapshot->max_passes))
-        stop(call, "its memory changes too fast");
-    else if (room_is_short(call->snapshot->path, &job))
-        stop(call, "the image may run out of room");
+    else if (!converges(&job, call->max_passes))
+        stop(call, "it changes too fast");
+    else if (room_is_short(call->path, &job))
+        stop(call, "room for it may run short");
+}
+
+static bool is_stuck(struct call *call, bool signal_came)
+{
+    uint64_t now_ms = units_now_ms();
+
+    if (signal_came || call->stalled)
+        patience_want_end(&call->patience, now_ms);
+    if (call->aborted)
+        patience_note_abort(&call->patience, now_ms);
+    return patience_is_over(&call->patience, quit_insisted(), now_ms);
 }
 
 /* At the end, with the guest stopped, libvirt waits until the whole image is on disk. What is
@@ -202,7 +233,20 @@ static void write_out(const char *path, int *fd)
         (void)sync_file_range(*fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
-static int run(struct call *call, struct err *err)
+static int result_of(struct call *call, struct err *err)
+{
+    if (call->result == 0)
+        return quit_check(err); /* a signal that came too late to cancel it */
+    if (call->aborted && call->stalled)
+        return err_set(err, ERR_IO,
+                       "%s: cancelled, because nothing was written to it for ten minutes; check "
+                       "its storage",
+                       call->path);
+    return call->aborted ? quit_check(err) : err_move(err, &call->err);
+}
+
+/* *stuck is set if libvirt does not end it: then the call is no longer ours. */
+static int run(struct call *call, bool *stuck, struct err *err)
 {
     struct long_call *thread = NULL;
     CLEANUP_CLOSE int image_fd = -1;
@@ -210,6 +254,7 @@ static int run(struct call *call, struct err *err)
 
     if (long_call_start(snapshot_memory, call, &thread, err) < 0)
         return -1;
+    call->patience = patience_begin(units_now_ms());
     for (unsigned round = 1;; round++) {
         enum long_call_event event = long_call_wait(thread, POLL_MS, !signal_came);
         if (event == LONG_CALL_ENDED)
@@ -217,16 +262,18 @@ static int run(struct call *call, struct err *err)
         signal_came = signal_came || event == LONG_CALL_SIGNAL;
         if (round % ATTEND_ROUNDS == 0)
             attend(call, signal_came);
-        write_out(call->snapshot->path, &image_fd);
+        *stuck = is_stuck(call, signal_came);
+        if (*stuck) {
+            err_set(err, quit_requested() ? ERR_CANCELLED : ERR_IO,
+                    "%s: the copy was cancelled, but libvirt does not end it; check its storage",
+                    call->path);
+            long_call_abandon(thread, free_call);
+            return -1;
+        }
+        write_out(call->path, &image_fd);
     }
     long_call_finish(thread);
-    if (call->result == 0)
-        return quit_check(err); /* a signal that came too late to cancel it */
-    if (call->aborted) {
-        err_clear(&call->err);
-        return quit_check(err);
-    }
-    return err_move(err, &call->err);
+    return result_of(call, err);
 }
 
 /* ---- before and after ---------------------------------------------------------------------------- */
@@ -300,21 +347,33 @@ static int capture(struct guest *guest, struct call *call, bool running, struct 
     bool stop_first = running && disks.count == 0;
     if (stop_first && guest_suspend(guest, err) < 0)
         return -1;
-    CLEANUP_FREE char *xml = snapshot_xml(call->snapshot->path, &disks);
-    call->xml = xml;
+    call->xml = snapshot_xml(call->path, &disks);
     call->flags = VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA;
-    if (running && !stop_first && call->snapshot->live)
+    if (running && !stop_first && call->live)
         call->flags |= VIR_DOMAIN_SNAPSHOT_CREATE_LIVE;
-    int result = run(call, err);
+    int result = run(call, &guest->stuck, err);
+    if (guest->stuck)
+        return -1;
     call->forced |= stop_first;
     return result < 0 ? -1 : check_after(call->domain, &disks, err);
+}
+
+static struct call *new_call(virDomainPtr domain, const struct guest_snapshot *snapshot)
+{
+    struct call *call = mem_alloc(sizeof(*call));
+
+    virDomainRef(domain);
+    call->domain = domain;
+    call->path = mem_strdup(snapshot->path);
+    call->max_passes = snapshot->max_passes;
+    call->live = snapshot->live;
+    return call;
 }
 
 int guest_snapshot_memory(struct guest *guest, const struct guest_snapshot *snapshot,
                           bool *ret_forced, struct err *err)
 {
     virDomainPtr domain CLEANUP_DOMAIN = NULL;
-    struct call call = {.snapshot = snapshot};
     CLEANUP_ERR struct err second = ERR_INIT;
     struct state before;
 
@@ -329,13 +388,18 @@ int guest_snapshot_memory(struct guest *guest, const struct guest_snapshot *snap
         return -1;
     if (access(snapshot->path, F_OK) == 0)
         return err_set(err, ERR_EXISTS, "%s already exists", snapshot->path);
-    call.domain = domain;
+    struct call *call = new_call(domain, snapshot);
     bool running = before.state == VIR_DOMAIN_RUNNING;
-    if (capture(guest, &call, running, err) == 0) {
-        *ret_forced = call.forced && snapshot->live;
+    int result = capture(guest, call, running, err);
+    if (guest->stuck) /* it and the guest's state are libvirt's matter now */
+        return -1;
+    bool forced = call->forced;
+    free_call(call);
+    if (result == 0) {
+        *ret_forced = forced && snapshot->live;
         return 0;
     }
-    if (put_back(guest, snapshot->path, running, call.forced, &second) < 0)
+    if (put_back(guest, snapshot->path, running, forced, &second) < 0)
         err_append(err, "the guest may not be in its former state: %s", second.text);
     return -1;
 }

@@ -23,6 +23,7 @@ struct guest_snapshot {
  * failure, or a signal, the guest is as it was before and there is no image; if libvirt is lost,
  * waits for it (30 s). If another job holds the guest, libvirt waits for it up to 30 s, then: busy;
  * that job is never touched. A guest that cannot be saved: unsupported, with libvirt's reason.
+ * One that libvirt does not end is left to it, as by guest_save.
  * *ret_forced: the copy should have been live, but the guest was stopped to end it. */
 int guest_snapshot_memory(struct guest *guest, const struct guest_snapshot *snapshot,
                           bool *ret_forced, struct err *err);

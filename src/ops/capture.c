@@ -414,9 +414,10 @@ int capture_end(struct capture *capture, struct err *err)
     guardian_drop(capture->request.guardian);
     scratch_watch_end(capture->scratch);
     capture->scratch = NULL;
-    /* If the agent was already waited for long enough, it is asked only once more. */
+    /* What was already waited for long enough, its agent or libvirt, is asked only once more. */
+    bool hurry = capture->thaw_failed || guest_is_stuck(capture->request.guest);
     const struct undo_host host = {
-        .calls = capture->thaw_failed ? &undo_calls_brief : &undo_calls_libvirt,
+        .calls = hurry ? &undo_calls_brief : &undo_calls_libvirt,
         .hypervisor = capture->request.hypervisor,
         .state_fd = capture->request.state_fd,
     };

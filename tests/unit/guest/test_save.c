@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,13 +27,14 @@
 
 static struct hypervisor *hypervisor;
 static struct guest *guest;
-static char path[] = "/tmp/test-save.XXXXXX";
+static char path[32];
 static atomic_bool begun, aborted;
 static atomic_uint aborted_early;
 
 static int set_up(void **state)
 {
     (void)state;
+    strcpy(path, "/tmp/test-save.XXXXXX");
     alarm(60); /* a save that is not aborted never ends */
     int fd = mkstemp(path);
     if (fd < 0 || close(fd) < 0 || unlink(path) < 0)
@@ -108,13 +110,102 @@ static void a_signal_aborts_our_own_save_whatever_the_clocks_say(void **state)
     assert_int_equal(aborted_early, 0);
 }
 
+/* ---- saves that do not end ------------------------------------------------------------------- */
+
+static atomic_bool released, left;
+static uint64_t step_ms; /* that the clock goes on when a job is looked at */
+
+static int set_up_again(void **state)
+{
+    quit_forget();
+    begun = aborted = released = left = false;
+    aborted_early = 0;
+    return set_up(state) < 0 ? -1 : quit_install(NULL);
+}
+
+static int stuck_job(unsigned call, int *type, int *operation, uint64_t *elapsed_ms)
+{
+    fake_libvirt.now_ms += step_ms;
+    return jobs(call, type, operation, elapsed_ms);
+}
+
+static int accept_abort(unsigned call)
+{
+    (void)call;
+    aborted = true;
+    return 0;
+}
+
+/* Ends when it is aborted. */
+static int save_without_progress(unsigned call)
+{
+    (void)call;
+    close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    while (!aborted)
+        sleep_really();
+    return fake_libvirt_fail(VIR_ERR_OPERATION_ABORTED, VIR_FROM_QEMU, "aborted");
+}
+
+static int save_for_ever(unsigned call)
+{
+    (void)call;
+    kill(getpid(), SIGTERM);
+    close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    while (!released) {
+        sleep_really();
+        __atomic_fetch_add(&fake_libvirt.now_ms, aborted ? 1000 : 0, __ATOMIC_SEQ_CST);
+    }
+    left = true;
+    return 0;
+}
+
+static void a_save_that_makes_no_progress_is_aborted(void **state)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    uint64_t stopped_ms = 0;
+
+    (void)state;
+    step_ms = 6 * UINT64_C(60000);
+    fake_libvirt.job_stats = stuck_job;
+    fake_libvirt.save = save_without_progress;
+    fake_libvirt.abort_job = accept_abort;
+    assert_int_equal(guest_save(guest, path, &stopped_ms, &err), -1);
+    assert_int_equal(err.kind, ERR_IO);
+    assert_non_null(strstr(err.text, "for ten minutes"));
+    assert_int_equal(fake_libvirt.abort_job_calls, 1);
+    assert_false(guest_is_stuck(guest));
+}
+
+static void a_save_that_does_not_end_when_aborted_is_left_to_libvirt(void **state)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    uint64_t stopped_ms = 0;
+
+    (void)state;
+    step_ms = 0;
+    fake_libvirt.job_stats = stuck_job;
+    fake_libvirt.save = save_for_ever;
+    fake_libvirt.abort_job = accept_abort;
+    assert_int_equal(guest_save(guest, path, &stopped_ms, &err), -1);
+    assert_int_equal(err.kind, ERR_CANCELLED);
+    assert_non_null(strstr(err.text, "libvirt does not end it"));
+    assert_true(guest_is_stuck(guest));
+    assert_int_equal(access(path, F_OK), 0); /* it may be all that there will be of the guest */
+    released = true;
+    while (!left)
+        sleep_really();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_signal_aborts_our_own_save_whatever_the_clocks_say),
+        cmocka_unit_test_setup_teardown(a_signal_aborts_our_own_save_whatever_the_clocks_say,
+                                        set_up_again, tear_down),
+        cmocka_unit_test_setup_teardown(a_save_that_makes_no_progress_is_aborted, set_up_again,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_save_that_does_not_end_when_aborted_is_left_to_libvirt,
+                                        set_up_again, tear_down),
     };
 
-    if (quit_install(NULL) < 0)
-        return 1;
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
