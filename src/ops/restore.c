@@ -58,10 +58,10 @@ static void leave_out_former_names(struct archive_reader *archive, struct select
                 continue;
             guests->chosen[places[i]] = false;
             report_warning(report, guests->names[places[i]],
-                           "skipped: its backup of %s is an older backup of guest '%s', backed up "
-                           "%s; to restore it, name it with --domain-names",
-                           when_local(times.items[i], older), guests->names[places[j]],
-                           when_local(times.items[j], newer));
+                           "skipped: this guest was renamed to '%s', whose backup of %s is newer "
+                           "than this one of %s; to restore this one, name it with --domain-names",
+                           guests->names[places[j]], when_local(times.items[j], newer),
+                           when_local(times.items[i], older));
         }
 }
 

@@ -108,8 +108,8 @@ LIVE = {
     "serial": (live_device("<serial type='file'><source path='/etc/cron.d/vb-hostile'/></serial>"), "/etc/cron.d/vb-hostile"),
     "disk": (live_device("<disk type='file'><source file='/etc/shadow'/><target dev='vdz'/></disk>"), "/etc/shadow"),
     "label": (live_element("<seclabel type='none'/>"), "seclabel"),
-    "other-name": (in_live("<name>web</name>", "<name>db</name>"), "another guest's"),
-    "other-uuid": (in_live("<uuid>2f6a3c1e", "<uuid>00000000"), "another guest's"),
+    "other-name": (in_live("<name>web</name>", "<name>db</name>"), "another guest"),
+    "other-uuid": (in_live("<uuid>2f6a3c1e", "<uuid>00000000"), "another guest"),
     "two": (live_element("</domain><domain>"), "one domain"),
     "none": (in_live("<vb:live>", "<vb:live/><vb:live2>"), "xml"),
 }
