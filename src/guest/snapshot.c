@@ -207,9 +207,9 @@ static void attend(struct call *call, bool signal_came)
     else if (!(call->flags & VIR_DOMAIN_SNAPSHOT_CREATE_LIVE))
         return;
     else if (!converges(&job, call->max_passes))
-        stop(call, "it changes too fast");
+        stop(call, "its memory changes too fast");
     else if (room_is_short(call->path, &job))
-        stop(call, "room for it may run short");
+        stop(call, "the image may run out of room");
 }
 
 static bool is_stuck(struct call *call, bool signal_came)

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -34,7 +35,7 @@ static atomic_uint aborted_early;
 static int set_up(void **state)
 {
     (void)state;
-    strcpy(path, "/tmp/test-save.XXXXXX");
+    snprintf(path, sizeof(path), "/tmp/test-save.XXXXXX");
     alarm(60); /* a save that is not aborted never ends */
     int fd = mkstemp(path);
     if (fd < 0 || close(fd) < 0 || unlink(path) < 0)
