@@ -438,11 +438,11 @@ int backup_plan_guest(struct backup_run *run, struct guest *guest, struct err *e
         return -1;
     const struct backup_plan told = {
         .guest = job.name,
+        .destination = run->options->destination,
         .source = &job.source,
         .mode = job.mode,
         .sizing = &sizing,
         .libvirt = hypervisor_version(run->hypervisor),
     };
-    backup_plan_tell(&told, run->report);
-    return 0;
+    return backup_plan_tell(&told, run->report, err);
 }

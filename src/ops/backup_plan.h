@@ -11,11 +11,12 @@
 
 struct backup_plan {
     const char *guest;
+    const char *destination;
     const struct source *source;
     enum capture_mode mode;
     const struct sizing_plan *sizing;
     unsigned long libvirt; /* its version in libvirt's own numbering: 9000000 */
 };
 
-/* Event "plan". */
-void backup_plan_tell(const struct backup_plan *plan, const struct report *report);
+/* Event "plan". Fails if a file of the archive cannot be named. */
+int backup_plan_tell(const struct backup_plan *plan, const struct report *report, struct err *err);

@@ -327,8 +327,8 @@ static int restore(struct restore_job *job, struct err *err)
         restore_check_room(job, err) < 0)
         return -1;
     restore_measure(job);
-    if (options->dry_run)
-        restore_tell_plan(job);
+    if (options->dry_run && restore_tell_plan(job, err) < 0)
+        return -1;
     if (!options->disks.count) {
         warn_about_place(job);
         restore_tell_lacks(job);

@@ -49,8 +49,8 @@ void restore_tell_points(const struct restore_job *job, const struct guest_point
 
 /* Counts in job->sizes what is read and written. Call it once it is known where everything goes. */
 void restore_measure(struct restore_job *job);
-/* Event "plan". */
-void restore_tell_plan(struct restore_job *job);
+/* Event "plan". Fails if there is no memory for a child process. */
+int restore_tell_plan(struct restore_job *job, struct err *err);
 /* Event "guest-done", which counts in the run's sizes. */
 void restore_tell_done(struct restore_job *job, bool started);
 /* The same if no guest is defined. */

@@ -53,42 +53,153 @@ static void tell_findings(struct restore_job *job, struct buf *text, struct json
     json_set(fields, "findings", findings);
 }
 
-void restore_tell_plan(struct restore_job *job)
+/* The children that take the most memory: those for one disk or another, or for the memory. */
+static int plan_children(const struct restore_job *job, struct sizing_plan *ret, struct err *err)
 {
-    CLEANUP_BUF struct buf text = {0};
-    struct json *fields = json_new_object();
-    struct json *disks = json_new_array();
-    char size[UNITS_TEXT_SIZE];
+    const struct placement *placement = &job->placement;
+    const struct children_options *options = &job->run->options->children;
+    struct sizing_plan most = {0};
 
-    buf_printf(&text, "guest '%s': would be restored%s%s", job->manifest->domain_name,
-               job->placement.renamed ? " as " : "",
-               job->placement.renamed ? job->placement.name : "");
+    for (size_t i = 0; i <= placement->disk_count; i++) {
+        const struct manifest_stored *stored =
+            i < placement->disk_count ? &placement->disks[i].disk->stored : job->manifest->memory;
+        struct sizing_plan plan = {0};
+        if (i < placement->disk_count ? placement->disks[i].shared : !placement->memory)
+            continue;
+        if (children_plan(options, &stored->codec, true, stored->image.chunk_size, 0, &plan, err) <
+            0)
+            return -1;
+        if (plan.child_memory * plan.children > most.child_memory * most.children)
+            most = plan;
+    }
+    *ret = most;
+    return 0;
+}
+
+/* The stored file and its sizes. */
+static void tell_stored(const struct restore_job *job, const struct manifest_stored *stored,
+                        struct buf *text, struct json *object)
+{
+    const struct sizes sizes = backup_sizes_of(job->backup, stored);
+    char image[UNITS_TEXT_SIZE];
+    char usage[UNITS_TEXT_SIZE];
+
+    buf_printf(text, ", %s from %s, which takes %s", units_format_size(sizes.image, image),
+               stored->file.name, units_format_size(sizes.usage, usage));
+    json_set_str(object, "file", stored->file.name);
+    sizes_describe(&sizes, object);
+}
+
+static void tell_planned_disks(const struct restore_job *job, struct buf *text, struct json *fields)
+{
+    struct json *disks = json_new_array();
+
     for (size_t i = 0; i < job->placement.disk_count; i++) {
         const struct placed_disk *placed = &job->placement.disks[i];
         struct json *entry = json_new_object();
-        buf_printf(&text, "\n  %s: %s, %s, %s", placed->disk->target, placed->path, placed->format,
-                   units_format_size(placed->disk->stored.image.raw_size, size));
-        if (placed->shared)
-            buf_append_str(&text, ", shared with another guest");
+        buf_printf(text, "\n  %s: %s, %s", placed->disk->target, placed->path, placed->format);
         json_set_str(entry, "target", placed->disk->target);
         json_set_str(entry, "path", placed->path);
+        json_set_str(entry, "format", placed->format);
+        json_set_bool(entry, "shared", placed->shared);
+        tell_stored(job, &placed->disk->stored, text, entry);
+        if (placed->shared)
+            buf_append_str(text, ", shared with another guest");
         json_add(disks, entry);
     }
-    if (job->placement.nvram)
-        buf_printf(&text, "\n  NVRAM: %s", job->placement.nvram);
-    if (job->placement.tpm)
-        buf_printf(&text, "\n  TPM state: %s%s", job->placement.tpm,
-                   job->placement.tpm_moved ? " (replaced)" : "");
-    if (job->placement.memory)
-        buf_printf(&text, "\n  memory: %s, %s", job->placement.memory,
-                   units_format_size(job->manifest->memory->image.raw_size, size));
-    tell_findings(job, &text, fields);
-    json_set_str(fields, "guest", job->name);
-    json_set_str(fields, "backup-of", job->manifest->domain_name);
-    json_set_str(fields, "name", job->placement.name);
     json_set(fields, "disks", disks);
+}
+
+static void tell_planned_file(const struct restore_job *job, const char *label, const char *kind,
+                              const char *path, struct buf *text, struct json *array)
+{
+    const struct manifest_extra *extra = extras_in_manifest(job->manifest, kind);
+    struct json *entry = NULL;
+
+    if (!path || !extra)
+        return;
+    entry = json_new_object();
+    buf_printf(text, "\n  %s: %s", label, path);
+    json_set_str(entry, "kind", kind);
+    json_set_str(entry, "path", path);
+    tell_stored(job, &extra->stored, text, entry);
+    json_add(array, entry);
+}
+
+static void tell_planned_rest(const struct restore_job *job, struct buf *text, struct json *fields)
+{
+    const struct placement *placement = &job->placement;
+    struct json *extras = json_new_array();
+
+    tell_planned_file(job, "NVRAM", "nvram", placement->nvram, text, extras);
+    tell_planned_file(job, "TPM state", "tpm", placement->tpm, text, extras);
+    if (placement->tpm && placement->tpm_moved)
+        buf_append_str(text, " (replaced)");
+    json_set(fields, "extras", extras);
+    if (placement->memory) {
+        struct json *memory = json_new_object();
+        buf_printf(text, "\n  memory: %s", placement->memory);
+        json_set_str(memory, "path", placement->memory);
+        tell_stored(job, job->manifest->memory, text, memory);
+        json_set(fields, "memory", memory);
+    }
+}
+
+/* A disk that is not in the backup, and where it comes from here: nowhere, the place that --disk-map
+ * gives, or the place where it was. */
+static void tell_planned_left_out(const struct restore_job *job, struct buf *text,
+                                  struct json *fields)
+{
+    const struct placement *placement = &job->placement;
+    struct json *array = json_new_array();
+
+    for (size_t i = 0; i < placement->left_out_count; i++) {
+        const struct placed_left_out *disk = &placement->left_out[i];
+        struct json *entry = json_new_object();
+        buf_printf(text, "\n  %s: not in the backup, %s%s", disk->target,
+                   disk->path ? "is " : "left out", disk->path ? disk->path : "");
+        json_set_str(entry, "target", disk->target);
+        json_set_str(entry, "path", disk->path);
+        json_add(array, entry);
+    }
+    json_set(fields, "left-out", array);
+}
+
+int restore_tell_plan(struct restore_job *job, struct err *err)
+{
+    const struct placement *placement = &job->placement;
+    const struct restore_options *options = job->run->options;
+    CLEANUP_BUF struct buf text = {0};
+    struct json *fields = NULL;
+    struct sizing_plan sizing;
+    char size[2][UNITS_TEXT_SIZE];
+
+    if (plan_children(job, &sizing, err) < 0)
+        return -1;
+    fields = json_new_object();
+    json_set_str(fields, "guest", placement->name);
+    json_set_str(fields, "backup-of", job->manifest->domain_name);
+    json_set_str(fields, "source", archive_backup_path(job->backup));
+    json_set_str(fields, "destination", options->destination);
+    json_set_bool(fields, "defined", options->disks.count == 0);
+    buf_printf(&text, "guest '%s': would be restored%s%s: %s from %s", job->manifest->domain_name,
+               placement->renamed ? " as " : "", placement->renamed ? placement->name : "",
+               units_format_size(job->sizes.image, size[0]),
+               units_format_size(job->sizes.usage, size[1]));
+    sizes_describe(&job->sizes, fields);
+    tell_planned_disks(job, &text, fields);
+    tell_planned_rest(job, &text, fields);
+    tell_planned_left_out(job, &text, fields);
+    tell_findings(job, &text, fields);
+    buf_printf(&text, "\n  memory per child %s, children used %u: %s together",
+               units_format_size(sizing.child_memory, size[0]), sizing.children,
+               units_format_size(sizing.child_memory * sizing.children, size[1]));
+    json_set_u64(fields, "memory-per-child", sizing.child_memory);
+    json_set_u64(fields, "children", sizing.children);
+    json_set_u64(fields, "children-memory", sizing.child_memory * sizing.children);
     CLEANUP_FREE char *line = buf_take_str(&text);
     report_event(job->run->report, "plan", fields, "%s", line);
+    return 0;
 }
 
 /* ---- the result ------------------------------------------------------------------- */

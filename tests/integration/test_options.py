@@ -32,7 +32,9 @@ def test_plan_for_programs_is_complete(t):
     guest = t.guest("web", t.disk("vda", size=MIB), t.disk("vdb", "raw", size=2 * MIB)).define()
     (event,) = [event for event in t.events(plan(t, guest, "--json", "--exclude-disk", "vdb")) if event["event"] == "plan"]
     same((event["guest"], event["method"], event["image-size"]), ("web", "offline", MIB), "plan")
-    same([disk["target"] for disk in event["disks"]], ["vda"], "disks")
+    same([(disk["target"], disk["file"]) for disk in event["disks"]], [("vda", "web-vda.raw")], "disks")
+    same((event["destination"], "memory" in event), (t.archive.path, False), "destination, memory")
+    same(event["children-memory"], event["children"] * event["memory-per-child"], "memory of all children")
     same(event["left-out"], [{"target": "vdb", "reason": "excluded"}], "disks that are left out")
 
 

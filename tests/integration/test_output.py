@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 
+from vbtest import objects
 from vbtest.command import expect, same, wait_until
 from vbtest.disks import MIB, Disk
 
@@ -201,3 +202,61 @@ def test_restored_guest_is_told_by_its_final_name(t):
     t.restored_guest(guest, "twin")
     events = t.events(t.restore("--new-name", "twin", "--json"))
     same({event["guest"] for event in events if "guest" in event}, {"twin"}, "names of guests in events")
+
+
+def names(events):
+    return {event["event"] for event in events}
+
+
+def test_every_object_is_as_the_page_says(t):
+    """t.events compares the members; here are all events that need no accident."""
+    guest = t.small_guest().running()
+    seen = {"backup": set(), "restore": set(), "list": set(), "verify": set(), "remove": set()}
+    for options in (("--dry-run",), ("--exclude-disk", "vdz"), ("--replace", "--guest-memory", "save", "--bandwidth-limit", "1536K")):
+        status = 3 if "vdz" in options else 0
+        seen["backup"] |= names(t.events(t.backup(guest, "--json", "--no-sandbox", *options, status=status)))
+    seen["verify"] |= names(t.events(t.verify("--json", "--domain-names", "web,gone", status=3)))
+    seen["list"] |= names(t.events(t.vb("list", "--source-path", t.archive.path, "--json")))
+    seen["restore"] |= names(t.events(t.restore("--json", status=1)))
+    guest.destroy()
+    guest.undefine()
+    for options in (("--dry-run",), ("--disks", "vda"), ()):
+        seen["restore"] |= names(t.events(t.restore("--json", *options, to=t.path("restored" + "".join(options)))))
+    with open(t.archive.file("web-vda.raw"), "r+b") as file:
+        file.write(b"?")
+    with open(t.archive.file("x-vda.raw"), "wb"):
+        pass
+    seen["verify"] |= names(t.events(t.verify("--json", status=4)))
+    os.unlink(t.archive.file("web-vda.raw"))
+    seen["list"] |= names(t.events(t.vb("list", "--source-path", t.archive.path, "--json", status=1)))
+    seen["remove"] |= names(t.events(t.vb("remove", "--source-path", t.archive.path, "--domain-names", "web", "--yes", "--json")))
+    same(seen["backup"], {"plan", "warning", "no-match", "disk-done", "guest-done", "progress", "bottleneck", "summary"}, "backup")
+    same(seen["restore"], {"plan", "guest-failed", "disk-done", "guest-done", "bottleneck", "summary"}, "restore")
+    same(seen["list"], {"backup", "guest-failed", "summary"}, "list")
+    same(seen["verify"], {"no-match", "guest-done", "damage", "orphan", "bottleneck", "summary"}, "verify")
+    same(seen["remove"], {"backup-removed", "summary"}, "remove")
+
+
+def test_quiet_is_quiet(t):
+    """Nothing that went well is told, by no verb."""
+    guest = t.small_guest().running()
+    lines = [t.backup_line(guest, "--compression", "zstd"), t.backup_line(guest, "--replace", "--guest-memory", "save"),
+             ("verify", "--source-path", t.archive.path), t.restore_line("--disks", "vda"),
+             ("remove", "--source-path", t.archive.path, "--domain-names", "web", "--yes"), ("recover",)]
+    for line in lines:
+        result = t.vb(*line, "--quiet")
+        same((result.out, result.err), ("", ""), f"output of {line[0]} --quiet")
+
+
+def test_every_event_of_the_source_is_described(t):
+    """Those too that take an accident."""
+    source = os.path.join(os.path.dirname(__file__), "..", "..", "src")
+    text = ""
+    for folder, _, files in os.walk(source):
+        for name in files:
+            if name.endswith(".c"):
+                with open(os.path.join(folder, name), encoding="utf-8") as file:
+                    text += file.read()
+    told = set(re.findall(r'(?:report_event|event|put_object|object_line)\([^";]*,\s*"([a-z-]+)"', text))
+    expect({"guest-done", "guest-recovered", "warning", "summary", "progress"} <= told, f"events are not found: {told}")
+    same(told, {what for what, _ in objects.described() if " " not in what}, "events that virt-backup(1) describes")

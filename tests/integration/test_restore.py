@@ -198,6 +198,33 @@ def test_dry_run_predicts_and_does_nothing(t):
     check_nothing_restored(t)
 
 
+def test_plan_for_programs_is_complete(t):
+    """What would be read and written, where, and by whom."""
+    guest = t.guest("web", t.boot_disk(), t.disk("vdb", "raw"), t.disk("vdc", "raw")).running()
+    (planned,) = [event for event in t.events(t.backup(guest, "--json", "--dry-run", "--exclude-disk", "vdc"))
+                  if event["event"] == "plan"]
+    expect(planned["memory"]["image-size"] >= guest.memory_mib * MIB, f"memory: {planned['memory']}")
+    t.backup(guest, "--compression", "zstd", "--exclude-disk", "vdc")
+    guest.destroy()
+    guest.undefine()
+    (event,) = [event for event in t.events(t.restore("--json", "--dry-run", "--new-name", "twin"))
+                if event["event"] == "plan"]
+    same((event["guest"], event["backup-of"], event["source"], event["destination"], event["defined"]),
+         ("twin", "web", t.archive.path, t.restored, True), "plan")
+    same([disk["path"] for disk in event["disks"]],
+         [os.path.join(t.restored, name) for name in ("twin-vda.qcow2", "twin-vdb.raw")], "disks")
+    same([disk["file"] for disk in event["disks"]], ["web-vda.raw.zst", "web-vdb.raw.zst"], "files of the archive")
+    same([(disk["target"], disk["path"]) for disk in event["left-out"]], [("vdc", None)], "left out")
+    same(event["image-size"], sum(disk["image-size"] for disk in event["disks"]), "bytes")
+    same(event["disk-usage"], sum(disk["disk-usage"] for disk in event["disks"]), "disk usage")
+    same(event["children-memory"], event["children"] * event["memory-per-child"], "memory of all children")
+    (event,) = [event for event in t.events(t.restore("--json", "--dry-run", "--disk-map", f"vdc={t.path('vdc.raw')}"))
+                if event["event"] == "plan"]
+    same([(disk["target"], disk["path"]) for disk in event["left-out"]], [("vdc", t.path("vdc.raw"))], "left out, mapped")
+    same(os.path.basename(event["memory"]["path"]), "web.sav", "memory")
+    check_nothing_restored(t)
+
+
 def test_some_disks_only(t):
     guest = backed_up(t)
     before = guest.snapshot()

@@ -134,7 +134,7 @@ def test_backup_whose_image_is_gone_is_listed_as_incomplete(t):
     result = t.vb("list", "--source-path", t.archive.path, status=3)
     expect("INCOMPLETE" in result.out and "web-vda.raw" in result.out, f"it is not said: {result.out}")
     expect("guest 'web': its backup is incomplete" in result.err, f"no reason is given: {result.err}")
-    events = [json.loads(line) for line in t.vb("list", "--source-path", t.archive.path, "--json", status=3).out.splitlines()]
+    events = t.events(t.vb("list", "--source-path", t.archive.path, "--json", status=3))
     same({e["guest"]: e["complete"] for e in events if e["event"] == "backup"}, {"web": False, "db": True}, "complete")
     same([f["file"] for e in events if e["event"] == "backup" for f in e["lacking"]], ["web-vda.raw"], "what is lacking")
 

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import uuid
 
-from vbtest import command, disks, leftovers
+from vbtest import command, disks, leftovers, objects
 from vbtest.archive import Archive
 from vbtest.command import Failure, Process, Skip, expect, note, run, virsh, wait_until
 from vbtest.disks import MIB, Disk
@@ -313,8 +313,10 @@ class Context:
         return self.vb("verify", "--source-path", source or self.archive.path, *arguments, status=status)
 
     def events(self, result):
-        """The objects that --json has printed."""
-        return [json.loads(line) for line in result.out.splitlines()]
+        """The objects that --json has printed, all of them as virt-backup(1) describes them."""
+        events = [json.loads(line) for line in result.out.splitlines()]
+        objects.check_events(events)
+        return events
 
     def refused(self, *arguments, status=1, says=()):
         """It ends with this status and one line of error that says all of this. Returns the line."""
