@@ -130,22 +130,24 @@ static uint32_t chunk_len(const struct image_reader *reader, uint64_t id, struct
     return (uint32_t)len;
 }
 
-static int reader_look(void *opaque, uint64_t id, uint64_t *ret_zeros, struct err *err)
+static int reader_look(void *opaque, uint64_t id, struct chunk_run *ret, struct err *err)
 {
     struct image_reader *reader = opaque;
 
     if (chunk_len(reader, id, err) == 0)
         return -1;
-    *ret_zeros = 0;
+    *ret = (struct chunk_run){.kind = CHUNK_DATA, .count = 1};
     if (reader->codec != CODEC_NONE)
         return 0;
     uint64_t offset = reader->start + id * reader->chunk_size;
     off_t data = lseek(reader->file.fd, (off_t)offset, SEEK_DATA);
     /* no data from here to the end */
     if ((data < 0 && errno == ENXIO) || (data >= 0 && (uint64_t)data >= reader->size))
-        *ret_zeros = units_div_up(reader->raw_size, reader->chunk_size) - id;
-    else if (data >= 0)
-        *ret_zeros = ((uint64_t)data - offset) / reader->chunk_size;
+        *ret = (struct chunk_run){.kind = CHUNK_ZERO,
+                                  .count = units_div_up(reader->raw_size, reader->chunk_size) - id};
+    else if (data >= 0 && (uint64_t)data - offset >= reader->chunk_size)
+        *ret = (struct chunk_run){.kind = CHUNK_ZERO,
+                                  .count = ((uint64_t)data - offset) / reader->chunk_size};
     /* Any other failure: the file system cannot tell. */
     return 0;
 }

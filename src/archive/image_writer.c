@@ -153,6 +153,8 @@ static int check_output(struct image_writer *writer, const struct chunk_output *
         output->count > (layout->raw_size - output->id * layout->chunk_size) / layout->chunk_size)
         return err_set(err, ERR_INTERNAL, "the image has no %llu full chunks from %llu on",
                        (unsigned long long)output->count, (unsigned long long)output->id);
+    if (output->kind == CHUNK_SAME)
+        return err_set(err, ERR_INTERNAL, "an archive stores every chunk itself");
     if (result_parse_shared(output->data, output->len, output->raw, &writer->table, ret, err) < 0)
         return -1;
     if (ret->raw_len != expected)

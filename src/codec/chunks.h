@@ -12,11 +12,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/digest.h"
 #include "base/err.h"
 
 enum chunk_kind {
     CHUNK_DATA, /* to be sent to a child */
     CHUNK_ZERO, /* all zeros: not sent */
+    CHUNK_SAME, /* the sink has it from an earlier time: neither read nor sent */
+};
+
+/* What is known of chunks without reading them. */
+struct chunk_run {
+    enum chunk_kind kind;   /* DATA: nothing, the first must be read; the rest is not looked at */
+    uint64_t count;         /* chunks, at least 1 */
+    const uint8_t *digests; /* SAME: DIGEST_SIZE bytes for each chunk, borrowed for the whole run */
 };
 
 /* Encoding: a chunk's raw bytes. Decoding: a chunk's result (codec/result.h). */
@@ -27,9 +36,9 @@ struct chunk_source {
     /* The raw length of chunk id: chunk_size for all but the last. */
     uint64_t chunk_size;
     uint64_t raw_size;
-    /* How many chunks from id on are known to be zeros, without reading them; 0: chunk id has
-     * to be read. Called in id order, not for each. */
-    int (*look)(void *opaque, uint64_t id, uint64_t *ret_zeros, struct err *err);
+    /* What is known of the chunks from id on. Called in id order, not for each. SAME only for a
+     * sink that takes it. */
+    int (*look)(void *opaque, uint64_t id, struct chunk_run *ret, struct err *err);
     /* Puts what a child needs for chunk id at `data` (room: cap bytes). May find
      * that a chunk to be encoded is all zeros and say so. Called in id order, but
      * again for a chunk that a child could not do, or was lost with. */
@@ -44,13 +53,13 @@ struct chunk_source {
  * Encoding: `data` is a result. Decoding: `data` is the raw chunk. */
 struct chunk_output {
     uint64_t id;
-    uint64_t count;   /* of chunks, from id on: more than 1 only if the sink takes runs */
+    uint64_t count; /* of chunks, from id on: more than 1 only if the sink takes runs, or if SAME */
     uint32_t raw_len; /* of each */
-    bool zero;        /* known to be all zeros; decoding: data is NULL then */
-    const uint8_t *data;
+    enum chunk_kind kind;
+    const uint8_t *data; /* NULL if kind is SAME, or, decoding, ZERO */
     size_t len;
     const uint8_t *raw;    /* the chunk, if `data` is an outline of it; else NULL */
-    const uint8_t *digest; /* of the raw chunk */
+    const uint8_t *digest; /* of the raw chunk; SAME: of each of them, one after the other */
 };
 
 struct chunk_sink {
@@ -60,6 +69,7 @@ struct chunk_sink {
     /* True: chunks of zeros that follow each other, all of full length and with the same result,
      * come as one. */
     bool runs;
+    bool same; /* CHUNK_SAME may be put */
     int (*put)(void *opaque, const struct chunk_output *output, struct err *err);
     /* Called for each chunk after its put, in id order whatever the order of the puts, with
      * the digest of the raw chunk; once for `count` chunks of zeros. NULL: not wanted. */

@@ -110,7 +110,8 @@ int deliver_take(struct run *run, size_t index, struct err *err)
     if (check_result(run, worker, item, err) < 0)
         return -1;
     pool->idle_losses = 0;
-    if (item->zero && pool_raw_len(run->source, item->id) == pool->settings.chunk_size &&
+    if (item->kind == CHUNK_ZERO &&
+        pool_raw_len(run->source, item->id) == pool->settings.chunk_size &&
         keep_zeros(pool, worker->output, worker->output_len, err) < 0)
         return -1;
     learn_zeros(run, worker, item);
@@ -138,9 +139,13 @@ static int know_zeros(struct pool *pool, struct err *err)
     return keep_zeros(pool, digest, DIGEST_SIZE, err);
 }
 
-/* All chunks of a run are equally long. */
-static int note_zero_digest(struct pool *pool, struct item *item, uint32_t raw_len, struct err *err)
+/* Of a run of chunks that are known, all of one length. Those that are the same have a digest
+ * each. */
+static int note_known_digest(struct pool *pool, struct item *item, uint32_t raw_len,
+                             struct err *err)
 {
+    if (item->kind == CHUNK_SAME)
+        return 0;
     if (pool->settings.decode && raw_len < pool->settings.chunk_size) {
         chunk_digest_of_zeros(pool->digest, raw_len, item->digest);
         return 0;
@@ -156,9 +161,10 @@ static int note_zero_digest(struct pool *pool, struct item *item, uint32_t raw_l
 static void describe_data(const struct pool *pool, const struct item *item,
                           struct chunk_output *output)
 {
-    if (item->state == ITEM_ZEROS) {
-        output->data = pool->settings.decode ? NULL : pool->zeros;
-        output->len = pool->settings.decode ? 0 : pool->zeros_len;
+    if (item->state == ITEM_KNOWN) {
+        bool has_result = item->kind == CHUNK_ZERO && !pool->settings.decode;
+        output->data = has_result ? pool->zeros : NULL;
+        output->len = has_result ? pool->zeros_len : 0;
     } else if (item->held) {
         const struct worker *worker = &pool->workers[item->worker];
         output->data = worker->output;
@@ -173,10 +179,11 @@ static void describe_data(const struct pool *pool, const struct item *item,
 static int post(struct run *run, struct item *item, struct err *err)
 {
     uint32_t raw_len = pool_raw_len(run->source, item->id);
-    struct put_job job = {.output = {.id = item->id, .raw_len = raw_len, .zero = item->zero},
-                          .count = item->count};
+    struct put_job job = {.output = {.id = item->id, .raw_len = raw_len, .kind = item->kind},
+                          .count = item->count,
+                          .digests = item->digests};
 
-    if (item->state == ITEM_ZEROS && note_zero_digest(run->pool, item, raw_len, err) < 0)
+    if (item->state == ITEM_KNOWN && note_known_digest(run->pool, item, raw_len, err) < 0)
         return -1;
     memcpy(job.digest, item->digest, DIGEST_SIZE);
     describe_data(run->pool, item, &job.output);
@@ -187,8 +194,8 @@ static int post(struct run *run, struct item *item, struct err *err)
 
 static bool is_ready(const struct pool *pool, const struct item *item)
 {
-    if (item->state == ITEM_ZEROS)
-        return pool->settings.decode || pool->zeros;
+    if (item->state == ITEM_KNOWN)
+        return item->kind == CHUNK_SAME || pool->settings.decode || pool->zeros;
     return item->state == ITEM_READY;
 }
 
@@ -215,7 +222,8 @@ int deliver_post(struct run *run, struct err *err)
 static void note_put(struct run *run, struct item *item)
 {
     run->chunks += item->count;
-    run->zero_chunks += item->zero ? item->count : 0;
+    run->zero_chunks += item->kind == CHUNK_ZERO ? item->count : 0;
+    run->same_chunks += item->kind == CHUNK_SAME ? item->count : 0;
     if (item->held)
         worker_release(&run->pool->workers[item->worker]);
     item->held = false;
@@ -229,7 +237,8 @@ static void retire(struct run *run)
     struct window *window = &run->pool->window;
 
     while (window->count > 0 && window->items[0].state == ITEM_PUT) {
-        struct put_job job = {.chain = true, .count = window->items[0].count};
+        struct put_job job = {
+            .chain = true, .count = window->items[0].count, .digests = window->items[0].digests};
         memcpy(job.digest, window->items[0].digest, DIGEST_SIZE);
         if (run->sink->chain)
             putter_post(run->pool->putter, &job);

@@ -57,68 +57,78 @@ static bool gives_zeros(const struct run *run, const struct worker *worker, uint
            memcmp(worker->input, pool->zeros_input, len) == 0;
 }
 
-/* `count` chunks from next_id on are zeros. Adds those that need no child to the window: none if
- * the first of them needs one. */
-static uint64_t add_zeros(struct run *run, uint64_t zeros)
+/* Adds what is known of the chunks from next_id on to the window; returns how many: none if the
+ * first of them needs a child. The last chunk, if it is short, is no part of a run. */
+static uint64_t add_known(struct run *run, const struct chunk_run *known)
 {
     struct pool *pool = run->pool;
     uint64_t full = run->source->raw_size / pool->settings.chunk_size - run->next_id;
-    uint64_t added = 1;
+    struct chunk_run part = *known;
 
-    if (needs_child(run, run->next_id))
+    if (known->kind == CHUNK_DATA || (known->kind == CHUNK_ZERO && needs_child(run, run->next_id)))
         return 0;
-    if (full > 0)
-        added = window_add_zeros(&pool->window, run->next_id, zeros < full ? zeros : full);
-    else
-        window_add(&pool->window, run->next_id, ITEM_ZEROS)->zero = true;
+    if (full == 0) {
+        struct item *item = window_add(&pool->window, run->next_id++, ITEM_KNOWN);
+        item->kind = known->kind;
+        item->digests = known->digests;
+        return 1;
+    }
+    if (part.count > full)
+        part.count = full;
+    uint64_t added = window_add_known(&pool->window, run->next_id, &part);
     run->next_id += added;
     return added;
 }
 
-/* What the next chunk is; if it has to be read for that, it is in the worker's input area. */
-static int look_at_next(struct run *run, struct worker *worker, uint64_t *ret_zeros,
+/* What the next chunks are; if the next one has to be read for that, it is in the worker's input
+ * area. */
+static int look_at_next(struct run *run, struct worker *worker, struct chunk_run *ret,
                         size_t *ret_len, struct err *err)
 {
     enum chunk_kind kind = CHUNK_ZERO;
     uint64_t id = run->next_id;
 
     *ret_len = 0;
-    if (run->source->look(run->source->opaque, id, ret_zeros, err) < 0)
+    *ret = (struct chunk_run){.kind = CHUNK_DATA};
+    if (run->source->look(run->source->opaque, id, ret, err) < 0)
         return -1;
-    if (*ret_zeros > 0)
+    if (ret->kind == CHUNK_SAME && (!run->sink->same || run->pool->settings.decode))
+        return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 " is known, but not to the sink", id);
+    if (ret->kind != CHUNK_DATA)
         return 0;
     if (read_chunk(run, worker, id, ret_len, &kind, err) < 0)
         return -1;
-    *ret_zeros = kind == CHUNK_ZERO || gives_zeros(run, worker, id, *ret_len) ? 1 : 0;
+    if (kind == CHUNK_ZERO || gives_zeros(run, worker, id, *ret_len))
+        *ret = (struct chunk_run){.kind = CHUNK_ZERO, .count = 1};
     return 0;
 }
 
 /* Finds the next chunk that a child is needed for, its input in the worker's
  * input area. *ret_len is 0 if there was none in this batch. */
 static int next_chunk(struct run *run, struct worker *worker, uint64_t *ret_id, size_t *ret_len,
-                      bool *ret_zero, struct err *err)
+                      enum chunk_kind *ret_kind, struct err *err)
 {
     struct pool *pool = run->pool;
-    uint64_t zeros = 0;
+    struct chunk_run known;
     uint64_t passed = 0;
     size_t read = 0;
 
-    for (; passed < POOL_ZERO_BATCH && read < POOL_ZERO_BATCH_BYTES; read += *ret_len) {
+    for (; passed < POOL_KNOWN_BATCH && read < POOL_ZERO_BATCH_BYTES; read += *ret_len) {
         uint64_t id = run->next_id;
         if (id == run->source->count || window_full(&pool->window))
             break;
-        if (look_at_next(run, worker, &zeros, ret_len, err) < 0)
+        if (look_at_next(run, worker, &known, ret_len, err) < 0)
             return -1;
-        uint64_t added = zeros > 0 ? add_zeros(run, zeros) : 0;
+        uint64_t added = add_known(run, &known);
         passed += added;
         if (added > 0)
             continue;
         run->next_id++;
         *ret_id = id;
-        *ret_zero = zeros > 0;
-        if (*ret_zero && pool_raw_len(run->source, id) == pool->settings.chunk_size)
+        *ret_kind = known.kind;
+        if (known.kind == CHUNK_ZERO && pool_raw_len(run->source, id) == pool->settings.chunk_size)
             pool->zeros_asked = true;
-        if (*ret_zero)
+        if (known.kind == CHUNK_ZERO)
             *ret_len = fill_zeros(run, worker, id);
         return 0;
     }
@@ -187,7 +197,7 @@ static void give(struct pool *pool, struct item *item)
 static int feed_again(struct run *run, struct item *item, struct worker *worker, struct err *err)
 {
     struct pool *pool = run->pool;
-    enum chunk_kind kind = item->zero ? CHUNK_ZERO : CHUNK_DATA;
+    enum chunk_kind kind = item->kind;
     size_t len = 0;
 
     feed_unload(pool, (size_t)(worker - pool->workers));
@@ -233,10 +243,10 @@ static int load(struct run *run, struct worker *worker, struct item **ret_item, 
     struct pool *pool = run->pool;
     uint64_t id = 0;
     size_t len = 0;
-    bool zero = false;
+    enum chunk_kind kind = CHUNK_DATA;
 
     *ret_item = NULL;
-    if (quit_check(err) < 0 || next_chunk(run, worker, &id, &len, &zero, err) < 0)
+    if (quit_check(err) < 0 || next_chunk(run, worker, &id, &len, &kind, err) < 0)
         return -1;
     if (len == 0) {
         *ret_more = run->next_id < run->source->count && !window_full(&pool->window);
@@ -244,7 +254,7 @@ static int load(struct run *run, struct worker *worker, struct item **ret_item, 
     }
     *ret_item = window_add(&pool->window, id, ITEM_LOADED);
     (*ret_item)->worker = (size_t)(worker - pool->workers);
-    (*ret_item)->zero = zero;
+    (*ret_item)->kind = kind;
     (*ret_item)->input_len = len;
     return 0;
 }

@@ -335,6 +335,7 @@ int pool_run(struct pool *pool, const struct chunk_source *source, const struct 
         *ret_stats = (struct pool_stats){
             .chunks = run.chunks,
             .zero_chunks = run.zero_chunks,
+            .same_chunks = run.same_chunks,
             .children_lost = run.children_lost,
             .wait_source_ms = run.source_ns / 1000000,
             .wait_sink_ms = run.sink_ns / 1000000,

@@ -34,6 +34,7 @@ DEFINE_CLEANUP(struct pool *, pool_freep, pool_free)
 struct pool_stats {
     uint64_t chunks;      /* put to the sink */
     uint64_t zero_chunks; /* of them, known to be zero without a child */
+    uint64_t same_chunks; /* of them, the same as before */
     uint64_t children_lost;
     uint64_t wait_source_ms;   /* time in source->read and ->look */
     uint64_t wait_sink_ms;     /* all idle until sink->put returns */

@@ -15,9 +15,9 @@
 #include "mtcp/window.h"
 #include "mtcp/worker.h"
 
-/* The most zero chunks, and bytes read to find them, in one turn before the children are looked
- * at again. */
-#define POOL_ZERO_BATCH 4096
+/* The most chunks that need no child, and bytes read to find zeros, in one turn before the
+ * children are looked at again. */
+#define POOL_KNOWN_BATCH 4096
 #define POOL_ZERO_BATCH_BYTES ((size_t)16 << 20)
 /* A compressed chunk of zeros is not larger than this, whatever the codec. */
 #define POOL_ZERO_INPUT_MAX ((size_t)128 << 10)
@@ -56,6 +56,7 @@ struct run {
     uint64_t next_tick_ms;
     uint64_t chunks;
     uint64_t zero_chunks;
+    uint64_t same_chunks;
     uint64_t children_lost;
     uint64_t cpu_ns;
     uint64_t source_ns;

@@ -34,14 +34,27 @@ struct putter {
 
 /* ---- the thread ------------------------------------------------------------- */
 
-/* How many of the `left` equal chunks are put at once. */
-static uint64_t run_of(const struct chunk_output *output, uint64_t left)
+/* How many of the `left` chunks are put at once. */
+static uint64_t run_of(const struct chunk_sink *sink, const struct chunk_output *output,
+                       uint64_t left)
 {
     uint64_t most = output->len > 0 ? PUTTER_RUN_BYTES / output->len : left;
 
+    if (output->kind == CHUNK_SAME)
+        return left;
+    if (!sink->runs)
+        return 1;
     if (most < 1)
         most = 1;
     return left < most ? left : most;
+}
+
+static void chain(const struct chunk_sink *sink, const struct put_job *job)
+{
+    if (!job->digests)
+        sink->chain(sink->opaque, job->digest, job->count);
+    for (uint64_t i = 0; job->digests && i < job->count; i++)
+        sink->chain(sink->opaque, job->digests + i * DIGEST_SIZE, 1);
 }
 
 static int do_job(struct putter *putter, const struct chunk_sink *sink, const struct put_job *job,
@@ -50,14 +63,14 @@ static int do_job(struct putter *putter, const struct chunk_sink *sink, const st
     struct chunk_output output = job->output;
     uint64_t end = output.id + job->count;
 
-    output.digest = job->digest;
+    output.digest = job->digests ? job->digests : job->digest;
     if (job->chain) {
         if (!atomic_load(&putter->dropping))
-            sink->chain(sink->opaque, job->digest, job->count);
+            chain(sink, job);
         return 0;
     }
     for (; output.id < end && !atomic_load(&putter->dropping); output.id += output.count) {
-        output.count = sink->runs ? run_of(&output, end - output.id) : 1;
+        output.count = run_of(sink, &output, end - output.id);
         if (sink->put(sink->opaque, &output, err) < 0)
             return -1;
         atomic_fetch_add(&putter->raw_done, output.count * output.raw_len);

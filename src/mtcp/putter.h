@@ -25,10 +25,11 @@ struct putter;
 /* Results to be put, or digests to be chained. What output points to stays as it is until
  * the job is done. */
 struct put_job {
-    bool chain;                 /* digests: of digest, count times; output is not looked at */
+    bool chain;                 /* digests; output is not looked at */
     struct chunk_output output; /* except for count and digest, which the putter sets */
+    uint64_t count;             /* of chunks in a row, of which output is the first */
     uint8_t digest[DIGEST_SIZE];
-    uint64_t count; /* of equal chunks in a row, of which output is the first */
+    const uint8_t *digests; /* one for each chunk; NULL: all have `digest` */
 };
 
 /* Starts the thread. At most `jobs` results, and as many digests, are posted and not collected

@@ -47,18 +47,27 @@ struct item *window_add(struct window *window, uint64_t id, enum item_state stat
     return item;
 }
 
-uint64_t window_add_zeros(struct window *window, uint64_t id, uint64_t count)
+/* True if these chunks go on where that run ends. */
+static bool continues(const struct item *last, uint64_t id, const struct chunk_run *known)
+{
+    return last->state == ITEM_KNOWN && last->kind == known->kind && last->id + last->count == id &&
+           last->count < WINDOW_RUN_MAX &&
+           (known->kind != CHUNK_SAME ||
+            last->digests + last->count * DIGEST_SIZE == known->digests);
+}
+
+uint64_t window_add_known(struct window *window, uint64_t id, const struct chunk_run *known)
 {
     struct item *last = window->count > 0 ? &window->items[window->count - 1] : NULL;
 
-    if (!last || last->state != ITEM_ZEROS || last->id + last->count != id ||
-        last->count >= WINDOW_RUN_MAX) {
-        last = window_add(window, id, ITEM_ZEROS);
-        last->zero = true;
+    if (!last || !continues(last, id, known)) {
+        last = window_add(window, id, ITEM_KNOWN);
+        last->kind = known->kind;
+        last->digests = known->digests;
         last->count = 0;
     }
     uint64_t room = WINDOW_RUN_MAX - last->count;
-    uint64_t added = count < room ? count : room;
+    uint64_t added = known->count < room ? known->count : room;
     last->count += added;
     return added;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Everything that the pool has begun but not finished, in id order: chunks that children
- * work on, results that wait for their turn, runs of zeros. Results that were fetched
+ * work on, results that wait for their turn, runs of chunks that are known. Results that were fetched
  * early are kept in slots, whose number bounds the memory.
  */
 #pragma once
@@ -12,13 +12,14 @@
 
 #include "base/digest.h"
 #include "base/err.h"
+#include "codec/chunks.h"
 
 enum item_state {
     ITEM_WAITING, /* to be read again: has failed once, or was loaded for a child that died */
     ITEM_LOADED,  /* in the input area of a child that still has another chunk */
     ITEM_WORKING, /* a child has it */
     ITEM_READY,   /* the result is in the child's output area (`held`) or in a slot */
-    ITEM_ZEROS,   /* a run of zero chunks that no child is needed for */
+    ITEM_KNOWN,   /* a run of chunks that no child is needed for: zeros, or the same as before */
     ITEM_PUTTING, /* the putter has it */
     ITEM_PUT,     /* the sink has it, but not yet all that come before it */
 };
@@ -27,9 +28,10 @@ enum item_state {
 
 struct item {
     uint64_t id;
-    uint64_t count; /* of chunks: 1, except for runs of zeros */
+    uint64_t count; /* of chunks: 1, except for runs */
     enum item_state state;
-    bool zero; /* known to be all zeros, but a child makes its result */
+    enum chunk_kind kind;   /* ZERO, and not ITEM_KNOWN: a child makes the result of such chunks */
+    const uint8_t *digests; /* SAME: of all chunks of the run */
     unsigned failures;
     size_t input_len; /* of what the child was given */
     size_t worker;    /* that has it, is to have it, or (ITEM_WAITING) has failed */
@@ -59,11 +61,11 @@ void window_clear(struct window *window);
 bool window_full(const struct window *window);
 /* A new last item, its count 1. Items move when others are added or removed. */
 struct item *window_add(struct window *window, uint64_t id, enum item_state state);
-/* The most chunks in a run of zeros: bounds what is done at a stretch. */
+/* The most chunks in a run: bounds what is done at a stretch. */
 #define WINDOW_RUN_MAX 4096
-/* Adds at least one of `count` zero chunks from id on, all of full length, to the run at the end
- * if there is one; returns how many. */
-uint64_t window_add_zeros(struct window *window, uint64_t id, uint64_t count);
+/* Adds at least one of the known chunks from id on, which are all of one length, to the run at the
+ * end if that is of the same kind; returns how many. */
+uint64_t window_add_known(struct window *window, uint64_t id, const struct chunk_run *known);
 void window_remove(struct window *window, struct item *item);
 /* The first item that has not been given to the putter, NULL if all have. */
 struct item *window_next(struct window *window);

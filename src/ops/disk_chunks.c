@@ -4,7 +4,7 @@
 #include "base/io.h"
 #include "base/units.h"
 
-static int disk_look(void *opaque, uint64_t id, uint64_t *ret_zeros, struct err *err)
+static int disk_look(void *opaque, uint64_t id, struct chunk_run *ret, struct err *err)
 {
     struct disk_chunks *disk = opaque;
     uint64_t start = id * disk->chunk_size;
@@ -18,13 +18,14 @@ static int disk_look(void *opaque, uint64_t id, uint64_t *ret_zeros, struct err 
         if (disk_reader_map(disk->reader, at, &part, err) < 0)
             return -1;
         if (part.kind != DISK_ZERO) {
-            *ret_zeros = 0;
+            *ret = (struct chunk_run){.kind = CHUNK_DATA, .count = 1};
             return 0;
         }
         at += part.len;
         disk->zero_until = at;
     }
-    *ret_zeros = at == disk->raw_size ? units_div_up(at - start, disk->chunk_size)
+    ret->kind = CHUNK_ZERO;
+    ret->count = at == disk->raw_size ? units_div_up(at - start, disk->chunk_size)
                                       : (at - start) / disk->chunk_size;
     return 0;
 }
@@ -67,8 +68,9 @@ static int disk_put(void *opaque, const struct chunk_output *output, struct err 
     const struct disk_chunks *disk = opaque;
     uint64_t offset = output->id * disk->chunk_size;
 
-    return output->zero ? disk_writer_zero(disk->writer, offset, output->raw_len, err)
-                        : disk_writer_write(disk->writer, offset, output->data, output->len, err);
+    return output->kind == CHUNK_ZERO
+               ? disk_writer_zero(disk->writer, offset, output->raw_len, err)
+               : disk_writer_write(disk->writer, offset, output->data, output->len, err);
 }
 
 struct chunk_sink disk_chunks_sink(struct disk_chunks *disk, struct disk_writer *writer,

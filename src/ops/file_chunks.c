@@ -4,12 +4,12 @@
 #include "base/io.h"
 #include "base/units.h"
 
-static int file_look(void *opaque, uint64_t id, uint64_t *ret_zeros, struct err *err)
+static int file_look(void *opaque, uint64_t id, struct chunk_run *ret, struct err *err)
 {
     (void)opaque;
     (void)id;
     (void)err;
-    *ret_zeros = 0;
+    *ret = (struct chunk_run){.kind = CHUNK_DATA, .count = 1};
     return 0;
 }
 
@@ -45,7 +45,8 @@ static int file_put(void *opaque, const struct chunk_output *output, struct err 
     const struct file_chunks *file = opaque;
     uint64_t offset = file->start + output->id * file->chunk_size;
 
-    return output->zero ? 0 : io_pwrite(file->fd, output->data, output->len, offset, err);
+    return output->kind == CHUNK_ZERO ? 0
+                                      : io_pwrite(file->fd, output->data, output->len, offset, err);
 }
 
 struct chunk_sink file_chunks_sink(struct file_chunks *file)

@@ -34,11 +34,11 @@ static void on_tick(void *opaque, uint64_t raw_bytes_done)
     transfer->report->progress(transfer->report->opaque, &progress);
 }
 
-static int limited_look(void *opaque, uint64_t id, uint64_t *ret_zeros, struct err *err)
+static int limited_look(void *opaque, uint64_t id, struct chunk_run *ret, struct err *err)
 {
     const struct transfer_run *run = opaque;
 
-    return run->source->look(run->source->opaque, id, ret_zeros, err);
+    return run->source->look(run->source->opaque, id, ret, err);
 }
 
 static int limited_read(void *opaque, uint64_t id, void *data, size_t cap, size_t *ret_len,

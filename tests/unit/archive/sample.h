@@ -11,6 +11,7 @@
 
 #include "archive/reader.h"
 #include "archive/writer.h"
+#include "codec/chunks.h"
 
 #include "../record/record_sample.h"
 
@@ -35,6 +36,11 @@ void sample_check_backup(const char *folder, const char *domain, const char *tag
                          const char *const *targets);
 
 #define SAMPLE_CHUNK ((size_t)64 << 10)
+/* How many chunks are known to be zeros. */
+static inline uint64_t sample_zeros(const struct chunk_run *known)
+{
+    return known->kind == CHUNK_ZERO ? known->count : 0;
+}
 /* Stores these bytes behind this head the whole way: encode, put, finish. */
 void sample_write_image(int fd, const struct codec_spec *spec, const uint8_t *image, size_t len,
                         const char *head, struct manifest_stored *ret);

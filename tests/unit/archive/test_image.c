@@ -158,11 +158,12 @@ static void a_raw_image_keeps_its_holes(void **state)
     CHECK(image_reader_new(&file, &stored, 0, NULL, &reader, &err), &err);
     const struct chunk_source source = image_reader_source(reader);
     for (uint64_t id = 0; id < 8; id++) {
-        uint64_t count = 0, expected = 0;
-        CHECK(source.look(source.opaque, id, &count, &err), &err);
+        struct chunk_run run = {0};
+        uint64_t expected = 0;
+        CHECK(source.look(source.opaque, id, &run, &err), &err);
         while (id + expected < 8 && zero[id + expected])
             expected++;
-        assert_int_equal(count, expected);
+        assert_int_equal(sample_zeros(&run), expected);
     }
 }
 
@@ -175,7 +176,7 @@ static void a_chunk_that_does_not_exist_is_refused(void **state)
     enum chunk_kind kind;
     uint8_t result[100];
     size_t len = 0;
-    uint64_t zeros = 0;
+    struct chunk_run run = {0};
 
     (void)state;
     sample_write_image(fd, &specs[1], (const uint8_t *)"abc", 3, "", &stored);
@@ -184,7 +185,7 @@ static void a_chunk_that_does_not_exist_is_refused(void **state)
     const struct chunk_source source = image_reader_source(reader);
     CHECK_FAILS(source.read(source.opaque, 1, result, sizeof(result), &len, &kind, &err), &err,
                 ERR_INTERNAL, "no chunk 1");
-    CHECK_FAILS(source.look(source.opaque, 1, &zeros, &err), &err, ERR_INTERNAL, "no chunk 1");
+    CHECK_FAILS(source.look(source.opaque, 1, &run, &err), &err, ERR_INTERNAL, "no chunk 1");
     CHECK_FAILS(source.read(source.opaque, 0, result, 50, &len, &kind, &err), &err, ERR_CORRUPT,
                 "image: chunk 0 is");
 }

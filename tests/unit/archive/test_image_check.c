@@ -63,11 +63,12 @@ static int read_chunk(struct image_reader *reader, const struct file *file, uint
     const struct chunk_source source = image_reader_source(reader);
     enum chunk_kind kind;
     size_t len = 0;
-    uint64_t zeros = 0;
+    struct chunk_run run = {0};
 
-    if (source.look(source.opaque, id, &zeros, err) < 0)
+    if (source.look(source.opaque, id, &run, err) < 0)
         return -1;
-    return zeros > 0 ? 0 : source.read(source.opaque, id, result, cap, &len, &kind, err);
+    return run.kind == CHUNK_ZERO ? 0
+                                  : source.read(source.opaque, id, result, cap, &len, &kind, err);
 }
 
 /* What verify does, but for the decoding. again: a chunk that is read twice. */
@@ -220,7 +221,7 @@ static void holes_that_a_copy_has_made_are_hashed(void **state)
     CLEANUP_FREE uint8_t *image = mem_alloc(4 * CHUNK);
     struct file file = {.fd = memfd_create("image", MFD_CLOEXEC)};
     struct err err = ERR_INIT;
-    uint64_t zeros = 0;
+    struct chunk_run run = {0};
 
     (void)state;
     memset(image, 'x', CHUNK);
@@ -234,8 +235,8 @@ static void holes_that_a_copy_has_made_are_hashed(void **state)
     CHECK(image_reader_new(&opened, &file.stored, HEAD_SIZE, NULL, &reader, &err), &err);
     const struct chunk_source source = image_reader_source(reader);
     for (uint64_t id = 0; id < 4; id++) {
-        CHECK(source.look(source.opaque, id, &zeros, &err), &err);
-        assert_int_equal(zeros, id % 2);
+        CHECK(source.look(source.opaque, id, &run, &err), &err);
+        assert_int_equal(sample_zeros(&run), id % 2);
     }
     image_reader_free(TAKE_PTR(reader));
     check_changes(&file, 4099);
@@ -258,9 +259,9 @@ static void holes_are_as_long_as_they_are(void **state)
     CHECK(image_reader_new(&file, &stored, 0, NULL, &reader, &err), &err);
     const struct chunk_source source = image_reader_source(reader);
     for (uint64_t id = 0; id <= 20; id++) {
-        uint64_t count = 0;
-        CHECK(source.look(source.opaque, id, &count, &err), &err);
-        assert_int_equal(count, id <= 7 ? 7 - id : 21 - id);
+        struct chunk_run run = {0};
+        CHECK(source.look(source.opaque, id, &run, &err), &err);
+        assert_int_equal(sample_zeros(&run), id <= 7 ? 7 - id : 21 - id);
     }
 }
 

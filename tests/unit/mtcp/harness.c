@@ -85,19 +85,29 @@ void image_fill(const struct image *image, uint64_t id, uint8_t *data)
     data[0] |= 1;
 }
 
-static int look(void *opaque, uint64_t id, uint64_t *ret_zeros, struct err *err)
+static enum chunk_kind known_kind(const struct image *image, uint64_t id)
+{
+    if (id >= image_chunks(image))
+        return CHUNK_DATA;
+    char kind = image_kind(image, id);
+    return kind == 'z' ? CHUNK_ZERO : kind == 's' ? CHUNK_SAME : CHUNK_DATA;
+}
+
+static int look(void *opaque, uint64_t id, struct chunk_run *ret, struct err *err)
 {
     struct image *image = opaque;
-    uint64_t zeros = 0;
+    enum chunk_kind kind = known_kind(image, id);
+    uint64_t count = 1;
 
     (void)err;
     image->looks++;
     image->looks_in_order = image->looks_in_order && id >= image->next_look;
     image->next_look = id + 1;
-    while (zeros < LOOK_MOST && id + zeros < image_chunks(image) &&
-           image_kind(image, id + zeros) == 'z')
-        zeros++;
-    *ret_zeros = zeros;
+    while (kind != CHUNK_DATA && count < LOOK_MOST && known_kind(image, id + count) == kind)
+        count++;
+    *ret = (struct chunk_run){.kind = kind, .count = count};
+    if (kind == CHUNK_SAME && image->same_digests)
+        ret->digests = image->same_digests + id * DIGEST_SIZE;
     return 0;
 }
 
@@ -162,7 +172,7 @@ static int put_one(struct image *image, const struct chunk_output *output, struc
         return err_set(err, ERR_NO_SPACE, "the sink is full");
     image->puts_in_order = image->puts_in_order && output->id == image->puts;
     image->puts++;
-    image->zero_puts += output->zero;
+    image->zero_puts += output->kind == CHUNK_ZERO;
     if (!image->keep)
         return 0;
     if (!image->stored)
@@ -171,7 +181,7 @@ static int put_one(struct image *image, const struct chunk_output *output, struc
     if (stored->put)
         return err_set(err, ERR_INTERNAL, "chunk %llu came twice", (unsigned long long)output->id);
     *stored = (struct stored){
-        .put = true, .zero = output->zero, .raw_len = output->raw_len, .len = output->len};
+        .put = true, .kind = output->kind, .raw_len = output->raw_len, .len = output->len};
     memcpy(stored->digest, output->digest, sizeof(stored->digest));
     if (output->data) {
         stored->data = mem_alloc(output->len + (output->raw ? output->raw_len : 0));
@@ -188,9 +198,11 @@ static int put_chunk(void *opaque, const struct chunk_output *output, struct err
     struct chunk_output one = *output;
 
     image->longest_run = output->count > image->longest_run ? output->count : image->longest_run;
-    for (; one.id < output->id + output->count; one.id++)
+    for (; one.id < output->id + output->count; one.id++) {
         if (put_one(image, &one, err) < 0)
             return -1;
+        one.digest += one.kind == CHUNK_SAME ? DIGEST_SIZE : 0;
+    }
     return 0;
 }
 
@@ -211,6 +223,7 @@ struct chunk_sink image_sink(struct image *image)
         .opaque = image,
         .ordered = image->ordered,
         .runs = image->runs,
+        .same = image->same_digests != NULL,
         .put = put_chunk,
         .chain = image->chain ? chain : NULL,
     };
@@ -261,7 +274,7 @@ static bool stored_right(const struct image *image, uint64_t id, const uint8_t *
         return wrong(id, "has another raw length");
     if (memcmp(stored->digest, digest, DIGEST_SIZE) != 0)
         return wrong(id, "has another digest");
-    if (stored->zero != (image_kind(image, id) != 'd') && !image->results)
+    if ((stored->kind == CHUNK_ZERO) != (image_kind(image, id) != 'd') && !image->results)
         return wrong(id, "is zero or not, but says otherwise");
     return true;
 }
@@ -300,7 +313,7 @@ bool image_decoded_right(const struct image *image)
         image_fill(image, id, raw);
         if (!stored_right(image, id, raw))
             return false;
-        if (stored->zero && !stored->data)
+        if (stored->kind == CHUNK_ZERO && !stored->data)
             continue;
         if (!stored->data || stored->len != image_raw_len(image, id) ||
             memcmp(raw, stored->data, stored->len) != 0)

@@ -16,7 +16,7 @@
 /* What one chunk became, copied out of the sink's output. */
 struct stored {
     bool put;
-    bool zero;
+    enum chunk_kind kind;
     uint32_t raw_len;
     uint8_t *data; /* NULL where the output had none */
     size_t len;
@@ -27,11 +27,13 @@ struct image {
     uint64_t seed;
     uint64_t chunk_size;
     uint64_t raw_size;
-    /* One letter a chunk, repeated: d data, z zeros known to look, r zeros found by read. */
+    /* One letter a chunk, repeated: d data, z zeros known to look, r zeros found by read, s the
+     * same as before. */
     const char *pattern;
 
     /* As source. */
     const char *name;             /* for messages */
+    const uint8_t *same_digests;  /* of all chunks; given with those that are the same */
     const struct stored *results; /* decoding: what is read; NULL: raw bytes */
     uint64_t read_error_at;
     void (*on_read)(struct image *image, uint64_t id); /* may be NULL */

@@ -194,7 +194,7 @@ static void test_zeros_to_be_decoded_have_no_data(void **state)
     assert_int_equal(stats.zero_chunks, 6);
     assert_int_equal(image.reads, 0);
     for (uint64_t id = 0; id < 6; id++) {
-        assert_true(image.stored[id].zero);
+        assert_int_equal(image.stored[id].kind, CHUNK_ZERO);
         assert_null(image.stored[id].data);
     }
     assert_true(image_decoded_right(&image)); /* digests */

@@ -43,7 +43,7 @@ static struct seen put_run(bool runs, size_t len)
     struct err err = ERR_INIT;
     const struct chunk_sink sink = {
         .opaque = &seen, .ordered = true, .runs = runs, .put = on_put, .chain = on_chain};
-    const struct put_job job = {.output = {.raw_len = 65536, .zero = true, .len = len},
+    const struct put_job job = {.output = {.raw_len = 65536, .kind = CHUNK_ZERO, .len = len},
                                 .count = 1000};
     const struct put_job digests = {.chain = true, .count = 1000};
     uint64_t id = 7;
