@@ -2,7 +2,9 @@
 """Signals, errors and dying child processes in the middle: the guest ends as it was found."""
 
 import os
+import pty
 import signal
+import subprocess
 import time
 
 from vbtest import leftovers
@@ -315,3 +317,29 @@ def test_interrupted_verify_tells_who_was_not_tried(t):
     three_slow_guests(t)
     t.backup("--compression", "lzma:0")
     not_tried_after(t, "verify", "--source-path", t.archive.path, "--children", "1", "--bandwidth-limit", "4M")
+
+
+def test_interrupted_remove_tells_who_was_not_tried(t):
+    """A signal is the answer to the question whether to remove the first one."""
+    for name in NAMES:
+        t.guest(name, t.disk(f"vd{name}", "raw", size=MIB)).define()
+    t.backup()
+    before = t.archive.names()
+    terminal, stdin = pty.openpty()
+    t.undo.callback(os.close, terminal)
+    messages = t.path("messages")
+    with open(messages, "wb") as stderr:
+        process = subprocess.Popen([t.binary, "remove", "--source-path", t.archive.path, "--domain-names", ",".join(NAMES)],
+                                   env=t.environment, stdin=stdin, stdout=subprocess.DEVNULL, stderr=stderr)
+    os.close(stdin)
+
+    def said(text):
+        with open(messages, encoding="utf-8") as file:
+            return text in file.read()
+
+    wait_until(lambda: said("[y/N]") or process.poll() is not None, "the question")
+    process.send_signal(signal.SIGINT)
+    same(process.wait(60), 130, "exit status")
+    for name in NAMES:
+        same(said(f"guest '{name}': not tried"), name != "a", f"guest '{name}' is told as not tried")
+    same(t.archive.names(), before, "files in the archive")
