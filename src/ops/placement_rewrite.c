@@ -93,6 +93,8 @@ struct xml_doc *placement_rewrite(const struct placement *placement,
         return NULL;
     if (placement->nvram)
         definition_set_nvram(doc, placement->nvram);
+    else if (placement->renamed) /* it was never made; the original's place is not the copy's */
+        definition_forget_nvram(doc);
     if (placement->tpm || placement->tpm_source)
         definition_set_tpm_source(doc, placement->tpm_source);
     if (placement->renamed && definition_rename(doc, placement->name, placement->uuid, err) < 0)

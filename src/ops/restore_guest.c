@@ -329,12 +329,13 @@ static int restore(struct restore_job *job, struct err *err)
     restore_measure(job);
     if (options->dry_run && restore_tell_plan(job, err) < 0)
         return -1;
-    if (!options->disks.count) {
+    if (!options->disks.count)
         warn_about_place(job);
+    if (restore_check_findings(job, err) < 0)
+        return -1;
+    if (!options->disks.count)
         restore_tell_lacks(job);
-    }
-    if (restore_check_findings(job, err) < 0 ||
-        (!options->disks.count && (ask_hypervisor(job, err) < 0 || check_points(job, err) < 0)))
+    if ((!options->disks.count && (ask_hypervisor(job, err) < 0 || check_points(job, err) < 0)))
         return -1;
     if (options->dry_run)
         return 0;

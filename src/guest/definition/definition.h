@@ -77,6 +77,9 @@ int definition_set_disk(struct xml_doc *domain, const char *target, const char *
 void definition_remove_disk(struct xml_doc *domain, const char *target);
 /* Sets the path of the NVRAM file; keeps template and format. */
 void definition_set_nvram(struct xml_doc *domain, const char *path);
+/* Removes the path of the NVRAM, if the XML names one; keeps template and format. libvirt then
+ * chooses a path of its own for this guest, and makes the file. */
+void definition_forget_nvram(struct xml_doc *domain);
 /* Changes the path that the XML names for its TPM's state; NULL: removes it. XML that names none
  * stays as it is. */
 void definition_set_tpm_source(struct xml_doc *domain, const char *path);
@@ -129,6 +132,8 @@ struct reference {
     char *volume; /* owned */
     char *use;    /* owned: "interface", "cdrom sda", "kernel", "loader", ... */
 };
+/* A list goes no further. */
+#define DEFINITION_MAX_REFERENCES ((size_t)1000)
 /* Lists each reference once. What the guest can start without is left out, such as an optional
  * medium. The caller frees with definition_references_free. Disks whose target is in `but` are
  * skipped. */

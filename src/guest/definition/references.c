@@ -23,7 +23,8 @@ static bool is_path(enum reference_kind kind)
 void definition_reference_add(struct references *references, enum reference_kind kind,
                               const char *name, const char *volume, const char *use)
 {
-    if (!name || *name == '\0' || (is_path(kind) && *name != '/'))
+    if (!name || *name == '\0' || (is_path(kind) && *name != '/') ||
+        references->count >= DEFINITION_MAX_REFERENCES)
         return;
     /* libvirt makes its own folders. */
     if (kind == REF_PARENT && strstr(name, "/libvirt/qemu/"))

@@ -112,3 +112,16 @@ void definition_set_nvram(struct xml_doc *domain, const char *path)
     remove_children(nvram, "source");
     xml_set_attr(xml_add(nvram, NULL, NULL, "source"), "file", path);
 }
+
+void definition_forget_nvram(struct xml_doc *domain)
+{
+    struct xml_node *nvram = xml_find(xml_root(domain), "os/nvram");
+
+    if (!nvram)
+        return;
+    remove_children(nvram, "source");
+    xml_remove_attr(nvram, "type");
+    xml_set_text(nvram, "");
+    if (!xml_attr(nvram, "template"))
+        xml_remove(nvram);
+}

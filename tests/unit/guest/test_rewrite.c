@@ -180,6 +180,25 @@ static void nvram_path_is_set_in_its_old_and_new_form(void **state)
     assert_attr(xml_root(old), "os/nvram", "template", "/usr/share/OVMF/OVMF_VARS_4M.fd");
 }
 
+static void nvram_path_is_forgotten_in_its_old_and_new_form(void **state)
+{
+    CLEANUP(xml_freep) struct xml_doc *old = sample_load("qemu.xml");
+    CLEANUP(xml_freep) struct xml_doc *new = sample_load("live.xml");
+    CLEANUP(xml_freep)
+    struct xml_doc *bare = sample_parse("<domain><os><nvram>/n.fd</nvram></os></domain>");
+    CLEANUP(xml_freep) struct xml_doc *none = sample_parse("<domain><os/></domain>");
+    struct xml_doc *const docs[] = {old, new, bare, none};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(docs) / sizeof(*docs); i++) {
+        const char *format = NULL;
+        definition_forget_nvram(docs[i]);
+        assert_null(definition_nvram(docs[i], &format));
+    }
+    assert_attr(xml_root(old), "os/nvram", "template", "/usr/share/OVMF/OVMF_VARS_4M.fd");
+    assert_null(xml_find(xml_root(bare), "os/nvram"));
+}
+
 static void a_tpms_own_place_is_changed_or_dropped(void **state)
 {
     static const char tpm[] = "<tpm><backend type='emulator' version='2.0'>"
@@ -320,6 +339,7 @@ int main(void)
         cmocka_unit_test(xens_drivers_give_way_where_they_cant_serve),
         cmocka_unit_test(an_unknown_disk_and_an_unwritable_path_are_refused),
         cmocka_unit_test(nvram_path_is_set_in_its_old_and_new_form),
+        cmocka_unit_test(nvram_path_is_forgotten_in_its_old_and_new_form),
         cmocka_unit_test(a_tpms_own_place_is_changed_or_dropped),
         cmocka_unit_test(a_clone_gets_a_name_and_all_that_must_differ),
         cmocka_unit_test(a_clone_takes_the_uuid_it_is_given),
