@@ -68,20 +68,20 @@ static char *nvram_folder(const char *state)
     return mem_printf("%.*s/nvram", (int)(beside ? len - 4 : len), state);
 }
 
+void host_places_guess(const char *uri, struct host_places *ret)
+{
+    char *state = driver_folder(uri);
+
+    *ret = (struct host_places){.state = state, .nvram = nvram_folder(state)};
+}
+
 void host_places_read(struct hypervisor *hypervisor, struct host_places *ret)
 {
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
-    struct strings emulators = list_emulators(connection);
-    struct strings pools = list_pools(connection);
 
-    char *state = driver_folder(hypervisor_uri(hypervisor));
-
-    *ret = (struct host_places){
-        .state = state,
-        .nvram = nvram_folder(state),
-        .emulators = emulators,
-        .pools = pools,
-    };
+    host_places_guess(hypervisor_uri(hypervisor), ret);
+    ret->emulators = list_emulators(connection);
+    ret->pools = list_pools(connection);
 }
 
 void host_places_clear(struct host_places *places)

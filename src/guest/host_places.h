@@ -17,5 +17,7 @@ struct host_places {
 
 /* What a driver does not say is left empty. The caller frees with host_places_clear. */
 void host_places_read(struct hypervisor *hypervisor, struct host_places *ret);
+/* The same for the driver of this URI, without a connection: only the folders. */
+void host_places_guess(const char *uri, struct host_places *ret);
 void host_places_clear(struct host_places *places);
 #define CLEANUP_HOST_PLACES CLEANUP(host_places_clear)

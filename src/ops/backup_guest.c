@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "archive/image.h"
+#include "base/log.h"
 #include "base/quit.h"
 #include "base/units.h"
 #include "codec/container.h"
@@ -15,6 +16,7 @@
 #include "ops/describe.h"
 #include "ops/disk_chunks.h"
 #include "ops/extras.h"
+#include "ops/findings.h"
 #include "ops/memory.h"
 #include "ops/recover.h"
 #include "ops/source.h"
@@ -290,6 +292,24 @@ static void warn_about_images(const struct job *job)
     }
 }
 
+/* With a seal, that concerns only a restore on another host: no warning for every night. */
+static void tell_findings(const struct job *job)
+{
+    struct definition_findings findings CLEANUP_FINDINGS = {0};
+
+    findings_of_backup(job->manifest, &findings);
+    if (findings.count == 0)
+        return;
+    CLEANUP_FREE char *line = findings_line(&findings, "virt-backup list --json lists");
+    if (job->run->key)
+        log_detail("guest '%s': restoring it on another host needs --trust-definition: %s",
+                   job->name, line);
+    else
+        report_warning(job->run->report, job->name,
+                       "restoring it needs --trust-definition, because its backup has no seal: %s",
+                       line);
+}
+
 static uint64_t largest(const struct source *source)
 {
     return source->memory_size > source->largest_image ? source->memory_size
@@ -405,6 +425,7 @@ static int back_up(struct job *job, struct err *err)
     if (backup_set_commit(TAKE_PTR(job->set), job->manifest, err) < 0)
         return -1;
     backup_tally_done(&job->tally, job->manifest);
+    tell_findings(job);
     return 0;
 }
 

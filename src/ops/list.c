@@ -9,6 +9,7 @@
 #include "base/when.h"
 #include "ops/backup_sizes.h"
 #include "ops/backup_tally.h"
+#include "ops/findings.h"
 #include "ops/host_key.h"
 #include "ops/recover.h"
 #include "ops/select.h"
@@ -128,6 +129,21 @@ static int describe_lacking(const struct archive_backup *backup, struct buf *tex
     return result;
 }
 
+/* For a backup of this host, it is of interest only if that is lost. */
+static void describe_findings(const struct manifest *manifest, enum seal_state seal,
+                              struct buf *text, struct json *fields)
+{
+    struct definition_findings findings CLEANUP_FINDINGS = {0};
+
+    findings_of_backup(manifest, &findings);
+    json_set(fields, "findings", findings_json(&findings));
+    if (findings.count == 0)
+        return;
+    CLEANUP_FREE char *line = findings_line(&findings, "--json lists");
+    buf_printf(text, "\n  restoring it%s needs --trust-definition: %s",
+               seal == SEAL_FITS ? " on another host" : "", line);
+}
+
 /* -1: part of the backup is missing. */
 static int tell(const struct archive_backup *backup, const struct seal_key *key,
                 const struct report *report, struct err *err)
@@ -174,6 +190,7 @@ static int tell(const struct archive_backup *backup, const struct seal_key *key,
     sizes_describe(&sizes, fields);
     json_set(fields, "disks", describe_disks(backup, &text));
     describe_rest(backup, &text, fields);
+    describe_findings(manifest, seal, &text, fields);
     int result = describe_lacking(backup, &text, fields, err);
     CLEANUP_FREE char *line = buf_take_str(&text);
     report_event(report, "backup", fields, "%s", line);

@@ -6,41 +6,9 @@
 
 #include <string.h>
 
-#include "guest/host_places.h"
+#include "guest/definition/definition.h"
+#include "ops/findings.h"
 #include "ops/memory.h"
-
-/* The number of findings shown in an error, which is a single line. */
-#define SHOWN 3
-
-static const char *nvram_format(const struct manifest *manifest)
-{
-    for (size_t i = 0; i < manifest->extra_count; i++)
-        if (strcmp(manifest->extras[i].kind, "nvram") == 0) /* the one that placement uses */
-            return manifest->extras[i].format ? manifest->extras[i].format : "raw";
-    return "raw";
-}
-
-/* The restored files and devices; the caller frees the array. */
-static struct definition_own *list_own(const struct restore_job *job, size_t *ret_count)
-{
-    const struct placement *placement = &job->placement;
-    struct definition_own *own =
-        mem_array(placement->disk_count + placement->left_out_count + 1, sizeof(*own));
-    size_t count = 0;
-
-    for (; count < placement->disk_count; count++)
-        own[count] =
-            (struct definition_own){placement->disks[count].path, placement->disks[count].format};
-    /* A place that the user has named belongs to the guest. */
-    for (size_t i = 0; i < placement->left_out_count; i++)
-        if (placement->left_out[i].path)
-            own[count++] =
-                (struct definition_own){placement->left_out[i].path, placement->left_out[i].format};
-    if (placement->nvram)
-        own[count++] = (struct definition_own){placement->nvram, nvram_format(job->manifest)};
-    *ret_count = count;
-    return own;
-}
 
 /* Media are not part of a backup. A drive whose medium could be anything is emptied, unless the
  * user trusts the definition. In a sealed definition it keeps its medium, which two guests may
@@ -57,8 +25,11 @@ static void check_definition(struct restore_job *job, struct xml_doc *definition
         definition_check(copy, host, &job->findings);
         return;
     }
-    if (!job->run->options->trust_definition)
+    if (!job->run->options->trust_definition) {
         definition_eject_media(definition, host, &job->ejected);
+        if (!job->placement.nvram)
+            definition_forget_nvram(definition);
+    }
     definition_check(definition, host, &job->findings);
 }
 
@@ -72,27 +43,12 @@ static void tell_ejected(const struct restore_job *job)
 
 static void look(struct restore_job *job)
 {
-    CLEANUP_HOST_PLACES struct host_places places = {0};
-    CLEANUP_FREE struct definition_own *own = NULL;
-    size_t own_count = 0;
+    CLEANUP_FINDINGS_VIEW struct findings_view view = {0};
 
-    host_places_read(job->run->hypervisor, &places);
-    own = list_own(job, &own_count);
-    const struct definition_host host = {
-        .name = job->placement.name,
-        .state = places.state,
-        .nvram = places.nvram,
-        .tpm = job->placement.tpm_source,
-        .own = own,
-        .own_count = own_count,
-        .emulators = (const char *const *)places.emulators.items,
-        .emulator_count = places.emulators.count,
-        .media = (const char *const *)places.pools.items,
-        .media_count = places.pools.count,
-    };
-    check_definition(job, job->definition, &host);
+    findings_view_make(job->run->hypervisor, &job->placement, job->manifest, &view);
+    check_definition(job, job->definition, &view.host);
     if (job->live)
-        check_definition(job, job->live, &host);
+        check_definition(job, job->live, &view.host);
     tell_ejected(job);
 }
 
@@ -150,15 +106,8 @@ static const char *const seal_texts[] = {
 
 static int refuse(const struct restore_job *job, struct err *err)
 {
-    const struct definition_findings *findings = &job->findings;
-    CLEANUP_BUF struct buf list = {0};
-    size_t shown = findings->count < SHOWN ? findings->count : SHOWN;
+    CLEANUP_FREE char *text = findings_line(&job->findings, "--dry-run lists");
 
-    for (size_t i = 0; i < shown; i++)
-        buf_printf(&list, "%s%s", i ? ", " : "", findings->texts[i]);
-    if (findings->count > shown)
-        buf_printf(&list, " and %zu more, which --dry-run lists", findings->count - shown);
-    CLEANUP_FREE char *text = buf_take_str(&list);
     return err_set(err, ERR_DENIED,
                    "its definition reaches beyond the guest's own files: %s; %s; if you trust its "
                    "origin, use --trust-definition",

@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "ops/backup_sizes.h"
 #include "ops/extras.h"
+#include "ops/findings.h"
 
 void restore_measure(struct restore_job *job)
 {
@@ -40,17 +41,11 @@ void restore_measure(struct restore_job *job)
 
 static void tell_findings(struct restore_job *job, struct buf *text, struct json *fields)
 {
-    struct json *findings = json_new_array();
-
     if (job->findings.count)
         buf_append_str(text, "\n  its definition reaches beyond the guest's own files:");
-    for (size_t i = 0; i < job->findings.count; i++) {
-        struct json *entry = json_new_object();
+    for (size_t i = 0; i < job->findings.count; i++)
         buf_printf(text, "\n    %s", job->findings.texts[i]);
-        json_set_str(entry, "what", job->findings.texts[i]);
-        json_add(findings, entry);
-    }
-    json_set(fields, "findings", findings);
+    json_set(fields, "findings", findings_json(&job->findings));
 }
 
 /* The children that take the most memory: those for one disk or another, or for the memory. */

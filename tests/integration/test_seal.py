@@ -7,7 +7,7 @@ import re
 import stat
 
 from vbtest import disks
-from vbtest.command import expect, same
+from vbtest.command import expect, same, virsh
 from vbtest.disks import MIB
 
 KEY = "/var/lib/virt-backup-key"
@@ -142,3 +142,91 @@ def test_a_copy_does_not_share_a_disk_unasked(t):
     guest.undefine()
     t.restore("--keep-left-out")
     expect(left_out in guest.dump(), "its own disk is lost")
+
+
+def findings(t):
+    """The list's line for people, and what its object says."""
+    line = [line for line in t.vb("list", "--source-path", t.archive.path).out.splitlines() if "--trust-definition" in line]
+    event = t.events(t.vb("list", "--source-path", t.archive.path, "--json"))[0]
+    return "".join(line), [entry["what"] for entry in event["findings"]]
+
+
+def test_list_tells_what_a_restore_refuses(t):
+    """The list and a dry run name the same; an ISO in a drive, whose drive would be emptied, is none of it."""
+    guest = t.guest("web", t.disk("vda", size=MIB), devices_xml=(
+        "<disk type='file' device='cdrom'><source file='/srv/some.iso'/><target dev='sda' bus='sata'/><readonly/></disk>"
+        "<input type='evdev'><source dev='/dev/input/event7'/></input>")).define()
+    t.backup(guest)
+    guest.undefine()
+    line, what = findings(t)
+    expect("restoring it on another host needs --trust-definition: " in line and guest.serial.path in line, f"line: {line}")
+    t.forget_key()
+    line, again = findings(t)
+    expect("restoring it needs --trust-definition: " in line and guest.serial.path in line, f"line: {line}")
+    same(again, what, "findings, with the seal and without")
+    plan = [event for event in t.events(t.restore("--dry-run", "--json", status=1)) if event["event"] == "plan"]
+    same([entry["what"] for entry in plan[0]["findings"]], what, "findings of the dry run")
+
+
+def test_list_tells_nothing_of_an_ordinary_guest(t):
+    path = t.path("plain.xml")
+    disk = t.disk("vda", size=MIB)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("<domain type='qemu'><name>plain</name><memory unit='MiB'>16</memory><os><type arch='x86_64' machine='pc'>hvm"
+                   f"</type></os><devices>{disk.xml()}</devices></domain>")
+    virsh("define", path)
+    t.undo.callback(virsh, "undefine", "plain", status=None)
+    result = t.backup("--verbose")
+    expect("--trust-definition" not in result.err, f"said of an ordinary guest: {result.err}")
+    t.forget_key()
+    same(findings(t), ("", []), "what the list tells")
+
+
+def test_backup_tells_what_a_restore_refuses(t):
+    """With a seal only in detail, for other hosts; without one as a warning."""
+    guest = t.guest("web", t.disk("vda", size=MIB)).define()
+    result = t.backup(guest)
+    expect("--trust-definition" not in result.err, f"said each night: {result.err}")
+    result = t.backup(guest, "--replace", "--verbose")
+    expect("restoring it on another host needs --trust-definition: " in result.err and guest.serial.path in result.err, result.err)
+    os.chmod(KEY, 0o755)
+    try:
+        result = t.backup(guest, "--replace")
+    finally:
+        os.chmod(KEY, 0o700)
+    expect("warning: guest 'web': restoring it needs --trust-definition, because its backup has no seal: " in result.err, result.err)
+
+
+UEFI = ("<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
+        "<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>{}</nvram>")
+
+
+def test_nvram_that_was_never_made(t):
+    """Without its file in the backup there is nothing to put anywhere: libvirt makes it in its own place. The guest's own
+    host keeps the place; a copy never shares it."""
+    place = t.path("own_VARS.fd")
+    guest = t.guest("web", t.disk("vda", size=MIB), os_xml=UEFI.format(place)).define()
+    t.backup(guest)
+    t.restore("--new-name", "copy", to=t.path("copied"))
+    expect(place not in t.restored_guest(guest, "copy").call("dumpxml").out, "the copy has the original's NVRAM")
+    guest.undefine("--nvram")
+    t.restore(to=t.path("own"))
+    expect(place in guest.call("dumpxml").out, "its NVRAM has another place")
+    guest.undefine("--nvram")
+    t.forget_key()
+    lines = t.restore("--dry-run", status=1).out
+    expect("os/nvram" not in lines and guest.serial.path in lines, f"what is refused: {lines}")
+
+
+def test_nvram_that_the_restore_makes(t):
+    """Its place in the definition was beyond the guest's own files; the file's place after the restore is not."""
+    place = t.path("own_VARS.fd")
+    with open(place, "wb") as file:
+        file.write(b"variables" * 1000)
+    guest = t.guest("web", t.disk("vda", size=MIB), os_xml=UEFI.format(place)).define()
+    t.backup(guest)
+    guest.undefine("--keep-nvram")
+    t.forget_key()
+    expect("os/nvram" not in " ".join(findings(t)[1]), "the list refuses it")
+    lines = t.restore("--dry-run", status=1).out
+    expect("os/nvram" not in lines and guest.serial.path in lines, f"what is refused: {lines}")
