@@ -112,7 +112,7 @@ def run_suites(folder, suites, environment):
     log = os.path.join(folder, "meson-logs/testlog.json")
     if os.path.exists(log):
         os.unlink(log)
-    done = run(["meson", "test", "-C", folder, "--no-rebuild", "--timeout-multiplier", "4", *words], env=environment)
+    done = run(["meson", "test", "-C", folder, "--no-rebuild", "--timeout-multiplier", "20", *words], env=environment)
     tests = []
     if os.path.exists(log):
         with open(log, encoding="utf-8", errors="replace") as file:
