@@ -170,10 +170,19 @@ static int fake_wait_for_job(struct guest *guest, uint64_t timeout_ms, struct er
     return step(err) < 0 ? -1 : done();
 }
 
+static void (*on_backup_end)(void);
+
+void fake_on_backup_end(void (*call)(void))
+{
+    on_backup_end = call;
+}
+
 static int fake_backup_end(struct guest *guest, const char *socket, struct err *err)
 {
     if (step(err) < 0)
         return -1;
+    if (on_backup_end)
+        on_backup_end();
     if (strcmp(guest->fake->socket, socket) == 0)
         guest->fake->socket[0] = '\0';
     return done();

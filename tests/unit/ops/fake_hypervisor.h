@@ -62,6 +62,8 @@ void fake_arm(enum fake_fault fault, unsigned at);
 void fake_cut(void);
 /* True if the step that was armed has been reached. */
 bool fake_reached(void);
+/* Called at the end of a backup job, in whatever process that happens; NULL: not any more. */
+void fake_on_backup_end(void (*call)(void));
 struct fake_guest *fake_add(const char *uuid);
 /* NULL: there is none. */
 struct fake_guest *fake_find(const char *uuid);
