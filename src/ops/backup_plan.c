@@ -39,10 +39,10 @@ static int describe_file(char *name, struct buf *text, struct json *object)
 {
     CLEANUP_FREE char *owned = name;
 
-    if (!name)
+    if (!owned)
         return -1;
-    buf_printf(text, " -> %s", name);
-    json_set_str(object, "file", name);
+    buf_printf(text, " -> %s", owned);
+    json_set_str(object, "file", owned);
     return 0;
 }
 

@@ -169,6 +169,7 @@ static void the_rate_is_of_what_was_read(void **state)
     (void)state;
     tell_position(&output, &third, 0);
     CLEANUP_FREE char *failed = show_progress(&output, &progress, STDERR_FILENO);
+    assert_text_has(failed, "guest 3 of 12");
     tell_position(&output, &fourth, 100);
     progress.guest = "db";
     CLEANUP_FREE char *line = show_progress(&output, &progress, STDERR_FILENO);
