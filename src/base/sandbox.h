@@ -10,7 +10,7 @@
  *   Landlock   no file can be opened, no TCP port used, no process outside signalled
  *   seccomp    about a dozen system calls are allowed, some only with certain arguments
  * Either all layers work or it is an error: there is no weaker mode. Needs Linux 5.13
- * with Landlock, on x86_64 or aarch64.
+ * with Landlock, and an architecture that libseccomp knows.
  *
  * A forbidden system call kills the process with SIGSYS. Under AddressSanitizer,
  * whose runtime makes its own calls, it fails with ENOSYS instead, a few more calls

@@ -1,25 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/sandbox_filter.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/futex.h>
-#include <linux/seccomp.h>
+#include <seccomp.h>
 #include <stddef.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#if defined(__x86_64__)
-#define ARCHITECTURE AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define ARCHITECTURE AUDIT_ARCH_AARCH64
-#endif
+#include "base/cleanup.h"
 
 #define MAX_CHECKS 2
-#define MAX_INSTRUCTIONS 512
 #define ALL_BITS UINT32_MAX
 
 /* (argument & mask) == value, for the lower half of the argument: everything we check is an int, or
@@ -32,133 +23,114 @@ struct check {
 
 /* Several rows for one call are alternatives. */
 struct rule {
-    unsigned call;
+    int call;
     struct check checks[MAX_CHECKS];
 };
 
 /* clang-format off */
 #define NO_EXEC {PROT_EXEC, 0, 2}
-#define ADVICE(value) {__NR_madvise, {{ALL_BITS, value, 2}}}
+#define ADVICE(value) {SCMP_SYS(madvise), {{ALL_BITS, value, 2}}}
 /* clang-format on */
 
 /* Besides reading and writing: memory, and exiting. */
 static const struct rule rules[] = {
-    {__NR_brk, {{0}}},
-    {__NR_mmap, {NO_EXEC, {MAP_ANONYMOUS, MAP_ANONYMOUS, 3}}},
-    {__NR_munmap, {{0}}},
-    {__NR_mremap, {{0}}},
-    {__NR_mprotect, {NO_EXEC}}, /* glibc uses it to grow a heap */
+    {SCMP_SYS(brk), {{0}}},
+    {SCMP_SYS(mmap), {NO_EXEC, {MAP_ANONYMOUS, MAP_ANONYMOUS, 3}}},
+    {SCMP_SYS(munmap), {{0}}},
+    {SCMP_SYS(mremap), {{0}}},
+    {SCMP_SYS(mprotect), {NO_EXEC}}, /* glibc uses it to grow a heap */
     ADVICE(MADV_DONTNEED),
     ADVICE(MADV_FREE),
-    ADVICE(MADV_HUGEPAGE),                             /* encoders' tables */
-    {__NR_futex, {{ALL_BITS, FUTEX_WAKE_PRIVATE, 1}}}, /* the end of pthread_once */
-    {__NR_getrandom, {{0}}},                           /* glibc's malloc, once */
-    {__NR_getpid, {{0}}},
-    {__NR_exit, {{0}}},
-    {__NR_exit_group, {{0}}},
+    ADVICE(MADV_HUGEPAGE),                                  /* encoders' tables */
+    {SCMP_SYS(futex), {{ALL_BITS, FUTEX_WAKE_PRIVATE, 1}}}, /* the end of pthread_once */
+    {SCMP_SYS(getrandom), {{0}}},                           /* glibc's malloc, once */
+    {SCMP_SYS(getpid), {{0}}},
+    {SCMP_SYS(exit), {{0}}},
+    {SCMP_SYS(exit_group), {{0}}},
 #if SANDBOX_FILTER_SANITIZED
     ADVICE(MADV_NOHUGEPAGE),
     ADVICE(MADV_DONTDUMP),
-    {__NR_write, {{ALL_BITS, STDERR_FILENO, 0}}}, /* the sanitizer's reports */
-    {__NR_futex, {{0}}},
-    {__NR_gettid, {{0}}},
-    {__NR_sched_yield, {{0}}},
-    {__NR_sigaltstack, {{0}}},
-    {__NR_rt_sigprocmask, {{0}}},
+    {SCMP_SYS(write), {{ALL_BITS, STDERR_FILENO, 0}}}, /* the sanitizer's reports */
+    {SCMP_SYS(futex), {{0}}},
+    {SCMP_SYS(gettid), {{0}}},
+    {SCMP_SYS(sched_yield), {{0}}},
+    {SCMP_SYS(sigaltstack), {{0}}},
+    {SCMP_SYS(rt_sigprocmask), {{0}}},
 #endif
 };
 
-struct program {
-    struct sock_filter code[MAX_INSTRUCTIONS];
-    unsigned short len;
-};
-
-static void put(struct program *program, uint16_t code, uint8_t if_true, uint8_t if_false,
-                uint32_t k)
+static void filter_freep(scmp_filter_ctx *filter)
 {
-    assert(program->len < MAX_INSTRUCTIONS);
-    program->code[program->len++] = (struct sock_filter){code, if_true, if_false, k};
+    if (*filter)
+        seccomp_release(*filter);
 }
 
-static void put_load(struct program *program, size_t offset)
+static int allow(scmp_filter_ctx filter, const struct rule *rule)
 {
-    put(program, BPF_LD | BPF_W | BPF_ABS, 0, 0, (uint32_t)offset);
-}
-
-static void put_return(struct program *program, uint32_t action)
-{
-    put(program, BPF_RET | BPF_K, 0, 0, action);
-}
-
-/* Load, mask, compare: three instructions per check. */
-static void put_rule(struct program *program, const struct rule *rule)
-{
-    const size_t low = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? sizeof(uint32_t) : 0;
+    struct scmp_arg_cmp comparisons[MAX_CHECKS];
     unsigned count = 0;
 
-    while (count < MAX_CHECKS && rule->checks[count].mask)
-        count++;
-    unsigned left = 3 * count + 1; /* instructions of this rule that follow */
-    put_load(program, offsetof(struct seccomp_data, nr));
-    put(program, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)left, rule->call);
-    for (unsigned i = 0; i < count; i++) {
-        const struct check *check = &rule->checks[i];
-        left -= 3;
-        put_load(program, offsetof(struct seccomp_data, args[check->argument]) + low);
-        put(program, BPF_ALU | BPF_AND | BPF_K, 0, 0, check->mask);
-        put(program, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)left, check->value);
+    for (; count < MAX_CHECKS && rule->checks[count].mask; count++) {
+        const struct check *check = &rule->checks[count];
+        comparisons[count] =
+            SCMP_CMP(check->argument, SCMP_CMP_MASKED_EQ, check->mask, check->value);
     }
-    put_return(program, SECCOMP_RET_ALLOW);
+    return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->call, count, comparisons);
 }
 
-static void put_descriptors(struct program *program, unsigned call, uint32_t fds)
+static int allow_descriptors(scmp_filter_ctx filter, int call, uint32_t fds)
 {
-    for (unsigned fd = 0; fd < 32; fd++)
+    int failed = 0;
+
+    for (unsigned fd = 0; fd < 32 && failed == 0; fd++)
         if (fds & SANDBOX_FD(fd))
-            put_rule(program, &(struct rule){call, {{ALL_BITS, fd, 0}}});
+            failed = allow(filter, &(struct rule){call, {{ALL_BITS, fd, 0}}});
+    return failed;
 }
 
-#ifdef ARCHITECTURE
-static void put_architecture(struct program *program)
+static int add_rules(scmp_filter_ctx filter, const struct sandbox_plan *plan)
 {
-    put_load(program, offsetof(struct seccomp_data, arch));
-    put(program, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, ARCHITECTURE);
-    put_return(program, SECCOMP_RET_KILL_PROCESS);
-#if defined(__x86_64__) /* x32 is the same architecture, with this bit set in the call number */
-    put_load(program, offsetof(struct seccomp_data, nr));
-    put(program, BPF_JMP | BPF_JGE | BPF_K, 0, 1, UINT32_C(0x40000000));
-    put_return(program, SECCOMP_RET_KILL_PROCESS);
-#endif
+    int failed = allow_descriptors(filter, SCMP_SYS(read), plan->read_fds);
+
+    if (failed == 0)
+        failed = allow_descriptors(filter, SCMP_SYS(write), plan->write_fds);
+    if (failed == 0)
+        failed = allow_descriptors(filter, SCMP_SYS(pread64), plan->pread_fds);
+    for (size_t i = 0; i < sizeof(rules) / sizeof(*rules) && failed == 0; i++)
+        failed = allow(filter, &rules[i]);
+    return failed;
+}
+
+/* The library's answers are negative errnos. */
+static int set_up(scmp_filter_ctx filter, const struct sandbox_plan *plan)
+{
+    /* Calls of another instruction set, whatever becomes of ours. */
+    int failed = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+
+    /* It is set already, by whoever calls us. */
+    if (failed == 0)
+        failed = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
+    /* Otherwise older kernels slow down the whole process as a defence against untrusted code,
+     * which does not run here. */
+    if (failed == 0)
+        failed = seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
+    return failed == 0 ? add_rules(filter, plan) : failed;
 }
 
 int sandbox_filter_install(const struct sandbox_plan *plan, enum sandbox_denial denial,
                            struct err *err)
 {
-    struct program program = {.len = 0};
+    bool kill = denial == SANDBOX_DENIAL_KILL && !SANDBOX_FILTER_SANITIZED;
+    CLEANUP(filter_freep)
+    scmp_filter_ctx filter = seccomp_init(kill ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(ENOSYS));
 
-    put_architecture(&program);
-    put_descriptors(&program, __NR_read, plan->read_fds);
-    put_descriptors(&program, __NR_write, plan->write_fds);
-    put_descriptors(&program, __NR_pread64, plan->pread_fds);
-    for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
-        put_rule(&program, &rules[i]);
-    put_return(&program, denial == SANDBOX_DENIAL_KILL && !SANDBOX_FILTER_SANITIZED
-                             ? SECCOMP_RET_KILL_PROCESS
-                             : SECCOMP_RET_ERRNO | ENOSYS);
-
-    const struct sock_fprog filter = {.len = program.len, .filter = program.code};
-    /* SPEC_ALLOW: without it older kernels would slow down the whole process as a defence against
-     * untrusted code, which does not run here. */
-    if (syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &filter) < 0)
-        return err_set_errno(err, errno, "the kernel does not accept the seccomp filter");
+    if (!filter)
+        return err_set_errno(err, ENOMEM, "cannot create a seccomp filter");
+    int failed = set_up(filter, plan);
+    if (failed < 0)
+        return err_set_errno(err, -failed, "cannot create a seccomp filter");
+    failed = seccomp_load(filter);
+    if (failed < 0)
+        return err_set_errno(err, -failed, "the kernel does not accept the seccomp filter");
     return 0;
 }
-#else
-int sandbox_filter_install(const struct sandbox_plan *plan, enum sandbox_denial denial,
-                           struct err *err)
-{
-    (void)plan;
-    (void)denial;
-    return err_set(err, ERR_UNSUPPORTED, "no seccomp filter for this processor architecture");
-}
-#endif

@@ -37,6 +37,7 @@ FOREIGN = {
     r"openssl/.*": "base",
     r"intel-ipsec-mb\.h": "base",
     r"jansson\.h": "base",
+    r"seccomp\.h": "base",
 }
 
 STANDARD = re.compile(
