@@ -23,7 +23,8 @@ static void guests_clear(struct guests *guests)
 }
 
 static int choose(const struct backup_run *run, const struct guests *guests,
-                  struct outcome *outcome, bool *ret_chosen, struct err *err)
+                  struct outcome *outcome, bool *ret_chosen, struct strings *ret_excluded,
+                  struct err *err)
 {
     CLEANUP_FREE const char **names = mem_array(guests->count, sizeof(*names));
     CLEANUP_FREE const char **uuids = mem_array(guests->count, sizeof(*uuids));
@@ -42,6 +43,7 @@ static int choose(const struct backup_run *run, const struct guests *guests,
         names[i] = guest_name(guests->list[i]);
         uuids[i] = guest_uuid(guests->list[i]);
     }
+    select_expand_disks(&request, &run->options->exclude_disks, ret_excluded);
     return select_names(&request, ret_chosen, err);
 }
 
@@ -227,14 +229,19 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
         .children = {.spawner = spawner, .options = &options->children},
     };
     struct guests guests CLEANUP(guests_clear) = {0};
+    CLEANUP_STRINGS struct strings excluded = {0};
+    struct backup_options expanded = *options;
 
     if (hypervisor_open(options->uri, &run.hypervisor, err) < 0 ||
         hypervisor_list(run.hypervisor, &guests.list, &guests.count, err) < 0)
         return -1;
     CLEANUP_FREE bool *chosen = mem_array(guests.count, sizeof(*chosen));
-    if (choose(&run, &guests, ret_outcome, chosen, err) < 0)
+    if (choose(&run, &guests, ret_outcome, chosen, &excluded, err) < 0)
         return -1;
     check_excluded_disks(&run, &guests, chosen, ret_outcome);
+    expanded.exclude_disks =
+        (struct name_list){(const char *const *)excluded.items, excluded.count};
+    run.options = &expanded;
     if (children_warn_buffer(&options->children, &options->codec, report, err) < 0)
         return -1;
     children_warn(&options->children, report);

@@ -270,11 +270,12 @@ static int check_names(const struct chooser *chooser, struct err *err)
 {
     const struct restore_options *options = chooser->options;
     const struct manifest *manifest = chooser->manifest;
+    size_t meant = 0;
 
-    for (size_t i = 0; i < options->disks.count; i++)
-        if (!manifest_find_disk(manifest, options->disks.names[i]))
-            return err_set(err, ERR_NOT_FOUND, "the backup has no disk '%s'",
-                           options->disks.names[i]);
+    for (size_t i = 0; i < manifest->disk_count; i++)
+        meant += select_target_in_list(&options->disks, manifest->disks[i].target, manifest);
+    if (options->disks.count && meant == 0)
+        return err_set(err, ERR_NOT_FOUND, "the backup has no disk '%s'", options->disks.names[0]);
     for (size_t i = 0; i < options->map_count; i++) {
         const struct disk_map *map = &options->maps[i];
         if ((!map->guest || strcmp(map->guest, chooser->manifest->domain_name) == 0) &&
@@ -292,7 +293,8 @@ static int place_disks(const struct chooser *chooser, struct placement *placemen
 
     for (size_t i = 0; i < chooser->manifest->disk_count; i++) {
         const struct manifest_disk *disk = &chooser->manifest->disks[i];
-        if (options->disks.count && !select_in_list(&options->disks, disk->target))
+        if (options->disks.count &&
+            !select_target_in_list(&options->disks, disk->target, chooser->manifest))
             continue;
         if (place_disk(chooser, placement, disk, err) < 0)
             return -1;

@@ -65,21 +65,78 @@ static void leave_out_former_names(struct archive_reader *archive, struct select
         }
 }
 
-static int check_map(const struct disk_map *map, const struct selection *guests, size_t chosen,
-                     struct err *err)
+static int check_map(const struct disk_map *map, size_t chosen, struct err *err)
 {
     if (!map->guest && chosen > 1)
         return err_set(
             err, ERR_USAGE,
             "--disk-map %s=%s: several guests are to be restored; use --disk-map GUEST:%s=%s",
             map->target, map->path, map->target, map->path);
-    for (size_t i = 0; map->guest && i < guests->count; i++)
-        if (guests->chosen[i] && strcmp(guests->names[i], map->guest) == 0)
-            return 0;
-    if (!map->guest)
-        return 0;
-    return err_set(err, ERR_NOT_FOUND, "--disk-map: guest '%s' is not one of those to be restored",
-                   map->guest);
+    return 0;
+}
+
+/* One map for each guest that is meant, with its name. */
+static void expand_maps(const struct restore_run *run, const struct selection *guests,
+                        struct outcome *outcome, struct restore_options *options)
+{
+    struct disk_map *maps = mem_array(options->map_count * (guests->count + 1), sizeof(*maps));
+    CLEANUP_FREE bool *meant = mem_array(guests->count, sizeof(*meant));
+    size_t count = 0;
+
+    for (size_t i = 0; i < options->map_count; i++) {
+        struct disk_map map = options->maps[i];
+        const char *word = map.guest;
+        size_t before = count;
+        memset(meant, 0, guests->count * sizeof(*meant));
+        if (word)
+            (void)select_mark_in_archive(run->archive, guests, word, meant);
+        if (!word)
+            maps[count++] = map;
+        for (size_t j = 0; word && j < guests->count; j++) {
+            map.guest = guests->names[j];
+            if (meant[j] && guests->chosen[j])
+                maps[count++] = map;
+        }
+        if (count > before)
+            continue;
+        CLEANUP_FREE char *what = mem_printf("guest '%s' is not one of those to be restored", word);
+        report_no_match(run->report, outcome, "--disk-map", word, what);
+    }
+    options->maps = maps;
+    options->map_count = count;
+}
+
+static bool has_target(const struct manifest *manifest, const char *word)
+{
+    for (size_t i = 0; i < manifest->disk_count; i++)
+        if (select_target_is_meant(word, manifest->disks[i].target, manifest))
+            return true;
+    return false;
+}
+
+/* The words of --disks, which are about the one guest that is chosen. */
+static int check_disks(const struct restore_run *run, const char *guest, struct outcome *outcome,
+                       struct err *err)
+{
+    const struct name_list *words = &run->options->disks;
+    CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
+    size_t found = 0;
+
+    if (words->count == 0 || archive_backup_open(run->archive, guest, &backup, NULL) < 0)
+        return 0; /* that is reported when it is restored */
+    const struct manifest *manifest = archive_backup_manifest(backup);
+    for (size_t i = 0; i < words->count; i++)
+        found += has_target(manifest, words->names[i]);
+    if (found == 0)
+        return err_set(err, ERR_NOT_FOUND, "guest '%s': the backup has no disk '%s'", guest,
+                       words->names[0]);
+    for (size_t i = 0; i < words->count; i++) {
+        CLEANUP_FREE char *what =
+            mem_printf("the backup of guest '%s' has no disk '%s'", guest, words->names[i]);
+        if (!has_target(manifest, words->names[i]))
+            report_no_match(run->report, outcome, "--disks", words->names[i], what);
+    }
+    return 0;
 }
 
 static int choose(const struct restore_run *run, struct outcome *outcome, struct selection *guests,
@@ -101,7 +158,10 @@ static int choose(const struct restore_run *run, struct outcome *outcome, struct
                        "--new-name and --disks apply to a single guest; name it with "
                        "--domain-names");
     for (size_t i = 0; i < options->map_count; i++)
-        if (check_map(&options->maps[i], guests, chosen, err) < 0)
+        if (check_map(&options->maps[i], chosen, err) < 0)
+            return -1;
+    for (size_t i = 0; i < guests->count; i++)
+        if (guests->chosen[i] && check_disks(run, guests->names[i], outcome, err) < 0)
             return -1;
     return 0;
 }
@@ -158,6 +218,7 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
                 const struct report *report, struct outcome *ret_outcome, struct err *err)
 {
     struct restore_options placed = *options;
+    CLEANUP_FREE const struct disk_map *maps = NULL;
     CLEANUP_FREE char *destination = NULL;
     struct selection guests CLEANUP(selection_clear) = {0};
     bool exists = false;
@@ -171,6 +232,8 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
     if (archive_reader_open(options->source, &run.archive, err) < 0 ||
         choose(&run, ret_outcome, &guests, err) < 0)
         return -1;
+    expand_maps(&run, &guests, ret_outcome, &placed);
+    maps = placed.maps;
     if (options->domains.count == 0)
         leave_out_former_names(run.archive, &guests, report);
     if (!options->disks.count && hypervisor_open(options->uri, &run.hypervisor, err) < 0)

@@ -117,10 +117,46 @@ bool select_disk_matches(const char *word, const struct select_disk *disk)
            select_matches(BY_PATTERN, guest, disk->guest, NULL);
 }
 
+void select_expand_disks(const struct select_request *request, const struct name_list *words,
+                         struct strings *ret)
+{
+    CLEANUP_FREE bool *meant = mem_array(request->count, sizeof(*meant));
+
+    for (size_t i = 0; i < words->count; i++) {
+        const char *word = words->names[i];
+        const char *colon = strrchr(word, ':');
+        CLEANUP_FREE char *guest = colon ? mem_strndup(word, (size_t)(colon - word)) : NULL;
+        if (!colon) {
+            strings_add(ret, word);
+            continue;
+        }
+        memset(meant, 0, request->count * sizeof(*meant));
+        select_mark(request, guest, meant);
+        for (size_t j = 0; j < request->count; j++)
+            if (meant[j])
+                strings_take(ret, mem_printf("%s%s", request->names[j], colon));
+    }
+}
+
 bool select_disk_in_list(const struct name_list *list, const struct select_disk *disk)
 {
+    CLEANUP_FREE char *whole = mem_printf("%s:%s", disk->guest, disk->target);
+
+    return select_in_list(list, disk->target) || select_in_list(list, whole);
+}
+
+bool select_target_is_meant(const char *word, const char *target, const struct manifest *manifest)
+{
+    if (manifest_find_disk(manifest, word))
+        return strcmp(word, target) == 0;
+    return fnmatch(word, target, 0) == 0;
+}
+
+bool select_target_in_list(const struct name_list *list, const char *target,
+                           const struct manifest *manifest)
+{
     for (size_t i = 0; i < list->count; i++)
-        if (select_disk_matches(list->names[i], disk))
+        if (select_target_is_meant(list->names[i], target, manifest))
             return true;
     return false;
 }
@@ -146,6 +182,22 @@ static void select_read_uuids(struct archive_reader *archive, const struct selec
         else
             strings_take(uuids, NULL);
     }
+}
+
+bool select_mark_in_archive(struct archive_reader *archive, const struct selection *selection,
+                            const char *word, bool *ret)
+{
+    CLEANUP_STRINGS struct strings uuids = {0};
+    const struct name_list known = {(const char *const *)selection->names, selection->count};
+
+    if (!select_in_list(&known, word))
+        select_read_uuids(archive, selection, &uuids);
+    const struct select_request request = {
+        .names = known.names,
+        .uuids = (const char *const *)uuids.items,
+        .count = known.count,
+    };
+    return select_mark(&request, word, ret);
 }
 
 int select_from_archive(struct archive_reader *archive, const struct select_request *request,

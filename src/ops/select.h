@@ -12,6 +12,7 @@
 
 #include "archive/archive.h"
 #include "base/err.h"
+#include "base/strings.h"
 #include "ops/report.h"
 #include "ops/verbs.h"
 
@@ -24,7 +25,6 @@ struct select_disk {
     const char *target;
 };
 bool select_disk_matches(const char *word, const struct select_disk *disk);
-bool select_disk_in_list(const struct name_list *list, const struct select_disk *disk);
 
 struct select_request {
     const char *const *names;
@@ -36,6 +36,18 @@ struct select_request {
     const struct report *report;
     struct outcome *outcome;
 };
+
+/* Words for disks, with each guest by its name: "GUEST:vdb" becomes one word for each guest that
+ * GUEST means, none if it means no guest. Only names, uuids and count of the request are used. */
+void select_expand_disks(const struct select_request *request, const struct name_list *words,
+                         struct strings *ret);
+/* Whether the disk is in a list that was made so. */
+bool select_disk_in_list(const struct name_list *list, const struct select_disk *disk);
+
+/* A word of --disks means the disk of this target in the backup, else, as a pattern, several. */
+bool select_target_is_meant(const char *word, const char *target, const struct manifest *manifest);
+bool select_target_in_list(const struct name_list *list, const char *target,
+                           const struct manifest *manifest);
 
 /* Sets ret_chosen[i] for each guest. A word that matches no guest is reported (report_no_match) and
  * counted as failed. If nothing at all is chosen, that is an error (not-found), which then names
@@ -53,4 +65,7 @@ struct selection {
  * word is not a guest's name. */
 int select_from_archive(struct archive_reader *archive, const struct select_request *request,
                         struct selection *ret, struct err *err);
+/* Sets ret[i] for each guest of the archive that the word means; false: it means none. */
+bool select_mark_in_archive(struct archive_reader *archive, const struct selection *selection,
+                            const char *word, bool *ret);
 void selection_clear(struct selection *selection);

@@ -96,3 +96,31 @@ def test_machine_that_is_not_known_here_is_told_before_anything_is_written(t):
     for more in ["--dry-run"], []:
         t.refused(*t.restore_line("--trust-definition", *more), says=["guest 'web'", "libvirt refuses its definition", "pc-i440fx-99.0"])
     expect(not os.path.exists(t.restored), "files were written")
+
+
+def test_disks_are_named_by_patterns(t):
+    guest = t.guest("web", t.disk("vda", size=MIB), t.disk("vdb", size=MIB), t.disk("sda", size=MIB)).define()
+    t.backup(guest)
+    t.restore("--disks", "vd*")
+    same(sorted(os.listdir(t.restored)), ["vda.qcow2", "vdb.qcow2"], "restored files")
+
+
+def test_disk_map_names_its_guest_as_other_options_do(t):
+    """By name, UUID or pattern; a name that matches nothing is told first, and the others are restored."""
+    one, two = two_guests(t)
+    uuid = two.call("domuuid").out.strip()
+    t.backup()
+    one.undefine()
+    two.undefine()
+    result = t.restore("--disk-map", f"{uuid}:vda={t.path('by-uuid')}", "--disk-map", f"o?e:vda={t.path('by-pattern')}",
+                       "--disk-map", f"gone:vda={t.path('for-nobody')}", status=3)
+    expect("guest 'gone' is not one of those to be restored" in result.err, f"not told: {result.err}")
+    expect(t.path("by-uuid") in two.call("dumpxml").out and t.path("by-pattern") in one.call("dumpxml").out, "other places")
+
+
+def test_excluded_disk_of_a_guest_that_is_named_like_a_pattern(t):
+    """The name means that guest alone."""
+    literal = t.guest("web*", t.disk("vda", size=MIB), t.disk("vdb", size=MIB)).define()
+    other = t.guest("web1", t.disk("vda", size=MIB, name="1"), t.disk("vdb", size=MIB, name="2")).define()
+    t.backup(literal, other, "--exclude-disk", "web*:vdb")
+    t.archive.check_holds("web*.xml", "web*-vda.raw", "web1.xml", "web1-vda.raw", "web1-vdb.raw")

@@ -257,8 +257,11 @@ def test_disks_are_restored_side_by_side(t):
 
 def test_disk_that_the_backup_lacks(t):
     backed_up(t)
-    t.refused(*t.restore_line("--disks", "vda,vdz"), says=["vdz"])
+    t.refused(*t.restore_line("--disks", "vdz"), says=["vdz"])
     check_nothing_restored(t)
+    result = t.restore("--disks", "vda,vdz", status=3)
+    expect("has no disk 'vdz'" in result.err, f"not told: {result.err}")
+    same(len(os.listdir(t.restored)), 1, "files of the disk that it has")
 
 
 def test_guest_without_memory_boots_anew(t):

@@ -154,6 +154,27 @@ static void disks_are_named_alone_or_with_their_guest(void **state)
         assert_int_equal(select_disk_matches(rows[i].word, &disk), rows[i].matches);
 }
 
+static void a_guest_in_a_word_for_a_disk_becomes_its_name(void **state)
+{
+    static const char *const names[] = {"web", "web1", "web*"};
+    static const char *const ids[] = {"1111-x", "2222-x", "3333-x"};
+    static const char *const words[] = {"vda", "2222-X:vdb", "web*:vdc", "?eb:vdd", "gone:vde"};
+    static const char *const wanted[] = {"vda", "web1:vdb", "web*:vdc", "web:vdd"};
+    const struct select_request request = {.names = names, .uuids = ids, .count = 3};
+    const struct name_list list = {words, 5};
+    CLEANUP_STRINGS struct strings found = {0};
+
+    (void)state;
+    select_expand_disks(&request, &list, &found);
+    assert_int_equal(found.count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(found.items[i], wanted[i]);
+    const struct name_list expanded = {(const char *const *)found.items, found.count};
+    assert_true(select_disk_in_list(&expanded, &(struct select_disk){"any", NULL, "vda"}));
+    assert_true(select_disk_in_list(&expanded, &(struct select_disk){"web*", NULL, "vdc"}));
+    assert_false(select_disk_in_list(&expanded, &(struct select_disk){"web1", NULL, "vdc"}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +187,7 @@ int main(void)
         cmocka_unit_test(what_matches_nothing_is_told_and_the_others_are_taken),
         cmocka_unit_test(a_choice_of_none_is_refused),
         cmocka_unit_test(disks_are_named_alone_or_with_their_guest),
+        cmocka_unit_test(a_guest_in_a_word_for_a_disk_becomes_its_name),
     };
 
     return cmocka_run_group_tests_name("ops select", tests, NULL, NULL);
