@@ -18,18 +18,28 @@
 /* We never make anything deeper. */
 #define MAX_DEPTH 8
 
+char *private_folder_random_name(const char *suffix, struct err *err)
+{
+    uint64_t random[2];
+
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+        err_set_errno(err, errno, "cannot get random bytes");
+        return NULL;
+    }
+    return mem_printf(PREFIX "%016" PRIx64 "%016" PRIx64 "%s", random[0], random[1], suffix);
+}
+
 int private_folder_plan(const char *parent, struct private_folder *ret, struct err *err)
 {
     CLEANUP_PRIVATE_FOLDER struct private_folder folder = PRIVATE_FOLDER_INIT;
-    uint64_t random[2];
 
     if (io_open_dir(parent, &folder.parent_fd, err) < 0 ||
         file_id_read(folder.parent_fd, &folder.parent_id, err) < 0)
         return err_prefix(err, "%s", parent);
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-        return err_set_errno(err, errno, "cannot get random bytes");
+    folder.name = private_folder_random_name("", err);
+    if (!folder.name)
+        return -1;
     folder.parent = mem_strdup(parent);
-    folder.name = mem_printf(PREFIX "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
     *ret = folder;
     folder = PRIVATE_FOLDER_INIT;
     return 0;

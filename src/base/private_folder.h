@@ -29,6 +29,9 @@ struct private_folder {
 
 #define PRIVATE_FOLDER_INIT ((struct private_folder){.parent_fd = -1, .fd = -1, .reserved_fd = -1})
 
+/* A name that nobody else uses, ".virt-backup-...SUFFIX"; NULL on failure, else the caller
+ * frees. */
+char *private_folder_random_name(const char *suffix, struct err *err);
 /* Opens the parent folder and chooses the name; makes nothing yet. */
 int private_folder_plan(const char *parent, struct private_folder *ret, struct err *err);
 /* Makes it, 0700. */

@@ -5,17 +5,18 @@
 
 #include "ops/intent_private.h"
 
-#define INTENT_VERSION 2
+#define INTENT_VERSION 3
 
 /* ---- its fields ---------------------------------------------------------------------- */
 
 enum field_type {
-    FIELD_FLAG,   /* bool */
-    FIELD_NUMBER, /* uint64_t; a journal without it is incomplete */
-    FIELD_TEXT,   /* char *, which may be NULL */
-    FIELD_LIST,   /* char **, directly followed by its count, a size_t: paths */
-    FIELD_XMLS,   /* struct strings: XML */
-    FIELD_FILES,  /* struct intent_file *, directly followed by its count, a size_t */
+    FIELD_FLAG,    /* bool */
+    FIELD_NUMBER,  /* uint64_t; a journal without it is incomplete */
+    FIELD_TEXT,    /* char *, which may be NULL */
+    FIELD_LIST,    /* char **, directly followed by its count, a size_t: paths */
+    FIELD_XMLS,    /* struct strings: XML */
+    FIELD_FILES,   /* struct intent_file *, directly followed by its count, a size_t */
+    FIELD_FORMERS, /* struct intent_former *, the same */
 };
 
 struct field {
@@ -52,9 +53,8 @@ static const struct field fields[] = {
     {"old-checkpoints", FIELD_XMLS, offsetof(struct intent, old_points.checkpoints)},
     {"old-current", FIELD_TEXT, offsetof(struct intent, old_points.current)},
     {"in-place", FIELD_FLAG, offsetof(struct intent, in_place)},
-    {"moved", FIELD_TEXT, offsetof(struct intent, moved), true},
-    {"moved-from", FIELD_TEXT, offsetof(struct intent, moved_from)},
-    {"outdated", FIELD_TEXT, offsetof(struct intent, outdated), true},
+    {"formers", FIELD_FORMERS, offsetof(struct intent, formers), true},
+    {"formers-outdated", FIELD_FLAG, offsetof(struct intent, outdated)},
     {"resumed", FIELD_TEXT, offsetof(struct intent, resumed), true},
 };
 #define FIELD_COUNT (sizeof(fields) / sizeof(*fields))
@@ -68,10 +68,16 @@ struct file_list {
     struct intent_file *files;
     size_t count;
 };
+struct former_list {
+    struct intent_former *formers;
+    size_t count;
+};
 _Static_assert(offsetof(struct intent, scratch_count) ==
                        offsetof(struct intent, scratch) + offsetof(struct strings, count) &&
                    offsetof(struct intent, file_count) ==
-                       offsetof(struct intent, files) + offsetof(struct file_list, count),
+                       offsetof(struct intent, files) + offsetof(struct file_list, count) &&
+                   offsetof(struct intent, former_count) ==
+                       offsetof(struct intent, formers) + offsetof(struct former_list, count),
                "the count of a list follows it");
 
 static void *field_of(const struct intent *intent, const struct field *field)
@@ -93,6 +99,24 @@ static void file_list_clear(struct file_list *list)
     free(list->files);
 }
 
+static struct intent_former *former_list_add(struct former_list *list, const char *path,
+                                             const char *from)
+{
+    list->formers = mem_resize(list->formers, list->count + 1, sizeof(*list->formers));
+    list->formers[list->count] =
+        (struct intent_former){.path = mem_strdup(path), .from = mem_strdup(from)};
+    return &list->formers[list->count++];
+}
+
+static void former_list_clear(struct former_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        free(list->formers[i].path);
+        free(list->formers[i].from);
+    }
+    free(list->formers);
+}
+
 void intent_clear(struct intent *intent)
 {
     for (size_t i = 0; i < FIELD_COUNT; i++)
@@ -102,6 +126,8 @@ void intent_clear(struct intent *intent)
             strings_clear(field_of(intent, &fields[i]));
         else if (fields[i].type == FIELD_FILES)
             file_list_clear(field_of(intent, &fields[i]));
+        else if (fields[i].type == FIELD_FORMERS)
+            former_list_clear(field_of(intent, &fields[i]));
     for (size_t i = 0; i < intent->place_count; i++)
         place_clear(&intent->places[i]);
     free(intent->places);
@@ -130,11 +156,17 @@ void intent_add_private_folder(struct intent *intent, const char *path,
     file->parent = *parent;
 }
 
+void intent_add_former(struct intent *intent, const char *path, const char *from,
+                       const struct file_id *id)
+{
+    former_list_add((struct former_list *)&intent->formers, path, from)->id = *id;
+}
+
 bool intent_is_empty(const struct intent *intent)
 {
     return !intent->socket && !intent->frozen && !intent->held && !intent->saved &&
-           !intent->memory && intent->file_count == 0 && !intent->defined && !intent->moved &&
-           !intent->outdated && !intent->resumed;
+           !intent->memory && intent->file_count == 0 && !intent->defined &&
+           intent->former_count == 0 && !intent->resumed;
 }
 
 bool intent_holds_guest(const struct intent *intent)
@@ -149,6 +181,7 @@ void intent_each_path(struct intent *intent, void (*each)(struct intent *intent,
         void *value = field_of(intent, &fields[i]);
         const struct strings *list = value;
         const struct file_list *files = value;
+        const struct former_list *formers = value;
         if (fields[i].counts && fields[i].type == FIELD_TEXT && *(char **)value)
             each(intent, *(char **)value);
         for (size_t j = 0; fields[i].counts && fields[i].type == FIELD_LIST && j < list->count; j++)
@@ -156,6 +189,9 @@ void intent_each_path(struct intent *intent, void (*each)(struct intent *intent,
         for (size_t j = 0; fields[i].counts && fields[i].type == FIELD_FILES && j < files->count;
              j++)
             each(intent, files->files[j].path);
+        for (size_t j = 0;
+             fields[i].counts && fields[i].type == FIELD_FORMERS && j < formers->count; j++)
+            each(intent, formers->formers[j].path);
     }
 }
 
@@ -239,6 +275,33 @@ static void file_list_read(const struct json *array, struct file_list *list, boo
     }
 }
 
+static struct json *json_of_formers(const struct former_list *list)
+{
+    struct json *array = json_new_array();
+
+    for (size_t i = 0; i < list->count; i++) {
+        struct json *entry = json_new_object();
+        json_set_bytes(entry, "path", list->formers[i].path);
+        json_set_bytes(entry, "from", list->formers[i].from);
+        id_set(entry, "id", &list->formers[i].id);
+        json_add(array, entry);
+    }
+    return array;
+}
+
+static void former_list_read(const struct json *array, struct former_list *list, bool *ret_bad)
+{
+    for (size_t i = 0; i < json_length(array); i++) {
+        const struct json *entry = json_at(array, i);
+        CLEANUP_FREE char *path = json_get_bytes(entry, "path", ret_bad);
+        CLEANUP_FREE char *from = json_get_bytes(entry, "from", ret_bad);
+        if (path)
+            id_get(entry, "id", &former_list_add(list, path, from)->id);
+        else
+            *ret_bad = true;
+    }
+}
+
 static void field_write(struct json *json, const struct field *field, const struct intent *intent)
 {
     const void *value = field_of(intent, field);
@@ -261,6 +324,9 @@ static void field_write(struct json *json, const struct field *field, const stru
         break;
     case FIELD_FILES:
         json_set(json, field->name, json_of_files(value));
+        break;
+    case FIELD_FORMERS:
+        json_set(json, field->name, json_of_formers(value));
         break;
     }
 }
@@ -291,6 +357,9 @@ static int field_read(const struct json *json, const struct field *field, struct
     case FIELD_FILES:
         file_list_read(json_get(json, field->name), value, &bad);
         break;
+    case FIELD_FORMERS:
+        former_list_read(json_get(json, field->name), value, &bad);
+        break;
     }
     if (bad)
         return err_set(err, ERR_CORRUPT, "is damaged: its '%s'", field->name);
@@ -315,8 +384,8 @@ static int read_kind(const struct json *json, uint64_t version, struct intent *i
     const char *name = json_get_str(json, "kind");
 
     if (version == 1) {
-        bool restore = intent->file_count || intent->defined || intent->moved || intent->outdated ||
-                       intent->resumed;
+        bool restore =
+            intent->file_count || intent->defined || intent->former_count || intent->resumed;
         intent->kind = restore ? INTENT_RESTORE : INTENT_BACKUP;
         return 0;
     }
@@ -326,6 +395,31 @@ static int read_kind(const struct json *json, uint64_t version, struct intent *i
             return 0;
         }
     return -1;
+}
+
+/* The replaced file of a journal of version 1 or 2. */
+static int read_former_of_old(const struct json *json, struct intent *intent)
+{
+    bool bad = false;
+    CLEANUP_FREE char *moved = json_get_bytes(json, "moved", &bad);
+    CLEANUP_FREE char *from = json_get_bytes(json, "moved-from", &bad);
+    CLEANUP_FREE char *outdated = json_get_bytes(json, "outdated", &bad);
+
+    if (bad || !moved != !from || (moved && outdated))
+        return -1;
+    intent->outdated = outdated != NULL;
+    if (moved || outdated)
+        (void)former_list_add((struct former_list *)&intent->formers, moved ? moved : outdated,
+                              from);
+    return 0;
+}
+
+static bool formers_have_places(const struct intent *intent)
+{
+    for (size_t i = 0; i < intent->former_count; i++)
+        if (intent->formers[i].from ? *intent->formers[i].from != '/' : !intent->outdated)
+            return false;
+    return true;
 }
 
 static int read_fields(const struct json *json, struct intent *ret, struct err *err)
@@ -338,10 +432,10 @@ static int read_fields(const struct json *json, struct intent *ret, struct err *
         if (field_read(json, &fields[i], ret, err) < 0)
             return -1;
     bool guest = ret->socket || ret->frozen || ret->held || ret->saved || ret->defined;
-    if (read_kind(json, version, ret) < 0 ||
+    if ((version < 3 && read_former_of_old(json, ret) < 0) || read_kind(json, version, ret) < 0 ||
         intent_read_places(json_get(json, "places"), ret) < 0 || (guest && !ret->uri) ||
         !ret->uuid || !*ret->uuid || !ret->name ||
-        (ret->saved && (!ret->memory || !ret->live_xml)) || !ret->moved != !ret->moved_from)
+        (ret->saved && (!ret->memory || !ret->live_xml)) || !formers_have_places(ret))
         return err_set(err, ERR_CORRUPT, "is damaged");
     return 0;
 }

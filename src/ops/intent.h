@@ -7,7 +7,8 @@
  * repeated.
  *
  * The file is one JSON object. The table in intent.c names its members; nothing else knows them.
- * Journals of version 1, which had no kind, are read too.
+ * Journals of version 1, which had no kind, and of version 2, which knew one replaced file, are read
+ * too.
  */
 #pragma once
 
@@ -35,6 +36,14 @@ struct intent_file {
                         * a journal of version 1 */
     bool is_private;   /* a folder of the restore's own, removed with everything in it ... */
     struct file_id parent; /* ... and the folder that contains it */
+};
+
+/* A file in the place of which a restore puts its own. It is moved aside until everything is in
+ * place. */
+struct intent_former {
+    char *path;        /* where it is meanwhile, in the same folder */
+    char *from;        /* its own place; NULL: not known, in an old journal that only removes it */
+    struct file_id id; /* not known in a journal of version 1 or 2 */
 };
 
 struct intent {
@@ -73,11 +82,11 @@ struct intent {
     bool old_autostart;
     struct guest_points old_points; /* its snapshots and checkpoints */
     bool in_place;                  /* same name and UUID: one define replaces the other */
-    char *moved;      /* a file of the guest that --replace replaces, now at this path ... */
-    char *moved_from; /* ... to be moved back here, over what the restore made */
-    char *outdated;   /* the same file once everything else is in place: to be removed */
-    char *resumed;    /* save image that the guest is started from, paused until the image is gone
-                       * (see was_running); everything else is in place by then */
+    struct intent_former *formers;  /* to be moved back, over what the restore made ... */
+    size_t former_count;            /* directly after its list */
+    bool outdated;                  /* ... or, once everything else is in place, to be removed */
+    char *resumed; /* save image that the guest is started from, paused until the image is gone (see
+                    * was_running); everything else is in place by then */
 
     /* The folders of the files above marked as counting. intent_write adds missing ones. */
     struct place *places;
@@ -95,6 +104,9 @@ void intent_add_file(struct intent *intent, const char *path, const struct file_
 /* Call this before the folder is made; the caller fills in its id afterwards. */
 void intent_add_private_folder(struct intent *intent, const char *path,
                                const struct file_id *parent);
+
+void intent_add_former(struct intent *intent, const char *path, const char *from,
+                       const struct file_id *id);
 
 /* True if there is nothing left to undo. */
 bool intent_is_empty(const struct intent *intent);

@@ -394,7 +394,6 @@ void placement_clear(struct placement *placement)
     free(placement->uuid);
     free(placement->nvram);
     free(placement->tpm);
-    free(placement->tpm_moved);
     free(placement->tpm_source);
     free(placement->memory);
     free(placement->xml);

@@ -42,7 +42,7 @@ struct placement {
     char *nvram;         /* NULL: none */
     char *tpm;           /* state of its emulated TPM; NULL: none. This and the next two are set by
                           * restore_tpm_place */
-    char *tpm_moved;     /* where the existing state is kept meanwhile; NULL: there is none */
+    bool tpm_replaces;   /* a state is there, and is replaced */
     char *tpm_source;    /* the place to name in the XML; NULL: libvirt's own */
     char *memory;        /* the save image to write; NULL: none */
     char *xml;           /* where a transient guest's XML goes when it is not started */

@@ -271,8 +271,8 @@ static char *recover_left(struct intent *intent)
         recover_add_left(&text, intent->scratch[i]);
     for (size_t i = 0; i < intent->file_count; i++)
         recover_add_left(&text, intent->files[i].path);
-    recover_add_left(&text, intent->moved);
-    recover_add_left(&text, intent->outdated);
+    for (size_t i = 0; i < intent->former_count; i++)
+        recover_add_left(&text, intent->formers[i].path);
     recover_add_left(&text, intent->resumed);
     return buf_take_str(&text);
 }

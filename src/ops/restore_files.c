@@ -26,7 +26,7 @@ static int take_back(struct intent *intent, size_t file_count, char *defined)
 {
     intent->file_count = file_count;
     intent->defined = defined;
-    intent->moved = TAKE_PTR(intent->outdated);
+    intent->outdated = false;
     free(TAKE_PTR(intent->resumed));
     return -1;
 }
@@ -48,15 +48,12 @@ int restore_complete(struct restore_job *job, struct err *err)
     struct intent *intent = &job->intent;
     size_t file_count = intent->file_count;
     char *defined = TAKE_PTR(intent->defined);
-    CLEANUP_FREE char *moved_from = TAKE_PTR(intent->moved_from);
 
     intent->file_count = 0;
-    intent->outdated = TAKE_PTR(intent->moved);
+    intent->outdated = true;
     if ((intent_is_empty(intent) ? intent_remove(job->run->state_fd, intent->uuid, err)
-                                 : restore_note(job, err)) < 0) {
-        intent->moved_from = TAKE_PTR(moved_from);
+                                 : restore_note(job, err)) < 0)
         return take_back(intent, file_count, defined);
-    }
     for (size_t i = 0; i < file_count; i++)
         free(intent->files[i].path);
     if (defined)

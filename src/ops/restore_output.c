@@ -166,19 +166,41 @@ int restore_output_finish(struct restore_job *job, struct restore_output *output
 
 /* ---- their names ------------------------------------------------------------------------ */
 
-static int move_former(struct restore_job *job, const struct restore_output *output,
-                       struct err *err)
+static int note_former(struct restore_job *job, struct restore_output *output, struct err *err)
 {
-    const char *to = strrchr(output->former, '/') + 1;
-    struct intent *intent = &job->intent;
+    struct private_folder *folder = output->folder;
+    CLEANUP_CLOSE int fd = openat(folder->parent_fd, output->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
 
-    intent->moved = mem_strdup(output->former);
-    intent->moved_from = mem_strdup(output->path);
-    if (restore_note(job, err) < 0)
+    if (fd < 0 && errno == ENOENT) /* somebody has removed it meanwhile */
+        return 0;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_set_errno(err, errno, "%s: cannot look at it", output->path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_EXISTS, "%s is not a file, and cannot be replaced", output->path);
+    if (file_id_read(fd, &output->former, err) < 0)
+        return err_prefix(err, "%s", output->path);
+    output->aside = private_folder_random_name(".replaced", err);
+    if (!output->aside)
         return -1;
-    if (io_rename(output->folder->parent_fd, output->name, to, false, err) < 0)
-        return err_prefix(err, "%s", output->folder->parent);
+    CLEANUP_FREE char *path =
+        mem_printf("%s/%s", strcmp(folder->parent, "/") == 0 ? "" : folder->parent, output->aside);
+    intent_add_former(&job->intent, path, output->path, &output->former);
     return 0;
+}
+
+/* Undoing it moves back nothing but the file that was noted. */
+static int move_former(const struct restore_output *output, struct err *err)
+{
+    int dir_fd = output->folder->parent_fd;
+
+    if (io_rename(dir_fd, output->name, output->aside, false, err) < 0)
+        return err_prefix(err, "%s", output->folder->parent);
+    if (file_id_is_at(dir_fd, output->aside, &output->former))
+        return 0;
+    (void)io_rename(dir_fd, output->aside, output->name, false, NULL);
+    return err_set(err, ERR_EXISTS, "%s: somebody else has put another file in its place meanwhile",
+                   output->path);
 }
 
 static int publish(struct restore_job *job, struct restore_output *output, struct err *err)
@@ -186,7 +208,7 @@ static int publish(struct restore_job *job, struct restore_output *output, struc
     struct private_folder *folder = output->folder;
     struct file_id reserved;
 
-    if (output->former && move_former(job, output, err) < 0)
+    if (output->aside && move_former(output, err) < 0)
         return -1;
     if (private_folder_publish(folder, output->name, &reserved, err) < 0)
         return err_prefix(err, "%s", output->path);
@@ -220,6 +242,9 @@ int restore_outputs_publish(struct restore_job *job, struct err *err)
             return err_prefix(err, "%s", outputs->list[i]->path);
     for (size_t i = 0; i < outputs->count; i++)
         intent_add_file(&job->intent, outputs->list[i]->path, &outputs->list[i]->id);
+    for (size_t i = 0; i < outputs->count; i++)
+        if (outputs->list[i]->replaces && note_former(job, outputs->list[i], err) < 0)
+            return -1;
     if (restore_note(job, err) < 0)
         return -1;
     for (size_t i = 0; i < outputs->count; i++)
@@ -247,6 +272,7 @@ void restore_outputs_clear(struct restore_outputs *outputs)
         if (output->fd >= 0)
             close(output->fd);
         free(output->path);
+        free(output->aside);
         free(output);
     }
     for (size_t i = 0; i < outputs->folder_count; i++) {

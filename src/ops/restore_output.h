@@ -2,9 +2,10 @@
  *
  * The files that a restore makes. Each is made in a private folder beside its final place, where
  * nobody else can substitute another file. There it is written, and gets its owner by descriptor.
- * When all of a guest's files are complete they are moved to their names, never over another file.
- * The journal has the private folders before anything is in them, and each file's id before the
- * file gets its name: undoing the restore removes nothing else.
+ * When all of a guest's files are complete they are moved to their names, never over another file:
+ * what is to be replaced is moved aside first, and is removed when the restore is complete. The
+ * journal has the private folders before anything is in them, and the id of each file, new or
+ * replaced, before any of them gets another name: undoing the restore touches nothing else.
  */
 #pragma once
 
@@ -20,8 +21,9 @@ struct restore_output {
     int dir_fd;                    /* the folder that it is made in; owned */
     int fd;                        /* of a folder; else -1 */
     struct file_id id;             /* known when it is finished */
-    const char *former;            /* where the file that has its name now is moved; NULL: there is
-                                    * none. Borrowed */
+    bool replaces;                 /* another file has its name, and is moved aside */
+    char *aside;                   /* that file's name from then on */
+    struct file_id former;
 };
 
 struct restore_outputs {

@@ -128,7 +128,7 @@ static void tell_planned_rest(const struct restore_job *job, struct buf *text, s
 
     tell_planned_file(job, "NVRAM", "nvram", placement->nvram, text, extras);
     tell_planned_file(job, "TPM state", "tpm", placement->tpm, text, extras);
-    if (placement->tpm && placement->tpm_moved)
+    if (placement->tpm && placement->tpm_replaces)
         buf_append_str(text, " (replaced)");
     json_set(fields, "extras", extras);
     if (placement->memory) {

@@ -84,8 +84,8 @@ static int check_free(struct restore_job *job, struct err *err)
     if (lstat(placement->tpm, &st) < 0 && errno == ENOENT)
         return 0;
     if (replaced && strcmp(guest_uuid(replaced), placement->uuid) == 0) {
-        placement->tpm_moved = mem_printf("%s.replaced", placement->tpm);
-        return placement_refuse_existing(placement->tpm_moved, err);
+        placement->tpm_replaces = true;
+        return 0;
     }
     return err_set(err, ERR_EXISTS,
                    "%s: the state of a TPM of a guest with this UUID already exists and is not "
@@ -145,6 +145,6 @@ int restore_tpm_write(struct restore_job *job, struct err *err)
         restore_output_new(job, job->placement.tpm, &output, err) < 0)
         return -1;
     /* The existing state stays intact until the new guest is complete. */
-    output->former = job->placement.tpm_moved;
+    output->replaces = job->placement.tpm_replaces;
     return restore_extra(job, extra, output, err);
 }

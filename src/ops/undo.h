@@ -36,7 +36,7 @@ int undo_memory(struct intent *intent, struct err *err);
  * replaced is back. */
 int undo_restore(const struct undo_host *host, struct intent *intent, struct err *err);
 
-/* Removes what a finished restore has replaced. -1 as for undo_memory. */
+/* Removes the files that a finished restore has replaced. -1 as for undo_memory. */
 int undo_outdated(struct intent *intent, struct err *err);
 
 /* Finishes or undoes the commits of dead runs in that archive, if it exists, and removes their

@@ -8,9 +8,9 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/private_folder.h"
+#include "ops/undo_private.h"
 
-/* The folder that contains the path, and the name in it. */
-static int open_parent(const char *path, int *ret_fd, const char **ret_name, struct err *err)
+int undo_open_parent(const char *path, int *ret_fd, const char **ret_name, struct err *err)
 {
     const char *slash = strrchr(path, '/');
     CLEANUP_FREE char *folder =
@@ -26,7 +26,7 @@ static int check_parent(const struct intent_file *file, struct err *err)
     struct file_id found;
     const char *name = NULL;
 
-    if (open_parent(file->path, &fd, &name, err) < 0) {
+    if (undo_open_parent(file->path, &fd, &name, err) < 0) {
         err_prefix(err, "cannot remove what the restore created there");
         return err_append(err, "is its file system mounted?");
     }
@@ -56,7 +56,7 @@ static int remove_private(const struct intent_file *file, struct err *err)
     CLEANUP_ERR struct err remove_err = ERR_INIT;
     const char *name = NULL;
 
-    if (open_parent(file->path, &fd, &name, err) < 0)
+    if (undo_open_parent(file->path, &fd, &name, err) < 0)
         return -1;
     if (private_folder_remove_at(fd, name, &file->id, &remove_err) == 0 ||
         remove_err.kind == ERR_NOT_FOUND)
@@ -73,7 +73,7 @@ static int remove_file(const struct intent_file *file, struct err *err)
     CLEANUP_ERR struct err open_err = ERR_INIT;
     const char *name = NULL;
 
-    if (open_parent(file->path, &fd, &name, &open_err) < 0)
+    if (undo_open_parent(file->path, &fd, &name, &open_err) < 0)
         return open_err.kind == ERR_NOT_FOUND ? 0 : err_move(err, &open_err);
     if (!file_id_is_at(fd, name, &file->id)) {
         if (errno && errno != ENOENT)

@@ -5,9 +5,6 @@
  */
 #include "ops/undo.h"
 
-#include <errno.h>
-#include <stdio.h>
-
 #include "ops/staging.h"
 #include "ops/undo_files.h"
 #include "ops/undo_private.h"
@@ -59,27 +56,6 @@ static int settle_resumed(const struct undo_host *host, struct intent *intent, s
     return 0;
 }
 
-/* If it does not exist, it was not moved yet, or is already back. */
-static int move_back(struct intent *intent, struct err *err)
-{
-    if (!intent->moved)
-        return 0;
-    if (intent_look(intent, intent->moved, err) < 0)
-        return err_prefix(err, "cannot move back what was replaced");
-    if (rename(intent->moved, intent->moved_from) < 0 && errno != ENOENT)
-        return err_set_errno(err, errno, "cannot move %s back to %s", intent->moved,
-                             intent->moved_from);
-    free(intent->moved);
-    free(intent->moved_from);
-    intent->moved = intent->moved_from = NULL;
-    return 0;
-}
-
-int undo_outdated(struct intent *intent, struct err *err)
-{
-    return undo_remove_file(intent, &intent->outdated, err);
-}
-
 int undo_restore(const struct undo_host *host, struct intent *intent, struct err *err)
 {
     if (undo_outdated(intent, err) < 0 || undo_connect(host, err) < 0)
@@ -90,7 +66,7 @@ int undo_restore(const struct undo_host *host, struct intent *intent, struct err
         return err_prefix(err, "its new definition could not be removed");
     if (intent->defined && intent->old_xml && bring_old_back(host, intent, err) < 0)
         return -1;
-    if (move_back(intent, err) < 0 || undo_files(intent, err) < 0)
+    if (undo_formers(intent, err) < 0 || undo_files(intent, err) < 0)
         return -1;
     free(intent->defined);
     intent->defined = NULL;

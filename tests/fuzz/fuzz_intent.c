@@ -24,6 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     FUZZ_CHECK(intent.uuid && *intent.uuid && intent.name && (intent.uri || !intent.socket));
     FUZZ_CHECK(!intent.saved || (intent.memory && intent.live_xml));
+    for (size_t i = 0; i < intent.former_count; i++)
+        FUZZ_CHECK(intent.formers[i].path && (intent.outdated || intent.formers[i].from));
     (void)intent_is_empty(&intent);
     return 0;
 }

@@ -12,36 +12,43 @@
 #include <cmocka.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "base/units.h"
 
 #define SAMPLES 10
 
-static int samples_fd(void)
+static int samples_fd(const char *version)
 {
-    int fd = open(TEST_JOURNALS "/version-1", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP_FREE char *path = mem_printf(TEST_JOURNALS "/%s", version);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     assert_true(fd >= 0);
     return fd;
 }
 
-static void read_sample(const char *name, struct intent *ret)
+static void read_sample_of(const char *version, const char *name, struct intent *ret)
 {
-    CLEANUP_CLOSE int fd = samples_fd();
+    CLEANUP_CLOSE int fd = samples_fd(version);
     CLEANUP_ERR struct err err = ERR_INIT;
 
     if (intent_read(fd, name, ret, &err) < 0)
         fail_msg("%s", err.text);
     assert_string_equal(ret->uuid, name);
     assert_string_equal(ret->name, "web");
-    assert_string_equal(ret->since, "2026-05-01 03:00:00");
     assert_true(ret->pid == 4711 && ret->pid_started == 123456);
+}
+
+static void read_sample(const char *name, struct intent *ret)
+{
+    read_sample_of("version-1", name, ret);
+    assert_string_equal(ret->since, "2026-05-01 03:00:00");
 }
 
 /* ---- journals of version 1 ------------------------------------------------------------------ */
 
 static void each_journal_of_version_1_is_read(void **state)
 {
-    CLEANUP_CLOSE int fd = samples_fd();
+    CLEANUP_CLOSE int fd = samples_fd("version-1");
     CLEANUP_STRINGS struct strings uuids = {0};
 
     (void)state;
@@ -94,8 +101,53 @@ static void a_replacing_restore_of_version_1_is_known(void **state)
     assert_string_equal(intent.files[0].path, "/restored/vda.qcow2");
     assert_string_equal(intent.defined, "restore-replaced");
     assert_true(intent.old_autostart && intent.in_place && intent.old_xml);
-    assert_non_null(strstr(intent.moved, "permall.replaced"));
-    assert_non_null(strstr(intent.moved_from, "permall"));
+    assert_int_equal(intent.former_count, 1);
+    assert_non_null(strstr(intent.formers[0].path, "permall.replaced"));
+    assert_true(text_ends(intent.formers[0].from, "permall"));
+    assert_false(intent.outdated);
+}
+
+static void a_replacing_restore_of_version_2_is_known(void **state)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    (void)state;
+    read_sample_of("version-2", "restore-replaced", &intent);
+    assert_int_equal(intent.kind, INTENT_RESTORE);
+    assert_int_equal(intent.file_count, 2);
+    assert_int_equal(intent.former_count, 1);
+    assert_true(text_ends(intent.formers[0].path, "permall.replaced"));
+    assert_string_equal(intent.formers[0].from, intent.files[1].path);
+    assert_false(intent.outdated || intent.formers[0].id.inode);
+    assert_string_equal(intent.old_points.current, "first");
+}
+
+static void what_a_restore_of_version_2_has_replaced_is_known(void **state)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    (void)state;
+    read_sample_of("version-2", "restore-started", &intent);
+    assert_int_equal(intent.former_count, 1);
+    assert_true(text_ends(intent.formers[0].path, "permall.replaced"));
+    assert_true(intent.outdated && intent.resumed && !intent_is_empty(&intent));
+}
+
+static void a_former_file_without_a_place_is_refused(void **state)
+{
+    static const char text[] = "{\"version\":3,\"kind\":\"restore\",\"pid\":1,\"pid-started\":1,"
+                               "\"uuid\":\"u\",\"name\":\"n\",\"formers\":[{\"path\":\"/a\"%s}]}";
+    static const char *const bad[] = {"", ",\"from\":null", ",\"from\":\"relative\""};
+    CLEANUP_INTENT struct intent good = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        CLEANUP_INTENT struct intent intent = {0};
+        CLEANUP_FREE char *journal = mem_printf(text, bad[i]);
+        assert_int_equal(intent_parse(journal, strlen(journal), &intent, NULL), -1);
+    }
+    CLEANUP_FREE char *journal = mem_printf(text, ",\"from\":\"/b\"");
+    assert_int_equal(intent_parse(journal, strlen(journal), &good, NULL), 0);
 }
 
 static void a_restore_of_version_1_that_touched_no_guest_is_known(void **state)
@@ -145,9 +197,7 @@ static void fill(struct intent *intent, bool odd)
         .old_autostart = !odd,
         .old_points.current = mem_strdup("snapshot 1"),
         .in_place = odd,
-        .moved = mem_strdup("moved"),
-        .moved_from = mem_strdup("moved from"),
-        .outdated = mem_strdup("outdated"),
+        .outdated = odd,
         .resumed = mem_strdup("resumed"),
     };
     strings_add(&intent->old_points.snapshots, "<snapshot 1/>");
@@ -156,6 +206,8 @@ static void fill(struct intent *intent, bool odd)
     intent_add_scratch(intent, "scratch 1");
     intent_add_scratch(intent, "scratch 2");
     intent_add_file(intent, "file 1", &(struct file_id){1, 2, 3});
+    intent_add_former(intent, "aside 1", "/from 1", &(struct file_id){4, 5, 6});
+    intent_add_former(intent, "aside 2", "/from 2", &(struct file_id){7, 8, 9});
 }
 
 static void what_is_written_is_read(void **state)
@@ -174,7 +226,11 @@ static void what_is_written_is_read(void **state)
                     copy.held == !odd && copy.saved == odd && copy.old_autostart == !odd &&
                     copy.in_place == odd);
         assert_string_equal(copy.live_xml, "live xml");
-        assert_string_equal(copy.moved_from, "moved from");
+        assert_int_equal(copy.former_count, 2);
+        assert_string_equal(copy.formers[0].path, "aside 1");
+        assert_string_equal(copy.formers[1].from, "/from 2");
+        assert_true(file_id_same(&copy.formers[1].id, &(struct file_id){7, 8, 9}));
+        assert_true(copy.outdated == odd);
         assert_string_equal(copy.resumed, "resumed");
         assert_int_equal(copy.old_points.snapshots.count, 2);
         assert_string_equal(copy.old_points.snapshots.items[1], "<snapshot 2/>");
@@ -256,7 +312,7 @@ static void what_is_no_whole_journal_is_refused(void **state)
     refused("{\"version\":2,\"pid\":1,\"pid-started\":1,\"uuid\":\"u\",\"name\":\"n\"}");
     refused("{\"version\":2,\"kind\":\"game\",\"pid\":1,\"pid-started\":1,\"uuid\":\"u\","
             "\"name\":\"n\"}");
-    refused("{\"version\":3,\"kind\":\"backup\",\"pid\":1,\"pid-started\":1,\"uuid\":\"u\","
+    refused("{\"version\":4,\"kind\":\"backup\",\"pid\":1,\"pid-started\":1,\"uuid\":\"u\","
             "\"name\":\"n\"}");
     refused("{\"version\":2,\"kind\":\"backup\",\"pid\":1,\"pid-started\":1,\"uuid\":\"\","
             "\"name\":\"n\"}");
@@ -345,6 +401,9 @@ int main(void)
         cmocka_unit_test(a_pause_of_version_1_is_known),
         cmocka_unit_test(a_replacing_restore_of_version_1_is_known),
         cmocka_unit_test(a_restore_of_version_1_that_touched_no_guest_is_known),
+        cmocka_unit_test(a_replacing_restore_of_version_2_is_known),
+        cmocka_unit_test(what_a_restore_of_version_2_has_replaced_is_known),
+        cmocka_unit_test(a_former_file_without_a_place_is_refused),
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(what_is_not_there_stays_so),
         cmocka_unit_test(paths_are_read_back_byte_by_byte),

@@ -257,6 +257,38 @@ static void newly_defined(const struct world *world)
     note(world, &intent);
 }
 
+static struct file_id id_of(const char *path)
+{
+    CLEANUP_CLOSE int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    struct file_id id = {0};
+
+    assert_int_equal(file_id_read(fd, &id, NULL), 0);
+    return id;
+}
+
+static void add_former(const struct world *world, struct intent *intent, const char *aside,
+                       const char *from)
+{
+    CLEANUP_FREE char *moved = path_in(world, aside);
+    CLEANUP_FREE char *path = path_in(world, from);
+
+    make_file(world, aside, "old", 3);
+    struct file_id id = id_of(moved);
+    intent_add_former(intent, moved, path, &id);
+}
+
+/* The former file is aside, and what the restore made has its name. */
+static void put_in_place_of(const struct world *world, struct intent *intent, const char *name,
+                            const char *aside)
+{
+    CLEANUP_FREE char *path = path_in(world, name);
+
+    add_former(world, intent, aside, name);
+    make_file(world, name, "new!", 4);
+    struct file_id made = id_of(path);
+    intent_add_file(intent, path, &made);
+}
+
 static void replaced_in_place(const struct world *world)
 {
     CLEANUP_INTENT struct intent intent = {0};
@@ -267,10 +299,26 @@ static void replaced_in_place(const struct world *world)
     /* It died while it removed them. */
     (void)snprintf(world->web->snapshots, FAKE_TEXT, " root *child");
     intent.in_place = true;
-    intent.moved = path_in(world, "tpm.replaced");
-    intent.moved_from = path_in(world, "tpm");
-    make_file(world, "tpm.replaced", "old", 3);
-    make_file(world, "tpm", "new!", 4);
+    put_in_place_of(world, &intent, "tpm", "tpm.replaced");
+    note(world, &intent);
+}
+
+/* It died in the middle: one file has been replaced, one moved aside, one not touched yet. */
+static void several_replaced(const struct world *world)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+    CLEANUP_FREE char *aside = path_in(world, "vdc.replaced");
+    CLEANUP_FREE char *vdc = path_in(world, "vdc");
+
+    restore_begin(world, &intent);
+    intent.defined = mem_strdup(WEB);
+    add_points(&intent);
+    intent.in_place = true;
+    put_in_place_of(world, &intent, "vda", "vda.replaced");
+    add_former(world, &intent, "vdb.replaced", "vdb");
+    make_file(world, "vdc", "old", 3);
+    struct file_id id = id_of(vdc);
+    intent_add_former(&intent, aside, vdc, &id);
     note(world, &intent);
 }
 
@@ -280,8 +328,12 @@ static void started_from_its_memory(const struct world *world)
 
     intent_begin(&intent, INTENT_RESTORE);
     intent.resumed = path_in(world, "memory");
-    intent.outdated = path_in(world, "tpm.replaced");
-    make_file(world, "tpm.replaced", "old", 3);
+    make_file(world, "tpm", "new!", 4);
+    for (size_t i = 0; i < 2; i++) {
+        static const char *const names[] = {"tpm.replaced", "vda.replaced"};
+        add_former(world, &intent, names[i], "tpm");
+    }
+    intent.outdated = true;
     make_image(world, "memory");
     world->web->booted = false;
     world->web->paused = true;
@@ -311,10 +363,27 @@ static void old_one_is_back(const struct world *world)
         assert_int_equal(st.st_size, 3);
 }
 
+static void all_files_are_the_former_ones(const struct world *world)
+{
+    static const char *const names[] = {"vda", "vdb", "vdc"};
+
+    old_one_is_back(world);
+    for (size_t i = 0; i < 3; i++) {
+        CLEANUP_FREE char *path = path_in(world, names[i]);
+        CLEANUP_FREE char *aside = mem_printf("%s.replaced", names[i]);
+        struct stat st;
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_size, 3);
+        assert_false(exists(world, aside));
+    }
+}
+
 static void runs_from_its_memory(const struct world *world)
 {
     assert_true(world->web->active && !world->web->paused);
-    assert_false(exists(world, "memory") || exists(world, "tpm.replaced"));
+    assert_false(exists(world, "memory") || exists(world, "tpm.replaced") ||
+                 exists(world, "vda.replaced"));
+    assert_true(exists(world, "tpm"));
 }
 
 const struct scenario scenarios[] = {
@@ -329,6 +398,7 @@ const struct scenario scenarios[] = {
     {"files half made", files_half_made, nothing_made},
     {"newly defined", newly_defined, old_one_is_back},
     {"replaced in place", replaced_in_place, old_one_is_back},
+    {"several replaced", several_replaced, all_files_are_the_former_ones},
     {"started from its memory", started_from_its_memory, runs_from_its_memory},
 };
 const size_t scenario_count = sizeof(scenarios) / sizeof(*scenarios);
