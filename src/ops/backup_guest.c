@@ -43,13 +43,16 @@ struct job {
     struct backup_tally tally;
 };
 
+static void abort_set(void *opaque)
+{
+    struct job *job = opaque;
+
+    backup_set_abort(TAKE_PTR(job->set));
+}
+
 static void job_clear(struct job *job)
 {
-    /* The guest comes first: it must not wait for our files to be removed. */
-    (void)capture_end(&job->capture, NULL);
-    backup_set_abort(job->set);
-    /* The intent goes last: until then it names everything that is left. */
-    capture_clear(&job->capture);
+    capture_clear(&job->capture, abort_set, job);
     staging_close(job->staging);
     manifest_free(job->manifest);
     source_clear(&job->source);
@@ -172,8 +175,12 @@ static int copy_captured(struct job *job, struct err *err)
     struct capture *capture = &job->capture;
     CLEANUP_ERR struct err end_err = ERR_INIT;
     const struct capture_request request = {
+        .calls = &capture_calls_libvirt,
         .hypervisor = run->hypervisor,
         .guest = job->guest,
+        .uri = hypervisor_uri(run->hypervisor),
+        .uuid = guest_uuid(job->guest),
+        .name = job->name,
         .source = &job->source,
         .archive = archive_writer_path(run->archive),
         .staging = job->staging,

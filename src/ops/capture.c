@@ -32,9 +32,9 @@ static void fill_intent(struct capture *capture)
     struct intent *intent = &capture->intent;
 
     intent_sign(intent, INTENT_BACKUP);
-    intent->uri = mem_strdup(hypervisor_uri(request->hypervisor));
-    intent->uuid = mem_strdup(guest_uuid(request->guest));
-    intent->name = mem_strdup(guest_name(request->guest));
+    intent->uri = mem_strdup(request->uri);
+    intent->uuid = mem_strdup(request->uuid);
+    intent->name = mem_strdup(request->name);
     intent->persistent = source->status.persistent;
     intent->was_running = source->status.state == GUEST_RUNNING;
     intent->archive = realpath(request->archive, NULL);
@@ -121,7 +121,7 @@ static int name_job(struct capture *capture, char **ret_folder, struct err *err)
     CLEANUP_FREE char *folder = NULL;
     struct intent *intent = &capture->intent;
 
-    if (guest_private_folder(request->guest, &private_folder, err) < 0 ||
+    if (request->calls->private_folder(request->guest, &private_folder, err) < 0 ||
         scratch_folder(request, private_folder, &folder, err) < 0 ||
         check_scratch_room(folder, request->source->image_size, err) < 0)
         return -1;
@@ -157,7 +157,7 @@ static int begin_job(struct capture *capture, struct err *err)
         .disks = disks,
         .disk_count = all.count,
     };
-    return guest_backup_begin(capture->request.guest, &backup, err);
+    return capture->request.calls->backup_begin(capture->request.guest, &backup, err);
 }
 
 /* From here on a full scratch file system can stop the guest. */
@@ -174,7 +174,7 @@ static int begin_watch(struct capture *capture, const char *folder, struct err *
         .was_running = capture->intent.was_running,
     };
 
-    return scratch_watch_begin(&request, &capture->scratch, err);
+    return capture->request.calls->scratch_begin(&request, &capture->scratch, err);
 }
 
 static int at_instant(const struct capture_request *request, struct err *err)
@@ -206,7 +206,7 @@ static int begin_save(struct capture *capture, struct err *err)
     capture->intent.saved = true;
     if (note(capture, err) < 0)
         return -1;
-    if (guest_save(request->guest, capture->intent.memory, &stopped_ms, err) < 0)
+    if (request->calls->save(request->guest, capture->intent.memory, &stopped_ms, err) < 0)
         return err_prefix(err, "cannot save its memory");
     capture->stopped_ms = stopped_ms;
     if (staging_flush(capture->intent.memory, err) < 0)
@@ -223,7 +223,7 @@ static int snapshot(struct capture *capture, struct err *err)
     };
     bool forced = false;
 
-    if (guest_snapshot_memory(capture->request.guest, &request, &forced, err) < 0)
+    if (capture->request.calls->snapshot_memory(capture->request.guest, &request, &forced, err) < 0)
         return err_prefix(err, "cannot capture its memory");
     if (forced)
         report_warning(capture->request.report, capture->intent.name,
@@ -233,9 +233,10 @@ static int snapshot(struct capture *capture, struct err *err)
 }
 
 /* The guest runs again; if the user pauses it after this, that is not ours to undo. */
-static int let_go(struct capture *capture, struct err *err)
+static int resume_held(struct capture *capture, struct err *err)
 {
-    if (capture->intent.was_running && guest_resume(capture->request.guest, err) < 0)
+    if (capture->intent.was_running &&
+        capture->request.calls->undo->resume(capture->request.guest, err) < 0)
         return -1;
     capture->intent.held = false;
     return note(capture, err);
@@ -252,7 +253,7 @@ static int begin_held(struct capture *capture, struct err *err)
     if (note(capture, err) < 0 || snapshot(capture, err) < 0 || begin_job(capture, err) < 0 ||
         begin_watch(capture, folder, err) < 0 || at_instant(request, err) < 0)
         return -1;
-    return let_go(capture, err);
+    return resume_held(capture, err);
 }
 
 /* A guest without an agent, or whose agent does not answer, is captured as if its power had failed,
@@ -265,14 +266,14 @@ static int freeze(struct capture *capture, struct err *err)
 
     if (request->source->status.state != GUEST_RUNNING)
         return 0; /* nothing can answer while it is paused */
-    if (guest_get_abilities(request->guest, &abilities, err) < 0)
+    if (request->calls->get_abilities(request->guest, &abilities, err) < 0)
         return -1;
     if (!abilities.agent)
         return 0;
     capture->intent.frozen = true;
     if (note(capture, err) < 0)
         return -1;
-    if (guest_freeze(request->guest, FREEZE_LIMIT_S, &freeze_err) == 0) {
+    if (request->calls->freeze(request->guest, FREEZE_LIMIT_S, &freeze_err) == 0) {
         capture->frozen = true;
         return 0;
     }
@@ -285,7 +286,8 @@ static int thaw(struct capture *capture, struct err *err)
 {
     if (!capture->intent.frozen)
         return 0;
-    capture->thaw_failed = guest_thaw(capture->request.guest, THAW_LIMIT_S, err) < 0;
+    capture->thaw_failed =
+        capture->request.calls->undo->thaw(capture->request.guest, THAW_LIMIT_S, err) < 0;
     if (capture->thaw_failed)
         return -1;
     capture->intent.frozen = false;
@@ -328,11 +330,12 @@ int capture_begin(struct capture *capture, const struct capture_request *request
         return -1;
     capture->request = *request;
     capture->began = true;
-    stop_hold(guest_name(request->guest));
+    stop_hold(request->name);
     out_hold(); /* until the capture ends, the guest must not wait for whoever reads our output */
     fill_intent(capture);
     quit_set_look(check_taken, capture);
-    if (note(capture, err) == 0 && guest_watch_begin(request->guest, &capture->watch, err) == 0 &&
+    if (note(capture, err) == 0 &&
+        request->calls->watch_begin(request->guest, &capture->watch, err) == 0 &&
         begin_mode(capture, err) == 0)
         return 0;
     if (capture_end(capture, &end_err) < 0 && capture->stranded)
@@ -358,7 +361,7 @@ static int check_news(struct capture *capture, const struct guest_watch_news *ne
         return err_set(err, ERR_IO, "the guest ended while it was being backed up");
     if (capture->request.mode != CAPTURE_OFFLINE)
         return 0;
-    if (guest_get_status(capture->request.guest, &status, err) < 0)
+    if (capture->request.calls->undo->get_status(capture->request.guest, &status, err) < 0)
         return -1;
     if (news->started || status.state != GUEST_SHUT_OFF)
         return err_set(
@@ -396,6 +399,7 @@ static void measure(struct capture *capture, const struct guest_watch_news *news
 
 int capture_end(struct capture *capture, struct err *err)
 {
+    const struct capture_calls *calls = capture->request.calls;
     struct guest_watch_news news = {0};
     CLEANUP_ERR struct err undo_err = ERR_INIT;
 
@@ -415,9 +419,9 @@ int capture_end(struct capture *capture, struct err *err)
     scratch_watch_end(capture->scratch);
     capture->scratch = NULL;
     /* What was already waited for long enough, its agent or libvirt, is asked only once more. */
-    bool hurry = capture->thaw_failed || guest_is_stuck(capture->request.guest);
+    bool hurry = capture->thaw_failed || calls->is_stuck(capture->request.guest);
     const struct undo_host host = {
-        .calls = hurry ? &undo_calls_brief : &undo_calls_libvirt,
+        .calls = hurry ? calls->undo_brief : calls->undo,
         .hypervisor = capture->request.hypervisor,
         .state_fd = capture->request.state_fd,
     };
@@ -441,22 +445,27 @@ int capture_end(struct capture *capture, struct err *err)
     return result;
 }
 
-void capture_clear(struct capture *capture)
+void capture_clear(struct capture *capture, void (*remove_rest)(void *opaque), void *opaque)
 {
     CLEANUP_ERR struct err err = ERR_INIT;
+    int state_fd = capture->request.state_fd;
 
     if (capture->began)
         (void)capture_end(capture, NULL);
+    if (remove_rest)
+        remove_rest(opaque);
+    if (!capture->intent.uuid) /* nothing was begun, and there is no state directory to look into */
+        return;
     if (!capture->stranded && undo_memory(&capture->intent, &err) < 0) {
         log_warn("guest '%s': %s", capture->intent.name, err.text);
         capture->intent.trouble = mem_strdup(err.text);
-        (void)intent_write(capture->request.state_fd, &capture->intent, NULL);
+        (void)intent_write(state_fd, &capture->intent, NULL);
     }
     /* What could not be undone stays in the journal, for recover. */
-    if (capture->intent.uuid && intent_is_empty(&capture->intent))
-        (void)intent_remove(capture->request.state_fd, capture->intent.uuid, NULL);
+    if (intent_is_empty(&capture->intent))
+        (void)intent_remove(state_fd, capture->intent.uuid, NULL);
     else if (capture->stranded)
-        (void)intent_write(capture->request.state_fd, &capture->intent,
+        (void)intent_write(state_fd, &capture->intent,
                            NULL); /* the existing journal leads to the same result */
     intent_clear(&capture->intent);
 }

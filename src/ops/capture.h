@@ -12,6 +12,7 @@
 #include "disk/reader.h"
 #include "guest/guest.h"
 #include "guest/live.h"
+#include "ops/capture_calls.h"
 #include "ops/guardian.h"
 #include "ops/intent.h"
 #include "ops/scratch_watch.h"
@@ -35,8 +36,12 @@ bool capture_has_memory(enum capture_mode mode);
 bool capture_has_exports(enum capture_mode mode);
 
 struct capture_request {
+    const struct capture_calls *calls; /* libvirt's */
     struct hypervisor *hypervisor;
     struct guest *guest;
+    const char *uri;  /* of the hypervisor ... */
+    const char *uuid; /* ... and of the guest: for the journal */
+    const char *name;
     const struct source *source;
     const char *archive;     /* the folder that the backup goes to: for the journal */
     struct staging *staging; /* for the memory image; NULL: no memory is captured */
@@ -86,5 +91,7 @@ void capture_close_disk(struct capture *capture, struct disk_reader *reader);
  * what was read cannot be trusted because the guest started or ended, or its scratch space ran out,
  * in the meantime. */
 int capture_end(struct capture *capture, struct err *err);
-/* Forgets the memory image and the intent; undoes what is not undone yet. */
-void capture_clear(struct capture *capture);
+/* Undoes what is not undone yet; then calls remove_rest, which removes what the backup has left
+ * elsewhere; then forgets the memory image and the intent. The guest comes first, so that it does not
+ * wait for files to be removed; the intent goes last: until then it leads to all that is left. */
+void capture_clear(struct capture *capture, void (*remove_rest)(void *opaque), void *opaque);

@@ -18,7 +18,7 @@ int capture_check_access(const struct capture_request *request, struct err *err)
     if (fd < 0)
         return err_set_errno(err, errno, "%s: cannot create", path);
     close(fd);
-    int asked = hypervisor_can_open(request->hypervisor, path, &can, err);
+    int asked = request->calls->can_open(request->hypervisor, path, &can, err);
     (void)unlink(path);
     if (asked < 0)
         return -1;
@@ -38,10 +38,10 @@ int capture_check_no_job(const struct capture_request *request, struct err *err)
 
     if (request->mode == CAPTURE_OFFLINE)
         return 0;
-    if (guest_get_job(request->guest, &job, &socket, err) < 0)
+    if (request->calls->get_job(request->guest, &job, &socket, err) < 0)
         return -1;
     if (job == GUEST_JOB_BACKUP) {
-        CLEANUP_FREE char *line = shell_virsh("domjobabort", guest_name(request->guest));
+        CLEANUP_FREE char *line = shell_virsh("domjobabort", request->name);
         return err_set(err, ERR_BUSY,
                        "the guest has a backup job of another program (socket %s); try again when "
                        "it has ended, or, if it was left behind, end it: %s",
@@ -53,7 +53,7 @@ int capture_check_no_job(const struct capture_request *request, struct err *err)
                        "that does not help, libvirtd lost track of the job, and accepts another "
                        "one only after the guest has been shut down and started");
     if (job == GUEST_JOB_OTHER) {
-        CLEANUP_FREE char *line = shell_virsh("domjobinfo", guest_name(request->guest));
+        CLEANUP_FREE char *line = shell_virsh("domjobinfo", request->name);
         return err_set(
             err, ERR_BUSY,
             "another job is running on this guest; try again when it has ended; to see it, run: %s",

@@ -181,7 +181,8 @@ static int bring_back(const struct undo_host *host, struct intent *intent,
 
 /* Paused by us, or because our scratch files were full. If the user paused it, that was before us
  * (then it was not running) or after we let it go. */
-static int let_go(const struct intent *intent, const struct undo_guest *guest, struct err *err)
+static int resume_if_ours(const struct intent *intent, const struct undo_guest *guest,
+                          struct err *err)
 {
     bool ours = intent->held || (intent->socket && guest->status.io_error);
 
@@ -231,7 +232,7 @@ static int try_undo(const struct undo_host *host, struct intent *intent, char **
     if (intent->saved)
         result |= bring_back(host, intent, &guest, ret_note, later);
     else if (guest.guest)
-        result |= let_go(intent, &guest, later);
+        result |= resume_if_ours(intent, &guest, later);
     remove_scratch(intent);
     if (result < 0)
         return err_move(err, &first);

@@ -62,7 +62,7 @@ struct fake_guest *fake_add(const char *uuid)
 
 /* ---- steps ------------------------------------------------------------------------------- */
 
-static int step(struct err *err)
+int fake_step(struct err *err)
 {
     unsigned step = ++fake->steps;
     bool now = step == fake->fault_at;
@@ -77,7 +77,7 @@ static int step(struct err *err)
     return 0;
 }
 
-static int done(void)
+int fake_done(void)
 {
     if (fake->steps == fake->fault_at && fake->fault == FAKE_DIE_AFTER)
         _exit(FAKE_DEATH);
@@ -90,10 +90,10 @@ static int fake_open(const char *uri, struct hypervisor **ret, struct err *err)
 {
     (void)uri;
     fake->alive = true;
-    if (step(err) < 0)
+    if (fake_step(err) < 0)
         return -1;
     *ret = &the_hypervisor;
-    return done();
+    return fake_done();
 }
 
 static void fake_close(struct hypervisor *hypervisor)
@@ -112,10 +112,10 @@ static int fake_reconnect(struct hypervisor *hypervisor, uint64_t timeout_ms, st
     (void)hypervisor;
     (void)timeout_ms;
     fake->alive = true;
-    return step(err) < 0 ? -1 : done();
+    return fake_step(err) < 0 ? -1 : fake_done();
 }
 
-static struct guest *handle_of(struct fake_guest *found)
+struct guest *fake_handle(struct fake_guest *found)
 {
     struct guest *guest = mem_alloc(sizeof(*guest));
 
@@ -129,12 +129,12 @@ static int fake_find_uuid(struct hypervisor *hypervisor, const char *uuid, struc
     struct fake_guest *found = fake_find(uuid);
 
     (void)hypervisor;
-    if (step(err) < 0)
+    if (fake_step(err) < 0)
         return -1;
     if (!found)
         return err_set(err, ERR_NOT_FOUND, "no guest %s", uuid);
-    *ret = handle_of(found);
-    return done();
+    *ret = fake_handle(found);
+    return fake_done();
 }
 
 static void fake_free(struct guest *guest)
@@ -146,7 +146,7 @@ static int fake_get_status(struct guest *guest, struct guest_status *ret, struct
 {
     const struct fake_guest *found = guest->fake;
 
-    if (step(err) < 0)
+    if (fake_step(err) < 0)
         return -1;
     *ret = (struct guest_status){
         .state = !found->active  ? GUEST_SHUT_OFF
@@ -160,14 +160,14 @@ static int fake_get_status(struct guest *guest, struct guest_status *ret, struct
         .persistent = found->persistent,
         .autostart = found->autostart,
     };
-    return done();
+    return fake_done();
 }
 
 static int fake_wait_for_job(struct guest *guest, uint64_t timeout_ms, struct err *err)
 {
     (void)guest;
     (void)timeout_ms;
-    return step(err) < 0 ? -1 : done();
+    return fake_step(err) < 0 ? -1 : fake_done();
 }
 
 static void (*on_backup_end)(void);
@@ -179,32 +179,32 @@ void fake_on_backup_end(void (*call)(void))
 
 static int fake_backup_end(struct guest *guest, const char *socket, struct err *err)
 {
-    if (step(err) < 0)
+    if (fake_step(err) < 0)
         return -1;
     if (on_backup_end)
         on_backup_end();
     if (strcmp(guest->fake->socket, socket) == 0)
         guest->fake->socket[0] = '\0';
-    return done();
+    return fake_done();
 }
 
 static int fake_thaw(struct guest *guest, unsigned timeout_s, struct err *err)
 {
     (void)timeout_s;
-    if (step(err) < 0)
+    if (fake_step(err) < 0)
         return -1;
     guest->fake->frozen = false;
-    return done();
+    return fake_done();
 }
 
 static int fake_resume(struct guest *guest, struct err *err)
 {
-    if (step(err) < 0)
+    if (fake_step(err) < 0)
         return -1;
     guest->fake->damaged = guest->fake->damaged || !guest->fake->active;
     guest->fake->paused = guest->fake->io_error = false;
     guest->fake->ran_on = guest->fake->restored > 0;
-    return done();
+    return fake_done();
 }
 
 /* The image's file must be there, and the guest must not. */
@@ -214,7 +214,7 @@ static int fake_restore(struct hypervisor *hypervisor, const char *path, const c
     struct fake_guest *guest = NULL;
 
     (void)hypervisor;
-    if (step(err) < 0)
+    if (fake_step(err) < 0)
         return -1;
     if (fake->refuse_restore)
         return err_set(err, ERR_IO, "%s: internal error: no room for its memory", path);
@@ -231,7 +231,7 @@ static int fake_restore(struct hypervisor *hypervisor, const char *path, const c
     guest->paused = !running;
     guest->booted = false;
     guest->restored++;
-    return done();
+    return fake_done();
 }
 
 static int fake_define(struct hypervisor *hypervisor, const char *xml, struct guest **ret,
@@ -241,30 +241,30 @@ static int fake_define(struct hypervisor *hypervisor, const char *xml, struct gu
     struct fake_guest *guest = NULL;
 
     (void)hypervisor;
-    if (step(err) < 0)
+    if (fake_step(err) < 0)
         return -1;
     guest = fake_find(uuid + 1);
     if (!guest)
         guest = fake_add(uuid + 1);
     (void)snprintf(guest->xml, sizeof(guest->xml), "%s", xml);
-    *ret = handle_of(guest);
-    return done();
+    *ret = fake_handle(guest);
+    return fake_done();
 }
 
 static int fake_undefine(struct guest *guest, struct err *err)
 {
-    if (step(err) < 0)
+    if (fake_step(err) < 0)
         return -1;
     *guest->fake = (struct fake_guest){0};
-    return done();
+    return fake_done();
 }
 
 static int fake_set_autostart(struct guest *guest, bool autostart, struct err *err)
 {
-    if (step(err) < 0)
+    if (fake_step(err) < 0)
         return -1;
     guest->fake->autostart = autostart;
-    return done();
+    return fake_done();
 }
 
 /* The XML of one is "PARENT/NAME": its parent must be there. One that is there already stays. */
@@ -288,17 +288,27 @@ static int fake_put_points_back(struct guest *guest, const struct guest_points *
     for (size_t i = 0; i < points->snapshots.count; i++) {
         const char *xml = points->snapshots.items[i];
         bool current = points->current && strcmp(strchr(xml, '/') + 1, points->current) == 0;
-        if (step(err) < 0 || add_point(guest->fake->snapshots, xml, current, err) < 0)
+        if (fake_step(err) < 0 || add_point(guest->fake->snapshots, xml, current, err) < 0)
             return -1;
-        done();
+        fake_done();
     }
     for (size_t i = 0; i < points->checkpoints.count; i++) {
-        if (step(err) < 0 ||
+        if (fake_step(err) < 0 ||
             add_point(guest->fake->checkpoints, points->checkpoints.items[i], false, err) < 0)
             return -1;
-        done();
+        fake_done();
     }
     return 0;
+}
+
+struct hypervisor *fake_connection(void)
+{
+    return &the_hypervisor;
+}
+
+struct fake_guest *fake_of(struct guest *guest)
+{
+    return guest->fake;
 }
 
 const struct undo_calls fake_calls = {

@@ -62,6 +62,13 @@ void fake_arm(enum fake_fault fault, unsigned at);
 void fake_cut(void);
 /* True if the step that was armed has been reached. */
 bool fake_reached(void);
+/* For calls that are not among undo_calls: what each begins with (-1: it is to fail) and ends with. */
+int fake_step(struct err *err);
+int fake_done(void);
+struct hypervisor *fake_connection(void);
+/* A handle, as find_uuid gives; and the guest that a handle stands for. */
+struct guest *fake_handle(struct fake_guest *found);
+struct fake_guest *fake_of(struct guest *guest);
 /* Called at the end of a backup job, in whatever process that happens; NULL: not any more. */
 void fake_on_backup_end(void (*call)(void));
 struct fake_guest *fake_add(const char *uuid);
