@@ -40,6 +40,8 @@ struct arguments {
     bool replace;
     bool trust_definition;
     bool keep_left_out;
+    bool original_places;
+    bool overwrite;
     bool verbose;
     bool yes;
 };

@@ -4,7 +4,10 @@
 static const struct options_row rows[] = {
     ROW_SOURCE,
     {"destination-path", OPTION_TEXT, "PATH", "folder for the restored disks",
-     ARGUMENT(destination), .required = true},
+     ARGUMENT(destination)},
+    {"original-places", OPTION_FLAG, NULL, "put every file back where it was; no destination",
+     ARGUMENT(original_places)},
+    {"overwrite", OPTION_FLAG, NULL, "replace files that are in those places", ARGUMENT(overwrite)},
     ROW_URI,
     ROW_DOMAINS,
     ROW_EXCLUDE_DOMAINS,
@@ -38,6 +41,23 @@ static const struct options_row rows[] = {
     ROW_JSON,
 };
 
+static int check_places(const struct arguments *arguments, struct err *err)
+{
+    if (!arguments->destination && !arguments->original_places)
+        return err_set(err, ERR_USAGE,
+                       "--destination-path PATH is missing; --original-places needs none");
+    if (arguments->destination && arguments->original_places)
+        return err_set(err, ERR_USAGE,
+                       "--destination-path and --original-places exclude each other");
+    if (arguments->overwrite && !arguments->original_places)
+        return err_set(err, ERR_USAGE, "--overwrite applies to --original-places only");
+    if (arguments->new_name && arguments->original_places)
+        return err_set(err, ERR_USAGE,
+                       "--new-name: a copy cannot take the places of the original; give it a "
+                       "--destination-path");
+    return 0;
+}
+
 static int run(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
     const struct restore_options options = {
@@ -56,10 +76,14 @@ static int run(const struct arguments *arguments, struct verb_run *run, struct e
         .allow_autorun = arguments->allow_autorun,
         .replace = arguments->replace,
         .keep_left_out = arguments->keep_left_out,
+        .original_places = arguments->original_places,
+        .overwrite = arguments->overwrite,
         .trust_definition = arguments->trust_definition,
         .dry_run = arguments->dry_run,
     };
 
+    if (check_places(arguments, err) < 0)
+        return -1;
     return restore_run(&options, run->spawner, &run->report, &run->outcome, err);
 }
 

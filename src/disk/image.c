@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "disk/format.h"
 #include "disk/local.h"
+#include "disk/qemu_lock.h"
 
 /* libvirt's own limit. */
 #define MAX_CHAIN 200
@@ -268,5 +269,14 @@ int disk_inspect(const char *path, const char *format_name, struct disk_info *re
     }
     *ret = info;
     info = (struct disk_info){0};
+    return 0;
+}
+
+int disk_check_unused(const char *path, struct err *err)
+{
+    CLEANUP_LOCAL struct local_file file = LOCAL_FILE_INIT;
+
+    if (local_open(path, O_RDONLY, &file, err) < 0 || qemu_lock_check_unused(file.fd, err) < 0)
+        return err_prefix(err, "%s", path);
     return 0;
 }

@@ -44,5 +44,8 @@ struct disk_info {
  * is not recorded. Runs qemu-img for each image of the chain that is not raw. Errors begin with
  * the path. */
 int disk_inspect(const char *path, const char *format, struct disk_info *ret, struct err *err);
+/* Busy if a running guest or another program has this file or block device open with QEMU's locks,
+ * if only to read it. Errors begin with the path. */
+int disk_check_unused(const char *path, struct err *err);
 void disk_info_clear(struct disk_info *info);
 #define CLEANUP_DISK_INFO CLEANUP(disk_info_clear)

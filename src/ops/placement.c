@@ -44,12 +44,27 @@ static void chooser_clear(struct chooser *chooser)
     definition_disks_clear(&chooser->live);
 }
 
-char *placement_claim(const char *name, const char *folder, const char *stem, const char *suffix,
+/* An existing file is refused, or noted as one to be replaced. */
+static int look_at_existing(const struct restore_options *options, const char *path,
+                            struct placement *placement, struct err *err)
+{
+    return options->original_places ? placement_take_original(options, path, placement, err)
+                                    : placement_refuse_existing(path, err);
+}
+
+char *placement_claim(const char *name, const struct restore_options *options,
+                      struct placement *placement, const char *stem, const char *suffix,
                       struct claims *claims, struct err *err)
 {
-    CLEANUP_FREE char *path = claims_free_path(claims, folder, stem, suffix, err);
-
-    if (!path || placement_refuse_existing(path, err) < 0)
+    if (!placement->folder) {
+        err_set(err, ERR_UNSUPPORTED,
+                "'%s%s' has no original place, and no disk of the guest is a file that it could be "
+                "put beside; use --destination-path, with --disk-map for each disk",
+                stem, suffix);
+        return NULL;
+    }
+    CLEANUP_FREE char *path = claims_free_path(claims, placement->folder, stem, suffix, err);
+    if (!path || look_at_existing(options, path, placement, err) < 0)
         return NULL;
     claims_add(claims, path, name);
     return TAKE_PTR(path);
@@ -77,13 +92,18 @@ static bool is_shareable(const struct chooser *chooser, const char *target)
     return defined && defined->shareable && !chooser->options->new_name;
 }
 
-static int choose_path(const struct chooser *chooser, const struct placement *placement,
+static int choose_path(const struct chooser *chooser, struct placement *placement,
                        const struct manifest_disk *disk, char **ret, struct err *err)
 {
     const char *folder = chooser->options->destination;
     const char *slash = strrchr(disk->path, '/');
     const char *base = slash ? slash + 1 : disk->path;
 
+    if (chooser->options->original_places) {
+        *ret = mem_strdup(disk->path);
+        return placement_original_disk(chooser->options, chooser->manifest->domain_name, disk,
+                                       placement, err);
+    }
     if (!placement->renamed && !was_no_file(disk) && archive_check_name(base, NULL) == 0) {
         CLEANUP_FREE char *path = mem_printf("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, base);
         if (!claims_has(chooser->claims, path)) {
@@ -127,7 +147,8 @@ static int check_size(const char *device, const struct manifest_disk *disk, stru
                    disk->stored.image.raw_size);
 }
 
-static int place_mapped(const char *path, struct placed_disk *placed, struct err *err)
+static int place_mapped(const struct chooser *chooser, const char *path,
+                        struct placement *placement, struct placed_disk *placed, struct err *err)
 {
     struct stat st;
 
@@ -142,7 +163,7 @@ static int place_mapped(const char *path, struct placed_disk *placed, struct err
     if (strncmp(path, "/dev/", 5) == 0)
         return err_set(err, ERR_NOT_FOUND, "--disk-map: %s is not a block device on this host",
                        path);
-    return placement_refuse_existing(path, err);
+    return look_at_existing(chooser->options, path, placement, err);
 }
 
 /* A shareable disk that another guest of this run has already restored. */
@@ -171,7 +192,7 @@ static int choose_place(const struct chooser *chooser, struct placement *placeme
 
     if (!map && find_shared(chooser, placement, placed))
         return 0;
-    if ((map ? place_mapped(map, placed, err)
+    if ((map ? place_mapped(chooser, map, placement, placed, err)
              : choose_path(chooser, placement, placed->disk, &placed->path, err)) < 0)
         return -1;
     if (claims_has(chooser->claims, placed->path))
@@ -302,11 +323,23 @@ static int place_disks(const struct chooser *chooser, struct placement *placemen
     return 0;
 }
 
-static char *claim(const struct chooser *chooser, const char *stem, const char *suffix,
-                   struct err *err)
+static char *claim(const struct chooser *chooser, struct placement *placement, const char *stem,
+                   const char *suffix, struct err *err)
 {
-    return placement_claim(chooser->name, chooser->options->destination, stem, suffix,
+    return placement_claim(chooser->name, chooser->options, placement, stem, suffix,
                            chooser->claims, err);
+}
+
+static int place_original_nvram(const struct chooser *chooser, struct placement *placement,
+                                const char *path, struct err *err)
+{
+    if (claims_has(chooser->claims, path))
+        return err_set(err, ERR_EXISTS, "%s is the NVRAM of two guests", path);
+    if (placement_take_original(chooser->options, path, placement, err) < 0)
+        return -1;
+    claims_add(chooser->claims, path, chooser->name);
+    placement->nvram = mem_strdup(path);
+    return 0;
 }
 
 static int place_nvram(const struct chooser *chooser, struct placement *placement, struct err *err)
@@ -315,6 +348,10 @@ static int place_nvram(const struct chooser *chooser, struct placement *placemen
 
     if (!extra)
         return 0;
+    if (chooser->options->original_places)
+        return place_original_nvram(chooser, placement, extra->path, err) < 0
+                   ? err_prefix(err, "NVRAM")
+                   : 0;
     const char *slash = strrchr(extra->path, '/');
     const char *base = slash ? slash + 1 : extra->path;
     if (archive_check_name(base, err) < 0)
@@ -323,8 +360,50 @@ static int place_nvram(const struct chooser *chooser, struct placement *placemen
     CLEANUP_FREE char *stem = placement->renamed
                                   ? mem_printf("%s_VARS", placement->name)
                                   : mem_strndup(base, dot ? (size_t)(dot - base) : strlen(base));
-    placement->nvram = claim(chooser, stem, placement->renamed ? ".fd" : dot ? dot : "", err);
+    placement->nvram = claim(chooser, placement, stem,
+                             placement->renamed ? ".fd"
+                             : dot              ? dot
+                                                : "",
+                             err);
     return placement->nvram ? 0 : err_prefix(err, "NVRAM");
+}
+
+static int place_memory(const struct chooser *chooser, struct placement *placement, struct err *err)
+{
+    const struct manifest *manifest = chooser->manifest;
+
+    if (manifest->memory && !placement->renamed && !placement->memory_dropped) {
+        placement->memory = claim(chooser, placement, placement->name, ".sav", err);
+        return placement->memory ? 0 : -1;
+    }
+    if (!manifest->persistent && !chooser->options->allow_autorun) {
+        placement->xml = claim(chooser, placement, placement->name, ".xml", err);
+        return placement->xml ? 0 : -1;
+    }
+    return 0;
+}
+
+/* The folder for what has no original place. */
+static char *folder_beside(const struct placement *placement)
+{
+    const char *path = placement->nvram;
+
+    for (size_t i = placement->disk_count; i > 0; i--)
+        if (!placement->disks[i - 1].block_device)
+            path = placement->disks[i - 1].path;
+    if (!path)
+        return NULL;
+    const char *slash = strrchr(path, '/');
+    return mem_strndup(path, slash > path ? (size_t)(slash - path) : 1);
+}
+
+static int place_originals(const struct chooser *chooser, struct placement *placement,
+                           struct err *err)
+{
+    if (place_nvram(chooser, placement, err) < 0 || place_disks(chooser, placement, err) < 0)
+        return -1;
+    placement->folder = folder_beside(placement);
+    return place_memory(chooser, placement, err);
 }
 
 /* Files with names of their own come before disks, which have another name to fall back on. */
@@ -348,15 +427,11 @@ static int place_all(const struct chooser *chooser, struct placement *placement,
     if (place_all_left_out(chooser, placement, err) < 0)
         return -1;
     placement->memory_dropped = placement->memory_dropped && manifest->memory;
-    if (manifest->memory && !placement->renamed && !placement->memory_dropped) {
-        placement->memory = claim(chooser, placement->name, ".sav", err);
-        if (!placement->memory)
-            return -1;
-    } else if (!manifest->persistent && !options->allow_autorun) {
-        placement->xml = claim(chooser, placement->name, ".xml", err);
-        if (!placement->xml)
-            return -1;
-    }
+    if (options->original_places)
+        return place_originals(chooser, placement, err);
+    placement->folder = mem_strdup(options->destination);
+    if (place_memory(chooser, placement, err) < 0)
+        return -1;
     return place_nvram(chooser, placement, err) < 0 ? -1 : place_disks(chooser, placement, err);
 }
 
@@ -391,6 +466,8 @@ void placement_clear(struct placement *placement)
     free(placement->left_out);
     free(placement->unlike);
     free(placement->name);
+    free(placement->folder);
+    strings_clear(&placement->replaced);
     free(placement->uuid);
     free(placement->nvram);
     free(placement->tpm);

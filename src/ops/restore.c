@@ -12,6 +12,7 @@
 #include "base/quit.h"
 #include "base/when.h"
 #include "ops/backup_sizes.h"
+#include "guest/pools.h"
 #include "ops/host_key.h"
 #include "ops/recover.h"
 #include "ops/restore_destination.h"
@@ -202,11 +203,23 @@ static int take_guests(struct restore_run *run, struct selection *guests, struct
     return 0;
 }
 
+static void refresh_pools(const struct restore_run *run)
+{
+    CLEANUP_STRINGS struct strings failures = {0};
+
+    if (run->hypervisor && run->folders.count)
+        pools_refresh(run->hypervisor, &run->folders, &failures);
+    for (size_t i = 0; i < failures.count; i++)
+        report_warning(run->report, NULL, "%s", failures.items[i]);
+}
+
 static void run_clear(struct restore_run *run)
 {
     children_end(&run->children);
     course_clear(&run->course);
     claims_clear(&run->claims);
+    restore_needs_clear(&run->planned);
+    strings_clear(&run->folders);
     if (run->state_fd >= 0)
         close(run->state_fd);
     hypervisor_close(run->hypervisor);
@@ -236,12 +249,15 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
     maps = placed.maps;
     if (options->domains.count == 0)
         leave_out_former_names(run.archive, &guests, report);
-    if (!options->disks.count && hypervisor_open(options->uri, &run.hypervisor, err) < 0)
+    /* A disk that is put back in its place belongs to a guest, which must not be using it. */
+    if ((!options->disks.count || options->original_places) &&
+        hypervisor_open(options->uri, &run.hypervisor, err) < 0)
         return -1;
     children_warn(&options->children, report);
     run.key = host_key_for_reading(report);
-    if (restore_destination_find(options->destination, &destination, &exists, err) < 0 ||
-        (!exists && !options->dry_run && restore_destination_make(destination, err) < 0))
+    if (!options->original_places &&
+        (restore_destination_find(options->destination, &destination, &exists, err) < 0 ||
+         (!exists && !options->dry_run && restore_destination_make(destination, err) < 0)))
         return -1;
     if (!options->dry_run &&
         (state_dir_open(&run.state_fd, err) < 0 || recover_before(run.state_fd, report, err) < 0))
@@ -255,7 +271,8 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
             report_not_tried(report, options->new_name ? options->new_name : guests.names[i]);
     if (result == 0 && !options->dry_run)
         recover_again(run.state_fd, report);
-    if (!exists && !options->dry_run && ret_outcome->good == 0)
+    refresh_pools(&run);
+    if (destination && !exists && !options->dry_run && ret_outcome->good == 0)
         (void)rmdir(destination); /* only if it is empty */
     ret_outcome->sizes = run.sizes;
     work_tell(&run.children.work, report);

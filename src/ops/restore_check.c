@@ -97,6 +97,30 @@ int restore_check_guest(struct restore_job *job, struct err *err)
     return 0;
 }
 
+static void find_place(struct restore_job *job, const char *what, const char *path)
+{
+    CLEANUP_FREE char *text = path ? mem_printf("the place %s of its %s", path, what) : NULL;
+
+    if (text)
+        definition_findings_add(&job->findings, text);
+}
+
+void restore_check_places(struct restore_job *job)
+{
+    const struct placement *placement = &job->placement;
+
+    if (!job->run->options->original_places || job->seal == SEAL_FITS)
+        return;
+    for (size_t i = 0; i < placement->disk_count; i++) {
+        const struct placed_disk *placed = &placement->disks[i];
+        CLEANUP_FREE char *what = mem_printf("disk '%s'", placed->disk->target);
+        if (strcmp(placed->path, placed->disk->path) == 0)
+            find_place(job, what, placed->path);
+    }
+    find_place(job, "NVRAM", placement->nvram);
+    find_place(job, "TPM state", placement->tpm_source);
+}
+
 static const char *const seal_texts[] = {
     [SEAL_NONE] = "the backup has no seal",
     [SEAL_FOREIGN] = "the backup was sealed by another host",

@@ -43,6 +43,12 @@ void restore_tell_points(const struct restore_job *job, const struct guest_point
                        verb, text, guest_name(job->target.replaced));
 }
 
+static void note_folders(struct restore_job *job)
+{
+    for (size_t i = 0; i < job->outputs.folder_count; i++)
+        strings_add(&job->run->folders, job->outputs.folders[i]->parent);
+}
+
 int restore_complete(struct restore_job *job, struct err *err)
 {
     struct intent *intent = &job->intent;
@@ -56,71 +62,11 @@ int restore_complete(struct restore_job *job, struct err *err)
         return take_back(intent, file_count, defined);
     for (size_t i = 0; i < file_count; i++)
         free(intent->files[i].path);
+    note_folders(job);
     if (defined)
         restore_tell_points(job, &intent->old_points, "has removed");
     free(defined);
     (void)undo_outdated(intent, NULL);
-    return 0;
-}
-
-/* ---- room ------------------------------------------------------------------------------- */
-
-/* A lower limit on what the files take: a compressed image does not tell how much of its contents
- * is zeros. */
-static int add_needed(struct restore_job *job, const struct manifest_stored *stored,
-                      uint64_t *needed, struct err *err)
-{
-    CLEANUP_CLOSE int fd = -1;
-    struct stat st;
-    uint64_t bytes = stored->file.size;
-
-    if (archive_backup_open_file(job->backup, stored, &fd, err) < 0)
-        return -1;
-    if (stored->codec.type == CODEC_NONE && fstat(fd, &st) == 0)
-        bytes = (uint64_t)st.st_blocks * 512;
-    if (!units_add(*needed, bytes, needed))
-        return err_set(err, ERR_CORRUPT, "the sizes in the manifest are too large");
-    return 0;
-}
-
-static int open_around(const char *folder, int *ret_fd, struct err *err)
-{
-    const char *slash = strrchr(folder, '/');
-    CLEANUP_FREE char *around = mem_strndup(folder, slash > folder ? (size_t)(slash - folder) : 1);
-
-    return io_open_dir(around, ret_fd, err) < 0 ? err_prefix(err, "%s", around) : 0;
-}
-
-int restore_check_room(struct restore_job *job, struct err *err)
-{
-    const char *folder = job->run->options->destination;
-    CLEANUP_CLOSE int dir = -1;
-    uint64_t needed = 0;
-    uint64_t room = 0;
-    char needed_text[UNITS_TEXT_SIZE];
-    char room_text[UNITS_TEXT_SIZE];
-
-    for (size_t i = 0; i < job->placement.disk_count; i++)
-        if (!job->placement.disks[i].block_device && !job->placement.disks[i].shared &&
-            add_needed(job, &job->placement.disks[i].disk->stored, &needed, err) < 0)
-            return -1;
-    if (job->placement.memory && add_needed(job, job->manifest->memory, &needed, err) < 0)
-        return -1;
-    /* In a dry run the folder may not exist yet, and the room for the guests before this one has
-     * not been used. */
-    if (io_open_dir(folder, &dir, NULL) < 0 && open_around(folder, &dir, err) < 0)
-        return -1;
-    if (job->run->options->dry_run) {
-        if (!units_add(needed, job->run->planned, &needed))
-            return err_set(err, ERR_CORRUPT, "the sizes in the manifest are too large");
-        job->run->planned = needed;
-    }
-    if (io_free_space(dir, &room, err) < 0)
-        return err_prefix(err, "%s", folder);
-    if (needed > room)
-        return err_set(err, ERR_NO_SPACE, "%s has only %s free, but the restore needs at least %s",
-                       folder, units_format_size(room, room_text),
-                       units_format_size(needed, needed_text));
     return 0;
 }
 

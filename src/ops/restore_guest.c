@@ -75,7 +75,7 @@ static int stage_memory(struct restore_job *job, struct err *err)
     CLEANUP_FREE char *destination = NULL;
 
     if (!job->placement.memory || !is_started(job) ||
-        staging_check_hands(options->destination, (uid_t)-1, &destination, NULL) == 0)
+        staging_check_hands(job->placement.folder, (uid_t)-1, &destination, NULL) == 0)
         return 0;
     CLEANUP_FREE char *usual = hypervisor_staging_folder(job->run->hypervisor);
     const struct staging_request request = {
@@ -156,6 +156,28 @@ static int start_guest(struct restore_job *job, const char *memory_xml, const ch
                              : guest_create(hypervisor, xml, paused, err);
 }
 
+static struct target_request target_request(const struct restore_job *job)
+{
+    return (struct target_request){
+        .hypervisor = job->run->hypervisor,
+        .placement = &job->placement,
+        .manifest = job->manifest,
+        .report = job->run->report,
+        .replace = job->run->options->replace,
+        .disks_only = job->run->options->disks.count > 0,
+    };
+}
+
+static int publish(struct restore_job *job, struct err *err)
+{
+    const struct target_request request = target_request(job);
+
+    if (quit_check(err) < 0 ||
+        (job->run->hypervisor && target_check_again(&job->target, &request, err) < 0))
+        return -1;
+    return restore_outputs_publish(job, err);
+}
+
 static int define(struct restore_job *job, const char *xml, struct err *err)
 {
     CLEANUP_FREE char *uuid = definition_uuid(job->definition);
@@ -200,7 +222,7 @@ static int bring_up(struct restore_job *job, struct err *err)
         return -1;
     if (job->placement.xml && write_xml(job, xml, err) < 0)
         return -1;
-    if (quit_check(err) < 0 || restore_outputs_publish(job, err) < 0 || define(job, xml, err) < 0)
+    if (publish(job, err) < 0 || define(job, xml, err) < 0)
         return -1;
     if (autorun ? start(job, memory_xml, xml, err) < 0 : restore_complete(job, err) < 0)
         return -1;
@@ -267,37 +289,6 @@ static int check_points(const struct restore_job *job, struct err *err)
     return 0;
 }
 
-/* What the restored guest will not have. */
-static void warn_about_place(struct restore_job *job)
-{
-    const struct placement *placement = &job->placement;
-    const struct report *report = job->run->report;
-
-    for (size_t i = 0; i < placement->left_out_count; i++)
-        if (!placement->left_out[i].path)
-            report_warning(report, job->name,
-                           "disk '%s' is not in the backup and is left out of the restored guest; "
-                           "use --disk-map %s=PATH to give it another place, or --keep-left-out to "
-                           "keep it where it was",
-                           placement->left_out[i].target, placement->left_out[i].target);
-    if (placement->memory_dropped)
-        report_warning(
-            report, job->name,
-            "its memory is not restored: the guest can only be resumed with all of its disks");
-    if (placement->unlike)
-        report_warning(report, job->name,
-                       "disk '%s' is shareable, but its contents differ from those in the other "
-                       "guest's backup, so it is restored as a separate disk",
-                       placement->unlike);
-    if (placement->renamed && job->manifest->memory)
-        report_warning(
-            report, job->name,
-            "its memory is not restored under a new name: the guest boots from its disks");
-    if (placement->renamed && job->manifest->autostart)
-        report_warning(report, job->name,
-                       "the original guest starts with the host; this copy does not");
-}
-
 /* Call before anything is written. */
 static int ask_hypervisor(const struct restore_job *job, struct err *err)
 {
@@ -319,24 +310,29 @@ static int restore(struct restore_job *job, struct err *err)
         placement_make(job->name, job->manifest, options, &run->claims, &job->placement, err) < 0)
         return -1;
     job->seal = seal_check(&job->manifest->seal, run->key);
-    if (run->hypervisor && target_check(&job->target, run->hypervisor, &job->placement,
-                                        job->manifest, options->replace, err) < 0)
+    if (run->hypervisor) {
+        const struct target_request request = target_request(job);
+        if (target_check(&job->target, &request, err) < 0)
+            return -1;
+    }
+    if (restore_tpm_place(job, err) < 0)
         return -1;
-    if (restore_tpm_place(job, err) < 0 ||
-        (!options->disks.count && restore_check_guest(job, err) < 0) ||
+    restore_check_places(job);
+    if ((!options->disks.count && restore_check_guest(job, err) < 0) ||
         restore_check_room(job, err) < 0)
         return -1;
     restore_measure(job);
     if (options->dry_run && restore_tell_plan(job, err) < 0)
         return -1;
     if (!options->disks.count)
-        warn_about_place(job);
+        restore_warn_about_place(job);
     if (restore_check_findings(job, err) < 0)
         return -1;
-    if (!options->disks.count)
+    if (!options->disks.count) {
         restore_tell_lacks(job);
-    if ((!options->disks.count && (ask_hypervisor(job, err) < 0 || check_points(job, err) < 0)))
-        return -1;
+        if (ask_hypervisor(job, err) < 0 || check_points(job, err) < 0)
+            return -1;
+    }
     if (options->dry_run)
         return 0;
     course_volume(&run->course, job->volume);
@@ -344,7 +340,7 @@ static int restore(struct restore_job *job, struct err *err)
         return -1;
     if (!options->disks.count)
         return bring_up(job, err);
-    if (restore_outputs_publish(job, err) < 0 || restore_complete(job, err) < 0)
+    if (publish(job, err) < 0 || restore_complete(job, err) < 0)
         return -1;
     restore_tell_disks_done(job);
     return 0;

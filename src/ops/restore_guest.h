@@ -15,8 +15,15 @@
 #include "record/seal.h"
 #include "ops/verbs.h"
 
+struct restore_need;
+struct restore_needs { /* zero-initialised: none */
+    struct restore_need *list;
+    size_t count;
+};
+void restore_needs_clear(struct restore_needs *needs);
+
 struct restore_run {
-    const struct restore_options *options; /* with an absolute destination */
+    const struct restore_options *options; /* with an absolute destination, if any */
     const struct report *report;
     struct archive_reader *archive;
     struct hypervisor *hypervisor; /* NULL: --disks, no guest is touched */
@@ -25,11 +32,12 @@ struct restore_run {
     struct seal_key *key; /* this host's; NULL: it has no key */
     struct claims claims; /* the places that the guests of this run take */
     struct course course;
-    struct sizes sizes; /* of what has been restored so far */
-    uint64_t planned;   /* bytes that the guests of a dry run would have taken so far */
-    bool owner_said;    /* already warned that owners could not be restored */
-    bool busy;          /* set by restore_guest: it failed because another run works on the guest */
-    bool stranded;      /* set by restore_guest: a guest could not be put back, now or earlier */
+    struct sizes sizes;           /* of what has been restored so far */
+    struct restore_needs planned; /* what the guests of a dry run would have taken so far */
+    struct strings folders;       /* into which files were restored */
+    bool owner_said;              /* already warned that owners could not be restored */
+    bool busy;     /* set by restore_guest: it failed because another run works on the guest */
+    bool stranded; /* set by restore_guest: a guest could not be put back, now or earlier */
 };
 
 int restore_guest(struct restore_run *run, const char *name, struct err *err);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * For restore_guest.c, restore_files.c, restore_tell.c and restore_tpm.c only: the restore of one
- * guest in progress, its journal, and its files.
+ * For restore_*.c only: the restore of one guest in progress, its journal, and its files.
  */
 #pragma once
 
@@ -68,8 +67,12 @@ int restore_check_findings(struct restore_job *job, struct err *err);
 /* Warns about each thing that a start of the guest needs and this host lacks: networks, pools and
  * their volumes, secrets, files, folders, sockets, devices. */
 void restore_tell_lacks(const struct restore_job *job);
-/* Checks that there is room for the least that the files will take. */
+/* Checks that there is room for the least that the files will take, on each file system. */
 int restore_check_room(struct restore_job *job, struct err *err);
+/* For a backup that this host did not make: each original place counts as a finding. */
+void restore_check_places(struct restore_job *job);
+/* Warns about what the restored guest will not have. */
+void restore_warn_about_place(struct restore_job *job);
 /* Disks, NVRAM and TPM state, with owner, mode and security context. */
 int restore_files(struct restore_job *job, struct err *err);
 /* NVRAM or TPM state, with owner, mode and security context. */

@@ -76,6 +76,7 @@ int restore_output_new(struct restore_job *job, const char *path, struct restore
         return -1;
     struct restore_output *output = mem_alloc(sizeof(*output));
     *output = (struct restore_output){.path = mem_strdup(path), .folder = folder, .fd = -1};
+    output->replaces = placement_replaces(&job->placement, path);
     output->name = strrchr(output->path, '/') + 1;
     output->dir_fd = fcntl(around ? around->fd : folder->fd, F_DUPFD_CLOEXEC, 0);
     outputs->list = mem_resize(outputs->list, outputs->count + 1, sizeof(*outputs->list));

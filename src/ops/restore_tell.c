@@ -85,6 +85,16 @@ static void tell_stored(const struct restore_job *job, const struct manifest_sto
     sizes_describe(&sizes, object);
 }
 
+static void tell_replaced(const struct restore_job *job, const char *path, struct buf *text,
+                          struct json *object)
+{
+    bool replaces = placement_replaces(&job->placement, path);
+
+    if (replaces)
+        buf_append_str(text, ", replaces the file there");
+    json_set_bool(object, "replaces", replaces);
+}
+
 static void tell_planned_disks(const struct restore_job *job, struct buf *text, struct json *fields)
 {
     struct json *disks = json_new_array();
@@ -98,6 +108,7 @@ static void tell_planned_disks(const struct restore_job *job, struct buf *text, 
         json_set_str(entry, "format", placed->format);
         json_set_bool(entry, "shared", placed->shared);
         tell_stored(job, &placed->disk->stored, text, entry);
+        tell_replaced(job, placed->path, text, entry);
         if (placed->shared)
             buf_append_str(text, ", shared with another guest");
         json_add(disks, entry);
@@ -118,6 +129,7 @@ static void tell_planned_file(const struct restore_job *job, const char *label, 
     json_set_str(entry, "kind", kind);
     json_set_str(entry, "path", path);
     tell_stored(job, &extra->stored, text, entry);
+    tell_replaced(job, path, text, entry);
     json_add(array, entry);
 }
 
@@ -128,14 +140,13 @@ static void tell_planned_rest(const struct restore_job *job, struct buf *text, s
 
     tell_planned_file(job, "NVRAM", "nvram", placement->nvram, text, extras);
     tell_planned_file(job, "TPM state", "tpm", placement->tpm, text, extras);
-    if (placement->tpm && placement->tpm_replaces)
-        buf_append_str(text, " (replaced)");
     json_set(fields, "extras", extras);
     if (placement->memory) {
         struct json *memory = json_new_object();
         buf_printf(text, "\n  memory: %s", placement->memory);
         json_set_str(memory, "path", placement->memory);
         tell_stored(job, job->manifest->memory, text, memory);
+        tell_replaced(job, placement->memory, text, memory);
         json_set(fields, "memory", memory);
     }
 }
@@ -175,7 +186,8 @@ int restore_tell_plan(struct restore_job *job, struct err *err)
     json_set_str(fields, "guest", placement->name);
     json_set_str(fields, "backup-of", job->manifest->domain_name);
     json_set_str(fields, "source", archive_backup_path(job->backup));
-    json_set_str(fields, "destination", options->destination);
+    if (options->destination)
+        json_set_str(fields, "destination", options->destination);
     json_set_bool(fields, "defined", options->disks.count == 0);
     buf_printf(&text, "guest '%s': would be restored%s%s: %s from %s", job->manifest->domain_name,
                placement->renamed ? " as " : "", placement->renamed ? placement->name : "",
@@ -195,6 +207,36 @@ int restore_tell_plan(struct restore_job *job, struct err *err)
     CLEANUP_FREE char *line = buf_take_str(&text);
     report_event(job->run->report, "plan", fields, "%s", line);
     return 0;
+}
+
+void restore_warn_about_place(struct restore_job *job)
+{
+    const struct placement *placement = &job->placement;
+    const struct report *report = job->run->report;
+
+    for (size_t i = 0; i < placement->left_out_count; i++)
+        if (!placement->left_out[i].path)
+            report_warning(report, job->name,
+                           "disk '%s' is not in the backup and is left out of the restored guest; "
+                           "use --disk-map %s=PATH to give it another place, or --keep-left-out to "
+                           "keep it where it was",
+                           placement->left_out[i].target, placement->left_out[i].target);
+    if (placement->memory_dropped)
+        report_warning(
+            report, job->name,
+            "its memory is not restored: the guest can only be resumed with all of its disks");
+    if (placement->unlike)
+        report_warning(report, job->name,
+                       "disk '%s' is shareable, but its contents differ from those in the other "
+                       "guest's backup, so it is restored as a separate disk",
+                       placement->unlike);
+    if (placement->renamed && job->manifest->memory)
+        report_warning(
+            report, job->name,
+            "its memory is not restored under a new name: the guest boots from its disks");
+    if (placement->renamed && job->manifest->autostart)
+        report_warning(report, job->name,
+                       "the original guest starts with the host; this copy does not");
 }
 
 /* ---- the result ------------------------------------------------------------------- */

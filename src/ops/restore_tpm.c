@@ -38,8 +38,27 @@ static int check_host(const struct restore_job *job, const struct xml_doc *domai
         version);
 }
 
+/* The file or folder that the XML names. */
+static int place_original_source(struct restore_job *job, const struct xml_doc *domain, bool file,
+                                 struct err *err)
+{
+    CLEANUP_FREE char *state = definition_tpm_state(domain, "", "");
+    const char *slash = strrchr(state, '/');
+
+    if (*state != '/')
+        return err_set(err, ERR_UNSUPPORTED, "'%s' is not a place of this host", state);
+    CLEANUP_FREE char *path =
+        file || slash == state ? mem_strdup(state) : mem_strndup(state, (size_t)(slash - state));
+    if (claims_has(&job->run->claims, path))
+        return err_set(err, ERR_EXISTS, "%s is the TPM state of two guests", path);
+    claims_add(&job->run->claims, path, job->name);
+    job->placement.tpm_source = TAKE_PTR(path);
+    return 0;
+}
+
 /* A place that the XML names goes to the destination, as disks do. */
-static int place_source(struct restore_job *job, const char *type, struct err *err)
+static int place_source(struct restore_job *job, const struct xml_doc *domain, const char *type,
+                        struct err *err)
 {
     struct placement *placement = &job->placement;
     bool file = strcmp(type, "file") == 0;
@@ -49,7 +68,9 @@ static int place_source(struct restore_job *job, const char *type, struct err *e
                        "the state of its TPM has a source of the unknown type '%s'", type);
     if (hypervisor_version(job->run->hypervisor) >= SOURCE_SINCE) {
         CLEANUP_FREE char *stem = mem_printf("%s-tpm", placement->name);
-        placement->tpm_source = placement_claim(job->name, job->run->options->destination, stem,
+        if (job->run->options->original_places)
+            return place_original_source(job, domain, file, err);
+        placement->tpm_source = placement_claim(job->name, job->run->options, placement, stem,
                                                 file ? ".state" : "", &job->run->claims, err);
         return placement->tpm_source ? 0 : -1;
     }
@@ -68,7 +89,7 @@ static int place(struct restore_job *job, const struct xml_doc *domain, struct e
     CLEANUP_FREE char *folder = hypervisor_tpm_folder(job->run->hypervisor);
     const char *type = definition_tpm_source(domain);
 
-    if (type && place_source(job, type, err) < 0)
+    if (type && place_source(job, domain, type, err) < 0)
         return -1;
     definition_set_tpm_source(placed, placement->tpm_source);
     placement->tpm = definition_tpm_state(placed, folder, placement->uuid);
@@ -83,8 +104,9 @@ static int check_free(struct restore_job *job, struct err *err)
 
     if (lstat(placement->tpm, &st) < 0 && errno == ENOENT)
         return 0;
-    if (replaced && strcmp(guest_uuid(replaced), placement->uuid) == 0) {
-        placement->tpm_replaces = true;
+    if (job->run->options->overwrite ||
+        (replaced && strcmp(guest_uuid(replaced), placement->uuid) == 0)) {
+        strings_add(&placement->replaced, placement->tpm);
         return 0;
     }
     return err_set(err, ERR_EXISTS,
@@ -144,7 +166,5 @@ int restore_tpm_write(struct restore_job *job, struct err *err)
     if (make_folders(job, &extra->owner, err) < 0 ||
         restore_output_new(job, job->placement.tpm, &output, err) < 0)
         return -1;
-    /* The existing state stays intact until the new guest is complete. */
-    output->replaces = job->placement.tpm_replaces;
     return restore_extra(job, extra, output, err);
 }

@@ -7,6 +7,7 @@
 
 #include "base/shell.h"
 #include "guest/definition/definition.h"
+#include "ops/in_use.h"
 
 /* ---- is the place free? ------------------------------------------------------------------ */
 
@@ -22,19 +23,18 @@ static int find(struct hypervisor *hypervisor, const char *name, const char *uui
     return err_move(err, &find_err);
 }
 
-/* The error is prefixed with `name`. */
-static int check_replaceable(struct guest *guest, const char *name, bool replace, struct err *err)
+/* How to call the guest in an error that is prefixed with `name`; the caller frees. */
+static char *describe(const struct guest *guest, const char *name)
 {
-    struct guest_status status;
-    bool same = strcmp(guest_name(guest), name) == 0;
-    CLEANUP_FREE char *who =
-        same ? mem_strdup("the existing guest") : mem_printf("guest '%s'", guest_name(guest));
+    return strcmp(guest_name(guest), name) == 0 ? mem_strdup("the existing guest")
+                                                : mem_printf("guest '%s'", guest_name(guest));
+}
 
-    if (!replace)
-        return err_set(err, ERR_EXISTS,
-                       "%s already exists, with UUID %s; restore under another name with "
-                       "--new-name, or replace it with --replace once it is shut off",
-                       same ? "a guest of this name" : who, guest_uuid(guest));
+static int check_is_off(struct guest *guest, const char *name, struct err *err)
+{
+    CLEANUP_FREE char *who = describe(guest, name);
+    struct guest_status status;
+
     if (guest_get_status(guest, &status, err) < 0)
         return -1;
     if (status.state != GUEST_SHUT_OFF)
@@ -50,16 +50,28 @@ static int check_replaceable(struct guest *guest, const char *name, bool replace
     return 0;
 }
 
-static int check_guest(struct target *target, struct hypervisor *hypervisor,
-                       const struct placement *placement, const struct manifest *manifest,
-                       bool replace, struct err *err)
+static int check_replaceable(struct guest *guest, const char *name, bool replace, struct err *err)
+{
+    CLEANUP_FREE char *who = describe(guest, name);
+
+    if (replace)
+        return check_is_off(guest, name, err);
+    return err_set(err, ERR_EXISTS,
+                   "%s already exists, with UUID %s; restore under another name with "
+                   "--new-name, or replace it with --replace once it is shut off",
+                   strcmp(guest_name(guest), name) == 0 ? "a guest of this name" : who,
+                   guest_uuid(guest));
+}
+
+static int check_guest(struct target *target, const struct target_request *request, struct err *err)
 {
     CLEANUP(guest_freep) struct guest *by_name = NULL;
     CLEANUP(guest_freep) struct guest *by_uuid = NULL;
 
-    if (find(hypervisor, placement->name, NULL, &by_name, err) < 0)
+    if (find(request->hypervisor, request->placement->name, NULL, &by_name, err) < 0)
         return -1;
-    if (!placement->renamed && find(hypervisor, NULL, manifest->domain_uuid, &by_uuid, err) < 0)
+    if (!request->placement->renamed &&
+        find(request->hypervisor, NULL, request->manifest->domain_uuid, &by_uuid, err) < 0)
         return -1;
     if (by_name && by_uuid && strcmp(guest_uuid(by_name), guest_uuid(by_uuid)) != 0)
         return err_set(
@@ -67,86 +79,99 @@ static int check_guest(struct target *target, struct hypervisor *hypervisor,
             "one guest has its name, and another, '%s', its UUID; restore it with --new-name",
             guest_name(by_uuid));
     target->replaced = by_name ? TAKE_PTR(by_name) : TAKE_PTR(by_uuid);
-    return target->replaced ? check_replaceable(target->replaced, placement->name, replace, err)
+    return target->replaced ? check_replaceable(target->replaced, request->placement->name,
+                                                request->replace, err)
                             : 0;
 }
 
-/* ---- is a device or file in use by a guest? -------------------------------------------------- */
+/* ---- is what is there in use? ---------------------------------------------------------------- */
 
-static bool uses_device(const struct xml_doc *domain, const struct stat *device)
+static bool is_shareable(const struct definition_disks *disks, const char *target)
+{
+    for (size_t i = 0; i < disks->count; i++)
+        if (strcmp(disks->disks[i].target, target) == 0)
+            return disks->disks[i].shareable;
+    return false;
+}
+
+/* Block devices to write to, files to replace, files and devices to be used; the caller frees the
+ * array. */
+static struct in_use_place *list_places(const struct placement *placement,
+                                        const struct manifest *manifest, size_t *ret_count)
 {
     CLEANUP_DEFINITION_DISKS struct definition_disks disks = {0};
-    struct stat st;
-
-    if (definition_read_disks(domain, &disks, NULL) < 0)
-        return false;
-    for (size_t i = 0; i < disks.count; i++)
-        if (disks.disks[i].path && stat(disks.disks[i].path, &st) == 0 &&
-            (S_ISBLK(device->st_mode) ? S_ISBLK(st.st_mode) && st.st_rdev == device->st_rdev
-                                      : st.st_dev == device->st_dev && st.st_ino == device->st_ino))
-            return true;
-    return false;
-}
-
-static bool guest_uses(struct guest *guest, const struct stat *device)
-{
-    static const enum guest_xml_kind kinds[] = {GUEST_XML_PERSISTENT, GUEST_XML_LIVE};
-
-    for (size_t i = 0; i < 2; i++) {
-        CLEANUP_FREE char *text = NULL;
-        CLEANUP(xml_freep) struct xml_doc *doc = NULL;
-        if (guest_get_xml(guest, kinds[i], &text, NULL) < 0)
-            continue;
-        doc = xml_parse(text, strlen(text), NULL);
-        if (doc && uses_device(doc, device))
-            return true;
-    }
-    return false;
-}
-
-static int check_device(const struct target *target, struct guest **guests, size_t count,
-                        const char *path, struct err *err)
-{
-    struct stat device;
-
-    if (stat(path, &device) < 0)
-        return 0;
-    for (size_t i = 0; i < count; i++) {
-        bool own =
-            target->replaced && strcmp(guest_uuid(guests[i]), guest_uuid(target->replaced)) == 0;
-        if (!own && guest_uses(guests[i], &device))
-            return err_set(err, ERR_BUSY, "%s is a disk of guest '%s'; choose another one", path,
-                           guest_name(guests[i]));
-    }
-    return 0;
-}
-
-static int check_devices(const struct target *target, struct hypervisor *hypervisor,
-                         const struct placement *placement, struct err *err)
-{
-    struct guest **guests = NULL;
+    struct in_use_place *places =
+        mem_array(placement->disk_count + placement->left_out_count + placement->replaced.count + 1,
+                  sizeof(*places));
     size_t count = 0;
-    int result = 0;
 
-    if (hypervisor_list(hypervisor, &guests, &count, err) < 0)
-        return -1;
-    for (size_t i = 0; result == 0 && i < placement->disk_count; i++)
-        if (placement->disks[i].block_device)
-            result = check_device(target, guests, count, placement->disks[i].path, err);
-    for (size_t i = 0; result == 0 && i < placement->left_out_count; i++)
+    (void)definition_read_disks(manifest->definition, &disks, NULL);
+    for (size_t i = 0; i < placement->disk_count; i++) {
+        const struct placed_disk *placed = &placement->disks[i];
+        if (placed->block_device)
+            places[count++] = (struct in_use_place){.path = placed->path};
+        else if (placement_replaces(placement, placed->path))
+            places[count++] =
+                (struct in_use_place){.path = placed->path,
+                                      .replaced = true,
+                                      .shareable = is_shareable(&disks, placed->disk->target)};
+    }
+    if (placement->nvram && placement_replaces(placement, placement->nvram))
+        places[count++] = (struct in_use_place){.path = placement->nvram, .replaced = true};
+    for (size_t i = 0; i < placement->left_out_count; i++)
         if (placement->left_out[i].path)
-            result = check_device(target, guests, count, placement->left_out[i].path, err);
-    guest_list_free(guests, count);
-    return result;
+            places[count++] = (struct in_use_place){.path = placement->left_out[i].path};
+    *ret_count = count;
+    return places;
 }
 
-int target_check(struct target *target, struct hypervisor *hypervisor,
-                 const struct placement *placement, const struct manifest *manifest, bool replace,
-                 struct err *err)
+static int check_places(const struct target_request *request, const struct guest *own,
+                        const struct report *report, struct err *err)
 {
-    if (check_guest(target, hypervisor, placement, manifest, replace, err) < 0)
+    CLEANUP_FREE struct in_use_place *places = NULL;
+    struct in_use_query query = {
+        .hypervisor = request->hypervisor,
+        .own_uuid = own ? guest_uuid(own) : NULL,
+        .report = report,
+        .name = request->placement->name,
+    };
+
+    places = list_places(request->placement, request->manifest, &query.count);
+    query.places = places;
+    return query.count ? in_use_check(&query, err) : 0;
+}
+
+/* Its definition stays, but its disks change. */
+static int check_disks_only(const struct target_request *request, const struct report *report,
+                            struct err *err)
+{
+    CLEANUP(guest_freep) struct guest *guest = NULL;
+
+    if (find(request->hypervisor, NULL, request->manifest->domain_uuid, &guest, err) < 0 ||
+        (guest && check_is_off(guest, request->placement->name, err) < 0))
         return -1;
-    return check_devices(target, hypervisor, placement, err);
+    return check_places(request, guest, report, err);
+}
+
+int target_check(struct target *target, const struct target_request *request, struct err *err)
+{
+    if (request->disks_only)
+        return check_disks_only(request, request->report, err);
+    if (check_guest(target, request, err) < 0)
+        return -1;
+    return check_places(request, target->replaced, request->report, err);
+}
+
+int target_check_again(const struct target *target, const struct target_request *request,
+                       struct err *err)
+{
+    if (!request->placement->replaced.count)
+        return 0;
+    if (request->disks_only)
+        return check_disks_only(request, NULL, err);
+    if (target->replaced && check_is_off(target->replaced, request->placement->name, err) < 0)
+        return -1;
+    return check_places(request, target->replaced, NULL, err);
 }
 
 /* ---- the new definition ----------------------------------------------------------------------- */

@@ -19,12 +19,23 @@ struct target {
     struct guest *replaced; /* owned; the guest of that name or UUID that was there before */
 };
 
+struct target_request {
+    struct hypervisor *hypervisor;
+    const struct placement *placement;
+    const struct manifest *manifest;
+    const struct report *report;
+    bool replace;
+    bool disks_only; /* no guest is defined, but disks of this one are put back in their places */
+};
+
 /* Refused: an existing guest of that name or UUID (unless `replace` is set and it is shut off
  * without managed save), two such guests, a block device that is to be written but is used by any
- * guest. */
-int target_check(struct target *target, struct hypervisor *hypervisor,
-                 const struct placement *placement, const struct manifest *manifest, bool replace,
-                 struct err *err);
+ * guest, a file that is to be replaced but is in use (see in_use.h). With disks_only an existing
+ * guest must be shut off too, but does not count as replaced. */
+int target_check(struct target *target, const struct target_request *request, struct err *err);
+/* The same right before files are replaced: meanwhile a guest may have been started. */
+int target_check_again(const struct target *target, const struct target_request *request,
+                       struct err *err);
 /* Notes in the intent what is there now and what will be; the caller writes the intent down before
  * it calls target_define. */
 int target_note(const struct target *target, const char *uuid, const char *name,

@@ -70,7 +70,7 @@ struct disk_map {
 
 struct restore_options {
     const char *source;
-    const char *destination;
+    const char *destination; /* NULL: original_places */
     const char *uri;
     struct name_list domains;
     struct name_list exclude_domains;
@@ -84,7 +84,9 @@ struct restore_options {
     bool allow_autorun;
     bool replace;
     bool trust_definition;
-    bool keep_left_out; /* disks that are not in the backup stay in the definition */
+    bool keep_left_out;   /* disks that are not in the backup stay in the definition */
+    bool original_places; /* instead of a destination; not with a new name */
+    bool overwrite;       /* files in those places are replaced */
     bool dry_run;
 };
 

@@ -59,6 +59,7 @@ static int setup(void **state)
     fixture->job.manifest = fixture->manifest;
     fixture->job.placement.name = mem_strdup("web");
     fixture->job.placement.uuid = mem_strdup(UUID);
+    fixture->job.placement.folder = mem_strdup(fixture->folder);
     use_tpm(fixture, "2.0", "");
     manifest_add_extra(fixture->manifest)->kind = mem_strdup("tpm");
     *state = fixture;
@@ -102,7 +103,7 @@ static void it_goes_where_libvirt_looks_for_it(void **state)
     assert_path(fixture, fixture->job.placement.tpm,
                 "libvirt/qemu/swtpm/" UUID "/tpm2/tpm2-00.permall");
     assert_null(fixture->job.placement.tpm_source);
-    assert_false(fixture->job.placement.tpm_replaces);
+    assert_int_equal(fixture->job.placement.replaced.count, 0);
 }
 
 static void a_folder_that_the_xml_names_goes_to_the_destination(void **state)
@@ -229,7 +230,7 @@ static void the_state_of_the_guest_that_is_replaced_is_replaced(void **state)
     placement->uuid = mem_strdup(guest_uuid(guest));
     if (place_over(fixture, "test") < 0)
         fail_msg("%s", fixture->err.text);
-    assert_true(placement->tpm_replaces);
+    assert_true(placement_replaces(placement, placement->tpm));
 }
 
 static void disks_alone_need_no_tpm(void **state)
