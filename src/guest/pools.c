@@ -51,7 +51,7 @@ void pools_refresh(struct hypervisor *hypervisor, const struct strings *folders,
         virConnectListAllStoragePools(connection, &pools, VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE);
 
     if (count < 0)
-        log_detail("the storage pools of this host are not known: %s", virGetLastErrorMessage());
+        log_detail("cannot list the storage pools of this host: %s", virGetLastErrorMessage());
     for (int i = 0; i < count; i++) {
         refresh(pools[i], folders, failures);
         virStoragePoolFree(pools[i]);

@@ -75,7 +75,7 @@ static int check_chain(const struct in_use_look *look, const struct definition_d
     if (!path || *path != '/' || !disk->format || strcmp(disk->format, "raw") == 0)
         return 0;
     if (disk_inspect(path, disk->format, &info, &inspect_err) < 0) {
-        log_detail("guest '%s': the backing files of disk '%s' are not known: %s",
+        log_detail("guest '%s': cannot tell the backing files of disk '%s': %s",
                    guest_name(look->guest), disk->target, inspect_err.text);
         return 0;
     }

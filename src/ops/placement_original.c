@@ -44,12 +44,12 @@ int placement_take_original(const struct restore_options *options, const char *p
     if (check_folder(path, err) < 0)
         return -1;
     if (lstat(path, &st) < 0)
-        return errno == ENOENT ? 0 : err_set_errno(err, errno, "%s: cannot look at it", path);
+        return errno == ENOENT ? 0 : err_set_errno(err, errno, "%s: cannot stat it", path);
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_EXISTS, "%s is %s, and is not replaced; move it away", path,
                        S_ISLNK(st.st_mode) ? "a symbolic link" : "not a regular file");
     if (!options->overwrite)
-        return err_set(err, ERR_EXISTS, "%s exists already; --overwrite replaces it", path);
+        return err_set(err, ERR_EXISTS, "%s already exists; use --overwrite to replace it", path);
     strings_add(&placement->replaced, path);
     return 0;
 }

@@ -176,7 +176,7 @@ static int note_former(struct restore_job *job, struct restore_output *output, s
     if (fd < 0 && errno == ENOENT) /* somebody has removed it meanwhile */
         return 0;
     if (fd < 0 || fstat(fd, &st) < 0)
-        return err_set_errno(err, errno, "%s: cannot look at it", output->path);
+        return err_set_errno(err, errno, "%s: cannot stat it", output->path);
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_EXISTS, "%s is not a file, and cannot be replaced", output->path);
     if (file_id_read(fd, &output->former, err) < 0)
@@ -200,7 +200,8 @@ static int move_former(const struct restore_output *output, struct err *err)
     if (file_id_is_at(dir_fd, output->aside, &output->former))
         return 0;
     (void)io_rename(dir_fd, output->aside, output->name, false, NULL);
-    return err_set(err, ERR_EXISTS, "%s: somebody else has put another file in its place meanwhile",
+    return err_set(err, ERR_EXISTS,
+                   "%s: somebody else has put another file in its place in the meantime",
                    output->path);
 }
 

@@ -59,7 +59,7 @@ static int find_need(struct restore_needs *needs, const char *path, struct resto
     if (open_folder(path, &folder, &fd, err) < 0)
         return -1;
     if (fstat(fd, &st) < 0)
-        return err_set_errno(err, errno, "%s: cannot look at it", folder);
+        return err_set_errno(err, errno, "%s: cannot stat it", folder);
     for (size_t i = 0; i < needs->count; i++)
         if (needs->list[i].device == (uint64_t)st.st_dev) {
             *ret = &needs->list[i];

@@ -308,13 +308,16 @@ class BesideReaderBench(BackupBench):
 class RestoreBench(Bench):
     """An archive that is restored beside a guest that must not notice."""
 
-    def __init__(self, name, options, autorun=False, replace=False):
+    def __init__(self, name, options, autorun=False, replace=False, folder=None):
         super().__init__(name, options)
         self.autorun = autorun
         self.replace = replace
         self.other = self.t.guest("other", self.t.disk("vda", "qcow2", size=DISK_SIZE, name="other.qcow2")).define()
-        self.guest = self.t.guest("web", self.t.boot_disk("qcow2", size=DISK_SIZE),
-                                  self.t.disk("vdb", "raw", size=DISK_SIZE, boot=2),
+        for name in (folder, "kept") if folder else ():
+            self.t.make_dir(name)
+        vda, vdb = (os.path.join(folder or "", name) for name in ("vda.qcow2", "vdb.raw"))
+        self.guest = self.t.guest("web", self.t.boot_disk("qcow2", size=DISK_SIZE, name=vda),
+                                  self.t.disk("vdb", "raw", size=DISK_SIZE, boot=2, name=vdb),
                                   devices_xml=tpm.xml(), head_xml=f"<uuid>{UUID}</uuid>").running()
         self.guest.call("autostart")
         self.t.backup(self.guest)
@@ -328,6 +331,9 @@ class RestoreBench(Bench):
             self.guest.undefine()
         self.before = look("web", "other")
         self.digests = self.digest_disks()
+
+    def place(self, name):
+        return self.t.path("restored", name)
 
     def digest_disks(self):
         return run("sha256sum", *(disk.path for disk in self.guest.disks + self.other.disks)).out
@@ -423,8 +429,8 @@ class RestoreBench(Bench):
         same(web.flags, {"Persistent": "yes", "Autostart": "enable", "Managed save": "no"}, "flags of the guest")
         if self.autorun and web.state == "shut off":
             # Killed right before it was started: all is there, its memory too, and that is good.
-            virsh("restore", self.t.path("restored", "web.sav"))
-            os.unlink(self.t.path("restored", "web.sav"))
+            virsh("restore", self.place("web.sav"))
+            os.unlink(self.place("web.sav"))
             made = [name for name in made if name != "web.sav"]
             web = look("web")[0]
         same(web.state, "running" if self.autorun else "shut off", "state of the guest")
@@ -434,10 +440,10 @@ class RestoreBench(Bench):
             self.guest.goes_on(self.token, 0, steps=2)
             return
         for disk in self.guest.disks:
-            same(os.path.getsize(self.t.path("restored", os.path.basename(disk.path))) > 0, True, "a disk has content")
+            same(os.path.getsize(self.place(os.path.basename(disk.path))) > 0, True, "a disk has content")
             raw = self.t.archive.image("web", disk.target, "none")
             result = run("qemu-img", "compare", "-f", disk.format, "-F", "raw",
-                         self.t.path("restored", os.path.basename(disk.path)), raw, status=None)
+                         self.place(os.path.basename(disk.path)), raw, status=None)
             same(result.status, 0, f"comparison of {disk.target} with its image in the archive")
 
     def take_away(self, web):

@@ -23,6 +23,7 @@ import traceback
 
 import bench
 import bystanders
+import inplace
 import shortage
 from record import Record
 from vbtest import command
@@ -44,6 +45,7 @@ SCENARIOS = {
     "restore": (bench.RestoreBench, {}),
     "restore-autorun": (bench.RestoreBench, {"autorun": True}),
     "restore-replace": (bench.RestoreBench, {"replace": True}),
+    "restore-in-place": (inplace.InPlaceBench, {}),
     "room-none": (shortage.ShortageBench, {"memory": "none"}),
     "room-pause": (shortage.ShortageBench, {"memory": "pause"}),
     "room-live": (shortage.ShortageBench, {"memory": "live"}),
@@ -407,7 +409,7 @@ def check_shim(options):
 
     called = {name for name in symbols(options.binary, "--undefined-only") if re.match("vir[A-Z]|nbd_", name)}
     harmless = re.compile("virEvent|virTyped|virSetErrorFunc|virGetLast|virConnect(Get(URI|Type)|Ref|Close)$"
-                          "|vir[A-Za-z]*(Free|Ref)$|virDomain(Snapshot|Checkpoint)?Get(Name|UUIDString|ID|Connect)$"
+                          "|vir[A-Za-z]*(Free|Ref)$|vir(Domain(Snapshot|Checkpoint)?|StoragePool)Get(Name|UUIDString|ID|Connect)$"
                           "|nbd_(get|can|set_request|aio_get|aio_is)_?")
     unknown = sorted(name for name in called - symbols(options.shim, "--defined-only") if not harmless.match(name))
     if unknown:
