@@ -260,6 +260,7 @@ static void a_stopped_runs_guest_is_let_go_and_the_run_told(void **state)
         struct world world CLEANUP(world_clear) = {.state_fd = -1};
         world_make(&world);
         CLEANUP_CLOSE int server = listen_at(&world);
+        assert_true(server >= 0);
         pid_t run = run_and_stop(&world, makes[i], false);
         assert_true(wait_until(is_let_go, &world));
         assert_true(intent_is_taken(world.state_fd, WEB));
@@ -372,7 +373,7 @@ static void without_it_the_run_goes_on(void **state)
         CLEANUP_CLOSE int first = -1;
         CLEANUP_CLOSE int second = -1;
         struct guardian *guardian = start(&world);
-        assert_non_null(guardian);
+        assert_true(guardian && server >= 0);
         assert_int_equal(guardian_connect(guardian, path, &first, NULL), 0);
         kill(guardian_of(), ends[i]);
         assert_int_equal(guardian_connect(guardian, path, &second, NULL), 0);
