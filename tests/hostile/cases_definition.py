@@ -2,6 +2,7 @@
 """The XML in the manifest: what libvirt would be told to do."""
 
 from case import Case
+from vbtest.command import expect, libvirt_version, virsh
 
 REFUSED = "reaches beyond the guest's own files"
 EMULATOR = "<emulator>/usr/bin/qemu-system-x86_64</emulator>"
@@ -97,8 +98,6 @@ DEVICES = {
     "tpm-passthrough": ("<tpm><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>", "type='passthrough'"),
     "tpm-external": ("<tpm><backend type='external'><source type='unix' mode='connect' path='{canary}/socket'/></backend></tpm>",
                      "type='external'"),
-    "tpm-state": ("<tpm><backend type='emulator'><source type='file' path='{canary}/secret'/></backend></tpm>",
-                  "TPM state"),
     "nvdimm": ("<memory model='nvdimm'><source><path>/etc/shadow</path></source><target><size>1</size></target></memory>",
                "model='nvdimm'"),
     "watchdog-dump": ("<watchdog model='i6300esb' action='dump'/>", "action='dump'"),
@@ -206,6 +205,20 @@ def harmless_osinfo(f):
     f.sub("http://opensuse.org/opensuse/15.5", "http://opensuse.org/opensuse/15.6")
 
 
+def check_tpm_place(destination, canary):
+    text = virsh("dumpxml", "web").out
+    expect(canary not in text, "the place of the TPM's state is the one of the backup")
+    expect(f"<source type='file' path='{destination}/" in text, "the place of the TPM's state is not in the destination")
+
+
+def tpm_state():
+    """Where libvirt knows of such a place, it is one in the destination, as a disk's is."""
+    change = with_device("<tpm><backend type='emulator'><source type='file' path='{canary}/secret'/></backend></tpm>")
+    if libvirt_version() >= (10, 10):
+        return Case("device-tpm-state", change, defines=True, verify=(0,), check=check_tpm_place)
+    return Case("device-tpm-state", change, says="TPM state")
+
+
 def cases():
     yield Case("good-none", lambda f: None, "none", defines=True, verify=(0,))
     yield Case("good-lzma", lambda f: None, "lzma", defines=True, verify=(0,))
@@ -214,6 +227,7 @@ def cases():
     yield Case("good-metadata", harmless_osinfo, "none", defines=True, verify=(0,))
     for name, (xml, says) in DEVICES.items():
         yield Case("device-" + name, with_device(xml), says=says)
+    yield tpm_state()
     for name, xml in MEDIA.items():
         yield Case("medium-" + name, with_device(xml), defines=True, verify=(0,), warns="is left empty")
     for name, (xml, says) in ELEMENTS.items():

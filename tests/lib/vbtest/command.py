@@ -105,6 +105,11 @@ def virsh(*arguments, **options):
     return run("virsh", "-q", *arguments, **options)
 
 
+def libvirt_version():
+    """Such as (9, 0, 0)."""
+    return tuple(map(int, run("virsh", "--version").out.strip().split(".")))
+
+
 def wait_until(condition, what, limit_s=WAIT_LIMIT_S):
     """Poll until the condition holds."""
     deadline = time.monotonic() + limit_s
