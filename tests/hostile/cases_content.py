@@ -274,7 +274,7 @@ def nvram(make, format_name):
         data = make(f)
         f.put(NVRAM, data, data, 4 << 20)
         f.sub('<vb:extra kind="nvram" format="raw"', f'<vb:extra kind="nvram" format="{format_name}"')
-        f.define("<nvram ", f"<nvram format='{format_name}' ")
+        f.nvram_format(format_name)
     return change
 
 

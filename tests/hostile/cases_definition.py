@@ -194,7 +194,7 @@ def in_metadata(f):
 
 def loader_nvram(f):
     """NVRAM of the other format, whose header names a file."""
-    f.define(">/var/lib/libvirt/qemu/nvram/web_VARS.fd<", " format='qcow2'>/var/lib/libvirt/qemu/nvram/web_VARS.fd<")
+    f.nvram_format("qcow2")
 
 
 def second_nvram(f):

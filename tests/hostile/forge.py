@@ -64,6 +64,11 @@ class Forge:
                 return None
         raise Failure(f"the definition does not hold {old}")
 
+    def nvram_format(self, name):
+        """libvirt 11 writes the format of each NVRAM itself, older ones only that of one that is not raw."""
+        tag = re.search("<nvram [^>]*>", self.text).group()
+        self.define(tag, re.sub(" format=\"[^\"]*\"", "", tag).replace("<nvram ", f'<nvram format="{name}" '))
+
     def live(self, old, new):
         """In the XML that memory is resumed with."""
         begin, end = self._parts()

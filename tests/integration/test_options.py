@@ -6,7 +6,7 @@ import re
 import signal
 import time
 
-from vbtest import leftovers
+from vbtest import consistency, leftovers
 from vbtest.command import expect, same, wait_until
 from vbtest.disks import MIB
 
@@ -139,8 +139,9 @@ def test_list_for_programs(t):
     t.backup(guest, "--compression", "lzma:1")
     (entry,) = [event for event in t.events(t.vb("list", "--source-path", t.archive.path, "--json"))
                 if event["event"] == "backup"]
+    way = "live" if consistency.live_is_trusted() else "pause"
     same((entry["guest"], entry["uuid"], entry["state"], entry["method"], entry["consistency"]),
-         ("web", guest.uuid(), "running", "pause", "memory"),
+         ("web", guest.uuid(), "running", way, "memory"),
          "entry of the guest")
     same([(disk["target"], disk["format"], disk["compression"]) for disk in entry["disks"]],
          [("vda", "qcow2", "lzma:1")], "disks")
