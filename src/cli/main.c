@@ -21,7 +21,7 @@
 #include "cli/suggest.h"
 #include "cli/verb.h"
 #include "mtcp/spawner.h"
-#include "ops/guardian.h"
+#include "ops/undo/guardian.h"
 
 static const struct verb *const verbs[] = {
     &backup_verb, &restore_verb, &list_verb,       &verify_verb,

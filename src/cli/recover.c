@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/verb.h"
-#include "ops/recover.h"
+#include "ops/undo/recover.h"
 
 static const struct options_row rows[] = {
     {"dismiss", OPTION_NAMES, "NAMES",

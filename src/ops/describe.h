@@ -7,7 +7,7 @@
 #include "record/manifest.h"
 #include "disk/attributes.h"
 #include "guest/guest.h"
-#include "ops/source.h"
+#include "ops/backup/source.h"
 
 /* A manifest with everything known about the guest before the first byte is read: all but disks,
  * memory, extras, consistency and downtime. */

@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "guest/definition/check.h"
 #include "guest/host_places.h"
-#include "ops/placement.h"
+#include "ops/restore/placement.h"
 
 /* What definition_check is told about host and guest. */
 struct findings_view {

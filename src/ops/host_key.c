@@ -11,7 +11,7 @@
 #include "base/dir.h"
 #include "base/io.h"
 #include "base/text.h"
-#include "ops/state_dir.h"
+#include "ops/undo/state_dir.h"
 
 static const char file_name[] = "seal";
 

@@ -8,10 +8,10 @@
 #include "base/units.h"
 #include "base/when.h"
 #include "ops/backup_sizes.h"
-#include "ops/backup_tally.h"
+#include "ops/backup/tally.h"
 #include "ops/findings.h"
 #include "ops/host_key.h"
-#include "ops/recover.h"
+#include "ops/undo/recover.h"
 #include "ops/select.h"
 
 /* "4 GiB stored as web-vda.raw, which takes 9 MiB (none)" */

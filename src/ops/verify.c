@@ -14,7 +14,7 @@
 #include "ops/extras.h"
 #include "ops/host_key.h"
 #include "ops/memory.h"
-#include "ops/recover.h"
+#include "ops/undo/recover.h"
 #include "ops/select.h"
 #include "ops/transfer.h"
 

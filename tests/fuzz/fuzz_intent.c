@@ -5,7 +5,7 @@
 #include "fuzz.h"
 
 #include "base/json.h"
-#include "ops/intent.h"
+#include "ops/undo/intent.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -25,10 +25,10 @@ ONLY = {
     r"(?<![_\w])(exit|err|errx|quick_exit)\s*\(": ("ends the process", ["src/base/cleanup.c"]),
     r"(?<![_\w])abort\s*\(": ("ends the process", ["src/base/buf.c", "src/base/digest.c"]),
     r"\bfork\s*\(": ("forks", ["src/base/launch.c", "src/base/sandbox.c", "src/mtcp/",
-                                  "src/ops/guardian.c"]),
+                                  "src/ops/undo/guardian.c"]),
     r"\bpthread_create\s*\(": ("makes a thread", ["src/base/thread.c"]),
     r"\bthread_start\s*\(": ("makes a thread", ["src/base/thread.", "src/guest/", "src/disk/", "src/mtcp/putter.c",
-                                                "src/ops/scratch_watch.c"]),
+                                                "src/ops/backup/scratch_watch.c"]),
 }
 
 problems = []

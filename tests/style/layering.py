@@ -18,6 +18,14 @@ LAYERS = {
     "cli": ["ops", "base"],
 }
 
+# Of the folders of a layer: what each must not include. Verbs do not know each other, and what undoes
+# them knows only their journal.
+APART = {
+    "ops/backup": ["ops/restore"],
+    "ops/restore": ["ops/backup"],
+    "ops/undo": ["ops/backup", "ops/restore"],
+}
+
 # Single steps past the layers, each with its reason.
 EXCEPTIONS = {
     ("src/cli/main.c", "mtcp/spawner.h"): "the spawner is forked before any verb runs",
@@ -60,6 +68,9 @@ def check(path, problems):
                 problems.append(f"{where}: is not written FOLDER/FILE.h from src/")
             elif target not in LAYERS[folder] + [folder] and (path, name) not in EXCEPTIONS:
                 problems.append(f"{where}: {folder} may include {', '.join(LAYERS[folder]) or 'base only'}")
+            inner = path.removeprefix("src/").rpartition("/")[0]
+            if name.rpartition("/")[0] in APART.get(inner, []):
+                problems.append(f"{where}: {inner} must not know {name.rpartition('/')[0]}")
             continue
         homes = [home for pattern, home in FOREIGN.items() if re.fullmatch(pattern, name)]
         if homes and homes[0] != folder:

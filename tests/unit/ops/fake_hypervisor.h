@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "ops/undo_calls.h"
+#include "ops/undo/calls.h"
 
 #define FAKE_GUESTS 4
 #define FAKE_TEXT 256

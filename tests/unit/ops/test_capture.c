@@ -4,7 +4,7 @@
  * connection or is the last of the process, and the guest is as it was, at the latest when
  * its journal is undone.
  */
-#include "ops/capture.h"
+#include "ops/backup/capture.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "base/quit.h"
 #include "base/stop.h"
-#include "ops/undo.h"
+#include "ops/undo/undo.h"
 #include "undo_world.h"
 
 #define MOST_STEPS 60

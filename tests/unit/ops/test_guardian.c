@@ -3,7 +3,7 @@
  * The guardian, with a fake hypervisor: of a run that dies, whose guest it puts back whatever fails
  * once or dies once on the way, and of one that is stopped, whose guest it lets go.
  */
-#include "ops/guardian.h"
+#include "ops/undo/guardian.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -23,8 +23,8 @@
 
 #include "base/log.h"
 #include "base/units.h"
-#include "ops/guest_lock.h"
-#include "ops/undo.h"
+#include "ops/undo/guest_lock.h"
+#include "ops/undo/undo.h"
 #include "undo_world.h"
 
 #define MOST_STEPS 40

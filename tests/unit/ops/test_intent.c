@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ops/intent.h"
+#include "ops/undo/intent.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ops/placement.h"
+#include "ops/restore/placement.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

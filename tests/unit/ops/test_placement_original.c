@@ -2,7 +2,7 @@
  *
  * The places that files had when they were backed up.
  */
-#include "ops/placement.h"
+#include "ops/restore/placement.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "guest/connection.h"
-#include "ops/restore_job.h"
+#include "ops/restore/job.h"
 
 #define UUID "11111111-2222-4333-8444-555555555555"
 #define OLD_LIBVIRT 9000000

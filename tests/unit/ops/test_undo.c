@@ -3,7 +3,7 @@
  * Undoing from a journal, with a hypervisor that fails, is lost, or under which the process
  * dies, at each call in turn: whoever comes next puts all back.
  */
-#include "ops/undo.h"
+#include "ops/undo/undo.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #include "base/units.h"
-#include "ops/guest_lock.h"
+#include "ops/undo/guest_lock.h"
 #include "undo_world.h"
 
 #define MOST_STEPS 40

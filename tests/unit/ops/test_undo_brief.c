@@ -12,7 +12,7 @@
 
 #include "../guest/fake_libvirt.h"
 #include "base/units.h"
-#include "ops/undo_calls.h"
+#include "ops/undo/calls.h"
 
 #define MINUTES_MS 600000
 #define SECONDS_MS 12000

@@ -14,7 +14,7 @@
 
 #include "base/json.h"
 #include "base/private_folder.h"
-#include "ops/undo_files.h"
+#include "ops/undo/files.h"
 
 struct fixture {
     char top[64];

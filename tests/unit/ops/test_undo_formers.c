@@ -3,7 +3,7 @@
  * Files that a restore has moved aside: each comes back to its own place or, when the restore is
  * complete, is removed; whatever else has their names now stays as it is.
  */
-#include "ops/undo.h"
+#include "ops/undo/undo.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "fake_hypervisor.h"
-#include "ops/intent.h"
+#include "ops/undo/intent.h"
 
 #define WEB "11111111-2222-4333-8444-555555555555"
 #define NEW "99999999-8888-4777-8666-555555555555"

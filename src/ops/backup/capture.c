@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/backup/capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/out.h"
+#include "base/quit.h"
+#include "base/stop.h"
+#include "base/units.h"
+#include "guest/definition/definition.h"
+#include "ops/backup/capture_check.h"
+#include "ops/undo/undo.h"
+
+#define FREEZE_LIMIT_S 30
+#define THAW_LIMIT_S 90
+#define TAKEN_LIMIT_MS (UINT64_C(120) * 1000)
+#define LATE_NEWS_MS 2000
+#define LATE_NEWS_POLL_MS 20
+
+/* ---- the intent ------------------------------------------------------------------------------ */
+
+static void fill_intent(struct capture *capture)
+{
+    const struct capture_request *request = &capture->request;
+    const struct source *source = request->source;
+    struct intent *intent = &capture->intent;
+
+    intent_sign(intent, INTENT_BACKUP);
+    intent->uri = mem_strdup(request->uri);
+    intent->uuid = mem_strdup(request->uuid);
+    intent->name = mem_strdup(request->name);
+    intent->persistent = source->status.persistent;
+    intent->was_running = source->status.state == GUEST_RUNNING;
+    intent->archive = realpath(request->archive, NULL);
+    if (capture_has_memory(request->mode)) {
+        intent->memory = mem_strdup(staging_memory_path(request->staging));
+        intent->live_xml = xml_format(source->live);
+    }
+}
+
+/* Checks whether we were stopped for so long that the guardian has let the guest go. If so, nothing
+ * more is done to it except undoing. */
+static int check_taken(void *opaque, struct err *err)
+{
+    struct capture *capture = opaque;
+
+    if (!capture->taken && stop_was_continued())
+        capture->taken = intent_is_taken(capture->request.state_fd, capture->intent.uuid);
+    if (!capture->taken)
+        return 0;
+    return err_set(err, ERR_IO,
+                   "the guest was let go because this run had been stopped while holding it; start "
+                   "the backup again");
+}
+
+static int note(struct capture *capture, struct err *err)
+{
+    if (check_taken(capture, err) < 0)
+        return -1;
+    if (intent_write(capture->request.state_fd, &capture->intent, err) < 0)
+        return -1;
+    /* We may just have replaced a journal that was taken over. */
+    capture->taken = capture->taken || stop_was_continued();
+    return check_taken(capture, err);
+}
+
+/* ---- scratch files ----------------------------------------------------------------------------- */
+
+/* libvirt gives whatever is at a scratch file's path to QEMU's user, and QEMU writes to it: besides
+ * us only that user may be able to change the folder. */
+static int scratch_folder(const struct capture_request *request, const char *private_folder,
+                          char **ret, struct err *err)
+{
+    struct stat st;
+
+    if (!request->scratch_path) {
+        *ret = mem_strdup(private_folder);
+        return 0;
+    }
+    if (stat(private_folder, &st) < 0)
+        return err_set_errno(err, errno, "%s", private_folder);
+    if (staging_check_hands(request->scratch_path, st.st_uid, ret, err) == 0)
+        return 0;
+    err_prefix(err, "--scratch-path");
+    return err && err->kind == ERR_DENIED
+               ? err_append(err, "name a folder that, like all folders above it, only root and "
+                                 "QEMU's user can change")
+               : -1;
+}
+
+static int check_scratch_room(const char *folder, uint64_t image_size, struct err *err)
+{
+    CLEANUP_CLOSE int fd = -1;
+    uint64_t needed = scratch_watch_needed(image_size);
+    uint64_t room = 0;
+    char needed_text[UNITS_TEXT_SIZE];
+    char room_text[UNITS_TEXT_SIZE];
+
+    if (io_open_dir(folder, &fd, err) < 0 || io_free_space(fd, &room, err) < 0)
+        return err_prefix(err, "%s", folder);
+    if (room >= needed)
+        return 0;
+    return err_set(err, ERR_NO_SPACE,
+                   "%s has %s free, but what the guest overwrites while its disks are read may "
+                   "take %s; make room, or name another folder with --scratch-path",
+                   folder, units_format_size(room, room_text),
+                   units_format_size(needed, needed_text));
+}
+
+/* Chooses names for the job's socket and scratch files that nothing else has. */
+static int name_job(struct capture *capture, char **ret_folder, struct err *err)
+{
+    const struct capture_request *request = &capture->request;
+    CLEANUP_FREE char *private_folder = NULL;
+    CLEANUP_FREE char *folder = NULL;
+    struct intent *intent = &capture->intent;
+
+    if (request->calls->private_folder(request->guest, &private_folder, err) < 0 ||
+        scratch_folder(request, private_folder, &folder, err) < 0 ||
+        check_scratch_room(folder, request->source->image_size, err) < 0)
+        return -1;
+    intent->socket = mem_printf("%s/vb-%ld.sock", private_folder, (long)getpid());
+    for (size_t i = 0; i < request->source->disk_count; i++) {
+        CLEANUP_FREE char *path = mem_printf("%s/vb-%ld-%.8s-%s.scratch", folder, (long)getpid(),
+                                             intent->uuid, request->source->disks[i].target);
+        intent_add_scratch(intent, path);
+    }
+    *ret_folder = TAKE_PTR(folder);
+    return 0;
+}
+
+/* Every disk of the guest must be in the job's list, or libvirt includes it by itself. */
+static int begin_job(struct capture *capture, struct err *err)
+{
+    const struct source *source = capture->request.source;
+    CLEANUP_DEFINITION_DISKS struct definition_disks all = {0};
+
+    if (source->disk_count == 0)
+        return 0; /* libvirt refuses a job without disks, and there are none to fix */
+    if (definition_read_disks(source->live, &all, err) < 0)
+        return -1;
+    CLEANUP_FREE struct guest_backup_disk *disks = mem_array(all.count, sizeof(*disks));
+    for (size_t i = 0; i < all.count; i++) {
+        disks[i].target = all.disks[i].target;
+        for (size_t j = 0; j < source->disk_count; j++)
+            if (strcmp(source->disks[j].target, disks[i].target) == 0)
+                disks[i].scratch = capture->intent.scratch[j];
+    }
+    const struct guest_backup backup = {
+        .socket = capture->intent.socket,
+        .disks = disks,
+        .disk_count = all.count,
+    };
+    return capture->request.calls->backup_begin(capture->request.guest, &backup, err);
+}
+
+/* From here on a full scratch file system can stop the guest. */
+static int begin_watch(struct capture *capture, const char *folder, struct err *err)
+{
+    if (capture->request.source->disk_count == 0)
+        return 0;
+    const struct scratch_watch_request request = {
+        .hypervisor = capture->request.hypervisor,
+        .watch = capture->watch,
+        .uuid = capture->intent.uuid,
+        .socket = capture->intent.socket,
+        .folder = folder,
+        .was_running = capture->intent.was_running,
+    };
+
+    return capture->request.calls->scratch_begin(&request, &capture->scratch, err);
+}
+
+static int at_instant(const struct capture_request *request, struct err *err)
+{
+    return request->at_instant(request->opaque, err);
+}
+
+/* ---- the methods ----------------------------------------------------------------------------- */
+
+/* The journal names the image, and so leads to its folder too. */
+static int make_place(struct capture *capture, struct err *err)
+{
+    const struct capture_request *request = &capture->request;
+
+    return staging_make(request->staging, err) < 0 ? -1 : capture_check_access(request, err);
+}
+
+/* libvirt has written the image, but has not flushed its head, which marks it as complete. From
+ * here on it must survive a power cut. */
+static int begin_save(struct capture *capture, struct err *err)
+{
+    const struct capture_request *request = &capture->request;
+    uint64_t stopped_ms = 0;
+
+    if (make_place(capture, err) < 0)
+        return -1;
+    if (!capture->intent.persistent && at_instant(request, err) < 0)
+        return -1;
+    capture->intent.saved = true;
+    if (note(capture, err) < 0)
+        return -1;
+    if (request->calls->save(request->guest, capture->intent.memory, &stopped_ms, err) < 0)
+        return err_prefix(err, "cannot save its memory");
+    capture->stopped_ms = stopped_ms;
+    if (staging_flush(capture->intent.memory, err) < 0)
+        return err_prefix(err, "its memory image");
+    log_detail("guest '%s': its memory image is flushed", capture->intent.name);
+    return at_instant(request, err);
+}
+
+static int snapshot(struct capture *capture, struct err *err)
+{
+    const struct guest_snapshot request = {
+        .path = capture->intent.memory,
+        .live = capture->request.mode == CAPTURE_LIVE,
+    };
+    bool forced = false;
+
+    if (capture->request.calls->snapshot_memory(capture->request.guest, &request, &forced, err) < 0)
+        return err_prefix(err, "cannot capture its memory");
+    if (forced)
+        report_warning(capture->request.report, capture->intent.name,
+                       "its memory changed faster than it could be copied, so the guest was "
+                       "stopped for the rest");
+    return 0;
+}
+
+/* The guest runs again; if the user pauses it after this, that is not ours to undo. */
+static int resume_held(struct capture *capture, struct err *err)
+{
+    if (capture->intent.was_running &&
+        capture->request.calls->undo->resume(capture->request.guest, err) < 0)
+        return -1;
+    capture->intent.held = false;
+    return note(capture, err);
+}
+
+static int begin_held(struct capture *capture, struct err *err)
+{
+    const struct capture_request *request = &capture->request;
+    CLEANUP_FREE char *folder = NULL;
+
+    if (make_place(capture, err) < 0 || name_job(capture, &folder, err) < 0)
+        return -1;
+    capture->intent.held = true;
+    if (note(capture, err) < 0 || snapshot(capture, err) < 0 || begin_job(capture, err) < 0 ||
+        begin_watch(capture, folder, err) < 0 || at_instant(request, err) < 0)
+        return -1;
+    return resume_held(capture, err);
+}
+
+/* A guest without an agent, or whose agent does not answer, is captured as if its power had failed,
+ * and the manifest says so. */
+static int freeze(struct capture *capture, struct err *err)
+{
+    const struct capture_request *request = &capture->request;
+    struct guest_abilities abilities;
+    CLEANUP_ERR struct err freeze_err = ERR_INIT;
+
+    if (request->source->status.state != GUEST_RUNNING)
+        return 0; /* nothing can answer while it is paused */
+    if (request->calls->get_abilities(request->guest, &abilities, err) < 0)
+        return -1;
+    if (!abilities.agent)
+        return 0;
+    capture->intent.frozen = true;
+    if (note(capture, err) < 0)
+        return -1;
+    if (request->calls->freeze(request->guest, FREEZE_LIMIT_S, &freeze_err) == 0) {
+        capture->frozen = true;
+        return 0;
+    }
+    report_warning(request->report, capture->intent.name,
+                   "%s; the disks are backed up as after a power failure", freeze_err.text);
+    return 0;
+}
+
+static int thaw(struct capture *capture, struct err *err)
+{
+    if (!capture->intent.frozen)
+        return 0;
+    capture->thaw_failed =
+        capture->request.calls->undo->thaw(capture->request.guest, THAW_LIMIT_S, err) < 0;
+    if (capture->thaw_failed)
+        return -1;
+    capture->intent.frozen = false;
+    return note(capture, err);
+}
+
+static int begin_disks(struct capture *capture, struct err *err)
+{
+    CLEANUP_FREE char *folder = NULL;
+
+    if (name_job(capture, &folder, err) < 0 || note(capture, err) < 0 || freeze(capture, err) < 0 ||
+        begin_job(capture, err) < 0 || at_instant(&capture->request, err) < 0)
+        return -1;
+    if (thaw(capture, err) < 0)
+        return -1;
+    return begin_watch(capture, folder, err);
+}
+
+static int begin_mode(struct capture *capture, struct err *err)
+{
+    switch (capture->request.mode) {
+    case CAPTURE_OFFLINE:
+        return at_instant(&capture->request, err);
+    case CAPTURE_SAVE:
+        return begin_save(capture, err);
+    case CAPTURE_PAUSE:
+    case CAPTURE_LIVE:
+        return begin_held(capture, err);
+    case CAPTURE_DISKS:
+        return begin_disks(capture, err);
+    }
+    return err_set(err, ERR_INTERNAL, "unknown way of capture");
+}
+
+int capture_begin(struct capture *capture, const struct capture_request *request, struct err *err)
+{
+    CLEANUP_ERR struct err end_err = ERR_INIT;
+
+    if (capture_check_no_job(request, err) < 0)
+        return -1;
+    capture->request = *request;
+    capture->began = true;
+    stop_hold(request->name);
+    out_hold(); /* until the capture ends, the guest must not wait for whoever reads our output */
+    fill_intent(capture);
+    quit_set_look(check_taken, capture);
+    if (note(capture, err) == 0 &&
+        request->calls->watch_begin(request->guest, &capture->watch, err) == 0 &&
+        begin_mode(capture, err) == 0)
+        return 0;
+    if (capture_end(capture, &end_err) < 0 && capture->stranded)
+        err_append(err, "%s", end_err.text);
+    return -1;
+}
+
+const char *capture_memory(const struct capture *capture)
+{
+    return capture->intent.memory;
+}
+
+/* ---- the way out ------------------------------------------------------------------------------------------ */
+
+/* Checks that everything that was read belongs to one instant. */
+static int check_news(struct capture *capture, const struct guest_watch_news *news, struct err *err)
+{
+    struct guest_status status = {0};
+
+    if (capture->scratch && scratch_watch_check(capture->scratch, err) < 0)
+        return -1;
+    if (capture_has_exports(capture->request.mode) && news->ended)
+        return err_set(err, ERR_IO, "the guest ended while it was being backed up");
+    if (capture->request.mode != CAPTURE_OFFLINE)
+        return 0;
+    if (capture->request.calls->undo->get_status(capture->request.guest, &status, err) < 0)
+        return -1;
+    if (news->started || status.state != GUEST_SHUT_OFF)
+        return err_set(
+            err, ERR_BUSY,
+            "the guest was started while its disks were being read; what was read is discarded");
+    if (news->disconnected)
+        return err_set(err, ERR_TRANSIENT,
+                       "the connection to libvirt was lost, so the guest may have been started in "
+                       "the meantime; try again");
+    return 0;
+}
+
+/* Reading may fail some time before libvirt reports that the guest has ended. */
+static void wait_for_end(const struct capture *capture, struct guest_watch_news *news)
+{
+    uint64_t deadline_ms = units_now_ms() + LATE_NEWS_MS;
+
+    while (!news->ended && units_now_ms() < deadline_ms && !quit_requested()) {
+        poll(NULL, 0, LATE_NEWS_POLL_MS);
+        guest_watch_news(capture->watch, news);
+    }
+}
+
+static void measure(struct capture *capture, const struct guest_watch_news *news)
+{
+    if (capture->request.mode == CAPTURE_SAVE && capture->stopped_ms) {
+        capture->has_downtime = true;
+        capture->downtime_ms = units_now_ms() - capture->stopped_ms;
+    } else if (capture_has_memory(capture->request.mode) && news->stop_us &&
+               news->resume_us > news->stop_us) {
+        capture->has_downtime = true;
+        capture->downtime_ms = (news->resume_us - news->stop_us + 999) / 1000;
+    }
+}
+
+int capture_end(struct capture *capture, struct err *err)
+{
+    const struct capture_calls *calls = capture->request.calls;
+    struct guest_watch_news news = {0};
+    CLEANUP_ERR struct err undo_err = ERR_INIT;
+
+    if (!capture->began)
+        return 0;
+    capture->began = false;
+    if (capture->watch)
+        guest_watch_news(capture->watch, &news);
+    if (capture->watch && capture->read_failed && capture_has_exports(capture->request.mode))
+        wait_for_end(capture, &news);
+    int result = check_taken(capture, err);
+    if (result == 0)
+        result = check_news(capture, &news, err);
+    if (capture->taken) /* the guardian may still be working on it */
+        intent_wait_taken(capture->request.state_fd, capture->intent.uuid, TAKEN_LIMIT_MS);
+    guardian_drop(capture->request.guardian);
+    scratch_watch_end(capture->scratch);
+    capture->scratch = NULL;
+    /* What was already waited for long enough, its agent or libvirt, is asked only once more. */
+    bool hurry = capture->thaw_failed || calls->is_stuck(capture->request.guest);
+    const struct undo_host host = {
+        .calls = hurry ? calls->undo_brief : calls->undo,
+        .hypervisor = capture->request.hypervisor,
+        .state_fd = capture->request.state_fd,
+    };
+    bool undo = capture->request.mode != CAPTURE_OFFLINE;
+    if (undo && undo_backup(&host, &capture->intent, NULL, &undo_err) < 0) {
+        capture->stranded = true;
+        capture->intent.trouble = mem_strdup(undo_err.text);
+        if (result < 0)
+            err_append(err, "%s", undo_err.text);
+        else
+            result = err_move(err, &undo_err);
+    }
+    measure(capture, &news);
+    guest_watch_end(capture->watch);
+    capture->watch = NULL;
+    if (result == 0 && capture->intent.memory)
+        result = note(capture, err);
+    quit_set_look(NULL, NULL);
+    out_release();
+    stop_release();
+    return result;
+}
+
+void capture_clear(struct capture *capture, void (*remove_rest)(void *opaque), void *opaque)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    int state_fd = capture->request.state_fd;
+
+    if (capture->began)
+        (void)capture_end(capture, NULL);
+    if (remove_rest)
+        remove_rest(opaque);
+    if (!capture->intent.uuid) /* nothing was begun, and there is no state directory to look into */
+        return;
+    if (!capture->stranded && undo_memory(&capture->intent, &err) < 0) {
+        log_warn("guest '%s': %s", capture->intent.name, err.text);
+        capture->intent.trouble = mem_strdup(err.text);
+        (void)intent_write(state_fd, &capture->intent, NULL);
+    }
+    /* What could not be undone stays in the journal, for recover. */
+    if (intent_is_empty(&capture->intent))
+        (void)intent_remove(state_fd, capture->intent.uuid, NULL);
+    else if (capture->stranded)
+        (void)intent_write(state_fd, &capture->intent,
+                           NULL); /* the existing journal leads to the same result */
+    intent_clear(&capture->intent);
+}

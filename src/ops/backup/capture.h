@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Captures a guest's memory and disks at one instant, in one of the ways below, holds them while
+ * they are read, and lets the guest go. On every way out the guest returns to the state it was in
+ * before. Each effect is in the intent journal before it is made.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "disk/reader.h"
+#include "guest/guest.h"
+#include "guest/live.h"
+#include "ops/backup/capture_calls.h"
+#include "ops/undo/guardian.h"
+#include "ops/undo/intent.h"
+#include "ops/backup/scratch_watch.h"
+#include "ops/backup/source.h"
+#include "ops/staging.h"
+
+enum capture_mode {
+    CAPTURE_OFFLINE, /* shut off: disks are read directly, and a start is noticed */
+    CAPTURE_SAVE,    /* virDomainSave: down while its disks are read directly */
+    CAPTURE_PAUSE,   /* stopped while its memory is copied and its disks are fixed */
+    CAPTURE_LIVE,    /* stopped only for the last part of that */
+    CAPTURE_DISKS,   /* never stopped; no memory; frozen for a moment if it has an agent */
+};
+
+/* Chooses from what the user asked for (ops/verbs.h) and what the guest allows. Unsupported, with
+ * the reason, if the two do not meet. */
+int capture_choose(struct guest *guest, const struct guest_status *status, enum guest_memory wanted,
+                   enum capture_mode *ret, struct err *err);
+bool capture_has_memory(enum capture_mode mode);
+/* True if disks are read from the running guest. */
+bool capture_has_exports(enum capture_mode mode);
+
+struct capture_request {
+    const struct capture_calls *calls; /* libvirt's */
+    struct hypervisor *hypervisor;
+    struct guest *guest;
+    const char *uri;  /* of the hypervisor ... */
+    const char *uuid; /* ... and of the guest: for the journal */
+    const char *name;
+    const struct source *source;
+    const char *archive;     /* the folder that the backup goes to: for the journal */
+    struct staging *staging; /* for the memory image; NULL: no memory is captured */
+    const struct report *report;
+    struct guardian *guardian; /* NULL: none */
+    enum capture_mode mode;
+    const char *scratch_path; /* --scratch-path; NULL: the guest's private folder */
+    int state_fd;
+    /* Called by capture_begin while the guest is in the state that is backed up: stopped, down or
+     * frozen; without an agent it may be running. -1 ends the capture. When a transient guest is
+     * saved, libvirt deletes what belongs to it, so for such a guest this is also called before the
+     * save. */
+    int (*at_instant)(void *opaque, struct err *err);
+    void *opaque;
+};
+
+struct capture {
+    struct capture_request request; /* what it points to is borrowed */
+    struct intent intent;
+    struct guest_watch *watch;
+    struct scratch_watch *scratch;
+    bool began;          /* there may be something to undo */
+    bool read_failed;    /* set by the caller before capture_end: the end of the guest may be the
+                          * reason */
+    bool stranded;       /* the guest could not be put back */
+    bool taken;          /* we were stopped, and the guardian has let the guest go */
+    bool thaw_failed;    /* the agent was waited for long enough */
+    bool frozen;         /* the disks were captured while frozen */
+    uint64_t stopped_ms; /* save: monotonic clock */
+    bool has_downtime;
+    uint64_t downtime_ms; /* set by capture_end */
+};
+
+/* On success the memory image is complete and the disks can be read. On failure, and when a signal
+ * comes, the guest is as it was before (or capture->stranded is set). */
+int capture_begin(struct capture *capture, const struct capture_request *request, struct err *err);
+/* The memory image, a save image made by libvirt; NULL: none was captured. */
+const char *capture_memory(const struct capture *capture);
+
+/* The disk as it was at that instant. The caller gives it back with capture_close_disk; another
+ * thread may cut it off before that. */
+int capture_open_disk(struct capture *capture, const struct source_disk *disk,
+                      struct disk_reader **ret, struct err *err);
+void capture_close_disk(struct capture *capture, struct disk_reader *reader);
+
+/* Puts the guest back, whether or not the copying succeeded; all disks must be closed. Also -1 if
+ * what was read cannot be trusted because the guest started or ended, or its scratch space ran out,
+ * in the meantime. */
+int capture_end(struct capture *capture, struct err *err);
+/* Undoes what is not undone yet; then calls remove_rest, which removes what the backup has left
+ * elsewhere; then forgets the memory image and the intent. The guest comes first, so that it does not
+ * wait for files to be removed; the intent goes last: until then it leads to all that is left. */
+void capture_clear(struct capture *capture, void (*remove_rest)(void *opaque), void *opaque);

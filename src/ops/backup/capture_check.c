@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/backup/capture_check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/cleanup.h"
+#include "base/shell.h"
+
+/* libvirt runs elsewhere, as another user, perhaps in another mount namespace: an empty file shows
+ * whether it can reach the folder. */
+int capture_check_access(const struct capture_request *request, struct err *err)
+{
+    const char *path = staging_memory_path(request->staging);
+    bool can = false;
+    int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return err_set_errno(err, errno, "%s: cannot create", path);
+    close(fd);
+    int asked = request->calls->can_open(request->hypervisor, path, &can, err);
+    (void)unlink(path);
+    if (asked < 0)
+        return -1;
+    if (!can)
+        return err_set(err, ERR_DENIED,
+                       "libvirt cannot open %s; name a folder that libvirt's service can access "
+                       "with --staging-path",
+                       path);
+    return 0;
+}
+
+/* libvirt would wait half a minute for another job, and then refuse. */
+int capture_check_no_job(const struct capture_request *request, struct err *err)
+{
+    CLEANUP_FREE char *socket = NULL;
+    enum guest_job job = GUEST_JOB_NONE;
+
+    if (request->mode == CAPTURE_OFFLINE)
+        return 0;
+    if (request->calls->get_job(request->guest, &job, &socket, err) < 0)
+        return -1;
+    if (job == GUEST_JOB_BACKUP) {
+        CLEANUP_FREE char *line = shell_virsh("domjobabort", request->name);
+        return err_set(err, ERR_BUSY,
+                       "the guest has a backup job of another program (socket %s); try again when "
+                       "it has ended, or, if it was left behind, end it: %s",
+                       socket ? socket : "unknown", line);
+    }
+    if (job == GUEST_JOB_NO_DATA)
+        return err_set(err, ERR_BUSY,
+                       "libvirt reports a backup job without any data; try again in a moment; if "
+                       "that does not help, libvirtd lost track of the job, and accepts another "
+                       "one only after the guest has been shut down and started");
+    if (job == GUEST_JOB_OTHER) {
+        CLEANUP_FREE char *line = shell_virsh("domjobinfo", request->name);
+        return err_set(
+            err, ERR_BUSY,
+            "another job is running on this guest; try again when it has ended; to see it, run: %s",
+            line);
+    }
+    return 0;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * For capture.c only: checks made before a guest is touched.
+ */
+#pragma once
+
+#include "ops/backup/capture.h"
+
+/* Checks that libvirt can open files in the staging folder. */
+int capture_check_access(const struct capture_request *request, struct err *err);
+/* Fails at once (busy) if another job holds the guest. */
+int capture_check_no_job(const struct capture_request *request, struct err *err);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Chooses how a guest is captured.
+ */
+#include "ops/backup/capture.h"
+
+#include "base/log.h"
+
+bool capture_has_memory(enum capture_mode mode)
+{
+    return mode == CAPTURE_SAVE || mode == CAPTURE_PAUSE || mode == CAPTURE_LIVE;
+}
+
+bool capture_has_exports(enum capture_mode mode)
+{
+    return mode == CAPTURE_PAUSE || mode == CAPTURE_LIVE || mode == CAPTURE_DISKS;
+}
+
+static enum capture_mode best_mode(const struct guest_abilities *abilities,
+                                   const struct guest_status *status)
+{
+    /* After a memory snapshot of a guest that stays paused, it could not be captured again. */
+    if (!abilities->pull_backup || !abilities->manual || status->state == GUEST_PAUSED)
+        return CAPTURE_SAVE;
+    return abilities->live_trusted ? CAPTURE_LIVE : CAPTURE_PAUSE;
+}
+
+int capture_choose(struct guest *guest, const struct guest_status *status, enum guest_memory wanted,
+                   enum capture_mode *ret, struct err *err)
+{
+    struct guest_abilities abilities;
+
+    if (status->state == GUEST_SHUT_OFF) {
+        *ret = CAPTURE_OFFLINE;
+        return 0;
+    }
+    if (wanted == GUEST_MEMORY_SAVE) {
+        *ret = CAPTURE_SAVE;
+        return 0;
+    }
+    if (guest_get_abilities(guest, &abilities, err) < 0)
+        return -1;
+    *ret = best_mode(&abilities, status);
+    if (wanted == GUEST_MEMORY_AUTO)
+        return 0;
+    if (!abilities.pull_backup || (wanted != GUEST_MEMORY_NONE && !abilities.manual))
+        return err_set(err, ERR_UNSUPPORTED,
+                       "this hypervisor cannot fix the disks of a running guest at one instant; "
+                       "use --guest-memory save, or shut the guest down");
+    if (wanted == GUEST_MEMORY_NONE)
+        *ret = CAPTURE_DISKS;
+    else if (status->state != GUEST_PAUSED)
+        *ret = wanted == GUEST_MEMORY_LIVE ? CAPTURE_LIVE : CAPTURE_PAUSE;
+    if (*ret == CAPTURE_LIVE && !abilities.live_trusted)
+        log_warn("guest '%s': the memory in the backup may be wrong: this QEMU can miss what an "
+                 "emulated guest writes while it runs; --guest-memory pause is safe",
+                 guest_name(guest));
+    return 0;
+}

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/backup/guest.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "archive/image.h"
+#include "base/log.h"
+#include "base/quit.h"
+#include "base/units.h"
+#include "codec/container.h"
+#include "ops/backup/names.h"
+#include "ops/backup/plan.h"
+#include "ops/backup/tally.h"
+#include "ops/backup/capture.h"
+#include "ops/describe.h"
+#include "ops/disk_chunks.h"
+#include "ops/extras.h"
+#include "ops/findings.h"
+#include "ops/memory.h"
+#include "ops/undo/recover.h"
+#include "ops/backup/source.h"
+#include "ops/staging.h"
+#include "ops/undo/guest_lock.h"
+#include "ops/undo/state_dir.h"
+#include "ops/transfer.h"
+
+/* One guest's backup in progress. */
+struct job {
+    struct backup_run *run;
+    struct guest *guest;
+    const char *name;
+    struct source source;
+    struct backup_set *set;
+    struct manifest *manifest;
+    struct lock_file *lock;
+    enum capture_mode mode;
+    struct capture capture;
+    bool left;               /* a former run did not put it back */
+    struct staging *staging; /* NULL: no memory is stored */
+    struct codec_spec codec; /* with the dictionary size that follows from --compression-buffer */
+    uint64_t chunk_size;
+    struct backup_tally tally;
+};
+
+static void abort_set(void *opaque)
+{
+    struct job *job = opaque;
+
+    backup_set_abort(TAKE_PTR(job->set));
+}
+
+static void job_clear(struct job *job)
+{
+    capture_clear(&job->capture, abort_set, job);
+    staging_close(job->staging);
+    manifest_free(job->manifest);
+    source_clear(&job->source);
+    guest_lock_leave(job->lock, job->run->state_fd, guest_uuid(job->guest));
+    lock_file_release(job->lock);
+}
+
+/* ---- disks ------------------------------------------------------------------------ */
+
+static int copy_image(struct job *job, struct disk_reader *reader, const char *target,
+                      const char *name, struct manifest_stored *stored, struct err *err)
+{
+    CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
+    CLEANUP_FREE char *path = mem_printf("%s/%s", archive_writer_path(job->run->archive), name);
+    struct transfer transfer = {
+        .children = &job->run->children,
+        .report = job->run->report,
+        .guest = job->name,
+        .what = target,
+    };
+    const struct image_layout layout = {
+        .codec = job->codec,
+        .chunk_size = job->chunk_size,
+        .raw_size = disk_reader_size(reader),
+    };
+    struct image_file file = {.path = path};
+    struct disk_chunks disk;
+
+    if (backup_set_create(job->set, name, &file.fd, err) < 0 ||
+        image_writer_new(&file, &layout, &writer, err) < 0)
+        return -1;
+    const struct chunk_source source = disk_chunks_source(&disk, reader, job->chunk_size);
+    const struct chunk_sink sink = image_writer_sink(writer);
+    if (transfer_in(&transfer, &source, &sink, err) < 0 ||
+        image_writer_finish(writer, stored, err) < 0)
+        return -1;
+    backup_tally_file(&job->tally, file.fd, stored);
+    stored->file.name = mem_strdup(name);
+    return 0;
+}
+
+static int copy_disk(struct job *job, const struct source_disk *disk, struct err *err)
+{
+    struct disk_reader *reader = NULL;
+    struct manifest_disk *described = NULL;
+    CLEANUP_FREE char *name =
+        archive_disk_name(job->name, disk->target, job->run->options->codec.type, err);
+
+    if (!name || describe_disk(job->manifest, disk, &described, err) < 0 ||
+        capture_open_disk(&job->capture, disk, &reader, err) < 0)
+        return err_prefix(err, "disk '%s'", disk->target);
+    if (!disk->local)
+        described->file_size = disk_reader_size(reader);
+    int copied = copy_image(job, reader, disk->target, name, &described->stored, err);
+    capture_close_disk(&job->capture, reader);
+    if (copied < 0)
+        return err_prefix(err, "disk '%s'", disk->target);
+    backup_tally_stored(&job->tally, disk->target, &described->stored);
+    return 0;
+}
+
+/* Called while the guest is in the state that is backed up. Small files are read at once but stored
+ * later, so that the guest does not wait for the archive. */
+static int read_extras(void *opaque, struct err *err)
+{
+    struct job *job = opaque;
+
+    return extras_read(&job->source.extras, err);
+}
+
+/* Copies everything that needs the guest to be held. */
+static int copy_held(struct job *job, struct err *err)
+{
+    const struct source *source = &job->source;
+
+    for (size_t i = 0; i < source->disk_count; i++)
+        if (quit_check(err) < 0 || copy_disk(job, &source->disks[i], err) < 0)
+            return -1;
+    return extras_store(&source->extras, job->set, job->manifest, err);
+}
+
+/* ---- the guest held and let go -------------------------------------------------------- */
+
+static enum manifest_consistency consistency_of(const struct capture *capture)
+{
+    switch (capture->request.mode) {
+    case CAPTURE_OFFLINE:
+        return CONSISTENCY_OFFLINE;
+    case CAPTURE_SAVE:
+        return CONSISTENCY_SAVE;
+    case CAPTURE_PAUSE:
+        return CONSISTENCY_PAUSE;
+    case CAPTURE_LIVE:
+        return CONSISTENCY_LIVE;
+    case CAPTURE_DISKS:
+        break;
+    }
+    return capture->frozen ? CONSISTENCY_FROZEN : CONSISTENCY_CRASH;
+}
+
+/* Its memory takes what it takes, which is known once it is captured. */
+static void tell_volume(const struct job *job)
+{
+    const char *image = capture_memory(&job->capture);
+    uint64_t memory = capture_has_memory(job->mode) ? job->source.memory_size : 0;
+    uint64_t volume = 0;
+    struct stat st;
+
+    if (!image)
+        image = job->source.managed_save;
+    if (image && stat(image, &st) == 0)
+        memory = (uint64_t)st.st_size;
+    if (units_add(job->source.image_size, memory, &volume))
+        course_volume(&job->run->course, volume);
+}
+
+static int copy_captured(struct job *job, struct err *err)
+{
+    struct backup_run *run = job->run;
+    struct capture *capture = &job->capture;
+    CLEANUP_ERR struct err end_err = ERR_INIT;
+    const struct capture_request request = {
+        .calls = &capture_calls_libvirt,
+        .hypervisor = run->hypervisor,
+        .guest = job->guest,
+        .uri = hypervisor_uri(run->hypervisor),
+        .uuid = guest_uuid(job->guest),
+        .name = job->name,
+        .source = &job->source,
+        .archive = archive_writer_path(run->archive),
+        .staging = job->staging,
+        .report = run->report,
+        .guardian = run->options->guardian,
+        .mode = job->mode,
+        .scratch_path = run->options->scratch_path,
+        .state_fd = run->state_fd,
+        .at_instant = read_extras,
+        .opaque = job,
+    };
+
+    if (capture_begin(capture, &request, err) < 0)
+        return -1;
+    tell_volume(job);
+    int copied = copy_held(job, err);
+    capture->read_failed = copied < 0 && err->kind == ERR_IO;
+    int ended = capture_end(capture, &end_err);
+    /* The reason for giving up also explains why reading failed. */
+    if (ended < 0 && copied < 0 && end_err.kind != ERR_NONE) {
+        if (!capture->taken) /* then it is what came of that */
+            err_append(&end_err, "%s", err->text);
+        return err_move(err, &end_err);
+    }
+    if (ended < 0)
+        return err_move(err, &end_err);
+    if (copied < 0)
+        return -1;
+    job->manifest->consistency = consistency_of(capture);
+    job->manifest->has_downtime = capture->has_downtime;
+    job->manifest->downtime_ms = capture->downtime_ms;
+    return 0;
+}
+
+static int store_memory_image(struct job *job, const char *image, struct err *err)
+{
+    CLEANUP_FREE char *name = archive_memory_name(job->name, err);
+    int fd = -1;
+
+    if (!name || backup_set_create(job->set, name, &fd, err) < 0)
+        return -1;
+    CLEANUP_FREE char *path = mem_printf("%s/%s", archive_writer_path(job->run->archive), name);
+    const struct memory_store store = {
+        .children = &job->run->children,
+        .report = job->run->report,
+        .guest = job->name,
+        .staging = job->staging,
+        .out_fd = fd,
+        .out_path = path,
+        .codec = job->codec,
+        .chunk_size = job->chunk_size,
+        .keep_state = job->source.managed_save != NULL,
+        .running = job->source.status.state == GUEST_RUNNING,
+    };
+
+    if (memory_store(&store, image, job->manifest->memory, err) < 0)
+        return -1;
+    backup_tally_file(&job->tally, fd, job->manifest->memory);
+    job->manifest->memory->file.name = TAKE_PTR(name);
+    return 0;
+}
+
+static int store_memory(struct job *job, struct err *err)
+{
+    const char *image = capture_memory(&job->capture);
+
+    if (!image)
+        image = job->source.managed_save;
+    if (!image)
+        return 0;
+    job->manifest->live = xml_copy(job->source.live);
+    job->manifest->memory = mem_alloc(sizeof(*job->manifest->memory));
+    if (store_memory_image(job, image, err) < 0)
+        return err_prefix(err, "memory");
+    backup_tally_stored(&job->tally, "memory", job->manifest->memory);
+    return 0;
+}
+
+/* ---- putting it together -------------------------------------------------------------- */
+
+static void warn_about_left_out(struct job *job)
+{
+    for (size_t i = 0; i < job->source.left_out_count; i++) {
+        const struct manifest_left_out *left_out = &job->source.left_out[i];
+        if (strcmp(left_out->device, "snapshots") == 0)
+            report_warning(job->run->report, job->name,
+                           "disk '%s' has internal snapshots, which are not backed up: only the "
+                           "current state of the disk is",
+                           left_out->target);
+        else if (strcmp(left_out->reason, SOURCE_OTHER_DEFINED) == 0)
+            report_warning(job->run->report, job->name,
+                           "disk '%s': %s; the source that the running guest uses is backed up",
+                           left_out->target, left_out->reason);
+        else if (strcmp(left_out->reason, SOURCE_ONLY_DEFINED) == 0)
+            report_warning(job->run->report, job->name,
+                           "disk '%s' is not backed up, because it is %s; to back it up too, use "
+                           "--guest-memory save, or shut the guest down",
+                           left_out->target, left_out->reason);
+    }
+}
+
+static void warn_about_images(const struct job *job)
+{
+    for (size_t i = 0; i < job->source.disk_count; i++) {
+        const struct source_disk *disk = &job->source.disks[i];
+        if (disk->info.marked_corrupt)
+            report_warning(job->run->report, job->name,
+                           "disk '%s': QEMU has marked its image as corrupt, so the backup of it "
+                           "may be damaged; check the image with qemu-img check",
+                           disk->target);
+        if (disk->info.unwritable)
+            report_warning(job->run->report, job->name,
+                           "disk '%s': a restore cannot create %s images; the disk can only be "
+                           "restored as raw, to a block device given with --disk-map",
+                           disk->target, disk->format);
+    }
+}
+
+/* With a seal, that concerns only a restore on another host: no warning for every night. */
+static void tell_findings(const struct job *job)
+{
+    struct definition_findings findings CLEANUP_FINDINGS = {0};
+
+    findings_of_backup(job->manifest, &findings);
+    if (findings.count == 0)
+        return;
+    CLEANUP_FREE char *line = findings_line(&findings, "virt-backup list --json lists");
+    if (job->run->key)
+        log_detail("guest '%s': restoring it on another host needs --trust-definition: %s",
+                   job->name, line);
+    else
+        report_warning(job->run->report, job->name,
+                       "restoring it needs --trust-definition, because its backup has no seal: %s",
+                       line);
+}
+
+static uint64_t largest(const struct source *source)
+{
+    return source->memory_size > source->largest_image ? source->memory_size
+                                                       : source->largest_image;
+}
+
+static int plan(struct job *job, struct sizing_plan *ret, struct err *err)
+{
+    const struct backup_options *options = job->run->options;
+    struct sizing_plan fitted;
+
+    if (children_fit(&options->children, &options->codec, &fitted, err) < 0)
+        return -1;
+    uint64_t chunks = units_div_up(largest(&job->source), fitted.chunk_size);
+    if (options->codec.type != CODEC_NONE && chunks > CONTAINER_MAX_BLOCKS)
+        return err_set(err, ERR_USAGE,
+                       "its largest disk has more chunks than the index of a compressed file can "
+                       "list; choose a larger --chunk-size");
+    /* 0 if the user set no chunk size: the codec at the level that fits has its own default. */
+    if (children_plan(&options->children, &options->codec, false, options->children.chunk_size,
+                      chunks, ret, err) < 0)
+        return -1;
+    job->codec = ret->codec;
+    job->chunk_size = ret->chunk_size;
+    return 0;
+}
+
+static int gather(struct job *job, struct err *err)
+{
+    const struct backup_options *options = job->run->options;
+    struct guest_status status;
+
+    if (guest_get_status(job->guest, &status, err) < 0 ||
+        capture_choose(job->guest, &status, options->guest_memory, &job->mode, err) < 0)
+        return -1;
+    const struct source_request request = {
+        .memory = capture_has_memory(job->mode),
+        .exports = capture_has_exports(job->mode),
+        .exclude_disks = &options->exclude_disks,
+        .destination = options->destination,
+    };
+
+    if (source_gather(job->run->hypervisor, job->guest, &request, &job->source, err) < 0)
+        return -1;
+    warn_about_left_out(job);
+    warn_about_images(job);
+    return 0;
+}
+
+/* What QEMU's stream holds besides the guest's memory: devices, video memory. */
+#define DEVICE_STATE_ROOM (UINT64_C(64) << 20)
+
+static int open_staging(struct job *job, struct err *err)
+{
+    const struct backup_options *options = job->run->options;
+    bool captured = capture_has_memory(job->mode);
+    CLEANUP_FREE char *usual = hypervisor_staging_folder(job->run->hypervisor);
+    struct staging_request request = {
+        .path = options->staging_path,
+        .usual = usual,
+        .destination = options->destination,
+        .uuid = guest_uuid(job->guest),
+    };
+
+    if (!captured && !job->source.managed_save)
+        return 0;
+    if (captured && !units_add(job->source.memory_size, DEVICE_STATE_ROOM, &request.needed))
+        request.needed = UINT64_MAX;
+    return staging_open(&request, &job->staging, err);
+}
+
+static int lock_guest(struct job *job, struct err *err)
+{
+    struct backup_run *run = job->run;
+
+    if (guest_lock_take(run->state_fd, guest_uuid(job->guest), run->options->wait_ms, &job->lock,
+                        err) < 0) {
+        run->busy = err && err->kind == ERR_BUSY;
+        return -1;
+    }
+    job->left = recover_check(run->state_fd, guest_uuid(job->guest), err) < 0;
+    return job->left ? -1 : 0;
+}
+
+static int try_names(struct job *job, struct err *err)
+{
+    return backup_names_try(job->set, job->name, &job->source,
+                            capture_has_memory(job->mode) || job->source.managed_save,
+                            job->run->options->codec.type, err);
+}
+
+static int back_up(struct job *job, struct err *err)
+{
+    struct backup_run *run = job->run;
+    struct sizing_plan sizing;
+
+    /* Take both locks first: then what we look at stays as it is, however long the locks took. */
+    if (lock_guest(job, err) < 0 || backup_names_begin(job->run, job->guest, &job->set, err) < 0 ||
+        gather(job, err) < 0 || plan(job, &sizing, err) < 0 || try_names(job, err) < 0)
+        return -1;
+    if (children_pool(&run->children, &run->options->codec, job->chunk_size,
+                      units_div_up(largest(&job->source), job->chunk_size), err) < 0)
+        return -1;
+    job->manifest = describe_guest(run->hypervisor, job->guest, &job->source);
+    job->manifest->seal_key = run->key;
+    job->manifest->sandbox = run->options->children.foreign      ? SANDBOX_FOREIGN
+                             : run->options->children.no_sandbox ? SANDBOX_NONE
+                                                                 : SANDBOX_FULL;
+    tell_volume(job);
+    if (open_staging(job, err) < 0 || copy_captured(job, err) < 0 || store_memory(job, err) < 0 ||
+        quit_check(err) < 0)
+        return -1;
+    if (backup_set_commit(TAKE_PTR(job->set), job->manifest, err) < 0)
+        return -1;
+    backup_tally_done(&job->tally, job->manifest);
+    tell_findings(job);
+    return 0;
+}
+
+int backup_guest(struct backup_run *run, struct guest *guest, bool *ret_stranded, struct err *err)
+{
+    struct job job CLEANUP(job_clear) = {
+        .run = run,
+        .guest = guest,
+        .name = guest_name(guest),
+        .tally = {.report = run->report, .guest = guest_name(guest), .started_ms = units_now_ms()},
+    };
+
+    int result = back_up(&job, err);
+    if (result == 0)
+        sizes_add(&run->sizes, &job.tally.sizes);
+    *ret_stranded = job.capture.stranded || job.left;
+    /* The next guest may need more children, and a pool cannot be used again in the middle of an
+     * image. */
+    children_end(&run->children);
+    return result;
+}
+
+/* ---- dry run ------------------------------------------------------------------------------ */
+
+int backup_plan_guest(struct backup_run *run, struct guest *guest, struct err *err)
+{
+    struct job job CLEANUP(job_clear) = {.run = run, .guest = guest, .name = guest_name(guest)};
+    struct sizing_plan sizing;
+
+    if (gather(&job, err) < 0 || plan(&job, &sizing, err) < 0)
+        return -1;
+    const struct backup_plan told = {
+        .guest = job.name,
+        .destination = run->options->destination,
+        .source = &job.source,
+        .mode = job.mode,
+        .sizing = &sizing,
+        .libvirt = hypervisor_version(run->hypervisor),
+    };
+    return backup_plan_tell(&told, run->report, err);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The guest's place at the hypervisor that it is restored to: whether it is free, which guest is
+ * there now, and the new definition.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "record/manifest.h"
+#include "base/err.h"
+#include "guest/guest.h"
+#include "ops/undo/intent.h"
+#include "ops/restore/placement.h"
+#include "ops/report.h"
+
+struct target {
+    struct guest *guest;    /* owned; defined by us */
+    struct guest *replaced; /* owned; the guest of that name or UUID that was there before */
+};
+
+struct target_request {
+    struct hypervisor *hypervisor;
+    const struct placement *placement;
+    const struct manifest *manifest;
+    const struct report *report;
+    bool replace;
+    bool disks_only; /* no guest is defined, but disks of this one are put back in their places */
+};
+
+/* Refused: an existing guest of that name or UUID (unless `replace` is set and it is shut off
+ * without managed save), two such guests, a block device that is to be written but is used by any
+ * guest, a file that is to be replaced but is in use (see in_use.h). With disks_only an existing
+ * guest must be shut off too, but does not count as replaced. */
+int target_check(struct target *target, const struct target_request *request, struct err *err);
+/* The same right before files are replaced: meanwhile a guest may have been started. */
+int target_check_again(const struct target *target, const struct target_request *request,
+                       struct err *err);
+/* Notes in the intent what is there now and what will be; the caller writes the intent down before
+ * it calls target_define. */
+int target_note(const struct target *target, const char *uuid, const char *name,
+                struct intent *intent, struct err *err);
+int target_define(struct target *target, struct hypervisor *hypervisor, const char *xml,
+                  const struct intent *intent, bool autostart, struct err *err);
+void target_clear(struct target *target);
