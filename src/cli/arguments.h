@@ -33,6 +33,7 @@ struct arguments {
     uint64_t wait_ms;
     bool allow_autorun;
     bool decode;
+    bool block_digests;
     bool dry_run;
     bool json;
     bool quiet;

@@ -15,6 +15,8 @@ static const struct options_row rows[] = {
     ROW_COMPRESSION,
     {"decode", OPTION_FLAG, NULL, "decode results back into chunks", ARGUMENT(decode)},
     ROW_CHUNK_SIZE,
+    {"block-digests", OPTION_FLAG, NULL, "send the digests of a chunk's blocks, too",
+     ARGUMENT(block_digests)},
     ROW_NO_SANDBOX,
 };
 
@@ -25,6 +27,7 @@ static int read_environment(struct arguments *arguments, struct err *err)
     const char *compression = getenv("MTCP_COMPRESSION");
     const char *decode = getenv("MTCP_DECODE");
     const char *chunk_size = getenv("MTCP_CHUNK_SIZE");
+    const char *block_digests = getenv("MTCP_BLOCK_DIGESTS");
 
     if (compression && arguments_parse_codec(compression, &arguments->codec, err) < 0)
         return err_prefix(err, "MTCP_COMPRESSION");
@@ -32,6 +35,7 @@ static int read_environment(struct arguments *arguments, struct err *err)
         arguments_parse_chunk_size(chunk_size, &arguments->children.chunk_size, err) < 0)
         return err_prefix(err, "MTCP_CHUNK_SIZE");
     arguments->decode = decode && strcmp(decode, "1") == 0;
+    arguments->block_digests = block_digests && strcmp(block_digests, "1") == 0;
     return 0;
 }
 
@@ -61,6 +65,7 @@ static int run(const struct arguments *arguments, struct verb_run *run, struct e
         .codec = arguments->codec,
         .decode = arguments->decode,
         .chunk_size = chunk_size ? chunk_size : default_chunk_size(&arguments->codec),
+        .block_digests = arguments->block_digests,
     };
     /* What is decoded may have been made with a larger dictionary than the level's own, but never
      * with one larger than a chunk. */

@@ -10,6 +10,7 @@
 #define STATE_SIZE ((size_t)320)
 
 _Static_assert(CHUNK_DIGEST_LEAF <= MULTI_DIGEST_LEN_MAX, "leaves are hashed side by side");
+_Static_assert(MULTI_DIGEST_MAX % 2 == 0, "a batch holds whole blocks");
 
 static const uint8_t zeros[CHUNK_DIGEST_LEAF];
 
@@ -62,8 +63,27 @@ static void add_leaf(const struct chunk_digest *chunk, struct batch *batch, cons
         batch->messages[batch->message_count++] = (struct multi_digest_message){data, len, digest};
 }
 
+/* The digests of the blocks whose leaves are in the batch; returns where the next one goes. */
+static uint8_t *hash_blocks(const struct chunk_digest *chunk, struct batch *batch, uint8_t *ret)
+{
+    batch->message_count = 0;
+    for (size_t i = 0; i < batch->leaf_count; i += 2, ret += DIGEST_SIZE) {
+        size_t leaves = batch->leaf_count - i < 2 ? 1 : 2;
+        batch->messages[batch->message_count++] =
+            (struct multi_digest_message){batch->leaves[i], leaves * DIGEST_SIZE, ret};
+    }
+    multi_digest_of(chunk->multi, batch->messages, batch->message_count);
+    return ret;
+}
+
 void chunk_digest_of(struct chunk_digest *chunk, const void *data, size_t len,
                      uint8_t ret[static DIGEST_SIZE])
+{
+    chunk_digest_with_blocks(chunk, data, len, ret, NULL);
+}
+
+void chunk_digest_with_blocks(struct chunk_digest *chunk, const void *data, size_t len,
+                              uint8_t ret[static DIGEST_SIZE], uint8_t *ret_blocks)
 {
     const uint8_t *bytes = data;
 
@@ -78,6 +98,8 @@ void chunk_digest_of(struct chunk_digest *chunk, const void *data, size_t len,
         }
         multi_digest_of(chunk->multi, batch.messages, batch.message_count);
         digest_add(chunk->over_leaves, batch.leaves, batch.leaf_count * DIGEST_SIZE);
+        if (ret_blocks)
+            ret_blocks = hash_blocks(chunk, &batch, ret_blocks);
     }
     digest_finish(chunk->over_leaves, ret);
 }

@@ -4,6 +4,10 @@
  * bytes each (the last may be shorter), in order, 32 bytes each. A single hash over all bytes
  * could only be computed sequentially; leaves are hashed in parallel, and leaves of zeros not at
  * all.
+ *
+ * A block is CHUNK_DIGEST_BLOCK bytes of a chunk, from a multiple of that on (the last may be
+ * shorter). Its digest is the one that it would have as a chunk: over its one or two leaves, which
+ * are hashed for the chunk anyway.
  */
 #pragma once
 
@@ -14,15 +18,25 @@
 #include "base/digest.h"
 
 #define CHUNK_DIGEST_LEAF ((size_t)32768)
+#define CHUNK_DIGEST_BLOCK (2 * CHUNK_DIGEST_LEAF)
 
 struct chunk_digest;
 
 struct chunk_digest *chunk_digest_new(void);
 void chunk_digest_of(struct chunk_digest *chunk, const void *data, size_t len,
                      uint8_t ret[static DIGEST_SIZE]);
+/* The same, and the digests of the blocks, in order, DIGEST_SIZE bytes each, at ret_blocks (NULL:
+ * not wanted). */
+void chunk_digest_with_blocks(struct chunk_digest *chunk, const void *data, size_t len,
+                              uint8_t ret[static DIGEST_SIZE], uint8_t *ret_blocks);
 /* Of a chunk of `len` zeros. */
 void chunk_digest_of_zeros(struct chunk_digest *chunk, size_t len, uint8_t ret[static DIGEST_SIZE]);
 void chunk_digest_free(struct chunk_digest *chunk); /* accepts NULL */
 DEFINE_CLEANUP(struct chunk_digest *, chunk_digest_freep, chunk_digest_free)
 /* The most memory that one takes. */
 uint64_t chunk_digest_memory(void);
+/* The size of the digests of the blocks of a chunk of `len` bytes. */
+static inline size_t chunk_digest_blocks_size(uint64_t len)
+{
+    return (size_t)((len + CHUNK_DIGEST_BLOCK - 1) / CHUNK_DIGEST_BLOCK) * DIGEST_SIZE;
+}

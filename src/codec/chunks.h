@@ -60,6 +60,9 @@ struct chunk_output {
     size_t len;
     const uint8_t *raw;    /* the chunk, if `data` is an outline of it; else NULL */
     const uint8_t *digest; /* of the raw chunk; SAME: of each of them, one after the other */
+    /* DATA, if the sink wants them: of each block of the raw chunk (codec/chunk_digest.h), one
+     * after the other; else NULL. */
+    const uint8_t *block_digests;
 };
 
 struct chunk_sink {
@@ -69,7 +72,8 @@ struct chunk_sink {
     /* True: chunks of zeros that follow each other, all of full length and with the same result,
      * come as one. */
     bool runs;
-    bool same; /* CHUNK_SAME may be put */
+    bool same;          /* CHUNK_SAME may be put */
+    bool block_digests; /* are wanted: the pool's children must be told so when they start */
     int (*put)(void *opaque, const struct chunk_output *output, struct err *err);
     /* Called for each chunk after its put, in id order whatever the order of the puts, with
      * the digest of the raw chunk; once for `count` chunks of zeros. NULL: not wanted. */

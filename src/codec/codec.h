@@ -78,6 +78,9 @@ int encoder_encode(struct encoder *encoder, const void *raw, size_t raw_len, voi
 /* The same, but an outline. For an encoder of codec none only. */
 int encoder_outline(struct encoder *encoder, const void *raw, size_t raw_len, void *ret_outline,
                     size_t cap, size_t *ret_len, struct err *err);
+/* Of each chunk that is encoded from now on the digests of its blocks (codec/chunk_digest.h) go to
+ * `blocks` (borrowed; room for those of chunk_size); NULL, as at the start: nowhere. */
+void encoder_set_blocks(struct encoder *encoder, uint8_t *blocks);
 void encoder_free(struct encoder *encoder);
 DEFINE_CLEANUP(struct encoder *, encoder_freep, encoder_free)
 
@@ -96,5 +99,7 @@ struct decoder *decoder_new(enum codec_type type, uint64_t chunk_size, uint64_t 
 int decoder_decode(struct decoder *decoder, const void *result, size_t len, void *ret_raw,
                    size_t cap, size_t *ret_len, uint8_t ret_digest[static DIGEST_SIZE],
                    struct err *err);
+/* As encoder_set_blocks, of each chunk that is decoded. */
+void decoder_set_blocks(struct decoder *decoder, uint8_t *blocks);
 void decoder_free(struct decoder *decoder);
 DEFINE_CLEANUP(struct decoder *, decoder_freep, decoder_free)

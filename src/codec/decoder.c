@@ -11,6 +11,7 @@ struct decoder {
     const struct codec_backend *backend;
     void *state; /* owned, the backend's */
     struct chunk_digest *digest;
+    uint8_t *blocks; /* borrowed: where the digests of a chunk's blocks go; may be NULL */
     uint64_t chunk_size;
 };
 
@@ -74,7 +75,7 @@ int decoder_decode(struct decoder *decoder, const void *result, size_t len, void
                        parsed.raw_len);
     if (decode_blocks(decoder, &parsed, ret_raw, err) < 0)
         return -1;
-    chunk_digest_of(decoder->digest, ret_raw, parsed.raw_len, digest);
+    chunk_digest_with_blocks(decoder->digest, ret_raw, parsed.raw_len, digest, decoder->blocks);
     if (has_digest(&parsed) && memcmp(digest, parsed.digest, DIGEST_SIZE) != 0)
         return err_set(err, ERR_CORRUPT,
                        "the decoded bytes differ from those that were encoded "
@@ -82,6 +83,11 @@ int decoder_decode(struct decoder *decoder, const void *result, size_t len, void
     memcpy(ret_digest, digest, DIGEST_SIZE);
     *ret_len = parsed.raw_len;
     return 0;
+}
+
+void decoder_set_blocks(struct decoder *decoder, uint8_t *blocks)
+{
+    decoder->blocks = blocks;
 }
 
 void decoder_free(struct decoder *decoder)

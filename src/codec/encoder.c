@@ -12,6 +12,7 @@ struct encoder {
     const struct codec_backend *backend;
     void *state; /* owned, the backend's */
     struct chunk_digest *digest;
+    uint8_t *blocks; /* borrowed: where the digests of a chunk's blocks go; may be NULL */
     uint64_t chunk_size;
     size_t bound;
 };
@@ -49,7 +50,7 @@ static int encode(struct encoder *encoder, struct encode_job *job, struct err *e
     if (job->cap < encoder->bound)
         return err_set(err, ERR_INTERNAL, "room for a result of %zu bytes, but %zu are needed",
                        job->cap, encoder->bound);
-    chunk_digest_of(encoder->digest, job->raw, job->raw_len, digest);
+    chunk_digest_with_blocks(encoder->digest, job->raw, job->raw_len, digest, encoder->blocks);
     if (encoder->backend->encode(encoder->state, job, err) < 0)
         return -1;
     assert(job->len <= job->cap);
@@ -79,6 +80,11 @@ int encoder_outline(struct encoder *encoder, const void *raw, size_t raw_len, vo
         return -1;
     *ret_len = job.len;
     return 0;
+}
+
+void encoder_set_blocks(struct encoder *encoder, uint8_t *blocks)
+{
+    encoder->blocks = blocks;
 }
 
 void encoder_free(struct encoder *encoder)

@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "base/units.h"
+#include "codec/chunk_digest.h"
 #include "mtcp/message.h"
 #include "mtcp/shared.h"
 
@@ -22,6 +23,8 @@ struct serving {
     uint8_t *shared; /* borrowed; NULL: only C is spoken */
     uint8_t *input;  /* own buffers, for C; NULL until the first one comes */
     uint8_t *output;
+    uint8_t *blocks;         /* the same for digests of blocks; NULL if they are not wanted */
+    uint8_t *noted;          /* where those of the present chunk go, or NULL */
     struct encoder *encoder; /* made for the first chunk, so that a failure can be told in E */
     struct decoder *decoder;
     unsigned turn; /* which of the input areas is M's */
@@ -32,6 +35,7 @@ static void serving_clear(struct serving *serving)
 {
     free(serving->input);
     free(serving->output);
+    free(serving->blocks);
     encoder_free(serving->encoder);
     decoder_free(serving->decoder);
 }
@@ -142,7 +146,9 @@ static int own_buffers(struct serving *serving, struct err *why)
         serving->input = malloc(serving->layout.input_size);
     if (!serving->output)
         serving->output = malloc(serving->layout.output_size);
-    if (serving->input && serving->output)
+    if (!serving->blocks && serving->layout.blocks_size > 0)
+        serving->blocks = malloc(serving->layout.blocks_size);
+    if (serving->input && serving->output && (serving->blocks || serving->layout.blocks_size == 0))
         return 0;
     return err_set_errno(why, ENOMEM, "cannot get the memory for a chunk");
 }
@@ -169,6 +175,7 @@ static int encode(struct serving *serving, bool outline, const uint8_t *input, s
         serving->encoder = encoder_new(&settings->codec, settings->chunk_size, why);
     if (!serving->encoder)
         return -1;
+    encoder_set_blocks(serving->encoder, serving->noted);
     return outline ? encoder_outline(serving->encoder, input, len, output, cap, ret_len, why)
                    : encoder_encode(serving->encoder, input, len, output, cap, ret_len, why);
 }
@@ -183,6 +190,7 @@ static int decode(struct serving *serving, const uint8_t *input, size_t len, uin
             decoder_new(settings->codec.type, settings->chunk_size, settings->memory_limit, why);
     if (!serving->decoder)
         return -1;
+    decoder_set_blocks(serving->decoder, serving->noted);
     return decoder_decode(serving->decoder, input, len, output, serving->layout.output_size,
                           ret_len, digest, why);
 }
@@ -196,6 +204,9 @@ static int work(struct serving *serving, const struct message *message, size_t *
     uint8_t *output = shared ? serving->shared + serving->layout.output_offset : serving->output;
     uint8_t digest[DIGEST_SIZE];
 
+    serving->noted = shared ? serving->shared + SHARED_BLOCKS_OFFSET : serving->blocks;
+    if (serving->layout.blocks_size == 0)
+        serving->noted = NULL;
     if (serving->settings->decode) {
         if (decode(serving, input, message->size, output, ret_len, digest, why) < 0)
             return -1;
@@ -210,7 +221,7 @@ static int work(struct serving *serving, const struct message *message, size_t *
     return 0;
 }
 
-/* Says D, waits for F, sends the result. */
+/* Says D, waits for F, sends the result; before it, in the stream, the digests of the blocks. */
 static int hand_over(struct serving *serving, const struct message *chunk, size_t len,
                      struct err *err)
 {
@@ -225,6 +236,11 @@ static int hand_over(struct serving *serving, const struct message *chunk, size_
     if (flush.command != 'F' || flush.id != chunk->id)
         return err_set(err, ERR_CORRUPT, "got %c %" PRIu64 ", expected F %" PRIu64, flush.command,
                        flush.id, chunk->id);
+    uint32_t raw_len = serving->settings->decode ? (uint32_t)len : chunk->size;
+    if (chunk->command == 'C' && serving->noted &&
+        send_message(serving, 'B', chunk->id, serving->noted, chunk_digest_blocks_size(raw_len),
+                     err) < 0)
+        return -1;
     return send_message(serving, chunk->command, chunk->id, serving->output, len, err);
 }
 

@@ -43,6 +43,37 @@ void deliver_fetch(struct run *run)
     }
 }
 
+/* Keeps the digests of the chunk's blocks, if the sink wants them. They are copied, because the
+ * child can reach its own; those of a child that gives none are computed. Decoded bytes are in
+ * the output area, others are still where the child got them. */
+static int note_blocks(struct run *run, const struct worker *worker, struct item *item,
+                       uint32_t raw_len, struct err *err)
+{
+    size_t len = chunk_digest_blocks_size(raw_len);
+    const uint8_t *noted = NULL;
+    uint8_t digest[DIGEST_SIZE];
+
+    if (!run->sink->block_digests || item->kind == CHUNK_ZERO)
+        return 0;
+    if (worker_noted_blocks(worker, raw_len, &noted, err) < 0)
+        return -1;
+    free(item->block_digests); /* of a result that was lost with its child */
+    item->block_digests = mem_alloc(len);
+    if (noted)
+        memcpy(item->block_digests, noted, len);
+    else
+        chunk_digest_with_blocks(run->pool->digest,
+                                 run->pool->settings.decode ? worker->output : worker->given,
+                                 raw_len, digest, item->block_digests);
+    for (size_t at = 0; at < len; at += DIGEST_SIZE) {
+        if (io_is_zero(item->block_digests + at, DIGEST_SIZE))
+            return err_set(err, ERR_CORRUPT, "gave no digest of block %zu", at / DIGEST_SIZE + 1);
+    }
+    if (len == DIGEST_SIZE && memcmp(item->block_digests, item->digest, len) != 0)
+        return err_set(err, ERR_CORRUPT, "gave a block another digest than the chunk that it is");
+    return 0;
+}
+
 /* Checks that it can be this chunk's result. Sets the chunk's digest. */
 static int check_result(struct run *run, const struct worker *worker, struct item *item,
                         struct err *err)
@@ -58,7 +89,7 @@ static int check_result(struct run *run, const struct worker *worker, struct ite
             chunk_digest_of(run->pool->digest, worker->output, raw_len, item->digest);
         else
             memcpy(item->digest, worker_noted_digest(worker), DIGEST_SIZE);
-        return 0;
+        return note_blocks(run, worker, item, raw_len, err);
     }
     int failed =
         shared_outlines(&run->pool->settings)
@@ -69,7 +100,7 @@ static int check_result(struct run *run, const struct worker *worker, struct ite
     if (result.raw_len != raw_len || io_is_zero(result.digest, DIGEST_SIZE))
         return err_set(err, ERR_CORRUPT, "sent the result of another chunk");
     memcpy(item->digest, result.digest, DIGEST_SIZE);
-    return 0;
+    return note_blocks(run, worker, item, raw_len, err);
 }
 
 static int keep_zeros(struct pool *pool, const void *data, size_t len, struct err *err)
@@ -179,7 +210,10 @@ static void describe_data(const struct pool *pool, const struct item *item,
 static int post(struct run *run, struct item *item, struct err *err)
 {
     uint32_t raw_len = pool_raw_len(run->source, item->id);
-    struct put_job job = {.output = {.id = item->id, .raw_len = raw_len, .kind = item->kind},
+    struct put_job job = {.output = {.id = item->id,
+                                     .raw_len = raw_len,
+                                     .kind = item->kind,
+                                     .block_digests = item->block_digests},
                           .count = item->count,
                           .digests = item->digests};
 

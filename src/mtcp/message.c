@@ -17,6 +17,7 @@ static const struct form {
     uint32_t max_size; /* 0: no SIZE */
 } forms[] = {
     {'I', false, 0},
+    {'B', true, MESSAGE_BLOCKS_MAX},
     {'C', true, MESSAGE_DATA_MAX},
     {'M', true, MESSAGE_DATA_MAX},
     {'D', true, 0},

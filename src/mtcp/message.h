@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The messages of MTCP as bytes; virt-backup-mtcp(7) specifies them. A message
- * is a head of 5, 13 or 18 bytes; that of C and E is followed by SIZE bytes of
+ * is a head of 5, 13 or 18 bytes; that of B, C and E is followed by SIZE bytes of
  * data. Only heads are handled here, and from any number of bytes, so that a
  * blocking and a non-blocking reader can share the code.
  */
@@ -19,16 +19,17 @@
  * keeps a stream in step that carries a chunk too large for the receiver. */
 #define MESSAGE_DATA_MAX (UINT32_C(1) << 30)
 #define MESSAGE_TEXT_MAX UINT32_C(4096)
+#define MESSAGE_BLOCKS_MAX (UINT32_C(256) << 10) /* of the largest chunk */
 
 /* What either side may be sent. */
 #define MESSAGE_TO_CHILD "CMFQ"
-#define MESSAGE_TO_CONTROL "ICMDE"
+#define MESSAGE_TO_CONTROL "IBCMDE"
 
 struct message {
     uint32_t pid; /* of the child, in both directions */
     char command;
     uint64_t id;   /* not in I and Q */
-    uint32_t size; /* in C, M and E */
+    uint32_t size; /* in B, C, M and E */
 };
 
 /* Writes the head of a message; returns its length. */

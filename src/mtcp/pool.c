@@ -297,7 +297,8 @@ static uint64_t children_cpu_ns(struct pool *pool)
     return sum;
 }
 
-static int check_source(const struct pool *pool, const struct chunk_source *source, struct err *err)
+static int check_plugs(const struct pool *pool, const struct chunk_source *source,
+                       const struct chunk_sink *sink, struct err *err)
 {
     if (pool->failed)
         return err_set(err, ERR_INTERNAL, "a pool of child processes was used after a failure");
@@ -308,6 +309,9 @@ static int check_source(const struct pool *pool, const struct chunk_source *sour
                        " do not fit child processes with chunks of %" PRIu64,
                        source->raw_size, source->count, source->chunk_size,
                        pool->settings.chunk_size);
+    if (sink->block_digests && !pool->settings.block_digests)
+        return err_set(err, ERR_INTERNAL,
+                       "digests of blocks are wanted of child processes that were not told so");
     return 0;
 }
 
@@ -316,7 +320,7 @@ int pool_run(struct pool *pool, const struct chunk_source *source, const struct 
 {
     struct run run = {.pool = pool, .source = source, .sink = sink, .progress = progress};
 
-    if (check_source(pool, source, err) < 0)
+    if (check_plugs(pool, source, sink, err) < 0)
         return -1;
     uint64_t start = pool_now_ns();
     (void)children_cpu_ns(pool); /* what they took before is not this image's */

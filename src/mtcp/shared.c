@@ -3,12 +3,17 @@
 
 #include <assert.h>
 
+#include "base/digest.h"
+#include "codec/chunk_digest.h"
+
 /* Each area starts on a page of its own, whatever the machine's page size. */
 #define PAGE_SIZE_MAX ((size_t)65536)
 
-static size_t round_up(size_t size)
+#define HEAD_UNIT ((size_t)4096)
+
+static size_t round_up(size_t size, size_t unit)
 {
-    return (size + PAGE_SIZE_MAX - 1) & ~(PAGE_SIZE_MAX - 1);
+    return (size + unit - 1) & ~(unit - 1);
 }
 
 void shared_layout(const struct child_settings *settings, struct shared_layout *ret)
@@ -19,10 +24,12 @@ void shared_layout(const struct child_settings *settings, struct shared_layout *
 
     ret->input_size = settings->decode ? result : raw;
     ret->output_size = settings->decode ? raw : result;
-    ret->input_offset[0] = SHARED_HEAD_SIZE;
-    ret->input_offset[1] = round_up(ret->input_offset[0] + ret->input_size);
-    ret->output_offset = round_up(ret->input_offset[1] + ret->input_size);
-    ret->total_size = round_up(ret->output_offset + ret->output_size);
+    ret->blocks_size = settings->block_digests ? chunk_digest_blocks_size(raw) : 0;
+    ret->head_size = round_up(SHARED_BLOCKS_OFFSET + ret->blocks_size, HEAD_UNIT);
+    ret->input_offset[0] = ret->head_size;
+    ret->input_offset[1] = round_up(ret->input_offset[0] + ret->input_size, PAGE_SIZE_MAX);
+    ret->output_offset = round_up(ret->input_offset[1] + ret->input_size, PAGE_SIZE_MAX);
+    ret->total_size = round_up(ret->output_offset + ret->output_size, PAGE_SIZE_MAX);
 }
 
 bool shared_outlines(const struct child_settings *settings)

@@ -2,7 +2,7 @@
  *
  * The segment that control process and child share, one per child (a memfd):
  *
- *   [head: SHARED_HEAD_SIZE][input area 0][input area 1][output area]
+ *   [head][input area 0][input area 1][output area]
  *
  * The first M is about input area 0, the second about area 1, and so on in turn. The
  * control process may write the area of the next M at any time before it sends that M;
@@ -11,7 +11,8 @@
  * between receiving an M and sending its own M in answer to F. Nothing else overlaps, so
  * no lock is needed.
  * The head holds the digest of the raw chunk: decoding answers with raw bytes
- * only, and so the control process need not hash them itself.
+ * only, and so the control process need not hash them itself. Those of its blocks
+ * follow, if the settings call for them.
  *
  * Encoding with codec none, the result would be a copy of the input, and so it is
  * an outline (codec/result.h) of the chunk, which stays in its input area until
@@ -25,10 +26,12 @@
 
 #include "mtcp/spawner.h"
 
-#define SHARED_HEAD_SIZE 4096
+#define SHARED_BLOCKS_OFFSET DIGEST_SIZE /* in the head */
 #define SHARED_INPUTS 2
 
 struct shared_layout {
+    size_t head_size;
+    size_t blocks_size; /* of the digests of a chunk's blocks; 0: they are not wanted */
     size_t input_offset[SHARED_INPUTS];
     size_t input_size; /* of each */
     size_t output_offset;

@@ -30,6 +30,7 @@ struct child_settings {
     bool decode;
     uint64_t chunk_size;
     uint64_t memory_limit; /* of the decoder, bytes */
+    bool block_digests;    /* it tells those of each chunk's blocks */
     bool foreign;          /* the program given to spawner_start, speaking C, not M */
     bool unconfined;       /* not in the sandbox; ignored for a foreign child */
 };

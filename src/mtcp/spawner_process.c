@@ -53,7 +53,8 @@ static int start_command(const char *command, const struct child_settings *setti
         mem_printf("MTCP_COMPRESSION=%s", codec_format(&settings->codec, type));
     CLEANUP_FREE char *chunk_size = mem_printf("MTCP_CHUNK_SIZE=%" PRIu64, settings->chunk_size);
     const char *const variables[] = {
-        compression, settings->decode ? "MTCP_DECODE=1" : "MTCP_DECODE=0", chunk_size, NULL};
+        compression, settings->decode ? "MTCP_DECODE=1" : "MTCP_DECODE=0", chunk_size,
+        settings->block_digests ? "MTCP_BLOCK_DIGESTS=1" : "MTCP_BLOCK_DIGESTS=0", NULL};
     const char *const argv[] = {command, NULL};
     const int fds[] = {sock, sock, STDERR_FILENO};
     const struct launch launch = {

@@ -28,6 +28,8 @@ void window_clear(struct window *window)
 {
     for (size_t i = 0; window->slots && i < window->slot_count; i++)
         free(window->slots[i]);
+    for (size_t i = 0; i < window->count; i++)
+        free(window->items[i].block_digests);
     free(window->slots);
     free(window->taken);
     free(window->items);
@@ -77,6 +79,7 @@ void window_remove(struct window *window, struct item *item)
     size_t index = (size_t)(item - window->items);
 
     window_free_slot(window, item);
+    free(item->block_digests);
     window->count--;
     memmove(item, item + 1, (window->count - index) * sizeof(*item));
 }

@@ -40,6 +40,7 @@ struct item {
     size_t slot;      /* kept for it, or WINDOW_NO_SLOT */
     size_t len;       /* of the result in the slot */
     uint8_t digest[DIGEST_SIZE];
+    uint8_t *block_digests; /* owned; NULL: not wanted, or not known yet */
 };
 
 struct window {

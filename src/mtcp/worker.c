@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "codec/chunk_digest.h"
 #include "mtcp/shared.h"
 
 static int set_buffers(struct worker *worker, const struct child_settings *settings,
@@ -33,6 +34,8 @@ static int set_buffers(struct worker *worker, const struct child_settings *setti
     worker->input_size = layout.input_size;
     worker->output = base + layout.output_offset;
     worker->output_size = layout.output_size;
+    worker->blocks = base + SHARED_BLOCKS_OFFSET;
+    worker->blocks_size = layout.blocks_size;
     return 0;
 }
 
@@ -149,6 +152,7 @@ void worker_give(struct worker *worker, uint64_t id, size_t len)
     assert(worker_can_take(worker) && len > 0 && len <= worker->input_size);
     worker->state = WORKER_BUSY;
     worker->id = id;
+    worker->blocks_len = 0;
     worker->given = worker->input;
     send_message(worker, worker->foreign ? 'C' : 'M', worker->foreign ? worker->input : NULL, len);
     if (!worker->foreign)
@@ -180,6 +184,19 @@ const uint8_t *worker_noted_digest(const struct worker *worker)
     return worker->child.shared;
 }
 
+int worker_noted_blocks(const struct worker *worker, uint32_t raw_len, const uint8_t **ret,
+                        struct err *err)
+{
+    size_t expected = chunk_digest_blocks_size(raw_len);
+
+    assert(worker->holding && expected <= worker->blocks_size);
+    if (worker->foreign && worker->blocks_len > 0 && worker->blocks_len != expected)
+        return err_set(err, ERR_CORRUPT, "sent the digests of %zu blocks, where the chunk has %zu",
+                       worker->blocks_len / DIGEST_SIZE, expected / DIGEST_SIZE);
+    *ret = worker->foreign && worker->blocks_len == 0 ? NULL : worker->blocks;
+    return 0;
+}
+
 /* ---- receiving ------------------------------------------------------------- */
 
 short worker_poll_events(const struct worker *worker)
@@ -209,6 +226,22 @@ static int check_idle(struct worker *worker, struct err *err)
     return 0;
 }
 
+/* Sent once before the result, by a foreign child, if they are wanted. */
+static int check_blocks(const struct worker *worker, struct err *err)
+{
+    if (!worker->foreign || worker->blocks_size == 0)
+        return err_set(err, ERR_IO, "sent B, which was not asked for");
+    if (worker->blocks_len > 0)
+        return err_set(err, ERR_IO, "sent B twice");
+    if (worker->in.size == 0 || worker->in.size > worker->blocks_size ||
+        worker->in.size % DIGEST_SIZE != 0)
+        return err_set(err, ERR_IO,
+                       "sent %u bytes as digests of blocks, where 1 to %zu digests of %d are "
+                       "possible",
+                       worker->in.size, worker->blocks_size / DIGEST_SIZE, DIGEST_SIZE);
+    return 0;
+}
+
 /* Checks that the child may send this message now. */
 static int check_message(struct worker *worker, struct err *err)
 {
@@ -230,6 +263,8 @@ static int check_message(struct worker *worker, struct err *err)
                        in->id);
     if (in->command == 'D' && worker->out_done < worker->out_len)
         return err_set(err, ERR_IO, "sent D before it had read the chunk");
+    if (in->command == 'B')
+        return check_blocks(worker, err);
     if (expected == WORKER_FETCHING && in->command != (worker->foreign ? 'C' : 'M'))
         return err_set(err, ERR_IO, "answered with %c", in->command);
     if (expected == WORKER_FETCHING && (in->size == 0 || in->size > worker->output_size))
@@ -259,6 +294,9 @@ static enum worker_event finish_message(struct worker *worker)
     case 'D':
         worker->state = WORKER_DONE;
         return WORKER_SAID_DONE;
+    case 'B':
+        worker->blocks_len = worker->in.size;
+        return WORKER_SAID_BLOCKS;
     case 'E':
         worker->state = WORKER_RESTING;
         clean_text(worker->text, worker->in.size);
@@ -303,9 +341,11 @@ int worker_receive(struct worker *worker, enum worker_event *ret, struct err *er
         if (!worker->in_whole)
             return 0;
     }
-    bool text = worker->in.command == 'E';
-    size_t len = text || worker->in.command == 'C' ? worker->in.size : 0;
-    uint8_t *data = text ? (uint8_t *)worker->text : worker->output;
+    char command = worker->in.command;
+    size_t len = command == 'I' || command == 'D' || command == 'M' ? 0 : worker->in.size;
+    uint8_t *data = command == 'E'   ? (uint8_t *)worker->text
+                    : command == 'B' ? worker->blocks
+                                     : worker->output;
     while (worker->in_done < len) {
         size_t got = receive_some(worker, data + worker->in_done, len - worker->in_done, ret);
         if (got == 0)

@@ -28,6 +28,7 @@ enum worker_event {
     WORKER_NOTHING, /* nothing more to read now */
     WORKER_SAID_IDLE,
     WORKER_SAID_DONE,
+    WORKER_SAID_BLOCKS, /* the digests of the blocks have come; the result is next */
     WORKER_SAID_RESULT, /* it stays in `output` until worker_release */
     WORKER_SAID_ERROR,  /* the chunk failed; `text` says why */
     WORKER_HUNG_UP,
@@ -49,6 +50,9 @@ struct worker {
     uint8_t *output;
     size_t output_size;
     size_t output_len;
+    uint8_t *blocks;    /* digests of the blocks of the chunk whose result is in `output` */
+    size_t blocks_size; /* room; 0: they are not wanted */
+    size_t blocks_len;  /* that a foreign child has sent with this chunk */
     char text[MESSAGE_TEXT_MAX + 1];
 
     /* message that is being sent: head, then data */
@@ -87,6 +91,10 @@ void worker_release(struct worker *worker);
 /* The digest of the raw chunk whose result is in `output`, as noted by the child (only children
  * of our own do so). */
 const uint8_t *worker_noted_digest(const struct worker *worker);
+/* The same of its blocks: *ret is set to NULL if a foreign child has given none. Only if they are
+ * wanted. -1: they are not those of a chunk of raw_len bytes. The child may still change them. */
+int worker_noted_blocks(const struct worker *worker, uint32_t raw_len, const uint8_t **ret,
+                        struct err *err);
 
 /* For poll(). */
 short worker_poll_events(const struct worker *worker);

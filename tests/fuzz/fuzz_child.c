@@ -68,6 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .decode = how & 1,
         .chunk_size = CODEC_CHUNK_MIN,
         .memory_limit = DECODER_MEMORY,
+        .block_digests = how & 0x40,
     };
 
     if (null < 0)

@@ -13,6 +13,8 @@
 
 #define PID UINT32_C(4711)
 #define OUTPUT_SIZE 256
+#define BLOCKS 2
+#define HEAD_SIZE (SHARED_BLOCKS_OFFSET + BLOCKS * DIGEST_SIZE)
 
 static void put_pids_right(uint8_t *data, size_t size)
 {
@@ -29,9 +31,21 @@ static void put_pids_right(uint8_t *data, size_t size)
         uint8_t head[MESSAGE_HEAD_MAX];
         size_t len = message_encode(&message, head);
         FUZZ_CHECK(memcmp(head, data + at, len) == 0);
-        if (message.command == 'C' || message.command == 'E')
+        if (message.command == 'B' || message.command == 'C' || message.command == 'E')
             len += message.size;
         at = len < size - at ? at + len : size;
+    }
+}
+
+/* They are taken as those of a chunk with so many blocks only. */
+static void check_blocks(const struct worker *worker)
+{
+    const uint8_t *blocks = NULL;
+
+    for (uint32_t count = 1; worker->blocks_size > 0 && count <= BLOCKS; count++) {
+        int status = worker_noted_blocks(worker, count * CODEC_CHUNK_MIN, &blocks, NULL);
+        bool fits = worker->blocks_len == 0 || worker->blocks_len == count * DIGEST_SIZE;
+        FUZZ_CHECK(!worker->foreign || (status == 0) == fits);
     }
 }
 
@@ -42,12 +56,18 @@ static void answer(struct worker *worker, enum worker_event event)
     case WORKER_SAID_IDLE:
         FUZZ_CHECK(worker_can_take(worker));
         worker_give(worker, worker->id + 1, 1);
+        FUZZ_CHECK(worker->blocks_len == 0);
         break;
     case WORKER_SAID_DONE:
         worker_fetch(worker);
         break;
+    case WORKER_SAID_BLOCKS:
+        FUZZ_CHECK(worker->foreign && worker->blocks_len > 0);
+        FUZZ_CHECK(worker->blocks_len <= worker->blocks_size);
+        break;
     case WORKER_SAID_RESULT:
         FUZZ_CHECK(worker->output_len > 0 && worker->output_len <= OUTPUT_SIZE);
+        check_blocks(worker);
         worker_release(worker);
         break;
     case WORKER_SAID_ERROR:
@@ -84,7 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_input input = {data, size};
     uint8_t how = fuzz_u8(&input);
     uint8_t bytes[4 * 1024];
-    uint8_t buffers[1 + OUTPUT_SIZE];
+    uint8_t buffers[HEAD_SIZE + 1 + OUTPUT_SIZE];
     size_t len = input.left < sizeof(bytes) ? input.left : sizeof(bytes);
 
     if (socks[0] < 0)
@@ -96,11 +116,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .foreign = how & 1,
         .pid_known = !(how & 1),
         .pid = PID,
-        .id = how >> 4,
+        .id = how >> 4 & 7,
         .state = how & 2 ? WORKER_BUSY : WORKER_RESTING,
-        .input = buffers,
+        .blocks = buffers + SHARED_BLOCKS_OFFSET,
+        .blocks_size = how & 0x80 ? BLOCKS * DIGEST_SIZE : 0,
+        .input = buffers + HEAD_SIZE,
         .input_size = 1,
-        .output = buffers + 1,
+        .output = buffers + HEAD_SIZE + 1,
         .output_size = OUTPUT_SIZE,
     };
     /* In two pieces: a message may come in parts. */

@@ -70,14 +70,19 @@ def test_foreign_child_that_dies_once(t):
     t.check_good(guest)
 
 
-def driven_by_a_peer(t, codec):
+def driven_by_a_peer(t, codec, *options):
     """A thousand chunks through mtcp-child, and every byte back through --decode."""
     run("/usr/bin/python3", "-B", os.path.join(PEERS, "mtcp_peer.py"), "--chunks", "1000", "--compression", codec,
-        "--chunk-size", "65536", "--seed", str(t.rng.randrange(1 << 30)), t.binary, env=t.environment, limit_s=200)
+        "--chunk-size", "65536", "--seed", str(t.rng.randrange(1 << 30)), *options, t.binary, env=t.environment,
+        limit_s=200)
 
 
 def test_foreign_control_process_without_compression(t):
     driven_by_a_peer(t, "none")
+
+
+def test_foreign_control_process_that_wants_the_digests_of_blocks(t):
+    driven_by_a_peer(t, "zstd:3", "--block-digests", "--chunk-size", "1048576", "--chunks", "100")
 
 
 def test_foreign_control_process_lzma(t):

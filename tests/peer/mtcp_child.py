@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An MTCP child process in Python, for virt-backup's --child-command.
 
-MTCP_COMPRESSION, MTCP_DECODE and MTCP_CHUNK_SIZE say what it is for. For tests it can misbehave:
+MTCP_COMPRESSION, MTCP_DECODE, MTCP_CHUNK_SIZE and MTCP_BLOCK_DIGESTS say what it is for; with VB_CHILD_PLAIN=1
+it knows nothing of the last. For tests it can misbehave:
 VB_CHILD_FAULT=KIND-at:ID[,...] does so at the chunk of that id, and with VB_CHILD_FAULT_ONCE=PATH only if the
 file PATH is not there yet (it is made then), so that the next child behaves. A "sick" child goes on to fail at
 that chunk, others do not. Not faults, and not once: "wait" waits until the file VB_CHILD_RELEASE is there
@@ -17,6 +18,10 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mtcp_wire as wire  # noqa: E402
+
+
+# Not about the digests themselves: nothing follows.
+BAD_BLOCKS = ("early-blocks", "stray-blocks", "huge-blocks")
 
 
 def fault_at(chunk_id):
@@ -44,6 +49,7 @@ class Child:
         self.codec = os.environ.get("MTCP_COMPRESSION", "none").partition(":")[0]
         self.decode = os.environ.get("MTCP_DECODE") == "1"
         self.chunk_size = int(os.environ["MTCP_CHUNK_SIZE"])
+        self.blocks = os.environ.get("MTCP_BLOCK_DIGESTS") == "1" and os.environ.get("VB_CHILD_PLAIN") != "1"
         self.pid = os.getpid()
         self.input, self.output = sys.stdin.buffer, sys.stdout.buffer
 
@@ -58,6 +64,20 @@ class Child:
         if message.pid != self.pid:
             sys.exit("mtcp_child: a message for another process")
         return message
+
+    def send_blocks(self, kind, chunk_id, digests):
+        """B, or what a liar says instead."""
+        lies = {
+            "more-blocks": [digests + digests[:32]],
+            "fewer-blocks": [digests[:-32]],
+            "odd-blocks": [digests[:-1]],
+            "no-blocks": [b""],
+            "empty-blocks": [bytes(len(digests))],
+            "other-blocks": [digests[:-32] + bytes(31) + b"x"],
+            "twice-blocks": [digests, digests],
+        }
+        for data in lies.get(kind, [digests] if self.blocks else []):
+            self.send("B", chunk_id, data)
 
     def misbehave(self, kind, chunk_id):
         if kind == "die":
@@ -79,6 +99,16 @@ class Child:
             self.send("C", chunk_id, size=wire.MAX_DATA)
         elif kind == "long":
             self.send("E", chunk_id, b"x" * (wire.MAX_TEXT + 1))
+        elif kind == "early-blocks":
+            self.send("B", chunk_id, b"x" * 32)
+        elif kind == "stray-blocks":
+            self.send("D", chunk_id)
+            self.receive()
+            self.send("B", chunk_id + 1, b"x" * 32)
+        elif kind == "huge-blocks":
+            self.send("D", chunk_id)
+            self.receive()
+            self.send("B", chunk_id, size=wire.MAX_BLOCKS + 32)
         elif kind == "bad":
             self.send("D", chunk_id)
             self.receive()
@@ -107,7 +137,8 @@ class Child:
         if kind in ("error", "late-error", "sick"):
             self.send("E", message.id, b"told to fail\n\x1b[1m")
             return
-        if kind not in (None, "wait", "nap"):
+        lie = kind if kind and kind.endswith("-blocks") and kind not in BAD_BLOCKS else None
+        if kind not in (None, "wait", "nap", lie):
             self.misbehave(kind, message.id)
         try:
             result = self.work(message.data)
@@ -118,6 +149,7 @@ class Child:
         flush = self.receive()
         if flush.command != "F" or flush.id != message.id:
             sys.exit(f"mtcp_child: {flush} where F {message.id} was expected")
+        self.send_blocks(lie, message.id, wire.block_digests(result if self.decode else message.data))
         self.send("C", message.id, result)
 
     def serve(self):

@@ -24,7 +24,9 @@ class ChunkFailed(Exception):
 class ControlProcess:
     """One child, driven over its standard input and output."""
 
-    def __init__(self, argv, **popen):
+    def __init__(self, argv, block_digests=False, **popen):
+        """block_digests: the child was told to give them."""
+        self.block_digests = block_digests
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **popen)
         self.pid = None
         self.expect("I")
@@ -56,10 +58,12 @@ class ControlProcess:
         return message
 
     def do_chunk(self, chunk_id, data):
-        """The whole sequence for one chunk; returns what the child has made of it."""
+        """The whole sequence for one chunk; returns what the child has made of it. The digests of its blocks are in
+        `blocks` then."""
         self.send("C", chunk_id, data)
         self.expect("D", chunk_id)
         self.send("F", chunk_id)
+        self.blocks = self.expect("B", chunk_id).data if self.block_digests else None
         result = self.expect("C", chunk_id).data
         self.expect("I")
         return result
@@ -98,9 +102,9 @@ def there_and_back(options):
     source = random.Random(options.seed)
     codec = options.compression.lower().partition(":")[0]
     command = [options.program, "mtcp-child", "--compression", options.compression,
-               "--chunk-size", str(options.chunk_size)]
-    encoder = ControlProcess(command)
-    decoder = ControlProcess(command + ["--decode"])
+               "--chunk-size", str(options.chunk_size)] + ["--block-digests"] * options.block_digests
+    encoder = ControlProcess(command, options.block_digests)
+    decoder = ControlProcess(command + ["--decode"], options.block_digests)
     raw_bytes = stored_bytes = 0
     for index in range(options.chunks):
         last = index == options.chunks - 1
@@ -113,6 +117,8 @@ def there_and_back(options):
             result = bytes(32) + result[32:]
         if decoder.do_chunk(chunk_id, result) != raw:
             sys.exit(f"mtcp_peer: chunk {index} came back changed (seed {options.seed})")
+        if options.block_digests and not encoder.blocks == decoder.blocks == wire.block_digests(raw):
+            sys.exit(f"mtcp_peer: the blocks of chunk {index} have other digests (seed {options.seed})")
         raw_bytes += len(raw)
         stored_bytes += len(result)
     for child in (encoder, decoder):
@@ -130,6 +136,7 @@ def main():
     parser.add_argument("--chunk-size", type=int, default=64 << 10, metavar="BYTES")
     parser.add_argument("--check", type=int, default=50, metavar="N",
                         help="how many results to decode in Python too (slow)")
+    parser.add_argument("--block-digests", action="store_true", help="ask for the digests of blocks, and check them")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     options = parser.parse_args()
     print(f"seed {options.seed}")

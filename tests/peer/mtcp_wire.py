@@ -14,9 +14,12 @@ MIN_CHUNK, MAX_CHUNK = 64 << 10, 512 << 20
 MAX_DATA = 1 << 30
 MAX_TEXT = 4096
 LEAF = 32768
+BLOCK = 65536
+MAX_BLOCKS = MAX_CHUNK // BLOCK * 32
 
-WITH_ID = b"CMDFE"
-WITH_SIZE = b"CME"
+WITH_ID = b"BCMDFE"
+WITH_SIZE = b"BCME"
+MAX_SIZE = {b"B": MAX_BLOCKS, b"E": MAX_TEXT}
 
 
 class ProtocolError(Exception):
@@ -71,16 +74,16 @@ def read_message(stream):
     if len(head) < 5:
         raise ProtocolError("the stream ended in the middle of a message")
     pid, command = struct.unpack(">Ic", head)
-    if command not in b"ICMDFEQ":
+    if command not in b"IBCMDFEQ":
         raise ProtocolError(f"unknown command {command!r}")
     message = Message(pid, command.decode("ascii"))
     if command in WITH_ID:
         message.id, = struct.unpack(">Q", read_whole(stream, 8))
     if command in WITH_SIZE:
         mark, message.size = struct.unpack(">cI", read_whole(stream, 5))
-        if mark != b"S" or message.size > (MAX_TEXT if command == b"E" else MAX_DATA):
+        if mark != b"S" or message.size > MAX_SIZE.get(command, MAX_DATA):
             raise ProtocolError(f"bad size in {message}")
-    if command in b"CE":
+    if command in b"BCE":
         message.data = read_whole(stream, message.size)
     return message
 
@@ -92,6 +95,11 @@ def chunk_digest(raw):
     """SHA-256 over the SHA-256 of each of its leaves."""
     leaves = (raw[at:at + LEAF] for at in range(0, len(raw), LEAF))
     return hashlib.sha256(b"".join(hashlib.sha256(leaf).digest() for leaf in leaves)).digest()
+
+
+def block_digests(raw):
+    """Those of the chunk's blocks, one after the other."""
+    return b"".join(chunk_digest(raw[at:at + BLOCK]) for at in range(0, len(raw), BLOCK))
 
 
 def build_result(raw, blocks):

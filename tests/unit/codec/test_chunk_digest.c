@@ -96,6 +96,42 @@ static void chunks_of_any_length(void **state)
     end(&chunks);
 }
 
+static void check_blocks(const struct chunks *chunks, size_t len)
+{
+    CLEANUP_FREE uint8_t *blocks = mem_alloc(chunk_digest_blocks_size(len) + 1);
+    uint8_t own[DIGEST_SIZE], expected[DIGEST_SIZE];
+    const uint8_t *block = blocks;
+
+    blocks[chunk_digest_blocks_size(len)] = 0xa5;
+    chunk_digest_with_blocks(chunks->digest, chunks->data, len, own, blocks);
+    documented_chunk_digest(chunks->data, len, expected);
+    assert_memory_equal(own, expected, DIGEST_SIZE);
+    for (size_t at = 0; at < len; at += 65536, block += DIGEST_SIZE) {
+        documented_chunk_digest(chunks->data + at, len - at < 65536 ? len - at : 65536, expected);
+        if (memcmp(block, expected, DIGEST_SIZE) != 0)
+            fail_msg("%zu bytes: the digest of the block at %zu is wrong", len, at);
+    }
+    assert_ptr_equal(block, blocks + chunk_digest_blocks_size(len));
+    assert_int_equal(*block, 0xa5);
+}
+
+/* The digest of a block is the one that it has as a chunk. */
+static void blocks_are_hashed_beside_the_chunk(void **state)
+{
+    struct chunks chunks = begin();
+
+    (void)state;
+    for (size_t leaves = 1; leaves <= MULTI_DIGEST_MAX + 3; leaves += leaves < 5 ? 1 : 21) {
+        check_blocks(&chunks, leaves * LEAF - 1);
+        check_blocks(&chunks, leaves * LEAF);
+        check_blocks(&chunks, leaves * LEAF + 1);
+    }
+    memset(chunks.data, 0, 3 * LEAF);
+    for (unsigned i = 0; i < 30; i++)
+        check_blocks(&chunks, 1 + draw(&chunks, SIZE));
+    end(&chunks);
+}
+
 static void leaves_of_zeros_anywhere(void **state)
 {
     struct chunks chunks = begin();
@@ -150,8 +186,11 @@ static void it_is_within_its_figure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_chunks_have_known_digests), cmocka_unit_test(chunks_of_any_length),
-        cmocka_unit_test(leaves_of_zeros_anywhere),        cmocka_unit_test(zeros_need_no_data),
+        cmocka_unit_test(known_chunks_have_known_digests),
+        cmocka_unit_test(chunks_of_any_length),
+        cmocka_unit_test(blocks_are_hashed_beside_the_chunk),
+        cmocka_unit_test(leaves_of_zeros_anywhere),
+        cmocka_unit_test(zeros_need_no_data),
         cmocka_unit_test(it_is_within_its_figure),
     };
 

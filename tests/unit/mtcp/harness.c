@@ -12,6 +12,7 @@
 #include "../documented_digest.h"
 #include "base/io.h"
 #include "base/units.h"
+#include "codec/chunk_digest.h"
 
 /* Zeros that a look tells of at most: a pattern may go on for ever. */
 #define LOOK_MOST 10000
@@ -183,6 +184,11 @@ static int put_one(struct image *image, const struct chunk_output *output, struc
     *stored = (struct stored){
         .put = true, .kind = output->kind, .raw_len = output->raw_len, .len = output->len};
     memcpy(stored->digest, output->digest, sizeof(stored->digest));
+    if (output->block_digests) {
+        size_t size = chunk_digest_blocks_size(output->raw_len);
+        stored->block_digests = mem_alloc(size);
+        memcpy(stored->block_digests, output->block_digests, size);
+    }
     if (output->data) {
         stored->data = mem_alloc(output->len + (output->raw ? output->raw_len : 0));
         memcpy(stored->data, output->data, output->len);
@@ -224,6 +230,7 @@ struct chunk_sink image_sink(struct image *image)
         .ordered = image->ordered,
         .runs = image->runs,
         .same = image->same_digests != NULL,
+        .block_digests = image->block_digests,
         .put = put_chunk,
         .chain = image->chain ? chain : NULL,
     };
@@ -231,8 +238,10 @@ struct chunk_sink image_sink(struct image *image)
 
 void image_clear(struct image *image)
 {
-    for (uint64_t i = 0; image->stored && i < image_chunks(image); i++)
+    for (uint64_t i = 0; image->stored && i < image_chunks(image); i++) {
         free(image->stored[i].data);
+        free(image->stored[i].block_digests);
+    }
     free(image->stored);
     image->stored = NULL;
 }
@@ -247,7 +256,8 @@ int image_run(struct image *image, struct pool *pool, struct pool_stats *ret_sta
 
 struct child_settings image_settings(const struct image *image, const char *codec, bool decode)
 {
-    struct child_settings settings = {.decode = decode, .chunk_size = image->chunk_size};
+    struct child_settings settings = {
+        .decode = decode, .chunk_size = image->chunk_size, .block_digests = image->block_digests};
 
     if (codec_parse(codec, &settings.codec, NULL) < 0)
         abort();
@@ -259,6 +269,23 @@ static bool wrong(uint64_t id, const char *what)
 {
     fprintf(stderr, "# chunk %llu: %s\n", (unsigned long long)id, what);
     return false;
+}
+
+/* Each block has the digest that it would have as a chunk. */
+static bool blocks_right(const struct image *image, const struct stored *stored, const uint8_t *raw)
+{
+    const uint8_t *block = stored->block_digests;
+    uint8_t digest[DIGEST_SIZE];
+
+    if (!image->block_digests || stored->kind != CHUNK_DATA)
+        return !block;
+    for (uint32_t at = 0; block && at < stored->raw_len; at += 65536, block += DIGEST_SIZE) {
+        uint32_t left = stored->raw_len - at;
+        documented_chunk_digest(raw + at, left < 65536 ? left : 65536, digest);
+        if (memcmp(block, digest, DIGEST_SIZE) != 0)
+            return false;
+    }
+    return block;
 }
 
 static bool stored_right(const struct image *image, uint64_t id, const uint8_t *raw)
@@ -274,6 +301,8 @@ static bool stored_right(const struct image *image, uint64_t id, const uint8_t *
         return wrong(id, "has another raw length");
     if (memcmp(stored->digest, digest, DIGEST_SIZE) != 0)
         return wrong(id, "has another digest");
+    if (!blocks_right(image, stored, raw))
+        return wrong(id, "has other digests of blocks");
     if ((stored->kind == CHUNK_ZERO) != (image_kind(image, id) != 'd') && !image->results)
         return wrong(id, "is zero or not, but says otherwise");
     return true;

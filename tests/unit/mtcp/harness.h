@@ -21,6 +21,7 @@ struct stored {
     uint8_t *data; /* NULL where the output had none */
     size_t len;
     uint8_t digest[32];
+    uint8_t *block_digests; /* NULL where the output had none */
 };
 
 struct image {
@@ -46,6 +47,7 @@ struct image {
     bool ordered;
     bool runs;            /* is given runs of zeros as one */
     uint64_t longest_run; /* that was put */
+    bool block_digests;   /* are wanted */
     bool keep;            /* copies into `stored`; else only counts */
     struct stored *stored;
     uint64_t put_error_at;

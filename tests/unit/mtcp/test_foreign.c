@@ -44,6 +44,7 @@ static int remove_files(void **state)
     unlink(release_path);
     unsetenv("VB_CHILD_FAULT");
     unsetenv("VB_CHILD_FAULT_ONCE");
+    unsetenv("VB_CHILD_PLAIN");
     return 0;
 }
 
@@ -280,6 +281,124 @@ static void test_each_fault_ends_the_run_the_second_time(void **state)
     }
 }
 
+/* ---- digests of blocks ------------------------------------------------------ */
+
+#define BLOCKS_CHUNK (4 * CODEC_CHUNK_MIN)
+
+static struct image image_with_blocks(uint64_t extra)
+{
+    struct image image;
+
+    image_init(&image, "dzdrddd", 0, 0);
+    image.chunk_size = BLOCKS_CHUNK;
+    image.raw_size = 7 * BLOCKS_CHUNK + extra;
+    image.block_digests = true;
+    return image;
+}
+
+static void blocks_there_and_back(const char *codec)
+{
+    CLEANUP_FOREIGN struct foreign encoding = {0}, decoding = {0};
+    struct image there = image_with_blocks(100000), back = image_with_blocks(100000);
+
+    run_well(&encoding, &there, PEER, codec, false, 2);
+    assert_int_equal(encoding.stats.children_lost, 0);
+    assert_true(image_encoded_right(&there, codec));
+    back.results = there.stored;
+    run_well(&decoding, &back, PEER, codec, true, 2);
+    assert_int_equal(decoding.stats.children_lost, 0);
+    assert_true(image_decoded_right(&back));
+    image_clear(&there);
+    image_clear(&back);
+}
+
+static void test_foreign_children_may_give_digests_of_blocks_or_not(void **state)
+{
+    (void)state;
+    blocks_there_and_back("none");
+    setenv("VB_CHILD_PLAIN", "1", 1);
+    blocks_there_and_back("none");
+    blocks_there_and_back("lzma:1");
+}
+
+/* It is what the child says that is used, where it can be: it is trusted with the digest of the
+ * chunk, too. */
+static void test_the_digests_that_a_foreign_child_gives_are_used(void **state)
+{
+    CLEANUP_FOREIGN struct foreign foreign = {0};
+    struct image image = image_with_blocks(0);
+    uint8_t said[DIGEST_SIZE] = {[DIGEST_SIZE - 1] = 'x'};
+
+    (void)state;
+    setenv("VB_CHILD_FAULT", "other-blocks-at:2", 1);
+    run_well(&foreign, &image, PEER, "none", false, 1);
+    assert_int_equal(foreign.stats.children_lost, 0);
+    assert_memory_equal(image.stored[2].block_digests + 3 * DIGEST_SIZE, said, DIGEST_SIZE);
+    image_clear(&image);
+}
+
+static const struct fault block_faults[] = {
+    {"more-blocks", 1, "sent 160 bytes as digests of blocks, where 1 to 4 digests of 32 are"},
+    {"fewer-blocks", 1, "sent the digests of 3 blocks, where the chunk has 4"},
+    {"odd-blocks", 1, "sent 127 bytes as digests of blocks"},
+    {"no-blocks", 1, "sent 0 bytes as digests of blocks"},
+    {"empty-blocks", 1, "gave no digest of block 1"},
+    {"twice-blocks", 1, "sent B twice"},
+    {"early-blocks", 1, "sent B for chunk 4 out of turn"},
+    {"stray-blocks", 1, "sent B for chunk 5 out of turn"},
+    {"huge-blocks", 1, "SIZE 262176 in message B exceeds the limit of 262144"},
+};
+
+static void expect_block_fault(const struct fault *fault, uint64_t at, bool wanted)
+{
+    CLEANUP_FOREIGN struct foreign once = {0}, always = {0};
+    CLEANUP_FREE char *text = mem_printf("%s-at:%d", fault->kind, (int)at);
+    struct image good = image_with_blocks(100000), bad = image_with_blocks(100000);
+
+    good.block_digests = bad.block_digests = wanted;
+    unlink(once_path);
+    setenv("VB_CHILD_FAULT", text, 1);
+    setenv("VB_CHILD_FAULT_ONCE", once_path, 1);
+    run_well(&once, &good, PEER, "none", false, 2);
+    assert_int_equal(once.stats.children_lost, fault->lost);
+    assert_true(image_encoded_right(&good, "none"));
+    unsetenv("VB_CHILD_FAULT_ONCE");
+    assert_int_equal(run(&always, &bad, PEER, "none", false, 2), -1);
+    if (!strstr(always.err.text, fault->text))
+        fail_msg("'%s' is expected in: %s", fault->text, always.err.text);
+    image_clear(&good);
+    image_clear(&bad);
+}
+
+static void test_a_child_that_lies_about_blocks_is_replaced(void **state)
+{
+    static const struct fault too_many = {"more-blocks", 1,
+                                          "sent the digests of 3 blocks, where the chunk has 2"};
+    static const struct fault uncalled = {"twice-blocks", 1, "sent B, which was not asked for"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(block_faults) / sizeof(block_faults[0]); i++)
+        expect_block_fault(&block_faults[i], 4, true);
+    expect_block_fault(&too_many, 7, true); /* of the last chunk, for which there is room */
+    expect_block_fault(&uncalled, 4, false);
+}
+
+static void test_a_block_that_is_the_chunk_has_the_digest_of_the_chunk(void **state)
+{
+    CLEANUP_FOREIGN struct foreign foreign = {0};
+    struct image image;
+
+    (void)state;
+    setenv("VB_CHILD_FAULT", "other-blocks-at:5", 1);
+    image_init(&image, "d", 8, 0);
+    image.block_digests = true;
+    assert_int_equal(run(&foreign, &image, PEER, "none", false, 2), -1);
+    assert_non_null(strstr(foreign.err.text, "gave a block another digest than the chunk"));
+    image_clear(&image);
+}
+
+/* ---- which child tries again ------------------------------------------------- */
+
 /* Chunk 0 fails while the other child is still busy with chunk 1. */
 static void test_a_failed_chunk_goes_to_another_child(void **state)
 {
@@ -342,6 +461,10 @@ int main(void)
         FOREIGN_TEST(test_zeros_wait_for_the_first_of_them),
         FOREIGN_TEST(test_each_fault_is_survived_once),
         FOREIGN_TEST(test_each_fault_ends_the_run_the_second_time),
+        FOREIGN_TEST(test_foreign_children_may_give_digests_of_blocks_or_not),
+        FOREIGN_TEST(test_the_digests_that_a_foreign_child_gives_are_used),
+        FOREIGN_TEST(test_a_child_that_lies_about_blocks_is_replaced),
+        FOREIGN_TEST(test_a_block_that_is_the_chunk_has_the_digest_of_the_chunk),
         FOREIGN_TEST(test_a_failed_chunk_goes_to_another_child),
         FOREIGN_TEST(test_a_failed_chunk_goes_to_the_same_child_where_it_must),
         FOREIGN_TEST(test_a_program_that_is_no_child_ends_the_run),

@@ -28,11 +28,12 @@ static const struct sample {
      "\0\0\0\1C\0\0\0\0\0\0\0\2S\0\1\0\0",
      18},
     {{.pid = 1, .command = 'M', .id = 3, .size = 7}, "\0\0\0\1M\0\0\0\0\0\0\0\3S\0\0\0\7", 18},
+    {{.pid = 1, .command = 'B', .id = 3, .size = 64}, "\0\0\0\1B\0\0\0\0\0\0\0\3S\0\0\0\x40", 18},
     {{.pid = 1, .command = 'E', .id = 4, .size = 4096}, "\0\0\0\1E\0\0\0\0\0\0\0\4S\0\0\x10\0", 18},
 };
 
 #define SAMPLE_COUNT (sizeof(samples) / sizeof(samples[0]))
-#define ALL_COMMANDS "ICMDFEQ"
+#define ALL_COMMANDS "IBCMDFEQ"
 
 static void test_each_message_has_its_bytes(void **state)
 {
@@ -96,6 +97,7 @@ static void test_commands_of_the_other_direction_are_refused(void **state)
     expect_refused("\0\0\0\1I", 5, MESSAGE_TO_CHILD, "unexpected command 0x49");
     expect_refused("\0\0\0\1D", 5, MESSAGE_TO_CHILD, "unexpected command");
     expect_refused("\0\0\0\1E", 5, MESSAGE_TO_CHILD, "unexpected command");
+    expect_refused("\0\0\0\1B", 5, MESSAGE_TO_CHILD, "unexpected command");
     expect_refused("\0\0\0\1F", 5, MESSAGE_TO_CONTROL, "unexpected command");
     expect_refused("\0\0\0\1Q", 5, MESSAGE_TO_CONTROL, "unexpected command");
 }
@@ -107,6 +109,7 @@ static void test_sizes_above_their_limit_are_refused(void **state)
 
     (void)state;
     expect_refused("\0\0\0\1E\0\0\0\0\0\0\0\4S\0\0\x10\1", 18, ALL_COMMANDS, "limit of 4096");
+    expect_refused("\0\0\0\1B\0\0\0\0\0\0\0\4S\0\4\0\1", 18, ALL_COMMANDS, "limit of 262144");
     expect_refused("\0\0\0\1C\0\0\0\0\0\0\0\4S\x40\0\0\1", 18, ALL_COMMANDS, "exceeds the limit");
     expect_refused("\0\0\0\1M\0\0\0\0\0\0\0\4S\xff\xff\xff\xff", 18, ALL_COMMANDS,
                    "exceeds the limit");
@@ -120,6 +123,18 @@ static void test_a_missing_s_is_refused(void **state)
 {
     (void)state;
     expect_refused("\0\0\0\1C\0\0\0\0\0\0\0\4s\0\0\0\1", 18, ALL_COMMANDS, "no 'S' in message C");
+}
+
+static void test_the_digests_of_all_blocks_fit_in_one_message(void **state)
+{
+    struct child_settings settings = {.chunk_size = CODEC_CHUNK_MAX, .block_digests = true};
+    struct shared_layout layout;
+
+    (void)state;
+    shared_layout(&settings, &layout);
+    assert_int_equal(layout.blocks_size, CODEC_CHUNK_MAX / 65536 * 32);
+    assert_true(layout.blocks_size <= MESSAGE_BLOCKS_MAX);
+    assert_true(SHARED_BLOCKS_OFFSET + layout.blocks_size <= layout.input_offset[0]);
 }
 
 /* virt-backup-mtcp(7), LIMITS */
@@ -151,6 +166,7 @@ int main(void)
         cmocka_unit_test(test_commands_of_the_other_direction_are_refused),
         cmocka_unit_test(test_sizes_above_their_limit_are_refused),
         cmocka_unit_test(test_a_missing_s_is_refused),
+        cmocka_unit_test(test_the_digests_of_all_blocks_fit_in_one_message),
         cmocka_unit_test(test_results_have_the_room_that_is_promised),
     };
 

@@ -305,7 +305,8 @@ static void test_a_foreign_child_gets_its_environment_and_no_arguments(void **st
 {
     CLEANUP_FREE char *path =
         test_script("spawner-child", "#!/bin/sh\n"
-                                     "echo \"$# $MTCP_COMPRESSION $MTCP_DECODE $MTCP_CHUNK_SIZE\"\n"
+                                     "echo \"$# $MTCP_COMPRESSION $MTCP_DECODE $MTCP_CHUNK_SIZE"
+                                     " $MTCP_BLOCK_DIGESTS\"\n"
                                      "exit 9\n");
     struct child child;
     char text[100] = {0};
@@ -319,7 +320,7 @@ static void test_a_foreign_child_gets_its_environment_and_no_arguments(void **st
     struct pollfd pollfd = {.fd = child.sock, .events = POLLIN};
     assert_int_equal(poll(&pollfd, 1, 60000), 1);
     assert_true(recv(child.sock, text, sizeof(text) - 1, 0) > 0);
-    assert_string_equal(text, "0 lzma:9e 1 65536\n");
+    assert_string_equal(text, "0 lzma:9e 1 65536 0\n");
     spawner_close_child(&child);
     expect_end(spawner, child.pid, 60000, "exited with status 9");
     unlink(path);
