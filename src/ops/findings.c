@@ -116,7 +116,7 @@ char *findings_line(const struct definition_findings *findings, const char *hint
     size_t shown = findings->count < SHOWN ? findings->count : SHOWN;
 
     for (size_t i = 0; i < shown; i++)
-        buf_printf(&line, "%s%s", i ? ", " : "", findings->texts[i]);
+        buf_printf(&line, "%s%s", i ? ", " : "", findings->all[i].text);
     if (findings->count > shown)
         buf_printf(&line, " and %zu more, which %s", findings->count - shown, hint);
     return buf_take_str(&line);
@@ -128,7 +128,7 @@ struct json *findings_json(const struct definition_findings *findings)
 
     for (size_t i = 0; i < findings->count; i++) {
         struct json *entry = json_new_object();
-        json_set_str(entry, "what", findings->texts[i]);
+        json_set_str(entry, "what", findings->all[i].text);
         json_add(array, entry);
     }
     return array;

@@ -233,7 +233,7 @@ static int check_memory(const struct memory_restore *restore, const struct store
         return -1;
     if (findings.count > 0 && !restore->trusted)
         return err_set(err, ERR_DENIED, "reaches beyond the guest's own files: %s",
-                       findings.texts[0]);
+                       findings.all[0].text);
     return 0;
 }
 

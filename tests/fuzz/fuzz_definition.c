@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     definition_check(domain, &host, &findings);
     FUZZ_CHECK(findings.count <= DEFINITION_MAX_FINDINGS);
     for (size_t i = 0; i < findings.count; i++)
-        FUZZ_CHECK(*findings.texts[i] && xml_text_valid(findings.texts[i]));
+        FUZZ_CHECK(*findings.all[i].text && xml_text_valid(findings.all[i].text));
     if (findings.count == 0)
         check_clean(domain);
     return 0;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/text.h"
 #include "guest/definition/rows.h"
 
 /* For a name or value in a finding: enough to recognise it. */
@@ -21,31 +22,42 @@ struct check {
 
 /* ---- findings ------------------------------------------------------------------------- */
 
-void definition_findings_add(struct definition_findings *findings, const char *text)
+static void add_finding(struct definition_findings *findings, const char *text, bool disk)
 {
     CLEANUP_FREE char *cut = mem_strndup(text, strnlen(text, SHOWN_TEXT));
 
     if (findings->count >= DEFINITION_MAX_FINDINGS)
         return;
     for (size_t i = 0; i < findings->count; i++)
-        if (strcmp(findings->texts[i], cut) == 0)
+        if (strcmp(findings->all[i].text, cut) == 0)
             return;
-    findings->texts = mem_resize(findings->texts, findings->count + 1, sizeof(*findings->texts));
-    findings->texts[findings->count++] = TAKE_PTR(cut);
+    findings->all = mem_resize(findings->all, findings->count + 1, sizeof(*findings->all));
+    findings->all[findings->count++] = (struct definition_finding){TAKE_PTR(cut), disk};
 }
 
-bool definition_finding_is_disk(const char *text)
+void definition_findings_add(struct definition_findings *findings, const char *text)
 {
-    static const char source[] = "devices/disk/source";
+    add_finding(findings, text, false);
+}
 
-    return strncmp(text, source, strlen(source)) == 0;
+void definition_findings_keep_disks(struct definition_findings *findings)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < findings->count; i++) {
+        if (findings->all[i].disk)
+            findings->all[kept++] = findings->all[i];
+        else
+            free(findings->all[i].text);
+    }
+    findings->count = kept;
 }
 
 void definition_findings_clear(struct definition_findings *findings)
 {
     for (size_t i = 0; i < findings->count; i++)
-        free(findings->texts[i]);
-    free(findings->texts);
+        free(findings->all[i].text);
+    free(findings->all);
     *findings = (struct definition_findings){0};
 }
 
@@ -59,11 +71,16 @@ static const char *shown_path(const struct check *check)
     return *check->path ? check->path : "domain";
 }
 
+static bool is_disk_source(const struct check *check)
+{
+    return text_begins(check->path, "devices/disk/source");
+}
+
 static void add_element(const struct check *check, const char *why)
 {
     CLEANUP_FREE char *text = mem_printf("%s%s", shown_path(check), why);
 
-    definition_findings_add(check->findings, text);
+    add_finding(check->findings, text, is_disk_source(check));
 }
 
 /* attr NULL: the element's text. */
@@ -73,7 +90,7 @@ static void add_value(const struct check *check, const char *attr, const char *v
                                                 attr, SHOWN_VALUE, value)
                                    : mem_printf("%s: %.*s", shown_path(check), SHOWN_VALUE, value);
 
-    definition_findings_add(check->findings, text);
+    add_finding(check->findings, text, is_disk_source(check));
 }
 
 /* ---- the language of the tables ---------------------------------------------------------- */
@@ -319,7 +336,7 @@ void definition_check_cookie(const struct xml_doc *cookie, struct definition_fin
     for (struct xml_node *node = xml_first(root); node; node = xml_next(node))
         check_in_cookie(node, &found);
     for (size_t i = 0; i < found.count; i++) {
-        CLEANUP_FREE char *text = mem_printf("memory image's cookie: %s", found.texts[i]);
+        CLEANUP_FREE char *text = mem_printf("memory image's cookie: %s", found.all[i].text);
         definition_findings_add(findings, text);
     }
 }

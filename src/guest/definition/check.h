@@ -41,8 +41,13 @@ struct definition_host {
 /* After this many findings the check stops. */
 #define DEFINITION_MAX_FINDINGS ((size_t)1000)
 
+struct definition_finding {
+    char *text; /* owned; "devices/emulator: /tmp/qemu" */
+    bool disk;  /* it is about a disk's source: a file or device that is not in the backup */
+};
+
 struct definition_findings {
-    char **texts; /* owned; "devices/emulator: /tmp/qemu", each once */
+    struct definition_finding *all; /* owned; each text once */
     size_t count;
 };
 
@@ -56,9 +61,10 @@ void definition_check(const struct xml_doc *domain, const struct definition_host
 /* The same for the cookie of a save image, which libvirt takes back with the memory. A cookie may
  * contain the processor as a domain has it, and an empty mark. */
 void definition_check_cookie(const struct xml_doc *cookie, struct definition_findings *findings);
-/* Adds a finding made elsewhere; the text is copied, and cut if it is very long. */
+/* Adds a finding made elsewhere, not about a disk's source; the text is copied, and cut if it is
+ * very long. */
 void definition_findings_add(struct definition_findings *findings, const char *text);
-/* True if it is about a disk's source: a file or device that is not in the backup. */
-bool definition_finding_is_disk(const char *text);
+/* Removes all findings that are not about a disk's source. */
+void definition_findings_keep_disks(struct definition_findings *findings);
 void definition_findings_clear(struct definition_findings *findings);
 #define CLEANUP_FINDINGS CLEANUP(definition_findings_clear)

@@ -67,13 +67,10 @@ static int look_at_memory(struct restore_job *job, struct err *err)
 /* Keeps only the findings that a seal does not vouch for. */
 static void keep_shared_disks(struct restore_job *job)
 {
-    struct definition_findings shared = {0};
-
-    for (size_t i = 0; job->placement.renamed && i < job->findings.count; i++)
-        if (definition_finding_is_disk(job->findings.texts[i]))
-            definition_findings_add(&shared, job->findings.texts[i]);
-    definition_findings_clear(&job->findings);
-    job->findings = shared;
+    if (job->placement.renamed)
+        definition_findings_keep_disks(&job->findings);
+    else
+        definition_findings_clear(&job->findings);
 }
 
 int restore_check_guest(struct restore_job *job, struct err *err)
@@ -146,6 +143,6 @@ int restore_check_findings(struct restore_job *job, struct err *err)
         return refuse(job, err);
     for (size_t i = 0; i < job->findings.count; i++)
         report_warning(job->run->report, job->name, "its definition is trusted: %s",
-                       job->findings.texts[i]);
+                       job->findings.all[i].text);
     return 0;
 }

@@ -44,7 +44,7 @@ static void tell_findings(struct restore_job *job, struct buf *text, struct json
     if (job->findings.count)
         buf_append_str(text, "\n  its definition reaches beyond the guest's own files:");
     for (size_t i = 0; i < job->findings.count; i++)
-        buf_printf(text, "\n    %s", job->findings.texts[i]);
+        buf_printf(text, "\n    %s", job->findings.all[i].text);
     json_set(fields, "findings", findings_json(&job->findings));
 }
 

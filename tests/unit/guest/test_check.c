@@ -60,7 +60,7 @@ static void ordinary_guests_pass(void **state)
         look(doc, &findings);
         if (findings.count)
             fail_msg("%s: %zu findings, the first: %s", samples[i], findings.count,
-                     findings.texts[0]);
+                     findings.all[0].text);
     }
 }
 
@@ -80,12 +80,13 @@ static void check_all(const struct wanted *cases, size_t count, const char *arou
         CLEANUP_FINDINGS struct definition_findings findings = {0};
         look(doc, &findings);
         if (!cases[i].finding && findings.count)
-            fail_msg("%s: \"%s\" was found", text, findings.texts[0]);
+            fail_msg("%s: \"%s\" was found", text, findings.all[0].text);
         if (cases[i].finding && findings.count != 1)
             fail_msg("%s: %zu findings, the first: %s", text, findings.count,
-                     findings.count ? findings.texts[0] : "none");
-        if (cases[i].finding && strcmp(findings.texts[0], cases[i].finding) != 0)
-            fail_msg("%s: \"%s\" was found, not \"%s\"", text, findings.texts[0], cases[i].finding);
+                     findings.count ? findings.all[0].text : "none");
+        if (cases[i].finding && strcmp(findings.all[0].text, cases[i].finding) != 0)
+            fail_msg("%s: \"%s\" was found, not \"%s\"", text, findings.all[0].text,
+                     cases[i].finding);
     }
 }
 #define CHECK_ALL(cases, around) check_all(cases, sizeof(cases) / sizeof(*(cases)), around)
@@ -212,7 +213,7 @@ static void foreign_namespaces(void **state)
     CHECK_ALL(cases, "");
     look(doc, &findings);
     assert_int_equal(findings.count, 1);
-    assert_string_equal(findings.texts[0], "domain of 'urn:x'");
+    assert_string_equal(findings.all[0].text, "domain of 'urn:x'");
 }
 
 static void disks(void **state)
@@ -418,6 +419,24 @@ static void findings_are_bounded(void **state)
     assert_int_equal(findings.count, DEFINITION_MAX_FINDINGS);
 }
 
+/* A renamed guest must not get the files of the one it was, whatever vouches for the rest. */
+static void findings_about_disks_can_be_kept_alone(void **state)
+{
+    CLEANUP(xml_freep)
+    struct xml_doc *doc =
+        sample_parse("<domain type='kvm'><devices><emulator>/tmp/qemu</emulator><disk type='file'>"
+                     "<source file='/srv/other.raw'/></disk></devices></domain>");
+    CLEANUP_FINDINGS struct definition_findings findings = {0};
+
+    (void)state;
+    look(doc, &findings);
+    definition_findings_add(&findings, "devices/disk/source of somebody else's");
+    assert_int_equal(findings.count, 3);
+    definition_findings_keep_disks(&findings);
+    assert_int_equal(findings.count, 1);
+    assert_string_equal(findings.all[0].text, "devices/disk/source: file='/srv/other.raw'");
+}
+
 static void check_cookie(const char *text, const char *expected)
 {
     CLEANUP(xml_freep) struct xml_doc *doc = xml_parse(text, strlen(text), NULL);
@@ -427,7 +446,7 @@ static void check_cookie(const char *text, const char *expected)
     assert_non_null(doc);
     definition_check_cookie(doc, &findings);
     for (size_t i = 0; i < findings.count; i++)
-        buf_printf(&found, "%s%s", i ? "; " : "", findings.texts[i]);
+        buf_printf(&found, "%s%s", i ? "; " : "", findings.all[i].text);
     buf_put_u8(&found, 0);
     assert_string_equal((const char *)found.data, expected);
 }
@@ -466,6 +485,7 @@ int main(void)
         cmocka_unit_test(emulators_and_lines),
         cmocka_unit_test(other_devices),
         cmocka_unit_test(findings_are_bounded),
+        cmocka_unit_test(findings_about_disks_can_be_kept_alone),
         cmocka_unit_test(a_cookie_holds_a_processor_and_nothing_else),
     };
 
