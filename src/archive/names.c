@@ -76,14 +76,10 @@ char *archive_disk_name(const char *domain, const char *target, enum codec_type 
     return build(domain, infix, codec_suffix(codec), err);
 }
 
-char *archive_extra_name(const char *domain, const char *kind, struct err *err)
+char *archive_extra_name(const char *domain, enum manifest_extra_kind kind, struct err *err)
 {
-    if (strcmp(kind, "nvram") == 0)
-        return build(domain, "-nvram", ".fd", err);
-    if (strcmp(kind, "tpm") == 0)
-        return build(domain, "-tpm", ".state", err);
-    err_set(err, ERR_INTERNAL, "no file name is known for '%s'", kind);
-    return NULL;
+    return kind == EXTRA_TPM ? build(domain, "-tpm", ".state", err)
+                             : build(domain, "-nvram", ".fd", err);
 }
 
 int archive_check_name(const char *name, struct err *err)

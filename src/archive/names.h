@@ -26,8 +26,7 @@ char *archive_manifest_name(const char *domain, struct err *err);
 char *archive_memory_name(const char *domain, struct err *err);
 char *archive_disk_name(const char *domain, const char *target, enum codec_type codec,
                         struct err *err);
-/* kind: "nvram" or "tpm". */
-char *archive_extra_name(const char *domain, const char *kind, struct err *err);
+char *archive_extra_name(const char *domain, enum manifest_extra_kind kind, struct err *err);
 
 /* 0 if `name` may be the name of a stored file, else corrupt: empty, ".", "..", '/',
  * control characters, not UTF-8, one of our temporary names, too long. */

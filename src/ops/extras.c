@@ -33,9 +33,9 @@ static void content_of(const uint8_t *data, size_t len, uint8_t ret[static DIGES
 
 /* ---- what a guest has ------------------------------------------------------------------ */
 
-const char *extras_kind_text(const char *kind)
+const char *extras_kind_text(enum manifest_extra_kind kind)
 {
-    return strcmp(kind, "tpm") == 0 ? "TPM state" : "NVRAM";
+    return kind == EXTRA_TPM ? "TPM state" : "NVRAM";
 }
 
 /* *ret_fd is -1 if there is no such file. */
@@ -59,7 +59,7 @@ static int open_extra(const char *path, int *ret_fd, size_t *ret_len, struct err
 }
 
 /* Takes ownership of the path; NULL: the guest has none. */
-static int add(struct extras *extras, const char *kind, char *path, const char *format,
+static int add(struct extras *extras, enum manifest_extra_kind kind, char *path, const char *format,
                struct err *err)
 {
     CLEANUP_CLOSE int fd = -1;
@@ -87,12 +87,12 @@ int extras_find(const struct hypervisor *hypervisor, const struct xml_doc *live,
     const char *format = NULL;
     char *nvram = definition_nvram(live ? live : definition, &format);
 
-    if (add(&extras, "nvram", nvram, format, err) < 0)
+    if (add(&extras, EXTRA_NVRAM, nvram, format, err) < 0)
         return -1;
     /* A TPM that only the definition has may have a state from an earlier run. */
     bool runs = live && definition_has_tpm_emulator(live);
     char *tpm = definition_tpm_state(runs ? live : definition, folder, uuid);
-    if (add(&extras, "tpm", tpm, NULL, err) < 0)
+    if (add(&extras, EXTRA_TPM, tpm, NULL, err) < 0)
         return -1;
     *ret = extras;
     extras = (struct extras){0};
@@ -110,14 +110,6 @@ void extras_clear(struct extras *extras)
         free(file->owner.selinux);
     }
     *extras = (struct extras){0};
-}
-
-const struct extra_file *extras_of_kind(const struct extras *extras, const char *kind)
-{
-    for (size_t i = 0; i < extras->count; i++)
-        if (strcmp(extras->files[i].kind, kind) == 0)
-            return &extras->files[i];
-    return NULL;
 }
 
 /* ---- into the backup ------------------------------------------------------------------- */
@@ -161,7 +153,7 @@ static void describe(struct manifest *manifest, const struct extra_file *file, c
     struct manifest_extra *extra = manifest_add_extra(manifest);
     struct manifest_stored *stored = &extra->stored;
 
-    extra->kind = mem_strdup(file->kind);
+    extra->kind = file->kind;
     extra->path = mem_strdup(file->path);
     extra->format = mem_strdup(file->format);
     extra->owner = file->owner;
@@ -202,10 +194,11 @@ int extras_store(const struct extras *extras, struct backup_set *set, struct man
 
 /* ---- out of it ------------------------------------------------------------------------- */
 
-const struct manifest_extra *extras_in_manifest(const struct manifest *manifest, const char *kind)
+const struct manifest_extra *extras_in_manifest(const struct manifest *manifest,
+                                                enum manifest_extra_kind kind)
 {
     for (size_t i = 0; i < manifest->extra_count; i++)
-        if (strcmp(manifest->extras[i].kind, kind) == 0)
+        if (manifest->extras[i].kind == kind)
             return &manifest->extras[i];
     return NULL;
 }

@@ -15,8 +15,8 @@
 #define EXTRA_MAX_SIZE (UINT64_C(64) << 20)
 #define EXTRAS_MAX 2
 
-struct extra_file {   /* all owned except kind and format */
-    const char *kind; /* "nvram", "tpm" */
+struct extra_file { /* all owned except format */
+    enum manifest_extra_kind kind;
     char *path;
     const char *format; /* NULL: the kind has only one */
     uint8_t *data;      /* NULL: not read yet, or the file does not exist */
@@ -40,14 +40,13 @@ int extras_read(struct extras *extras, struct err *err);
 /* Stores what was read. */
 int extras_store(const struct extras *extras, struct backup_set *set, struct manifest *manifest,
                  struct err *err);
-/* NULL: the guest has no file of that kind. Borrowed. */
-const struct extra_file *extras_of_kind(const struct extras *extras, const char *kind);
 /* For people: "NVRAM". */
-const char *extras_kind_text(const char *kind);
+const char *extras_kind_text(enum manifest_extra_kind kind);
 void extras_clear(struct extras *extras);
 
 /* The file of that kind in a backup; NULL: there is none. Borrowed. */
-const struct manifest_extra *extras_in_manifest(const struct manifest *manifest, const char *kind);
+const struct manifest_extra *extras_in_manifest(const struct manifest *manifest,
+                                                enum manifest_extra_kind kind);
 /* Checks a stored extra (corrupt if it fails) and writes it to an empty file unless fd is -1. */
 int extras_restore(const struct archive_backup *backup, const struct manifest_extra *extra, int fd,
                    struct err *err);

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "guest/definition/definition.h"
+#include "ops/extras.h"
 
 /* The number of findings that a line shows. */
 #define SHOWN 3
@@ -13,10 +14,9 @@
 
 static const char *nvram_format(const struct manifest *manifest)
 {
-    for (size_t i = 0; i < manifest->extra_count; i++)
-        if (strcmp(manifest->extras[i].kind, "nvram") == 0) /* the one that placement uses */
-            return manifest->extras[i].format ? manifest->extras[i].format : "raw";
-    return "raw";
+    const struct manifest_extra *nvram = extras_in_manifest(manifest, EXTRA_NVRAM);
+
+    return nvram && nvram->format ? nvram->format : "raw";
 }
 
 /* The restored files and devices. */

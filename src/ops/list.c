@@ -66,8 +66,9 @@ static void describe_rest(const struct archive_backup *backup, struct buf *text,
     for (size_t i = 0; i < manifest->extra_count; i++) {
         const struct manifest_extra *extra = &manifest->extras[i];
         struct json *entry = json_new_object();
-        buf_printf(text, "\n  %s: %s, ", extra->kind, extra->path);
-        json_set_str(entry, "kind", extra->kind);
+        const char *kind = manifest_extra_name(extra->kind);
+        buf_printf(text, "\n  %s: %s, ", kind, extra->path);
+        json_set_str(entry, "kind", kind);
         json_set_str(entry, "path", extra->path);
         describe_stored(backup, &extra->stored, text, entry);
         json_add(extras, entry);

@@ -23,6 +23,7 @@ static const char *const sandbox_names[] = {
     [SANDBOX_NONE] = "none",
     [SANDBOX_FOREIGN] = "foreign",
 };
+static const char *const extra_names[] = {[EXTRA_NVRAM] = "nvram", [EXTRA_TPM] = "tpm"};
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
@@ -39,6 +40,11 @@ const char *manifest_consistency_name(enum manifest_consistency consistency)
 const char *manifest_sandbox_name(enum manifest_sandbox sandbox)
 {
     return (size_t)sandbox < COUNT(sandbox_names) ? sandbox_names[sandbox] : NULL;
+}
+
+const char *manifest_extra_name(enum manifest_extra_kind kind)
+{
+    return (size_t)kind < COUNT(extra_names) ? extra_names[kind] : NULL;
 }
 
 static void stored_clear(struct manifest_stored *stored)
@@ -72,7 +78,6 @@ static void disk_clear(struct manifest_disk *disk)
 
 static void extra_clear(struct manifest_extra *extra)
 {
-    free(extra->kind);
     free(extra->path);
     free(extra->format);
     owner_clear(&extra->owner);

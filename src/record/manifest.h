@@ -100,10 +100,12 @@ struct manifest_disk {
     struct manifest_stored stored; /* image.raw_size is what the guest sees */
 };
 
+enum manifest_extra_kind { EXTRA_NVRAM, EXTRA_TPM };
+
 /* NVRAM, TPM state: small files beside the disks, stored as they are: codec none,
  * has_sha256. */
 struct manifest_extra {
-    char *kind;   /* "nvram", "tpm" */
+    enum manifest_extra_kind kind;
     char *path;   /* original path */
     char *format; /* nvram: raw, qcow2; else NULL */
     struct manifest_owner owner;
@@ -193,6 +195,8 @@ const char *manifest_state_name(enum manifest_state state);
 const char *manifest_consistency_name(enum manifest_consistency consistency);
 /* "full", "none", "foreign"; "" for what is not recorded; NULL as above */
 const char *manifest_sandbox_name(enum manifest_sandbox sandbox);
+/* "nvram", "tpm"; NULL as above */
+const char *manifest_extra_name(enum manifest_extra_kind kind);
 /* Removes our metadata, of whatever version, from a domain XML, and the <metadata>
  * element when nothing else is in it. */
 void manifest_strip(struct xml_doc *domain);

@@ -109,17 +109,17 @@ static int check_disk(const struct manifest *manifest, const struct manifest_dis
 
 static int check_extra(const struct manifest_extra *extra, struct err *err)
 {
-    static const char *const kinds[] = {"nvram", "tpm", NULL};
     const struct manifest_stored *stored = &extra->stored;
+    const char *kind = manifest_extra_name(extra->kind);
 
-    if (!is_one_of(extra->kind, kinds))
-        return err_set(err, ERR_CORRUPT, "unknown kind of file '%s'", extra->kind);
+    if (!kind)
+        return err_set(err, ERR_CORRUPT, "unknown kind of file %u", (unsigned)extra->kind);
     if (stored->codec.type != CODEC_NONE || !stored->file.has_sha256 ||
         stored->file.size != stored->image.raw_size)
         return err_set(err, ERR_CORRUPT, "the %s file must be stored as it is, with a SHA-256",
-                       extra->kind);
+                       kind);
     if (check_owner(&extra->owner, err) < 0)
-        return err_prefix(err, "%s", extra->kind);
+        return err_prefix(err, "%s", kind);
     return check_stored(stored, err);
 }
 

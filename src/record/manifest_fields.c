@@ -63,6 +63,11 @@ static const char *sandbox_word(unsigned value)
     return manifest_sandbox_name((enum manifest_sandbox)value);
 }
 
+static const char *extra_word(unsigned value)
+{
+    return manifest_extra_name((enum manifest_extra_kind)value);
+}
+
 static const struct manifest_field backup_fields[] = {
     /* These two first: manifest_check_places relies on it. */
     {"sha256", FIELD_OWN_DIGEST, 0, 0, NULL, 0},
@@ -123,7 +128,7 @@ static const struct manifest_field stored_fields[] = {
     ROW(manifest_stored, DIGEST, "content-sha256", image.content),
 };
 static const struct manifest_field extra_fields[] = {
-    ROW(manifest_extra, TEXT, "kind", kind),
+    ROW_WORD(manifest_extra, extra_word, "kind", kind),
     ROW(manifest_extra, OPTIONAL_TEXT, "format", format),
 };
 static const struct manifest_field extra_source_fields[] = {

@@ -111,10 +111,10 @@ static void add_nvram(struct making *making)
     const struct codec_spec none = {0};
     const struct buf no_head = {0};
 
-    extra->kind = mem_strdup("nvram");
+    extra->kind = EXTRA_NVRAM;
     extra->path = mem_printf("/nvram/%s.fd", making->domain);
     extra->format = mem_strdup("raw");
-    store(making, archive_extra_name(making->domain, "nvram", NULL), &none, &no_head, data,
+    store(making, archive_extra_name(making->domain, EXTRA_NVRAM, NULL), &none, &no_head, data,
           NVRAM_SIZE, &extra->stored);
     digest_of(data, NVRAM_SIZE, extra->stored.file.sha256);
     extra->stored.file.has_sha256 = true;

@@ -65,7 +65,7 @@ TEXTS = {
     "element-in-a-leaf": ('<vb:consistency method="offline"/>', '<vb:consistency method="offline"><vb:x/></vb:consistency>',
                           "unknown element"),
     "no-domain": ("<vb:domain ", "<vb:domaim ", "must be"),
-    "kind-of-extra": ('kind="nvram"', 'kind="shadow"', "unknown kind"),
+    "kind-of-extra": ('kind="nvram"', 'kind="shadow"', "invalid value 'shadow' for 'kind'"),
     "live-without-memory": ("</vb:backup>", "<vb:live><domain/></vb:live></vb:backup>", "damaged"),
     "text-for-a-number": ('chunk-size="65536"', 'chunk-size="64K"', "chunk-size"),
     "codec": ('compression="none"', 'compression="bzip2"', "compression"),

@@ -5,9 +5,10 @@ import os
 import re
 import signal
 import time
+import uuid
 
-from vbtest import consistency, leftovers
-from vbtest.command import expect, same, wait_until
+from vbtest import consistency, leftovers, tpm
+from vbtest.command import expect, run, same, wait_until
 from vbtest.disks import MIB
 
 
@@ -36,6 +37,18 @@ def test_plan_for_programs_is_complete(t):
     same((event["destination"], "memory" in event), (t.archive.path, False), "destination, memory")
     same(event["children-memory"], event["children"] * event["memory-per-child"], "memory of all children")
     same(event["left-out"], [{"target": "vdb", "reason": "excluded"}], "disks that are left out")
+
+
+def test_plan_names_the_small_files(t):
+    code, nvram = "/usr/share/OVMF/OVMF_CODE_4M.fd", t.path("web_VARS.fd")
+    run("cp", "/usr/share/OVMF/OVMF_VARS_4M.fd", nvram)
+    name = str(uuid.UUID(int=t.rng.getrandbits(128), version=4))
+    guest = t.guest("web", t.disk("vda", size=MIB), head_xml=f"<uuid>{name}</uuid>", devices_xml=tpm.xml(),
+                    os_xml=f"<loader readonly='yes' type='pflash'>{code}</loader><nvram>{nvram}</nvram>").define()
+    (event,) = [event for event in t.events(plan(t, guest, "--json")) if event["event"] == "plan"]
+    same(event["extras"], [{"kind": "nvram", "path": nvram, "file": "web-nvram.fd"},
+                           {"kind": "tpm", "path": tpm.state_file(name), "file": "web-tpm.state"}], "small files")
+    expect(f"NVRAM: {nvram} -> web-nvram.fd" in plan(t, guest).out, "the plan does not name the NVRAM")
 
 
 def test_children_by_the_formula(t):

@@ -33,7 +33,7 @@ int backup_names_try(struct backup_set *set, const char *domain, const struct so
             return err_prefix(err, "disk '%s'", source->disks[i].target);
     }
     for (size_t i = 0; i < source->extras.count; i++) {
-        const char *kind = source->extras.files[i].kind;
+        enum manifest_extra_kind kind = source->extras.files[i].kind;
         CLEANUP_FREE char *name = archive_extra_name(domain, kind, err);
         if (!name || backup_set_expect(set, name, err) < 0)
             return err_prefix(err, "%s", extras_kind_text(kind));

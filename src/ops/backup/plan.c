@@ -73,13 +73,12 @@ static int describe_extras(const struct backup_plan *plan, struct buf *text, str
 {
     for (size_t i = 0; i < plan->source->extras.count; i++) {
         const struct extra_file *extra = &plan->source->extras.files[i];
-        const char *kind = extras_kind_text(extra->kind);
         struct json *entry = json_new_object();
         json_add(array, entry);
-        buf_printf(text, "\n  %s: %s", kind, extra->path);
-        json_set_str(entry, "kind", kind);
+        buf_printf(text, "\n  %s: %s", extras_kind_text(extra->kind), extra->path);
+        json_set_str(entry, "kind", manifest_extra_name(extra->kind));
         json_set_str(entry, "path", extra->path);
-        if (describe_file(archive_extra_name(plan->guest, kind, err), text, entry) < 0)
+        if (describe_file(archive_extra_name(plan->guest, extra->kind, err), text, entry) < 0)
             return -1;
     }
     return 0;

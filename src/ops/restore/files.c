@@ -166,7 +166,7 @@ int restore_extra(struct restore_job *job, const struct manifest_extra *extra,
 
 static int restore_nvram(struct restore_job *job, struct err *err)
 {
-    const struct manifest_extra *extra = extras_in_manifest(job->manifest, "nvram");
+    const struct manifest_extra *extra = extras_in_manifest(job->manifest, EXTRA_NVRAM);
     struct restore_output *output = NULL;
 
     if (restore_output_new(job, job->placement.nvram, &output, err) < 0)

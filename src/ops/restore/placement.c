@@ -344,7 +344,7 @@ static int place_original_nvram(const struct chooser *chooser, struct placement 
 
 static int place_nvram(const struct chooser *chooser, struct placement *placement, struct err *err)
 {
-    const struct manifest_extra *extra = extras_in_manifest(chooser->manifest, "nvram");
+    const struct manifest_extra *extra = extras_in_manifest(chooser->manifest, EXTRA_NVRAM);
 
     if (!extra)
         return 0;

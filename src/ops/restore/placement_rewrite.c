@@ -43,8 +43,8 @@ static struct definition_move *list_moves(const struct placement *placement,
         moves[count++] =
             (struct definition_move){placement->disks[i].disk->path, placement->disks[i].path};
     if (placement->nvram)
-        moves[count++] =
-            (struct definition_move){extras_in_manifest(manifest, "nvram")->path, placement->nvram};
+        moves[count++] = (struct definition_move){extras_in_manifest(manifest, EXTRA_NVRAM)->path,
+                                                  placement->nvram};
     *ret_count = count;
     return moves;
 }

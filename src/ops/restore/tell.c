@@ -11,8 +11,8 @@ void restore_measure(struct restore_job *job)
 {
     const struct placement *placement = &job->placement;
     const struct manifest *manifest = job->manifest;
-    const struct manifest_extra *nvram = extras_in_manifest(manifest, "nvram");
-    const struct manifest_extra *tpm = extras_in_manifest(manifest, "tpm");
+    const struct manifest_extra *nvram = extras_in_manifest(manifest, EXTRA_NVRAM);
+    const struct manifest_extra *tpm = extras_in_manifest(manifest, EXTRA_TPM);
     struct sizes one;
 
     for (size_t i = 0; i < placement->disk_count; i++) {
@@ -116,7 +116,7 @@ static void tell_planned_disks(const struct restore_job *job, struct buf *text, 
     json_set(fields, "disks", disks);
 }
 
-static void tell_planned_file(const struct restore_job *job, const char *label, const char *kind,
+static void tell_planned_file(const struct restore_job *job, enum manifest_extra_kind kind,
                               const char *path, struct buf *text, struct json *array)
 {
     const struct manifest_extra *extra = extras_in_manifest(job->manifest, kind);
@@ -125,8 +125,8 @@ static void tell_planned_file(const struct restore_job *job, const char *label, 
     if (!path || !extra)
         return;
     entry = json_new_object();
-    buf_printf(text, "\n  %s: %s", label, path);
-    json_set_str(entry, "kind", kind);
+    buf_printf(text, "\n  %s: %s", extras_kind_text(kind), path);
+    json_set_str(entry, "kind", manifest_extra_name(kind));
     json_set_str(entry, "path", path);
     tell_stored(job, &extra->stored, text, entry);
     tell_replaced(job, path, text, entry);
@@ -138,8 +138,8 @@ static void tell_planned_rest(const struct restore_job *job, struct buf *text, s
     const struct placement *placement = &job->placement;
     struct json *extras = json_new_array();
 
-    tell_planned_file(job, "NVRAM", "nvram", placement->nvram, text, extras);
-    tell_planned_file(job, "TPM state", "tpm", placement->tpm, text, extras);
+    tell_planned_file(job, EXTRA_NVRAM, placement->nvram, text, extras);
+    tell_planned_file(job, EXTRA_TPM, placement->tpm, text, extras);
     json_set(fields, "extras", extras);
     if (placement->memory) {
         struct json *memory = json_new_object();

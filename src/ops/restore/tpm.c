@@ -125,7 +125,7 @@ int restore_tpm_place(struct restore_job *job, struct err *err)
         return -1;
     if (place(job, domain, err) < 0)
         return err_prefix(err, "TPM state");
-    if (extras_in_manifest(job->manifest, "tpm"))
+    if (extras_in_manifest(job->manifest, EXTRA_TPM))
         return check_free(job, err);
     /* It was never started: libvirt makes a state at the first start. */
     free(TAKE_PTR(job->placement.tpm));
@@ -160,7 +160,7 @@ static int make_folders(struct restore_job *job, const struct manifest_owner *ow
 
 int restore_tpm_write(struct restore_job *job, struct err *err)
 {
-    const struct manifest_extra *extra = extras_in_manifest(job->manifest, "tpm");
+    const struct manifest_extra *extra = extras_in_manifest(job->manifest, EXTRA_TPM);
     struct restore_output *output = NULL;
 
     if (make_folders(job, &extra->owner, err) < 0 ||

@@ -26,8 +26,8 @@ static void names_follow_the_layout(void **state)
     check_name(archive_disk_name("web", "vda", CODEC_NONE, NULL), "web-vda.raw");
     check_name(archive_disk_name("web", "vda", CODEC_LZMA, NULL), "web-vda.raw.xz");
     check_name(archive_disk_name("web", "vda", CODEC_ZSTD, NULL), "web-vda.raw.zst");
-    check_name(archive_extra_name("web", "nvram", NULL), "web-nvram.fd");
-    check_name(archive_extra_name("web", "tpm", NULL), "web-tpm.state");
+    check_name(archive_extra_name("web", EXTRA_NVRAM, NULL), "web-nvram.fd");
+    check_name(archive_extra_name("web", EXTRA_TPM, NULL), "web-tpm.state");
 }
 
 static void odd_guest_names_are_kept_as_they_are(void **state)

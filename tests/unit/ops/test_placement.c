@@ -60,7 +60,7 @@ static int setup(void **state)
     add_disk(manifest, "vdb", "file", "/old/two/disk.qcow2", "raw");
     add_disk(manifest, "vdc", "block", "/dev/loop7", "raw");
     struct manifest_extra *extra = manifest_add_extra(manifest);
-    extra->kind = mem_strdup("nvram");
+    extra->kind = EXTRA_NVRAM;
     extra->path = mem_strdup("/old/web_VARS.fd");
     fixture->manifest = manifest;
     *state = fixture;

@@ -61,7 +61,7 @@ static int setup(void **state)
     fixture->job.placement.uuid = mem_strdup(UUID);
     fixture->job.placement.folder = mem_strdup(fixture->folder);
     use_tpm(fixture, "2.0", "");
-    manifest_add_extra(fixture->manifest)->kind = mem_strdup("tpm");
+    manifest_add_extra(fixture->manifest)->kind = EXTRA_TPM;
     *state = fixture;
     return 0;
 }
@@ -170,8 +170,7 @@ static void without_a_stored_state_only_a_named_place_moves(void **state)
     struct fixture *fixture = *state;
     struct manifest *manifest = fixture->manifest;
 
-    free(manifest->extras[0].kind);
-    manifest->extras[0].kind = mem_strdup("nvram");
+    manifest->extras[0].kind = EXTRA_NVRAM;
     place_well(fixture);
     assert_null(fixture->job.placement.tpm);
     use_tpm(fixture, "2.0", "<source type='dir' path='/old'/>");

@@ -191,7 +191,7 @@ static void add_full_rest(struct manifest *manifest)
     manifest->memory = memory;
 
     struct manifest_extra *extra = manifest_add_extra(manifest);
-    extra->kind = mem_strdup("nvram");
+    extra->kind = EXTRA_NVRAM;
     extra->path = mem_strdup("/nvram/web_VARS.fd");
     extra->format = mem_strdup("raw");
     fill_owner(&extra->owner);

@@ -107,7 +107,7 @@ static void every_member_survives_the_round_trip(void **state)
     check_disk(&b->disks[1], &a->disks[1]);
     check_stored(b->memory, a->memory);
     assert_int_equal(b->extra_count, 1);
-    check_text(b->extras[0].kind, "nvram");
+    assert_int_equal(b->extras[0].kind, EXTRA_NVRAM);
     check_text(b->extras[0].path, a->extras[0].path);
     check_text(b->extras[0].format, "raw");
     check_owner(&b->extras[0].owner, &a->extras[0].owner);
@@ -209,7 +209,7 @@ static void what_does_not_fit_together_is_corrupt(void **state)
         {"<name>web</name>", "<name>wfb</name>", "belongs to another guest"},
         {"<vb:memory>", "<vb:memory><vb:colour/>", "<colour> where <stored> must be"},
         {"<vb:left-out", "<vb:colour/><vb:left-out", "unknown element <colour>"},
-        {"kind=\"nvram\"", "kind=\"cmos\"", "unknown kind"},
+        {"kind=\"nvram\"", "kind=\"cmos\"", "invalid value 'cmos' for 'kind'"},
         {"<vb:live>", "<vb:live><domain/>", "one domain"},
         {"type=\"network\"", "type=\"dir\"", "unknown type"},
     };
