@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/xml.h"
+#include "guest/bounded.h"
 #include "guest/connection.h"
 #include "guest/driver_folder.h"
 #include "guest/libvirt_error.h"
@@ -42,6 +43,8 @@ static const char *os_attr(const struct xml_doc *domain, const char *name)
 static int get_pull_backup(virConnectPtr connection, const struct xml_doc *domain, bool *ret,
                            struct err *err)
 {
+    BOUNDED_CALLS(&bounded_slow);
+
     CLEANUP_FREE char *emulator = xml_find_text(xml_root(domain), "devices/emulator");
     CLEANUP_FREE char *text = virConnectGetDomainCapabilities(
         connection, emulator, os_attr(domain, "arch"), os_attr(domain, "machine"),
@@ -66,6 +69,8 @@ static int get_pull_backup(virConnectPtr connection, const struct xml_doc *domai
 /* The version of the QEMU that runs this guest, which may be older than the installed one. */
 static uint64_t running_major(virDomainPtr domain)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     CLEANUP_FREE char *reply = NULL;
     uint64_t major = 0;
 
@@ -81,6 +86,8 @@ static uint64_t running_major(virDomainPtr domain)
  * only if the answer can be yes, because libvirt marks the guest as tainted for that. */
 static bool is_live_trusted(virDomainPtr domain, const struct xml_doc *xml)
 {
+    BOUNDED_CALLS(&bounded_slow);
+
     const char *type = xml_attr(xml_root(xml), "type");
     unsigned long installed = 0;
 
@@ -106,6 +113,8 @@ static bool has_agent(const struct xml_doc *domain)
 
 int guest_get_abilities(struct guest *guest, struct guest_abilities *ret, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     struct guest_abilities abilities = {0};
     virDomainPtr domain CLEANUP_DOMAIN = NULL;
 
@@ -155,6 +164,8 @@ static int find_folder(const char *parent, unsigned id, const char *name, char *
 
 int guest_private_folder(struct guest *guest, char **ret, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     virDomainPtr domain CLEANUP_DOMAIN = NULL;
 
     if (connection_domain(guest, &domain, err) < 0)

@@ -7,6 +7,7 @@
 #include "base/quit.h"
 #include "base/units.h"
 #include "base/shell.h"
+#include "guest/bounded.h"
 #include "guest/connection.h"
 #include "guest/libvirt_error.h"
 #include "guest/thaw.h"
@@ -30,6 +31,8 @@ static unsigned at_most(unsigned a, unsigned b)
 /* Without this libvirt waits forever. The setting stays with the guest, not with the connection. */
 static int set_limit(virDomainPtr domain, int limit_s, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     if (virDomainAgentSetResponseTimeout(domain, limit_s, 0) == 0 ||
         libvirt_error_code() == VIR_ERR_NO_SUPPORT)
         return 0;
@@ -38,6 +41,8 @@ static int set_limit(virDomainPtr domain, int limit_s, struct err *err)
 
 static void lift_limit(virDomainPtr domain)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     if (virDomainAgentSetResponseTimeout(domain, VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, 0) < 0)
         log_detail("cannot reset the guest agent's timeout: %s", virGetLastErrorMessage());
 }
@@ -100,6 +105,7 @@ static int check_answers(virDomainPtr domain, struct err *err)
 {
     long long seconds = 0;
     unsigned nanoseconds = 0;
+    BOUNDED_CALLS(&bounded_usual);
 
     if (virDomainGetTime(domain, &seconds, &nanoseconds, 0) == 0)
         return 0;
@@ -120,7 +126,11 @@ static int ask_agent(virDomainPtr domain, unsigned timeout_s, struct err *err)
 int guest_freeze(struct guest *guest, unsigned timeout_s, struct err *err)
 {
     virDomainPtr domain CLEANUP_DOMAIN = NULL;
+    struct bounded_times times = bounded_usual; /* and the agent's own limit */
 
+    times.limit_ms += (uint64_t)timeout_s * 1000;
+    times.signal_ms += (uint64_t)timeout_s * 1000;
+    BOUNDED_CALLS(&times);
     set_outcome(guest, FREEZE_NOT_SENT);
     if (connection_domain(guest, &domain, err) < 0 || ask_agent(domain, timeout_s, err) < 0)
         return -1;
@@ -137,6 +147,7 @@ int guest_freeze(struct guest *guest, unsigned timeout_s, struct err *err)
 
 static enum thaw_answer ask_to_thaw(virDomainPtr domain, bool *ret_garbled, struct err *why)
 {
+    BOUNDED_CALLS(&bounded_usual);
     int count = virDomainFSThaw(domain, NULL, 0, 0);
 
     if (count >= 0)
@@ -151,6 +162,7 @@ static enum thaw_answer ask_to_thaw(virDomainPtr domain, bool *ret_garbled, stru
 /* A guest that has no agent, or is off, cannot have frozen file systems. */
 static bool cannot_be_frozen(virDomainPtr domain)
 {
+    BOUNDED_CALLS(&bounded_usual);
     int code = libvirt_error_code();
 
     return code == VIR_ERR_ARGUMENT_UNSUPPORTED || code == VIR_ERR_NO_SUPPORT ||

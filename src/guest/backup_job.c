@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "base/xml.h"
 #include "base/shell.h"
+#include "guest/bounded.h"
 #include "guest/connection.h"
 #include "guest/job.h"
 #include "guest/libvirt_error.h"
@@ -31,6 +32,8 @@
 /* *ret is NULL if there is no backup job. */
 static int get_backup_xml(virDomainPtr domain, struct xml_doc **ret, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     CLEANUP_FREE char *text = virDomainBackupGetXMLDesc(domain, 0);
 
     if (!text) {
@@ -144,6 +147,8 @@ static char *backup_xml(const struct guest_backup *backup)
 
 static int begin(virDomainPtr domain, const char *xml, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_slow);
+
     if (virDomainBackupBegin(domain, xml, NULL, 0) < 0)
         return libvirt_error(err, "cannot begin the backup job");
     return 0;
@@ -154,6 +159,8 @@ static int begin(virDomainPtr domain, const char *xml, struct err *err)
  * again. */
 static bool activate_nodes(virDomainPtr domain)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     CLEANUP_FREE char *reply = NULL;
 
     if (virDomainQemuMonitorCommand(
@@ -270,6 +277,15 @@ static void wait_for_scratch(const struct xml_doc *job)
     }
 }
 
+static int abort_job(virDomainPtr domain, struct err *err)
+{
+    BOUNDED_CALLS(&bounded_slow);
+
+    if (virDomainAbortJob(domain) < 0)
+        return libvirt_error(err, "cannot end the backup job");
+    return 0;
+}
+
 int guest_backup_end(struct guest *guest, const char *socket, struct err *err)
 {
     virDomainPtr domain CLEANUP_DOMAIN = NULL;
@@ -281,8 +297,7 @@ int guest_backup_end(struct guest *guest, const char *socket, struct err *err)
         return -1;
     if (!is_job_at(job, socket))
         return 0;
-    if (virDomainAbortJob(domain) < 0) {
-        libvirt_error(&abort_err, "cannot end the backup job");
+    if (abort_job(domain, &abort_err) < 0) {
         /* It may have ended by itself, with its guest. */
         if (get_backup_xml(domain, &left, err) < 0)
             return -1;

@@ -5,6 +5,7 @@
 #include "base/quit.h"
 #include "base/units.h"
 #include "base/xml.h"
+#include "guest/bounded.h"
 #include "guest/event_loop.h"
 #include "guest/libvirt_error.h"
 #include "guest/long_call.h"
@@ -19,6 +20,24 @@
 #define OPEN_SLICE_MS 100
 /* How long a function that promises to leave the guest as it was waits for libvirt. */
 #define REVIVE_MS 30000
+
+/* ---- what every connection needs ------------------------------------------------------------ */
+
+static void end_use(void)
+{
+    bounded_stop();
+    event_loop_end();
+}
+
+static int begin_use(struct err *err)
+{
+    if (event_loop_begin(err) < 0)
+        return -1;
+    if (bounded_start(err) == 0)
+        return 0;
+    event_loop_end();
+    return -1;
+}
 
 /* ---- opening: libvirt may accept a connection and never answer -------------------------- */
 
@@ -53,7 +72,10 @@ static void open_connection(void *opaque)
 {
     struct opening *opening = opaque;
 
+    struct bounded_sockets before = bounded_before_open();
+
     opening->connection = virConnectOpen(opening->uri);
+    bounded_after_open(&before);
     if (!opening->connection)
         explain_failure(opening);
 }
@@ -72,7 +94,7 @@ static void clean_abandoned(void *opaque)
     if (opening->connection)
         virConnectClose(opening->connection);
     free_opening(opening);
-    event_loop_end();
+    end_use();
 }
 
 static int fail_late(const struct opening *opening, struct err *err)
@@ -114,7 +136,7 @@ static int open_in_thread(const char *uri, uint64_t timeout_ms, virConnectPtr *r
     struct long_call *call = NULL;
 
     opening->uri = uri ? mem_strdup(uri) : NULL;
-    if (event_loop_begin(err) < 0) {
+    if (begin_use(err) < 0) {
         free_opening(opening);
         return -1;
     }
@@ -131,7 +153,7 @@ static int open_in_thread(const char *uri, uint64_t timeout_ms, virConnectPtr *r
     int result = opening->connection ? 0 : err_move(err, &opening->err);
     free_opening(opening);
     if (result < 0)
-        event_loop_end();
+        end_use();
     return result;
 }
 
@@ -144,12 +166,20 @@ int connection_open(const char *uri, uint64_t timeout_ms, virConnectPtr *ret, st
     return 0;
 }
 
+/* The last reference asks libvirtd to end the connection. */
+static void close_connection(virConnectPtr connection)
+{
+    BOUNDED_CALLS(&bounded_usual);
+
+    virConnectClose(connection);
+}
+
 void connection_close(virConnectPtr connection)
 {
     if (!connection)
         return;
-    virConnectClose(connection);
-    event_loop_end();
+    close_connection(connection);
+    end_use();
 }
 
 /* ---- using it --------------------------------------------------------------------------- */
@@ -166,6 +196,8 @@ virConnectPtr connection_of(struct hypervisor *hypervisor)
 /* A domain of an old connection is useless: look it up on the new one. */
 static int renew_domain(struct guest *guest, virConnectPtr connection, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     if (virDomainGetConnect(guest->domain) == connection)
         return 0;
     virDomainPtr domain = virDomainLookupByUUIDString(connection, guest->uuid);

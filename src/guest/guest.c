@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/xml.h"
+#include "guest/bounded.h"
 #include "guest/connection.h"
 #include "guest/definition/definition.h"
 #include "guest/driver_folder.h"
@@ -50,6 +51,8 @@ const char *guest_uuid(const struct guest *guest)
 
 int guest_find(struct hypervisor *hypervisor, const char *name, struct guest **ret, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
     virDomainPtr domain = virDomainLookupByName(connection, name);
 
@@ -65,6 +68,8 @@ int guest_find(struct hypervisor *hypervisor, const char *name, struct guest **r
 int guest_find_uuid(struct hypervisor *hypervisor, const char *uuid, struct guest **ret,
                     struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
     virDomainPtr domain = virDomainLookupByUUIDString(connection, uuid);
 
@@ -115,6 +120,8 @@ static int read_flag(int result, bool *ret, struct err *err)
 
 int guest_get_status(struct guest *guest, struct guest_status *ret, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     struct guest_status status = {0};
     int state = 0;
     int reason = 0;
@@ -141,6 +148,8 @@ int guest_get_status(struct guest *guest, struct guest_status *ret, struct err *
 
 int guest_get_xml(struct guest *guest, enum guest_xml_kind kind, char **ret_xml, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     unsigned flags = VIR_DOMAIN_XML_SECURE;
     virDomainPtr domain CLEANUP_DOMAIN = NULL;
 
@@ -177,6 +186,8 @@ static bool clashes(struct hypervisor *hypervisor, const char *xml)
 int guest_define(struct hypervisor *hypervisor, const char *xml, struct guest **ret,
                  struct err *err)
 {
+    BOUNDED_CALLS(&bounded_slow);
+
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
     virDomainPtr domain = virDomainDefineXMLFlags(connection, xml, 0);
 
@@ -193,6 +204,8 @@ int guest_define(struct hypervisor *hypervisor, const char *xml, struct guest **
 
 int guest_undefine(struct guest *guest, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_slow);
+
     /* All flags that the driver knows. If it does not know a flag, it either has no such thing or
      * refuses to undefine the guest: what must be kept stays. */
     static const unsigned flags[] = {
@@ -227,6 +240,8 @@ int guest_undefine(struct guest *guest, struct err *err)
 
 int guest_set_autostart(struct guest *guest, bool autostart, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     virDomainPtr domain CLEANUP_DOMAIN = NULL;
 
     if (connection_domain(guest, &domain, err) < 0)
@@ -239,6 +254,8 @@ int guest_set_autostart(struct guest *guest, bool autostart, struct err *err)
 
 int guest_start(struct guest *guest, bool paused, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_slow);
+
     virDomainPtr domain CLEANUP_DOMAIN = NULL;
 
     if (connection_domain(guest, &domain, err) < 0)
@@ -252,6 +269,8 @@ int guest_start(struct guest *guest, bool paused, struct err *err)
 static int change_state(struct guest *guest, int (*change)(virDomainPtr domain), int wanted,
                         const char *what, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     virDomainPtr domain CLEANUP_DOMAIN = NULL;
     CLEANUP_ERR struct err change_err = ERR_INIT;
     int state = VIR_DOMAIN_NOSTATE;
@@ -279,6 +298,8 @@ int guest_resume(struct guest *guest, struct err *err)
 
 int guest_create(struct hypervisor *hypervisor, const char *xml, bool paused, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_slow);
+
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
     virDomainPtr domain CLEANUP_DOMAIN =
         virDomainCreateXML(connection, xml, paused ? VIR_DOMAIN_START_PAUSED : VIR_DOMAIN_NONE);

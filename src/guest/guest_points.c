@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/xml.h"
+#include "guest/bounded.h"
 #include "guest/connection.h"
 #include "guest/libvirt_error.h"
 
@@ -48,6 +49,8 @@ static int add_snapshot(virDomainSnapshotPtr snapshot, struct guest_points *poin
 
 static int list_snapshots(virDomainPtr domain, struct guest_points *points, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     virDomainSnapshotPtr *snapshots = NULL;
     int result = 0;
     int count = virDomainListAllSnapshots(domain, &snapshots,
@@ -79,6 +82,8 @@ static int add_checkpoint(virDomainCheckpointPtr checkpoint, struct guest_points
 
 static int list_checkpoints(virDomainPtr domain, struct guest_points *points, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     virDomainCheckpointPtr *checkpoints = NULL;
     int result = 0;
     int count =
@@ -130,6 +135,8 @@ static char *name_of(const char *xml, struct err *err)
 static int put_snapshot_back(virDomainPtr domain, const char *xml, const char *current,
                              struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     unsigned flags = VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE;
     CLEANUP_FREE char *name = name_of(xml, err);
     virDomainSnapshotPtr snapshot CLEANUP(free_snapshot) = NULL;
@@ -147,6 +154,8 @@ static int put_snapshot_back(virDomainPtr domain, const char *xml, const char *c
 
 static int put_checkpoint_back(virDomainPtr domain, const char *xml, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     CLEANUP_FREE char *name = name_of(xml, err);
     virDomainCheckpointPtr checkpoint CLEANUP(free_checkpoint) = NULL;
 
@@ -180,6 +189,8 @@ int guest_points_put_back(struct guest *guest, const struct guest_points *points
 
 static int remove_snapshot(virDomainPtr domain, const char *xml, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     CLEANUP_FREE char *name = name_of(xml, err);
     virDomainSnapshotPtr snapshot CLEANUP(free_snapshot) = NULL;
 
@@ -196,6 +207,8 @@ static int remove_snapshot(virDomainPtr domain, const char *xml, struct err *err
 
 static int remove_checkpoint(virDomainPtr domain, const char *xml, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     CLEANUP_FREE char *name = name_of(xml, err);
     virDomainCheckpointPtr checkpoint CLEANUP(free_checkpoint) = NULL;
 

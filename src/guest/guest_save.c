@@ -3,11 +3,13 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/quit.h"
 #include "base/units.h"
 #include "base/shell.h"
+#include "guest/bounded.h"
 #include "guest/connection.h"
 #include "guest/event_loop.h"
 #include "guest/job.h"
@@ -52,6 +54,8 @@ static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event
 /* Returns libvirt's ID for the callback, -1 if there will be no events. */
 static int watch_stop(virDomainPtr domain, struct stop_time *stop_time)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     atomic_fetch_add(&stop_time->users, 1);
     int id = virConnectDomainEventRegisterAny(
         virDomainGetConnect(domain), domain, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
@@ -59,6 +63,15 @@ static int watch_stop(virDomainPtr domain, struct stop_time *stop_time)
     if (id < 0)
         leave_stop_time(stop_time);
     return id;
+}
+
+static void unwatch_stop(virDomainPtr domain, int id, struct stop_time *stop_time)
+{
+    BOUNDED_CALLS(&bounded_usual);
+
+    if (id >= 0)
+        virConnectDomainEventDeregisterAny(virDomainGetConnect(domain), id);
+    leave_stop_time(stop_time);
 }
 
 /* ---- saving -------------------------------------------------------------------------------------- */
@@ -93,6 +106,8 @@ static void free_save(void *opaque)
 /* Never aborts somebody else's job. */
 static bool abort_own_save(virDomainPtr domain, const char *path)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     struct job job;
 
     return job_is_own(domain, VIR_DOMAIN_JOB_OPERATION_SAVE, path, &job) &&
@@ -209,9 +224,7 @@ int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_sta
     call->path = mem_strdup(path);
     int result = save_in_thread(guest, call, err);
     uint64_t stopped_ms = atomic_load(&stop_time->ms);
-    if (id >= 0)
-        virConnectDomainEventDeregisterAny(virDomainGetConnect(domain), id);
-    leave_stop_time(stop_time);
+    unwatch_stop(domain, id, stop_time);
     if (result == 0)
         *ret_downtime_start_ms = stopped_ms ? stopped_ms : asked_ms;
     return result;
@@ -220,7 +233,11 @@ int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_sta
 int guest_restore(struct hypervisor *hypervisor, const char *path, const char *xml, bool running,
                   struct err *err)
 {
+    struct stat st;
+    uint64_t size = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+    const struct bounded_times times = bounded_reading(size);
     unsigned flags = running ? VIR_DOMAIN_SAVE_RUNNING : VIR_DOMAIN_SAVE_PAUSED;
+    BOUNDED_CALLS(&times);
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
     int result = virDomainRestoreFlags(connection, path, xml, flags);
 

@@ -8,11 +8,14 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/xml.h"
+#include "guest/bounded.h"
 #include "guest/connection.h"
 #include "guest/driver_folder.h"
 
 static struct strings list_emulators(virConnectPtr connection)
 {
+    BOUNDED_CALLS(&bounded_slow);
+
     CLEANUP_FREE char *text = virConnectGetCapabilities(connection);
     CLEANUP(xml_freep)
     struct xml_doc *doc = text ? xml_parse(text, strlen(text), NULL) : NULL;
@@ -45,6 +48,8 @@ static void add_pool(struct strings *list, virStoragePoolPtr pool)
 
 static struct strings list_pools(virConnectPtr connection)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     virStoragePoolPtr *pools = NULL;
     struct strings list = {0};
     int count = virConnectListAllStoragePools(connection, &pools, 0);

@@ -9,11 +9,13 @@
 #include "base/xml.h"
 #include "base/quit.h"
 #include "base/units.h"
+#include "guest/bounded.h"
 #include "guest/connection.h"
 #include "guest/libvirt_error.h"
 #include "guest/uri.h"
 #include "guest/watch_internal.h"
 
+#define NEXT_GUEST_MS 5000
 /* Between two attempts to reconnect. */
 #define RETRY_FIRST_MS 100
 #define RETRY_MOST_MS 2000
@@ -41,6 +43,8 @@ static char *own_host_name(void)
 
 static int learn_version(struct hypervisor *hypervisor, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
     unsigned long version = 0;
 
@@ -53,6 +57,8 @@ static int learn_version(struct hypervisor *hypervisor, struct err *err)
 /* virConnect... functions return memory from malloc. */
 static int learn(struct hypervisor *hypervisor, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_slow);
+
     hypervisor->uri = virConnectGetURI(hypervisor->connection);
     if (!hypervisor->uri)
         return libvirt_error(err, "cannot get libvirt's URI");
@@ -213,6 +219,14 @@ int hypervisor_reconnect(struct hypervisor *hypervisor, uint64_t timeout_ms, str
     return result;
 }
 
+void hypervisor_revive(struct hypervisor *hypervisor)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    if (!hypervisor_alive(hypervisor) && hypervisor_reconnect(hypervisor, NEXT_GUEST_MS, &err) < 0)
+        log_detail("%s", err.text);
+}
+
 /* ---- guests -------------------------------------------------------------------------------- */
 
 static int by_name(const void *a, const void *b)
@@ -223,6 +237,8 @@ static int by_name(const void *a, const void *b)
 int hypervisor_list(struct hypervisor *hypervisor, struct guest ***ret, size_t *ret_count,
                     struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     virDomainPtr *domains = NULL;
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
     int count = virConnectListAllDomains(connection, &domains, 0);

@@ -40,6 +40,10 @@ bool hypervisor_alive(struct hypervisor *hypervisor);
  * more is done. A second signal ends it (cancelled). */
 int hypervisor_reconnect(struct hypervisor *hypervisor, uint64_t timeout_ms, struct err *err);
 
+/* For the next guest: reconnects if the connection is dead, within some seconds. If that fails, the
+ * guest's own first call says so. */
+void hypervisor_revive(struct hypervisor *hypervisor);
+
 /* All guests, active or not, sorted by name. Free with guest_list_free. */
 int hypervisor_list(struct hypervisor *hypervisor, struct guest ***ret, size_t *ret_count,
                     struct err *err);

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/xml.h"
 #include "base/shell.h"
+#include "guest/bounded.h"
 #include "guest/connection.h"
 #include "guest/driver_folder.h"
 #include "guest/libvirt_error.h"
@@ -98,6 +99,8 @@ static virStorageVolPtr look_up_volume(virStoragePoolPtr pool, const char *name)
 int hypervisor_volume(struct hypervisor *hypervisor, const char *pool_name, const char *volume_name,
                       char **ret_path, char **ret_format, char **ret_type, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_slow);
+
     virStoragePoolPtr pool CLEANUP(free_pool) = NULL;
     CLEANUP_FREE char *path = NULL;
     CLEANUP_FREE char *format = NULL;
@@ -127,6 +130,8 @@ int hypervisor_volume(struct hypervisor *hypervisor, const char *pool_name, cons
 int hypervisor_can_open(struct hypervisor *hypervisor, const char *path, bool *ret_can,
                         struct err *err)
 {
+    BOUNDED_CALLS(&bounded_slow);
+
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
     CLEANUP_FREE char *xml = virDomainSaveImageGetXMLDesc(connection, path, 0);
     const virError *error = xml ? NULL : virGetLastError();
@@ -245,6 +250,8 @@ static enum host_answer lacks(const char *name, int missing)
 enum host_answer hypervisor_has(struct hypervisor *hypervisor, enum host_thing thing,
                                 const char *name)
 {
+    BOUNDED_CALLS(&bounded_slow);
+
     if (thing == HOST_INTERFACE)
         return if_nametoindex(name) != 0 ? HOST_HAS : HOST_LACKS;
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
@@ -255,6 +262,8 @@ enum host_answer hypervisor_has(struct hypervisor *hypervisor, enum host_thing t
 enum host_answer hypervisor_has_volume(struct hypervisor *hypervisor, const char *pool_name,
                                        const char *volume_name)
 {
+    BOUNDED_CALLS(&bounded_slow);
+
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
     virStoragePoolPtr pool CLEANUP(free_pool) = virStoragePoolLookupByName(connection, pool_name);
 
@@ -297,6 +306,8 @@ static enum answer has_value(const struct xml_node *tpm, const char *name, const
 bool hypervisor_emulates_tpm(struct hypervisor *hypervisor, const char *domain_type,
                              const char *version)
 {
+    BOUNDED_CALLS(&bounded_slow);
+
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
     CLEANUP_FREE char *text =
         virConnectGetDomainCapabilities(connection, NULL, NULL, NULL, domain_type, 0);
@@ -312,6 +323,8 @@ bool hypervisor_emulates_tpm(struct hypervisor *hypervisor, const char *domain_t
 
 int hypervisor_check_domain(struct hypervisor *hypervisor, const char *xml, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_slow);
+
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
 
     if (!text_begins(hypervisor->uri, "qemu"))

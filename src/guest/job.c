@@ -6,6 +6,7 @@
 
 #include <libvirt/virterror.h>
 
+#include "guest/bounded.h"
 #include "guest/libvirt_error.h"
 
 static uint64_t number(virTypedParameterPtr params, int count, const char *name)
@@ -16,8 +17,18 @@ static uint64_t number(virTypedParameterPtr params, int count, const char *name)
     return value;
 }
 
+/* A lost connection may be an internal error, too. */
+static bool is_of_connection(void)
+{
+    const virError *error = virGetLastError();
+
+    return error && error->domain == VIR_FROM_RPC;
+}
+
 int job_read(virDomainPtr domain, struct job *ret, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     struct job job = {.type = VIR_DOMAIN_JOB_NONE, .operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN};
     virTypedParameterPtr params = NULL;
     int count = 0;
@@ -25,7 +36,7 @@ int job_read(virDomainPtr domain, struct job *ret, struct err *err)
     if (virDomainGetJobStats(domain, &job.type, &params, &count, 0) < 0) {
         int code = libvirt_error_code();
         /* libvirt reports a backup job without data as an internal error. */
-        if (code == VIR_ERR_INTERNAL_ERROR) {
+        if (code == VIR_ERR_INTERNAL_ERROR && !is_of_connection()) {
             job.type = VIR_DOMAIN_JOB_UNBOUNDED;
             job.no_data = true;
             *ret = job;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/libvirt_error.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/shell.h"
+#include "guest/bounded.h"
 
 static const struct {
     int code;
@@ -78,8 +81,23 @@ static char *one_line(const char *message)
     return buf_take_str(&line);
 }
 
+/* A call that was not waited for any longer; what libvirt says of it then is beside the point. */
+static int gave_up(struct err *err, enum bounded_reason reason, uint64_t after_ms, const char *what)
+{
+    if (reason == BOUNDED_SIGNAL)
+        err_set(err, ERR_CANCELLED, "%s: stopped by a signal while libvirt did not answer", what);
+    else
+        err_set(err, ERR_TRANSIENT, "%s: libvirt did not answer within %" PRIu64 " s", what,
+                after_ms / 1000);
+    if (err)
+        err->errnum = ETIMEDOUT;
+    return err_append(err, "it may still do what it was asked for");
+}
+
 int libvirt_error(struct err *err, const char *format, ...)
 {
+    uint64_t after_ms = 0;
+    enum bounded_reason reason = bounded_ended(&after_ms);
     const virError *error = virGetLastError();
     CLEANUP_FREE char *what = NULL;
     va_list args;
@@ -89,6 +107,8 @@ int libvirt_error(struct err *err, const char *format, ...)
     va_end(args);
     if (len < 0)
         what = NULL;
+    if (reason != BOUNDED_GOES_ON)
+        return gave_up(err, reason, after_ms, what ? what : "libvirt");
     CLEANUP_FREE char *message =
         one_line(error && error->message ? error->message : "libvirt gives no reason");
     enum err_kind kind = error ? kind_of(error) : ERR_IO;

@@ -7,8 +7,9 @@
 
 #include "base/err.h"
 
-/* Sets *err to "TEXT: libvirt's message" on one line, with the kind that matches libvirt's code.
- * Returns -1. */
+/* Sets *err to "TEXT: libvirt's message" on one line, with the kind that matches libvirt's code. For
+ * a call that was not waited for any longer (bounded.h): transient, or cancelled if that was because
+ * of a signal, with the errno ETIMEDOUT. Returns -1. */
 int libvirt_error(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* "JOB works on this guest; ..." (busy), with the line that shows the job. Returns -1. */
 int libvirt_error_job(struct err *err, const char *job, const char *guest);

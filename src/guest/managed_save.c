@@ -4,12 +4,15 @@
 #include <unistd.h>
 
 #include "base/shell.h"
+#include "guest/bounded.h"
 #include "guest/connection.h"
 #include "guest/driver_folder.h"
 #include "guest/libvirt_error.h"
 
 int guest_managed_save(struct guest *guest, char **ret_path, char **ret_xml, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_slow);
+
     virDomainPtr domain CLEANUP_DOMAIN = NULL;
     CLEANUP_FREE char *folder = NULL;
 

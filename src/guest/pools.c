@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/shell.h"
 #include "base/xml.h"
+#include "guest/bounded.h"
 #include "guest/connection.h"
 
 static bool is_one_of(const struct strings *folders, const char *path)
@@ -45,6 +46,8 @@ static void refresh(virStoragePoolPtr pool, const struct strings *folders, struc
 void pools_refresh(struct hypervisor *hypervisor, const struct strings *folders,
                    struct strings *failures)
 {
+    BOUNDED_CALLS(&bounded_slow);
+
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
     virStoragePoolPtr *pools = NULL;
     int count =

@@ -14,6 +14,7 @@
 #include "base/xml.h"
 #include "base/shell.h"
 #include "guest/backup_job.h"
+#include "guest/bounded.h"
 #include "guest/connection.h"
 #include "guest/definition/definition.h"
 #include "guest/job.h"
@@ -73,6 +74,8 @@ static char *snapshot_xml(const char *path, const struct definition_disks *disks
 
 static int read_disks(virDomainPtr domain, struct definition_disks *ret, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     CLEANUP_FREE char *text = virDomainGetXMLDesc(domain, 0);
 
     if (!text)
@@ -171,6 +174,8 @@ static bool room_is_short(const char *path, const struct job *job)
 
 static bool stop(struct call *call, const char *why)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     if (!call->forced)
         log_detail("stopping the guest to finish copying its memory: %s", why);
     call->forced = call->forced || virDomainSuspend(call->domain) == 0;
@@ -183,6 +188,8 @@ static bool stop(struct call *call, const char *why)
  * it; if not, the copy ends at once. */
 static void cancel(struct call *call)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     bool live = call->flags & VIR_DOMAIN_SNAPSHOT_CREATE_LIVE;
     struct job job;
 
@@ -285,6 +292,8 @@ struct state {
 
 static int get_state(virDomainPtr domain, struct state *ret, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     if (virDomainGetState(domain, &ret->state, &ret->reason, 0) < 0)
         return libvirt_error(err, "cannot get the guest's state");
     return 0;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "guest/bounded.h"
 #include "guest/connection.h"
 #include "guest/libvirt_error.h"
 #include "guest/watch_internal.h"
@@ -62,6 +63,8 @@ static void unlink_watch(struct guest_watch *watch)
 /* The guest's state at the beginning, unless an event has already told more. */
 static int learn(struct guest_watch *watch, virDomainPtr domain, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     int active = virDomainIsActive(domain);
 
     if (active < 0)
@@ -77,6 +80,8 @@ static int learn(struct guest_watch *watch, virDomainPtr domain, struct err *err
 
 int guest_watch_begin(struct guest *guest, struct guest_watch **ret, struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     CLEANUP(guest_watch_endp) struct guest_watch *watch = new_watch(guest);
     virDomainPtr domain CLEANUP_DOMAIN = NULL;
 
@@ -144,6 +149,8 @@ void watch_note_loss(struct hypervisor *hypervisor)
 /* Notes what happened in the meantime, as far as it can still be seen. */
 static bool catch_up(struct guest_watch *watch, virDomainPtr domain)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     int state = VIR_DOMAIN_SHUTOFF;
     int reason = 0;
 
@@ -166,6 +173,8 @@ static bool catch_up(struct guest_watch *watch, virDomainPtr domain)
 
 static void move(struct guest_watch *watch, virConnectPtr connection)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     CLEANUP_ERR struct err err = ERR_INIT;
     bool new = false;
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "guest/event_loop.h"
+#include "guest/bounded.h"
 #include "guest/libvirt_error.h"
 
 /* An event may arrive some time after what it reports. */
@@ -165,6 +166,8 @@ static void deregister(virConnectPtr connection, int *id)
 
 void watch_detach(struct guest_watch *watch)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     if (!watch->connection)
         return;
     deregister(watch->connection, &watch->lifecycle_id);
@@ -205,6 +208,8 @@ static int register_qemu_events(struct guest_watch *watch, virDomainPtr domain)
 int watch_attach(struct guest_watch *watch, virConnectPtr connection, virDomainPtr domain,
                  struct err *err)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
     virConnectRef(connection);
     watch->connection = connection;
     watch->qemu_id = register_qemu_events(watch, domain);

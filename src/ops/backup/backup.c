@@ -105,6 +105,7 @@ static int take_guest(struct backup_run *run, struct guest *guest, struct outcom
     bool stranded = false;
 
     run->busy = false;
+    hypervisor_revive(run->hypervisor);
     int result = run->options->dry_run ? backup_plan_guest(run, guest, &guest_err)
                                        : backup_guest(run, guest, &stranded, &guest_err);
     outcome->stranded = outcome->stranded || stranded;

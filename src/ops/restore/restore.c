@@ -186,6 +186,8 @@ static int take_guests(struct restore_run *run, struct selection *guests, struct
         guests->chosen[i] = false;
         course_next(&run->course, i);
         run->busy = run->stranded = false;
+        if (run->hypervisor)
+            hypervisor_revive(run->hypervisor);
         const char *name = run->options->new_name ? run->options->new_name : guests->names[i];
         if (restore_guest(run, guests->names[i], &guest_err) == 0) {
             outcome->good++;

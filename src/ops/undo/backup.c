@@ -254,7 +254,9 @@ int undo_backup(const struct undo_host *host, struct intent *intent, char **ret_
         if (undo_connect(host, err) < 0)
             return -1;
         result = try_undo(host, intent, ret_note, &undo_err);
-        if (result < 0 && (i + 1 == UNDO_TRIES || host->calls->alive(host->hypervisor)))
+        /* What libvirt did not answer once it will not answer soon. */
+        if (result < 0 && (i + 1 == UNDO_TRIES || undo_err.errnum == ETIMEDOUT ||
+                           host->calls->alive(host->hypervisor)))
             return err_move(err, &undo_err);
     }
     return result;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/undo/calls.h"
 
+#include "guest/bounded.h"
 #include "guest/live.h"
 
 #define BRIEF_MS 5000
@@ -41,9 +42,32 @@ static int brief_reconnect(struct hypervisor *hypervisor, uint64_t timeout_ms, s
     return hypervisor_reconnect(hypervisor, timeout_ms < BRIEF_MS ? timeout_ms : BRIEF_MS, err);
 }
 
+static int brief_find_uuid(struct hypervisor *hypervisor, const char *uuid, struct guest **ret,
+                           struct err *err)
+{
+    BOUNDED_CALLS(&bounded_brief);
+
+    return guest_find_uuid(hypervisor, uuid, ret, err);
+}
+
+static int brief_get_status(struct guest *guest, struct guest_status *ret, struct err *err)
+{
+    BOUNDED_CALLS(&bounded_brief);
+
+    return guest_get_status(guest, ret, err);
+}
+
+static int brief_resume(struct guest *guest, struct err *err)
+{
+    BOUNDED_CALLS(&bounded_brief);
+
+    return guest_resume(guest, err);
+}
+
 static int brief_wait_for_job(struct guest *guest, uint64_t timeout_ms, struct err *err)
 {
     uint64_t limit_ms = timeout_ms < BRIEF_MS ? timeout_ms : BRIEF_MS;
+    BOUNDED_CALLS(&bounded_brief);
 
     return guest_wait_for_job(guest, limit_ms, err) < 0 ? undo_call_later(err) : 0;
 }
@@ -62,13 +86,13 @@ const struct undo_calls undo_calls_brief = {
     .close = hypervisor_close,
     .alive = hypervisor_alive,
     .reconnect = brief_reconnect,
-    .find_uuid = guest_find_uuid,
+    .find_uuid = brief_find_uuid,
     .free = guest_free,
-    .get_status = guest_get_status,
+    .get_status = brief_get_status,
     .wait_for_job = brief_wait_for_job,
     .backup_end = guest_backup_end,
     .thaw = brief_thaw,
-    .resume = guest_resume,
+    .resume = brief_resume,
     .restore = guest_restore,
     .define = guest_define,
     .undefine = guest_undefine,
