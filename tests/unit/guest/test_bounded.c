@@ -186,6 +186,7 @@ static void other_sockets_stay_open(void **state)
 
     (void)state;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, other), 0);
+    assert_int_equal(hypervisor_reconnect(hypervisor, LONG_MS, NULL), 0);
     assert_int_equal(suspend_within((struct bounded_times){.limit_ms = SHORT_MS}, NULL), -1);
     assert_int_equal(write(other[0], "x", 1), 1);
     assert_int_equal(read(other[1], &got, 1), 1);
