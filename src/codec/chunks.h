@@ -44,6 +44,10 @@ struct chunk_source {
      * again for a chunk that a child could not do, or was lost with. */
     int (*read)(void *opaque, uint64_t id, void *data, size_t cap, size_t *ret_len,
                 enum chunk_kind *ret_kind, struct err *err);
+    /* A source of which only parts of a chunk are wanted: how many bytes of chunk id read has given,
+     * 1 to its raw length; encoding, they are put one after the other. A chunk of zeros is always
+     * whole. Called by the thread that reads, after each read. NULL: all of it. */
+    uint32_t (*gathered)(void *opaque, uint64_t id);
     /* Called by whoever runs the transfer when all chunks are done: whether what was read is what
      * was stored (else corrupt). NULL: there is nothing to check. */
     int (*check)(void *opaque, struct err *err);
@@ -54,7 +58,7 @@ struct chunk_source {
 struct chunk_output {
     uint64_t id;
     uint64_t count; /* of chunks, from id on: more than 1 only if the sink takes runs, or if SAME */
-    uint32_t raw_len; /* of each */
+    uint32_t raw_len; /* of each; of a chunk of which the source gathers parts: theirs */
     enum chunk_kind kind;
     const uint8_t *data; /* NULL if kind is SAME, or, decoding, ZERO */
     size_t len;

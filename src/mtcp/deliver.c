@@ -78,7 +78,7 @@ static int note_blocks(struct run *run, const struct worker *worker, struct item
 static int check_result(struct run *run, const struct worker *worker, struct item *item,
                         struct err *err)
 {
-    uint32_t raw_len = pool_raw_len(run->source, item->id);
+    uint32_t raw_len = item->raw_len;
     struct result result;
 
     if (run->pool->settings.decode) {
@@ -121,7 +121,7 @@ static int keep_zeros(struct pool *pool, const void *data, size_t len, struct er
 static void learn_zeros(struct run *run, const struct worker *worker, const struct item *item)
 {
     struct pool *pool = run->pool;
-    uint32_t raw_len = pool_raw_len(run->source, item->id);
+    uint32_t raw_len = item->raw_len;
 
     if (!pool->settings.decode || pool->zeros_input || item->input_len > POOL_ZERO_INPUT_MAX ||
         raw_len < pool->settings.chunk_size || !io_is_zero(worker->output, raw_len))
@@ -209,7 +209,8 @@ static void describe_data(const struct pool *pool, const struct item *item,
 
 static int post(struct run *run, struct item *item, struct err *err)
 {
-    uint32_t raw_len = pool_raw_len(run->source, item->id);
+    uint32_t raw_len =
+        item->state == ITEM_KNOWN ? pool_raw_len(run->source, item->id) : item->raw_len;
     struct put_job job = {.output = {.id = item->id,
                                      .raw_len = raw_len,
                                      .kind = item->kind,

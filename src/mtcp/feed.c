@@ -9,6 +9,15 @@
 
 #include "base/quit.h"
 
+/* Of a chunk that was read. */
+static uint32_t raw_len_of(const struct run *run, uint64_t id, enum chunk_kind kind)
+{
+    const struct chunk_source *source = run->source;
+
+    return kind == CHUNK_DATA && source->gathered ? source->gathered(source->opaque, id)
+                                                  : pool_raw_len(source, id);
+}
+
 /* Reads a chunk into the worker's input area. */
 static int read_chunk(struct run *run, struct worker *worker, uint64_t id, size_t *ret_len,
                       enum chunk_kind *ret_kind, struct err *err)
@@ -19,8 +28,9 @@ static int read_chunk(struct run *run, struct worker *worker, uint64_t id, size_
     if (run->source->read(run->source->opaque, id, worker->input, worker->input_size, &len, &kind,
                           err) < 0)
         return -1;
-    bool fits = run->pool->settings.decode ? len > 0 && len <= worker->input_size
-                                           : len == pool_raw_len(run->source, id);
+    uint32_t raw_len = raw_len_of(run, id, kind);
+    bool fits = run->pool->settings.decode ? len > 0 && len <= worker->input_size : len == raw_len;
+    fits = fits && raw_len > 0 && raw_len <= pool_raw_len(run->source, id);
     if (kind == CHUNK_DATA && !fits)
         return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 " was read with %zu bytes", id, len);
     *ret_len = len;
@@ -53,7 +63,7 @@ static bool gives_zeros(const struct run *run, const struct worker *worker, uint
     const struct pool *pool = run->pool;
 
     return pool->zeros_input && len == pool->zeros_input_len &&
-           pool_raw_len(run->source, id) == pool->settings.chunk_size &&
+           raw_len_of(run, id, CHUNK_DATA) == pool->settings.chunk_size &&
            memcmp(worker->input, pool->zeros_input, len) == 0;
 }
 
@@ -207,6 +217,7 @@ static int feed_again(struct run *run, struct item *item, struct worker *worker,
         len = fill_zeros(run, worker, item->id);
     item->worker = (size_t)(worker - pool->workers);
     item->input_len = len;
+    item->raw_len = raw_len_of(run, item->id, kind);
     give(pool, item);
     return 0;
 }
@@ -256,6 +267,7 @@ static int load(struct run *run, struct worker *worker, struct item **ret_item, 
     (*ret_item)->worker = (size_t)(worker - pool->workers);
     (*ret_item)->kind = kind;
     (*ret_item)->input_len = len;
+    (*ret_item)->raw_len = raw_len_of(run, id, kind);
     return 0;
 }
 

@@ -33,6 +33,7 @@ struct item {
     enum chunk_kind kind;   /* ZERO, and not ITEM_KNOWN: a child makes the result of such chunks */
     const uint8_t *digests; /* SAME: of all chunks of the run */
     unsigned failures;
+    uint32_t raw_len; /* of the chunk as it was read; not if ITEM_KNOWN */
     size_t input_len; /* of what the child was given */
     size_t worker;    /* that has it, is to have it, or (ITEM_WAITING) has failed */
     bool renewed;     /* ITEM_WAITING: that worker has got a new child since */

@@ -51,6 +51,13 @@ static int limited_read(void *opaque, uint64_t id, void *data, size_t cap, size_
     return limit_take(&run->transfer->children->limit, *ret_len, err);
 }
 
+static uint32_t limited_gathered(void *opaque, uint64_t id)
+{
+    const struct transfer_run *run = opaque;
+
+    return run->source->gathered(run->source->opaque, id);
+}
+
 static int run_pool(struct transfer_run *run, const struct chunk_sink *sink, struct err *err)
 {
     struct pool_stats stats = {0};
@@ -61,6 +68,7 @@ static int run_pool(struct transfer_run *run, const struct chunk_sink *sink, str
     limited.opaque = run;
     limited.look = limited_look;
     limited.read = limited_read;
+    limited.gathered = run->source->gathered ? limited_gathered : NULL;
     run->started_ms = units_now_ms();
     if (pool_run(children->pool, &limited, sink, &progress, &stats, err) < 0)
         return -1;

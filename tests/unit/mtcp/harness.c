@@ -60,7 +60,8 @@ uint32_t image_raw_len(const struct image *image, uint64_t id)
 {
     uint64_t left = image->raw_size - id * image->chunk_size;
 
-    return (uint32_t)(left < image->chunk_size ? left : image->chunk_size);
+    uint32_t len = (uint32_t)(left < image->chunk_size ? left : image->chunk_size);
+    return image_kind(image, id) == 'g' ? len - len / 2 : len;
 }
 
 static uint64_t next_random(uint64_t *state)
@@ -72,13 +73,20 @@ static uint64_t next_random(uint64_t *state)
     return value ^ (value >> 31);
 }
 
+static bool has_data(const struct image *image, uint64_t id)
+{
+    char kind = image_kind(image, id);
+
+    return kind == 'd' || kind == 'g';
+}
+
 void image_fill(const struct image *image, uint64_t id, uint8_t *data)
 {
     uint32_t len = image_raw_len(image, id);
     uint64_t state = image->seed ^ (id * UINT64_C(0x2545f4914f6cdd1d));
 
     memset(data, 0, len);
-    if (image_kind(image, id) != 'd')
+    if (!has_data(image, id))
         return;
     /* half noise, half something that compresses */
     for (uint32_t i = 0; i < len; i++)
@@ -135,6 +143,13 @@ static int read_chunk(void *opaque, uint64_t id, void *data, size_t cap, size_t 
     return 0;
 }
 
+static uint32_t gathered(void *opaque, uint64_t id)
+{
+    const struct image *image = opaque;
+
+    return image->gathered ? *image->gathered : image_raw_len(image, id);
+}
+
 struct chunk_source image_source(struct image *image)
 {
     return (struct chunk_source){
@@ -145,6 +160,7 @@ struct chunk_source image_source(struct image *image)
         .raw_size = image->raw_size,
         .look = look,
         .read = read_chunk,
+        .gathered = image->gathered || strchr(image->pattern, 'g') ? gathered : NULL,
     };
 }
 
@@ -303,7 +319,7 @@ static bool stored_right(const struct image *image, uint64_t id, const uint8_t *
         return wrong(id, "has another digest");
     if (!blocks_right(image, stored, raw))
         return wrong(id, "has other digests of blocks");
-    if ((stored->kind == CHUNK_ZERO) != (image_kind(image, id) != 'd') && !image->results)
+    if ((stored->kind == CHUNK_ZERO) != !has_data(image, id) && !image->results)
         return wrong(id, "is zero or not, but says otherwise");
     return true;
 }

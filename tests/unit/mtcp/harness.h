@@ -28,7 +28,7 @@ struct image {
     uint64_t seed;
     uint64_t chunk_size;
     uint64_t raw_size;
-    /* One letter a chunk, repeated: d data, z zeros known to look, r zeros found by read, s the
+    /* One letter a chunk, repeated: d data, g data of which the source gathers half, z zeros known to look, r zeros found by read, s the
      * same as before. */
     const char *pattern;
 
@@ -36,6 +36,7 @@ struct image {
     const char *name;             /* for messages */
     const uint8_t *same_digests;  /* of all chunks; given with those that are the same */
     const struct stored *results; /* decoding: what is read; NULL: raw bytes */
+    const uint32_t *gathered;     /* what a source that is wrong says of all chunks */
     uint64_t read_error_at;
     void (*on_read)(struct image *image, uint64_t id); /* may be NULL */
     uint64_t looks;
@@ -67,6 +68,7 @@ void image_init(struct image *image, const char *pattern, uint64_t chunks, uint6
 void image_clear(struct image *image);
 uint64_t image_chunks(const struct image *image);
 char image_kind(const struct image *image, uint64_t id);
+/* Of what the source gives. */
 uint32_t image_raw_len(const struct image *image, uint64_t id);
 /* The raw bytes of a chunk. */
 void image_fill(const struct image *image, uint64_t id, uint8_t *data);

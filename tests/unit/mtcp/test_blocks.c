@@ -28,17 +28,17 @@ static struct image image_of(const char *pattern, uint64_t extra, bool ordered)
 }
 
 /* The harness compares the digests of all chunks of data, and that others have none. */
-static void there_and_back(const char *codec, uint64_t extra, bool ordered)
+static void there_and_back(const char *pattern, const char *codec, uint64_t extra, bool ordered)
 {
-    struct image there = image_of("dzdrd", extra, ordered);
-    struct image back = image_of("dzdrd", extra, ordered);
+    struct image there = image_of(pattern, extra, ordered);
+    struct image back = image_of(pattern, extra, ordered);
 
     CLEANUP(pool_freep) struct pool *encoding = new_pool(&there, codec, false, 2);
-    run(&there, encoding);
+    assert_int_equal(run(&there, encoding).children_lost, 0);
     assert_true(image_encoded_right(&there, codec));
     back.results = there.stored;
     CLEANUP(pool_freep) struct pool *decoding = new_pool(&back, codec, true, 2);
-    run(&back, decoding);
+    assert_int_equal(run(&back, decoding).children_lost, 0);
     assert_true(image_decoded_right(&back));
     image_clear(&there);
     image_clear(&back);
@@ -50,10 +50,42 @@ static void test_each_block_has_its_digest(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(extras) / sizeof(*extras); i++) {
-        there_and_back("none", extras[i], i % 2);
-        there_and_back("zstd:1", extras[i], i % 2 == 0);
+        there_and_back("dzdrd", "none", extras[i], i % 2);
+        there_and_back("dzdrd", "zstd:1", extras[i], i % 2 == 0);
     }
-    there_and_back("lzma:0", 100, true);
+    there_and_back("dzdrd", "lzma:0", 100, true);
+}
+
+/* A source may give parts of chunks alone. */
+static void test_chunks_whose_parts_are_gathered(void **state)
+{
+    (void)state;
+    there_and_back("g", "none", 0, true);
+    there_and_back("dgzgr", "none", 1, false);
+    there_and_back("dgzgr", "zstd:1", 99999, true);
+    there_and_back("gd", "lzma:0", 65536, false);
+}
+
+static void expect_gathered_refused(uint32_t len, bool decode)
+{
+    struct stored result = {.put = true, .data = (uint8_t *)"no result", .len = 9};
+    struct image image = image_of("d", 0, true);
+
+    image.raw_size = CHUNK;
+    image.gathered = &len;
+    image.results = decode ? &result : NULL;
+    CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "none", decode, 1);
+    expect_failure(&image, pool, ERR_INTERNAL, "chunk 0 was read with");
+    image_clear(&image);
+}
+
+static void test_a_source_that_gathers_nothing_or_too_much(void **state)
+{
+    (void)state;
+    expect_gathered_refused(0, false);
+    expect_gathered_refused(CHUNK - 1, false); /* but CHUNK bytes were read */
+    expect_gathered_refused(0, true);
+    expect_gathered_refused(CHUNK + 1, true);
 }
 
 /* 64 MiB: they need more than a page. */
@@ -122,6 +154,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_block_has_its_digest),
+        cmocka_unit_test(test_chunks_whose_parts_are_gathered),
+        cmocka_unit_test(test_a_source_that_gathers_nothing_or_too_much),
         cmocka_unit_test(test_the_blocks_of_large_chunks),
         cmocka_unit_test(test_the_same_children_serve_a_sink_that_wants_none),
         cmocka_unit_test(test_children_that_were_not_told_so_give_none),

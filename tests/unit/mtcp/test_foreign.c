@@ -289,7 +289,7 @@ static struct image image_with_blocks(uint64_t extra)
 {
     struct image image;
 
-    image_init(&image, "dzdrddd", 0, 0);
+    image_init(&image, "dzdrdgd", 0, 0);
     image.chunk_size = BLOCKS_CHUNK;
     image.raw_size = 7 * BLOCKS_CHUNK + extra;
     image.block_digests = true;
@@ -374,12 +374,17 @@ static void test_a_child_that_lies_about_blocks_is_replaced(void **state)
 {
     static const struct fault too_many = {"more-blocks", 1,
                                           "sent the digests of 3 blocks, where the chunk has 2"};
+    static const struct fault too_few = {"fewer-blocks", 1,
+                                         "sent the digests of 1 blocks, where the chunk has 2"};
+    static const struct fault again = {"error", 0, "told to fail"};
     static const struct fault uncalled = {"twice-blocks", 1, "sent B, which was not asked for"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(block_faults) / sizeof(block_faults[0]); i++)
         expect_block_fault(&block_faults[i], 4, true);
     expect_block_fault(&too_many, 7, true); /* of the last chunk, for which there is room */
+    expect_block_fault(&too_few, 5, true);  /* of one whose parts are gathered */
+    expect_block_fault(&again, 5, true);
     expect_block_fault(&uncalled, 4, false);
 }
 
