@@ -62,6 +62,7 @@ static int process_judge(const char *program, int status, int stderr_fd, struct 
     /* Most programs start their messages with their own name. */
     const char *text = text_after(line, program);
     text = text && text_begins(text, ": ") ? text + 2 : line;
+    /* The exit status is 1 whatever happened; only the text tells a full file system. */
     if (*text)
         return err_set(err, strstr(text, "No space left") ? ERR_NO_SPACE : ERR_IO, "%s: %s",
                        program, text);

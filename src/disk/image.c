@@ -34,7 +34,7 @@ void disk_info_clear(struct disk_info *info)
     *info = (struct disk_info){0};
 }
 
-/* The caller names the path, too. */
+/* The caller names the path, too, and qemu-img has no way to say less. */
 static int drop_path(const char *path, struct err *err)
 {
     CLEANUP_FREE char *start = mem_printf("qemu-img: Could not open '%s': ", path);

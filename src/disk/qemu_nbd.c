@@ -105,6 +105,7 @@ static char *first_words(const struct qemu_nbd *server)
     return mem_strdup(start);
 }
 
+/* qemu-nbd exits with 1 whatever it could not do; only its words tell. */
 static enum err_kind kind_of_words(const char *words)
 {
     static const struct {

@@ -94,7 +94,8 @@ static enum freeze_outcome outcome_of_error(const virError *error)
         return FREEZE_NOT_SENT;
     if (!agent_answered(error))
         return garbled(error) ? FREEZE_GARBLED : FREEZE_LATE;
-    /* Somebody else had frozen it already, so it is not ours to thaw. */
+    /* Somebody else had frozen it already, so it is not ours to thaw. libvirt has one code for all
+     * that an agent refuses; "frozen state" is in the agent's answer, which it hands on as text. */
     return error->message && strstr(error->message, "frozen state") ? FREEZE_NOT_SENT
                                                                     : FREEZE_REFUSED;
 }

@@ -145,13 +145,16 @@ static char *backup_xml(const struct guest_backup *backup)
     return xml_format(doc);
 }
 
-static int begin(virDomainPtr domain, const char *xml, struct err *err)
+/* *ret_inactive: it failed because QEMU has handed its block nodes over. QEMU gives this error no
+ * class, and libvirt no code, so the text must be asked. */
+static int begin(virDomainPtr domain, const char *xml, bool *ret_inactive, struct err *err)
 {
     BOUNDED_CALLS(&bounded_slow);
 
-    if (virDomainBackupBegin(domain, xml, NULL, 0) < 0)
-        return libvirt_error(err, "cannot begin the backup job");
-    return 0;
+    if (virDomainBackupBegin(domain, xml, NULL, 0) == 0)
+        return 0;
+    *ret_inactive = strcasestr(virGetLastErrorMessage(), "inactive") != NULL;
+    return libvirt_error(err, "cannot begin the backup job");
 }
 
 /* QEMU since 10 refuses to work with block nodes that it handed over when memory was copied.
@@ -176,20 +179,16 @@ static bool activate_nodes(virDomainPtr domain)
     return false;
 }
 
-static bool nodes_inactive(const struct err *err)
-{
-    return strcasestr(err->text, "inactive") != NULL;
-}
-
 static int begin_with_active_nodes(virDomainPtr domain, const char *xml, struct err *err)
 {
     CLEANUP_ERR struct err first = ERR_INIT;
+    bool inactive = false;
 
-    if (begin(domain, xml, &first) == 0)
+    if (begin(domain, xml, &inactive, &first) == 0)
         return 0;
-    if (!nodes_inactive(&first) || !activate_nodes(domain))
+    if (!inactive || !activate_nodes(domain))
         return err_move(err, &first);
-    return begin(domain, xml, err);
+    return begin(domain, xml, &inactive, err);
 }
 
 static int check_free(virDomainPtr domain, struct err *err)

@@ -60,7 +60,7 @@ static enum err_kind kind_of(const virError *error)
             return kinds[i].kind;
     if (errno_of(error))
         return kind_of_errno(errno_of(error));
-    /* Errors reported by libvirt's helper processes have no code of their own. */
+    /* Errors reported by libvirt's helper processes have no code of their own, only this text. */
     if (error->message && strstr(error->message, "No space left on device"))
         return ERR_NO_SPACE;
     return ERR_IO;

@@ -124,11 +124,18 @@ static void free_call(void *opaque)
     free(call);
 }
 
-/* libvirt, or QEMU when asked to begin, says that a device cannot be saved. */
+/* libvirt, or QEMU when asked to begin, says that a device cannot be saved. What QEMU refuses is an
+ * internal error to libvirt, like so much else: only the text names the command. */
 static bool is_refusal(const virError *error)
 {
     return error && (error->code == VIR_ERR_OPERATION_INVALID ||
                      (error->message && strstr(error->message, "QEMU command 'migrate'")));
+}
+
+/* One of QEMU's reasons, which have no code. */
+static bool has_stayed_paused(const virError *error)
+{
+    return error->message && strstr(error->message, "paused due to previous migration");
 }
 
 static void snapshot_memory(void *opaque)
@@ -142,11 +149,12 @@ static void snapshot_memory(void *opaque)
         return;
     }
     bool refused = is_refusal(virGetLastError());
+    bool paused = refused && has_stayed_paused(virGetLastError());
     libvirt_error(&call->err, "%s", call->path);
     if (!refused)
         return;
     call->err.kind = ERR_UNSUPPORTED;
-    if (strstr(call->err.text, "paused due to previous migration"))
+    if (paused)
         err_append(&call->err, "it has been paused since its memory was last captured; once it has "
                                "run, it can be captured again");
 }

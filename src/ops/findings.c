@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/findings.h"
 
-#include <string.h>
-
 #include "base/buf.h"
 #include "guest/definition/definition.h"
 #include "ops/extras.h"

@@ -112,11 +112,14 @@ struct manifest_extra {
     struct manifest_stored stored;
 };
 
+/* As the device of what is left out: the internal snapshots of a disk that is in the backup. */
+#define MANIFEST_SNAPSHOTS "snapshots"
+
 struct manifest_left_out {
-    char *target; /* sda, or what it is: "snapshot" */
-    char *device; /* cdrom, floppy, disk, lun, snapshots */
+    char *target; /* sda */
+    char *device; /* cdrom, floppy, disk, lun, MANIFEST_SNAPSHOTS */
     char *path;   /* NULL if none */
-    char *reason; /* "cdrom", "floppy", "excluded", "internal snapshot", ... */
+    char *reason; /* for people */
 };
 
 struct manifest {

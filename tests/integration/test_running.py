@@ -308,6 +308,18 @@ def test_disk_that_only_the_definition_has(t):
     expect("warning" in line and "'vdd' is not backed up" in line and "--guest-memory save" in line, f"the warning: {line!r}")
 
 
+def test_disk_that_the_definition_has_elsewhere(t):
+    """The source of the running guest is backed up, and the warning says so."""
+    guest = two_disks(t).running()
+    other = t.disk("vdd", "qcow2")
+    guest.call("detach-disk", "--target", "vdb", "--config")
+    guest.call("attach-disk", "--source", other.path, "--target", "vdb", "--subdriver", "qcow2", "--config")
+    result = t.backup(guest, "--compression", "zstd")
+    same(t.archive.manifest("web").targets(), ["vda", "vdb"], "disks in the backup")
+    line = next((line for line in result.error_lines if "'vdb'" in line), "")
+    expect("warning" in line and "another source; the source that the running guest uses" in line, f"the warning: {line!r}")
+
+
 def test_save_image_of_libvirt_is_not_left(t):
     guest = t.small_guest().running()
     t.backup(guest, "--guest-memory", "save")

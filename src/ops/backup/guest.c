@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/backup/guest.h"
 
-#include <string.h>
 #include <sys/stat.h>
 
 #include "archive/image.h"
@@ -264,17 +263,17 @@ static int store_memory(struct job *job, struct err *err)
 static void warn_about_left_out(struct job *job)
 {
     for (size_t i = 0; i < job->source.left_out_count; i++) {
-        const struct manifest_left_out *left_out = &job->source.left_out[i];
-        if (strcmp(left_out->device, "snapshots") == 0)
+        const struct source_left_out *left_out = &job->source.left_out[i];
+        if (left_out->why == SOURCE_SNAPSHOTS)
             report_warning(job->run->report, job->name,
                            "disk '%s' has internal snapshots, which are not backed up: only the "
                            "current state of the disk is",
                            left_out->target);
-        else if (strcmp(left_out->reason, SOURCE_OTHER_DEFINED) == 0)
+        else if (left_out->why == SOURCE_OTHER_DEFINED)
             report_warning(job->run->report, job->name,
                            "disk '%s': %s; the source that the running guest uses is backed up",
                            left_out->target, left_out->reason);
-        else if (strcmp(left_out->reason, SOURCE_ONLY_DEFINED) == 0)
+        else if (left_out->why == SOURCE_ONLY_DEFINED)
             report_warning(job->run->report, job->name,
                            "disk '%s' is not backed up, because it is %s; to back it up too, use "
                            "--guest-memory save, or shut the guest down",

@@ -63,16 +63,34 @@ static uint64_t memory_size(const struct xml_doc *domain)
 
 /* ---- what is left out ---------------------------------------------------------------- */
 
-static void leave_out(struct source *source, const char *target, const char *device,
-                      const char *path, const char *reason)
+static const char *reason_text(enum source_why why, const struct definition_disk *disk)
+{
+    switch (why) {
+    case SOURCE_MEDIUM:
+        return disk->device;
+    case SOURCE_EXCLUDED:
+        return "excluded";
+    case SOURCE_SNAPSHOTS:
+        return "internal snapshots";
+    case SOURCE_ONLY_DEFINED:
+        return "only in the persistent definition, not in the running guest";
+    case SOURCE_OTHER_DEFINED:
+        return "the persistent definition names another source";
+    }
+    return "";
+}
+
+static void leave_out(struct source *source, const struct definition_disk *disk, const char *path,
+                      enum source_why why)
 {
     source->left_out =
         mem_resize(source->left_out, source->left_out_count + 1, sizeof(*source->left_out));
-    source->left_out[source->left_out_count++] = (struct manifest_left_out){
-        .target = mem_strdup(target),
-        .device = mem_strdup(device),
+    source->left_out[source->left_out_count++] = (struct source_left_out){
+        .why = why,
+        .target = mem_strdup(disk->target),
+        .device = mem_strdup(why == SOURCE_SNAPSHOTS ? MANIFEST_SNAPSHOTS : disk->device),
         .path = mem_strdup(path),
-        .reason = mem_strdup(reason),
+        .reason = mem_strdup(reason_text(why, disk)),
     };
 }
 
@@ -229,7 +247,7 @@ static int add_disk(const struct gathering *gathering, const struct definition_d
     if (found.info.image_size > source->largest_image)
         source->largest_image = found.info.image_size;
     if (found.info.snapshots)
-        leave_out(source, found.target, "snapshots", found.path, "internal snapshots");
+        leave_out(source, disk, found.path, SOURCE_SNAPSHOTS);
     source->disks = mem_resize(source->disks, source->disk_count + 1, sizeof(*source->disks));
     source->disks[source->disk_count++] = found;
     found = (struct source_disk){0};
@@ -240,7 +258,7 @@ static bool is_left_out(const struct source *source, const char *target)
 {
     for (size_t i = 0; i < source->left_out_count; i++)
         if (strcmp(source->left_out[i].target, target) == 0 &&
-            strcmp(source->left_out[i].device, "snapshots") != 0)
+            source->left_out[i].why != SOURCE_SNAPSHOTS)
             return true;
     return false;
 }
@@ -263,7 +281,7 @@ static void meet_again(struct source *source, const struct definition_disk *disk
         (disk->pool && text_same(known->pool, disk->pool) &&
          text_same(known->volume, disk->volume)))
         return;
-    leave_out(source, disk->target, disk->device, disk->path, SOURCE_OTHER_DEFINED);
+    leave_out(source, disk, disk->path, SOURCE_OTHER_DEFINED);
 }
 
 static int add_disks(const struct gathering *gathering, const struct xml_doc *domain,
@@ -286,11 +304,11 @@ static int add_disks(const struct gathering *gathering, const struct xml_doc *do
         if (find_disk(source, disk->target))
             meet_again(source, disk);
         else if (medium)
-            leave_out(source, disk->target, disk->device, disk->path, disk->device);
+            leave_out(source, disk, disk->path, SOURCE_MEDIUM);
         else if (select_disk_in_list(excluded, &self))
-            leave_out(source, disk->target, disk->device, disk->path, "excluded");
+            leave_out(source, disk, disk->path, SOURCE_EXCLUDED);
         else if (later)
-            leave_out(source, disk->target, disk->device, disk->path, SOURCE_ONLY_DEFINED);
+            leave_out(source, disk, disk->path, SOURCE_ONLY_DEFINED);
         else if (add_disk(gathering, disk, err) < 0)
             return -1;
     }

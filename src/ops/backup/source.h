@@ -27,6 +27,22 @@ struct source_disk {
     struct disk_info info;
 };
 
+enum source_why {
+    SOURCE_MEDIUM,        /* of a CD-ROM or floppy drive */
+    SOURCE_EXCLUDED,      /* by the user */
+    SOURCE_SNAPSHOTS,     /* internal ones, of a disk that is backed up */
+    SOURCE_ONLY_DEFINED,  /* a disk that the running guest does not have yet */
+    SOURCE_OTHER_DEFINED, /* what a disk that is backed up will be at the guest's next start */
+};
+
+struct source_left_out {
+    enum source_why why;
+    char *target;
+    char *device; /* as in the manifest */
+    char *path;   /* NULL: none */
+    char *reason; /* why, for people */
+};
+
 struct source {
     struct guest_status status;
     struct xml_doc *definition; /* as it will be at the guest's next start, without our metadata */
@@ -35,17 +51,13 @@ struct source {
     char *managed_save;         /* path of that image; NULL: none */
     struct source_disk *disks;
     size_t disk_count;
-    struct manifest_left_out *left_out;
+    struct source_left_out *left_out;
     size_t left_out_count;
     struct extras extras;
     uint64_t memory_size; /* bytes of the guest's memory; 0 when shut off */
     uint64_t image_size;  /* of all disks */
     uint64_t largest_image;
 };
-
-/* How a disk in the persistent definition differs from what is backed up. */
-#define SOURCE_ONLY_DEFINED "only in the persistent definition, not in the running guest"
-#define SOURCE_OTHER_DEFINED "the persistent definition names another source"
 
 struct source_request {
     bool memory;  /* the guest's memory is captured too */

@@ -18,7 +18,7 @@ static bool is_other_source(const struct manifest *manifest, const struct xml_do
         return false;
     for (size_t i = 0; i < manifest->left_out_count; i++)
         if (strcmp(manifest->left_out[i].target, target) == 0 &&
-            strcmp(manifest->left_out[i].device, "snapshots") != 0)
+            strcmp(manifest->left_out[i].device, MANIFEST_SNAPSHOTS) != 0)
             return true;
     return false;
 }
