@@ -31,11 +31,6 @@ void log_set_level(enum log_level level)
     log_level = level;
 }
 
-enum log_level log_get_level(void)
-{
-    return log_level;
-}
-
 /* If the journal reads our output (systemd.exec(5), JOURNAL_STREAM), it takes the start of a line
  * as its priority. */
 bool log_is_journal(int fd)

@@ -12,7 +12,6 @@
 enum log_level { LOG_QUIET, LOG_NORMAL, LOG_VERBOSE };
 
 void log_set_level(enum log_level level);
-enum log_level log_get_level(void);
 
 /* For cli, which prints returned errors. */
 void log_error(const char *text);

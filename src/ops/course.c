@@ -6,7 +6,7 @@
 void course_begin(struct course *course, const struct report *report, const bool *chosen,
                   size_t count)
 {
-    *course = (struct course){.report = report, .guest_count = count};
+    *course = (struct course){.report = report};
     course->volumes = mem_array(count, sizeof(*course->volumes));
     for (size_t i = 0; i < count; i++)
         course->position.count += chosen[i];

@@ -17,7 +17,6 @@ struct course {
     const struct report *report;
     struct report_position position;
     uint64_t *volumes; /* owned; of all guests that were chosen from */
-    size_t guest_count;
     size_t current;
 };
 

@@ -38,7 +38,3 @@ int undo_open_parent(const char *path, int *ret_fd, const char **ret_name, struc
 /* Moves the files that a restore has replaced back to their places, over what it made there, and
  * deletes them from the intent. One that cannot be moved back stays, here and in its folder. */
 int undo_formers(struct intent *intent, struct err *err);
-
-/* Removes the file at *path, one of the intent's, frees the path and sets it to NULL. -1: it is
- * unknown whether the file exists. */
-int undo_remove_file(const struct intent *intent, char **path, struct err *err);

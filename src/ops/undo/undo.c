@@ -43,18 +43,6 @@ void undo_guest_clear(struct undo_guest *guest)
         guest->calls->free(guest->guest);
 }
 
-int undo_remove_file(const struct intent *intent, char **path, struct err *err)
-{
-    int there = *path ? intent_look(intent, *path, err) : 0;
-
-    if (there < 0)
-        return -1;
-    if (there)
-        (void)unlink(*path);
-    free(TAKE_PTR(*path));
-    return 0;
-}
-
 /* ---- what the journal says ---------------------------------------------------------------------- */
 
 void undo_tidy_archive(const char *path)
