@@ -3,6 +3,19 @@
  * Everything that the pool has begun but not finished, in id order: chunks that children
  * work on, results that wait for their turn, runs of chunks that are known. Results that were fetched
  * early are kept in slots, whose number bounds the memory.
+ *
+ * An item's way, and who moves it on:
+ *
+ *   nothing -> LOADED     feed.c: its input is in a child's input area
+ *   nothing -> KNOWN      feed.c: no child is needed
+ *   LOADED  -> WORKING    feed.c: the child has room for it now
+ *   WORKING -> READY      deliver.c: the child has sent a result that is this chunk's
+ *   WORKING -> WAITING    pool.c: the child has failed with it; the second time the run fails
+ *   LOADED  -> WAITING    feed.c: its child has died, or is needed for a chunk that has failed
+ *   READY   -> WAITING    pool.c: the child has died, and the result in its output area with it
+ *   WAITING -> WORKING    feed.c: read again, for the child that next_worker chooses
+ *   READY, KNOWN -> PUTTING -> PUT -> removed
+ *                         deliver.c: in id order if the sink is ordered; the last step always
  */
 #pragma once
 
