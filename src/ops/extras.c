@@ -203,23 +203,17 @@ const struct manifest_extra *extras_in_manifest(const struct manifest *manifest,
     return NULL;
 }
 
-static int read_stored(const struct archive_backup *backup, const struct manifest_stored *stored,
+static int read_stored(const struct point *backup, const struct manifest_stored *stored,
                        uint8_t **ret_data, struct err *err)
 {
-    CLEANUP_CLOSE int fd = -1;
     uint8_t digest[DIGEST_SIZE];
 
     if (stored->file.size > EXTRA_MAX_SIZE || stored->codec.type != CODEC_NONE ||
         stored->image.raw_size != stored->file.size)
         return err_set(err, ERR_CORRUPT, "the manifest gives it an impossible size or compression");
-    if (archive_backup_open_file(backup, stored, &fd, err) < 0)
+    CLEANUP_FREE uint8_t *data = NULL;
+    if (points_read_small(backup, stored, &data, err) < 0)
         return -1;
-    CLEANUP_FREE uint8_t *data = mem_alloc((size_t)stored->file.size);
-    if (io_pread(fd, data, (size_t)stored->file.size, 0, err) < 0)
-        return -1;
-    digest_of(data, (size_t)stored->file.size, digest);
-    if (!stored->file.has_sha256 || memcmp(digest, stored->file.sha256, DIGEST_SIZE) != 0)
-        return err_set(err, ERR_CORRUPT, "its SHA-256 is not the one in the manifest");
     content_of(data, (size_t)stored->file.size, digest);
     if (stored->image.chunk_size == EXTRA_CHUNK &&
         memcmp(digest, stored->image.content, DIGEST_SIZE) != 0)
@@ -252,16 +246,17 @@ static int check_qcow2(const uint8_t *data, size_t len, struct err *err)
     return 0;
 }
 
-int extras_restore(const struct archive_backup *backup, const struct manifest_extra *extra, int fd,
+int extras_restore(const struct point *backup, const struct manifest_extra *extra, int fd,
                    struct err *err)
 {
     CLEANUP_FREE uint8_t *data = NULL;
     const struct manifest_stored *stored = &extra->stored;
+    CLEANUP_FREE char *where = points_item_text(backup, stored);
 
     if (read_stored(backup, stored, &data, err) < 0)
-        return err_prefix(err, "%s/%s", archive_backup_path(backup), stored->file.name);
+        return err_prefix(err, "%s", where);
     if (extra->format && strcmp(extra->format, "qcow2") == 0 &&
         check_qcow2(data, (size_t)stored->file.size, err) < 0)
-        return err_prefix(err, "%s/%s", archive_backup_path(backup), stored->file.name);
+        return err_prefix(err, "%s", where);
     return fd < 0 ? 0 : io_write(fd, data, (size_t)stored->file.size, err);
 }

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/xml.h"
 #include "guest/hypervisor.h"
+#include "ops/points.h"
 
 /* Larger ones are refused; no firmware or TPM state is that large. */
 #define EXTRA_MAX_SIZE (UINT64_C(64) << 20)
@@ -48,5 +49,5 @@ void extras_clear(struct extras *extras);
 const struct manifest_extra *extras_in_manifest(const struct manifest *manifest,
                                                 enum manifest_extra_kind kind);
 /* Checks a stored extra (corrupt if it fails) and writes it to an empty file unless fd is -1. */
-int extras_restore(const struct archive_backup *backup, const struct manifest_extra *extra, int fd,
+int extras_restore(const struct point *backup, const struct manifest_extra *extra, int fd,
                    struct err *err);

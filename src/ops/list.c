@@ -4,20 +4,19 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "archive/archive.h"
 #include "base/units.h"
 #include "base/when.h"
 #include "ops/backup_sizes.h"
 #include "ops/backup/tally.h"
 #include "ops/findings.h"
 #include "ops/host_key.h"
+#include "ops/points.h"
 #include "ops/undo/recover.h"
 #include "ops/select.h"
 
 /* "4 GiB stored as web-vda.raw, which takes 9 MiB (none)" */
-static void describe_stored(const struct archive_backup *backup,
-                            const struct manifest_stored *stored, struct buf *text,
-                            struct json *object)
+static void describe_stored(const struct point *backup, const struct manifest_stored *stored,
+                            struct buf *text, struct json *object)
 {
     const struct sizes sizes = backup_sizes_of(backup, stored);
     char image[UNITS_TEXT_SIZE];
@@ -32,9 +31,9 @@ static void describe_stored(const struct archive_backup *backup,
     sizes_describe(&sizes, object);
 }
 
-static struct json *describe_disks(const struct archive_backup *backup, struct buf *text)
+static struct json *describe_disks(const struct point *backup, struct buf *text)
 {
-    const struct manifest *manifest = archive_backup_manifest(backup);
+    const struct manifest *manifest = points_manifest(backup);
     struct json *disks = json_new_array();
 
     for (size_t i = 0; i < manifest->disk_count; i++) {
@@ -50,10 +49,9 @@ static struct json *describe_disks(const struct archive_backup *backup, struct b
     return disks;
 }
 
-static void describe_rest(const struct archive_backup *backup, struct buf *text,
-                          struct json *fields)
+static void describe_rest(const struct point *backup, struct buf *text, struct json *fields)
 {
-    const struct manifest *manifest = archive_backup_manifest(backup);
+    const struct manifest *manifest = points_manifest(backup);
     struct json *extras = json_new_array();
     struct json *left_out = json_new_array();
 
@@ -100,12 +98,12 @@ static const char *seal_text(enum seal_state seal)
     return texts[seal];
 }
 
-/* Checks that all files exist with their sizes; verify checks their contents. -1: some do not; the
+/* Checks that everything is there with its size; verify checks their contents. -1: some do not; the
  * error is the first one's. */
-static int describe_lacking(const struct archive_backup *backup, struct buf *text,
-                            struct json *fields, struct err *err)
+static int describe_lacking(const struct point *backup, struct buf *text, struct json *fields,
+                            struct err *err)
 {
-    const struct manifest *manifest = archive_backup_manifest(backup);
+    const struct manifest *manifest = points_manifest(backup);
     struct json *lacking = json_new_array();
     const struct manifest_stored *stored;
     size_t cursor = 0;
@@ -113,8 +111,8 @@ static int describe_lacking(const struct archive_backup *backup, struct buf *tex
 
     while ((stored = manifest_next_stored(manifest, &cursor))) {
         CLEANUP_ERR struct err why = ERR_INIT;
-        CLEANUP_CLOSE int fd = -1;
-        if (archive_backup_open_file(backup, stored, &fd, &why) == 0)
+        uint64_t usage = 0;
+        if (points_item_usage(backup, stored, &usage, &why) == 0)
             continue;
         struct json *entry = json_new_object();
         buf_printf(text, "\n  INCOMPLETE: %s", why.text);
@@ -146,10 +144,10 @@ static void describe_findings(const struct manifest *manifest, enum seal_state s
 }
 
 /* -1: part of the backup is missing. */
-static int tell(const struct archive_backup *backup, const struct seal_key *key,
-                const struct report *report, struct err *err)
+static int tell(const struct point *backup, const struct seal_key *key, const struct report *report,
+                struct err *err)
 {
-    const struct manifest *manifest = archive_backup_manifest(backup);
+    const struct manifest *manifest = points_manifest(backup);
     enum seal_state seal = seal_check(&manifest->seal, key);
     CLEANUP_BUF struct buf text = {0};
     struct json *fields = json_new_object();
@@ -201,31 +199,28 @@ static int tell(const struct archive_backup *backup, const struct seal_key *key,
 int list_run(const struct list_options *options, const struct report *report,
              struct outcome *ret_outcome, struct err *err)
 {
-    CLEANUP(archive_reader_closep) struct archive_reader *archive = NULL;
+    CLEANUP(points_store_closep) struct points_store *store = NULL;
     CLEANUP(host_key_freep) struct seal_key *key = NULL;
     struct selection guests CLEANUP(selection_clear) = {0};
     const struct select_request request = {
         .wanted = &options->domains, .report = report, .outcome = ret_outcome};
 
     recover_tell(report);
-    if (archive_reader_open(options->source, &archive, err) < 0)
+    if (points_store_open(options->source, &store, err) < 0)
         return -1;
     if (options->domains.count == 0) {
-        /* An archive without any backup is not an error. */
-        if (archive_reader_list(archive, &guests.names, &guests.count, err) < 0)
+        if (select_all(store, &guests, err) < 0)
             return -1;
-        guests.chosen = mem_array(guests.count, sizeof(*guests.chosen));
-        memset(guests.chosen, true, guests.count);
-    } else if (select_from_archive(archive, &request, &guests, err) < 0) {
+    } else if (select_from_store(store, &request, &guests, err) < 0) {
         return -1;
     }
     key = host_key_for_reading(report);
     for (size_t i = 0; i < guests.count; i++) {
-        CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
+        CLEANUP(points_closep) struct point *backup = NULL;
         CLEANUP_ERR struct err guest_err = ERR_INIT;
         if (!guests.chosen[i])
             continue;
-        if (archive_backup_open(archive, guests.names[i], &backup, &guest_err) == 0 &&
+        if (points_open(store, guests.names[i], NULL, &backup, &guest_err) == 0 &&
             tell(backup, key, report, &guest_err) == 0) {
             ret_outcome->good++;
             continue;

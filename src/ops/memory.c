@@ -141,64 +141,16 @@ int memory_store(const struct memory_store *store, const char *sav_path,
 
 /* ---- restoring -------------------------------------------------------------------------- */
 
-struct stored_memory {
-    int fd; /* owned */
-    struct sav sav;
-    bool opaque;
-    struct image_reader *reader;
-};
-
-static void stored_memory_clear(struct stored_memory *memory)
-{
-    image_reader_free(memory->reader);
-    sav_clear(&memory->sav);
-    if (memory->fd >= 0)
-        close(memory->fd);
-}
-
-/* A save image of unknown layout is compressed as a whole, including its head. */
-static int is_whole(const struct manifest_stored *stored, int fd, bool *ret, struct err *err)
-{
-    uint8_t start[CONTAINER_START_SIZE];
-
-    *ret = false;
-    if (stored->codec.type == CODEC_NONE || stored->file.size < sizeof(start))
-        return 0;
-    if (io_pread(fd, start, sizeof(start), 0, err) < 0)
-        return -1;
-    *ret = container_starts(stored->codec.type, start);
-    return 0;
-}
-
-static int read_head(const struct manifest_stored *stored, struct stored_memory *memory,
-                     struct err *err)
-{
-    CLEANUP_ERR struct err sav_err = ERR_INIT;
-
-    if (is_whole(stored, memory->fd, &memory->opaque, err) < 0)
-        return -1;
-    if (memory->opaque)
-        return 0;
-    if (sav_read(memory->fd, stored->file.size, &memory->sav, &sav_err) < 0) {
-        if (sav_err.kind != ERR_UNSUPPORTED)
-            return err_move(err, &sav_err);
-        memory->opaque = true;
-    }
-    memory->opaque = memory->opaque || (stored->codec.type == CODEC_NONE &&
-                                        stored->image.raw_size == stored->file.size);
-    return 0;
-}
-
 /* What libvirt would get from the image unchanged: the cookie, or all of it. */
-static int look(const struct stored_memory *memory, struct definition_findings *findings,
+static int look(const struct points_head *head, struct definition_findings *findings,
                 struct err *err)
 {
-    const char *cookie = memory->sav.cookie;
+    const char *cookie = head->sav.cookie;
 
-    if (memory->opaque)
+    if (!head->known)
         definition_findings_add(findings,
                                 "memory image: unknown layout, would be resumed with its own XML");
-    if (memory->opaque || !cookie)
+    if (!head->known || !cookie)
         return 0;
     CLEANUP(xml_freep) struct xml_doc *doc = xml_parse(cookie, strlen(cookie), err);
     if (!doc)
@@ -210,26 +162,25 @@ static int look(const struct stored_memory *memory, struct definition_findings *
     return 0;
 }
 
-int memory_look(const struct memory_restore *restore, struct definition_findings *findings,
-                struct err *err)
+int memory_look(const struct point *backup, struct definition_findings *findings, struct err *err)
 {
-    struct stored_memory memory CLEANUP(stored_memory_clear) = {.fd = -1};
+    CLEANUP_POINTS_HEAD struct points_head head = {0};
 
-    if (archive_backup_open_file(restore->backup, restore->stored, &memory.fd, err) < 0)
+    if (points_read_head(backup, &head, err) < 0)
         return -1;
-    if (read_head(restore->stored, &memory, err) < 0 || look(&memory, findings, err) < 0)
-        return err_prefix(err, "%s/%s", archive_backup_path(restore->backup),
-                          restore->stored->file.name);
-    return 0;
+    if (look(&head, findings, err) == 0)
+        return 0;
+    CLEANUP_FREE char *path = points_item_text(backup, points_manifest(backup)->memory);
+    return err_prefix(err, "%s", path);
 }
 
 /* Checks the very bytes that are used: what was looked at before may have been changed since. */
-static int check_memory(const struct memory_restore *restore, const struct stored_memory *memory,
+static int check_memory(const struct memory_restore *restore, const struct points_image *image,
                         struct err *err)
 {
     struct definition_findings findings CLEANUP_FINDINGS = {0};
 
-    if (look(memory, &findings, err) < 0)
+    if (look(points_image_head(image), &findings, err) < 0)
         return -1;
     if (findings.count > 0 && !restore->trusted)
         return err_set(err, ERR_DENIED, "reaches beyond the guest's own files: %s",
@@ -237,37 +188,32 @@ static int check_memory(const struct memory_restore *restore, const struct store
     return 0;
 }
 
-static int open_stored(const struct memory_restore *restore, const char *path,
-                       struct stored_memory *memory, struct err *err)
+static const struct manifest_stored *stored_memory(const struct memory_restore *restore)
 {
-    const struct manifest_stored *stored = restore->stored;
-    const struct container_indexer indexer = children_indexer(restore->children);
-
-    if (archive_backup_open_file(restore->backup, stored, &memory->fd, err) < 0)
-        return -1;
-    if (read_head(stored, memory, err) < 0)
-        return err_prefix(err, "%s", path);
-    const struct image_file file = {memory->fd, path};
-    if (image_reader_new(&file, stored, memory->opaque ? 0 : memory->sav.stream_offset, &indexer,
-                         &memory->reader, err) < 0)
-        return -1;
-    /* The content digest does not cover the head: it can be trusted only after the transfer has
-     * found the whole file to be what was stored. */
-    image_reader_hash(memory->reader);
-    return 0;
+    return points_manifest(restore->backup)->memory;
 }
 
-static char *stored_path(const struct memory_restore *restore)
+/* The content digest does not cover the head: it can be trusted only after the transfer has found
+ * everything to be what was stored. */
+static int open_memory(const struct memory_restore *restore, struct points_image **ret,
+                       struct err *err)
 {
-    return mem_printf("%s/%s", archive_backup_path(restore->backup), restore->stored->file.name);
+    const struct container_indexer indexer = children_indexer(restore->children);
+    const struct points_image_request request = {
+        .stored = stored_memory(restore),
+        .indexer = &indexer,
+        .whole = true,
+    };
+
+    return points_open_image(restore->backup, &request, ret, err);
 }
 
 /* To nowhere if sink is NULL. */
-static int decode_memory(const struct memory_restore *restore, const struct stored_memory *memory,
+static int decode_memory(const struct memory_restore *restore, struct points_image *image,
                          const struct chunk_sink *sink, struct err *err)
 {
-    const struct manifest_stored *stored = restore->stored;
-    const struct chunk_source source = image_reader_source(memory->reader);
+    const struct manifest_stored *stored = stored_memory(restore);
+    const struct chunk_source source = points_image_source(image);
     struct transfer transfer = {
         .children = restore->children,
         .report = restore->report,
@@ -280,16 +226,16 @@ static int decode_memory(const struct memory_restore *restore, const struct stor
     return transfer_out(&transfer, &source, sink, &stored->image, err);
 }
 
-static int write_image(const struct memory_restore *restore, const struct stored_memory *memory,
-                       int fd, const char *xml, bool running, struct err *err)
+static int write_image(const struct memory_restore *restore, struct points_image *memory, int fd,
+                       const char *xml, bool running, struct err *err)
 {
-    const struct manifest_image *image = &restore->stored->image;
+    const struct points_head *stored = points_image_head(memory);
+    const struct manifest_image *image = &stored_memory(restore)->image;
     CLEANUP_BUF struct buf head = {0};
 
     if (restore->keep_state)
-        running = memory->sav.was_running;
-    if (!memory->opaque &&
-        sav_format_head(xml, memory->sav.cookie, running, SAV_RAW, &head, err) < 0)
+        running = stored->sav.was_running;
+    if (stored->known && sav_format_head(xml, stored->sav.cookie, running, SAV_RAW, &head, err) < 0)
         return -1;
     if (io_write(fd, head.data, head.len, err) < 0)
         return -1;
@@ -305,25 +251,25 @@ static int write_image(const struct memory_restore *restore, const struct stored
 int memory_restore(const struct memory_restore *restore, int fd, const char *xml, bool running,
                    struct err *err)
 {
-    struct stored_memory memory CLEANUP(stored_memory_clear) = {.fd = -1};
-    CLEANUP_FREE char *path = stored_path(restore);
+    CLEANUP(points_close_imagep) struct points_image *image = NULL;
+    CLEANUP_FREE char *path = points_item_text(restore->backup, stored_memory(restore));
 
-    if (open_stored(restore, path, &memory, err) < 0)
+    if (open_memory(restore, &image, err) < 0)
         return -1;
-    if (check_memory(restore, &memory, err) < 0)
+    if (check_memory(restore, image, err) < 0)
         return err_prefix(err, "%s", path);
-    return write_image(restore, &memory, fd, xml, running, err);
+    return write_image(restore, image, fd, xml, running, err);
 }
 
 int memory_verify(const struct memory_restore *restore, struct err *err)
 {
-    struct stored_memory memory CLEANUP(stored_memory_clear) = {.fd = -1};
-    CLEANUP_FREE char *path = stored_path(restore);
+    CLEANUP(points_close_imagep) struct points_image *image = NULL;
+    CLEANUP_FREE char *path = points_item_text(restore->backup, stored_memory(restore));
     struct definition_findings ignored CLEANUP_FINDINGS = {0};
 
-    if (open_stored(restore, path, &memory, err) < 0)
+    if (open_memory(restore, &image, err) < 0)
         return -1;
-    if (look(&memory, &ignored, err) < 0)
+    if (look(points_image_head(image), &ignored, err) < 0)
         return err_prefix(err, "%s", path);
-    return decode_memory(restore, &memory, NULL, err);
+    return decode_memory(restore, image, NULL, err);
 }

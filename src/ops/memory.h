@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "guest/definition/check.h"
 #include "ops/children.h"
+#include "ops/points.h"
 #include "ops/report.h"
 #include "ops/staging.h"
 
@@ -38,17 +39,15 @@ struct memory_restore {
     struct children *children;
     const struct report *report;
     const char *guest;
-    const struct archive_backup *backup;
-    const struct manifest_stored *stored;
-    bool keep_state; /* leave the header's running or paused as it is */
-    bool trusted;    /* accept what memory_look finds */
+    const struct point *backup; /* which has memory */
+    bool keep_state;            /* leave the header's running or paused as it is */
+    bool trusted;               /* accept what memory_look finds */
 };
 
-/* Adds to *findings what libvirt would get from the stored image besides the memory: a cookie that
+/* Adds to *findings what libvirt would get from the backup's memory image besides the memory: a cookie that
  * holds more than libvirt puts there, or the whole of an image whose layout is unknown, which
  * cannot be given other XML. */
-int memory_look(const struct memory_restore *restore, struct definition_findings *findings,
-                struct err *err);
+int memory_look(const struct point *backup, struct definition_findings *findings, struct err *err);
 
 /* Writes an uncompressed save image to an empty file, with this XML instead of the stored one. What
  * memory_look finds in it is refused (denied) unless it is trusted. */

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/verbs.h"
 
-#include "archive/archive.h"
-#include "archive/removal.h"
 #include "base/quit.h"
 #include "base/when.h"
+#include "ops/points.h"
 #include "ops/select.h"
 
 struct remove_run {
     const struct remove_options *options;
     const struct report *report;
-    struct archive_reader *reader;
-    struct archive_writer *writer;
+    struct points_store *store;
+    struct points_writer *writer;
 };
 
 static void note_removed(const struct remove_run *run, const struct manifest *manifest)
@@ -30,26 +29,26 @@ static void note_removed(const struct remove_run *run, const struct manifest *ma
 /* 1: the user said no. */
 static int remove_guest(struct remove_run *run, const char *guest, bool *ret_busy, struct err *err)
 {
-    CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
+    CLEANUP(points_closep) struct point *backup = NULL;
 
-    if (archive_backup_open(run->reader, guest, &backup, err) < 0) {
+    if (points_open(run->store, guest, NULL, &backup, err) < 0) {
         if (err && err->kind == ERR_CORRUPT)
             err_append(err,
                        "it does not say which files belong to the backup; delete them by hand");
         return -1;
     }
-    const struct manifest *manifest = archive_backup_manifest(backup);
+    const struct manifest *manifest = points_manifest(backup);
     const struct remove_candidate candidate = {
         .guest = guest,
         .time = manifest->time,
         .host = manifest->host,
-        .path = archive_backup_path(backup),
+        .path = points_place(backup),
     };
     if (!run->options->confirm(run->options->opaque, &candidate))
         return quit_check(err) < 0 ? -1 : 1;
-    if (!run->writer && archive_writer_open(run->options->source, &run->writer, err) < 0)
+    if (!run->writer && points_writer_open(run->options->source, &run->writer, err) < 0)
         return -1;
-    if (removal_run(run->writer, backup, run->options->wait_ms, err) < 0) {
+    if (points_remove(run->writer, backup, run->options->wait_ms, err) < 0) {
         *ret_busy = err && err->kind == ERR_BUSY;
         return -1;
     }
@@ -87,8 +86,8 @@ static int remove_guests(struct remove_run *run, struct selection *guests, struc
 
 static void run_clear(struct remove_run *run)
 {
-    archive_writer_close(run->writer);
-    archive_reader_close(run->reader);
+    points_writer_close(run->writer);
+    points_store_close(run->store);
 }
 
 int remove_run(const struct remove_options *options, const struct report *report,
@@ -99,8 +98,8 @@ int remove_run(const struct remove_options *options, const struct report *report
         .wanted = &options->domains, .report = report, .outcome = ret_outcome};
     struct remove_run run CLEANUP(run_clear) = {.options = options, .report = report};
 
-    if (archive_reader_open(options->source, &run.reader, err) < 0 ||
-        select_from_archive(run.reader, &request, &guests, err) < 0)
+    if (points_store_open(options->source, &run.store, err) < 0 ||
+        select_from_store(run.store, &request, &guests, err) < 0)
         return -1;
     int result = remove_guests(&run, &guests, ret_outcome, err);
     for (size_t i = 0; i < guests.count; i++)

@@ -161,7 +161,7 @@ bool select_target_in_list(const struct name_list *list, const char *target,
     return false;
 }
 
-/* ---- archives -------------------------------------------------------------------------- */
+/* ---- stores ---------------------------------------------------------------------------- */
 
 static bool select_has_others(const struct name_list *list, const struct name_list *known)
 {
@@ -172,26 +172,26 @@ static bool select_has_others(const struct name_list *list, const struct name_li
 }
 
 /* If the manifest cannot be read, only the name is known. */
-static void select_read_uuids(struct archive_reader *archive, const struct selection *selection,
+static void select_read_uuids(struct points_store *store, const struct selection *selection,
                               struct strings *uuids)
 {
     for (size_t i = 0; i < selection->count; i++) {
-        CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
-        if (archive_backup_open(archive, selection->names[i], &backup, NULL) == 0)
-            strings_add(uuids, archive_backup_manifest(backup)->domain_uuid);
+        CLEANUP(points_closep) struct point *backup = NULL;
+        if (points_open(store, selection->names[i], NULL, &backup, NULL) == 0)
+            strings_add(uuids, points_manifest(backup)->domain_uuid);
         else
             strings_take(uuids, NULL);
     }
 }
 
-bool select_mark_in_archive(struct archive_reader *archive, const struct selection *selection,
-                            const char *word, bool *ret)
+bool select_mark_in_store(struct points_store *store, const struct selection *selection,
+                          const char *word, bool *ret)
 {
     CLEANUP_STRINGS struct strings uuids = {0};
     const struct name_list known = {(const char *const *)selection->names, selection->count};
 
     if (!select_in_list(&known, word))
-        select_read_uuids(archive, selection, &uuids);
+        select_read_uuids(store, selection, &uuids);
     const struct select_request request = {
         .names = known.names,
         .uuids = (const char *const *)uuids.items,
@@ -200,35 +200,55 @@ bool select_mark_in_archive(struct archive_reader *archive, const struct selecti
     return select_mark(&request, word, ret);
 }
 
-int select_from_archive(struct archive_reader *archive, const struct select_request *request,
-                        struct selection *ret, struct err *err)
+static int select_list(struct points_store *store, struct selection *ret, struct err *err)
 {
-    CLEANUP_FREE char *where = mem_printf("archive %s", archive_reader_path(archive));
+    CLEANUP_STRINGS struct strings guests = {0};
+
+    if (points_store_guests(store, &guests, err) < 0)
+        return -1;
+    *ret = (struct selection){
+        .names = guests.items,
+        .count = guests.count,
+        .chosen = mem_array(guests.count, sizeof(*ret->chosen)),
+    };
+    guests = (struct strings){0};
+    return 0;
+}
+
+int select_all(struct points_store *store, struct selection *ret, struct err *err)
+{
+    if (select_list(store, ret, err) < 0)
+        return -1;
+    memset(ret->chosen, true, ret->count);
+    return 0;
+}
+
+int select_from_store(struct points_store *store, const struct select_request *request,
+                      struct selection *ret, struct err *err)
+{
     CLEANUP_STRINGS struct strings uuids = {0};
-    struct selection selection = {0};
+    struct selection selection CLEANUP(selection_clear) = {0};
     struct select_request whole = *request;
 
-    if (archive_reader_list(archive, &selection.names, &selection.count, err) < 0)
+    if (select_list(store, &selection, err) < 0)
         return -1;
     const struct name_list known = {(const char *const *)selection.names, selection.count};
     if (select_has_others(request->wanted, &known) || select_has_others(request->excluded, &known))
-        select_read_uuids(archive, &selection, &uuids);
-    selection.chosen = mem_array(selection.count, sizeof(*selection.chosen));
-    whole.where = where;
+        select_read_uuids(store, &selection, &uuids);
+    whole.where = points_store_title(store);
     whole.names = known.names;
     whole.uuids = (const char *const *)uuids.items;
     whole.count = known.count;
-    if (select_names(&whole, selection.chosen, err) < 0) {
-        selection_clear(&selection);
+    if (select_names(&whole, selection.chosen, err) < 0)
         return -1;
-    }
     *ret = selection;
+    selection = (struct selection){0};
     return 0;
 }
 
 void selection_clear(struct selection *selection)
 {
-    archive_names_free(selection->names, selection->count);
+    strings_clear(&(struct strings){selection->names, selection->count});
     free(selection->chosen);
     *selection = (struct selection){0};
 }

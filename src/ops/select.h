@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "archive/archive.h"
 #include "base/err.h"
 #include "base/strings.h"
+#include "ops/points.h"
 #include "ops/report.h"
 #include "ops/verbs.h"
 
@@ -54,7 +54,7 @@ bool select_target_in_list(const struct name_list *list, const char *target,
  * the words that matched nothing. */
 int select_names(const struct select_request *request, bool *ret_chosen, struct err *err);
 
-/* The guests of an archive, and which of them are chosen. */
+/* The guests of a store, and which of them are chosen. */
 struct selection {
     char **names; /* owned */
     size_t count;
@@ -63,9 +63,11 @@ struct selection {
 
 /* Fills in where, names, uuids and count of the request. UUIDs are read from the manifests if a
  * word is not a guest's name. */
-int select_from_archive(struct archive_reader *archive, const struct select_request *request,
-                        struct selection *ret, struct err *err);
-/* Sets ret[i] for each guest of the archive that the word means; false: it means none. */
-bool select_mark_in_archive(struct archive_reader *archive, const struct selection *selection,
-                            const char *word, bool *ret);
+int select_from_store(struct points_store *store, const struct select_request *request,
+                      struct selection *ret, struct err *err);
+/* All guests of the store, none of which need be there. */
+int select_all(struct points_store *store, struct selection *ret, struct err *err);
+/* Sets ret[i] for each guest of the store that the word means; false: it means none. */
+bool select_mark_in_store(struct points_store *store, const struct selection *selection,
+                          const char *word, bool *ret);
 void selection_clear(struct selection *selection);

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "archive/archive.h"
-#include "archive/image.h"
 #include "base/log.h"
 #include "base/quit.h"
 #include "base/units.h"
@@ -14,6 +12,7 @@
 #include "ops/extras.h"
 #include "ops/host_key.h"
 #include "ops/memory.h"
+#include "ops/points.h"
 #include "ops/undo/recover.h"
 #include "ops/select.h"
 #include "ops/transfer.h"
@@ -23,7 +22,7 @@
 
 struct verify_run {
     const struct report *report;
-    struct archive_reader *archive;
+    struct points_store *store;
     struct seal_key *key; /* this host's; NULL: it has no key */
     struct children children;
     struct outcome *outcome;
@@ -35,7 +34,7 @@ struct verify_run {
 struct check {
     struct verify_run *run;
     const char *guest;
-    const struct archive_backup *backup;
+    const struct point *backup;
     uint64_t started_ms;
     unsigned bad;  /* files found damaged */
     bool replaced; /* errors since then need not be damage */
@@ -57,13 +56,11 @@ static void note_damage(struct verify_run *run, const char *guest, const struct 
 
 static int check_image(const struct check *check, const struct manifest_disk *disk, struct err *err)
 {
-    CLEANUP_CLOSE int fd = -1;
-    CLEANUP(image_reader_freep) struct image_reader *image = NULL;
+    CLEANUP(points_close_imagep) struct points_image *image = NULL;
     struct children *children = &check->run->children;
     const struct manifest_stored *stored = &disk->stored;
     const struct container_indexer indexer = children_indexer(children);
-    CLEANUP_FREE char *path =
-        mem_printf("%s/%s", archive_backup_path(check->backup), stored->file.name);
+    const struct points_image_request request = {stored, &indexer, .whole = true};
     struct transfer transfer = {
         .children = children,
         .report = check->run->report,
@@ -71,15 +68,10 @@ static int check_image(const struct check *check, const struct manifest_disk *di
         .what = disk->target,
     };
 
-    if (archive_backup_open_file(check->backup, stored, &fd, err) < 0)
+    if (points_open_image(check->backup, &request, &image, err) < 0 ||
+        children_pool(children, &stored->codec, stored->image.chunk_size, 0, err) < 0)
         return -1;
-    const struct image_file file = {fd, path};
-    if (image_reader_new(&file, stored, 0, &indexer, &image, err) < 0)
-        return -1;
-    image_reader_hash(image);
-    if (children_pool(children, &stored->codec, stored->image.chunk_size, 0, err) < 0)
-        return -1;
-    const struct chunk_source source = image_reader_source(image);
+    const struct chunk_source source = points_image_source(image);
     if (transfer_out(&transfer, &source, NULL, &stored->image, err) < 0) {
         children_end(children); /* a pool cannot be used again in the middle of an image */
         return -1;
@@ -87,15 +79,13 @@ static int check_image(const struct check *check, const struct manifest_disk *di
     return 0;
 }
 
-static int check_memory(const struct check *check, const struct manifest_stored *stored,
-                        struct err *err)
+static int check_memory(const struct check *check, struct err *err)
 {
     const struct memory_restore memory = {
         .children = &check->run->children,
         .report = check->run->report,
         .guest = check->guest,
         .backup = check->backup,
-        .stored = stored,
     };
 
     if (memory_verify(&memory, err) < 0) {
@@ -113,7 +103,7 @@ static int settle(struct check *check, int result, struct err *found, struct err
     /* Options that cannot be met say nothing about the archive. */
     if (found->kind == ERR_CANCELLED || found->kind == ERR_USAGE)
         return err_move(err, found);
-    if (!archive_backup_is_current(check->backup)) {
+    if (!points_is_current(check->backup)) {
         check->replaced = true;
         err_clear(found);
         return 0;
@@ -126,7 +116,7 @@ static int settle(struct check *check, int result, struct err *found, struct err
 
 static int check_files(struct check *check, struct err *err)
 {
-    const struct manifest *manifest = archive_backup_manifest(check->backup);
+    const struct manifest *manifest = points_manifest(check->backup);
     CLEANUP_ERR struct err found = ERR_INIT;
 
     for (size_t i = 0; !check->replaced && i < manifest->disk_count; i++) {
@@ -141,13 +131,13 @@ static int check_files(struct check *check, struct err *err)
     }
     if (!manifest->memory || check->replaced)
         return 0;
-    int result = check_memory(check, manifest->memory, &found);
+    int result = check_memory(check, &found);
     return settle(check, result, &found, err);
 }
 
 static void note_good(const struct check *check)
 {
-    const struct manifest *manifest = archive_backup_manifest(check->backup);
+    const struct manifest *manifest = points_manifest(check->backup);
     const struct sizes sizes = backup_sizes_all(check->backup);
     uint64_t elapsed_ms = units_now_ms() - check->started_ms;
     struct outcome *outcome = check->run->outcome;
@@ -192,10 +182,10 @@ static void note_busy(struct verify_run *run, const char *guest, struct err *err
 static int verify_once(struct verify_run *run, const char *guest, struct err *ret_busy,
                        struct err *err)
 {
-    CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
+    CLEANUP(points_closep) struct point *backup = NULL;
     CLEANUP_ERR struct err found = ERR_INIT;
 
-    if (archive_backup_open(run->archive, guest, &backup, &found) < 0) {
+    if (points_open(run->store, guest, NULL, &backup, &found) < 0) {
         if (found.kind == ERR_BUSY) {
             err_move(ret_busy, &found);
         } else if (found.kind == ERR_NOT_FOUND) {
@@ -208,7 +198,7 @@ static int verify_once(struct verify_run *run, const char *guest, struct err *re
     }
     struct check check = {
         .run = run, .guest = guest, .backup = backup, .started_ms = units_now_ms()};
-    if (seal_check(&archive_backup_manifest(backup)->seal, run->key) == SEAL_BROKEN)
+    if (seal_check(&points_manifest(backup)->seal, run->key) == SEAL_BROKEN)
         report_warning(run->report, guest,
                        "its seal is broken: the backup was changed after this host made it");
     course_volume(&run->course, backup_sizes_images(backup));
@@ -246,7 +236,7 @@ static int verify_orphans(struct verify_run *run, struct err *err)
 {
     CLEANUP_STRINGS struct strings names = {0};
 
-    if (archive_reader_orphans(run->archive, &names, err) < 0)
+    if (points_store_orphans(run->store, &names, err) < 0)
         return -1;
     for (size_t i = 0; i < names.count; i++) {
         struct json *fields = json_new_object();
@@ -255,7 +245,7 @@ static int verify_orphans(struct verify_run *run, struct err *err)
         report_event(run->report, "orphan", fields,
                      "%s/%s: no manifest names this file; the backup it is part of cannot be "
                      "restored without its manifest",
-                     archive_reader_path(run->archive), names.items[i]);
+                     points_store_place(run->store), names.items[i]);
     }
     return 0;
 }
@@ -264,7 +254,7 @@ static void run_clear(struct verify_run *run)
 {
     children_end(&run->children);
     course_clear(&run->course);
-    archive_reader_close(run->archive);
+    points_store_close(run->store);
     host_key_free(run->key);
 }
 
@@ -284,8 +274,8 @@ int verify_run(const struct verify_options *options, struct spawner *spawner,
                                            .outcome = ret_outcome};
 
     recover_tell(report);
-    if (archive_reader_open(options->source, &run.archive, err) < 0 ||
-        select_from_archive(run.archive, &request, &guests, err) < 0)
+    if (points_store_open(options->source, &run.store, err) < 0 ||
+        select_from_store(run.store, &request, &guests, err) < 0)
         return -1;
     children_warn(&options->children, report);
     run.key = host_key_for_reading(report);
@@ -294,8 +284,7 @@ int verify_run(const struct verify_options *options, struct spawner *spawner,
     if (course_wants_estimates(&run.course))
         for (size_t i = 0; i < guests.count; i++)
             if (guests.chosen[i])
-                course_estimate(&run.course, i,
-                                backup_sizes_expected(run.archive, guests.names[i]));
+                course_estimate(&run.course, i, backup_sizes_expected(run.store, guests.names[i]));
     for (size_t i = 0; i < guests.count; i++) {
         if (!guests.chosen[i])
             continue;

@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "archive/archive.h"
 #include "base/io.h"
 #include "ops/memory.h"
+#include "ops/points.h"
 #include "ops/verbs.h"
 
 #define MAX_SHOWN 20
@@ -96,23 +96,21 @@ static int restore_disk(struct damage *damage, const struct sample *sample, cons
 
 static int restore_memory(struct damage *damage, const struct sample *sample, const char *path)
 {
-    CLEANUP(archive_reader_closep) struct archive_reader *archive = NULL;
-    CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
+    CLEANUP(points_store_closep) struct points_store *store = NULL;
+    CLEANUP(points_closep) struct point *backup = NULL;
     const struct children_options options = {.children = 1};
     CLEANUP_ERR struct err err = ERR_INIT;
     struct children children CLEANUP_CHILDREN = {
         .spawner = damage->spawner, .options = &options, .decode = true};
 
-    if (archive_reader_open(sample->path, &archive, &err) < 0 ||
-        archive_backup_open(archive, "web", &backup, &err) < 0 ||
-        !archive_backup_manifest(backup)->memory)
+    if (points_store_open(sample->path, &store, &err) < 0 ||
+        points_open(store, "web", NULL, &backup, &err) < 0 || !points_manifest(backup)->memory)
         return -1;
     const struct memory_restore restore = {
         .children = &children,
         .report = &silence,
         .guest = "web",
         .backup = backup,
-        .stored = archive_backup_manifest(backup)->memory,
     };
     CLEANUP_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     return memory_restore(&restore, fd, "<domain/>", true, &err);

@@ -54,12 +54,7 @@ static void look(struct restore_job *job)
 
 static int look_at_memory(struct restore_job *job, struct err *err)
 {
-    const struct memory_restore restore = {
-        .backup = job->backup,
-        .stored = job->manifest->memory,
-    };
-
-    if (memory_look(&restore, &job->findings, err) < 0)
+    if (memory_look(job->backup, &job->findings, err) < 0)
         return err_prefix(err, "memory");
     return 0;
 }

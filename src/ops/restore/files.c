@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "archive/image.h"
 #include "base/io.h"
 #include "base/quit.h"
 #include "base/units.h"
@@ -73,7 +72,7 @@ int restore_complete(struct restore_job *job, struct err *err)
 /* ---- disks --------------------------------------------------------------------------------- */
 
 static int write_disk(struct restore_job *job, const struct placed_disk *placed,
-                      struct image_reader *image, struct disk_writer *writer, struct err *err)
+                      struct points_image *image, struct disk_writer *writer, struct err *err)
 {
     const struct manifest_stored *stored = &placed->disk->stored;
     struct transfer transfer = {
@@ -83,7 +82,7 @@ static int write_disk(struct restore_job *job, const struct placed_disk *placed,
         .what = placed->disk->target,
     };
     struct disk_chunks disk;
-    const struct chunk_source source = image_reader_source(image);
+    const struct chunk_source source = points_image_source(image);
     const struct chunk_sink sink = disk_chunks_sink(&disk, writer, stored->image.chunk_size);
 
     if (children_pool(&job->run->children, &stored->codec, stored->image.chunk_size, 0, err) < 0 ||
@@ -118,20 +117,15 @@ static int create_disk(const struct placed_disk *placed, const struct restore_ou
 static int restore_disk(struct restore_job *job, const struct placed_disk *placed, struct err *err)
 {
     CLEANUP(disk_writer_freep) struct disk_writer *writer = NULL;
-    CLEANUP_CLOSE int fd = -1;
-    CLEANUP(image_reader_freep) struct image_reader *image = NULL;
+    CLEANUP(points_close_imagep) struct points_image *image = NULL;
     struct restore_output *output = NULL;
     const struct manifest_stored *stored = &placed->disk->stored;
     const struct container_indexer indexer = children_indexer(&job->run->children);
-    CLEANUP_FREE char *path =
-        mem_printf("%s/%s", archive_backup_path(job->backup), stored->file.name);
+    const struct points_image_request request = {stored, &indexer, .whole = false};
     const struct sizes sizes = backup_sizes_of(job->backup, stored);
     char size[UNITS_TEXT_SIZE];
 
-    if (archive_backup_open_file(job->backup, stored, &fd, err) < 0)
-        return -1;
-    const struct image_file file = {fd, path};
-    if (image_reader_new(&file, stored, 0, &indexer, &image, err) < 0)
+    if (points_open_image(job->backup, &request, &image, err) < 0)
         return -1;
     if (!placed->block_device && restore_output_new(job, placed->path, &output, err) < 0)
         return -1;

@@ -24,7 +24,7 @@ static void job_clear(struct restore_job *job)
     definition_findings_clear(&job->findings);
     strings_clear(&job->ejected);
     target_clear(&job->target);
-    archive_backup_close(job->backup);
+    points_close(job->backup);
     intent_clear(&job->intent);
     staging_close(job->staging);
     lock_file_release(job->lock);
@@ -108,7 +108,6 @@ static int restore_memory_file(struct restore_job *job, char **ret_xml, struct e
         .report = job->run->report,
         .guest = job->name,
         .backup = job->backup,
-        .stored = job->manifest->memory,
         .keep_state = job->manifest->state == STATE_SHUT_OFF,
         .trusted = job->run->options->trust_definition || job->seal == SEAL_FITS,
     };
@@ -234,9 +233,9 @@ static int bring_up(struct restore_job *job, struct err *err)
 
 static int open_backup(struct restore_job *job, struct err *err)
 {
-    if (archive_backup_open(job->run->archive, job->name, &job->backup, err) < 0)
+    if (points_open(job->run->store, job->name, NULL, &job->backup, err) < 0)
         return -1;
-    job->manifest = archive_backup_manifest(job->backup);
+    job->manifest = points_manifest(job->backup);
     return 0;
 }
 
@@ -248,9 +247,9 @@ static int take_guest(struct restore_job *job, struct err *err)
 
     if (begin_intent(job, err) < 0)
         return -1;
-    if (archive_backup_is_current(job->backup))
+    if (points_is_current(job->backup))
         return 0;
-    archive_backup_close(TAKE_PTR(job->backup));
+    points_close(TAKE_PTR(job->backup));
     if (open_backup(job, err) < 0)
         return -1;
     if (strcasecmp(uuid, job->manifest->domain_uuid) != 0)

@@ -6,11 +6,11 @@
  */
 #pragma once
 
-#include "archive/archive.h"
 #include "guest/guest.h"
 #include "ops/children.h"
 #include "ops/restore/claims.h"
 #include "ops/course.h"
+#include "ops/points.h"
 #include "ops/sizes.h"
 #include "record/seal.h"
 #include "ops/verbs.h"
@@ -25,7 +25,7 @@ void restore_needs_clear(struct restore_needs *needs);
 struct restore_run {
     const struct restore_options *options; /* with an absolute destination, if any */
     const struct report *report;
-    struct archive_reader *archive;
+    struct points_store *store;
     struct hypervisor *hypervisor; /* NULL: --disks, no guest is touched */
     int state_fd;                  /* state directory; -1 in a dry run */
     struct children children;

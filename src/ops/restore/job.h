@@ -17,8 +17,8 @@
 
 struct restore_job {
     struct restore_run *run;
-    const char *name; /* in the archive */
-    struct archive_backup *backup;
+    const char *name; /* in the store */
+    struct point *backup;
     const struct manifest *manifest; /* the backup's */
     enum seal_state seal;            /* SEAL_FITS: this host wrote the manifest */
     struct placement placement;

@@ -20,21 +20,21 @@
 #include "ops/undo/state_dir.h"
 
 /* The UUID and time of a guest's backup; false if its manifest cannot be read. */
-static bool look_at_backup(struct archive_reader *archive, const char *name, char **ret_uuid,
+static bool look_at_backup(struct points_store *store, const char *name, char **ret_uuid,
                            char **ret_time)
 {
-    CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
+    CLEANUP(points_closep) struct point *backup = NULL;
 
-    if (archive_backup_open(archive, name, &backup, NULL) < 0)
+    if (points_open(store, name, NULL, &backup, NULL) < 0)
         return false;
-    *ret_uuid = mem_strdup(archive_backup_manifest(backup)->domain_uuid);
-    *ret_time = mem_strdup(archive_backup_manifest(backup)->time);
+    *ret_uuid = mem_strdup(points_manifest(backup)->domain_uuid);
+    *ret_time = mem_strdup(points_manifest(backup)->time);
     return true;
 }
 
 /* A guest that was renamed has a backup under each name. If all guests are restored, only the
  * newest of those is. */
-static void leave_out_former_names(struct archive_reader *archive, struct selection *guests,
+static void leave_out_former_names(struct points_store *store, struct selection *guests,
                                    const struct report *report)
 {
     CLEANUP_STRINGS struct strings uuids = {0};
@@ -46,7 +46,7 @@ static void leave_out_former_names(struct archive_reader *archive, struct select
     for (size_t i = 0; i < guests->count; i++) {
         char *uuid = NULL;
         char *time = NULL;
-        if (!guests->chosen[i] || !look_at_backup(archive, guests->names[i], &uuid, &time))
+        if (!guests->chosen[i] || !look_at_backup(store, guests->names[i], &uuid, &time))
             continue;
         places[uuids.count] = i;
         strings_take(&uuids, uuid);
@@ -90,7 +90,7 @@ static void expand_maps(const struct restore_run *run, const struct selection *g
         size_t before = count;
         memset(meant, 0, guests->count * sizeof(*meant));
         if (word)
-            (void)select_mark_in_archive(run->archive, guests, word, meant);
+            (void)select_mark_in_store(run->store, guests, word, meant);
         if (!word)
             maps[count++] = map;
         for (size_t j = 0; word && j < guests->count; j++) {
@@ -120,12 +120,12 @@ static int check_disks(const struct restore_run *run, const char *guest, struct 
                        struct err *err)
 {
     const struct name_list *words = &run->options->disks;
-    CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
+    CLEANUP(points_closep) struct point *backup = NULL;
     size_t found = 0;
 
-    if (words->count == 0 || archive_backup_open(run->archive, guest, &backup, NULL) < 0)
+    if (words->count == 0 || points_open(run->store, guest, NULL, &backup, NULL) < 0)
         return 0; /* that is reported when it is restored */
-    const struct manifest *manifest = archive_backup_manifest(backup);
+    const struct manifest *manifest = points_manifest(backup);
     for (size_t i = 0; i < words->count; i++)
         found += has_target(manifest, words->names[i]);
     if (found == 0)
@@ -150,7 +150,7 @@ static int choose(const struct restore_run *run, struct outcome *outcome, struct
                                            .outcome = outcome};
     size_t chosen = 0;
 
-    if (select_from_archive(run->archive, &request, guests, err) < 0)
+    if (select_from_store(run->store, &request, guests, err) < 0)
         return -1;
     for (size_t i = 0; i < guests->count; i++)
         chosen += guests->chosen[i];
@@ -176,7 +176,7 @@ static int take_guests(struct restore_run *run, struct selection *guests, struct
         for (size_t i = 0; i < guests->count; i++)
             if (guests->chosen[i])
                 course_estimate(&run->course, i,
-                                backup_sizes_expected(run->archive, guests->names[i]));
+                                backup_sizes_expected(run->store, guests->names[i]));
     for (size_t i = 0; i < guests->count; i++) {
         CLEANUP_ERR struct err guest_err = ERR_INIT;
         if (!guests->chosen[i])
@@ -226,7 +226,7 @@ static void run_clear(struct restore_run *run)
         close(run->state_fd);
     hypervisor_close(run->hypervisor);
     host_key_free(run->key);
-    archive_reader_close(run->archive);
+    points_store_close(run->store);
 }
 
 int restore_run(const struct restore_options *options, struct spawner *spawner,
@@ -244,13 +244,13 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
         .children = {.spawner = spawner, .options = &options->children, .decode = true},
     };
 
-    if (archive_reader_open(options->source, &run.archive, err) < 0 ||
+    if (points_store_open(options->source, &run.store, err) < 0 ||
         choose(&run, ret_outcome, &guests, err) < 0)
         return -1;
     expand_maps(&run, &guests, ret_outcome, &placed);
     maps = placed.maps;
     if (options->domains.count == 0)
-        leave_out_former_names(run.archive, &guests, report);
+        leave_out_former_names(run.store, &guests, report);
     /* A disk that is put back in its place belongs to a guest, which must not be using it. */
     if ((!options->disks.count || options->original_places) &&
         hypervisor_open(options->uri, &run.hypervisor, err) < 0)

@@ -77,15 +77,13 @@ static int find_need(struct restore_needs *needs, const char *path, struct resto
 static int add_need(struct restore_job *job, struct restore_needs *needs, const char *path,
                     const struct manifest_stored *stored, struct err *err)
 {
-    CLEANUP_CLOSE int fd = -1;
     struct restore_need *need = NULL;
-    struct stat st;
-    uint64_t bytes = stored->file.size;
+    uint64_t bytes = 0;
 
-    if (archive_backup_open_file(job->backup, stored, &fd, err) < 0)
+    if (points_item_usage(job->backup, stored, &bytes, err) < 0)
         return -1;
-    if (stored->codec.type == CODEC_NONE && fstat(fd, &st) == 0)
-        bytes = (uint64_t)st.st_blocks * 512;
+    if (stored->codec.type != CODEC_NONE)
+        bytes = stored->file.size;
     if (find_need(needs, path, &need, err) < 0)
         return -1;
     need->by_this_guest = true;

@@ -185,7 +185,7 @@ int restore_tell_plan(struct restore_job *job, struct err *err)
     fields = json_new_object();
     json_set_str(fields, "guest", placement->name);
     json_set_str(fields, "backup-of", job->manifest->domain_name);
-    json_set_str(fields, "source", archive_backup_path(job->backup));
+    json_set_str(fields, "source", points_place(job->backup));
     if (options->destination)
         json_set_str(fields, "destination", options->destination);
     json_set_bool(fields, "defined", options->disks.count == 0);

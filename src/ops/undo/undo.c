@@ -3,9 +3,9 @@
 
 #include <sys/stat.h>
 
-#include "archive/writer.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "ops/points.h"
 #include "ops/undo/guest_lock.h"
 #include "ops/undo/private.h"
 
@@ -48,14 +48,13 @@ void undo_guest_clear(struct undo_guest *guest)
 void undo_tidy_archive(const char *path)
 {
     CLEANUP_ERR struct err err = ERR_INIT;
-    struct archive_writer *archive = NULL;
+    CLEANUP(points_writer_closep) struct points_writer *writer = NULL;
     struct stat st;
 
     if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
         return;
-    if (archive_writer_open(path, &archive, &err) < 0)
+    if (points_writer_open(path, &writer, &err) < 0)
         log_detail("the archive is not tidied yet: %s", err.text);
-    archive_writer_close(archive);
 }
 
 static int undo_by_kind(const struct undo_host *host, struct intent *intent, char **ret_note,

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/points.h"
+
+#include "ops/points_archive.h"
+#include "ops/points_impl.h"
+
+/* The only functions that choose the kind of store. */
+int points_store_open(const char *place, struct points_store **ret, struct err *err)
+{
+    return points_archive_open_store(place, ret, err);
+}
+
+int points_writer_open(const char *place, struct points_writer **ret, struct err *err)
+{
+    return points_archive_open_writer(place, ret, err);
+}
+
+/* ---- reading ----------------------------------------------------------------------------- */
+
+void points_store_close(struct points_store *store)
+{
+    if (!store)
+        return;
+    char *place = store->place;
+    char *title = store->title;
+
+    store->ops->close(store);
+    free(place);
+    free(title);
+}
+
+const char *points_store_place(const struct points_store *store)
+{
+    return store->place;
+}
+
+const char *points_store_title(const struct points_store *store)
+{
+    return store->title;
+}
+
+int points_store_guests(struct points_store *store, struct strings *ret, struct err *err)
+{
+    return store->ops->guests(store, ret, err);
+}
+
+int points_store_orphans(struct points_store *store, struct strings *ret, struct err *err)
+{
+    return store->ops->orphans(store, ret, err);
+}
+
+/* ---- one point ------------------------------------------------------------------------- */
+
+int points_open(struct points_store *store, const char *guest, const char *id, struct point **ret,
+                struct err *err)
+{
+    return store->ops->open(store, guest, id, ret, err);
+}
+
+void points_close(struct point *point)
+{
+    if (point)
+        point->store->ops->close_point(point);
+}
+
+const struct manifest *points_manifest(const struct point *point)
+{
+    return point->manifest;
+}
+
+const char *points_id(const struct point *point)
+{
+    return point->id;
+}
+
+const char *points_place(const struct point *point)
+{
+    return point->store->place;
+}
+
+bool points_is_current(const struct point *point)
+{
+    return point->store->ops->is_current(point);
+}
+
+char *points_item_text(const struct point *point, const struct manifest_stored *stored)
+{
+    return point->store->ops->item_text(point, stored);
+}
+
+int points_item_usage(const struct point *point, const struct manifest_stored *stored,
+                      uint64_t *ret, struct err *err)
+{
+    return point->store->ops->item_usage(point, stored, ret, err);
+}
+
+void points_head_clear(struct points_head *head)
+{
+    sav_clear(&head->sav);
+    head->known = false;
+}
+
+int points_read_head(const struct point *point, struct points_head *ret, struct err *err)
+{
+    return point->store->ops->read_head(point, ret, err);
+}
+
+int points_open_image(const struct point *point, const struct points_image_request *request,
+                      struct points_image **ret, struct err *err)
+{
+    return point->store->ops->open_image(point, request, ret, err);
+}
+
+void points_close_image(struct points_image *image)
+{
+    if (!image)
+        return;
+    points_head_clear(&image->head);
+    image->ops->close_image(image);
+}
+
+struct chunk_source points_image_source(struct points_image *image)
+{
+    return image->source;
+}
+
+const struct points_head *points_image_head(const struct points_image *image)
+{
+    return image->is_memory ? &image->head : NULL;
+}
+
+int points_read_small(const struct point *point, const struct manifest_stored *stored,
+                      uint8_t **ret, struct err *err)
+{
+    return point->store->ops->read_small(point, stored, ret, err);
+}
+
+/* ---- writing ----------------------------------------------------------------------------- */
+
+void points_writer_close(struct points_writer *writer)
+{
+    if (!writer)
+        return;
+    char *place = writer->place;
+
+    writer->ops->close(writer);
+    free(place);
+}
+
+int points_remove(struct points_writer *writer, const struct point *point, uint64_t wait_ms,
+                  struct err *err)
+{
+    return writer->ops->remove(writer, point, wait_ms, err);
+}

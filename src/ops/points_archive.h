@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The archive (archive/archive.h) as a store of points: one point of a guest, each item a file of
+ * its own, the memory a libvirt save image. The only files of ops that know archives are
+ * points_archive*.c. They lie here and not in archive, which is to know nothing but its folder.
+ */
+#pragma once
+
+#include "ops/points.h"
+
+int points_archive_open_store(const char *path, struct points_store **ret, struct err *err);
+int points_archive_open_writer(const char *path, struct points_writer **ret, struct err *err);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What an implementation of ops/points.h provides. Contracts are there; the functions have the same
+ * names. tests/unit/ops/points_suite.h is to be passed by each.
+ */
+#pragma once
+
+#include "ops/points.h"
+
+struct points_store_ops {
+    int (*guests)(struct points_store *store, struct strings *ret, struct err *err);
+    int (*orphans)(struct points_store *store, struct strings *ret, struct err *err);
+    int (*open)(struct points_store *store, const char *guest, const char *id, struct point **ret,
+                struct err *err);
+    bool (*is_current)(const struct point *point);
+    char *(*item_text)(const struct point *point, const struct manifest_stored *stored);
+    int (*item_usage)(const struct point *point, const struct manifest_stored *stored,
+                      uint64_t *ret, struct err *err);
+    int (*read_head)(const struct point *point, struct points_head *ret, struct err *err);
+    int (*open_image)(const struct point *point, const struct points_image_request *request,
+                      struct points_image **ret, struct err *err);
+    int (*read_small)(const struct point *point, const struct manifest_stored *stored,
+                      uint8_t **ret, struct err *err);
+    void (*close_image)(struct points_image *image); /* its head is freed by points.c */
+    void (*close_point)(struct point *point);
+    void (*close)(struct points_store *store); /* place and title are freed by points.c */
+};
+
+/* Each is the first member of the implementation's own struct. */
+struct points_store {
+    const struct points_store_ops *ops;
+    char *place; /* owned, as title */
+    char *title;
+};
+
+struct point {
+    struct points_store *store;
+    const struct manifest *manifest; /* both the implementation's */
+    const char *id;
+};
+
+struct points_image {
+    const struct points_store_ops *ops;
+    struct chunk_source source;
+    bool is_memory;
+    struct points_head head; /* owned */
+};
+
+struct points_writer_ops {
+    int (*remove)(struct points_writer *writer, const struct point *point, uint64_t wait_ms,
+                  struct err *err);
+    void (*close)(struct points_writer *writer); /* its place is freed by points.c */
+};
+
+struct points_writer {
+    const struct points_writer_ops *ops;
+    char *place; /* owned */
+};
