@@ -37,7 +37,7 @@ struct arguments {
     bool dry_run;
     bool json;
     bool quiet;
-    enum backup_set_replace replace_backup;
+    enum points_replace replace_backup;
     bool replace;
     bool trust_definition;
     bool keep_left_out;

@@ -27,8 +27,7 @@ static int parse_replace(const char *text, void *ret_replace, struct err *err)
 {
     if (text && strcmp(text, "any-host") != 0)
         return err_set(err, ERR_USAGE, "unknown value '%s'; use any-host, or no value", text);
-    *(enum backup_set_replace *)ret_replace =
-        text ? BACKUP_SET_REPLACE_ANY_HOST : BACKUP_SET_REPLACE;
+    *(enum points_replace *)ret_replace = text ? POINTS_REPLACE_ANY_HOST : POINTS_REPLACE;
     return 0;
 }
 

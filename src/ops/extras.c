@@ -148,7 +148,8 @@ int extras_read(struct extras *extras, struct err *err)
     return 0;
 }
 
-static void describe(struct manifest *manifest, const struct extra_file *file, char *name)
+static void describe(struct manifest *manifest, const struct extra_file *file,
+                     const struct manifest_file *in_store)
 {
     struct manifest_extra *extra = manifest_add_extra(manifest);
     struct manifest_stored *stored = &extra->stored;
@@ -160,30 +161,24 @@ static void describe(struct manifest *manifest, const struct extra_file *file, c
     extra->owner.user = mem_strdup(file->owner.user);
     extra->owner.group = mem_strdup(file->owner.group);
     extra->owner.selinux = mem_strdup(file->owner.selinux);
-    stored->file.name = name;
-    stored->file.size = file->len;
+    stored->file = *in_store;
     stored->image.raw_size = file->len;
     stored->image.chunk_size = EXTRA_CHUNK;
-    stored->file.has_sha256 = true;
-    digest_of(file->data, file->len, stored->file.sha256);
     content_of(file->data, file->len, stored->image.content);
 }
 
-static int store(const struct extra_file *file, struct backup_set *set, struct manifest *manifest,
+static int store(const struct extra_file *file, struct points_set *set, struct manifest *manifest,
                  struct err *err)
 {
-    CLEANUP_FREE char *name = archive_extra_name(manifest->domain_name, file->kind, err);
-    int fd = -1;
+    struct manifest_file in_store = {0};
 
-    if (!name || backup_set_create(set, name, &fd, err) < 0)
+    if (points_put_small(set, file->kind, file->data, file->len, &in_store, err) < 0)
         return -1;
-    if (io_write(fd, file->data, file->len, err) < 0)
-        return err_prefix(err, "%s", name);
-    describe(manifest, file, TAKE_PTR(name));
+    describe(manifest, file, &in_store);
     return 0;
 }
 
-int extras_store(const struct extras *extras, struct backup_set *set, struct manifest *manifest,
+int extras_store(const struct extras *extras, struct points_set *set, struct manifest *manifest,
                  struct err *err)
 {
     for (size_t i = 0; i < extras->count; i++)

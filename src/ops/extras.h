@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include "archive/archive.h"
 #include "record/manifest.h"
 #include "base/err.h"
 #include "base/xml.h"
@@ -39,7 +38,7 @@ int extras_find(const struct hypervisor *hypervisor, const struct xml_doc *live,
  * gone by then keeps what was read before. */
 int extras_read(struct extras *extras, struct err *err);
 /* Stores what was read. */
-int extras_store(const struct extras *extras, struct backup_set *set, struct manifest *manifest,
+int extras_store(const struct extras *extras, struct points_set *set, struct manifest *manifest,
                  struct err *err);
 /* For people: "NVRAM". */
 const char *extras_kind_text(enum manifest_extra_kind kind);

@@ -6,8 +6,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "archive/image.h"
-#include "codec/container.h"
 #include "record/sav.h"
 #include "base/io.h"
 #include "base/process.h"
@@ -22,13 +20,14 @@ struct stream {
     int fd; /* owned */
     uint64_t start;
     uint64_t size;
-    bool opaque;
+    struct points_head head;
 };
 
 static void stream_close(struct stream *stream)
 {
     if (stream->fd >= 0)
         close(stream->fd);
+    points_head_clear(&stream->head);
 }
 
 static int file_size(int fd, uint64_t *ret, struct err *err)
@@ -60,9 +59,10 @@ static int decode_stream(const struct memory_store *store, const char *const *ar
     return 0;
 }
 
-static int open_stream(const struct memory_store *store, const char *sav_path, struct sav *sav,
+static int open_stream(const struct memory_store *store, const char *sav_path,
                        struct stream *stream, struct err *err)
 {
+    struct sav *sav = &stream->head.sav;
     CLEANUP_ERR struct err sav_err = ERR_INIT;
 
     if (staging_open_file(sav_path, &stream->fd, err) < 0)
@@ -79,64 +79,44 @@ static int open_stream(const struct memory_store *store, const char *sav_path, s
                            ? ""
                            : ", compressed as a whole, and virsh restore can read it only once it "
                              "is decompressed, or restored by virt-backup");
-        stream->opaque = true;
         return 0;
     }
+    stream->head.known = true;
     stream->start = sav->stream_offset;
     stream->size -= sav->stream_offset;
     return argv ? decode_stream(store, argv, stream, err) : 0;
 }
 
-static enum sav_format format_of(enum codec_type codec)
+int memory_store(const struct memory_store *store, const char *sav_path,
+                 struct manifest_stored *ret, uint64_t *ret_usage, struct err *err)
 {
-    if (codec == CODEC_LZMA)
-        return SAV_XZ;
-    return codec == CODEC_ZSTD ? SAV_ZSTD : SAV_RAW;
-}
-
-static int write_stream(const struct memory_store *store, const struct stream *stream,
-                        const struct sav *sav, struct manifest_stored *ret, struct err *err)
-{
-    CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
-    CLEANUP_BUF struct buf head = {0};
-    bool running = store->keep_state ? sav->was_running : store->running;
+    struct stream stream CLEANUP(stream_close) = {.fd = -1};
     struct transfer transfer = {
         .children = store->children,
         .report = store->report,
         .guest = store->guest,
         .what = "memory",
     };
-    const struct image_file file = {store->out_fd, store->out_path};
-    struct file_chunks chunks = {stream->fd, stream->start, store->chunk_size, stream->size};
+    struct chunk_sink sink;
 
-    if (!stream->opaque && sav_format_head(sav->xml, sav->cookie, running,
-                                           format_of(store->codec.type), &head, err) < 0)
+    if (open_stream(store, sav_path, &stream, err) < 0)
         return -1;
-    const struct image_layout layout = {
+    if (!store->keep_state)
+        stream.head.sav.was_running = store->running;
+    const struct points_facts facts = {
+        .item = {.kind = POINTS_MEMORY},
         .codec = store->codec,
         .chunk_size = store->chunk_size,
-        .raw_size = stream->size,
-        .head = head.data,
-        .head_len = head.len,
+        .raw_size = stream.size,
+        .head = &stream.head,
     };
-    if (image_writer_new(&file, &layout, &writer, err) < 0)
+    if (points_create_image(store->set, &facts, &sink, err) < 0)
         return -1;
+    struct file_chunks chunks = {stream.fd, stream.start, store->chunk_size, stream.size};
     const struct chunk_source source = file_chunks_source(&chunks);
-    const struct chunk_sink sink = image_writer_sink(writer);
     if (transfer_in(&transfer, &source, &sink, err) < 0)
         return -1;
-    return image_writer_finish(writer, ret, err);
-}
-
-int memory_store(const struct memory_store *store, const char *sav_path,
-                 struct manifest_stored *ret, struct err *err)
-{
-    struct stream stream CLEANUP(stream_close) = {.fd = -1};
-    CLEANUP_SAV struct sav sav = {0};
-
-    if (open_stream(store, sav_path, &sav, &stream, err) < 0)
-        return -1;
-    return write_stream(store, &stream, &sav, ret, err);
+    return points_finish_image(store->set, ret, ret_usage, err);
 }
 
 /* ---- restoring -------------------------------------------------------------------------- */

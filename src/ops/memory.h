@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The guest's memory: from the save image that libvirt made to the stored .sav, and from that to a
+ * The guest's memory: from the save image that libvirt made to the stored one, and from that to a
  * save image that resumes the restored guest.
  */
 #pragma once
@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "archive/archive.h"
 #include "record/manifest.h"
 #include "base/err.h"
 #include "guest/definition/check.h"
@@ -22,18 +21,17 @@ struct memory_store {
     const struct report *report;
     const char *guest;
     const struct staging *staging; /* for a stream that must be decoded first */
-    int out_fd;                    /* of the stored file, which is empty */
-    const char *out_path;          /* for messages */
+    struct points_set *set;        /* where it goes */
     struct codec_spec codec;
     uint64_t chunk_size;
     bool keep_state; /* leave the header's running or paused as it is: */
     bool running;    /* otherwise: resume running, not paused */
 };
 
-/* Stores the save image at sav_path; the caller sets ret->name. An image compressed by libvirt is
+/* Stores the save image at sav_path. *ret_usage as for points_finish_image. An image compressed by libvirt is
  * decoded first. An image of unknown layout is stored as it is, with a notice. */
 int memory_store(const struct memory_store *store, const char *sav_path,
-                 struct manifest_stored *ret, struct err *err);
+                 struct manifest_stored *ret, uint64_t *ret_usage, struct err *err);
 
 struct memory_restore {
     struct children *children;

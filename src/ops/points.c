@@ -15,6 +15,13 @@ int points_writer_open(const char *place, struct points_writer **ret, struct err
     return points_archive_open_writer(place, ret, err);
 }
 
+char *points_item_name(const char *place, const char *guest, const struct points_item *item,
+                       enum codec_type codec, struct err *err)
+{
+    (void)place;
+    return points_archive_item_name(guest, item, codec, err);
+}
+
 /* ---- reading ----------------------------------------------------------------------------- */
 
 void points_store_close(struct points_store *store)
@@ -151,4 +158,55 @@ int points_remove(struct points_writer *writer, const struct point *point, uint6
                   struct err *err)
 {
     return writer->ops->remove(writer, point, wait_ms, err);
+}
+
+const char *points_writer_place(const struct points_writer *writer)
+{
+    return writer->place;
+}
+
+char *points_writer_lone_file_system(const struct points_writer *writer)
+{
+    return writer->ops->lone_file_system(writer);
+}
+
+int points_begin(struct points_writer *writer, const struct points_request *request,
+                 struct points_set **ret, struct err *err)
+{
+    return writer->ops->begin(writer, request, ret, err);
+}
+
+int points_expect(struct points_set *set, const struct points_item *item, enum codec_type codec,
+                  struct err *err)
+{
+    return set->writer->ops->expect(set, item, codec, err);
+}
+
+int points_create_image(struct points_set *set, const struct points_facts *facts,
+                        struct chunk_sink *ret, struct err *err)
+{
+    return set->writer->ops->create_image(set, facts, ret, err);
+}
+
+int points_finish_image(struct points_set *set, struct manifest_stored *ret, uint64_t *ret_usage,
+                        struct err *err)
+{
+    return set->writer->ops->finish_image(set, ret, ret_usage, err);
+}
+
+int points_put_small(struct points_set *set, enum manifest_extra_kind kind, const void *data,
+                     size_t len, struct manifest_file *ret, struct err *err)
+{
+    return set->writer->ops->put_small(set, kind, data, len, ret, err);
+}
+
+int points_commit(struct points_set *set, const struct manifest *manifest, struct err *err)
+{
+    return set->writer->ops->commit(set, manifest, err);
+}
+
+void points_abort(struct points_set *set)
+{
+    if (set)
+        set->writer->ops->drop(set);
 }

@@ -5,8 +5,8 @@
  * what a store is made of is the business of its implementation (ops/points_impl.h). There is one:
  * the archive, a folder with at most one point of a guest (ops/points_archive.h).
  *
- * An item of a point is meant by its entry in the point's manifest ("stored"), which must be one of
- * that very manifest.
+ * An item of a point that is read is meant by its entry in the point's manifest ("stored"), which
+ * must be one of that very manifest.
  */
 #pragma once
 
@@ -17,9 +17,11 @@
 #include "base/err.h"
 #include "base/strings.h"
 #include "codec/chunks.h"
+#include "codec/codec.h"
 #include "codec/container.h"
 #include "record/manifest.h"
 #include "record/sav.h"
+#include "record/seal.h"
 
 /* ---- a store, open for reading ------------------------------------------------------- */
 
@@ -118,9 +120,87 @@ struct points_writer;
 int points_writer_open(const char *place, struct points_writer **ret, struct err *err);
 void points_writer_close(struct points_writer *writer);
 DEFINE_CLEANUP(struct points_writer *, points_writer_closep, points_writer_close)
+/* As the user gave it; borrowed. */
+const char *points_writer_place(const struct points_writer *writer);
+/* The type of its file system if writers on other hosts may not be seen there; else NULL. The caller
+ * frees. */
+char *points_writer_lone_file_system(const struct points_writer *writer);
 
 /* Removes a point of the same store that is open for reading: all of it, or nothing. Busy: it was
  * replaced or removed in the meantime, or another writer of the guest is still at work after
  * wait_ms (LOCK_FILE_FOREVER: no limit). */
 int points_remove(struct points_writer *writer, const struct point *point, uint64_t wait_ms,
                   struct err *err);
+
+/* ---- a point in the making -------------------------------------------------------------------- */
+
+struct points_set;
+
+enum points_replace {
+    POINTS_KEEP,             /* only if the store has no point that would have to go */
+    POINTS_REPLACE,          /* or if it has one that this host made */
+    POINTS_REPLACE_ANY_HOST, /* or any other with the same UUID: the guest may have moved */
+};
+
+struct points_request {
+    const char *guest;
+    const char *uuid;
+    const char *host;      /* the one that makes the backup */
+    const char *host_uuid; /* NULL: not known */
+    const struct seal_key
+        *key; /* the host's; a point that it has sealed is this host's; NULL: none */
+    enum points_replace replace;
+    uint64_t wait_ms; /* for another writer of the same guest; LOCK_FILE_FOREVER */
+};
+
+enum points_kind { POINTS_DISK, POINTS_MEMORY, POINTS_SMALL };
+
+struct points_item {
+    enum points_kind kind;
+    const char *target;             /* of a disk */
+    enum manifest_extra_kind extra; /* of a small item */
+};
+
+/* Takes the guest's place in the store (busy), and puts right what a dead writer of the guest left.
+ * Refused (exists, corrupt, unsupported): the point could not be committed beside or instead of what
+ * is there. The writer must outlive the set. */
+int points_begin(struct points_writer *writer, const struct points_request *request,
+                 struct points_set **ret, struct err *err);
+/* Refused if the store cannot take such an item. This avoids reading data for one that cannot be
+ * stored. codec: of an image. */
+int points_expect(struct points_set *set, const struct points_item *item, enum codec_type codec,
+                  struct err *err);
+
+struct points_facts {
+    struct points_item item; /* a disk or the memory */
+    struct codec_spec codec;
+    uint64_t chunk_size;
+    uint64_t raw_size;
+    /* Memory: what comes before the stream: its XML, its cookie, whether the guest was running.
+     * Copied. NULL: of a disk. */
+    const struct points_head *head;
+};
+
+/* Begins an image, one at a time. The sink is for an encoder's results, and belongs to the set. */
+int points_create_image(struct points_set *set, const struct points_facts *facts,
+                        struct chunk_sink *ret, struct err *err);
+/* Ends it. Refused (internal) unless exactly raw_size bytes were put. Fills in *ret for the
+ * manifest; *ret_usage: how much room the image takes, as far as that can be told yet. */
+int points_finish_image(struct points_set *set, struct manifest_stored *ret, uint64_t *ret_usage,
+                        struct err *err);
+/* Stores a small item, uncompressed. Fills in ret->file; the caller knows the rest. */
+int points_put_small(struct points_set *set, enum manifest_extra_kind kind, const void *data,
+                     size_t len, struct manifest_file *ret, struct err *err);
+
+/* Makes it a point, which has all its items or does not exist. The manifest must name exactly those
+ * that were stored (internal if not). After a failure everything is as it was before the set was
+ * begun, unless the error says otherwise. Frees the set in any case. */
+int points_commit(struct points_set *set, const struct manifest *manifest, struct err *err);
+/* Removes everything. Accepts NULL. */
+void points_abort(struct points_set *set);
+DEFINE_CLEANUP(struct points_set *, points_abortp, points_abort)
+
+/* What the item would be called in the store at this place, for people; the place need not exist
+ * yet. The caller frees; NULL: it cannot be stored under a name (unsupported). */
+char *points_item_name(const char *place, const char *guest, const struct points_item *item,
+                       enum codec_type codec, struct err *err);

@@ -46,13 +46,30 @@ struct points_image {
     struct points_head head; /* owned */
 };
 
-struct points_writer_ops {
+struct points_set_ops {
+    char *(*lone_file_system)(const struct points_writer *writer);
     int (*remove)(struct points_writer *writer, const struct point *point, uint64_t wait_ms,
                   struct err *err);
     void (*close)(struct points_writer *writer); /* its place is freed by points.c */
+    int (*begin)(struct points_writer *writer, const struct points_request *request,
+                 struct points_set **ret, struct err *err);
+    int (*expect)(struct points_set *set, const struct points_item *item, enum codec_type codec,
+                  struct err *err);
+    int (*create_image)(struct points_set *set, const struct points_facts *facts,
+                        struct chunk_sink *ret, struct err *err);
+    int (*finish_image)(struct points_set *set, struct manifest_stored *ret, uint64_t *ret_usage,
+                        struct err *err);
+    int (*put_small)(struct points_set *set, enum manifest_extra_kind kind, const void *data,
+                     size_t len, struct manifest_file *ret, struct err *err);
+    int (*commit)(struct points_set *set, const struct manifest *manifest, struct err *err);
+    void (*drop)(struct points_set *set); /* points_abort */
 };
 
 struct points_writer {
-    const struct points_writer_ops *ops;
+    const struct points_set_ops *ops;
     char *place; /* owned */
+};
+
+struct points_set {
+    struct points_writer *writer;
 };

@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "archive/backup_set.h"
 #include "base/err.h"
 #include "mtcp/spawner.h"
+#include "ops/points.h"
 #include "ops/report.h"
 
 struct guardian;
@@ -55,7 +55,7 @@ struct backup_options {
     struct children_options children;
     struct guardian *guardian; /* NULL: none */
     uint64_t wait_ms;          /* to wait for another run that has a guest; LOCK_FILE_FOREVER */
-    enum backup_set_replace replace;
+    enum points_replace replace;
     bool dry_run;
 };
 

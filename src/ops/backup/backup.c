@@ -183,7 +183,7 @@ static int take_guests(struct backup_run *run, const struct guests *guests, bool
 /* Nothing has gone wrong yet, so it is not a warning. */
 static void tell_of_locks(const struct backup_run *run)
 {
-    CLEANUP_FREE char *type = archive_writer_lone_file_system(run->archive);
+    CLEANUP_FREE char *type = points_writer_lone_file_system(run->writer);
     struct json *fields = NULL;
 
     if (!type)
@@ -193,7 +193,7 @@ static void tell_of_locks(const struct backup_run *run)
     report_event(run->report, "locks", fields,
                  "%s is on %s, where other hosts may not see this host's locks; do not back up "
                  "guests of the same name there from two hosts at once",
-                 archive_writer_path(run->archive), type);
+                 points_writer_place(run->writer), type);
 }
 
 /* Put right what an earlier run left behind, before anything is begun. */
@@ -203,7 +203,7 @@ static int open_places(struct backup_run *run, struct err *err)
         recover_before(run->state_fd, run->report, err) < 0)
         return -1;
     run->key = host_key_for_backup(run->report);
-    if (archive_writer_open(run->options->destination, &run->archive, err) < 0)
+    if (points_writer_open(run->options->destination, &run->writer, err) < 0)
         return -1;
     tell_of_locks(run);
     return 0;
@@ -215,7 +215,7 @@ static void run_clear(struct backup_run *run)
     course_clear(&run->course);
     if (run->state_fd >= 0)
         close(run->state_fd);
-    archive_writer_close(run->archive);
+    points_writer_close(run->writer);
     host_key_free(run->key);
     hypervisor_close(run->hypervisor);
 }

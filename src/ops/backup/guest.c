@@ -3,7 +3,6 @@
 
 #include <sys/stat.h>
 
-#include "archive/image.h"
 #include "base/log.h"
 #include "base/quit.h"
 #include "base/units.h"
@@ -17,6 +16,7 @@
 #include "ops/extras.h"
 #include "ops/findings.h"
 #include "ops/memory.h"
+#include "ops/points.h"
 #include "ops/undo/recover.h"
 #include "ops/backup/source.h"
 #include "ops/staging.h"
@@ -30,7 +30,7 @@ struct job {
     struct guest *guest;
     const char *name;
     struct source source;
-    struct backup_set *set;
+    struct points_set *set;
     struct manifest *manifest;
     struct lock_file *lock;
     enum capture_mode mode;
@@ -46,7 +46,7 @@ static void abort_set(void *opaque)
 {
     struct job *job = opaque;
 
-    backup_set_abort(TAKE_PTR(job->set));
+    points_abort(TAKE_PTR(job->set));
 }
 
 static void job_clear(struct job *job)
@@ -62,54 +62,47 @@ static void job_clear(struct job *job)
 /* ---- disks ------------------------------------------------------------------------ */
 
 static int copy_image(struct job *job, struct disk_reader *reader, const char *target,
-                      const char *name, struct manifest_stored *stored, struct err *err)
+                      struct manifest_stored *stored, uint64_t *ret_usage, struct err *err)
 {
-    CLEANUP(image_writer_freep) struct image_writer *writer = NULL;
-    CLEANUP_FREE char *path = mem_printf("%s/%s", archive_writer_path(job->run->archive), name);
     struct transfer transfer = {
         .children = &job->run->children,
         .report = job->run->report,
         .guest = job->name,
         .what = target,
     };
-    const struct image_layout layout = {
+    const struct points_facts facts = {
+        .item = {POINTS_DISK, target},
         .codec = job->codec,
         .chunk_size = job->chunk_size,
         .raw_size = disk_reader_size(reader),
     };
-    struct image_file file = {.path = path};
     struct disk_chunks disk;
+    struct chunk_sink sink;
 
-    if (backup_set_create(job->set, name, &file.fd, err) < 0 ||
-        image_writer_new(&file, &layout, &writer, err) < 0)
+    if (points_create_image(job->set, &facts, &sink, err) < 0)
         return -1;
     const struct chunk_source source = disk_chunks_source(&disk, reader, job->chunk_size);
-    const struct chunk_sink sink = image_writer_sink(writer);
-    if (transfer_in(&transfer, &source, &sink, err) < 0 ||
-        image_writer_finish(writer, stored, err) < 0)
+    if (transfer_in(&transfer, &source, &sink, err) < 0)
         return -1;
-    backup_tally_file(&job->tally, file.fd, stored);
-    stored->file.name = mem_strdup(name);
-    return 0;
+    return points_finish_image(job->set, stored, ret_usage, err);
 }
 
 static int copy_disk(struct job *job, const struct source_disk *disk, struct err *err)
 {
     struct disk_reader *reader = NULL;
     struct manifest_disk *described = NULL;
-    CLEANUP_FREE char *name =
-        archive_disk_name(job->name, disk->target, job->run->options->codec.type, err);
+    uint64_t usage = 0;
 
-    if (!name || describe_disk(job->manifest, disk, &described, err) < 0 ||
+    if (describe_disk(job->manifest, disk, &described, err) < 0 ||
         capture_open_disk(&job->capture, disk, &reader, err) < 0)
         return err_prefix(err, "disk '%s'", disk->target);
     if (!disk->local)
         described->file_size = disk_reader_size(reader);
-    int copied = copy_image(job, reader, disk->target, name, &described->stored, err);
+    int copied = copy_image(job, reader, disk->target, &described->stored, &usage, err);
     capture_close_disk(&job->capture, reader);
     if (copied < 0)
         return err_prefix(err, "disk '%s'", disk->target);
-    backup_tally_stored(&job->tally, disk->target, &described->stored);
+    backup_tally_stored(&job->tally, disk->target, &described->stored, usage);
     return 0;
 }
 
@@ -181,7 +174,7 @@ static int copy_captured(struct job *job, struct err *err)
         .uuid = guest_uuid(job->guest),
         .name = job->name,
         .source = &job->source,
-        .archive = archive_writer_path(run->archive),
+        .archive = points_writer_place(run->writer),
         .staging = job->staging,
         .report = run->report,
         .guardian = run->options->guardian,
@@ -214,37 +207,21 @@ static int copy_captured(struct job *job, struct err *err)
     return 0;
 }
 
-static int store_memory_image(struct job *job, const char *image, struct err *err)
+static int store_memory(struct job *job, struct err *err)
 {
-    CLEANUP_FREE char *name = archive_memory_name(job->name, err);
-    int fd = -1;
-
-    if (!name || backup_set_create(job->set, name, &fd, err) < 0)
-        return -1;
-    CLEANUP_FREE char *path = mem_printf("%s/%s", archive_writer_path(job->run->archive), name);
+    const char *image = capture_memory(&job->capture);
     const struct memory_store store = {
         .children = &job->run->children,
         .report = job->run->report,
         .guest = job->name,
         .staging = job->staging,
-        .out_fd = fd,
-        .out_path = path,
+        .set = job->set,
         .codec = job->codec,
         .chunk_size = job->chunk_size,
         .keep_state = job->source.managed_save != NULL,
         .running = job->source.status.state == GUEST_RUNNING,
     };
-
-    if (memory_store(&store, image, job->manifest->memory, err) < 0)
-        return -1;
-    backup_tally_file(&job->tally, fd, job->manifest->memory);
-    job->manifest->memory->file.name = TAKE_PTR(name);
-    return 0;
-}
-
-static int store_memory(struct job *job, struct err *err)
-{
-    const char *image = capture_memory(&job->capture);
+    uint64_t usage = 0;
 
     if (!image)
         image = job->source.managed_save;
@@ -252,9 +229,9 @@ static int store_memory(struct job *job, struct err *err)
         return 0;
     job->manifest->live = xml_copy(job->source.live);
     job->manifest->memory = mem_alloc(sizeof(*job->manifest->memory));
-    if (store_memory_image(job, image, err) < 0)
+    if (memory_store(&store, image, job->manifest->memory, &usage, err) < 0)
         return err_prefix(err, "memory");
-    backup_tally_stored(&job->tally, "memory", job->manifest->memory);
+    backup_tally_stored(&job->tally, "memory", job->manifest->memory, usage);
     return 0;
 }
 
@@ -402,7 +379,7 @@ static int lock_guest(struct job *job, struct err *err)
 
 static int try_names(struct job *job, struct err *err)
 {
-    return backup_names_try(job->set, job->name, &job->source,
+    return backup_names_try(job->set, &job->source,
                             capture_has_memory(job->mode) || job->source.managed_save,
                             job->run->options->codec.type, err);
 }
@@ -428,7 +405,7 @@ static int back_up(struct job *job, struct err *err)
     if (open_staging(job, err) < 0 || copy_captured(job, err) < 0 || store_memory(job, err) < 0 ||
         quit_check(err) < 0)
         return -1;
-    if (backup_set_commit(TAKE_PTR(job->set), job->manifest, err) < 0)
+    if (points_commit(TAKE_PTR(job->set), job->manifest, err) < 0)
         return -1;
     backup_tally_done(&job->tally, job->manifest);
     tell_findings(job);

@@ -4,10 +4,10 @@
  */
 #pragma once
 
-#include "archive/archive.h"
 #include "guest/guest.h"
 #include "ops/children.h"
 #include "ops/course.h"
+#include "ops/points.h"
 #include "ops/sizes.h"
 #include "record/seal.h"
 #include "ops/verbs.h"
@@ -16,7 +16,7 @@ struct backup_run {
     const struct backup_options *options;
     const struct report *report;
     struct hypervisor *hypervisor;
-    struct archive_writer *archive; /* NULL in a dry run */
+    struct points_writer *writer; /* NULL in a dry run */
     struct children children;
     int state_fd;         /* state directory; -1 in a dry run */
     struct seal_key *key; /* the key that seals manifests; NULL: they are not sealed */

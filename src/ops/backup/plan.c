@@ -4,9 +4,9 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
-#include "archive/archive.h"
 #include "base/units.h"
 #include "ops/extras.h"
+#include "ops/points.h"
 
 /* The first libvirt that can compress save images with zstd. */
 #define ZSTD_SINCE 11000000
@@ -34,15 +34,17 @@ static const char *mode_word(enum capture_mode mode)
     return words[mode];
 }
 
-/* Adds the file that it would be stored in, to both; takes ownership of name. -1 if that is NULL. */
-static int describe_file(char *name, struct buf *text, struct json *object)
+/* Adds the file that it would be stored in, to both. */
+static int describe_file(const struct backup_plan *plan, const struct points_item *item,
+                         struct buf *text, struct json *object, struct err *err)
 {
-    CLEANUP_FREE char *owned = name;
+    CLEANUP_FREE char *name =
+        points_item_name(plan->destination, plan->guest, item, plan->sizing->codec.type, err);
 
-    if (!owned)
+    if (!name)
         return -1;
-    buf_printf(text, " -> %s", owned);
-    json_set_str(object, "file", owned);
+    buf_printf(text, " -> %s", name);
+    json_set_str(object, "file", name);
     return 0;
 }
 
@@ -60,9 +62,8 @@ static int describe_disks(const struct backup_plan *plan, struct buf *text, stru
         json_set_str(entry, "path", disk->path);
         json_set_str(entry, "format", disk->format);
         json_set_u64(entry, "image-size", disk->info.image_size);
-        if (describe_file(
-                archive_disk_name(plan->guest, disk->target, plan->sizing->codec.type, err), text,
-                entry) < 0)
+        const struct points_item item = {POINTS_DISK, disk->target};
+        if (describe_file(plan, &item, text, entry, err) < 0)
             return -1;
     }
     return 0;
@@ -78,7 +79,8 @@ static int describe_extras(const struct backup_plan *plan, struct buf *text, str
         buf_printf(text, "\n  %s: %s", extras_kind_text(extra->kind), extra->path);
         json_set_str(entry, "kind", manifest_extra_name(extra->kind));
         json_set_str(entry, "path", extra->path);
-        if (describe_file(archive_extra_name(plan->guest, extra->kind, err), text, entry) < 0)
+        const struct points_item item = {.kind = POINTS_SMALL, .extra = extra->kind};
+        if (describe_file(plan, &item, text, entry, err) < 0)
             return -1;
     }
     return 0;
@@ -101,7 +103,8 @@ static int describe_memory(const struct backup_plan *plan, struct buf *text, str
     buf_printf(text, "\n  memory: %s%s", source->managed_save ? "" : "at most ",
                units_format_size(most, size));
     json_set_u64(memory, "image-size", most);
-    return describe_file(archive_memory_name(plan->guest, err), text, memory);
+    const struct points_item item = {.kind = POINTS_MEMORY};
+    return describe_file(plan, &item, text, memory, err);
 }
 
 static struct json *describe_left_out(const struct source *source)

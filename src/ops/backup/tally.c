@@ -40,18 +40,13 @@ const char *backup_tally_consistency(enum manifest_consistency consistency)
     return "memory";
 }
 
-void backup_tally_file(struct backup_tally *tally, int fd, const struct manifest_stored *stored)
-{
-    tally->last_usage = sizes_usage(fd, stored->file.size);
-}
-
 void backup_tally_stored(struct backup_tally *tally, const char *what,
-                         const struct manifest_stored *stored)
+                         const struct manifest_stored *stored, uint64_t usage)
 {
     char raw[UNITS_TEXT_SIZE];
     char kept[UNITS_TEXT_SIZE];
     struct json *fields = json_new_object();
-    const struct sizes sizes = {stored->image.raw_size, stored->file.size, tally->last_usage};
+    const struct sizes sizes = {stored->image.raw_size, stored->file.size, usage};
 
     sizes_add(&tally->sizes, &sizes);
     json_set_str(fields, "guest", tally->guest);
@@ -61,7 +56,7 @@ void backup_tally_stored(struct backup_tally *tally, const char *what,
     report_event(tally->report, "disk-done", fields,
                  "guest '%s': %s: %s stored as %s, which takes %s", tally->guest, what,
                  units_format_size(stored->image.raw_size, raw), stored->file.name,
-                 units_format_size(tally->last_usage, kept));
+                 units_format_size(usage, kept));
 }
 
 void backup_tally_done(struct backup_tally *tally, const struct manifest *manifest)

@@ -15,14 +15,11 @@ struct backup_tally {
     const char *guest;
     uint64_t started_ms;
     struct sizes sizes;
-    uint64_t last_usage; /* of the file finished last */
 };
 
-/* Call it when a file is finished; fd: open on it. */
-void backup_tally_file(struct backup_tally *tally, int fd, const struct manifest_stored *stored);
-/* Counts that file and reports it (event "disk-done"). */
+/* Counts an image that is stored, in so much room, and reports it (event "disk-done"). */
 void backup_tally_stored(struct backup_tally *tally, const char *what,
-                         const struct manifest_stored *stored);
+                         const struct manifest_stored *stored, uint64_t usage);
 /* Counts the small files, too (NVRAM and such). Event "guest-done". */
 void backup_tally_done(struct backup_tally *tally, const struct manifest *manifest);
 

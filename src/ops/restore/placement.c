@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "archive/archive.h"
+#include "archive/names.h"
 #include "base/units.h"
 #include "disk/image.h"
 #include "guest/definition/definition.h"

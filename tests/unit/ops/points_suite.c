@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "points_suite.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "points_fixture.h"
+
+/* ---- what comes back --------------------------------------------------------------------------- */
+
+static void images_of_each_codec_come_back(void **state)
+{
+    static const struct codec_spec *const codecs[] = {&fixture_none, &fixture_lzma, &fixture_zstd};
+    static const char *const targets[] = {"vda", "vdb", "vdc"};
+    struct fixture *fixture = *state;
+    CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
+    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", SAMPLE_UUID);
+    struct points_set *set = fixture_begin_new(fixture, writer);
+
+    for (unsigned i = 0; i < 3; i++)
+        fixture_put_disk(fixture, set, manifest, targets[i], codecs[i], i + 1);
+    CHECK(points_commit(set, manifest, &fixture->err), &fixture->err);
+
+    CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
+    CLEANUP(points_closep) struct point *point = fixture_open_point(fixture, store, "web");
+    assert_int_equal(points_manifest(point)->disk_count, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        const struct manifest_disk *disk = &points_manifest(point)->disks[i];
+        CLEANUP_FREE uint8_t *data = fixture_content(IMAGE_SIZE, i + 1);
+        assert_string_equal(disk->target, targets[i]);
+        assert_int_equal(disk->stored.codec.type, codecs[i]->type);
+        fixture_check_image(fixture, point, &disk->stored, data);
+    }
+}
+
+static void check_head(const struct points_head *head, const struct points_head *expected)
+{
+    assert_non_null(head);
+    assert_int_equal(head->known, expected->known);
+    if (!expected->known)
+        return;
+    assert_string_equal(head->sav.xml, expected->sav.xml);
+    assert_string_equal(head->sav.cookie, expected->sav.cookie);
+    assert_int_equal(head->sav.was_running, expected->sav.was_running);
+}
+
+static void store_and_check_memory(struct fixture *fixture, const struct codec_spec *codec,
+                                   const struct points_head *head, enum points_replace replace)
+{
+    CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
+    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", SAMPLE_UUID);
+    CLEANUP_FREE uint8_t *data = fixture_content(IMAGE_SIZE, 7);
+    CLEANUP_POINTS_HEAD struct points_head found = {0};
+    CLEANUP(points_close_imagep) struct points_image *image = NULL;
+    struct points_set *set = NULL;
+
+    CHECK(fixture_begin(writer, "web", replace, &set, &fixture->err), &fixture->err);
+    fixture_put_memory(fixture, set, manifest, codec, head, data);
+    CHECK(points_commit(set, manifest, &fixture->err), &fixture->err);
+
+    CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
+    CLEANUP(points_closep) struct point *point = fixture_open_point(fixture, store, "web");
+    const struct manifest_stored *memory = points_manifest(point)->memory;
+    assert_non_null(memory);
+    fixture_check_image(fixture, point, memory, data);
+    CHECK(points_read_head(point, &found, &fixture->err), &fixture->err);
+    check_head(&found, head);
+    CHECK(fixture_open_image(point, memory, &image, &fixture->err), &fixture->err);
+    check_head(points_image_head(image), head);
+}
+
+static void memory_comes_back_with_its_head(void **state)
+{
+    static const struct codec_spec *const codecs[] = {&fixture_none, &fixture_lzma, &fixture_zstd};
+    static char xml[] = "<domain/>", cookie[] = "<cookie/>";
+
+    for (unsigned i = 0; i < 6; i++) {
+        const struct points_head head = {
+            .known = true, .sav = {.xml = xml, .cookie = cookie, .was_running = i < 3}};
+        store_and_check_memory(*state, codecs[i % 3], &head, i ? POINTS_REPLACE : POINTS_KEEP);
+    }
+}
+
+/* Its first bytes are those of a save image of a version that nobody knows. */
+static void memory_of_unknown_layout_comes_back_whole(void **state)
+{
+    static const struct codec_spec *const codecs[] = {&fixture_lzma, &fixture_zstd};
+    const struct points_head head = {.known = false};
+
+    for (unsigned i = 0; i < 2; i++)
+        store_and_check_memory(*state, codecs[i], &head, i ? POINTS_REPLACE : POINTS_KEEP);
+}
+
+static void a_disk_has_no_head(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture_write_point(fixture, "web", POINTS_KEEP, 1);
+    CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
+    CLEANUP(points_closep) struct point *point = fixture_open_point(fixture, store, "web");
+    CLEANUP(points_close_imagep) struct points_image *image = NULL;
+    CHECK(
+        fixture_open_image(point, &points_manifest(point)->disks[0].stored, &image, &fixture->err),
+        &fixture->err);
+    assert_null(points_image_head(image));
+}
+
+static void guests_are_listed_in_order(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture_write_point(fixture, "web", POINTS_KEEP, 1);
+    fixture_write_point(fixture, "a", POINTS_KEEP, 2);
+    fixture_write_point(fixture, "web-db", POINTS_KEEP, 3);
+    fixture_check_guests(fixture, "a web web-db");
+    CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
+    CLEANUP(points_closep) struct point *point = fixture_open_point(fixture, store, "web-db");
+    assert_string_equal(points_manifest(point)->domain_name, "web-db");
+    assert_string_equal(points_place(point), fixture->place);
+    assert_string_equal(points_store_place(store), fixture->place);
+    assert_non_null(strstr(points_store_title(store), fixture->place));
+    fixture_check_point(fixture, point, 3);
+}
+
+static void a_point_is_found_by_its_id(void **state)
+{
+    struct fixture *fixture = *state;
+    struct point *other = NULL;
+
+    fixture_write_point(fixture, "web", POINTS_KEEP, 1);
+    CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
+    CLEANUP(points_closep) struct point *newest = fixture_open_point(fixture, store, "web");
+    CLEANUP(points_closep) struct point *same = NULL;
+    CHECK(points_open(store, "web", points_id(newest), &same, &fixture->err), &fixture->err);
+    assert_string_equal(points_id(same), points_id(newest));
+    CHECK_FAILS(points_open(store, "web", "no such id", &other, &fixture->err), &fixture->err,
+                ERR_NOT_FOUND, fixture->place);
+    CHECK_FAILS(points_open(store, "db", NULL, &other, &fixture->err), &fixture->err, ERR_NOT_FOUND,
+                "");
+}
+
+/* ---- all or nothing ----------------------------------------------------------------------------- */
+
+static void nothing_is_listed_before_the_commit(void **state)
+{
+    struct fixture *fixture = *state;
+    CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
+    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", SAMPLE_UUID);
+    struct points_set *set = fixture_begin_new(fixture, writer);
+
+    fixture_put_disk(fixture, set, manifest, "vda", &fixture_none, 1);
+    fixture_check_guests(fixture, "");
+    CHECK(points_commit(set, manifest, &fixture->err), &fixture->err);
+    fixture_check_guests(fixture, "web");
+}
+
+static void an_abort_leaves_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
+    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", SAMPLE_UUID);
+    const struct points_facts facts = fixture_disk_facts("vdb", &fixture_zstd);
+    CLEANUP_FREE uint8_t *data = fixture_content(IMAGE_SIZE, 1);
+    struct points_set *set = fixture_begin_new(fixture, writer);
+    struct chunk_sink sink;
+
+    fixture_put_disk(fixture, set, manifest, "vda", &fixture_none, 1);
+    fixture_put_nvram(fixture, set, manifest, 1);
+    CHECK(points_create_image(set, &facts, &sink, &fixture->err), &fixture->err);
+    fixture_put_chunks(&sink, &facts.codec, data, CHUNK, &fixture->err);
+    points_abort(set); /* in the middle of an image */
+    fixture_check_guests(fixture, "");
+    assert_true(fixture->suite->is_clean(fixture->place));
+    points_abort(NULL);
+}
+
+static void an_image_that_is_too_short_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
+    const struct points_facts facts = fixture_disk_facts("vda", &fixture_zstd);
+    CLEANUP_FREE uint8_t *data = fixture_content(IMAGE_SIZE, 1);
+    CLEANUP(points_abortp) struct points_set *set = fixture_begin_new(fixture, writer);
+    struct manifest_stored stored = {0};
+    struct chunk_sink sink;
+    uint64_t usage = 0;
+
+    CHECK(points_create_image(set, &facts, &sink, &fixture->err), &fixture->err);
+    fixture_put_chunks(&sink, &facts.codec, data, 2 * CHUNK, &fixture->err);
+    CHECK_FAILS(points_finish_image(set, &stored, &usage, &fixture->err), &fixture->err,
+                ERR_INTERNAL, "");
+}
+
+/* The manifest names what was not stored, or does not name what was. */
+static void a_manifest_of_other_items_is_not_committed(void **state)
+{
+    struct fixture *fixture = *state;
+    CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
+
+    for (int more = 0; more < 2; more++) {
+        CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", SAMPLE_UUID);
+        CLEANUP(manifest_freep) struct manifest *other = sample_manifest("web", SAMPLE_UUID);
+        struct points_set *set = fixture_begin_new(fixture, writer);
+        fixture_put_disk(fixture, set, manifest, "vda", &fixture_none, 1);
+        fixture_put_disk(fixture, set, more ? manifest : other, "vdb", &fixture_none, 2);
+        if (more)
+            sample_add_disk(manifest, "vdc", "never stored", 12);
+        CHECK_FAILS(points_commit(set, manifest, &fixture->err), &fixture->err, ERR_INTERNAL, "");
+        fixture_check_guests(fixture, "");
+        assert_true(fixture->suite->is_clean(fixture->place));
+    }
+}
+
+static void what_cannot_be_stored_is_told_before(void **state)
+{
+    struct fixture *fixture = *state;
+    CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
+    CLEANUP(points_abortp) struct points_set *set = fixture_begin_new(fixture, writer);
+    const struct points_item items[] = {{POINTS_DISK, "vda"},
+                                        {.kind = POINTS_SMALL, .extra = EXTRA_NVRAM},
+                                        {.kind = POINTS_SMALL, .extra = EXTRA_TPM},
+                                        {.kind = POINTS_MEMORY}};
+    const struct points_item bad = {POINTS_DISK, "a/b"};
+
+    for (size_t i = 0; i < 4; i++)
+        CHECK(points_expect(set, &items[i], CODEC_ZSTD, &fixture->err), &fixture->err);
+    CHECK_FAILS(points_expect(set, &bad, CODEC_ZSTD, &fixture->err), &fixture->err, ERR_UNSUPPORTED,
+                "");
+    points_abort(TAKE_PTR(set));
+    assert_true(fixture->suite->is_clean(fixture->place));
+}
+
+/* ---- two writers, two points ------------------------------------------------------------------ */
+
+static void a_guest_has_one_writer(void **state)
+{
+    struct fixture *fixture = *state;
+    CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
+    CLEANUP(points_writer_closep) struct points_writer *second = fixture_open_writer(fixture);
+    CLEANUP(points_abortp) struct points_set *set = fixture_begin_new(fixture, writer);
+    CLEANUP(points_abortp) struct points_set *other = NULL;
+    struct points_set *busy = NULL;
+
+    CHECK_FAILS(fixture_begin(second, "web", POINTS_KEEP, &busy, &fixture->err), &fixture->err,
+                ERR_BUSY, "");
+    CHECK(fixture_begin(second, "db", POINTS_KEEP, &other, &fixture->err), &fixture->err);
+}
+
+static void a_second_point_takes_its_place(void **state)
+{
+    struct fixture *fixture = *state;
+    struct points_set *set = NULL;
+
+    fixture_write_point(fixture, "web", POINTS_KEEP, 1);
+    CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
+    CLEANUP(points_closep) struct point *first = fixture_open_point(fixture, store, "web");
+    assert_true(points_is_current(first));
+    {
+        CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
+        CHECK_FAILS(fixture_begin(writer, "web", POINTS_KEEP, &set, &fixture->err), &fixture->err,
+                    ERR_EXISTS, fixture->place);
+    }
+    fixture_write_point(fixture, "web", POINTS_REPLACE, 2);
+    assert_false(points_is_current(first));
+    fixture_check_point(fixture, first, 1); /* it is open */
+    CLEANUP(points_closep) struct point *second = fixture_open_point(fixture, store, "web");
+    assert_string_not_equal(points_id(first), points_id(second));
+    assert_true(points_is_current(second));
+    fixture_check_point(fixture, second, 2);
+    fixture_check_guests(fixture, "web");
+}
+
+static void a_second_point_lies_beside_the_first(void **state)
+{
+    struct fixture *fixture = *state;
+    CLEANUP(points_closep) struct point *again = NULL;
+
+    fixture_write_point(fixture, "web", POINTS_KEEP, 1);
+    CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
+    CLEANUP(points_closep) struct point *first = fixture_open_point(fixture, store, "web");
+    fixture_write_point(fixture, "web", POINTS_KEEP, 2);
+    assert_true(points_is_current(first));
+    CHECK(points_open(store, "web", points_id(first), &again, &fixture->err), &fixture->err);
+    fixture_check_point(fixture, again, 1);
+    CLEANUP(points_closep) struct point *newest = fixture_open_point(fixture, store, "web");
+    fixture_check_point(fixture, newest, 2);
+    fixture_check_guests(fixture, "web");
+}
+
+static void what_fails_leaves_the_earlier_point(void **state)
+{
+    struct fixture *fixture = *state;
+    CLEANUP(points_writer_closep) struct points_writer *writer = NULL;
+    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", SAMPLE_UUID);
+    struct points_set *set = NULL;
+
+    fixture_write_point(fixture, "web", POINTS_KEEP, 1);
+    writer = fixture_open_writer(fixture);
+    CHECK(fixture_begin(writer, "web", POINTS_REPLACE, &set, &fixture->err), &fixture->err);
+    fixture_put_disk(fixture, set, manifest, "vda", &fixture_zstd, 2);
+    sample_add_disk(manifest, "vdb", "never stored", 12);
+    CHECK_FAILS(points_commit(set, manifest, &fixture->err), &fixture->err, ERR_INTERNAL, "");
+    CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
+    CLEANUP(points_closep) struct point *point = fixture_open_point(fixture, store, "web");
+    fixture_check_point(fixture, point, 1);
+}
+
+static void a_point_is_removed_whole(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture_write_point(fixture, "web", POINTS_KEEP, 1);
+    fixture_write_point(fixture, "db", POINTS_KEEP, 2);
+    CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
+    CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
+    CLEANUP(points_closep) struct point *point = fixture_open_point(fixture, store, "web");
+    CHECK(points_remove(writer, point, 0, &fixture->err), &fixture->err);
+    assert_false(points_is_current(point));
+    fixture_check_guests(fixture, "db");
+    CHECK_FAILS(points_remove(writer, point, 0, &fixture->err), &fixture->err, ERR_BUSY, "");
+    CLEANUP(points_closep) struct point *other = fixture_open_point(fixture, store, "db");
+    CHECK(points_remove(writer, other, 0, &fixture->err), &fixture->err);
+    assert_true(fixture->suite->is_clean(fixture->place));
+}
+
+/* ---- damage -------------------------------------------------------------------------------------- */
+
+static void a_missing_image_is_told(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture_write_point(fixture, "web", POINTS_KEEP, 1);
+    CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
+    {
+        CLEANUP(points_closep) struct point *whole = fixture_open_point(fixture, store, "web");
+        fixture->suite->lose(fixture->place, &points_manifest(whole)->disks[0].stored);
+    }
+    CLEANUP(points_closep) struct point *point = fixture_open_point(fixture, store, "web");
+    const struct manifest_stored *stored = &points_manifest(point)->disks[0].stored;
+    CLEANUP_FREE char *where = points_item_text(point, stored);
+    struct points_image *image = NULL;
+    uint64_t usage = 0;
+    CHECK_FAILS(points_item_usage(point, stored, &usage, &fixture->err), &fixture->err,
+                ERR_NOT_FOUND, where);
+    CHECK_FAILS(fixture_open_image(point, stored, &image, &fixture->err), &fixture->err,
+                ERR_NOT_FOUND, where);
+}
+
+static int read_all(const struct point *point, const struct manifest_stored *stored,
+                    struct err *err)
+{
+    CLEANUP(points_close_imagep) struct points_image *image = NULL;
+    size_t cap = codec_result_bound(&stored->codec, CHUNK);
+    CLEANUP_FREE uint8_t *result = mem_alloc(cap);
+    enum chunk_kind kind;
+    size_t len = 0;
+
+    if (fixture_open_image(point, stored, &image, err) < 0)
+        return -1;
+    const struct chunk_source source = points_image_source(image);
+    for (uint64_t id = 0; id < source.count; id++)
+        if (source.read(source.opaque, id, result, cap, &len, &kind, err) < 0)
+            return -1;
+    return source.check(source.opaque, err);
+}
+
+/* Wherever: in the first bytes, in the middle, in the last. */
+static void a_damaged_image_is_told(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture_write_point(fixture, "web", POINTS_KEEP, 1);
+    CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
+    CLEANUP(points_closep) struct point *point = fixture_open_point(fixture, store, "web");
+    const struct manifest_stored *stored = &points_manifest(point)->disks[0].stored;
+    const uint64_t places[] = {0, stored->file.size / 2, stored->file.size - 1};
+    CLEANUP_FREE char *where = points_item_text(point, stored);
+    CHECK(read_all(point, stored, &fixture->err), &fixture->err);
+    for (size_t i = 0; i < 3; i++) {
+        fixture->suite->damage(fixture->place, stored, places[i]);
+        CHECK_FAILS(read_all(point, stored, &fixture->err), &fixture->err, ERR_CORRUPT, where);
+        fixture->suite->damage(fixture->place, stored, places[i]); /* and back */
+    }
+    CHECK(read_all(point, stored, &fixture->err), &fixture->err);
+}
+
+static void a_damaged_small_item_is_told(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t *data = NULL;
+
+    fixture_write_point(fixture, "web", POINTS_KEEP, 1);
+    CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
+    CLEANUP(points_closep) struct point *point = fixture_open_point(fixture, store, "web");
+    const struct manifest_stored *stored = &points_manifest(point)->extras[0].stored;
+    fixture->suite->damage(fixture->place, stored, NVRAM_SIZE - 1);
+    CHECK_FAILS(points_read_small(point, stored, &data, &fixture->err), &fixture->err, ERR_CORRUPT,
+                "");
+    fixture->suite->damage(fixture->place, stored, NVRAM_SIZE - 1);
+    fixture_check_point(fixture, point, 1);
+}
+
+#define POINTS_TEST(function)                                                                      \
+    cmocka_unit_test_prestate_setup_teardown(function, fixture_setup, fixture_teardown,            \
+                                             (void *)(uintptr_t)suite)
+
+int points_suite_run(const struct points_suite *suite)
+{
+    const struct CMUnitTest one = POINTS_TEST(a_second_point_takes_its_place);
+    const struct CMUnitTest many = POINTS_TEST(a_second_point_lies_beside_the_first);
+    const struct CMUnitTest tests[] = {
+        POINTS_TEST(images_of_each_codec_come_back),
+        POINTS_TEST(memory_comes_back_with_its_head),
+        POINTS_TEST(memory_of_unknown_layout_comes_back_whole),
+        POINTS_TEST(a_disk_has_no_head),
+        POINTS_TEST(guests_are_listed_in_order),
+        POINTS_TEST(a_point_is_found_by_its_id),
+        POINTS_TEST(nothing_is_listed_before_the_commit),
+        POINTS_TEST(an_abort_leaves_nothing),
+        POINTS_TEST(an_image_that_is_too_short_is_refused),
+        POINTS_TEST(a_manifest_of_other_items_is_not_committed),
+        POINTS_TEST(what_cannot_be_stored_is_told_before),
+        POINTS_TEST(a_guest_has_one_writer),
+        suite->keeps_one ? one : many,
+        POINTS_TEST(what_fails_leaves_the_earlier_point),
+        POINTS_TEST(a_point_is_removed_whole),
+        POINTS_TEST(a_missing_image_is_told),
+        POINTS_TEST(a_damaged_image_is_told),
+        POINTS_TEST(a_damaged_small_item_is_told),
+    };
+
+    return cmocka_run_group_tests_name(suite->name, tests, NULL, NULL);
+}
