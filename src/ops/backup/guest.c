@@ -71,7 +71,7 @@ static int copy_image(struct job *job, struct disk_reader *reader, const char *t
         .what = target,
     };
     const struct points_facts facts = {
-        .item = {POINTS_DISK, target},
+        .item = {.kind = POINTS_DISK, .target = target},
         .codec = job->codec,
         .chunk_size = job->chunk_size,
         .raw_size = disk_reader_size(reader),

@@ -26,7 +26,7 @@ int backup_names_try(struct points_set *set, const struct source *source, bool m
                      enum codec_type codec, struct err *err)
 {
     for (size_t i = 0; i < source->disk_count; i++) {
-        const struct points_item disk = {POINTS_DISK, source->disks[i].target};
+        const struct points_item disk = {.kind = POINTS_DISK, .target = source->disks[i].target};
         if (points_expect(set, &disk, codec, err) < 0)
             return err_prefix(err, "disk '%s'", disk.target);
     }

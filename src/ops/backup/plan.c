@@ -62,7 +62,7 @@ static int describe_disks(const struct backup_plan *plan, struct buf *text, stru
         json_set_str(entry, "path", disk->path);
         json_set_str(entry, "format", disk->format);
         json_set_u64(entry, "image-size", disk->info.image_size);
-        const struct points_item item = {POINTS_DISK, disk->target};
+        const struct points_item item = {.kind = POINTS_DISK, .target = disk->target};
         if (describe_file(plan, &item, text, entry, err) < 0)
             return -1;
     }

@@ -113,7 +113,7 @@ static void put_image(struct fixture *fixture, struct points_set *set,
 struct points_facts fixture_disk_facts(const char *target, const struct codec_spec *codec)
 {
     return (struct points_facts){
-        .item = {POINTS_DISK, target},
+        .item = {.kind = POINTS_DISK, .target = target},
         .codec = *codec,
         .chunk_size = CHUNK,
         .raw_size = IMAGE_SIZE,

@@ -222,11 +222,11 @@ static void what_cannot_be_stored_is_told_before(void **state)
     struct fixture *fixture = *state;
     CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
     CLEANUP(points_abortp) struct points_set *set = fixture_begin_new(fixture, writer);
-    const struct points_item items[] = {{POINTS_DISK, "vda"},
+    const struct points_item items[] = {{.kind = POINTS_DISK, .target = "vda"},
                                         {.kind = POINTS_SMALL, .extra = EXTRA_NVRAM},
                                         {.kind = POINTS_SMALL, .extra = EXTRA_TPM},
                                         {.kind = POINTS_MEMORY}};
-    const struct points_item bad = {POINTS_DISK, "a/b"};
+    const struct points_item bad = {.kind = POINTS_DISK, .target = "a/b"};
 
     for (size_t i = 0; i < 4; i++)
         CHECK(points_expect(set, &items[i], CODEC_ZSTD, &fixture->err), &fixture->err);
@@ -247,6 +247,7 @@ static void a_guest_has_one_writer(void **state)
     CLEANUP(points_abortp) struct points_set *other = NULL;
     struct points_set *busy = NULL;
 
+    assert_non_null(set);
     CHECK_FAILS(fixture_begin(second, "web", POINTS_KEEP, &busy, &fixture->err), &fixture->err,
                 ERR_BUSY, "");
     CHECK(fixture_begin(second, "db", POINTS_KEEP, &other, &fixture->err), &fixture->err);
