@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/backup_job.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -224,6 +225,9 @@ int guest_backup_begin(struct guest *guest, const struct guest_backup *backup, s
     CLEANUP_FREE char *xml = backup_xml(backup);
     if (begin_with_active_nodes(domain, xml, err) == 0)
         return 0;
+    /* What was not waited for is left to whoever undoes it, who waits for the guest's turn first. */
+    if (err && err->errnum == ETIMEDOUT)
+        return -1;
     /* The job may exist even so: it was begun, and libvirt was lost before its answer. */
     if (connection_revive(guest->hypervisor, &second) < 0 ||
         guest_backup_end(guest, backup->socket, &second) < 0)
@@ -297,6 +301,8 @@ int guest_backup_end(struct guest *guest, const char *socket, struct err *err)
     if (!is_job_at(job, socket))
         return 0;
     if (abort_job(domain, &abort_err) < 0) {
+        if (abort_err.errnum == ETIMEDOUT)
+            return err_move(err, &abort_err);
         /* It may have ended by itself, with its guest. */
         if (get_backup_xml(domain, &left, err) < 0)
             return -1;

@@ -23,7 +23,7 @@
 
 #define MINUTE_MS (UINT64_C(60) * 1000)
 
-const struct bounded_times bounded_usual = {2 * MINUTE_MS, MINUTE_MS / 2, 5000};
+const struct bounded_times bounded_usual = {10 * MINUTE_MS, MINUTE_MS / 2, 5000};
 const struct bounded_times bounded_slow = {10 * MINUTE_MS, MINUTE_MS, 5000};
 const struct bounded_times bounded_brief = {10000, 10000, 5000};
 
@@ -33,6 +33,13 @@ struct bounded_times bounded_reading(uint64_t bytes)
         .limit_ms = bounded_slow.limit_ms + bytes / SLOWEST_PER_S * 1000,
         .insisted_ms = bounded_slow.insisted_ms,
     };
+}
+
+struct bounded_times bounded_file(const char *path)
+{
+    struct stat st;
+
+    return bounded_reading(stat(path, &st) == 0 ? (uint64_t)st.st_size : 0);
 }
 
 /* ---- the scopes ----------------------------------------------------------------------------- */
@@ -130,8 +137,8 @@ static int next_socket(DIR *folder, uint64_t *ret_inode)
 
 struct bounded_sockets bounded_before_open(void)
 {
-    struct bounded_sockets before = {0};
     DIR *folder = opendir(FDS_FOLDER);
+    struct bounded_sockets before = {.known = folder != NULL};
     uint64_t inode;
 
     while (folder && next_socket(folder, &inode) >= 0) {
@@ -164,7 +171,7 @@ static void add_socket(int fd, uint64_t inode)
 
 void bounded_after_open(struct bounded_sockets *before)
 {
-    DIR *folder = opendir(FDS_FOLDER);
+    DIR *folder = before->known ? opendir(FDS_FOLDER) : NULL;
     uint64_t inode;
     int fd;
 

@@ -34,15 +34,18 @@ struct bounded_times {
 };
 
 /* For an answer that needs QEMU's monitor or the state of libvirtd. libvirt waits 30 s for another
- * job on the guest before it refuses. */
+ * job on the guest before it refuses. At the end of a save or of a snapshot of memory it answers
+ * nothing about the guest until the image is flushed: minutes, on a large host. */
 extern const struct bounded_times bounded_usual;
 /* For an answer that needs storage or starts a program: storage that hangs may come back within ten
- * minutes. */
+ * minutes, and a signal leaves it more time. */
 extern const struct bounded_times bounded_slow;
 /* For a guest that must be put back while other guests wait. */
 extern const struct bounded_times bounded_brief;
-/* For reading a file of that many bytes from storage. No first signal ends it. */
+/* For reading or flushing a file of that many bytes. No first signal ends it. */
 struct bounded_times bounded_reading(uint64_t bytes);
+/* The same for the file as it is now. */
+struct bounded_times bounded_file(const char *path);
 
 enum bounded_reason { BOUNDED_GOES_ON, BOUNDED_LIMIT, BOUNDED_SIGNAL };
 
@@ -75,6 +78,7 @@ void bounded_stop(void);
 
 /* Around the opening of a connection: the sockets that it opens are those that are shut down. */
 struct bounded_sockets {
+    bool known; /* false: none is taken for the connection's */
     uint64_t *inodes;
     size_t count;
 };

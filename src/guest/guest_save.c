@@ -3,7 +3,6 @@
 
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/quit.h"
@@ -106,7 +105,8 @@ static void free_save(void *opaque)
 /* Never aborts somebody else's job. */
 static bool abort_own_save(virDomainPtr domain, const char *path)
 {
-    BOUNDED_CALLS(&bounded_usual);
+    const struct bounded_times times = bounded_file(path);
+    BOUNDED_CALLS(&times);
 
     struct job job;
 
@@ -233,9 +233,7 @@ int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_sta
 int guest_restore(struct hypervisor *hypervisor, const char *path, const char *xml, bool running,
                   struct err *err)
 {
-    struct stat st;
-    uint64_t size = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
-    const struct bounded_times times = bounded_reading(size);
+    const struct bounded_times times = bounded_file(path);
     unsigned flags = running ? VIR_DOMAIN_SAVE_RUNNING : VIR_DOMAIN_SAVE_PAUSED;
     BOUNDED_CALLS(&times);
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);

@@ -25,10 +25,8 @@ static bool is_of_connection(void)
     return error && error->domain == VIR_FROM_RPC;
 }
 
-int job_read(virDomainPtr domain, struct job *ret, struct err *err)
+static int read_job(virDomainPtr domain, struct job *ret, struct err *err)
 {
-    BOUNDED_CALLS(&bounded_usual);
-
     struct job job = {.type = VIR_DOMAIN_JOB_NONE, .operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN};
     virTypedParameterPtr params = NULL;
     int count = 0;
@@ -57,8 +55,18 @@ int job_read(virDomainPtr domain, struct job *ret, struct err *err)
     return 0;
 }
 
+int job_read(virDomainPtr domain, struct job *ret, struct err *err)
+{
+    BOUNDED_CALLS(&bounded_usual);
+
+    return read_job(domain, ret, err);
+}
+
 bool job_is_own(virDomainPtr domain, int operation, const char *path, struct job *ret)
 {
-    return access(path, F_OK) == 0 && job_read(domain, ret, NULL) == 0 &&
+    const struct bounded_times times = bounded_file(path);
+    BOUNDED_CALLS(&times);
+
+    return access(path, F_OK) == 0 && read_job(domain, ret, NULL) == 0 &&
            ret->operation == operation;
 }

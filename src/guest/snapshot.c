@@ -182,7 +182,8 @@ static bool room_is_short(const char *path, const struct job *job)
 
 static bool stop(struct call *call, const char *why)
 {
-    BOUNDED_CALLS(&bounded_usual);
+    const struct bounded_times times = bounded_file(call->path);
+    BOUNDED_CALLS(&times);
 
     if (!call->forced)
         log_detail("stopping the guest to finish copying its memory: %s", why);
@@ -196,7 +197,8 @@ static bool stop(struct call *call, const char *why)
  * it; if not, the copy ends at once. */
 static void cancel(struct call *call)
 {
-    BOUNDED_CALLS(&bounded_usual);
+    const struct bounded_times times = bounded_file(call->path);
+    BOUNDED_CALLS(&times);
 
     bool live = call->flags & VIR_DOMAIN_SNAPSHOT_CREATE_LIVE;
     struct job job;

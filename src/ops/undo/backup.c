@@ -225,6 +225,8 @@ static int try_undo(const struct undo_host *host, struct intent *intent, char **
         if (guest.calls->wait_for_job(guest.guest, UNDO_JOB_WAIT_MS, err) < 0)
             return -1;
         result = end_job_and_thaw(intent, &guest, &first);
+        if (first.errnum == ETIMEDOUT)
+            return err_move(err, &first);
         if (undo_guest_look(&guest, err) < 0)
             return -1;
     }

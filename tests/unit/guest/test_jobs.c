@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 #include <libvirt/virterror.h>
@@ -91,6 +92,27 @@ static void job_that_libvirt_has_lost_is_passed_over(void **state)
     assert_in_range(units_now_ms() - began_ms, 10000, 60000);
 }
 
+static int connection_lost(unsigned call, int *type, int *operation, uint64_t *elapsed_ms)
+{
+    (void)call;
+    (void)type;
+    (void)operation;
+    (void)elapsed_ms;
+    return fake_libvirt_fail(VIR_ERR_INTERNAL_ERROR, VIR_FROM_RPC, "client socket is closed");
+}
+
+static void lost_connection_is_not_taken_for_a_job(void **state)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    enum guest_job job = GUEST_JOB_NONE;
+
+    (void)state;
+    fake_libvirt.job_stats = connection_lost;
+    assert_int_equal(guest_get_job(guest, &job, NULL, &err), -1);
+    assert_int_equal(job, GUEST_JOB_NONE);
+    assert_non_null(strstr(err.text, "client socket is closed"));
+}
+
 static void job_that_is_being_begun_is_waited_for(void **state)
 {
     uint64_t began_ms = units_now_ms();
@@ -130,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(job_that_libvirt_has_lost_is_passed_over, reset),
+        cmocka_unit_test_setup(lost_connection_is_not_taken_for_a_job, reset),
         cmocka_unit_test_setup(job_that_is_being_begun_is_waited_for, reset),
         cmocka_unit_test_setup(job_of_somebody_else_is_waited_for_up_to_the_limit, reset),
         /* The last one: signals that have come stay. */

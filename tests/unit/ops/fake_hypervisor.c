@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fake_hypervisor.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -69,8 +70,14 @@ int fake_step(struct err *err)
 
     if (now && fake->fault == FAKE_DIE_BEFORE)
         _exit(FAKE_DEATH);
-    if (now && fake->fault == FAKE_LOSE)
+    if (now && (fake->fault == FAKE_LOSE || fake->fault == FAKE_SILENT))
         fake->alive = false;
+    if (now && fake->fault == FAKE_SILENT) {
+        err_set(err, ERR_TRANSIENT, "step %u is not answered", step);
+        if (err)
+            err->errnum = ETIMEDOUT;
+        return -1;
+    }
     if (!fake->alive || (now && fake->fault == FAKE_FAIL) ||
         (step >= fake->fault_at && fake->fault == FAKE_FAIL_ON))
         return err_set(err, ERR_IO, "step %u fails", step);

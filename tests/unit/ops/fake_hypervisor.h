@@ -41,7 +41,8 @@ enum fake_fault {
     FAKE_FAIL_ON,    /* it fails, and all later ones */
     FAKE_DIE_BEFORE, /* the process dies before the call's effect */
     FAKE_DIE_AFTER,
-    FAKE_LOSE, /* the connection is lost */
+    FAKE_LOSE,   /* the connection is lost */
+    FAKE_SILENT, /* the call is not waited for any longer, and the connection is lost by that */
 };
 
 struct fake {
