@@ -280,17 +280,18 @@ int staging_flush(const char *path, struct err *err)
 }
 
 /* Once the journal is gone, nothing that it named may come back. */
-void staging_remove(const char *path)
+int staging_remove(const char *path, struct err *err)
 {
     CLEANUP_FREE char *folder = folder_of(path);
     CLEANUP_FREE char *base = folder_of(folder);
 
     if (unlink(path) < 0 && errno != ENOENT)
-        log_warn("%s: cannot remove it: %s", path, strerror(errno));
+        return err_set_errno(err, errno, "%s: cannot remove it", path);
     if (strncmp(name_in(folder), FOLDER_START, strlen(FOLDER_START)) == 0 && rmdir(folder) == 0)
         (void)flush_folder(base, NULL);
     else
         (void)flush_folder(folder, NULL);
+    return 0;
 }
 
 bool staging_is_own(const char *folder, const char *uuid)

@@ -53,8 +53,9 @@ int staging_open_file(const char *path, int *ret_fd, struct err *err);
 /* Flushes the file that somebody else made, and the folders that we may have made for it, so that
  * the disk holds what we see. */
 int staging_flush(const char *path, struct err *err);
-/* Removes the file if it exists, and the guest's folder if that is empty. */
-void staging_remove(const char *path);
+/* Removes the file if it exists, and the guest's folder if that is empty. -1: the file is still
+ * there. */
+int staging_remove(const char *path, struct err *err);
 /* True for the path of a folder that staging_make makes for this guest. */
 bool staging_is_own(const char *folder, const char *uuid);
 /* Renames the file after the guest, to a name that no clean-up takes for a leftover. The caller

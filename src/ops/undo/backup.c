@@ -270,8 +270,8 @@ int undo_memory(struct intent *intent, struct err *err)
 
     if (there < 0)
         return err_prefix(err, "cannot remove its memory image");
-    if (intent->memory)
-        staging_remove(intent->memory);
+    if (intent->memory && staging_remove(intent->memory, err) < 0)
+        return err_prefix(err, "its memory image");
     free(TAKE_PTR(intent->memory));
     return 0;
 }

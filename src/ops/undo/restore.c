@@ -47,7 +47,8 @@ static int settle_resumed(const struct undo_host *host, struct intent *intent, s
     if (undo_guest_is_active(&guest)) {
         if (intent_look(intent, intent->resumed, err) < 0)
             return err_prefix(err, "cannot remove the memory image that it was resumed from");
-        staging_remove(intent->resumed);
+        if (staging_remove(intent->resumed, err) < 0)
+            return err_prefix(err, "the memory image that it was resumed from");
         if (intent->was_running && guest.status.state == GUEST_PAUSED &&
             guest.calls->resume(guest.guest, err) < 0)
             return err_prefix(err, "is restored, but paused");

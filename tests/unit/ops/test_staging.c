@@ -236,7 +236,7 @@ static void folder_of_the_guest_goes_with_its_image(void **state)
     write_file(memory);
     staging_close(TAKE_PTR(staging));
     assert_true(there(memory));
-    staging_remove(memory);
+    assert_int_equal(staging_remove(memory, NULL), 0);
     assert_false(there(folder));
     assert_true(there(fixture->path));
 }
@@ -253,7 +253,7 @@ static void image_that_is_kept_is_in_nobodys_way(void **state)
         write_file(memory);
         CLEANUP_FREE char *kept = staging_keep(memory, "web");
         assert_string_equal(kept, expected);
-        staging_remove(memory);
+        assert_int_equal(staging_remove(memory, NULL), 0);
         staging_close(staging);
         assert_true(there(kept));
     }
@@ -270,7 +270,7 @@ static void image_of_a_dead_run_is_not_overwritten(void **state)
     staging = make_good(fixture);
     assert_string_not_equal(staging_memory_path(staging), first);
     staging_close(staging);
-    staging_remove(first);
+    assert_int_equal(staging_remove(first, NULL), 0);
 }
 
 static void foreign_folder_in_the_guests_place_is_refused(void **state)
@@ -300,7 +300,7 @@ static void link_in_the_images_place_is_not_followed(void **state)
     assert_int_equal(symlink(other, staging_memory_path(staging)), 0);
     assert_int_equal(staging_open_file(staging_memory_path(staging), &fd, &fixture->err), -1);
     assert_int_equal(staging_flush(staging_memory_path(staging), &fixture->err), -1);
-    staging_remove(staging_memory_path(staging));
+    assert_int_equal(staging_remove(staging_memory_path(staging), NULL), 0);
     assert_true(there(other));
     staging_close(staging);
 }
