@@ -2,13 +2,10 @@
 #include "guest/bounded.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "base/quit.h"
 #include "base/thread.h"
@@ -47,21 +44,16 @@ struct bounded_times bounded_file(const char *path)
 static struct {
     pthread_mutex_t lock; /* guards everything below, and the fields of all scopes */
     struct bounded *first;
+    pthread_cond_t news; /* a first scope, or the end */
     unsigned users;
-    int wake_fd; /* an eventfd */
-    bool asleep; /* the thread waits for it without a limit */
+    bool asleep; /* the thread waits for news without a limit */
     bool stop;
     pthread_t thread;
     struct {
         int fd;
         uint64_t inode; /* 0: unused */
     } sockets[MOST_SOCKETS];
-} watcher = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake_fd = -1};
-
-static void wake_watcher(void)
-{
-    (void)!write(watcher.wake_fd, &(uint64_t){1}, sizeof(uint64_t));
-}
+} watcher = {.lock = PTHREAD_MUTEX_INITIALIZER, .news = PTHREAD_COND_INITIALIZER};
 
 /* The scopes of this thread, the innermost first. */
 static _Thread_local struct bounded *innermost;
@@ -81,10 +73,8 @@ void bounded_begin(struct bounded *bounded, const struct bounded_times *times)
     if (bounded->next)
         bounded->next->link = &bounded->next;
     watcher.first = bounded;
-    if (watcher.asleep) {
-        watcher.asleep = false;
-        wake_watcher();
-    }
+    if (watcher.asleep)
+        pthread_cond_signal(&watcher.news);
     pthread_mutex_unlock(&watcher.lock);
 }
 
@@ -230,21 +220,31 @@ static void look_at_all(uint64_t now_ms)
         shut_down_sockets();
 }
 
+static void wait_for_news(void)
+{
+    struct timespec until;
+
+    if (watcher.asleep) {
+        pthread_cond_wait(&watcher.news, &watcher.lock);
+        return;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += LOOK_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    (void)pthread_cond_clockwait(&watcher.news, &watcher.lock, CLOCK_MONOTONIC, &until);
+}
+
 /* Without a scope it sleeps; with one it looks in slices, so that the begin of most scopes costs
  * nothing. */
 static void *watch_scopes(void *opaque)
 {
-    struct pollfd pollfd = {.fd = watcher.wake_fd, .events = POLLIN};
-
     (void)opaque;
     pthread_mutex_lock(&watcher.lock);
     while (!watcher.stop) {
         watcher.asleep = !watcher.first;
-        int timeout_ms = watcher.asleep ? -1 : LOOK_MS;
-        pthread_mutex_unlock(&watcher.lock);
-        if (poll(&pollfd, 1, timeout_ms) > 0)
-            (void)!read(pollfd.fd, &(uint64_t){0}, sizeof(uint64_t));
-        pthread_mutex_lock(&watcher.lock);
+        wait_for_news();
+        watcher.asleep = false;
         look_at_all(units_now_ms());
     }
     pthread_mutex_unlock(&watcher.lock);
@@ -254,15 +254,7 @@ static void *watch_scopes(void *opaque)
 static int start_watcher(struct err *err)
 {
     watcher.stop = false;
-    watcher.asleep = false;
-    watcher.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (watcher.wake_fd < 0)
-        return err_set_errno(err, errno, "cannot create an eventfd");
-    if (thread_start(&watcher.thread, watch_scopes, NULL, "the limits of calls to libvirt", err) ==
-        0)
-        return 0;
-    close(TAKE_FD(watcher.wake_fd));
-    return -1;
+    return thread_start(&watcher.thread, watch_scopes, NULL, "the limits of calls to libvirt", err);
 }
 
 int bounded_start(struct err *err)
@@ -280,11 +272,9 @@ void bounded_stop(void)
     pthread_mutex_lock(&watcher.lock);
     bool last = --watcher.users == 0;
     watcher.stop = last;
-    watcher.asleep = false;
-    wake_watcher();
+    pthread_cond_signal(&watcher.news);
     pthread_mutex_unlock(&watcher.lock);
     if (!last)
         return;
     pthread_join(watcher.thread, NULL);
-    close(TAKE_FD(watcher.wake_fd));
 }

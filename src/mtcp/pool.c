@@ -169,8 +169,18 @@ static int settle_worker(struct run *run, size_t index, struct err *err)
     return deliver_collect(run, err);
 }
 
-/* The child has died, or (broke: how) is not to be trusted any more. Another one
- * takes its place. */
+/* The child has died, or (broke: how) is not to be trusted any more. Another one takes its place.
+ *
+ * Two chunks of the window may be its own, and a third may lie in its memory:
+ *   - A result that the putter is just writing is still mapped from the dead child's segment: the
+ *     putter finishes first (settle_worker). Such a chunk is done, not lost.
+ *   - The chunk that it worked on, or whose result waited in its output area, counts as failed
+ *     once. It is read again from the source and reserved for the new child in this place, not for
+ *     one of the others: whatever killed the first may kill them all. The second failure ends the
+ *     run with this child's reason.
+ *   - A chunk that was read ahead for it (ITEM_LOADED) did nothing wrong; it is only read again.
+ * A child without a chunk that dies costs nothing. If that happens time and again, the program
+ * cannot work at all, and the run ends. */
 static int lose_worker(struct run *run, size_t index, const struct err *broke, struct err *err)
 {
     struct pool *pool = run->pool;

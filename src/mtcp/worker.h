@@ -16,6 +16,13 @@
 #include "mtcp/shared.h"
 #include "mtcp/spawner.h"
 
+/* From each state, what moves it on:
+ *   RESTING   its I       -> IDLE
+ *   IDLE      worker_give -> BUSY
+ *   BUSY      its D       -> DONE; its E: the chunk has failed -> RESTING
+ *   DONE      worker_fetch -> FETCHING
+ *   FETCHING  its result  -> RESTING, and `holding` until worker_release
+ */
 enum worker_state {
     WORKER_RESTING,  /* its next message is I */
     WORKER_IDLE,     /* has said I */
