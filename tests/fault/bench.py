@@ -12,7 +12,7 @@ import signal
 import time
 
 from look import left_files, look, own_processes
-from vbtest import command, leftovers, tpm
+from vbtest import command, leftovers, proc, tpm
 from vbtest.archive import Archive
 from vbtest.command import Failure, Process, Skip, expect, note, run, same, virsh, wait_until
 from vbtest.context import Context
@@ -82,7 +82,7 @@ class Bench:
         if broken:
             # One failure is one: nothing of it may be met by the next fault. This /var is our own.
             for pid in own_processes(self.binary):
-                os.kill(pid, signal.SIGKILL)
+                proc.kill(pid, signal.SIGKILL)
             for path in leftovers.files_below(leftovers.STATE_DIR):
                 os.unlink(path)
         self.t.close()
@@ -290,8 +290,7 @@ class BesideReaderBench(BackupBench):
 
         def reads():
             expect(reader.running(), "the reader did not wait for the writer")
-            folder = f"/proc/{reader.pid}/fd"
-            return any(os.path.realpath(os.path.join(folder, fd)) == image for fd in os.listdir(folder))
+            return proc.has_open(reader.pid, image)
 
         wait_until(reads, "the backup being read")
         return reader

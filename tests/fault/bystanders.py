@@ -10,7 +10,7 @@ import time
 
 from bench import STRANDED
 from look import look
-from vbtest import leftovers
+from vbtest import leftovers, proc
 from vbtest.command import Failure, Skip, expect, note, same, wait_until
 from vbtest.session import wait_for_socket
 
@@ -26,15 +26,8 @@ def pid_in(path):
         return None
 
 
-def name_of(pid):
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8") as file:
-        return file.read().strip()
-    return None
-
-
 def end(pid):
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+    proc.kill(pid, signal.SIGKILL)
     wait_until(lambda: pid not in leftovers.processes(), f"the end of process {pid}")
 
 
@@ -62,8 +55,8 @@ def offspring(process):
     """The processes that come from the run: guardian, spawner, child processes."""
     parents = leftovers.parents()
     own = [pid for pid, parent in parents.items() if parent == process.pid]
-    spawners = [pid for pid in own if name_of(pid) == "vb-spawner"]
-    return {"kill-guardian": [pid for pid in own if name_of(pid) == "vb-guardian"], "kill-spawner": spawners,
+    spawners = [pid for pid in own if proc.name_of(pid) == "vb-spawner"]
+    return {"kill-guardian": [pid for pid in own if proc.name_of(pid) == "vb-guardian"], "kill-spawner": spawners,
             "kill-child": [pid for pid, parent in parents.items() if parent in spawners]}
 
 
@@ -75,7 +68,7 @@ def find(fault, process):
         return pid_in(LIBVIRTD_PID)
     if fault.do == "kill-qemu":
         pid = pid_in(QEMU_PID)
-        return pid if pid is not None and name_of(pid) else None
+        return pid if pid is not None and proc.name_of(pid) else None
     return max(offspring(process)[fault.do], default=None)
 
 

@@ -19,7 +19,7 @@ import threading
 import time
 
 from look import left_files, own_processes
-from vbtest import leftovers
+from vbtest import leftovers, proc
 from vbtest.command import expect, note, run, same, virsh, wait_until
 from vbtest.context import Context
 from vbtest.disks import MIB
@@ -107,7 +107,7 @@ class PowerBench:
 
     def close(self, broken):
         for pid in own_processes(self.binary):
-            os.kill(pid, signal.SIGKILL)
+            proc.kill(pid, signal.SIGKILL)
         if broken:
             self.kill_host()
         else:
@@ -193,8 +193,7 @@ class PowerBench:
         """Whatever runs on it is gone, and what was in memory only."""
         self.stop_libvirtd(signal.SIGKILL)
         for pid in programs_of_host():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            proc.kill(pid, signal.SIGKILL)
         wait_until(lambda: not programs_of_host(), "the end of all that ran")
         for path in glob.glob("/run/libvirt/qemu/*"):
             if os.path.isdir(path) and not os.path.islink(path):

@@ -9,6 +9,7 @@ import threading
 
 from bench import BackupBench
 from bystanders import offspring
+from vbtest import proc
 from vbtest.command import Skip, expect, note, same
 from vbtest.disks import MIB
 
@@ -58,8 +59,7 @@ def fill(folder, room):
 
 def send(pids, number):
     for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
+        proc.kill(pid, number)
 
 
 def wait_for_end(process, limit_s):

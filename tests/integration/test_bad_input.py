@@ -5,21 +5,13 @@ import os
 import shutil
 import subprocess
 
+from vbtest import proc
 from vbtest.command import expect, run, same, virsh, wait_until
 from vbtest.disks import MIB, Disk
 
 
 def one_guest(t, **options):
     return t.guest("web", t.disk("vda", size=2 * MIB, **options)).define()
-
-
-def is_open(process, path):
-    """Has the control process this file open?"""
-    links = f"/proc/{process.pid}/fd"
-    try:
-        return any(os.readlink(os.path.join(links, fd)) == path for fd in os.listdir(links))
-    except OSError:
-        return False
 
 
 def refused_backup(t, guest, *options, says=(), status=1, to=None):
@@ -302,7 +294,7 @@ def test_started_guest_locks(t):
     """While a shut-off guest's raw image is read it cannot be started."""
     guest = t.guest("web", t.slow_disk(boot=1)).define()
     process = t.start_vb(*t.backup_line(guest, "--compression", "lzma:9e", "--chunk-size", "4M"))
-    wait_until(lambda: is_open(process, guest.disks[0].path), "the image being read")
+    wait_until(lambda: proc.has_open(process.pid, guest.disks[0].path), "the image being read")
     expect(guest.call("start", status=None).status != 0, "the guest could be started in the middle of its backup")
     process.signal(15)
     process.finish(60)
@@ -317,7 +309,7 @@ def test_block_device_guest_started_meanwhile(t):
     guest = t.guest("web", t.boot_disk("raw", size=MIB), Disk(device, "raw", "vdb", kind="block")).define()
     t.backup(guest, "--exclude-disk", "vda", "--compression", "lzma:0", to=t.path("first"))
     process = t.start_vb(*t.backup_line(guest, "--exclude-disk", "vda", "--compression", "lzma:9e", "--chunk-size", "4M"))
-    wait_until(lambda: is_open(process, device), "the device being read")
+    wait_until(lambda: proc.has_open(process.pid, device), "the device being read")
     guest.start()
     result = process.finish()
     same(result.status, 1, "exit status")

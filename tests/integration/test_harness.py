@@ -2,10 +2,12 @@
 """The helpers of the tests themselves: each must be able to find what it is there to find."""
 
 import os
+import signal
 import subprocess
+import sys
 
-from vbtest import disks, oracle
-from vbtest.command import Failure, expect, run, same, virsh, wait_until
+from vbtest import disks, oracle, proc
+from vbtest.command import Failure, Process, expect, run, same, virsh, wait_until
 from vbtest.disks import attached_loops
 
 
@@ -50,6 +52,30 @@ def test_slots_tell_stale_and_torn_sectors(t):
         file.write(bytes(4))
         file.flush()
         fails(oracle.check_slots, disk)
+
+
+# Opens and closes files as fast as it can, beside one that it keeps.
+RESTLESS = """
+import os, sys
+kept = os.open(sys.argv[1], os.O_RDONLY)
+while True:
+    for fd in [os.open("/dev/null", os.O_RDONLY) for _ in range(20)]:
+        os.close(fd)
+"""
+
+
+def test_open_files_of_a_process_that_closes_them_and_ends(t):
+    kept, other = t.raw_content(), t.path("other")
+    restless = Process((sys.executable, "-c", RESTLESS, kept))
+    wait_until(lambda: proc.has_open(restless.pid, kept), "the file being open")
+    seen = [len(proc.open_files(restless.pid)) for _ in range(2000)]
+    expect(max(seen) > 10 > min(seen), f"no file was closed in between: {min(seen)} to {max(seen)}")
+    expect(not proc.has_open(restless.pid, other), "a file that it does not have is found")
+    restless.signal(signal.SIGKILL)
+    restless.finish()
+    expect(not proc.has_open(restless.pid, kept), "a process that is gone has a file open")
+    same(proc.name_of(restless.pid), None, "name of a process that is gone")
+    proc.kill(restless.pid, signal.SIGKILL)
 
 
 def test_comparison_sees_one_changed_byte(t):

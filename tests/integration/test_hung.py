@@ -9,7 +9,7 @@ import os
 import signal
 import termios
 
-from vbtest import leftovers
+from vbtest import leftovers, proc
 from vbtest.command import expect, same, wait_until
 from vbtest.disks import MIB
 from vbtest.midway import check_nothing_left, job_xml, pid_in, wait_for_reading
@@ -36,12 +36,7 @@ def wait_for_question(pid, process):
     """libvirt has asked QEMU for something, which it does not read."""
     def asked():
         expect(process.running(), "virt-backup has ended already")
-        found = []
-        for number in os.listdir(f"/proc/{pid}/fd"):
-            with contextlib.suppress(OSError):
-                if os.readlink(f"/proc/{pid}/fd/{number}").startswith("socket:"):
-                    found.append(unread(pid, int(number)))
-        return any(found)
+        return any(unread(pid, number) for number, what in proc.open_files(pid).items() if what.startswith("socket:"))
 
     wait_until(asked, "a question to QEMU")
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from vbtest import leftovers
+from vbtest import leftovers, proc
 from vbtest.command import Failure, expect, run, same, wait_until
 from vbtest.disks import MIB
 
@@ -167,7 +167,7 @@ def test_killed_spawner_fails_the_backup_and_not_the_guest(t):
     child = wait_for_busy_child(process)
     parents = leftovers.parents()
     os.kill(parents[child], signal.SIGKILL)
-    os.kill(child, signal.SIGKILL)
+    proc.kill(child, signal.SIGKILL)   # unless it has ended with its spawner
     result = process.finish()
     expect(result.status in (0, 1), f"exit status {result.status}")
     guest.goes_on(token, count)
@@ -175,19 +175,6 @@ def test_killed_spawner_fails_the_backup_and_not_the_guest(t):
     t.archive.check_nothing_half()
     if result.status == 0:
         t.verify()
-
-
-def command_name(pid):
-    try:
-        with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
-            return file.read().strip()
-    except OSError:
-        return None   # it has just ended
-
-
-def end_stopped(pid):
-    if pid in leftovers.processes():
-        os.kill(pid, signal.SIGKILL)
 
 
 def test_stopped_guardian_does_not_keep_the_run(t):
@@ -198,11 +185,11 @@ def test_stopped_guardian_does_not_keep_the_run(t):
     def guardian():
         expect(process.running(), "virt-backup has ended already")
         own = [pid for pid, parent in leftovers.parents().items() if parent == process.pid]
-        return [pid for pid in own if command_name(pid) == "vb-guardian"]
+        return [pid for pid in own if proc.name_of(pid) == "vb-guardian"]
 
     pid = wait_until(guardian, "the guardian")[0]
     os.kill(pid, signal.SIGSTOP)
-    t.undo.callback(end_stopped, pid)
+    t.undo.callback(proc.kill, pid, signal.SIGKILL)
     same(process.finish().status, 0, "exit status")
     expect(pid not in leftovers.processes(), "the guardian is still there")
     t.check_good(guest)

@@ -7,7 +7,7 @@ import signal
 import time
 import uuid
 
-from vbtest import consistency, leftovers, tpm
+from vbtest import consistency, leftovers, proc, tpm
 from vbtest.command import expect, run, same, wait_until
 from vbtest.disks import MIB
 
@@ -233,18 +233,11 @@ def descendants(pid, name):
     """Processes of that name below the children of pid."""
     parents = leftovers.parents()
     below = [child for child, parent in parents.items() if parents.get(parent) == pid]
-    return [child for child in below if stat_of(child)[0] == name]
-
-
-def stat_of(pid):
-    """Name and further fields of /proc/PID/stat."""
-    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-        name, _, rest = file.read().partition("(")[2].rpartition(")")
-    return name, rest.split()
+    return [child for child in below if proc.name_of(child) == name]
 
 
 def nice_of(pid):
-    return int(stat_of(pid)[1][16])
+    return int(proc.stat_of(pid)[1][16])
 
 
 def test_bottleneck_is_told(t):

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 
-from vbtest import disks
+from vbtest import disks, proc
 from vbtest.command import expect, run, same, wait_until
 from vbtest.disks import MIB
 
@@ -76,8 +76,7 @@ def test_backup_that_is_replaced_while_it_is_verified(t):
     reader = t.start_vb("verify", "--source-path", t.archive.path, "--bandwidth-limit", "2M")
     image = t.archive.file("web-vda.raw")
     inode = os.stat(image).st_ino
-    wait_until(lambda: any(os.path.realpath(f"/proc/{reader.pid}/fd/{fd}") == image for fd in os.listdir(f"/proc/{reader.pid}/fd")),
-               "the image being read")
+    wait_until(lambda: proc.has_open(reader.pid, image), "the image being read")
     run("qemu-io", "-f", "raw", "-c", "write -q -P 7 1M 64k", guest.disks[0].path)
     t.backup(guest, "--replace")
     expect(os.stat(image).st_ino != inode, "the backup was not replaced")
@@ -109,8 +108,7 @@ def test_removal_waits_for_a_writer_and_not_for_a_reader(t):
     same(writer.finish(60).status, 0, "exit status of the writer")
     reader = t.start_vb("verify", "--source-path", t.archive.path, "--bandwidth-limit", "1M")
     image = t.archive.file("web-vda.raw")
-    wait_until(lambda: any(os.path.realpath(f"/proc/{reader.pid}/fd/{fd}") == image for fd in os.listdir(f"/proc/{reader.pid}/fd")),
-               "the image being read")
+    wait_until(lambda: proc.has_open(reader.pid, image), "the image being read")
     t.vb(*line)
     expect(reader.running(), "the reader was done before the backup was removed")
     same(reader.finish(60).status, 0, "exit status of verify")

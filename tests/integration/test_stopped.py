@@ -4,22 +4,12 @@
 import os
 import signal
 
-from vbtest import leftovers
+from vbtest import leftovers, proc
 from vbtest.command import expect, same, wait_until
 from vbtest.disks import MIB, Disk, convert
 from vbtest.midway import check_nothing_left, job_xml, offspring, wait_for_reading
 
 SLOW = ("--compression", "lzma:9e", "--chunk-size", "1M", "--children", "1")
-
-
-def process_state(pid):
-    with open(f"/proc/{pid}/stat", encoding="latin-1") as file:
-        return file.read().rpartition(")")[2].split()[0]
-
-
-def name_of(pid):
-    with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
-        return file.read().strip()
 
 
 def wait_while_down(guest, process):
@@ -41,7 +31,7 @@ def stopped(t, mode, wait, disk=None):
     process.signal(signal.SIGSTOP)
     wait_until(lambda: guest.state() == "running" and job_xml(guest) is None, "the guest to be let go")
     guest.goes_on(token, count)
-    expect(process.running() and process_state(process.pid) == "T", "the run is not stopped any more")
+    expect(process.running() and proc.state_of(process.pid) == "T", "the run is not stopped any more")
     process.signal(signal.SIGCONT)
     result = process.finish()
     same(result.status, 3, "exit status")
@@ -83,7 +73,7 @@ def test_stopped_guardian_is_done_without(t):
     before, (token, count) = guest.snapshot(), guest.serial.last()
     process = t.start_vb(*t.backup_line(guest, "--guest-memory", "pause", *SLOW))
     wait_for_reading(guest, process)
-    guardian = next(pid for pid in offspring(process)[0] if name_of(pid) == "vb-guardian")
+    guardian = next(pid for pid in offspring(process)[0] if proc.name_of(pid) == "vb-guardian")
     os.kill(guardian, signal.SIGSTOP)
     result = process.finish()
     same(result.status, 0, "exit status")
@@ -100,8 +90,8 @@ def test_ctrl_z_waits_until_the_guest_is_let_go(t):
     wait_while_down(guest, process)
     for _ in range(2):
         os.killpg(process.pid, signal.SIGTSTP)
-    expect(process_state(process.pid) != "T", "it is stopped while the guest is down")
-    wait_until(lambda: process_state(process.pid) == "T", "it to be stopped")
+    expect(proc.state_of(process.pid) != "T", "it is stopped while the guest is down")
+    wait_until(lambda: proc.state_of(process.pid) == "T", "it to be stopped")
     same(guest.state(), "running", "state of the guest")
     guest.goes_on(token, count)
     process.signal(signal.SIGCONT)

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import uuid
 
-from vbtest import command, disks, leftovers, objects
+from vbtest import command, disks, leftovers, objects, proc
 from vbtest.archive import Archive
 from vbtest.command import Failure, Process, Skip, expect, note, run, virsh, wait_until
 from vbtest.disks import MIB, Disk
@@ -78,8 +78,7 @@ class Context:
         """Only what a failed test has left: a passed one leaves none, and check() is to see that."""
         if command.failed:
             for pid in self.baseline.new_processes():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                proc.kill(pid, signal.SIGKILL)
 
     def _check_temporary(self):
         left = sorted(os.listdir(self.tmp))
