@@ -21,6 +21,12 @@ struct lock_file;
  * 17)"); a signal ends the wait (cancelled). Unsupported: the file system has no such locks. */
 int lock_file_take(int dir_fd, const char *name, uint64_t wait_ms, struct lock_file **ret,
                    struct err *err);
+/* As lock_file_take, for files of which one may have to be locked although the file system has no
+ * room to make it. or_folder: then the folder is locked as a whole in its place, which keeps out
+ * all others who lock a file in it with this function, and succeeds only if nobody holds the file.
+ */
+int lock_file_take_under(int dir_fd, const char *name, bool or_folder, uint64_t wait_ms,
+                         struct lock_file **ret, struct err *err);
 /* True if another process, or another lock of this process, holds the file. Needs no write
  * permission, and does not make the file. */
 bool lock_file_is_held(int dir_fd, const char *name);

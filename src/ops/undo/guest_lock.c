@@ -13,7 +13,7 @@ int guest_lock_take(int state_fd, const char *uuid, uint64_t wait_ms, struct loc
 {
     CLEANUP_FREE char *name = mem_printf("%s.lock", uuid);
 
-    return lock_file_take(state_fd, name, wait_ms, ret, err);
+    return lock_file_take_under(state_fd, name, intent_exists(state_fd, uuid), wait_ms, ret, err);
 }
 
 void guest_lock_leave(struct lock_file *lock, int state_fd, const char *uuid)
@@ -43,7 +43,7 @@ static void sweep_one(int state_fd, const char *name)
     CLEANUP_FREE char *lock_name = uuid ? mem_printf("%s.lock", uuid) : NULL;
     CLEANUP(lock_file_releasep) struct lock_file *lock = NULL;
 
-    if (!uuid || lock_file_take(state_fd, lock_name, 0, &lock, NULL) < 0)
+    if (!uuid || guest_lock_take(state_fd, uuid, 0, &lock, NULL) < 0)
         return;
     if (strcmp(name, lock_name) != 0)
         (void)unlinkat(state_fd, name, 0);

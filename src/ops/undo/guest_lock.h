@@ -10,7 +10,8 @@
 #include "base/lock_file.h"
 
 /* Busy ("in use since 2024-05-01 10:00:00 by virt-backup (pid 17)") if another run still has it
- * after wait_ms. Released with lock_file_release. */
+ * after wait_ms. Released with lock_file_release. If the guest has a journal, it needs no room: what
+ * is noted there can be undone even if there is no lock file and none can be made. */
 int guest_lock_take(int state_fd, const char *uuid, uint64_t wait_ms, struct lock_file **ret,
                     struct err *err);
 /* Call this before releasing the lock: the lock file stays as long as the guest has a journal, so

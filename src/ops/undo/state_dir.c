@@ -3,16 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/io.h"
-#include "base/units.h"
-
-#define LOCK_RETRY_MS 50
 
 int state_dir_path(char **ret, struct err *err)
 {

@@ -7,11 +7,9 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -397,37 +395,7 @@ static void a_journal_of_version_1_waits_for_its_folder_too(void **state)
     as_it_was(&world);
 }
 
-/* ---- without room ------------------------------------------------------------------------------------ */
-
-/* In a process that cannot write a byte to any file. */
-static int undo_without_room(const struct world *world)
-{
-    const struct rlimit none = {0, 0};
-    int status = 0;
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        signal(SIGXFSZ, SIG_IGN);
-        setrlimit(RLIMIT_FSIZE, &none);
-        _exit((int)undo(world));
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
-static void putting_back_needs_no_room(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < scenario_count; i++) {
-        struct world world CLEANUP(world_clear) = {.state_fd = -1};
-        world_make(&world);
-        scenarios[i].make(&world);
-        print_message("# %s\n", scenarios[i].name);
-        assert_int_equal(undo_without_room(&world), UNDO_DONE);
-        scenarios[i].check(&world);
-    }
-}
+/* ---- locks ----------------------------------------------------------------------------------- */
 
 static void the_lock_file_stays_as_long_as_the_journal(void **state)
 {
@@ -486,7 +454,6 @@ int main(void)
         cmocka_unit_test(half_made_files_wait_for_their_folder),
         cmocka_unit_test(a_folder_of_our_own_that_is_gone_tells_nothing),
         cmocka_unit_test(a_journal_of_version_1_waits_for_its_folder_too),
-        cmocka_unit_test(putting_back_needs_no_room),
         cmocka_unit_test(the_lock_file_stays_as_long_as_the_journal),
         cmocka_unit_test(a_guest_that_another_run_works_on_is_left_alone),
     };
