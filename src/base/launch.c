@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "base/io.h"
 #include "base/process.h"
 #include "base/quit.h"
+#include "base/stall.h"
 #include "base/strings.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -89,6 +91,15 @@ static void launch_reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Never more than we have ourselves. */
+static void launch_limit_cpu(unsigned cpu_s)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_CPU, &limit) == 0 && limit.rlim_max > cpu_s)
+        (void)setrlimit(RLIMIT_CPU, &(struct rlimit){cpu_s, cpu_s});
+}
+
 static void __attribute__((noreturn)) launch_execute(const struct launch_plan *plan)
 {
     const struct launch *launch = plan->launch;
@@ -100,6 +111,8 @@ static void __attribute__((noreturn)) launch_execute(const struct launch_plan *p
     setpgid(0, 0);
     launch_reset_signals();
     process_forbid_core();
+    if (launch->cpu_s)
+        launch_limit_cpu(launch->cpu_s);
     if (plan->listen_pid)
         launch_write_pid(plan->listen_pid, getpid());
     if (report_fd >= 0 && (!launch->in_folder || fchdir(launch->folder_fd) == 0) &&
@@ -114,7 +127,30 @@ static void __attribute__((noreturn)) launch_execute(const struct launch_plan *p
     _exit(FAILED_STATUS);
 }
 
+int launch_stalled(struct err *err)
+{
+    err_set(err, ERR_IO, "killed, because it made no progress for ten minutes; check its storage");
+    if (err)
+        err->errnum = ETIMEDOUT;
+    return -1;
+}
+
 /* ---- the start ----------------------------------------------------------------- */
+
+/* The program's file may be on storage that hangs. */
+static int launch_await_report(int report, pid_t pid, struct err *err)
+{
+    struct pollfd pollfd = {.fd = report, .events = POLLIN};
+    struct stall stall = stall_begin(pid);
+
+    while (poll(&pollfd, 1, STALL_LOOK_MS) <= 0) {
+        if (quit_check(err) < 0)
+            return -1;
+        if (stall_look(&stall))
+            return launch_stalled(err);
+    }
+    return 0;
+}
 
 static int launch_fork(struct launch_plan *plan, struct launched *ret, struct err *err)
 {
@@ -137,6 +173,10 @@ static int launch_fork(struct launch_plan *plan, struct launched *ret, struct er
         return err_set_errno(err, fork_errno, "%s: cannot fork", name);
     struct launched launched = {.pid = pid, .pidfd = (int)syscall(SYS_pidfd_open, pid, 0)};
     int pidfd_errno = errno;
+    if (launch_await_report(report, pid, err) < 0) {
+        launch_clear(&launched);
+        return err_prefix(err, "%s", name);
+    }
     if (io_read_some(report, &failure, sizeof(failure), &got, NULL) < 0)
         got = 0;
     if (got != sizeof(failure) && launched.pidfd >= 0) {
@@ -199,37 +239,21 @@ int launch_wait_or_quit(struct launched *launched, int *ret_status, struct err *
 {
     struct pollfd fds[] = {{.fd = launched->pidfd, .events = POLLIN},
                            {.fd = quit_fd(), .events = POLLIN}};
+    struct stall stall = stall_begin(launched->pid);
+    int result = 0;
 
-    while (!fds[0].revents) {
-        if (poll(fds, 2, -1) < 0)
-            fds[0].revents = fds[1].revents = 0;
-        if (!fds[0].revents && quit_check(err) < 0) {
-            launch_kill(launched);
-            return -1;
+    while (result == 0) {
+        int ready = poll(fds, 2, STALL_LOOK_MS);
+        if (ready > 0 && fds[0].revents) {
+            launch_reap(launched, ret_status);
+            return 0;
         }
+        result = quit_check(err);
+        if (result == 0 && stall_look(&stall))
+            result = launch_stalled(err);
     }
-    launch_reap(launched, ret_status);
-    return 0;
-}
-
-bool launch_kill(struct launched *launched)
-{
-    if (launched->pid <= 0)
-        return true;
-    kill(launched->pid, SIGKILL);
-    if (launched->pidfd < 0) {
-        launch_reap(launched, NULL);
-        return true;
-    }
-    return launch_wait(launched, KILL_WAIT_MS, NULL);
-}
-
-void launch_clear(struct launched *launched)
-{
     launch_kill(launched);
-    if (launched->pidfd >= 0)
-        close(launched->pidfd);
-    *launched = LAUNCHED_INIT;
+    return result;
 }
 
 /* True once it has ended. */
@@ -245,6 +269,26 @@ static bool launch_gone_within(pid_t pid, unsigned timeout_ms)
             return false;
         poll(NULL, 0, END_POLL_MS);
     }
+}
+
+bool launch_kill(struct launched *launched)
+{
+    if (launched->pid <= 0)
+        return true;
+    if (launched->pidfd >= 0) {
+        (void)syscall(SYS_pidfd_send_signal, launched->pidfd, SIGKILL, NULL, 0);
+        return launch_wait(launched, KILL_WAIT_MS, NULL);
+    }
+    kill(launched->pid, SIGKILL);
+    return launch_gone_within(launched->pid, KILL_WAIT_MS);
+}
+
+void launch_clear(struct launched *launched)
+{
+    launch_kill(launched);
+    if (launched->pidfd >= 0)
+        close(launched->pidfd);
+    *launched = LAUNCHED_INIT;
 }
 
 void launch_end(pid_t pid, unsigned timeout_ms)

@@ -27,6 +27,7 @@ struct launch {
     size_t fd_count;             /* 3 to 7 */
     bool in_folder;              /* it starts in this folder: */
     int folder_fd;
+    unsigned cpu_s; /* CPU time after which it is killed; 0: no limit */
     bool activated; /* 3 is a listening socket, as in sd_listen_fds(3) */
 };
 
@@ -37,14 +38,17 @@ struct launched {
 #define LAUNCHED_INIT ((struct launched){.pid = 0, .pidfd = -1})
 
 /* Returns when the program is running, or could not be run: the error is "ARGV[0]: cannot run it:
- * ...". The descriptors stay the caller's. */
+ * ...". A signal, or a stall as below, ends the wait for that. The descriptors stay the caller's. */
 int launch_start(const struct launch *launch, struct launched *ret, struct err *err);
 
 /* True if it ends within this many milliseconds, and was reaped (*ret_status as for waitpid). A
  * signal that asks us to stop does not end the wait. */
 bool launch_wait(struct launched *launched, unsigned timeout_ms, int *ret_status);
-/* Waits without limit. If a signal asks us to stop, kills it, and the error is "cancelled". */
+/* Waits until it ends. It is killed if a signal asks us to stop (cancelled), or if it makes no
+ * progress for too long (base/stall.h). */
 int launch_wait_or_quit(struct launched *launched, int *ret_status, struct err *err);
+/* The error of such a stall (I/O, ETIMEDOUT), for somebody who waits in another way: -1. */
+int launch_stalled(struct err *err);
 /* Sends SIGKILL and reaps it. False if it has not ended within five seconds: a process in
  * uninterruptible sleep on dead storage cannot be waited for. */
 bool launch_kill(struct launched *launched);

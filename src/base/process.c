@@ -13,9 +13,12 @@
 #include "base/io.h"
 #include "base/launch.h"
 #include "base/quit.h"
+#include "base/stall.h"
 #include "base/text.h"
 
 #define MAX_OUTPUT ((size_t)16 << 20)
+/* What such a program does takes minutes, and decoding the memory of a large guest hours. */
+#define CPU_S (24 * 3600)
 #define MAX_STDERR ((size_t)64 << 10)
 
 void process_hide(void)
@@ -69,27 +72,38 @@ static int process_judge(const char *program, int status, int stderr_fd, struct 
     return err_set(err, ERR_IO, "%s: exited with status %d", program, WEXITSTATUS(status));
 }
 
-/* Waits until there is something to read, or a signal asks us to stop. */
-static int process_await_output(int fd, struct err *err)
+/* Waits until there is something to read. A signal, or a stall of the program, ends the wait. */
+static int process_await_output(int fd, struct stall *stall, struct err *err)
 {
     struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = quit_fd(), .events = POLLIN}};
 
-    while (poll(fds, 2, -1) < 0)
-        if (errno != EINTR)
+    for (;;) {
+        int ready = poll(fds, 2, STALL_LOOK_MS);
+        if (ready < 0 && errno != EINTR)
             return err_set_errno(err, errno, "cannot wait for it");
-    return fds[0].revents ? 0 : quit_check(err);
+        if (ready > 0 && fds[0].revents) {
+            stall_note(stall);
+            return 0;
+        }
+        if (quit_check(err) < 0)
+            return -1;
+        if (stall_look(stall))
+            return launch_stalled(err);
+    }
 }
 
 /* Reads what the program writes to its end of the pipe, up to the limit. */
-static int process_drain(int fd, struct buf *output, size_t limit, bool *ret_more, struct err *err)
+static int process_drain(int fd, pid_t pid, struct buf *output, size_t limit, bool *ret_more,
+                         struct err *err)
 {
+    struct stall stall = stall_begin(pid);
     size_t most = output->len + limit;
     ssize_t n;
 
     do {
         /* One byte beyond the limit shows whether there is more. */
         size_t part = most + 1 - output->len < 65536 ? most + 1 - output->len : 65536;
-        if (process_await_output(fd, err) < 0)
+        if (process_await_output(fd, &stall, err) < 0)
             return -1;
         n = read(fd, buf_reserve(output, part), part);
         if (n < 0 && errno != EINTR)
@@ -132,12 +146,13 @@ static int process_run_head_in(int folder_fd, const char *const argv[], struct b
     const struct launch launch = {.argv = argv,
                                   .fds = fds,
                                   .fd_count = 3,
+                                  .cpu_s = CPU_S,
                                   .in_folder = folder_fd >= 0,
                                   .folder_fd = folder_fd};
     if (launch_start(&launch, &launched, err) < 0)
         return -1;
     close(TAKE_FD(pipe_out));
-    if (output && process_drain(pipe_in, output, limit, &more, err) < 0)
+    if (output && process_drain(pipe_in, launched.pid, output, limit, &more, err) < 0)
         return err_prefix(err, "%s", argv[0]);
     *ret_more = more;
     /* If it has more output than we want, it is killed when we return: if it ignores SIGPIPE, it
@@ -173,7 +188,7 @@ int process_filter(const char *const argv[], int in_fd, int out_fd, struct err *
     if (stderr_fd < 0)
         return err_set_errno(err, errno, "%s: cannot create its pipes", argv[0]);
     const int fds[] = {in_fd, out_fd, stderr_fd};
-    const struct launch launch = {.argv = argv, .fds = fds, .fd_count = 3};
+    const struct launch launch = {.argv = argv, .fds = fds, .fd_count = 3, .cpu_s = CPU_S};
     if (launch_start(&launch, &launched, err) < 0)
         return -1;
     return process_finish(argv[0], &launched, stderr_fd, err);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Runs other programs, looked up in PATH, to their end (base/launch.h says how they are started).
- * Their standard input is /dev/null. If a signal asks us to stop (base/quit.h), the program is
- * killed and the error is "cancelled".
+ * Their standard input is /dev/null. The program is killed if a signal asks us to stop
+ * (base/quit.h; the error is "cancelled"), if it makes no progress (base/stall.h; an I/O error), and
+ * after a day of CPU time.
  */
 #pragma once
 

@@ -65,13 +65,15 @@ struct spawner_index {
 /* container_read in a process of its own, in the sandbox unless `unconfined`, in
  * which fd can be read and nothing else be done. What it answers is checked: the
  * blocks are in order, within the file, and of possible lengths. Blocks; a signal
- * ends it (cancelled). An error of any kind but I/O counts as corrupt. */
+ * ends it (cancelled), and so does a process that makes no progress (base/stall.h;
+ * an I/O error). An error of any other kind counts as corrupt. */
 int spawner_read_index(struct spawner *spawner, const struct spawner_index *what, int fd,
                        struct container_index *ret, struct err *err);
 /* Waits until a child has ended and says why: "killed by signal 9 (Killed)",
  * "exited with status 1"; the caller frees the text, ret_why may be NULL. A child
- * that still runs after grace_ms is killed with SIGKILL. Blocks for no longer
- * than that. */
+ * that still runs after grace_ms is killed with SIGKILL. One that waits for storage
+ * that hangs cannot be killed: it is left behind five seconds later ("cannot be
+ * killed"). */
 int spawner_wait(struct spawner *spawner, pid_t pid, unsigned grace_ms, char **ret_why,
                  struct err *err);
 /* Closes the socket and unmaps the segment. Does not wait for the child. */

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/quit.h"
 #include "base/sandbox.h"
+#include "base/stall.h"
 #include "base/units.h"
 #include "mtcp/spawner_child.h"
 #include "mtcp/spawner_process.h"
@@ -109,8 +110,18 @@ void spawner_index_run(const struct spawner_index *what, int pipe_fd, int file_f
 
 /* ---- the control process ------------------------------------------------------ */
 
+static int fail_stalled(struct err *err)
+{
+    err_set(err, ERR_IO,
+            "the process that reads its index made no progress for ten minutes; check "
+            "its storage");
+    if (err)
+        err->errnum = ETIMEDOUT;
+    return -1;
+}
+
 /* A hostile file may have taken over the process that answers. */
-static int take(int fd, void *data, size_t len, struct err *err)
+static int take(int fd, struct stall *stall, void *data, size_t len, struct err *err)
 {
     struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = quit_fd(), .events = POLLIN}};
     size_t done = 0;
@@ -118,10 +129,15 @@ static int take(int fd, void *data, size_t len, struct err *err)
     while (done < len) {
         if (quit_check(err) < 0)
             return -1;
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        int ready = poll(fds, 2, STALL_LOOK_MS);
+        if (ready < 0 && errno != EINTR)
             return err_set_errno(err, errno, "cannot wait for its index");
-        if (!fds[0].revents)
+        if (ready <= 0 || !fds[0].revents) {
+            if (stall_look(stall))
+                return fail_stalled(err);
             continue;
+        }
+        stall_note(stall);
         ssize_t n = read(fd, (uint8_t *)data + done, len - done);
         if (n < 0 && errno != EINTR)
             return err_set_errno(err, errno, "cannot read its index");
@@ -154,13 +170,14 @@ static int take_entry(const struct spawner_index *what, const struct spawner_ind
     return container_index_append(index, entry->offset, entry->stored_len, entry->raw_len, err);
 }
 
-int spawner_index_take(const struct spawner_index *what, int fd, struct container_index *index,
-                       struct err *err)
+int spawner_index_take(const struct spawner_index *what, pid_t pid, int fd,
+                       struct container_index *index, struct err *err)
 {
+    struct stall stall = stall_begin(pid);
     struct spawner_index_entry entries[BATCH];
     struct spawner_index_head head;
 
-    if (take(fd, &head, sizeof(head), err) < 0)
+    if (take(fd, &stall, &head, sizeof(head), err) < 0)
         return -1;
     if (head.kind != ERR_NONE)
         return take_error(&head, err);
@@ -171,7 +188,7 @@ int spawner_index_take(const struct spawner_index *what, int fd, struct containe
     while (index->count < head.count) {
         size_t left = (size_t)head.count - index->count;
         size_t count = left < BATCH ? left : BATCH;
-        if (take(fd, entries, count * sizeof(*entries), err) < 0)
+        if (take(fd, &stall, entries, count * sizeof(*entries), err) < 0)
             return -1;
         for (size_t i = 0; i < count; i++)
             if (take_entry(what, &entries[i], index, err) < 0)
@@ -196,11 +213,13 @@ int spawner_read_index(struct spawner *spawner, const struct spawner_index *what
         spawner_wait(spawner, answer.pid, 0, NULL, NULL);
         return err_set_errno(err, EMFILE, "cannot take over the pipe of a child process");
     }
-    int status = spawner_index_take(what, pipe_fd, &index, err);
+    int status = spawner_index_take(what, answer.pid, pipe_fd, &index, err);
     close(TAKE_FD(pipe_fd)); /* ends one that goes on writing */
     (void)spawner_wait(spawner, answer.pid, GRACE_MS, &why, NULL);
     if (status < 0)
-        return err && err->kind == ERR_IO && why ? err_append(err, "it %s", why) : -1;
+        return err && err->kind == ERR_IO && err->errnum != ETIMEDOUT && why
+                   ? err_append(err, "%s", why)
+                   : -1;
     *ret = index;
     index = (struct container_index){0};
     return 0;

@@ -29,8 +29,8 @@ struct spawner_index_entry {
 /* The whole life of that process, which the spawner has forked. */
 void spawner_index_run(const struct spawner_index *what, int pipe_fd, int file_fd, pid_t parent)
     __attribute__((noreturn));
-/* Reads from fd, a pipe or a socket, what that process has written, and checks it
+/* Reads from fd, a pipe or a socket, what that process, pid, has written, and checks it
  * as spawner_read_index says. Fills *index, which is empty; the caller clears it,
  * after a failure too. */
-int spawner_index_take(const struct spawner_index *what, int fd, struct container_index *index,
-                       struct err *err);
+int spawner_index_take(const struct spawner_index *what, pid_t pid, int fd,
+                       struct container_index *index, struct err *err);

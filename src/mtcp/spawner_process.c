@@ -19,10 +19,14 @@
 #include "base/pass.h"
 #include "base/quit.h"
 #include "base/sandbox.h"
+#include "base/units.h"
 #include "mtcp/child.h"
 #include "mtcp/shared.h"
 #include "mtcp/spawner_child.h"
 #include "mtcp/spawner_index.h"
+
+#define REAP_LOOK_MS 5
+#define KILL_WAIT_MS 5000
 
 /* A terminal sends its signals to the whole group; it is for the control process
  * to decide what they mean. SIGTERM ends us. */
@@ -165,37 +169,45 @@ static int do_index(struct spawning *spawning, const struct spawner_index *what,
     return 0;
 }
 
-/* True if the process ends within timeout_ms. */
-static bool ends_within(pid_t pid, unsigned timeout_ms)
+/* As waitpid, for at most timeout_ms: 0 if it still runs then. */
+static pid_t reap_within(pid_t pid, unsigned timeout_ms, int *ret_status)
 {
-    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    CLEANUP_CLOSE int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+    uint64_t deadline_ms = units_now_ms() + timeout_ms;
 
-    if (fd < 0)
-        return false;
-    int ready = poll(&pollfd, 1, (int)timeout_ms);
-    close(fd);
-    return ready > 0;
+    for (;;) {
+        pid_t ended = waitpid(pid, ret_status, WNOHANG);
+        uint64_t now_ms = units_now_ms();
+        if (ended != 0 || now_ms >= deadline_ms)
+            return ended;
+        /* without a descriptor for it, we have to look */
+        poll(&pollfd, 1, fd < 0 ? REAP_LOOK_MS : (int)(deadline_ms - now_ms));
+    }
 }
 
 static int do_wait(const struct spawning *spawning, const struct spawner_request *request,
                    struct err *err)
 {
     struct spawner_answer answer = {.kind = ERR_NONE, .pid = request->pid};
-    siginfo_t info = {0};
     int status = 0;
-    pid_t pid;
+    pid_t ended = -1;
 
-    /* Only we reap, so the pid of a child cannot have become another process's. */
-    if (!ends_within(request->pid, request->grace_ms) &&
-        waitid(P_PID, (id_t)request->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
-        kill(request->pid, SIGKILL);
-    do {
-        pid = waitpid(request->pid, &status, 0);
-    } while (pid < 0 && errno == EINTR);
-    if (pid < 0)
+    if (request->pid > 0)
+        ended = reap_within(request->pid, request->grace_ms, &status);
+    else
+        errno = ECHILD;
+
+    if (ended < 0) /* not a child of ours: never killed */
         return err_set_errno(err, errno, "cannot wait for child process %d", (int)request->pid);
-    if (WIFSIGNALED(status))
+    /* Only we reap, so the pid of a child cannot have become another process's. */
+    if (ended == 0) {
+        kill(request->pid, SIGKILL);
+        ended = reap_within(request->pid, KILL_WAIT_MS, &status);
+    }
+    if (ended <= 0)
+        snprintf(answer.text, sizeof(answer.text), "cannot be killed; check its storage");
+    else if (WIFSIGNALED(status))
         snprintf(answer.text, sizeof(answer.text), "killed by signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
     else

@@ -6,15 +6,20 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "../fast_clock.h"
 #include "base/buf.h"
 #include "base/io.h"
+#include "base/stall.h"
 #include "codec/result.h"
 #include "harness.h"
 #include "mtcp/spawner.h"
@@ -147,7 +152,7 @@ static int take(const struct answer *answer, size_t len, struct err *err)
     CLEANUP_CLOSE int reading = ends[0];
     assert_int_equal(write(ends[1], answer, len), (ssize_t)len);
     close(ends[1]);
-    return spawner_index_take(&what, reading, &index, err);
+    return spawner_index_take(&what, getpid(), reading, &index, err);
 }
 
 static void expect_refused(const struct answer *answer, size_t len, enum err_kind kind,
@@ -196,6 +201,35 @@ static void test_a_lying_answer_is_refused(void **state)
     expect_refused(&bad, sizeof(bad), ERR_CORRUPT, "more blocks than");
 }
 
+/* It has been stopped, or the file's storage hangs. */
+static void test_one_that_makes_no_progress_is_not_waited_for(void **state)
+{
+    const struct spawner_index what = {.type = CODEC_ZSTD, .size = 1000};
+    const struct spawner_index_head head = {.count = 3};
+    CLEANUP_CONTAINER_INDEX struct container_index index = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(write(ends[1], &head, sizeof(head)), sizeof(head));
+    pid_t pid = fork();
+    if (pid == 0)
+        for (;;)
+            pause();
+    fast_clock_start(STALL_LOOK_MS);
+    int result = spawner_index_take(&what, pid, ends[0], &index, &err);
+    fast_clock_stop();
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(result, -1);
+    assert_int_equal(err.kind, ERR_IO);
+    assert_int_equal(err.errnum, ETIMEDOUT);
+    assert_non_null(strstr(err.text, "no progress for ten minutes"));
+}
+
 /* Of what kind an error is decides what the caller does: it is not for the reader
  * to say that the run was cancelled or the command line wrong. */
 static void test_an_error_is_of_no_kind_that_stops_a_run(void **state)
@@ -219,6 +253,7 @@ int main(void)
         cmocka_unit_test(test_damage_is_told_with_its_reason),
         cmocka_unit_test(test_a_read_error_is_one),
         cmocka_unit_test(test_a_lying_answer_is_refused),
+        cmocka_unit_test(test_one_that_makes_no_progress_is_not_waited_for),
         cmocka_unit_test(test_an_error_is_of_no_kind_that_stops_a_run),
     };
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The monotonic clock, and poll(), in place of the real ones for a program that links this. Once
+ * fast_clock_start was called, the clock stands still except for what poll() moves it on by, its
+ * timeout, when it finds nothing. A poll() with the timeout poll_ms hardly waits: ten minutes pass in
+ * some hundred of them. Others wait for as long as they say.
+ */
+#pragma once
+
+#include <stdint.h>
+
+void fast_clock_start(int poll_ms);
+/* The real clock again. */
+void fast_clock_stop(void);
+/* Moves it on. */
+void fast_clock_pass(uint64_t ms);
