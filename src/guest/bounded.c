@@ -45,15 +45,22 @@ static struct {
     pthread_mutex_t lock; /* guards everything below, and the fields of all scopes */
     struct bounded *first;
     pthread_cond_t news; /* a first scope, or the end */
-    unsigned users;
-    bool asleep; /* the thread waits for news without a limit */
+    bool asleep;         /* the thread waits for news without a limit */
     bool stop;
-    pthread_t thread;
     struct {
         int fd;
         uint64_t inode; /* 0: unused */
     } sockets[MOST_SOCKETS];
 } watcher = {.lock = PTHREAD_MUTEX_INITIALIZER, .news = PTHREAD_COND_INITIALIZER};
+
+/* Connections are opened by one thread and closed by another: a call that was abandoned closes its
+ * own. So the watcher starts and ends under a lock, which the watcher itself never takes: whoever
+ * opens the next connection waits until the last watcher has ended. */
+static struct {
+    pthread_mutex_t lock;
+    unsigned count;
+    pthread_t thread;
+} use = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* The scopes of this thread, the innermost first. */
 static _Thread_local struct bounded *innermost;
@@ -251,30 +258,31 @@ static void *watch_scopes(void *opaque)
     return NULL;
 }
 
-static int start_watcher(struct err *err)
-{
-    watcher.stop = false;
-    return thread_start(&watcher.thread, watch_scopes, NULL, "the limits of calls to libvirt", err);
-}
-
 int bounded_start(struct err *err)
 {
-    pthread_mutex_lock(&watcher.lock);
-    int result = watcher.users == 0 ? start_watcher(err) : 0;
+    int result = 0;
+
+    pthread_mutex_lock(&use.lock);
+    if (use.count == 0) {
+        watcher.stop = false; /* no thread looks at it */
+        result =
+            thread_start(&use.thread, watch_scopes, NULL, "the limits of calls to libvirt", err);
+    }
     if (result == 0)
-        watcher.users++;
-    pthread_mutex_unlock(&watcher.lock);
+        use.count++;
+    pthread_mutex_unlock(&use.lock);
     return result;
 }
 
 void bounded_stop(void)
 {
-    pthread_mutex_lock(&watcher.lock);
-    bool last = --watcher.users == 0;
-    watcher.stop = last;
-    pthread_cond_signal(&watcher.news);
-    pthread_mutex_unlock(&watcher.lock);
-    if (!last)
-        return;
-    pthread_join(watcher.thread, NULL);
+    pthread_mutex_lock(&use.lock);
+    if (--use.count == 0) {
+        pthread_mutex_lock(&watcher.lock);
+        watcher.stop = true;
+        pthread_cond_signal(&watcher.news);
+        pthread_mutex_unlock(&watcher.lock);
+        pthread_join(use.thread, NULL);
+    }
+    pthread_mutex_unlock(&use.lock);
 }

@@ -72,7 +72,8 @@ void bounded_end(struct bounded *bounded);
 /* Why the calls of this thread's scopes were ended, and after how long the scope was. */
 enum bounded_reason bounded_ended(uint64_t *ret_after_ms);
 
-/* Starts and stops watching the scopes: call them around the use of connections. Counted. */
+/* Starts and stops watching the scopes: call them around the use of connections. Counted; any thread
+ * may call them. */
 int bounded_start(struct err *err);
 void bounded_stop(void);
 

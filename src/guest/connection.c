@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/connection.h"
 
+#include <stdatomic.h>
+
 #include "base/log.h"
 #include "base/quit.h"
 #include "base/units.h"
@@ -45,6 +47,7 @@ struct opening {
     char *uri; /* NULL: libvirt's default */
     virConnectPtr connection;
     struct err err;
+    atomic_bool abandoned;
 };
 
 static const char *shown_uri(const struct opening *opening)
@@ -75,6 +78,9 @@ static void open_connection(void *opaque)
     struct bounded_sockets before = bounded_before_open();
 
     opening->connection = virConnectOpen(opening->uri);
+    /* Since one that comes too late was begun, others have opened sockets of their own. */
+    if (atomic_load(&opening->abandoned))
+        before.known = false;
     bounded_after_open(&before);
     if (!opening->connection)
         explain_failure(opening);
@@ -145,6 +151,7 @@ static int open_in_thread(const char *uri, uint64_t timeout_ms, virConnectPtr *r
         return -1;
     }
     if (await(call, opening, timeout_ms, err) < 0) {
+        atomic_store(&opening->abandoned, true);
         long_call_abandon(call, clean_abandoned);
         return -1;
     }

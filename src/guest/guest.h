@@ -53,7 +53,8 @@ DEFINE_CLEANUP(struct guest *, guest_freep, guest_free)
  *              not be removed
  *   others     the guest is as it was before, and there is no file
  * One that makes no progress for ten minutes is aborted. If libvirt does not end an aborted one within
- * a minute, it is left to libvirt: the error says so, and guest_is_stuck.
+ * a minute, or one that cannot be aborted because QEMU hangs and has copied nothing, it is left to
+ * libvirt: the error says so, and guest_is_stuck.
  * *ret_downtime_start_ms: the monotonic clock (units_now_ms) when libvirt's event reported that
  * the guest had stopped; without the event, the time of the call. */
 int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_start_ms,

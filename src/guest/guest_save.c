@@ -129,13 +129,15 @@ static int check_no_backup(virDomainPtr domain, struct err *err)
                    line);
 }
 
-enum save_end { SAVE_ENDED, SAVE_CANCELLED, SAVE_STALLED, SAVE_STUCK };
+/* SAVE_HUNG: nothing was copied. */
+enum save_end { SAVE_ENDED, SAVE_CANCELLED, SAVE_STALLED, SAVE_STUCK, SAVE_HUNG };
 
 static bool save_stalls(const struct save *call, struct patience *patience)
 {
-    struct job job;
+    struct job job = {.copied = 0};
+    bool is_own = job_is_own(call->domain, VIR_DOMAIN_JOB_OPERATION_SAVE, call->path, &job);
 
-    return job_is_own(call->domain, VIR_DOMAIN_JOB_OPERATION_SAVE, call->path, &job) &&
+    return (is_own || !patience_has_begun(patience)) &&
            patience_is_stalled(patience, job.copied, units_now_ms());
 }
 
@@ -155,13 +157,14 @@ static enum save_end wait_for_save(struct long_call *thread, const struct save *
         if (event == LONG_CALL_ENDED)
             return SAVE_ENDED;
         signal_came = signal_came || event == LONG_CALL_SIGNAL;
+        patience_note_image(&patience, patience_image_bytes(call->path), units_now_ms());
         stalled = stalled || (!signal_came && save_stalls(call, &patience));
         if (signal_came || stalled)
             patience_want_end(&patience, units_now_ms());
         if (patience.wanted_ms && !patience.aborted_ms && abort_own_save(call->domain, call->path))
             patience_note_abort(&patience, units_now_ms());
         if (patience_is_over(&patience, quit_insisted(), units_now_ms()))
-            return SAVE_STUCK;
+            return patience_has_begun(&patience) || patience.aborted_ms ? SAVE_STUCK : SAVE_HUNG;
     }
 }
 
@@ -190,10 +193,13 @@ static int save_in_thread(struct guest *guest, struct save *call, struct err *er
         return -1;
     }
     enum save_end end = wait_for_save(thread, call);
-    if (end == SAVE_STUCK) {
+    if (end == SAVE_STUCK || end == SAVE_HUNG) {
         guest->stuck = true;
         err_set(err, quit_requested() ? ERR_CANCELLED : ERR_IO,
-                "%s: the save was cancelled, but libvirt does not end it; check its storage",
+                end == SAVE_STUCK
+                    ? "%s: the save was cancelled, but libvirt does not end it; check its storage"
+                    : "%s: no memory was written to it, and libvirt does not end the save; QEMU "
+                      "hangs",
                 call->path);
         long_call_abandon(thread, free_save);
         return -1;

@@ -212,13 +212,16 @@ static void cancel(struct call *call)
  * signal, or if nothing is copied any more. Does so only once the job is ours. */
 static void attend(struct call *call, bool signal_came)
 {
-    struct job job;
+    struct job job = {.copied = 0};
 
-    if (call->aborted || !own_job(call, &job))
+    if (call->aborted)
         return;
-    call->stalled =
-        call->stalled ||
-        (!signal_came && patience_is_stalled(&call->patience, job.copied, units_now_ms()));
+    bool is_own = own_job(call, &job);
+    if (!signal_came && (is_own || !patience_has_begun(&call->patience)))
+        call->stalled =
+            call->stalled || patience_is_stalled(&call->patience, job.copied, units_now_ms());
+    if (!is_own)
+        return;
     if (signal_came || call->stalled)
         cancel(call);
     else if (!(call->flags & VIR_DOMAIN_SNAPSHOT_CREATE_LIVE))
@@ -233,6 +236,7 @@ static bool is_stuck(struct call *call, bool signal_came)
 {
     uint64_t now_ms = units_now_ms();
 
+    patience_note_image(&call->patience, patience_image_bytes(call->path), now_ms);
     if (signal_came || call->stalled)
         patience_want_end(&call->patience, now_ms);
     if (call->aborted)
@@ -281,8 +285,12 @@ static int run(struct call *call, bool *stuck, struct err *err)
             attend(call, signal_came);
         *stuck = is_stuck(call, signal_came);
         if (*stuck) {
+            bool hung = !call->aborted && !patience_has_begun(&call->patience);
             err_set(err, quit_requested() ? ERR_CANCELLED : ERR_IO,
-                    "%s: the copy was cancelled, but libvirt does not end it; check its storage",
+                    hung ? "%s: no memory was written to it, and libvirt does not end the copy; "
+                           "QEMU hangs"
+                         : "%s: the copy was cancelled, but libvirt does not end it; check its "
+                           "storage",
                     call->path);
             long_call_abandon(thread, free_call);
             return -1;

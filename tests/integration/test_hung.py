@@ -54,7 +54,7 @@ def guests(t):
     return web, zoo
 
 
-def put_back_later(t, web, before, pid, result):
+def put_back_later(t, web, before, pid, result, told="put back"):
     """The run has given up; QEMU goes on and does what it was asked for."""
     token, count = web.serial.last()
     same(result.status, 5, "exit status")
@@ -64,7 +64,7 @@ def put_back_later(t, web, before, pid, result):
     same(t.archive.names(), [], "files in the archive")
     expect(leftovers.files_below(leftovers.STATE_DIR), "the journal is gone")
     os.kill(pid, signal.SIGCONT)
-    expect("guest 'web': put back" in t.vb("recover").out, "it is not told that it is back")
+    expect(f"guest 'web': {told}" in t.vb("recover").out, "it is not told that it is back")
     web.goes_on(token, count)
     web.check_unchanged(before)
     check_nothing_left(web)
@@ -88,6 +88,32 @@ def hung_before_its_job(t, signals, limit_s):
 def test_signal_ends_a_run_whose_guest_hangs(t):
     """A minute for what it was asked, and half a minute in which libvirt refuses everything else."""
     hung_before_its_job(t, (signal.SIGINT,), 170)
+
+
+def hung_before_its_copy(t, way, told="put back"):
+    """No memory was copied: it is not waited for until libvirt ends the copy."""
+    web, zoo = guests(t)
+    before = web.snapshot()
+    pid = hang(t)
+    process = t.start_vb(*t.backup_line(web, zoo, "--guest-memory", way))
+    wait_for_question(pid, process)
+    process.signal(signal.SIGINT)
+    result = process.finish(240)
+    expect("no memory was written to it" in result.err, f"the reason is missing: {result.err}")
+    put_back_later(t, web, before, pid, result, told)
+
+
+def test_guest_that_hangs_before_it_is_paused(t):
+    hung_before_its_copy(t, "pause")
+
+
+def test_guest_that_hangs_before_its_live_copy(t):
+    hung_before_its_copy(t, "live")
+
+
+def test_guest_that_hangs_before_its_save(t):
+    """libvirt finds that the folder for the image is gone, and cancels the save itself."""
+    hung_before_its_copy(t, "save", "runs again")
 
 
 def test_second_signal_hurries_it(t):

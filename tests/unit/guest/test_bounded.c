@@ -258,6 +258,42 @@ static void a_second_signal_ends_the_undoing(void **state)
     assert_int_equal(err.kind, ERR_CANCELLED);
 }
 
+/* A call that was abandoned closes its connection in its own thread, while another one is opened. */
+#define ROUNDS 3000
+
+static void *use_again_and_again(void *opaque)
+{
+    unsigned *failures = opaque;
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        if (bounded_start(NULL) == 0)
+            bounded_stop();
+        else
+            *failures += 1;
+    }
+    return NULL;
+}
+
+static void several_threads_may_begin_and_end_its_use(void **state)
+{
+    unsigned failures[3] = {0};
+    pthread_t threads[3];
+
+    (void)state;
+    bounded_stop(); /* that of the connection of the set-up: the last one ends in each round */
+    alarm(100);     /* the wrong thread is waited for */
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, use_again_and_again, &failures[i]), 0);
+    for (size_t i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(failures[i], 0);
+    }
+    assert_int_equal(bounded_start(NULL), 0);
+    alarm(0);
+    /* it watches still */
+    assert_int_equal(suspend_within((struct bounded_times){.limit_ms = SHORT_MS}, NULL), -1);
+}
+
 static void every_kind_of_call_has_a_limit(void **state)
 {
     (void)state;
@@ -286,6 +322,7 @@ int main(void)
         TEST(an_answer_in_time_is_an_answer),
         TEST(a_signal_ends_a_call),
         TEST(an_earlier_signal_does_not_hurry_the_undoing),
+        TEST(several_threads_may_begin_and_end_its_use),
         TEST(every_kind_of_call_has_a_limit),
         TEST(a_second_signal_ends_the_undoing),
     };

@@ -41,9 +41,45 @@ static void one_that_cannot_be_aborted_is_waited_for_longer(void **state)
     struct patience patience = patience_begin(BEGUN_MS);
 
     (void)state;
+    patience_note_image(&patience, PATIENCE_HEAD_BYTES, BEGUN_MS);
+    assert_true(patience_has_begun(&patience));
     patience_want_end(&patience, BEGUN_MS);
     assert_false(patience_is_over(&patience, false, BEGUN_MS + PATIENCE_STALL_MS - 1));
     assert_true(patience_is_over(&patience, false, BEGUN_MS + PATIENCE_STALL_MS));
+}
+
+static void one_that_has_not_begun_is_not_waited_for_longer(void **state)
+{
+    struct patience none = patience_begin(BEGUN_MS);
+    struct patience head = patience_begin(BEGUN_MS);
+
+    (void)state;
+    patience_note_image(&none, 0, BEGUN_MS);
+    patience_note_image(&head, PATIENCE_HEAD_BYTES - 1, BEGUN_MS);
+    assert_false(patience_has_begun(&none));
+    assert_false(patience_has_begun(&head));
+    patience_want_end(&none, BEGUN_MS);
+    patience_want_end(&head, BEGUN_MS);
+    assert_false(patience_is_over(&none, false, BEGUN_MS + PATIENCE_ABORT_MS - 1));
+    assert_true(patience_is_over(&none, false, BEGUN_MS + PATIENCE_ABORT_MS));
+    assert_false(patience_is_over(&head, false, BEGUN_MS + PATIENCE_ABORT_MS - 1));
+    assert_true(patience_is_over(&head, false, BEGUN_MS + PATIENCE_ABORT_MS));
+}
+
+static void an_image_that_grows_is_waited_for(void **state)
+{
+    struct patience patience = patience_begin(BEGUN_MS);
+    uint64_t now_ms = BEGUN_MS;
+
+    (void)state;
+    patience_want_end(&patience, BEGUN_MS);
+    for (uint64_t bytes = 1; bytes < 10; bytes++) {
+        now_ms += PATIENCE_ABORT_MS - 1;
+        patience_note_image(&patience, bytes, now_ms);
+        assert_false(patience_is_over(&patience, false, now_ms));
+    }
+    patience_note_image(&patience, 9, now_ms + PATIENCE_ABORT_MS);
+    assert_true(patience_is_over(&patience, false, now_ms + PATIENCE_ABORT_MS));
 }
 
 static void a_second_signal_shortens_the_wait(void **state)
@@ -63,6 +99,8 @@ int main(void)
         cmocka_unit_test(progress_may_take_for_ever),
         cmocka_unit_test(an_accepted_abort_is_waited_for_a_minute),
         cmocka_unit_test(one_that_cannot_be_aborted_is_waited_for_longer),
+        cmocka_unit_test(one_that_has_not_begun_is_not_waited_for_longer),
+        cmocka_unit_test(an_image_that_grows_is_waited_for),
         cmocka_unit_test(a_second_signal_shortens_the_wait),
     };
 

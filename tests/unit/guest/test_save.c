@@ -197,6 +197,81 @@ static void a_save_that_does_not_end_when_aborted_is_left_to_libvirt(void **stat
         sleep_really();
 }
 
+/* QEMU hangs: libvirt has not made the file yet, or has written its own head. */
+static bool with_head;
+static bool signalled;
+
+static int save_before_its_begin(unsigned call)
+{
+    (void)call;
+    if (with_head)
+        close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    if (signalled)
+        kill(getpid(), SIGTERM);
+    while (!released) {
+        sleep_really();
+        __atomic_fetch_add(&fake_libvirt.now_ms, 100, __ATOMIC_SEQ_CST);
+    }
+    left = true;
+    return 0;
+}
+
+static int refuse_abort(unsigned call)
+{
+    (void)call;
+    return fake_libvirt_fail(VIR_ERR_OPERATION_TIMEOUT, VIR_FROM_QEMU, "busy");
+}
+
+static void expect_left(enum err_kind kind, uint64_t least_ms, uint64_t most_ms)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    uint64_t stopped_ms = 0;
+    uint64_t begun_ms = fake_libvirt.now_ms;
+
+    step_ms = 0;
+    fake_libvirt.job_stats = stuck_job;
+    fake_libvirt.save = save_before_its_begin;
+    fake_libvirt.abort_job = refuse_abort;
+    int result = guest_save(guest, path, &stopped_ms, &err);
+    uint64_t lasted_ms = fake_libvirt.now_ms - begun_ms;
+    released = true;
+    while (!left)
+        sleep_really();
+    assert_int_equal(result, -1);
+    assert_int_equal(err.kind, kind);
+    assert_non_null(strstr(err.text, "no memory was written to it"));
+    assert_true(guest_is_stuck(guest));
+    assert_in_range(lasted_ms, least_ms, most_ms);
+}
+
+#define MINUTE_MS UINT64_C(60000)
+/* The fake clock goes a hundred times faster than looks are made. */
+#define INEXACT_MS (8 * MINUTE_MS)
+
+static void a_save_that_hangs_before_its_begin_is_left_after_a_minute(void **state)
+{
+    (void)state;
+    signalled = true;
+    with_head = false;
+    expect_left(ERR_CANCELLED, MINUTE_MS, INEXACT_MS);
+}
+
+static void so_is_one_of_which_there_is_only_the_head(void **state)
+{
+    (void)state;
+    signalled = true;
+    with_head = true;
+    expect_left(ERR_CANCELLED, MINUTE_MS, INEXACT_MS);
+}
+
+static void without_a_signal_it_is_left_too(void **state)
+{
+    (void)state;
+    signalled = false;
+    with_head = false;
+    expect_left(ERR_IO, 11 * MINUTE_MS, UINT64_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +281,11 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_save_that_does_not_end_when_aborted_is_left_to_libvirt,
                                         set_up_again, tear_down),
+        cmocka_unit_test_setup_teardown(a_save_that_hangs_before_its_begin_is_left_after_a_minute,
+                                        set_up_again, tear_down),
+        cmocka_unit_test_setup_teardown(so_is_one_of_which_there_is_only_the_head, set_up_again,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(without_a_signal_it_is_left_too, set_up_again, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
