@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "base/utf8.h"
 #include "base/when.h"
+#include "cli/events.h"
 
 #define LINE_INTERVAL_MS 5000
 #define OBJECT_INTERVAL_MS 1000
@@ -69,32 +70,29 @@ static void put_text(const char *text)
     out_write(OUT_RESULTS, line);
 }
 
-/* For what goes to standard error whatever other output is requested. */
-static bool is_trouble(const char *event)
-{
-    static const char *const events[] = {"guest-failed", "guest-not-tried", "damage", "orphan",
-                                         "no-match"};
-
-    for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
-        if (strcmp(event, events[i]) == 0)
-            return true;
-    return false;
-}
-
-static void on_event(void *opaque, const char *event, struct json *fields, const char *text)
+static void on_event(void *opaque, const struct event *event)
 {
     struct output *output = opaque;
+    const struct event_form *form = events_form(event->kind);
+    CLEANUP_FREE char *text = events_text(event);
 
-    if (text && strcmp(event, "warning") == 0)
+    switch (form->shown) {
+    case EVENT_AS_WARNING:
         log_warn("%s", text);
-    else if (text && is_trouble(event))
+        break;
+    case EVENT_AS_ERROR:
         log_error(text);
-    else if (text && !output->json && !output->quiet)
-        put_text(text);
+        break;
+    case EVENT_AS_DETAIL:
+        log_detail("%s", text);
+        break;
+    case EVENT_AS_RESULT:
+        if (!output->json && !output->quiet)
+            put_text(text);
+        break;
+    }
     if (output->json)
-        put_object(output, event, fields);
-    else
-        json_free(fields);
+        put_object(output, form->name, events_fields(event));
 }
 
 /* What is done of the current image is no longer that of a current one. */
@@ -296,7 +294,7 @@ static void put_summary_object(const struct output *output, const struct output_
     json_set_u64(fields, "signal", (uint64_t)outcome->signal);
     json_set_u64(fields, "status", (uint64_t)summary->status);
     if (outcome->sizes.image)
-        sizes_describe(&outcome->sizes, fields);
+        events_put_sizes(&outcome->sizes, fields);
     json_set_u64(fields, "elapsed-ms", summary->elapsed_ms);
     put_object(output, "summary", fields);
 }

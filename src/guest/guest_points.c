@@ -240,23 +240,6 @@ int guest_points_remove(struct guest *guest, const struct guest_points *points, 
     return 0;
 }
 
-/* ---- their number ------------------------------------------------------------------------------ */
-
-char *guest_points_text(const struct guest_points *points)
-{
-    size_t snapshots = points->snapshots.count;
-    size_t checkpoints = points->checkpoints.count;
-
-    if (snapshots + checkpoints == 0)
-        return NULL;
-    CLEANUP_FREE char *one = mem_printf("%zu snapshot%s", snapshots, snapshots == 1 ? "" : "s");
-    CLEANUP_FREE char *two =
-        mem_printf("%zu checkpoint%s", checkpoints, checkpoints == 1 ? "" : "s");
-    if (!checkpoints || !snapshots)
-        return snapshots ? TAKE_PTR(one) : TAKE_PTR(two);
-    return mem_printf("%s and %s", one, two);
-}
-
 void guest_points_clear(struct guest_points *points)
 {
     strings_clear(&points->snapshots);

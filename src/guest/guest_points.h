@@ -27,7 +27,5 @@ int guest_points_put_back(struct guest *guest, const struct guest_points *points
 /* Makes libvirt forget them, children first: what is left of them after a failure can still be
  * completed by guest_points_put_back. */
 int guest_points_remove(struct guest *guest, const struct guest_points *points, struct err *err);
-/* "2 snapshots and 1 checkpoint"; NULL if there are none. The caller frees. */
-char *guest_points_text(const struct guest_points *points);
 void guest_points_clear(struct guest_points *points);
 #define CLEANUP_GUEST_POINTS CLEANUP(guest_points_clear)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/children.h"
 
-#include "base/units.h"
-
 int children_plan(const struct children_options *options, const struct codec_spec *codec,
                   bool decode, uint64_t chunk_size, uint64_t chunks, struct sizing_plan *ret,
                   struct err *err)
@@ -40,29 +38,23 @@ int children_warn_buffer(const struct children_options *options, const struct co
 {
     struct sizing_plan plan;
     char name[CODEC_TEXT_SIZE];
-    char buffer[UNITS_TEXT_SIZE];
-    char dictionary[UNITS_TEXT_SIZE];
-    char chunk[UNITS_TEXT_SIZE];
 
     if (!options->compression_buffer)
         return 0;
     if (children_fit(options, codec, &plan, err) < 0)
         return -1;
     report_warning(report, NULL,
-                   "--compression-buffer %s: %s gets a dictionary of %s and chunks of %s; a size "
-                   "that does not suit the level may compress badly",
-                   units_format_size(options->compression_buffer, buffer),
-                   codec_format(codec, name), units_format_size(plan.codec.dict_size, dictionary),
-                   units_format_size(plan.chunk_size, chunk));
+                   &(struct warning){WARNING_COMPRESSION_BUFFER, .codec = codec_format(codec, name),
+                                     .buffer_size = options->compression_buffer,
+                                     .dictionary_size = plan.codec.dict_size,
+                                     .chunk_size = plan.chunk_size});
     return 0;
 }
 
 void children_warn(const struct children_options *options, const struct report *report)
 {
     if (options->no_sandbox)
-        report_warning(report, NULL,
-                       "--no-sandbox: child processes run with full privileges; a flaw in a "
-                       "decompressor is not contained");
+        report_warning(report, NULL, &(struct warning){WARNING_NO_SANDBOX});
 }
 
 /* A pool made for an image of few chunks is too small for an image of many. */

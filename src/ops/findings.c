@@ -119,15 +119,3 @@ char *findings_line(const struct definition_findings *findings, const char *hint
         buf_printf(&line, " and %zu more, which %s", findings->count - shown, hint);
     return buf_take_str(&line);
 }
-
-struct json *findings_json(const struct definition_findings *findings)
-{
-    struct json *array = json_new_array();
-
-    for (size_t i = 0; i < findings->count; i++) {
-        struct json *entry = json_new_object();
-        json_set_str(entry, "what", findings->all[i].text);
-        json_add(array, entry);
-    }
-    return array;
-}

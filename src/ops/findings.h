@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include "base/json.h"
 #include "guest/definition/check.h"
 #include "guest/host_places.h"
 #include "ops/restore/placement.h"
@@ -29,5 +28,3 @@ void findings_of_backup(const struct manifest *manifest, struct definition_findi
 
 /* "os/kernel: /srv/vmlinuz, hostdev and 4 more, which HINT"; the caller frees. */
 char *findings_line(const struct definition_findings *findings, const char *hint);
-/* An array of {"what": "os/kernel: /srv/vmlinuz"}. */
-struct json *findings_json(const struct definition_findings *findings);

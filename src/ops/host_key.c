@@ -163,10 +163,7 @@ struct seal_key *host_key_for_backup(const struct report *report)
     struct seal_key *key = NULL;
 
     if (host_key_open(true, &key, &err) < 0)
-        report_warning(
-            report, NULL,
-            "backups are not sealed, so a restore will treat them as those of another host: %s",
-            err.text);
+        report_warning(report, NULL, &(struct warning){WARNING_NOT_SEALED, .why = err.text});
     return key;
 }
 
@@ -176,9 +173,6 @@ struct seal_key *host_key_for_reading(const struct report *report)
     struct seal_key *key = NULL;
 
     if (host_key_open(false, &key, &err) < 0)
-        report_warning(report, NULL,
-                       "this host's seals cannot be checked, so its own backups are treated as "
-                       "those of another host: %s",
-                       err.text);
+        report_warning(report, NULL, &(struct warning){WARNING_SEALS_UNKNOWN, .why = err.text});
     return key;
 }

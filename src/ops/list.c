@@ -1,146 +1,96 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/verbs.h"
 
-#include <inttypes.h>
-#include <string.h>
-
-#include "base/units.h"
-#include "base/when.h"
 #include "ops/backup_sizes.h"
-#include "ops/backup/tally.h"
 #include "ops/findings.h"
 #include "ops/host_key.h"
 #include "ops/points.h"
 #include "ops/undo/recover.h"
 #include "ops/select.h"
 
-/* "4 GiB stored as web-vda.raw, which takes 9 MiB (none)" */
-static void describe_stored(const struct point *backup, const struct manifest_stored *stored,
-                            struct buf *text, struct json *object)
-{
-    const struct sizes sizes = backup_sizes_of(backup, stored);
-    char image[UNITS_TEXT_SIZE];
-    char usage[UNITS_TEXT_SIZE];
-    char codec[CODEC_TEXT_SIZE];
+/* What the event of one backup borrows. */
+struct listing {
+    const struct point *backup;
+    const struct manifest *manifest;
+    struct event_item *disks;
+    struct event_item *extras;
+    struct event_item memory;
+    struct event_left_out *left_out;
+    struct definition_findings findings;
+    struct event_lacking *lacking;
+    struct err *lacking_errs;
+    size_t lacking_count;
+};
 
-    codec_format(&stored->codec, codec);
-    buf_printf(text, "%s stored as %s, which takes %s (%s)", units_format_size(sizes.image, image),
-               stored->file.name, units_format_size(sizes.usage, usage), codec);
-    json_set_str(object, "file", stored->file.name);
-    json_set_str(object, "compression", codec);
-    sizes_describe(&sizes, object);
+static void listing_clear(struct listing *listing)
+{
+    free(listing->disks);
+    free(listing->extras);
+    free(listing->left_out);
+    definition_findings_clear(&listing->findings);
+    free(listing->lacking);
+    for (size_t i = 0; i < listing->lacking_count; i++)
+        err_clear(&listing->lacking_errs[i]);
+    free(listing->lacking_errs);
 }
 
-static struct json *describe_disks(const struct point *backup, struct buf *text)
+static struct event_item describe_stored(const struct point *backup,
+                                         const struct manifest_stored *stored)
 {
-    const struct manifest *manifest = points_manifest(backup);
-    struct json *disks = json_new_array();
+    struct event_item item = {.file = stored->file.name, .sizes = backup_sizes_of(backup, stored)};
 
+    codec_format(&stored->codec, item.compression);
+    return item;
+}
+
+static void describe_items(struct listing *listing)
+{
+    const struct manifest *manifest = listing->manifest;
+
+    listing->disks = mem_array(manifest->disk_count, sizeof(*listing->disks));
     for (size_t i = 0; i < manifest->disk_count; i++) {
         const struct manifest_disk *disk = &manifest->disks[i];
-        struct json *entry = json_new_object();
-        buf_printf(text, "\n  %s: %s, %s, ", disk->target, disk->path, disk->format);
-        json_set_str(entry, "target", disk->target);
-        json_set_str(entry, "path", disk->path);
-        json_set_str(entry, "format", disk->format);
-        describe_stored(backup, &disk->stored, text, entry);
-        json_add(disks, entry);
+        listing->disks[i] = describe_stored(listing->backup, &disk->stored);
+        listing->disks[i].target = disk->target;
+        listing->disks[i].path = disk->path;
+        listing->disks[i].format = disk->format;
     }
-    return disks;
-}
-
-static void describe_rest(const struct point *backup, struct buf *text, struct json *fields)
-{
-    const struct manifest *manifest = points_manifest(backup);
-    struct json *extras = json_new_array();
-    struct json *left_out = json_new_array();
-
-    if (manifest->memory) {
-        struct json *memory = json_new_object();
-        buf_append_str(text, "\n  memory: ");
-        describe_stored(backup, manifest->memory, text, memory);
-        json_set(fields, "memory", memory);
-    }
+    listing->extras = mem_array(manifest->extra_count, sizeof(*listing->extras));
     for (size_t i = 0; i < manifest->extra_count; i++) {
         const struct manifest_extra *extra = &manifest->extras[i];
-        struct json *entry = json_new_object();
-        const char *kind = manifest_extra_name(extra->kind);
-        buf_printf(text, "\n  %s: %s, ", kind, extra->path);
-        json_set_str(entry, "kind", kind);
-        json_set_str(entry, "path", extra->path);
-        describe_stored(backup, &extra->stored, text, entry);
-        json_add(extras, entry);
+        listing->extras[i] = describe_stored(listing->backup, &extra->stored);
+        listing->extras[i].extra = extra->kind;
+        listing->extras[i].extra_name = manifest_extra_name(extra->kind);
+        listing->extras[i].path = extra->path;
     }
-    json_set(fields, "extras", extras);
+    if (manifest->memory)
+        listing->memory = describe_stored(listing->backup, manifest->memory);
+    listing->left_out = mem_array(manifest->left_out_count, sizeof(*listing->left_out));
     for (size_t i = 0; i < manifest->left_out_count; i++) {
         const struct manifest_left_out *part = &manifest->left_out[i];
-        struct json *entry = json_new_object();
-        buf_printf(text, "\n  %s: not in the backup (%s)%s%s", part->target, part->reason,
-                   part->path ? ": " : "", part->path ? part->path : "");
-        json_set_str(entry, "target", part->target);
-        json_set_str(entry, "device", part->device);
-        json_set_str(entry, "path", part->path);
-        json_set_str(entry, "reason", part->reason);
-        json_add(left_out, entry);
+        listing->left_out[i] =
+            (struct event_left_out){part->target, part->device, part->path, part->reason};
     }
-    json_set(fields, "left-out", left_out);
 }
 
-static const char *seal_text(enum seal_state seal)
+/* Checks that everything is there with its size; verify checks their contents. */
+static void describe_lacking(struct listing *listing)
 {
-    static const char *const texts[] = {
-        [SEAL_NONE] = "not sealed",
-        [SEAL_FITS] = "sealed by this host",
-        [SEAL_FOREIGN] = "sealed by another host",
-        [SEAL_BROKEN] = "SEAL BROKEN",
-    };
-
-    return texts[seal];
-}
-
-/* Checks that everything is there with its size; verify checks their contents. -1: some do not; the
- * error is the first one's. */
-static int describe_lacking(const struct point *backup, struct buf *text, struct json *fields,
-                            struct err *err)
-{
-    const struct manifest *manifest = points_manifest(backup);
-    struct json *lacking = json_new_array();
+    const struct manifest *manifest = listing->manifest;
+    size_t most = manifest->disk_count + manifest->extra_count + 1;
     const struct manifest_stored *stored;
     size_t cursor = 0;
-    int result = 0;
 
+    listing->lacking = mem_array(most, sizeof(*listing->lacking));
+    listing->lacking_errs = mem_array(most, sizeof(*listing->lacking_errs));
     while ((stored = manifest_next_stored(manifest, &cursor))) {
-        CLEANUP_ERR struct err why = ERR_INIT;
+        struct err *why = &listing->lacking_errs[listing->lacking_count];
         uint64_t usage = 0;
-        if (points_item_usage(backup, stored, &usage, &why) == 0)
+        if (points_item_usage(listing->backup, stored, &usage, why) == 0)
             continue;
-        struct json *entry = json_new_object();
-        buf_printf(text, "\n  INCOMPLETE: %s", why.text);
-        json_set_str(entry, "file", stored->file.name);
-        json_set_str(entry, "kind", err_kind_name(why.kind));
-        json_set_str(entry, "error", why.text);
-        json_add(lacking, entry);
-        if (result == 0)
-            result = err_set(err, why.kind, "its backup is incomplete: %s", why.text);
+        listing->lacking[listing->lacking_count++] =
+            (struct event_lacking){stored->file.name, {why->kind, why->text}};
     }
-    json_set_bool(fields, "complete", result == 0);
-    json_set(fields, "lacking", lacking);
-    return result;
-}
-
-/* For a backup of this host, it is of interest only if that is lost. */
-static void describe_findings(const struct manifest *manifest, enum seal_state seal,
-                              struct buf *text, struct json *fields)
-{
-    struct definition_findings findings CLEANUP_FINDINGS = {0};
-
-    findings_of_backup(manifest, &findings);
-    json_set(fields, "findings", findings_json(&findings));
-    if (findings.count == 0)
-        return;
-    CLEANUP_FREE char *line = findings_line(&findings, "--json lists");
-    buf_printf(text, "\n  restoring it%s needs --trust-definition: %s",
-               seal == SEAL_FITS ? " on another host" : "", line);
 }
 
 /* -1: part of the backup is missing. */
@@ -148,52 +98,48 @@ static int tell(const struct point *backup, const struct seal_key *key, const st
                 struct err *err)
 {
     const struct manifest *manifest = points_manifest(backup);
+    struct listing listing CLEANUP(listing_clear) = {.backup = backup, .manifest = manifest};
     enum seal_state seal = seal_check(&manifest->seal, key);
-    CLEANUP_BUF struct buf text = {0};
-    struct json *fields = json_new_object();
-    const char *state = manifest_state_name(manifest->state);
-    const char *consistency = manifest_consistency_name(manifest->consistency);
-    const struct sizes sizes = backup_sizes_all(backup);
-    char image[UNITS_TEXT_SIZE];
-    char usage[UNITS_TEXT_SIZE];
-    char when[WHEN_TEXT_SIZE];
 
-    buf_printf(&text, "%s: %s, %s on %s (%s), %s stored in %s", manifest->domain_name,
-               when_local(manifest->time, when), state, manifest->host, consistency,
-               units_format_size(sizes.image, image), units_format_size(sizes.usage, usage));
-    if (manifest->has_downtime)
-        buf_printf(&text, ", down for %" PRIu64 ".%03" PRIu64 " s", manifest->downtime_ms / 1000,
-                   manifest->downtime_ms % 1000);
-    json_set_str(fields, "guest", manifest->domain_name);
-    json_set_str(fields, "uuid", manifest->domain_uuid);
-    json_set_str(fields, "type", manifest->domain_type);
-    json_set_str(fields, "time", manifest->time);
-    json_set_str(fields, "host", manifest->host);
-    if (manifest->host_uuid)
-        json_set_str(fields, "host-uuid", manifest->host_uuid);
-    json_set_str(fields, "uri", manifest->uri);
-    json_set_str(fields, "state", state);
-    json_set_bool(fields, "persistent", manifest->persistent);
-    json_set_bool(fields, "autostart", manifest->autostart);
-    json_set_str(fields, "method", backup_tally_method(manifest->consistency));
-    json_set_str(fields, "consistency", backup_tally_consistency(manifest->consistency));
-    if (manifest->sandbox != SANDBOX_UNKNOWN)
-        json_set_str(fields, "sandbox", manifest_sandbox_name(manifest->sandbox));
-    if (manifest->sandbox == SANDBOX_NONE)
-        buf_printf(&text, ", without sandbox");
-    buf_printf(&text, ", %s", seal_text(seal));
-    json_set_str(fields, "seal", seal_state_name(seal));
-    json_set_u64(fields, "format", manifest->format_version);
-    if (manifest->has_downtime)
-        json_set_u64(fields, "downtime-ms", manifest->downtime_ms);
-    sizes_describe(&sizes, fields);
-    json_set(fields, "disks", describe_disks(backup, &text));
-    describe_rest(backup, &text, fields);
-    describe_findings(manifest, seal, &text, fields);
-    int result = describe_lacking(backup, &text, fields, err);
-    CLEANUP_FREE char *line = buf_take_str(&text);
-    report_event(report, "backup", fields, "%s", line);
-    return result;
+    describe_items(&listing);
+    findings_of_backup(manifest, &listing.findings);
+    describe_lacking(&listing);
+    report_event(
+        report,
+        &(struct event){.kind = EVENT_LISTED,
+                        .guest = manifest->domain_name,
+                        .listed = {
+                            .uuid = manifest->domain_uuid,
+                            .type = manifest->domain_type,
+                            .time = manifest->time,
+                            .host = manifest->host,
+                            .host_uuid = manifest->host_uuid,
+                            .uri = manifest->uri,
+                            .state = manifest_state_name(manifest->state),
+                            .persistent = manifest->persistent,
+                            .autostart = manifest->autostart,
+                            .consistency = manifest->consistency,
+                            .consistency_name = manifest_consistency_name(manifest->consistency),
+                            .sandbox = manifest->sandbox,
+                            .sandbox_name = manifest_sandbox_name(manifest->sandbox),
+                            .seal = seal,
+                            .seal_name = seal_state_name(seal),
+                            .format = manifest->format_version,
+                            .downtime = {manifest->has_downtime, manifest->downtime_ms},
+                            .sizes = backup_sizes_all(backup),
+                            .disks = {listing.disks, manifest->disk_count},
+                            .extras = {listing.extras, manifest->extra_count},
+                            .memory = manifest->memory ? &listing.memory : NULL,
+                            .left_out = listing.left_out,
+                            .left_out_count = manifest->left_out_count,
+                            .findings = &listing.findings,
+                            .lacking = listing.lacking,
+                            .lacking_count = listing.lacking_count,
+                        }});
+    if (listing.lacking_count == 0)
+        return 0;
+    return err_set(err, listing.lacking[0].problem.kind, "its backup is incomplete: %s",
+                   listing.lacking[0].problem.error);
 }
 
 int list_run(const struct list_options *options, const struct report *report,

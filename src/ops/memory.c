@@ -74,11 +74,9 @@ static int open_stream(const struct memory_store *store, const char *sav_path,
     const char *const *argv = sav_decoder_argv(sav->format);
     if (sav_err.kind || (sav->format != SAV_RAW && !argv)) {
         report_warning(store->report, store->guest,
-                       "the layout of libvirt's save image is unknown; it is stored as it is%s",
-                       store->codec.type == CODEC_NONE
-                           ? ""
-                           : ", compressed as a whole, and virsh restore can read it only once it "
-                             "is decompressed, or restored by virt-backup");
+                       &(struct warning){store->codec.type == CODEC_NONE
+                                             ? WARNING_SAVE_IMAGE_UNKNOWN
+                                             : WARNING_SAVE_IMAGE_COMPRESSED});
         return 0;
     }
     stream->head.known = true;

@@ -2,7 +2,6 @@
 #include "ops/verbs.h"
 
 #include "base/quit.h"
-#include "base/when.h"
 #include "ops/points.h"
 #include "ops/select.h"
 
@@ -15,15 +14,9 @@ struct remove_run {
 
 static void note_removed(const struct remove_run *run, const struct manifest *manifest)
 {
-    struct json *fields = json_new_object();
-    char when[WHEN_TEXT_SIZE];
-
-    json_set_str(fields, "guest", manifest->domain_name);
-    json_set_str(fields, "time", manifest->time);
-    json_set_str(fields, "host", manifest->host);
-    report_event(run->report, "backup-removed", fields,
-                 "guest '%s': the backup of %s, made on %s, is removed", manifest->domain_name,
-                 when_local(manifest->time, when), manifest->host);
+    report_event(run->report, &(struct event){.kind = EVENT_REMOVED,
+                                              .guest = manifest->domain_name,
+                                              .removed = {manifest->time, manifest->host}});
 }
 
 /* 1: the user said no. */

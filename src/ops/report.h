@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "base/json.h"
+#include "ops/events.h"
 #include "ops/sizes.h"
 
 struct progress {
@@ -32,9 +32,7 @@ struct report_position {
 
 struct report {
     void *opaque;
-    /* `event` is a stable word ("guest-done"). fields is an object without the event's name; the
-     * callee frees it. text is the line for people, NULL if there is none. */
-    void (*event)(void *opaque, const char *event, struct json *fields, const char *text);
+    void (*event)(void *opaque, const struct event *event);
     /* About five times a second. */
     void (*progress)(void *opaque, const struct progress *progress);
     /* Called before each guest, and again when its volume is known, before its images; may be
@@ -54,18 +52,15 @@ struct outcome {
     struct sizes sizes; /* of the good guests; no image: not counted */
 };
 
-/* Event "guest-failed" with the error's text and kind; counts it in outcome. */
+void report_event(const struct report *report, const struct event *event);
+/* EVENT_WARNING; guest NULL: it is about no single guest. */
+void report_warning(const struct report *report, const char *guest, const struct warning *warning);
+/* EVENT_GUEST_FAILED; counts it in outcome. The error's text names the guest. */
 void report_failure(const struct report *report, struct outcome *outcome, const char *guest,
                     const struct err *err);
-/* Event "no-match": nothing matches what the user named with this option. Counts as failed. */
-void report_no_match(const struct report *report, struct outcome *outcome, const char *option,
-                     const char *name, const char *what);
-/* Event "guest-not-tried", for each guest that a stopped run did not get to. */
+/* EVENT_NO_MATCH; counts as failed. */
+void report_no_match(const struct report *report, struct outcome *outcome,
+                     const struct event_no_match *no_match);
+/* EVENT_GUEST_NOT_TRIED, for each guest that a stopped run did not get to. */
 void report_not_tried(const struct report *report, const char *guest);
 void report_position(const struct report *report, const struct report_position *position);
-/* Takes ownership of fields (may be NULL). */
-void report_event(const struct report *report, const char *event, struct json *fields,
-                  const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* Event "warning": a line for people on stderr, and an object. */
-void report_warning(const struct report *report, const char *guest, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));

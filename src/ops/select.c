@@ -60,9 +60,9 @@ static void select_report(const struct select_request *request, const char *opti
                           const struct strings *unmatched)
 {
     for (size_t i = 0; i < unmatched->count; i++) {
-        CLEANUP_FREE char *what =
-            mem_printf("%s has no guest '%s'", request->where, unmatched->items[i]);
-        report_no_match(request->report, request->outcome, option, unmatched->items[i], what);
+        const struct event_no_match no_match = {NO_MATCH_GUEST, option, unmatched->items[i],
+                                                request->where};
+        report_no_match(request->report, request->outcome, &no_match);
     }
 }
 

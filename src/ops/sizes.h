@@ -6,8 +6,6 @@
 
 #include <stdint.h>
 
-#include "base/json.h"
-
 struct sizes {
     uint64_t image;  /* bytes as the guest sees them */
     uint64_t stored; /* lengths of the files in the archive */
@@ -18,6 +16,3 @@ struct sizes {
 uint64_t sizes_usage(int fd, uint64_t length);
 /* Sums that would not fit stay at UINT64_MAX: manifests come from outside. */
 void sizes_add(struct sizes *sum, const struct sizes *more);
-
-/* Members "image-size", "stored-size" and "disk-usage". */
-void sizes_describe(const struct sizes *sizes, struct json *fields);

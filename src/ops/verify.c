@@ -43,15 +43,12 @@ struct check {
 /* Reports one problem; the rest of the archive is still checked. */
 static void note_damage(struct verify_run *run, const char *guest, const struct err *err)
 {
-    struct json *fields = json_new_object();
-
     /* What cannot be read is not known to be good. To anybody who relies on the backup that is
      * damage too. */
     run->outcome->damaged = true;
-    json_set_str(fields, "guest", guest);
-    json_set_str(fields, "kind", err_kind_name(err->kind));
-    json_set_str(fields, "error", err->text);
-    report_event(run->report, "damage", fields, "guest '%s': %s", guest, err->text);
+    report_event(
+        run->report,
+        &(struct event){.kind = EVENT_DAMAGE, .guest = guest, .problem = {err->kind, err->text}});
 }
 
 static int check_image(const struct check *check, const struct manifest_disk *disk, struct err *err)
@@ -139,36 +136,17 @@ static void note_good(const struct check *check)
 {
     const struct manifest *manifest = points_manifest(check->backup);
     const struct sizes sizes = backup_sizes_all(check->backup);
-    uint64_t elapsed_ms = units_now_ms() - check->started_ms;
     struct outcome *outcome = check->run->outcome;
-    struct json *fields = json_new_object();
-    char image[UNITS_TEXT_SIZE];
-    char usage[UNITS_TEXT_SIZE];
-    char time[UNITS_TEXT_SIZE];
 
     outcome->good++;
     sizes_add(&outcome->sizes, &sizes);
-    json_set_str(fields, "guest", check->guest);
-    json_set_u64(fields, "disks", manifest->disk_count);
-    json_set_bool(fields, "memory", manifest->memory != NULL);
-    sizes_describe(&sizes, fields);
-    json_set_u64(fields, "elapsed-ms", elapsed_ms);
-    report_event(check->run->report, "guest-done", fields,
-                 "guest '%s': good, %zu disk%s%s: %s stored in %s, %s", check->guest,
-                 manifest->disk_count, manifest->disk_count == 1 ? "" : "s",
-                 manifest->memory ? " and memory" : "", units_format_size(sizes.image, image),
-                 units_format_size(sizes.usage, usage),
-                 units_format_seconds(elapsed_ms / 1000, time));
-}
-
-/* For a guest that had a backup when the archive was listed. */
-static void note_removed(struct verify_run *run, const char *guest)
-{
-    struct json *fields = json_new_object();
-
-    json_set_str(fields, "guest", guest);
-    report_event(run->report, "guest-removed", fields,
-                 "guest '%s': its backup was removed while the archive was being verified", guest);
+    report_event(check->run->report,
+                 &(struct event){.kind = EVENT_VERIFIED,
+                                 .guest = check->guest,
+                                 .verified = {.disks = manifest->disk_count,
+                                              .memory = manifest->memory != NULL,
+                                              .sizes = sizes,
+                                              .elapsed_ms = units_now_ms() - check->started_ms}});
 }
 
 static void note_busy(struct verify_run *run, const char *guest, struct err *err)
@@ -189,7 +167,7 @@ static int verify_once(struct verify_run *run, const char *guest, struct err *re
         if (found.kind == ERR_BUSY) {
             err_move(ret_busy, &found);
         } else if (found.kind == ERR_NOT_FOUND) {
-            note_removed(run, guest);
+            report_event(run->report, &(struct event){.kind = EVENT_VANISHED, .guest = guest});
         } else {
             note_damage(run, guest, &found);
             run->outcome->failed++;
@@ -199,8 +177,7 @@ static int verify_once(struct verify_run *run, const char *guest, struct err *re
     struct check check = {
         .run = run, .guest = guest, .backup = backup, .started_ms = units_now_ms()};
     if (seal_check(&points_manifest(backup)->seal, run->key) == SEAL_BROKEN)
-        report_warning(run->report, guest,
-                       "its seal is broken: the backup was changed after this host made it");
+        report_warning(run->report, guest, &(struct warning){WARNING_SEAL_BROKEN});
     course_volume(&run->course, backup_sizes_images(backup));
     if (check_files(&check, err) < 0)
         return -1;
@@ -239,13 +216,10 @@ static int verify_orphans(struct verify_run *run, struct err *err)
     if (points_store_orphans(run->store, &names, err) < 0)
         return -1;
     for (size_t i = 0; i < names.count; i++) {
-        struct json *fields = json_new_object();
         run->outcome->damaged = true;
-        json_set_str(fields, "file", names.items[i]);
-        report_event(run->report, "orphan", fields,
-                     "%s/%s: no manifest names this file; the backup it is part of cannot be "
-                     "restored without its manifest",
-                     points_store_place(run->store), names.items[i]);
+        report_event(run->report,
+                     &(struct event){.kind = EVENT_ORPHAN,
+                                     .orphan = {points_store_place(run->store), names.items[i]}});
     }
     return 0;
 }

@@ -21,5 +21,5 @@ struct work {
 
 /* Adds one image, which that many children worked on. */
 void work_add(struct work *work, const struct pool_stats *stats, unsigned children, unsigned cpus);
-/* Event "bottleneck", and a line with --verbose. Nothing if there was no work. */
+/* EVENT_BOTTLENECK, if there was any work. */
 void work_tell(const struct work *work, const struct report *report);

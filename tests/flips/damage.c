@@ -14,12 +14,10 @@
 
 #define MAX_SHOWN 20
 
-static void on_event(void *opaque, const char *event, struct json *fields, const char *text)
+static void on_event(void *opaque, const struct event *event)
 {
     (void)opaque;
     (void)event;
-    (void)text;
-    json_free(fields);
 }
 
 static void on_progress(void *opaque, const struct progress *progress)

@@ -32,8 +32,9 @@ SHAPE = re.compile(rf"(?!{NAMES})[A-Z][a-z]+ .*|.*[^.][.!]")
 
 SKIP = re.compile(r"LICENSE|tests/fuzz/corpus/.*|tests/journals/version-.*|tests/samples/.*|tests/style/words\.py")
 LITERALS = re.compile(r'"(?:\\.|[^"\\\n])*"(?:\s*(?:PRI\w+\s*)?"(?:\\.|[^"\\\n])*")*')
-CALLS = re.compile(r"\b(?:err_set|err_set_errno|err_prefix|err_append|log_warn|log_notice|log_detail|report_warning|libvirt_error)"
+CALLS = re.compile(r"\b(?:err_set|err_set_errno|err_prefix|err_append|log_warn|log_notice|log_detail|libvirt_error)"
                    r"\(([^;]*?)(?=" + LITERALS.pattern + ")", re.S)
+ROWS = re.compile(r"\[WARNING_\w+\] =\s*(?=" + LITERALS.pattern + ")", re.S)
 
 
 def comments_blank(text):
@@ -47,7 +48,7 @@ def joined(literals):
 
 def message_problems(path, text):
     code = comments_blank(text)
-    shaped = {match.end() for match in CALLS.finditer(code)}
+    shaped = {match.end() for pattern in (CALLS, ROWS) for match in pattern.finditer(code)}
     for match in LITERALS.finditer(code):
         message = joined(match.group(0))
         line = code.count("\n", 0, match.start()) + 1

@@ -88,9 +88,9 @@ static void check_excluded_disks(const struct backup_run *run, const struct gues
 
     for (size_t i = 0; i < excluded->count; i++) {
         const char *word = excluded->names[i];
-        CLEANUP_FREE char *what = mem_printf("none of the guests has a disk '%s'", word);
+        const struct event_no_match no_match = {NO_MATCH_DISK, "--exclude-disk", word, NULL};
         if (!any_has_disk(word, guests, chosen))
-            report_no_match(run->report, outcome, "--exclude-disk", word, what);
+            report_no_match(run->report, outcome, &no_match);
     }
 }
 
@@ -184,16 +184,11 @@ static int take_guests(struct backup_run *run, const struct guests *guests, bool
 static void tell_of_locks(const struct backup_run *run)
 {
     CLEANUP_FREE char *type = points_writer_lone_file_system(run->writer);
-    struct json *fields = NULL;
 
-    if (!type)
-        return;
-    fields = json_new_object();
-    json_set_str(fields, "file-system", type);
-    report_event(run->report, "locks", fields,
-                 "%s is on %s, where other hosts may not see this host's locks; do not back up "
-                 "guests of the same name there from two hosts at once",
-                 points_writer_place(run->writer), type);
+    if (type)
+        report_event(run->report,
+                     &(struct event){.kind = EVENT_LOCKS,
+                                     .locks = {points_writer_place(run->writer), type}});
 }
 
 /* Put right what an earlier run left behind, before anything is begun. */

@@ -227,8 +227,7 @@ static int snapshot(struct capture *capture, struct err *err)
         return err_prefix(err, "cannot capture its memory");
     if (forced)
         report_warning(capture->request.report, capture->intent.name,
-                       "its memory changed faster than it could be copied, so the guest was "
-                       "stopped for the rest");
+                       &(struct warning){WARNING_MEMORY_FORCED});
     return 0;
 }
 
@@ -278,7 +277,7 @@ static int freeze(struct capture *capture, struct err *err)
         return 0;
     }
     report_warning(request->report, capture->intent.name,
-                   "%s; the disks are backed up as after a power failure", freeze_err.text);
+                   &(struct warning){WARNING_NOT_FROZEN, .why = freeze_err.text});
     return 0;
 }
 

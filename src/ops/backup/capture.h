@@ -17,15 +17,8 @@
 #include "ops/undo/intent.h"
 #include "ops/backup/scratch_watch.h"
 #include "ops/backup/source.h"
+#include "ops/capture_mode.h"
 #include "ops/staging.h"
-
-enum capture_mode {
-    CAPTURE_OFFLINE, /* shut off: disks are read directly, and a start is noticed */
-    CAPTURE_SAVE,    /* virDomainSave: down while its disks are read directly */
-    CAPTURE_PAUSE,   /* stopped while its memory is copied and its disks are fixed */
-    CAPTURE_LIVE,    /* stopped only for the last part of that */
-    CAPTURE_DISKS,   /* never stopped; no memory; frozen for a moment if it has an agent */
-};
 
 /* Chooses from what the user asked for (ops/verbs.h) and what the guest allows. Unsupported, with
  * the reason, if the two do not meet. */

@@ -239,22 +239,18 @@ static int store_memory(struct job *job, struct err *err)
 
 static void warn_about_left_out(struct job *job)
 {
+    static const enum warning_kind kinds[] = {
+        [SOURCE_SNAPSHOTS] = WARNING_SNAPSHOTS_LEFT_OUT,
+        [SOURCE_OTHER_DEFINED] = WARNING_OTHER_SOURCE,
+        [SOURCE_ONLY_DEFINED] = WARNING_DISK_NOT_RUNNING,
+    };
+
     for (size_t i = 0; i < job->source.left_out_count; i++) {
         const struct source_left_out *left_out = &job->source.left_out[i];
-        if (left_out->why == SOURCE_SNAPSHOTS)
+        if (left_out->why != SOURCE_MEDIUM && left_out->why != SOURCE_EXCLUDED)
             report_warning(job->run->report, job->name,
-                           "disk '%s' has internal snapshots, which are not backed up: only the "
-                           "current state of the disk is",
-                           left_out->target);
-        else if (left_out->why == SOURCE_OTHER_DEFINED)
-            report_warning(job->run->report, job->name,
-                           "disk '%s': %s; the source that the running guest uses is backed up",
-                           left_out->target, left_out->reason);
-        else if (left_out->why == SOURCE_ONLY_DEFINED)
-            report_warning(job->run->report, job->name,
-                           "disk '%s' is not backed up, because it is %s; to back it up too, use "
-                           "--guest-memory save, or shut the guest down",
-                           left_out->target, left_out->reason);
+                           &(struct warning){kinds[left_out->why], .disk = left_out->target,
+                                             .why = left_out->reason});
     }
 }
 
@@ -264,14 +260,11 @@ static void warn_about_images(const struct job *job)
         const struct source_disk *disk = &job->source.disks[i];
         if (disk->info.marked_corrupt)
             report_warning(job->run->report, job->name,
-                           "disk '%s': QEMU has marked its image as corrupt, so the backup of it "
-                           "may be damaged; check the image with qemu-img check",
-                           disk->target);
+                           &(struct warning){WARNING_MARKED_CORRUPT, .disk = disk->target});
         if (disk->info.unwritable)
             report_warning(job->run->report, job->name,
-                           "disk '%s': a restore cannot create %s images; the disk can only be "
-                           "restored as raw, to a block device given with --disk-map",
-                           disk->target, disk->format);
+                           &(struct warning){WARNING_FORMAT_UNWRITABLE, .disk = disk->target,
+                                             .format = disk->format});
     }
 }
 
@@ -283,14 +276,14 @@ static void tell_findings(const struct job *job)
     findings_of_backup(job->manifest, &findings);
     if (findings.count == 0)
         return;
-    CLEANUP_FREE char *line = findings_line(&findings, "virt-backup list --json lists");
-    if (job->run->key)
-        log_detail("guest '%s': restoring it on another host needs --trust-definition: %s",
-                   job->name, line);
-    else
+    if (!job->run->key) {
         report_warning(job->run->report, job->name,
-                       "restoring it needs --trust-definition, because its backup has no seal: %s",
-                       line);
+                       &(struct warning){WARNING_NEEDS_TRUST, .findings = &findings});
+        return;
+    }
+    CLEANUP_FREE char *line = findings_line(&findings, "virt-backup list --json lists");
+    log_detail("guest '%s': restoring it on another host needs --trust-definition: %s", job->name,
+               line);
 }
 
 static uint64_t largest(const struct source *source)

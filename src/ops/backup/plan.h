@@ -18,5 +18,5 @@ struct backup_plan {
     unsigned long libvirt; /* its version in libvirt's own numbering: 9000000 */
 };
 
-/* Event "plan". Fails if a file of the archive cannot be named. */
+/* EVENT_BACKUP_PLAN. Fails if a file of the archive cannot be named. */
 int backup_plan_tell(const struct backup_plan *plan, const struct report *report, struct err *err);

@@ -17,13 +17,8 @@ struct backup_tally {
     struct sizes sizes;
 };
 
-/* Counts an image that is stored, in so much room, and reports it (event "disk-done"). */
+/* Counts an image that is stored, in so much room, and reports it (EVENT_IMAGE_STORED). */
 void backup_tally_stored(struct backup_tally *tally, const char *what,
                          const struct manifest_stored *stored, uint64_t usage);
-/* Counts the small files, too (NVRAM and such). Event "guest-done". */
+/* Counts the small files, too (NVRAM and such). EVENT_BACKED_UP. */
 void backup_tally_done(struct backup_tally *tally, const struct manifest *manifest);
-
-/* For programs: how the guest was captured ("live", "pause", "save", "offline", "none"), and
- * what holds its disks together ("memory", "shut-off", "frozen", "crash"). */
-const char *backup_tally_method(enum manifest_consistency consistency);
-const char *backup_tally_consistency(enum manifest_consistency consistency);

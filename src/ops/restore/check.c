@@ -37,8 +37,7 @@ static void tell_ejected(const struct restore_job *job)
 {
     for (size_t i = 0; i < job->ejected.count; i++)
         report_warning(job->run->report, job->name,
-                       "drive '%s' is left empty: its medium is not in the backup",
-                       job->ejected.items[i]);
+                       &(struct warning){WARNING_MEDIUM_LEFT_OUT, .disk = job->ejected.items[i]});
 }
 
 static void look(struct restore_job *job)
@@ -137,7 +136,7 @@ int restore_check_findings(struct restore_job *job, struct err *err)
     if (!job->run->options->trust_definition)
         return refuse(job, err);
     for (size_t i = 0; i < job->findings.count; i++)
-        report_warning(job->run->report, job->name, "its definition is trusted: %s",
-                       job->findings.all[i].text);
+        report_warning(job->run->report, job->name,
+                       &(struct warning){WARNING_TRUSTED, .finding = job->findings.all[i].text});
     return 0;
 }

@@ -6,7 +6,6 @@
 
 #include "base/io.h"
 #include "base/quit.h"
-#include "base/units.h"
 #include "ops/backup_sizes.h"
 #include "ops/disk_chunks.h"
 #include "ops/extras.h"
@@ -31,15 +30,13 @@ static int take_back(struct intent *intent, size_t file_count, char *defined)
 }
 
 void restore_tell_points(const struct restore_job *job, const struct guest_points *points,
-                         const char *verb)
+                         enum warning_kind kind)
 {
-    CLEANUP_FREE char *text = guest_points_text(points);
-
-    if (text)
+    if (points->snapshots.count || points->checkpoints.count)
         report_warning(job->run->report, job->name,
-                       "--replace %s %s of guest '%s' from libvirt, which would not fit the "
-                       "restored disks",
-                       verb, text, guest_name(job->target.replaced));
+                       &(struct warning){kind, .guest = guest_name(job->target.replaced),
+                                         .snapshots = points->snapshots.count,
+                                         .checkpoints = points->checkpoints.count});
 }
 
 static void note_folders(struct restore_job *job)
@@ -63,7 +60,7 @@ int restore_complete(struct restore_job *job, struct err *err)
         free(intent->files[i].path);
     note_folders(job);
     if (defined)
-        restore_tell_points(job, &intent->old_points, "has removed");
+        restore_tell_points(job, &intent->old_points, WARNING_POINTS_REMOVED);
     free(defined);
     (void)undo_outdated(intent, NULL);
     return 0;
@@ -122,8 +119,6 @@ static int restore_disk(struct restore_job *job, const struct placed_disk *place
     const struct manifest_stored *stored = &placed->disk->stored;
     const struct container_indexer indexer = children_indexer(&job->run->children);
     const struct points_image_request request = {stored, &indexer, .whole = false};
-    const struct sizes sizes = backup_sizes_of(job->backup, stored);
-    char size[UNITS_TEXT_SIZE];
 
     if (points_open_image(job->backup, &request, &image, err) < 0)
         return -1;
@@ -134,16 +129,14 @@ static int restore_disk(struct restore_job *job, const struct placed_disk *place
         return -1;
     if (output && restore_output_finish(job, output, &placed->disk->owner, err) < 0)
         return -1;
-    struct json *fields = json_new_object();
-    json_set_str(fields, "guest", job->name);
-    json_set_str(fields, "disk", placed->disk->target);
-    json_set_str(fields, "path", placed->path);
-    json_set_str(fields, "format", placed->format);
-    json_set_str(fields, "file", stored->file.name);
-    sizes_describe(&sizes, fields);
-    report_event(job->run->report, "disk-done", fields, "guest '%s': %s: %s restored as %s (%s)",
-                 job->name, placed->disk->target, units_format_size(stored->image.raw_size, size),
-                 placed->path, placed->format);
+    report_event(job->run->report,
+                 &(struct event){.kind = EVENT_DISK_RESTORED,
+                                 .guest = job->name,
+                                 .disk_restored = {.target = placed->disk->target,
+                                                   .path = placed->path,
+                                                   .format = placed->format,
+                                                   .file = stored->file.name,
+                                                   .sizes = backup_sizes_of(job->backup, stored)}});
     return 0;
 }
 

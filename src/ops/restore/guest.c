@@ -149,8 +149,7 @@ static int start_guest(struct restore_job *job, const char *memory_xml, const ch
     if (job->placement.memory)
         return guest_restore(hypervisor, job->placement.memory, memory_xml, false, err);
     if (!job->placement.renamed && !job->placement.memory_dropped)
-        report_warning(job->run->report, job->name,
-                       "the backup has no memory image, so the guest boots from its disks");
+        report_warning(job->run->report, job->name, &(struct warning){WARNING_NO_MEMORY_IMAGE});
     return job->target.guest ? guest_start(job->target.guest, paused, err)
                              : guest_create(hypervisor, xml, paused, err);
 }
@@ -284,7 +283,7 @@ static int check_points(const struct restore_job *job, struct err *err)
     if (guest_points_get(job->target.replaced, &points, err) < 0)
         return -1;
     if (job->run->options->dry_run)
-        restore_tell_points(job, &points, "would remove");
+        restore_tell_points(job, &points, WARNING_POINTS_WOULD_BE_REMOVED);
     return 0;
 }
 

@@ -87,9 +87,9 @@ static int check_chain(const struct in_use_look *look, const struct definition_d
             return err_set(err, ERR_BUSY, "%s is a backing file of disk '%s' of guest '%s'",
                            place->path, disk->target, guest_name(look->guest));
         if (query->report)
-            report_warning(query->report, query->name,
-                           "%s is replaced, so that %s, which is based on it, becomes useless",
-                           place->path, path);
+            report_warning(
+                query->report, query->name,
+                &(struct warning){WARNING_BASE_REPLACED, .path = place->path, .other_path = path});
     }
     return 0;
 }

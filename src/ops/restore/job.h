@@ -41,16 +41,16 @@ int restore_note(struct restore_job *job, struct err *err);
 /* Everything is in place: from here on nothing is undone. */
 int restore_complete(struct restore_job *job, struct err *err);
 
-/* Warns how many snapshots and checkpoints of the replaced guest libvirt forgets, if any. The verb is
- * "has removed" or "would remove". */
+/* Warns how many snapshots and checkpoints of the replaced guest libvirt forgets, if any:
+ * WARNING_POINTS_REMOVED or WARNING_POINTS_WOULD_BE_REMOVED. */
 void restore_tell_points(const struct restore_job *job, const struct guest_points *points,
-                         const char *verb);
+                         enum warning_kind kind);
 
 /* Counts in job->sizes what is read and written. Call it once it is known where everything goes. */
 void restore_measure(struct restore_job *job);
-/* Event "plan". Fails if there is no memory for a child process. */
+/* EVENT_RESTORE_PLAN. Fails if there is no memory for a child process. */
 int restore_tell_plan(struct restore_job *job, struct err *err);
-/* Event "guest-done", which counts in the run's sizes. */
+/* EVENT_RESTORED, which counts in the run's sizes. */
 void restore_tell_done(struct restore_job *job, bool started);
 /* The same if no guest is defined. */
 void restore_tell_disks_done(struct restore_job *job);

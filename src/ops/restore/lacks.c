@@ -86,38 +86,15 @@ static enum host_answer look(const struct restore_job *job, const struct referen
 
 /* ---- telling it ----------------------------------------------------------------------------- */
 
-static const char *kind_text(enum reference_kind kind)
-{
-    static const char *const texts[] = {
-        [REF_NETWORK] = "network",
-        [REF_INTERFACE] = "bridge or interface",
-        [REF_NWFILTER] = "network filter",
-        [REF_POOL] = "storage pool",
-        [REF_SECRET_UUID] = "secret",
-        [REF_SECRET_USAGE] = "secret for",
-        [REF_DEVICE] = "host device",
-        [REF_FILE] = "file",
-        [REF_FOLDER] = "folder",
-        [REF_PARENT] = "folder of",
-        [REF_PIPE] = "pipe",
-        [REF_TEMPLATE] = "file",
-        [REF_SOCKET] = "socket",
-    };
-
-    return texts[kind];
-}
-
 static void tell_inactive(const struct restore_job *job, const struct reference *reference,
                           const char *uses)
 {
     CLEANUP_FREE char *line =
         shell_virsh(reference->kind == REF_POOL ? "pool-start" : "net-start", reference->name);
 
-    report_warning(
-        job->run->report, job->name,
-        "this host's %s '%s' is not active, but the guest needs it (%s); to start it, run: "
-        "%s",
-        kind_text(reference->kind), reference->name, uses, line);
+    report_warning(job->run->report, job->name,
+                   &(struct warning){WARNING_HOST_INACTIVE, .thing = reference->kind,
+                                     .name = reference->name, .uses = uses, .command = line});
 }
 
 /* In a backup of this host a device that is there is most likely still the same. */
@@ -128,14 +105,12 @@ static void tell_device(const struct restore_job *job, const struct reference *r
 
     if (found == HOST_DEVICE_ABSENT)
         report_warning(job->run->report, job->name,
-                       "this host lacks the host device '%s' (%s), which the guest needs",
-                       reference->name, uses);
+                       &(struct warning){WARNING_HOST_LACKS, .thing = reference->kind,
+                                         .name = reference->name, .uses = uses});
     else if (found == HOST_DEVICE_UNKNOWN || job->seal != SEAL_FITS)
         report_warning(
             job->run->report, job->name,
-            "the guest uses the host device '%s' (%s); make sure that this host has it, and "
-            "that it is the right one",
-            reference->name, uses);
+            &(struct warning){WARNING_DEVICE_UNSURE, .name = reference->name, .uses = uses});
 }
 
 static void tell_one(const struct restore_job *job, const struct reference *reference,
@@ -151,15 +126,15 @@ static void tell_one(const struct restore_job *job, const struct reference *refe
     if (answer == HOST_INACTIVE)
         tell_inactive(job, reference, uses);
     else if (answer == HOST_LACKS)
-        report_warning(report, job->name, "this host lacks the %s '%s' (%s), which the guest needs",
-                       kind_text(reference->kind), reference->name, uses);
+        report_warning(report, job->name,
+                       &(struct warning){WARNING_HOST_LACKS, .thing = reference->kind,
+                                         .name = reference->name, .uses = uses});
     else if (reference->kind == REF_POOL && reference->volume &&
              hypervisor_has_volume(job->run->hypervisor, reference->name, reference->volume) ==
                  HOST_LACKS)
         report_warning(report, job->name,
-                       "this host's storage pool '%s' lacks the volume '%s' (%s), which the guest "
-                       "needs",
-                       reference->name, reference->volume, uses);
+                       &(struct warning){WARNING_HOST_LACKS_VOLUME, .name = reference->name,
+                                         .volume = reference->volume, .uses = uses});
 }
 
 /* ---- all of it -------------------------------------------------------------------------------- */

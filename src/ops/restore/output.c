@@ -119,8 +119,9 @@ static uint32_t fit_mode(struct restore_job *job, const char *path, uint32_t mod
     uint32_t fit = mode & 0775u;
 
     if (fit != mode)
-        report_warning(job->run->report, job->name, "%s: its mode was %04o and is now %04o", path,
-                       mode, fit);
+        report_warning(
+            job->run->report, job->name,
+            &(struct warning){WARNING_MODE_CHANGED, .path = path, .mode = mode, .new_mode = fit});
     return fit;
 }
 
@@ -141,9 +142,7 @@ static int put_back_owner(struct restore_job *job, int fd, const char *path,
         return err_prefix(err, "%s", path);
     if (partial && !job->run->owner_said) {
         job->run->owner_said = true;
-        report_warning(job->run->report, job->name,
-                       "without privileges, owner, group or SELinux context could not be restored; "
-                       "the files belong to you");
+        report_warning(job->run->report, job->name, &(struct warning){WARNING_OWNER_CHANGED});
     }
     return 0;
 }

@@ -40,8 +40,6 @@ static void leave_out_former_names(struct points_store *store, struct selection 
     CLEANUP_STRINGS struct strings uuids = {0};
     CLEANUP_STRINGS struct strings times = {0};
     CLEANUP_FREE size_t *places = mem_array(guests->count, sizeof(*places));
-    char older[WHEN_TEXT_SIZE];
-    char newer[WHEN_TEXT_SIZE];
 
     for (size_t i = 0; i < guests->count; i++) {
         char *uuid = NULL;
@@ -59,10 +57,9 @@ static void leave_out_former_names(struct points_store *store, struct selection 
                 continue;
             guests->chosen[places[i]] = false;
             report_warning(report, guests->names[places[i]],
-                           "skipped: this guest was renamed to '%s', whose backup of %s is newer "
-                           "than this one of %s; to restore this one, name it with --domain-names",
-                           guests->names[places[j]], when_local(times.items[j], newer),
-                           when_local(times.items[i], older));
+                           &(struct warning){WARNING_RENAMED_SINCE,
+                                             .guest = guests->names[places[j]],
+                                             .newer = times.items[j], .time = times.items[i]});
         }
 }
 
@@ -100,8 +97,8 @@ static void expand_maps(const struct restore_run *run, const struct selection *g
         }
         if (count > before)
             continue;
-        CLEANUP_FREE char *what = mem_printf("guest '%s' is not one of those to be restored", word);
-        report_no_match(run->report, outcome, "--disk-map", word, what);
+        const struct event_no_match no_match = {NO_MATCH_RESTORED, "--disk-map", word, NULL};
+        report_no_match(run->report, outcome, &no_match);
     }
     options->maps = maps;
     options->map_count = count;
@@ -132,10 +129,10 @@ static int check_disks(const struct restore_run *run, const char *guest, struct 
         return err_set(err, ERR_NOT_FOUND, "guest '%s': the backup has no disk '%s'", guest,
                        words->names[0]);
     for (size_t i = 0; i < words->count; i++) {
-        CLEANUP_FREE char *what =
-            mem_printf("the backup of guest '%s' has no disk '%s'", guest, words->names[i]);
+        const struct event_no_match no_match = {NO_MATCH_DISK_IN_BACKUP, "--disks", words->names[i],
+                                                guest};
         if (!has_target(manifest, words->names[i]))
-            report_no_match(run->report, outcome, "--disks", words->names[i], what);
+            report_no_match(run->report, outcome, &no_match);
     }
     return 0;
 }
@@ -212,7 +209,8 @@ static void refresh_pools(const struct restore_run *run)
     if (run->hypervisor && run->folders.count)
         pools_refresh(run->hypervisor, &run->folders, &failures);
     for (size_t i = 0; i < failures.count; i++)
-        report_warning(run->report, NULL, "%s", failures.items[i]);
+        report_warning(run->report, NULL,
+                       &(struct warning){WARNING_POOL_NOT_REFRESHED, .why = failures.items[i]});
 }
 
 static void run_clear(struct restore_run *run)

@@ -5,7 +5,6 @@
 #include "base/units.h"
 #include "ops/backup_sizes.h"
 #include "ops/extras.h"
-#include "ops/findings.h"
 
 void restore_measure(struct restore_job *job)
 {
@@ -39,15 +38,6 @@ void restore_measure(struct restore_job *job)
 
 /* ---- the plan --------------------------------------------------------------------- */
 
-static void tell_findings(struct restore_job *job, struct buf *text, struct json *fields)
-{
-    if (job->findings.count)
-        buf_append_str(text, "\n  its definition reaches beyond the guest's own files:");
-    for (size_t i = 0; i < job->findings.count; i++)
-        buf_printf(text, "\n    %s", job->findings.all[i].text);
-    json_set(fields, "findings", findings_json(&job->findings));
-}
-
 /* The children that take the most memory: those for one disk or another, or for the memory. */
 static int plan_children(const struct restore_job *job, struct sizing_plan *ret, struct err *err)
 {
@@ -71,141 +61,96 @@ static int plan_children(const struct restore_job *job, struct sizing_plan *ret,
     return 0;
 }
 
-/* The stored file and its sizes. */
-static void tell_stored(const struct restore_job *job, const struct manifest_stored *stored,
-                        struct buf *text, struct json *object)
-{
-    const struct sizes sizes = backup_sizes_of(job->backup, stored);
-    char image[UNITS_TEXT_SIZE];
-    char usage[UNITS_TEXT_SIZE];
+/* What the event borrows. */
+struct planned {
+    struct event_item *disks;
+    struct event_item extras[EXTRAS_MAX];
+    size_t extra_count;
+    struct event_item memory;
+    struct event_left_out *left_out;
+};
 
-    buf_printf(text, ", %s from %s, which takes %s", units_format_size(sizes.image, image),
-               stored->file.name, units_format_size(sizes.usage, usage));
-    json_set_str(object, "file", stored->file.name);
-    sizes_describe(&sizes, object);
+static void planned_clear(struct planned *planned)
+{
+    free(planned->disks);
+    free(planned->left_out);
 }
 
-static void tell_replaced(const struct restore_job *job, const char *path, struct buf *text,
-                          struct json *object)
+static struct event_item plan_item(const struct restore_job *job,
+                                   const struct manifest_stored *stored, const char *path)
 {
-    bool replaces = placement_replaces(&job->placement, path);
-
-    if (replaces)
-        buf_append_str(text, ", replaces the file there");
-    json_set_bool(object, "replaces", replaces);
+    return (struct event_item){
+        .path = path,
+        .file = stored->file.name,
+        .sizes = backup_sizes_of(job->backup, stored),
+        .replaces = placement_replaces(&job->placement, path),
+    };
 }
 
-static void tell_planned_disks(const struct restore_job *job, struct buf *text, struct json *fields)
+static void plan_disks(const struct restore_job *job, struct planned *planned)
 {
-    struct json *disks = json_new_array();
+    const struct placement *placement = &job->placement;
 
-    for (size_t i = 0; i < job->placement.disk_count; i++) {
-        const struct placed_disk *placed = &job->placement.disks[i];
-        struct json *entry = json_new_object();
-        buf_printf(text, "\n  %s: %s, %s", placed->disk->target, placed->path, placed->format);
-        json_set_str(entry, "target", placed->disk->target);
-        json_set_str(entry, "path", placed->path);
-        json_set_str(entry, "format", placed->format);
-        json_set_bool(entry, "shared", placed->shared);
-        tell_stored(job, &placed->disk->stored, text, entry);
-        tell_replaced(job, placed->path, text, entry);
-        if (placed->shared)
-            buf_append_str(text, ", shared with another guest");
-        json_add(disks, entry);
+    planned->disks = mem_array(placement->disk_count, sizeof(*planned->disks));
+    for (size_t i = 0; i < placement->disk_count; i++) {
+        const struct placed_disk *placed = &placement->disks[i];
+        planned->disks[i] = plan_item(job, &placed->disk->stored, placed->path);
+        planned->disks[i].target = placed->disk->target;
+        planned->disks[i].format = placed->format;
+        planned->disks[i].shared = placed->shared;
     }
-    json_set(fields, "disks", disks);
+    planned->left_out = mem_array(placement->left_out_count, sizeof(*planned->left_out));
+    for (size_t i = 0; i < placement->left_out_count; i++)
+        planned->left_out[i] = (struct event_left_out){.target = placement->left_out[i].target,
+                                                       .path = placement->left_out[i].path};
 }
 
-static void tell_planned_file(const struct restore_job *job, enum manifest_extra_kind kind,
-                              const char *path, struct buf *text, struct json *array)
+static void plan_extra(const struct restore_job *job, enum manifest_extra_kind kind,
+                       const char *path, struct planned *planned)
 {
     const struct manifest_extra *extra = extras_in_manifest(job->manifest, kind);
-    struct json *entry = NULL;
 
     if (!path || !extra)
         return;
-    entry = json_new_object();
-    buf_printf(text, "\n  %s: %s", extras_kind_text(kind), path);
-    json_set_str(entry, "kind", manifest_extra_name(kind));
-    json_set_str(entry, "path", path);
-    tell_stored(job, &extra->stored, text, entry);
-    tell_replaced(job, path, text, entry);
-    json_add(array, entry);
-}
-
-static void tell_planned_rest(const struct restore_job *job, struct buf *text, struct json *fields)
-{
-    const struct placement *placement = &job->placement;
-    struct json *extras = json_new_array();
-
-    tell_planned_file(job, EXTRA_NVRAM, placement->nvram, text, extras);
-    tell_planned_file(job, EXTRA_TPM, placement->tpm, text, extras);
-    json_set(fields, "extras", extras);
-    if (placement->memory) {
-        struct json *memory = json_new_object();
-        buf_printf(text, "\n  memory: %s", placement->memory);
-        json_set_str(memory, "path", placement->memory);
-        tell_stored(job, job->manifest->memory, text, memory);
-        tell_replaced(job, placement->memory, text, memory);
-        json_set(fields, "memory", memory);
-    }
-}
-
-/* A disk that is not in the backup, and where it comes from here: nowhere, the place that --disk-map
- * gives, or the place where it was. */
-static void tell_planned_left_out(const struct restore_job *job, struct buf *text,
-                                  struct json *fields)
-{
-    const struct placement *placement = &job->placement;
-    struct json *array = json_new_array();
-
-    for (size_t i = 0; i < placement->left_out_count; i++) {
-        const struct placed_left_out *disk = &placement->left_out[i];
-        struct json *entry = json_new_object();
-        buf_printf(text, "\n  %s: not in the backup, %s%s", disk->target,
-                   disk->path ? "is " : "left out", disk->path ? disk->path : "");
-        json_set_str(entry, "target", disk->target);
-        json_set_str(entry, "path", disk->path);
-        json_add(array, entry);
-    }
-    json_set(fields, "left-out", array);
+    struct event_item item = plan_item(job, &extra->stored, path);
+    item.extra = kind;
+    item.extra_name = manifest_extra_name(kind);
+    planned->extras[planned->extra_count++] = item;
 }
 
 int restore_tell_plan(struct restore_job *job, struct err *err)
 {
     const struct placement *placement = &job->placement;
     const struct restore_options *options = job->run->options;
-    CLEANUP_BUF struct buf text = {0};
-    struct json *fields = NULL;
+    struct planned planned CLEANUP(planned_clear) = {0};
     struct sizing_plan sizing;
-    char size[2][UNITS_TEXT_SIZE];
 
     if (plan_children(job, &sizing, err) < 0)
         return -1;
-    fields = json_new_object();
-    json_set_str(fields, "guest", placement->name);
-    json_set_str(fields, "backup-of", job->manifest->domain_name);
-    json_set_str(fields, "source", points_place(job->backup));
-    if (options->destination)
-        json_set_str(fields, "destination", options->destination);
-    json_set_bool(fields, "defined", options->disks.count == 0);
-    buf_printf(&text, "guest '%s': would be restored%s%s: %s from %s", job->manifest->domain_name,
-               placement->renamed ? " as " : "", placement->renamed ? placement->name : "",
-               units_format_size(job->sizes.image, size[0]),
-               units_format_size(job->sizes.usage, size[1]));
-    sizes_describe(&job->sizes, fields);
-    tell_planned_disks(job, &text, fields);
-    tell_planned_rest(job, &text, fields);
-    tell_planned_left_out(job, &text, fields);
-    tell_findings(job, &text, fields);
-    buf_printf(&text, "\n  memory per child %s, children used %u: %s together",
-               units_format_size(sizing.child_memory, size[0]), sizing.children,
-               units_format_size(sizing.child_memory * sizing.children, size[1]));
-    json_set_u64(fields, "memory-per-child", sizing.child_memory);
-    json_set_u64(fields, "children", sizing.children);
-    json_set_u64(fields, "children-memory", sizing.child_memory * sizing.children);
-    CLEANUP_FREE char *line = buf_take_str(&text);
-    report_event(job->run->report, "plan", fields, "%s", line);
+    plan_disks(job, &planned);
+    plan_extra(job, EXTRA_NVRAM, placement->nvram, &planned);
+    plan_extra(job, EXTRA_TPM, placement->tpm, &planned);
+    if (placement->memory)
+        planned.memory = plan_item(job, job->manifest->memory, placement->memory);
+    report_event(job->run->report,
+                 &(struct event){
+                     .kind = EVENT_RESTORE_PLAN,
+                     .guest = placement->name,
+                     .restore_plan = {
+                         .backup_of = job->manifest->domain_name,
+                         .renamed = placement->renamed,
+                         .source = points_place(job->backup),
+                         .destination = options->destination,
+                         .defined = options->disks.count == 0,
+                         .sizes = job->sizes,
+                         .disks = {planned.disks, placement->disk_count},
+                         .extras = {planned.extras, planned.extra_count},
+                         .memory = placement->memory ? &planned.memory : NULL,
+                         .left_out = planned.left_out,
+                         .left_out_count = placement->left_out_count,
+                         .findings = &job->findings,
+                         .children = {.child_memory = sizing.child_memory, .used = sizing.children},
+                     }});
     return 0;
 }
 
@@ -216,27 +161,18 @@ void restore_warn_about_place(struct restore_job *job)
 
     for (size_t i = 0; i < placement->left_out_count; i++)
         if (!placement->left_out[i].path)
-            report_warning(report, job->name,
-                           "disk '%s' is not in the backup and is left out of the restored guest; "
-                           "use --disk-map %s=PATH to give it another place, or --keep-left-out to "
-                           "keep it where it was",
-                           placement->left_out[i].target, placement->left_out[i].target);
+            report_warning(
+                report, job->name,
+                &(struct warning){WARNING_DISK_LEFT_OUT, .disk = placement->left_out[i].target});
     if (placement->memory_dropped)
-        report_warning(
-            report, job->name,
-            "its memory is not restored: the guest can only be resumed with all of its disks");
+        report_warning(report, job->name, &(struct warning){WARNING_MEMORY_DROPPED});
     if (placement->unlike)
         report_warning(report, job->name,
-                       "disk '%s' is shareable, but its contents differ from those in the other "
-                       "guest's backup, so it is restored as a separate disk",
-                       placement->unlike);
+                       &(struct warning){WARNING_SHARED_DIFFERS, .disk = placement->unlike});
     if (placement->renamed && job->manifest->memory)
-        report_warning(
-            report, job->name,
-            "its memory is not restored under a new name: the guest boots from its disks");
+        report_warning(report, job->name, &(struct warning){WARNING_COPY_WITHOUT_MEMORY});
     if (placement->renamed && job->manifest->autostart)
-        report_warning(report, job->name,
-                       "the original guest starts with the host; this copy does not");
+        report_warning(report, job->name, &(struct warning){WARNING_COPY_NOT_STARTED});
 }
 
 /* ---- the result ------------------------------------------------------------------- */
@@ -250,54 +186,35 @@ char *restore_tell_start_line(const struct restore_job *job)
     return shell_virsh("start", job->placement.name);
 }
 
-/* "1 disk and memory: 4 GiB from 9 MiB, 0:12"; the caller frees. */
-static char *describe_done(struct restore_job *job, struct json *fields)
+static void tell_restored(struct restore_job *job, const struct event_restored *state)
 {
-    bool memory = job->placement.memory != NULL;
-    uint64_t elapsed_ms = units_now_ms() - job->started_ms;
-    char image[UNITS_TEXT_SIZE];
-    char usage[UNITS_TEXT_SIZE];
-    char time[UNITS_TEXT_SIZE];
+    const struct placement *placement = &job->placement;
+    struct event event = {.kind = EVENT_RESTORED, .guest = placement->name, .restored = *state};
 
     sizes_add(&job->run->sizes, &job->sizes);
-    json_set_str(fields, "guest", job->placement.name);
-    json_set_u64(fields, "disks", job->placement.disk_count);
-    json_set_bool(fields, "memory", memory);
-    sizes_describe(&job->sizes, fields);
-    json_set_u64(fields, "elapsed-ms", elapsed_ms);
-    return mem_printf("%zu disk%s%s: %s from %s, %s", job->placement.disk_count,
-                      job->placement.disk_count == 1 ? "" : "s", memory ? " and memory" : "",
-                      units_format_size(job->sizes.image, image),
-                      units_format_size(job->sizes.usage, usage),
-                      units_format_seconds(elapsed_ms / 1000, time));
+    event.restored.done = (struct event_done){
+        .disks = placement->disk_count,
+        .memory = placement->memory != NULL,
+        .sizes = job->sizes,
+        .elapsed_ms = units_now_ms() - job->started_ms,
+    };
+    report_event(job->run->report, &event);
 }
 
 void restore_tell_done(struct restore_job *job, bool started)
 {
-    struct json *fields = json_new_object();
-    CLEANUP_FREE char *done = describe_done(job, fields);
     CLEANUP_FREE char *line = restore_tell_start_line(job);
-    bool was_active = job->manifest->state != STATE_SHUT_OFF || job->placement.memory;
-    const char *state = manifest_state_name(job->manifest->state);
+    enum manifest_state state = job->manifest->state;
+    bool was_active = state != STATE_SHUT_OFF || job->placement.memory;
 
-    json_set_str(fields, "state", started ? state : "shut off");
-    if (was_active && !started)
-        json_set_str(fields, "start-with", line);
-    report_event(job->run->report, "guest-done", fields, "guest '%s': restored, %s%s%s",
-                 job->placement.name, done,
-                 started      ? ", now "
-                 : was_active ? "; it is shut off; to resume it, run: "
-                              : ", shut off",
-                 started      ? state
-                 : was_active ? line
-                              : "");
+    tell_restored(job, &(struct event_restored){
+                           .state = manifest_state_name(started ? state : STATE_SHUT_OFF),
+                           .started = started,
+                           .start_with = was_active && !started ? line : NULL,
+                       });
 }
 
 void restore_tell_disks_done(struct restore_job *job)
 {
-    struct json *fields = json_new_object();
-    CLEANUP_FREE char *done = describe_done(job, fields);
-
-    report_event(job->run->report, "guest-done", fields,
-                 "guest '%s': restored, %s; no guest is defined", job->name, done);
+    tell_restored(job, &(struct event_restored){.state = NULL});
 }

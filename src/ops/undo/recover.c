@@ -16,28 +16,12 @@
 
 /* ---- putting back ---------------------------------------------------------------------- */
 
-static void recover_report(const struct report *report, const struct intent *intent,
-                           const char *note)
-{
-    struct json *fields = json_new_object();
-    char when[WHEN_TEXT_SIZE];
-
-    json_set_str(fields, "guest", intent->name);
-    json_set_str(fields, "since", intent->since);
-    if (note)
-        report_event(report, "guest-recovered", fields, "guest '%s': %s", intent->name, note);
-    else
-        report_event(report, "guest-recovered", fields,
-                     "guest '%s': put back; the run of %s had not finished", intent->name,
-                     when_local(intent->since, when));
-}
-
 /* outcome NULL: a failure is only a warning. */
 static void recover_fail(const struct report *report, struct outcome *outcome, const char *guest,
                          struct err *err)
 {
     if (!outcome) {
-        report_warning(report, guest, "%s", err->text);
+        report_warning(report, guest, &(struct warning){WARNING_NOT_PUT_BACK, .why = err->text});
         return;
     }
     err_prefix(err, "guest '%s'", guest);
@@ -74,15 +58,17 @@ static void recover_one(const struct recovery *recovery, const struct intent *in
         if (recovery->late)
             strings_add(recovery->late, intent->uuid);
         else
-            report_warning(report, intent->name, "%s; to wait longer, run: virt-backup recover",
-                           err.text);
+            report_warning(report, intent->name,
+                           &(struct warning){WARNING_RECOVER_LATER, .why = err.text});
         return;
     }
     switch (result) {
     case UNDO_NOTHING: /* somebody else has put it back */
         break;
     case UNDO_DONE:
-        recover_report(report, intent, note);
+        report_event(report, &(struct event){.kind = EVENT_RECOVERED,
+                                             .guest = intent->name,
+                                             .recovered = {intent->since, note}});
         if (outcome)
             outcome->good++;
         break;
@@ -194,11 +180,10 @@ static void recover_tell_all(int state_fd, bool only_failed, const struct report
             intent_owner_lives(&intent) || (only_failed && !intent.trouble))
             continue;
         CLEANUP_FREE char *text = recover_describe(&intent);
-        if (only_failed)
-            report_warning(report, intent.name, "%s", text);
-        else
-            report_warning(report, intent.name, "%s; to put it back, run: virt-backup recover",
-                           text);
+        report_warning(
+            report, intent.name,
+            &(struct warning){only_failed ? WARNING_LEFT_BEHIND : WARNING_LEFT_TO_RECOVER,
+                              .why = text});
     }
 }
 
@@ -252,29 +237,26 @@ void recover_again(int state_fd, const struct report *report)
 
 /* ---- dismissing ---------------------------------------------------------------------------- */
 
-static void recover_add_left(struct buf *text, const char *path)
+static void recover_add_left(struct strings *left, const char *path)
 {
     if (path && access(path, F_OK) == 0)
-        buf_printf(text, "%s%s", text->len ? ", " : "; these files are now yours: ", path);
+        strings_add(left, path);
 }
 
-/* The files that the journal names, as far as they exist; "" if none do. */
-static char *recover_left(struct intent *intent)
+/* The files that the journal names, as far as they exist. */
+static void recover_left(struct intent *intent, struct strings *ret)
 {
-    struct buf text = {0};
-
     if (intent->memory && access(intent->memory, F_OK) == 0) {
         CLEANUP_FREE char *kept = staging_keep(intent->memory, intent->name);
-        recover_add_left(&text, kept);
+        recover_add_left(ret, kept);
     }
     for (size_t i = 0; i < intent->scratch_count; i++)
-        recover_add_left(&text, intent->scratch[i]);
+        recover_add_left(ret, intent->scratch[i]);
     for (size_t i = 0; i < intent->file_count; i++)
-        recover_add_left(&text, intent->files[i].path);
+        recover_add_left(ret, intent->files[i].path);
     for (size_t i = 0; i < intent->former_count; i++)
-        recover_add_left(&text, intent->formers[i].path);
-    recover_add_left(&text, intent->resumed);
-    return buf_take_str(&text);
+        recover_add_left(ret, intent->formers[i].path);
+    recover_add_left(ret, intent->resumed);
 }
 
 static int recover_dismiss_locked(int state_fd, const char *uuid, const struct report *report,
@@ -282,6 +264,7 @@ static int recover_dismiss_locked(int state_fd, const char *uuid, const struct r
 {
     CLEANUP_INTENT struct intent intent = {0};
     CLEANUP_ERR struct err read_err = ERR_INIT;
+    CLEANUP_STRINGS struct strings left = {0};
 
     /* A journal that cannot be read can be dismissed too, by its UUID. */
     if (intent_read(state_fd, uuid, &intent, &read_err) < 0)
@@ -289,12 +272,13 @@ static int recover_dismiss_locked(int state_fd, const char *uuid, const struct r
     else if (intent_owner_lives(&intent))
         return err_set(err, ERR_BUSY, "its run is still active (pid %llu)",
                        (unsigned long long)intent.pid);
-    CLEANUP_FREE char *left = recover_left(&intent);
+    recover_left(&intent, &left);
     if (intent_remove(state_fd, uuid, err) < 0)
         return -1;
-    struct json *fields = json_new_object();
-    json_set_str(fields, "guest", intent.name);
-    report_event(report, "guest-dismissed", fields, "guest '%s': dismissed%s", intent.name, left);
+    report_event(report,
+                 &(struct event){.kind = EVENT_DISMISSED,
+                                 .guest = intent.name,
+                                 .dismissed = {(const char *const *)left.items, left.count}});
     return 0;
 }
 

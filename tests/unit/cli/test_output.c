@@ -74,12 +74,12 @@ static void tell_story(struct output *output)
     const struct report report = output_report(output);
     struct outcome outcome = {.good = 1, .sizes = {3 * GIB, 3 * GIB, 9 * MIB}};
     CLEANUP_ERR struct err err = ERR_INIT;
-    struct json *fields = json_new_object();
+    const struct event bottleneck = {.kind = EVENT_BOTTLENECK};
+    const struct event removed = {EVENT_VANISHED, "web\033[2J"};
 
-    report_warning(&report, "web", "slow disk");
-    json_set_str(fields, "guest", "web");
-    report_event(&report, "guest-done", fields, "guest 'web': backed up\033[2J");
-    report_event(&report, "silent", NULL, "%s", "said");
+    report_warning(&report, "web", &(struct warning){WARNING_LEFT_BEHIND, .why = "slow disk"});
+    report_event(&report, &removed);
+    report_event(&report, &bottleneck);
     err_set(&err, ERR_NO_SPACE, "guest 'db': disk 'vda': full");
     report_failure(&report, &outcome, "db", &err);
     const struct output_summary summary = {.verb = "backup",
@@ -123,8 +123,10 @@ static void people_read_results_on_stdout_and_trouble_on_stderr(void **state)
 
     (void)state;
     capture(&output, &captured);
-    assert_string_equal(captured.out, "guest 'web': backed up?[2J\nsaid\n"
-                                      "1 guest backed up, 1 failed: 3 GiB stored in 9 MiB, 1:01\n");
+    assert_string_equal(captured.out,
+                        "guest 'web?[2J': its backup was removed while the archive was "
+                        "being verified\n"
+                        "1 guest backed up, 1 failed: 3 GiB stored in 9 MiB, 1:01\n");
     assert_string_equal(captured.err, story_on_stderr);
 }
 
@@ -132,22 +134,20 @@ static void objects_steer_no_terminal_either(void **state)
 {
     CLEANUP(output_clear) struct output output = {.json = true};
     const struct report report = output_report(&output);
-    struct json *fields = json_new_object();
     FILE *out = tmpfile();
     char text[256];
     int saved = dup(STDOUT_FILENO);
 
     (void)state;
-    json_set_str(fields, "guest", "a\x7f\033[2J\xc2\x9b\xe2\x80\xae gr\xc3\xbc\xc3\x9f");
     fflush(NULL);
     dup2(fileno(out), STDOUT_FILENO);
-    report_event(&report, "e", fields, "%s", "");
+    report_event(&report, &(struct event){EVENT_GUEST_NOT_TRIED,
+                                          "a\x7f\033[2J\xc2\x9b\xe2\x80\xae gr\xc3\xbc\xc3\x9f"});
     dup2(saved, STDOUT_FILENO);
     close(saved);
     read_back(out, text, sizeof(text));
-    assert_string_equal(
-        text,
-        "{\"event\":\"e\",\"guest\":\"a\\u007f\\u001B[2J\\u009b\\u202e gr\xc3\xbc\xc3\x9f\"}\n");
+    assert_string_equal(text, "{\"event\":\"guest-not-tried\",\"guest\":\"a\\u007f\\u001B["
+                              "2J\\u009b\\u202e gr\xc3\xbc\xc3\x9f\"}\n");
 }
 
 static void objects_of_a_run_have_its_id_and_the_time(void **state)
@@ -178,7 +178,7 @@ static void quiet_leaves_warnings_and_errors(void **state)
 
 static void programs_read_one_object_a_line(void **state)
 {
-    static const char *const events[] = {"warning", "guest-done", "silent", "guest-failed",
+    static const char *const events[] = {"warning", "guest-removed", "bottleneck", "guest-failed",
                                          "summary"};
     CLEANUP(output_clear) struct output output = {.json = true};
     struct captured captured;
@@ -187,7 +187,7 @@ static void programs_read_one_object_a_line(void **state)
     (void)state;
     capture(&output, &captured);
     assert_string_equal(captured.err, story_on_stderr);
-    assert_text_has(captured.out, "{\"event\":\"silent\"}\n");
+    assert_text_has(captured.out, "{\"event\":\"bottleneck\",\"bound-by\":\"children\",");
     assert_text_has(captured.out,
                     "{\"event\":\"guest-failed\",\"guest\":\"db\",\"kind\":\"no-space\","
                     "\"error\":\"guest 'db': disk 'vda': full\"}\n");

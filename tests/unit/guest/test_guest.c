@@ -252,23 +252,6 @@ static void one_that_cannot_be_put_back_does_not_keep_others_away(void **state)
     expect_snapshots(guest, 3);
 }
 
-static void they_are_counted(const char *expected, size_t snapshots, size_t checkpoints)
-{
-    const struct guest_points points = {{NULL, snapshots}, {NULL, checkpoints}, NULL};
-    CLEANUP_FREE char *text = guest_points_text(&points);
-
-    assert_string_equal(text ? text : "", expected);
-}
-
-static void snapshots_and_checkpoints_are_counted(void **state)
-{
-    (void)state;
-    they_are_counted("", 0, 0);
-    they_are_counted("1 snapshot", 1, 0);
-    they_are_counted("2 checkpoints", 0, 2);
-    they_are_counted("2 snapshots and 1 checkpoint", 2, 1);
-}
-
 /* ---- starting, saving, restoring ------------------------------------------------------------------ */
 
 static void guests_are_started_persistent_and_transient(void **state)
@@ -351,7 +334,6 @@ int main(void)
         TEST(a_guest_with_a_managed_save_image_is_not_undefined),
         TEST(snapshots_are_put_back_with_their_parents),
         TEST(one_that_cannot_be_put_back_does_not_keep_others_away),
-        TEST(snapshots_and_checkpoints_are_counted),
         TEST(guests_are_started_persistent_and_transient),
         TEST(a_saved_guest_is_shut_off_and_comes_back),
         TEST(a_save_that_fails_leaves_the_guest_running),

@@ -169,12 +169,10 @@ static int at_instant(void *opaque, struct err *err)
     return fake_step(err) < 0 ? -1 : fake_done();
 }
 
-static void on_event(void *opaque, const char *event, struct json *fields, const char *text)
+static void on_event(void *opaque, const struct event *event)
 {
     (void)opaque;
     (void)event;
-    (void)text;
-    json_free(fields);
 }
 
 /* Called when the guest is back, and its journal still there. */

@@ -19,10 +19,12 @@ static const char *const uuids[THERE] = {NULL,
                                          NULL};
 
 /* What was told, a line each. */
-static void note_event(void *opaque, const char *event, struct json *fields, const char *text)
+static void note_event(void *opaque, const struct event *event)
 {
-    buf_printf(opaque, "%s: %s\n", event, text);
-    json_free(fields);
+    assert_int_equal(event->kind, EVENT_NO_MATCH);
+    assert_int_equal(event->no_match.why, NO_MATCH_GUEST);
+    buf_printf(opaque, "%s of %s: %s\n", event->no_match.option, event->no_match.where,
+               event->no_match.name);
 }
 
 /* The choice as text: the names chosen, then what was told. The caller frees. */
@@ -121,12 +123,12 @@ static void what_matches_nothing_is_told_and_the_others_are_taken(void **state)
     (void)state;
     expect_choice(WORDS("web", "wbe", "x*"), WORDS("nobody"), 3,
                   "web "
-                  "no-match: --domain-names: the hypervisor has no guest 'wbe'\n"
-                  "no-match: --domain-names: the hypervisor has no guest 'x*'\n"
-                  "no-match: --exclude-domains: the hypervisor has no guest 'nobody'\n");
+                  "--domain-names of the hypervisor: wbe\n"
+                  "--domain-names of the hypervisor: x*\n"
+                  "--exclude-domains of the hypervisor: nobody\n");
     expect_choice(NULL, WORDS("nobody"), 1,
                   "-dash a,b db web web-2 web* "
-                  "no-match: --exclude-domains: the hypervisor has no guest 'nobody'\n");
+                  "--exclude-domains of the hypervisor: nobody\n");
 }
 
 static void a_choice_of_none_is_refused(void **state)

@@ -7,7 +7,6 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <string.h>
 
 #include "base/quit.h"
 #include "base/units.h"
@@ -83,18 +82,16 @@ static void a_signal_ends_the_wait(void **state)
 
 struct heard {
     unsigned events;
-    char *fields;
+    struct event_bottleneck bottleneck;
 };
 
-static void on_event(void *opaque, const char *event, struct json *fields, const char *text)
+static void on_event(void *opaque, const struct event *event)
 {
     struct heard *heard = opaque;
 
     heard->events++;
-    assert_string_equal(event, "bottleneck");
-    assert_null(text);
-    heard->fields = json_format(fields);
-    json_free(fields);
+    assert_int_equal(event->kind, EVENT_BOTTLENECK);
+    heard->bottleneck = event->bottleneck;
 }
 
 static void shares_and_efficiency_come_out(void **state)
@@ -115,12 +112,12 @@ static void shares_and_efficiency_come_out(void **state)
     work_add(&work, &stats, 3, 2);
     work_tell(&work, &report);
     assert_int_equal(heard.events, 1);
-    assert_non_null(strstr(heard.fields, "\"bound-by\":\"children\""));
-    assert_non_null(strstr(heard.fields, "\"reading-percent\":20"));
-    assert_non_null(strstr(heard.fields, "\"children-percent\":70"));
-    assert_non_null(strstr(heard.fields, "\"writing-percent\":10"));
-    assert_non_null(strstr(heard.fields, "\"codec-efficiency-percent\":90"));
-    free(heard.fields);
+    assert_int_equal(heard.bottleneck.bound, BOUND_CHILDREN);
+    assert_int_equal(heard.bottleneck.reading, 20);
+    assert_int_equal(heard.bottleneck.children, 70);
+    assert_int_equal(heard.bottleneck.writing, 10);
+    assert_int_equal(heard.bottleneck.children_cpu_ms, 1980);
+    assert_int_equal(heard.bottleneck.efficiency, 90);
 }
 
 static void without_work_nothing_is_told(void **state)

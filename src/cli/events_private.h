@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * For events*.c only: the forms, and what several of them share.
+ */
+#pragma once
+
+#include "cli/events.h"
+
+extern const struct event_form events_locks;
+extern const struct event_form events_backup_plan;
+extern const struct event_form events_image_stored;
+extern const struct event_form events_backed_up;
+extern const struct event_form events_restore_plan;
+extern const struct event_form events_disk_restored;
+extern const struct event_form events_restored;
+extern const struct event_form events_listed;
+
+/* "2 disks and memory" */
+void events_put_disks(const struct event_done *done, struct buf *text);
+/* The members that it has for every verb. */
+void events_put_done(const struct event_done *done, struct json *fields);
+/* "live", "pause", "save", "offline", "none": how a guest was captured. */
+const char *events_method(enum manifest_consistency consistency);
+/* "memory", "shut-off", "frozen", "crash": what makes its disks consistent. */
+const char *events_consistency(enum manifest_consistency consistency);
+/* An array of {"what": "os/kernel: /srv/vmlinuz"}. */
+struct json *events_findings(const struct definition_findings *findings);

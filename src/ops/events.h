@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What a verb tells while it works, as data: a kind and its fields. What people read of it, and what
+ * programs do, is made in cli (cli/events.h). Everything here is borrowed while report_event runs.
+ * Sizes are bytes, times RFC 3339.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "codec/codec.h"
+#include "guest/definition/check.h"
+#include "ops/capture_mode.h"
+#include "ops/sizes.h"
+#include "ops/warnings.h"
+#include "record/manifest.h"
+
+enum event_kind {
+    /* of several verbs */
+    EVENT_WARNING,
+    EVENT_GUEST_FAILED,
+    EVENT_GUEST_NOT_TRIED, /* a signal stopped the run before it got to the guest */
+    EVENT_NO_MATCH,
+    EVENT_BOTTLENECK,
+    /* backup */
+    EVENT_LOCKS,
+    EVENT_BACKUP_PLAN,
+    EVENT_IMAGE_STORED,
+    EVENT_BACKED_UP,
+    /* restore */
+    EVENT_RESTORE_PLAN,
+    EVENT_DISK_RESTORED,
+    EVENT_RESTORED,
+    /* list */
+    EVENT_LISTED,
+    /* verify */
+    EVENT_VERIFIED, /* and good */
+    EVENT_DAMAGE,
+    EVENT_ORPHAN,
+    EVENT_VANISHED, /* the backup was removed before it was verified */
+    /* remove */
+    EVENT_REMOVED,
+    /* recover */
+    EVENT_RECOVERED,
+    EVENT_DISMISSED,
+    EVENT_KINDS
+};
+
+/* ---- parts of events -------------------------------------------------------------------- */
+
+struct event_problem {
+    enum err_kind kind;
+    const char *error; /* the text of a struct err */
+};
+
+/* A disk, the memory, or a small file of a guest, and the file that stores it. Of a plan it is what
+ * would be. */
+struct event_item {
+    const char *target;             /* of a disk */
+    enum manifest_extra_kind extra; /* of a small file ... */
+    const char *extra_name;         /* ... and the manifest's word for it */
+    const char *path;               /* of a disk or small file in the guest's own place */
+    const char *format;             /* of a disk */
+    const char *file;
+    char compression[CODEC_TEXT_SIZE];
+    struct sizes sizes;
+    bool shared;   /* restore: another guest's restore makes the disk */
+    bool replaces; /* restore: a file that is at `path` */
+};
+
+struct event_items {
+    const struct event_item *all;
+    size_t count;
+};
+
+struct event_left_out {
+    const char *target;
+    const char *device; /* list */
+    const char *path;   /* list: where it was; restore: where it is, NULL: left out */
+    const char *reason; /* list, backup */
+};
+
+/* One item that a store lacks. */
+struct event_lacking {
+    const char *file;
+    struct event_problem problem;
+};
+
+struct event_children {
+    uint64_t child_memory;
+    uint64_t allowed; /* by memory */
+    unsigned used;
+};
+
+/* A guest that is done. */
+struct event_done {
+    size_t disks;
+    bool memory;
+    struct sizes sizes;
+    uint64_t elapsed_ms;
+};
+
+struct event_downtime {
+    bool known;
+    uint64_t ms;
+};
+
+/* ---- the fields of each kind -------------------------------------------------------------- */
+
+enum event_no_match_why {
+    NO_MATCH_GUEST,          /* `where` has no such guest */
+    NO_MATCH_DISK,           /* no guest has such a disk */
+    NO_MATCH_DISK_IN_BACKUP, /* that of the guest `where` */
+    NO_MATCH_RESTORED,       /* no such guest is to be restored */
+};
+
+/* Nothing is what the user has named with an option. */
+struct event_no_match {
+    enum event_no_match_why why;
+    const char *option;
+    const char *name;
+    const char *where;
+};
+
+enum event_bound { BOUND_CHILDREN, BOUND_READING, BOUND_WRITING };
+
+struct event_bottleneck {
+    enum event_bound bound;
+    uint64_t reading; /* these three are percent of the time that was waited */
+    uint64_t children;
+    uint64_t writing;
+    uint64_t children_cpu_ms;
+    uint64_t efficiency; /* percent */
+};
+
+/* Other hosts may not see this host's locks. */
+struct event_locks {
+    const char *place;
+    const char *file_system;
+};
+
+struct event_backup_plan {
+    const char *destination;
+    const char *state;
+    enum capture_mode mode;
+    bool has_live; /* the guest runs, or ran when libvirt saved its memory */
+    uint64_t image_size;
+    struct event_items disks;
+    struct event_items extras;
+    const struct event_item *memory; /* NULL: none */
+    bool memory_at_most;             /* its size is only the most that it can be */
+    bool memory_only_here;           /* the host's libvirt cannot restore it */
+    const struct event_left_out *left_out;
+    size_t left_out_count;
+    char compression[CODEC_TEXT_SIZE];
+    uint64_t chunk_size;
+    struct event_children children;
+};
+
+/* A disk, or the memory. */
+struct event_image_stored {
+    const char *what; /* its target, or "memory" */
+    const char *file;
+    struct sizes sizes;
+};
+
+struct event_backed_up {
+    struct event_done done;
+    enum manifest_consistency consistency;
+    struct event_downtime downtime;
+};
+
+struct event_restore_plan {
+    const char *backup_of;
+    bool renamed;
+    const char *source;
+    const char *destination; /* NULL: the original places */
+    bool defined;            /* the guest, not only its disks */
+    struct sizes sizes;
+    struct event_items disks;
+    struct event_items extras;
+    const struct event_item *memory; /* NULL: none */
+    const struct event_left_out *left_out;
+    size_t left_out_count;
+    const struct definition_findings *findings;
+    struct event_children children;
+};
+
+struct event_restored {
+    struct event_done done;
+    const char *state; /* the one it has now; NULL: no guest is defined */
+    bool started;      /* by us */
+    const char
+        *start_with; /* shell line that puts it into the state it was in; NULL: it is in it */
+};
+
+struct event_listed {
+    const char *uuid;
+    const char *type;
+    const char *time;
+    const char *host;
+    const char *host_uuid; /* NULL: not recorded */
+    const char *uri;
+    const char *state;
+    bool persistent;
+    bool autostart;
+    enum manifest_consistency consistency;
+    const char *consistency_name; /* the manifest's word */
+    enum manifest_sandbox sandbox;
+    const char *sandbox_name; /* the manifest's word */
+    enum seal_state seal;
+    const char *seal_name;
+    unsigned format;
+    struct event_downtime downtime;
+    struct sizes sizes;
+    struct event_items disks;
+    struct event_items extras;
+    const struct event_item *memory; /* NULL: none */
+    const struct event_left_out *left_out;
+    size_t left_out_count;
+    const struct definition_findings *findings;
+    const struct event_lacking *lacking;
+    size_t lacking_count;
+};
+
+struct event_orphan {
+    const char *place;
+    const char *file;
+};
+
+struct event_removed {
+    const char *time;
+    const char *host;
+};
+
+struct event_recovered {
+    const char *since;
+    const char *note; /* how it was put back, if that is of interest; NULL: it is not */
+};
+
+struct event_dismissed {
+    const char *const *left; /* files that are the user's from now on */
+    size_t left_count;
+};
+
+/* The member is that of the kind; EVENT_GUEST_NOT_TRIED and EVENT_VANISHED have none. */
+struct event {
+    enum event_kind kind;
+    const char *guest; /* NULL: it is about no single guest */
+    union {
+        struct warning warning;
+        struct event_problem problem; /* EVENT_GUEST_FAILED, EVENT_DAMAGE */
+        struct event_no_match no_match;
+        struct event_bottleneck bottleneck;
+        struct event_locks locks;
+        struct event_backup_plan backup_plan;
+        struct event_image_stored image_stored;
+        struct event_backed_up backed_up;
+        struct event_restore_plan restore_plan;
+        struct event_item disk_restored;
+        struct event_restored restored;
+        struct event_listed listed;
+        struct event_done verified;
+        struct event_orphan orphan;
+        struct event_removed removed;
+        struct event_recovered recovered;
+        struct event_dismissed dismissed;
+    };
+};
