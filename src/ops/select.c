@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/strings.h"
 
-bool select_in_list(const struct name_list *list, const char *name)
+static bool select_is_in(const struct name_list *list, const char *name)
 {
     for (size_t i = 0; i < list->count; i++)
         if (strcmp(list->names[i], name) == 0)
@@ -142,7 +142,7 @@ bool select_disk_in_list(const struct name_list *list, const struct select_disk 
 {
     CLEANUP_FREE char *whole = mem_printf("%s:%s", disk->guest, disk->target);
 
-    return select_in_list(list, disk->target) || select_in_list(list, whole);
+    return select_is_in(list, disk->target) || select_is_in(list, whole);
 }
 
 bool select_target_is_meant(const char *word, const char *target, const struct manifest *manifest)
@@ -163,10 +163,16 @@ bool select_target_in_list(const struct name_list *list, const char *target,
 
 /* ---- stores ---------------------------------------------------------------------------- */
 
-static bool select_has_others(const struct name_list *list, const struct name_list *known)
+/* Patterns and names are told by the names of the guests, UUIDs only by their manifests. */
+static bool select_may_be_uuid(const char *word)
+{
+    return strlen(word) == 36 && strspn(word, "0123456789abcdefABCDEF-") == 36;
+}
+
+static bool select_has_uuids(const struct name_list *list, const struct name_list *known)
 {
     for (size_t i = 0; list && i < list->count; i++)
-        if (!select_in_list(known, list->names[i]))
+        if (select_may_be_uuid(list->names[i]) && !select_is_in(known, list->names[i]))
             return true;
     return false;
 }
@@ -190,7 +196,7 @@ bool select_mark_in_store(struct points_store *store, const struct selection *se
     CLEANUP_STRINGS struct strings uuids = {0};
     const struct name_list known = {(const char *const *)selection->names, selection->count};
 
-    if (!select_in_list(&known, word))
+    if (select_may_be_uuid(word) && !select_is_in(&known, word))
         select_read_uuids(store, selection, &uuids);
     const struct select_request request = {
         .names = known.names,
@@ -233,7 +239,7 @@ int select_from_store(struct points_store *store, const struct select_request *r
     if (select_list(store, &selection, err) < 0)
         return -1;
     const struct name_list known = {(const char *const *)selection.names, selection.count};
-    if (select_has_others(request->wanted, &known) || select_has_others(request->excluded, &known))
+    if (select_has_uuids(request->wanted, &known) || select_has_uuids(request->excluded, &known))
         select_read_uuids(store, &selection, &uuids);
     whole.where = points_store_title(store);
     whole.names = known.names;

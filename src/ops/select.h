@@ -16,8 +16,6 @@
 #include "ops/report.h"
 #include "ops/verbs.h"
 
-bool select_in_list(const struct name_list *list, const char *name);
-
 /* A word means a disk as "vdb", in any guest, or as "GUEST:vdb". */
 struct select_disk {
     const char *guest;
