@@ -3,30 +3,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
 #include "base/dir.h"
 #include "base/io.h"
+#include "base/random.h"
 
 #define PREFIX ".virt-backup-"
+#define RANDOM_SIZE 16 /* bytes of the name that nobody can guess */
 /* We never make anything deeper. */
 #define MAX_DEPTH 8
 
 char *private_folder_random_name(const char *suffix, struct err *err)
 {
-    uint64_t random[2];
+    char random[2 * RANDOM_SIZE + 1];
 
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
-        err_set_errno(err, errno, "cannot get random bytes");
+    if (random_hex(RANDOM_SIZE, random, err) < 0)
         return NULL;
-    }
-    return mem_printf(PREFIX "%016" PRIx64 "%016" PRIx64 "%s", random[0], random[1], suffix);
+    return mem_printf(PREFIX "%s%s", random, suffix);
 }
 
 int private_folder_plan(const char *parent, struct private_folder *ret, struct err *err)

@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/dir.h"
 #include "base/io.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "ops/undo/state_dir.h"
 
@@ -101,8 +101,8 @@ static int make_secret(int dir, struct seal_key *ret, struct err *err)
 {
     CLEANUP_ERR struct err why = ERR_INIT;
 
-    if (getrandom(ret->secret, SEAL_SECRET_SIZE, 0) != SEAL_SECRET_SIZE)
-        return err_set_errno(err, errno, "cannot get random numbers");
+    if (random_bytes(ret->secret, SEAL_SECRET_SIZE, err) < 0)
+        return -1;
     if (io_publish(dir, file_name, ret->secret, SEAL_SECRET_SIZE, 0600, false, &why) == 0)
         return 0;
     return read_secret(dir, ret, NULL) == 0 ? 0 : err_move(err, &why);

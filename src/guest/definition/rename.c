@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/random.h>
 
+#include "base/random.h"
 #include "guest/definition/internal.h"
 
 #define UUID_BYTES 16
@@ -14,14 +14,6 @@
 
 /* The prefix of QEMU's guests; used if a guest had no MAC of its own. */
 static const char default_mac_prefix[] = "52:54:00";
-
-static int random_bytes(uint8_t *data, size_t len, struct err *err)
-{
-    /* Up to 256 bytes are never returned in part. */
-    if (getrandom(data, len, 0) != (ssize_t)len)
-        return err_set_errno(err, errno, "cannot get random bytes");
-    return 0;
-}
 
 int definition_random_uuid(char **ret, struct err *err)
 {

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Random bytes of the kernel, good enough for keys and for names that nobody can guess.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+int random_bytes(void *ret, size_t len, struct err *err);
+/* The same as 2 * len lower-case hex digits, and a NUL. */
+int random_hex(size_t len, char *ret, struct err *err);
