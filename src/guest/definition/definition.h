@@ -41,6 +41,9 @@ struct definition_disks {
  * could leave a folder, or the target of another disk. */
 int definition_read_disks(const struct xml_doc *domain, struct definition_disks *ret,
                           struct err *err);
+/* NULL: there is no disk with this target. Borrowed from disks. */
+const struct definition_disk *definition_find_disk(const struct definition_disks *disks,
+                                                   const char *target);
 void definition_disks_clear(struct definition_disks *disks);
 #define CLEANUP_DEFINITION_DISKS CLEANUP(definition_disks_clear)
 

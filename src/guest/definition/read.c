@@ -114,9 +114,8 @@ static int check_target(const struct definition_disks *before, const struct xml_
         return err_set(err, ERR_CORRUPT, "has a disk without a target");
     if (!target_is_fit(target))
         return err_set(err, ERR_CORRUPT, "has a disk with the invalid target '%s'", target);
-    for (size_t i = 0; i < before->count; i++)
-        if (strcmp(before->disks[i].target, target) == 0)
-            return err_set(err, ERR_CORRUPT, "has two disks with the target '%s'", target);
+    if (definition_find_disk(before, target))
+        return err_set(err, ERR_CORRUPT, "has two disks with the target '%s'", target);
     return 0;
 }
 
@@ -140,6 +139,15 @@ int definition_read_disks(const struct xml_doc *domain, struct definition_disks 
     *ret = found;
     found = (struct definition_disks){0};
     return 0;
+}
+
+const struct definition_disk *definition_find_disk(const struct definition_disks *disks,
+                                                   const char *target)
+{
+    for (size_t i = 0; i < disks->count; i++)
+        if (strcmp(disks->disks[i].target, target) == 0)
+            return &disks->disks[i];
+    return NULL;
 }
 
 void definition_disks_clear(struct definition_disks *disks)

@@ -77,17 +77,9 @@ static bool was_no_file(const struct manifest_disk *disk)
            strncmp(disk->path, "/dev/", 5) == 0;
 }
 
-static const struct definition_disk *find_defined(const struct chooser *chooser, const char *target)
-{
-    for (size_t i = 0; i < chooser->disks.count; i++)
-        if (strcmp(chooser->disks.disks[i].target, target) == 0)
-            return &chooser->disks.disks[i];
-    return NULL;
-}
-
 static bool is_shareable(const struct chooser *chooser, const char *target)
 {
-    const struct definition_disk *defined = find_defined(chooser, target);
+    const struct definition_disk *defined = definition_find_disk(&chooser->disks, target);
 
     return defined && defined->shareable && !chooser->options->new_name;
 }
@@ -229,14 +221,6 @@ static bool is_left_out(const struct manifest *manifest, const char *target)
     return false;
 }
 
-static bool has_disk(const struct definition_disks *disks, const char *target)
-{
-    for (size_t i = 0; i < disks->count; i++)
-        if (strcmp(disks->disks[i].target, target) == 0)
-            return true;
-    return false;
-}
-
 static int place_left_out(const struct chooser *chooser, struct placement *placement,
                           const struct definition_disk *disk, struct err *err)
 {
@@ -266,7 +250,7 @@ static int place_left_out(const struct chooser *chooser, struct placement *place
     placement->left_out[placement->left_out_count++] = left_out;
     /* A disk that only the definition has is not in the memory. */
     placement->memory_dropped =
-        placement->memory_dropped || (!map && has_disk(&chooser->live, disk->target));
+        placement->memory_dropped || (!map && definition_find_disk(&chooser->live, disk->target));
     return 0;
 }
 

@@ -23,14 +23,6 @@ static bool is_other_source(const struct manifest *manifest, const struct xml_do
     return false;
 }
 
-static bool has_disk(const struct definition_disks *disks, const char *target)
-{
-    for (size_t i = 0; i < disks->count; i++)
-        if (strcmp(disks->disks[i].target, target) == 0)
-            return true;
-    return false;
-}
-
 /* All moved files: disks and NVRAM. The caller frees the array. */
 static struct definition_move *list_moves(const struct placement *placement,
                                           const struct manifest *manifest, size_t *ret_count)
@@ -59,14 +51,14 @@ static int set_disks(const struct placement *placement, const struct manifest *m
     for (size_t i = 0; i < placement->disk_count; i++) {
         const struct placed_disk *placed = &placement->disks[i];
         const char *target = placed->disk->target;
-        if (has_disk(&disks, target) && !is_other_source(manifest, domain, target) &&
+        if (definition_find_disk(&disks, target) && !is_other_source(manifest, domain, target) &&
             definition_set_disk(doc, target, placed->path, placed->block_device, placed->format,
                                 err) < 0)
             return -1;
     }
     for (size_t i = 0; i < placement->left_out_count; i++) {
         const struct placed_left_out *left_out = &placement->left_out[i];
-        if (!has_disk(&disks, left_out->target))
+        if (!definition_find_disk(&disks, left_out->target))
             continue;
         if (!left_out->path)
             definition_remove_disk(doc, left_out->target);

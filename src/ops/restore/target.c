@@ -88,10 +88,9 @@ static int check_guest(struct target *target, const struct target_request *reque
 
 static bool is_shareable(const struct definition_disks *disks, const char *target)
 {
-    for (size_t i = 0; i < disks->count; i++)
-        if (strcmp(disks->disks[i].target, target) == 0)
-            return disks->disks[i].shareable;
-    return false;
+    const struct definition_disk *disk = definition_find_disk(disks, target);
+
+    return disk && disk->shareable;
 }
 
 /* Block devices to write to, files to replace, files and devices to be used; the caller frees the

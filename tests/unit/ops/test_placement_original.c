@@ -2,7 +2,7 @@
  *
  * The places that files had when they were backed up.
  */
-#include "ops/restore/placement.h"
+#include "placement_fixture.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -18,68 +18,9 @@ static const char domain[] =
     "<uuid>11111111-2222-4333-8444-555555555555</uuid><memory unit='KiB'>65536</memory>"
     "<os><type arch='x86_64' machine='pc'>hvm</type></os></domain>";
 
-struct fixture {
-    char folder[64];
-    struct manifest *manifest;
-    struct claims claims;
-};
-
-static void add_disk(struct manifest *manifest, const char *target, const char *type,
-                     const char *path, const char *format)
-{
-    struct manifest_disk *disk = manifest_add_disk(manifest);
-
-    disk->target = mem_strdup(target);
-    disk->type = mem_strdup(type);
-    disk->path = mem_strdup(path);
-    disk->format = mem_strdup(format);
-}
-
 static int setup(void **state)
 {
-    struct fixture *fixture = mem_alloc(sizeof(*fixture));
-    struct manifest *manifest = manifest_new();
-
-    snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/vb-placement-XXXXXX");
-    if (!mkdtemp(fixture->folder))
-        return -1;
-    manifest->domain_name = mem_strdup("web");
-    manifest->domain_uuid = mem_strdup("11111111-2222-4333-8444-555555555555");
-    manifest->persistent = true;
-    manifest->definition = xml_parse(domain, strlen(domain), NULL);
-    add_disk(manifest, "vda", "file", "/old/one/disk.qcow2", "qcow2");
-    add_disk(manifest, "vdb", "file", "/old/two/disk.qcow2", "raw");
-    add_disk(manifest, "vdc", "block", "/dev/loop7", "raw");
-    struct manifest_extra *extra = manifest_add_extra(manifest);
-    extra->kind = EXTRA_NVRAM;
-    extra->path = mem_strdup("/old/web_VARS.fd");
-    fixture->manifest = manifest;
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-
-    manifest_free(fixture->manifest);
-    claims_clear(&fixture->claims);
-    rmdir(fixture->folder);
-    free(fixture);
-    return 0;
-}
-
-static int place(struct fixture *fixture, const struct restore_options *options,
-                 struct placement *ret, struct err *err)
-{
-    return placement_make("web", fixture->manifest, options, &fixture->claims, ret, err);
-}
-
-static void assert_place(const struct fixture *fixture, const char *path, const char *name)
-{
-    CLEANUP_FREE char *wanted = mem_printf("%s/%s", fixture->folder, name);
-
-    assert_string_equal(path, wanted);
+    return placement_fixture_setup(state, domain);
 }
 
 static void set_path(char **path, const struct fixture *fixture, const char *name)
@@ -173,7 +114,7 @@ static void a_missing_folder_and_a_link_are_refused(void **state)
     assert_non_null(strstr(missing.text, "gone is missing"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, placement_fixture_teardown)
 
 int main(void)
 {
