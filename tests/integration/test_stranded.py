@@ -6,7 +6,7 @@ import signal
 
 from vbtest import leftovers
 from vbtest.command import expect, run, same, wait_until
-from vbtest.midway import kill_run_and_guardian, offspring
+from vbtest.midway import kill_run_and_guardian, offspring, pid_in
 
 SLOW = ("--compression", "lzma:9e", "--chunk-size", "1M", "--children", "1")
 
@@ -40,9 +40,14 @@ def put_disk_back(guest):
     os.rename(guest.disks[0].path + ".away", guest.disks[0].path)
 
 
-def told(result):
-    expect("guest 'web'" in result.err and "virsh restore" in result.err and ".sav" in result.err,
+def told(result, *more):
+    """Once, with what to do. MORE: what else is said about the guest, a line each."""
+    lines = [line for line in result.error_lines if "guest 'web'" in line]
+    same(len(lines), 1 + len(more), f"lines about the guest in {result.err}")
+    expect("virsh restore" in lines[0] and ".sav" in lines[0],
            f"it is not told that the guest is down, and how to go on: {result.err}")
+    for line, words in zip(lines[1:], more):
+        expect(words in line and "virsh restore" not in line, f"not what was expected: {line}")
 
 
 def test_guest_that_is_down_is_told_by_every_command_until_it_is_back(t):
@@ -55,7 +60,7 @@ def test_guest_that_is_down_is_told_by_every_command_until_it_is_back(t):
     told(t.vb("verify", "--source-path", t.archive.path))
     # Its own backup and `recover` say it with their status, others' keep theirs.
     told(t.vb("recover", status=5))
-    told(t.vb(*t.backup_line(web), status=5))
+    told(t.vb(*t.backup_line(web), status=5), "guest 'web': not put back yet; once you have dealt with it yourself, run: ")
     told(t.vb(*t.backup_line(other, "--replace"), status=0))
     told(t.vb("recover", status=5))
     same(web.state(), "shut off", "state of the guest")
@@ -65,6 +70,34 @@ def test_guest_that_is_down_is_told_by_every_command_until_it_is_back(t):
     web.goes_on(token, count)
     same(sorted(leftovers.files_below(leftovers.STATE_DIR)), [], "what is left in the state directory")
     same(web.serial.boots(), 1, "boots")
+
+
+def test_interrupted_recover_names_those_it_did_not_reach(t):
+    """libvirt does not answer: the first guest waits for it."""
+    guests = [t.guest(name, t.slow_disk(f"vd{name}", size=6 * 2**20, boot=1)).running() for name in "ab"]
+    locks = [os.path.join(leftovers.STATE_DIR, f"{guest.uuid()}.lock") for guest in guests]
+    for run_of_one in [down_in_its_backup(t, guest) for guest in guests]:
+        kill_run_and_guardian(run_of_one)
+    daemon = pid_in("/run/libvirt/libvirtd.pid")
+    os.kill(daemon, signal.SIGSTOP)
+    t.undo.callback(os.kill, daemon, signal.SIGCONT)
+    process = t.start_vb("recover", "--json")
+
+    def holder(path):
+        with open(path, encoding="ascii") as file:
+            return file.read().split(" ")[0]
+
+    wait_until(lambda: any(os.path.exists(path) and holder(path) == str(process.pid) for path in locks), "a guest being tried")
+    process.signal(signal.SIGINT)
+    result = process.finish(60)
+    os.kill(daemon, signal.SIGCONT)
+    events = t.events(result)
+    failed, not_tried = ([event["guest"] for event in events if event["event"] == name] for name in ("guest-failed", "guest-not-tried"))
+    same((len(failed), len(not_tried)), (1, 1), "how many have failed, and how many were not tried")
+    same(sorted(failed + not_tried), ["a", "b"], "the guests that are told")
+    expect(f"guest '{not_tried[0]}': not tried" in result.err, f"it is not told in words: {result.err}")
+    t.vb("recover")
+    same([guest.state() for guest in guests], ["running", "running"], "states of the guests")
 
 
 def test_next_backup_puts_a_guest_back_that_could_not_be_before(t):

@@ -135,7 +135,7 @@ static int take_chosen(struct backup_run *run, const struct guests *guests, bool
 {
     for (int stranded = 0; stranded < 2; stranded++) {
         if (stranded && run->state_fd >= 0)
-            recover_again(run->state_fd, run->report);
+            recover_again(run->state_fd, &run->told, run->report);
         for (size_t i = 0; i < guests->count; i++) {
             struct guest *guest = guests->list[i];
             if (!left[i] || (!stranded && is_stranded(run, guest)))
@@ -170,14 +170,9 @@ static int take_guests(struct backup_run *run, const struct guests *guests, bool
                        struct outcome *outcome, struct err *err)
 {
     course_begin(&run->course, run->report, chosen, guests->count);
-    int result = survey(run, guests, chosen, err);
-    if (result == 0)
-        result = take_chosen(run, guests, chosen, outcome, err);
-
-    for (size_t i = 0; i < guests->count; i++)
-        if (chosen[i])
-            report_not_tried(run->report, guest_name(guests->list[i]));
-    return result;
+    if (survey(run, guests, chosen, err) < 0)
+        return -1;
+    return take_chosen(run, guests, chosen, outcome, err);
 }
 
 /* Nothing has gone wrong yet, so it is not a warning. */
@@ -195,7 +190,7 @@ static void tell_of_locks(const struct backup_run *run)
 static int open_places(struct backup_run *run, struct err *err)
 {
     if (state_dir_open(&run->state_fd, err) < 0 ||
-        recover_before(run->state_fd, run->report, err) < 0)
+        recover_before(run->state_fd, &run->told, run->report, err) < 0)
         return -1;
     run->key = host_key_for_backup(run->report);
     if (points_writer_open(run->options->destination, &run->writer, err) < 0)
@@ -208,6 +203,7 @@ static void run_clear(struct backup_run *run)
 {
     children_end(&run->children);
     course_clear(&run->course);
+    strings_clear(&run->told);
     if (run->state_fd >= 0)
         close(run->state_fd);
     points_writer_close(run->writer);
@@ -243,9 +239,12 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
     children_warn(&options->children, report);
     if (options->dry_run)
         recover_tell(report);
-    else if (open_places(&run, err) < 0)
-        return -1;
-    int result = take_guests(&run, &guests, chosen, ret_outcome, err);
+    int result = options->dry_run ? 0 : open_places(&run, err);
+    if (result == 0)
+        result = take_guests(&run, &guests, chosen, ret_outcome, err);
+    for (size_t i = 0; i < guests.count; i++)
+        if (chosen[i] && quit_requested())
+            report_not_tried(report, guest_name(guests.list[i]));
     ret_outcome->sizes = run.sizes;
     work_tell(&run.children.work, report);
     if (result < 0)

@@ -366,7 +366,7 @@ static int lock_guest(struct job *job, struct err *err)
         run->busy = err && err->kind == ERR_BUSY;
         return -1;
     }
-    job->left = recover_check(run->state_fd, guest_uuid(job->guest), err) < 0;
+    job->left = recover_check(run->state_fd, guest_uuid(job->guest), &run->told, err) < 0;
     return job->left ? -1 : 0;
 }
 

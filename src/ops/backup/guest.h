@@ -19,6 +19,7 @@ struct backup_run {
     struct points_writer *writer; /* NULL in a dry run */
     struct children children;
     int state_fd;         /* state directory; -1 in a dry run */
+    struct strings told;  /* of guests that earlier runs left behind: see ops/undo/recover.h */
     struct seal_key *key; /* the key that seals manifests; NULL: they are not sealed */
     bool busy; /* set by backup_guest: it failed because another run works on the guest */
     struct course course;

@@ -50,7 +50,7 @@ static int begin_intent(struct restore_job *job, struct err *err)
         run->busy = err && err->kind == ERR_BUSY;
         return -1;
     }
-    if (recover_check(run->state_fd, intent->uuid, err) == 0)
+    if (recover_check(run->state_fd, intent->uuid, &run->told, err) == 0)
         return 0;
     /* The existing journal is not ours to remove. */
     guest_lock_leave(job->lock, run->state_fd, intent->uuid);

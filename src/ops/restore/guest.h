@@ -28,6 +28,7 @@ struct restore_run {
     struct points_store *store;
     struct hypervisor *hypervisor; /* NULL: --disks, no guest is touched */
     int state_fd;                  /* state directory; -1 in a dry run */
+    struct strings told; /* of guests that earlier runs left behind: see ops/undo/recover.h */
     struct children children;
     struct seal_key *key; /* this host's; NULL: it has no key */
     struct claims claims; /* the places that the guests of this run take */

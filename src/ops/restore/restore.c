@@ -217,6 +217,7 @@ static void run_clear(struct restore_run *run)
 {
     children_end(&run->children);
     course_clear(&run->course);
+    strings_clear(&run->told);
     claims_clear(&run->claims);
     restore_needs_clear(&run->planned);
     strings_clear(&run->folders);
@@ -259,18 +260,20 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
         (restore_destination_find(options->destination, &destination, &exists, err) < 0 ||
          (!exists && !options->dry_run && restore_destination_make(destination, err) < 0)))
         return -1;
-    if (!options->dry_run &&
-        (state_dir_open(&run.state_fd, err) < 0 || recover_before(run.state_fd, report, err) < 0))
-        return -1;
+    int result = 0;
     if (options->dry_run)
         recover_tell(report);
+    else if (state_dir_open(&run.state_fd, err) < 0 ||
+             recover_before(run.state_fd, &run.told, report, err) < 0)
+        result = -1;
     placed.destination = destination;
-    int result = take_guests(&run, &guests, ret_outcome, err);
+    if (result == 0)
+        result = take_guests(&run, &guests, ret_outcome, err);
     for (size_t i = 0; i < guests.count; i++)
-        if (guests.chosen[i])
+        if (guests.chosen[i] && quit_requested())
             report_not_tried(report, options->new_name ? options->new_name : guests.names[i]);
     if (result == 0 && !options->dry_run)
-        recover_again(run.state_fd, report);
+        recover_again(run.state_fd, &run.told, report);
     refresh_pools(&run);
     if (destination && !exists && !options->dry_run && ret_outcome->good == 0)
         (void)rmdir(destination); /* only if it is empty */

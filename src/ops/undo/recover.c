@@ -6,6 +6,8 @@
 
 #include "base/quit.h"
 #include "base/shell.h"
+#include "base/strings.h"
+#include "base/text.h"
 #include "base/when.h"
 #include "disk/meeting.h"
 #include "ops/undo/guest_lock.h"
@@ -33,9 +35,24 @@ struct recovery {
     int state_fd;
     const struct undo_calls *calls;
     struct strings *late; /* gets those that would take longer than there is time for */
+    struct strings *told; /* of whom all is told; NULL: nobody asks */
     const struct report *report;
     struct outcome *outcome;
 };
+
+static void recovery_note_told(const struct recovery *recovery, const char *uuid)
+{
+    if (recovery->told && !strings_has(recovery->told, uuid))
+        strings_add(recovery->told, uuid);
+}
+
+/* What was told at the beginning of a run is not news after another try. */
+static bool recovery_is_news(const struct recovery *recovery, const struct intent *intent,
+                             const struct err *err)
+{
+    return !recovery->told || !strings_has(recovery->told, intent->uuid) ||
+           (err->kind != ERR_BUSY && !text_same(intent->trouble, err->text));
+}
 
 /* Another process is working on it, or its agent is slow: worth waiting for, but not now. */
 static bool recover_is_late(const struct recovery *recovery, enum undo_result result,
@@ -57,7 +74,7 @@ static void recover_one(const struct recovery *recovery, const struct intent *in
     if (recover_is_late(recovery, result, &err)) {
         if (recovery->late)
             strings_add(recovery->late, intent->uuid);
-        else
+        else if (recovery_is_news(recovery, intent, &err))
             report_warning(report, intent->name,
                            &(struct warning){WARNING_RECOVER_LATER, .why = err.text});
         return;
@@ -81,9 +98,11 @@ static void recover_one(const struct recovery *recovery, const struct intent *in
         undo_note_trouble(state_fd, intent->uuid, err.text);
         if (outcome)
             outcome->stranded = true;
-        recover_fail(report, outcome, intent->name, &err);
+        if (recovery_is_news(recovery, intent, &err))
+            recover_fail(report, outcome, intent->name, &err);
         break;
     }
+    recovery_note_told(recovery, intent->uuid);
 }
 
 /* Goes through the guests that were tried before, or those that were not, unless their run is still
@@ -100,7 +119,9 @@ static void recover_round(const struct recovery *recovery, const struct strings 
             if (again && err.kind != ERR_NOT_FOUND) {
                 if (outcome)
                     outcome->stranded = true;
-                recover_fail(recovery->report, outcome, uuids->items[i], &err);
+                if (!recovery->told || !strings_has(recovery->told, uuids->items[i]))
+                    recover_fail(recovery->report, outcome, uuids->items[i], &err);
+                recovery_note_told(recovery, uuids->items[i]);
             }
             continue;
         }
@@ -108,6 +129,23 @@ static void recover_round(const struct recovery *recovery, const struct strings 
             recover_one(recovery, &intent);
     }
     out_release();
+}
+
+/* After a signal: names those that recovery->told does not. */
+static void recover_not_tried(const struct recovery *recovery, const struct strings *uuids)
+{
+    for (size_t i = 0; i < uuids->count; i++) {
+        CLEANUP_INTENT struct intent intent = {0};
+        CLEANUP_ERR struct err err = ERR_INIT;
+        if (strings_has(recovery->told, uuids->items[i]))
+            continue;
+        if (intent_read(recovery->state_fd, uuids->items[i], &intent, &err) == 0) {
+            if (!intent_owner_lives(&intent))
+                report_not_tried(recovery->report, intent.name);
+        } else if (err.kind != ERR_NOT_FOUND) {
+            report_not_tried(recovery->report, uuids->items[i]);
+        }
+    }
 }
 
 static void recover_sweep(int state_fd)
@@ -125,6 +163,7 @@ static int recover_all(int state_fd, uint64_t wait_ms, const struct report *repo
     CLEANUP_STRINGS struct strings failed = {0};
     CLEANUP_STRINGS struct strings late = {0};
     CLEANUP_STRINGS struct strings late_again = {0};
+    CLEANUP_STRINGS struct strings told = {0};
 
     /* What fails in the first round is not tried again at once. */
     if (intent_list(state_fd, &uuids, err) < 0)
@@ -138,6 +177,7 @@ static int recover_all(int state_fd, uint64_t wait_ms, const struct report *repo
         .state_fd = state_fd,
         .calls = &undo_calls_brief,
         .late = &late,
+        .told = &told,
         .report = report,
         .outcome = outcome,
     };
@@ -150,6 +190,8 @@ static int recover_all(int state_fd, uint64_t wait_ms, const struct report *repo
     recovery.calls = &patient;
     recover_round(&recovery, &late, false);
     recover_round(&recovery, &late_again, true);
+    if (quit_requested())
+        recover_not_tried(&recovery, &uuids);
     recover_sweep(state_fd);
     return quit_check(err);
 }
@@ -167,8 +209,9 @@ static char *recover_describe(const struct intent *intent)
     return mem_printf("the %s of %s did not finish, and is not undone yet", kind, when);
 }
 
-/* only_failed: leaves out those not tried yet, which are about to be. */
-static void recover_tell_all(int state_fd, bool only_failed, const struct report *report)
+/* told: gets those who are told; leaves out those not tried yet, which are about to be. NULL: tells
+ * of all. */
+static void recover_tell_all(int state_fd, struct strings *told, const struct report *report)
 {
     CLEANUP_STRINGS struct strings uuids = {0};
 
@@ -177,13 +220,14 @@ static void recover_tell_all(int state_fd, bool only_failed, const struct report
     for (size_t i = 0; i < uuids.count; i++) {
         CLEANUP_INTENT struct intent intent = {0};
         if (intent_read(state_fd, uuids.items[i], &intent, NULL) < 0 ||
-            intent_owner_lives(&intent) || (only_failed && !intent.trouble))
+            intent_owner_lives(&intent) || (told && !intent.trouble))
             continue;
         CLEANUP_FREE char *text = recover_describe(&intent);
         report_warning(
             report, intent.name,
-            &(struct warning){only_failed ? WARNING_LEFT_BEHIND : WARNING_LEFT_TO_RECOVER,
-                              .why = text});
+            &(struct warning){told ? WARNING_LEFT_BEHIND : WARNING_LEFT_TO_RECOVER, .why = text});
+        if (told)
+            strings_add(told, uuids.items[i]);
     }
 }
 
@@ -192,10 +236,10 @@ void recover_tell(const struct report *report)
     CLEANUP_CLOSE int state_fd = state_dir_look();
 
     if (state_fd >= 0)
-        recover_tell_all(state_fd, false, report);
+        recover_tell_all(state_fd, NULL, report);
 }
 
-int recover_check(int state_fd, const char *uuid, struct err *err)
+int recover_check(int state_fd, const char *uuid, const struct strings *told, struct err *err)
 {
     CLEANUP_INTENT struct intent intent = {0};
 
@@ -203,7 +247,8 @@ int recover_check(int state_fd, const char *uuid, struct err *err)
         return 0;
     if (intent_read(state_fd, uuid, &intent, err) < 0)
         return -1;
-    CLEANUP_FREE char *text = recover_describe(&intent);
+    CLEANUP_FREE char *text =
+        strings_has(told, uuid) ? mem_strdup("not put back yet") : recover_describe(&intent);
     CLEANUP_FREE char *name = shell_quote(intent.name);
     return err_set(
         err, ERR_BUSY,
@@ -211,26 +256,26 @@ int recover_check(int state_fd, const char *uuid, struct err *err)
         name);
 }
 
-int recover_before(int state_fd, const struct report *report, struct err *err)
+int recover_before(int state_fd, struct strings *told, const struct report *report, struct err *err)
 {
     CLEANUP_STRINGS struct strings uuids = {0};
 
     if (intent_list(state_fd, &uuids, err) < 0)
         return -1;
-    recover_tell_all(state_fd, true, report);
+    recover_tell_all(state_fd, told, report);
     const struct recovery recovery = {
-        .state_fd = state_fd, .calls = &undo_calls_brief, .report = report};
+        .state_fd = state_fd, .calls = &undo_calls_brief, .told = told, .report = report};
     recover_round(&recovery, &uuids, false);
     recover_sweep(state_fd);
     return quit_check(err);
 }
 
-void recover_again(int state_fd, const struct report *report)
+void recover_again(int state_fd, struct strings *told, const struct report *report)
 {
     CLEANUP_STRINGS struct strings uuids = {0};
 
     const struct recovery recovery = {
-        .state_fd = state_fd, .calls = &undo_calls_brief, .report = report};
+        .state_fd = state_fd, .calls = &undo_calls_brief, .told = told, .report = report};
     if (intent_list(state_fd, &uuids, NULL) == 0)
         recover_round(&recovery, &uuids, true);
 }
