@@ -427,7 +427,7 @@ int capture_end(struct capture *capture, struct err *err)
     bool undo = capture->request.mode != CAPTURE_OFFLINE;
     if (undo && undo_backup(&host, &capture->intent, NULL, &undo_err) < 0) {
         capture->stranded = true;
-        capture->intent.trouble = mem_strdup(undo_err.text);
+        intent_set_trouble(&capture->intent, undo_err.text);
         if (result < 0)
             err_append(err, "%s", undo_err.text);
         else
@@ -457,7 +457,7 @@ void capture_clear(struct capture *capture, void (*remove_rest)(void *opaque), v
         return;
     if (!capture->stranded && undo_memory(&capture->intent, &err) < 0) {
         log_warn("guest '%s': %s", capture->intent.name, err.text);
-        capture->intent.trouble = mem_strdup(err.text);
+        intent_set_trouble(&capture->intent, err.text);
         (void)intent_write(state_fd, &capture->intent, NULL);
     }
     /* What could not be undone stays in the journal, for recover. */

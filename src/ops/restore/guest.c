@@ -366,7 +366,7 @@ int restore_guest(struct restore_run *run, const char *name, struct err *err)
         (void)intent_remove(run->state_fd, job.intent.uuid, NULL);
     } else if (job.lock) {
         run->stranded = true;
-        job.intent.trouble = mem_strdup(undo_err.text);
+        intent_set_trouble(&job.intent, undo_err.text);
         (void)intent_write(run->state_fd, &job.intent, NULL);
         guest_lock_leave(job.lock, run->state_fd, job.intent.uuid);
     }

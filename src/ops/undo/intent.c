@@ -134,6 +134,12 @@ void intent_clear(struct intent *intent)
     *intent = (struct intent){0};
 }
 
+void intent_set_trouble(struct intent *intent, const char *text)
+{
+    free(intent->trouble);
+    intent->trouble = mem_strdup(text);
+}
+
 void intent_add_scratch(struct intent *intent, const char *path)
 {
     strings_add((struct strings *)&intent->scratch, path);

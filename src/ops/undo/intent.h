@@ -98,6 +98,8 @@ void intent_clear(struct intent *intent);
 
 /* Sets the kind, and sets pid, pid_started and since for this process and the current time. */
 void intent_sign(struct intent *intent, enum intent_kind kind);
+/* In place of what it was before. */
+void intent_set_trouble(struct intent *intent, const char *text);
 void intent_add_scratch(struct intent *intent, const char *path);
 /* id NULL: not known. */
 void intent_add_file(struct intent *intent, const char *path, const struct file_id *id);

@@ -134,8 +134,7 @@ void undo_note_trouble(int state_fd, const char *uuid, const char *text)
     if (guest_lock_take(state_fd, uuid, 0, &lock, NULL) < 0)
         return;
     if (intent_read(state_fd, uuid, &intent, NULL) == 0 && !text_same(intent.trouble, text)) {
-        free(intent.trouble);
-        intent.trouble = mem_strdup(text);
+        intent_set_trouble(&intent, text);
         (void)intent_write(state_fd, &intent, NULL);
     }
     guest_lock_leave(lock, state_fd, uuid);
