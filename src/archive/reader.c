@@ -37,10 +37,10 @@ static void tell_of_exchange(const struct folder *folder, const char *journal)
                  "INTERRUPTED BACKUPS in virt-backup-archive(5)",
                  err.text);
     else if (there && !is_at_work(folder, exchange.domain))
-        log_warn("guest '%s': its backup was interrupted while its files were being %s; the next "
-                 "backup to %s will finish that",
-                 exchange.domain, exchange.manifest_from ? "put in place" : "removed",
-                 folder->path);
+        log_warn_guest(exchange.domain,
+                       "its backup was interrupted while its files were being %s; the next "
+                       "backup to %s will finish that",
+                       exchange.manifest_from ? "put in place" : "removed", folder->path);
 }
 
 static int tell_of_exchanges(const struct folder *folder, struct err *err)

@@ -73,7 +73,7 @@ static void finish_abandoned(const struct folder *folder, const char *journal)
             result = finish(folder, &still, &begun, &err);
     }
     if (result < 0)
-        log_warn("guest '%s': %s", exchange.domain ? exchange.domain : "?", err.text);
+        log_warn_guest(exchange.domain, "%s", err.text);
 }
 
 /* ---- temporary files of dead writers ----------------------------------------------- */
@@ -174,8 +174,8 @@ static int settle_exchange(const struct folder *folder, const char *domain, stru
         return 0;
     if (begun)
         return err_move(err, &why);
-    log_warn("guest '%s': an interrupted backup was abandoned; the previous one is intact: %s",
-             domain, why.text);
+    log_warn_guest(domain, "an interrupted backup was abandoned; the previous one is intact: %s",
+                   why.text);
     return exchange_take_back(folder, &exchange, err);
 }
 

@@ -23,12 +23,21 @@ struct log_kind {
 
 static enum log_level log_level = LOG_NORMAL;
 static bool progress_shown;
+static void (*log_listener)(void *opaque, const char *guest, const char *text);
+static void *log_listener_opaque;
 /* libvirt's event thread may log at the same time as the main one. */
 static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 void log_set_level(enum log_level level)
 {
     log_level = level;
+}
+
+void log_set_listener(void (*listener)(void *opaque, const char *guest, const char *text),
+                      void *opaque)
+{
+    log_listener = listener;
+    log_listener_opaque = opaque;
 }
 
 /* If the journal reads our output (systemd.exec(5), JOURNAL_STREAM), it takes the start of a line
@@ -81,13 +90,41 @@ void log_error(const char *text)
     log_put(&kind, text);
 }
 
-void log_warn(const char *format, ...)
+void log_warning(const char *text)
 {
     static const struct log_kind kind = {"<4>", "warning: ", false};
+
+    log_put(&kind, text);
+}
+
+static void log_vwarn(const char *guest, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static void log_vwarn(const char *guest, const char *format, va_list args)
+{
+    CLEANUP_FREE char *text = mem_vprintf(format, args);
+    CLEANUP_FREE char *line = guest ? mem_printf("guest '%s': %s", guest, text) : mem_strdup(text);
+
+    log_warning(line);
+    if (log_listener)
+        log_listener(log_listener_opaque, guest, text);
+}
+
+void log_warn(const char *format, ...)
+{
     va_list args;
 
     va_start(args, format);
-    log_vput(&kind, format, args);
+    log_vwarn(NULL, format, args);
+    va_end(args);
+}
+
+void log_warn_guest(const char *guest, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    log_vwarn(guest, format, args);
     va_end(args);
 }
 

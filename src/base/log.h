@@ -15,9 +15,21 @@ void log_set_level(enum log_level level);
 
 /* For cli, which prints returned errors. */
 void log_error(const char *text);
+/* Likewise, for a warning that is shown as an event: the listener does not get it. */
+void log_warning(const char *text);
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));   /* always */
 void log_notice(const char *format, ...) __attribute__((format(printf, 1, 2))); /* unless quiet */
 void log_detail(const char *format, ...) __attribute__((format(printf, 1, 2))); /* --verbose */
+
+/* A warning about this guest: "guest 'web': TEXT". */
+void log_warn_guest(const char *guest, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Gets each warning of log_warn (guest NULL) and log_warn_guest, for whoever does not read stderr;
+ * text does not contain the guest's name. Called in the thread that warns. NULL: nobody does. Set
+ * it before there are threads or other processes, which inherit it. */
+void log_set_listener(void (*listener)(void *opaque, const char *guest, const char *text),
+                      void *opaque);
 
 /* True if the systemd journal reads this descriptor. */
 bool log_is_journal(int fd);

@@ -78,7 +78,7 @@ static void on_event(void *opaque, const struct event *event)
 
     switch (form->shown) {
     case EVENT_AS_WARNING:
-        log_warn("%s", text);
+        log_warning(text);
         break;
     case EVENT_AS_ERROR:
         log_error(text);
@@ -259,8 +259,20 @@ static void on_progress(void *opaque, const struct progress *progress)
         put_progress_line(output, progress, terminal);
 }
 
+/* A warning of the layers that do not know the report. */
+static void on_warning(void *opaque, const char *guest, const char *text)
+{
+    struct json *fields = json_new_object();
+
+    json_set_str(fields, "guest", guest);
+    json_set_str(fields, "warning", text);
+    put_object(opaque, "warning", fields);
+}
+
 struct report output_report(struct output *output)
 {
+    if (output->json)
+        log_set_listener(on_warning, output);
     return (struct report){
         .opaque = output,
         .event = on_event,
@@ -341,4 +353,5 @@ int output_flush(struct err *err)
 void output_clear(struct output *output)
 {
     meter_clear(&output->meter);
+    log_set_listener(NULL, NULL);
 }

@@ -30,7 +30,9 @@ struct output {
     uint64_t run_begun; /* monotonic clock, ms; 0: no guest has begun */
 };
 
-/* The report that shows its events through *output, which must outlive it. */
+/* The report that shows its events through *output, which must outlive it. With --json every
+ * warning of base/log.h becomes an object too, until output_clear; also those of processes that are
+ * forked meanwhile. */
 struct report output_report(struct output *output);
 /* Shows the error that ended the run. */
 void output_error(struct output *output, const struct err *err);

@@ -200,9 +200,10 @@ static int give_up_thaw(struct guest *guest, const struct thaw *thaw, const stru
     const char *text = why->text ? why->text : "the agent has not settled yet";
 
     if (thaw->freeze == FREEZE_GARBLED) {
-        log_warn("guest '%s': its agent gives nonsensical answers, so its file systems may still "
-                 "be frozen (%s)",
-                 guest->name, text);
+        log_warn_guest(guest->name,
+                       "its agent gives nonsensical answers, so its file systems may still "
+                       "be frozen (%s)",
+                       text);
         return 0;
     }
     CLEANUP_FREE char *line = shell_virsh("domfsthaw", guest->name);

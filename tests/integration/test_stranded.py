@@ -24,9 +24,9 @@ def down_in_its_backup(t, guest, *options, **more):
     return process
 
 
-def stranded(t, guest):
+def stranded(t, guest, *options):
     """The run is killed, and libvirt refuses the guest's memory: a disk of it is away."""
-    process = down_in_its_backup(t, guest)
+    process = down_in_its_backup(t, guest, *options)
     os.rename(guest.disks[0].path, guest.disks[0].path + ".away")
     own, _ = offspring(process)
     process.signal(signal.SIGKILL)
@@ -121,6 +121,18 @@ def test_guest_that_is_booted_anew_is_told_once_more_with_its_memory(t):
     same(sorted(leftovers.files_below(leftovers.STATE_DIR)), [], "what is left in the state directory")
     os.unlink(kept[0])
     os.rmdir(os.path.dirname(kept[0]))
+
+
+def test_warnings_of_the_guardian_are_objects_too(t):
+    web = t.guest("web", t.slow_disk(size=6 * 2**20, boot=1)).running()
+    result = stranded(t, web, "--json")
+    warnings = [event["warning"] for event in t.events(result) if event["event"] == "warning" and event["guest"] == "web"]
+    expect(any("its backup was killed" in text for text in warnings), f"it is not told that the run is dead: {warnings}")
+    expect(any("virsh restore" in text for text in warnings), f"it is not told how to go on: {warnings}")
+    for text in warnings:
+        expect(f"warning: guest 'web': {text}" in result.err, f"not told in words: {text}")
+    put_disk_back(web)
+    t.vb("recover")
 
 
 def test_guest_that_is_dismissed_is_told_no_more(t):

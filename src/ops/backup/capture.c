@@ -456,7 +456,7 @@ void capture_clear(struct capture *capture, void (*remove_rest)(void *opaque), v
     if (!capture->intent.uuid) /* nothing was begun, and there is no state directory to look into */
         return;
     if (!capture->stranded && undo_memory(&capture->intent, &err) < 0) {
-        log_warn("guest '%s': %s", capture->intent.name, err.text);
+        log_warn_guest(capture->intent.name, "%s", err.text);
         intent_set_trouble(&capture->intent, err.text);
         (void)intent_write(state_fd, &capture->intent, NULL);
     }

@@ -52,8 +52,8 @@ int capture_choose(struct guest *guest, const struct guest_status *status, enum 
     else if (status->state != GUEST_PAUSED)
         *ret = wanted == GUEST_MEMORY_LIVE ? CAPTURE_LIVE : CAPTURE_PAUSE;
     if (*ret == CAPTURE_LIVE && !abilities.live_trusted)
-        log_warn("guest '%s': the memory in the backup may be wrong: this QEMU can miss what an "
-                 "emulated guest writes while it runs; --guest-memory pause is safe",
-                 guest_name(guest));
+        log_warn_guest(guest_name(guest),
+                       "the memory in the backup may be wrong: this QEMU can miss what an "
+                       "emulated guest writes while it runs; --guest-memory pause is safe");
     return 0;
 }

@@ -52,7 +52,7 @@ static void resume_if_stopped(struct scratch_watch *watch, struct guest *guest)
         !status.io_error)
         return;
     if (guest_resume(guest, &err) < 0)
-        log_warn("guest '%s': cannot resume it: %s", guest_name(guest), err.text);
+        log_warn_guest(guest_name(guest), "cannot resume it: %s", err.text);
 }
 
 static void end_backup(struct scratch_watch *watch)

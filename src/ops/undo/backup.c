@@ -141,7 +141,7 @@ static int resume_from_image(const struct undo_host *host, struct intent *intent
     intent->saved = false;
     intent->held = true;
     if (intent_write(host->state_fd, intent, &note_err) < 0)
-        log_warn("guest '%s': %s", intent->name, note_err.text);
+        log_warn_guest(intent->name, "%s", note_err.text);
     return undo_guest_find(host, intent->uuid, &guest, err) < 0 ? -1 : go_on(intent, &guest, err);
 }
 

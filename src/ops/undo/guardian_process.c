@@ -54,7 +54,7 @@ static int undo_one(const struct guarding *guarding, int state, const char *uuid
         enum undo_result result =
             undo_recorded(state, uuid, guarding->settings->calls, &note, &err);
         if (result == UNDO_DONE && note)
-            log_warn("guest '%s': %s", name, note);
+            log_warn_guest(name, "%s", note);
         if (result == UNDO_DONE || result == UNDO_NOTHING)
             return 0;
         if (!intent_exists(state, uuid))
@@ -62,7 +62,7 @@ static int undo_one(const struct guarding *guarding, int state, const char *uuid
         if (i < UNDO_TRIES)
             poll(NULL, 0, pause_ms ? (int)pause_ms : UNDO_PAUSE_MS);
     }
-    log_warn("guest '%s': %s", name, err.text);
+    log_warn_guest(name, "%s", err.text);
     undo_note_trouble(state, uuid, err.text);
     return -1;
 }
@@ -84,8 +84,8 @@ static int undo_after(const struct guarding *guarding)
         if (intent_read(state, uuids.items[i], &intent, NULL) < 0 ||
             (pid_t)intent.pid != guarding->run || intent_owner_lives(&intent))
             continue;
-        log_warn("guest '%s': its %s was killed; putting the guest back", intent.name,
-                 intent.kind == INTENT_RESTORE ? "restore" : "backup");
+        log_warn_guest(intent.name, "its %s was killed; putting the guest back",
+                       intent.kind == INTENT_RESTORE ? "restore" : "backup");
         if (undo_one(guarding, state, uuids.items[i], intent.name) < 0)
             status = 1;
     }
@@ -175,12 +175,13 @@ static void let_go_of_one(struct guarding *guarding, int state, const char *uuid
         return;
     guarding->let_go = true;
     out_hold();
-    log_warn("guest '%s': its backup is stopped (pid %ld); letting the guest go and abandoning "
-             "the backup",
-             intent.name, (long)guarding->run);
+    log_warn_guest(intent.name,
+                   "its backup is stopped (pid %ld); letting the guest go and abandoning "
+                   "the backup",
+                   (long)guarding->run);
     holds_end(guarding);
     if (undo_taken(state, uuid, guarding->settings->calls, &err) < 0) {
-        log_warn("guest '%s': %s; killing the stopped run", intent.name, err.text);
+        log_warn_guest(intent.name, "%s; killing the stopped run", err.text);
         kill(guarding->run, SIGKILL);
     }
     out_release();

@@ -95,10 +95,58 @@ static void the_journal_gets_priorities_and_no_progress(void **state)
                               "virt-backup: n\nvirt-backup: d\nvirt-backup: 33%\n");
 }
 
+static void say_what_is_no_warning(void)
+{
+    log_error("e");
+    log_notice("n");
+    log_warning("shown as an event");
+}
+
+struct heard {
+    unsigned count;
+    char text[128];
+};
+
+static void hear(void *opaque, const char *guest, const char *text)
+{
+    struct heard *heard = opaque;
+
+    heard->count++;
+    snprintf(heard->text, sizeof(heard->text), "%s: %s", guest ? guest : "-", text);
+}
+
+static void warn_twice(void)
+{
+    log_warn_guest("web", "%u disks", 2U);
+    log_warn("w%d", 1);
+}
+
+static void a_listener_gets_each_warning_beside_stderr(void **state)
+{
+    struct heard heard = {0};
+    char text[512];
+
+    (void)state;
+    log_set_listener(hear, &heard);
+    capture(LOG_QUIET, warn_twice, text, sizeof(text));
+    assert_string_equal(text, "virt-backup: warning: guest 'web': 2 disks\n"
+                              "virt-backup: warning: w1\n");
+    assert_int_equal(heard.count, 2);
+    assert_string_equal(heard.text, "-: w1");
+    log_warn_guest("web", "%u disks", 2U);
+    assert_string_equal(heard.text, "web: 2 disks");
+    capture(LOG_QUIET, say_what_is_no_warning, text, sizeof(text));
+    assert_int_equal(heard.count, 3);
+    log_set_listener(NULL, NULL);
+    capture(LOG_QUIET, warn_twice, text, sizeof(text));
+    assert_int_equal(heard.count, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_level_decides_what_is_said),
+        cmocka_unit_test(a_listener_gets_each_warning_beside_stderr),
         cmocka_unit_test(the_journal_gets_priorities_and_no_progress),
         cmocka_unit_test(what_would_steer_a_terminal_is_replaced),
     };

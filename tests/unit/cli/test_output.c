@@ -176,6 +176,35 @@ static void quiet_leaves_warnings_and_errors(void **state)
     assert_string_equal(captured.err, story_on_stderr);
 }
 
+static void warnings_without_a_report_are_objects_too(void **state)
+{
+    FILE *out = tmpfile();
+    char text[512];
+    int saved = dup(STDOUT_FILENO);
+
+    (void)state;
+    fflush(NULL);
+    dup2(fileno(out), STDOUT_FILENO);
+    {
+        CLEANUP(output_clear) struct output output = {.json = true};
+        (void)output_report(&output);
+        log_warn_guest("web", "its agent is %s", "silent");
+        log_warn("%s is full", "/backup");
+    }
+    log_warn("nobody listens any more");
+    {
+        CLEANUP(output_clear) struct output output = {.json = false};
+        (void)output_report(&output);
+        log_warn("for people");
+    }
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+    read_back(out, text, sizeof(text));
+    assert_string_equal(
+        text, "{\"event\":\"warning\",\"guest\":\"web\",\"warning\":\"its agent is silent\"}\n"
+              "{\"event\":\"warning\",\"guest\":null,\"warning\":\"/backup is full\"}\n");
+}
+
 static void programs_read_one_object_a_line(void **state)
 {
     static const char *const events[] = {"warning", "guest-removed", "bottleneck", "guest-failed",
@@ -217,6 +246,7 @@ int main(void)
         cmocka_unit_test(objects_steer_no_terminal_either),
         cmocka_unit_test(objects_of_a_run_have_its_id_and_the_time),
         cmocka_unit_test(quiet_leaves_warnings_and_errors),
+        cmocka_unit_test(warnings_without_a_report_are_objects_too),
         cmocka_unit_test(programs_read_one_object_a_line),
     };
 
