@@ -284,6 +284,22 @@ static void add_disk(struct references *references, struct xml_node *disk, const
         add_hostdev(references, disk, "pci", use);
 }
 
+/* The kernel's part of a device, which libvirt opens for QEMU under its usual name. */
+static void add_vhost(struct references *references, const struct xml_node *device)
+{
+    const struct xml_node *driver = xml_child(device, NULL, "driver");
+    const struct xml_node *backend = xml_child(device, NULL, "backend");
+
+    if (xml_is(device, NULL, "vsock"))
+        definition_reference_add(references, REF_FILE, "/dev/vhost-vsock", NULL, "vsock");
+    else if (xml_is(device, NULL, "hostdev") && definition_attr_is(device, "type", "scsi_host"))
+        definition_reference_add(references, REF_FILE, "/dev/vhost-scsi", NULL, "hostdev");
+    /* Without the word, QEMU does it itself if the kernel cannot. */
+    else if (xml_is(device, NULL, "interface") && definition_attr_is(driver, "name", "vhost") &&
+             !(backend && xml_attr(backend, "vhost")))
+        definition_reference_add(references, REF_FILE, "/dev/vhost-net", NULL, "interface");
+}
+
 static void add_device(struct references *references, struct xml_node *device,
                        const char *const *but, size_t but_count)
 {
@@ -299,6 +315,7 @@ static void add_device(struct references *references, struct xml_node *device,
         add_layer(references, device, "filesystem");
     else if (xml_is(device, NULL, "disk") && target && !is_passed_over(target, but, but_count))
         add_disk(references, device, target);
+    add_vhost(references, device);
     definition_lines_add(references, device);
 }
 

@@ -89,6 +89,29 @@ static void restored_disks_are_passed_over(void **state)
     check(doc, but, 2, wanted, 1); /* and hvmloader is no path */
 }
 
+static void what_the_kernel_does_for_a_device_is_listed(void **state)
+{
+    static const struct wanted wanted[] = {
+        {REF_FILE, "/dev/vhost-vsock", "vsock"},
+        {REF_FILE, "/dev/vhost-scsi", "hostdev"},
+        {REF_DEVICE, "scsi_host naa.5123456789abcde0", "hostdev"},
+        {REF_FILE, "/dev/vhost-net", "interface"},
+        {REF_FILE, "/dev/my-vhost", "interface"},
+    };
+    CLEANUP(xml_freep)
+    struct xml_doc *doc = sample_devices(
+        "<vsock model='virtio'><cid auto='yes'/></vsock>"
+        "<hostdev mode='subsystem' type='scsi_host'><source protocol='vhost' "
+        "wwpn='naa.5123456789abcde0'/></hostdev>"
+        "<interface type='user'><driver name='vhost'/></interface>"
+        "<interface type='user'><driver name='vhost'/><backend vhost='/dev/my-vhost'/></interface>"
+        "<interface type='user'><driver name='qemu'/></interface>"
+        "<interface type='user'><driver queues='2'/></interface><interface type='user'/>");
+
+    (void)state;
+    check(doc, NULL, 0, wanted, sizeof(wanted) / sizeof(*wanted));
+}
+
 static void host_devices_are_described(void **state)
 {
     static const struct wanted wanted[] = {
@@ -296,6 +319,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_a_definition_refers_to_is_listed_once),
         cmocka_unit_test(restored_disks_are_passed_over),
+        cmocka_unit_test(what_the_kernel_does_for_a_device_is_listed),
         cmocka_unit_test(host_devices_are_described),
         cmocka_unit_test(files_that_qemu_opens_beside_disks_are_listed),
         cmocka_unit_test(character_devices_need_what_they_do_not_make),
