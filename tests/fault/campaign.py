@@ -24,6 +24,7 @@ import traceback
 import bench
 import bystanders
 import inplace
+import points
 import shortage
 from record import Record
 from vbtest import command
@@ -45,6 +46,7 @@ SCENARIOS = {
     "restore": (bench.RestoreBench, {}),
     "restore-autorun": (bench.RestoreBench, {"autorun": True}),
     "restore-replace": (bench.RestoreBench, {"replace": True}),
+    "restore-points": (points.PointsBench, {}),
     "restore-in-place": (inplace.InPlaceBench, {}),
     "room-none": (shortage.ShortageBench, {"memory": "none"}),
     "room-pause": (shortage.ShortageBench, {"memory": "pause"}),

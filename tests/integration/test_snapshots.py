@@ -5,6 +5,7 @@ import os
 
 from vbtest.command import expect, same
 from vbtest.disks import MIB
+from vbtest.history import history
 
 # libvirt writes each definition to this file before it gets its name.
 NEW_DEFINITION = "/etc/libvirt/qemu/web.xml.new"
@@ -32,14 +33,6 @@ def add_both(guest):
 
 
 KINDS = {"snapshot": add_snapshots, "checkpoint": add_checkpoints, "both": add_both}
-
-
-def history(guest):
-    """All that libvirt knows of them, parents and the current one among it."""
-    current = guest.call("snapshot-current", "--name", status=None)
-    names = {kind: sorted(guest.call(f"{kind}-list", "--name").out.split()) for kind in ("snapshot", "checkpoint")}
-    xml = {(kind, name): guest.call(f"{kind}-dumpxml", f"--{kind}name", name).out for kind in names for name in names[kind]}
-    return {**names, "current": current.out.strip() if current.status == 0 else None, "xml": xml}
 
 
 def replaced(t, kind, own):
