@@ -22,7 +22,7 @@ static int file_read(void *opaque, uint64_t id, void *data, size_t cap, size_t *
     if (len > cap)
         return err_set(err, ERR_INTERNAL, "no room for chunk %llu", (unsigned long long)id);
     if (io_pread(file->fd, data, (size_t)len, file->start + id * file->chunk_size, err) < 0)
-        return -1;
+        return err_prefix(err, "%s", file->path);
     *ret_len = (size_t)len;
     *ret_kind = io_is_zero(data, (size_t)len) ? CHUNK_ZERO : CHUNK_DATA;
     return 0;
@@ -45,8 +45,11 @@ static int file_put(void *opaque, const struct chunk_output *output, struct err 
     const struct file_chunks *file = opaque;
     uint64_t offset = file->start + output->id * file->chunk_size;
 
-    return output->kind == CHUNK_ZERO ? 0
-                                      : io_pwrite(file->fd, output->data, output->len, offset, err);
+    if (output->kind == CHUNK_ZERO)
+        return 0;
+    if (io_pwrite(file->fd, output->data, output->len, offset, err) < 0)
+        return err_prefix(err, "%s", file->path);
+    return 0;
 }
 
 struct chunk_sink file_chunks_sink(struct file_chunks *file)

@@ -9,7 +9,8 @@
 #include "codec/chunks.h"
 
 struct file_chunks {
-    int fd; /* borrowed; its offset is not used */
+    const char *path; /* for messages, which begin with it; borrowed */
+    int fd;           /* borrowed; its offset is not used */
     uint64_t start;
     uint64_t chunk_size;
     uint64_t raw_size;

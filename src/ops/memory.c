@@ -110,7 +110,7 @@ int memory_store(const struct memory_store *store, const char *sav_path,
     };
     if (points_create_image(store->set, &facts, &sink, err) < 0)
         return -1;
-    struct file_chunks chunks = {stream.fd, stream.start, store->chunk_size, stream.size};
+    struct file_chunks chunks = {sav_path, stream.fd, stream.start, store->chunk_size, stream.size};
     const struct chunk_source source = file_chunks_source(&chunks);
     if (transfer_in(&transfer, &source, &sink, err) < 0)
         return -1;
@@ -216,14 +216,14 @@ static int write_image(const struct memory_restore *restore, struct points_image
     if (stored->known && sav_format_head(xml, stored->sav.cookie, running, SAV_RAW, &head, err) < 0)
         return -1;
     if (io_write(fd, head.data, head.len, err) < 0)
-        return -1;
+        return err_prefix(err, "%s", restore->path);
     if (ftruncate(fd, (off_t)(head.len + image->raw_size)) < 0)
-        return err_set_errno(err, errno, "cannot give it its size");
-    struct file_chunks file = {fd, head.len, image->chunk_size, image->raw_size};
+        return err_set_errno(err, errno, "%s: cannot give it its size", restore->path);
+    struct file_chunks file = {restore->path, fd, head.len, image->chunk_size, image->raw_size};
     const struct chunk_sink sink = file_chunks_sink(&file);
     if (decode_memory(restore, memory, &sink, err) < 0)
         return -1;
-    return io_sync(fd, err);
+    return io_sync(fd, err) < 0 ? err_prefix(err, "%s", restore->path) : 0;
 }
 
 int memory_restore(const struct memory_restore *restore, int fd, const char *xml, bool running,

@@ -38,6 +38,7 @@ struct memory_restore {
     const struct report *report;
     const char *guest;
     const struct point *backup; /* which has memory */
+    const char *path;           /* of the file that is written, for messages; NULL: of none */
     bool keep_state;            /* leave the header's running or paused as it is */
     bool trusted;               /* accept what memory_look finds */
 };

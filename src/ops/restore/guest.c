@@ -108,6 +108,7 @@ static int restore_memory_file(struct restore_job *job, char **ret_xml, struct e
         .report = job->run->report,
         .guest = job->name,
         .backup = job->backup,
+        .path = job->placement.memory,
         .keep_state = job->manifest->state == STATE_SHUT_OFF,
         .trusted = job->run->options->trust_definition || job->seal == SEAL_FITS,
     };
