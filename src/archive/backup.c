@@ -192,11 +192,6 @@ const struct manifest *archive_backup_manifest(const struct archive_backup *back
     return backup->manifest;
 }
 
-const char *archive_backup_path(const struct archive_backup *backup)
-{
-    return backup->folder->path;
-}
-
 const char *archive_backup_digest(const struct archive_backup *backup)
 {
     return backup->sha256;

@@ -25,9 +25,8 @@ int archive_backup_open(struct archive_reader *archive, const char *domain,
 void archive_backup_close(struct archive_backup *backup);
 DEFINE_CLEANUP(struct archive_backup *, archive_backup_closep, archive_backup_close)
 
-/* All three are borrowed from the backup. */
+/* Both are borrowed from the backup. */
 const struct manifest *archive_backup_manifest(const struct archive_backup *backup);
-const char *archive_backup_path(const struct archive_backup *backup); /* path of the folder */
 
 /* SHA-256 of the manifest's file, which identifies the backup. */
 const char *archive_backup_digest(const struct archive_backup *backup);

@@ -266,19 +266,6 @@ int backup_set_create(struct backup_set *set, const char *name, int *ret_fd, str
     return 0;
 }
 
-int backup_set_drop(struct backup_set *set, const char *name, struct err *err)
-{
-    struct set_file *file = find_file(set, name);
-
-    if (!file)
-        return err_set(err, ERR_INTERNAL, "%s/%s is not being written", set->folder->path, name);
-    if (unlinkat(set->folder->fd, file->temp, 0) < 0)
-        return err_set_errno(err, errno, "%s/%s: cannot remove", set->folder->path, file->temp);
-    file_clear(file);
-    *file = set->files[--set->file_count];
-    return 0;
-}
-
 /* ---- commit -------------------------------------------------------------------- */
 
 static int check_set(const struct backup_set *set, const struct manifest *manifest, struct err *err)

@@ -48,8 +48,6 @@ int backup_set_expect(struct backup_set *set, const char *name, struct err *err)
  * and writing. Refused (exists): the name belongs to the backup of another guest, or to no backup
  * and !replace. The descriptor belongs to the set until backup_set_commit or _abort. */
 int backup_set_create(struct backup_set *set, const char *name, int *ret_fd, struct err *err);
-/* Discards one file made by backup_set_create. */
-int backup_set_drop(struct backup_set *set, const char *name, struct err *err);
 /* Flushes all files, exchanges them and publishes the manifest, which must name exactly the set's
  * files with their sizes (internal if not). After a failure the previous backup, if any, is
  * complete and ours is gone. The exception is a folder that fails after some files have their new

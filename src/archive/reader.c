@@ -75,11 +75,6 @@ void archive_reader_close(struct archive_reader *archive)
     free(archive);
 }
 
-const char *archive_reader_path(const struct archive_reader *archive)
-{
-    return archive->folder.path;
-}
-
 const struct folder *archive_reader_folder(const struct archive_reader *archive)
 {
     return &archive->folder;
@@ -146,8 +141,7 @@ static void add_by_journal(const struct folder *folder, const char *journal, str
         add_domain(list, exchange.domain);
 }
 
-int archive_reader_list(struct archive_reader *archive, char ***ret_names, size_t *ret_count,
-                        struct err *err)
+int archive_reader_list(struct archive_reader *archive, struct strings *ret, struct err *err)
 {
     CLEANUP_STRINGS struct strings names = {0};
     CLEANUP_STRINGS struct strings domains = {0};
@@ -166,9 +160,8 @@ int archive_reader_list(struct archive_reader *archive, char ***ret_names, size_
             return -1;
     /* The files have a different order: "web-db.xml" comes before "web.xml". */
     strings_sort(&domains);
-    *ret_names = TAKE_PTR(domains.items);
-    *ret_count = domains.count;
-    domains.count = 0;
+    for (size_t i = 0; i < domains.count; i++)
+        strings_take(ret, TAKE_PTR(domains.items[i]));
     return 0;
 }
 
@@ -218,11 +211,4 @@ int archive_reader_orphans(struct archive_reader *archive, struct strings *names
             strings_add(names, all.items[i]);
     }
     return 0;
-}
-
-void archive_names_free(char **names, size_t count)
-{
-    struct strings owned = {names, count};
-
-    strings_clear(&owned);
 }

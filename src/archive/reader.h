@@ -18,16 +18,12 @@ struct archive_reader;
 int archive_reader_open(const char *path, struct archive_reader **ret, struct err *err);
 void archive_reader_close(struct archive_reader *archive);
 DEFINE_CLEANUP(struct archive_reader *, archive_reader_closep, archive_reader_close)
-const char *archive_reader_path(const struct archive_reader *archive);
 
-/* Names of the guests that have a backup here, sorted; the caller frees with archive_names_free. A
- * backup whose manifest does not have its name yet is listed; one that is being removed is not.
- * Intact XML that is not a manifest of ours is not listed, nor anything but regular files. A
- * damaged manifest is listed, and so is any *.xml that is not XML at all, because nobody can tell
- * whose it was. */
-int archive_reader_list(struct archive_reader *archive, char ***ret_names, size_t *ret_count,
-                        struct err *err);
-void archive_names_free(char **names, size_t count);
+/* Appends the names of the guests that have a backup here, sorted. A backup whose manifest does not
+ * have its name yet is listed; one that is being removed is not. Intact XML that is not a manifest
+ * of ours is not listed, nor anything but regular files. A damaged manifest is listed, and so is
+ * any *.xml that is not XML at all, because nobody can tell whose it was. */
+int archive_reader_list(struct archive_reader *archive, struct strings *ret, struct err *err);
 
 /* Appends the names of files that look like part of a backup but that no manifest names: the backup
  * they belong to cannot be restored. Leaves out files that a damaged manifest may name. */

@@ -104,11 +104,6 @@ void archive_writer_close(struct archive_writer *archive)
     free(archive);
 }
 
-const char *archive_writer_path(const struct archive_writer *archive)
-{
-    return archive->folder.path;
-}
-
 char *archive_writer_lone_file_system(const struct archive_writer *archive)
 {
     CLEANUP_FREE char *type = reach_file_system(archive->folder.fd);

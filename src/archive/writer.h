@@ -19,7 +19,6 @@ int archive_writer_open(const char *path, struct archive_writer **ret, struct er
 /* If this writer made the folder and it is empty, the folder is removed. */
 void archive_writer_close(struct archive_writer *archive);
 DEFINE_CLEANUP(struct archive_writer *, archive_writer_closep, archive_writer_close)
-const char *archive_writer_path(const struct archive_writer *archive);
 
 /* The type of its file system if other hosts may not see this host's locks there; else NULL. The
  * caller frees. */

@@ -55,17 +55,6 @@ int io_pread_some(int fd, void *data, size_t len, uint64_t offset, size_t *ret_l
     return 0;
 }
 
-int io_read(int fd, void *data, size_t len, struct err *err)
-{
-    size_t done = 0;
-
-    if (io_read_some(fd, data, len, &done, err) < 0)
-        return -1;
-    if (done < len)
-        return err_set(err, ERR_CORRUPT, "ends too early: %zu bytes are missing", len - done);
-    return 0;
-}
-
 int io_pread(int fd, void *data, size_t len, uint64_t offset, struct err *err)
 {
     size_t done = 0;

@@ -15,7 +15,6 @@
 
 #include "base/err.h"
 
-int io_read(int fd, void *data, size_t len, struct err *err);
 int io_write(int fd, const void *data, size_t len, struct err *err);
 int io_pread(int fd, void *data, size_t len, uint64_t offset, struct err *err);
 int io_pwrite(int fd, const void *data, size_t len, uint64_t offset, struct err *err);

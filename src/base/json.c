@@ -196,11 +196,6 @@ void json_set_u64(struct json *object, const char *name, uint64_t value)
     json_object_set_new(value_of(object), name, json_integer((json_int_t)value));
 }
 
-void json_set_real(struct json *object, const char *name, double value)
-{
-    json_object_set_new(value_of(object), name, json_real(value));
-}
-
 void json_set_bool(struct json *object, const char *name, bool value)
 {
     json_object_set_new(value_of(object), name, json_boolean(value));

@@ -40,7 +40,6 @@ void json_set_str(struct json *object, const char *name, const char *value);
  * {"hex":"2f73e9"}. */
 void json_set_bytes(struct json *object, const char *name, const char *value);
 void json_set_u64(struct json *object, const char *name, uint64_t value);
-void json_set_real(struct json *object, const char *name, double value);
 void json_set_bool(struct json *object, const char *name, bool value);
 void json_set(struct json *object, const char *name, struct json *value); /* takes ownership */
 void json_add(struct json *array, struct json *value);                    /* takes ownership */

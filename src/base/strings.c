@@ -22,14 +22,6 @@ bool strings_has(const struct strings *strings, const char *text)
     return false;
 }
 
-void strings_remove(struct strings *strings, size_t index)
-{
-    free(strings->items[index]);
-    strings->count--;
-    memmove(strings->items + index, strings->items + index + 1,
-            (strings->count - index) * sizeof(*strings->items));
-}
-
 static int strings_compare(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);

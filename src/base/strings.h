@@ -19,8 +19,6 @@ void strings_add(struct strings *strings, const char *text);
 /* Appends text itself, taking ownership. */
 void strings_take(struct strings *strings, char *text);
 bool strings_has(const struct strings *strings, const char *text);
-/* Removes item `index` and returns it; those after it move up. */
-void strings_remove(struct strings *strings, size_t index);
 /* By byte values. */
 void strings_sort(struct strings *strings);
 /* Frees everything; the list is empty and can be used again. */

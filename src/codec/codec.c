@@ -121,22 +121,6 @@ const char *codec_format(const struct codec_spec *spec, char text[static CODEC_T
     return text;
 }
 
-const char *codec_name(enum codec_type type)
-{
-    return row_of(type)->name;
-}
-
-int codec_from_name(const char *name, enum codec_type *ret)
-{
-    for (size_t i = 0; i < CODEC_COUNT; i++) {
-        if (strcmp(codecs[i].name, name) == 0) {
-            *ret = (enum codec_type)i;
-            return 0;
-        }
-    }
-    return -1;
-}
-
 const char *codec_suffix(enum codec_type type)
 {
     return row_of(type)->suffix;

@@ -34,9 +34,7 @@ int codec_parse(const char *text, struct codec_spec *ret, struct err *err);
 /* The other way round: "none", "lzma:6", "lzma:9e", "zstd:3". Returns text. */
 const char *codec_format(const struct codec_spec *spec, char text[static CODEC_TEXT_SIZE]);
 
-const char *codec_name(enum codec_type type);                /* "none", "lzma", "zstd" */
-int codec_from_name(const char *name, enum codec_type *ret); /* -1: unknown */
-const char *codec_suffix(enum codec_type type);              /* "", ".xz", ".zst" */
+const char *codec_suffix(enum codec_type type); /* "", ".xz", ".zst" */
 
 /* The chunk size used when the user names none: bytes, a power of two. */
 uint64_t codec_default_chunk_size(const struct codec_spec *spec);

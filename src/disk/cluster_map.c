@@ -33,7 +33,6 @@ struct cluster_map {
     size_t last;      /* where the last query was answered */
     uint64_t *behind; /* for each file: the end of what was found in it so far */
     bool useless;
-    unsigned runs;
 };
 
 struct cluster_map *cluster_map_new(const struct cluster_image *image)
@@ -45,16 +44,6 @@ struct cluster_map *cluster_map_new(const struct cluster_image *image)
         map->image.text_limit = CLUSTER_MAP_TEXT;
     map->behind = mem_array(image->file_count, sizeof(*map->behind));
     return map;
-}
-
-unsigned cluster_map_runs(const struct cluster_map *map)
-{
-    return map->runs;
-}
-
-size_t cluster_map_count(const struct cluster_map *map)
-{
-    return map->count;
 }
 
 void cluster_map_free(struct cluster_map *map)
@@ -217,7 +206,6 @@ static int ask(struct cluster_map *map, uint64_t start, struct err *err)
         argv[4] = from;
         argv[5] = options;
     }
-    map->runs++;
     if (process_run_head(argv, &output, map->image.text_limit, &more, err) < 0)
         return -1;
     const char *text = output.len ? (const char *)output.data : "";

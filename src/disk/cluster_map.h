@@ -64,8 +64,5 @@ void cluster_map_find(struct cluster_map *map, uint64_t offset, struct cluster_p
  * map is empty. cluster_map_find calls this. */
 int cluster_map_load(struct cluster_map *map, uint64_t start, const char *text, size_t len,
                      bool more, struct err *err);
-/* How often qemu-img was run, and the number of entries now. */
-unsigned cluster_map_runs(const struct cluster_map *map);
-size_t cluster_map_count(const struct cluster_map *map);
 void cluster_map_free(struct cluster_map *map);
 DEFINE_CLEANUP(struct cluster_map *, cluster_map_freep, cluster_map_free)

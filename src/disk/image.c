@@ -226,7 +226,6 @@ static int inspect_one(const char *path, const struct format *format, struct dis
     add_to_chain(info, path);
     if (depth == 0) {
         info->file_size = info->image_size = file.size;
-        info->block_device = file.block_device;
         info->plain_chain = true;
     }
     if (!format->is_raw && ask_qemu_img(path, format, &json, err) < 0)

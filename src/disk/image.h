@@ -23,7 +23,6 @@ struct disk_info {
     uint64_t image_size; /* bytes that the guest sees; for a raw image the size of the file, which
                           * QEMU rounds up to whole sectors for the guest */
     uint64_t file_size;  /* of the file; for a block device its size */
-    bool block_device;
     struct disk_option *options;
     size_t option_count;
     unsigned chain_length; /* 1: no backing file */

@@ -230,11 +230,6 @@ static int queue(struct nbd_link *link, uint64_t offset, void *read_to, const vo
     return 0;
 }
 
-int nbd_link_read(struct nbd_link *link, uint64_t offset, void *data, size_t len, struct err *err)
-{
-    return queue(link, offset, data, NULL, len, err);
-}
-
 int nbd_link_write(struct nbd_link *link, uint64_t offset, const void *data, size_t len,
                    struct err *err)
 {
@@ -262,7 +257,7 @@ int nbd_link_settle(struct nbd_link *link, struct err *err)
 
 int nbd_link_fetch(struct nbd_link *link, uint64_t offset, void *data, size_t len, struct err *err)
 {
-    if (nbd_link_read(link, offset, data, len, err) < 0) {
+    if (queue(link, offset, data, NULL, len, err) < 0) {
         (void)nbd_link_settle(link, NULL);
         return -1;
     }

@@ -41,14 +41,7 @@ static void close_store(struct points_store *store)
 
 static int list_guests(struct points_store *store, struct strings *ret, struct err *err)
 {
-    struct strings names = {0};
-
-    if (archive_reader_list(archive_store(store)->reader, &names.items, &names.count, err) < 0)
-        return -1;
-    for (size_t i = 0; i < names.count; i++)
-        strings_add(ret, names.items[i]);
-    strings_clear(&names);
-    return 0;
+    return archive_reader_list(archive_store(store)->reader, ret, err);
 }
 
 static int list_orphans(struct points_store *store, struct strings *ret, struct err *err)

@@ -15,11 +15,11 @@
 
 static const uint64_t file_sizes[FILE_COUNT] = {UINT64_C(2) << 20, UINT64_C(300) << 10};
 
-static void walk(struct cluster_map *map, uint64_t start)
+static void walk(struct cluster_map *map, uint64_t start, uint64_t end)
 {
     struct cluster_part part;
 
-    for (uint64_t at = start; at < IMAGE_SIZE; at += part.len) {
+    for (uint64_t at = start; at < end; at += part.len) {
         cluster_map_find(map, at, &part);
         FUZZ_CHECK(part.len > 0 && part.len <= IMAGE_SIZE - at);
         if (part.kind != CLUSTER_IN_FILE)
@@ -45,13 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CLEANUP(cluster_map_freep) struct cluster_map *map = cluster_map_new(&image);
 
     /* Of a head it is not said here where it ends, and behind that qemu-img would be run. */
-    if (cluster_map_load(map, start, text, strlen(text), flags & 1, NULL) == 0) {
-        FUZZ_CHECK(cluster_map_count(map) > 0);
-        if (!(flags & 1))
-            walk(map, start);
-    } else {
-        FUZZ_CHECK(cluster_map_count(map) == 0);
-    }
-    FUZZ_CHECK(cluster_map_runs(map) == 0);
+    if (cluster_map_load(map, start, text, strlen(text), flags & 1, NULL) == 0)
+        walk(map, start, flags & 1 ? start + 1 : IMAGE_SIZE);
     return 0;
 }

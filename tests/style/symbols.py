@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Exported symbols carry the name of their file or folder, stand in a header, and are no variables.
+"""Exported symbols carry the name of their file or folder, stand in a header, are no variables, and are
+used: by another file of the program, or by their own and by a test, which could not reach them otherwise.
 
 usage: symbols.py NM ARCHIVE_OR_OBJECT..."""
 
@@ -16,6 +17,8 @@ FAMILIES = {
     "base/cleanup.c": ("base/cleanup.h", ["mem_"]),
     "ops/select.c": ("ops/select.h", ["selection_"]),
 }
+
+USED = {"base", "codec", "record", "archive", "disk", "guest"}
 
 
 def prefixes_of(source):
@@ -35,10 +38,10 @@ SOURCES = {path.removeprefix("src/").replace("/", "_") + ".o": path.removeprefix
 
 
 def symbols(nm, path):
-    """Object, section and name of each. The sysv format names the section: a constant table with
-    pointers in it lies in .data.rel.ro, which no other format tells from .data."""
-    output = subprocess.run([nm, "-A", "-g", "--defined-only", "-f", "sysv", path], check=True,
-                            stdout=subprocess.PIPE).stdout
+    """Object, section and name of each, *UND* for one that the object needs. The sysv format names the
+    section: a constant table with pointers in it lies in .data.rel.ro, which no other format tells from
+    .data."""
+    output = subprocess.run([nm, "-A", "-g", "-f", "sysv", path], check=True, stdout=subprocess.PIPE).stdout
     for line in output.decode().splitlines():
         fields = [field.strip() for field in line.split("|")]
         if len(fields) == 7:
@@ -55,21 +58,48 @@ def check(source, section, name, headers):
         yield f"src/{source}: exports the variable {name}"
 
 
+def words_of(under):
+    """All names that the C files there contain."""
+    return {name for path in tree.files(".c", ".h", under=under)
+            for name in re.findall(r"\w+", tree.code_only(tree.read(path)))}
+
+
+def check_use(source, name, needed, tested):
+    if name in needed or source.split("/")[0] not in USED:
+        return
+    uses = len(re.findall(rf"\b{name}\b", tree.code_only(tree.read("src/" + source)))) - 1
+    if uses == 0 and name in tested:
+        yield f"src/{source}: exports {name}, which only tests use; take it out, or put it into the tests"
+    elif name not in tested:
+        yield f"src/{source}: exports {name}, which no other file uses; " + (
+            "make it static" if uses else "take it out")
+
+
 nm, *archives = sys.argv[1:]
 headers = {}
 for path in tree.files(".h", under="src/"):
     headers.setdefault(path.split("/")[1], "")
     headers[path.split("/")[1]] += tree.code_only(tree.read(path))
-problems, count = [], 0
+problems, defined = [], []
+needed = words_of("src/cli/")  # not an archive
+for text in headers.values():  # what a macro calls is used as that
+    for line in re.findall(r"^(?:#define|DEFINE_CLEANUP).*", text, re.M):
+        needed.update(re.findall(r"\w+", line))
 for archive in archives:
     for member, section, name in symbols(nm, archive):
         # Compilers and sanitizers add symbols of their own.
         if name.startswith("_") or "." in name:
             continue
-        count += 1
-        problems += check(SOURCES[os.path.basename(member)], section, name, headers)
+        if re.fullmatch(r"\*UND\*|", section):
+            needed.add(name)
+        else:
+            defined.append((SOURCES[os.path.basename(member)], section, name))
+tested = words_of("tests/")
+for source, section, name in defined:
+    problems += check(source, section, name, headers)
+    problems += check_use(source, name, needed, tested)
 for source, (header, families) in FAMILIES.items():
     for family in families:
         if not re.search(rf"\b{family}\w+\(", tree.read("src/" + header)):
             problems.append(f"{header}: documents no {family} functions; take the family out of the table")
-tree.finish(sorted(problems), f"{count} symbols")
+tree.finish(sorted(problems), f"{len(defined)} symbols")

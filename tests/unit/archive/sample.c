@@ -24,7 +24,7 @@ char *sample_read(const char *folder, const char *name, size_t *ret_len)
         return NULL;
     assert_int_equal(fstat(fd, &st), 0);
     char *data = mem_alloc((size_t)st.st_size + 1);
-    assert_int_equal(io_read(fd, data, (size_t)st.st_size, NULL), 0);
+    assert_int_equal(io_pread(fd, data, (size_t)st.st_size, 0, NULL), 0);
     if (ret_len)
         *ret_len = (size_t)st.st_size;
     return data;
@@ -126,15 +126,13 @@ void sample_check_list(const char *folder, const char *expected)
     CLEANUP_ERR struct err err = ERR_INIT;
     CLEANUP(archive_reader_closep) struct archive_reader *reader = sample_open_reader(folder);
     CLEANUP_BUF struct buf text = {0};
-    char **names = NULL;
-    size_t count = 0;
+    CLEANUP_STRINGS struct strings names = {0};
 
-    CHECK(archive_reader_list(reader, &names, &count, &err), &err);
+    CHECK(archive_reader_list(reader, &names, &err), &err);
     buf_append(&text, "", 0);
-    for (size_t i = 0; i < count; i++)
-        buf_printf(&text, "%s%s", i ? " " : "", names[i]);
+    for (size_t i = 0; i < names.count; i++)
+        buf_printf(&text, "%s%s", i ? " " : "", names.items[i]);
     buf_put_u8(&text, 0);
-    archive_names_free(names, count);
     assert_string_equal((const char *)text.data, expected);
 }
 
@@ -157,7 +155,7 @@ void sample_check_backup(const char *folder, const char *domain, const char *tag
 
         assert_true(count < manifest->disk_count);
         CHECK(archive_backup_open_file(backup, &manifest->disks[count].stored, &fd, &err), &err);
-        CHECK(io_read(fd, stored, strlen(data), &err), &err);
+        CHECK(io_pread(fd, stored, strlen(data), 0, &err), &err);
         assert_string_equal(stored, data);
         digest_of(stored, strlen(stored), content);
         assert_memory_equal(content, manifest->disks[count].stored.image.content, DIGEST_SIZE);

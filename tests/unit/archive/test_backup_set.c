@@ -52,28 +52,6 @@ static void an_aborted_set_leaves_nothing(void **state)
     sample_remove_folder(folder);
 }
 
-static void a_dropped_file_is_not_part_of_the_set(void **state)
-{
-    CLEANUP_ERR struct err err = ERR_INIT;
-    char *folder = sample_folder();
-    CLEANUP(archive_writer_closep) struct archive_writer *writer = sample_open_writer(folder);
-    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", SAMPLE_UUID);
-    struct backup_set *set = NULL;
-    int fd = -1;
-
-    (void)state;
-    CHECK(backup_set_begin(writer, &web, &set, &err), &err);
-    CHECK(backup_set_create(set, "web-vda.raw", &fd, &err), &err);
-    CHECK(backup_set_create(set, "web-vdb.raw", &fd, &err), &err);
-    CHECK(backup_set_drop(set, "web-vda.raw", &err), &err);
-    CHECK(backup_set_drop(set, "web-vdb.raw", &err), &err);
-    CHECK(backup_set_create(set, "web-vda.raw", &fd, &err), &err);
-    sample_add_disk(manifest, "vda", "", 0);
-    CHECK(backup_set_commit(set, manifest, &err), &err);
-    sample_check_names(folder, "web-vda.raw web.xml");
-    sample_remove_folder(folder);
-}
-
 static void a_manifest_that_does_not_fit_the_set_is_refused(void **state)
 {
     static const char *const parts[] = {"names 0 of 1", "is 3 bytes long, but the manifest says 4",
@@ -346,7 +324,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_aborted_set_leaves_nothing),
-        cmocka_unit_test(a_dropped_file_is_not_part_of_the_set),
         cmocka_unit_test(a_manifest_that_does_not_fit_the_set_is_refused),
         cmocka_unit_test(a_second_backup_needs_replace),
         cmocka_unit_test(files_that_only_the_old_backup_had_are_removed),

@@ -8,13 +8,11 @@
 
 static void numbers_are_written_in_their_byte_order(void **state)
 {
-    static const uint8_t expected[] = {0x7f, 1, 2, 3, 4, 1, 2, 3, 4, 5, 6, 7, 8, 4, 3, 2, 1};
+    static const uint8_t expected[] = {0x7f, 4, 3, 2, 1};
     CLEANUP_BUF struct buf buf = {0};
 
     (void)state;
     buf_put_u8(&buf, 0x7f);
-    buf_put_be32(&buf, 0x01020304);
-    buf_put_be64(&buf, UINT64_C(0x0102030405060708));
     buf_put_le32(&buf, 0x01020304);
     assert_int_equal(buf.len, sizeof(expected));
     assert_memory_equal(buf.data, expected, sizeof(expected));
@@ -26,25 +24,10 @@ static void growing_keeps_the_contents(void **state)
 
     (void)state;
     for (uint32_t i = 0; i < 100000; i++)
-        buf_put_be32(&buf, i);
+        buf_put_le32(&buf, i);
     assert_int_equal(buf.len, 400000);
     for (uint32_t i = 0; i < 100000; i++)
-        assert_int_equal(get_be32(buf.data + (size_t)4 * i), i);
-}
-
-static void consuming_moves_the_rest_to_the_front(void **state)
-{
-    CLEANUP_BUF struct buf buf = {0};
-
-    (void)state;
-    buf_append(&buf, "abcdef", 6);
-    buf_consume(&buf, 4);
-    assert_int_equal(buf.len, 2);
-    assert_memory_equal(buf.data, "ef", 2);
-    buf_consume(&buf, 2);
-    assert_int_equal(buf.len, 0);
-    buf_append(&buf, NULL, 0);
-    assert_int_equal(buf.len, 0);
+        assert_int_equal(get_le32(buf.data + (size_t)4 * i), i);
 }
 
 static void text_is_taken_out_whole(void **state)
@@ -79,15 +62,14 @@ static void reserved_room_counts_when_len_is_raised(void **state)
 
 static void reader_gives_back_what_was_written(void **state)
 {
-    CLEANUP_BUF struct buf buf = {0};
+    uint8_t data[1 + 4 + 8 + 4 + 4] = {200};
 
     (void)state;
-    buf_put_u8(&buf, 200);
-    buf_put_be32(&buf, 0xfffefdfc);
-    buf_put_be64(&buf, UINT64_MAX - 1);
-    buf_put_le32(&buf, 0x80000001);
-    buf_append(&buf, "tail", 4);
-    struct reader reader = reader_of(buf.data, buf.len);
+    set_be32(data + 1, 0xfffefdfc);
+    set_be64(data + 5, UINT64_MAX - 1);
+    set_le32(data + 13, 0x80000001);
+    memcpy(data + 17, "tail", 4);
+    struct reader reader = reader_of(data, sizeof(data));
     assert_int_equal(reader_u8(&reader), 200);
     assert_int_equal(reader_be32(&reader), 0xfffefdfc);
     assert_true(reader_be64(&reader) == UINT64_MAX - 1);
@@ -165,7 +147,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_written_in_their_byte_order),
         cmocka_unit_test(growing_keeps_the_contents),
-        cmocka_unit_test(consuming_moves_the_rest_to_the_front),
         cmocka_unit_test(text_is_taken_out_whole),
         cmocka_unit_test(reserved_room_counts_when_len_is_raised),
         cmocka_unit_test(reader_gives_back_what_was_written),

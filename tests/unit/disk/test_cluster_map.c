@@ -5,6 +5,7 @@
  */
 #include "support.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/io.h"
 #include "disk/cluster_map.h"
 
@@ -19,6 +21,37 @@
 #define SIZE (100 * KIB)
 
 static const uint64_t file_sizes[] = {200 * KIB, 60 * KIB};
+
+/* A qemu-img that leaves a line in `maps` for each map that it is asked for. */
+static int setup(void **state)
+{
+    if (support_setup(state) < 0 || mkdir(at("bin"), 0700) < 0)
+        return -1;
+    CLEANUP_FREE char *script = mem_printf("#!/bin/sh\n"
+                                           "[ \"$1\" != map ] || echo >>'%s'\n"
+                                           "PATH='%s'\n"
+                                           "exec qemu-img \"$@\"\n",
+                                           at("maps"), getenv("PATH"));
+    CLEANUP_FREE char *path = mem_printf("%s:%s", at("bin"), getenv("PATH"));
+    int fd = open(at("bin/qemu-img"), O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
+    bool written = io_write(fd, script, strlen(script), NULL) == 0;
+    close(fd);
+    return written ? setenv("PATH", path, 1) : -1;
+}
+
+static int forget_maps(void **state)
+{
+    (void)state;
+    return unlink(at("maps")) == 0 || errno == ENOENT ? 0 : -1;
+}
+
+/* How often qemu-img was asked for a map since the test began. */
+static uint64_t count_maps(void)
+{
+    struct stat st;
+
+    return stat(at("maps"), &st) == 0 ? (uint64_t)st.st_size : 0;
+}
 
 static struct cluster_map *new_map(void)
 {
@@ -97,7 +130,6 @@ static void a_map_knows_what_it_was_told(void **state)
 
     (void)state;
     assert_ok(load(map, good, &err), &err);
-    assert_int_equal(cluster_map_count(map), 5);
     check_part(map, 0, (struct cluster_part){CLUSTER_IN_FILE, 20480, 0, 4096});
     check_part(map, 20479, (struct cluster_part){CLUSTER_IN_FILE, 1, 0, 24575});
     check_part(map, 20480, (struct cluster_part){CLUSTER_IN_FILE, 10240, 1, 24576});
@@ -105,7 +137,7 @@ static void a_map_knows_what_it_was_told(void **state)
     check_part(map, 30720, (struct cluster_part){CLUSTER_ZERO, 20480, 0, 0});
     check_part(map, 51201, (struct cluster_part){CLUSTER_OTHER, 20479, 0, 0});
     check_part(map, 5, (struct cluster_part){CLUSTER_IN_FILE, 20475, 0, 4101}); /* and back */
-    assert_int_equal(cluster_map_runs(map), 0);
+    assert_int_equal(count_maps(), 0);
 }
 
 /* The second file has 61440 bytes. */
@@ -161,11 +193,10 @@ static void odd_maps_are_not_believed(void **state)
     const char *beyond = "[" ENTRY(0, 51200, 0, ZERO) "," ENTRY(51200, 51201, 0, ZERO) ",";
     assert_int_equal(cluster_map_load(map, 0, beyond, strlen(beyond), true, &err), -1);
     assert_err(&err, ERR_IO, "51201 bytes at 51200");
-    assert_int_equal(cluster_map_count(map), 0);
     /* Here it asks, and there is no such image. */
     check_part(map, 1000, (struct cluster_part){CLUSTER_OTHER, SIZE - 1000, 0, 0});
     check_part(map, 0, (struct cluster_part){CLUSTER_OTHER, SIZE, 0, 0});
-    assert_int_equal(cluster_map_runs(map), 1);
+    assert_int_equal(count_maps(), 1);
 }
 
 static void short_parts_far_away_are_not_worth_it(void **state)
@@ -293,9 +324,8 @@ static void a_large_map_is_taken_piece_by_piece(void **state)
     for (unsigned i = 0; i < CLUSTERS; i++) {
         if (i > 1 && i < CLUSTERS - 1)
             check_cluster(map, fd, i);
-        assert_true(cluster_map_count(map) < 50);
     }
-    assert_in_range(cluster_map_runs(map), 5, 30);
+    assert_in_range(count_maps(), 5, 30);
     check_cluster(map, fd, 10); /* back: one more run */
     check_cluster(map, fd, 300);
     /* Within a cluster, as the first question too. */
@@ -321,7 +351,7 @@ static void a_map_that_fits_takes_one_run(void **state)
     for (unsigned i = 2; i < CLUSTERS - 1; i++)
         check_cluster(map, fd, i);
     check_cluster(map, fd, 10);
-    assert_int_equal(cluster_map_runs(map), 1);
+    assert_int_equal(count_maps(), 1);
 }
 
 /* No entry fits: the server is asked for all, and qemu-img no more. */
@@ -339,21 +369,21 @@ static void a_limit_below_one_entry_is_no_map(void **state)
     (void)state;
     check_part(map, 0, (struct cluster_part){CLUSTER_OTHER, CLUSTERS * CLUSTER, 0, 0});
     check_part(map, CLUSTER, (struct cluster_part){CLUSTER_OTHER, (CLUSTERS - 1) * CLUSTER, 0, 0});
-    assert_int_equal(cluster_map_runs(map), 1);
+    assert_int_equal(count_maps(), 1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_map_knows_what_it_was_told),
+        cmocka_unit_test_setup(a_map_knows_what_it_was_told, forget_maps),
         cmocka_unit_test(what_is_behind_a_file_is_not_in_it),
         cmocka_unit_test(short_parts_far_away_are_not_worth_it),
-        cmocka_unit_test(odd_maps_are_not_believed),
+        cmocka_unit_test_setup(odd_maps_are_not_believed, forget_maps),
         cmocka_unit_test(a_head_is_the_map_as_far_as_it_goes),
-        cmocka_unit_test(a_large_map_is_taken_piece_by_piece),
-        cmocka_unit_test(a_map_that_fits_takes_one_run),
-        cmocka_unit_test(a_limit_below_one_entry_is_no_map),
+        cmocka_unit_test_setup(a_large_map_is_taken_piece_by_piece, forget_maps),
+        cmocka_unit_test_setup(a_map_that_fits_takes_one_run, forget_maps),
+        cmocka_unit_test_setup(a_limit_below_one_entry_is_no_map, forget_maps),
     };
 
-    return cmocka_run_group_tests_name("disk cluster map", tests, support_setup, support_teardown);
+    return cmocka_run_group_tests_name("disk cluster map", tests, setup, support_teardown);
 }

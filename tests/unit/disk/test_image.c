@@ -261,6 +261,12 @@ static void encryption_is_told(void **state)
     assert_true(info.encrypted && above.encrypted && over.encrypted);
 }
 
+static void put_be32(struct buf *buf, uint32_t value)
+{
+    set_be32(buf_reserve(buf, sizeof(value)), value);
+    buf->len += sizeof(value);
+}
+
 /* A LUKS header by hand: qemu-img takes seconds for it. Offsets in sectors. */
 static void write_luks(const char *path)
 {
@@ -271,16 +277,16 @@ static void write_luks(const char *path)
 
     buf_append(&head, "LUKS\xba\xbe\0\1", 8);
     buf_append(&head, fields, sizeof(fields));
-    buf_put_be32(&head, FIRST_SLOT + 8 * SLOT_SIZE); /* where the payload starts */
-    buf_put_be32(&head, 64);                         /* bytes of the master key */
-    buf_append(&head, (char[52]){0}, 52);            /* its digest and salt */
-    buf_put_be32(&head, 1000);
+    put_be32(&head, FIRST_SLOT + 8 * SLOT_SIZE); /* where the payload starts */
+    put_be32(&head, 64);                         /* bytes of the master key */
+    buf_append(&head, (char[52]){0}, 52);        /* its digest and salt */
+    put_be32(&head, 1000);
     buf_append(&head, (char[40]){"41d44de1-793f-40d4-86a4-e17c888ee491"}, 40);
     for (uint32_t slot = 0; slot < 8; slot++) {
-        buf_put_be32(&head, 0xdead); /* not in use */
+        put_be32(&head, 0xdead); /* not in use */
         buf_append(&head, (char[36]){0}, 36);
-        buf_put_be32(&head, FIRST_SLOT + slot * SLOT_SIZE);
-        buf_put_be32(&head, STRIPES);
+        put_be32(&head, FIRST_SLOT + slot * SLOT_SIZE);
+        put_be32(&head, STRIPES);
     }
     assert_int_equal(pwrite(fd, head.data, head.len, 0), head.len);
     assert_int_equal(ftruncate(fd, (FIRST_SLOT + 8 * SLOT_SIZE) * 512 + (1 << 20)), 0);

@@ -96,6 +96,14 @@ static inline void say(struct served *served, char command, uint64_t id, uint32_
     assert_int_equal(io_write(served->out, head, len, NULL), 0);
 }
 
+static inline void hear_bytes(struct served *served, void *data, size_t len)
+{
+    size_t got = 0;
+
+    assert_int_equal(io_read_some(served->in, data, len, &got, NULL), 0);
+    assert_int_equal(got, len);
+}
+
 static inline struct message hear(struct served *served, char command, uint64_t id)
 {
     uint8_t head[MESSAGE_HEAD_MAX];
@@ -103,7 +111,7 @@ static inline struct message hear(struct served *served, char command, uint64_t 
     struct message message = {0};
 
     while (missing > 0) {
-        assert_int_equal(io_read(served->in, head + len, missing, NULL), 0);
+        hear_bytes(served, head + len, missing);
         len += missing;
         assert_int_equal(message_decode(head, len, MESSAGE_TO_CONTROL, &message, &missing, NULL),
                          0);
@@ -121,7 +129,7 @@ static inline void hear_error(struct served *served, uint64_t id, const char *wh
     char text[MESSAGE_TEXT_MAX + 1] = {0};
     struct message message = hear(served, 'E', id);
 
-    assert_int_equal(io_read(served->in, text, message.size, NULL), 0);
+    hear_bytes(served, text, message.size);
     if (!strstr(text, why))
         fail_msg("'%s' is expected in: %s", why, text);
     hear(served, 'I', 0);
@@ -142,7 +150,7 @@ static inline size_t do_chunk(struct served *served, uint64_t id, const void *da
     say(served, 'F', id, 0);
     struct message answer = hear(served, 'C', id);
     assert_true(answer.size <= cap);
-    assert_int_equal(io_read(served->in, ret, answer.size, NULL), 0);
+    hear_bytes(served, ret, answer.size);
     hear(served, 'I', 0);
     return answer.size;
 }

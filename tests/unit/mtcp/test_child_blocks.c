@@ -47,14 +47,14 @@ static void blocks_before_the_result(bool decode, const uint8_t *input, size_t l
     say(&served, 'F', 2, 0);
     struct message message = hear(&served, 'B', 2);
     assert_int_equal(message.size, (raw_len + 65535) / 65536 * DIGEST_SIZE);
-    assert_int_equal(io_read(served.in, got, message.size, NULL), 0);
+    hear_bytes(&served, got, message.size);
     for (size_t at = 0; at < raw_len; at += 65536) {
         documented_chunk_digest(two_blocks + at, raw_len - at < 65536 ? raw_len - at : 65536,
                                 expected);
         assert_memory_equal(got + at / 65536 * DIGEST_SIZE, expected, DIGEST_SIZE);
     }
     message = hear(&served, 'C', 2);
-    assert_int_equal(io_read(served.in, result, message.size, NULL), 0);
+    hear_bytes(&served, result, message.size);
     assert_int_equal(message.size, decode ? raw_len : result_head_size(1) + raw_len);
     hear(&served, 'I', 0);
     finish(&served, 0, NULL);

@@ -368,7 +368,7 @@ static void test_spawner_and_children_die_with_the_control_process(void **state)
         for (;;)
             pause();
     }
-    assert_int_equal(io_read(report[0], pids, sizeof(pids), NULL), 0);
+    assert_int_equal(read(report[0], pids, sizeof(pids)), sizeof(pids));
     assert_false(is_gone(pids[0]));
     /* stopped, they cannot notice the end of their sockets: it is for the kernel to end them */
     kill(pids[1], SIGSTOP);
