@@ -108,7 +108,7 @@ static int open_manifest(struct archive_backup *backup, const struct exchange *e
                            backup->sha256, err);
 }
 
-static int open_once(struct archive_backup *backup, struct err *err)
+static int open_backup_once(struct archive_backup *backup, struct err *err)
 {
     CLEANUP_EXCHANGE struct exchange exchange = {0};
     const struct manifest_stored *stored;
@@ -141,7 +141,7 @@ static int open_stable(struct archive_backup *backup, struct err *err)
         CLEANUP_ERR struct err why = ERR_INIT;
         if (current_backup(backup, before, err) < 0)
             return -1;
-        int result = open_once(backup, &why);
+        int result = open_backup_once(backup, &why);
         if (current_backup(backup, after, err) < 0)
             return -1;
         bool same = strcmp(before, after) == 0;

@@ -189,7 +189,7 @@ static bool old_set_names(const struct backup_set *set, const char *name)
 }
 
 /* Checks that a file of the set may get this name. */
-static int check_free(const struct backup_set *set, const char *name, struct err *err)
+static int check_name_is_free(const struct backup_set *set, const char *name, struct err *err)
 {
     struct stat st = {0};
     bool claimed = false;
@@ -246,7 +246,7 @@ static int check_owned(const struct backup_set *set, const char *name, struct er
 
 int backup_set_expect(struct backup_set *set, const char *name, struct err *err)
 {
-    if (check_owned(set, name, err) < 0 || check_free(set, name, err) < 0)
+    if (check_owned(set, name, err) < 0 || check_name_is_free(set, name, err) < 0)
         return -1;
     return folder_try_name(set->folder, set->key, name, err);
 }
@@ -257,7 +257,7 @@ int backup_set_create(struct backup_set *set, const char *name, int *ret_fd, str
         return -1;
     if (find_file(set, name))
         return err_set(err, ERR_INTERNAL, "%s/%s is created twice", set->folder->path, name);
-    if (check_free(set, name, err) < 0)
+    if (check_name_is_free(set, name, err) < 0)
         return -1;
     int fd = add_file(set, name, err);
     if (fd < 0)
@@ -295,7 +295,7 @@ static int check_set(const struct backup_set *set, const struct manifest *manife
                            "%s/%s is %llu bytes long, but the manifest says %llu",
                            set->folder->path, stored->file.name, (unsigned long long)st.st_size,
                            (unsigned long long)stored->file.size);
-        if (check_free(set, stored->file.name, err) < 0)
+        if (check_name_is_free(set, stored->file.name, err) < 0)
             return -1;
     }
     if (count != set->file_count)
@@ -327,7 +327,7 @@ static int write_manifest(struct backup_set *set, const struct manifest *manifes
     return 0;
 }
 
-static int flush(const struct backup_set *set, struct err *err)
+static int flush_set(const struct backup_set *set, struct err *err)
 {
     for (size_t i = 0; i < set->file_count; i++) {
         if (io_sync(set->files[i].fd, err) < 0)
@@ -372,7 +372,7 @@ static int exchange_files(struct backup_set *set, const struct exchange *exchang
     return err_move(err, &why);
 }
 
-static int commit(struct backup_set *set, const struct manifest *manifest, struct err *err)
+static int commit_files(struct backup_set *set, const struct manifest *manifest, struct err *err)
 {
     CLEANUP_EXCHANGE struct exchange exchange = {
         .domain = mem_strdup(set->domain),
@@ -387,14 +387,14 @@ static int commit(struct backup_set *set, const struct manifest *manifest, struc
         exchange_add_file(&exchange, find_file(set, stored->file.name)->temp, stored->file.name,
                           stored->file.size);
     list_removals(set, &exchange);
-    if (flush(set, err) < 0)
+    if (flush_set(set, err) < 0)
         return -1;
     return exchange_files(set, &exchange, err);
 }
 
 int backup_set_commit(struct backup_set *set, const struct manifest *manifest, struct err *err)
 {
-    int result = commit(set, manifest, err);
+    int result = commit_files(set, manifest, err);
 
     backup_set_abort(set);
     return result;

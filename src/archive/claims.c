@@ -8,7 +8,7 @@
 
 /* Each of these returns 1: names the file, or cannot be read and so might name it; 0: does not; -1:
  * failed. */
-static int answer(struct err *why, struct err *err)
+static int claim_of_error(struct err *why, struct err *err)
 {
     switch (why->kind) {
     case ERR_NOT_FOUND:
@@ -33,7 +33,7 @@ static int manifest_claims(const struct folder *folder, const char *domain, cons
     if (!manifest_name)
         return 0;
     if (folder_manifest(folder, manifest_name, domain, &manifest, NULL, &why) < 0)
-        return answer(&why, err);
+        return claim_of_error(&why, err);
     while ((stored = manifest_next_stored(manifest, &cursor)))
         if (strcmp(stored->file.name, name) == 0)
             return 1;
@@ -48,7 +48,7 @@ static int journal_claims(const struct folder *folder, const char *domain, const
     bool there = false;
 
     if (exchange_find(folder, domain, &exchange, &there, &why) < 0)
-        return answer(&why, err);
+        return claim_of_error(&why, err);
     return there && exchange_mentions(&exchange, name);
 }
 

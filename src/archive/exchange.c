@@ -94,8 +94,8 @@ static bool is_manifest(const struct folder *folder, const struct exchange *exch
 
 /* Finds out what still has its temporary name: one flag for each file, then one for the manifest.
  * *ret_begun: something no longer has. */
-static int look(const struct folder *folder, const struct exchange *exchange, bool *ret_waits,
-                bool *ret_begun, struct err *err)
+static int find_waiting(const struct folder *folder, const struct exchange *exchange,
+                        bool *ret_waits, bool *ret_begun, struct err *err)
 {
     bool *manifest_waits = &ret_waits[exchange->file_count];
     uint64_t size = 0;
@@ -178,7 +178,7 @@ static int put_in_place(const struct folder *folder, const struct exchange *exch
 {
     CLEANUP_FREE bool *waits = mem_array(exchange->file_count + 1, sizeof(*waits));
 
-    if (look(folder, exchange, waits, ret_begun, err) < 0 ||
+    if (find_waiting(folder, exchange, waits, ret_begun, err) < 0 ||
         check_all(folder, exchange, manifest_name, waits, err) < 0)
         return -1;
     return rename_all(folder, exchange, manifest_name, waits, ret_begun, err);

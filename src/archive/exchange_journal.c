@@ -84,7 +84,7 @@ int exchange_format(const struct exchange *exchange, struct buf *ret, struct err
 
 /* ---- reading ----------------------------------------------------------------- */
 
-static int damaged(struct err *err)
+static int set_damaged(struct err *err)
 {
     return err_set(err, ERR_CORRUPT, "is damaged");
 }
@@ -147,10 +147,10 @@ static int parse_file(char *line, struct exchange *exchange, struct err *err)
 
     if (!is_part(from) || units_parse_number(number, 0, INT64_MAX, &size, NULL) < 0 ||
         archive_check_owned_name(exchange->domain, line, NULL) < 0)
-        return damaged(err);
+        return set_damaged(err);
     for (size_t i = 0; i < exchange->file_count; i++)
         if (strcmp(exchange->files[i].to, line) == 0 || strcmp(exchange->files[i].from, from) == 0)
-            return damaged(err);
+            return set_damaged(err);
     exchange_add_file(exchange, from, line, size);
     return 0;
 }
@@ -163,10 +163,10 @@ static int parse_manifest(char *line, struct exchange *exchange, struct err *err
     uint8_t sha256[DIGEST_SIZE];
 
     if (!is_part(from) || !digest_from_hex(hex, sha256) || !name || strcmp(line, name) != 0)
-        return damaged(err);
+        return set_damaged(err);
     for (size_t i = 0; i < exchange->file_count; i++)
         if (strcmp(exchange->files[i].from, from) == 0)
-            return damaged(err);
+            return set_damaged(err);
     exchange->manifest_from = mem_strdup(from);
     digest_to_hex(sha256, exchange->manifest_sha256);
     return 0;
@@ -181,7 +181,7 @@ static int parse_removed_manifest(char *line, struct exchange *exchange, struct 
 
     if (exchange->file_count > 0 || !hex || !digest_from_hex(hex, sha256) || !name ||
         strcmp(line, name) != 0)
-        return damaged(err);
+        return set_damaged(err);
     digest_to_hex(sha256, exchange->manifest_sha256);
     return 0;
 }
@@ -189,10 +189,10 @@ static int parse_removed_manifest(char *line, struct exchange *exchange, struct 
 static int parse_removal(const char *line, struct exchange *exchange, struct err *err)
 {
     if (archive_check_owned_name(exchange->domain, line, NULL) < 0)
-        return damaged(err);
+        return set_damaged(err);
     for (size_t i = 0; i < exchange->file_count; i++)
         if (strcmp(exchange->files[i].to, line) == 0)
-            return damaged(err);
+            return set_damaged(err);
     exchange_add_removal(exchange, line);
     return 0;
 }
@@ -205,7 +205,7 @@ static int check_form(const struct exchange *exchange, const char *text, size_t 
 
     if (exchange_format(exchange, &again, NULL) < 0 || again.len != len ||
         memcmp(again.data, text, len) != 0)
-        return damaged(err);
+        return set_damaged(err);
     return 0;
 }
 
@@ -218,7 +218,7 @@ int exchange_parse(const char *text, size_t len, struct exchange *ret, struct er
 
     const char *behind_title = covered ? take_line(&rest, title) : NULL;
     if (!behind_title || *behind_title || !(line = take_line(&rest, "domain ")))
-        return damaged(err);
+        return set_damaged(err);
     exchange.domain = mem_strdup(line);
     while ((line = take_line(&rest, "file ")))
         if (parse_file(line, &exchange, err) < 0)
@@ -232,7 +232,7 @@ int exchange_parse(const char *text, size_t len, struct exchange *ret, struct er
         if (parse_removal(line, &exchange, err) < 0)
             return -1;
     if (*rest != '\0')
-        return damaged(err);
+        return set_damaged(err);
     if (check_form(&exchange, text, len, err) < 0)
         return -1;
     *ret = exchange;
@@ -271,7 +271,7 @@ int exchange_load(const struct folder *folder, const char *journal, struct excha
     if (exchange_parse(text, len, &exchange, err) < 0)
         return folder_prefix(folder, journal, err);
     if (!is_named_after(&exchange, journal)) {
-        damaged(err);
+        set_damaged(err);
         return folder_prefix(folder, journal, err);
     }
     exchange.journal = mem_strdup(journal);

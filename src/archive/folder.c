@@ -116,8 +116,8 @@ int folder_manifest_digest(const struct folder *folder, const char *name,
 /* ---- names that the file system may refuse --------------------------------------- */
 
 /* The name in the list of the file with this `st`; NULL if there is none. */
-static const char *name_of(const struct folder *folder, const struct strings *names,
-                           const struct stat *st)
+static const char *name_of_file(const struct folder *folder, const struct strings *names,
+                                const struct stat *st)
 {
     struct stat other;
 
@@ -129,7 +129,7 @@ static const char *name_of(const struct folder *folder, const struct strings *na
 }
 
 /* For messages: the real name behind a name that is only tried. */
-static const char *meant(const char *name)
+static const char *name_meant(const char *name)
 {
     static const char mark[] = ".try.";
     const char *tried =
@@ -152,11 +152,11 @@ static int check_spelling(const struct folder *folder, const char *name, struct 
             return 0;
     if (fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return 0; /* renamed or removed in the meantime */
-    const char *other = name_of(folder, &names, &st);
+    const char *other = name_of_file(folder, &names, &st);
     return err_set(err, ERR_UNSUPPORTED,
                    "%s: the file system treats '%s' and '%s' as the same name; use another folder "
                    "for this guest",
-                   folder->path, meant(name), other ? meant(other) : "another name");
+                   folder->path, name_meant(name), other ? name_meant(other) : "another name");
 }
 
 int folder_try_name(const struct folder *folder, const char *key, const char *name, struct err *err)

@@ -61,8 +61,8 @@ static int check_index(const struct image_reader *reader, struct err *err)
     return 0;
 }
 
-static int read_index(struct image_reader *reader, const struct container_indexer *indexer,
-                      uint64_t len, struct err *err)
+static int read_image_index(struct image_reader *reader, const struct container_indexer *indexer,
+                            uint64_t len, struct err *err)
 {
     /* The index is read from the end of the file backwards. */
     page_cache_enter(reader->cache, reader->size > INDEX_USUAL ? reader->size - INDEX_USUAL : 0);
@@ -73,8 +73,8 @@ static int read_index(struct image_reader *reader, const struct container_indexe
                          &reader->index, err);
 }
 
-static int load(struct image_reader *reader, const struct container_indexer *indexer,
-                struct err *err)
+static int load_index(struct image_reader *reader, const struct container_indexer *indexer,
+                      struct err *err)
 {
     struct stat st;
 
@@ -92,7 +92,7 @@ static int load(struct image_reader *reader, const struct container_indexer *ind
                            (unsigned long long)len, (unsigned long long)reader->raw_size);
         return 0;
     }
-    if (read_index(reader, indexer, len, err) < 0)
+    if (read_image_index(reader, indexer, len, err) < 0)
         return -1;
     return check_index(reader, err);
 }
@@ -113,7 +113,7 @@ int image_reader_new(const struct image_file *file, const struct manifest_stored
         .has_sha256 = stored->file.has_sha256,
     };
     memcpy(reader->sha256, stored->file.sha256, sizeof(reader->sha256));
-    if (load(reader, indexer, err) < 0)
+    if (load_index(reader, indexer, err) < 0)
         return err_prefix(err, "%s", file->path);
     *ret = TAKE_PTR(reader);
     return 0;
@@ -250,8 +250,8 @@ static int read_blocks(struct image_reader *reader, const struct block_run *run,
     return 0;
 }
 
-static int read_chunk(struct image_reader *reader, uint64_t id, uint32_t len, uint8_t *result,
-                      size_t cap, size_t *ret_len, struct err *err)
+static int read_framed(struct image_reader *reader, uint64_t id, uint32_t len, uint8_t *result,
+                       size_t cap, size_t *ret_len, struct err *err)
 {
     static const uint8_t unknown[DIGEST_SIZE];
     struct block_run run = find_blocks(reader, id, len);
@@ -277,8 +277,9 @@ static int reader_read(void *opaque, uint64_t id, void *data, size_t cap, size_t
     if (len == 0)
         return -1;
     *ret_kind = CHUNK_DATA;
-    int failed = reader->codec == CODEC_NONE ? read_plain(reader, id, len, data, cap, ret_len, err)
-                                             : read_chunk(reader, id, len, data, cap, ret_len, err);
+    int failed = reader->codec == CODEC_NONE
+                     ? read_plain(reader, id, len, data, cap, ret_len, err)
+                     : read_framed(reader, id, len, data, cap, ret_len, err);
     return failed ? err_prefix(err, "%s", reader->file.path) : 0;
 }
 

@@ -28,7 +28,7 @@ struct image_writer {
 };
 
 /* Writes the next bytes of a file that is written from start to end. */
-static int emit(struct image_writer *writer, const void *data, size_t len, struct err *err)
+static int emit_bytes(struct image_writer *writer, const void *data, size_t len, struct err *err)
 {
     digest_add(writer->sha256, data, len);
     if (bulk_writer_write(writer->bulk, data, len, writer->offset, err) < 0)
@@ -43,7 +43,7 @@ static int emit_zeros(struct image_writer *writer, uint64_t len, struct err *err
 
     while (len > 0) {
         size_t piece = len < sizeof(zeros) ? (size_t)len : sizeof(zeros);
-        if (emit(writer, zeros, piece, err) < 0)
+        if (emit_bytes(writer, zeros, piece, err) < 0)
             return -1;
         len -= piece;
     }
@@ -71,9 +71,9 @@ static int writer_begin(struct image_writer *writer, struct err *err)
         return -1;
     if (writer->sparse)
         return 0;
-    if (emit(writer, layout->head, layout->head_len, err) < 0)
+    if (emit_bytes(writer, layout->head, layout->head_len, err) < 0)
         return -1;
-    return emit(writer, framing.data, framing.len, err);
+    return emit_bytes(writer, framing.data, framing.len, err);
 }
 
 int image_writer_new(const struct image_file *file, const struct image_layout *layout,
@@ -127,7 +127,7 @@ static int put_in_order(struct image_writer *writer, const struct result *result
     while (result_next(result, &cursor, &block)) {
         if (container_add(writer->container, &block, err) < 0)
             return -1;
-        int failed = block.stored_len ? emit(writer, block.data, block.stored_len, err)
+        int failed = block.stored_len ? emit_bytes(writer, block.data, block.stored_len, err)
                                       : emit_zeros(writer, block.raw_len, err);
         if (failed)
             return -1;
@@ -241,7 +241,7 @@ static int write_end(struct image_writer *writer, struct err *err)
     if (container_end(writer->container, &framing, err) < 0)
         return -1;
     if (!writer->sparse)
-        return emit(writer, framing.data, framing.len, err) < 0
+        return emit_bytes(writer, framing.data, framing.len, err) < 0
                    ? -1
                    : bulk_writer_flush(writer->bulk, err);
     if (bulk_writer_flush(writer->bulk, err) < 0)

@@ -17,7 +17,7 @@ static bool has_control(const char *text)
 }
 
 /* What makes text unusable as (part of) a file name of ours; NULL if nothing does. */
-static const char *defect(const char *text)
+static const char *name_defect(const char *text)
 {
     if (*text == '\0')
         return "is empty";
@@ -33,9 +33,9 @@ static const char *defect(const char *text)
 }
 
 /* `infix` is "" or "-TARGET". */
-static char *build(const char *domain, const char *infix, const char *suffix, struct err *err)
+static char *build_name(const char *domain, const char *infix, const char *suffix, struct err *err)
 {
-    const char *bad = defect(domain);
+    const char *bad = name_defect(domain);
 
     if (bad) {
         err_set(err, ERR_UNSUPPORTED, "the guest's name cannot be part of a file name: it %s", bad);
@@ -54,18 +54,18 @@ static char *build(const char *domain, const char *infix, const char *suffix, st
 
 char *archive_manifest_name(const char *domain, struct err *err)
 {
-    return build(domain, "", ARCHIVE_MANIFEST_SUFFIX, err);
+    return build_name(domain, "", ARCHIVE_MANIFEST_SUFFIX, err);
 }
 
 char *archive_memory_name(const char *domain, struct err *err)
 {
-    return build(domain, "", ".sav", err);
+    return build_name(domain, "", ".sav", err);
 }
 
 char *archive_disk_name(const char *domain, const char *target, enum codec_type codec,
                         struct err *err)
 {
-    const char *bad = defect(target);
+    const char *bad = name_defect(target);
 
     if (bad) {
         err_set(err, ERR_UNSUPPORTED, "the disk's target cannot be part of a file name: it %s",
@@ -73,18 +73,18 @@ char *archive_disk_name(const char *domain, const char *target, enum codec_type 
         return NULL;
     }
     CLEANUP_FREE char *infix = mem_printf("-%s.raw", target);
-    return build(domain, infix, codec_suffix(codec), err);
+    return build_name(domain, infix, codec_suffix(codec), err);
 }
 
 char *archive_extra_name(const char *domain, enum manifest_extra_kind kind, struct err *err)
 {
-    return kind == EXTRA_TPM ? build(domain, "-tpm", ".state", err)
-                             : build(domain, "-nvram", ".fd", err);
+    return kind == EXTRA_TPM ? build_name(domain, "-tpm", ".state", err)
+                             : build_name(domain, "-nvram", ".fd", err);
 }
 
 int archive_check_name(const char *name, struct err *err)
 {
-    const char *bad = defect(name);
+    const char *bad = name_defect(name);
 
     if (bad)
         return err_set(err, ERR_CORRUPT, "a file name %s", bad);

@@ -7,7 +7,7 @@
 #include "archive/names.h"
 #include "archive/tidy.h"
 
-static void describe(const struct archive_backup *backup, struct exchange *exchange)
+static void describe_removal(const struct archive_backup *backup, struct exchange *exchange)
 {
     const struct manifest *manifest = archive_backup_manifest(backup);
     const struct manifest_stored *stored;
@@ -30,7 +30,7 @@ static int remove_locked(const struct folder *folder, const struct archive_backu
     char key[ARCHIVE_KEY_SIZE];
     bool begun = false;
 
-    describe(backup, &exchange);
+    describe_removal(backup, &exchange);
     if (tidy_guest(folder, exchange.domain, err) < 0)
         return -1;
     if (!archive_backup_is_current(backup))

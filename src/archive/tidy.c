@@ -45,8 +45,8 @@ int tidy_lock(const struct folder *folder, const char *domain, uint64_t wait_ms,
 
 /* ---- exchanges of dead writers --------------------------------------------------- */
 
-static int finish(const struct folder *folder, const struct exchange *exchange, bool *ret_begun,
-                  struct err *err)
+static int finish_exchange(const struct folder *folder, const struct exchange *exchange,
+                           bool *ret_begun, struct err *err)
 {
     if (exchange_run(folder, exchange, ret_begun, err) == 0)
         return 0;
@@ -70,7 +70,7 @@ static void finish_abandoned(const struct folder *folder, const char *journal)
         /* Its writer may have finished it in the meantime. */
         result = exchange_load(folder, journal, &still, &there, &err);
         if (result == 0 && there)
-            result = finish(folder, &still, &begun, &err);
+            result = finish_exchange(folder, &still, &begun, &err);
     }
     if (result < 0)
         log_warn_guest(exchange.domain, "%s", err.text);
@@ -170,7 +170,7 @@ static int settle_exchange(const struct folder *folder, const char *domain, stru
 
     if (exchange_find(folder, domain, &exchange, &there, err) < 0)
         return err_append(err, "%s", interrupted);
-    if (!there || finish(folder, &exchange, &begun, &why) == 0)
+    if (!there || finish_exchange(folder, &exchange, &begun, &why) == 0)
         return 0;
     if (begun)
         return err_move(err, &why);

@@ -34,7 +34,7 @@ static void sync_parent(const struct folder *folder)
 /* Writers share a lock on the folder itself. Two others lock it exclusively: earlier versions,
  * whose writers work alone, and, for a moment, a writer that removes a folder that it made and left
  * empty. If the file system cannot lock folders, no lock is used. */
-static int share(const struct folder *folder, struct err *err)
+static int share_folder(const struct folder *folder, struct err *err)
 {
     struct stat st;
 
@@ -48,7 +48,7 @@ static int share(const struct folder *folder, struct err *err)
     return 0;
 }
 
-static int open_once(const char *path, struct archive_writer *archive, struct err *err)
+static int open_writer_once(const char *path, struct archive_writer *archive, struct err *err)
 {
     bool made = mkdir(path, 0700) == 0;
 
@@ -60,15 +60,15 @@ static int open_once(const char *path, struct archive_writer *archive, struct er
             (void)rmdir(path);
         return -1;
     }
-    return share(&archive->folder, err);
+    return share_folder(&archive->folder, err);
 }
 
 /* Removing an empty folder takes almost no time, so wait for that. */
-static int open_folder(const char *path, struct archive_writer *archive, struct err *err)
+static int open_archive_folder(const char *path, struct archive_writer *archive, struct err *err)
 {
     for (int i = 0;; i++) {
         CLEANUP_ERR struct err why = ERR_INIT;
-        if (open_once(path, archive, &why) == 0)
+        if (open_writer_once(path, archive, &why) == 0)
             return 0;
         if (why.kind != ERR_BUSY || i == OPEN_TRIES)
             return err_move(err, &why);
@@ -82,7 +82,7 @@ int archive_writer_open(const char *path, struct archive_writer **ret, struct er
     CLEANUP(archive_writer_closep) struct archive_writer *archive = mem_alloc(sizeof(*archive));
 
     archive->folder = FOLDER_INIT;
-    if (open_folder(path, archive, err) < 0)
+    if (open_archive_folder(path, archive, err) < 0)
         return -1;
     if (archive->made)
         sync_parent(&archive->folder);

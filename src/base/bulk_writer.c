@@ -92,8 +92,8 @@ static int write_direct(struct bulk_writer *writer, const uint8_t *data, size_t 
 }
 
 /* Writes the aligned middle directly if it is large enough, the ends through the cache. */
-static int write_out(struct bulk_writer *writer, const uint8_t *data, size_t len, uint64_t offset,
-                     struct err *err)
+static int write_at(struct bulk_writer *writer, const uint8_t *data, size_t len, uint64_t offset,
+                    struct err *err)
 {
     size_t head = (ALIGN - offset % ALIGN) % ALIGN;
     size_t middle = len > head ? (len - head) / ALIGN * ALIGN : 0;
@@ -114,11 +114,12 @@ static int write_staged(struct bulk_writer *writer, struct err *err)
 
     writer->staged = 0;
     /* The stage starts at the byte that gives the rest the same alignment as in the file. */
-    return write_out(writer, writer->stage + writer->start % ALIGN, len, writer->start, err);
+    return write_at(writer, writer->stage + writer->start % ALIGN, len, writer->start, err);
 }
 
 /* Takes as much as there is room for. */
-static size_t stage(struct bulk_writer *writer, const uint8_t *data, size_t len, uint64_t offset)
+static size_t stage_data(struct bulk_writer *writer, const uint8_t *data, size_t len,
+                         uint64_t offset)
 {
     if (writer->staged == 0)
         writer->start = offset;
@@ -157,10 +158,10 @@ int bulk_writer_write(struct bulk_writer *writer, const void *data, size_t len, 
         if (is_good_as_it_is(writer, bytes, len, offset)) {
             part = writer->refused ? len : len / ALIGN * ALIGN;
             if ((writer->staged > 0 && write_staged(writer, err) < 0) ||
-                write_out(writer, bytes, part, offset, err) < 0)
+                write_at(writer, bytes, part, offset, err) < 0)
                 return -1;
         } else {
-            part = stage(writer, bytes, len, offset);
+            part = stage_data(writer, bytes, len, offset);
             if (stage_is_full(writer) && write_staged(writer, err) < 0)
                 return -1;
         }

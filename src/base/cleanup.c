@@ -13,7 +13,7 @@ static void __attribute__((noreturn)) out_of_memory(void)
     _exit(EXIT_FAILURE);
 }
 
-static void *checked(void *pointer)
+static void *checked_memory(void *pointer)
 {
     if (!pointer)
         out_of_memory();
@@ -22,22 +22,22 @@ static void *checked(void *pointer)
 
 void *mem_alloc(size_t size)
 {
-    return checked(calloc(1, size ? size : 1));
+    return checked_memory(calloc(1, size ? size : 1));
 }
 
 void *mem_array(size_t count, size_t size)
 {
-    return checked(calloc(count ? count : 1, size ? size : 1));
+    return checked_memory(calloc(count ? count : 1, size ? size : 1));
 }
 
 char *mem_strdup(const char *text)
 {
-    return text ? checked(strdup(text)) : NULL;
+    return text ? checked_memory(strdup(text)) : NULL;
 }
 
 char *mem_strndup(const char *text, size_t length)
 {
-    return checked(strndup(text, length));
+    return checked_memory(strndup(text, length));
 }
 
 char *mem_vprintf(const char *format, va_list args)
@@ -46,7 +46,7 @@ char *mem_vprintf(const char *format, va_list args)
 
     if (vasprintf(&text, format, args) < 0)
         text = NULL;
-    return checked(text);
+    return checked_memory(text);
 }
 
 char *mem_printf(const char *format, ...)
@@ -61,5 +61,5 @@ char *mem_printf(const char *format, ...)
 
 void *mem_resize(void *pointer, size_t count, size_t size)
 {
-    return checked(reallocarray(pointer, count ? count : 1, size ? size : 1));
+    return checked_memory(reallocarray(pointer, count ? count : 1, size ? size : 1));
 }

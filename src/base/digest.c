@@ -15,7 +15,7 @@ struct digest {
 
 /* SHA-256 always exists and its updates do not fail; without it libcrypto would be useless to
  * us. */
-static void must(int success)
+static void must_succeed(int success)
 {
     if (success != 1) {
         out_last_words("virt-backup: libcrypto has no SHA-256\n");
@@ -28,20 +28,20 @@ struct digest *digest_new(void)
     struct digest *digest = mem_alloc(sizeof(*digest));
 
     digest->context = EVP_MD_CTX_new();
-    must(digest->context != NULL);
-    must(EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL));
+    must_succeed(digest->context != NULL);
+    must_succeed(EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL));
     return digest;
 }
 
 void digest_add(struct digest *digest, const void *data, size_t len)
 {
-    must(EVP_DigestUpdate(digest->context, data, len));
+    must_succeed(EVP_DigestUpdate(digest->context, data, len));
 }
 
 void digest_finish(struct digest *digest, uint8_t ret[static DIGEST_SIZE])
 {
-    must(EVP_DigestFinal_ex(digest->context, ret, NULL));
-    must(EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL));
+    must_succeed(EVP_DigestFinal_ex(digest->context, ret, NULL));
+    must_succeed(EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL));
 }
 
 void digest_free(struct digest *digest)
@@ -54,7 +54,7 @@ void digest_free(struct digest *digest)
 
 void digest_of(const void *data, size_t len, uint8_t ret[static DIGEST_SIZE])
 {
-    must(EVP_Digest(data, len, ret, NULL, EVP_sha256(), NULL));
+    must_succeed(EVP_Digest(data, len, ret, NULL, EVP_sha256(), NULL));
 }
 
 void digest_hmac(const void *key, size_t key_len, const void *data, size_t len,
@@ -62,8 +62,8 @@ void digest_hmac(const void *key, size_t key_len, const void *data, size_t len,
 {
     unsigned ret_len = 0;
 
-    must(HMAC(EVP_sha256(), key, (int)key_len, data, len, ret, &ret_len) != NULL &&
-         ret_len == DIGEST_SIZE);
+    must_succeed(HMAC(EVP_sha256(), key, (int)key_len, data, len, ret, &ret_len) != NULL &&
+                 ret_len == DIGEST_SIZE);
 }
 
 bool digest_equal(const uint8_t a[static DIGEST_SIZE], const uint8_t b[static DIGEST_SIZE])

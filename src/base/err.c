@@ -6,9 +6,9 @@
 
 #include "base/cleanup.h"
 
-static char *vtext(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+static char *format_text(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 
-static char *vtext(const char *format, va_list args)
+static char *format_text(const char *format, va_list args)
 {
     char *text = NULL;
 
@@ -17,7 +17,7 @@ static char *vtext(const char *format, va_list args)
     return text;
 }
 
-static void put(struct err *err, enum err_kind kind, int errnum, char *text)
+static void put_error(struct err *err, enum err_kind kind, int errnum, char *text)
 {
     err_clear(err);
     *err = (struct err){.kind = kind, .errnum = errnum, .text = text};
@@ -30,9 +30,9 @@ int err_set(struct err *err, enum err_kind kind, const char *format, ...)
     if (!err)
         return -1;
     va_start(args, format);
-    char *text = vtext(format, args);
+    char *text = format_text(format, args);
     va_end(args);
-    put(err, kind, 0, text);
+    put_error(err, kind, 0, text);
     return -1;
 }
 
@@ -68,9 +68,9 @@ int err_set_errno(struct err *err, int errnum, const char *format, ...)
     if (!err)
         return -1;
     va_start(args, format);
-    CLEANUP_FREE char *text = vtext(format, args);
+    CLEANUP_FREE char *text = format_text(format, args);
     va_end(args);
-    put(err, kind_of_errno(errnum), errnum, mem_printf("%s: %s", text, strerror(errnum)));
+    put_error(err, kind_of_errno(errnum), errnum, mem_printf("%s: %s", text, strerror(errnum)));
     return -1;
 }
 
@@ -81,7 +81,7 @@ int err_prefix(struct err *err, const char *format, ...)
     if (!err || !err->text)
         return -1;
     va_start(args, format);
-    CLEANUP_FREE char *prefix = vtext(format, args);
+    CLEANUP_FREE char *prefix = format_text(format, args);
     va_end(args);
     char *text = mem_printf("%s: %s", prefix, err->text);
     free(err->text);
@@ -96,7 +96,7 @@ int err_append(struct err *err, const char *format, ...)
     if (!err || !err->text)
         return -1;
     va_start(args, format);
-    CLEANUP_FREE char *more = vtext(format, args);
+    CLEANUP_FREE char *more = format_text(format, args);
     va_end(args);
     char *text = mem_printf("%s; %s", err->text, more);
     free(err->text);

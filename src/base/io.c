@@ -13,7 +13,7 @@
 /* One system call never moves more than this on Linux. */
 #define MAX_TRANSFER ((size_t)0x7ffff000)
 
-static size_t piece(size_t len)
+static size_t transfer_len(size_t len)
 {
     return len < MAX_TRANSFER ? len : MAX_TRANSFER;
 }
@@ -23,7 +23,7 @@ int io_read_some(int fd, void *data, size_t len, size_t *ret_len, struct err *er
     size_t done = 0;
 
     while (done < len) {
-        ssize_t n = read(fd, (uint8_t *)data + done, piece(len - done));
+        ssize_t n = read(fd, (uint8_t *)data + done, transfer_len(len - done));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -41,7 +41,8 @@ int io_pread_some(int fd, void *data, size_t len, uint64_t offset, size_t *ret_l
     size_t done = 0;
 
     while (done < len) {
-        ssize_t n = pread(fd, (uint8_t *)data + done, piece(len - done), (off_t)(offset + done));
+        ssize_t n =
+            pread(fd, (uint8_t *)data + done, transfer_len(len - done), (off_t)(offset + done));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -72,7 +73,7 @@ int io_write(int fd, const void *data, size_t len, struct err *err)
     size_t done = 0;
 
     while (done < len) {
-        ssize_t n = write(fd, (const uint8_t *)data + done, piece(len - done));
+        ssize_t n = write(fd, (const uint8_t *)data + done, transfer_len(len - done));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -87,8 +88,8 @@ int io_pwrite(int fd, const void *data, size_t len, uint64_t offset, struct err 
     size_t done = 0;
 
     while (done < len) {
-        ssize_t n =
-            pwrite(fd, (const uint8_t *)data + done, piece(len - done), (off_t)(offset + done));
+        ssize_t n = pwrite(fd, (const uint8_t *)data + done, transfer_len(len - done),
+                           (off_t)(offset + done));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -175,7 +176,7 @@ int io_sync(int fd, struct err *err)
     return 0;
 }
 
-static bool same_file(int dir_fd, const char *one, const char *other)
+static bool is_one_file(int dir_fd, const char *one, const char *other)
 {
     struct stat a;
     struct stat b;
@@ -190,7 +191,7 @@ static bool same_file(int dir_fd, const char *one, const char *other)
 static int rename_by_link(int dir_fd, const char *from, const char *to)
 {
     if (linkat(dir_fd, from, dir_fd, to, 0) < 0 &&
-        !(errno == EEXIST && same_file(dir_fd, from, to)))
+        !(errno == EEXIST && is_one_file(dir_fd, from, to)))
         return -1;
     return unlinkat(dir_fd, from, 0) < 0 && errno != ENOENT ? -1 : 0;
 }

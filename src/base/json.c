@@ -14,20 +14,20 @@ static json_t *value_of(const struct json *json)
     return (json_t *)(uintptr_t)json;
 }
 
-static struct json *wrap(json_t *value)
+static struct json *json_of(json_t *value)
 {
     return (struct json *)value;
 }
 
 /* A member that is missing for lack of memory would not be noticed, for example in a journal. */
-static void *take_memory(size_t size)
+static void *allocate_json(size_t size)
 {
     return mem_alloc(size);
 }
 
 static void use_memory(void)
 {
-    json_set_alloc_funcs(take_memory, free);
+    json_set_alloc_funcs(allocate_json, free);
 }
 
 struct json *json_parse(const char *text, size_t len, struct err *err)
@@ -39,19 +39,19 @@ struct json *json_parse(const char *text, size_t len, struct err *err)
 
     if (!value)
         err_set(err, ERR_CORRUPT, "not valid JSON: %s (line %d)", error.text, error.line);
-    return wrap(value);
+    return json_of(value);
 }
 
 struct json *json_new_object(void)
 {
     use_memory();
-    return wrap(json_object());
+    return json_of(json_object());
 }
 
 struct json *json_new_array(void)
 {
     use_memory();
-    return wrap(json_array());
+    return json_of(json_array());
 }
 
 void json_free(struct json *json)
@@ -69,7 +69,7 @@ const struct json *json_get(const struct json *json, const char *path)
         value = json_object_get(value, name);
         path += len + (path[len] == '.');
     }
-    return wrap(value);
+    return json_of(value);
 }
 
 const char *json_get_str(const struct json *json, const char *path)
@@ -99,7 +99,7 @@ size_t json_length(const struct json *array)
 
 const struct json *json_at(const struct json *array, size_t index)
 {
-    return wrap(json_array_get(value_of(array), index));
+    return json_of(json_array_get(value_of(array), index));
 }
 
 void json_set_str(struct json *object, const char *name, const char *value)

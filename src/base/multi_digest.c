@@ -24,7 +24,8 @@ static void stop_using(struct multi_digest *multi)
     multi->manager = NULL;
 }
 
-static void submit(IMB_MGR *manager, const struct multi_digest_message *message, size_t *done)
+static void submit_message(IMB_MGR *manager, const struct multi_digest_message *message,
+                           size_t *done)
 {
     IMB_JOB *job = IMB_GET_NEXT_JOB(manager);
 
@@ -50,7 +51,7 @@ static bool side_by_side(IMB_MGR *manager, const struct multi_digest_message *me
     IMB_JOB *job;
 
     for (size_t i = 0; i < count; i++)
-        submit(manager, &messages[i], &done);
+        submit_message(manager, &messages[i], &done);
     while ((job = IMB_FLUSH_JOB(manager)) != NULL)
         if (job->status == IMB_STATUS_COMPLETED)
             done++;

@@ -30,7 +30,7 @@
 #define UNKNOWN_READ_AHEAD (UINT64_C(4) << 20)
 #define MAX_READ_AHEAD (UINT64_C(64) << 20)
 
-struct window {
+struct cache_window {
     uint64_t index;    /* NO_WINDOW: unused */
     unsigned char *in; /* one byte per page: bit 0 is set if it was cached before we came */
 };
@@ -39,9 +39,9 @@ struct page_cache {
     int fd;
     uint64_t size;
     uint64_t page_size;
-    uint64_t current;       /* index of the window being read */
-    size_t window_count;    /* this one and those that the kernel may read ahead into */
-    struct window *windows; /* window i is at i % window_count */
+    uint64_t current;             /* index of the window being read */
+    size_t window_count;          /* this one and those that the kernel may read ahead into */
+    struct cache_window *windows; /* window i is at i % window_count */
 };
 
 /* The most bytes that the kernel reads ahead in this file. */
@@ -82,7 +82,7 @@ struct page_cache *page_cache_new(int fd, uint64_t size)
     cache->window_count = (size_t)units_div_up(ahead, WINDOW) + 2;
     cache->windows = mem_array(cache->window_count, sizeof(*cache->windows));
     for (size_t i = 0; i < cache->window_count; i++)
-        cache->windows[i] = (struct window){NO_WINDOW, mem_alloc(WINDOW / cache->page_size)};
+        cache->windows[i] = (struct cache_window){NO_WINDOW, mem_alloc(WINDOW / cache->page_size)};
     posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     return cache;
 }
@@ -134,8 +134,8 @@ static bool look_at_each(const struct page_cache *cache, uint64_t start, uint64_
 }
 
 /* Halves ranges that are partly cached, so that only few pages are checked one by one. */
-static bool look_at(const struct page_cache *cache, uint64_t start, uint64_t len,
-                    unsigned char *ret_in)
+static bool look_at_range(const struct page_cache *cache, uint64_t start, uint64_t len,
+                          unsigned char *ret_in)
 {
     uint64_t pages = units_div_up(len, cache->page_size);
     uint64_t half = pages / 2 * cache->page_size;
@@ -149,21 +149,22 @@ static bool look_at(const struct page_cache *cache, uint64_t start, uint64_t len
     }
     if (len <= LOOK_AT_EACH)
         return look_at_each(cache, start, len, ret_in);
-    return look_at(cache, start, half, ret_in) &&
-           look_at(cache, start + half, len - half, ret_in + pages / 2);
+    return look_at_range(cache, start, half, ret_in) &&
+           look_at_range(cache, start + half, len - half, ret_in + pages / 2);
 }
 
 /* If the kernel does not tell us, everything counts as cached before, and stays. */
-static void look(const struct page_cache *cache, struct window *window, uint64_t index)
+static void look_at_window(const struct page_cache *cache, struct cache_window *window,
+                           uint64_t index)
 {
     uint64_t len = window_len(cache, index);
 
     window->index = NO_WINDOW;
-    if (len > 0 && look_at(cache, index * WINDOW, len, window->in))
+    if (len > 0 && look_at_range(cache, index * WINDOW, len, window->in))
         window->index = index;
 }
 
-static void drop(const struct page_cache *cache, struct window *window)
+static void drop_window(const struct page_cache *cache, struct cache_window *window)
 {
     if (window->index == NO_WINDOW)
         return;
@@ -190,11 +191,11 @@ void page_cache_enter(struct page_cache *cache, uint64_t offset)
         return;
     cache->current = index;
     for (uint64_t i = index; i < index + cache->window_count; i++) {
-        struct window *window = &cache->windows[i % cache->window_count];
+        struct cache_window *window = &cache->windows[i % cache->window_count];
         if (window->index == i)
             continue;
-        drop(cache, window);
-        look(cache, window, i);
+        drop_window(cache, window);
+        look_at_window(cache, window, i);
     }
 }
 
@@ -223,7 +224,7 @@ void page_cache_free(struct page_cache *cache)
     if (!cache)
         return;
     for (size_t i = 0; i < cache->window_count; i++) {
-        drop(cache, &cache->windows[i]);
+        drop_window(cache, &cache->windows[i]);
         free(cache->windows[i].in);
     }
     free(cache->windows);

@@ -58,7 +58,7 @@ static bool is_same_filesystem(const struct place *a, const struct place *b)
            (major(a->id.device) == 0 && major(b->id.device) == 0);
 }
 
-static bool is_same(const struct place *a, const struct place *b)
+static bool is_place_same(const struct place *a, const struct place *b)
 {
     if (a->type != b->type)
         return false;
@@ -75,7 +75,7 @@ enum place_state place_look(const struct place *place)
 
     if (place_of(place->folder, &now) < 0)
         return PLACE_MISSING;
-    bool same = is_same(place, &now);
+    bool same = is_place_same(place, &now);
     place_clear(&now);
     return same ? PLACE_SAME : PLACE_OTHER;
 }

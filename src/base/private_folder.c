@@ -103,8 +103,8 @@ int private_folder_make(struct private_folder *folder, struct err *err)
 /* ---- out of it -------------------------------------------------------------------------- */
 
 /* Another process may be watching, so what was made for the name is identified by its id. */
-static int reserve(struct private_folder *folder, const char *name, bool is_folder,
-                   struct file_id *ret, struct err *err)
+static int reserve_name(struct private_folder *folder, const char *name, bool is_folder,
+                        struct file_id *ret, struct err *err)
 {
     int dir_fd = folder->parent_fd;
     CLEANUP_CLOSE int fd = -1;
@@ -163,7 +163,7 @@ int private_folder_publish(struct private_folder *folder, const char *name,
         fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
         bool is_folder = S_ISDIR(st.st_mode);
         if (is_folder || !link_over(folder, name, &failure))
-            return reserve(folder, name, is_folder, ret_reserved, err);
+            return reserve_name(folder, name, is_folder, ret_reserved, err);
     }
     if (failure == EEXIST)
         return err_set(err, ERR_EXISTS,

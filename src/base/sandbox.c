@@ -93,7 +93,7 @@ static int mapped_size(uint64_t *ret, struct err *err)
     return 0;
 }
 
-static int set_limit(__rlimit_resource_t resource, rlim_t value, struct err *err)
+static int set_resource_limit(__rlimit_resource_t resource, rlim_t value, struct err *err)
 {
     const struct rlimit limit = {value, value};
 
@@ -106,14 +106,15 @@ static int set_limit(__rlimit_resource_t resource, rlim_t value, struct err *err
 static int set_limits(const struct sandbox_plan *plan, uint64_t mapped, struct err *err)
 {
     if (plan->memory && !SANDBOX_FILTER_SANITIZED &&
-        set_limit(RLIMIT_AS, (rlim_t)(mapped + plan->memory), err) < 0)
+        set_resource_limit(RLIMIT_AS, (rlim_t)(mapped + plan->memory), err) < 0)
         return -1;
-    if (plan->cpu_s && set_limit(RLIMIT_CPU, plan->cpu_s, err) < 0)
+    if (plan->cpu_s && set_resource_limit(RLIMIT_CPU, plan->cpu_s, err) < 0)
         return -1;
-    if (!plan->grows_file && set_limit(RLIMIT_FSIZE, 0, err) < 0)
+    if (!plan->grows_file && set_resource_limit(RLIMIT_FSIZE, 0, err) < 0)
         return -1;
-    return set_limit(RLIMIT_CORE, 0, err) < 0 || set_limit(RLIMIT_NPROC, 0, err) < 0 ||
-                   set_limit(RLIMIT_NOFILE, 0, err) < 0
+    return set_resource_limit(RLIMIT_CORE, 0, err) < 0 ||
+                   set_resource_limit(RLIMIT_NPROC, 0, err) < 0 ||
+                   set_resource_limit(RLIMIT_NOFILE, 0, err) < 0
                ? -1
                : 0;
 }

@@ -15,7 +15,7 @@
 
 /* (argument & mask) == value, for the lower half of the argument: everything we check is an int, or
  * flags whose upper bits have no meaning. */
-struct check {
+struct arg_check {
     uint32_t mask; /* 0: no check */
     uint32_t value;
     unsigned argument;
@@ -24,7 +24,7 @@ struct check {
 /* Several rows for one call are alternatives. */
 struct rule {
     int call;
-    struct check checks[MAX_CHECKS];
+    struct arg_check checks[MAX_CHECKS];
 };
 
 /* clang-format off */
@@ -65,13 +65,13 @@ static void filter_freep(scmp_filter_ctx *filter)
         seccomp_release(*filter);
 }
 
-static int allow(scmp_filter_ctx filter, const struct rule *rule)
+static int allow_rule(scmp_filter_ctx filter, const struct rule *rule)
 {
     struct scmp_arg_cmp comparisons[MAX_CHECKS];
     unsigned count = 0;
 
     for (; count < MAX_CHECKS && rule->checks[count].mask; count++) {
-        const struct check *check = &rule->checks[count];
+        const struct arg_check *check = &rule->checks[count];
         comparisons[count] =
             SCMP_CMP(check->argument, SCMP_CMP_MASKED_EQ, check->mask, check->value);
     }
@@ -84,7 +84,7 @@ static int allow_descriptors(scmp_filter_ctx filter, int call, uint32_t fds)
 
     for (unsigned fd = 0; fd < 32 && failed == 0; fd++)
         if (fds & SANDBOX_FD(fd))
-            failed = allow(filter, &(struct rule){call, {{ALL_BITS, fd, 0}}});
+            failed = allow_rule(filter, &(struct rule){call, {{ALL_BITS, fd, 0}}});
     return failed;
 }
 
@@ -97,7 +97,7 @@ static int add_rules(scmp_filter_ctx filter, const struct sandbox_plan *plan)
     if (failed == 0)
         failed = allow_descriptors(filter, SCMP_SYS(pread64), plan->pread_fds);
     for (size_t i = 0; i < sizeof(rules) / sizeof(*rules) && failed == 0; i++)
-        failed = allow(filter, &rules[i]);
+        failed = allow_rule(filter, &rules[i]);
     return failed;
 }
 

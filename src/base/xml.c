@@ -22,12 +22,12 @@ static xmlNode *node_of(const struct xml_node *node)
     return (xmlNode *)(uintptr_t)node;
 }
 
-static struct xml_node *wrap(xmlNode *node)
+static struct xml_node *as_node(xmlNode *node)
 {
     return (struct xml_node *)node;
 }
 
-static const xmlChar *in(const char *text)
+static const xmlChar *as_xml_text(const char *text)
 {
     return (const xmlChar *)text;
 }
@@ -76,9 +76,9 @@ struct xml_doc *xml_parse(const char *text, size_t len, struct err *err)
 
 struct xml_doc *xml_new(const char *root_name)
 {
-    xmlDoc *doc = xmlNewDoc(in("1.0"));
+    xmlDoc *doc = xmlNewDoc(as_xml_text("1.0"));
 
-    xmlDocSetRootElement(doc, xmlNewDocNode(doc, NULL, in(root_name), NULL));
+    xmlDocSetRootElement(doc, xmlNewDocNode(doc, NULL, as_xml_text(root_name), NULL));
     return (struct xml_doc *)doc;
 }
 
@@ -94,7 +94,7 @@ void xml_free(struct xml_doc *doc)
 
 struct xml_node *xml_root(const struct xml_doc *doc)
 {
-    return wrap(xmlDocGetRootElement(doc_of(doc)));
+    return as_node(xmlDocGetRootElement(doc_of(doc)));
 }
 
 char *xml_format_node(const struct xml_node *node)
@@ -132,17 +132,17 @@ struct xml_node *xml_parent(const struct xml_node *node)
 {
     xmlNode *parent = node_of(node)->parent;
 
-    return parent && parent->type == XML_ELEMENT_NODE ? wrap(parent) : NULL;
+    return parent && parent->type == XML_ELEMENT_NODE ? as_node(parent) : NULL;
 }
 
 struct xml_node *xml_first(const struct xml_node *node)
 {
-    return wrap(xmlFirstElementChild(node_of(node)));
+    return as_node(xmlFirstElementChild(node_of(node)));
 }
 
 struct xml_node *xml_next(const struct xml_node *node)
 {
-    return wrap(xmlNextElementSibling(node_of(node)));
+    return as_node(xmlNextElementSibling(node_of(node)));
 }
 
 bool xml_is(const struct xml_node *node, const char *ns, const char *name)
@@ -204,7 +204,7 @@ static const char *attr_value(const xmlAttr *attr)
 
 const char *xml_attr(const struct xml_node *node, const char *name)
 {
-    const xmlAttr *attr = xmlHasProp(node_of(node), in(name));
+    const xmlAttr *attr = xmlHasProp(node_of(node), as_xml_text(name));
 
     return attr ? attr_value(attr) : NULL;
 }
@@ -246,35 +246,35 @@ void xml_each_attr(struct xml_node *node,
 
 void xml_set_attr(struct xml_node *node, const char *name, const char *value)
 {
-    const xmlAttr *attr = xmlHasProp(node_of(node), in(name));
+    const xmlAttr *attr = xmlHasProp(node_of(node), as_xml_text(name));
 
     /* It was found without its prefix: it keeps that, and no second one is made. */
-    xmlSetNsProp(node_of(node), attr ? attr->ns : NULL, in(name), in(value));
+    xmlSetNsProp(node_of(node), attr ? attr->ns : NULL, as_xml_text(name), as_xml_text(value));
 }
 
 void xml_remove_attr(struct xml_node *node, const char *name)
 {
-    xmlUnsetProp(node_of(node), in(name));
+    xmlUnsetProp(node_of(node), as_xml_text(name));
 }
 
 void xml_set_text(struct xml_node *node, const char *text)
 {
     xmlNodeSetContent(node_of(node), NULL);
-    xmlNodeAddContent(node_of(node), in(text));
+    xmlNodeAddContent(node_of(node), as_xml_text(text));
 }
 
 struct xml_node *xml_add(struct xml_node *parent, const char *prefix, const char *ns,
                          const char *name)
 {
     xmlNode *above = node_of(parent);
-    xmlNode *node = xmlNewDocNode(above->doc, NULL, in(name), NULL);
+    xmlNode *node = xmlNewDocNode(above->doc, NULL, as_xml_text(name), NULL);
 
     xmlAddChild(above, node);
     if (ns) {
-        xmlNs *known = xmlSearchNsByHref(above->doc, above, in(ns));
-        xmlSetNs(node, known ? known : xmlNewNs(node, in(ns), in(prefix)));
+        xmlNs *known = xmlSearchNsByHref(above->doc, above, as_xml_text(ns));
+        xmlSetNs(node, known ? known : xmlNewNs(node, as_xml_text(ns), as_xml_text(prefix)));
     }
-    return wrap(node);
+    return as_node(node);
 }
 
 struct xml_node *xml_add_copy(struct xml_node *parent, const struct xml_node *node)
@@ -284,7 +284,7 @@ struct xml_node *xml_add_copy(struct xml_node *parent, const struct xml_node *no
 
     xmlAddChild(above, copy);
     xmlReconciliateNs(above->doc, copy);
-    return wrap(copy);
+    return as_node(copy);
 }
 
 void xml_remove(struct xml_node *node)

@@ -153,8 +153,8 @@ static int decode_index(lzma_stream *stream, const struct container_place *place
     return 0;
 }
 
-static int read_index(const struct container_place *place, uint64_t index_size, lzma_index **ret,
-                      struct err *err)
+static int read_xz_index(const struct container_place *place, uint64_t index_size, lzma_index **ret,
+                         struct err *err)
 {
     lzma_stream stream = LZMA_STREAM_INIT;
     uint64_t records = index_size / INDEX_RECORD_MIN;
@@ -198,7 +198,7 @@ static int xz_read(const struct container_place *place, struct container_index *
 
     if (read_flags(place, &footer, err) < 0)
         return -1;
-    int result = read_index(place, footer.backward_size, &index, err);
+    int result = read_xz_index(place, footer.backward_size, &index, err);
     if (result == 0)
         result = list_blocks(index, place, ret, err);
     lzma_index_end(index, NULL);

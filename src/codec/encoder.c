@@ -39,7 +39,7 @@ struct encoder *encoder_new(const struct codec_spec *spec, uint64_t chunk_size, 
     return encoder;
 }
 
-static int encode(struct encoder *encoder, struct encode_job *job, struct err *err)
+static int run_encode_job(struct encoder *encoder, struct encode_job *job, struct err *err)
 {
     uint8_t digest[DIGEST_SIZE];
 
@@ -63,7 +63,7 @@ int encoder_encode(struct encoder *encoder, const void *raw, size_t raw_len, voi
 {
     struct encode_job job = {.raw = raw, .raw_len = raw_len, .result = ret_result, .cap = cap};
 
-    if (encode(encoder, &job, err) < 0)
+    if (run_encode_job(encoder, &job, err) < 0)
         return -1;
     *ret_len = job.len;
     return 0;
@@ -76,7 +76,7 @@ int encoder_outline(struct encoder *encoder, const void *raw, size_t raw_len, vo
         .raw = raw, .raw_len = raw_len, .result = ret_outline, .cap = cap, .outline = true};
 
     assert(encoder->backend == &codec_backend_none);
-    if (encode(encoder, &job, err) < 0)
+    if (run_encode_job(encoder, &job, err) < 0)
         return -1;
     *ret_len = job.len;
     return 0;

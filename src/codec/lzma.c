@@ -92,7 +92,7 @@ static size_t lzma_result_bound(uint64_t chunk_size)
 
 /* ---- encoding --------------------------------------------------------------- */
 
-static void *take_memory(void *opaque, size_t count, size_t size)
+static void *allocate_for_lzma(void *opaque, size_t count, size_t size)
 {
     (void)opaque;
     return size > 0 && count > SIZE_MAX / size ? NULL : huge_pages_take(count * size);
@@ -104,7 +104,7 @@ static void give_memory(void *opaque, void *memory)
     free(memory);
 }
 
-static const lzma_allocator allocator = {.alloc = take_memory, .free = give_memory};
+static const lzma_allocator allocator = {.alloc = allocate_for_lzma, .free = give_memory};
 
 static void lzma_encoder_free(void *state)
 {

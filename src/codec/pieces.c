@@ -71,7 +71,7 @@ void pieces_free(struct pieces *pieces)
 
 /* zstd gives up when its output does not fit. Any other failure counts as that, too: the data
  * then goes to the slow encoder or, at worst, is stored. */
-static bool compresses(struct pieces *pieces, const uint8_t *data, size_t len)
+static bool is_compressible(struct pieces *pieces, const uint8_t *data, size_t len)
 {
     size_t ret = ZSTD_compressCCtx(pieces->zstd, pieces->scratch, len - len / 64, data, len, 1);
 
@@ -80,10 +80,10 @@ static bool compresses(struct pieces *pieces, const uint8_t *data, size_t len)
 
 static bool is_dense(struct pieces *pieces, const uint8_t *data, size_t len)
 {
-    if (len >= 8 * SAMPLE && (compresses(pieces, data + len / 4, SAMPLE) ||
-                              compresses(pieces, data + len / 4 * 3, SAMPLE)))
+    if (len >= 8 * SAMPLE && (is_compressible(pieces, data + len / 4, SAMPLE) ||
+                              is_compressible(pieces, data + len / 4 * 3, SAMPLE)))
         return false;
-    return !compresses(pieces, data, len);
+    return !is_compressible(pieces, data, len);
 }
 
 static size_t segment_len(size_t raw_len, size_t segment)
@@ -93,7 +93,7 @@ static size_t segment_len(size_t raw_len, size_t segment)
     return left < SEGMENT ? left : SEGMENT;
 }
 
-static void on_copy(void *opaque, size_t place, size_t earlier)
+static void count_copy(void *opaque, size_t place, size_t earlier)
 {
     struct pieces *pieces = opaque;
 
@@ -110,7 +110,7 @@ static void clear_repeated(struct pieces *pieces, const uint8_t *raw, size_t raw
     for (size_t s = 0; s < count; s++) {
         const struct repeats_part part = {raw, s * SEGMENT, segment_len(raw_len, s)};
         if (pieces->kinds[s] == PIECE_STORED)
-            repeats_look(pieces->repeats, &part, on_copy, pieces);
+            repeats_look(pieces->repeats, &part, count_copy, pieces);
     }
     for (size_t s = 0; s < count; s++)
         if (pieces->copies[s] * repeats_spacing(pieces->repeats) >= COPY_MIN)
@@ -128,7 +128,7 @@ static size_t add_piece(struct piece *pieces, size_t count, size_t len, enum pie
     return count + 1;
 }
 
-static enum piece_kind judge(struct pieces *pieces, const uint8_t *segment, size_t len)
+static enum piece_kind kind_of_segment(struct pieces *pieces, const uint8_t *segment, size_t len)
 {
     if (io_is_zero(segment, len))
         return PIECE_ZEROS;
@@ -143,7 +143,7 @@ size_t pieces_cut(struct pieces *pieces, const uint8_t *raw, size_t raw_len,
     bool any_dense = false;
 
     for (size_t s = 0; s < segments; s++) {
-        pieces->kinds[s] = judge(pieces, raw + s * SEGMENT, segment_len(raw_len, s));
+        pieces->kinds[s] = kind_of_segment(pieces, raw + s * SEGMENT, segment_len(raw_len, s));
         any_dense = any_dense || pieces->kinds[s] == PIECE_STORED;
     }
     if (any_dense)

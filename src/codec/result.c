@@ -49,7 +49,8 @@ struct elsewhere {
     bool outline;
 };
 
-static int parse(struct reader reader, struct elsewhere blocks, struct result *ret, struct err *err)
+static int parse_result(struct reader reader, struct elsewhere blocks, struct result *ret,
+                        struct err *err)
 {
     struct result result = {.outline = blocks.outline};
 
@@ -78,13 +79,13 @@ static int parse(struct reader reader, struct elsewhere blocks, struct result *r
 
 int result_parse(const void *data, size_t len, struct result *ret, struct err *err)
 {
-    return parse(reader_of(data, len), (struct elsewhere){0}, ret, err);
+    return parse_result(reader_of(data, len), (struct elsewhere){0}, ret, err);
 }
 
 int result_parse_outline(const void *outline, size_t len, const void *raw, struct result *ret,
                          struct err *err)
 {
-    return parse(reader_of(outline, len), (struct elsewhere){raw, 0, true}, ret, err);
+    return parse_result(reader_of(outline, len), (struct elsewhere){raw, 0, true}, ret, err);
 }
 
 int result_parse_shared(const void *data, size_t len, const void *raw, struct buf *table,
@@ -104,7 +105,7 @@ int result_parse_shared(const void *data, size_t len, const void *raw, struct bu
     struct elsewhere blocks = {(const uint8_t *)data + head, len - head, false};
     if (raw)
         blocks = (struct elsewhere){raw, 0, true};
-    return parse(reader_of(table->data, table->len), blocks, ret, err);
+    return parse_result(reader_of(table->data, table->len), blocks, ret, err);
 }
 
 bool result_next(const struct result *result, struct result_cursor *cursor,

@@ -31,8 +31,8 @@ int xz_block_error(lzma_ret ret, const char *what, struct err *err)
     }
 }
 
-static int check_sizes(const struct xz_block *xz, const struct result_block *stored,
-                       struct err *err)
+static int check_block_sizes(const struct xz_block *xz, const struct result_block *stored,
+                             struct err *err)
 {
     if (xz->block.compressed_size == LZMA_VLI_UNKNOWN ||
         xz->block.uncompressed_size == LZMA_VLI_UNKNOWN)
@@ -48,7 +48,7 @@ static int check_sizes(const struct xz_block *xz, const struct result_block *sto
     return 0;
 }
 
-static int check_memory(const struct xz_block *xz, uint64_t limit, struct err *err)
+static int check_block_memory(const struct xz_block *xz, uint64_t limit, struct err *err)
 {
     char needed[UNITS_TEXT_SIZE], allowed[UNITS_TEXT_SIZE];
     uint64_t memory = lzma_raw_decoder_memusage(xz->filters);
@@ -82,7 +82,7 @@ int xz_block_decode_header(struct xz_block *xz, const struct result_block *store
         memset(xz, 0, sizeof(*xz));
         return xz_block_error(ret, "the header of an .xz block", err);
     }
-    if (check_sizes(xz, stored, err) < 0 || check_memory(xz, memory_limit, err) < 0) {
+    if (check_block_sizes(xz, stored, err) < 0 || check_block_memory(xz, memory_limit, err) < 0) {
         xz_block_clear(xz);
         return -1;
     }

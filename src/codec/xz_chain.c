@@ -141,7 +141,7 @@ lzma_filter *xz_chain_plain(struct xz_chain *chain)
 /* ---- copies ------------------------------------------------------------------ */
 
 /* True if only the level's own dictionary can reach it. */
-static void on_copy(void *opaque, size_t place, size_t earlier)
+static void count_far_copy(void *opaque, size_t place, size_t earlier)
 {
     struct xz_chain *chain = opaque;
     size_t distance = place - earlier;
@@ -160,7 +160,7 @@ static bool repeats_far(struct xz_chain *chain, const struct xz_chain_chunk *chu
         part.len = chunk->pieces[i].len;
         if (chunk->pieces[i].kind == PIECE_ENCODED && part.len > SHORT_DICTIONARY) {
             repeats_begin(chain->repeats);
-            repeats_look(chain->repeats, &part, on_copy, chain);
+            repeats_look(chain->repeats, &part, count_far_copy, chain);
         }
         part.offset += part.len;
     }

@@ -41,7 +41,7 @@ static unsigned floor_log2(uint64_t value)
     return 63 - (unsigned)__builtin_clzll(value);
 }
 
-static unsigned grown(unsigned log, unsigned by)
+static unsigned grown_log(unsigned log, unsigned by)
 {
     return log + by < TABLE_LOG_MAX ? log + by : TABLE_LOG_MAX;
 }
@@ -75,8 +75,8 @@ static ZSTD_compressionParameters parameters_of(const struct codec_spec *spec)
 
     if (log < own.windowLog)
         return ZSTD_adjustCParams(own, UINT64_C(1) << log, 0);
-    own.hashLog = grown(own.hashLog, log - own.windowLog);
-    own.chainLog = grown(own.chainLog, log - own.windowLog);
+    own.hashLog = grown_log(own.hashLog, log - own.windowLog);
+    own.chainLog = grown_log(own.chainLog, log - own.windowLog);
     own.windowLog = log;
     return own;
 }

@@ -85,7 +85,7 @@ int attributes_read(const char *path, struct attributes *ret, struct err *err)
     return 0;
 }
 
-static bool is_refusal(int errnum)
+static bool is_lack_of_rights(int errnum)
 {
     return errnum == EPERM || errnum == EACCES || errnum == EINVAL;
 }
@@ -98,10 +98,10 @@ static int apply_owner(int fd, const struct stat *st, const struct attributes *a
         return 0;
     if (fchown(fd, attributes->uid, attributes->gid) == 0)
         return 0;
-    if (!is_refusal(errno))
+    if (!is_lack_of_rights(errno))
         return err_set_errno(err, errno, "cannot set its owner");
     *partial = true;
-    if (fchown(fd, (uid_t)-1, attributes->gid) < 0 && !is_refusal(errno))
+    if (fchown(fd, (uid_t)-1, attributes->gid) < 0 && !is_lack_of_rights(errno))
         return err_set_errno(err, errno, "cannot set its group");
     return 0;
 }
@@ -113,7 +113,7 @@ static int apply_context(int fd, const struct attributes *attributes, bool *part
         return 0;
     if (fsetxattr(fd, SELINUX_XATTR, attributes->selinux, strlen(attributes->selinux) + 1, 0) == 0)
         return 0;
-    if (is_refusal(errno) || means_none(errno)) {
+    if (is_lack_of_rights(errno) || means_none(errno)) {
         *partial = true;
         return 0;
     }

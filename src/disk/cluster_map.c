@@ -57,7 +57,7 @@ void cluster_map_free(struct cluster_map *map)
 
 /* ---- what qemu-img has printed ------------------------------------------------ */
 
-static void begin(struct cluster_map *map, uint64_t start)
+static void begin_map(struct cluster_map *map, uint64_t start)
 {
     map->start = map->end = start;
     map->count = 0;
@@ -76,7 +76,7 @@ static bool goes_on(const struct cluster_map *map, const struct cluster_part *pa
             entry->offset + (map->end - entry->start) == part->offset);
 }
 
-static void add(struct cluster_map *map, const struct cluster_part *part)
+static void add_part(struct cluster_map *map, const struct cluster_part *part)
 {
     if (part->len == 0)
         return;
@@ -109,12 +109,12 @@ static void add_in_file(struct cluster_map *map, struct cluster_part part)
 
     part.len = len < there ? len : there;
     if (!is_worth_it(map, &part)) {
-        add(map, &(struct cluster_part){CLUSTER_OTHER, .len = len});
+        add_part(map, &(struct cluster_part){CLUSTER_OTHER, .len = len});
         return;
     }
     map->behind[part.depth] = part.offset + part.len;
-    add(map, &part);
-    add(map, &(struct cluster_part){CLUSTER_OTHER, .len = len - part.len});
+    add_part(map, &part);
+    add_part(map, &(struct cluster_part){CLUSTER_OTHER, .len = len - part.len});
 }
 
 static int add_entry(struct cluster_map *map, const struct json *json, struct err *err)
@@ -141,14 +141,15 @@ static int add_entry(struct cluster_map *map, const struct json *json, struct er
     if (part.kind == CLUSTER_IN_FILE)
         add_in_file(map, part);
     else
-        add(map, &part);
+        add_part(map, &part);
     return 0;
 }
 
 /* Parses one object after another, because parsing the whole document would take ten times the
  * memory of the text. The objects contain no other objects, and no text that could contain a
  * brace. */
-static int load(struct cluster_map *map, const char *text, size_t len, bool more, struct err *err)
+static int parse_entries(struct cluster_map *map, const char *text, size_t len, bool more,
+                         struct err *err)
 {
     const char *end = text + len;
     const char *open;
@@ -171,10 +172,10 @@ static int load(struct cluster_map *map, const char *text, size_t len, bool more
 int cluster_map_load(struct cluster_map *map, uint64_t start, const char *text, size_t len,
                      bool more, struct err *err)
 {
-    begin(map, start);
-    if (load(map, text, len, more, err) == 0)
+    begin_map(map, start);
+    if (parse_entries(map, text, len, more, err) == 0)
         return 0;
-    begin(map, start);
+    begin_map(map, start);
     return err_prefix(err, "the output of qemu-img map");
 }
 
@@ -194,7 +195,7 @@ static char *image_options(const struct cluster_image *image)
     return buf_take_str(&text);
 }
 
-static int ask(struct cluster_map *map, uint64_t start, struct err *err)
+static int run_qemu_img_map(struct cluster_map *map, uint64_t start, struct err *err)
 {
     CLEANUP_FREE char *options = image_options(&map->image);
     CLEANUP_FREE char *from = mem_printf("--start-offset=%" PRIu64, start);
@@ -212,20 +213,20 @@ static int ask(struct cluster_map *map, uint64_t start, struct err *err)
     return cluster_map_load(map, start, text, output.len, more, err);
 }
 
-static bool covers(const struct cluster_map *map, uint64_t offset)
+static bool map_covers(const struct cluster_map *map, uint64_t offset)
 {
     return offset >= map->start && offset < map->end;
 }
 
-static void fetch(struct cluster_map *map, uint64_t offset)
+static void fetch_map(struct cluster_map *map, uint64_t offset)
 {
     CLEANUP_ERR struct err err = ERR_INIT;
 
-    if (map->useless || covers(map, offset))
+    if (map->useless || map_covers(map, offset))
         return;
-    if (ask(map, offset - offset % START_ALIGN, &err) < 0)
+    if (run_qemu_img_map(map, offset - offset % START_ALIGN, &err) < 0)
         log_detail("%s: all of it is read through qemu-nbd: %s", map->image.path, err.text);
-    map->useless = !covers(map, offset);
+    map->useless = !map_covers(map, offset);
 }
 
 static size_t find_entry(struct cluster_map *map, uint64_t offset)
@@ -249,7 +250,7 @@ static size_t find_entry(struct cluster_map *map, uint64_t offset)
 
 void cluster_map_find(struct cluster_map *map, uint64_t offset, struct cluster_part *ret)
 {
-    fetch(map, offset);
+    fetch_map(map, offset);
     if (map->useless) {
         *ret = (struct cluster_part){CLUSTER_OTHER, .len = map->image.size - offset};
         return;

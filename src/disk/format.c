@@ -67,7 +67,7 @@ const struct format *disk_format_find(const char *name, struct err *err)
     return NULL;
 }
 
-static void record(struct disk_info *info, const char *name, char *value)
+static void record_option(struct disk_info *info, const char *name, char *value)
 {
     info->options = mem_resize(info->options, info->option_count + 1, sizeof(*info->options));
     info->options[info->option_count++] = (struct disk_option){mem_strdup(name), value};
@@ -87,11 +87,12 @@ void disk_format_record(const struct format *format, const struct json *info,
             continue;
         const char *text = json_get_str(info, o->info_path);
         if (text)
-            record(into, o->name, mem_strdup(text));
+            record_option(into, o->name, mem_strdup(text));
         else if (is_bool(o->name))
-            record(into, o->name, mem_strdup(json_get_bool(info, o->info_path) ? "on" : "off"));
+            record_option(into, o->name,
+                          mem_strdup(json_get_bool(info, o->info_path) ? "on" : "off"));
         else if (json_get_u64(info, o->info_path, &number))
-            record(into, o->name, mem_printf("%" PRIu64, number));
+            record_option(into, o->name, mem_printf("%" PRIu64, number));
     }
 }
 

@@ -133,8 +133,8 @@ static int record_top(const struct local_file *file, const struct format *format
     return strcmp(format->name, "vdi") == 0 ? record_vdi(file, info, err) : 0;
 }
 
-static bool is_plain(const struct local_file *file, const struct format *format,
-                     const struct json *json)
+static bool is_plain_image(const struct local_file *file, const struct format *format,
+                           const struct json *json)
 {
     if (file->block_device)
         return false;
@@ -230,7 +230,7 @@ static int inspect_one(const char *path, const struct format *format, struct dis
     }
     if (!format->is_raw && ask_qemu_img(path, format, &json, err) < 0)
         return -1;
-    info->plain_chain = info->plain_chain && is_plain(&file, format, json);
+    info->plain_chain = info->plain_chain && is_plain_image(&file, format, json);
     if (format->is_raw)
         return 0;
     info->encrypted = info->encrypted || json_get_bool(json, "encrypted");

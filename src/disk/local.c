@@ -11,7 +11,7 @@
 #include "base/io.h"
 #include "base/log.h"
 
-static int check_path(const char *path, struct err *err)
+static int check_local_path(const char *path, struct err *err)
 {
     if (!path || path[0] != '/')
         return err_set(err, ERR_UNSUPPORTED, "not an absolute path of this host");
@@ -40,7 +40,7 @@ int local_open(const char *path, int flags, struct local_file *ret, struct err *
 {
     CLEANUP_LOCAL struct local_file file = LOCAL_FILE_INIT;
 
-    if (check_path(path, err) < 0)
+    if (check_local_path(path, err) < 0)
         return -1;
     if (stat(path, &file.st) < 0)
         return err_set_errno(err, errno, "cannot open it");
@@ -81,7 +81,7 @@ int local_create(const char *path, int folder_fd, struct local_file *ret, struct
 {
     CLEANUP_LOCAL struct local_file file = LOCAL_FILE_INIT;
 
-    if (check_path(path, err) < 0)
+    if (check_local_path(path, err) < 0)
         return -1;
     if (folder_fd < 0 && open_folder_of(path, &file.folder_fd, err) < 0)
         return -1;

@@ -107,7 +107,7 @@ int meeting_sockets(int *ret_listen, int *ret_connected, struct err *err)
 
 /* ---- leftovers of dead processes --------------------------------------------- */
 
-static void sweep_one(int base_fd, const char *name)
+static void sweep_meeting(int base_fd, const char *name)
 {
     CLEANUP_CLOSE int fd = openat(base_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct stat st;
@@ -128,5 +128,5 @@ void meeting_sweep(void)
         return;
     for (size_t i = 0; i < names.count; i++)
         if (text_begins(names.items[i], FOLDER_START))
-            sweep_one(base_fd, names.items[i]);
+            sweep_meeting(base_fd, names.items[i]);
 }

@@ -35,7 +35,7 @@
 #define BITMAP_PREFIX "qemu:dirty-bitmap:"
 #define BITMAP_DIRTY UINT32_C(1)
 
-struct piece { /* a request in flight */
+struct link_piece { /* a request in flight */
     struct nbd_link *link;
     const char *what; /* "cannot read", for the error */
     uint64_t offset;
@@ -48,10 +48,10 @@ struct nbd_link {
     uint64_t size;
     bool broken; /* connection lost, or ended with requests in flight */
 
-    struct piece pieces[MAX_UNDER_WAY];
+    struct link_piece pieces[MAX_UNDER_WAY];
     unsigned under_way;
     int failed_errno; /* of the failed piece with the lowest offset; 0: none */
-    struct piece failed;
+    struct link_piece failed;
 
     bool has_holes;          /* the server has base:allocation */
     char *bitmap_context;    /* NULL: no bitmap is looked at */
@@ -98,7 +98,7 @@ static int step_within(struct nbd_link *link, uint64_t limit_ms, int quit, struc
     return result < 0 ? nbd_failure(link, "the NBD connection failed", err) : 0;
 }
 
-static int step(struct nbd_link *link, struct err *err)
+static int step_link(struct nbd_link *link, struct err *err)
 {
     return step_within(link, STALL_LIMIT_MS, quit_fd(), err);
 }
@@ -169,7 +169,7 @@ uint64_t nbd_link_size(const struct nbd_link *link)
 
 static int piece_done(void *opaque, int *error)
 {
-    struct piece *piece = opaque;
+    struct link_piece *piece = opaque;
     struct nbd_link *link = piece->link;
 
     if (*error && (!link->failed_errno || piece->offset < link->failed.offset)) {
@@ -182,31 +182,31 @@ static int piece_done(void *opaque, int *error)
 }
 
 /* Takes a free one, which counts as in flight from now on. NULL: none became free. */
-static struct piece *begin_piece(struct nbd_link *link, const char *what, uint64_t offset,
-                                 struct err *err)
+static struct link_piece *begin_piece(struct nbd_link *link, const char *what, uint64_t offset,
+                                      struct err *err)
 {
     size_t i = 0;
 
     while (link->under_way == MAX_UNDER_WAY)
-        if (step(link, err) < 0)
+        if (step_link(link, err) < 0)
             return NULL;
     while (link->pieces[i].busy)
         i++;
-    link->pieces[i] = (struct piece){link, what, offset, true};
+    link->pieces[i] = (struct link_piece){link, what, offset, true};
     link->under_way++;
     return &link->pieces[i];
 }
 
 /* Call this if it could not be sent. */
-static int drop_piece(struct piece *piece, struct err *err)
+static int drop_piece(struct link_piece *piece, struct err *err)
 {
     piece->busy = false;
     piece->link->under_way--;
     return nbd_failure(piece->link, piece->what, err);
 }
 
-static int queue(struct nbd_link *link, uint64_t offset, void *read_to, const void *write_from,
-                 size_t len, struct err *err)
+static int queue_pieces(struct nbd_link *link, uint64_t offset, void *read_to,
+                        const void *write_from, size_t len, struct err *err)
 {
     for (size_t at = 0; at < len;) {
         size_t part = len - at < PIECE ? len - at : PIECE;
@@ -214,7 +214,7 @@ static int queue(struct nbd_link *link, uint64_t offset, void *read_to, const vo
             return -1;
         if (link->failed_errno)
             return nbd_link_settle(link, err);
-        struct piece *piece =
+        struct link_piece *piece =
             begin_piece(link, read_to ? "cannot read" : "cannot write", offset + at, err);
         if (!piece)
             return -1;
@@ -233,7 +233,7 @@ static int queue(struct nbd_link *link, uint64_t offset, void *read_to, const vo
 int nbd_link_write(struct nbd_link *link, uint64_t offset, const void *data, size_t len,
                    struct err *err)
 {
-    return queue(link, offset, NULL, data, len, err);
+    return queue_pieces(link, offset, NULL, data, len, err);
 }
 
 int nbd_link_settle(struct nbd_link *link, struct err *err)
@@ -241,7 +241,7 @@ int nbd_link_settle(struct nbd_link *link, struct err *err)
     if (check_usable(link, err) < 0)
         return -1;
     while (link->under_way > 0)
-        if (step(link, err) < 0)
+        if (step_link(link, err) < 0)
             return -1;
     if (!link->failed_errno)
         return 0;
@@ -257,7 +257,7 @@ int nbd_link_settle(struct nbd_link *link, struct err *err)
 
 int nbd_link_fetch(struct nbd_link *link, uint64_t offset, void *data, size_t len, struct err *err)
 {
-    if (queue(link, offset, data, NULL, len, err) < 0) {
+    if (queue_pieces(link, offset, data, NULL, len, err) < 0) {
         (void)nbd_link_settle(link, NULL);
         return -1;
     }
@@ -268,7 +268,7 @@ int nbd_link_flush(struct nbd_link *link, struct err *err)
 {
     if (nbd_link_settle(link, err) < 0)
         return -1;
-    struct piece *piece = begin_piece(link, "cannot flush", 0, err);
+    struct link_piece *piece = begin_piece(link, "cannot flush", 0, err);
     if (!piece)
         return -1;
     nbd_completion_callback done = {.callback = piece_done, .user_data = piece};
@@ -305,7 +305,7 @@ static int note_extents(void *opaque, const char *context, uint64_t offset, uint
 
 static int ask_map(struct nbd_link *link, uint64_t offset, struct err *err)
 {
-    struct piece *piece = begin_piece(link, "cannot find the holes", offset, err);
+    struct link_piece *piece = begin_piece(link, "cannot find the holes", offset, err);
     if (!piece)
         return -1;
     nbd_completion_callback done = {.callback = piece_done, .user_data = piece};
@@ -321,7 +321,7 @@ static int ask_map(struct nbd_link *link, uint64_t offset, struct err *err)
 
 /* Joins what both contexts say, which may cut the image in different places. What is zeros now is
  * zeros, whether or not it was written to. */
-static bool find_part(struct nbd_link *link, uint64_t offset, struct disk_part *ret)
+static bool find_link_part(struct nbd_link *link, uint64_t offset, struct disk_part *ret)
 {
     struct disk_part hole = {DISK_DATA, link->size - offset};
     struct disk_part clean = hole;
@@ -338,11 +338,11 @@ int nbd_link_map(struct nbd_link *link, uint64_t offset, struct disk_part *ret, 
 {
     if (check_usable(link, err) < 0)
         return -1;
-    if (find_part(link, offset, ret))
+    if (find_link_part(link, offset, ret))
         return 0;
     if (ask_map(link, offset, err) < 0)
         return -1;
-    if (!find_part(link, offset, ret))
+    if (!find_link_part(link, offset, ret))
         return err_set(err, ERR_IO, "the NBD server does not say what is at offset %" PRIu64,
                        offset);
     return 0;

@@ -52,7 +52,7 @@ static bool byte_is_locked(int fd, int offset)
     return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-static int check(int fd, const struct claim *claim, struct err *err)
+static int check_claim(int fd, const struct claim *claim, struct err *err)
 {
     for (int i = 0; i < PERM_COUNT; i++) {
         if (claim->refuse & BIT(i) && byte_is_locked(fd, USED_BASE + i))
@@ -71,7 +71,7 @@ static int check(int fd, const struct claim *claim, struct err *err)
 }
 
 /* Lock first, then check: if two start at the same time, at least one sees the other. */
-static int take(int fd, const struct claim *claim, struct err *err)
+static int take_claim(int fd, const struct claim *claim, struct err *err)
 {
     for (int i = 0; i < PERM_COUNT; i++) {
         int locked = claim->use & BIT(i) ? lock_byte(fd, USED_BASE + i, err) : 1;
@@ -80,22 +80,22 @@ static int take(int fd, const struct claim *claim, struct err *err)
         if (locked <= 0)
             return locked;
     }
-    return check(fd, claim, err);
+    return check_claim(fd, claim, err);
 }
 
 int qemu_lock_read(int fd, struct err *err)
 {
-    return take(fd, &reading, err);
+    return take_claim(fd, &reading, err);
 }
 
 int qemu_lock_write(int fd, struct err *err)
 {
-    return take(fd, &writing, err);
+    return take_claim(fd, &writing, err);
 }
 
 int qemu_lock_check_unused(int fd, struct err *err)
 {
-    return check(fd, &writing, err);
+    return check_claim(fd, &writing, err);
 }
 
 void qemu_lock_release(int fd)

@@ -79,7 +79,7 @@ int qemu_nbd_pidfd(const struct qemu_nbd *server)
 /* ---- its end ---------------------------------------------------------------- */
 
 /* True if it ends within this many milliseconds. */
-static bool wait_for_end(struct qemu_nbd *server, unsigned timeout_ms)
+static bool wait_for_exit(struct qemu_nbd *server, unsigned timeout_ms)
 {
     return server->process.pid == 0 || launch_wait(&server->process, timeout_ms, &server->status);
 }
@@ -127,7 +127,7 @@ int qemu_nbd_explain(struct qemu_nbd *server, struct err *err)
 {
     if (err && err->kind == ERR_CANCELLED)
         return -1;
-    bool ended = wait_for_end(server, EXPLAIN_WAIT_MS);
+    bool ended = wait_for_exit(server, EXPLAIN_WAIT_MS);
     CLEANUP_FREE char *words = first_words(server);
     if (*words && kind_of_words(words) == ERR_BUSY)
         return err_set(err, ERR_BUSY,
@@ -141,7 +141,7 @@ int qemu_nbd_explain(struct qemu_nbd *server, struct err *err)
 
 int qemu_nbd_finish(struct qemu_nbd *server, struct err *err)
 {
-    if (!wait_for_end(server, EXIT_WAIT_MS)) {
+    if (!wait_for_exit(server, EXIT_WAIT_MS)) {
         qemu_nbd_free(server);
         return err_set(err, ERR_IO, "qemu-nbd did not exit");
     }

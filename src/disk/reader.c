@@ -62,8 +62,8 @@ uint64_t disk_reader_size(const struct disk_reader *reader)
     return reader->size;
 }
 
-static int check_range(const struct disk_reader *reader, uint64_t offset, uint64_t len,
-                       struct err *err)
+static int check_read_range(const struct disk_reader *reader, uint64_t offset, uint64_t len,
+                            struct err *err)
 {
     if (offset <= reader->size && len <= reader->size - offset)
         return 0;
@@ -75,7 +75,7 @@ static int check_range(const struct disk_reader *reader, uint64_t offset, uint64
 int disk_reader_map(struct disk_reader *reader, uint64_t offset, struct disk_part *ret,
                     struct err *err)
 {
-    if (check_range(reader, offset, 1, err) < 0)
+    if (check_read_range(reader, offset, 1, err) < 0)
         return -1;
     if (reader->kind->map(reader, offset, ret, err) < 0)
         return err_prefix(err, "%s", reader->path);
@@ -85,7 +85,7 @@ int disk_reader_map(struct disk_reader *reader, uint64_t offset, struct disk_par
 int disk_reader_read(struct disk_reader *reader, uint64_t offset, void *data, size_t len,
                      struct err *err)
 {
-    if (check_range(reader, offset, len, err) < 0)
+    if (check_read_range(reader, offset, len, err) < 0)
         return -1;
     if (reader->kind->read(reader, offset, data, len, err) < 0)
         return err_prefix(err, "%s", reader->path);

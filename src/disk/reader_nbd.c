@@ -63,12 +63,12 @@ static int lock_chain(struct nbd_reader *nbd, const struct disk_info *info, stru
     return 0;
 }
 
-static int explain(struct nbd_reader *nbd, struct err *err)
+static int explain_read(struct nbd_reader *nbd, struct err *err)
 {
     return nbd_link_is_lost(nbd->link) ? qemu_nbd_explain(nbd->server, err) : -1;
 }
 
-static void find_part(struct nbd_reader *nbd, uint64_t offset, struct cluster_part *ret)
+static void find_cluster_part(struct nbd_reader *nbd, uint64_t offset, struct cluster_part *ret)
 {
     if (nbd->map)
         cluster_map_find(nbd->map, offset, ret);
@@ -82,12 +82,12 @@ static int map_nbd(struct disk_reader *reader, uint64_t offset, struct disk_part
     struct nbd_reader *nbd = (struct nbd_reader *)reader;
     struct cluster_part part;
 
-    find_part(nbd, offset, &part);
+    find_cluster_part(nbd, offset, &part);
     *ret = (struct disk_part){part.kind == CLUSTER_ZERO ? DISK_ZERO : DISK_DATA, part.len};
     if (part.kind != CLUSTER_OTHER)
         return 0;
     if (nbd_link_map(nbd->link, offset, ret, err) < 0)
-        return explain(nbd, err);
+        return explain_read(nbd, err);
     if (ret->len > part.len)
         ret->len = part.len;
     return 0;
@@ -114,14 +114,14 @@ static int read_nbd(struct disk_reader *reader, uint64_t offset, void *data, siz
         struct cluster_part part;
         char *to = (char *)data + at;
         int result = 0;
-        find_part(nbd, offset + at, &part);
+        find_cluster_part(nbd, offset + at, &part);
         step = part.len < len - at ? (size_t)part.len : len - at;
         if (part.kind == CLUSTER_ZERO)
             memset(to, 0, step);
         else if (part.kind == CLUSTER_IN_FILE)
             result = read_in_file(nbd, offset + at, &part, to, step, err);
         else if (nbd_link_fetch(nbd->link, offset + at, to, step, err) < 0)
-            result = explain(nbd, err);
+            result = explain_read(nbd, err);
         if (result < 0)
             return -1;
     }

@@ -24,7 +24,7 @@ struct raw_reader {
 };
 
 /* Past the end of the file there is no data, but that is not a hole of the image either. */
-static int check_size(const struct disk_reader *reader, int fd, struct err *err)
+static int check_not_shrunk(const struct disk_reader *reader, int fd, struct err *err)
 {
     struct stat st;
 
@@ -47,7 +47,7 @@ static int map_file(struct disk_reader *reader, uint64_t offset, struct disk_par
     if (data < 0 && errno != ENXIO && errno != EINVAL && errno != EOPNOTSUPP)
         return err_set_errno(err, errno, "cannot find the holes at byte %" PRIu64, offset);
     bool unknown = data < 0 && errno != ENXIO;
-    if (data < 0 && !unknown && check_size(reader, fd, err) < 0)
+    if (data < 0 && !unknown && check_not_shrunk(reader, fd, err) < 0)
         return -1;
     bool zero = !unknown && data != (off_t)offset;
     if (zero && data >= 0 && (uint64_t)data < end)

@@ -9,8 +9,8 @@
 #include "disk/writer_impl.h"
 
 /* Prefixes the path, and says how much room is missing if the file system is full. */
-static int explain(const char *path, const struct local_file *file, uint64_t image_size,
-                   struct err *err)
+static int explain_write_failure(const char *path, const struct local_file *file,
+                                 uint64_t image_size, struct err *err)
 {
     char need[UNITS_TEXT_SIZE];
     char have[UNITS_TEXT_SIZE];
@@ -43,8 +43,8 @@ static int open_target(const struct disk_target *target, const struct format *fo
     return ret->block_device ? 0 : err_set(err, ERR_UNSUPPORTED, "is not a block device");
 }
 
-static int make(const struct disk_target *target, const struct format *format,
-                struct local_file *file, struct disk_writer **ret, struct err *err)
+static int make_writer(const struct disk_target *target, const struct format *format,
+                       struct local_file *file, struct disk_writer **ret, struct err *err)
 {
     if (!format->is_raw)
         return disk_writer_new_nbd(target, format, file, ret, err);
@@ -61,8 +61,8 @@ int disk_writer_create(const struct disk_target *target, struct disk_writer **re
 
     if (!format || open_target(target, format, &file, err) < 0)
         return err_prefix(err, "%s", target->path);
-    if (make(target, format, &file, &writer, err) < 0) {
-        explain(target->path, &file, target->image_size, err);
+    if (make_writer(target, format, &file, &writer, err) < 0) {
+        explain_write_failure(target->path, &file, target->image_size, err);
         if (!target->block_device)
             local_unlink(&file);
         return -1;
@@ -76,8 +76,8 @@ int disk_writer_create(const struct disk_target *target, struct disk_writer **re
     return 0;
 }
 
-static int check_range(const struct disk_writer *writer, uint64_t offset, uint64_t len,
-                       struct err *err)
+static int check_write_range(const struct disk_writer *writer, uint64_t offset, uint64_t len,
+                             struct err *err)
 {
     if (writer->finished)
         return err_set(err, ERR_INTERNAL, "%s: already finished", writer->path);
@@ -127,29 +127,29 @@ static int write_runs(struct disk_writer *writer, uint64_t offset, const uint8_t
 int disk_writer_write(struct disk_writer *writer, uint64_t offset, const void *data, size_t len,
                       struct err *err)
 {
-    if (check_range(writer, offset, len, err) < 0)
+    if (check_write_range(writer, offset, len, err) < 0)
         return -1;
     int result = write_runs(writer, offset, data, len, err);
     if (writer->kind->settle && writer->kind->settle(writer, result < 0 ? NULL : err) < 0)
         result = -1;
-    return result < 0 ? explain(writer->path, &writer->file, writer->size, err) : 0;
+    return result < 0 ? explain_write_failure(writer->path, &writer->file, writer->size, err) : 0;
 }
 
 int disk_writer_zero(struct disk_writer *writer, uint64_t offset, uint64_t len, struct err *err)
 {
-    if (check_range(writer, offset, len, err) < 0)
+    if (check_write_range(writer, offset, len, err) < 0)
         return -1;
     if (!writer->kind->zero || writer->kind->zero(writer, offset, len, err) == 0)
         return 0;
-    return explain(writer->path, &writer->file, writer->size, err);
+    return explain_write_failure(writer->path, &writer->file, writer->size, err);
 }
 
 int disk_writer_finish(struct disk_writer *writer, struct err *err)
 {
-    if (check_range(writer, 0, 0, err) < 0)
+    if (check_write_range(writer, 0, 0, err) < 0)
         return -1;
     if (writer->kind->finish(writer, err) < 0)
-        return explain(writer->path, &writer->file, writer->size, err);
+        return explain_write_failure(writer->path, &writer->file, writer->size, err);
     if (writer->is_new && local_sync_folder(&writer->file, err) < 0)
         return err_prefix(err, "%s", writer->path);
     writer->finished = true;

@@ -23,7 +23,7 @@ struct nbd_writer {
     struct nbd_link *link;
 };
 
-static int explain(struct nbd_writer *nbd, struct err *err)
+static int explain_write(struct nbd_writer *nbd, struct err *err)
 {
     return nbd_link_is_lost(nbd->link) ? qemu_nbd_explain(nbd->server, err) : -1;
 }
@@ -33,14 +33,14 @@ static int write_nbd(struct disk_writer *writer, uint64_t offset, const void *da
 {
     struct nbd_writer *nbd = (struct nbd_writer *)writer;
 
-    return nbd_link_write(nbd->link, offset, data, len, err) < 0 ? explain(nbd, err) : 0;
+    return nbd_link_write(nbd->link, offset, data, len, err) < 0 ? explain_write(nbd, err) : 0;
 }
 
 static int settle_nbd(struct disk_writer *writer, struct err *err)
 {
     struct nbd_writer *nbd = (struct nbd_writer *)writer;
 
-    return nbd_link_settle(nbd->link, err) < 0 ? explain(nbd, err) : 0;
+    return nbd_link_settle(nbd->link, err) < 0 ? explain_write(nbd, err) : 0;
 }
 
 static int finish_nbd(struct disk_writer *writer, struct err *err)
@@ -48,7 +48,7 @@ static int finish_nbd(struct disk_writer *writer, struct err *err)
     struct nbd_writer *nbd = (struct nbd_writer *)writer;
 
     if (nbd_link_flush(nbd->link, err) < 0)
-        return explain(nbd, err);
+        return explain_write(nbd, err);
     if (nbd_link_shutdown(nbd->link, err) < 0 || qemu_nbd_finish(TAKE_PTR(nbd->server), err) < 0)
         return -1;
     /* qemu-nbd writes to the image's header when it closes it. */
@@ -79,8 +79,8 @@ static char *path_for_programs(const struct disk_target *target, const struct lo
 }
 
 /* qemu-img writes into the file that we made, or onto the device. */
-static int create_image(const struct disk_target *target, const struct format *format,
-                        const struct local_file *file, const char *path, struct err *err)
+static int create_qemu_image(const struct disk_target *target, const struct format *format,
+                             const struct local_file *file, const char *path, struct err *err)
 {
     CLEANUP_FREE char *size = mem_printf("%" PRIu64, target->image_size);
     CLEANUP_FREE char *options = NULL;
@@ -117,7 +117,7 @@ int disk_writer_new_nbd(const struct disk_target *target, const struct format *f
     int socket = -1;
 
     if (qemu_lock_check_unused(file->fd, err) < 0 ||
-        create_image(target, format, file, path, err) < 0 ||
+        create_qemu_image(target, format, file, path, err) < 0 ||
         qemu_nbd_start(&image, &server, &socket, err) < 0)
         return -1;
     if (nbd_link_open(socket, "", NULL, &link, err) < 0)

@@ -29,7 +29,7 @@ static unsigned at_most(unsigned a, unsigned b)
 }
 
 /* Without this libvirt waits forever. The setting stays with the guest, not with the connection. */
-static int set_limit(virDomainPtr domain, int limit_s, struct err *err)
+static int set_agent_limit(virDomainPtr domain, int limit_s, struct err *err)
 {
     BOUNDED_CALLS(&bounded_usual);
 
@@ -68,7 +68,7 @@ static bool never_sent(int code)
            code == VIR_ERR_ACCESS_DENIED;
 }
 
-static bool silent(int code)
+static bool is_silent(int code)
 {
     return code == VIR_ERR_AGENT_UNRESPONSIVE || code == VIR_ERR_AGENT_UNSYNCED ||
            code == AGENT_COMMAND_TIMEOUT;
@@ -82,9 +82,9 @@ static bool agent_answered(const virError *error)
 }
 
 /* Even libvirt could not make sense of the answer. */
-static bool garbled(const virError *error)
+static bool is_garbled(const virError *error)
 {
-    return !never_sent(error->code) && !silent(error->code) && !agent_answered(error) &&
+    return !never_sent(error->code) && !is_silent(error->code) && !agent_answered(error) &&
            error->domain != VIR_FROM_RPC;
 }
 
@@ -93,7 +93,7 @@ static enum freeze_outcome outcome_of_error(const virError *error)
     if (never_sent(error->code))
         return FREEZE_NOT_SENT;
     if (!agent_answered(error))
-        return garbled(error) ? FREEZE_GARBLED : FREEZE_LATE;
+        return is_garbled(error) ? FREEZE_GARBLED : FREEZE_LATE;
     /* Somebody else had frozen it already, so it is not ours to thaw. libvirt has one code for all
      * that an agent refuses; "frozen state" is in the agent's answer, which it hands on as text. */
     return error->message && strstr(error->message, "frozen state") ? FREEZE_NOT_SENT
@@ -111,17 +111,18 @@ static int check_answers(virDomainPtr domain, struct err *err)
     if (virDomainGetTime(domain, &seconds, &nanoseconds, 0) == 0)
         return 0;
     const virError *error = virGetLastError();
-    if (error && !silent(error->code) && !garbled(error) && error->code != VIR_ERR_AGENT_UNSYNCED)
+    if (error && !is_silent(error->code) && !is_garbled(error) &&
+        error->code != VIR_ERR_AGENT_UNSYNCED)
         return 0;
     return libvirt_error(err, "cannot freeze the guest's file systems");
 }
 
 static int ask_agent(virDomainPtr domain, unsigned timeout_s, struct err *err)
 {
-    if (set_limit(domain, (int)at_most(QUESTION_S, timeout_s), err) < 0 ||
+    if (set_agent_limit(domain, (int)at_most(QUESTION_S, timeout_s), err) < 0 ||
         check_answers(domain, err) < 0)
         return -1;
-    return set_limit(domain, (int)timeout_s, err);
+    return set_agent_limit(domain, (int)timeout_s, err);
 }
 
 int guest_freeze(struct guest *guest, unsigned timeout_s, struct err *err)
@@ -155,7 +156,7 @@ static enum thaw_answer ask_to_thaw(virDomainPtr domain, bool *ret_garbled, stru
         return count > 0 ? THAW_THAWED : THAW_NOTHING;
     const virError *error = virGetLastError();
     bool answered = error && agent_answered(error);
-    *ret_garbled = error && garbled(error);
+    *ret_garbled = error && is_garbled(error);
     libvirt_error(why, "cannot thaw the guest's file systems");
     return answered ? THAW_FAILED : THAW_SILENT;
 }
@@ -179,7 +180,7 @@ static bool thaw_round(struct guest *guest, struct thaw *thaw, unsigned limit_s,
         return false;
     if (connection_domain(guest, &domain, why) < 0)
         return why->kind == ERR_NOT_FOUND;
-    if (set_limit(domain, (int)limit_s, why) < 0)
+    if (set_agent_limit(domain, (int)limit_s, why) < 0)
         return cannot_be_frozen(domain);
     bool nonsense = false;
     enum thaw_answer answer = ask_to_thaw(domain, &nonsense, why);

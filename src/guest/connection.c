@@ -111,8 +111,8 @@ static int fail_late(const struct opening *opening, struct err *err)
 
 /* Returns 0 if the call has ended, else it is abandoned. Waits in slices, because a second signal
  * has no descriptor to wait for. */
-static int await(struct long_call *call, const struct opening *opening, uint64_t timeout_ms,
-                 struct err *err)
+static int await_opening(struct long_call *call, const struct opening *opening, uint64_t timeout_ms,
+                         struct err *err)
 {
     uint64_t begin_ms = units_now_ms();
     uint64_t limit_ms = timeout_ms ? timeout_ms : OPEN_LIMIT_MS;
@@ -150,7 +150,7 @@ static int open_in_thread(const char *uri, uint64_t timeout_ms, virConnectPtr *r
         clean_abandoned(opening);
         return -1;
     }
-    if (await(call, opening, timeout_ms, err) < 0) {
+    if (await_opening(call, opening, timeout_ms, err) < 0) {
         atomic_store(&opening->abandoned, true);
         long_call_abandon(call, clean_abandoned);
         return -1;

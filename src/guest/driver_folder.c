@@ -31,8 +31,8 @@ static char *decode_percent(const char *text, size_t len)
 }
 
 /* For the driver of a session, an embedded one, or the system's. */
-static char *choose(const char *uri, const char *of_session, const char *of_embedded,
-                    const char *of_system)
+static char *choose_folder(const char *uri, const char *of_session, const char *of_embedded,
+                           const char *of_system)
 {
     const char *home = getenv("HOME");
     const char *config = getenv("XDG_CONFIG_HOME");
@@ -54,10 +54,10 @@ static char *choose(const char *uri, const char *of_session, const char *of_embe
 
 char *driver_folder(const char *uri)
 {
-    return choose(uri, "/lib", "/lib/qemu", "/var/lib/libvirt/qemu");
+    return choose_folder(uri, "/lib", "/lib/qemu", "/var/lib/libvirt/qemu");
 }
 
-static void flush_folder(const char *path)
+static void flush_driver_folder(const char *path)
 {
     CLEANUP_CLOSE int fd = -1;
     CLEANUP_ERR struct err err = ERR_INIT;
@@ -70,11 +70,11 @@ static void flush_folder(const char *path)
 
 void driver_flush_definitions(const char *uri)
 {
-    CLEANUP_FREE char *folder = choose(uri, "", "/etc/qemu", "/etc/libvirt/qemu");
+    CLEANUP_FREE char *folder = choose_folder(uri, "", "/etc/qemu", "/etc/libvirt/qemu");
     CLEANUP_FREE char *autostart = mem_printf("%s/autostart", folder);
 
     if (!text_begins(uri, "qemu"))
         return;
-    flush_folder(folder);
-    flush_folder(autostart);
+    flush_driver_folder(folder);
+    flush_driver_folder(autostart);
 }

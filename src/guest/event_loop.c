@@ -26,7 +26,7 @@ static void on_wake(int timer, void *opaque)
     virEventUpdateTimeout(timer, -1);
 }
 
-static void *run(void *opaque)
+static void *run_event_loop(void *opaque)
 {
     (void)opaque;
     while (!atomic_load(&loop.stop))
@@ -34,7 +34,7 @@ static void *run(void *opaque)
     return NULL;
 }
 
-static int start(struct err *err)
+static int start_event_loop(struct err *err)
 {
     if (!loop.registered && virEventRegisterDefaultImpl() < 0)
         return libvirt_error(err, "cannot create libvirt's event loop");
@@ -43,7 +43,7 @@ static int start(struct err *err)
     if (loop.wake_timer < 0)
         return libvirt_error(err, "cannot create a timer in libvirt's event loop");
     atomic_store(&loop.stop, false);
-    if (thread_start(&loop.thread, run, NULL, "libvirt's event loop", err) < 0) {
+    if (thread_start(&loop.thread, run_event_loop, NULL, "libvirt's event loop", err) < 0) {
         virEventRemoveTimeout(loop.wake_timer);
         return -1;
     }
@@ -56,7 +56,7 @@ int event_loop_begin(struct err *err)
 
     pthread_mutex_lock(&loop.lock);
     if (loop.users == 0)
-        result = start(err);
+        result = start_event_loop(err);
     if (result == 0)
         loop.users++;
     pthread_mutex_unlock(&loop.lock);

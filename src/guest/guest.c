@@ -166,7 +166,7 @@ int guest_get_xml(struct guest *guest, enum guest_xml_kind kind, char **ret_xml,
 /* ---- changing it --------------------------------------------------------------------------------- */
 
 /* libvirt has no separate code for a name or UUID that another guest has. */
-static bool clashes(struct hypervisor *hypervisor, const char *xml)
+static bool is_name_taken(struct hypervisor *hypervisor, const char *xml)
 {
     CLEANUP(xml_freep) struct xml_doc *doc = xml_parse(xml, strlen(xml), NULL);
 
@@ -193,7 +193,7 @@ int guest_define(struct hypervisor *hypervisor, const char *xml, struct guest **
 
     if (!domain) {
         libvirt_error(err, "cannot define the guest");
-        if (err && clashes(hypervisor, xml))
+        if (err && is_name_taken(hypervisor, xml))
             err->kind = ERR_EXISTS;
         return -1;
     }

@@ -12,18 +12,18 @@
 #include "base/text.h"
 
 /* An address comes from a manifest: only what is plainly one becomes part of a path. */
-static bool is_plain(const char *address)
+static bool is_plain_address(const char *address)
 {
     return *address && *address != '.' &&
            strlen(address) == strspn(address, "0123456789abcdefABCDEF:.-");
 }
 
-static enum host_device look_at(const char *sys, const char *folder, const char *address)
+static enum host_device look_at_device(const char *sys, const char *folder, const char *address)
 {
     CLEANUP_FREE char *all = mem_printf("%s/%s", sys, folder);
     CLEANUP_FREE char *path = mem_printf("%s/%s", all, address);
 
-    if (!is_plain(address))
+    if (!is_plain_address(address))
         return HOST_DEVICE_UNKNOWN;
     return access(path, F_OK) == 0 ? HOST_DEVICE_PRESENT : HOST_DEVICE_ABSENT;
 }
@@ -54,8 +54,8 @@ static enum host_device look_at_usb(const char *sys, const char *address)
     enum host_device found = HOST_DEVICE_ABSENT;
 
     if (port)
-        return look_at(sys, "bus/usb/devices", port);
-    if (!colon || !is_plain(address))
+        return look_at_device(sys, "bus/usb/devices", port);
+    if (!colon || !is_plain_address(address))
         return HOST_DEVICE_UNKNOWN;
     bool product = colon - address == 4;
     int base = product ? 16 : 10;
@@ -79,11 +79,11 @@ enum host_device host_device_look(const char *sys, const char *name)
     const char *address = NULL;
 
     if ((address = text_after(name, "pci ")))
-        return look_at(sys, "bus/pci/devices", address);
+        return look_at_device(sys, "bus/pci/devices", address);
     if ((address = text_after(name, "mdev ")))
-        return look_at(sys, "bus/mdev/devices", address);
+        return look_at_device(sys, "bus/mdev/devices", address);
     if ((address = text_after(name, "scsi scsi_host")))
-        return look_at(sys, "bus/scsi/devices", address);
+        return look_at_device(sys, "bus/scsi/devices", address);
     if ((address = text_after(name, "usb ")))
         return look_at_usb(sys, address);
     return HOST_DEVICE_UNKNOWN;

@@ -55,7 +55,7 @@ static int learn_version(struct hypervisor *hypervisor, struct err *err)
 }
 
 /* virConnect... functions return memory from malloc. */
-static int learn(struct hypervisor *hypervisor, struct err *err)
+static int learn_hypervisor(struct hypervisor *hypervisor, struct err *err)
 {
     BOUNDED_CALLS(&bounded_slow);
 
@@ -113,7 +113,7 @@ int hypervisor_open(const char *uri, struct hypervisor **ret, struct err *err)
     if (connection_open(uri, 0, &connection, err) < 0)
         return -1;
     CLEANUP(hypervisor_closep) struct hypervisor *hypervisor = new_hypervisor(connection);
-    if (learn(hypervisor, err) < 0)
+    if (learn_hypervisor(hypervisor, err) < 0)
         return -1;
     *ret = TAKE_PTR(hypervisor);
     return 0;
@@ -182,7 +182,7 @@ static int open_again(const char *uri, uint64_t timeout_ms, virConnectPtr *ret, 
     }
 }
 
-static virConnectPtr exchange(struct hypervisor *hypervisor, virConnectPtr connection)
+static virConnectPtr exchange_connection(struct hypervisor *hypervisor, virConnectPtr connection)
 {
     pthread_mutex_lock(&hypervisor->lock);
     virConnectPtr old = hypervisor->connection;
@@ -198,7 +198,7 @@ static int replace_connection(struct hypervisor *hypervisor, uint64_t timeout_ms
     if (open_again(hypervisor->uri, timeout_ms, &connection, err) < 0)
         return -1;
     virConnectRegisterCloseCallback(connection, on_close, hypervisor, NULL);
-    virConnectPtr old = exchange(hypervisor, connection);
+    virConnectPtr old = exchange_connection(hypervisor, connection);
     virConnectUnregisterCloseCallback(old, on_close);
     int result = learn_version(hypervisor, err);
     watch_move_all(hypervisor, connection);

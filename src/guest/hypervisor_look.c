@@ -153,7 +153,7 @@ int hypervisor_can_open(struct hypervisor *hypervisor, const char *path, bool *r
 
 /* ---- things a guest refers to ------------------------------------------------------------------ */
 
-static enum host_answer activity(int active)
+static enum host_answer answer_of_activity(int active)
 {
     return active == 0 ? HOST_INACTIVE : HOST_HAS;
 }
@@ -164,7 +164,7 @@ static enum host_answer has_network(virConnectPtr connection, const char *name)
 
     if (!network)
         return HOST_LACKS;
-    enum host_answer answer = activity(virNetworkIsActive(network));
+    enum host_answer answer = answer_of_activity(virNetworkIsActive(network));
     virNetworkFree(network);
     return answer;
 }
@@ -180,7 +180,7 @@ static enum host_answer has_pool(virConnectPtr connection, const char *name)
 {
     virStoragePoolPtr pool CLEANUP(free_pool) = virStoragePoolLookupByName(connection, name);
 
-    return pool ? activity(virStoragePoolIsActive(pool)) : HOST_LACKS;
+    return pool ? answer_of_activity(virStoragePoolIsActive(pool)) : HOST_LACKS;
 }
 
 static enum host_answer has_secret_uuid(virConnectPtr connection, const char *uuid)
@@ -239,7 +239,7 @@ char *hypervisor_staging_folder(const struct hypervisor *hypervisor)
 /* ---- things that a guest refers to ------------------------------------------------------------ */
 
 /* For a libvirt call that has just failed. */
-static enum host_answer lacks(const char *name, int missing)
+static enum host_answer answer_of_failure(const char *name, int missing)
 {
     if (libvirt_error_code() == missing)
         return HOST_LACKS;
@@ -256,7 +256,7 @@ enum host_answer hypervisor_has(struct hypervisor *hypervisor, enum host_thing t
         return if_nametoindex(name) != 0 ? HOST_HAS : HOST_LACKS;
     virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
     enum host_answer answer = things[thing].has(connection, name);
-    return answer == HOST_LACKS ? lacks(name, things[thing].missing) : answer;
+    return answer == HOST_LACKS ? answer_of_failure(name, things[thing].missing) : answer;
 }
 
 enum host_answer hypervisor_has_volume(struct hypervisor *hypervisor, const char *pool_name,
@@ -268,9 +268,9 @@ enum host_answer hypervisor_has_volume(struct hypervisor *hypervisor, const char
     virStoragePoolPtr pool CLEANUP(free_pool) = virStoragePoolLookupByName(connection, pool_name);
 
     if (!pool)
-        return lacks(pool_name, VIR_ERR_NO_STORAGE_POOL);
+        return answer_of_failure(pool_name, VIR_ERR_NO_STORAGE_POOL);
     virStorageVolPtr volume CLEANUP(free_volume) = look_up_volume(pool, volume_name);
-    return volume ? HOST_HAS : lacks(volume_name, VIR_ERR_NO_STORAGE_VOL);
+    return volume ? HOST_HAS : answer_of_failure(volume_name, VIR_ERR_NO_STORAGE_VOL);
 }
 
 /* ---- emulated TPMs --------------------------------------------------------------------------- */
@@ -280,12 +280,12 @@ char *hypervisor_tpm_folder(const struct hypervisor *hypervisor)
     return beside_driver_folder(hypervisor, "swtpm");
 }
 
-enum answer { NOT_SAID, NO, YES };
+enum look_answer { NOT_SAID, NO, YES };
 
 /* True if `wanted` is among the values of this <enum> of the capabilities. */
-static enum answer has_value(const struct xml_node *tpm, const char *name, const char *wanted)
+static enum look_answer has_value(const struct xml_node *tpm, const char *name, const char *wanted)
 {
-    enum answer answer = NOT_SAID;
+    enum look_answer answer = NOT_SAID;
 
     for (const struct xml_node *list = xml_child(tpm, NULL, "enum"); list;
          list = xml_next_same(list)) {

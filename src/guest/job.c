@@ -9,7 +9,7 @@
 #include "guest/bounded.h"
 #include "guest/libvirt_error.h"
 
-static uint64_t number(virTypedParameterPtr params, int count, const char *name)
+static uint64_t number_param(virTypedParameterPtr params, int count, const char *name)
 {
     unsigned long long value = 0;
 
@@ -46,10 +46,10 @@ static int read_job(virDomainPtr domain, struct job *ret, struct err *err)
         return 0;
     }
     virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_OPERATION, &job.operation);
-    job.passes = number(params, count, VIR_DOMAIN_JOB_MEMORY_ITERATION);
-    job.copied = number(params, count, VIR_DOMAIN_JOB_MEMORY_PROCESSED);
-    job.left = number(params, count, VIR_DOMAIN_JOB_MEMORY_REMAINING);
-    job.memory_size = number(params, count, VIR_DOMAIN_JOB_MEMORY_TOTAL);
+    job.passes = number_param(params, count, VIR_DOMAIN_JOB_MEMORY_ITERATION);
+    job.copied = number_param(params, count, VIR_DOMAIN_JOB_MEMORY_PROCESSED);
+    job.left = number_param(params, count, VIR_DOMAIN_JOB_MEMORY_REMAINING);
+    job.memory_size = number_param(params, count, VIR_DOMAIN_JOB_MEMORY_TOTAL);
     virTypedParamsFree(params, count);
     *ret = job;
     return 0;

@@ -45,7 +45,7 @@ static int errno_of(const virError *error)
     return error->code == VIR_ERR_SYSTEM_ERROR && error->int1 > 0 ? error->int1 : 0;
 }
 
-static enum err_kind kind_of_errno(int errnum)
+static enum err_kind kind_of_libvirt_errno(int errnum)
 {
     CLEANUP_ERR struct err probe = ERR_INIT;
 
@@ -59,7 +59,7 @@ static enum err_kind kind_of(const virError *error)
         if (kinds[i].code == error->code)
             return kinds[i].kind;
     if (errno_of(error))
-        return kind_of_errno(errno_of(error));
+        return kind_of_libvirt_errno(errno_of(error));
     /* Errors reported by libvirt's helper processes have no code of their own, only this text. */
     if (error->message && strstr(error->message, "No space left on device"))
         return ERR_NO_SPACE;

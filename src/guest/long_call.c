@@ -22,7 +22,7 @@ struct long_call {
                            * second one frees */
 };
 
-static void free_call(struct long_call *call)
+static void free_long_call(struct long_call *call)
 {
     close(call->ended_fd);
     if (call->thread_fd >= 0)
@@ -30,21 +30,21 @@ static void free_call(struct long_call *call)
     free(call);
 }
 
-static void leave(struct long_call *call)
+static void leave_call(struct long_call *call)
 {
     if (!atomic_exchange(&call->one_left, true))
         return;
     call->clean(call->opaque);
-    free_call(call);
+    free_long_call(call);
 }
 
-static void *run(void *opaque)
+static void *run_long_call(void *opaque)
 {
     struct long_call *call = opaque;
 
     call->work(call->opaque);
     close(TAKE_FD(call->thread_fd));
-    leave(call);
+    leave_call(call);
     return NULL;
 }
 
@@ -62,8 +62,8 @@ int long_call_start(void (*work)(void *opaque), void *opaque, struct long_call *
     }
     call->ended_fd = ends[0];
     call->thread_fd = ends[1];
-    if (thread_start(&call->thread, run, call, "a call to libvirt", err) < 0) {
-        free_call(call);
+    if (thread_start(&call->thread, run_long_call, call, "a call to libvirt", err) < 0) {
+        free_long_call(call);
         return -1;
     }
     *ret = call;
@@ -86,12 +86,12 @@ enum long_call_event long_call_wait(struct long_call *call, int timeout_ms, bool
 void long_call_finish(struct long_call *call)
 {
     pthread_join(call->thread, NULL);
-    free_call(call);
+    free_long_call(call);
 }
 
 void long_call_abandon(struct long_call *call, void (*clean)(void *opaque))
 {
     call->clean = clean;
     pthread_detach(call->thread);
-    leave(call);
+    leave_call(call);
 }

@@ -11,7 +11,7 @@
 #include "guest/bounded.h"
 #include "guest/connection.h"
 
-static bool is_one_of(const struct strings *folders, const char *path)
+static bool is_one_of_folders(const struct strings *folders, const char *path)
 {
     struct stat wanted;
     struct stat st;
@@ -25,14 +25,15 @@ static bool is_one_of(const struct strings *folders, const char *path)
     return false;
 }
 
-static void refresh(virStoragePoolPtr pool, const struct strings *folders, struct strings *failures)
+static void refresh_pool(virStoragePoolPtr pool, const struct strings *folders,
+                         struct strings *failures)
 {
     CLEANUP_FREE char *text = virStoragePoolGetXMLDesc(pool, 0);
     CLEANUP(xml_freep)
     struct xml_doc *doc = text ? xml_parse(text, strlen(text), NULL) : NULL;
     CLEANUP_FREE char *path = doc ? xml_find_text(xml_root(doc), "target/path") : NULL;
 
-    if (!path || !is_one_of(folders, path))
+    if (!path || !is_one_of_folders(folders, path))
         return;
     if (virStoragePoolRefresh(pool, 0) == 0)
         return;
@@ -56,7 +57,7 @@ void pools_refresh(struct hypervisor *hypervisor, const struct strings *folders,
     if (count < 0)
         log_detail("cannot list the storage pools of this host: %s", virGetLastErrorMessage());
     for (int i = 0; i < count; i++) {
-        refresh(pools[i], folders, failures);
+        refresh_pool(pools[i], folders, failures);
         virStoragePoolFree(pools[i]);
     }
     free(pools);

@@ -61,7 +61,7 @@ static void unlink_watch(struct guest_watch *watch)
 }
 
 /* The guest's state at the beginning, unless an event has already told more. */
-static int learn(struct guest_watch *watch, virDomainPtr domain, struct err *err)
+static int learn_state(struct guest_watch *watch, virDomainPtr domain, struct err *err)
 {
     BOUNDED_CALLS(&bounded_usual);
 
@@ -91,7 +91,7 @@ int guest_watch_begin(struct guest *guest, struct guest_watch **ret, struct err 
     if (result == 0)
         result = watch_attach(watch, virDomainGetConnect(domain), domain, err);
     if (result == 0)
-        result = learn(watch, domain, err);
+        result = learn_state(watch, domain, err);
     pthread_mutex_unlock(&watch->moving);
     if (result == 0)
         *ret = TAKE_PTR(watch);
@@ -171,7 +171,7 @@ static bool catch_up(struct guest_watch *watch, virDomainPtr domain)
     return new;
 }
 
-static void move(struct guest_watch *watch, virConnectPtr connection)
+static void move_watch(struct guest_watch *watch, virConnectPtr connection)
 {
     BOUNDED_CALLS(&bounded_usual);
 
@@ -217,7 +217,7 @@ void watch_move_all(struct hypervisor *hypervisor, virConnectPtr connection)
     }
     pthread_mutex_unlock(&hypervisor->watches_lock);
     for (size_t i = 0; i < count; i++) {
-        move(watches[i], connection);
+        move_watch(watches[i], connection);
         watch_unref(watches[i]);
     }
 }

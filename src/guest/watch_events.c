@@ -105,8 +105,8 @@ static bool note_lifecycle(struct guest_watch *watch, int event, int detail)
 
 /* ---- libvirt's callbacks -------------------------------------------------------------------- */
 
-static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail,
-                        void *opaque)
+static int on_watched_lifecycle(virConnectPtr connection, virDomainPtr domain, int event,
+                                int detail, void *opaque)
 {
     struct guest_watch *watch = opaque;
 
@@ -157,7 +157,7 @@ static void on_qemu_event(virConnectPtr connection, virDomainPtr domain, const c
 
 /* ---- registering ------------------------------------------------------------------------------ */
 
-static void deregister(virConnectPtr connection, int *id)
+static void deregister_event(virConnectPtr connection, int *id)
 {
     if (*id >= 0)
         virConnectDomainEventDeregisterAny(connection, *id);
@@ -170,8 +170,8 @@ void watch_detach(struct guest_watch *watch)
 
     if (!watch->connection)
         return;
-    deregister(watch->connection, &watch->lifecycle_id);
-    deregister(watch->connection, &watch->io_error_id);
+    deregister_event(watch->connection, &watch->lifecycle_id);
+    deregister_event(watch->connection, &watch->io_error_id);
     if (watch->qemu_id >= 0)
         virConnectDomainQemuMonitorEventDeregister(watch->connection, watch->qemu_id);
     watch->qemu_id = -1;
@@ -219,7 +219,7 @@ int watch_attach(struct guest_watch *watch, virConnectPtr connection, virDomainP
     watch->by_arrival = watch->qemu_id < 0;
     pthread_mutex_unlock(&watch->lock);
     watch->lifecycle_id = register_event(watch, domain, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                                         EVENT_LOOP_HANDLER(on_lifecycle));
+                                         EVENT_LOOP_HANDLER(on_watched_lifecycle));
     if (watch->lifecycle_id >= 0)
         watch->io_error_id = register_event(watch, domain, VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON,
                                             EVENT_LOOP_HANDLER(on_io_error));

@@ -127,7 +127,7 @@ void manifest_free(struct manifest *manifest)
 }
 
 /* A new zeroed element at the end of an array of *count elements. */
-static void *grow(void *array, size_t *count, size_t size)
+static void *grow_array(void *array, size_t *count, size_t size)
 {
     char *grown = mem_resize(array, *count + 1, size);
 
@@ -138,26 +138,27 @@ static void *grow(void *array, size_t *count, size_t size)
 
 struct manifest_disk *manifest_add_disk(struct manifest *manifest)
 {
-    manifest->disks = grow(manifest->disks, &manifest->disk_count, sizeof(*manifest->disks));
+    manifest->disks = grow_array(manifest->disks, &manifest->disk_count, sizeof(*manifest->disks));
     return &manifest->disks[manifest->disk_count - 1];
 }
 
 struct manifest_option *manifest_add_option(struct manifest_disk *disk)
 {
-    disk->options = grow(disk->options, &disk->option_count, sizeof(*disk->options));
+    disk->options = grow_array(disk->options, &disk->option_count, sizeof(*disk->options));
     return &disk->options[disk->option_count - 1];
 }
 
 struct manifest_extra *manifest_add_extra(struct manifest *manifest)
 {
-    manifest->extras = grow(manifest->extras, &manifest->extra_count, sizeof(*manifest->extras));
+    manifest->extras =
+        grow_array(manifest->extras, &manifest->extra_count, sizeof(*manifest->extras));
     return &manifest->extras[manifest->extra_count - 1];
 }
 
 struct manifest_left_out *manifest_add_left_out(struct manifest *manifest)
 {
     manifest->left_out =
-        grow(manifest->left_out, &manifest->left_out_count, sizeof(*manifest->left_out));
+        grow_array(manifest->left_out, &manifest->left_out_count, sizeof(*manifest->left_out));
     return &manifest->left_out[manifest->left_out_count - 1];
 }
 

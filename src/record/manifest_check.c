@@ -23,7 +23,7 @@ static bool looks_like(const char *text, const char *pattern)
     return *text == '\0';
 }
 
-static bool is_one_of(const char *text, const char *const *words)
+static bool is_one_of_words(const char *text, const char *const *words)
 {
     for (; *words; words++)
         if (strcmp(text, *words) == 0)
@@ -31,7 +31,7 @@ static bool is_one_of(const char *text, const char *const *words)
     return false;
 }
 
-static int check_sizes(const struct manifest_stored *stored, struct err *err)
+static int check_stored_sizes(const struct manifest_stored *stored, struct err *err)
 {
     bool encoded = stored->codec.type != CODEC_NONE;
 
@@ -51,7 +51,7 @@ static int check_sizes(const struct manifest_stored *stored, struct err *err)
 
 static int check_stored(const struct manifest_stored *stored, struct err *err)
 {
-    if (check_sizes(stored, err) < 0)
+    if (check_stored_sizes(stored, err) < 0)
         return err_prefix(err, "file '%s'", stored->file.name);
     return 0;
 }
@@ -85,8 +85,8 @@ static int check_counts(const struct manifest *manifest, struct err *err)
     return 0;
 }
 
-static int check_disk(const struct manifest *manifest, const struct manifest_disk *disk,
-                      struct err *err)
+static int check_disk_element(const struct manifest *manifest, const struct manifest_disk *disk,
+                              struct err *err)
 {
     static const char *const types[] = {"file", "block", "network", "volume", NULL};
 
@@ -94,7 +94,7 @@ static int check_disk(const struct manifest *manifest, const struct manifest_dis
         return err_set(err, ERR_CORRUPT, "a disk has no target or no format");
     if (manifest_find_disk(manifest, disk->target) != disk)
         return err_set(err, ERR_CORRUPT, "duplicate disk '%s'", disk->target);
-    if (!is_one_of(disk->type, types))
+    if (!is_one_of_words(disk->type, types))
         return err_set(err, ERR_CORRUPT, "disk '%s' has the unknown type '%s'", disk->target,
                        disk->type);
     if (disk->stored.codec.type == CODEC_NONE &&
@@ -123,7 +123,7 @@ static int check_extra(const struct manifest_extra *extra, struct err *err)
     return check_stored(stored, err);
 }
 
-static int check_memory(const struct manifest *manifest, struct err *err)
+static int check_memory_image(const struct manifest *manifest, struct err *err)
 {
     const struct manifest_stored *memory = manifest->memory;
 
@@ -168,10 +168,10 @@ static int check_head(const struct manifest *manifest, struct err *err)
 int manifest_check(const struct manifest *manifest, struct err *err)
 {
     if (check_counts(manifest, err) < 0 || check_head(manifest, err) < 0 ||
-        check_memory(manifest, err) < 0)
+        check_memory_image(manifest, err) < 0)
         return -1;
     for (size_t i = 0; i < manifest->disk_count; i++)
-        if (check_disk(manifest, &manifest->disks[i], err) < 0)
+        if (check_disk_element(manifest, &manifest->disks[i], err) < 0)
             return -1;
     for (size_t i = 0; i < manifest->extra_count; i++)
         if (check_extra(&manifest->extras[i], err) < 0)
@@ -200,8 +200,8 @@ static int find_digest(const char *text, size_t len, size_t *ret_offset, struct 
 }
 
 /* The digits from the offset on, which a quote must end. */
-static int measure(const char *text, size_t len, size_t offset, const char *what, size_t *ret_len,
-                   struct err *err)
+static int measure_digits(const char *text, size_t len, size_t offset, const char *what,
+                          size_t *ret_len, struct err *err)
 {
     const char *end = memchr(text + offset, '"', len - offset);
     size_t digits = end ? (size_t)(end - text) - offset : 0;
@@ -220,13 +220,13 @@ int manifest_check_places(const char *text, size_t len, struct manifest_places *
 
     *ret = (struct manifest_places){0};
     if (find_digest(text, len, &ret->digest, err) < 0 ||
-        measure(text, len, ret->digest, "SHA-256", &ret->digest_len, err) < 0)
+        measure_digits(text, len, ret->digest, "SHA-256", &ret->digest_len, err) < 0)
         return -1;
     size_t offset = ret->digest + ret->digest_len;
     if (len - offset < mark_len || memcmp(text + offset, mark, mark_len) != 0)
         return 0;
     ret->seal = offset + mark_len;
-    return measure(text, len, ret->seal, "seal", &ret->seal_len, err);
+    return measure_digits(text, len, ret->seal, "seal", &ret->seal_len, err);
 }
 
 void manifest_check_digest(const char *text, size_t len, const struct manifest_places *places,

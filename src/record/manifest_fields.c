@@ -208,7 +208,7 @@ static bool has_flag(const struct manifest_field *field)
            field->kind == FIELD_SEAL || field->kind == FIELD_SEAL_KEY;
 }
 
-static bool is_optional(const struct manifest_field *field)
+static bool is_optional_field(const struct manifest_field *field)
 {
     return has_flag(field) || field->kind == FIELD_OPTIONAL_TEXT || field->kind == FIELD_U64_OR_0 ||
            field->kind == FIELD_WORD_OR_0;
@@ -223,7 +223,7 @@ int manifest_fields_write(struct xml_node *node, const struct manifest_element *
         if (has_flag(field) && !*(const bool *)((const char *)object + field->flag_offset))
             continue;
         CLEANUP_FREE char *text = value_text(field, object);
-        if (!text && is_optional(field))
+        if (!text && is_optional_field(field))
             continue;
         if (!text)
             return err_set(err, ERR_INTERNAL, "the manifest's <%s> has no '%s'", element->name,
@@ -359,7 +359,7 @@ int manifest_fields_read(struct xml_node *node, const struct manifest_element *e
 
         if (field->since > version)
             continue;
-        if (!text && !is_optional(field))
+        if (!text && !is_optional_field(field))
             return err_set(err, ERR_CORRUPT, "the manifest's <%s> has no '%s'", element->name,
                            field->name);
         if (text && !parse_value(field, text, (char *)object + field->offset))

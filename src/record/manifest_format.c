@@ -6,8 +6,8 @@
 #include "record/manifest_fields.h"
 
 /* A new last child of parent with the object's attributes; NULL on failure. */
-static struct xml_node *put(struct xml_node *parent, const struct manifest_element *element,
-                            const void *object, struct err *err)
+static struct xml_node *put_element(struct xml_node *parent, const struct manifest_element *element,
+                                    const void *object, struct err *err)
 {
     struct xml_node *node = xml_add(parent, MANIFEST_PREFIX, MANIFEST_NS, element->name);
 
@@ -18,44 +18,44 @@ static int put_owner(struct xml_node *parent, const struct manifest_owner *owner
 {
     if (!owner->known)
         return 0;
-    return put(parent, &manifest_fields_owner, owner, err) ? 0 : -1;
+    return put_element(parent, &manifest_fields_owner, owner, err) ? 0 : -1;
 }
 
 static int put_disk(struct xml_node *parent, const struct manifest_disk *disk, struct err *err)
 {
-    struct xml_node *node = put(parent, &manifest_fields_disk, disk, err);
+    struct xml_node *node = put_element(parent, &manifest_fields_disk, disk, err);
 
-    if (!node || !put(node, &manifest_fields_disk_source, disk, err) ||
+    if (!node || !put_element(node, &manifest_fields_disk_source, disk, err) ||
         put_owner(node, &disk->owner, err) < 0)
         return -1;
     for (size_t i = 0; i < disk->option_count; i++)
-        if (!put(node, &manifest_fields_option, &disk->options[i], err))
+        if (!put_element(node, &manifest_fields_option, &disk->options[i], err))
             return -1;
-    return put(node, &manifest_fields_stored, &disk->stored, err) ? 0 : -1;
+    return put_element(node, &manifest_fields_stored, &disk->stored, err) ? 0 : -1;
 }
 
 static int put_memory(struct xml_node *parent, const struct manifest_stored *memory,
                       struct err *err)
 {
-    struct xml_node *node = put(parent, &manifest_fields_memory, NULL, err);
+    struct xml_node *node = put_element(parent, &manifest_fields_memory, NULL, err);
 
-    return node && put(node, &manifest_fields_stored, memory, err) ? 0 : -1;
+    return node && put_element(node, &manifest_fields_stored, memory, err) ? 0 : -1;
 }
 
 static int put_extra(struct xml_node *parent, const struct manifest_extra *extra, struct err *err)
 {
-    struct xml_node *node = put(parent, &manifest_fields_extra, extra, err);
+    struct xml_node *node = put_element(parent, &manifest_fields_extra, extra, err);
 
-    if (!node || !put(node, &manifest_fields_extra_source, extra, err) ||
+    if (!node || !put_element(node, &manifest_fields_extra_source, extra, err) ||
         put_owner(node, &extra->owner, err) < 0)
         return -1;
-    return put(node, &manifest_fields_stored, &extra->stored, err) ? 0 : -1;
+    return put_element(node, &manifest_fields_stored, &extra->stored, err) ? 0 : -1;
 }
 
 static int put_live(struct xml_node *parent, const struct xml_doc *live, struct err *err)
 {
     CLEANUP(xml_freep) struct xml_doc *copy = xml_copy(live);
-    struct xml_node *node = put(parent, &manifest_fields_live, NULL, err);
+    struct xml_node *node = put_element(parent, &manifest_fields_live, NULL, err);
 
     if (!node)
         return -1;
@@ -66,11 +66,11 @@ static int put_live(struct xml_node *parent, const struct xml_doc *live, struct 
 
 static int put_backup(struct xml_node *parent, const struct manifest *manifest, struct err *err)
 {
-    struct xml_node *node = put(parent, &manifest_fields_backup, manifest, err);
+    struct xml_node *node = put_element(parent, &manifest_fields_backup, manifest, err);
 
-    if (!node || !put(node, &manifest_fields_hypervisor, manifest, err) ||
-        !put(node, &manifest_fields_domain, manifest, err) ||
-        !put(node, &manifest_fields_consistency, manifest, err))
+    if (!node || !put_element(node, &manifest_fields_hypervisor, manifest, err) ||
+        !put_element(node, &manifest_fields_domain, manifest, err) ||
+        !put_element(node, &manifest_fields_consistency, manifest, err))
         return -1;
     for (size_t i = 0; i < manifest->disk_count; i++)
         if (put_disk(node, &manifest->disks[i], err) < 0)
@@ -81,7 +81,7 @@ static int put_backup(struct xml_node *parent, const struct manifest *manifest, 
         if (put_extra(node, &manifest->extras[i], err) < 0)
             return -1;
     for (size_t i = 0; i < manifest->left_out_count; i++)
-        if (!put(node, &manifest_fields_left_out, &manifest->left_out[i], err))
+        if (!put_element(node, &manifest_fields_left_out, &manifest->left_out[i], err))
             return -1;
     return manifest->live ? put_live(node, manifest->live, err) : 0;
 }

@@ -105,29 +105,30 @@ static int take_seal(const char *text, size_t len, const struct manifest_places 
 /* ---- elements ----------------------------------------------------------------- */
 
 /* The elements come in one order, so reading is a walk with one look ahead. */
-struct walk {
+struct element_walk {
     struct xml_node *next; /* the sibling to be read next; NULL: there are no more */
     unsigned version;      /* of the format */
 };
 
-static struct walk walk_inside(const struct walk *walk, const struct xml_node *node)
+static struct element_walk walk_inside(const struct element_walk *walk, const struct xml_node *node)
 {
-    return (struct walk){xml_first(node), walk->version};
+    return (struct element_walk){xml_first(node), walk->version};
 }
 
-static bool at(const struct walk *walk, const struct manifest_element *element)
+static bool is_at(const struct element_walk *walk, const struct manifest_element *element)
 {
     return walk->next && xml_is(walk->next, MANIFEST_NS, element->name);
 }
 
 /* Reads the next element, which must be this element, and goes on to its next sibling.
  * Returns the element; NULL on failure. */
-static struct xml_node *take(struct walk *walk, const struct manifest_element *element,
-                             void *object, struct err *err)
+static struct xml_node *take_element(struct element_walk *walk,
+                                     const struct manifest_element *element, void *object,
+                                     struct err *err)
 {
     struct xml_node *node = walk->next;
 
-    if (!at(walk, element)) {
+    if (!is_at(walk, element)) {
         err_set(err, ERR_CORRUPT, "the manifest has %s%s%s where <%s> must be", node ? "<" : "",
                 node ? xml_name(node) : "nothing", node ? ">" : "", element->name);
         return NULL;
@@ -136,7 +137,7 @@ static struct xml_node *take(struct walk *walk, const struct manifest_element *e
     return manifest_fields_read(node, element, walk->version, object, err) < 0 ? NULL : node;
 }
 
-static int end(const struct walk *walk, struct err *err)
+static int check_end(const struct element_walk *walk, struct err *err)
 {
     if (walk->next)
         return err_set(err, ERR_CORRUPT, "the manifest has an unknown element <%s>",
@@ -145,69 +146,73 @@ static int end(const struct walk *walk, struct err *err)
 }
 
 /* An element that has no elements in it. */
-static int take_leaf(struct walk *walk, const struct manifest_element *element, void *object,
-                     struct err *err)
+static int take_leaf(struct element_walk *walk, const struct manifest_element *element,
+                     void *object, struct err *err)
 {
-    struct xml_node *node = take(walk, element, object, err);
+    struct xml_node *node = take_element(walk, element, object, err);
 
     if (!node)
         return -1;
-    struct walk inner = walk_inside(walk, node);
-    return end(&inner, err);
+    struct element_walk inner = walk_inside(walk, node);
+    return check_end(&inner, err);
 }
 
-static int take_owner(struct walk *walk, struct manifest_owner *owner, struct err *err)
+static int take_owner(struct element_walk *walk, struct manifest_owner *owner, struct err *err)
 {
-    owner->known = at(walk, &manifest_fields_owner);
+    owner->known = is_at(walk, &manifest_fields_owner);
     return owner->known ? take_leaf(walk, &manifest_fields_owner, owner, err) : 0;
 }
 
-static int take_disk(struct walk *walk, struct manifest_disk *disk, struct err *err)
+static int take_disk(struct element_walk *walk, struct manifest_disk *disk, struct err *err)
 {
-    struct xml_node *node = take(walk, &manifest_fields_disk, disk, err);
+    struct xml_node *node = take_element(walk, &manifest_fields_disk, disk, err);
 
     if (!node)
         return -1;
-    struct walk inner = walk_inside(walk, node);
+    struct element_walk inner = walk_inside(walk, node);
     if (take_leaf(&inner, &manifest_fields_disk_source, disk, err) < 0 ||
         take_owner(&inner, &disk->owner, err) < 0)
         return -1;
-    while (at(&inner, &manifest_fields_option))
+    while (is_at(&inner, &manifest_fields_option))
         if (take_leaf(&inner, &manifest_fields_option, manifest_add_option(disk), err) < 0)
             return -1;
-    return take_leaf(&inner, &manifest_fields_stored, &disk->stored, err) < 0 ? -1
-                                                                              : end(&inner, err);
+    return take_leaf(&inner, &manifest_fields_stored, &disk->stored, err) < 0
+               ? -1
+               : check_end(&inner, err);
 }
 
-static int take_memory(struct walk *walk, struct manifest *manifest, struct err *err)
+static int take_memory_element(struct element_walk *walk, struct manifest *manifest,
+                               struct err *err)
 {
-    struct xml_node *node = take(walk, &manifest_fields_memory, NULL, err);
+    struct xml_node *node = take_element(walk, &manifest_fields_memory, NULL, err);
 
     if (!node)
         return -1;
-    struct walk inner = walk_inside(walk, node);
+    struct element_walk inner = walk_inside(walk, node);
     manifest->memory = mem_alloc(sizeof(*manifest->memory));
-    return take_leaf(&inner, &manifest_fields_stored, manifest->memory, err) < 0 ? -1
-                                                                                 : end(&inner, err);
+    return take_leaf(&inner, &manifest_fields_stored, manifest->memory, err) < 0
+               ? -1
+               : check_end(&inner, err);
 }
 
-static int take_extra(struct walk *walk, struct manifest_extra *extra, struct err *err)
+static int take_extra(struct element_walk *walk, struct manifest_extra *extra, struct err *err)
 {
-    struct xml_node *node = take(walk, &manifest_fields_extra, extra, err);
+    struct xml_node *node = take_element(walk, &manifest_fields_extra, extra, err);
 
     if (!node)
         return -1;
-    struct walk inner = walk_inside(walk, node);
+    struct element_walk inner = walk_inside(walk, node);
     if (take_leaf(&inner, &manifest_fields_extra_source, extra, err) < 0 ||
         take_owner(&inner, &extra->owner, err) < 0)
         return -1;
-    return take_leaf(&inner, &manifest_fields_stored, &extra->stored, err) < 0 ? -1
-                                                                               : end(&inner, err);
+    return take_leaf(&inner, &manifest_fields_stored, &extra->stored, err) < 0
+               ? -1
+               : check_end(&inner, err);
 }
 
-static int take_live(struct walk *walk, struct manifest *manifest, struct err *err)
+static int take_live(struct element_walk *walk, struct manifest *manifest, struct err *err)
 {
-    struct xml_node *node = take(walk, &manifest_fields_live, NULL, err);
+    struct xml_node *node = take_element(walk, &manifest_fields_live, NULL, err);
     struct xml_node *domain = node ? xml_first(node) : NULL;
 
     if (!node)
@@ -222,8 +227,8 @@ static int take_live(struct walk *walk, struct manifest *manifest, struct err *e
 static int take_backup(struct xml_node *backup, unsigned version, struct manifest *manifest,
                        struct err *err)
 {
-    struct walk walk = {backup, version};
-    struct xml_node *node = take(&walk, &manifest_fields_backup, manifest, err);
+    struct element_walk walk = {backup, version};
+    struct xml_node *node = take_element(&walk, &manifest_fields_backup, manifest, err);
 
     if (!node)
         return -1;
@@ -232,20 +237,20 @@ static int take_backup(struct xml_node *backup, unsigned version, struct manifes
         take_leaf(&walk, &manifest_fields_domain, manifest, err) < 0 ||
         take_leaf(&walk, &manifest_fields_consistency, manifest, err) < 0)
         return -1;
-    while (at(&walk, &manifest_fields_disk))
+    while (is_at(&walk, &manifest_fields_disk))
         if (take_disk(&walk, manifest_add_disk(manifest), err) < 0)
             return -1;
-    if (at(&walk, &manifest_fields_memory) && take_memory(&walk, manifest, err) < 0)
+    if (is_at(&walk, &manifest_fields_memory) && take_memory_element(&walk, manifest, err) < 0)
         return -1;
-    while (at(&walk, &manifest_fields_extra))
+    while (is_at(&walk, &manifest_fields_extra))
         if (take_extra(&walk, manifest_add_extra(manifest), err) < 0)
             return -1;
-    while (at(&walk, &manifest_fields_left_out))
+    while (is_at(&walk, &manifest_fields_left_out))
         if (take_leaf(&walk, &manifest_fields_left_out, manifest_add_left_out(manifest), err) < 0)
             return -1;
-    if (at(&walk, &manifest_fields_live) && take_live(&walk, manifest, err) < 0)
+    if (is_at(&walk, &manifest_fields_live) && take_live(&walk, manifest, err) < 0)
         return -1;
-    return end(&walk, err);
+    return check_end(&walk, err);
 }
 
 bool manifest_is_other_xml(const char *text, size_t len)

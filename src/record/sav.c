@@ -60,7 +60,7 @@ static int parse_header(const uint8_t *data, size_t len, struct sav *sav, struct
 }
 
 /* The text in data[0..len), which a NUL must end. NULL if none does. */
-static char *terminated(const char *data, size_t len)
+static char *terminated_text(const char *data, size_t len)
 {
     size_t text_len = strnlen(data, len);
 
@@ -74,12 +74,12 @@ static int parse_data(const char *data, const struct header *header, struct sav 
 
     if (header->cookie_offset >= header->data_len)
         return err_set(err, ERR_CORRUPT, "is a damaged save image: its cookie is out of bounds");
-    sav->xml = terminated(data, xml_room);
+    sav->xml = terminated_text(data, xml_room);
     if (!sav->xml)
         return err_set(err, ERR_CORRUPT, "is a damaged save image: its XML has no end");
     if (!header->cookie_offset)
         return 0;
-    sav->cookie = terminated(data + xml_room, header->data_len - xml_room);
+    sav->cookie = terminated_text(data + xml_room, header->data_len - xml_room);
     if (!sav->cookie)
         return err_set(err, ERR_CORRUPT, "is a damaged save image: its cookie has no end");
     return 0;

@@ -12,7 +12,7 @@
 #define SHOWN_VALUE 256
 #define SHOWN_TEXT ((size_t)1024)
 
-struct check {
+struct definition_check {
     const struct definition_host *host;
     struct definition_findings *findings;
     struct xml_node *node;
@@ -61,22 +61,22 @@ void definition_findings_clear(struct definition_findings *findings)
     *findings = (struct definition_findings){0};
 }
 
-static bool is_full(const struct check *check)
+static bool is_full(const struct definition_check *check)
 {
     return check->findings->count >= DEFINITION_MAX_FINDINGS;
 }
 
-static const char *shown_path(const struct check *check)
+static const char *shown_path(const struct definition_check *check)
 {
     return *check->path ? check->path : "domain";
 }
 
-static bool is_disk_source(const struct check *check)
+static bool is_disk_source(const struct definition_check *check)
 {
     return text_begins(check->path, "devices/disk/source");
 }
 
-static void add_element(const struct check *check, const char *why)
+static void add_element(const struct definition_check *check, const char *why)
 {
     CLEANUP_FREE char *text = mem_printf("%s%s", shown_path(check), why);
 
@@ -84,7 +84,7 @@ static void add_element(const struct check *check, const char *why)
 }
 
 /* attr NULL: the element's text. */
-static void add_value(const struct check *check, const char *attr, const char *value)
+static void add_value(const struct definition_check *check, const char *attr, const char *value)
 {
     CLEANUP_FREE char *text = attr ? mem_printf("%s: %.*s='%.*s'", shown_path(check), SHOWN_NAME,
                                                 attr, SHOWN_VALUE, value)
@@ -125,7 +125,7 @@ static bool path_matches(const char *pattern, const char *path)
     }
 }
 
-static const struct definition_row *find_row(const char *path)
+static const struct definition_row *find_definition_row(const char *path)
 {
     const struct definition_row *const tables[] = {definition_rows_machine,
                                                    definition_rows_devices};
@@ -138,7 +138,8 @@ static const struct definition_row *find_row(const char *path)
 }
 
 /* spec[0..len): "" any value, "=a|b", ":check". */
-static bool value_fits(const struct check *check, const char *spec, size_t len, const char *value)
+static bool value_fits(const struct definition_check *check, const char *spec, size_t len,
+                       const char *value)
 {
     if (len == 0)
         return true;
@@ -150,7 +151,7 @@ static bool value_fits(const struct check *check, const char *spec, size_t len, 
 
 static bool check_attr(void *opaque, const char *name, const char *value)
 {
-    const struct check *check = opaque;
+    const struct definition_check *check = opaque;
     size_t name_len = strlen(name);
 
     for (const char *at = check->row->attrs; *at;) {
@@ -167,7 +168,7 @@ static bool check_attr(void *opaque, const char *name, const char *value)
     return !is_full(check);
 }
 
-static void check_text(const struct check *check)
+static void check_text(const struct definition_check *check)
 {
     if (!check->row->text || xml_first(check->node)) /* then its text is that of its children */
         return;
@@ -207,13 +208,13 @@ static bool is_backup_capability(struct xml_node *node)
 /* libvirt keeps metadata for whoever wrote it, and starts nothing because of it. But whoever reads
  * it with XInclude switched on would read a file that the archive names. The parser bounds the
  * depth. */
-static void check_metadata(struct check *check, struct xml_node *node)
+static void check_metadata(struct definition_check *check, struct xml_node *node)
 {
     for (struct xml_node *child = xml_first(node); child && !is_full(check);
          child = xml_next(child)) {
         const char *ns = xml_ns(child);
         if (ns && strcmp(ns, XINCLUDE_NS) == 0) {
-            struct check inner = *check;
+            struct definition_check inner = *check;
             CLEANUP_FREE char *path = mem_printf("metadata/%.*s", SHOWN_NAME, xml_name(child));
             inner.path = path;
             add_element(&inner, " of '" XINCLUDE_NS "'");
@@ -224,7 +225,7 @@ static void check_metadata(struct check *check, struct xml_node *node)
 }
 
 /* Checks one element; true if its contents must be checked too. */
-static bool check_element(struct check *check)
+static bool check_element(struct definition_check *check)
 {
     struct xml_node *node = check->node;
     const char *ns = xml_ns(node);
@@ -236,7 +237,7 @@ static bool check_element(struct check *check)
         add_element(check, why);
         return false;
     }
-    check->row = find_row(check->path);
+    check->row = find_definition_row(check->path);
     if (!check->row) {
         add_element(check, "");
         return false;
@@ -254,7 +255,7 @@ static bool check_element(struct check *check)
 
 /* Only elements in a table are entered, so the recursion is no deeper than the paths in the
  * tables. */
-static void walk(const struct check *parent, struct xml_node *node)
+static void walk_elements(const struct definition_check *parent, struct xml_node *node)
 {
     const char *slash = *parent->path ? "/" : "";
 
@@ -262,18 +263,18 @@ static void walk(const struct check *parent, struct xml_node *node)
          child = xml_next(child)) {
         CLEANUP_FREE char *path =
             mem_printf("%s%s%.*s", parent->path, slash, SHOWN_NAME, xml_name(child));
-        struct check check = *parent;
+        struct definition_check check = *parent;
         check.node = child;
         check.path = path;
         if (check_element(&check))
-            walk(&check, child);
+            walk_elements(&check, child);
     }
 }
 
 void definition_check(const struct xml_doc *domain, const struct definition_host *host,
                       struct definition_findings *findings)
 {
-    struct check check = {
+    struct definition_check check = {
         .host = host,
         .findings = findings,
         .node = xml_root(domain),
@@ -281,7 +282,7 @@ void definition_check(const struct xml_doc *domain, const struct definition_host
     };
 
     if (check_element(&check))
-        walk(&check, check.node);
+        walk_elements(&check, check.node);
 }
 
 /* ---- cookies ---------------------------------------------------------------------------------- */
@@ -312,7 +313,7 @@ static bool is_bare(struct xml_node *node)
 static void check_in_cookie(struct xml_node *node, struct definition_findings *findings)
 {
     const struct definition_host nobody = {0};
-    struct check check = {.host = &nobody, .findings = findings, .node = node};
+    struct definition_check check = {.host = &nobody, .findings = findings, .node = node};
 
     if (xml_is(node, NULL, "slirpHelper") && is_bare(node))
         return;
@@ -323,7 +324,7 @@ static void check_in_cookie(struct xml_node *node, struct definition_findings *f
     }
     check.path = "cpu";
     if (check_element(&check))
-        walk(&check, node);
+        walk_elements(&check, node);
 }
 
 void definition_check_cookie(const struct xml_doc *cookie, struct definition_findings *findings)

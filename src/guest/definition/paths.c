@@ -51,7 +51,7 @@ static size_t length_at(const char *at, const char *path, enum writing writing)
 }
 
 /* Is `at` where a path may begin, and in which writing? */
-static bool begins(const char *text, const char *at, enum writing *ret_writing)
+static bool path_begins(const char *text, const char *at, enum writing *ret_writing)
 {
     static const char prefix[] = "file:";
     size_t len = sizeof(prefix) - 1;
@@ -88,7 +88,7 @@ static char *replace_parts(const struct moves *moves, const char *text)
 
     for (const char *at = text; *at; at++) {
         const struct definition_move *move =
-            moves->first[(unsigned char)*at] && begins(text, at, &writing)
+            moves->first[(unsigned char)*at] && path_begins(text, at, &writing)
                 ? find_move(moves, at, writing, &len)
                 : NULL;
         if (!move)
@@ -105,7 +105,7 @@ static char *replace_parts(const struct moves *moves, const char *text)
     return buf_take_str(&changed);
 }
 
-static char *replace(const struct moves *moves, const char *text)
+static char *replace_text(const struct moves *moves, const char *text)
 {
     for (size_t i = 0; i < moves->count && *text; i++)
         if (strcmp(text, moves->moves[i].from) == 0)
@@ -122,7 +122,7 @@ struct element {
 static bool change_attr(void *opaque, const char *name, const char *value)
 {
     struct element *element = opaque;
-    CLEANUP_FREE char *changed = replace(element->moves, value);
+    CLEANUP_FREE char *changed = replace_text(element->moves, value);
 
     if (changed) {
         xml_set_attr(element->node, name, changed);
@@ -141,7 +141,7 @@ static unsigned change_text(const struct moves *moves, struct xml_node *node)
     while (len > 0 && strchr(" \t\r\n", text[before + len - 1]))
         len--;
     text[before + len] = '\0';
-    CLEANUP_FREE char *changed = replace(moves, text + before);
+    CLEANUP_FREE char *changed = replace_text(moves, text + before);
     if (!changed)
         return 0;
     xml_set_text(node, changed);

@@ -7,8 +7,8 @@
 #include "guest/definition/internal.h"
 
 /* Takes ownership of use. */
-static void add(struct references *references, enum reference_kind kind, const char *name,
-                char *use_text)
+static void add_reference(struct references *references, enum reference_kind kind, const char *name,
+                          char *use_text)
 {
     CLEANUP_FREE char *use = use_text;
 
@@ -102,15 +102,15 @@ static const struct place places[] = {
     {"devices/tpm/backend/encryption", NULL, "secret", REF_SECRET_UUID, "tpm"},
 };
 
-static void add_place(struct references *references, const struct xml_node *node,
-                      const struct place *place)
+static void add_place_reference(struct references *references, const struct xml_node *node,
+                                const struct place *place)
 {
     CLEANUP_FREE char *text = place->attr ? NULL : xml_text(node);
 
     if (place->type && !definition_attr_is(xml_parent(node), "type", place->type))
         return;
-    add(references, place->kind, place->attr ? xml_attr(node, place->attr) : text,
-        mem_strdup(place->use));
+    add_reference(references, place->kind, place->attr ? xml_attr(node, place->attr) : text,
+                  mem_strdup(place->use));
 }
 
 /* Every element at `path` below node, not only the first. */
@@ -125,7 +125,7 @@ static void add_places(struct references *references, const struct xml_node *nod
         if (path[len])
             add_places(references, child, path + len + 1, place);
         else
-            add_place(references, child, place);
+            add_place_reference(references, child, place);
     }
 }
 
@@ -145,13 +145,13 @@ static void add_secrets(struct references *references, struct xml_node *device, 
     for (struct xml_node *node = xml_walk(device, device); node; node = xml_walk(device, node)) {
         if (!xml_is(node, NULL, "secret"))
             continue;
-        add(references, REF_SECRET_UUID, xml_attr(node, "uuid"), mem_strdup(use));
-        add(references, REF_SECRET_USAGE, xml_attr(node, "usage"), mem_strdup(use));
+        add_reference(references, REF_SECRET_UUID, xml_attr(node, "uuid"), mem_strdup(use));
+        add_reference(references, REF_SECRET_USAGE, xml_attr(node, "usage"), mem_strdup(use));
     }
 }
 
 /* A drive that may be empty is not among what a start needs. */
-static bool is_optional(const struct xml_node *source)
+static bool is_optional_source(const struct xml_node *source)
 {
     return definition_attr_is(source, "startupPolicy", "optional");
 }
@@ -162,7 +162,7 @@ static void add_layer(struct references *references, const struct xml_node *laye
 {
     const struct xml_node *source = layer ? xml_child(layer, NULL, "source") : NULL;
 
-    if (!source || is_optional(source))
+    if (!source || is_optional_source(source))
         return;
     add_layer(references, xml_child(source, NULL, "dataStore"), use);
     if (definition_attr_is(layer, "type", "volume"))
@@ -265,14 +265,15 @@ static void add_hostdev(struct references *references, struct xml_node *device, 
     const struct xml_node *source = xml_child(device, NULL, "source");
 
     add_secrets(references, device, use);
-    if (!source || is_optional(source))
+    if (!source || is_optional_source(source))
         return;
     CLEANUP_FREE char *address = device_address(source);
     CLEANUP_FREE char *name = mem_printf("%s %s", type ? type : "device", address);
     definition_reference_add(references, REF_DEVICE, name, NULL, use);
 }
 
-static void add_disk(struct references *references, struct xml_node *disk, const char *target)
+static void add_disk_references(struct references *references, struct xml_node *disk,
+                                const char *target)
 {
     const char *device = xml_attr(disk, "device");
     CLEANUP_FREE char *use = mem_printf("%s %s", device ? device : "disk", target);
@@ -314,7 +315,7 @@ static void add_device(struct references *references, struct xml_node *device,
     else if (xml_is(device, NULL, "filesystem") && definition_attr_is(device, "type", "volume"))
         add_layer(references, device, "filesystem");
     else if (xml_is(device, NULL, "disk") && target && !is_passed_over(target, but, but_count))
-        add_disk(references, device, target);
+        add_disk_references(references, device, target);
     add_vhost(references, device);
     definition_lines_add(references, device);
 }

@@ -17,7 +17,7 @@ static bool connects_later(const struct xml_node *source)
 
 /* libvirt connects unless the mode says otherwise; a vhost-user server is the other side's
  * listener. */
-static bool listens(const struct xml_node *source)
+static bool is_listener(const struct xml_node *source)
 {
     return definition_attr_is(source, "mode", "bind") ||
            definition_attr_is(source, "mode", "server");
@@ -39,7 +39,7 @@ void definition_line_add(struct references *references, const struct xml_node *s
                                      use);
     if (strcmp(type, "unix") != 0 || connects_later(source))
         return;
-    definition_reference_add(references, listens(source) ? REF_PARENT : REF_SOCKET,
+    definition_reference_add(references, is_listener(source) ? REF_PARENT : REF_SOCKET,
                              xml_attr(source, "path"), NULL, use);
 }
 

@@ -7,7 +7,7 @@
 
 /* ---- a disk's source --------------------------------------------------------------------- */
 
-static struct xml_node *find_disk(const struct xml_doc *domain, const char *target)
+static struct xml_node *find_disk_element(const struct xml_doc *domain, const char *target)
 {
     struct xml_node *disk = xml_find(xml_root(domain), "devices/disk");
 
@@ -71,7 +71,7 @@ int definition_set_disk(struct xml_doc *domain, const char *target, const char *
                         bool block_device, const char *format, struct err *err)
 {
     static const char *const of_old_source[] = {"backingStore", "mirror", "encryption", "auth"};
-    struct xml_node *disk = find_disk(domain, target);
+    struct xml_node *disk = find_disk_element(domain, target);
 
     if (!disk)
         return err_set(err, ERR_NOT_FOUND, "the definition has no disk '%s'", target);
@@ -94,7 +94,7 @@ int definition_set_disk(struct xml_doc *domain, const char *target, const char *
 
 void definition_remove_disk(struct xml_doc *domain, const char *target)
 {
-    struct xml_node *disk = find_disk(domain, target);
+    struct xml_node *disk = find_disk_element(domain, target);
 
     if (disk)
         xml_remove(disk);

@@ -54,7 +54,7 @@ static char *check_shmem(const struct xml_node *shmem)
     return mem_printf("the shared memory device '%s'", name ? name : "");
 }
 
-static char *check_disk(const struct xml_node *disk)
+static char *check_transient_disk(const struct xml_node *disk)
 {
     const char *target = xml_find_attr(disk, "target", "dev");
 
@@ -88,12 +88,9 @@ char *definition_unmigratable(const struct xml_doc *domain)
         const char *path;
         char *(*check)(const struct xml_node *node);
     } checks[] = {
-        {"devices/hostdev", check_hostdev},
-        {"devices/interface", check_interface},
-        {"devices/filesystem", check_filesystem},
-        {"devices/shmem", check_shmem},
-        {"devices/disk", check_disk},
-        {"cpu/feature", check_cpu_feature},
+        {"devices/hostdev", check_hostdev},       {"devices/interface", check_interface},
+        {"devices/filesystem", check_filesystem}, {"devices/shmem", check_shmem},
+        {"devices/disk", check_transient_disk},   {"cpu/feature", check_cpu_feature},
     };
 
     for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)

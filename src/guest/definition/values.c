@@ -159,8 +159,8 @@ static bool is_medium(const struct xml_node *disk, const char *name)
            (ends_in_any_case(name, ".vfd") || ends_in_any_case(name, ".flp"));
 }
 
-static bool check_disk(const struct definition_host *host, const struct xml_node *node,
-                       const char *value)
+static bool check_disk_path(const struct definition_host *host, const struct xml_node *node,
+                            const char *value)
 {
     static const char *const usual[] = {"/var/lib/libvirt/images", "/var/lib/libvirt/boot",
                                         "/usr/share"};
@@ -190,7 +190,7 @@ static bool check_tpm(const struct definition_host *host, const struct xml_node 
 /* ---- libvirt's own sockets ---------------------------------------------------------------------- */
 
 /* "domain-7-web" or "7-web": the folder that libvirt makes for this guest. */
-static bool is_own_folder(const struct definition_host *host, const char *text, size_t len)
+static bool is_guest_folder(const struct definition_host *host, const char *text, size_t len)
 {
     static const char start[] = "domain-";
     const char *end = text + len;
@@ -205,8 +205,8 @@ static bool is_own_folder(const struct definition_host *host, const char *text, 
     return strncmp(text, host->name, len) == 0 && (host->name[len] == '\0' || len >= SHORT_NAME);
 }
 
-static bool check_socket(const struct definition_host *host, const struct xml_node *node,
-                         const char *value)
+static bool check_socket_path(const struct definition_host *host, const struct xml_node *node,
+                              const char *value)
 {
     CLEANUP_FREE char *targets = mem_printf("%s/channel/target", host->state);
     const char *const folders[] = {targets, host->state, "/run/libvirt/qemu/channel",
@@ -220,7 +220,7 @@ static bool check_socket(const struct definition_host *host, const struct xml_no
             continue;
         const char *rest = value + strlen(folders[i]) + 1;
         size_t len = strcspn(rest, "/");
-        if (rest[len] == '/' && !strchr(rest + len + 1, '/') && is_own_folder(host, rest, len))
+        if (rest[len] == '/' && !strchr(rest + len + 1, '/') && is_guest_folder(host, rest, len))
             return true;
     }
     return false;
@@ -246,10 +246,10 @@ static const struct {
     bool (*accepts)(const struct definition_host *host, const struct xml_node *node,
                     const char *value);
 } checks[] = {
-    {"disk", check_disk},     {"emulator", check_emulator},     {"firmware", check_firmware},
-    {"kernel", check_kernel}, {"loader", check_loader},         {"nvram", check_nvram},
-    {"pty", check_pty},       {"rendernode", check_rendernode}, {"socket", check_socket},
-    {"tpm", check_tpm},       {"volume", check_volume},
+    {"disk", check_disk_path}, {"emulator", check_emulator},     {"firmware", check_firmware},
+    {"kernel", check_kernel},  {"loader", check_loader},         {"nvram", check_nvram},
+    {"pty", check_pty},        {"rendernode", check_rendernode}, {"socket", check_socket_path},
+    {"tpm", check_tpm},        {"volume", check_volume},
 };
 
 bool definition_value_check(const char *check, const struct definition_host *host,
