@@ -334,9 +334,7 @@ static int flush_set(const struct backup_set *set, struct err *err)
             return folder_prefix(set->folder, set->files[i].name, err);
         write_behind_drop_all(set->files[i].fd);
     }
-    if (io_sync_dir(set->folder->fd, err) < 0)
-        return err_prefix(err, "%s", set->folder->path);
-    return 0;
+    return folder_flush(set->folder, err);
 }
 
 /* Lists the old backup's files that no file of the new one replaces. */

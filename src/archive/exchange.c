@@ -36,7 +36,21 @@ int exchange_decide(const struct folder *folder, const struct exchange *exchange
     return 0;
 }
 
-/* ---- running it, again if needed ----------------------------------------------- */
+/* ---- running it, again if needed -------------------------------------------------
+ *
+ * Each run looks anew at what still has its temporary name, because an earlier one may have ended
+ * anywhere. The order:
+ *
+ *   1. All new files are looked for, under both names, before the first is renamed: what is missing
+ *      or too short must be noticed while the exchange can still be taken back.
+ *   2. The files are renamed, the folder is flushed, then the manifest is renamed. So after a power
+ *      cut, a manifest that has its name describes files that have theirs.
+ *   3. The folder is flushed again before anything is removed: as long as a power cut can bring the
+ *      old manifest back, its files must be there.
+ *   4. The removals are flushed before the journal goes: nothing else says that these files can go.
+ *
+ * A removal has no new files; there the old manifest goes first, and the folder is flushed: a
+ * backup of which some files are gone must not be taken for one. */
 
 static int is_regular(const struct folder *folder, const char *name, bool *ret_regular,
                       uint64_t *ret_size, struct err *err)
@@ -92,38 +106,6 @@ static bool is_manifest(const struct folder *folder, const struct exchange *exch
     return strcmp(hex, exchange->manifest_sha256) == 0;
 }
 
-/* Finds out what still has its temporary name: one flag for each file, then one for the manifest.
- * *ret_begun: something no longer has. */
-static int find_waiting(const struct folder *folder, const struct exchange *exchange,
-                        bool *ret_waits, bool *ret_begun, struct err *err)
-{
-    bool *manifest_waits = &ret_waits[exchange->file_count];
-    uint64_t size = 0;
-    bool begun = false;
-
-    for (size_t i = 0; i < exchange->file_count; i++) {
-        if (is_regular(folder, exchange->files[i].from, &ret_waits[i], &size, err) < 0)
-            return -1;
-        begun = begun || !ret_waits[i];
-    }
-    *manifest_waits = is_manifest(folder, exchange, exchange->manifest_from);
-    /* The manifest is renamed last. */
-    *ret_begun = begun || (exchange->file_count == 0 && !*manifest_waits);
-    return 0;
-}
-
-static int check_all(const struct folder *folder, const struct exchange *exchange,
-                     const char *manifest_name, const bool *waits, struct err *err)
-{
-    for (size_t i = 0; i < exchange->file_count; i++)
-        if (check_file(folder, exchange, &exchange->files[i], waits[i], err) < 0)
-            return -1;
-    if (!waits[exchange->file_count] && !is_manifest(folder, exchange, manifest_name))
-        return err_set(err, ERR_CORRUPT, "%s/%s is missing, or is not what was written",
-                       folder->path, manifest_name);
-    return 0;
-}
-
 static int rename_one(const struct folder *folder, const char *from, const char *to,
                       bool *ret_begun, struct err *err)
 {
@@ -133,22 +115,39 @@ static int rename_one(const struct folder *folder, const char *from, const char 
     return 0;
 }
 
-static int rename_all(const struct folder *folder, const struct exchange *exchange,
-                      const char *manifest_name, const bool *waits, bool *ret_begun,
-                      struct err *err)
+static int put_in_place(const struct folder *folder, const struct exchange *exchange,
+                        const char *manifest_name, bool *ret_begun, struct err *err)
 {
-    for (size_t i = 0; i < exchange->file_count; i++)
-        if (waits[i] &&
-            rename_one(folder, exchange->files[i].from, exchange->files[i].to, ret_begun, err) < 0)
+    const struct exchange_file *files = exchange->files;
+    size_t count = exchange->file_count;
+    CLEANUP_FREE bool *waits = mem_array(count, sizeof(*waits)); /* under its temporary name */
+    uint64_t size = 0;
+    bool begun = false;
+
+    for (size_t i = 0; i < count; i++) {
+        if (is_regular(folder, files[i].from, &waits[i], &size, err) < 0)
             return -1;
-    if (io_sync_dir(folder->fd, err) < 0)
-        return err_prefix(err, "%s", folder->path);
-    if (waits[exchange->file_count] &&
+        begun = begun || !waits[i];
+    }
+    bool manifest_waits = is_manifest(folder, exchange, exchange->manifest_from);
+    *ret_begun = begun || (count == 0 && !manifest_waits);
+
+    for (size_t i = 0; i < count; i++)
+        if (check_file(folder, exchange, &files[i], waits[i], err) < 0)
+            return -1;
+    if (!manifest_waits && !is_manifest(folder, exchange, manifest_name))
+        return err_set(err, ERR_CORRUPT, "%s/%s is missing, or is not what was written",
+                       folder->path, manifest_name);
+
+    for (size_t i = 0; i < count; i++)
+        if (waits[i] && rename_one(folder, files[i].from, files[i].to, ret_begun, err) < 0)
+            return -1;
+    if (folder_flush(folder, err) < 0)
+        return -1;
+    if (manifest_waits &&
         rename_one(folder, exchange->manifest_from, manifest_name, ret_begun, err) < 0)
         return -1;
-    if (io_sync_dir(folder->fd, err) < 0)
-        return err_prefix(err, "%s", folder->path);
-    return 0;
+    return folder_flush(folder, err);
 }
 
 static int remove_name(const struct folder *folder, const char *name, struct err *err)
@@ -167,24 +166,9 @@ static int remove_old(const struct folder *folder, const struct exchange *exchan
         if (!claimed && remove_name(folder, exchange->removals[i], err) < 0)
             return -1;
     }
-    /* The journal must not disappear while one of them still exists. */
-    if (io_sync_dir(folder->fd, err) < 0)
-        return err_prefix(err, "%s", folder->path);
-    return 0;
+    return folder_flush(folder, err);
 }
 
-static int put_in_place(const struct folder *folder, const struct exchange *exchange,
-                        const char *manifest_name, bool *ret_begun, struct err *err)
-{
-    CLEANUP_FREE bool *waits = mem_array(exchange->file_count + 1, sizeof(*waits));
-
-    if (find_waiting(folder, exchange, waits, ret_begun, err) < 0 ||
-        check_all(folder, exchange, manifest_name, waits, err) < 0)
-        return -1;
-    return rename_all(folder, exchange, manifest_name, waits, ret_begun, err);
-}
-
-/* The manifest first: without it, the files are not a backup. */
 static int remove_manifest(const struct folder *folder, const struct exchange *exchange,
                            const char *manifest_name, bool *ret_begun, struct err *err)
 {
@@ -199,9 +183,7 @@ static int remove_manifest(const struct folder *folder, const struct exchange *e
     if (remove_name(folder, manifest_name, err) < 0)
         return -1;
     *ret_begun = true;
-    if (io_sync_dir(folder->fd, err) < 0)
-        return err_prefix(err, "%s", folder->path);
-    return 0;
+    return folder_flush(folder, err);
 }
 
 int exchange_run(const struct folder *folder, const struct exchange *exchange, bool *ret_begun,
@@ -218,9 +200,7 @@ int exchange_run(const struct folder *folder, const struct exchange *exchange, b
     if (result < 0 || remove_old(folder, exchange, err) < 0 ||
         remove_name(folder, exchange->journal, err) < 0)
         return -1;
-    if (io_sync_dir(folder->fd, err) < 0)
-        return err_prefix(err, "%s", folder->path);
-    return 0;
+    return folder_flush(folder, err);
 }
 
 int exchange_take_back(const struct folder *folder, const struct exchange *exchange,
@@ -228,7 +208,5 @@ int exchange_take_back(const struct folder *folder, const struct exchange *excha
 {
     if (remove_name(folder, exchange->journal, err) < 0)
         return -1;
-    if (io_sync_dir(folder->fd, err) < 0)
-        return err_prefix(err, "%s", folder->path);
-    return 0;
+    return folder_flush(folder, err);
 }

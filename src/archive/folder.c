@@ -46,6 +46,13 @@ int folder_stat(const struct folder *folder, const char *name, bool *ret_there, 
     return 0;
 }
 
+int folder_flush(const struct folder *folder, struct err *err)
+{
+    if (io_sync_dir(folder->fd, err) < 0)
+        return err_prefix(err, "%s", folder->path);
+    return 0;
+}
+
 int folder_names(const struct folder *folder, struct strings *names, struct err *err)
 {
     return dir_list(folder->fd, ".", names, err) < 0 ? err_prefix(err, "%s", folder->path) : 0;

@@ -33,6 +33,9 @@ int folder_prefix(const struct folder *folder, const char *name, struct err *err
 int folder_stat(const struct folder *folder, const char *name, bool *ret_there, struct stat *ret_st,
                 struct err *err);
 
+/* Flushes its names to disk. */
+int folder_flush(const struct folder *folder, struct err *err);
+
 /* Appends all names in the folder (base/dir.h). */
 int folder_names(const struct folder *folder, struct strings *names, struct err *err);
 
