@@ -62,6 +62,27 @@ uint64_t disk_reader_size(const struct disk_reader *reader)
     return reader->size;
 }
 
+/* ---- map and read ------------------------------------------------------------------
+ *
+ * Who is asked, for each kind of image; its file has the functions:
+ *
+ *   image                             map                          read
+ *   raw file (reader_raw.c)           its file system: SEEK_DATA   the file; long holes are not read
+ *   block device (reader_raw.c)       nobody: all is data          the device
+ *   chain of qcow2 and raw files      qemu-img map, some 70,000    the file that has the bytes as
+ *   (reader_nbd.c)                    parts at a time              the guest sees them; else qemu-nbd
+ *     its clusters that are           qemu-nbd: base:allocation    qemu-nbd
+ *     compressed, short or unknown
+ *   any other image (reader_nbd.c)    qemu-nbd: base:allocation    qemu-nbd
+ *   a running guest's disk            QEMU: base:allocation, and   QEMU
+ *   (reader_export.c)                 a dirty bitmap
+ *
+ * A map may call zeros data, never the other way round, and whatever it says, read gives the bytes
+ * that the guest sees. So an answer that is missing or odd costs speed, and nothing else; except
+ * that a bitmap which the server does not have is refused at the start. What was answered stays
+ * true because the files are locked, and those of a running guest are behind QEMU's fixed point in
+ * time. */
+
 static int check_read_range(const struct disk_reader *reader, uint64_t offset, uint64_t len,
                             struct err *err)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * For restore_*.c only: the restore of one guest in progress, its journal, and its files.
+ * For this folder only: the restore of one guest in progress, its journal, and its files.
  */
 #pragma once
 
