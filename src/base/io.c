@@ -271,17 +271,16 @@ int io_sync_folder_of(const char *path, struct err *err)
     return 0;
 }
 
-int io_publish(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
-               bool replace, struct err *err)
+int io_publish(int dir_fd, const struct io_file *file, struct err *err)
 {
     CLEANUP_CLOSE int fd = -1;
-    CLEANUP_FREE char *temporary = mem_printf(".%.200s.%ld.new", name, (long)getpid());
+    CLEANUP_FREE char *temporary = mem_printf(".%.200s.%ld.new", file->name, (long)getpid());
 
     (void)unlinkat(dir_fd, temporary, 0); /* left by a dead process that had our pid */
-    if (io_open_in(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL, mode, &fd, err) < 0)
+    if (io_open_in(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL, file->mode, &fd, err) < 0)
         return -1;
-    if (io_write(fd, data, len, err) < 0 || io_sync(fd, err) < 0 ||
-        io_rename(dir_fd, temporary, name, replace, err) < 0) {
+    if (io_write(fd, file->data, file->len, err) < 0 || io_sync(fd, err) < 0 ||
+        io_rename(dir_fd, temporary, file->name, file->replace, err) < 0) {
         (void)unlinkat(dir_fd, temporary, 0);
         return -1;
     }

@@ -51,9 +51,16 @@ int io_sync_dir(int dir_fd, struct err *err);
 /* The folder that contains `path`, which is absolute. */
 int io_sync_folder_of(const char *path, struct err *err);
 
+struct io_file {
+    const char *name;
+    const void *data;
+    size_t len;
+    mode_t mode;
+    bool replace; /* an existing file of that name */
+};
+
 /* Writes a small file under a temporary name, flushes and renames it. */
-int io_publish(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
-               bool replace, struct err *err);
+int io_publish(int dir_fd, const struct io_file *file, struct err *err);
 
 /* Bytes that an unprivileged user can still write to the file system. */
 int io_free_space(int fd, uint64_t *ret_bytes, struct err *err);

@@ -65,17 +65,23 @@ bool codec_next_lower(const struct codec_spec *spec, struct codec_spec *ret);
 /* The largest result that a chunk of this size can have, in bytes. */
 size_t codec_result_bound(const struct codec_spec *spec, uint64_t chunk_size);
 
+/* Memory for what comes out of a codec. */
+struct codec_room {
+    void *data; /* borrowed */
+    size_t cap;
+    size_t len; /* how much of it was used; set on success */
+};
+
 struct encoder;
 
 struct encoder *encoder_new(const struct codec_spec *spec, uint64_t chunk_size, struct err *err);
-/* raw_len: 1 to chunk_size. Writes a whole result to ret_result, whose room
- * `cap` is at least codec_result_bound. Runs of zeros come out as said in
- * codec/result.h. */
-int encoder_encode(struct encoder *encoder, const void *raw, size_t raw_len, void *ret_result,
-                   size_t cap, size_t *ret_len, struct err *err);
+/* raw_len: 1 to chunk_size. Writes a whole result; there must be room for codec_result_bound. Runs
+ * of zeros come out as said in codec/result.h. */
+int encoder_encode(struct encoder *encoder, const void *raw, size_t raw_len,
+                   struct codec_room *result, struct err *err);
 /* The same, but an outline. For an encoder of codec none only. */
-int encoder_outline(struct encoder *encoder, const void *raw, size_t raw_len, void *ret_outline,
-                    size_t cap, size_t *ret_len, struct err *err);
+int encoder_outline(struct encoder *encoder, const void *raw, size_t raw_len,
+                    struct codec_room *outline, struct err *err);
 /* Of each chunk that is encoded from now on the digests of its blocks (codec/chunk_digest.h) go to
  * `blocks` (borrowed; room for those of chunk_size); NULL, as at the start: nowhere. */
 void encoder_set_blocks(struct encoder *encoder, uint8_t *blocks);
@@ -94,9 +100,8 @@ struct decoder *decoder_new(enum codec_type type, uint64_t chunk_size, uint64_t 
  * and the raw length must come out as announced, else corrupt. The digest of
  * the raw bytes (codec/chunk_digest.h) is given back; when the result carries a digest that is not all
  * zeros, it must be equal (corrupt if not). */
-int decoder_decode(struct decoder *decoder, const void *result, size_t len, void *ret_raw,
-                   size_t cap, size_t *ret_len, uint8_t ret_digest[static DIGEST_SIZE],
-                   struct err *err);
+int decoder_decode(struct decoder *decoder, const void *result, size_t len, struct codec_room *raw,
+                   uint8_t ret_digest[static DIGEST_SIZE], struct err *err);
 /* As encoder_set_blocks, of each chunk that is decoded. */
 void decoder_set_blocks(struct decoder *decoder, uint8_t *blocks);
 void decoder_free(struct decoder *decoder);

@@ -57,9 +57,8 @@ static bool has_digest(const struct result *result)
     return memcmp(result->digest, unknown, sizeof(unknown)) != 0;
 }
 
-int decoder_decode(struct decoder *decoder, const void *result, size_t len, void *ret_raw,
-                   size_t cap, size_t *ret_len, uint8_t ret_digest[static DIGEST_SIZE],
-                   struct err *err)
+int decoder_decode(struct decoder *decoder, const void *result, size_t len, struct codec_room *raw,
+                   uint8_t ret_digest[static DIGEST_SIZE], struct err *err)
 {
     struct result parsed;
     uint8_t digest[DIGEST_SIZE];
@@ -70,18 +69,18 @@ int decoder_decode(struct decoder *decoder, const void *result, size_t len, void
         return err_set(err, ERR_CORRUPT,
                        "a chunk of %" PRIu32 " bytes, where at most %" PRIu64 " are allowed",
                        parsed.raw_len, decoder->chunk_size);
-    if (parsed.raw_len > cap)
-        return err_set(err, ERR_INTERNAL, "room for %zu bytes, but the chunk has %" PRIu32, cap,
-                       parsed.raw_len);
-    if (decode_blocks(decoder, &parsed, ret_raw, err) < 0)
+    if (parsed.raw_len > raw->cap)
+        return err_set(err, ERR_INTERNAL, "room for %zu bytes, but the chunk has %" PRIu32,
+                       raw->cap, parsed.raw_len);
+    if (decode_blocks(decoder, &parsed, raw->data, err) < 0)
         return -1;
-    chunk_digest_with_blocks(decoder->digest, ret_raw, parsed.raw_len, digest, decoder->blocks);
+    chunk_digest_with_blocks(decoder->digest, raw->data, parsed.raw_len, digest, decoder->blocks);
     if (has_digest(&parsed) && memcmp(digest, parsed.digest, DIGEST_SIZE) != 0)
         return err_set(err, ERR_CORRUPT,
                        "the decoded bytes differ from those that were encoded "
                        "(digest mismatch)");
     memcpy(ret_digest, digest, DIGEST_SIZE);
-    *ret_len = parsed.raw_len;
+    raw->len = parsed.raw_len;
     return 0;
 }
 

@@ -58,27 +58,31 @@ static int run_encode_job(struct encoder *encoder, struct encode_job *job, struc
     return 0;
 }
 
-int encoder_encode(struct encoder *encoder, const void *raw, size_t raw_len, void *ret_result,
-                   size_t cap, size_t *ret_len, struct err *err)
+int encoder_encode(struct encoder *encoder, const void *raw, size_t raw_len,
+                   struct codec_room *result, struct err *err)
 {
-    struct encode_job job = {.raw = raw, .raw_len = raw_len, .result = ret_result, .cap = cap};
+    struct encode_job job = {
+        .raw = raw, .raw_len = raw_len, .result = result->data, .cap = result->cap};
 
     if (run_encode_job(encoder, &job, err) < 0)
         return -1;
-    *ret_len = job.len;
+    result->len = job.len;
     return 0;
 }
 
-int encoder_outline(struct encoder *encoder, const void *raw, size_t raw_len, void *ret_outline,
-                    size_t cap, size_t *ret_len, struct err *err)
+int encoder_outline(struct encoder *encoder, const void *raw, size_t raw_len,
+                    struct codec_room *outline, struct err *err)
 {
-    struct encode_job job = {
-        .raw = raw, .raw_len = raw_len, .result = ret_outline, .cap = cap, .outline = true};
+    struct encode_job job = {.raw = raw,
+                             .raw_len = raw_len,
+                             .result = outline->data,
+                             .cap = outline->cap,
+                             .outline = true};
 
     assert(encoder->backend == &codec_backend_none);
     if (run_encode_job(encoder, &job, err) < 0)
         return -1;
-    *ret_len = job.len;
+    outline->len = job.len;
     return 0;
 }
 

@@ -49,10 +49,17 @@ int hypervisor_list(struct hypervisor *hypervisor, struct guest ***ret, size_t *
                     struct err *err);
 void guest_list_free(struct guest **guests, size_t count);
 
-/* Where a volume's bytes are on this host, its format ("raw" if libvirt does not say) and its type
- * (file, block, dir, network, ...). The pool must be active. The caller frees all three texts. */
+struct hypervisor_volume { /* all text owned */
+    char *path;            /* where its bytes are on this host */
+    char *format;          /* "raw" if libvirt does not say */
+    char *type;            /* file, block, dir, network, ... */
+};
+
+/* The pool must be active. The caller clears *ret. */
 int hypervisor_volume(struct hypervisor *hypervisor, const char *pool, const char *volume,
-                      char **ret_path, char **ret_format, char **ret_type, struct err *err);
+                      struct hypervisor_volume *ret, struct err *err);
+void hypervisor_volume_clear(struct hypervisor_volume *volume);
+#define CLEANUP_HYPERVISOR_VOLUME CLEANUP(hypervisor_volume_clear)
 
 /* Whether libvirt itself can open the file at path (an existing file, which need not be a save
  * image): false for a place that its process cannot see or enter. True if the driver gives no clear

@@ -97,13 +97,12 @@ static virStorageVolPtr look_up_volume(virStoragePoolPtr pool, const char *name)
 }
 
 int hypervisor_volume(struct hypervisor *hypervisor, const char *pool_name, const char *volume_name,
-                      char **ret_path, char **ret_format, char **ret_type, struct err *err)
+                      struct hypervisor_volume *ret, struct err *err)
 {
     BOUNDED_CALLS(&bounded_slow);
 
     virStoragePoolPtr pool CLEANUP(free_pool) = NULL;
-    CLEANUP_FREE char *path = NULL;
-    CLEANUP_FREE char *format = NULL;
+    CLEANUP_HYPERVISOR_VOLUME struct hypervisor_volume found = {0};
     virStorageVolInfo info;
 
     if (look_up_pool(hypervisor, pool_name, &pool, err) < 0)
@@ -111,15 +110,23 @@ int hypervisor_volume(struct hypervisor *hypervisor, const char *pool_name, cons
     virStorageVolPtr volume CLEANUP(free_volume) = look_up_volume(pool, volume_name);
     if (!volume)
         return libvirt_error(err, "volume '%s' of storage pool '%s'", volume_name, pool_name);
-    path = virStorageVolGetPath(volume);
-    if (!path || virStorageVolGetInfo(volume, &info) < 0)
+    found.path = virStorageVolGetPath(volume);
+    if (!found.path || virStorageVolGetInfo(volume, &info) < 0)
         return libvirt_error(err, "volume '%s' of storage pool '%s'", volume_name, pool_name);
-    if (volume_format(volume, &format, err) < 0)
+    if (volume_format(volume, &found.format, err) < 0)
         return err_prefix(err, "volume '%s' of storage pool '%s'", volume_name, pool_name);
-    *ret_path = TAKE_PTR(path);
-    *ret_format = TAKE_PTR(format);
-    *ret_type = mem_strdup(type_name(info.type));
+    found.type = mem_strdup(type_name(info.type));
+    *ret = found;
+    found = (struct hypervisor_volume){0};
     return 0;
+}
+
+void hypervisor_volume_clear(struct hypervisor_volume *volume)
+{
+    free(volume->path);
+    free(volume->format);
+    free(volume->type);
+    *volume = (struct hypervisor_volume){0};
 }
 
 /* ---- libvirt's access to a place ------------------------------------------------------------- */

@@ -166,22 +166,21 @@ static int prepare(struct serving *serving, const struct message *message, struc
 }
 
 static int encode(struct serving *serving, bool outline, const uint8_t *input, size_t len,
-                  uint8_t *output, size_t *ret_len, struct err *why)
+                  struct codec_room *output, struct err *why)
 {
     const struct child_settings *settings = serving->settings;
-    size_t cap = serving->layout.output_size;
 
     if (!serving->encoder)
         serving->encoder = encoder_new(&settings->codec, settings->chunk_size, why);
     if (!serving->encoder)
         return -1;
     encoder_set_blocks(serving->encoder, serving->noted);
-    return outline ? encoder_outline(serving->encoder, input, len, output, cap, ret_len, why)
-                   : encoder_encode(serving->encoder, input, len, output, cap, ret_len, why);
+    return outline ? encoder_outline(serving->encoder, input, len, output, why)
+                   : encoder_encode(serving->encoder, input, len, output, why);
 }
 
-static int decode(struct serving *serving, const uint8_t *input, size_t len, uint8_t *output,
-                  size_t *ret_len, uint8_t digest[static DIGEST_SIZE], struct err *why)
+static int decode(struct serving *serving, const uint8_t *input, size_t len,
+                  struct codec_room *output, uint8_t digest[static DIGEST_SIZE], struct err *why)
 {
     const struct child_settings *settings = serving->settings;
 
@@ -191,8 +190,7 @@ static int decode(struct serving *serving, const uint8_t *input, size_t len, uin
     if (!serving->decoder)
         return -1;
     decoder_set_blocks(serving->decoder, serving->noted);
-    return decoder_decode(serving->decoder, input, len, output, serving->layout.output_size,
-                          ret_len, digest, why);
+    return decoder_decode(serving->decoder, input, len, output, digest, why);
 }
 
 static int work(struct serving *serving, const struct message *message, size_t *ret_len,
@@ -201,23 +199,26 @@ static int work(struct serving *serving, const struct message *message, size_t *
     bool shared = message->command == 'M';
     const uint8_t *input =
         shared ? serving->shared + serving->layout.input_offset[serving->turn] : serving->input;
-    uint8_t *output = shared ? serving->shared + serving->layout.output_offset : serving->output;
+    struct codec_room output = {shared ? serving->shared + serving->layout.output_offset
+                                       : serving->output,
+                                serving->layout.output_size};
     uint8_t digest[DIGEST_SIZE];
 
     serving->noted = shared ? serving->shared + SHARED_BLOCKS_OFFSET : serving->blocks;
     if (serving->layout.blocks_size == 0)
         serving->noted = NULL;
     if (serving->settings->decode) {
-        if (decode(serving, input, message->size, output, ret_len, digest, why) < 0)
+        if (decode(serving, input, message->size, &output, digest, why) < 0)
             return -1;
     } else {
         bool outline = shared && shared_outlines(serving->settings);
-        if (encode(serving, outline, input, message->size, output, ret_len, why) < 0)
+        if (encode(serving, outline, input, message->size, &output, why) < 0)
             return -1;
-        memcpy(digest, output, DIGEST_SIZE); /* a result begins with it */
+        memcpy(digest, output.data, DIGEST_SIZE); /* a result begins with it */
     }
     if (shared)
         memcpy(serving->shared, digest, DIGEST_SIZE);
+    *ret_len = output.len;
     return 0;
 }
 

@@ -99,11 +99,12 @@ static void remove_leftovers(int dir)
 /* Another run may make one at the same time: the first one is used by all. */
 static int make_secret(int dir, struct seal_key *ret, struct err *err)
 {
+    const struct io_file file = {file_name, ret->secret, SEAL_SECRET_SIZE, .mode = 0600};
     CLEANUP_ERR struct err why = ERR_INIT;
 
     if (random_bytes(ret->secret, SEAL_SECRET_SIZE, err) < 0)
         return -1;
-    if (io_publish(dir, file_name, ret->secret, SEAL_SECRET_SIZE, 0600, false, &why) == 0)
+    if (io_publish(dir, &file, &why) == 0)
         return 0;
     return read_secret(dir, ret, NULL) == 0 ? 0 : err_move(err, &why);
 }

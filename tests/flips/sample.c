@@ -60,7 +60,7 @@ static void store(struct making *making, char *name, const struct codec_spec *co
     struct encoder *encoder = encoder_new(codec, CHUNK_SIZE, &err);
     size_t cap = codec_result_bound(codec, CHUNK_SIZE);
     CLEANUP_FREE uint8_t *result = mem_alloc(cap);
-    size_t result_len = 0;
+    struct codec_room room = {result, cap};
     struct image_file file = {.path = name};
     const struct image_layout layout = {*codec, CHUNK_SIZE, len, head->data, head->len};
 
@@ -70,10 +70,10 @@ static void store(struct making *making, char *name, const struct codec_spec *co
     const struct chunk_sink sink = image_writer_sink(writer);
     for (size_t at = 0; at < len; at += CHUNK_SIZE) {
         size_t part = len - at < CHUNK_SIZE ? len - at : CHUNK_SIZE;
-        if (encoder_encode(encoder, data + at, part, result, cap, &result_len, &err) < 0)
+        if (encoder_encode(encoder, data + at, part, &room, &err) < 0)
             sample_fail(name, &err);
         const struct chunk_output output = {
-            .id = at / CHUNK_SIZE, .count = 1, .data = result, .len = result_len};
+            .id = at / CHUNK_SIZE, .count = 1, .data = result, .len = room.len};
         if (sink.put(sink.opaque, &output, &err) < 0)
             sample_fail(name, &err);
         sink.chain(sink.opaque, result, 1);

@@ -35,11 +35,12 @@ static void decode_chunks(enum codec_type type, struct image_reader *image)
     FUZZ_CHECK(decoder && cap <= sizeof(result));
     const struct chunk_source source = image_reader_source(image);
     for (uint64_t id = 0; id < source.count && id < MAX_CHUNKS; id++) {
-        size_t len = 0, raw_len = 0;
+        struct codec_room room = {raw, sizeof(raw)};
+        size_t len = 0;
         enum chunk_kind kind;
         if (source.read(source.opaque, id, result, cap, &len, &kind, NULL) == 0 &&
-            decoder_decode(decoder, result, len, raw, sizeof(raw), &raw_len, sha256, NULL) == 0)
-            FUZZ_CHECK(raw_len > 0 && raw_len <= sizeof(raw));
+            decoder_decode(decoder, result, len, &room, sha256, NULL) == 0)
+            FUZZ_CHECK(room.len > 0 && room.len <= sizeof(raw));
     }
 }
 

@@ -17,13 +17,13 @@ static void decode(enum codec_type type, const uint8_t *result, size_t len)
     static struct decoder *decoders[3]; /* each serves all inputs, as it serves many chunks */
     static uint8_t raw[CHUNK_SIZE];
     uint8_t sha256[DIGEST_SIZE];
-    size_t raw_len = 0;
+    struct codec_room room = {raw, sizeof(raw)};
     CLEANUP_ERR struct err err = ERR_INIT;
 
     if (!decoders[type])
         decoders[type] = decoder_new(type, CHUNK_SIZE, DECODER_MEMORY, NULL);
-    if (decoder_decode(decoders[type], result, len, raw, sizeof(raw), &raw_len, sha256, &err) == 0)
-        FUZZ_CHECK(raw_len > 0 && raw_len <= sizeof(raw));
+    if (decoder_decode(decoders[type], result, len, &room, sha256, &err) == 0)
+        FUZZ_CHECK(room.len > 0 && room.len <= sizeof(raw));
     else
         FUZZ_CHECK(err.text && err.kind == ERR_CORRUPT);
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Files of at most 500 lines; functions of at most 100, nine in ten of them under 60."""
+"""Files of at most 500 lines; functions of at most 100, nine in ten of them under 60; exported ones with at most
+five parameters besides the error."""
 
 import re
 
@@ -9,6 +10,7 @@ FILE_LINES = 500
 FUNCTION_LINES = 100
 USUAL_LINES = 60
 USUAL_SHARE = 0.9
+PARAMETERS = 5
 
 
 def functions(path):
@@ -26,12 +28,28 @@ def functions(path):
             opened = None
 
 
+def exported(path):
+    """Name and parameters of each function that a header declares."""
+    text = re.sub(r"__attribute__\(\(.*?\)\)+", "", tree.code_only(tree.read(path)))
+    for match in re.finditer(r"^(?!static|typedef)[a-z][\w *]*?\b(\w+)\(([^;{}]*)\)\s*;", text, re.M):
+        callbacks = re.sub(r"\(\*(\w+)\)\([^()]*\)", r"\1", match.group(2))
+        yield text.count("\n", 0, match.start()) + 1, match.group(1), [
+            parameter for parameter in callbacks.split(",") if not re.match(r"\s*struct err \*", parameter)]
+
+
 problems, lengths = [], []
 for path in tree.files(".c", under="src/"):
     for name, line, length in functions(path):
         lengths.append(length)
         if length > FUNCTION_LINES:
             problems.append(f"{path}:{line}: {name} has {length} lines, {FUNCTION_LINES} are the most")
+for path in tree.files(".h", under="src/"):
+    if path.startswith("src/ops/"):
+        continue
+    for line, name, parameters in exported(path):
+        if len(parameters) > PARAMETERS:
+            problems.append(f"{path}:{line}: {name} has {len(parameters)} parameters, {PARAMETERS} are the most: "
+                            "some of them belong into a structure")
 paths = [path for path in tree.files() if re.search(r"\.(c|h|py|sh|s)$", path) or path.startswith("scripts/")]
 for path in paths:
     count = tree.read(path).count("\n")

@@ -36,15 +36,13 @@ static const struct source_disk *find_shared(struct hypervisor *hypervisor,
                                              const struct source *source,
                                              const struct definition_disk *other)
 {
-    CLEANUP_FREE char *path = other->path ? mem_strdup(other->path) : NULL;
-    CLEANUP_FREE char *format = NULL;
-    CLEANUP_FREE char *type = NULL;
+    CLEANUP_HYPERVISOR_VOLUME struct hypervisor_volume volume = {0};
 
     if (other->readonly || strcmp(other->device, "cdrom") == 0)
         return NULL;
-    if (other->pool &&
-        hypervisor_volume(hypervisor, other->pool, other->volume, &path, &format, &type, NULL) < 0)
+    if (other->pool && hypervisor_volume(hypervisor, other->pool, other->volume, &volume, NULL) < 0)
         return NULL;
+    const char *path = other->pool ? volume.path : other->path;
     for (size_t i = 0; path && i < source->disk_count; i++)
         if (source->disks[i].shareable &&
             is_same_place(&source->disks[i], path, strcmp(other->type, "network") != 0))

@@ -167,7 +167,7 @@ static int check_savable(const struct source_disk *disk, struct err *err)
 static int resolve(struct hypervisor *hypervisor, const struct definition_disk *disk,
                    struct source_disk *ret, struct err *err)
 {
-    CLEANUP_FREE char *volume_type = NULL;
+    CLEANUP_HYPERVISOR_VOLUME struct hypervisor_volume volume = {0};
 
     ret->target = mem_strdup(disk->target);
     ret->type = mem_strdup(disk->type);
@@ -180,14 +180,11 @@ static int resolve(struct hypervisor *hypervisor, const struct definition_disk *
     }
     ret->pool = mem_strdup(disk->pool);
     ret->volume = mem_strdup(disk->volume);
-    if (hypervisor_volume(hypervisor, disk->pool, disk->volume, &ret->path, &ret->format,
-                          &volume_type, err) < 0)
+    if (hypervisor_volume(hypervisor, disk->pool, disk->volume, &volume, err) < 0)
         return -1;
-    if (disk->format) {
-        free(ret->format);
-        ret->format = mem_strdup(disk->format);
-    }
-    if (strcmp(volume_type, "file") != 0 && strcmp(volume_type, "block") != 0)
+    ret->path = TAKE_PTR(volume.path);
+    ret->format = disk->format ? mem_strdup(disk->format) : TAKE_PTR(volume.format);
+    if (strcmp(volume.type, "file") != 0 && strcmp(volume.type, "block") != 0)
         return refuse(err, disk->target, "its volume is not a file or block device on this host");
     return 0;
 }

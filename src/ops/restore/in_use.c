@@ -41,16 +41,12 @@ static const struct in_use_place *find_place(const struct in_use_look *look, con
 /* The caller frees; NULL: the disk is nowhere on this host, or libvirt does not say where. */
 static char *path_of(const struct in_use_look *look, const struct definition_disk *disk)
 {
-    CLEANUP_FREE char *format = NULL;
-    CLEANUP_FREE char *type = NULL;
-    char *path = NULL;
+    CLEANUP_HYPERVISOR_VOLUME struct hypervisor_volume volume = {0};
 
     if (!disk->pool)
         return mem_strdup(disk->path);
-    return hypervisor_volume(look->query->hypervisor, disk->pool, disk->volume, &path, &format,
-                             &type, NULL) == 0
-               ? path
-               : NULL;
+    (void)hypervisor_volume(look->query->hypervisor, disk->pool, disk->volume, &volume, NULL);
+    return TAKE_PTR(volume.path);
 }
 
 static int check_disk(const struct in_use_look *look, const char *path, bool shareable,

@@ -99,7 +99,8 @@ int intent_write(int state_fd, struct intent *intent, struct err *err)
                        "its journal would be larger than %zu MiB: the guest to be replaced has too "
                        "many snapshots or checkpoints",
                        INTENT_MAX >> 20);
-    if (io_publish(state_fd, name, text, strlen(text), 0600, true, err) < 0)
+    const struct io_file file = {name, text, strlen(text), .mode = 0600, .replace = true};
+    if (io_publish(state_fd, &file, err) < 0)
         return err_prefix(err, "cannot write the journal to the state directory");
     return 0;
 }

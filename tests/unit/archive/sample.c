@@ -178,10 +178,10 @@ void sample_write_image(int fd, const struct codec_spec *spec, const uint8_t *im
     const struct chunk_sink sink = image_writer_sink(writer);
     for (size_t offset = 0; offset < len; offset += SAMPLE_CHUNK) {
         size_t piece = len - offset < SAMPLE_CHUNK ? len - offset : SAMPLE_CHUNK;
-        size_t result_len = 0;
-        CHECK(encoder_encode(encoder, image + offset, piece, result, cap, &result_len, &err), &err);
+        struct codec_room room = {result, cap};
+        CHECK(encoder_encode(encoder, image + offset, piece, &room, &err), &err);
         const struct chunk_output output = {
-            .id = offset / SAMPLE_CHUNK, .count = 1, .data = result, .len = result_len};
+            .id = offset / SAMPLE_CHUNK, .count = 1, .data = result, .len = room.len};
         CHECK(sink.put(sink.opaque, &output, &err), &err);
         sink.chain(sink.opaque, result, 1);
     }

@@ -66,11 +66,11 @@ static void check_image(int fd, const struct manifest_stored *stored, uint64_t s
     for (uint64_t id = 0; id < source.count; id++) {
         enum chunk_kind kind = CHUNK_ZERO;
         size_t len = 0;
-        size_t raw_len = 0;
+        struct codec_room room = {raw, CHUNK};
         CHECK(source.read(source.opaque, id, result, cap, &len, &kind, &err), &err);
         assert_int_equal(kind, CHUNK_DATA);
-        CHECK(decoder_decode(decoder, result, len, raw, CHUNK, &raw_len, sha256, &err), &err);
-        assert_memory_equal(raw, image + id * CHUNK, raw_len);
+        CHECK(decoder_decode(decoder, result, len, &room, sha256, &err), &err);
+        assert_memory_equal(raw, image + id * CHUNK, room.len);
         content_digest_add(content, sha256, 1);
     }
     content_digest_finish(content, sha256);
@@ -360,11 +360,13 @@ static void a_run_of_zeros_is_as_good_as_its_chunks(void **state)
         CLEANUP_FREE uint8_t *result = mem_alloc(cap);
         CLEANUP_FREE uint8_t *last = mem_alloc(cap);
         struct manifest_stored single = {0}, run = {0};
-        size_t len = 0, last_len = 0;
-        CHECK(encoder_encode(encoder, zeros, CHUNK, result, cap, &len, &err), &err);
-        CHECK(encoder_encode(encoder, zeros, 10, last, cap, &last_len, &err), &err);
-        CLEANUP_CLOSE int a = write_zeros(spec, result, len, last, last_len, head, false, &single);
-        CLEANUP_CLOSE int b = write_zeros(spec, result, len, last, last_len, head, true, &run);
+        struct codec_room whole = {result, cap}, part = {last, cap};
+        CHECK(encoder_encode(encoder, zeros, CHUNK, &whole, &err), &err);
+        CHECK(encoder_encode(encoder, zeros, 10, &part, &err), &err);
+        CLEANUP_CLOSE int a =
+            write_zeros(spec, result, whole.len, last, part.len, head, false, &single);
+        CLEANUP_CLOSE int b =
+            write_zeros(spec, result, whole.len, last, part.len, head, true, &run);
         assert_int_equal(single.file.size, run.file.size);
         assert_memory_equal(single.file.sha256, run.file.sha256, DIGEST_SIZE);
         assert_memory_equal(single.image.content, run.image.content, DIGEST_SIZE);

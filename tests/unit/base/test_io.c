@@ -174,19 +174,26 @@ static void renaming_refuses_an_existing_name_unless_told(void **state)
     scratch_assert_text(scratch, "c", "new");
 }
 
+static int publish(const struct scratch *scratch, const char *text, bool replace, struct err *err)
+{
+    const struct io_file file = {"m", text, strlen(text), .mode = 0600, .replace = replace};
+
+    return io_publish(scratch->fd, &file, err);
+}
+
 static void publishing_leaves_the_file_and_nothing_else(void **state)
 {
     const struct scratch *scratch = *state;
     CLEANUP_ERR struct err err = ERR_INIT;
     struct stat st;
 
-    assert_int_equal(io_publish(scratch->fd, "m", "one", 3, 0600, false, NULL), 0);
+    assert_int_equal(publish(scratch, "one", false, NULL), 0);
     scratch_assert_text(scratch, "m", "one");
     assert_int_equal(fstatat(scratch->fd, "m", &st, 0), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
-    assert_fails(io_publish(scratch->fd, "m", "two", 3, 0600, false, &err), &err, ERR_EXISTS);
+    assert_fails(publish(scratch, "two", false, &err), &err, ERR_EXISTS);
     scratch_assert_text(scratch, "m", "one");
-    assert_int_equal(io_publish(scratch->fd, "m", "three", 5, 0600, true, NULL), 0);
+    assert_int_equal(publish(scratch, "three", true, NULL), 0);
     scratch_assert_text(scratch, "m", "three");
     assert_int_equal(scratch_count(scratch), 1);
 }
@@ -201,7 +208,7 @@ static void publishing_that_fails_half_way_leaves_nothing(void **state)
     getrlimit(RLIMIT_FSIZE, &old);
     signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &small);
-    int result = io_publish(scratch->fd, "m", "too long", 8, 0600, false, &err);
+    int result = publish(scratch, "too long", false, &err);
     setrlimit(RLIMIT_FSIZE, &old);
     signal(SIGXFSZ, SIG_DFL);
     assert_fails(result, &err, ERR_NO_SPACE);

@@ -151,7 +151,9 @@ uint8_t *sample_encode(const struct codec_spec *spec, uint64_t chunk_size, const
 
     assert_non_null(encoder);
     assert_non_null(result);
-    assert_int_equal(encoder_encode(encoder, raw, raw_len, result, cap, ret_len, &err), 0);
+    struct codec_room room = {result, cap};
+    assert_int_equal(encoder_encode(encoder, raw, raw_len, &room, &err), 0);
+    *ret_len = room.len;
     return result;
 }
 

@@ -60,16 +60,16 @@ static int decode_all(const char *spec_text, const struct buf *container, struct
     for (size_t i = 0; i < index.count; i++) {
         struct buf result CLEANUP_BUF = {0};
         const struct container_block *block = &index.blocks[i];
-        size_t len;
+        struct codec_room room = {raw, CHUNK};
         memset(buf_reserve(&result, result_head_size(1)), 0, result_head_size(1));
         result_put_head(result.data, result.data, block->raw_len, 1);
         result_put_entry(result.data, 0, block->stored_len, block->raw_len);
         result.len = result_head_size(1);
         assert_true(block->offset + block->stored_len <= container->len);
         buf_append(&result, container->data + block->offset, block->stored_len);
-        if (decoder_decode(decoder, result.data, result.len, raw, CHUNK, &len, sha256, NULL) < 0)
+        if (decoder_decode(decoder, result.data, result.len, &room, sha256, NULL) < 0)
             return -1;
-        buf_append(out, raw, len);
+        buf_append(out, raw, room.len);
     }
     return 0;
 }

@@ -23,13 +23,13 @@ static int decode_copy(struct decoder *decoder, const uint8_t *result, size_t le
 {
     uint8_t *copy CLEANUP_FREE = malloc(len ? len : 1);
     uint8_t digest[DIGEST_SIZE];
-    size_t raw_len;
+    struct codec_room room = {ret_raw, RAW_LEN};
 
     if (len > 0)
         memcpy(copy, result, len);
-    int ret = decoder_decode(decoder, copy, len, ret_raw, RAW_LEN, &raw_len, digest, err);
+    int ret = decoder_decode(decoder, copy, len, &room, digest, err);
     if (ret == 0)
-        assert_int_equal(raw_len, RAW_LEN);
+        assert_int_equal(room.len, RAW_LEN);
     return ret;
 }
 

@@ -33,11 +33,11 @@ static void check_decodes_to(struct decoder *decoder, const uint8_t *result, siz
     struct err err CLEANUP_ERR = ERR_INIT;
     uint8_t *back CLEANUP_FREE = malloc(raw_len);
     uint8_t digest[DIGEST_SIZE], expected[DIGEST_SIZE];
-    size_t back_len = 0;
+    struct codec_room room = {back, raw_len};
 
-    if (decoder_decode(decoder, result, len, back, raw_len, &back_len, digest, &err) < 0)
+    if (decoder_decode(decoder, result, len, &room, digest, &err) < 0)
         fail_msg("%s", err.text);
-    assert_int_equal(back_len, raw_len);
+    assert_int_equal(room.len, raw_len);
     assert_memory_equal(back, raw, raw_len);
     documented_chunk_digest(raw, raw_len, expected);
     assert_memory_equal(digest, expected, DIGEST_SIZE);
@@ -57,10 +57,10 @@ static void chunks_come_back(const char *spec_text)
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         for (enum sample_kind kind = 0; kind < SAMPLE_KINDS; kind++) {
             uint8_t *raw CLEANUP_FREE = sample_new(kind, seed + i, sizes[i]);
-            size_t len;
-            assert_int_equal(encoder_encode(encoder, raw, sizes[i], result, cap, &len, NULL), 0);
-            assert_in_range(len, RESULT_HEAD_SIZE, cap);
-            check_decodes_to(decoder, result, len, raw, sizes[i]);
+            struct codec_room room = {result, cap};
+            assert_int_equal(encoder_encode(encoder, raw, sizes[i], &room, NULL), 0);
+            assert_in_range(room.len, RESULT_HEAD_SIZE, cap);
+            check_decodes_to(decoder, result, room.len, raw, sizes[i]);
         }
     }
 }
@@ -117,16 +117,15 @@ static void encoders_refuse_what_is_no_chunk(void **state)
     size_t cap = codec_result_bound(&spec, CODEC_CHUNK_MIN);
     uint8_t *raw CLEANUP_FREE = sample_new(SAMPLE_TEXT, seed, CODEC_CHUNK_MIN + 1);
     uint8_t *result CLEANUP_FREE = malloc(cap);
-    size_t len = 7;
+    struct codec_room room = {result, cap, .len = 7};
+    struct codec_room short_room = {result, cap - 1};
 
     (void)state;
-    assert_int_equal(encoder_encode(encoder, raw, 0, result, cap, &len, NULL), -1);
-    assert_int_equal(encoder_encode(encoder, raw, CODEC_CHUNK_MIN + 1, result, cap, &len, NULL),
-                     -1);
-    assert_int_equal(encoder_encode(encoder, raw, CODEC_CHUNK_MIN, result, cap - 1, &len, NULL),
-                     -1);
-    assert_int_equal(len, 7);
-    assert_int_equal(encoder_encode(encoder, raw, CODEC_CHUNK_MIN, result, cap, &len, NULL), 0);
+    assert_int_equal(encoder_encode(encoder, raw, 0, &room, NULL), -1);
+    assert_int_equal(encoder_encode(encoder, raw, CODEC_CHUNK_MIN + 1, &room, NULL), -1);
+    assert_int_equal(encoder_encode(encoder, raw, CODEC_CHUNK_MIN, &short_room, NULL), -1);
+    assert_int_equal(room.len, 7);
+    assert_int_equal(encoder_encode(encoder, raw, CODEC_CHUNK_MIN, &room, NULL), 0);
 }
 
 /* ---- runs of zeros ----------------------------------------------------------- */
@@ -274,9 +273,9 @@ static int decode(struct decoder *decoder, const uint8_t *result, size_t len, si
 {
     uint8_t *back CLEANUP_FREE = malloc(cap ? cap : 1);
     uint8_t digest[DIGEST_SIZE];
-    size_t back_len;
+    struct codec_room room = {back, cap};
 
-    return decoder_decode(decoder, result, len, back, cap, &back_len, digest, err);
+    return decoder_decode(decoder, result, len, &room, digest, err);
 }
 
 static void a_dictionary_beyond_the_memory_limit_is_refused(void **state)

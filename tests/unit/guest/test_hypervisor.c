@@ -138,29 +138,25 @@ static void all_guests_are_listed_by_name(void **state)
 static void a_volume_is_resolved(void **state)
 {
     CLEANUP(hypervisor_closep) struct hypervisor *hypervisor = open_node();
-    CLEANUP_FREE char *path = NULL;
-    CLEANUP_FREE char *format = NULL;
-    CLEANUP_FREE char *type = NULL;
+    CLEANUP_HYPERVISOR_VOLUME struct hypervisor_volume volume = {0};
 
     (void)state;
-    assert_int_equal(
-        hypervisor_volume(hypervisor, "images", "v 1.qcow2", &path, &format, &type, NULL), 0);
-    assert_string_equal(path, "/images/v 1.qcow2");
-    assert_string_equal(format, "qcow2");
-    assert_string_equal(type, "file");
+    assert_int_equal(hypervisor_volume(hypervisor, "images", "v 1.qcow2", &volume, NULL), 0);
+    assert_string_equal(volume.path, "/images/v 1.qcow2");
+    assert_string_equal(volume.format, "qcow2");
+    assert_string_equal(volume.type, "file");
 }
 
 static void a_missing_volume_or_pool_is_named(void **state)
 {
     CLEANUP(hypervisor_closep) struct hypervisor *hypervisor = open_node();
     CLEANUP_ERR struct err err = ERR_INIT;
-    char *text = NULL;
+    struct hypervisor_volume volume = {0};
 
     (void)state;
-    assert_int_equal(hypervisor_volume(hypervisor, "images", "none", &text, &text, &text, &err),
-                     -1);
+    assert_int_equal(hypervisor_volume(hypervisor, "images", "none", &volume, &err), -1);
     sample_expect(&err, ERR_NOT_FOUND, "volume 'none' of storage pool 'images'");
-    assert_int_equal(hypervisor_volume(hypervisor, "gone", "v", &text, &text, &text, &err), -1);
+    assert_int_equal(hypervisor_volume(hypervisor, "gone", "v", &volume, &err), -1);
     sample_expect(&err, ERR_NOT_FOUND, "storage pool 'gone'");
 }
 

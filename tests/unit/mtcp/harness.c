@@ -336,14 +336,13 @@ bool image_encoded_right(const struct image *image, const char *codec)
     for (uint64_t id = 0; id < image_chunks(image); id++) {
         const struct stored *stored = &image->stored[id];
         uint8_t digest[DIGEST_SIZE];
-        size_t len = 0;
+        struct codec_room room = {back, image->chunk_size};
         image_fill(image, id, raw);
         if (!stored_right(image, id, raw))
             return false;
-        if (decoder_decode(decoder, stored->data, stored->len, back, image->chunk_size, &len,
-                           digest, NULL) < 0)
+        if (decoder_decode(decoder, stored->data, stored->len, &room, digest, NULL) < 0)
             return wrong(id, "does not decode");
-        if (len != image_raw_len(image, id) || memcmp(raw, back, len) != 0)
+        if (room.len != image_raw_len(image, id) || memcmp(raw, back, room.len) != 0)
             return wrong(id, "decodes to something else");
     }
     return true;

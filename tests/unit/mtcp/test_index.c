@@ -50,10 +50,10 @@ static int make_file(const char *codec, uint64_t *ret_size)
         struct result result;
         struct result_cursor cursor = {0};
         struct result_block block;
-        size_t len = 0;
+        struct codec_room room = {data, cap};
         memset(raw, (int)id, CODEC_CHUNK_MIN / 2);
-        assert_int_equal(encoder_encode(encoder, raw, CODEC_CHUNK_MIN, data, cap, &len, NULL), 0);
-        assert_int_equal(result_parse(data, len, &result, NULL), 0);
+        assert_int_equal(encoder_encode(encoder, raw, CODEC_CHUNK_MIN, &room, NULL), 0);
+        assert_int_equal(result_parse(data, room.len, &result, NULL), 0);
         while (result_next(&result, &cursor, &block)) {
             assert_int_equal(container_add(writer, &block, NULL), 0);
             buf_append(&out, block.data, block.stored_len);

@@ -81,13 +81,13 @@ void fixture_put_chunks(const struct chunk_sink *sink, const struct codec_spec *
     assert_non_null(encoder);
     for (size_t at = 0; at < len; at += CHUNK) {
         size_t piece = len - at < CHUNK ? len - at : CHUNK;
-        size_t result_len = 0;
-        CHECK(encoder_encode(encoder, data + at, piece, result, cap, &result_len, err), err);
+        struct codec_room room = {result, cap};
+        CHECK(encoder_encode(encoder, data + at, piece, &room, err), err);
         const struct chunk_output output = {.id = at / CHUNK,
                                             .count = 1,
                                             .raw_len = (uint32_t)piece,
                                             .data = result,
-                                            .len = result_len,
+                                            .len = room.len,
                                             .digest = result};
         CHECK(sink->put(sink->opaque, &output, err), err);
         sink->chain(sink->opaque, result, 1);
@@ -224,7 +224,7 @@ static void decode_chunk(const struct chunk_source *source, const struct manifes
     enum chunk_kind kind = CHUNK_DATA;
     uint8_t digest[DIGEST_SIZE];
     size_t len = 0;
-    size_t raw_len = 0;
+    struct codec_room room = {raw, CHUNK};
 
     spec.dict_size = CHUNK;
     CLEANUP(decoder_freep)
@@ -232,8 +232,8 @@ static void decode_chunk(const struct chunk_source *source, const struct manifes
     assert_non_null(decoder);
     CHECK(source->read(source->opaque, id, result, cap, &len, &kind, err), err);
     assert_int_equal(kind, CHUNK_DATA);
-    CHECK(decoder_decode(decoder, result, len, raw, CHUNK, &raw_len, digest, err), err);
-    assert_int_equal(raw_len, chunk_raw_len(id, CHUNK, source->raw_size));
+    CHECK(decoder_decode(decoder, result, len, &room, digest, err), err);
+    assert_int_equal(room.len, chunk_raw_len(id, CHUNK, source->raw_size));
 }
 
 void fixture_check_image(struct fixture *fixture, const struct point *point,
