@@ -90,7 +90,6 @@ static int check_old(const struct backup_set *set, const struct backup_set_reque
     return 0;
 }
 
-/* Examines what has the manifest's name now. */
 static int load_old(struct backup_set *set, const struct backup_set_request *request,
                     struct err *err)
 {
@@ -188,7 +187,6 @@ static bool old_set_names(const struct backup_set *set, const char *name)
     return false;
 }
 
-/* Checks that a file of the set may get this name. */
 static int check_name_is_free(const struct backup_set *set, const char *name, struct err *err)
 {
     struct stat st = {0};
@@ -304,7 +302,6 @@ static int check_set(const struct backup_set *set, const struct manifest *manife
     return 0;
 }
 
-/* Adds the manifest as one more file of the set. */
 static int write_manifest(struct backup_set *set, const struct manifest *manifest,
                           struct exchange *exchange, struct err *err)
 {

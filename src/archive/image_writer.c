@@ -136,7 +136,6 @@ static int put_in_order(struct image_writer *writer, const struct result *result
     return 0;
 }
 
-/* Checks a chunk's result before it is put. */
 static int check_output(struct image_writer *writer, const struct chunk_output *output,
                         struct result *ret, struct err *err)
 {

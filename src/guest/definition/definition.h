@@ -99,12 +99,11 @@ struct definition_move { /* borrows both */
  *   - a whole attribute, or a whole text except for white space around it;
  *   - what follows "=", up to a single comma or the end, with commas in it doubled:
  *     "file=PATH,format=raw" of qemu:commandline; "file:" may come before it;
- *   - everything between double quotes, escaped as in JSON.
- * Returns the number of changes. */
-unsigned definition_replace_paths(struct xml_doc *domain, const struct definition_move *moves,
-                                  size_t count);
+ *   - everything between double quotes, escaped as in JSON. */
+void definition_replace_paths(struct xml_doc *domain, const struct definition_move *moves,
+                              size_t count);
 
-/* A new name and UUID (text, or NULL: a random one), a fresh MAC for each
+/* A new name and UUID (text), a fresh MAC for each
  * interface; what else must differ between two guests (generation ID, the UUID
  * in <sysinfo>, Open vSwitch interface IDs) is renewed too. The NVRAM path is the
  * caller's. A bad name or UUID: usage. */

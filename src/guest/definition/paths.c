@@ -116,7 +116,6 @@ static char *replace_text(const struct moves *moves, const char *text)
 struct element {
     const struct moves *moves;
     struct xml_node *node;
-    unsigned changed;
 };
 
 static bool change_attr(void *opaque, const char *name, const char *value)
@@ -124,17 +123,15 @@ static bool change_attr(void *opaque, const char *name, const char *value)
     struct element *element = opaque;
     CLEANUP_FREE char *changed = replace_text(element->moves, value);
 
-    if (changed) {
+    if (changed)
         xml_set_attr(element->node, name, changed);
-        element->changed++;
-    }
     return true;
 }
 
-static unsigned change_text(const struct moves *moves, struct xml_node *node)
+static void change_text(const struct moves *moves, struct xml_node *node)
 {
     if (xml_first(node)) /* its text is that of its children */
-        return 0;
+        return;
     CLEANUP_FREE char *text = xml_text(node);
     size_t before = strspn(text, " \t\r\n");
     size_t len = strlen(text + before);
@@ -142,14 +139,12 @@ static unsigned change_text(const struct moves *moves, struct xml_node *node)
         len--;
     text[before + len] = '\0';
     CLEANUP_FREE char *changed = replace_text(moves, text + before);
-    if (!changed)
-        return 0;
-    xml_set_text(node, changed);
-    return 1;
+    if (changed)
+        xml_set_text(node, changed);
 }
 
-unsigned definition_replace_paths(struct xml_doc *domain, const struct definition_move *moves,
-                                  size_t count)
+void definition_replace_paths(struct xml_doc *domain, const struct definition_move *moves,
+                              size_t count)
 {
     struct moves all = {.moves = moves, .count = count};
     struct element element = {.moves = &all, .node = xml_root(domain)};
@@ -159,7 +154,6 @@ unsigned definition_replace_paths(struct xml_doc *domain, const struct definitio
     all.first[(unsigned char)'\\'] = true; /* JSON may escape the first byte */
     for (; element.node; element.node = xml_walk(xml_root(domain), element.node)) {
         xml_each_attr(element.node, change_attr, &element);
-        element.changed += change_text(&all, element.node);
+        change_text(&all, element.node);
     }
-    return element.changed;
 }

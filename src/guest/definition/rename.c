@@ -118,19 +118,16 @@ static int renew_interfaces(struct xml_node *root, struct err *err)
 int definition_rename(struct xml_doc *domain, const char *name, const char *uuid, struct err *err)
 {
     struct xml_node *root = xml_root(domain);
-    CLEANUP_FREE char *fresh = NULL;
 
     if (check_name(name, err) < 0)
         return -1;
-    if (uuid && !has_form(uuid, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"))
+    if (!has_form(uuid, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"))
         return err_set(err, ERR_USAGE, "'%s' is not a UUID", uuid);
-    if (!uuid && definition_random_uuid(&fresh, err) < 0)
-        return -1;
     if (renew_interfaces(root, err) < 0)
         return -1;
     set_child_text(root, "name", name);
-    set_child_text(root, "uuid", uuid ? uuid : fresh);
-    set_sysinfo_uuid(root, uuid ? uuid : fresh);
+    set_child_text(root, "uuid", uuid);
+    set_sysinfo_uuid(root, uuid);
     /* libvirt fills in an empty one: the guest should see that it is a clone. */
     if (xml_child(root, NULL, "genid"))
         set_child_text(root, "genid", "");

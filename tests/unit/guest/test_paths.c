@@ -15,11 +15,10 @@ static void check(const char *value, const struct definition_move *moves, size_t
 
     xml_set_attr(attr, "value", value);
     xml_set_text(text, value);
-    unsigned changed = definition_replace_paths(doc, moves, count);
+    definition_replace_paths(doc, moves, count);
     CLEANUP_FREE char *found = xml_text(text);
     assert_string_equal(xml_attr(attr, "value"), wanted);
     assert_string_equal(found, wanted);
-    assert_int_equal(changed, strcmp(value, wanted) == 0 ? 0 : 2);
 }
 
 static void check_one(const char *value, const char *wanted)
@@ -120,7 +119,7 @@ static void every_place_of_a_definition_is_found(void **state)
 
     (void)state;
     /* metadata: an attribute and a text; the disk; qemu:arg */
-    assert_int_equal(definition_replace_paths(doc, &move, 1), 4);
+    definition_replace_paths(doc, &move, 1);
     CLEANUP_FREE char *text = xml_format(doc);
     assert_non_null(strstr(text, "image=\"/new/w&amp;m.qcow2\""));
     assert_non_null(strstr(text, "<note:path>/new/w&amp;m.qcow2</note:path>"));

@@ -230,22 +230,21 @@ static const struct xml_node *nth(const struct xml_doc *doc, const char *path, u
     return node;
 }
 
+#define NEW_UUID "0123abcd-0000-4000-8000-0123456789ab"
+
 static void a_clone_gets_a_name_and_all_that_must_differ(void **state)
 {
     CLEANUP(xml_freep) struct xml_doc *doc = sample_load("qemu.xml");
 
     (void)state;
-    assert_int_equal(definition_rename(doc, "clone <1>", NULL, NULL), 0);
+    assert_int_equal(definition_rename(doc, "clone <1>", NEW_UUID, NULL), 0);
     CLEANUP_FREE char *name = definition_name(doc);
     CLEANUP_FREE char *uuid = definition_uuid(doc);
     CLEANUP_FREE char *genid = xml_find_text(xml_root(doc), "genid");
     CLEANUP_FREE char *smbios = xml_text(nth(doc, "sysinfo/system/entry", 1));
     CLEANUP_FREE char *maker = xml_text(nth(doc, "sysinfo/system/entry", 0));
     assert_string_equal(name, "clone <1>");
-    assert_int_equal(strlen(uuid), 36);
-    assert_string_not_equal(uuid, "ab12cd34-0001-4002-8003-00000000000f");
-    assert_int_equal(uuid[14], '4');
-    assert_non_null(strchr("89ab", uuid[19]));
+    assert_string_equal(uuid, NEW_UUID);
     assert_string_equal(genid, "");
     assert_string_equal(smbios, uuid);
     assert_string_equal(maker, "Example");
@@ -267,9 +266,9 @@ static void a_clone_takes_the_uuid_it_is_given(void **state)
     CLEANUP(xml_freep) struct xml_doc *doc = sample_parse("<domain><name>a</name></domain>");
 
     (void)state;
-    assert_int_equal(definition_rename(doc, "b", "0123abcd-0000-4000-8000-0123456789ab", NULL), 0);
+    assert_int_equal(definition_rename(doc, "b", NEW_UUID, NULL), 0);
     CLEANUP_FREE char *uuid = definition_uuid(doc);
-    assert_string_equal(uuid, "0123abcd-0000-4000-8000-0123456789ab");
+    assert_string_equal(uuid, NEW_UUID);
     assert_null(xml_find(xml_root(doc), "genid")); /* none before */
 }
 
@@ -284,7 +283,7 @@ static void a_clone_has_a_midonet_port_of_its_own(void **state)
         "</interface></devices></domain>");
 
     (void)state;
-    assert_int_equal(definition_rename(doc, "b", NULL, NULL), 0);
+    assert_int_equal(definition_rename(doc, "b", NEW_UUID, NULL), 0);
     const char *id =
         xml_find_attr(xml_root(doc), "devices/interface/virtualport/parameters", "interfaceid");
     assert_non_null(id);
@@ -298,11 +297,24 @@ static void two_clones_differ(void **state)
     CLEANUP(xml_freep) struct xml_doc *b = sample_load("qemu.xml");
 
     (void)state;
-    assert_int_equal(definition_rename(a, "a", NULL, NULL), 0);
-    assert_int_equal(definition_rename(b, "b", NULL, NULL), 0);
-    CLEANUP_FREE char *uuid_a = definition_uuid(a);
-    CLEANUP_FREE char *uuid_b = definition_uuid(b);
-    assert_string_not_equal(uuid_a, uuid_b);
+    assert_int_equal(definition_rename(a, "a", NEW_UUID, NULL), 0);
+    assert_int_equal(definition_rename(b, "b", NEW_UUID, NULL), 0);
+    assert_string_not_equal(xml_find_attr(nth(a, "devices/interface", 0), "mac", "address"),
+                            xml_find_attr(nth(b, "devices/interface", 0), "mac", "address"));
+}
+
+static void random_uuids_have_their_form_and_differ(void **state)
+{
+    CLEANUP_FREE char *a = NULL;
+    CLEANUP_FREE char *b = NULL;
+
+    (void)state;
+    assert_int_equal(definition_random_uuid(&a, NULL), 0);
+    assert_int_equal(definition_random_uuid(&b, NULL), 0);
+    assert_string_not_equal(a, b);
+    assert_int_equal(strlen(a), 36);
+    assert_int_equal(a[14], '4');
+    assert_non_null(strchr("89ab", a[19]));
 }
 
 static void a_bad_name_or_uuid_is_refused_and_changes_nothing(void **state)
@@ -315,7 +327,7 @@ static void a_bad_name_or_uuid_is_refused_and_changes_nothing(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        assert_int_equal(definition_rename(doc, names[i], NULL, &err), -1);
+        assert_int_equal(definition_rename(doc, names[i], NEW_UUID, &err), -1);
         sample_expect(&err, ERR_USAGE, "");
     }
     for (size_t i = 0; i < sizeof(uuids) / sizeof(*uuids); i++) {
@@ -345,6 +357,7 @@ int main(void)
         cmocka_unit_test(a_clone_takes_the_uuid_it_is_given),
         cmocka_unit_test(a_clone_has_a_midonet_port_of_its_own),
         cmocka_unit_test(two_clones_differ),
+        cmocka_unit_test(random_uuids_have_their_form_and_differ),
         cmocka_unit_test(a_bad_name_or_uuid_is_refused_and_changes_nothing),
     };
 
