@@ -28,7 +28,16 @@
 #define JOB_END_MS 30000
 #define SCRATCH_END_MS 10000
 
-/* ---- the current job ------------------------------------------------------------------------- */
+/* ---- the current job -------------------------------------------------------------------------
+ *
+ * A job is known by the path of its socket. It comes into being within guest_backup_begin, whose
+ * answer may be lost together with libvirt, or not be waited for. So whoever has asked for a job
+ * treats it as begun, and ending one that does not exist succeeds.
+ *
+ * It ends by guest_backup_end, which waits until libvirt has forgotten it and removed its scratch
+ * files, or together with its guest. libvirtd's end does not end it: QEMU goes on, and the next
+ * libvirtd finds the job, or has lost it (GUEST_JOB_NO_DATA): then nobody can end it, but nothing
+ * works on the guest either. */
 
 /* *ret is NULL if there is no backup job. */
 static int get_backup_xml(virDomainPtr domain, struct xml_doc **ret, struct err *err)
@@ -148,7 +157,7 @@ static char *backup_xml(const struct guest_backup *backup)
 
 /* *ret_inactive: it failed because QEMU has handed its block nodes over. QEMU gives this error no
  * class, and libvirt no code, so the text must be asked. */
-static int begin(virDomainPtr domain, const char *xml, bool *ret_inactive, struct err *err)
+static int begin_job(virDomainPtr domain, const char *xml, bool *ret_inactive, struct err *err)
 {
     BOUNDED_CALLS(&bounded_slow);
 
@@ -185,14 +194,14 @@ static int begin_with_active_nodes(virDomainPtr domain, const char *xml, struct 
     CLEANUP_ERR struct err first = ERR_INIT;
     bool inactive = false;
 
-    if (begin(domain, xml, &inactive, &first) == 0)
+    if (begin_job(domain, xml, &inactive, &first) == 0)
         return 0;
     if (!inactive || !activate_nodes(domain))
         return err_move(err, &first);
-    return begin(domain, xml, &inactive, err);
+    return begin_job(domain, xml, &inactive, err);
 }
 
-static int check_free(virDomainPtr domain, struct err *err)
+static int check_no_job(virDomainPtr domain, struct err *err)
 {
     struct job job;
 
@@ -204,7 +213,7 @@ static int check_free(virDomainPtr domain, struct err *err)
                              virDomainGetName(domain));
 }
 
-static int check_socket(const char *socket, struct err *err)
+static int check_socket_len(const char *socket, struct err *err)
 {
     size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
 
@@ -219,8 +228,8 @@ int guest_backup_begin(struct guest *guest, const struct guest_backup *backup, s
     virDomainPtr domain CLEANUP_DOMAIN = NULL;
     CLEANUP_ERR struct err second = ERR_INIT;
 
-    if (check_socket(backup->socket, err) < 0 || check_paths(backup, err) < 0 ||
-        connection_domain(guest, &domain, err) < 0 || check_free(domain, err) < 0)
+    if (check_socket_len(backup->socket, err) < 0 || check_paths(backup, err) < 0 ||
+        connection_domain(guest, &domain, err) < 0 || check_no_job(domain, err) < 0)
         return -1;
     CLEANUP_FREE char *xml = backup_xml(backup);
     if (begin_with_active_nodes(domain, xml, err) == 0)
@@ -237,7 +246,7 @@ int guest_backup_begin(struct guest *guest, const struct guest_backup *backup, s
 
 /* ---- end ------------------------------------------------------------------------------------------- */
 
-static int wait_for_end(virDomainPtr domain, const char *socket, struct err *err)
+static int wait_for_job_end(virDomainPtr domain, const char *socket, struct err *err)
 {
     uint64_t deadline_ms = units_now_ms() + JOB_END_MS;
 
@@ -309,7 +318,7 @@ int guest_backup_end(struct guest *guest, const char *socket, struct err *err)
         if (is_job_at(left, socket))
             return err_move(err, &abort_err);
     }
-    if (wait_for_end(domain, socket, err) < 0)
+    if (wait_for_job_end(domain, socket, err) < 0)
         return -1;
     wait_for_scratch(job);
     return 0;

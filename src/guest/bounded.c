@@ -199,7 +199,7 @@ static bool has_passed(uint64_t from_ms, uint64_t limit_ms, uint64_t now_ms)
     return from_ms && limit_ms && now_ms - from_ms >= limit_ms;
 }
 
-static enum bounded_reason look_at(struct bounded *bounded, uint64_t now_ms)
+static enum bounded_reason look_at_call(struct bounded *bounded, uint64_t now_ms)
 {
     const struct bounded_times *times = &bounded->times;
 
@@ -220,14 +220,14 @@ static void look_at_all(uint64_t now_ms)
 
     for (struct bounded *b = watcher.first; b; b = b->next) {
         if (b->reason == BOUNDED_GOES_ON)
-            b->reason = look_at(b, now_ms);
+            b->reason = look_at_call(b, now_ms);
         over = over || b->reason != BOUNDED_GOES_ON;
     }
     if (over)
         shut_down_sockets();
 }
 
-static void wait_for_news(void)
+static void wait_for_calls(void)
 {
     struct timespec until;
 
@@ -250,7 +250,7 @@ static void *watch_scopes(void *opaque)
     pthread_mutex_lock(&watcher.lock);
     while (!watcher.stop) {
         watcher.asleep = !watcher.first;
-        wait_for_news();
+        wait_for_calls();
         watcher.asleep = false;
         look_at_all(units_now_ms());
     }

@@ -36,8 +36,8 @@ static void leave_stop_time(void *opaque)
         free(stop_time);
 }
 
-static int on_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail,
-                        void *opaque)
+static int on_save_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int detail,
+                             void *opaque)
 {
     struct stop_time *stop_time = opaque;
     uint_fast64_t none = 0;
@@ -58,7 +58,7 @@ static int watch_stop(virDomainPtr domain, struct stop_time *stop_time)
     atomic_fetch_add(&stop_time->users, 1);
     int id = virConnectDomainEventRegisterAny(
         virDomainGetConnect(domain), domain, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-        EVENT_LOOP_HANDLER(on_lifecycle), stop_time, leave_stop_time);
+        EVENT_LOOP_HANDLER(on_save_lifecycle), stop_time, leave_stop_time);
     if (id < 0)
         leave_stop_time(stop_time);
     return id;
@@ -76,16 +76,16 @@ static void unwatch_stop(virDomainPtr domain, int id, struct stop_time *stop_tim
 /* ---- saving -------------------------------------------------------------------------------------- */
 
 /* Its thread outlives an abandoned call. */
-struct save {
+struct save_call {
     virDomainPtr domain;
     char *path;
     int result;
     struct err err;
 };
 
-static void save(void *opaque)
+static void run_save(void *opaque)
 {
-    struct save *call = opaque;
+    struct save_call *call = opaque;
 
     call->result = virDomainSaveFlags(call->domain, call->path, NULL, 0);
     if (call->result < 0)
@@ -94,7 +94,7 @@ static void save(void *opaque)
 
 static void free_save(void *opaque)
 {
-    struct save *call = opaque;
+    struct save_call *call = opaque;
 
     virDomainFree(call->domain);
     free(call->path);
@@ -132,7 +132,7 @@ static int check_no_backup(virDomainPtr domain, struct err *err)
 /* SAVE_HUNG: nothing was copied. */
 enum save_end { SAVE_ENDED, SAVE_CANCELLED, SAVE_STALLED, SAVE_STUCK, SAVE_HUNG };
 
-static bool save_stalls(const struct save *call, struct patience *patience)
+static bool save_stalls(const struct save_call *call, struct patience *patience)
 {
     struct job job = {.copied = 0};
     bool is_own = job_is_own(call->domain, VIR_DOMAIN_JOB_OPERATION_SAVE, call->path, &job);
@@ -143,7 +143,7 @@ static bool save_stalls(const struct save *call, struct patience *patience)
 
 /* After a signal, or if it stalls, aborts it as soon as its job exists; the first abort that is
  * accepted is the only one. */
-static enum save_end wait_for_save(struct long_call *thread, const struct save *call)
+static enum save_end wait_for_save(struct long_call *thread, const struct save_call *call)
 {
     struct patience patience = patience_begin(units_now_ms());
     bool signal_came = false;
@@ -168,7 +168,7 @@ static enum save_end wait_for_save(struct long_call *thread, const struct save *
     }
 }
 
-static int save_failed(struct save *call, enum save_end end, struct err *err)
+static int save_failed(struct save_call *call, enum save_end end, struct err *err)
 {
     /* libvirt continues the save without us. */
     if (virConnectIsAlive(virDomainGetConnect(call->domain)) != 1)
@@ -184,11 +184,11 @@ static int save_failed(struct save *call, enum save_end end, struct err *err)
     return end == SAVE_CANCELLED ? quit_check(err) : err_move(err, &call->err);
 }
 
-static int save_in_thread(struct guest *guest, struct save *call, struct err *err)
+static int save_in_thread(struct guest *guest, struct save_call *call, struct err *err)
 {
     struct long_call *thread = NULL;
 
-    if (long_call_start(save, call, &thread, err) < 0) {
+    if (long_call_start(run_save, call, &thread, err) < 0) {
         free_save(call);
         return -1;
     }
@@ -224,7 +224,7 @@ int guest_save(struct guest *guest, const char *path, uint64_t *ret_downtime_sta
     struct stop_time *stop_time = mem_alloc(sizeof(*stop_time));
     atomic_init(&stop_time->users, 1);
     int id = watch_stop(domain, stop_time);
-    struct save *call = mem_alloc(sizeof(*call));
+    struct save_call *call = mem_alloc(sizeof(*call));
     virDomainRef(domain);
     call->domain = domain;
     call->path = mem_strdup(path);

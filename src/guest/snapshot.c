@@ -27,7 +27,7 @@
 #define POLL_MS 25
 #define ATTEND_ROUNDS 4
 /* A guest that dirties its memory as fast as it is copied is stopped after this. */
-#define DEFAULT_MAX_PASSES 8
+#define MAX_PASSES 8
 #define MAX_MEMORY_COPIED 2
 /* Less free space than this, in addition to what is left to copy, may not be enough. */
 #define ROOM_RESERVE (256 * MIB)
@@ -97,12 +97,22 @@ static bool same_disks(const struct definition_disks *a, const struct definition
 
 /* ---- the call ------------------------------------------------------------------------------------ */
 
-/* Its thread outlives an abandoned call. */
-struct call {
+/* libvirt copies the memory within one call, which takes minutes. It is made in a thread of its own
+ * (long_call.h); the thread that wants the copy looks at its job every few milliseconds and may
+ *
+ *   force it     stop the guest, because it writes faster than its memory is copied, or the image may
+ *                not fit: with the guest stopped, the copy ends with what is left
+ *   abort it     after a signal, or if it has stalled: nothing was copied for too long (patience.h).
+ *                A live copy is forced first; cancel_copy says why
+ *   abandon it   if it does not end in spite of that: it is stuck. From then on thread, copy and the
+ *                guest's state are libvirt's: nothing is put back here, the journal says what to undo
+ *
+ * None of this before the guest's job is this copy's: until then another job has the guest, which is
+ * nobody's to abort. After a failure, `forced` tells that the guest's pause is ours, to be ended. */
+struct memory_copy {
     virDomainPtr domain; /* owned */
     char *xml;           /* owned */
     char *path;          /* owned */
-    unsigned max_passes;
     bool live;
     unsigned flags;
     bool aborted;
@@ -113,9 +123,9 @@ struct call {
     struct err err;
 };
 
-static void free_call(void *opaque)
+static void free_copy(void *opaque)
 {
-    struct call *call = opaque;
+    struct memory_copy *call = opaque;
 
     virDomainFree(call->domain);
     free(call->xml);
@@ -140,7 +150,7 @@ static bool has_stayed_paused(const virError *error)
 
 static void snapshot_memory(void *opaque)
 {
-    struct call *call = opaque;
+    struct memory_copy *call = opaque;
     virDomainSnapshotPtr made = virDomainSnapshotCreateXML(call->domain, call->xml, call->flags);
 
     call->result = made ? 0 : -1;
@@ -161,14 +171,14 @@ static void snapshot_memory(void *opaque)
 
 /* While our call waits for its turn, the current job is somebody else's: do not abort it or stop
  * its guest. */
-static bool own_job(const struct call *call, struct job *ret)
+static bool own_copy_job(const struct memory_copy *call, struct job *ret)
 {
     return job_is_own(call->domain, VIR_DOMAIN_JOB_OPERATION_SNAPSHOT, call->path, ret);
 }
 
-static bool converges(const struct job *job, unsigned max_passes)
+static bool converges(const struct job *job)
 {
-    return job->passes <= (max_passes ? max_passes : DEFAULT_MAX_PASSES) &&
+    return job->passes <= MAX_PASSES &&
            (job->memory_size == 0 || job->copied <= MAX_MEMORY_COPIED * job->memory_size);
 }
 
@@ -180,7 +190,7 @@ static bool room_is_short(const char *path, const struct job *job)
            (uint64_t)fs.f_bavail * fs.f_frsize < job->left + ROOM_RESERVE;
 }
 
-static bool stop(struct call *call, const char *why)
+static bool stop_guest(struct memory_copy *call, const char *why)
 {
     const struct bounded_times times = bounded_file(call->path);
     BOUNDED_CALLS(&times);
@@ -195,7 +205,7 @@ static bool stop(struct call *call, const char *why)
  * would then continue the guest with disks that it has already given away, and die. So stop the
  * guest ourselves first. If there is still memory left to copy after that, it was us who stopped
  * it; if not, the copy ends at once. */
-static void cancel(struct call *call)
+static void cancel_copy(struct memory_copy *call)
 {
     const struct bounded_times times = bounded_file(call->path);
     BOUNDED_CALLS(&times);
@@ -203,36 +213,37 @@ static void cancel(struct call *call)
     bool live = call->flags & VIR_DOMAIN_SNAPSHOT_CREATE_LIVE;
     struct job job;
 
-    if (live && (!stop(call, "the copy is cancelled") || !own_job(call, &job) || job.left == 0))
+    if (live &&
+        (!stop_guest(call, "the copy is cancelled") || !own_copy_job(call, &job) || job.left == 0))
         return;
     call->aborted = virDomainAbortJob(call->domain) == 0;
 }
 
 /* Stops the guest if it changes its memory too fast, or if the image may not fit; cancels after a
  * signal, or if nothing is copied any more. Does so only once the job is ours. */
-static void attend(struct call *call, bool signal_came)
+static void attend_copy(struct memory_copy *call, bool signal_came)
 {
     struct job job = {.copied = 0};
 
     if (call->aborted)
         return;
-    bool is_own = own_job(call, &job);
+    bool is_own = own_copy_job(call, &job);
     if (!signal_came && (is_own || !patience_has_begun(&call->patience)))
         call->stalled =
             call->stalled || patience_is_stalled(&call->patience, job.copied, units_now_ms());
     if (!is_own)
         return;
     if (signal_came || call->stalled)
-        cancel(call);
+        cancel_copy(call);
     else if (!(call->flags & VIR_DOMAIN_SNAPSHOT_CREATE_LIVE))
         return;
-    else if (!converges(&job, call->max_passes))
-        stop(call, "its memory changes too fast");
+    else if (!converges(&job))
+        stop_guest(call, "its memory changes too fast");
     else if (room_is_short(call->path, &job))
-        stop(call, "the image may run out of room");
+        stop_guest(call, "the image may run out of room");
 }
 
-static bool is_stuck(struct call *call, bool signal_came)
+static bool is_copy_stuck(struct memory_copy *call, bool signal_came)
 {
     uint64_t now_ms = units_now_ms();
 
@@ -246,7 +257,7 @@ static bool is_stuck(struct call *call, bool signal_came)
 
 /* At the end, with the guest stopped, libvirt waits until the whole image is on disk. What is
  * written out early does not have to be waited for then. */
-static void write_out(const char *path, int *fd)
+static void write_image_out(const char *path, int *fd)
 {
     if (*fd < 0)
         *fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -254,7 +265,7 @@ static void write_out(const char *path, int *fd)
         (void)sync_file_range(*fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
-static int result_of(struct call *call, struct err *err)
+static int result_of(struct memory_copy *call, struct err *err)
 {
     if (call->result == 0)
         return quit_check(err); /* a signal that came too late to cancel it */
@@ -267,7 +278,7 @@ static int result_of(struct call *call, struct err *err)
 }
 
 /* *stuck is set if libvirt does not end it: then the call is no longer ours. */
-static int run(struct call *call, bool *stuck, struct err *err)
+static int run_copy(struct memory_copy *call, bool *stuck, struct err *err)
 {
     struct long_call *thread = NULL;
     CLEANUP_CLOSE int image_fd = -1;
@@ -282,8 +293,8 @@ static int run(struct call *call, bool *stuck, struct err *err)
             break;
         signal_came = signal_came || event == LONG_CALL_SIGNAL;
         if (round % ATTEND_ROUNDS == 0)
-            attend(call, signal_came);
-        *stuck = is_stuck(call, signal_came);
+            attend_copy(call, signal_came);
+        *stuck = is_copy_stuck(call, signal_came);
         if (*stuck) {
             bool hung = !call->aborted && !patience_has_begun(&call->patience);
             err_set(err, quit_requested() ? ERR_CANCELLED : ERR_IO,
@@ -292,10 +303,10 @@ static int run(struct call *call, bool *stuck, struct err *err)
                          : "%s: the copy was cancelled, but libvirt does not end it; check its "
                            "storage",
                     call->path);
-            long_call_abandon(thread, free_call);
+            long_call_abandon(thread, free_copy);
             return -1;
         }
-        write_out(call->path, &image_fd);
+        write_image_out(call->path, &image_fd);
     }
     long_call_finish(thread);
     return result_of(call, err);
@@ -303,12 +314,12 @@ static int run(struct call *call, bool *stuck, struct err *err)
 
 /* ---- before and after ---------------------------------------------------------------------------- */
 
-struct state {
+struct run_state {
     int state;
     int reason;
 };
 
-static int get_state(virDomainPtr domain, struct state *ret, struct err *err)
+static int get_state(virDomainPtr domain, struct run_state *ret, struct err *err)
 {
     BOUNDED_CALLS(&bounded_usual);
 
@@ -318,7 +329,7 @@ static int get_state(virDomainPtr domain, struct state *ret, struct err *err)
 }
 
 /* A pause by the user, or because of an I/O error, is not ours. */
-static bool stopped_by_us(const struct state *now, bool suspended)
+static bool stopped_by_us(const struct run_state *now, bool suspended)
 {
     if (now->state != VIR_DOMAIN_PAUSED || now->reason == VIR_DOMAIN_PAUSED_IOERROR)
         return false;
@@ -326,11 +337,11 @@ static bool stopped_by_us(const struct state *now, bool suspended)
 }
 
 /* Call after a failure. libvirt has usually undone everything itself. */
-static int put_back(struct guest *guest, const char *path, bool was_running, bool suspended,
-                    struct err *err)
+static int put_guest_back(struct guest *guest, const char *path, bool was_running, bool suspended,
+                          struct err *err)
 {
     virDomainPtr domain CLEANUP_DOMAIN = NULL;
-    struct state now;
+    struct run_state now;
 
     if (connection_revive(guest->hypervisor, err) < 0 || connection_domain(guest, &domain, err) < 0)
         return -1;
@@ -348,7 +359,7 @@ static int put_back(struct guest *guest, const char *path, bool was_running, boo
 static int check_after(virDomainPtr domain, const struct definition_disks *before, struct err *err)
 {
     CLEANUP_DEFINITION_DISKS struct definition_disks after = {0};
-    struct state now;
+    struct run_state now;
 
     if (get_state(domain, &now, err) < 0 || read_disks(domain, &after, err) < 0)
         return -1;
@@ -364,7 +375,8 @@ static int check_after(virDomainPtr domain, const struct definition_disks *befor
     return 0;
 }
 
-static int capture(struct guest *guest, struct call *call, bool running, struct err *err)
+static int capture_memory(struct guest *guest, struct memory_copy *call, bool running,
+                          struct err *err)
 {
     CLEANUP_DEFINITION_DISKS struct definition_disks disks = {0};
 
@@ -378,21 +390,20 @@ static int capture(struct guest *guest, struct call *call, bool running, struct 
     call->flags = VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA;
     if (running && !stop_first && call->live)
         call->flags |= VIR_DOMAIN_SNAPSHOT_CREATE_LIVE;
-    int result = run(call, &guest->stuck, err);
+    int result = run_copy(call, &guest->stuck, err);
     if (guest->stuck)
         return -1;
     call->forced |= stop_first;
     return result < 0 ? -1 : check_after(call->domain, &disks, err);
 }
 
-static struct call *new_call(virDomainPtr domain, const struct guest_snapshot *snapshot)
+static struct memory_copy *new_copy(virDomainPtr domain, const struct guest_snapshot *snapshot)
 {
-    struct call *call = mem_alloc(sizeof(*call));
+    struct memory_copy *call = mem_alloc(sizeof(*call));
 
     virDomainRef(domain);
     call->domain = domain;
     call->path = mem_strdup(snapshot->path);
-    call->max_passes = snapshot->max_passes;
     call->live = snapshot->live;
     return call;
 }
@@ -402,7 +413,7 @@ int guest_snapshot_memory(struct guest *guest, const struct guest_snapshot *snap
 {
     virDomainPtr domain CLEANUP_DOMAIN = NULL;
     CLEANUP_ERR struct err second = ERR_INIT;
-    struct state before;
+    struct run_state before;
 
     if (quit_check(err) < 0 || connection_domain(guest, &domain, err) < 0 ||
         get_state(domain, &before, err) < 0)
@@ -415,18 +426,18 @@ int guest_snapshot_memory(struct guest *guest, const struct guest_snapshot *snap
         return -1;
     if (access(snapshot->path, F_OK) == 0)
         return err_set(err, ERR_EXISTS, "%s already exists", snapshot->path);
-    struct call *call = new_call(domain, snapshot);
+    struct memory_copy *call = new_copy(domain, snapshot);
     bool running = before.state == VIR_DOMAIN_RUNNING;
-    int result = capture(guest, call, running, err);
+    int result = capture_memory(guest, call, running, err);
     if (guest->stuck) /* it and the guest's state are libvirt's matter now */
         return -1;
     bool forced = call->forced;
-    free_call(call);
+    free_copy(call);
     if (result == 0) {
         *ret_forced = forced && snapshot->live;
         return 0;
     }
-    if (put_back(guest, snapshot->path, running, forced, &second) < 0)
+    if (put_guest_back(guest, snapshot->path, running, forced, &second) < 0)
         err_append(err, "the guest may not be in its former state: %s", second.text);
     return -1;
 }

@@ -12,12 +12,9 @@
 #include "guest/guest.h"
 
 struct guest_snapshot {
-    const char *path;    /* libvirt makes it, a save image; the file must not exist */
-    bool live;           /* the guest runs while most of its memory is copied; else it is stopped
-                          * first */
-    unsigned max_passes; /* live: after this many passes over the memory the guest is stopped so
-                          * that the copy ends; 0: a default. It is also stopped after 2 x its
-                          * memory was copied. */
+    const char *path; /* libvirt makes it, a save image; the file must not exist */
+    bool live;        /* the guest runs while most of its memory is copied, and is stopped when the
+                       * copy does not catch up; else it is stopped first */
 };
 /* Returns with the guest stopped (a paused one stays paused) and the image complete. After a
  * failure, or a signal, the guest is as it was before and there is no image; if libvirt is lost,
