@@ -9,23 +9,11 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "../chance.h"
 #include "base/io.h"
-
-uint64_t sample_seed(void)
-{
-    const char *given = getenv("TEST_SEED");
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t seed =
-        given ? strtoull(given, NULL, 10) : (uint64_t)now.tv_sec * 1000003 + (uint64_t)now.tv_nsec;
-    fprintf(stderr, "# TEST_SEED=%llu\n", (unsigned long long)seed);
-    return seed;
-}
 
 const char *sample_name(enum sample_kind kind)
 {
@@ -34,20 +22,10 @@ const char *sample_name(enum sample_kind kind)
     return names[kind];
 }
 
-/* splitmix64 */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
 static void fill_random(uint64_t *state, uint8_t *data, size_t len)
 {
     for (size_t i = 0; i < len; i += 8) {
-        uint64_t value = next_random(state);
+        uint64_t value = chance_next(state);
         memcpy(data + i, &value, len - i < 8 ? len - i : 8);
     }
 }
@@ -56,7 +34,7 @@ static void fill_random(uint64_t *state, uint8_t *data, size_t len)
 static void fill_text(uint64_t *state, uint8_t *data, size_t len)
 {
     for (size_t i = 0; i < len;) {
-        uint64_t draw = next_random(state);
+        uint64_t draw = chance_next(state);
         uint64_t word = (draw & 0xffff) >> (draw >> 60);
         size_t letters = 1 + word % 12;
         uint64_t letter = word * 2654435761u;
@@ -84,7 +62,7 @@ static void fill_code(uint64_t *state, uint8_t *data, size_t len)
 static void fill_mixed(uint64_t *state, uint8_t *data, size_t len)
 {
     for (size_t i = 0; i < len;) {
-        uint64_t draw = next_random(state);
+        uint64_t draw = chance_next(state);
         size_t run = 4096u << (draw % 8);
         if (run > len - i)
             run = len - i;

@@ -31,8 +31,6 @@ enum sample_kind {
     SAMPLE_KINDS
 };
 
-/* From $TEST_SEED, else another one in each run; printed. */
-uint64_t sample_seed(void);
 const char *sample_name(enum sample_kind kind);
 /* The same bytes for the same seed. */
 void sample_fill(enum sample_kind kind, uint64_t seed, void *data, size_t len);

@@ -11,6 +11,7 @@
 #include "../documented_digest.h"
 #include "base/multi_digest.h"
 #include "base/units.h"
+#include "../chance.h"
 #include "sample.h"
 
 #define LEAF CHUNK_DIGEST_LEAF
@@ -31,7 +32,7 @@ static size_t draw(struct chunks *chunks, size_t limit)
 
 static struct chunks begin(void)
 {
-    struct chunks chunks = {NULL, chunk_digest_new(), sample_seed()};
+    struct chunks chunks = {NULL, chunk_digest_new(), chance_seed()};
 
     chunks.data = sample_new(SAMPLE_RANDOM, chunks.seed, SIZE);
     return chunks;

@@ -15,6 +15,7 @@
 
 #include "base/io.h"
 #include "base/units.h"
+#include "../chance.h"
 #include "sample.h"
 
 static const char *const framed[] = {"lzma:0", "zstd:3"};
@@ -424,7 +425,7 @@ static void a_window_that_zstd_would_refuse_is_not_taken(void **state)
 static int start(void **state)
 {
     (void)state;
-    seed = sample_seed();
+    seed = chance_seed();
     return 0;
 }
 

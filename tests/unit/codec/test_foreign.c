@@ -15,6 +15,7 @@
 
 #include "base/process.h"
 #include "base/units.h"
+#include "../chance.h"
 #include "sample.h"
 
 enum { RAW_LEN = 1024 * 1024 + 777 };
@@ -236,7 +237,7 @@ static void an_xz_header_of_another_file_is_refused(void **state)
 static int start(void **state)
 {
     (void)state;
-    seed = sample_seed();
+    seed = chance_seed();
     sample_folder_make(&folder);
     raw = sample_new(SAMPLE_MIXED, seed, RAW_LEN);
     sample_fill(SAMPLE_CODE, seed, raw + RAW_LEN / 2, RAW_LEN / 4);

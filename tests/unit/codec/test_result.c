@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/units.h"
+#include "../chance.h"
 #include "sample.h"
 
 enum { RAW_LEN = 6000 };
@@ -304,7 +305,7 @@ static void numbers_are_big_endian_at_their_places(void **state)
 static int start(void **state)
 {
     (void)state;
-    seed = sample_seed();
+    seed = chance_seed();
     return 0;
 }
 

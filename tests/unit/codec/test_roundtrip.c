@@ -14,6 +14,7 @@
 #include "../documented_digest.h"
 #include "base/units.h"
 #include "codec/result.h"
+#include "../chance.h"
 #include "sample.h"
 
 static uint64_t seed;
@@ -373,7 +374,7 @@ static void a_result_of_another_codec_is_refused(void **state)
 static int start(void **state)
 {
     (void)state;
-    seed = sample_seed();
+    seed = chance_seed();
     return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/units.h"
 #include "codec/repeats.h"
+#include "../chance.h"
 #include "sample.h"
 
 #define CHUNK (8 * MIB)
@@ -227,6 +228,6 @@ int main(void)
         cmocka_unit_test(copies_are_found_at_any_offset_and_forgotten_with_the_chunk),
     };
 
-    seed = sample_seed();
+    seed = chance_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

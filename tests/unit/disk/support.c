@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../chance.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -206,22 +207,13 @@ static uint64_t random_state;
 
 uint64_t seed_start(void)
 {
-    const char *given = getenv("SEED");
-
-    random_state = given ? strtoull(given, NULL, 0) : units_now_ms() * 2654435761u + getpid();
-    /* Not to standard output, where TAP has its plan before all else. */
-    fprintf(stderr, "# SEED=%llu\n", (unsigned long long)random_state);
+    random_state = chance_seed();
     return random_state;
 }
 
-/* splitmix64: short, and good enough for test data. */
 uint64_t random_next(void)
 {
-    uint64_t z = random_state += UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
+    return chance_next(&random_state);
 }
 
 uint64_t random_below(uint64_t limit)

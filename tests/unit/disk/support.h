@@ -62,7 +62,7 @@ struct image {
     char path[256]; /* the same bytes, as a sparse raw file */
 };
 
-uint64_t seed_start(void); /* printed; from the environment's SEED if it is there */
+uint64_t seed_start(void); /* printed; from the environment's TEST_SEED if it is there */
 uint64_t random_next(void);
 uint64_t random_below(uint64_t limit);
 struct image image_make(const char *name, uint64_t size);

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../chance.h"
 #include "../documented_digest.h"
 #include "base/io.h"
 #include "base/units.h"
@@ -21,11 +21,8 @@ uint64_t test_seed(void)
 {
     static uint64_t seed;
 
-    if (seed == 0) {
-        const char *given = getenv("TEST_SEED");
-        seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 1000003u;
-        fprintf(stderr, "# TEST_SEED=%llu\n", (unsigned long long)seed);
-    }
+    if (seed == 0)
+        seed = chance_seed();
     return seed;
 }
 
@@ -64,15 +61,6 @@ uint32_t image_raw_len(const struct image *image, uint64_t id)
     return image_kind(image, id) == 'g' ? len - len / 2 : len;
 }
 
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t value = (*state += UINT64_C(0x9e3779b97f4a7c15));
-
-    value = (value ^ (value >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    value = (value ^ (value >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return value ^ (value >> 31);
-}
-
 static bool has_data(const struct image *image, uint64_t id)
 {
     char kind = image_kind(image, id);
@@ -90,7 +78,7 @@ void image_fill(const struct image *image, uint64_t id, uint8_t *data)
         return;
     /* half noise, half something that compresses */
     for (uint32_t i = 0; i < len; i++)
-        data[i] = i % 512 < 256 ? (uint8_t)next_random(&state) : (uint8_t)(i / 512 + id);
+        data[i] = i % 512 < 256 ? (uint8_t)chance_next(&state) : (uint8_t)(i / 512 + id);
     data[0] |= 1;
 }
 
