@@ -14,6 +14,7 @@ LAYERS = {
     "mtcp": ["codec", "base"],
     "record": ["codec", "base"],
     "archive": ["record", "codec", "base"],
+    "store": ["base"],
     "ops": ["mtcp", "archive", "record", "guest", "disk", "codec", "base"],
     "cli": ["ops", "base"],
 }
