@@ -57,6 +57,22 @@ void buf_put_u8(struct buf *buf, uint8_t value)
     buf_append(buf, &value, 1);
 }
 
+void buf_put_be32(struct buf *buf, uint32_t value)
+{
+    uint8_t bytes[4];
+
+    set_be32(bytes, value);
+    buf_append(buf, bytes, sizeof(bytes));
+}
+
+void buf_put_be64(struct buf *buf, uint64_t value)
+{
+    uint8_t bytes[8];
+
+    set_be64(bytes, value);
+    buf_append(buf, bytes, sizeof(bytes));
+}
+
 void buf_put_le32(struct buf *buf, uint32_t value)
 {
     uint8_t bytes[4];

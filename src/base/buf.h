@@ -26,6 +26,8 @@ void buf_append(struct buf *buf, const void *data, size_t len);
 void buf_append_str(struct buf *buf, const char *text); /* without its NUL */
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_put_u8(struct buf *buf, uint8_t value);
+void buf_put_be32(struct buf *buf, uint32_t value);
+void buf_put_be64(struct buf *buf, uint64_t value);
 void buf_put_le32(struct buf *buf, uint32_t value);
 /* Makes room for len more bytes and returns where they go; the caller adds what it used to
  * buf->len. */

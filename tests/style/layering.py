@@ -15,6 +15,7 @@ LAYERS = {
     "record": ["codec", "base"],
     "archive": ["record", "codec", "base"],
     "store": ["base"],
+    "repository": ["store", "record", "codec", "base"],
     "ops": ["mtcp", "archive", "record", "guest", "disk", "codec", "base"],
     "cli": ["ops", "base"],
 }

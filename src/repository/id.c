@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "repository/id.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/random.h"
+
+#define TIME_SIZE 6 /* bytes of the time in a session's id */
+
+const char *id_text(const struct id *id, char text[static ID_TEXT_SIZE])
+{
+    for (size_t i = 0; i < ID_SIZE; i++)
+        snprintf(text + 2 * i, 3, "%02x", id->bytes[i]);
+    return text;
+}
+
+static bool parse_digit(char digit, uint8_t *ret)
+{
+    if (digit >= '0' && digit <= '9')
+        *ret = (uint8_t)(digit - '0');
+    else if (digit >= 'a' && digit <= 'f')
+        *ret = (uint8_t)(digit - 'a' + 10);
+    else
+        return false;
+    return true;
+}
+
+bool id_parse(const char *text, struct id *ret)
+{
+    struct id id;
+
+    for (size_t i = 0; i < ID_SIZE; i++) {
+        uint8_t high = 0, low = 0;
+        if (!parse_digit(text[2 * i], &high) || !parse_digit(text[2 * i + 1], &low))
+            return false;
+        id.bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    *ret = id;
+    return true;
+}
+
+int id_compare(const struct id *a, const struct id *b)
+{
+    return memcmp(a->bytes, b->bytes, ID_SIZE);
+}
+
+int id_random(struct id *ret, struct err *err)
+{
+    return random_bytes(ret->bytes, ID_SIZE, err);
+}
+
+int id_of_time(int64_t time_ms, struct id *ret, struct err *err)
+{
+    struct id id;
+
+    if (time_ms < 0 || time_ms >> (8 * TIME_SIZE) != 0)
+        return err_set(err, ERR_IO, "%lld ms since 1970 cannot be the time", (long long)time_ms);
+    if (id_random(&id, err) < 0)
+        return -1;
+    for (int i = 0; i < TIME_SIZE; i++)
+        id.bytes[i] = (uint8_t)(time_ms >> (8 * (TIME_SIZE - 1 - i)));
+    *ret = id;
+    return 0;
+}
+
+int64_t id_time_ms(const struct id *id)
+{
+    int64_t time_ms = 0;
+
+    for (int i = 0; i < TIME_SIZE; i++)
+        time_ms = time_ms << 8 | id->bytes[i];
+    return time_ms;
+}
