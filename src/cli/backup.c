@@ -67,7 +67,7 @@ static const struct options_row rows[] = {
     ROW_JSON,
 };
 
-static int run(const struct arguments *arguments, struct verb_run *run, struct err *err)
+static int run_backup(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
     const struct backup_options options = {
         .destination = arguments->destination,
@@ -101,5 +101,5 @@ const struct verb backup_verb = {
     .has_children = true,
     .has_guardian = true,
     .makes_archive = true,
-    .run = run,
+    .run = run_backup,
 };

@@ -55,7 +55,7 @@ static const char *mode_word(enum capture_mode mode)
 
 /* ---- the plan ----------------------------------------------------------------------------- */
 
-static void write_plan(const struct event *event, struct buf *text)
+static void write_backup_plan(const struct event *event, struct buf *text)
 {
     const struct event_backup_plan *plan = &event->backup_plan;
     const struct event_children *children = &plan->children;
@@ -93,7 +93,7 @@ static void write_plan(const struct event *event, struct buf *text)
                              "reads zstd since libvirt 11");
 }
 
-static struct json *plan_disks(const struct event_items *disks)
+static struct json *backup_plan_disks(const struct event_items *disks)
 {
     struct json *array = json_new_array();
 
@@ -109,7 +109,7 @@ static struct json *plan_disks(const struct event_items *disks)
     return array;
 }
 
-static struct json *plan_extras(const struct event_items *extras)
+static struct json *backup_plan_extras(const struct event_items *extras)
 {
     struct json *array = json_new_array();
 
@@ -123,7 +123,7 @@ static struct json *plan_extras(const struct event_items *extras)
     return array;
 }
 
-static struct json *plan_left_out(const struct event_backup_plan *plan)
+static struct json *backup_plan_left_out(const struct event_backup_plan *plan)
 {
     struct json *array = json_new_array();
 
@@ -136,7 +136,7 @@ static struct json *plan_left_out(const struct event_backup_plan *plan)
     return array;
 }
 
-static void write_plan_fields(const struct event *event, struct json *fields)
+static void write_backup_plan_fields(const struct event *event, struct json *fields)
 {
     const struct event_backup_plan *plan = &event->backup_plan;
     const struct event_children *children = &plan->children;
@@ -146,15 +146,15 @@ static void write_plan_fields(const struct event *event, struct json *fields)
     json_set_str(fields, "state", plan->state);
     json_set_str(fields, "method", mode_word(plan->mode));
     json_set_u64(fields, "image-size", plan->image_size);
-    json_set(fields, "disks", plan_disks(&plan->disks));
-    json_set(fields, "extras", plan_extras(&plan->extras));
+    json_set(fields, "disks", backup_plan_disks(&plan->disks));
+    json_set(fields, "extras", backup_plan_extras(&plan->extras));
     if (plan->memory) {
         struct json *memory = json_new_object();
         json_set_u64(memory, "image-size", plan->memory->sizes.image);
         json_set_str(memory, "file", plan->memory->file);
         json_set(fields, "memory", memory);
     }
-    json_set(fields, "left-out", plan_left_out(plan));
+    json_set(fields, "left-out", backup_plan_left_out(plan));
     json_set_str(fields, "compression", plan->compression);
     json_set_u64(fields, "chunk-size", plan->chunk_size);
     json_set_u64(fields, "memory-per-child", children->child_memory);
@@ -163,8 +163,8 @@ static void write_plan_fields(const struct event *event, struct json *fields)
     json_set_u64(fields, "children-memory", children->child_memory * children->used);
 }
 
-const struct event_form events_backup_plan = {"plan", EVENT_AS_RESULT, write_plan,
-                                              write_plan_fields};
+const struct event_form events_backup_plan = {"plan", EVENT_AS_RESULT, write_backup_plan,
+                                              write_backup_plan_fields};
 
 /* ---- what is done --------------------------------------------------------------------------- */
 

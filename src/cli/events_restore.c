@@ -17,7 +17,7 @@ static void put_source(const struct event_item *item, struct buf *text)
                item->replaces ? ", replaces the file there" : "");
 }
 
-static void write_plan(const struct event *event, struct buf *text)
+static void write_restore_plan(const struct event *event, struct buf *text)
 {
     const struct event_restore_plan *plan = &event->restore_plan;
     const struct event_children *children = &plan->children;
@@ -66,7 +66,7 @@ static void put_source_fields(const struct event_item *item, struct json *object
     json_set_bool(object, "replaces", item->replaces);
 }
 
-static struct json *plan_disks(const struct event_items *disks)
+static struct json *restore_plan_disks(const struct event_items *disks)
 {
     struct json *array = json_new_array();
 
@@ -83,7 +83,7 @@ static struct json *plan_disks(const struct event_items *disks)
     return array;
 }
 
-static struct json *plan_extras(const struct event_items *extras)
+static struct json *restore_plan_extras(const struct event_items *extras)
 {
     struct json *array = json_new_array();
 
@@ -98,7 +98,7 @@ static struct json *plan_extras(const struct event_items *extras)
     return array;
 }
 
-static struct json *plan_left_out(const struct event_restore_plan *plan)
+static struct json *restore_plan_left_out(const struct event_restore_plan *plan)
 {
     struct json *array = json_new_array();
 
@@ -111,7 +111,7 @@ static struct json *plan_left_out(const struct event_restore_plan *plan)
     return array;
 }
 
-static void write_plan_fields(const struct event *event, struct json *fields)
+static void write_restore_plan_fields(const struct event *event, struct json *fields)
 {
     const struct event_restore_plan *plan = &event->restore_plan;
     const struct event_children *children = &plan->children;
@@ -123,23 +123,23 @@ static void write_plan_fields(const struct event *event, struct json *fields)
         json_set_str(fields, "destination", plan->destination);
     json_set_bool(fields, "defined", plan->defined);
     events_put_sizes(&plan->sizes, fields);
-    json_set(fields, "disks", plan_disks(&plan->disks));
-    json_set(fields, "extras", plan_extras(&plan->extras));
+    json_set(fields, "disks", restore_plan_disks(&plan->disks));
+    json_set(fields, "extras", restore_plan_extras(&plan->extras));
     if (plan->memory) {
         struct json *memory = json_new_object();
         json_set_str(memory, "path", plan->memory->path);
         put_source_fields(plan->memory, memory);
         json_set(fields, "memory", memory);
     }
-    json_set(fields, "left-out", plan_left_out(plan));
+    json_set(fields, "left-out", restore_plan_left_out(plan));
     json_set(fields, "findings", events_findings(plan->findings));
     json_set_u64(fields, "memory-per-child", children->child_memory);
     json_set_u64(fields, "children", children->used);
     json_set_u64(fields, "children-memory", children->child_memory * children->used);
 }
 
-const struct event_form events_restore_plan = {"plan", EVENT_AS_RESULT, write_plan,
-                                               write_plan_fields};
+const struct event_form events_restore_plan = {"plan", EVENT_AS_RESULT, write_restore_plan,
+                                               write_restore_plan_fields};
 
 /* ---- what is done ------------------------------------------------------------------------------ */
 

@@ -7,7 +7,7 @@ static const struct options_row rows[] = {
     ROW_JSON,
 };
 
-static int run(const struct arguments *arguments, struct verb_run *run, struct err *err)
+static int run_list(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
     const struct list_options options = {
         .source = arguments->source,
@@ -22,5 +22,5 @@ const struct verb list_verb = {
     .summary = "show what a folder of backups holds",
     .description = "Shows the backups in a folder, as their manifests describe them.",
     .options = {rows, sizeof(rows) / sizeof(*rows)},
-    .run = run,
+    .run = run_list,
 };

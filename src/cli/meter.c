@@ -41,7 +41,7 @@ void meter_clear(struct meter *meter)
     *meter = (struct meter){0};
 }
 
-static unsigned percent(const struct progress *progress)
+static unsigned percent_done(const struct progress *progress)
 {
     if (progress->done >= progress->total)
         return 100;
@@ -71,7 +71,7 @@ char *meter_short_line(const struct meter *meter, const struct progress *progres
 {
     struct buf line = {0};
 
-    buf_printf(&line, "%s: %u%%", meter->subject, percent(progress));
+    buf_printf(&line, "%s: %u%%", meter->subject, percent_done(progress));
     append_rate(&line, meter);
     return buf_take_str(&line);
 }
@@ -83,7 +83,7 @@ char *meter_line(const struct meter *meter, const struct progress *progress)
     char text[UNITS_TEXT_SIZE];
     struct buf line = {0};
 
-    buf_printf(&line, "%s: %u%%  %s of %s", meter->subject, percent(progress),
+    buf_printf(&line, "%s: %u%%  %s of %s", meter->subject, percent_done(progress),
                units_format_size(progress->done, done), units_format_size(progress->total, total));
     append_rate(&line, meter);
     if (progress->done > 0)

@@ -47,7 +47,7 @@ static uint64_t default_chunk_size(const struct codec_spec *codec)
 }
 
 /* The control process is unknown here, and it may not even be the parent. */
-static int confine(const struct child_settings *settings, struct err *err)
+static int confine_child(const struct child_settings *settings, struct err *err)
 {
     const struct child_place place = {
         .in_fd = STDIN_FILENO,
@@ -58,7 +58,7 @@ static int confine(const struct child_settings *settings, struct err *err)
     return child_prove_sandbox(err) < 0 ? -1 : child_confine(settings, &place, 0, err);
 }
 
-static int run(const struct arguments *arguments, struct verb_run *run, struct err *err)
+static int run_child(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
     uint64_t chunk_size = arguments->children.chunk_size;
     struct child_settings settings = {
@@ -77,7 +77,7 @@ static int run(const struct arguments *arguments, struct verb_run *run, struct e
     settings.memory_limit = codec_decoder_memory(&largest);
     if (arguments->children.no_sandbox)
         log_warn("--no-sandbox: a flaw in a decompressor is not contained");
-    else if (confine(&settings, err) < 0)
+    else if (confine_child(&settings, err) < 0)
         return -1;
     return child_serve(&settings, STDIN_FILENO, STDOUT_FILENO, NULL, 0, err);
 }
@@ -91,5 +91,5 @@ const struct verb mtcp_child_verb = {
     .options = {rows, sizeof(rows) / sizeof(*rows)},
     .is_child = true,
     .prepare = read_environment,
-    .run = run,
+    .run = run_child,
 };

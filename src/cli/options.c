@@ -161,7 +161,6 @@ static int read_option(struct reading *reading, const char *argument, struct err
     return 0;
 }
 
-/* An argument that is not an option. */
 static int read_word(struct reading *reading, const char *argument, struct err *err)
 {
     if (!reading->open)

@@ -11,7 +11,7 @@ static const struct options_row rows[] = {
     ROW_JSON,
 };
 
-static int run(const struct arguments *arguments, struct verb_run *run, struct err *err)
+static int run_recover(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
     const struct recover_options options = {
         .dismiss = lists_borrow(&arguments->dismiss),
@@ -29,5 +29,5 @@ const struct verb recover_verb = {
         "killed and could not do it itself. backup and restore do this too when they begin.",
     .done = "put back",
     .options = {rows, sizeof(rows) / sizeof(*rows)},
-    .run = run,
+    .run = run_recover,
 };

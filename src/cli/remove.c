@@ -47,7 +47,7 @@ static bool confirm_on_terminal(void *opaque, const struct remove_candidate *can
     return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
 }
 
-static int run(const struct arguments *arguments, struct verb_run *run, struct err *err)
+static int run_remove(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
     const struct remove_options options = {
         .source = arguments->source,
@@ -71,5 +71,5 @@ const struct verb remove_verb = {
         "it names. Asks before each removal.",
     .done = "removed",
     .options = {rows, sizeof(rows) / sizeof(*rows)},
-    .run = run,
+    .run = run_remove,
 };

@@ -58,7 +58,7 @@ static int check_places(const struct arguments *arguments, struct err *err)
     return 0;
 }
 
-static int run(const struct arguments *arguments, struct verb_run *run, struct err *err)
+static int run_restore(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
     const struct restore_options options = {
         .source = arguments->source,
@@ -98,5 +98,5 @@ const struct verb restore_verb = {
     .options = {rows, sizeof(rows) / sizeof(*rows)},
     .has_children = true,
     .has_guardian = true,
-    .run = run,
+    .run = run_restore,
 };

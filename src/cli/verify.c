@@ -8,7 +8,7 @@ static const struct options_row rows[] = {
     ROW_JSON,
 };
 
-static int run(const struct arguments *arguments, struct verb_run *run, struct err *err)
+static int run_verify(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
     const struct verify_options options = {
         .source = arguments->source,
@@ -31,5 +31,5 @@ const struct verb verify_verb = {
     .relation = "stored in",
     .options = {rows, sizeof(rows) / sizeof(*rows)},
     .has_children = true,
-    .run = run,
+    .run = run_verify,
 };

@@ -140,12 +140,12 @@ static char *points_text(const struct warning *warning)
     return buf_take_str(&text);
 }
 
-struct field {
+struct warning_field {
     const char *name;
     const char *value;
 };
 
-static const char *find_field(const struct field *fields, const char *name, size_t len)
+static const char *find_field(const struct warning_field *fields, const char *name, size_t len)
 {
     for (; fields->name; fields++)
         if (strlen(fields->name) == len && memcmp(fields->name, name, len) == 0)
@@ -155,7 +155,7 @@ static const char *find_field(const struct field *fields, const char *name, size
 
 /* A field that is unknown or not filled in is our own fault, but none to lose a warning for: it stays
  * as it is in the row. */
-static char *fill_in(const char *row, const struct field *fields)
+static char *fill_in(const char *row, const struct warning_field *fields)
 {
     struct buf text = {0};
 
@@ -186,7 +186,7 @@ char *warnings_text(const struct warning *warning)
     CLEANUP_FREE char *findings =
         warning->findings ? findings_line(warning->findings, "virt-backup list --json lists")
                           : NULL;
-    const struct field fields[] = {
+    const struct warning_field fields[] = {
         {"disk", warning->disk},
         {"guest", warning->guest},
         {"thing", thing_text(warning->thing)},
