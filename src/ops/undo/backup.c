@@ -61,7 +61,7 @@ static enum image image_look(const struct intent *intent, struct err *err)
 }
 
 /* Its memory and its journal stay where they are until it runs again. */
-static int strand(const struct intent *intent, enum image image, struct err *err)
+static int tell_stranded(const struct intent *intent, enum image image, struct err *err)
 {
     CLEANUP_FREE char *resume = shell_virsh("restore", intent->memory);
     CLEANUP_FREE char *start = shell_virsh("start", intent->name);
@@ -137,7 +137,7 @@ static int resume_from_image(const struct undo_host *host, struct intent *intent
     CLEANUP_ERR struct err note_err = ERR_INIT;
 
     if (host->calls->restore(host->hypervisor, intent->memory, intent->live_xml, false, err) < 0)
-        return host->calls->alive(host->hypervisor) ? strand(intent, IMAGE_WHOLE, err) : -1;
+        return host->calls->alive(host->hypervisor) ? tell_stranded(intent, IMAGE_WHOLE, err) : -1;
     intent->saved = false;
     intent->held = true;
     if (intent_write(host->state_fd, intent, &note_err) < 0)
@@ -173,44 +173,11 @@ static int bring_back(const struct undo_host *host, struct intent *intent,
         return err_prefix(err,
                           "the guest could not be put back into its former state: it has ended");
     if (image == IMAGE_INCOMPLETE)
-        return strand(intent, image, err);
+        return tell_stranded(intent, image, err);
     return resume_from_image(host, intent, err);
 }
 
-/* ---- a guest that was held ------------------------------------------------------------------- */
-
-/* Paused by us, or because our scratch files were full. If the user paused it, that was before us
- * (then it was not running) or after we let it go. */
-static int resume_if_ours(const struct intent *intent, const struct undo_guest *guest,
-                          struct err *err)
-{
-    bool ours = intent->held || (intent->socket && guest->status.io_error);
-
-    return ours ? go_on(intent, guest, err) : 0;
-}
-
-/* ---- putting it together --------------------------------------------------------------------- */
-
-static int end_job_and_thaw(const struct intent *intent, const struct undo_guest *guest,
-                            struct err *err)
-{
-    int result = 0;
-
-    if (intent->socket && guest->calls->backup_end(guest->guest, intent->socket, err) < 0)
-        result = -1;
-    if (intent->frozen &&
-        guest->calls->thaw(guest->guest, THAW_LIMIT_S, result < 0 ? NULL : err) < 0)
-        result = -1;
-    return result;
-}
-
-static void remove_scratch(const struct intent *intent)
-{
-    for (size_t i = 0; i < intent->scratch_count; i++)
-        (void)unlink(intent->scratch[i]);
-    if (intent->socket)
-        (void)unlink(intent->socket);
-}
+/* ---- all of it, once --------------------------------------------------------------------------- */
 
 static int try_undo(const struct undo_host *host, struct intent *intent, char **ret_note,
                     struct err *err)
@@ -224,23 +191,32 @@ static int try_undo(const struct undo_host *host, struct intent *intent, char **
     if (undo_guest_is_active(&guest)) {
         if (guest.calls->wait_for_job(guest.guest, UNDO_JOB_WAIT_MS, err) < 0)
             return -1;
-        result = end_job_and_thaw(intent, &guest, &first);
+        if (intent->socket && guest.calls->backup_end(guest.guest, intent->socket, &first) < 0)
+            result = -1;
+        if (intent->frozen &&
+            guest.calls->thaw(guest.guest, THAW_LIMIT_S, result < 0 ? NULL : &first) < 0)
+            result = -1;
         if (first.errnum == ETIMEDOUT)
             return err_move(err, &first);
         if (undo_guest_look(&guest, err) < 0)
             return -1;
     }
+    /* Paused by us, or because our scratch files were full. If the user paused it, that was before us
+     * (then it was not running) or after we let it go. */
+    bool paused_by_us = intent->held || (intent->socket && guest.status.io_error);
     struct err *later = result < 0 ? NULL : &first;
     if (intent->saved)
         result |= bring_back(host, intent, &guest, ret_note, later);
-    else if (guest.guest)
-        result |= resume_if_ours(intent, &guest, later);
-    remove_scratch(intent);
+    else if (guest.guest && paused_by_us)
+        result |= go_on(intent, &guest, later);
+    for (size_t i = 0; i < intent->scratch_count; i++)
+        (void)unlink(intent->scratch[i]);
+    if (intent->socket)
+        (void)unlink(intent->socket);
     if (result < 0)
         return err_move(err, &first);
     intent->saved = intent->held = intent->frozen = false;
-    free(intent->socket);
-    intent->socket = NULL;
+    free(TAKE_PTR(intent->socket));
     return 0;
 }
 

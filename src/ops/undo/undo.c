@@ -57,18 +57,6 @@ void undo_tidy_archive(const char *path)
         log_detail("the archive is not tidied yet: %s", err.text);
 }
 
-static int undo_by_kind(const struct undo_host *host, struct intent *intent, char **ret_note,
-                        struct err *err)
-{
-    switch (intent->kind) {
-    case INTENT_BACKUP:
-        return undo_backup(host, intent, ret_note, err);
-    case INTENT_RESTORE:
-        return undo_restore(host, intent, err);
-    }
-    return err_set(err, ERR_INTERNAL, "an intent without a kind");
-}
-
 static int undo_read(int state_fd, const char *uuid, const struct undo_calls *calls,
                      struct intent *intent, char **ret_note, struct err *err)
 {
@@ -78,7 +66,8 @@ static int undo_read(int state_fd, const char *uuid, const struct undo_calls *ca
         return -1;
     if (intent->uri && calls->open(intent->uri, &host.hypervisor, err) < 0)
         return -1;
-    int undone = undo_by_kind(&host, intent, ret_note, err);
+    int undone = intent->kind == INTENT_RESTORE ? undo_restore(&host, intent, err)
+                                                : undo_backup(&host, intent, ret_note, err);
     calls->close(host.hypervisor);
     return undone;
 }

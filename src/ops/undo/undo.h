@@ -3,8 +3,37 @@
  * The way back: undoes whatever an intent says may have been done to a guest, so that the guest is
  * as it was before. All NBD clients of the run must have ended.
  *
- * Every step may be repeated: a run, its guardian or `recover` may die in the middle of undoing,
- * and the next one begins with the same journal.
+ * What an entry of the journal means. A run writes an entry, and waits until it is on the disk,
+ * before it has the effect; it deletes the entry once the effect is gone, or is meant to stay. So
+ * an entry says "this may have been done, wholly, partly or not at all", and an effect without an
+ * entry does not exist. Each step here therefore looks at the guest first, and accepts that it
+ * finds nothing to do.
+ *
+ *   of a backup       means                               undone by
+ *   socket            a backup job may be running         ending it
+ *   frozen            the file systems may be frozen      a thaw
+ *   held              it may be paused, by us             resuming it, if it was running
+ *   saved             it may be down, or about to be      restoring it from `memory`
+ *   memory, scratch   these files may exist               removing them
+ *   of a restore
+ *   files, defined    the new guest may exist             removing it
+ *   old_xml, formers  what it replaces may be gone, or    putting that back
+ *                     moved aside
+ *   outdated          everything new is in place          removing `formers`
+ *   resumed           it may run, from this image         removing the image, then resuming it
+ *
+ * A backup can be undone at any time, since it takes nothing from the guest. A restore is undone
+ * until one write deletes files and defined and sets `outdated`, or removes a journal in which
+ * nothing else is left: that is its commit, and from then on the way back is the way forward.
+ *
+ * Who undoes. The run itself when it fails; its guardian when the run has died; `recover`, and the
+ * beginning of the next backup or restore, when both have. The guest's lock lets only one of them
+ * do so. Each may die in any step, so every step may be repeated, and the next one begins with the
+ * same journal. The journal goes last: while it exists, no other run touches the guest. If
+ * something cannot be put back, the journal stays and so does everything it needs: the user is told
+ * how to do it by hand, `recover` tries again.
+ *
+ * Why in this order, for a backup: undo/backup.c; for a restore: undo/restore.c.
  */
 #pragma once
 
