@@ -143,7 +143,7 @@ const struct event_form events_restore_plan = {"plan", EVENT_AS_RESULT, write_re
 
 /* ---- what is done ------------------------------------------------------------------------------ */
 
-static void write_disk(const struct event *event, struct buf *text)
+static void write_disk_restored(const struct event *event, struct buf *text)
 {
     const struct event_item *disk = &event->disk_restored;
     char size[UNITS_TEXT_SIZE];
@@ -164,7 +164,7 @@ static void write_disk_fields(const struct event *event, struct json *fields)
     events_put_sizes(&disk->sizes, fields);
 }
 
-const struct event_form events_disk_restored = {"disk-done", EVENT_AS_RESULT, write_disk,
+const struct event_form events_disk_restored = {"disk-done", EVENT_AS_RESULT, write_disk_restored,
                                                 write_disk_fields};
 
 static void write_restored(const struct event *event, struct buf *text)

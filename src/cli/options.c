@@ -17,7 +17,7 @@ struct reading {
     const struct options_row *open; /* the NAMES option that takes further arguments */
 };
 
-static void *field_of(const struct reading *reading, const struct options_row *row)
+static void *argument_of(const struct reading *reading, const struct options_row *row)
 {
     return reading->arguments + row->offset;
 }
@@ -75,7 +75,7 @@ static int set_number(const char *text, unsigned *field, struct err *err)
 static int set_value(struct reading *reading, const struct options_row *row, const char *text,
                      struct err *err)
 {
-    void *field = field_of(reading, row);
+    void *field = argument_of(reading, row);
 
     switch (row->kind) {
     case OPTION_FLAG:
@@ -165,7 +165,7 @@ static int read_word(struct reading *reading, const char *argument, struct err *
 {
     if (!reading->open)
         return err_set(err, ERR_USAGE, "unexpected argument '%s'; see --help", argument);
-    if (lists_add_names(field_of(reading, reading->open), argument, err) < 0)
+    if (lists_add_names(argument_of(reading, reading->open), argument, err) < 0)
         return err_prefix(err, "option '--%s'", reading->open->name);
     return 0;
 }
@@ -177,7 +177,7 @@ static int check_given(const struct reading *reading, struct err *err)
         if (row->required && !reading->given[i])
             return err_set(err, ERR_USAGE, "--%s %s is required", row->name, row->metavar);
         if (reading->given[i] && row->kind == OPTION_NAMES &&
-            ((struct strings *)field_of(reading, row))->count == 0)
+            ((struct strings *)argument_of(reading, row))->count == 0)
             return err_set(err, ERR_USAGE, "option '--%s' needs a value: --%s %s", row->name,
                            row->name, row->metavar);
     }

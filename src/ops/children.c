@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/children.h"
 
-int children_plan(const struct children_options *options, const struct codec_spec *codec,
-                  bool decode, uint64_t chunk_size, uint64_t chunks, struct sizing_plan *ret,
-                  struct err *err)
+int children_plan(const struct children_options *options, const struct children_task *task,
+                  struct sizing_plan *ret, struct err *err)
 {
     struct sizing_host host;
     const struct sizing_request request = {
-        .codec = *codec,
-        .decode = decode,
-        .chunk_size = chunk_size,
+        .codec = *task->codec,
+        .decode = task->decode,
+        .chunk_size = task->chunk_size,
         .memory_limit = options->memory_limit,
-        .compression_buffer = decode ? 0 : options->compression_buffer,
+        .compression_buffer = task->decode ? 0 : options->compression_buffer,
         .children = options->children,
-        .image_chunks = chunks,
+        .image_chunks = task->chunks,
     };
 
     if (sizing_read_host(&host, err) < 0)
@@ -65,8 +64,8 @@ static bool is_large_enough(const struct children *children, uint64_t chunks)
     return count < children->chunks || (chunks > 0 && chunks <= count);
 }
 
-static bool fits(const struct children *children, const struct codec_spec *codec,
-                 uint64_t chunk_size, uint64_t chunks)
+static bool pool_fits(const struct children *children, const struct codec_spec *codec,
+                      uint64_t chunk_size, uint64_t chunks)
 {
     const struct sizing_plan *plan = &children->plan;
 
@@ -79,11 +78,11 @@ int children_pool(struct children *children, const struct codec_spec *codec, uin
                   uint64_t chunks, struct err *err)
 {
     struct sizing_plan *plan = &children->plan;
+    const struct children_task task = {codec, children->decode, chunk_size, chunks};
 
-    if (!fits(children, codec, chunk_size, chunks)) {
+    if (!pool_fits(children, codec, chunk_size, chunks)) {
         children_end(children);
-        if (children_plan(children->options, codec, children->decode, chunk_size, chunks, plan,
-                          err) < 0)
+        if (children_plan(children->options, &task, plan, err) < 0)
             return -1;
         const struct child_settings settings = {
             .codec = plan->codec,

@@ -13,11 +13,16 @@
 #include "ops/verbs.h"
 #include "ops/work.h"
 
-/* The plan for encoding with this codec, or for decoding what it made. chunks: of the largest
- * image, 0 if not known. */
-int children_plan(const struct children_options *options, const struct codec_spec *codec,
-                  bool decode, uint64_t chunk_size, uint64_t chunks, struct sizing_plan *ret,
-                  struct err *err);
+/* What children are to do. */
+struct children_task {
+    const struct codec_spec *codec;
+    bool decode; /* what that codec made */
+    uint64_t chunk_size;
+    uint64_t chunks; /* of the largest image; 0: not known */
+};
+
+int children_plan(const struct children_options *options, const struct children_task *task,
+                  struct sizing_plan *ret, struct err *err);
 
 /* The part of that plan that depends on neither host nor image: codec, chunk size, memory of a
  * child. */

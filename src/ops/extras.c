@@ -59,8 +59,8 @@ static int open_extra(const char *path, int *ret_fd, size_t *ret_len, struct err
 }
 
 /* Takes ownership of the path; NULL: the guest has none. */
-static int add(struct extras *extras, enum manifest_extra_kind kind, char *path, const char *format,
-               struct err *err)
+static int add_extra(struct extras *extras, enum manifest_extra_kind kind, char *path,
+                     const char *format, struct err *err)
 {
     CLEANUP_CLOSE int fd = -1;
     size_t len = 0;
@@ -87,12 +87,12 @@ int extras_find(const struct hypervisor *hypervisor, const struct xml_doc *live,
     const char *format = NULL;
     char *nvram = definition_nvram(live ? live : definition, &format);
 
-    if (add(&extras, EXTRA_NVRAM, nvram, format, err) < 0)
+    if (add_extra(&extras, EXTRA_NVRAM, nvram, format, err) < 0)
         return -1;
     /* A TPM that only the definition has may have a state from an earlier run. */
     bool runs = live && definition_has_tpm_emulator(live);
     char *tpm = definition_tpm_state(runs ? live : definition, folder, uuid);
-    if (add(&extras, EXTRA_TPM, tpm, NULL, err) < 0)
+    if (add_extra(&extras, EXTRA_TPM, tpm, NULL, err) < 0)
         return -1;
     *ret = extras;
     extras = (struct extras){0};
@@ -148,8 +148,8 @@ int extras_read(struct extras *extras, struct err *err)
     return 0;
 }
 
-static void describe(struct manifest *manifest, const struct extra_file *file,
-                     const struct manifest_file *in_store)
+static void describe_extra(struct manifest *manifest, const struct extra_file *file,
+                           const struct manifest_file *in_store)
 {
     struct manifest_extra *extra = manifest_add_extra(manifest);
     struct manifest_stored *stored = &extra->stored;
@@ -167,14 +167,14 @@ static void describe(struct manifest *manifest, const struct extra_file *file,
     content_of(file->data, file->len, stored->image.content);
 }
 
-static int store(const struct extra_file *file, struct points_set *set, struct manifest *manifest,
-                 struct err *err)
+static int store_extra(const struct extra_file *file, struct points_set *set,
+                       struct manifest *manifest, struct err *err)
 {
     struct manifest_file in_store = {0};
 
     if (points_put_small(set, file->kind, file->data, file->len, &in_store, err) < 0)
         return -1;
-    describe(manifest, file, &in_store);
+    describe_extra(manifest, file, &in_store);
     return 0;
 }
 
@@ -182,7 +182,7 @@ int extras_store(const struct extras *extras, struct points_set *set, struct man
                  struct err *err)
 {
     for (size_t i = 0; i < extras->count; i++)
-        if (extras->files[i].data && store(&extras->files[i], set, manifest, err) < 0)
+        if (extras->files[i].data && store_extra(&extras->files[i], set, manifest, err) < 0)
             return err_prefix(err, "%s", extras_kind_text(extras->files[i].kind));
     return 0;
 }

@@ -17,7 +17,6 @@ static const char *nvram_format(const struct manifest *manifest)
     return nvram && nvram->format ? nvram->format : "raw";
 }
 
-/* The restored files and devices. */
 static size_t list_own(const struct placement *placement, const struct manifest *manifest,
                        struct definition_own *own)
 {
@@ -72,9 +71,9 @@ void findings_view_clear(struct findings_view *view)
 /* No file has a name in here. */
 #define NOWHERE "/nonexistent"
 
-static void look(const struct manifest *manifest, const struct placement *placement,
-                 const struct xml_doc *domain, const struct findings_view *view,
-                 struct definition_findings *findings)
+static void look_at_domain(const struct manifest *manifest, const struct placement *placement,
+                           const struct xml_doc *domain, const struct findings_view *view,
+                           struct definition_findings *findings)
 {
     CLEANUP_STRINGS struct strings ejected = {0};
     CLEANUP(xml_freep)
@@ -95,15 +94,16 @@ void findings_of_backup(const struct manifest *manifest, struct definition_findi
     CLEANUP_PLACEMENT struct placement placement = {0};
     CLEANUP_FINDINGS_VIEW struct findings_view view = {0};
 
-    if (placement_make(manifest->domain_name, manifest, &options, &claims, &placement, NULL) < 0)
+    const struct placement_request request = {manifest->domain_name, manifest, &options, &claims};
+    if (placement_make(&request, &placement, NULL) < 0)
         return;
     if (definition_tpm_source(manifest->definition) ||
         (manifest->live && definition_tpm_source(manifest->live)))
         placement.tpm_source = mem_strdup(NOWHERE "/tpm");
     findings_view_make(NULL, &placement, manifest, &view);
-    look(manifest, &placement, manifest->definition, &view, ret);
+    look_at_domain(manifest, &placement, manifest->definition, &view, ret);
     if (placement.memory)
-        look(manifest, &placement, manifest->live, &view, ret);
+        look_at_domain(manifest, &placement, manifest->live, &view, ret);
 }
 
 /* ---- telling it -------------------------------------------------------------------------------- */

@@ -9,7 +9,7 @@
 #include "ops/select.h"
 
 /* What the event of one backup borrows. */
-struct listing {
+struct list_entry {
     const struct point *backup;
     const struct manifest *manifest;
     struct event_item *disks;
@@ -22,7 +22,7 @@ struct listing {
     size_t lacking_count;
 };
 
-static void listing_clear(struct listing *listing)
+static void listing_clear(struct list_entry *listing)
 {
     free(listing->disks);
     free(listing->extras);
@@ -43,7 +43,7 @@ static struct event_item describe_stored(const struct point *backup,
     return item;
 }
 
-static void describe_items(struct listing *listing)
+static void describe_items(struct list_entry *listing)
 {
     const struct manifest *manifest = listing->manifest;
 
@@ -74,7 +74,7 @@ static void describe_items(struct listing *listing)
 }
 
 /* Checks that everything is there with its size; verify checks their contents. */
-static void describe_lacking(struct listing *listing)
+static void describe_lacking(struct list_entry *listing)
 {
     const struct manifest *manifest = listing->manifest;
     size_t most = manifest->disk_count + manifest->extra_count + 1;
@@ -94,11 +94,11 @@ static void describe_lacking(struct listing *listing)
 }
 
 /* -1: part of the backup is missing. */
-static int tell(const struct point *backup, const struct seal_key *key, const struct report *report,
-                struct err *err)
+static int tell_backup(const struct point *backup, const struct seal_key *key,
+                       const struct report *report, struct err *err)
 {
     const struct manifest *manifest = points_manifest(backup);
-    struct listing listing CLEANUP(listing_clear) = {.backup = backup, .manifest = manifest};
+    struct list_entry listing CLEANUP(listing_clear) = {.backup = backup, .manifest = manifest};
     enum seal_state seal = seal_check(&manifest->seal, key);
 
     describe_items(&listing);
@@ -167,7 +167,7 @@ int list_run(const struct list_options *options, const struct report *report,
         if (!guests.chosen[i])
             continue;
         if (points_open(store, guests.names[i], NULL, &backup, &guest_err) == 0 &&
-            tell(backup, key, report, &guest_err) == 0) {
+            tell_backup(backup, key, report, &guest_err) == 0) {
             ret_outcome->good++;
             continue;
         }

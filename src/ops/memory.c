@@ -16,14 +16,14 @@
 /* ---- storing --------------------------------------------------------------------------- */
 
 /* The bytes that the children process: QEMU's stream, or a whole file of unknown layout. */
-struct stream {
+struct memory_stream {
     int fd; /* owned */
     uint64_t start;
     uint64_t size;
     struct points_head head;
 };
 
-static void stream_close(struct stream *stream)
+static void stream_close(struct memory_stream *stream)
 {
     if (stream->fd >= 0)
         close(stream->fd);
@@ -43,7 +43,7 @@ static int file_size(int fd, uint64_t *ret, struct err *err)
 /* Decodes the stream into a staged file, with the program that libvirt compressed it with. That
  * file then takes the place of the save image's own stream. */
 static int decode_stream(const struct memory_store *store, const char *const *argv,
-                         struct stream *stream, struct err *err)
+                         struct memory_stream *stream, struct err *err)
 {
     CLEANUP_CLOSE int fd = -1;
 
@@ -60,7 +60,7 @@ static int decode_stream(const struct memory_store *store, const char *const *ar
 }
 
 static int open_stream(const struct memory_store *store, const char *sav_path,
-                       struct stream *stream, struct err *err)
+                       struct memory_stream *stream, struct err *err)
 {
     struct sav *sav = &stream->head.sav;
     CLEANUP_ERR struct err sav_err = ERR_INIT;
@@ -88,7 +88,7 @@ static int open_stream(const struct memory_store *store, const char *sav_path,
 int memory_store(const struct memory_store *store, const char *sav_path,
                  struct manifest_stored *ret, uint64_t *ret_usage, struct err *err)
 {
-    struct stream stream CLEANUP(stream_close) = {.fd = -1};
+    struct memory_stream stream CLEANUP(stream_close) = {.fd = -1};
     struct transfer transfer = {
         .children = store->children,
         .report = store->report,
@@ -120,8 +120,8 @@ int memory_store(const struct memory_store *store, const char *sav_path,
 /* ---- restoring -------------------------------------------------------------------------- */
 
 /* What libvirt would get from the image unchanged: the cookie, or all of it. */
-static int look(const struct points_head *head, struct definition_findings *findings,
-                struct err *err)
+static int look_at_head(const struct points_head *head, struct definition_findings *findings,
+                        struct err *err)
 {
     const char *cookie = head->sav.cookie;
 
@@ -146,19 +146,19 @@ int memory_look(const struct point *backup, struct definition_findings *findings
 
     if (points_read_head(backup, &head, err) < 0)
         return -1;
-    if (look(&head, findings, err) == 0)
+    if (look_at_head(&head, findings, err) == 0)
         return 0;
     CLEANUP_FREE char *path = points_item_text(backup, points_manifest(backup)->memory);
     return err_prefix(err, "%s", path);
 }
 
 /* Checks the very bytes that are used: what was looked at before may have been changed since. */
-static int check_memory(const struct memory_restore *restore, const struct points_image *image,
-                        struct err *err)
+static int check_image(const struct memory_restore *restore, const struct points_image *image,
+                       struct err *err)
 {
     struct definition_findings findings CLEANUP_FINDINGS = {0};
 
-    if (look(points_image_head(image), &findings, err) < 0)
+    if (look_at_head(points_image_head(image), &findings, err) < 0)
         return -1;
     if (findings.count > 0 && !restore->trusted)
         return err_set(err, ERR_DENIED, "reaches beyond the guest's own files: %s",
@@ -204,8 +204,8 @@ static int decode_memory(const struct memory_restore *restore, struct points_ima
     return transfer_out(&transfer, &source, sink, &stored->image, err);
 }
 
-static int write_image(const struct memory_restore *restore, struct points_image *memory, int fd,
-                       const char *xml, bool running, struct err *err)
+static int write_memory(const struct memory_restore *restore, struct points_image *memory, int fd,
+                        const char *xml, bool running, struct err *err)
 {
     const struct points_head *stored = points_image_head(memory);
     const struct manifest_image *image = &stored_memory(restore)->image;
@@ -234,9 +234,9 @@ int memory_restore(const struct memory_restore *restore, int fd, const char *xml
 
     if (open_memory(restore, &image, err) < 0)
         return -1;
-    if (check_memory(restore, image, err) < 0)
+    if (check_image(restore, image, err) < 0)
         return err_prefix(err, "%s", path);
-    return write_image(restore, image, fd, xml, running, err);
+    return write_memory(restore, image, fd, xml, running, err);
 }
 
 int memory_verify(const struct memory_restore *restore, struct err *err)
@@ -247,7 +247,7 @@ int memory_verify(const struct memory_restore *restore, struct err *err)
 
     if (open_memory(restore, &image, err) < 0)
         return -1;
-    if (look(points_image_head(image), &ignored, err) < 0)
+    if (look_at_head(points_image_head(image), &ignored, err) < 0)
         return err_prefix(err, "%s", path);
     return decode_memory(restore, image, NULL, err);
 }

@@ -182,7 +182,7 @@ static int put_small(struct points_set *base, enum manifest_extra_kind kind, con
     return 0;
 }
 
-static void abort_set(struct points_set *base)
+static void abort_archive_set(struct points_set *base)
 {
     struct archive_set *set = set_of(base);
 
@@ -196,7 +196,7 @@ static int commit_set(struct points_set *base, const struct manifest *manifest, 
 {
     int result = backup_set_commit(TAKE_PTR(set_of(base)->set), manifest, err);
 
-    abort_set(base);
+    abort_archive_set(base);
     return result;
 }
 
@@ -210,7 +210,7 @@ static const struct points_set_ops archive_set_ops = {
     .finish_image = finish_image,
     .put_small = put_small,
     .commit = commit_set,
-    .drop = abort_set,
+    .drop = abort_archive_set,
 };
 
 int points_archive_open_writer(const char *path, struct points_writer **ret, struct err *err)

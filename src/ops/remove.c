@@ -77,7 +77,7 @@ static int remove_guests(struct remove_run *run, struct selection *guests, struc
     return 0;
 }
 
-static void run_clear(struct remove_run *run)
+static void remove_run_clear(struct remove_run *run)
 {
     points_writer_close(run->writer);
     points_store_close(run->store);
@@ -89,7 +89,7 @@ int remove_run(const struct remove_options *options, const struct report *report
     struct selection guests CLEANUP(selection_clear) = {0};
     const struct select_request request = {
         .wanted = &options->domains, .report = report, .outcome = ret_outcome};
-    struct remove_run run CLEANUP(run_clear) = {.options = options, .report = report};
+    struct remove_run run CLEANUP(remove_run_clear) = {.options = options, .report = report};
 
     if (points_store_open(options->source, &run.store, err) < 0 ||
         select_from_store(run.store, &request, &guests, err) < 0)

@@ -23,7 +23,7 @@ struct staging {
 
 /* ---- who can change it ------------------------------------------------------------------- */
 
-static int check_folder(int fd, const char *path, uid_t also, bool last, struct err *err)
+static int check_staging_folder(int fd, const char *path, uid_t also, bool last, struct err *err)
 {
     struct stat st;
 
@@ -48,7 +48,7 @@ static int check_way(const char *path, uid_t also, struct err *err)
 
     if (fd < 0)
         return err_set_errno(err, errno, "/: cannot open the folder");
-    if (check_folder(fd, "/", also, !*name, err) < 0)
+    if (check_staging_folder(fd, "/", also, !*name, err) < 0)
         return -1;
     while (*name) {
         char *end = way + (strchrnul(name, '/') - way);
@@ -59,7 +59,7 @@ static int check_way(const char *path, uid_t also, struct err *err)
             return err_set_errno(err, errno, "%s: cannot open the folder", way);
         close(fd);
         fd = next;
-        if (check_folder(fd, way, also, last, err) < 0)
+        if (check_staging_folder(fd, way, also, last, err) < 0)
             return -1;
         if (last)
             break;
@@ -99,7 +99,7 @@ static int check_room(const char *base, uint64_t needed, struct err *err)
                    units_format_size(room, room_text), units_format_size(needed, needed_text));
 }
 
-static int check_place(const char *path, uint64_t needed, char **ret, struct err *err)
+static int check_staging(const char *path, uint64_t needed, char **ret, struct err *err)
 {
     CLEANUP_FREE char *base = NULL;
 
@@ -117,21 +117,21 @@ static int make_usual(const char *path, struct err *err)
     return 0;
 }
 
-static int choose_place(const struct staging_request *request, char **ret, struct err *err)
+static int choose_staging(const struct staging_request *request, char **ret, struct err *err)
 {
     CLEANUP_ERR struct err usual_err = ERR_INIT;
     CLEANUP_ERR struct err other_err = ERR_INIT;
 
     if (request->path) {
-        if (check_place(request->path, request->needed, ret, err) < 0)
+        if (check_staging(request->path, request->needed, ret, err) < 0)
             return err_prefix(err, "--staging-path");
         return 0;
     }
     if (make_usual(request->usual, &usual_err) == 0 &&
-        check_place(request->usual, request->needed, ret, &usual_err) == 0)
+        check_staging(request->usual, request->needed, ret, &usual_err) == 0)
         return 0;
     if (request->destination &&
-        check_place(request->destination, request->needed, ret, &other_err) == 0) {
+        check_staging(request->destination, request->needed, ret, &other_err) == 0) {
         log_detail("the guest's memory is staged in the destination: %s", usual_err.text);
         return 0;
     }
@@ -160,7 +160,7 @@ int staging_open(const struct staging_request *request, struct staging **ret, st
 {
     CLEANUP(staging_closep) struct staging *staging = mem_alloc(sizeof(*staging));
 
-    if (choose_place(request, &staging->base, err) < 0)
+    if (choose_staging(request, &staging->base, err) < 0)
         return -1;
     staging->folder = mem_printf("%s/" FOLDER_START "%s",
                                  strcmp(staging->base, "/") ? staging->base : "", request->uuid);
@@ -226,7 +226,7 @@ int staging_nameless(const struct staging *staging, int *ret_fd, struct err *err
     return 0;
 }
 
-static char *folder_of(const char *path)
+static char *staging_parent(const char *path)
 {
     const char *slash = strrchr(path, '/');
 
@@ -242,7 +242,7 @@ static const char *name_in(const char *path)
 
 int staging_open_file(const char *path, int *ret_fd, struct err *err)
 {
-    CLEANUP_FREE char *folder = folder_of(path);
+    CLEANUP_FREE char *folder = staging_parent(path);
     CLEANUP_CLOSE int dir_fd = -1;
 
     if (io_open_dir(folder, &dir_fd, err) < 0)
@@ -265,9 +265,9 @@ static int flush_folder(const char *path, struct err *err)
 int staging_flush(const char *path, struct err *err)
 {
     CLEANUP_CLOSE int fd = -1;
-    CLEANUP_FREE char *folder = folder_of(path);
-    CLEANUP_FREE char *base = folder_of(folder);
-    CLEANUP_FREE char *above = folder_of(base);
+    CLEANUP_FREE char *folder = staging_parent(path);
+    CLEANUP_FREE char *base = staging_parent(folder);
+    CLEANUP_FREE char *above = staging_parent(base);
 
     if (staging_open_file(path, &fd, err) < 0)
         return -1;
@@ -282,8 +282,8 @@ int staging_flush(const char *path, struct err *err)
 /* Once the journal is gone, nothing that it named may come back. */
 int staging_remove(const char *path, struct err *err)
 {
-    CLEANUP_FREE char *folder = folder_of(path);
-    CLEANUP_FREE char *base = folder_of(folder);
+    CLEANUP_FREE char *folder = staging_parent(path);
+    CLEANUP_FREE char *base = staging_parent(folder);
 
     if (unlink(path) < 0 && errno != ENOENT)
         return err_set_errno(err, errno, "%s: cannot remove it", path);
@@ -303,7 +303,7 @@ bool staging_is_own(const char *folder, const char *uuid)
 
 char *staging_keep(const char *path, const char *guest)
 {
-    CLEANUP_FREE char *folder = folder_of(path);
+    CLEANUP_FREE char *folder = staging_parent(path);
 
     for (unsigned n = 1; n < MAX_IMAGES; n++) {
         CLEANUP_FREE char *suffix = n > 1 ? mem_printf(".%u", n) : mem_strdup("");

@@ -30,8 +30,7 @@ struct verify_run {
     uint64_t wait_ms;
 };
 
-/* One guest's backup. */
-struct check {
+struct verify_check {
     struct verify_run *run;
     const char *guest;
     const struct point *backup;
@@ -40,7 +39,6 @@ struct check {
     bool replaced; /* errors since then need not be damage */
 };
 
-/* Reports one problem; the rest of the archive is still checked. */
 static void note_damage(struct verify_run *run, const char *guest, const struct err *err)
 {
     /* What cannot be read is not known to be good. To anybody who relies on the backup that is
@@ -51,7 +49,8 @@ static void note_damage(struct verify_run *run, const char *guest, const struct 
         &(struct event){.kind = EVENT_DAMAGE, .guest = guest, .problem = {err->kind, err->text}});
 }
 
-static int check_image(const struct check *check, const struct manifest_disk *disk, struct err *err)
+static int verify_image(const struct verify_check *check, const struct manifest_disk *disk,
+                        struct err *err)
 {
     CLEANUP(points_close_imagep) struct points_image *image = NULL;
     struct children *children = &check->run->children;
@@ -76,7 +75,7 @@ static int check_image(const struct check *check, const struct manifest_disk *di
     return 0;
 }
 
-static int check_memory(const struct check *check, struct err *err)
+static int verify_memory(const struct verify_check *check, struct err *err)
 {
     const struct memory_restore memory = {
         .children = &check->run->children,
@@ -93,7 +92,7 @@ static int check_memory(const struct check *check, struct err *err)
 }
 
 /* Notes what is damaged. -1 only to stop the run. */
-static int settle(struct check *check, int result, struct err *found, struct err *err)
+static int settle_check(struct verify_check *check, int result, struct err *found, struct err *err)
 {
     if (result == 0)
         return quit_check(err);
@@ -111,28 +110,28 @@ static int settle(struct check *check, int result, struct err *found, struct err
     return 0;
 }
 
-static int check_files(struct check *check, struct err *err)
+static int check_files(struct verify_check *check, struct err *err)
 {
     const struct manifest *manifest = points_manifest(check->backup);
     CLEANUP_ERR struct err found = ERR_INIT;
 
     for (size_t i = 0; !check->replaced && i < manifest->disk_count; i++) {
-        int result = check_image(check, &manifest->disks[i], &found);
-        if (settle(check, result, &found, err) < 0)
+        int result = verify_image(check, &manifest->disks[i], &found);
+        if (settle_check(check, result, &found, err) < 0)
             return -1;
     }
     for (size_t i = 0; !check->replaced && i < manifest->extra_count; i++) {
         int result = extras_restore(check->backup, &manifest->extras[i], -1, &found);
-        if (settle(check, result, &found, err) < 0)
+        if (settle_check(check, result, &found, err) < 0)
             return -1;
     }
     if (!manifest->memory || check->replaced)
         return 0;
-    int result = check_memory(check, &found);
-    return settle(check, result, &found, err);
+    int result = verify_memory(check, &found);
+    return settle_check(check, result, &found, err);
 }
 
-static void note_good(const struct check *check)
+static void note_good(const struct verify_check *check)
 {
     const struct manifest *manifest = points_manifest(check->backup);
     const struct sizes sizes = backup_sizes_all(check->backup);
@@ -174,7 +173,7 @@ static int verify_once(struct verify_run *run, const char *guest, struct err *re
         }
         return 0;
     }
-    struct check check = {
+    struct verify_check check = {
         .run = run, .guest = guest, .backup = backup, .started_ms = units_now_ms()};
     if (seal_check(&points_manifest(backup)->seal, run->key) == SEAL_BROKEN)
         report_warning(run->report, guest, &(struct warning){WARNING_SEAL_BROKEN});
@@ -224,7 +223,7 @@ static int verify_orphans(struct verify_run *run, struct err *err)
     return 0;
 }
 
-static void run_clear(struct verify_run *run)
+static void verify_run_clear(struct verify_run *run)
 {
     children_end(&run->children);
     course_clear(&run->course);
@@ -236,7 +235,7 @@ int verify_run(const struct verify_options *options, struct spawner *spawner,
                const struct report *report, struct outcome *ret_outcome, struct err *err)
 {
     struct selection guests CLEANUP(selection_clear) = {0};
-    struct verify_run run CLEANUP(run_clear) = {
+    struct verify_run run CLEANUP(verify_run_clear) = {
         .report = report,
         .children = {.spawner = spawner, .options = &options->children, .decode = true},
         .outcome = ret_outcome,

@@ -12,12 +12,12 @@ void work_add(struct work *work, const struct pool_stats *stats, unsigned childr
     work->capacity_ms += stats->elapsed_ms * used;
 }
 
-static uint64_t percent(uint64_t part, uint64_t whole)
+static uint64_t share_percent(uint64_t part, uint64_t whole)
 {
     return whole ? (part * 100 + whole / 2) / whole : 0;
 }
 
-static enum event_bound bound_by(const struct work *work)
+static enum event_bound longest_wait(const struct work *work)
 {
     if (work->children_ms >= work->reading_ms && work->children_ms >= work->writing_ms)
         return BOUND_CHILDREN;
@@ -29,14 +29,14 @@ void work_tell(const struct work *work, const struct report *report)
     uint64_t waited = work->reading_ms + work->children_ms + work->writing_ms;
 
     if (waited > 0)
-        report_event(report,
-                     &(struct event){.kind = EVENT_BOTTLENECK,
-                                     .bottleneck = {
-                                         .bound = bound_by(work),
-                                         .reading = percent(work->reading_ms, waited),
-                                         .children = percent(work->children_ms, waited),
-                                         .writing = percent(work->writing_ms, waited),
-                                         .children_cpu_ms = work->cpu_ms,
-                                         .efficiency = percent(work->cpu_ms, work->capacity_ms),
-                                     }});
+        report_event(report, &(struct event){
+                                 .kind = EVENT_BOTTLENECK,
+                                 .bottleneck = {
+                                     .bound = longest_wait(work),
+                                     .reading = share_percent(work->reading_ms, waited),
+                                     .children = share_percent(work->children_ms, waited),
+                                     .writing = share_percent(work->writing_ms, waited),
+                                     .children_cpu_ms = work->cpu_ms,
+                                     .efficiency = share_percent(work->cpu_ms, work->capacity_ms),
+                                 }});
 }

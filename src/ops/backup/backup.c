@@ -22,9 +22,9 @@ static void guests_clear(struct guests *guests)
     guest_list_free(guests->list, guests->count);
 }
 
-static int choose(const struct backup_run *run, const struct guests *guests,
-                  struct outcome *outcome, bool *ret_chosen, struct strings *ret_excluded,
-                  struct err *err)
+static int choose_guests(const struct backup_run *run, const struct guests *guests,
+                         struct outcome *outcome, bool *ret_chosen, struct strings *ret_excluded,
+                         struct err *err)
 {
     CLEANUP_FREE const char **names = mem_array(guests->count, sizeof(*names));
     CLEANUP_FREE const char **uuids = mem_array(guests->count, sizeof(*uuids));
@@ -151,8 +151,8 @@ static int take_chosen(struct backup_run *run, const struct guests *guests, bool
     return 0;
 }
 
-static int survey(struct backup_run *run, const struct guests *guests, const bool *chosen,
-                  struct err *err)
+static int survey_guests(struct backup_run *run, const struct guests *guests, const bool *chosen,
+                         struct err *err)
 {
     if (run->options->dry_run || !course_wants_estimates(&run->course))
         return 0;
@@ -170,7 +170,7 @@ static int take_guests(struct backup_run *run, const struct guests *guests, bool
                        struct outcome *outcome, struct err *err)
 {
     course_begin(&run->course, run->report, chosen, guests->count);
-    if (survey(run, guests, chosen, err) < 0)
+    if (survey_guests(run, guests, chosen, err) < 0)
         return -1;
     return take_chosen(run, guests, chosen, outcome, err);
 }
@@ -199,7 +199,7 @@ static int open_places(struct backup_run *run, struct err *err)
     return 0;
 }
 
-static void run_clear(struct backup_run *run)
+static void backup_run_clear(struct backup_run *run)
 {
     children_end(&run->children);
     course_clear(&run->course);
@@ -214,7 +214,7 @@ static void run_clear(struct backup_run *run)
 int backup_run(const struct backup_options *options, struct spawner *spawner,
                const struct report *report, struct outcome *ret_outcome, struct err *err)
 {
-    struct backup_run run CLEANUP(run_clear) = {
+    struct backup_run run CLEANUP(backup_run_clear) = {
         .options = options,
         .state_fd = -1,
         .report = report,
@@ -228,7 +228,7 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
         hypervisor_list(run.hypervisor, &guests.list, &guests.count, err) < 0)
         return -1;
     CLEANUP_FREE bool *chosen = mem_array(guests.count, sizeof(*chosen));
-    if (choose(&run, &guests, ret_outcome, chosen, &excluded, err) < 0)
+    if (choose_guests(&run, &guests, ret_outcome, chosen, &excluded, err) < 0)
         return -1;
     check_excluded_disks(&run, &guests, chosen, ret_outcome);
     expanded.exclude_disks =

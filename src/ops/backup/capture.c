@@ -59,7 +59,7 @@ static int check_taken(void *opaque, struct err *err)
                    "the backup again");
 }
 
-static int note(struct capture *capture, struct err *err)
+static int note_intent(struct capture *capture, struct err *err)
 {
     if (check_taken(capture, err) < 0)
         return -1;
@@ -136,7 +136,7 @@ static int name_job(struct capture *capture, char **ret_folder, struct err *err)
 }
 
 /* Every disk of the guest must be in the job's list, or libvirt includes it by itself. */
-static int begin_job(struct capture *capture, struct err *err)
+static int begin_disks_job(struct capture *capture, struct err *err)
 {
     const struct source *source = capture->request.source;
     CLEANUP_DEFINITION_DISKS struct definition_disks all = {0};
@@ -204,7 +204,7 @@ static int begin_save(struct capture *capture, struct err *err)
     if (!capture->intent.persistent && at_instant(request, err) < 0)
         return -1;
     capture->intent.saved = true;
-    if (note(capture, err) < 0)
+    if (note_intent(capture, err) < 0)
         return -1;
     if (request->calls->save(request->guest, capture->intent.memory, &stopped_ms, err) < 0)
         return err_prefix(err, "cannot save its memory");
@@ -215,7 +215,7 @@ static int begin_save(struct capture *capture, struct err *err)
     return at_instant(request, err);
 }
 
-static int snapshot(struct capture *capture, struct err *err)
+static int copy_memory(struct capture *capture, struct err *err)
 {
     const struct guest_snapshot request = {
         .path = capture->intent.memory,
@@ -238,7 +238,7 @@ static int resume_held(struct capture *capture, struct err *err)
         capture->request.calls->undo->resume(capture->request.guest, err) < 0)
         return -1;
     capture->intent.held = false;
-    return note(capture, err);
+    return note_intent(capture, err);
 }
 
 static int begin_held(struct capture *capture, struct err *err)
@@ -249,15 +249,16 @@ static int begin_held(struct capture *capture, struct err *err)
     if (make_place(capture, err) < 0 || name_job(capture, &folder, err) < 0)
         return -1;
     capture->intent.held = true;
-    if (note(capture, err) < 0 || snapshot(capture, err) < 0 || begin_job(capture, err) < 0 ||
-        begin_watch(capture, folder, err) < 0 || at_instant(request, err) < 0)
+    if (note_intent(capture, err) < 0 || copy_memory(capture, err) < 0 ||
+        begin_disks_job(capture, err) < 0 || begin_watch(capture, folder, err) < 0 ||
+        at_instant(request, err) < 0)
         return -1;
     return resume_held(capture, err);
 }
 
 /* A guest without an agent, or whose agent does not answer, is captured as if its power had failed,
  * and the manifest says so. */
-static int freeze(struct capture *capture, struct err *err)
+static int freeze_disks(struct capture *capture, struct err *err)
 {
     const struct capture_request *request = &capture->request;
     struct guest_abilities abilities;
@@ -270,7 +271,7 @@ static int freeze(struct capture *capture, struct err *err)
     if (!abilities.agent)
         return 0;
     capture->intent.frozen = true;
-    if (note(capture, err) < 0)
+    if (note_intent(capture, err) < 0)
         return -1;
     if (request->calls->freeze(request->guest, FREEZE_LIMIT_S, &freeze_err) == 0) {
         capture->frozen = true;
@@ -281,7 +282,7 @@ static int freeze(struct capture *capture, struct err *err)
     return 0;
 }
 
-static int thaw(struct capture *capture, struct err *err)
+static int thaw_disks(struct capture *capture, struct err *err)
 {
     if (!capture->intent.frozen)
         return 0;
@@ -290,17 +291,18 @@ static int thaw(struct capture *capture, struct err *err)
     if (capture->thaw_failed)
         return -1;
     capture->intent.frozen = false;
-    return note(capture, err);
+    return note_intent(capture, err);
 }
 
 static int begin_disks(struct capture *capture, struct err *err)
 {
     CLEANUP_FREE char *folder = NULL;
 
-    if (name_job(capture, &folder, err) < 0 || note(capture, err) < 0 || freeze(capture, err) < 0 ||
-        begin_job(capture, err) < 0 || at_instant(&capture->request, err) < 0)
+    if (name_job(capture, &folder, err) < 0 || note_intent(capture, err) < 0 ||
+        freeze_disks(capture, err) < 0 || begin_disks_job(capture, err) < 0 ||
+        at_instant(&capture->request, err) < 0)
         return -1;
-    if (thaw(capture, err) < 0)
+    if (thaw_disks(capture, err) < 0)
         return -1;
     return begin_watch(capture, folder, err);
 }
@@ -333,7 +335,7 @@ int capture_begin(struct capture *capture, const struct capture_request *request
     out_hold(); /* until the capture ends, the guest must not wait for whoever reads our output */
     fill_intent(capture);
     quit_set_look(check_taken, capture);
-    if (note(capture, err) == 0 &&
+    if (note_intent(capture, err) == 0 &&
         request->calls->watch_begin(request->guest, &capture->watch, err) == 0 &&
         begin_mode(capture, err) == 0)
         return 0;
@@ -384,7 +386,7 @@ static void wait_for_end(const struct capture *capture, struct guest_watch_news 
     }
 }
 
-static void measure(struct capture *capture, const struct guest_watch_news *news)
+static void measure_downtime(struct capture *capture, const struct guest_watch_news *news)
 {
     if (capture->request.mode == CAPTURE_SAVE && capture->stopped_ms) {
         capture->has_downtime = true;
@@ -433,11 +435,11 @@ int capture_end(struct capture *capture, struct err *err)
         else
             result = err_move(err, &undo_err);
     }
-    measure(capture, &news);
+    measure_downtime(capture, &news);
     guest_watch_end(capture->watch);
     capture->watch = NULL;
     if (result == 0 && capture->intent.memory)
-        result = note(capture, err);
+        result = note_intent(capture, err);
     quit_set_look(NULL, NULL);
     out_release();
     stop_release();

@@ -5,8 +5,8 @@
 #include "ops/backup/capture.h"
 
 /* Of an image that the guest could not start with while we have it. */
-static int open_image(const struct capture_request *request, const struct source_disk *disk,
-                      struct disk_reader **ret, struct err *err)
+static int open_disk_image(const struct capture_request *request, const struct source_disk *disk,
+                           struct disk_reader **ret, struct err *err)
 {
     CLEANUP(disk_reader_closep) struct disk_reader *reader = NULL;
 
@@ -36,7 +36,7 @@ int capture_open_disk(struct capture *capture, const struct source_disk *disk,
                       struct disk_reader **ret, struct err *err)
 {
     if (!capture_has_exports(capture->request.mode))
-        return open_image(&capture->request, disk, ret, err);
+        return open_disk_image(&capture->request, disk, ret, err);
     scratch_watch_lock(capture->scratch);
     int result = open_export(capture, disk, ret, err);
     if (result == 0)

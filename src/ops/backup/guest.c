@@ -24,8 +24,7 @@
 #include "ops/undo/state_dir.h"
 #include "ops/transfer.h"
 
-/* One guest's backup in progress. */
-struct job {
+struct backup_job {
     struct backup_run *run;
     struct guest *guest;
     const char *name;
@@ -42,16 +41,16 @@ struct job {
     struct backup_tally tally;
 };
 
-static void abort_set(void *opaque)
+static void abort_job_set(void *opaque)
 {
-    struct job *job = opaque;
+    struct backup_job *job = opaque;
 
     points_abort(TAKE_PTR(job->set));
 }
 
-static void job_clear(struct job *job)
+static void backup_job_clear(struct backup_job *job)
 {
-    capture_clear(&job->capture, abort_set, job);
+    capture_clear(&job->capture, abort_job_set, job);
     staging_close(job->staging);
     manifest_free(job->manifest);
     source_clear(&job->source);
@@ -61,7 +60,7 @@ static void job_clear(struct job *job)
 
 /* ---- disks ------------------------------------------------------------------------ */
 
-static int copy_image(struct job *job, struct disk_reader *reader, const char *target,
+static int copy_image(struct backup_job *job, struct disk_reader *reader, const char *target,
                       struct manifest_stored *stored, uint64_t *ret_usage, struct err *err)
 {
     struct transfer transfer = {
@@ -87,7 +86,7 @@ static int copy_image(struct job *job, struct disk_reader *reader, const char *t
     return points_finish_image(job->set, stored, ret_usage, err);
 }
 
-static int copy_disk(struct job *job, const struct source_disk *disk, struct err *err)
+static int copy_disk(struct backup_job *job, const struct source_disk *disk, struct err *err)
 {
     struct disk_reader *reader = NULL;
     struct manifest_disk *described = NULL;
@@ -110,13 +109,13 @@ static int copy_disk(struct job *job, const struct source_disk *disk, struct err
  * later, so that the guest does not wait for the archive. */
 static int read_extras(void *opaque, struct err *err)
 {
-    struct job *job = opaque;
+    struct backup_job *job = opaque;
 
     return extras_read(&job->source.extras, err);
 }
 
 /* Copies everything that needs the guest to be held. */
-static int copy_held(struct job *job, struct err *err)
+static int copy_held(struct backup_job *job, struct err *err)
 {
     const struct source *source = &job->source;
 
@@ -146,7 +145,7 @@ static enum manifest_consistency consistency_of(const struct capture *capture)
 }
 
 /* Its memory takes what it takes, which is known once it is captured. */
-static void tell_volume(const struct job *job)
+static void tell_volume(const struct backup_job *job)
 {
     const char *image = capture_memory(&job->capture);
     uint64_t memory = capture_has_memory(job->mode) ? job->source.memory_size : 0;
@@ -161,7 +160,7 @@ static void tell_volume(const struct job *job)
         course_volume(&job->run->course, volume);
 }
 
-static int copy_captured(struct job *job, struct err *err)
+static int copy_captured(struct backup_job *job, struct err *err)
 {
     struct backup_run *run = job->run;
     struct capture *capture = &job->capture;
@@ -207,7 +206,7 @@ static int copy_captured(struct job *job, struct err *err)
     return 0;
 }
 
-static int store_memory(struct job *job, struct err *err)
+static int store_memory(struct backup_job *job, struct err *err)
 {
     const char *image = capture_memory(&job->capture);
     const struct memory_store store = {
@@ -237,7 +236,7 @@ static int store_memory(struct job *job, struct err *err)
 
 /* ---- putting it together -------------------------------------------------------------- */
 
-static void warn_about_left_out(struct job *job)
+static void warn_about_left_out(struct backup_job *job)
 {
     static const enum warning_kind kinds[] = {
         [SOURCE_SNAPSHOTS] = WARNING_SNAPSHOTS_LEFT_OUT,
@@ -254,7 +253,7 @@ static void warn_about_left_out(struct job *job)
     }
 }
 
-static void warn_about_images(const struct job *job)
+static void warn_about_images(const struct backup_job *job)
 {
     for (size_t i = 0; i < job->source.disk_count; i++) {
         const struct source_disk *disk = &job->source.disks[i];
@@ -269,7 +268,7 @@ static void warn_about_images(const struct job *job)
 }
 
 /* With a seal, that concerns only a restore on another host: no warning for every night. */
-static void tell_findings(const struct job *job)
+static void tell_findings(const struct backup_job *job)
 {
     struct definition_findings findings CLEANUP_FINDINGS = {0};
 
@@ -286,34 +285,38 @@ static void tell_findings(const struct job *job)
                line);
 }
 
-static uint64_t largest(const struct source *source)
+static uint64_t largest_part(const struct source *source)
 {
     return source->memory_size > source->largest_image ? source->memory_size
                                                        : source->largest_image;
 }
 
-static int plan(struct job *job, struct sizing_plan *ret, struct err *err)
+static int plan_job(struct backup_job *job, struct sizing_plan *ret, struct err *err)
 {
     const struct backup_options *options = job->run->options;
     struct sizing_plan fitted;
 
     if (children_fit(&options->children, &options->codec, &fitted, err) < 0)
         return -1;
-    uint64_t chunks = units_div_up(largest(&job->source), fitted.chunk_size);
+    uint64_t chunks = units_div_up(largest_part(&job->source), fitted.chunk_size);
     if (options->codec.type != CODEC_NONE && chunks > CONTAINER_MAX_BLOCKS)
         return err_set(err, ERR_USAGE,
                        "its largest disk has more chunks than the index of a compressed file can "
                        "list; choose a larger --chunk-size");
-    /* 0 if the user set no chunk size: the codec at the level that fits has its own default. */
-    if (children_plan(&options->children, &options->codec, false, options->children.chunk_size,
-                      chunks, ret, err) < 0)
+    const struct children_task task = {
+        .codec = &options->codec,
+        /* 0 if the user set none: the codec at the level that fits has its own default. */
+        .chunk_size = options->children.chunk_size,
+        .chunks = chunks,
+    };
+    if (children_plan(&options->children, &task, ret, err) < 0)
         return -1;
     job->codec = ret->codec;
     job->chunk_size = ret->chunk_size;
     return 0;
 }
 
-static int gather(struct job *job, struct err *err)
+static int gather_job(struct backup_job *job, struct err *err)
 {
     const struct backup_options *options = job->run->options;
     struct guest_status status;
@@ -338,7 +341,7 @@ static int gather(struct job *job, struct err *err)
 /* What QEMU's stream holds besides the guest's memory: devices, video memory. */
 #define DEVICE_STATE_ROOM (UINT64_C(64) << 20)
 
-static int open_staging(struct job *job, struct err *err)
+static int open_staging(struct backup_job *job, struct err *err)
 {
     const struct backup_options *options = job->run->options;
     bool captured = capture_has_memory(job->mode);
@@ -357,7 +360,7 @@ static int open_staging(struct job *job, struct err *err)
     return staging_open(&request, &job->staging, err);
 }
 
-static int lock_guest(struct job *job, struct err *err)
+static int lock_guest(struct backup_job *job, struct err *err)
 {
     struct backup_run *run = job->run;
 
@@ -370,24 +373,24 @@ static int lock_guest(struct job *job, struct err *err)
     return job->left ? -1 : 0;
 }
 
-static int try_names(struct job *job, struct err *err)
+static int try_names(struct backup_job *job, struct err *err)
 {
     return backup_names_try(job->set, &job->source,
                             capture_has_memory(job->mode) || job->source.managed_save,
                             job->run->options->codec.type, err);
 }
 
-static int back_up(struct job *job, struct err *err)
+static int back_up(struct backup_job *job, struct err *err)
 {
     struct backup_run *run = job->run;
     struct sizing_plan sizing;
 
     /* Take both locks first: then what we look at stays as it is, however long the locks took. */
     if (lock_guest(job, err) < 0 || backup_names_begin(job->run, job->guest, &job->set, err) < 0 ||
-        gather(job, err) < 0 || plan(job, &sizing, err) < 0 || try_names(job, err) < 0)
+        gather_job(job, err) < 0 || plan_job(job, &sizing, err) < 0 || try_names(job, err) < 0)
         return -1;
     if (children_pool(&run->children, &run->options->codec, job->chunk_size,
-                      units_div_up(largest(&job->source), job->chunk_size), err) < 0)
+                      units_div_up(largest_part(&job->source), job->chunk_size), err) < 0)
         return -1;
     job->manifest = describe_guest(run->hypervisor, job->guest, &job->source);
     job->manifest->seal_key = run->key;
@@ -407,7 +410,7 @@ static int back_up(struct job *job, struct err *err)
 
 int backup_guest(struct backup_run *run, struct guest *guest, bool *ret_stranded, struct err *err)
 {
-    struct job job CLEANUP(job_clear) = {
+    struct backup_job job CLEANUP(backup_job_clear) = {
         .run = run,
         .guest = guest,
         .name = guest_name(guest),
@@ -428,10 +431,11 @@ int backup_guest(struct backup_run *run, struct guest *guest, bool *ret_stranded
 
 int backup_plan_guest(struct backup_run *run, struct guest *guest, struct err *err)
 {
-    struct job job CLEANUP(job_clear) = {.run = run, .guest = guest, .name = guest_name(guest)};
+    struct backup_job job CLEANUP(backup_job_clear) = {
+        .run = run, .guest = guest, .name = guest_name(guest)};
     struct sizing_plan sizing;
 
-    if (gather(&job, err) < 0 || plan(&job, &sizing, err) < 0)
+    if (gather_job(&job, err) < 0 || plan_job(&job, &sizing, err) < 0)
         return -1;
     const struct backup_plan told = {
         .guest = job.name,

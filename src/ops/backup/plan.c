@@ -11,7 +11,7 @@
 #define ZSTD_SINCE 11000000
 
 /* What the event borrows. */
-struct planned {
+struct backup_planned {
     struct event_item *disks;
     struct event_item extras[EXTRAS_MAX];
     struct event_item memory;
@@ -19,16 +19,15 @@ struct planned {
     struct strings files;
 };
 
-static void planned_clear(struct planned *planned)
+static void backup_planned_clear(struct backup_planned *planned)
 {
     free(planned->disks);
     free(planned->left_out);
     strings_clear(&planned->files);
 }
 
-/* The file that it would be stored in. */
 static int name_file(const struct backup_plan *plan, const struct points_item *item,
-                     struct planned *planned, const char **ret, struct err *err)
+                     struct backup_planned *planned, const char **ret, struct err *err)
 {
     char *name =
         points_item_name(plan->destination, plan->guest, item, plan->sizing->codec.type, err);
@@ -40,7 +39,8 @@ static int name_file(const struct backup_plan *plan, const struct points_item *i
     return 0;
 }
 
-static int plan_disks(const struct backup_plan *plan, struct planned *planned, struct err *err)
+static int plan_stored_disks(const struct backup_plan *plan, struct backup_planned *planned,
+                             struct err *err)
 {
     for (size_t i = 0; i < plan->source->disk_count; i++) {
         const struct source_disk *disk = &plan->source->disks[i];
@@ -57,7 +57,8 @@ static int plan_disks(const struct backup_plan *plan, struct planned *planned, s
     return 0;
 }
 
-static int plan_extras(const struct backup_plan *plan, struct planned *planned, struct err *err)
+static int plan_stored_extras(const struct backup_plan *plan, struct backup_planned *planned,
+                              struct err *err)
 {
     for (size_t i = 0; i < plan->source->extras.count; i++) {
         const struct extra_file *extra = &plan->source->extras.files[i];
@@ -75,7 +76,8 @@ static int plan_extras(const struct backup_plan *plan, struct planned *planned, 
 
 /* Memory that was never used is not stored, so its size is the most that it can be; that of a
  * managed-save image is exact. */
-static int plan_memory(const struct backup_plan *plan, struct planned *planned, struct err *err)
+static int plan_stored_memory(const struct backup_plan *plan, struct backup_planned *planned,
+                              struct err *err)
 {
     const struct source *source = plan->source;
     const struct points_item item = {.kind = POINTS_MEMORY};
@@ -93,15 +95,15 @@ int backup_plan_tell(const struct backup_plan *plan, const struct report *report
     const struct source *source = plan->source;
     const struct sizing_plan *sizing = plan->sizing;
     bool has_memory = capture_has_memory(plan->mode) || source->managed_save;
-    struct planned planned CLEANUP(planned_clear) = {
+    struct backup_planned planned CLEANUP(backup_planned_clear) = {
         .disks = mem_array(source->disk_count, sizeof(*planned.disks)),
         .left_out = mem_array(source->left_out_count, sizeof(*planned.left_out)),
     };
     struct event event = {.kind = EVENT_BACKUP_PLAN, .guest = plan->guest};
 
-    if (plan_disks(plan, &planned, err) < 0 ||
-        (has_memory && plan_memory(plan, &planned, err) < 0) ||
-        plan_extras(plan, &planned, err) < 0)
+    if (plan_stored_disks(plan, &planned, err) < 0 ||
+        (has_memory && plan_stored_memory(plan, &planned, err) < 0) ||
+        plan_stored_extras(plan, &planned, err) < 0)
         return -1;
     for (size_t i = 0; i < source->left_out_count; i++)
         planned.left_out[i] = (struct event_left_out){.target = source->left_out[i].target,

@@ -81,7 +81,7 @@ static void give_up(struct scratch_watch *watch)
 
 /* ---- looking ---------------------------------------------------------------------------- */
 
-static void look(struct scratch_watch *watch)
+static void look_at_room(struct scratch_watch *watch)
 {
     struct guest_watch_news news;
     uint64_t room = UINT64_MAX;
@@ -103,7 +103,7 @@ static void look(struct scratch_watch *watch)
     }
 }
 
-static void *run(void *opaque)
+static void *watch_room(void *opaque)
 {
     struct scratch_watch *watch = opaque;
     struct pollfd wake = {.fd = watch->wake_fd, .events = POLLIN};
@@ -115,7 +115,7 @@ static void *run(void *opaque)
             (void)!read(watch->wake_fd, &count, sizeof(count));
         pthread_mutex_lock(&watch->mutex);
         if (!watch->ending && !watch->given_up)
-            look(watch);
+            look_at_room(watch);
         over = watch->ending || watch->given_up;
         pthread_mutex_unlock(&watch->mutex);
     }
@@ -143,7 +143,7 @@ static void free_watch(struct scratch_watch *watch)
     free(watch);
 }
 
-static int start(struct scratch_watch *watch, struct err *err)
+static int start_watch(struct scratch_watch *watch, struct err *err)
 {
     uint64_t room = 0;
 
@@ -156,7 +156,7 @@ static int start(struct scratch_watch *watch, struct err *err)
     watch->low_water = room / 10 < LOW_WATER_MIN ? LOW_WATER_MIN : room / 10;
     if (watch->low_water > GIB)
         watch->low_water = GIB;
-    if (thread_start(&watch->thread, run, watch, "the room of scratch files", err) < 0)
+    if (thread_start(&watch->thread, watch_room, watch, "the room of scratch files", err) < 0)
         return -1;
     guest_watch_call(watch->request.watch, on_news, watch);
     return 0;
@@ -172,7 +172,7 @@ int scratch_watch_begin(const struct scratch_watch_request *request, struct scra
     watch->request.folder = watch->folder;
     watch->folder_fd = -1;
     pthread_mutex_init(&watch->mutex, NULL);
-    if (start(watch, err) < 0) {
+    if (start_watch(watch, err) < 0) {
         free_watch(watch);
         return -1;
     }

@@ -32,9 +32,9 @@ static bool is_same_place(const struct source_disk *disk, const char *path, bool
     return mine.st_dev == other.st_dev && mine.st_ino == other.st_ino;
 }
 
-static const struct source_disk *find_shared(struct hypervisor *hypervisor,
-                                             const struct source *source,
-                                             const struct definition_disk *other)
+static const struct source_disk *find_shared_disk(struct hypervisor *hypervisor,
+                                                  const struct source *source,
+                                                  const struct definition_disk *other)
 {
     CLEANUP_HYPERVISOR_VOLUME struct hypervisor_volume volume = {0};
 
@@ -71,7 +71,7 @@ static int check_neighbour(struct hypervisor *hypervisor, struct guest *neighbou
         return 0;
     }
     for (size_t i = 0; i < disks.count; i++) {
-        const struct source_disk *shared = find_shared(hypervisor, source, &disks.disks[i]);
+        const struct source_disk *shared = find_shared_disk(hypervisor, source, &disks.disks[i]);
         if (shared)
             return err_set(err, ERR_UNSUPPORTED,
                            "disk '%s' is shareable and in use by guest '%s', which is %s; shut "

@@ -96,7 +96,7 @@ static void leave_out(struct source *source, const struct definition_disk *disk,
 
 /* ---- refusals -------------------------------------------------------------------------- */
 
-static int refuse(struct err *err, const char *target, const char *why)
+static int refuse_disk(struct err *err, const char *target, const char *why)
 {
     return err_set(err, ERR_UNSUPPORTED,
                    "disk '%s': %s; leave it out with --exclude-disk %s to back up the rest", target,
@@ -113,8 +113,8 @@ static bool is_local(const struct definition_disk *disk)
     return false;
 }
 
-static int check_place(const struct definition_disk *disk, const struct source_request *request,
-                       struct err *err)
+static int check_disk_place(const struct definition_disk *disk,
+                            const struct source_request *request, struct err *err)
 {
     bool network = strcmp(disk->type, "network") == 0;
 
@@ -124,25 +124,25 @@ static int check_place(const struct definition_disk *disk, const struct source_r
         "it is of type '%s', not a file or block device on this host%s", disk->type,
         network ? "; it can be read while the guest runs, with --guest-memory live, pause or none"
                 : "");
-    return refuse(err, disk->target, why);
+    return refuse_disk(err, disk->target, why);
 }
 
 static int check_kind(const struct definition_disk *disk, const struct source_request *request,
                       bool active, struct err *err)
 {
-    if (check_place(disk, request, err) < 0)
+    if (check_disk_place(disk, request, err) < 0)
         return -1;
     if (disk->encrypted)
-        return refuse(
+        return refuse_disk(
             err, disk->target,
             "it is encrypted (LUKS) with a libvirt secret, and would be stored unencrypted");
     if (disk->slice && !request->exports)
-        return refuse(err, disk->target, "it is only a slice of its file");
+        return refuse_disk(err, disk->target, "it is only a slice of its file");
     if (disk->data_store && !request->exports)
-        return refuse(err, disk->target, "its data is in a separate data store");
+        return refuse_disk(err, disk->target, "its data is in a separate data store");
     if (disk->transient && active)
-        return refuse(err, disk->target,
-                      "it is transient: what the guest writes to it is discarded");
+        return refuse_disk(err, disk->target,
+                           "it is transient: what the guest writes to it is discarded");
     return 0;
 }
 
@@ -164,8 +164,8 @@ static int check_savable(const struct source_disk *disk, struct err *err)
 
 /* ---- disks ------------------------------------------------------------------------------- */
 
-static int resolve(struct hypervisor *hypervisor, const struct definition_disk *disk,
-                   struct source_disk *ret, struct err *err)
+static int resolve_disk(struct hypervisor *hypervisor, const struct definition_disk *disk,
+                        struct source_disk *ret, struct err *err)
 {
     CLEANUP_HYPERVISOR_VOLUME struct hypervisor_volume volume = {0};
 
@@ -185,7 +185,8 @@ static int resolve(struct hypervisor *hypervisor, const struct definition_disk *
     ret->path = TAKE_PTR(volume.path);
     ret->format = disk->format ? mem_strdup(disk->format) : TAKE_PTR(volume.format);
     if (strcmp(volume.type, "file") != 0 && strcmp(volume.type, "block") != 0)
-        return refuse(err, disk->target, "its volume is not a file or block device on this host");
+        return refuse_disk(err, disk->target,
+                           "its volume is not a file or block device on this host");
     return 0;
 }
 
@@ -201,7 +202,6 @@ static void source_disk_clear(struct source_disk *disk)
     *disk = (struct source_disk){0};
 }
 
-/* What gather works with. */
 struct gathering {
     struct hypervisor *hypervisor;
     const struct source_request *request;
@@ -211,14 +211,14 @@ struct gathering {
     struct source *source;
 };
 
-static int look_at(const struct gathering *gathering, const struct definition_disk *disk,
-                   struct source_disk *ret, struct err *err)
+static int look_at_disk(const struct gathering *gathering, const struct definition_disk *disk,
+                        struct source_disk *ret, struct err *err)
 {
     const struct source_request *request = gathering->request;
 
     if (check_kind(disk, request, gathering->active, err) < 0)
         return -1;
-    if (resolve(gathering->hypervisor, disk, ret, err) < 0)
+    if (resolve_disk(gathering->hypervisor, disk, ret, err) < 0)
         return err_prefix(err, "disk '%s'", disk->target);
     if (gathering->active && request->memory && check_savable(ret, err) < 0)
         return -1;
@@ -227,7 +227,7 @@ static int look_at(const struct gathering *gathering, const struct definition_di
     if (disk_inspect(ret->path, ret->format, &ret->info, err) < 0)
         return err_prefix(err, "disk '%s'", disk->target);
     if (ret->info.encrypted)
-        return refuse(err, disk->target, "it is encrypted, and would be stored unencrypted");
+        return refuse_disk(err, disk->target, "it is encrypted, and would be stored unencrypted");
     return 0;
 }
 
@@ -237,7 +237,7 @@ static int add_disk(const struct gathering *gathering, const struct definition_d
     struct source_disk found CLEANUP(source_disk_clear) = {0};
     struct source *source = gathering->source;
 
-    if (look_at(gathering, disk, &found, err) < 0)
+    if (look_at_disk(gathering, disk, &found, err) < 0)
         return -1;
     if (!units_add(source->image_size, found.info.image_size, &source->image_size))
         return err_set(err, ERR_UNSUPPORTED, "its disks together are larger than 2^64 bytes");
@@ -251,7 +251,7 @@ static int add_disk(const struct gathering *gathering, const struct definition_d
     return 0;
 }
 
-static bool is_left_out(const struct source *source, const char *target)
+static bool leaves_out(const struct source *source, const char *target)
 {
     for (size_t i = 0; i < source->left_out_count; i++)
         if (strcmp(source->left_out[i].target, target) == 0 &&
@@ -296,7 +296,7 @@ static int add_disks(const struct gathering *gathering, const struct xml_doc *do
         const struct definition_disk *disk = &disks.disks[i];
         const struct select_disk self = {gathering->guest, gathering->uuid, disk->target};
         bool medium = strcmp(disk->device, "cdrom") == 0 || strcmp(disk->device, "floppy") == 0;
-        if (is_left_out(source, disk->target))
+        if (leaves_out(source, disk->target))
             continue;
         if (find_disk(source, disk->target))
             meet_again(source, disk);
@@ -399,8 +399,9 @@ static int check_memory(const struct source *source, struct err *err)
     return 0;
 }
 
-static int gather(struct hypervisor *hypervisor, struct guest *guest,
-                  const struct source_request *request, struct source *source, struct err *err)
+static int gather_parts(struct hypervisor *hypervisor, struct guest *guest,
+                        const struct source_request *request, struct source *source,
+                        struct err *err)
 {
     if (guest_get_status(guest, &source->status, err) < 0 ||
         check_state(&source->status, err) < 0 ||
@@ -438,7 +439,7 @@ int source_gather(struct hypervisor *hypervisor, struct guest *guest,
 {
     struct source source = {0};
 
-    if (gather(hypervisor, guest, request, &source, err) < 0) {
+    if (gather_parts(hypervisor, guest, request, &source, err) < 0) {
         source_clear(&source);
         return -1;
     }

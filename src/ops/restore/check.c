@@ -40,7 +40,7 @@ static void tell_ejected(const struct restore_job *job)
                        &(struct warning){WARNING_MEDIUM_LEFT_OUT, .disk = job->ejected.items[i]});
 }
 
-static void look(struct restore_job *job)
+static void look_at_guest(struct restore_job *job)
 {
     CLEANUP_FINDINGS_VIEW struct findings_view view = {0};
 
@@ -82,13 +82,13 @@ int restore_check_guest(struct restore_job *job, struct err *err)
         if (!job->live || look_at_memory(job, err) < 0)
             return -1;
     }
-    look(job);
+    look_at_guest(job);
     if (job->seal == SEAL_FITS)
         keep_shared_disks(job);
     return 0;
 }
 
-static void find_place(struct restore_job *job, const char *what, const char *path)
+static void add_place_finding(struct restore_job *job, const char *what, const char *path)
 {
     CLEANUP_FREE char *text = path ? mem_printf("the place %s of its %s", path, what) : NULL;
 
@@ -106,10 +106,10 @@ void restore_check_places(struct restore_job *job)
         const struct placed_disk *placed = &placement->disks[i];
         CLEANUP_FREE char *what = mem_printf("disk '%s'", placed->disk->target);
         if (strcmp(placed->path, placed->disk->path) == 0)
-            find_place(job, what, placed->path);
+            add_place_finding(job, what, placed->path);
     }
-    find_place(job, "NVRAM", placement->nvram);
-    find_place(job, "TPM state", placement->tpm_source);
+    add_place_finding(job, "NVRAM", placement->nvram);
+    add_place_finding(job, "TPM state", placement->tpm_source);
 }
 
 static const char *const seal_texts[] = {
@@ -119,7 +119,7 @@ static const char *const seal_texts[] = {
     [SEAL_FITS] = "two guests would use it",
 };
 
-static int refuse(const struct restore_job *job, struct err *err)
+static int refuse_findings(const struct restore_job *job, struct err *err)
 {
     CLEANUP_FREE char *text = findings_line(&job->findings, "--dry-run lists");
 
@@ -134,7 +134,7 @@ int restore_check_findings(struct restore_job *job, struct err *err)
     if (job->findings.count == 0)
         return 0;
     if (!job->run->options->trust_definition)
-        return refuse(job, err);
+        return refuse_findings(job, err);
     for (size_t i = 0; i < job->findings.count; i++)
         report_warning(job->run->report, job->name,
                        &(struct warning){WARNING_TRUSTED, .finding = job->findings.all[i].text});

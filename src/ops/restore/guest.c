@@ -15,7 +15,7 @@
 #include "ops/restore/job.h"
 #include "ops/undo/undo.h"
 
-static void job_clear(struct restore_job *job)
+static void restore_job_clear(struct restore_job *job)
 {
     restore_outputs_clear(&job->outputs);
     placement_clear(&job->placement);
@@ -167,7 +167,7 @@ static struct target_request target_request(const struct restore_job *job)
     };
 }
 
-static int publish(struct restore_job *job, struct err *err)
+static int publish_job(struct restore_job *job, struct err *err)
 {
     const struct target_request request = target_request(job);
 
@@ -177,7 +177,7 @@ static int publish(struct restore_job *job, struct err *err)
     return restore_outputs_publish(job, err);
 }
 
-static int define(struct restore_job *job, const char *xml, struct err *err)
+static int define_job(struct restore_job *job, const char *xml, struct err *err)
 {
     CLEANUP_FREE char *uuid = definition_uuid(job->definition);
 
@@ -186,11 +186,17 @@ static int define(struct restore_job *job, const char *xml, struct err *err)
     if (target_note(&job->target, uuid, job->placement.name, &job->intent, err) < 0 ||
         restore_note(job, err) < 0)
         return -1;
-    return target_define(&job->target, job->run->hypervisor, xml, &job->intent,
-                         job->manifest->autostart && !job->placement.renamed, err);
+    const struct target_definition definition = {
+        .hypervisor = job->run->hypervisor,
+        .xml = xml,
+        .intent = &job->intent,
+        .autostart = job->manifest->autostart && !job->placement.renamed,
+    };
+    return target_define(&job->target, &definition, err);
 }
 
-static int start(struct restore_job *job, const char *memory_xml, const char *xml, struct err *err)
+static int start_restored(struct restore_job *job, const char *memory_xml, const char *xml,
+                          struct err *err)
 {
     const struct undo_host host = {&undo_calls_libvirt, job->run->hypervisor, job->run->state_fd};
     struct intent *intent = &job->intent;
@@ -221,9 +227,9 @@ static int bring_up(struct restore_job *job, struct err *err)
         return -1;
     if (job->placement.xml && write_xml(job, xml, err) < 0)
         return -1;
-    if (publish(job, err) < 0 || define(job, xml, err) < 0)
+    if (publish_job(job, err) < 0 || define_job(job, xml, err) < 0)
         return -1;
-    if (autorun ? start(job, memory_xml, xml, err) < 0 : restore_complete(job, err) < 0)
+    if (autorun ? start_restored(job, memory_xml, xml, err) < 0 : restore_complete(job, err) < 0)
         return -1;
     restore_tell_done(job, autorun);
     return 0;
@@ -241,7 +247,7 @@ static int open_backup(struct restore_job *job, struct err *err)
 
 /* From here on the guest is ours, and what we look at stays as it is. A run that we waited for may
  * have replaced the very backup that is to be restored. */
-static int take_guest(struct restore_job *job, struct err *err)
+static int take_job(struct restore_job *job, struct err *err)
 {
     CLEANUP_FREE char *uuid = mem_strdup(job->manifest->domain_uuid);
 
@@ -296,17 +302,17 @@ static int ask_hypervisor(const struct restore_job *job, struct err *err)
     return hypervisor_check_domain(job->run->hypervisor, xml, err);
 }
 
-static int restore(struct restore_job *job, struct err *err)
+static int restore_from_backup(struct restore_job *job, struct err *err)
 {
     struct restore_run *run = job->run;
     const struct restore_options *options = run->options;
 
-    if (open_backup(job, err) < 0 || (!options->dry_run && take_guest(job, err) < 0))
+    if (open_backup(job, err) < 0 || (!options->dry_run && take_job(job, err) < 0))
         return -1;
     if (options->new_name) /* messages use the name that it gets */
         job->name = options->new_name;
-    if (claim_uuid(job, err) < 0 ||
-        placement_make(job->name, job->manifest, options, &run->claims, &job->placement, err) < 0)
+    const struct placement_request placed = {job->name, job->manifest, options, &run->claims};
+    if (claim_uuid(job, err) < 0 || placement_make(&placed, &job->placement, err) < 0)
         return -1;
     job->seal = seal_check(&job->manifest->seal, run->key);
     if (run->hypervisor) {
@@ -339,7 +345,7 @@ static int restore(struct restore_job *job, struct err *err)
         return -1;
     if (!options->disks.count)
         return bring_up(job, err);
-    if (publish(job, err) < 0 || restore_complete(job, err) < 0)
+    if (publish_job(job, err) < 0 || restore_complete(job, err) < 0)
         return -1;
     restore_tell_disks_done(job);
     return 0;
@@ -347,7 +353,7 @@ static int restore(struct restore_job *job, struct err *err)
 
 int restore_guest(struct restore_run *run, const char *name, struct err *err)
 {
-    struct restore_job job CLEANUP(job_clear) = {
+    struct restore_job job CLEANUP(restore_job_clear) = {
         .run = run,
         .name = name,
         .started_ms = units_now_ms(),
@@ -355,7 +361,7 @@ int restore_guest(struct restore_run *run, const char *name, struct err *err)
     const struct undo_host host = {&undo_calls_libvirt, run->hypervisor, run->state_fd};
     CLEANUP_ERR struct err undo_err = ERR_INIT;
 
-    int result = restore(&job, err);
+    int result = restore_from_backup(&job, err);
     if (result < 0) {
         claims_release(&run->claims, name);
         children_end(&run->children); /* a pool cannot be used again in the middle of an image */

@@ -18,7 +18,7 @@ struct in_use_look {
     bool active;
 };
 
-static bool is_same(const struct stat *a, const struct stat *b)
+static bool is_same_file(const struct stat *a, const struct stat *b)
 {
     if (S_ISBLK(a->st_mode))
         return S_ISBLK(b->st_mode) && a->st_rdev == b->st_rdev;
@@ -26,14 +26,14 @@ static bool is_same(const struct stat *a, const struct stat *b)
 }
 
 /* The place that the path leads to; NULL: none of them. */
-static const struct in_use_place *find_place(const struct in_use_look *look, const char *path)
+static const struct in_use_place *find_used_place(const struct in_use_look *look, const char *path)
 {
     struct stat st;
 
     if (!path || stat(path, &st) < 0)
         return NULL;
     for (size_t i = 0; i < look->query->count; i++)
-        if (look->stats[i].st_mode && is_same(&look->stats[i], &st))
+        if (look->stats[i].st_mode && is_same_file(&look->stats[i], &st))
             return &look->query->places[i];
     return NULL;
 }
@@ -52,7 +52,7 @@ static char *path_of(const struct in_use_look *look, const struct definition_dis
 static int check_disk(const struct in_use_look *look, const char *path, bool shareable,
                       struct err *err)
 {
-    const struct in_use_place *place = find_place(look, path);
+    const struct in_use_place *place = find_used_place(look, path);
 
     if (!place || look->own || (place->shareable && shareable && !look->active))
         return 0;
@@ -76,7 +76,7 @@ static int check_chain(const struct in_use_look *look, const struct definition_d
         return 0;
     }
     for (size_t i = 1; i < info.chain_length; i++) {
-        const struct in_use_place *place = find_place(look, info.chain_paths[i]);
+        const struct in_use_place *place = find_used_place(look, info.chain_paths[i]);
         if (!place || !place->replaced)
             continue;
         if (!look->own)
@@ -96,7 +96,7 @@ static int check_domain(const struct in_use_look *look, const struct xml_doc *do
     CLEANUP_DEFINITION_DISKS struct definition_disks disks = {0};
     const char *format = NULL;
     CLEANUP_FREE char *nvram = definition_nvram(domain, &format);
-    const struct in_use_place *place = find_place(look, nvram);
+    const struct in_use_place *place = find_used_place(look, nvram);
 
     if (place && !look->own)
         return err_set(err, ERR_BUSY, "%s is the NVRAM of guest '%s'", place->path,
@@ -113,7 +113,7 @@ static int check_domain(const struct in_use_look *look, const struct xml_doc *do
     return 0;
 }
 
-static int check_guest(struct in_use_look *look, struct err *err)
+static int check_guest_disks(struct in_use_look *look, struct err *err)
 {
     static const enum guest_xml_kind kinds[] = {GUEST_XML_PERSISTENT, GUEST_XML_LIVE};
     const char *own = look->query->own_uuid;
@@ -152,7 +152,7 @@ int in_use_check(const struct in_use_query *query, struct err *err)
         return -1;
     for (size_t i = 0; result == 0 && i < count; i++) {
         look.guest = guests[i];
-        result = check_guest(&look, err);
+        result = check_guest_disks(&look, err);
     }
     guest_list_free(guests, count);
     for (size_t i = 0; result == 0 && i < query->count; i++)

@@ -71,7 +71,7 @@ static bool has_path(const struct restore_job *job, const struct reference *refe
     }
 }
 
-static enum host_answer look(const struct restore_job *job, const struct reference *reference)
+static enum host_answer look_for(const struct restore_job *job, const struct reference *reference)
 {
     static const enum host_thing things[] = {
         [REF_NETWORK] = HOST_NETWORK,         [REF_INTERFACE] = HOST_INTERFACE,
@@ -122,7 +122,7 @@ static void tell_one(const struct restore_job *job, const struct reference *refe
         tell_device(job, reference, uses);
         return;
     }
-    enum host_answer answer = look(job, reference);
+    enum host_answer answer = look_for(job, reference);
     if (answer == HOST_INACTIVE)
         tell_inactive(job, reference, uses);
     else if (answer == HOST_LACKS)
@@ -159,7 +159,7 @@ static void add_references(const struct restore_job *job, const struct xml_doc *
     free(found);
 }
 
-static bool is_same(const struct reference *a, const struct reference *b)
+static bool is_same_reference(const struct reference *a, const struct reference *b)
 {
     return a->kind == b->kind && strcmp(a->name, b->name) == 0 && text_same(a->volume, b->volume);
 }
@@ -167,7 +167,7 @@ static bool is_same(const struct reference *a, const struct reference *b)
 static bool is_first(const struct references *references, size_t index)
 {
     for (size_t i = 0; i < index; i++)
-        if (is_same(&references->all[i], &references->all[index]))
+        if (is_same_reference(&references->all[i], &references->all[index]))
             return false;
     return true;
 }
@@ -179,7 +179,8 @@ static char *join_uses(const struct references *references, const struct referen
     CLEANUP_BUF struct buf text = {0};
 
     for (size_t i = 0; i < references->count; i++)
-        if (is_same(&references->all[i], reference) && !strings_has(&uses, references->all[i].use))
+        if (is_same_reference(&references->all[i], reference) &&
+            !strings_has(&uses, references->all[i].use))
             strings_add(&uses, references->all[i].use);
     for (size_t i = 0; i < uses.count; i++)
         buf_printf(&text, "%s%s", i ? ", " : "", uses.items[i]);

@@ -12,7 +12,7 @@
 
 /* ---- making it -------------------------------------------------------------------------- */
 
-static char *folder_of(const char *path)
+static char *private_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
 
@@ -68,7 +68,7 @@ int restore_output_new(struct restore_job *job, const char *path, struct restore
                        struct err *err)
 {
     struct restore_outputs *outputs = &job->outputs;
-    CLEANUP_FREE char *parent = folder_of(path);
+    CLEANUP_FREE char *parent = private_folder_of(path);
     const struct restore_output *around = find_output(outputs, parent);
     struct private_folder *folder = NULL;
 
@@ -204,7 +204,7 @@ static int move_former(const struct restore_output *output, struct err *err)
                    output->path);
 }
 
-static int publish(struct restore_job *job, struct restore_output *output, struct err *err)
+static int publish_output(struct restore_job *job, struct restore_output *output, struct err *err)
 {
     struct private_folder *folder = output->folder;
     struct file_id reserved;
@@ -249,7 +249,7 @@ int restore_outputs_publish(struct restore_job *job, struct err *err)
     if (restore_note(job, err) < 0)
         return -1;
     for (size_t i = 0; i < outputs->count; i++)
-        if (outputs->list[i]->folder && publish(job, outputs->list[i], err) < 0)
+        if (outputs->list[i]->folder && publish_output(job, outputs->list[i], err) < 0)
             return -1;
     for (size_t i = 0; i < outputs->folder_count; i++) {
         struct private_folder *folder = outputs->folders[i];

@@ -15,7 +15,7 @@
 
 /* ---- places ------------------------------------------------------------------------- */
 
-int placement_refuse_existing(const char *path, struct err *err)
+static int refuse_existing_path(const char *path, struct err *err)
 {
     struct stat st;
 
@@ -49,12 +49,11 @@ static int look_at_existing(const struct restore_options *options, const char *p
                             struct placement *placement, struct err *err)
 {
     return options->original_places ? placement_take_original(options, path, placement, err)
-                                    : placement_refuse_existing(path, err);
+                                    : refuse_existing_path(path, err);
 }
 
-char *placement_claim(const char *name, const struct restore_options *options,
-                      struct placement *placement, const char *stem, const char *suffix,
-                      struct claims *claims, struct err *err)
+char *placement_claim(const struct placement_request *request, struct placement *placement,
+                      const char *stem, const char *suffix, struct err *err)
 {
     if (!placement->folder) {
         err_set(err, ERR_UNSUPPORTED,
@@ -63,10 +62,11 @@ char *placement_claim(const char *name, const struct restore_options *options,
                 stem, suffix);
         return NULL;
     }
-    CLEANUP_FREE char *path = claims_free_path(claims, placement->folder, stem, suffix, err);
-    if (!path || look_at_existing(options, path, placement, err) < 0)
+    CLEANUP_FREE char *path =
+        claims_free_path(request->claims, placement->folder, stem, suffix, err);
+    if (!path || look_at_existing(request->options, path, placement, err) < 0)
         return NULL;
-    claims_add(claims, path, name);
+    claims_add(request->claims, path, request->name);
     return TAKE_PTR(path);
 }
 
@@ -77,7 +77,7 @@ static bool was_no_file(const struct manifest_disk *disk)
            strncmp(disk->path, "/dev/", 5) == 0;
 }
 
-static bool is_shareable(const struct chooser *chooser, const char *target)
+static bool is_shareable_disk(const struct chooser *chooser, const char *target)
 {
     const struct definition_disk *defined = definition_find_disk(&chooser->disks, target);
 
@@ -100,16 +100,16 @@ static int choose_path(const struct chooser *chooser, struct placement *placemen
         CLEANUP_FREE char *path = mem_printf("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, base);
         if (!claims_has(chooser->claims, path)) {
             *ret = TAKE_PTR(path);
-            return placement_refuse_existing(*ret, err);
+            return refuse_existing_path(*ret, err);
         }
     }
     CLEANUP_FREE char *stem = mem_printf("%s-%s", placement->name, disk->target);
     CLEANUP_FREE char *suffix = mem_printf(".%s", disk->format);
     *ret = claims_free_path(chooser->claims, folder, stem, suffix, err);
-    return *ret ? placement_refuse_existing(*ret, err) : -1;
+    return *ret ? refuse_existing_path(*ret, err) : -1;
 }
 
-static const char *mapped(const struct chooser *chooser, const char *target)
+static const char *mapped_path(const struct chooser *chooser, const char *target)
 {
     for (size_t i = 0; i < chooser->options->map_count; i++) {
         const struct disk_map *map = &chooser->options->maps[i];
@@ -164,7 +164,7 @@ static bool find_shared(const struct chooser *chooser, struct placement *placeme
 {
     bool same = false;
     const struct claim *claim =
-        is_shareable(chooser, placed->disk->target)
+        is_shareable_disk(chooser, placed->disk->target)
             ? claims_find_shared(chooser->claims, chooser->name, placed->disk, &same)
             : NULL;
 
@@ -177,10 +177,10 @@ static bool find_shared(const struct chooser *chooser, struct placement *placeme
     return true;
 }
 
-static int choose_place(const struct chooser *chooser, struct placement *placement,
-                        struct placed_disk *placed, struct err *err)
+static int choose_disk_place(const struct chooser *chooser, struct placement *placement,
+                             struct placed_disk *placed, struct err *err)
 {
-    const char *map = mapped(chooser, placed->disk->target);
+    const char *map = mapped_path(chooser, placed->disk->target);
 
     if (!map && find_shared(chooser, placement, placed))
         return 0;
@@ -189,7 +189,7 @@ static int choose_place(const struct chooser *chooser, struct placement *placeme
         return -1;
     if (claims_has(chooser->claims, placed->path))
         return err_set(err, ERR_USAGE, "%s is meant for two disks", placed->path);
-    if (is_shareable(chooser, placed->disk->target) && !placed->block_device)
+    if (is_shareable_disk(chooser, placed->disk->target) && !placed->block_device)
         claims_add_shareable(chooser->claims, placed->path, chooser->name, placed->disk);
     else
         claims_add(chooser->claims, placed->path, chooser->name);
@@ -201,7 +201,7 @@ static int place_disk(const struct chooser *chooser, struct placement *placement
 {
     struct placed_disk placed = {.disk = disk, .format = disk->format};
 
-    if (choose_place(chooser, placement, &placed, err) < 0) {
+    if (choose_disk_place(chooser, placement, &placed, err) < 0) {
         free(placed.path);
         return err_prefix(err, "disk '%s'", disk->target);
     }
@@ -225,7 +225,7 @@ static int place_left_out(const struct chooser *chooser, struct placement *place
                           const struct definition_disk *disk, struct err *err)
 {
     struct placed_left_out left_out = {.target = disk->target};
-    const char *map = mapped(chooser, disk->target);
+    const char *map = mapped_path(chooser, disk->target);
     struct stat st;
 
     if (!map && chooser->options->keep_left_out)
@@ -307,11 +307,13 @@ static int place_disks(const struct chooser *chooser, struct placement *placemen
     return 0;
 }
 
-static char *claim(const struct chooser *chooser, struct placement *placement, const char *stem,
-                   const char *suffix, struct err *err)
+static char *claim_path(const struct chooser *chooser, struct placement *placement,
+                        const char *stem, const char *suffix, struct err *err)
 {
-    return placement_claim(chooser->name, chooser->options, placement, stem, suffix,
-                           chooser->claims, err);
+    const struct placement_request request = {chooser->name, chooser->manifest, chooser->options,
+                                              chooser->claims};
+
+    return placement_claim(&request, placement, stem, suffix, err);
 }
 
 static int place_original_nvram(const struct chooser *chooser, struct placement *placement,
@@ -344,11 +346,11 @@ static int place_nvram(const struct chooser *chooser, struct placement *placemen
     CLEANUP_FREE char *stem = placement->renamed
                                   ? mem_printf("%s_VARS", placement->name)
                                   : mem_strndup(base, dot ? (size_t)(dot - base) : strlen(base));
-    placement->nvram = claim(chooser, placement, stem,
-                             placement->renamed ? ".fd"
-                             : dot              ? dot
-                                                : "",
-                             err);
+    placement->nvram = claim_path(chooser, placement, stem,
+                                  placement->renamed ? ".fd"
+                                  : dot              ? dot
+                                                     : "",
+                                  err);
     return placement->nvram ? 0 : err_prefix(err, "NVRAM");
 }
 
@@ -357,11 +359,11 @@ static int place_memory(const struct chooser *chooser, struct placement *placeme
     const struct manifest *manifest = chooser->manifest;
 
     if (manifest->memory && !placement->renamed && !placement->memory_dropped) {
-        placement->memory = claim(chooser, placement, placement->name, ".sav", err);
+        placement->memory = claim_path(chooser, placement, placement->name, ".sav", err);
         return placement->memory ? 0 : -1;
     }
     if (!manifest->persistent && !chooser->options->allow_autorun) {
-        placement->xml = claim(chooser, placement, placement->name, ".xml", err);
+        placement->xml = claim_path(chooser, placement, placement->name, ".xml", err);
         return placement->xml ? 0 : -1;
     }
     return 0;
@@ -419,13 +421,14 @@ static int place_all(const struct chooser *chooser, struct placement *placement,
     return place_nvram(chooser, placement, err) < 0 ? -1 : place_disks(chooser, placement, err);
 }
 
-int placement_make(const char *name, const struct manifest *manifest,
-                   const struct restore_options *options, struct claims *claims,
-                   struct placement *ret, struct err *err)
+int placement_make(const struct placement_request *request, struct placement *ret, struct err *err)
 {
+    const struct manifest *manifest = request->manifest;
     struct placement placement = {0};
-    struct chooser chooser CLEANUP(chooser_clear) = {
-        .name = name, .manifest = manifest, .options = options, .claims = claims};
+    struct chooser chooser CLEANUP(chooser_clear) = {.name = request->name,
+                                                     .manifest = manifest,
+                                                     .options = request->options,
+                                                     .claims = request->claims};
 
     if (definition_read_disks(manifest->definition, &chooser.disks, err) < 0 ||
         (manifest->live && definition_read_disks(manifest->live, &chooser.live, err) < 0))

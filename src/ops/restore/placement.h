@@ -50,6 +50,13 @@ struct placement {
     char *xml;           /* where a transient guest's XML goes when it is not started */
 };
 
+struct placement_request {
+    const char *name; /* of the guest, in the archive */
+    const struct manifest *manifest;
+    const struct restore_options *options;
+    struct claims *claims;
+};
+
 /* With options->original_places every file gets the path that it had, unless --disk-map gives it
  * another. Refused (exists): an existing file without --overwrite, a block device, anything else
  * that is not a regular file; (not-found) a missing folder. The memory image and the XML of a
@@ -57,15 +64,11 @@ struct placement {
  *
  * Otherwise: chooses all places below options->destination (an absolute path) and refuses what exists already.
  * A disk keeps its base name. "<guest>-<target>.<format>" is used if another file of this run has
- * that name, for what was a block device, and under a new name. The places are claimed for `name`,
- * the guest's name in the archive. */
-int placement_make(const char *name, const struct manifest *manifest,
-                   const struct restore_options *options, struct claims *claims,
-                   struct placement *ret, struct err *err);
+ * that name, for what was a block device, and under a new name. The places are claimed for `name`. */
+int placement_make(const struct placement_request *request, struct placement *ret, struct err *err);
 /* The same for one more file, "STEM SUFFIX", in placement->folder; the caller frees. */
-char *placement_claim(const char *name, const struct restore_options *options,
-                      struct placement *placement, const char *stem, const char *suffix,
-                      struct claims *claims, struct err *err);
+char *placement_claim(const struct placement_request *request, struct placement *placement,
+                      const char *stem, const char *suffix, struct err *err);
 void placement_clear(struct placement *placement);
 #define CLEANUP_PLACEMENT CLEANUP(placement_clear)
 
@@ -78,9 +81,6 @@ int placement_take_original(const struct restore_options *options, const char *p
 int placement_original_disk(const struct restore_options *options, const char *guest,
                             const struct manifest_disk *disk, struct placement *placement,
                             struct err *err);
-
-/* Fails (exists) if there is anything at that path, even a dangling link. */
-int placement_refuse_existing(const char *path, struct err *err);
 
 /* `domain` (the manifest's definition or its live XML) as it should be on this host: without our
  * metadata, with the path of each restored file changed everywhere, and renamed if requested. NULL

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* A missing folder is not made: it may be on a file system that is not mounted. */
-static int check_folder(const char *path, struct err *err)
+static int check_original_folder(const char *path, struct err *err)
 {
     const char *slash = strrchr(path, '/');
     CLEANUP_FREE char *folder = mem_strndup(path, slash > path ? (size_t)(slash - path) : 1);
@@ -41,7 +41,7 @@ int placement_take_original(const struct restore_options *options, const char *p
 
     if (*path != '/')
         return err_set(err, ERR_UNSUPPORTED, "'%s' is not a file of this host", path);
-    if (check_folder(path, err) < 0)
+    if (check_original_folder(path, err) < 0)
         return -1;
     if (lstat(path, &st) < 0)
         return errno == ENOENT ? 0 : err_set_errno(err, errno, "%s: cannot stat it", path);

@@ -137,8 +137,8 @@ static int check_disks(const struct restore_run *run, const char *guest, struct 
     return 0;
 }
 
-static int choose(const struct restore_run *run, struct outcome *outcome, struct selection *guests,
-                  struct err *err)
+static int choose_backups(const struct restore_run *run, struct outcome *outcome,
+                          struct selection *guests, struct err *err)
 {
     const struct restore_options *options = run->options;
     const struct select_request request = {.wanted = &options->domains,
@@ -165,8 +165,8 @@ static int choose(const struct restore_run *run, struct outcome *outcome, struct
 }
 
 /* Clears `chosen` of each guest it starts on. */
-static int take_guests(struct restore_run *run, struct selection *guests, struct outcome *outcome,
-                       struct err *err)
+static int restore_guests(struct restore_run *run, struct selection *guests,
+                          struct outcome *outcome, struct err *err)
 {
     course_begin(&run->course, run->report, guests->chosen, guests->count);
     if (course_wants_estimates(&run->course) && !run->options->dry_run)
@@ -213,7 +213,7 @@ static void refresh_pools(const struct restore_run *run)
                        &(struct warning){WARNING_POOL_NOT_REFRESHED, .why = failures.items[i]});
 }
 
-static void run_clear(struct restore_run *run)
+static void restore_run_clear(struct restore_run *run)
 {
     children_end(&run->children);
     course_clear(&run->course);
@@ -236,7 +236,7 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
     CLEANUP_FREE char *destination = NULL;
     struct selection guests CLEANUP(selection_clear) = {0};
     bool exists = false;
-    struct restore_run run CLEANUP(run_clear) = {
+    struct restore_run run CLEANUP(restore_run_clear) = {
         .options = &placed,
         .state_fd = -1,
         .report = report,
@@ -244,7 +244,7 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
     };
 
     if (points_store_open(options->source, &run.store, err) < 0 ||
-        choose(&run, ret_outcome, &guests, err) < 0)
+        choose_backups(&run, ret_outcome, &guests, err) < 0)
         return -1;
     expand_maps(&run, &guests, ret_outcome, &placed);
     maps = placed.maps;
@@ -268,7 +268,7 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
         result = -1;
     placed.destination = destination;
     if (result == 0)
-        result = take_guests(&run, &guests, ret_outcome, err);
+        result = restore_guests(&run, &guests, ret_outcome, err);
     for (size_t i = 0; i < guests.count; i++)
         if (guests.chosen[i] && quit_requested())
             report_not_tried(report, options->new_name ? options->new_name : guests.names[i]);

@@ -30,7 +30,7 @@ void restore_needs_clear(struct restore_needs *needs)
 }
 
 /* The folder that the path is in or, in a dry run, will be in. */
-static int open_folder(const char *path, char **ret_folder, int *ret_fd, struct err *err)
+static int open_parent(const char *path, char **ret_folder, int *ret_fd, struct err *err)
 {
     CLEANUP_FREE char *folder = mem_strdup(path);
 
@@ -56,7 +56,7 @@ static int find_need(struct restore_needs *needs, const char *path, struct resto
     CLEANUP_CLOSE int fd = -1;
     struct stat st;
 
-    if (open_folder(path, &folder, &fd, err) < 0)
+    if (open_parent(path, &folder, &fd, err) < 0)
         return -1;
     if (fstat(fd, &st) < 0)
         return err_set_errno(err, errno, "%s: cannot stat it", folder);

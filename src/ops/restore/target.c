@@ -11,8 +11,8 @@
 
 /* ---- is the place free? ------------------------------------------------------------------ */
 
-static int find(struct hypervisor *hypervisor, const char *name, const char *uuid,
-                struct guest **ret, struct err *err)
+static int find_guest(struct hypervisor *hypervisor, const char *name, const char *uuid,
+                      struct guest **ret, struct err *err)
 {
     CLEANUP_ERR struct err find_err = ERR_INIT;
     int found = name ? guest_find(hypervisor, name, ret, &find_err)
@@ -24,7 +24,7 @@ static int find(struct hypervisor *hypervisor, const char *name, const char *uui
 }
 
 /* How to call the guest in an error that is prefixed with `name`; the caller frees. */
-static char *describe(const struct guest *guest, const char *name)
+static char *describe_guest_for(const struct guest *guest, const char *name)
 {
     return strcmp(guest_name(guest), name) == 0 ? mem_strdup("the existing guest")
                                                 : mem_printf("guest '%s'", guest_name(guest));
@@ -32,7 +32,7 @@ static char *describe(const struct guest *guest, const char *name)
 
 static int check_is_off(struct guest *guest, const char *name, struct err *err)
 {
-    CLEANUP_FREE char *who = describe(guest, name);
+    CLEANUP_FREE char *who = describe_guest_for(guest, name);
     struct guest_status status;
 
     if (guest_get_status(guest, &status, err) < 0)
@@ -52,7 +52,7 @@ static int check_is_off(struct guest *guest, const char *name, struct err *err)
 
 static int check_replaceable(struct guest *guest, const char *name, bool replace, struct err *err)
 {
-    CLEANUP_FREE char *who = describe(guest, name);
+    CLEANUP_FREE char *who = describe_guest_for(guest, name);
 
     if (replace)
         return check_is_off(guest, name, err);
@@ -63,15 +63,16 @@ static int check_replaceable(struct guest *guest, const char *name, bool replace
                    guest_uuid(guest));
 }
 
-static int check_guest(struct target *target, const struct target_request *request, struct err *err)
+static int check_existing(struct target *target, const struct target_request *request,
+                          struct err *err)
 {
     CLEANUP(guest_freep) struct guest *by_name = NULL;
     CLEANUP(guest_freep) struct guest *by_uuid = NULL;
 
-    if (find(request->hypervisor, request->placement->name, NULL, &by_name, err) < 0)
+    if (find_guest(request->hypervisor, request->placement->name, NULL, &by_name, err) < 0)
         return -1;
     if (!request->placement->renamed &&
-        find(request->hypervisor, NULL, request->manifest->domain_uuid, &by_uuid, err) < 0)
+        find_guest(request->hypervisor, NULL, request->manifest->domain_uuid, &by_uuid, err) < 0)
         return -1;
     if (by_name && by_uuid && strcmp(guest_uuid(by_name), guest_uuid(by_uuid)) != 0)
         return err_set(
@@ -124,8 +125,8 @@ static struct in_use_place *list_places(const struct placement *placement,
     return places;
 }
 
-static int check_places(const struct target_request *request, const struct guest *own,
-                        const struct report *report, struct err *err)
+static int check_places_in_use(const struct target_request *request, const struct guest *own,
+                               const struct report *report, struct err *err)
 {
     CLEANUP_FREE struct in_use_place *places = NULL;
     struct in_use_query query = {
@@ -146,19 +147,19 @@ static int check_disks_only(const struct target_request *request, const struct r
 {
     CLEANUP(guest_freep) struct guest *guest = NULL;
 
-    if (find(request->hypervisor, NULL, request->manifest->domain_uuid, &guest, err) < 0 ||
+    if (find_guest(request->hypervisor, NULL, request->manifest->domain_uuid, &guest, err) < 0 ||
         (guest && check_is_off(guest, request->placement->name, err) < 0))
         return -1;
-    return check_places(request, guest, report, err);
+    return check_places_in_use(request, guest, report, err);
 }
 
 int target_check(struct target *target, const struct target_request *request, struct err *err)
 {
     if (request->disks_only)
         return check_disks_only(request, request->report, err);
-    if (check_guest(target, request, err) < 0)
+    if (check_existing(target, request, err) < 0)
         return -1;
-    return check_places(request, target->replaced, request->report, err);
+    return check_places_in_use(request, target->replaced, request->report, err);
 }
 
 int target_check_again(const struct target *target, const struct target_request *request,
@@ -170,7 +171,7 @@ int target_check_again(const struct target *target, const struct target_request 
         return check_disks_only(request, NULL, err);
     if (target->replaced && check_is_off(target->replaced, request->placement->name, err) < 0)
         return -1;
-    return check_places(request, target->replaced, NULL, err);
+    return check_places_in_use(request, target->replaced, NULL, err);
 }
 
 /* ---- the new definition ----------------------------------------------------------------------- */
@@ -193,18 +194,20 @@ int target_note(const struct target *target, const char *uuid, const char *name,
     return 0;
 }
 
-int target_define(struct target *target, struct hypervisor *hypervisor, const char *xml,
-                  const struct intent *intent, bool autostart, struct err *err)
+int target_define(struct target *target, const struct target_definition *definition,
+                  struct err *err)
 {
+    const struct intent *intent = definition->intent;
+
     /* A guest of this name with another UUID, or of this UUID with another name, is in the way. */
     if (target->replaced && !intent->in_place && guest_undefine(target->replaced, err) < 0)
         return err_prefix(err, "cannot replace the existing guest");
-    if (guest_define(hypervisor, xml, &target->guest, err) < 0)
+    if (guest_define(definition->hypervisor, definition->xml, &target->guest, err) < 0)
         return -1;
     /* Undefined, it has lost them already. */
     if (intent->in_place && guest_points_remove(target->guest, &intent->old_points, err) < 0)
         return err_prefix(err, "cannot replace the existing guest");
-    return guest_set_autostart(target->guest, autostart, err);
+    return guest_set_autostart(target->guest, definition->autostart, err);
 }
 
 void target_clear(struct target *target)

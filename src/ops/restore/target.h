@@ -40,6 +40,13 @@ int target_check_again(const struct target *target, const struct target_request 
  * it calls target_define. */
 int target_note(const struct target *target, const char *uuid, const char *name,
                 struct intent *intent, struct err *err);
-int target_define(struct target *target, struct hypervisor *hypervisor, const char *xml,
-                  const struct intent *intent, bool autostart, struct err *err);
+
+struct target_definition {
+    struct hypervisor *hypervisor;
+    const char *xml;
+    const struct intent *intent; /* as target_note has left it */
+    bool autostart;
+};
+int target_define(struct target *target, const struct target_definition *definition,
+                  struct err *err);
 void target_clear(struct target *target);

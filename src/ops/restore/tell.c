@@ -51,8 +51,9 @@ static int plan_children(const struct restore_job *job, struct sizing_plan *ret,
         struct sizing_plan plan = {0};
         if (i < placement->disk_count ? placement->disks[i].shared : !placement->memory)
             continue;
-        if (children_plan(options, &stored->codec, true, stored->image.chunk_size, 0, &plan, err) <
-            0)
+        const struct children_task task = {
+            .codec = &stored->codec, .decode = true, .chunk_size = stored->image.chunk_size};
+        if (children_plan(options, &task, &plan, err) < 0)
             return -1;
         if (plan.child_memory * plan.children > most.child_memory * most.children)
             most = plan;
@@ -62,7 +63,7 @@ static int plan_children(const struct restore_job *job, struct sizing_plan *ret,
 }
 
 /* What the event borrows. */
-struct planned {
+struct restore_planned {
     struct event_item *disks;
     struct event_item extras[EXTRAS_MAX];
     size_t extra_count;
@@ -70,7 +71,7 @@ struct planned {
     struct event_left_out *left_out;
 };
 
-static void planned_clear(struct planned *planned)
+static void restore_planned_clear(struct restore_planned *planned)
 {
     free(planned->disks);
     free(planned->left_out);
@@ -87,7 +88,7 @@ static struct event_item plan_item(const struct restore_job *job,
     };
 }
 
-static void plan_disks(const struct restore_job *job, struct planned *planned)
+static void plan_placed_disks(const struct restore_job *job, struct restore_planned *planned)
 {
     const struct placement *placement = &job->placement;
 
@@ -106,7 +107,7 @@ static void plan_disks(const struct restore_job *job, struct planned *planned)
 }
 
 static void plan_extra(const struct restore_job *job, enum manifest_extra_kind kind,
-                       const char *path, struct planned *planned)
+                       const char *path, struct restore_planned *planned)
 {
     const struct manifest_extra *extra = extras_in_manifest(job->manifest, kind);
 
@@ -122,12 +123,12 @@ int restore_tell_plan(struct restore_job *job, struct err *err)
 {
     const struct placement *placement = &job->placement;
     const struct restore_options *options = job->run->options;
-    struct planned planned CLEANUP(planned_clear) = {0};
+    struct restore_planned planned CLEANUP(restore_planned_clear) = {0};
     struct sizing_plan sizing;
 
     if (plan_children(job, &sizing, err) < 0)
         return -1;
-    plan_disks(job, &planned);
+    plan_placed_disks(job, &planned);
     plan_extra(job, EXTRA_NVRAM, placement->nvram, &planned);
     plan_extra(job, EXTRA_TPM, placement->tpm, &planned);
     if (placement->memory)

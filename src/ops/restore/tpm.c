@@ -70,8 +70,10 @@ static int place_source(struct restore_job *job, const struct xml_doc *domain, c
         CLEANUP_FREE char *stem = mem_printf("%s-tpm", placement->name);
         if (job->run->options->original_places)
             return place_original_source(job, domain, file, err);
-        placement->tpm_source = placement_claim(job->name, job->run->options, placement, stem,
-                                                file ? ".state" : "", &job->run->claims, err);
+        const struct placement_request request = {job->name, job->manifest, job->run->options,
+                                                  &job->run->claims};
+        placement->tpm_source =
+            placement_claim(&request, placement, stem, file ? ".state" : "", err);
         return placement->tpm_source ? 0 : -1;
     }
     if (file)
@@ -82,7 +84,7 @@ static int place_source(struct restore_job *job, const struct xml_doc *domain, c
     return 0; /* the contents of the folder are the same in libvirt's own place */
 }
 
-static int place(struct restore_job *job, const struct xml_doc *domain, struct err *err)
+static int place_state(struct restore_job *job, const struct xml_doc *domain, struct err *err)
 {
     struct placement *placement = &job->placement;
     CLEANUP(xml_freep) struct xml_doc *placed = xml_copy(domain);
@@ -123,7 +125,7 @@ int restore_tpm_place(struct restore_job *job, struct err *err)
         return 0;
     if (check_host(job, domain, err) < 0)
         return -1;
-    if (place(job, domain, err) < 0)
+    if (place_state(job, domain, err) < 0)
         return err_prefix(err, "TPM state");
     if (extras_in_manifest(job->manifest, EXTRA_TPM))
         return check_free(job, err);

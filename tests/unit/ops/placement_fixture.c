@@ -53,10 +53,18 @@ int placement_fixture_teardown(void **state)
     return 0;
 }
 
+int place_as(struct fixture *fixture, const char *name, const struct restore_options *options,
+             struct placement *ret, struct err *err)
+{
+    const struct placement_request request = {name, fixture->manifest, options, &fixture->claims};
+
+    return placement_make(&request, ret, err);
+}
+
 int place(struct fixture *fixture, const struct restore_options *options, struct placement *ret,
           struct err *err)
 {
-    return placement_make("web", fixture->manifest, options, &fixture->claims, ret, err);
+    return place_as(fixture, "web", options, ret, err);
 }
 
 void assert_place(const struct fixture *fixture, const char *path, const char *name)

@@ -18,5 +18,8 @@ int placement_fixture_teardown(void **state);
 
 int place(struct fixture *fixture, const struct restore_options *options, struct placement *ret,
           struct err *err);
+/* The same of a guest with another name in the archive. */
+int place_as(struct fixture *fixture, const char *name, const struct restore_options *options,
+             struct placement *ret, struct err *err);
 /* The path is that of this name in the folder. */
 void assert_place(const struct fixture *fixture, const char *path, const char *name);

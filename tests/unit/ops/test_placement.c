@@ -203,8 +203,7 @@ static void names_are_distinct_for_all_guests_of_a_run(void **state)
     assert_int_equal(place(fixture, &options, &first, NULL), 0);
     free(fixture->manifest->domain_name);
     fixture->manifest->domain_name = mem_strdup("db");
-    assert_int_equal(
-        placement_make("db", fixture->manifest, &options, &fixture->claims, &second, NULL), 0);
+    assert_int_equal(place_as(fixture, "db", &options, &second, NULL), 0);
     assert_place(fixture, second.disks[0].path, "db-vda.qcow2");
     assert_place(fixture, second.disks[1].path, "db-vdb.raw");
     assert_place(fixture, second.nvram, "web_VARS-2.fd");
@@ -219,8 +218,7 @@ static void places_of_a_guest_that_failed_are_free_again(void **state)
 
     assert_int_equal(place(fixture, &options, &first, NULL), 0);
     claims_release(&fixture->claims, "web");
-    assert_int_equal(
-        placement_make("db", fixture->manifest, &options, &fixture->claims, &second, NULL), 0);
+    assert_int_equal(place_as(fixture, "db", &options, &second, NULL), 0);
     assert_place(fixture, second.disks[0].path, "disk.qcow2");
 }
 
@@ -267,8 +265,7 @@ static void a_shareable_disk_is_restored_once_if_it_is_the_same(void **state)
         fixture->manifest->disks[0].stored.image.content[0] = 0;
         assert_int_equal(place(fixture, &options, &first, NULL), 0);
         fixture->manifest->disks[0].stored.image.content[0] = (uint8_t)other;
-        assert_int_equal(
-            placement_make("db", fixture->manifest, &options, &fixture->claims, &second, NULL), 0);
+        assert_int_equal(place_as(fixture, "db", &options, &second, NULL), 0);
         assert_int_equal(second.disks[0].shared, !other);
         assert_place(fixture, second.disks[0].path, other ? "web-vda.qcow2" : "disk.qcow2");
         assert_int_equal(second.unlike != NULL, other);
