@@ -46,7 +46,10 @@ def lacking_guest(t):
         f"this host lacks the folder '{t.path('share')}' (filesystem)",
         "this host lacks the host device 'pci fffe:01:02.3' (hostdev)",
     ]
-    return t.guest("web", t.disk("vda", size=MIB), devices_xml=devices).define(), said
+    ties = ("<cputune><vcpupin vcpu='0' cpuset='0,4000'/></cputune>"
+            "<memoryBacking><hugepages><page size='3' unit='MiB'/></hugepages></memoryBacking>")
+    said += ["this host lacks the CPU '4000' (vcpupin)", "this host lacks the huge page size '3072 KiB' (memory)"]
+    return t.guest("web", t.disk("vda", size=MIB), devices_xml=devices, head_xml=ties).define(), said
 
 
 def lacks(result):

@@ -120,6 +120,9 @@ enum reference_kind {
     REF_SECRET_UUID,
     REF_SECRET_USAGE,
     REF_DEVICE, /* a host device: "pci 0000:01:00.0", "usb 046d:c31c", "mdev UUID" */
+    REF_CPU,    /* the greatest of a set: "12" */
+    REF_NODE,   /* of NUMA: the same */
+    REF_PAGES,  /* a size of huge pages: "1048576 KiB" */
     /* The others are absolute paths. */
     REF_FILE,     /* a file or device node */
     REF_FOLDER,   /* a folder */

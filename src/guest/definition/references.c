@@ -331,6 +331,7 @@ int definition_references(const struct xml_doc *domain, const char *const *but, 
                        xml_name(root));
     for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
         add_places(&references, root, places[i].path, &places[i]);
+    definition_host_add(&references, root);
     for (const struct xml_node *devices = xml_child(root, NULL, "devices"); devices;
          devices = xml_next_same(devices))
         for (struct xml_node *device = xml_first(devices); device; device = xml_next(device))

@@ -19,5 +19,7 @@ void definition_reference_add(struct references *references, enum reference_kind
 /* The <source> (NULL: none) of a character device of this type: what it needs. */
 void definition_line_add(struct references *references, const struct xml_node *source,
                          const char *type, const char *use);
+/* What of the host's CPUs and memory the guest is tied to. */
+void definition_host_add(struct references *references, const struct xml_node *root);
 /* What this device needs if it is a character device, or has one for a backend. */
 void definition_lines_add(struct references *references, const struct xml_node *device);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/shell.h"
@@ -53,6 +54,32 @@ static bool has_pipe(const struct restore_job *job, const char *path)
     return has_file(job, path, 0) || has_file(job, in, 0);
 }
 
+/* What the kernel has under this name. Where it tells nothing of the kind, the host counts as having
+ * it. */
+static bool has_in_sysfs(const char *folder, const char *name)
+{
+    CLEANUP_FREE char *path = mem_printf("%s/%s", folder, name);
+
+    return access(folder, F_OK) != 0 || access(path, F_OK) == 0;
+}
+
+static bool has_tie(const struct reference *reference)
+{
+    CLEANUP_FREE char *cpu = mem_printf("cpu%s", reference->name);
+    CLEANUP_FREE char *node = mem_printf("node%s", reference->name);
+    CLEANUP_FREE char *pages =
+        mem_printf("hugepages-%.*skB", (int)strcspn(reference->name, " "), reference->name);
+
+    switch (reference->kind) {
+    case REF_CPU:
+        return has_in_sysfs("/sys/devices/system/cpu", cpu);
+    case REF_NODE:
+        return has_in_sysfs("/sys/devices/system/node", node);
+    default:
+        return has_in_sysfs("/sys/kernel/mm/hugepages", pages);
+    }
+}
+
 static bool has_path(const struct restore_job *job, const struct reference *reference)
 {
     switch (reference->kind) {
@@ -64,6 +91,10 @@ static bool has_path(const struct restore_job *job, const struct reference *refe
         return has_pipe(job, reference->name);
     case REF_SOCKET:
         return has_file(job, reference->name, S_IFSOCK);
+    case REF_CPU:
+    case REF_NODE:
+    case REF_PAGES:
+        return has_tie(reference);
     case REF_TEMPLATE:
         return job->placement.nvram || has_file(job, reference->name, 0);
     default:

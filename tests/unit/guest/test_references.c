@@ -112,6 +112,36 @@ static void what_the_kernel_does_for_a_device_is_listed(void **state)
     check(doc, NULL, 0, wanted, sizeof(wanted) / sizeof(*wanted));
 }
 
+static void what_ties_the_guest_to_the_host_is_listed(void **state)
+{
+    static const struct wanted wanted[] = {
+        {REF_CPU, "7", "vcpu"},
+        {REF_CPU, "11", "vcpupin"},
+        {REF_CPU, "2", "vcpupin"},
+        {REF_CPU, "64", "emulatorpin"},
+        {REF_CPU, "6", "iothreadpin"},
+        {REF_NODE, "1", "numatune"},
+        {REF_NODE, "3", "numatune"},
+        {REF_PAGES, "2048 KiB", "memory"},
+        {REF_PAGES, "1048576 KiB", "memory"},
+    };
+    CLEANUP(xml_freep)
+    struct xml_doc *doc = sample_parse(
+        "<domain>"
+        "<vcpu placement='static' cpuset='0-7'>2</vcpu>"
+        "<cputune><vcpupin vcpu='0' cpuset='2,9-11,4'/><vcpupin vcpu='1' cpuset='2,3,^3'/>"
+        "<vcpupin vcpu='2' cpuset='one'/><vcpupin vcpu='3' cpuset='99999'/>"
+        "<vcpupin vcpu='4' cpuset='^5'/><vcpupin vcpu='5' cpuset=''/><vcpupin vcpu='6'/>"
+        "<emulatorpin cpuset='64'/><iothreadpin iothread='1' cpuset='5-6'/></cputune>"
+        "<numatune><memory mode='strict' nodeset='0-1'/>"
+        "<memnode cellid='0' mode='strict' nodeset='3'/></numatune>"
+        "<memoryBacking><hugepages><page size='2048'/><page size='1' unit='GiB'/>"
+        "<page size='many'/></hugepages></memoryBacking></domain>");
+
+    (void)state;
+    check(doc, NULL, 0, wanted, sizeof(wanted) / sizeof(*wanted));
+}
+
 static void host_devices_are_described(void **state)
 {
     static const struct wanted wanted[] = {
@@ -320,6 +350,7 @@ int main(void)
         cmocka_unit_test(everything_a_definition_refers_to_is_listed_once),
         cmocka_unit_test(restored_disks_are_passed_over),
         cmocka_unit_test(what_the_kernel_does_for_a_device_is_listed),
+        cmocka_unit_test(what_ties_the_guest_to_the_host_is_listed),
         cmocka_unit_test(host_devices_are_described),
         cmocka_unit_test(files_that_qemu_opens_beside_disks_are_listed),
         cmocka_unit_test(character_devices_need_what_they_do_not_make),
