@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/text.h"
 
@@ -61,7 +62,7 @@ bool reach_ends_at_host(const char *type)
     static const char *const types[] = {"fuse", "cifs", "smb3", "9p", "vboxsf"};
 
     /* "fuseblk" is used for local devices. */
-    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(types); i++)
         if (strcmp(type, types[i]) == 0)
             return true;
     return text_begins(type, "fuse.");

@@ -7,6 +7,7 @@
 #include "archive/exchange.h"
 #include "archive/folder.h"
 #include "archive/names.h"
+#include "base/array.h"
 #include "base/lock_file.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -171,7 +172,7 @@ static bool looks_stored(const char *name)
 {
     static const char *const ends[] = {".raw", ".raw.xz", ".raw.zst", "-nvram.fd", "-tpm.state"};
 
-    for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(ends); i++)
         if (text_ends(name, ends[i]))
             return strchr(name, '-') != NULL;
     return text_ends(name, ".sav") && !text_ends(name, ".rescue.sav");

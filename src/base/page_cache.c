@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/io.h"
 #include "base/units.h"
 
@@ -58,7 +59,7 @@ static uint64_t read_ahead_limit(int fd)
     if (fstat(fd, &st) < 0)
         return UNKNOWN_READ_AHEAD;
     dev_t dev = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
-    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+    for (size_t i = 0; i < ARRAY_COUNT(places); i++) {
         CLEANUP_FREE char *path =
             mem_printf("%s/%u:%u/%s", places[i][0], major(dev), minor(dev), places[i][1]);
         CLEANUP_FCLOSE FILE *file = fopen(path, "re");

@@ -7,6 +7,8 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
+#include "base/array.h"
+
 /* File systems that renumber their files at each mount, or more often. */
 static const uint64_t without_lasting_inodes[] = {
     0x65735546, /* FUSE: sshfs and others */
@@ -43,7 +45,7 @@ void place_clear(struct place *place)
 
 static bool has_lasting_inodes(uint64_t type)
 {
-    for (size_t i = 0; i < sizeof(without_lasting_inodes) / sizeof(*without_lasting_inodes); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(without_lasting_inodes); i++)
         if (type == without_lasting_inodes[i])
             return false;
     return true;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
+#include "base/array.h"
 #include "base/dir.h"
 #include "base/io.h"
 #include "base/random.h"
@@ -54,7 +55,7 @@ static bool maps_owners(int fd)
 
     if (fstatfs(fd, &st) < 0)
         return false;
-    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(types); i++)
         if ((unsigned long)st.f_type == types[i])
             return true;
     return false;

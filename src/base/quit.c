@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/units.h"
 
 static atomic_int quit_signal; /* other threads look at it too */
@@ -40,7 +41,7 @@ int quit_install(struct err *err)
     if (quit_event < 0)
         return err_set_errno(err, errno, "cannot create an eventfd");
     sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
+    for (size_t i = 0; i < ARRAY_COUNT(signals); i++) {
         /* If they are ignored, that is on purpose: nohup, or a shell's background jobs. */
         sigaction(signals[i], NULL, &old);
         if (old.sa_handler != SIG_IGN)

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 
 #define MAX_CHECKS 2
@@ -96,7 +97,7 @@ static int add_rules(scmp_filter_ctx filter, const struct sandbox_plan *plan)
         failed = allow_descriptors(filter, SCMP_SYS(write), plan->write_fds);
     if (failed == 0)
         failed = allow_descriptors(filter, SCMP_SYS(pread64), plan->pread_fds);
-    for (size_t i = 0; i < sizeof(rules) / sizeof(*rules) && failed == 0; i++)
+    for (size_t i = 0; i < ARRAY_COUNT(rules) && failed == 0; i++)
         failed = allow_rule(filter, &rules[i]);
     return failed;
 }

@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 
 static const char unit_letters[] = "KMGTPE";
@@ -85,7 +86,7 @@ int units_parse_time(const char *text, uint64_t *ret_ms, struct err *err)
     CLEANUP_FREE char *number_text = mem_strndup(text, digits);
     uint64_t number = 0;
 
-    for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(units); i++)
         if (strcmp(text + digits, units[i].name) == 0 &&
             units_parse_number(number_text, 1, UINT64_MAX, &number, NULL) == 0 &&
             units_mul(number, units[i].ms, ret_ms))

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/array.h"
 #include "base/units.h"
 #include "codec/backend.h"
 #include "codec/chunk_digest.h"
@@ -40,7 +41,7 @@ static const struct codec_row codecs[] = {
                     .backend = &codec_backend_zstd},
 };
 
-#define CODEC_COUNT (sizeof(codecs) / sizeof(codecs[0]))
+#define CODEC_COUNT ARRAY_COUNT(codecs)
 
 static const struct codec_row *row_of(enum codec_type type)
 {

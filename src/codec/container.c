@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "base/array.h"
 #include "base/io.h"
 #include "base/units.h"
 #include "codec/container_format.h"
@@ -23,7 +24,7 @@ static const struct container_format *const formats[] = {
 
 static const struct container_format *format_of(enum codec_type type)
 {
-    assert((size_t)type < sizeof(formats) / sizeof(formats[0]));
+    assert((size_t)type < ARRAY_COUNT(formats));
     return formats[type];
 }
 

@@ -10,6 +10,7 @@
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 
+#include "base/array.h"
 #include "base/units.h"
 #include "codec/pieces.h"
 #include "codec/zstd_frame.h"
@@ -168,7 +169,7 @@ static ZSTD_CCtx *context_new(int level, struct err *err)
         err_set_errno(err, ENOMEM, "cannot start an encoder");
         return NULL;
     }
-    if (set_all(context, settings, sizeof(settings) / sizeof(settings[0]), err) < 0) {
+    if (set_all(context, settings, ARRAY_COUNT(settings), err) < 0) {
         ZSTD_freeCCtx(context);
         return NULL;
     }
@@ -188,7 +189,7 @@ static int set_parameters(ZSTD_CCtx *context, const ZSTD_compressionParameters *
         {ZSTD_c_strategy, (int)parameters->strategy},
     };
 
-    return set_all(context, settings, sizeof(settings) / sizeof(settings[0]), err);
+    return set_all(context, settings, ARRAY_COUNT(settings), err);
 }
 
 static void *zstd_encoder_new(const struct codec_spec *spec, uint64_t chunk_size, struct err *err)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -60,7 +61,7 @@ static const struct format formats[] = {
 
 const struct format *disk_format_find(const char *name, struct err *err)
 {
-    for (size_t i = 0; name && i < sizeof(formats) / sizeof(*formats); i++)
+    for (size_t i = 0; name && i < ARRAY_COUNT(formats); i++)
         if (strcmp(formats[i].name, name) == 0)
             return &formats[i];
     err_set(err, ERR_UNSUPPORTED, "unknown image format '%s'", name ? name : "");

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/io.h"
 #include "base/launch.h"
 #include "base/log.h"
@@ -117,7 +118,7 @@ static enum err_kind kind_of_words(const char *words)
         {"No such file", ERR_NOT_FOUND},
     };
 
-    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(table); i++)
         if (strstr(words, table[i].part))
             return table[i].kind;
     return ERR_IO;

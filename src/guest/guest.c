@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/array.h"
 #include "base/xml.h"
 #include "guest/bounded.h"
 #include "guest/connection.h"
@@ -102,7 +103,7 @@ static void set_state(struct guest_status *status, int state)
 {
     status->state = GUEST_OTHER;
     status->state_text = "in an unknown state";
-    for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(states); i++)
         if (states[i].libvirt == state) {
             status->state = states[i].state;
             status->state_text = states[i].text;
@@ -227,7 +228,7 @@ int guest_undefine(struct guest *guest, struct err *err)
         return libvirt_error(err, "cannot get the guest's state");
     if (active)
         return err_set(err, ERR_BUSY, "the guest is active; shut it down first");
-    for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
+    for (size_t i = 0; i < ARRAY_COUNT(flags); i++) {
         if (virDomainUndefineFlags(domain, flags[i]) == 0) {
             driver_flush_definitions(guest->hypervisor->uri);
             return 0;

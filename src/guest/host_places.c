@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -40,7 +41,7 @@ static void add_pool(struct strings *list, virStoragePoolPtr pool)
     const char *type = doc ? xml_attr(xml_root(doc), "type") : NULL;
     char *path = doc ? xml_find_text(xml_root(doc), "target/path") : NULL;
 
-    for (size_t i = 0; type && path && i < sizeof(folders) / sizeof(*folders); i++)
+    for (size_t i = 0; type && path && i < ARRAY_COUNT(folders); i++)
         if (strcmp(type, folders[i]) == 0)
             strings_take(list, TAKE_PTR(path));
     free(path);

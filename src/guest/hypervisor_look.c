@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/xml.h"
@@ -204,7 +205,7 @@ static enum host_answer has_secret_usage(virConnectPtr connection, const char *u
                                 VIR_SECRET_USAGE_TYPE_ISCSI, VIR_SECRET_USAGE_TYPE_TLS,
                                 VIR_SECRET_USAGE_TYPE_VTPM};
 
-    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+    for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
         virSecretPtr secret = virSecretLookupByUsage(connection, types[i], usage);
         if (secret) {
             virSecretFree(secret);

@@ -9,6 +9,7 @@
 
 #include <libvirt/virterror.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "base/shell.h"
 #include "guest/bounded.h"
@@ -55,7 +56,7 @@ static enum err_kind kind_of_libvirt_errno(int errnum)
 
 static enum err_kind kind_of(const virError *error)
 {
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(kinds); i++)
         if (kinds[i].code == error->code)
             return kinds[i].kind;
     if (errno_of(error))

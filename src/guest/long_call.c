@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/quit.h"
 #include "base/thread.h"
@@ -78,7 +79,7 @@ enum long_call_event long_call_wait(struct long_call *call, int timeout_ms, bool
     };
 
     /* EINTR counts as a timeout: a signal for us is seen at the next wait. */
-    if (poll(fds, sizeof(fds) / sizeof(*fds), timeout_ms) <= 0)
+    if (poll(fds, ARRAY_COUNT(fds), timeout_ms) <= 0)
         return LONG_CALL_TIMEOUT;
     return fds[0].revents ? LONG_CALL_ENDED : LONG_CALL_SIGNAL;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 
 /* The host in driver[+transport]://[user@]host[:port]/path; NULL if there is none. */
@@ -34,7 +35,7 @@ static bool is_loopback(const char *server)
     static const char *const names[] = {"localhost",  "localhost.localdomain", "localhost4",
                                         "localhost6", "ip6-localhost",         "::1"};
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++)
         if (strcasecmp(server, names[i]) == 0)
             return true;
     return strncmp(server, "127.", 4) == 0 && strspn(server, "0123456789.") == strlen(server);

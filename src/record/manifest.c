@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/array.h"
+
 static const char *const state_names[] = {
     [STATE_RUNNING] = "running",
     [STATE_PAUSED] = "paused",
@@ -25,26 +27,25 @@ static const char *const sandbox_names[] = {
 };
 static const char *const extra_names[] = {[EXTRA_NVRAM] = "nvram", [EXTRA_TPM] = "tpm"};
 
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
-
 const char *manifest_state_name(enum manifest_state state)
 {
-    return (size_t)state < COUNT(state_names) ? state_names[state] : NULL;
+    return (size_t)state < ARRAY_COUNT(state_names) ? state_names[state] : NULL;
 }
 
 const char *manifest_consistency_name(enum manifest_consistency consistency)
 {
-    return (size_t)consistency < COUNT(consistency_names) ? consistency_names[consistency] : NULL;
+    return (size_t)consistency < ARRAY_COUNT(consistency_names) ? consistency_names[consistency]
+                                                                : NULL;
 }
 
 const char *manifest_sandbox_name(enum manifest_sandbox sandbox)
 {
-    return (size_t)sandbox < COUNT(sandbox_names) ? sandbox_names[sandbox] : NULL;
+    return (size_t)sandbox < ARRAY_COUNT(sandbox_names) ? sandbox_names[sandbox] : NULL;
 }
 
 const char *manifest_extra_name(enum manifest_extra_kind kind)
 {
-    return (size_t)kind < COUNT(extra_names) ? extra_names[kind] : NULL;
+    return (size_t)kind < ARRAY_COUNT(extra_names) ? extra_names[kind] : NULL;
 }
 
 static void stored_clear(struct manifest_stored *stored)

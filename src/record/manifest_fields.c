@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/units.h"
 
 enum field_kind {
@@ -34,7 +35,6 @@ struct manifest_field {
     unsigned since;                      /* the first format version that has it; 0: all have */
 };
 
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
 /* clang-format off */
 #define ROW(type, kind, name, member)                                                              \
     {name, FIELD_##kind, offsetof(struct type, member), 0, NULL, 0}
@@ -46,7 +46,7 @@ struct manifest_field {
     {name, FIELD_WORD_OR_0, offsetof(struct type, member), 0, word, 0}
 /* clang-format on */
 #define ELEMENT(variable, name, fields)                                                            \
-    const struct manifest_element manifest_fields_##variable = {name, fields, COUNT(fields)}
+    const struct manifest_element manifest_fields_##variable = {name, fields, ARRAY_COUNT(fields)}
 
 static const char *state_word(unsigned value)
 {

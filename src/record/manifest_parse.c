@@ -4,6 +4,7 @@
 #include "record/manifest.h"
 #include "record/manifest_check.h"
 #include "record/manifest_fields.h"
+#include "base/array.h"
 #include "base/units.h"
 
 #define FORMATS_READ "2 and 3"
@@ -64,7 +65,7 @@ static int check_version(const struct xml_node *backup, unsigned *ret, struct er
     if (strcmp(ns, MANIFEST_NS) != 0 || !text ||
         units_parse_number(text, 1, UINT32_MAX, &version, NULL) < 0)
         return err_set(err, ERR_CORRUPT, "is damaged: it names no format version");
-    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
+    for (size_t i = 0; i < ARRAY_COUNT(formats); i++) {
         if (formats[i].version != version)
             continue;
         *ret = (unsigned)version;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/units.h"
@@ -177,7 +178,7 @@ const char *const *sav_decoder_argv(uint32_t format)
         [SAV_LZOP] = {"lzop", "-dc"}, [SAV_ZSTD] = {"zstd", "-dc"},
     };
 
-    if (format >= sizeof(decoders) / sizeof(*decoders) || !decoders[format][0])
+    if (format >= ARRAY_COUNT(decoders) || !decoders[format][0])
         return NULL;
     return decoders[format];
 }

@@ -2,6 +2,7 @@
  *
  * Drops media that are not in a backup.
  */
+#include "base/array.h"
 #include "guest/definition/check.h"
 
 #include <string.h>
@@ -21,7 +22,7 @@ static bool medium_attr(void *opaque, const char *name, const char *value)
         {"file", "disk"}, {"dev", "disk"}, {"volume", "volume"}};
     struct medium *medium = opaque;
 
-    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(places); i++)
         if (strcmp(name, places[i][0]) == 0)
             medium->fits = medium->fits && definition_value_check(places[i][1], medium->host,
                                                                   medium->source, value);
@@ -34,7 +35,7 @@ static bool medium_fits(const struct definition_host *host, struct xml_node *dis
     static const char *const types[] = {"file", "block", "volume"};
     struct medium medium = {.host = host, .source = source};
 
-    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(types); i++)
         medium.fits = medium.fits || definition_attr_is(disk, "type", types[i]);
     if (xml_first(source))
         return false;
@@ -47,7 +48,7 @@ static void medium_eject(struct xml_node *disk)
     static const char *const of_source[] = {"source",     "backingStore", "mirror",
                                             "encryption", "auth",         "driver"};
 
-    for (size_t i = 0; i < sizeof(of_source) / sizeof(*of_source); i++) {
+    for (size_t i = 0; i < ARRAY_COUNT(of_source); i++) {
         struct xml_node *child = xml_child(disk, NULL, of_source[i]);
         if (child)
             xml_remove(child);

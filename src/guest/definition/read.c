@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "guest/definition/internal.h"
 
@@ -63,7 +64,7 @@ static char *source_path(const struct xml_node *source, const char *type)
         return NULL;
     if (strcmp(type, "network") == 0)
         return network_path(source);
-    for (size_t i = 0; i < sizeof(attrs) / sizeof(*attrs); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(attrs); i++)
         if (strcmp(type, attrs[i].type) == 0)
             return dup_attr(source, attrs[i].attr);
     return NULL;

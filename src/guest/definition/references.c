@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "guest/definition/internal.h"
 
@@ -329,7 +330,7 @@ int definition_references(const struct xml_doc *domain, const char *const *but, 
     if (!xml_is(root, NULL, "domain"))
         return err_set(err, ERR_CORRUPT, "is not a domain definition: its root element is <%s>",
                        xml_name(root));
-    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(places); i++)
         add_places(&references, root, places[i].path, &places[i]);
     definition_host_add(&references, root);
     for (const struct xml_node *devices = xml_child(root, NULL, "devices"); devices;

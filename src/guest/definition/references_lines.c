@@ -3,6 +3,7 @@
  * What character devices need: serial lines, consoles, channels and whatever else has a <source> of
  * their kinds.
  */
+#include "base/array.h"
 #include "guest/definition/references.h"
 
 #include <string.h>
@@ -33,7 +34,7 @@ void definition_line_add(struct references *references, const struct xml_node *s
 
     if (!source || !type)
         return;
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(kinds); i++)
         if (strcmp(type, kinds[i].type) == 0)
             definition_reference_add(references, kinds[i].kind, xml_attr(source, "path"), NULL,
                                      use);
@@ -61,7 +62,7 @@ void definition_lines_add(struct references *references, const struct xml_node *
     static const char *const lines[] = {"serial",  "parallel", "console",
                                         "channel", "redirdev", "smartcard"};
 
-    for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(lines); i++)
         if (xml_is(device, NULL, lines[i]))
             add_line(references, device, lines[i]);
     if (!xml_is(device, NULL, "rng"))

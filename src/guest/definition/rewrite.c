@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/array.h"
 #include "guest/definition/definition.h"
 
 #include <string.h>
@@ -79,7 +80,7 @@ int definition_set_disk(struct xml_doc *domain, const char *target, const char *
         return err_set(err, ERR_UNSUPPORTED, "%s: contains characters that XML cannot represent",
                        path);
     xml_set_attr(disk, "type", block_device ? "block" : "file");
-    for (size_t i = 0; i < sizeof(of_old_source) / sizeof(*of_old_source); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(of_old_source); i++)
         remove_children(disk, of_old_source[i]);
     set_source(disk, block_device ? "dev" : "file", path);
     set_driver(disk, block_device, format);

@@ -3,6 +3,7 @@
  * The rules are those that libvirt's QEMU driver checks before every save, as far as the XML shows.
  * QEMU has more, which libvirt asks it about.
  */
+#include "base/array.h"
 #include "guest/definition/definition.h"
 
 #include <string.h>
@@ -93,7 +94,7 @@ char *definition_unmigratable(const struct xml_doc *domain)
         {"devices/disk", check_transient_disk},   {"cpu/feature", check_cpu_feature},
     };
 
-    for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(checks); i++)
         for (const struct xml_node *node = xml_find(xml_root(domain), checks[i].path); node;
              node = xml_next_same(node)) {
             char *found = checks[i].check(node);

@@ -7,13 +7,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "guest/definition/internal.h"
 
 /* libvirt truncates the guest's name to this length in the folders that it makes. */
 #define SHORT_NAME 20
-
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 static bool ends_in_any_case(const char *text, const char *end)
 {
@@ -74,7 +73,8 @@ static bool check_emulator(const struct definition_host *host, const struct xml_
     static const char system[] = "/usr/bin/qemu-system-";
 
     (void)node;
-    if (is_one(value, usual, COUNT(usual)) || is_one(value, host->emulators, host->emulator_count))
+    if (is_one(value, usual, ARRAY_COUNT(usual)) ||
+        is_one(value, host->emulators, host->emulator_count))
         return true;
     return text_begins(value, system) && is_straight(value) && !strchr(value + strlen(system), '/');
 }
@@ -89,7 +89,7 @@ static bool check_firmware(const struct definition_host *host, const struct xml_
     (void)host;
     (void)node;
     return *value == '\0' || strcmp(value, "hvmloader") == 0 ||
-           is_below_one(value, system_folders, COUNT(system_folders));
+           is_below_one(value, system_folders, ARRAY_COUNT(system_folders));
 }
 
 static bool check_kernel(const struct definition_host *host, const struct xml_node *node,
@@ -169,7 +169,7 @@ static bool check_disk_path(const struct definition_host *host, const struct xml
     if (is_own(host, value, driver ? xml_attr(driver, "type") : NULL))
         return true;
     return is_medium(xml_parent(node), value) && !xml_attr(node, "dev") &&
-           (is_below_one(value, usual, COUNT(usual)) ||
+           (is_below_one(value, usual, ARRAY_COUNT(usual)) ||
             is_below_one(value, host->media, host->media_count));
 }
 
@@ -215,7 +215,7 @@ static bool check_socket_path(const struct definition_host *host, const struct x
     (void)node;
     if (!is_straight(value))
         return false;
-    for (size_t i = 0; i < COUNT(folders); i++) {
+    for (size_t i = 0; i < ARRAY_COUNT(folders); i++) {
         if (!is_below(value, folders[i]))
             continue;
         const char *rest = value + strlen(folders[i]) + 1;
@@ -255,7 +255,7 @@ static const struct {
 bool definition_value_check(const char *check, const struct definition_host *host,
                             const struct xml_node *node, const char *value)
 {
-    for (size_t i = 0; i < COUNT(checks); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(checks); i++)
         if (strcmp(checks[i].name, check) == 0)
             return checks[i].accepts(host, node, value);
     return false;
