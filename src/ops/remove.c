@@ -12,13 +12,6 @@ struct remove_run {
     struct points_writer *writer;
 };
 
-static void note_removed(const struct remove_run *run, const struct manifest *manifest)
-{
-    report_event(run->report, &(struct event){.kind = EVENT_REMOVED,
-                                              .guest = manifest->domain_name,
-                                              .removed = {manifest->time, manifest->host}});
-}
-
 /* 1: the user said no. */
 static int remove_guest(struct remove_run *run, const char *guest, bool *ret_busy, struct err *err)
 {
@@ -45,7 +38,9 @@ static int remove_guest(struct remove_run *run, const char *guest, bool *ret_bus
         *ret_busy = err && err->kind == ERR_BUSY;
         return -1;
     }
-    note_removed(run, manifest);
+    report_event(run->report, &(struct event){.kind = EVENT_REMOVED,
+                                              .guest = manifest->domain_name,
+                                              .removed = {manifest->time, manifest->host}});
     return 0;
 }
 

@@ -148,13 +148,6 @@ static void note_good(const struct verify_check *check)
                                               .elapsed_ms = units_now_ms() - check->started_ms}});
 }
 
-static void note_busy(struct verify_run *run, const char *guest, struct err *err)
-{
-    run->outcome->busy++;
-    err_prefix(err, "guest '%s'", guest);
-    report_failure(run->report, run->outcome, guest, err);
-}
-
 /* *ret_busy: another backup took its place before it was verified. */
 static int verify_once(struct verify_run *run, const char *guest, struct err *ret_busy,
                        struct err *err)
@@ -200,7 +193,9 @@ static int verify_guest(struct verify_run *run, const char *guest, struct err *e
         if (!busy.text)
             return 0;
         if (i >= REPLACED_TIMES && units_now_ms() - begun_ms >= run->wait_ms) {
-            note_busy(run, guest, &busy);
+            run->outcome->busy++;
+            err_prefix(&busy, "guest '%s'", guest);
+            report_failure(run->report, run->outcome, guest, &busy);
             return 0;
         }
         log_detail("guest '%s': %s; trying again", guest, busy.text);

@@ -151,27 +151,18 @@ static int take_chosen(struct backup_run *run, const struct guests *guests, bool
     return 0;
 }
 
-static int survey_guests(struct backup_run *run, const struct guests *guests, const bool *chosen,
-                         struct err *err)
+static int take_guests(struct backup_run *run, const struct guests *guests, bool *chosen,
+                       struct outcome *outcome, struct err *err)
 {
-    if (run->options->dry_run || !course_wants_estimates(&run->course))
-        return 0;
-    for (size_t i = 0; i < guests->count; i++) {
+    course_begin(&run->course, run->report, chosen, guests->count);
+    bool survey = !run->options->dry_run && course_wants_estimates(&run->course);
+    for (size_t i = 0; survey && i < guests->count; i++) {
         if (!chosen[i])
             continue;
         if (quit_check(err) < 0)
             return -1;
         course_estimate(&run->course, i, backup_survey_guest(run, guests->list[i]));
     }
-    return 0;
-}
-
-static int take_guests(struct backup_run *run, const struct guests *guests, bool *chosen,
-                       struct outcome *outcome, struct err *err)
-{
-    course_begin(&run->course, run->report, chosen, guests->count);
-    if (survey_guests(run, guests, chosen, err) < 0)
-        return -1;
     return take_chosen(run, guests, chosen, outcome, err);
 }
 

@@ -33,43 +33,10 @@ static void check_definition(struct restore_job *job, struct xml_doc *definition
     definition_check(definition, host, &job->findings);
 }
 
-static void tell_ejected(const struct restore_job *job)
-{
-    for (size_t i = 0; i < job->ejected.count; i++)
-        report_warning(job->run->report, job->name,
-                       &(struct warning){WARNING_MEDIUM_LEFT_OUT, .disk = job->ejected.items[i]});
-}
-
-static void look_at_guest(struct restore_job *job)
-{
-    CLEANUP_FINDINGS_VIEW struct findings_view view = {0};
-
-    findings_view_make(job->run->hypervisor, &job->placement, job->manifest, &view);
-    check_definition(job, job->definition, &view.host);
-    if (job->live)
-        check_definition(job, job->live, &view.host);
-    tell_ejected(job);
-}
-
-static int look_at_memory(struct restore_job *job, struct err *err)
-{
-    if (memory_look(job->backup, &job->findings, err) < 0)
-        return err_prefix(err, "memory");
-    return 0;
-}
-
-/* Keeps only the findings that a seal does not vouch for. */
-static void keep_shared_disks(struct restore_job *job)
-{
-    if (job->placement.renamed)
-        definition_findings_keep_disks(&job->findings);
-    else
-        definition_findings_clear(&job->findings);
-}
-
 int restore_check_guest(struct restore_job *job, struct err *err)
 {
     const struct manifest *manifest = job->manifest;
+    CLEANUP_FINDINGS_VIEW struct findings_view view = {0};
 
     job->definition = placement_rewrite(&job->placement, manifest, manifest->definition, err);
     if (!job->definition)
@@ -79,12 +46,23 @@ int restore_check_guest(struct restore_job *job, struct err *err)
             return err_set(err, ERR_CORRUPT,
                            "the manifest has memory but no XML to resume it with");
         job->live = placement_rewrite(&job->placement, manifest, manifest->live, err);
-        if (!job->live || look_at_memory(job, err) < 0)
+        if (!job->live)
             return -1;
+        if (memory_look(job->backup, &job->findings, err) < 0)
+            return err_prefix(err, "memory");
     }
-    look_at_guest(job);
-    if (job->seal == SEAL_FITS)
-        keep_shared_disks(job);
+    findings_view_make(job->run->hypervisor, &job->placement, manifest, &view);
+    check_definition(job, job->definition, &view.host);
+    if (job->live)
+        check_definition(job, job->live, &view.host);
+    for (size_t i = 0; i < job->ejected.count; i++)
+        report_warning(job->run->report, job->name,
+                       &(struct warning){WARNING_MEDIUM_LEFT_OUT, .disk = job->ejected.items[i]});
+    /* A seal vouches for all of it, but not for what a copy would share with the original. */
+    if (job->seal == SEAL_FITS && job->placement.renamed)
+        definition_findings_keep_disks(&job->findings);
+    else if (job->seal == SEAL_FITS)
+        definition_findings_clear(&job->findings);
     return 0;
 }
 

@@ -294,14 +294,6 @@ static int check_points(const struct restore_job *job, struct err *err)
     return 0;
 }
 
-/* Call before anything is written. */
-static int ask_hypervisor(const struct restore_job *job, struct err *err)
-{
-    CLEANUP_FREE char *xml = xml_format(job->definition);
-
-    return hypervisor_check_domain(job->run->hypervisor, xml, err);
-}
-
 static int restore_from_backup(struct restore_job *job, struct err *err)
 {
     struct restore_run *run = job->run;
@@ -335,7 +327,8 @@ static int restore_from_backup(struct restore_job *job, struct err *err)
         return -1;
     if (!options->disks.count) {
         restore_tell_lacks(job);
-        if (ask_hypervisor(job, err) < 0 || check_points(job, err) < 0)
+        CLEANUP_FREE char *xml = xml_format(job->definition);
+        if (hypervisor_check_domain(run->hypervisor, xml, err) < 0 || check_points(job, err) < 0)
             return -1;
     }
     if (options->dry_run)
