@@ -20,22 +20,18 @@ struct serving {
     int out_fd;
     uint32_t pid;
     struct shared_layout layout;
-    uint8_t *shared; /* borrowed; NULL: only C is spoken */
-    uint8_t *input;  /* own buffers, for C; NULL until the first one comes */
-    uint8_t *output;
-    uint8_t *blocks;         /* the same for digests of blocks; NULL if they are not wanted */
-    uint8_t *noted;          /* where those of the present chunk go, or NULL */
+    uint8_t *shared;         /* borrowed; NULL: only C is spoken */
+    unsigned turn;           /* which of its areas the next M is about */
+    uint8_t *own;            /* an area for C; NULL until the first one comes */
+    struct shared_area area; /* of the present chunk */
     struct encoder *encoder; /* made for the first chunk, so that a failure can be told in E */
     struct decoder *decoder;
-    unsigned turn; /* which of the input areas is M's */
-    bool gone;     /* the other side has hung up, or has said Q */
+    bool gone; /* the other side has hung up, or has said Q */
 };
 
 static void serving_clear(struct serving *serving)
 {
-    free(serving->input);
-    free(serving->output);
-    free(serving->blocks);
+    free(serving->own);
     encoder_free(serving->encoder);
     decoder_free(serving->decoder);
 }
@@ -140,17 +136,19 @@ static int discard(struct serving *serving, size_t len, struct err *err)
     return 0;
 }
 
-static int own_buffers(struct serving *serving, struct err *why)
+/* Finds the area that the chunk is in, or will be. */
+static int choose_area(struct serving *serving, char command, struct err *why)
 {
-    if (!serving->input)
-        serving->input = malloc(serving->layout.input_size);
-    if (!serving->output)
-        serving->output = malloc(serving->layout.output_size);
-    if (!serving->blocks && serving->layout.blocks_size > 0)
-        serving->blocks = malloc(serving->layout.blocks_size);
-    if (serving->input && serving->output && (serving->blocks || serving->layout.blocks_size == 0))
+    if (command == 'M') {
+        serving->area = shared_area(&serving->layout, serving->shared, serving->turn);
         return 0;
-    return err_set_errno(why, ENOMEM, "cannot get the memory for a chunk");
+    }
+    if (!serving->own)
+        serving->own = malloc(serving->layout.area_size);
+    if (!serving->own)
+        return err_set_errno(why, ENOMEM, "cannot get the memory for a chunk");
+    serving->area = shared_area(&serving->layout, serving->own, 0);
+    return 0;
 }
 
 static int prepare(struct serving *serving, const struct message *message, struct err *why)
@@ -162,64 +160,42 @@ static int prepare(struct serving *serving, const struct message *message, struc
                        message->size, serving->layout.input_size);
     if (message->command == 'M' && !serving->shared)
         return err_set(why, ERR_UNSUPPORTED, "no shared buffer: send C, not M");
-    return message->command == 'C' ? own_buffers(serving, why) : 0;
+    return choose_area(serving, message->command, why);
 }
 
-static int encode(struct serving *serving, bool outline, const uint8_t *input, size_t len,
-                  struct codec_room *output, struct err *why)
+static int encode(struct serving *serving, const struct message *message, struct codec_room *output,
+                  struct err *why)
 {
     const struct child_settings *settings = serving->settings;
+    const struct shared_area *area = &serving->area;
 
     if (!serving->encoder)
         serving->encoder = encoder_new(&settings->codec, settings->chunk_size, why);
     if (!serving->encoder)
         return -1;
-    encoder_set_blocks(serving->encoder, serving->noted);
-    return outline ? encoder_outline(serving->encoder, input, len, output, why)
-                   : encoder_encode(serving->encoder, input, len, output, why);
+    encoder_set_blocks(serving->encoder, area->blocks);
+    bool outline = message->command == 'M' && shared_outlines(settings);
+    int status = outline
+                     ? encoder_outline(serving->encoder, area->input, message->size, output, why)
+                     : encoder_encode(serving->encoder, area->input, message->size, output, why);
+    if (status == 0)
+        memcpy(area->digest, area->output, DIGEST_SIZE); /* a result begins with it */
+    return status;
 }
 
-static int decode(struct serving *serving, const uint8_t *input, size_t len,
-                  struct codec_room *output, uint8_t digest[static DIGEST_SIZE], struct err *why)
+static int decode(struct serving *serving, const struct message *message, struct codec_room *output,
+                  struct err *why)
 {
     const struct child_settings *settings = serving->settings;
+    const struct shared_area *area = &serving->area;
 
     if (!serving->decoder)
         serving->decoder =
             decoder_new(settings->codec.type, settings->chunk_size, settings->memory_limit, why);
     if (!serving->decoder)
         return -1;
-    decoder_set_blocks(serving->decoder, serving->noted);
-    return decoder_decode(serving->decoder, input, len, output, digest, why);
-}
-
-static int work(struct serving *serving, const struct message *message, size_t *ret_len,
-                struct err *why)
-{
-    bool shared = message->command == 'M';
-    const uint8_t *input =
-        shared ? serving->shared + serving->layout.input_offset[serving->turn] : serving->input;
-    struct codec_room output = {shared ? serving->shared + serving->layout.output_offset
-                                       : serving->output,
-                                serving->layout.output_size};
-    uint8_t digest[DIGEST_SIZE];
-
-    serving->noted = shared ? serving->shared + SHARED_BLOCKS_OFFSET : serving->blocks;
-    if (serving->layout.blocks_size == 0)
-        serving->noted = NULL;
-    if (serving->settings->decode) {
-        if (decode(serving, input, message->size, &output, digest, why) < 0)
-            return -1;
-    } else {
-        bool outline = shared && shared_outlines(serving->settings);
-        if (encode(serving, outline, input, message->size, &output, why) < 0)
-            return -1;
-        memcpy(digest, output.data, DIGEST_SIZE); /* a result begins with it */
-    }
-    if (shared)
-        memcpy(serving->shared, digest, DIGEST_SIZE);
-    *ret_len = output.len;
-    return 0;
+    decoder_set_blocks(serving->decoder, area->blocks);
+    return decoder_decode(serving->decoder, area->input, message->size, output, area->digest, why);
 }
 
 /* Says D, waits for F, sends the result; before it, in the stream, the digests of the blocks. */
@@ -238,33 +214,36 @@ static int hand_over(struct serving *serving, const struct message *chunk, size_
         return err_set(err, ERR_CORRUPT, "got %c %" PRIu64 ", expected F %" PRIu64, flush.command,
                        flush.id, chunk->id);
     uint32_t raw_len = serving->settings->decode ? (uint32_t)len : chunk->size;
-    if (chunk->command == 'C' && serving->noted &&
-        send_message(serving, 'B', chunk->id, serving->noted, chunk_digest_blocks_size(raw_len),
-                     err) < 0)
+    if (chunk->command == 'C' && serving->area.blocks &&
+        send_message(serving, 'B', chunk->id, serving->area.blocks,
+                     chunk_digest_blocks_size(raw_len), err) < 0)
         return -1;
-    return send_message(serving, chunk->command, chunk->id, serving->output, len, err);
+    return send_message(serving, chunk->command, chunk->id, serving->area.output, len, err);
 }
 
 static int do_chunk(struct serving *serving, const struct message *message, struct err *err)
 {
     CLEANUP_ERR struct err why = ERR_INIT;
-    size_t len = 0;
 
     if (message->command == 'F')
         return err_set(err, ERR_CORRUPT, "F for chunk %" PRIu64 ", which this child does not have",
                        message->id);
+    int status = prepare(serving, message, &why);
     if (message->command == 'M')
-        serving->turn = (serving->turn + 1) % SHARED_INPUTS;
-    if (prepare(serving, message, &why) < 0) {
+        serving->turn = (serving->turn + 1) % SHARED_AREAS;
+    if (status < 0) {
         if (message->command == 'C' && discard(serving, message->size, err) < 0)
             return -1;
         return send_error(serving, message->id, &why, err);
     }
-    if (message->command == 'C' && receive(serving, serving->input, message->size, err) < 0)
+    if (message->command == 'C' && receive(serving, serving->area.input, message->size, err) < 0)
         return -1;
-    if (work(serving, message, &len, &why) < 0)
+    struct codec_room output = {serving->area.output, serving->layout.output_size};
+    status = serving->settings->decode ? decode(serving, message, &output, &why)
+                                       : encode(serving, message, &output, &why);
+    if (status < 0)
         return send_error(serving, message->id, &why, err);
-    return hand_over(serving, message, len, err);
+    return hand_over(serving, message, output.len, err);
 }
 
 int child_serve(const struct child_settings *settings, int in_fd, int out_fd, uint8_t *shared,
@@ -277,7 +256,6 @@ int child_serve(const struct child_settings *settings, int in_fd, int out_fd, ui
         .out_fd = out_fd,
         .pid = (uint32_t)getpid(),
         .shared = shared,
-        .turn = SHARED_INPUTS - 1, /* before the first */
     };
     struct message message;
 

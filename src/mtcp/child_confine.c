@@ -29,9 +29,7 @@ static uint64_t memory_of(const struct child_settings *settings, const struct ch
     if (settings->decode && settings->memory_limit > codec)
         codec = settings->memory_limit;
     shared_layout(settings, &layout);
-    uint64_t buffers =
-        place->shared ? 0 : (uint64_t)layout.input_size + layout.output_size + layout.blocks_size;
-    return codec + codec / 8 + buffers + SLACK;
+    return codec + codec / 8 + (place->shared ? 0 : layout.area_size) + SLACK;
 }
 
 static bool is_regular_file(int fd)

@@ -14,40 +14,11 @@
 
 /* ---- taking results -------------------------------------------------------- */
 
-/* A result that can be put at once stays in the child's output area until it was put. If another
- * one is being put, it is copied to a slot, so that its child can go on. Raw results, which an
- * unordered sink gets, are too large to copy, as are the chunks that outlines refer to. */
-static bool has_place(struct pool *pool, struct item *item, bool ordered)
-{
-    struct window *window = &pool->window;
-    bool next = !ordered || item == window_next(window);
-
-    if (!ordered || (next && !window_is_putting(window)))
-        return true;
-    if (shared_outlines(&pool->settings))
-        return next;
-    return window_take_slot(window, item) || next;
-}
-
-void deliver_fetch(struct run *run)
-{
-    struct pool *pool = run->pool;
-    struct window *window = &pool->window;
-
-    for (size_t i = 0; i < window->count; i++) {
-        struct item *item = &window->items[i];
-        if (item->state != ITEM_WORKING || pool->workers[item->worker].state != WORKER_DONE)
-            continue;
-        if (has_place(pool, item, run->sink->ordered))
-            worker_fetch(&pool->workers[item->worker]);
-    }
-}
-
 /* Keeps the digests of the chunk's blocks, if the sink wants them. They are copied, because the
  * child can reach its own; those of a child that gives none are computed. Decoded bytes are in
- * the output area, others are still where the child got them. */
-static int note_blocks(struct run *run, const struct worker *worker, struct item *item,
-                       uint32_t raw_len, struct err *err)
+ * the output, others are still where the child got them. */
+static int note_blocks(struct run *run, struct worker *worker, struct item *item, uint32_t raw_len,
+                       struct err *err)
 {
     size_t len = chunk_digest_blocks_size(raw_len);
     const uint8_t *noted = NULL;
@@ -63,7 +34,8 @@ static int note_blocks(struct run *run, const struct worker *worker, struct item
         memcpy(item->block_digests, noted, len);
     else
         chunk_digest_with_blocks(run->pool->digest,
-                                 run->pool->settings.decode ? worker->output : worker->given,
+                                 run->pool->settings.decode ? item->area->at.output
+                                                            : item->area->at.input,
                                  raw_len, digest, item->block_digests);
     for (size_t at = 0; at < len; at += DIGEST_SIZE) {
         if (io_is_zero(item->block_digests + at, DIGEST_SIZE))
@@ -75,26 +47,25 @@ static int note_blocks(struct run *run, const struct worker *worker, struct item
 }
 
 /* Checks that it can be this chunk's result. Sets the chunk's digest. */
-static int check_result(struct run *run, const struct worker *worker, struct item *item,
-                        struct err *err)
+static int check_result(struct run *run, struct worker *worker, struct item *item, struct err *err)
 {
+    const struct shared_area *at = &item->area->at;
+    size_t len = item->area->len;
     uint32_t raw_len = item->raw_len;
     struct result result;
 
     if (run->pool->settings.decode) {
-        if (worker->output_len != raw_len)
-            return err_set(err, ERR_CORRUPT, "answered with %zu bytes instead of %u",
-                           worker->output_len, raw_len);
+        if (len != raw_len)
+            return err_set(err, ERR_CORRUPT, "answered with %zu bytes instead of %u", len, raw_len);
         if (worker->foreign)
-            chunk_digest_of(run->pool->digest, worker->output, raw_len, item->digest);
+            chunk_digest_of(run->pool->digest, at->output, raw_len, item->digest);
         else
-            memcpy(item->digest, worker_noted_digest(worker), DIGEST_SIZE);
+            memcpy(item->digest, at->digest, DIGEST_SIZE);
         return note_blocks(run, worker, item, raw_len, err);
     }
-    int failed =
-        shared_outlines(&run->pool->settings)
-            ? result_parse_outline(worker->output, worker->output_len, worker->given, &result, err)
-            : result_parse(worker->output, worker->output_len, &result, err);
+    int failed = shared_outlines(&run->pool->settings)
+                     ? result_parse_outline(at->output, len, at->input, &result, err)
+                     : result_parse(at->output, len, &result, err);
     if (failed)
         return err_prefix(err, "sent a bad result");
     if (result.raw_len != raw_len || io_is_zero(result.digest, DIGEST_SIZE))
@@ -116,18 +87,17 @@ static int keep_zeros(struct pool *pool, const void *data, size_t len, struct er
     return 0;
 }
 
-/* Decoding: the chunk turned out to be all zeros. What it was decoded from is still in the
- * input area. */
-static void learn_zeros(struct run *run, const struct worker *worker, const struct item *item)
+/* Decoding: the chunk turned out to be all zeros. */
+static void learn_zeros(struct run *run, const struct item *item)
 {
     struct pool *pool = run->pool;
     uint32_t raw_len = item->raw_len;
 
     if (!pool->settings.decode || pool->zeros_input || item->input_len > POOL_ZERO_INPUT_MAX ||
-        raw_len < pool->settings.chunk_size || !io_is_zero(worker->output, raw_len))
+        raw_len < pool->settings.chunk_size || !io_is_zero(item->area->at.output, raw_len))
         return;
     pool->zeros_input = mem_alloc(item->input_len);
-    memcpy(pool->zeros_input, worker->given, item->input_len);
+    memcpy(pool->zeros_input, item->area->at.input, item->input_len);
     pool->zeros_input_len = item->input_len;
 }
 
@@ -143,17 +113,10 @@ int deliver_take(struct run *run, size_t index, struct err *err)
     pool->idle_losses = 0;
     if (item->kind == CHUNK_ZERO &&
         pool_raw_len(run->source, item->id) == pool->settings.chunk_size &&
-        keep_zeros(pool, worker->output, worker->output_len, err) < 0)
+        keep_zeros(pool, item->area->at.output, item->area->len, err) < 0)
         return -1;
-    learn_zeros(run, worker, item);
+    learn_zeros(run, item);
     item->state = ITEM_READY;
-    if (item->slot == WINDOW_NO_SLOT) {
-        item->held = true;
-        return 0;
-    }
-    memcpy(pool->window.slots[item->slot], worker->output, worker->output_len);
-    item->len = worker->output_len;
-    worker_release(worker);
     return 0;
 }
 
@@ -196,14 +159,10 @@ static void describe_data(const struct pool *pool, const struct item *item,
         bool has_result = item->kind == CHUNK_ZERO && !pool->settings.decode;
         output->data = has_result ? pool->zeros : NULL;
         output->len = has_result ? pool->zeros_len : 0;
-    } else if (item->held) {
-        const struct worker *worker = &pool->workers[item->worker];
-        output->data = worker->output;
-        output->len = worker->output_len;
-        output->raw = shared_outlines(&pool->settings) ? worker->given : NULL;
     } else {
-        output->data = pool->window.slots[item->slot];
-        output->len = item->len;
+        output->data = item->area->at.output;
+        output->len = item->area->len;
+        output->raw = shared_outlines(&pool->settings) ? item->area->at.input : NULL;
     }
 }
 
@@ -259,10 +218,7 @@ static void note_put(struct run *run, struct item *item)
     run->chunks += item->count;
     run->zero_chunks += item->kind == CHUNK_ZERO ? item->count : 0;
     run->same_chunks += item->kind == CHUNK_SAME ? item->count : 0;
-    if (item->held)
-        worker_release(&run->pool->workers[item->worker]);
-    item->held = false;
-    window_free_slot(&run->pool->window, item);
+    window_free_area(item);
     item->state = ITEM_PUT;
 }
 

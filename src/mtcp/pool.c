@@ -25,16 +25,14 @@ struct pool *pool_new(struct spawner *spawner, const struct child_settings *sett
                       unsigned children, struct err *err)
 {
     CLEANUP(pool_freep) struct pool *pool = mem_alloc(sizeof(*pool));
-    struct shared_layout layout;
 
     assert(children > 0);
     pool->spawner = spawner;
     pool->settings = *settings;
     pool->workers = mem_array(children, sizeof(*pool->workers));
     pool->polls = mem_array((size_t)children + 2, sizeof(*pool->polls));
-    shared_layout(settings, &layout);
-    if (window_init(&pool->window, children, children, layout.output_size, err) < 0)
-        return NULL;
+    shared_layout(settings, &pool->layout);
+    window_init(&pool->window, children);
     pool->digest = chunk_digest_new();
     pool->putter = putter_new(pool->window.cap, err);
     if (!pool->putter)
@@ -140,7 +138,7 @@ static int fail_chunk(struct run *run, struct item *item, bool died, const char 
                        name ? ": " : "", item->id, item->id * run->source->chunk_size, why);
         return end_run(err, !died && run->pool->settings.decode ? ERR_CORRUPT : ERR_IO, text);
     }
-    window_free_slot(&run->pool->window, item);
+    window_free_area(item);
     item->state = ITEM_WAITING;
     item->renewed = died;
     return 0;
@@ -158,29 +156,32 @@ static int take_error(struct run *run, size_t index, struct err *err)
     return fail_chunk(run, item, false, why, err);
 }
 
-/* True while the child's output area must stay mapped: its result is not put yet. */
-static int settle_worker(struct run *run, size_t index, struct err *err)
+/* Waits until none of its results is being put. */
+static int settle_worker(struct run *run, const struct worker *worker, struct err *err)
 {
-    const struct item *item = window_of_worker(&run->pool->window, index);
-
-    if (!item || item->state != ITEM_PUTTING)
-        return 0;
-    putter_drain(run->pool->putter);
-    return deliver_collect(run, err);
+    for (size_t i = 0; i < SHARED_AREAS; i++) {
+        const struct item *item = window_in_area(&run->pool->window, &worker->areas[i]);
+        if (!item || item->state != ITEM_PUTTING)
+            continue;
+        putter_drain(run->pool->putter);
+        return deliver_collect(run, err);
+    }
+    return 0;
 }
 
 /* The child has died, or (broke: how) is not to be trusted any more. Another one takes its place.
  *
- * Two chunks of the window may be its own, and a third may lie in its memory:
- *   - A result that the putter is just writing is still mapped from the dead child's segment: the
- *     putter finishes first (settle_worker). Such a chunk is done, not lost.
- *   - The chunk that it worked on, or whose result waited in its output area, counts as failed
- *     once. It is read again from the source and reserved for the new child in this place, not for
- *     one of the others: whatever killed the first may kill them all. The second failure ends the
- *     run with this child's reason.
- *   - A chunk that was read ahead for it (ITEM_LOADED) did nothing wrong; it is only read again.
- * A child without a chunk that dies costs nothing. If that happens time and again, the program
- * cannot work at all, and the run ends. */
+ * What was in its two areas:
+ *   - A result that the putter is just writing is still needed: the putter finishes first, before
+ *     the segment is unmapped. Such a chunk is done, not lost.
+ *   - The chunk that it was given last, which it worked on, or whose result was not yet given to
+ *     the putter, counts as failed once. It is read again and reserved for the new child in this
+ *     place, not for one of the others: whatever killed the first may kill them all. The second
+ *     failure ends the run with this child's reason.
+ *   - Another chunk there - a result that waits for its turn, or the next one that was read ahead -
+ *     did nothing wrong; it is only read again, for the new child.
+ * A child that dies without having been given a chunk that is still to be put costs nothing. If
+ * that happens time and again, the program cannot work at all, and the run ends. */
 static int lose_worker(struct run *run, size_t index, const struct err *broke, struct err *err)
 {
     struct pool *pool = run->pool;
@@ -189,18 +190,20 @@ static int lose_worker(struct run *run, size_t index, const struct err *broke, s
     pid_t pid = worker->child.pid;
 
     run->children_lost++;
-    if (settle_worker(run, index, err) < 0)
+    if (settle_worker(run, worker, err) < 0)
         return -1;
-    struct item *item = window_of_worker(&pool->window, index);
-    feed_unload(pool, index);
+    struct item *failed = window_in_area(&pool->window, worker_last_area(worker));
+    struct item *other = window_in_area(&pool->window, &worker->areas[worker->next]);
+    if (other)
+        feed_unload(other);
     run->cpu_ns += worker_cpu_ns(worker);
     if (worker_end(worker, pool->spawner, broke ? 0 : GRACE_MS, &end, err) < 0)
         return -1;
     CLEANUP_FREE char *why =
         mem_printf("child process %d: %s", (int)pid, broke ? broke->text : end);
-    if (item && fail_chunk(run, item, true, why, err) < 0)
+    if (failed && fail_chunk(run, failed, true, why, err) < 0)
         return -1;
-    if (!item && ++pool->idle_losses > 2 * pool->worker_count + 2)
+    if (!failed && ++pool->idle_losses > 2 * pool->worker_count + 2)
         return end_run(err, ERR_IO, why);
     if (worker_start(worker, pool->spawner, &pool->settings, err) < 0)
         return err_prefix(err, "cannot replace %s", why);
@@ -286,7 +289,6 @@ static int run_image(struct run *run, struct err *err)
     for (;;) {
         bool more = false;
         /* children that are done answer while others' chunks are read */
-        deliver_fetch(run);
         if (deliver_post(run, err) < 0 || deliver_collect(run, err) < 0 ||
             feed_workers(run, &more, err) < 0 || deliver_post(run, err) < 0)
             return -1;

@@ -3,11 +3,12 @@
  * The control process's side of MTCP: takes chunks from a source, keeps every
  * child busy, and gives results to a sink. It never compresses.
  *
- * A child that dies or answers E costs only the time spent on its chunk, which is
- * given to another child once more (a dead child is replaced by a new one). The
- * second failure of a chunk ends the run with that child's reason. Results
- * for an ordered sink are fetched early into a bounded window, so that one slow
- * chunk does not stop the other children.
+ * A child that answers E costs only the time spent on its chunk, which is given to
+ * another child once more; one that dies is replaced by a new one, and what it had is
+ * done again. The second failure of a chunk ends the run with that child's reason.
+ * Each child has two areas (mtcp/shared.h): while it works in one, the result in the other
+ * waits to be put, and then the next chunk is read into that. So one slow chunk does not
+ * stop the other children before both of their areas wait behind it.
  *
  * The result of an all-zero chunk is made by a child once for each raw length,
  * and reused for all others.

@@ -12,6 +12,7 @@
 #include "codec/chunk_digest.h"
 #include "mtcp/pool.h"
 #include "mtcp/putter.h"
+#include "mtcp/shared.h"
 #include "mtcp/window.h"
 #include "mtcp/worker.h"
 
@@ -25,6 +26,7 @@
 struct pool {
     struct spawner *spawner; /* borrowed */
     struct child_settings settings;
+    struct shared_layout layout;
     struct worker *workers;
     size_t worker_count;
     struct pollfd *polls; /* one for each worker, and two */
@@ -81,11 +83,10 @@ static inline uint32_t pool_raw_len(const struct chunk_source *source, uint64_t 
  * is free and the source is not at its end. */
 int feed_workers(struct run *run, bool *ret_more, struct err *err);
 
-/* A worker's child is gone: what was read ahead for it has to be read again. */
-void feed_unload(struct pool *pool, size_t worker);
+/* The chunk in an area must be read again, for the same worker: the area is needed for another
+ * one, or is gone with the child. */
+void feed_unload(struct item *item);
 
-/* Asks for results: the sink's next, and others while there are slots. */
-void deliver_fetch(struct run *run);
 /* Takes the result that has come from a worker. -1: it is not a result of this chunk. */
 int deliver_take(struct run *run, size_t worker, struct err *err);
 /* Gives the putter what the sink can have now. */

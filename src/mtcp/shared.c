@@ -6,10 +6,10 @@
 #include "base/digest.h"
 #include "codec/chunk_digest.h"
 
-/* Each area starts on a page of its own, whatever the machine's page size. */
+/* Input and output each start on a page of their own, whatever the machine's page size. */
 #define PAGE_SIZE_MAX ((size_t)65536)
 
-#define HEAD_UNIT ((size_t)4096)
+#define DIGESTS_UNIT ((size_t)4096)
 
 static size_t round_up(size_t size, size_t unit)
 {
@@ -25,11 +25,23 @@ void shared_layout(const struct child_settings *settings, struct shared_layout *
     ret->input_size = settings->decode ? result : raw;
     ret->output_size = settings->decode ? raw : result;
     ret->blocks_size = settings->block_digests ? chunk_digest_blocks_size(raw) : 0;
-    ret->head_size = round_up(SHARED_BLOCKS_OFFSET + ret->blocks_size, HEAD_UNIT);
-    ret->input_offset[0] = ret->head_size;
-    ret->input_offset[1] = round_up(ret->input_offset[0] + ret->input_size, PAGE_SIZE_MAX);
-    ret->output_offset = round_up(ret->input_offset[1] + ret->input_size, PAGE_SIZE_MAX);
-    ret->total_size = round_up(ret->output_offset + ret->output_size, PAGE_SIZE_MAX);
+    ret->input_offset = round_up(DIGEST_SIZE + ret->blocks_size, DIGESTS_UNIT);
+    ret->output_offset = round_up(ret->input_offset + ret->input_size, PAGE_SIZE_MAX);
+    ret->area_size = round_up(ret->output_offset + ret->output_size, PAGE_SIZE_MAX);
+    ret->total_size = SHARED_AREAS * ret->area_size;
+}
+
+struct shared_area shared_area(const struct shared_layout *layout, uint8_t *segment,
+                               unsigned number)
+{
+    uint8_t *area = segment + number * layout->area_size;
+
+    return (struct shared_area){
+        .digest = area,
+        .blocks = layout->blocks_size > 0 ? area + DIGEST_SIZE : NULL,
+        .input = area + layout->input_offset,
+        .output = area + layout->output_offset,
+    };
 }
 
 bool shared_outlines(const struct child_settings *settings)

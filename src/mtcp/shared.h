@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The segment that control process and child share, one per child (a memfd):
+ * The segment that control process and child share, one per child (a memfd). It has two areas,
+ * each with room for one chunk on its way:
  *
- *   [head][input area 0][input area 1][output area]
+ *   [digests][input][output]
  *
- * The first M is about input area 0, the second about area 1, and so on in turn. The
- * control process may write the area of the next M at any time before it sends that M;
- * it reads head and output area between the child's answer to an M and the next M. The
- * child reads only the input area of the M that it has, and writes head and output area
- * between receiving an M and sending its own M in answer to F. Nothing else overlaps, so
- * no lock is needed.
- * The head holds the digest of the raw chunk: decoding answers with raw bytes
- * only, and so the control process need not hash them itself. Those of its blocks
- * follow, if the settings call for them.
+ * The first M is about area 0, the second about area 1, and so on in turn. An area is the control
+ * process's until it sends the M about it; the child's, to read the input and to write the rest,
+ * until it sends its own M in answer to F; and then the control process's again. So the child
+ * works in one area while the control process puts the last result and reads the next chunk in the
+ * other, and no lock is needed.
+ * The digests are that of the raw chunk - decoding answers with raw bytes only, and so the
+ * control process need not hash them itself - and those of its blocks, if the settings call for
+ * them.
  *
  * Encoding with codec none, the result would be a copy of the input, and so it is
- * an outline (codec/result.h) of the chunk, which stays in its input area until
+ * an outline (codec/result.h) of the chunk, which stays in the same area until
  * the control process has put it.
  */
 #pragma once
@@ -26,20 +26,29 @@
 
 #include "mtcp/spawner.h"
 
-#define SHARED_BLOCKS_OFFSET DIGEST_SIZE /* in the head */
-#define SHARED_INPUTS 2
+#define SHARED_AREAS 2
 
 struct shared_layout {
-    size_t head_size;
     size_t blocks_size; /* of the digests of a chunk's blocks; 0: they are not wanted */
-    size_t input_offset[SHARED_INPUTS];
-    size_t input_size; /* of each */
-    size_t output_offset;
+    size_t input_size;
     size_t output_size;
+    size_t input_offset; /* in an area */
+    size_t output_offset;
+    size_t area_size;
     size_t total_size;
+};
+
+struct shared_area {
+    uint8_t *digest;
+    uint8_t *blocks; /* NULL: they are not wanted */
+    uint8_t *input;
+    uint8_t *output;
 };
 
 /* Encoding: input a raw chunk, output a result. Decoding: the reverse. */
 void shared_layout(const struct child_settings *settings, struct shared_layout *ret);
+/* The parts of an area of a segment of this layout. */
+struct shared_area shared_area(const struct shared_layout *layout, uint8_t *segment,
+                               unsigned number);
 /* Are the results of children with these settings outlines, when they answer M? */
 bool shared_outlines(const struct child_settings *settings);

@@ -86,7 +86,7 @@ static bool size_child(const struct codec_spec *codec, bool decode, uint64_t chu
     plan->chunk_size = chunk_size;
     plan->encoder_memory = decode ? codec_decoder_memory(codec) : codec_encoder_memory(codec);
     if (!units_add(plan->encoder_memory, layout.total_size, &sum) ||
-        !units_add(sum, layout.output_size, &sum) || !units_add(sum, SIZING_PROCESS, &sum))
+        !units_add(sum, SIZING_PROCESS, &sum))
         return false;
     plan->child_memory = sum;
     return true;
@@ -116,7 +116,7 @@ static uint64_t buffers_of(const struct codec_spec *codec, uint64_t chunk_size)
     struct shared_layout layout;
 
     shared_layout(&settings, &layout);
-    return (uint64_t)layout.total_size + layout.output_size + SIZING_PROCESS;
+    return (uint64_t)layout.total_size + SIZING_PROCESS;
 }
 
 /* With chunks of this size: the largest dictionary that leaves room for their buffers.
@@ -251,10 +251,9 @@ static int refuse(const struct sizing_request *request, const struct sizing_plan
     return -1;
 }
 
-/* About one per CPU: one more than that, so that no CPU is idle while a child waits for
- * its result to be fetched. Raw bytes - all results of decoding, and of codec none - are too
- * many to be copied, and children wait until they are written: three more, with which a disk
- * that writes now fast and now slowly leaves no CPU idle. */
+/* One per CPU, and one more, so that no CPU is idle while a child waits to be given its next
+ * chunk. Raw results - all of decoding, and of codec none - are many bytes to be written: three
+ * more, with which a disk that writes now fast and now slowly leaves no CPU idle. */
 static unsigned choose_children(const struct sizing_host *host,
                                 const struct sizing_request *request, uint64_t allowed)
 {

@@ -6,14 +6,13 @@
  *
  * total_memory is the machine's, the cgroup's limit, or what the user gives,
  * whichever is least; buffer_size is all that one child takes: the encoder's own
- * figure for the level, the child's chunk buffers (input, output, and a place in
- * the control process's reorder window), and a fixed figure for the process. Or it is
- * what the user gives (--compression-buffer), and dictionary and chunk size are made
- * to fit.
+ * figure for the level, the child's areas (mtcp/shared.h), and a fixed figure for the
+ * process. Or it is what the user gives (--compression-buffer), and dictionary and
+ * chunk size are made to fit.
  * Nor may all children together take more than is available now: the OOM killer
  * is never to be driven. Of those allowed one per CPU runs and one more, so that
- * a CPU has work while a result waits for its turn; three more where results are raw
- * bytes: decoding, and codec none.
+ * a CPU has work while a child waits to be given its next chunk; three more where
+ * results are raw bytes: decoding, and codec none.
  */
 #pragma once
 

@@ -2,36 +2,22 @@
 #include "mtcp/window.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 
-int window_init(struct window *window, size_t children, size_t slots, size_t slot_size,
-                struct err *err)
+void window_init(struct window *window, size_t children)
 {
-    *window = (struct window){.cap = 4 * (children + slots) + 16, .slot_count = slots};
+    /* Those in areas, runs between them, and what was put out of order. */
+    *window = (struct window){.cap = 4 * SHARED_AREAS * children + 16};
     window->items = mem_array(window->cap, sizeof(*window->items));
-    window->slots = mem_array(slots, sizeof(*window->slots));
-    window->taken = mem_array(slots, sizeof(*window->taken));
-    for (size_t i = 0; i < slots; i++) {
-        window->slots[i] = malloc(slot_size);
-        if (!window->slots[i])
-            return err_set_errno(err, ENOMEM, "cannot get %zu bytes for the reorder window",
-                                 slot_size);
-    }
-    return 0;
 }
 
 void window_clear(struct window *window)
 {
-    for (size_t i = 0; window->slots && i < window->slot_count; i++)
-        free(window->slots[i]);
     for (size_t i = 0; i < window->count; i++)
         free(window->items[i].block_digests);
-    free(window->slots);
-    free(window->taken);
     free(window->items);
     *window = (struct window){0};
 }
@@ -45,7 +31,7 @@ struct item *window_add(struct window *window, uint64_t id, enum item_state stat
 {
     assert(!window_full(window));
     struct item *item = &window->items[window->count++];
-    *item = (struct item){.id = id, .count = 1, .state = state, .slot = WINDOW_NO_SLOT};
+    *item = (struct item){.id = id, .count = 1, .state = state};
     return item;
 }
 
@@ -78,20 +64,10 @@ void window_remove(struct window *window, struct item *item)
 {
     size_t index = (size_t)(item - window->items);
 
-    window_free_slot(window, item);
+    assert(!item->area);
     free(item->block_digests);
     window->count--;
     memmove(item, item + 1, (window->count - index) * sizeof(*item));
-}
-
-struct item *window_next(struct window *window)
-{
-    for (size_t i = 0; i < window->count; i++) {
-        struct item *item = &window->items[i];
-        if (item->state != ITEM_PUTTING && item->state != ITEM_PUT)
-            return item;
-    }
-    return NULL;
 }
 
 bool window_is_putting(const struct window *window)
@@ -117,36 +93,32 @@ struct item *window_of_worker(struct window *window, size_t worker)
 {
     for (size_t i = 0; i < window->count; i++) {
         struct item *item = &window->items[i];
-        if (item->worker == worker && (item->state == ITEM_WORKING || item->held))
+        if (item->state == ITEM_WORKING && item->worker == worker)
             return item;
     }
     return NULL;
 }
 
-struct item *window_loaded_for(struct window *window, size_t worker)
+struct item *window_in_area(struct window *window, const struct worker_area *area)
 {
     for (size_t i = 0; i < window->count; i++) {
-        struct item *item = &window->items[i];
-        if (item->worker == worker && item->state == ITEM_LOADED)
-            return item;
+        if (window->items[i].area == area)
+            return &window->items[i];
     }
     return NULL;
 }
 
-bool window_take_slot(struct window *window, struct item *item)
+void window_take_area(struct item *item, size_t worker, struct worker_area *area)
 {
-    for (size_t i = 0; item->slot == WINDOW_NO_SLOT && i < window->slot_count; i++) {
-        if (!window->taken[i]) {
-            window->taken[i] = true;
-            item->slot = i;
-        }
-    }
-    return item->slot != WINDOW_NO_SLOT;
+    assert(!item->area && !area->taken);
+    area->taken = true;
+    item->area = area;
+    item->worker = worker;
 }
 
-void window_free_slot(struct window *window, struct item *item)
+void window_free_area(struct item *item)
 {
-    if (item->slot != WINDOW_NO_SLOT)
-        window->taken[item->slot] = false;
-    item->slot = WINDOW_NO_SLOT;
+    if (item->area)
+        item->area->taken = false;
+    item->area = NULL;
 }

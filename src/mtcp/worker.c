@@ -14,28 +14,20 @@
 #include "codec/chunk_digest.h"
 #include "mtcp/shared.h"
 
-static int set_buffers(struct worker *worker, const struct child_settings *settings,
-                       struct err *err)
+static int set_areas(struct worker *worker, const struct child_settings *settings, struct err *err)
 {
-    struct shared_layout layout;
     uint8_t *base = worker->child.shared;
 
-    shared_layout(settings, &layout);
+    shared_layout(settings, &worker->layout);
     if (settings->foreign) {
         if (!worker->own)
-            worker->own = malloc(layout.total_size);
+            worker->own = malloc(worker->layout.total_size);
         base = worker->own;
     }
-    if (!base || (!settings->foreign && worker->child.shared_size < layout.total_size))
+    if (!base || (!settings->foreign && worker->child.shared_size < worker->layout.total_size))
         return err_set_errno(err, ENOMEM, "cannot get the memory for a child process's chunks");
-    for (unsigned i = 0; i < SHARED_INPUTS; i++)
-        worker->inputs[i] = base + layout.input_offset[i];
-    worker->input = worker->inputs[0];
-    worker->input_size = layout.input_size;
-    worker->output = base + layout.output_offset;
-    worker->output_size = layout.output_size;
-    worker->blocks = base + SHARED_BLOCKS_OFFSET;
-    worker->blocks_size = layout.blocks_size;
+    for (unsigned i = 0; i < SHARED_AREAS; i++)
+        worker->areas[i].at = shared_area(&worker->layout, base, i);
     return 0;
 }
 
@@ -49,7 +41,7 @@ int worker_start(struct worker *worker, struct spawner *spawner,
         return -1;
     worker->pid = (uint32_t)worker->child.pid;
     worker->pid_known = !settings->foreign;
-    if (set_buffers(worker, settings, err) < 0) {
+    if (set_areas(worker, settings, err) < 0) {
         worker_end(worker, spawner, 0, NULL, NULL);
         return -1;
     }
@@ -62,8 +54,7 @@ int worker_end(struct worker *worker, struct spawner *spawner, unsigned grace_ms
     pid_t pid = worker->child.pid;
 
     spawner_close_child(&worker->child);
-    worker->input = worker->output = NULL;
-    worker->given = NULL;
+    memset(worker->areas, 0, sizeof(worker->areas));
     return spawner_wait(spawner, pid, grace_ms, ret_why, err);
 }
 
@@ -136,34 +127,34 @@ void worker_flush(struct worker *worker)
     }
 }
 
-bool worker_can_take(const struct worker *worker)
+struct worker_area *worker_free_area(struct worker *worker)
 {
-    return worker->child.sock >= 0 && worker->state == WORKER_IDLE && !worker->holding &&
-           worker->out_done == worker->out_len;
+    struct worker_area *area = &worker->areas[worker->next];
+
+    return worker->child.sock >= 0 && !area->taken ? area : NULL;
 }
 
-bool worker_can_load(const struct worker *worker)
+struct worker_area *worker_last_area(struct worker *worker)
 {
-    return worker->child.sock >= 0 && !worker->foreign && !worker_can_take(worker);
+    return &worker->areas[(worker->next + SHARED_AREAS - 1) % SHARED_AREAS];
+}
+
+bool worker_can_take(const struct worker *worker)
+{
+    return worker->child.sock >= 0 && worker->state == WORKER_IDLE &&
+           worker->out_done == worker->out_len;
 }
 
 void worker_give(struct worker *worker, uint64_t id, size_t len)
 {
-    assert(worker_can_take(worker) && len > 0 && len <= worker->input_size);
+    struct worker_area *area = &worker->areas[worker->next];
+
+    assert(worker_can_take(worker) && len > 0 && len <= worker->layout.input_size);
     worker->state = WORKER_BUSY;
     worker->id = id;
-    worker->blocks_len = 0;
-    worker->given = worker->input;
-    send_message(worker, worker->foreign ? 'C' : 'M', worker->foreign ? worker->input : NULL, len);
-    if (!worker->foreign)
-        worker->input = worker->inputs[worker->input == worker->inputs[0]];
-}
-
-void worker_fetch(struct worker *worker)
-{
-    assert(worker->state == WORKER_DONE && !worker->holding);
-    worker->state = WORKER_FETCHING;
-    send_message(worker, 'F', NULL, 0);
+    area->blocks_len = 0;
+    worker->next = (worker->next + 1) % SHARED_AREAS;
+    send_message(worker, worker->foreign ? 'C' : 'M', worker->foreign ? area->at.input : NULL, len);
 }
 
 void worker_quit(struct worker *worker)
@@ -173,27 +164,17 @@ void worker_quit(struct worker *worker)
     shutdown(worker->child.sock, SHUT_WR);
 }
 
-void worker_release(struct worker *worker)
-{
-    worker->holding = false;
-}
-
-const uint8_t *worker_noted_digest(const struct worker *worker)
-{
-    assert(!worker->foreign && worker->holding);
-    return worker->child.shared;
-}
-
-int worker_noted_blocks(const struct worker *worker, uint32_t raw_len, const uint8_t **ret,
+int worker_noted_blocks(struct worker *worker, uint32_t raw_len, const uint8_t **ret,
                         struct err *err)
 {
+    const struct worker_area *area = worker_last_area(worker);
     size_t expected = chunk_digest_blocks_size(raw_len);
 
-    assert(worker->holding && expected <= worker->blocks_size);
-    if (worker->foreign && worker->blocks_len > 0 && worker->blocks_len != expected)
+    assert(expected <= worker->layout.blocks_size);
+    if (worker->foreign && area->blocks_len > 0 && area->blocks_len != expected)
         return err_set(err, ERR_CORRUPT, "sent the digests of %zu blocks, where the chunk has %zu",
-                       worker->blocks_len / DIGEST_SIZE, expected / DIGEST_SIZE);
-    *ret = worker->foreign && worker->blocks_len == 0 ? NULL : worker->blocks;
+                       area->blocks_len / DIGEST_SIZE, expected / DIGEST_SIZE);
+    *ret = worker->foreign && area->blocks_len == 0 ? NULL : area->at.blocks;
     return 0;
 }
 
@@ -227,18 +208,19 @@ static int check_idle(struct worker *worker, struct err *err)
 }
 
 /* Sent once before the result, by a foreign child, if they are wanted. */
-static int check_blocks(const struct worker *worker, struct err *err)
+static int check_blocks(struct worker *worker, struct err *err)
 {
-    if (!worker->foreign || worker->blocks_size == 0)
+    size_t most = worker->layout.blocks_size;
+
+    if (!worker->foreign || most == 0)
         return err_set(err, ERR_IO, "sent B, which was not asked for");
-    if (worker->blocks_len > 0)
+    if (worker_last_area(worker)->blocks_len > 0)
         return err_set(err, ERR_IO, "sent B twice");
-    if (worker->in.size == 0 || worker->in.size > worker->blocks_size ||
-        worker->in.size % DIGEST_SIZE != 0)
+    if (worker->in.size == 0 || worker->in.size > most || worker->in.size % DIGEST_SIZE != 0)
         return err_set(err, ERR_IO,
                        "sent %u bytes as digests of blocks, where 1 to %zu digests of %d are "
                        "possible",
-                       worker->in.size, worker->blocks_size / DIGEST_SIZE, DIGEST_SIZE);
+                       worker->in.size, most / DIGEST_SIZE, DIGEST_SIZE);
     return 0;
 }
 
@@ -267,9 +249,9 @@ static int check_message(struct worker *worker, struct err *err)
         return check_blocks(worker, err);
     if (expected == WORKER_FETCHING && in->command != (worker->foreign ? 'C' : 'M'))
         return err_set(err, ERR_IO, "answered with %c", in->command);
-    if (expected == WORKER_FETCHING && (in->size == 0 || in->size > worker->output_size))
+    if (expected == WORKER_FETCHING && (in->size == 0 || in->size > worker->layout.output_size))
         return err_set(err, ERR_IO, "sent a result of %u bytes, where at most %zu are possible",
-                       in->size, worker->output_size);
+                       in->size, worker->layout.output_size);
     return 0;
 }
 
@@ -292,10 +274,11 @@ static enum worker_event finish_message(struct worker *worker)
         worker->state = WORKER_IDLE;
         return WORKER_SAID_IDLE;
     case 'D':
-        worker->state = WORKER_DONE;
+        worker->state = WORKER_FETCHING;
+        send_message(worker, 'F', NULL, 0);
         return WORKER_SAID_DONE;
     case 'B':
-        worker->blocks_len = worker->in.size;
+        worker_last_area(worker)->blocks_len = worker->in.size;
         return WORKER_SAID_BLOCKS;
     case 'E':
         worker->state = WORKER_RESTING;
@@ -303,8 +286,7 @@ static enum worker_event finish_message(struct worker *worker)
         return WORKER_SAID_ERROR;
     default:
         worker->state = WORKER_RESTING;
-        worker->holding = true;
-        worker->output_len = worker->in.size;
+        worker_last_area(worker)->len = worker->in.size;
         return WORKER_SAID_RESULT;
     }
 }
@@ -344,8 +326,8 @@ int worker_receive(struct worker *worker, enum worker_event *ret, struct err *er
     char command = worker->in.command;
     size_t len = command == 'I' || command == 'D' || command == 'M' ? 0 : worker->in.size;
     uint8_t *data = command == 'E'   ? (uint8_t *)worker->text
-                    : command == 'B' ? worker->blocks
-                                     : worker->output;
+                    : command == 'B' ? worker_last_area(worker)->at.blocks
+                                     : worker_last_area(worker)->at.output;
     while (worker->in_done < len) {
         size_t got = receive_some(worker, data + worker->in_done, len - worker->in_done, ret);
         if (got == 0)

@@ -19,15 +19,13 @@
 /* From each state, what moves it on:
  *   RESTING   its I       -> IDLE
  *   IDLE      worker_give -> BUSY
- *   BUSY      its D       -> DONE; its E: the chunk has failed -> RESTING
- *   DONE      worker_fetch -> FETCHING
- *   FETCHING  its result  -> RESTING, and `holding` until worker_release
+ *   BUSY      its D       -> FETCHING, for F is sent at once; its E: the chunk has failed -> RESTING
+ *   FETCHING  its result  -> RESTING
  */
 enum worker_state {
     WORKER_RESTING,  /* its next message is I */
     WORKER_IDLE,     /* has said I */
     WORKER_BUSY,     /* has a chunk */
-    WORKER_DONE,     /* has said D */
     WORKER_FETCHING, /* was told F; its next message is the result */
 };
 
@@ -36,9 +34,17 @@ enum worker_event {
     WORKER_SAID_IDLE,
     WORKER_SAID_DONE,
     WORKER_SAID_BLOCKS, /* the digests of the blocks have come; the result is next */
-    WORKER_SAID_RESULT, /* it stays in `output` until worker_release */
+    WORKER_SAID_RESULT, /* it is in the area of the chunk */
     WORKER_SAID_ERROR,  /* the chunk failed; `text` says why */
     WORKER_HUNG_UP,
+};
+
+/* Of our own child, in the segment that it shares with us; of a foreign child, in our memory. */
+struct worker_area {
+    struct shared_area at;
+    bool taken;        /* a chunk is in it, from when it is read until its result is put */
+    size_t len;        /* of the result */
+    size_t blocks_len; /* of the digests of blocks that a foreign child has sent with it */
 };
 
 struct worker {
@@ -47,19 +53,11 @@ struct worker {
     bool pid_known; /* a foreign child's pid is what its first I says */
     uint32_t pid;   /* in messages */
     enum worker_state state;
-    bool holding; /* output is in use: no new chunk, no F */
-    uint64_t id;  /* BUSY, DONE, FETCHING: of which chunk */
-    uint8_t *own; /* input and output of a foreign child */
-    uint8_t *inputs[SHARED_INPUTS];
-    uint8_t *input;       /* of the next chunk; a foreign child's is ours only while it is idle */
-    const uint8_t *given; /* of the last chunk that it was given */
-    size_t input_size;
-    uint8_t *output;
-    size_t output_size;
-    size_t output_len;
-    uint8_t *blocks;    /* digests of the blocks of the chunk whose result is in `output` */
-    size_t blocks_size; /* room; 0: they are not wanted */
-    size_t blocks_len;  /* that a foreign child has sent with this chunk */
+    uint64_t id;  /* BUSY, FETCHING: of which chunk */
+    uint8_t *own; /* memory for the areas of a foreign child */
+    struct shared_layout layout;
+    struct worker_area areas[SHARED_AREAS];
+    unsigned next; /* area, of the next chunk; the last one's is the other */
     char text[MESSAGE_TEXT_MAX + 1];
 
     /* message that is being sent: head, then data */
@@ -83,24 +81,21 @@ struct worker {
  * the spawner has forked it. */
 int worker_start(struct worker *worker, struct spawner *spawner,
                  const struct child_settings *settings, struct err *err);
-/* True if a chunk may be written to `input` and be given to it. */
+/* The area of the next chunk, which may be written while the child still has another one. NULL:
+ * it is taken, or there is no child. */
+struct worker_area *worker_free_area(struct worker *worker);
+/* The area of the last chunk that it was given. */
+struct worker_area *worker_last_area(struct worker *worker);
+/* True if it can be given the chunk in its next area now. */
 bool worker_can_take(const struct worker *worker);
-/* True if a chunk may be written to `input` while it has another one. */
-bool worker_can_load(const struct worker *worker);
-/* Sends the first len bytes of `input` as chunk id. */
+/* Sends the first len bytes of the input of the next area as chunk id. */
 void worker_give(struct worker *worker, uint64_t id, size_t len);
-/* Sends F for the chunk that the child has said D of. */
-void worker_fetch(struct worker *worker);
 /* Sends Q, unless a message is half sent, and ends the stream to the child. */
 void worker_quit(struct worker *worker);
-/* The result is not needed any more. */
-void worker_release(struct worker *worker);
-/* The digest of the raw chunk whose result is in `output`, as noted by the child (only children
- * of our own do so). */
-const uint8_t *worker_noted_digest(const struct worker *worker);
-/* The same of its blocks: *ret is set to NULL if a foreign child has given none. Only if they are
- * wanted. -1: they are not those of a chunk of raw_len bytes. The child may still change them. */
-int worker_noted_blocks(const struct worker *worker, uint32_t raw_len, const uint8_t **ret,
+/* The digests of the blocks of the raw chunk of raw_len bytes whose result has just come: *ret is
+ * set to NULL if a foreign child has given none. Only if they are wanted. -1: they are not those of
+ * such a chunk. The child may still change them. */
+int worker_noted_blocks(struct worker *worker, uint32_t raw_len, const uint8_t **ret,
                         struct err *err);
 
 /* For poll(). */

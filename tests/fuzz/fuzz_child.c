@@ -48,8 +48,8 @@ static uint8_t *segment(const struct child_settings *settings, const uint8_t *da
     if (!shared)
         FUZZ_CHECK(shared = malloc(1 << 20));
     FUZZ_CHECK(layout.total_size <= 1 << 20);
-    for (unsigned i = 0; i < SHARED_INPUTS; i++)
-        memcpy(shared + layout.input_offset[i], data,
+    for (unsigned i = 0; i < SHARED_AREAS; i++)
+        memcpy(shared_area(&layout, shared, i).input, data,
                size < layout.input_size ? size : layout.input_size);
     return shared;
 }

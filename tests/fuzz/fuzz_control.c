@@ -14,7 +14,8 @@
 #define PID UINT32_C(4711)
 #define OUTPUT_SIZE 256
 #define BLOCKS 2
-#define HEAD_SIZE (SHARED_BLOCKS_OFFSET + BLOCKS * DIGEST_SIZE)
+#define INPUT_OFFSET ((1 + BLOCKS) * DIGEST_SIZE)
+#define AREA_SIZE (INPUT_OFFSET + 1 + OUTPUT_SIZE)
 
 static void put_pids_right(uint8_t *data, size_t size)
 {
@@ -38,40 +39,42 @@ static void put_pids_right(uint8_t *data, size_t size)
 }
 
 /* They are taken as those of a chunk with so many blocks only. */
-static void check_blocks(const struct worker *worker)
+static void check_blocks(struct worker *worker)
 {
+    const size_t len = worker_last_area(worker)->blocks_len;
     const uint8_t *blocks = NULL;
 
-    for (uint32_t count = 1; worker->blocks_size > 0 && count <= BLOCKS; count++) {
+    for (uint32_t count = 1; worker->layout.blocks_size > 0 && count <= BLOCKS; count++) {
         int status = worker_noted_blocks(worker, count * CODEC_CHUNK_MIN, &blocks, NULL);
-        bool fits = worker->blocks_len == 0 || worker->blocks_len == count * DIGEST_SIZE;
+        bool fits = len == 0 || len == count * DIGEST_SIZE;
         FUZZ_CHECK(!worker->foreign || (status == 0) == fits);
     }
 }
 
-/* The pool's answers: it gives an idle child a chunk, and fetches what is done. */
+/* The pool's answer: it gives an idle child a chunk. */
 static void answer(struct worker *worker, enum worker_event event)
 {
+    const struct worker_area *area = worker_last_area(worker);
+
     switch (event) {
     case WORKER_SAID_IDLE:
         FUZZ_CHECK(worker_can_take(worker));
         worker_give(worker, worker->id + 1, 1);
-        FUZZ_CHECK(worker->blocks_len == 0);
-        break;
-    case WORKER_SAID_DONE:
-        worker_fetch(worker);
+        FUZZ_CHECK(worker_last_area(worker) != area && worker_last_area(worker)->blocks_len == 0);
         break;
     case WORKER_SAID_BLOCKS:
-        FUZZ_CHECK(worker->foreign && worker->blocks_len > 0);
-        FUZZ_CHECK(worker->blocks_len <= worker->blocks_size);
+        FUZZ_CHECK(worker->foreign && area->blocks_len > 0);
+        FUZZ_CHECK(area->blocks_len <= worker->layout.blocks_size);
         break;
     case WORKER_SAID_RESULT:
-        FUZZ_CHECK(worker->output_len > 0 && worker->output_len <= OUTPUT_SIZE);
+        FUZZ_CHECK(area->len > 0 && area->len <= OUTPUT_SIZE);
         check_blocks(worker);
-        worker_release(worker);
         break;
     case WORKER_SAID_ERROR:
         FUZZ_CHECK(strlen(worker->text) <= MESSAGE_TEXT_MAX);
+        break;
+    case WORKER_SAID_DONE:
+        FUZZ_CHECK(worker->state == WORKER_FETCHING);
         break;
     case WORKER_NOTHING:
     case WORKER_HUNG_UP:
@@ -104,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_input input = {data, size};
     uint8_t how = fuzz_u8(&input);
     uint8_t bytes[4 * 1024];
-    uint8_t buffers[HEAD_SIZE + 1 + OUTPUT_SIZE];
+    uint8_t buffers[SHARED_AREAS * AREA_SIZE];
     size_t len = input.left < sizeof(bytes) ? input.left : sizeof(bytes);
 
     if (socks[0] < 0)
@@ -118,13 +121,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .pid = PID,
         .id = how >> 4 & 7,
         .state = how & 2 ? WORKER_BUSY : WORKER_RESTING,
-        .blocks = buffers + SHARED_BLOCKS_OFFSET,
-        .blocks_size = how & 0x80 ? BLOCKS * DIGEST_SIZE : 0,
-        .input = buffers + HEAD_SIZE,
-        .input_size = 1,
-        .output = buffers + HEAD_SIZE + 1,
-        .output_size = OUTPUT_SIZE,
+        .layout = {.blocks_size = how & 0x80 ? BLOCKS * DIGEST_SIZE : 0,
+                   .input_size = 1,
+                   .output_size = OUTPUT_SIZE,
+                   .input_offset = INPUT_OFFSET,
+                   .output_offset = INPUT_OFFSET + 1,
+                   .area_size = AREA_SIZE,
+                   .total_size = sizeof(buffers)},
     };
+    for (unsigned i = 0; i < SHARED_AREAS; i++)
+        worker.areas[i].at = shared_area(&worker.layout, buffers, i);
     /* In two pieces: a message may come in parts. */
     size_t first = len * (how >> 2 & 3) / 4;
     (void)!send(socks[1], bytes, first, MSG_NOSIGNAL);

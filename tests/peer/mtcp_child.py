@@ -5,12 +5,15 @@
 MTCP_COMPRESSION, MTCP_DECODE, MTCP_CHUNK_SIZE and MTCP_BLOCK_DIGESTS say what it is for; with VB_CHILD_PLAIN=1
 it knows nothing of the last. For tests it can misbehave:
 VB_CHILD_FAULT=KIND-at:ID[,...] does so at the chunk of that id, and with VB_CHILD_FAULT_ONCE=PATH only if the
-file PATH is not there yet (it is made then), so that the next child behaves. A "sick" child goes on to fail at
-that chunk, others do not. Not faults, and not once: "wait" waits until the file VB_CHILD_RELEASE is there
-("late-error" does that first), "nap" takes its time.
+file PATH is not there yet (it is made then), so that the next child behaves; if PATH is a folder, a file in it for
+each chunk. A "sick" child goes on to fail at
+that chunk, others do not. With VB_CHILD_SHY=FOLDER some chunks fail when they are tried first, by E or by
+death; what was tried is noted in there. With VB_CHILD_UP=FOLDER each makes a file there when it is ready. Not faults, and not once: "wait" waits until the file VB_CHILD_RELEASE is there
+("late-error" does that first, "early-error" makes it afterwards, "slow-error" takes its time), "nap" takes its time, "release" makes that file and then does so.
 """
 
 import os
+import random
 import signal
 import sys
 import time
@@ -20,6 +23,7 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mtcp_wire as wire  # noqa: E402
 
 
+NO_FAULTS = (None, "wait", "nap", "release")
 # Not about the digests themselves: nothing follows.
 BAD_BLOCKS = ("early-blocks", "stray-blocks", "huge-blocks")
 
@@ -29,7 +33,9 @@ def fault_at(chunk_id):
     faults = [fault.partition("-at:") for fault in os.environ.get("VB_CHILD_FAULT", "").split(",")]
     kind = next((kind for kind, _, at in faults if at and int(at) == chunk_id), None)
     once = os.environ.get("VB_CHILD_FAULT_ONCE")
-    if once and kind not in (None, "wait", "nap"):
+    if once and kind not in NO_FAULTS:
+        if os.path.isdir(once):
+            once = os.path.join(once, str(chunk_id))
         try:
             with open(once, "x", encoding="ascii") as file:
                 file.write(str(os.getpid()))
@@ -37,6 +43,26 @@ def fault_at(chunk_id):
             if kind != "sick" or not is_mine(once):
                 return None
     return kind
+
+
+def shy_fault(chunk_id):
+    """Whether this chunk fails when it is tried first, and how; VB_CHILD_SEED decides, and how long it takes."""
+    folder = os.environ.get("VB_CHILD_SHY")
+    if not folder:
+        return None
+    rng = random.Random(f"{os.environ['VB_CHILD_SEED']} {chunk_id}")
+    kind = rng.choice(("error", "error", "die", None, None, None, None))
+    time.sleep(rng.choice((0, 0.001, 0.03)))
+    try:
+        with open(os.path.join(folder, str(chunk_id)), "x", encoding="ascii"):
+            return kind
+    except FileExistsError:
+        return None
+
+
+def release():
+    with open(os.environ["VB_CHILD_RELEASE"], "wb"):
+        pass
 
 
 def is_mine(path):
@@ -128,17 +154,21 @@ class Child:
         return wire.encode_chunk(self.codec, data)
 
     def do_chunk(self, message):
-        kind = fault_at(message.id)
+        kind = fault_at(message.id) or shy_fault(message.id)
         if kind in ("wait", "late-error"):
             while not os.path.exists(os.environ["VB_CHILD_RELEASE"]):
                 time.sleep(0.01)
-        if kind == "nap":
+        if kind == "release":
+            release()
+        if kind in ("nap", "release", "slow-error"):
             time.sleep(0.3)
-        if kind in ("error", "late-error", "sick"):
+        if kind in ("error", "late-error", "early-error", "slow-error", "sick"):
             self.send("E", message.id, b"told to fail\n\x1b[1m")
+            if kind == "early-error":
+                release()
             return
         lie = kind if kind and kind.endswith("-blocks") and kind not in BAD_BLOCKS else None
-        if kind not in (None, "wait", "nap", lie):
+        if kind not in (*NO_FAULTS, lie):
             self.misbehave(kind, message.id)
         try:
             result = self.work(message.data)
@@ -153,12 +183,16 @@ class Child:
         self.send("C", message.id, result)
 
     def serve(self):
+        self.send("I")
+        if "VB_CHILD_UP" in os.environ:
+            with open(os.path.join(os.environ["VB_CHILD_UP"], str(self.pid)), "wb"):
+                pass
         while True:
-            self.send("I")
             message = self.receive()
             if message.command != "C":
                 sys.exit(f"mtcp_child: {message} where C was expected")
             self.do_chunk(message)
+            self.send("I")
 
 
 if __name__ == "__main__":

@@ -154,3 +154,24 @@ static inline size_t do_chunk(struct served *served, uint64_t id, const void *da
     hear(served, 'I', 0);
     return answer.size;
 }
+
+/* The same by M, whose turn this area is; the answer is in its output. */
+static inline size_t do_m(struct served *served, uint64_t id, const struct shared_area *area,
+                          const void *data, size_t len)
+{
+    memcpy(area->input, data, len);
+    say(served, 'M', id, (uint32_t)len);
+    hear(served, 'D', id);
+    say(served, 'F', id, 0);
+    struct message answer = hear(served, 'M', id);
+    hear(served, 'I', 0); /* right behind: M has no data */
+    return answer.size;
+}
+
+static inline struct shared_area area_of(const struct served *served, unsigned number)
+{
+    struct shared_layout layout;
+
+    shared_layout(&served->settings, &layout);
+    return shared_area(&layout, served->shared, number);
+}

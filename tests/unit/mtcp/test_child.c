@@ -88,37 +88,33 @@ static void test_pipes_do_as_well_as_a_socket(void **state)
     finish(&served, 0, NULL);
 }
 
-static void test_m_works_in_the_shared_segment(void **state)
+static void test_m_works_in_each_area_of_the_segment_in_turn(void **state)
 {
-    struct shared_layout layout;
-    uint8_t digest[DIGEST_SIZE];
+    static const uint64_t lengths[] = {sizeof(raw), 1000, 4096, 33333};
     struct served encoder = {.shared_size = 1}, decoder = {.shared_size = 1};
+    uint8_t digest[DIGEST_SIZE], kept[2 * CODEC_CHUNK_MIN];
+    size_t kept_len = 0;
 
     (void)state;
-    documented_chunk_digest(raw, sizeof(raw), digest);
     start(&encoder, "zstd:1", false);
-    shared_layout(&encoder.settings, &layout);
-    memcpy(encoder.shared + layout.input_offset[0], raw, sizeof(raw));
-    hear(&encoder, 'I', 0);
-    say(&encoder, 'M', 9, sizeof(raw));
-    hear(&encoder, 'D', 9);
-    say(&encoder, 'F', 9, 0);
-    struct message answer = hear(&encoder, 'M', 9);
-    hear(&encoder, 'I', 0); /* right behind: M has no data */
-    assert_memory_equal(encoder.shared, digest, DIGEST_SIZE);
-    memcpy(result, encoder.shared + layout.output_offset, answer.size);
-
     start(&decoder, "zstd:1", true);
-    shared_layout(&decoder.settings, &layout);
-    memcpy(decoder.shared + layout.input_offset[0], result, answer.size);
+    hear(&encoder, 'I', 0);
     hear(&decoder, 'I', 0);
-    say(&decoder, 'M', 9, answer.size);
-    hear(&decoder, 'D', 9);
-    say(&decoder, 'F', 9, 0);
-    answer = hear(&decoder, 'M', 9);
-    assert_int_equal(answer.size, sizeof(raw));
-    assert_memory_equal(decoder.shared + layout.output_offset, raw, sizeof(raw));
-    assert_memory_equal(decoder.shared, digest, DIGEST_SIZE);
+    for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        struct shared_area packed = area_of(&encoder, i % SHARED_AREAS);
+        struct shared_area other = area_of(&encoder, (i + 1) % SHARED_AREAS);
+        struct shared_area plain = area_of(&decoder, i % SHARED_AREAS);
+        documented_chunk_digest(raw, lengths[i], digest);
+        size_t len = do_m(&encoder, i, &packed, raw, lengths[i]);
+        assert_memory_equal(packed.digest, digest, DIGEST_SIZE);
+        assert_int_equal(do_m(&decoder, i, &plain, packed.output, len), lengths[i]);
+        assert_memory_equal(plain.output, raw, lengths[i]);
+        assert_memory_equal(plain.digest, digest, DIGEST_SIZE);
+        if (i > 0) /* the last result is still there */
+            assert_memory_equal(other.output, kept, kept_len);
+        memcpy(kept, packed.output, len);
+        kept_len = len;
+    }
     finish(&encoder, 0, NULL);
     finish(&decoder, 0, NULL);
 }
@@ -348,7 +344,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chunks_go_there_and_back),
         cmocka_unit_test(test_pipes_do_as_well_as_a_socket),
-        cmocka_unit_test(test_m_works_in_the_shared_segment),
+        cmocka_unit_test(test_m_works_in_each_area_of_the_segment_in_turn),
         cmocka_unit_test(test_c_works_beside_a_shared_segment),
         cmocka_unit_test(test_q_ends_it_when_idle_and_when_done),
         cmocka_unit_test(test_a_hang_up_ends_it_at_any_point),

@@ -74,27 +74,24 @@ static void test_digests_of_blocks_come_before_the_result(void **state)
     }
 }
 
-static void test_digests_of_blocks_in_the_shared_segment(void **state)
+static void test_digests_of_blocks_in_each_area_of_the_segment(void **state)
 {
     struct served served = {.shared_size = 1, .settings.block_digests = true};
-    struct shared_layout layout;
-    uint8_t digest[DIGEST_SIZE];
+    uint8_t first[DIGEST_SIZE], second[DIGEST_SIZE];
 
     (void)state;
     served.settings.chunk_size = 2 * CODEC_CHUNK_MIN;
     start(&served, "zstd:1", false);
-    shared_layout(&served.settings, &layout);
-    memcpy(served.shared + layout.input_offset[0], two_blocks, 100000);
     hear(&served, 'I', 0);
-    say(&served, 'M', 9, 100000);
-    hear(&served, 'D', 9);
-    say(&served, 'F', 9, 0);
-    hear(&served, 'M', 9);
-    hear(&served, 'I', 0);
-    documented_chunk_digest(two_blocks, 65536, digest);
-    assert_memory_equal(served.shared + 32, digest, DIGEST_SIZE);
-    documented_chunk_digest(two_blocks + 65536, 100000 - 65536, digest);
-    assert_memory_equal(served.shared + 64, digest, DIGEST_SIZE);
+    documented_chunk_digest(two_blocks, 65536, first);
+    documented_chunk_digest(two_blocks + 65536, 100000 - 65536, second);
+    for (unsigned i = 0; i < 2 * SHARED_AREAS; i++) {
+        struct shared_area area = area_of(&served, i % SHARED_AREAS);
+        do_m(&served, i, &area, two_blocks, 100000);
+        assert_memory_equal(area.blocks, first, DIGEST_SIZE);
+        assert_memory_equal(area.blocks + DIGEST_SIZE, second, DIGEST_SIZE);
+        memset(area.blocks, 0, 2 * DIGEST_SIZE);
+    }
     finish(&served, 0, NULL);
 }
 
@@ -102,7 +99,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_digests_of_blocks_come_before_the_result),
-        cmocka_unit_test(test_digests_of_blocks_in_the_shared_segment),
+        cmocka_unit_test(test_digests_of_blocks_in_each_area_of_the_segment),
     };
 
     return cmocka_run_group_tests_name("mtcp child blocks", tests, fill_blocks, NULL);

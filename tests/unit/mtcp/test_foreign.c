@@ -2,90 +2,7 @@
  *
  * The pool with foreign children: the peer in Python, well-behaved and not.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "harness.h"
-
-#define PEER TEST_PEER_DIR "/mtcp_child.py"
-
-static char *once_path; /* what VB_CHILD_FAULT_ONCE names */
-static char *release_path;
-
-static int name_files(void **state)
-{
-    (void)state;
-    once_path = test_path("foreign-once");
-    release_path = test_path("foreign-release");
-    return setenv("VB_CHILD_RELEASE", release_path, 1);
-}
-
-static int free_names(void **state)
-{
-    (void)state;
-    free(once_path);
-    free(release_path);
-    return 0;
-}
-
-static int remove_files(void **state)
-{
-    (void)state;
-    unlink(once_path);
-    unlink(release_path);
-    unsetenv("VB_CHILD_FAULT");
-    unsetenv("VB_CHILD_FAULT_ONCE");
-    unsetenv("VB_CHILD_PLAIN");
-    return 0;
-}
-
-struct foreign {
-    struct spawner *spawner;
-    struct pool *pool;
-    struct pool_stats stats;
-    struct err err;
-};
-
-static void foreign_clear(struct foreign *foreign)
-{
-    pool_free(foreign->pool);
-    spawner_free(foreign->spawner);
-    err_clear(&foreign->err);
-}
-
-/* Runs the image with foreign children; the environment is what the spawner inherits. */
-static int run(struct foreign *foreign, struct image *image, const char *command, const char *codec,
-               bool decode, unsigned children)
-{
-    struct child_settings settings = image_settings(image, codec, decode);
-
-    settings.foreign = true;
-    foreign->spawner = spawner_start(command, NULL);
-    assert_non_null(foreign->spawner);
-    foreign->pool = pool_new(foreign->spawner, &settings, children, &foreign->err);
-    if (!foreign->pool)
-        return -1;
-    return image_run(image, foreign->pool, &foreign->stats, &foreign->err);
-}
-
-#define CLEANUP_FOREIGN CLEANUP(foreign_clear)
-
-static void run_well(struct foreign *foreign, struct image *image, const char *command,
-                     const char *codec, bool decode, unsigned children)
-{
-    if (run(foreign, image, command, codec, decode, children) < 0)
-        fail_msg("%s", foreign->err.text);
-    assert_true(!image->ordered || image->puts_in_order);
-}
+#include "foreign_fixture.h"
 
 static void there_and_back(const char *command, const char *codec, bool ordered)
 {
@@ -145,30 +62,21 @@ static void release(void)
     close(open(release_path, O_CREAT | O_WRONLY, 0600));
 }
 
-static void release_at_3(struct image *image, uint64_t id)
-{
-    if (id == 3) { /* chunks 1 and 2 were fetched before their turn */
-        assert_int_equal(image->puts, 0);
-        release();
-    }
-}
-
 static void test_a_slow_chunk_does_not_stop_the_other_children(void **state)
 {
-    CLEANUP_FOREIGN struct foreign foreign = {0};
+    CLEANUP_FOREIGN struct foreign foreign = {.together = true};
     struct image image;
 
     (void)state;
-    setenv("VB_CHILD_FAULT", "wait-at:0", 1);
+    setenv("VB_CHILD_FAULT", "wait-at:0," RELEASE_AT_SECOND, 1);
     image_init(&image, "d", 20, 0);
-    image.on_read = release_at_3;
     run_well(&foreign, &image, PEER, "none", false, 2);
     assert_true(image_encoded_right(&image, "none"));
     image_clear(&image);
 }
 
-/* Chunk 0 is being worked on, 1 and 2 are in the window, 3 is in the other child:
- * there is room for nothing more until chunk 0 is done. */
+/* Chunk 0 is being worked on, 3 others are in the other areas of the two children: there is room
+ * for nothing more until chunk 0 is done. */
 static void release_soon(struct image *image, uint64_t id)
 {
     if (image->puts == 0)
@@ -182,7 +90,7 @@ static void release_soon(struct image *image, uint64_t id)
 
 static void test_the_window_is_bounded(void **state)
 {
-    CLEANUP_FOREIGN struct foreign foreign = {0};
+    CLEANUP_FOREIGN struct foreign foreign = {.together = true};
     struct image image;
 
     (void)state;
@@ -258,7 +166,8 @@ static void test_each_fault_is_survived_once(void **state)
         set_fault(&faults[i], true);
         run_well(&foreign, &image, PEER, "none", false, 1 + (unsigned)i % 2);
         assert_int_equal(foreign.stats.children_lost, faults[i].lost);
-        assert_int_equal(image.reads, 9); /* one of them again */
+        /* one of them again, and perhaps one that was in the child's other area */
+        assert_in_range(image.reads, 9, 10);
         assert_true(image_encoded_right(&image, "none"));
         image_clear(&image);
     }
@@ -402,40 +311,7 @@ static void test_a_block_that_is_the_chunk_has_the_digest_of_the_chunk(void **st
     image_clear(&image);
 }
 
-/* ---- which child tries again ------------------------------------------------- */
-
-/* Chunk 0 fails while the other child is still busy with chunk 1. */
-static void test_a_failed_chunk_goes_to_another_child(void **state)
-{
-    CLEANUP_FOREIGN struct foreign foreign = {0};
-    struct image image;
-
-    (void)state;
-    setenv("VB_CHILD_FAULT", "sick-at:0,nap-at:1", 1);
-    setenv("VB_CHILD_FAULT_ONCE", once_path, 1);
-    image_init(&image, "d", 12, 0);
-    run_well(&foreign, &image, PEER, "none", false, 2);
-    assert_true(image_encoded_right(&image, "none"));
-    image_clear(&image);
-}
-
-/* Chunk 0 fails while the other child is busy with chunk 3. That one cannot take
- * it afterwards: its result waits behind this very chunk, and there is no room
- * left in the window. */
-static void test_a_failed_chunk_goes_to_the_same_child_where_it_must(void **state)
-{
-    CLEANUP_FOREIGN struct foreign foreign = {0};
-    struct image image;
-
-    (void)state;
-    setenv("VB_CHILD_FAULT", "late-error-at:0,nap-at:3", 1);
-    setenv("VB_CHILD_FAULT_ONCE", once_path, 1);
-    image_init(&image, "d", 12, 0);
-    image.on_read = release_at_3;
-    run_well(&foreign, &image, PEER, "none", false, 2);
-    assert_true(image_encoded_right(&image, "none"));
-    image_clear(&image);
-}
+/* ---- no children at all ----------------------------------------------------- */
 
 static void test_a_program_that_is_no_child_ends_the_run(void **state)
 {
@@ -453,8 +329,6 @@ static void test_a_program_that_is_no_child_ends_the_run(void **state)
     image_clear(&image);
 }
 
-#define FOREIGN_TEST(test) cmocka_unit_test_setup_teardown(test, NULL, remove_files)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,8 +344,6 @@ int main(void)
         FOREIGN_TEST(test_the_digests_that_a_foreign_child_gives_are_used),
         FOREIGN_TEST(test_a_child_that_lies_about_blocks_is_replaced),
         FOREIGN_TEST(test_a_block_that_is_the_chunk_has_the_digest_of_the_chunk),
-        FOREIGN_TEST(test_a_failed_chunk_goes_to_another_child),
-        FOREIGN_TEST(test_a_failed_chunk_goes_to_the_same_child_where_it_must),
         FOREIGN_TEST(test_a_program_that_is_no_child_ends_the_run),
     };
 

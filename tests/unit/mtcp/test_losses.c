@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "mtcp/shared.h"
 #include "pool_fixture.h"
 
 static void kill_all(struct pool *pool)
@@ -225,7 +226,8 @@ static void test_a_child_lost_for_each_chunk_is_survived(void **state)
     image.opaque = pool;
     image.on_put = kill_while_idle;
     struct pool_stats stats = run(&image, pool);
-    assert_true(stats.children_lost >= 29);
+    /* the results of both areas may be put before the first death is noticed */
+    assert_true(stats.children_lost >= 30 / SHARED_AREAS - 1);
     assert_true(image_encoded_right(&image, "none"));
     image_clear(&image);
 }

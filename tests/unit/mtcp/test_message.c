@@ -134,7 +134,7 @@ static void test_the_digests_of_all_blocks_fit_in_one_message(void **state)
     shared_layout(&settings, &layout);
     assert_int_equal(layout.blocks_size, CODEC_CHUNK_MAX / 65536 * 32);
     assert_true(layout.blocks_size <= MESSAGE_BLOCKS_MAX);
-    assert_true(SHARED_BLOCKS_OFFSET + layout.blocks_size <= layout.input_offset[0]);
+    assert_true(DIGEST_SIZE + layout.blocks_size <= layout.input_offset);
 }
 
 /* virt-backup-mtcp(7), LIMITS */

@@ -17,6 +17,7 @@
 #include "base/units.h"
 #include "pool_fixture.h"
 #include "mtcp/sizing.h"
+#include "mtcp/shared.h"
 #include "mtcp/window.h"
 
 #if defined(__has_feature)
@@ -403,31 +404,43 @@ static void wait_for_reads(struct image *image, uint64_t id)
     }
 }
 
-static void reads_during_the_first_put(unsigned children, uint64_t reads)
+static void reads_during_the_first_put(const char *codec, bool decode, unsigned children,
+                                       uint64_t reads)
 {
     struct waiting waiting = {.for_reads = reads};
-    struct image image;
+    struct image there, back;
 
-    image_init(&image, "d", 20, 0);
-    image.on_put = wait_for_reads;
-    image.opaque = &waiting;
-    CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "zstd:1", false, children);
-    run(&image, pool);
+    image_init(&there, "d", 20, 0);
+    image_init(&back, "d", 20, 0);
+    *(decode ? &back.on_put : &there.on_put) = wait_for_reads;
+    there.opaque = back.opaque = &waiting;
+    CLEANUP(pool_freep) struct pool *encoding = new_pool(&there, codec, false, children);
+    run(&there, encoding);
+    assert_true(image_encoded_right(&there, codec));
+    if (decode) {
+        back.results = there.stored;
+        CLEANUP(pool_freep) struct pool *decoding = new_pool(&back, codec, true, children);
+        run(&back, decoding);
+        assert_true(image_decoded_right(&back));
+    }
     assert_true(waiting.seen);
-    assert_true(image_encoded_right(&image, "zstd:1"));
-    image_clear(&image);
+    image_clear(&there);
+    image_clear(&back);
 }
 
+/* As long as there is a free area in one of them. */
 static void test_children_go_on_while_the_sink_waits(void **state)
 {
     (void)state;
-    reads_during_the_first_put(3, 7);
+    reads_during_the_first_put("zstd:1", false, 3, 3 * SHARED_AREAS);
+    reads_during_the_first_put("none", false, 3, 3 * SHARED_AREAS);
+    reads_during_the_first_put("zstd:1", true, 2, 2 * SHARED_AREAS);
 }
 
 static void test_a_chunk_is_read_before_the_child_can_take_it(void **state)
 {
     (void)state;
-    reads_during_the_first_put(1, 2);
+    reads_during_the_first_put("zstd:1", false, 1, 2);
 }
 
 int main(void)

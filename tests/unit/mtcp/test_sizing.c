@@ -88,8 +88,7 @@ static void test_a_child_takes_encoder_buffers_and_window(void **state)
     shared_layout(&settings, &layout);
     assert_int_equal(plan.chunk_size, codec_default_chunk_size(&request.codec));
     assert_int_equal(plan.encoder_memory, codec_encoder_memory(&plan.codec));
-    assert_int_equal(plan.child_memory,
-                     plan.encoder_memory + layout.total_size + layout.output_size + SIZING_PROCESS);
+    assert_int_equal(plan.child_memory, plan.encoder_memory + layout.total_size + SIZING_PROCESS);
     assert_int_equal(plan.children_allowed, (64 * GIB - 256 * MIB) / plan.child_memory);
 }
 
@@ -180,14 +179,14 @@ static void test_nothing_fits_at_all(void **state)
     expect_refused(&host, &request, "not even one child process fits", "free some memory");
 }
 
-/* All of it: encoder, both inputs, output, a place in the window, the process. */
+/* All of it: encoder, inputs and outputs, the process. */
 static uint64_t taken_by(const struct sizing_plan *plan)
 {
     struct child_settings settings = {.codec = plan->codec, .chunk_size = plan->chunk_size};
     struct shared_layout layout;
 
     shared_layout(&settings, &layout);
-    return plan->encoder_memory + layout.total_size + layout.output_size + SIZING_PROCESS;
+    return plan->encoder_memory + layout.total_size + SIZING_PROCESS;
 }
 
 static void test_compression_buffer_is_the_formulas_buffer_size(void **state)
