@@ -38,7 +38,7 @@ static void serving_clear(struct serving *serving)
 
 /* ---- reading and writing --------------------------------------------------- */
 
-static int receive(struct serving *serving, void *data, size_t len, struct err *err)
+static int receive_bytes(struct serving *serving, void *data, size_t len, struct err *err)
 {
     size_t got = 0;
     if (io_read_some(serving->in_fd, data, len, &got, err) < 0)
@@ -49,7 +49,7 @@ static int receive(struct serving *serving, void *data, size_t len, struct err *
 }
 
 /* The head of the next message; sets `gone` when there is none. */
-static int receive_head(struct serving *serving, struct message *ret, struct err *err)
+static int receive_message(struct serving *serving, struct message *ret, struct err *err)
 {
     uint8_t head[MESSAGE_HEAD_MAX];
     size_t len = 0, missing = MESSAGE_HEAD_MIN;
@@ -73,7 +73,7 @@ static int receive_head(struct serving *serving, struct message *ret, struct err
         if (missing == 0)
             break;
         assert(len + missing <= sizeof(head));
-        if (receive(serving, head + len, missing, err) < 0)
+        if (receive_bytes(serving, head + len, missing, err) < 0)
             return -1;
         len += missing;
     }
@@ -123,23 +123,30 @@ static int send_error(struct serving *serving, uint64_t id, const struct err *wh
 
 /* ---- one chunk ------------------------------------------------------------- */
 
-static int discard(struct serving *serving, size_t len, struct err *err)
+static int discard_bytes(struct serving *serving, size_t len, struct err *err)
 {
     uint8_t waste[16384];
 
     while (len > 0) {
         size_t piece = len < sizeof(waste) ? len : sizeof(waste);
-        if (receive(serving, waste, piece, err) < 0)
+        if (receive_bytes(serving, waste, piece, err) < 0)
             return -1;
         len -= piece;
     }
     return 0;
 }
 
-/* Finds the area that the chunk is in, or will be. */
-static int choose_area(struct serving *serving, char command, struct err *why)
+/* Checks that the chunk can be done, and finds the area that it is in, or (C) will be. */
+static int prepare_chunk(struct serving *serving, const struct message *message, struct err *why)
 {
-    if (command == 'M') {
+    if (message->size == 0)
+        return err_set(why, ERR_CORRUPT, "a chunk without data");
+    if (message->size > serving->layout.input_size)
+        return err_set(why, ERR_CORRUPT, "%u bytes of data, where at most %zu are possible",
+                       message->size, serving->layout.input_size);
+    if (message->command == 'M') {
+        if (!serving->shared)
+            return err_set(why, ERR_UNSUPPORTED, "no shared buffer: send C, not M");
         serving->area = shared_area(&serving->layout, serving->shared, serving->turn);
         return 0;
     }
@@ -151,20 +158,8 @@ static int choose_area(struct serving *serving, char command, struct err *why)
     return 0;
 }
 
-static int prepare(struct serving *serving, const struct message *message, struct err *why)
-{
-    if (message->size == 0)
-        return err_set(why, ERR_CORRUPT, "a chunk without data");
-    if (message->size > serving->layout.input_size)
-        return err_set(why, ERR_CORRUPT, "%u bytes of data, where at most %zu are possible",
-                       message->size, serving->layout.input_size);
-    if (message->command == 'M' && !serving->shared)
-        return err_set(why, ERR_UNSUPPORTED, "no shared buffer: send C, not M");
-    return choose_area(serving, message->command, why);
-}
-
-static int encode(struct serving *serving, const struct message *message, struct codec_room *output,
-                  struct err *why)
+static int encode_chunk(struct serving *serving, const struct message *message,
+                        struct codec_room *output, struct err *why)
 {
     const struct child_settings *settings = serving->settings;
     const struct shared_area *area = &serving->area;
@@ -183,8 +178,8 @@ static int encode(struct serving *serving, const struct message *message, struct
     return status;
 }
 
-static int decode(struct serving *serving, const struct message *message, struct codec_room *output,
-                  struct err *why)
+static int decode_chunk(struct serving *serving, const struct message *message,
+                        struct codec_room *output, struct err *why)
 {
     const struct child_settings *settings = serving->settings;
     const struct shared_area *area = &serving->area;
@@ -199,14 +194,14 @@ static int decode(struct serving *serving, const struct message *message, struct
 }
 
 /* Says D, waits for F, sends the result; before it, in the stream, the digests of the blocks. */
-static int hand_over(struct serving *serving, const struct message *chunk, size_t len,
-                     struct err *err)
+static int hand_over_result(struct serving *serving, const struct message *chunk, size_t len,
+                            struct err *err)
 {
     struct message flush;
 
     if (send_message(serving, 'D', chunk->id, NULL, 0, err) < 0 || serving->gone)
         return serving->gone ? 0 : -1;
-    if (receive_head(serving, &flush, err) < 0)
+    if (receive_message(serving, &flush, err) < 0)
         return -1;
     if (serving->gone)
         return 0;
@@ -221,29 +216,30 @@ static int hand_over(struct serving *serving, const struct message *chunk, size_
     return send_message(serving, chunk->command, chunk->id, serving->area.output, len, err);
 }
 
-static int do_chunk(struct serving *serving, const struct message *message, struct err *err)
+static int serve_chunk(struct serving *serving, const struct message *message, struct err *err)
 {
     CLEANUP_ERR struct err why = ERR_INIT;
 
     if (message->command == 'F')
         return err_set(err, ERR_CORRUPT, "F for chunk %" PRIu64 ", which this child does not have",
                        message->id);
-    int status = prepare(serving, message, &why);
+    int status = prepare_chunk(serving, message, &why);
     if (message->command == 'M')
         serving->turn = (serving->turn + 1) % SHARED_AREAS;
     if (status < 0) {
-        if (message->command == 'C' && discard(serving, message->size, err) < 0)
+        if (message->command == 'C' && discard_bytes(serving, message->size, err) < 0)
             return -1;
         return send_error(serving, message->id, &why, err);
     }
-    if (message->command == 'C' && receive(serving, serving->area.input, message->size, err) < 0)
+    if (message->command == 'C' &&
+        receive_bytes(serving, serving->area.input, message->size, err) < 0)
         return -1;
     struct codec_room output = {serving->area.output, serving->layout.output_size};
-    status = serving->settings->decode ? decode(serving, message, &output, &why)
-                                       : encode(serving, message, &output, &why);
+    status = serving->settings->decode ? decode_chunk(serving, message, &output, &why)
+                                       : encode_chunk(serving, message, &output, &why);
     if (status < 0)
         return send_error(serving, message->id, &why, err);
-    return hand_over(serving, message, output.len, err);
+    return hand_over_result(serving, message, output.len, err);
 }
 
 int child_serve(const struct child_settings *settings, int in_fd, int out_fd, uint8_t *shared,
@@ -271,11 +267,11 @@ int child_serve(const struct child_settings *settings, int in_fd, int out_fd, ui
     for (;;) {
         if (send_message(&serving, 'I', 0, NULL, 0, err) < 0)
             return -1;
-        if (!serving.gone && receive_head(&serving, &message, err) < 0)
+        if (!serving.gone && receive_message(&serving, &message, err) < 0)
             return -1;
         if (serving.gone)
             return 0;
-        if (do_chunk(&serving, &message, err) < 0)
+        if (serve_chunk(&serving, &message, err) < 0)
             return -1;
     }
 }

@@ -20,7 +20,7 @@ int child_prove_sandbox(struct err *err)
 }
 
 /* Beside the segment, which is mapped already. */
-static uint64_t memory_of(const struct child_settings *settings, const struct child_place *place)
+static uint64_t child_memory(const struct child_settings *settings, const struct child_place *place)
 {
     struct shared_layout layout;
     uint64_t codec = settings->decode ? codec_decoder_memory(&settings->codec)
@@ -45,7 +45,7 @@ int child_confine(const struct child_settings *settings, const struct child_plac
     struct sandbox_plan plan = {
         .read_fds = SANDBOX_FD(place->in_fd),
         .write_fds = SANDBOX_FD(place->out_fd),
-        .memory = memory_of(settings, place),
+        .memory = child_memory(settings, place),
         .grows_file = is_regular_file(place->out_fd),
         .parent = parent,
     };

@@ -10,7 +10,7 @@
 #include "base/quit.h"
 
 /* Of a chunk that was read. */
-static uint32_t raw_len_of(const struct run *run, uint64_t id, enum chunk_kind kind)
+static uint32_t raw_len_of(const struct pool_run *run, uint64_t id, enum chunk_kind kind)
 {
     const struct chunk_source *source = run->source;
 
@@ -19,8 +19,8 @@ static uint32_t raw_len_of(const struct run *run, uint64_t id, enum chunk_kind k
 }
 
 /* Reads a chunk into an area. */
-static int read_chunk(struct run *run, const struct worker_area *area, uint64_t id, size_t *ret_len,
-                      enum chunk_kind *ret_kind, struct err *err)
+static int read_chunk(struct pool_run *run, const struct worker_area *area, uint64_t id,
+                      size_t *ret_len, enum chunk_kind *ret_kind, struct err *err)
 {
     const size_t cap = run->pool->layout.input_size;
     enum chunk_kind kind = CHUNK_DATA;
@@ -38,7 +38,7 @@ static int read_chunk(struct run *run, const struct worker_area *area, uint64_t 
     return 0;
 }
 
-static size_t fill_zeros(struct run *run, const struct worker_area *area, uint64_t id)
+static size_t fill_zeros(struct pool_run *run, const struct worker_area *area, uint64_t id)
 {
     uint32_t len = pool_raw_len(run->source, id);
 
@@ -48,7 +48,7 @@ static size_t fill_zeros(struct run *run, const struct worker_area *area, uint64
 
 /* True if this zero chunk needs a child. When encoding, the first of full length does, and all
  * others share its result; the last chunk, if it is short, is the only one of its length. */
-static bool zeros_need_child(struct run *run, uint64_t id)
+static bool zeros_need_child(struct pool_run *run, uint64_t id)
 {
     struct pool *pool = run->pool;
 
@@ -58,7 +58,7 @@ static bool zeros_need_child(struct run *run, uint64_t id)
 }
 
 /* Decoding: true if these bytes gave a chunk of zeros before. */
-static bool gives_zeros(const struct run *run, const struct worker_area *area, uint64_t id,
+static bool gives_zeros(const struct pool_run *run, const struct worker_area *area, uint64_t id,
                         size_t len)
 {
     const struct pool *pool = run->pool;
@@ -70,7 +70,7 @@ static bool gives_zeros(const struct run *run, const struct worker_area *area, u
 
 /* Adds what is known of the chunks from next_id on to the window; returns how many: none if the
  * first of them needs a child. The last chunk, if it is short, is no part of a run. */
-static uint64_t add_known(struct run *run, const struct chunk_run *known)
+static uint64_t add_known(struct pool_run *run, const struct chunk_run *known)
 {
     struct pool *pool = run->pool;
     uint64_t full = run->source->raw_size / pool->settings.chunk_size - run->next_id;
@@ -93,7 +93,7 @@ static uint64_t add_known(struct run *run, const struct chunk_run *known)
 }
 
 /* What the next chunks are; if the next one has to be read for that, it is in the area. */
-static int look_at_next(struct run *run, const struct worker_area *area, struct chunk_run *ret,
+static int look_at_next(struct pool_run *run, const struct worker_area *area, struct chunk_run *ret,
                         size_t *ret_len, struct err *err)
 {
     enum chunk_kind kind = CHUNK_ZERO;
@@ -117,8 +117,8 @@ static int look_at_next(struct run *run, const struct worker_area *area, struct 
 /* Reads the next chunk that needs a child into the free area of this worker, and adds what comes
  * before it to the window. If there was none in this turn, *ret_item is NULL, and *ret_more tells
  * whether there may be more. */
-static int load_next(struct run *run, struct worker *worker, struct item **ret_item, bool *ret_more,
-                     struct err *err)
+static int load_next(struct pool_run *run, struct worker *worker, struct item **ret_item,
+                     bool *ret_more, struct err *err)
 {
     struct pool *pool = run->pool;
     struct worker_area *area = worker_free_area(worker);
@@ -256,7 +256,7 @@ static void give_chunk(struct pool *pool, struct item *item)
 }
 
 /* Chunks that have failed go before new ones. */
-static int feed_failed(struct run *run, struct err *err)
+static int feed_failed(struct pool_run *run, struct err *err)
 {
     struct pool *pool = run->pool;
 
@@ -290,7 +290,7 @@ static void feed_loaded(struct pool *pool)
     }
 }
 
-static int feed(struct run *run, bool *ret_more, struct err *err)
+static int feed(struct pool_run *run, bool *ret_more, struct err *err)
 {
     struct pool *pool = run->pool;
     struct worker *worker;
@@ -316,7 +316,7 @@ static int feed(struct run *run, bool *ret_more, struct err *err)
     return 0;
 }
 
-int feed_workers(struct run *run, bool *ret_more, struct err *err)
+int feed_workers(struct pool_run *run, bool *ret_more, struct err *err)
 {
     uint64_t start = pool_now_ns();
 

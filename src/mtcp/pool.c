@@ -61,7 +61,7 @@ size_t pool_pids(const struct pool *pool, pid_t *ret, size_t max)
 /* ---- the end --------------------------------------------------------------- */
 
 /* Waits until all sockets have hung up, for a limited time. */
-static void wait_for_ends(struct pool *pool)
+static void wait_for_children_to_end(struct pool *pool)
 {
     uint64_t deadline_ms = units_now_ms() + QUIT_MS;
     size_t left = 0;
@@ -94,7 +94,7 @@ void pool_free(struct pool *pool)
         if (pool->workers[i].child.sock >= 0)
             worker_quit(&pool->workers[i]);
     }
-    wait_for_ends(pool);
+    wait_for_children_to_end(pool);
     for (size_t i = 0; i < pool->worker_count; i++) {
         bool hung_up = pool->polls[i].fd < 0 && pool->workers[i].state != WORKER_BUSY;
         if (pool->workers[i].child.sock >= 0)
@@ -115,7 +115,7 @@ void pool_free(struct pool *pool)
 
 /* The run fails because of a child. If the real reason is a signal to all of us, say that
  * instead. */
-static int end_run(struct err *err, enum err_kind kind, const char *text)
+static int fail_run(struct err *err, enum err_kind kind, const char *text)
 {
     struct pollfd quit = {.fd = quit_fd(), .events = POLLIN};
 
@@ -127,7 +127,7 @@ static int end_run(struct err *err, enum err_kind kind, const char *text)
 }
 
 /* A chunk has failed. The first time it is tried again. died: its child died with it. */
-static int fail_chunk(struct run *run, struct item *item, bool died, const char *why,
+static int fail_chunk(struct pool_run *run, struct item *item, bool died, const char *why,
                       struct err *err)
 {
     item->failures++;
@@ -136,7 +136,7 @@ static int fail_chunk(struct run *run, struct item *item, bool died, const char 
         CLEANUP_FREE char *text =
             mem_printf("%s%schunk %" PRIu64 " (from byte %" PRIu64 "): %s", name ? name : "",
                        name ? ": " : "", item->id, item->id * run->source->chunk_size, why);
-        return end_run(err, !died && run->pool->settings.decode ? ERR_CORRUPT : ERR_IO, text);
+        return fail_run(err, !died && run->pool->settings.decode ? ERR_CORRUPT : ERR_IO, text);
     }
     window_free_area(item);
     item->state = ITEM_WAITING;
@@ -145,7 +145,7 @@ static int fail_chunk(struct run *run, struct item *item, bool died, const char 
 }
 
 /* The child has said E. */
-static int take_error(struct run *run, size_t index, struct err *err)
+static int take_child_error(struct pool_run *run, size_t index, struct err *err)
 {
     struct worker *worker = &run->pool->workers[index];
     struct item *item = window_of_worker(&run->pool->window, index);
@@ -157,7 +157,7 @@ static int take_error(struct run *run, size_t index, struct err *err)
 }
 
 /* Waits until none of its results is being put. */
-static int settle_worker(struct run *run, const struct worker *worker, struct err *err)
+static int settle_worker(struct pool_run *run, const struct worker *worker, struct err *err)
 {
     for (size_t i = 0; i < SHARED_AREAS; i++) {
         const struct item *item = window_in_area(&run->pool->window, &worker->areas[i]);
@@ -182,7 +182,7 @@ static int settle_worker(struct run *run, const struct worker *worker, struct er
  *     did nothing wrong; it is only read again, for the new child.
  * A child that dies without having been given a chunk that is still to be put costs nothing. If
  * that happens time and again, the program cannot work at all, and the run ends. */
-static int lose_worker(struct run *run, size_t index, const struct err *broke, struct err *err)
+static int lose_worker(struct pool_run *run, size_t index, const struct err *broke, struct err *err)
 {
     struct pool *pool = run->pool;
     struct worker *worker = &pool->workers[index];
@@ -204,7 +204,7 @@ static int lose_worker(struct run *run, size_t index, const struct err *broke, s
     if (failed && fail_chunk(run, failed, true, why, err) < 0)
         return -1;
     if (!failed && ++pool->idle_losses > 2 * pool->worker_count + 2)
-        return end_run(err, ERR_IO, why);
+        return fail_run(err, ERR_IO, why);
     if (worker_start(worker, pool->spawner, &pool->settings, err) < 0)
         return err_prefix(err, "cannot replace %s", why);
     return 0;
@@ -212,7 +212,7 @@ static int lose_worker(struct run *run, size_t index, const struct err *broke, s
 
 /* ---- what children say ----------------------------------------------------- */
 
-static int hear_worker(struct run *run, size_t index, struct err *err)
+static int hear_worker(struct pool_run *run, size_t index, struct err *err)
 {
     struct worker *worker = &run->pool->workers[index];
     enum worker_event event = WORKER_NOTHING;
@@ -225,7 +225,7 @@ static int hear_worker(struct run *run, size_t index, struct err *err)
             return lose_worker(run, index, &broke, err);
         if (event == WORKER_HUNG_UP)
             return lose_worker(run, index, NULL, err);
-        if (event == WORKER_SAID_ERROR && take_error(run, index, err) < 0)
+        if (event == WORKER_SAID_ERROR && take_child_error(run, index, err) < 0)
             return -1;
     } while (event != WORKER_NOTHING);
     return 0;
@@ -233,7 +233,7 @@ static int hear_worker(struct run *run, size_t index, struct err *err)
 
 /* Counts as waiting for children while one of them works and none waits for its result to be
  * put. */
-static uint64_t *waited_for(struct run *run)
+static uint64_t *waiting_time(struct pool_run *run)
 {
     const struct pool *pool = run->pool;
 
@@ -244,7 +244,7 @@ static uint64_t *waited_for(struct run *run)
     return window_is_putting(&pool->window) ? &run->sink_ns : &run->children_ns;
 }
 
-static int wait_for_news(struct run *run, int timeout_ms, struct err *err)
+static int wait_for_news(struct pool_run *run, int timeout_ms, struct err *err)
 {
     struct pool *pool = run->pool;
     uint64_t start = pool_now_ns();
@@ -259,7 +259,7 @@ static int wait_for_news(struct run *run, int timeout_ms, struct err *err)
     if (ready < 0 && errno != EINTR)
         return err_set_errno(err, errno, "cannot wait for child processes");
     if (timeout_ms > 0)
-        *waited_for(run) += pool_now_ns() - start;
+        *waiting_time(run) += pool_now_ns() - start;
     if (quit_check(err) < 0)
         return -1;
     for (size_t i = 0; ready > 0 && i < pool->worker_count; i++) {
@@ -271,7 +271,7 @@ static int wait_for_news(struct run *run, int timeout_ms, struct err *err)
 
 /* ---- the run --------------------------------------------------------------- */
 
-static void tick(struct run *run, bool last)
+static void tell_progress(struct pool_run *run, bool last)
 {
     uint64_t now_ms = units_now_ms();
 
@@ -282,7 +282,7 @@ static void tick(struct run *run, bool last)
         run->progress->tick(run->progress->opaque, putter_raw_done(run->pool->putter));
 }
 
-static int run_image(struct run *run, struct err *err)
+static int run_to_end(struct pool_run *run, struct err *err)
 {
     struct pool *pool = run->pool;
 
@@ -294,7 +294,7 @@ static int run_image(struct run *run, struct err *err)
             return -1;
         if (run->next_id == run->source->count && pool->window.count == 0)
             return 0;
-        tick(run, false);
+        tell_progress(run, false);
         if (wait_for_news(run, more ? 0 : TICK_MS, err) < 0)
             return -1;
     }
@@ -309,8 +309,8 @@ static uint64_t children_cpu_ns(struct pool *pool)
     return sum;
 }
 
-static int check_plugs(const struct pool *pool, const struct chunk_source *source,
-                       const struct chunk_sink *sink, struct err *err)
+static int check_source_and_sink(const struct pool *pool, const struct chunk_source *source,
+                                 const struct chunk_sink *sink, struct err *err)
 {
     if (pool->failed)
         return err_set(err, ERR_INTERNAL, "a pool of child processes was used after a failure");
@@ -330,15 +330,15 @@ static int check_plugs(const struct pool *pool, const struct chunk_source *sourc
 int pool_run(struct pool *pool, const struct chunk_source *source, const struct chunk_sink *sink,
              const struct pool_progress *progress, struct pool_stats *ret_stats, struct err *err)
 {
-    struct run run = {.pool = pool, .source = source, .sink = sink, .progress = progress};
+    struct pool_run run = {.pool = pool, .source = source, .sink = sink, .progress = progress};
 
-    if (check_plugs(pool, source, sink, err) < 0)
+    if (check_source_and_sink(pool, source, sink, err) < 0)
         return -1;
     uint64_t start = pool_now_ns();
     (void)children_cpu_ns(pool); /* what they took before is not this image's */
     run.next_tick_ms = units_now_ms() + TICK_MS;
     putter_begin(pool->putter, sink);
-    int status = quit_check(err) < 0 ? -1 : run_image(&run, err);
+    int status = quit_check(err) < 0 ? -1 : run_to_end(&run, err);
     if (status == 0)
         putter_drain(pool->putter); /* digests */
     putter_end(pool->putter);
@@ -346,7 +346,7 @@ int pool_run(struct pool *pool, const struct chunk_source *source, const struct 
         pool->failed = true;
         return -1;
     }
-    tick(&run, true);
+    tell_progress(&run, true);
     if (ret_stats)
         *ret_stats = (struct pool_stats){
             .chunks = run.chunks,

@@ -49,7 +49,7 @@ struct pool {
     size_t zeros_input_len;
 };
 
-struct run {
+struct pool_run {
     struct pool *pool;
     const struct chunk_source *source;
     const struct chunk_sink *sink;
@@ -81,15 +81,15 @@ static inline uint32_t pool_raw_len(const struct chunk_source *source, uint64_t 
 
 /* Gives chunks to all children that can take one. Sets *ret_more if it stopped although a child
  * is free and the source is not at its end. */
-int feed_workers(struct run *run, bool *ret_more, struct err *err);
+int feed_workers(struct pool_run *run, bool *ret_more, struct err *err);
 
 /* The chunk in an area must be read again, for the same worker: the area is needed for another
  * one, or is gone with the child. */
 void feed_unload(struct item *item);
 
 /* Takes the result that has come from a worker. -1: it is not a result of this chunk. */
-int deliver_take(struct run *run, size_t worker, struct err *err);
+int deliver_take(struct pool_run *run, size_t worker, struct err *err);
 /* Gives the putter what the sink can have now. */
-int deliver_post(struct run *run, struct err *err);
+int deliver_post(struct pool_run *run, struct err *err);
 /* Frees what the putter is done with. -1: a put has failed. */
-int deliver_collect(struct run *run, struct err *err);
+int deliver_collect(struct pool_run *run, struct err *err);

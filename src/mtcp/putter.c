@@ -35,8 +35,8 @@ struct putter {
 /* ---- the thread ------------------------------------------------------------- */
 
 /* How many of the `left` chunks are put at once. */
-static uint64_t run_of(const struct chunk_sink *sink, const struct chunk_output *output,
-                       uint64_t left)
+static uint64_t chunks_at_once(const struct chunk_sink *sink, const struct chunk_output *output,
+                               uint64_t left)
 {
     uint64_t most = output->len > 0 ? PUTTER_RUN_BYTES / output->len : left;
 
@@ -49,7 +49,7 @@ static uint64_t run_of(const struct chunk_sink *sink, const struct chunk_output 
     return left < most ? left : most;
 }
 
-static void chain(const struct chunk_sink *sink, const struct put_job *job)
+static void chain_digests(const struct chunk_sink *sink, const struct put_job *job)
 {
     if (!job->digests)
         sink->chain(sink->opaque, job->digest, job->count);
@@ -57,8 +57,8 @@ static void chain(const struct chunk_sink *sink, const struct put_job *job)
         sink->chain(sink->opaque, job->digests + i * DIGEST_SIZE, 1);
 }
 
-static int do_job(struct putter *putter, const struct chunk_sink *sink, const struct put_job *job,
-                  struct err *err)
+static int do_put_job(struct putter *putter, const struct chunk_sink *sink,
+                      const struct put_job *job, struct err *err)
 {
     struct chunk_output output = job->output;
     uint64_t end = output.id + job->count;
@@ -66,11 +66,11 @@ static int do_job(struct putter *putter, const struct chunk_sink *sink, const st
     output.digest = job->digests ? job->digests : job->digest;
     if (job->chain) {
         if (!atomic_load(&putter->dropping))
-            chain(sink, job);
+            chain_digests(sink, job);
         return 0;
     }
     for (; output.id < end && !atomic_load(&putter->dropping); output.id += output.count) {
-        output.count = run_of(sink, &output, end - output.id);
+        output.count = chunks_at_once(sink, &output, end - output.id);
         if (sink->put(sink->opaque, &output, err) < 0)
             return -1;
         atomic_fetch_add(&putter->raw_done, output.count * output.raw_len);
@@ -78,7 +78,7 @@ static int do_job(struct putter *putter, const struct chunk_sink *sink, const st
     return 0;
 }
 
-static void *run(void *opaque)
+static void *write_results(void *opaque)
 {
     struct putter *putter = opaque;
 
@@ -92,7 +92,7 @@ static void *run(void *opaque)
         const struct chunk_sink *sink = putter->sink;
         CLEANUP_ERR struct err err = ERR_INIT;
         pthread_mutex_unlock(&putter->mutex);
-        int status = do_job(putter, sink, &job, &err);
+        int status = do_put_job(putter, sink, &job, &err);
         pthread_mutex_lock(&putter->mutex);
         if (status < 0) {
             putter->failed = true;
@@ -127,7 +127,7 @@ struct putter *putter_new(size_t jobs, struct err *err)
         err_set_errno(err, errno, "cannot create an eventfd");
         return NULL;
     }
-    if (thread_start(&putter->thread, run, putter, "writing", err) < 0)
+    if (thread_start(&putter->thread, write_results, putter, "writing", err) < 0)
         return NULL;
     putter->started = true;
     return TAKE_PTR(putter);

@@ -46,16 +46,16 @@ int sizing_read_host(struct sizing_host *ret, struct err *err)
 
 /* ---- the plan -------------------------------------------------------------- */
 
-static uint64_t least(uint64_t a, uint64_t b)
+static uint64_t lesser(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
 }
 
 static uint64_t total_memory(const struct sizing_host *host, const struct sizing_request *request)
 {
-    uint64_t total = least(host->total_memory, host->cgroup_limit);
+    uint64_t total = lesser(host->total_memory, host->cgroup_limit);
 
-    return request->memory_limit > 0 ? least(total, request->memory_limit) : total;
+    return request->memory_limit > 0 ? lesser(total, request->memory_limit) : total;
 }
 
 /* What may be taken by children: of the total as the formula says, and of what
@@ -66,7 +66,7 @@ static uint64_t usable_memory(const struct sizing_host *host, uint64_t total)
     uint64_t of_available =
         host->available_memory > SIZING_MARGIN ? host->available_memory - SIZING_MARGIN : 0;
 
-    return least(of_total, of_available);
+    return lesser(of_total, of_available);
 }
 
 /* Fills in the figures of one child. False: they add up to more than there is anywhere. */
@@ -204,7 +204,7 @@ int sizing_fit(const struct sizing_request *request, struct sizing_plan *ret, st
 }
 
 /* The nearest lower level of which a child fits, as a remedy. */
-static void name_lower(const struct sizing_request *request, uint64_t usable, struct err *err)
+static void name_lower_level(const struct sizing_request *request, uint64_t usable, struct err *err)
 {
     struct codec_spec codec = request->codec, lower;
     struct sizing_plan plan;
@@ -226,8 +226,8 @@ static void name_lower(const struct sizing_request *request, uint64_t usable, st
     err_append(err, "free some memory, or raise the limit");
 }
 
-static int refuse(const struct sizing_request *request, const struct sizing_plan *plan,
-                  uint64_t usable, struct err *err)
+static int refuse_children(const struct sizing_request *request, const struct sizing_plan *plan,
+                           uint64_t usable, struct err *err)
 {
     char name[CODEC_TEXT_SIZE], child[UNITS_TEXT_SIZE], total[UNITS_TEXT_SIZE],
         may[UNITS_TEXT_SIZE];
@@ -247,7 +247,7 @@ static int refuse(const struct sizing_request *request, const struct sizing_plan
         "not even one child process fits: with %s it takes %s, and of %s of memory only %s may be "
         "used",
         name, child, total, may);
-    name_lower(request, usable, err);
+    name_lower_level(request, usable, err);
     return -1;
 }
 
@@ -261,9 +261,9 @@ static unsigned choose_children(const struct sizing_host *host,
     uint64_t more = raw_results ? 3 : 1;
     uint64_t children = request->children > 0 ? request->children : host->cpus + more;
 
-    children = least(children, allowed);
+    children = lesser(children, allowed);
     if (request->image_chunks > 0)
-        children = least(children, request->image_chunks);
+        children = lesser(children, request->image_chunks);
     return (unsigned)children;
 }
 
@@ -279,11 +279,11 @@ int sizing_plan(const struct sizing_host *host, const struct sizing_request *req
         return -1;
     plan.total_memory = total_memory(host, request);
     uint64_t usable = usable_memory(host, plan.total_memory);
-    plan.children_allowed =
-        least(sizing_child_count(plan.total_memory, plan.child_memory), usable / plan.child_memory);
-    plan.children_allowed = least(plan.children_allowed, SIZING_MAX_CHILDREN);
+    plan.children_allowed = lesser(sizing_child_count(plan.total_memory, plan.child_memory),
+                                   usable / plan.child_memory);
+    plan.children_allowed = lesser(plan.children_allowed, SIZING_MAX_CHILDREN);
     if (plan.children_allowed == 0 || request->children > plan.children_allowed)
-        return refuse(request, &plan, usable, err);
+        return refuse_children(request, &plan, usable, err);
     plan.children = choose_children(host, request, plan.children_allowed);
     plan.cpus = host->cpus;
     *ret = plan;

@@ -79,7 +79,7 @@ bool sizing_host_field(const char *text, const char *name, uint64_t *ret)
 }
 
 /* Is controller one of the names in [list, list+len), separated by commas? */
-static bool in_list(const char *list, size_t len, const char *controller)
+static bool is_controller_in_list(const char *list, size_t len, const char *controller)
 {
     size_t name_len = strlen(controller);
 
@@ -105,7 +105,7 @@ char *sizing_host_group(const char *text, const char *controller)
         const char *list = memchr(line, ':', line_len);
         const char *path =
             list ? memchr(list + 1, ':', line_len - (size_t)(list + 1 - line)) : NULL;
-        if (path && in_list(list + 1, (size_t)(path - list - 1), controller)) {
+        if (path && is_controller_in_list(list + 1, (size_t)(path - list - 1), controller)) {
             CLEANUP_FREE char *group = mem_strndup(path + 1, line_len - (size_t)(path + 1 - line));
             /* seen from another namespace: groups above our root cannot be read */
             if (group[0] != '/' || strstr(group, "/.."))
@@ -127,7 +127,7 @@ uint64_t sizing_host_limit(const char *text)
     return value;
 }
 
-static unsigned cpus_of(uint64_t quota, uint64_t period)
+static unsigned cpus_of_quota(uint64_t quota, uint64_t period)
 {
     uint64_t cpus = quota > 0 && period > 0 ? units_div_up(quota, period) : UINT_MAX;
 
@@ -142,7 +142,7 @@ unsigned sizing_host_cpu_max(const char *text)
     if (!leading_number(text, &quota, &end) || *end != ' ' ||
         !leading_number(end + 1, &period, &end))
         return UINT_MAX;
-    return cpus_of(quota, period);
+    return cpus_of_quota(quota, period);
 }
 
 /* ---- files ----------------------------------------------------------------- */
@@ -215,13 +215,13 @@ static void apply_cpus(const char *root, bool v2, const char *group, struct sizi
             read_text(root, "/sys/fs/cgroup/cpu", group, "cpu.cfs_period_us");
         uint64_t quota_us = quota ? sizing_host_limit(quota) : UINT64_MAX;
         if (period && quota_us != UINT64_MAX)
-            cpus = cpus_of(quota_us, sizing_host_limit(period));
+            cpus = cpus_of_quota(quota_us, sizing_host_limit(period));
     }
     host->cpus = cpus < host->cpus ? cpus : host->cpus;
 }
 
 /* From the group up to the root of its tree; group is used up. */
-static bool go_up(char *group)
+static bool go_to_parent_group(char *group)
 {
     char *slash = strrchr(group, '/');
 
@@ -246,7 +246,7 @@ int sizing_host_read(const char *root, struct sizing_host *ret, struct err *err)
             continue;
         do {
             apply_memory(root, &memory_trees[i], group, &host);
-        } while (go_up(group));
+        } while (go_to_parent_group(group));
     }
     for (unsigned v2 = 0; groups && v2 < 2; v2++) {
         CLEANUP_FREE char *group = sizing_host_group(groups, v2 ? "" : "cpu");
@@ -254,7 +254,7 @@ int sizing_host_read(const char *root, struct sizing_host *ret, struct err *err)
             continue;
         do {
             apply_cpus(root, v2, group, &host);
-        } while (go_up(group));
+        } while (go_to_parent_group(group));
     }
     *ret = host;
     return 0;

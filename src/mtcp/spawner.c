@@ -48,7 +48,7 @@ struct spawner *spawner_start(const char *child_command, struct err *err)
 }
 
 /* A spawner that somebody has stopped does not answer. */
-static bool is_answered(int sock)
+static bool wait_for_answer(int sock)
 {
     struct pollfd pollfd = {.fd = sock, .events = POLLIN};
     uint64_t deadline_ms = units_now_ms() + ANSWER_LIMIT_MS;
@@ -67,7 +67,7 @@ int spawner_ask(struct spawner *spawner, const struct spawner_request *request, 
 {
     ret_fds[0] = ret_fds[1] = -1;
     bool sent = pass_send(spawner->sock, request, sizeof(*request), &fd, 1) == 0;
-    bool answered = sent && is_answered(spawner->sock);
+    bool answered = sent && wait_for_answer(spawner->sock);
     if (!answered ||
         pass_receive(spawner->sock, ret, sizeof(*ret), ret_fds, 2) != (ssize_t)sizeof(*ret)) {
         if (spawner->sock >= 0)

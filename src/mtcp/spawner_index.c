@@ -33,7 +33,7 @@
 /* An entry in our index and one in liblzma's, with the cost of growing both. */
 #define BLOCK_MEMORY 64
 
-static uint64_t memory_of(const struct spawner_index *what)
+static uint64_t reader_memory(const struct spawner_index *what)
 {
     uint64_t blocks = what->size / BLOCK_MIN;
 
@@ -42,12 +42,12 @@ static uint64_t memory_of(const struct spawner_index *what)
     return blocks * BLOCK_MEMORY + SLACK;
 }
 
-static int confine(const struct spawner_index *what, pid_t parent)
+static int confine_reader(const struct spawner_index *what, pid_t parent)
 {
     const struct sandbox_plan plan = {
         .write_fds = SANDBOX_FD(PIPE_FD),
         .pread_fds = SANDBOX_FD(FILE_FD),
-        .memory = memory_of(what),
+        .memory = reader_memory(what),
         .cpu_s = CPU_S,
         .parent = parent,
     };
@@ -55,7 +55,7 @@ static int confine(const struct spawner_index *what, pid_t parent)
     return what->unconfined ? 0 : sandbox_enter(&plan, NULL);
 }
 
-static int place_descriptors(int pipe_fd, int file_fd)
+static int place_reader_descriptors(int pipe_fd, int file_fd)
 {
     const int fds[] = {-1, -1, -1, [PIPE_FD] = pipe_fd, [FILE_FD] = file_fd};
 
@@ -65,7 +65,7 @@ static int place_descriptors(int pipe_fd, int file_fd)
     return 0;
 }
 
-static int tell(const struct container_index *index)
+static int send_index(const struct container_index *index)
 {
     const struct spawner_index_head head = {.kind = ERR_NONE, .count = index->count};
     struct spawner_index_entry entries[BATCH];
@@ -86,7 +86,7 @@ static int tell(const struct container_index *index)
     return 0;
 }
 
-static int tell_error(const struct err *failed)
+static int send_index_error(const struct err *failed)
 {
     struct spawner_index_head head = {.kind = failed->kind, .errnum = failed->errnum};
 
@@ -101,10 +101,10 @@ void spawner_index_run(const struct spawner_index *what, int pipe_fd, int file_f
 
     spawner_child_die_with(parent);
     prctl(PR_SET_NAME, "vb-index");
-    if (place_descriptors(pipe_fd, file_fd) < 0 || confine(what, parent) < 0)
+    if (place_reader_descriptors(pipe_fd, file_fd) < 0 || confine_reader(what, parent) < 0)
         _exit(EXIT_FAILURE);
     int status = container_read(what->type, FILE_FD, what->start, what->size, &index, &failed);
-    status = status < 0 ? tell_error(&failed) : tell(&index);
+    status = status < 0 ? send_index_error(&failed) : send_index(&index);
     _exit(status < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
@@ -121,7 +121,7 @@ static int fail_stalled(struct err *err)
 }
 
 /* A hostile file may have taken over the process that answers. */
-static int take(int fd, struct stall *stall, void *data, size_t len, struct err *err)
+static int receive_from_reader(int fd, struct stall *stall, void *data, size_t len, struct err *err)
 {
     struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = quit_fd(), .events = POLLIN}};
     size_t done = 0;
@@ -148,7 +148,7 @@ static int take(int fd, struct stall *stall, void *data, size_t len, struct err 
     return 0;
 }
 
-static int take_error(struct spawner_index_head *head, struct err *err)
+static int take_reader_error(struct spawner_index_head *head, struct err *err)
 {
     head->text[sizeof(head->text) - 1] = '\0';
     if (head->kind == ERR_IO && head->errnum)
@@ -156,8 +156,9 @@ static int take_error(struct spawner_index_head *head, struct err *err)
     return err_set(err, ERR_CORRUPT, "%s", head->text);
 }
 
-static int take_entry(const struct spawner_index *what, const struct spawner_index_entry *entry,
-                      struct container_index *index, struct err *err)
+static int take_index_entry(const struct spawner_index *what,
+                            const struct spawner_index_entry *entry, struct container_index *index,
+                            struct err *err)
 {
     const struct container_block *last = index->count ? &index->blocks[index->count - 1] : NULL;
     uint64_t first = last ? last->offset + last->stored_len : 0;
@@ -177,10 +178,10 @@ int spawner_index_take(const struct spawner_index *what, pid_t pid, int fd,
     struct spawner_index_entry entries[BATCH];
     struct spawner_index_head head;
 
-    if (take(fd, &stall, &head, sizeof(head), err) < 0)
+    if (receive_from_reader(fd, &stall, &head, sizeof(head), err) < 0)
         return -1;
     if (head.kind != ERR_NONE)
-        return take_error(&head, err);
+        return take_reader_error(&head, err);
     if (head.count > what->size)
         return err_set(err, ERR_CORRUPT, "its index lists more blocks than the file has bytes");
     if (container_index_reserve(index, head.count, err) < 0)
@@ -188,10 +189,10 @@ int spawner_index_take(const struct spawner_index *what, pid_t pid, int fd,
     while (index->count < head.count) {
         size_t left = (size_t)head.count - index->count;
         size_t count = left < BATCH ? left : BATCH;
-        if (take(fd, &stall, entries, count * sizeof(*entries), err) < 0)
+        if (receive_from_reader(fd, &stall, entries, count * sizeof(*entries), err) < 0)
             return -1;
         for (size_t i = 0; i < count; i++)
-            if (take_entry(what, &entries[i], index, err) < 0)
+            if (take_index_entry(what, &entries[i], index, err) < 0)
                 return -1;
     }
     return 0;

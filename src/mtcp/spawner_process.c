@@ -88,7 +88,7 @@ static int send_answer(int sock, const struct spawner_answer *answer, const int 
 }
 
 /* Once, before the first child that relies on it. */
-static int prove(struct spawning *spawning, struct err *err)
+static int prove_once(struct spawning *spawning, struct err *err)
 {
     if (spawning->proved)
         return 0;
@@ -99,11 +99,11 @@ static int prove(struct spawning *spawning, struct err *err)
     return 0;
 }
 
-static int do_prove(struct spawning *spawning, struct err *err)
+static int answer_prove(struct spawning *spawning, struct err *err)
 {
     struct spawner_answer answer = {.kind = ERR_NONE};
 
-    if (prove(spawning, err) < 0)
+    if (prove_once(spawning, err) < 0)
         return -1;
     if (send_answer(spawning->sock, &answer, (const int[]){-1, -1}) < 0)
         _exit(EXIT_FAILURE);
@@ -111,8 +111,8 @@ static int do_prove(struct spawning *spawning, struct err *err)
 }
 
 /* Forks one child and answers. -1 (err set): nothing was forked or sent. */
-static int do_fork(struct spawning *spawning, const struct child_settings *settings,
-                   struct err *err)
+static int answer_fork(struct spawning *spawning, const struct child_settings *settings,
+                       struct err *err)
 {
     struct spawner_answer answer = {.kind = ERR_NONE};
     CLEANUP(spawner_child_clear_segment) struct spawner_child_segment segment = {.fd = -1};
@@ -131,7 +131,7 @@ static int do_fork(struct spawning *spawning, const struct child_settings *setti
     } else {
         shared_layout(settings, &layout);
         segment.size = answer.shared_size = layout.total_size;
-        if ((!settings->unconfined && prove(spawning, err) < 0) ||
+        if ((!settings->unconfined && prove_once(spawning, err) < 0) ||
             spawner_child_make_segment(&segment, err) < 0)
             return -1;
         answer.pid = fork();
@@ -146,14 +146,14 @@ static int do_fork(struct spawning *spawning, const struct child_settings *setti
 }
 
 /* Forks the process that reads an index, and answers with the end of its pipe. */
-static int do_index(struct spawning *spawning, const struct spawner_index *what, int file_fd,
-                    struct err *err)
+static int answer_index(struct spawning *spawning, const struct spawner_index *what, int file_fd,
+                        struct err *err)
 {
     struct spawner_answer answer = {.kind = ERR_NONE};
     pid_t parent = getpid();
     int ends[2];
 
-    if (!what->unconfined && prove(spawning, err) < 0)
+    if (!what->unconfined && prove_once(spawning, err) < 0)
         return -1;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return err_set_errno(err, errno, "cannot create a pipe");
@@ -186,8 +186,8 @@ static pid_t reap_within(pid_t pid, unsigned timeout_ms, int *ret_status)
     }
 }
 
-static int do_wait(const struct spawning *spawning, const struct spawner_request *request,
-                   struct err *err)
+static int answer_wait(const struct spawning *spawning, const struct spawner_request *request,
+                       struct err *err)
 {
     struct spawner_answer answer = {.kind = ERR_NONE, .pid = request->pid};
     int status = 0;
@@ -217,7 +217,7 @@ static int do_wait(const struct spawning *spawning, const struct spawner_request
     return 0;
 }
 
-static void refuse(const struct spawning *spawning, const struct err *failed)
+static void refuse_request(const struct spawning *spawning, const struct err *failed)
 {
     struct spawner_answer answer = {.kind = failed->kind, .errnum = failed->errnum};
 
@@ -226,20 +226,20 @@ static void refuse(const struct spawning *spawning, const struct err *failed)
         _exit(EXIT_FAILURE);
 }
 
-static int serve(struct spawning *spawning, const struct spawner_request *request, int fd,
-                 struct err *err)
+static int serve_request(struct spawning *spawning, const struct spawner_request *request, int fd,
+                         struct err *err)
 {
     switch (request->kind) {
     case SPAWNER_PROVE:
-        return do_prove(spawning, err);
+        return answer_prove(spawning, err);
     case SPAWNER_FORK:
-        return do_fork(spawning, &request->settings, err);
+        return answer_fork(spawning, &request->settings, err);
     case SPAWNER_INDEX:
-        return do_index(spawning, &request->index, fd, err);
+        return answer_index(spawning, &request->index, fd, err);
     case SPAWNER_WAIT:
         break;
     }
-    return do_wait(spawning, request, err);
+    return answer_wait(spawning, request, err);
 }
 
 void spawner_process_run(int sock, const char *child_command, pid_t parent)
@@ -258,7 +258,7 @@ void spawner_process_run(int sock, const char *child_command, pid_t parent)
         ssize_t len = pass_receive(spawning.sock, &request, sizeof(request), &fd, 1);
         if (len != (ssize_t)sizeof(request))
             _exit(len == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
-        if (serve(&spawning, &request, fd, &failed) < 0)
-            refuse(&spawning, &failed);
+        if (serve_request(&spawning, &request, fd, &failed) < 0)
+            refuse_request(&spawning, &failed);
     }
 }

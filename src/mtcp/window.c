@@ -36,7 +36,7 @@ struct item *window_add(struct window *window, uint64_t id, enum item_state stat
 }
 
 /* True if these chunks go on where that run ends. */
-static bool continues(const struct item *last, uint64_t id, const struct chunk_run *known)
+static bool continues_run(const struct item *last, uint64_t id, const struct chunk_run *known)
 {
     return last->state == ITEM_KNOWN && last->kind == known->kind && last->id + last->count == id &&
            last->count < WINDOW_RUN_MAX &&
@@ -48,7 +48,7 @@ uint64_t window_add_known(struct window *window, uint64_t id, const struct chunk
 {
     struct item *last = window->count > 0 ? &window->items[window->count - 1] : NULL;
 
-    if (!last || !continues(last, id, known)) {
+    if (!last || !continues_run(last, id, known)) {
         last = window_add(window, id, ITEM_KNOWN);
         last->kind = known->kind;
         last->digests = known->digests;

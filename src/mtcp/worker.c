@@ -14,7 +14,8 @@
 #include "codec/chunk_digest.h"
 #include "mtcp/shared.h"
 
-static int set_areas(struct worker *worker, const struct child_settings *settings, struct err *err)
+static int place_areas(struct worker *worker, const struct child_settings *settings,
+                       struct err *err)
 {
     uint8_t *base = worker->child.shared;
 
@@ -41,7 +42,7 @@ int worker_start(struct worker *worker, struct spawner *spawner,
         return -1;
     worker->pid = (uint32_t)worker->child.pid;
     worker->pid_known = !settings->foreign;
-    if (set_areas(worker, settings, err) < 0) {
+    if (place_areas(worker, settings, err) < 0) {
         worker_end(worker, spawner, 0, NULL, NULL);
         return -1;
     }
@@ -79,7 +80,7 @@ void worker_free(struct worker *worker)
 
 /* ---- sending --------------------------------------------------------------- */
 
-static void send_message(struct worker *worker, char command, const uint8_t *data, size_t len)
+static void send_to_child(struct worker *worker, char command, const uint8_t *data, size_t len)
 {
     struct message message = {
         .pid = worker->pid, .command = command, .id = worker->id, .size = (uint32_t)len};
@@ -93,7 +94,7 @@ static void send_message(struct worker *worker, char command, const uint8_t *dat
 }
 
 /* What is left of head and data; returns the number of pieces. */
-static size_t gather(struct worker *worker, struct iovec iov[static 2])
+static size_t gather_unsent(struct worker *worker, struct iovec iov[static 2])
 {
     size_t count = 0, data_done = 0;
 
@@ -112,7 +113,7 @@ void worker_flush(struct worker *worker)
 {
     while (worker->out_done < worker->out_len) {
         struct iovec iov[2];
-        struct msghdr message = {.msg_iov = iov, .msg_iovlen = gather(worker, iov)};
+        struct msghdr message = {.msg_iov = iov, .msg_iovlen = gather_unsent(worker, iov)};
         ssize_t sent = sendmsg(worker->child.sock, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno == EINTR)
             continue;
@@ -154,13 +155,14 @@ void worker_give(struct worker *worker, uint64_t id, size_t len)
     worker->id = id;
     area->blocks_len = 0;
     worker->next = (worker->next + 1) % SHARED_AREAS;
-    send_message(worker, worker->foreign ? 'C' : 'M', worker->foreign ? area->at.input : NULL, len);
+    send_to_child(worker, worker->foreign ? 'C' : 'M', worker->foreign ? area->at.input : NULL,
+                  len);
 }
 
 void worker_quit(struct worker *worker)
 {
     if (worker->out_done == worker->out_len && worker->pid_known)
-        send_message(worker, 'Q', NULL, 0);
+        send_to_child(worker, 'Q', NULL, 0);
     shutdown(worker->child.sock, SHUT_WR);
 }
 
@@ -186,8 +188,8 @@ short worker_poll_events(const struct worker *worker)
 }
 
 /* Returns how many bytes were read: 0, with *ret_event set, if nothing can be read now. */
-static size_t receive_some(struct worker *worker, void *data, size_t len,
-                           enum worker_event *ret_event)
+static size_t receive_from_child(struct worker *worker, void *data, size_t len,
+                                 enum worker_event *ret_event)
 {
     ssize_t got;
 
@@ -256,7 +258,7 @@ static int check_message(struct worker *worker, struct err *err)
 }
 
 /* Text from a child: make it one line without control characters. */
-static void clean_text(char *text, size_t len)
+static void clean_error_text(char *text, size_t len)
 {
     text[len] = '\0';
     for (size_t i = 0; i < len; i++) {
@@ -275,14 +277,14 @@ static enum worker_event finish_message(struct worker *worker)
         return WORKER_SAID_IDLE;
     case 'D':
         worker->state = WORKER_FETCHING;
-        send_message(worker, 'F', NULL, 0);
+        send_to_child(worker, 'F', NULL, 0);
         return WORKER_SAID_DONE;
     case 'B':
         worker_last_area(worker)->blocks_len = worker->in.size;
         return WORKER_SAID_BLOCKS;
     case 'E':
         worker->state = WORKER_RESTING;
-        clean_text(worker->text, worker->in.size);
+        clean_error_text(worker->text, worker->in.size);
         return WORKER_SAID_ERROR;
     default:
         worker->state = WORKER_RESTING;
@@ -292,7 +294,7 @@ static enum worker_event finish_message(struct worker *worker)
 }
 
 /* Reads on in the head; *ret_event is set if there was not enough. */
-static int receive_head(struct worker *worker, enum worker_event *ret_event, struct err *err)
+static int receive_child_head(struct worker *worker, enum worker_event *ret_event, struct err *err)
 {
     size_t missing = 0;
 
@@ -303,7 +305,7 @@ static int receive_head(struct worker *worker, enum worker_event *ret_event, str
         if (missing == 0)
             break;
         size_t got =
-            receive_some(worker, worker->in_head + worker->in_head_len, missing, ret_event);
+            receive_from_child(worker, worker->in_head + worker->in_head_len, missing, ret_event);
         if (got == 0)
             return 0;
         worker->in_head_len += got;
@@ -318,7 +320,7 @@ static int receive_head(struct worker *worker, enum worker_event *ret_event, str
 int worker_receive(struct worker *worker, enum worker_event *ret, struct err *err)
 {
     if (!worker->in_whole) {
-        if (receive_head(worker, ret, err) < 0)
+        if (receive_child_head(worker, ret, err) < 0)
             return -1;
         if (!worker->in_whole)
             return 0;
@@ -329,7 +331,7 @@ int worker_receive(struct worker *worker, enum worker_event *ret, struct err *er
                     : command == 'B' ? worker_last_area(worker)->at.blocks
                                      : worker_last_area(worker)->at.output;
     while (worker->in_done < len) {
-        size_t got = receive_some(worker, data + worker->in_done, len - worker->in_done, ret);
+        size_t got = receive_from_child(worker, data + worker->in_done, len - worker->in_done, ret);
         if (got == 0)
             return 0;
         worker->in_done += got;
