@@ -46,15 +46,12 @@ static uint64_t default_chunk_size(const struct codec_spec *codec)
     return size > CHUNK_SIZE_LEAST ? size : CHUNK_SIZE_LEAST;
 }
 
+static const struct child_place place = {
+    .in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .keep_stderr = true};
+
 /* The control process is unknown here, and it may not even be the parent. */
 static int confine_child(const struct child_settings *settings, struct err *err)
 {
-    const struct child_place place = {
-        .in_fd = STDIN_FILENO,
-        .out_fd = STDOUT_FILENO,
-        .keep_stderr = true,
-    };
-
     return child_prove_sandbox(err) < 0 ? -1 : child_confine(settings, &place, 0, err);
 }
 
@@ -79,7 +76,7 @@ static int run_child(const struct arguments *arguments, struct verb_run *run, st
         log_warn("--no-sandbox: a flaw in a decompressor is not contained");
     else if (confine_child(&settings, err) < 0)
         return -1;
-    return child_serve(&settings, STDIN_FILENO, STDOUT_FILENO, NULL, 0, err);
+    return child_serve(&settings, &place, err);
 }
 
 const struct verb mtcp_child_verb = {

@@ -52,10 +52,11 @@ static int receive_bytes(struct serving *serving, void *data, size_t len, struct
 static int receive_message(struct serving *serving, struct message *ret, struct err *err)
 {
     uint8_t head[MESSAGE_HEAD_MAX];
-    size_t len = 0, missing = MESSAGE_HEAD_MIN;
+    size_t len = 0;
+    int missing;
 
     CLEANUP_ERR struct err failed = ERR_INIT;
-    int status = io_read_some(serving->in_fd, head, missing, &len, &failed);
+    int status = io_read_some(serving->in_fd, head, MESSAGE_HEAD_MIN, &len, &failed);
     /* a socket tells of an end with bytes of ours unread in this way */
     if (status < 0 && failed.errnum != ECONNRESET) {
         err_prefix(&failed, "cannot read a message");
@@ -65,18 +66,16 @@ static int receive_message(struct serving *serving, struct message *ret, struct 
         serving->gone = true;
         return 0;
     }
-    if (len < missing)
+    if (len < MESSAGE_HEAD_MIN)
         return err_set(err, ERR_IO, "the stream ended in the middle of a message");
-    for (;;) {
-        if (message_decode(head, len, MESSAGE_TO_CHILD, ret, &missing, err) < 0)
+    while ((missing = message_decode(head, len, MESSAGE_TO_CHILD, ret, err)) > 0) {
+        assert(len + (size_t)missing <= sizeof(head));
+        if (receive_bytes(serving, head + len, (size_t)missing, err) < 0)
             return -1;
-        if (missing == 0)
-            break;
-        assert(len + missing <= sizeof(head));
-        if (receive_bytes(serving, head + len, missing, err) < 0)
-            return -1;
-        len += missing;
+        len += (size_t)missing;
     }
+    if (missing < 0)
+        return -1;
     if (ret->pid != serving->pid)
         return err_set(err, ERR_CORRUPT, "got a message for process %u, but this is process %u",
                        ret->pid, serving->pid);
@@ -242,16 +241,16 @@ static int serve_chunk(struct serving *serving, const struct message *message, s
     return hand_over_result(serving, message, output.len, err);
 }
 
-int child_serve(const struct child_settings *settings, int in_fd, int out_fd, uint8_t *shared,
-                size_t shared_size, struct err *err)
+int child_serve(const struct child_settings *settings, const struct child_place *place,
+                struct err *err)
 {
     CLEANUP(serving_clear)
     struct serving serving = {
         .settings = settings,
-        .in_fd = in_fd,
-        .out_fd = out_fd,
+        .in_fd = place->in_fd,
+        .out_fd = place->out_fd,
         .pid = (uint32_t)getpid(),
-        .shared = shared,
+        .shared = place->shared,
     };
     struct message message;
 
@@ -262,7 +261,7 @@ int child_serve(const struct child_settings *settings, int in_fd, int out_fd, ui
                        " and %" PRIu64,
                        settings->chunk_size, CODEC_CHUNK_MIN, CODEC_CHUNK_MAX);
     shared_layout(settings, &serving.layout);
-    assert(!shared || shared_size >= serving.layout.total_size);
+    assert(!place->shared || place->shared_size >= serving.layout.total_size);
 
     for (;;) {
         if (send_message(&serving, 'I', 0, NULL, 0, err) < 0)

@@ -13,7 +13,7 @@ struct child_place {
     int in_fd;
     int out_fd;
     bool keep_stderr; /* descriptor 2 stays, for writing */
-    uint8_t *shared;  /* the segment that M messages use; NULL: none */
+    uint8_t *shared;  /* the segment that M messages use; NULL: M is refused */
     size_t shared_size;
 };
 
@@ -23,9 +23,8 @@ int child_prove_sandbox(struct err *err);
  * call for. parent: as in base/sandbox.h. */
 int child_confine(const struct child_settings *settings, const struct child_place *place,
                   pid_t parent, struct err *err);
-/* Speaks the protocol until Q or until in_fd ends (both: 0). `shared` is the
- * segment that M messages use, or NULL: then M is refused. A chunk that cannot be
+/* Speaks the protocol until Q or until in_fd ends (both: 0). A chunk that cannot be
  * done is answered with E, and the loop goes on; a message that is not in the
  * protocol ends it (-1). */
-int child_serve(const struct child_settings *settings, int in_fd, int out_fd, uint8_t *shared,
-                size_t shared_size, struct err *err);
+int child_serve(const struct child_settings *settings, const struct child_place *place,
+                struct err *err);

@@ -18,7 +18,6 @@ static uint32_t raw_len_of(const struct pool_run *run, uint64_t id, enum chunk_k
                                                   : pool_raw_len(source, id);
 }
 
-/* Reads a chunk into an area. */
 static int read_chunk(struct pool_run *run, const struct worker_area *area, uint64_t id,
                       size_t *ret_len, enum chunk_kind *ret_kind, struct err *err)
 {

@@ -70,12 +70,10 @@ static int check_tail(const uint8_t *head, const struct form *form, struct err *
 }
 
 int message_decode(const uint8_t *head, size_t len, const char *commands, struct message *ret,
-                   size_t *ret_missing, struct err *err)
+                   struct err *err)
 {
-    if (len < MESSAGE_HEAD_MIN) {
-        *ret_missing = MESSAGE_HEAD_MIN - len;
-        return 0;
-    }
+    if (len < MESSAGE_HEAD_MIN)
+        return (int)(MESSAGE_HEAD_MIN - len);
     char command = (char)head[4];
     /* strchr would find the NUL at the end of the list */
     const struct form *form =
@@ -83,10 +81,8 @@ int message_decode(const uint8_t *head, size_t len, const char *commands, struct
     if (!form)
         return err_set(err, ERR_CORRUPT, "unexpected command 0x%02x in a message", head[4]);
     size_t whole = head_length(form);
-    if (len < whole) {
-        *ret_missing = whole - len;
-        return 0;
-    }
+    if (len < whole)
+        return (int)(whole - len);
     if (form->max_size > 0 && check_tail(head, form, err) < 0)
         return -1;
     *ret = (struct message){
@@ -95,6 +91,5 @@ int message_decode(const uint8_t *head, size_t len, const char *commands, struct
         .id = form->has_id ? get_be64(head + ID_OFFSET) : 0,
         .size = form->max_size > 0 ? get_be32(head + SIZE_OFFSET) : 0,
     };
-    *ret_missing = 0;
     return 0;
 }

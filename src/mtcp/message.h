@@ -35,9 +35,9 @@ struct message {
 /* Writes the head of a message; returns its length. */
 size_t message_encode(const struct message *message, uint8_t head[static MESSAGE_HEAD_MAX]);
 
-/* Looks at the first len bytes of a head. Sets *ret_missing to the number of
- * bytes to be read before the next look: 0 once the head is whole, and *ret is
- * set then. Refused (corrupt): a command that is not one of `commands`, no 'S'
- * where one belongs, a SIZE above its limit. */
+/* Looks at the first len bytes of a head. Returns the number of bytes to be read
+ * before the next look: 0 once the head is whole, and *ret is set then; -1 (corrupt)
+ * for a command that is not one of `commands`, no 'S' where one belongs, or a SIZE
+ * above its limit. */
 int message_decode(const uint8_t *head, size_t len, const char *commands, struct message *ret,
-                   size_t *ret_missing, struct err *err);
+                   struct err *err);

@@ -144,7 +144,6 @@ static int fail_chunk(struct pool_run *run, struct item *item, bool died, const 
     return 0;
 }
 
-/* The child has said E. */
 static int take_child_error(struct pool_run *run, size_t index, struct err *err)
 {
     struct worker *worker = &run->pool->workers[index];
@@ -309,9 +308,10 @@ static uint64_t children_cpu_ns(struct pool *pool)
     return sum;
 }
 
-static int check_source_and_sink(const struct pool *pool, const struct chunk_source *source,
-                                 const struct chunk_sink *sink, struct err *err)
+static int check_plugs(const struct pool *pool, const struct pool_plugs *plugs, struct err *err)
 {
+    const struct chunk_source *source = plugs->source;
+
     if (pool->failed)
         return err_set(err, ERR_INTERNAL, "a pool of child processes was used after a failure");
     if (source->chunk_size != pool->settings.chunk_size ||
@@ -321,23 +321,24 @@ static int check_source_and_sink(const struct pool *pool, const struct chunk_sou
                        " do not fit child processes with chunks of %" PRIu64,
                        source->raw_size, source->count, source->chunk_size,
                        pool->settings.chunk_size);
-    if (sink->block_digests && !pool->settings.block_digests)
+    if (plugs->sink->block_digests && !pool->settings.block_digests)
         return err_set(err, ERR_INTERNAL,
                        "digests of blocks are wanted of child processes that were not told so");
     return 0;
 }
 
-int pool_run(struct pool *pool, const struct chunk_source *source, const struct chunk_sink *sink,
-             const struct pool_progress *progress, struct pool_stats *ret_stats, struct err *err)
+int pool_run(struct pool *pool, const struct pool_plugs *plugs, struct pool_stats *ret_stats,
+             struct err *err)
 {
-    struct pool_run run = {.pool = pool, .source = source, .sink = sink, .progress = progress};
+    struct pool_run run = {
+        .pool = pool, .source = plugs->source, .sink = plugs->sink, .progress = plugs->progress};
 
-    if (check_source_and_sink(pool, source, sink, err) < 0)
+    if (check_plugs(pool, plugs, err) < 0)
         return -1;
     uint64_t start = pool_now_ns();
     (void)children_cpu_ns(pool); /* what they took before is not this image's */
     run.next_tick_ms = units_now_ms() + TICK_MS;
-    putter_begin(pool->putter, sink);
+    putter_begin(pool->putter, plugs->sink);
     int status = quit_check(err) < 0 ? -1 : run_to_end(&run, err);
     if (status == 0)
         putter_drain(pool->putter); /* digests */

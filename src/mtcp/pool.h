@@ -50,11 +50,17 @@ struct pool_progress {
     void (*tick)(void *opaque, uint64_t raw_bytes_done);
 };
 
+struct pool_plugs {
+    const struct chunk_source *source;
+    const struct chunk_sink *sink;
+    const struct pool_progress *progress; /* may be NULL */
+};
+
 /* Runs one image through the pool. Stops with a "cancelled" error when a signal
  * asks for it (base/quit.h). After a failure the pool is good only for pool_free.
- * progress and ret_stats may be NULL. */
-int pool_run(struct pool *pool, const struct chunk_source *source, const struct chunk_sink *sink,
-             const struct pool_progress *progress, struct pool_stats *ret_stats, struct err *err);
+ * ret_stats may be NULL. */
+int pool_run(struct pool *pool, const struct pool_plugs *plugs, struct pool_stats *ret_stats,
+             struct err *err);
 
 /* How many children it has. */
 unsigned pool_children(const struct pool *pool);

@@ -63,65 +63,66 @@ static bool wait_for_answer(int sock)
 }
 
 int spawner_ask(struct spawner *spawner, const struct spawner_request *request, int fd,
-                struct spawner_answer *ret, int ret_fds[static 2], struct err *err)
+                struct spawner_reply *ret, struct err *err)
 {
-    ret_fds[0] = ret_fds[1] = -1;
+    struct spawner_answer *answer = &ret->answer;
+
+    ret->fds[0] = ret->fds[1] = -1;
     bool sent = pass_send(spawner->sock, request, sizeof(*request), &fd, 1) == 0;
     bool answered = sent && wait_for_answer(spawner->sock);
-    if (!answered ||
-        pass_receive(spawner->sock, ret, sizeof(*ret), ret_fds, 2) != (ssize_t)sizeof(*ret)) {
+    if (!answered || pass_receive(spawner->sock, answer, sizeof(*answer), ret->fds, 2) !=
+                         (ssize_t)sizeof(*answer)) {
         if (spawner->sock >= 0)
             close(TAKE_FD(spawner->sock));
         return err_set(err, ERR_IO, "the spawner process %s",
                        sent && !answered ? "does not answer" : "has ended");
     }
-    if (ret->kind == ERR_NONE)
+    if (answer->kind == ERR_NONE)
         return 0;
-    ret->text[sizeof(ret->text) - 1] = '\0';
-    err_set(err, ret->kind, "%s", ret->text);
+    answer->text[sizeof(answer->text) - 1] = '\0';
+    err_set(err, answer->kind, "%s", answer->text);
     if (err)
-        err->errnum = ret->errnum;
+        err->errnum = answer->errnum;
     return -1;
 }
 
 int spawner_prove_sandbox(struct spawner *spawner, struct err *err)
 {
     struct spawner_request request = {.kind = SPAWNER_PROVE};
-    struct spawner_answer answer;
-    int fds[2];
+    struct spawner_reply reply;
 
-    return spawner_ask(spawner, &request, -1, &answer, fds, err);
+    return spawner_ask(spawner, &request, -1, &reply, err);
 }
 
 int spawner_fork(struct spawner *spawner, const struct child_settings *settings, struct child *ret,
                  struct err *err)
 {
     struct spawner_request request = {.kind = SPAWNER_FORK, .settings = *settings};
-    struct spawner_answer answer;
-    int fds[2];
+    struct spawner_reply reply;
     void *shared = NULL;
 
-    int status = spawner_ask(spawner, &request, -1, &answer, fds, err);
-    CLEANUP_CLOSE int sock = fds[0];
-    CLEANUP_CLOSE int memory = fds[1];
+    int status = spawner_ask(spawner, &request, -1, &reply, err);
+    const struct spawner_answer *answer = &reply.answer;
+    CLEANUP_CLOSE int sock = reply.fds[0];
+    CLEANUP_CLOSE int memory = reply.fds[1];
     if (status < 0)
         return -1;
-    if (sock < 0 || (answer.shared_size > 0 && memory < 0)) {
-        spawner_wait(spawner, answer.pid, 0, NULL, NULL);
+    if (sock < 0 || (answer->shared_size > 0 && memory < 0)) {
+        spawner_wait(spawner, answer->pid, 0, NULL, NULL);
         return err_set_errno(err, EMFILE, "cannot take over the socket of a child process");
     }
-    if (answer.shared_size > 0) {
-        shared = mmap(NULL, answer.shared_size, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+    if (answer->shared_size > 0) {
+        shared = mmap(NULL, answer->shared_size, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
         if (shared == MAP_FAILED) {
             err_set_errno(err, errno, "cannot map the buffer of a child process");
-            spawner_wait(spawner, answer.pid, 0, NULL, NULL);
+            spawner_wait(spawner, answer->pid, 0, NULL, NULL);
             return -1;
         }
     }
-    *ret = (struct child){.pid = answer.pid,
+    *ret = (struct child){.pid = answer->pid,
                           .sock = TAKE_FD(sock),
                           .shared = shared,
-                          .shared_size = answer.shared_size};
+                          .shared_size = answer->shared_size};
     return 0;
 }
 
@@ -129,13 +130,12 @@ int spawner_wait(struct spawner *spawner, pid_t pid, unsigned grace_ms, char **r
                  struct err *err)
 {
     struct spawner_request request = {.kind = SPAWNER_WAIT, .pid = pid, .grace_ms = grace_ms};
-    struct spawner_answer answer;
-    int fds[2];
+    struct spawner_reply reply;
 
-    if (spawner_ask(spawner, &request, -1, &answer, fds, err) < 0)
+    if (spawner_ask(spawner, &request, -1, &reply, err) < 0)
         return -1;
     if (ret_why)
-        *ret_why = mem_strndup(answer.text, sizeof(answer.text) - 1);
+        *ret_why = mem_strndup(reply.answer.text, sizeof(reply.answer.text) - 1);
     return 0;
 }
 

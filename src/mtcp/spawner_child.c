@@ -91,7 +91,5 @@ void spawner_child_run(const struct child_settings *settings, int sock,
     spawner_child_keep_only(sock);
     if (!settings->unconfined && child_confine(settings, &place, parent, NULL) < 0)
         _exit(EXIT_FAILURE);
-    int status =
-        child_serve(settings, place.in_fd, place.out_fd, place.shared, place.shared_size, NULL);
-    _exit(status < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+    _exit(child_serve(settings, &place, NULL) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }

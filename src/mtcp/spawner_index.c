@@ -204,19 +204,18 @@ int spawner_read_index(struct spawner *spawner, const struct spawner_index *what
     const struct spawner_request request = {.kind = SPAWNER_INDEX, .index = *what};
     CLEANUP_CONTAINER_INDEX struct container_index index = {0};
     CLEANUP_FREE char *why = NULL;
-    struct spawner_answer answer;
-    int fds[2];
+    struct spawner_reply reply;
 
-    if (spawner_ask(spawner, &request, fd, &answer, fds, err) < 0)
+    if (spawner_ask(spawner, &request, fd, &reply, err) < 0)
         return -1;
-    CLEANUP_CLOSE int pipe_fd = fds[0];
+    CLEANUP_CLOSE int pipe_fd = reply.fds[0];
     if (pipe_fd < 0) {
-        spawner_wait(spawner, answer.pid, 0, NULL, NULL);
+        spawner_wait(spawner, reply.answer.pid, 0, NULL, NULL);
         return err_set_errno(err, EMFILE, "cannot take over the pipe of a child process");
     }
-    int status = spawner_index_take(what, answer.pid, pipe_fd, &index, err);
+    int status = spawner_index_take(what, reply.answer.pid, pipe_fd, &index, err);
     close(TAKE_FD(pipe_fd)); /* ends one that goes on writing */
-    (void)spawner_wait(spawner, answer.pid, GRACE_MS, &why, NULL);
+    (void)spawner_wait(spawner, reply.answer.pid, GRACE_MS, &why, NULL);
     if (status < 0)
         return err && err->kind == ERR_IO && err->errnum != ETIMEDOUT && why
                    ? err_append(err, "%s", why)

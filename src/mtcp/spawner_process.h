@@ -32,10 +32,15 @@ struct spawner_answer {
     char text[SPAWNER_TEXT_MAX]; /* the error, or why a child has ended */
 };
 
-/* Sends the request, with fd unless it is -1, and waits for the answer and the
- * descriptors that come with it (-1 where none did; the caller closes them). */
+struct spawner_reply {
+    struct spawner_answer answer;
+    int fds[2]; /* that came with it, the caller's to close; -1: none */
+};
+
+/* Sends the request, with fd unless it is -1, and waits for the answer. *ret is set even if it is
+ * an error: descriptors may have come with it. */
 int spawner_ask(struct spawner *spawner, const struct spawner_request *request, int fd,
-                struct spawner_answer *ret, int ret_fds[static 2], struct err *err);
+                struct spawner_reply *ret, struct err *err);
 /* Serves requests until the socket ends; never returns. parent: the pid of the
  * process that has forked this one. */
 void spawner_process_run(int sock, const char *child_command, pid_t parent)

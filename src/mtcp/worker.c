@@ -296,21 +296,17 @@ static enum worker_event finish_message(struct worker *worker)
 /* Reads on in the head; *ret_event is set if there was not enough. */
 static int receive_child_head(struct worker *worker, enum worker_event *ret_event, struct err *err)
 {
-    size_t missing = 0;
+    int missing;
 
-    for (;;) {
-        if (message_decode(worker->in_head, worker->in_head_len, MESSAGE_TO_CONTROL, &worker->in,
-                           &missing, err) < 0)
-            return -1;
-        if (missing == 0)
-            break;
-        size_t got =
-            receive_from_child(worker, worker->in_head + worker->in_head_len, missing, ret_event);
+    while ((missing = message_decode(worker->in_head, worker->in_head_len, MESSAGE_TO_CONTROL,
+                                     &worker->in, err)) > 0) {
+        size_t got = receive_from_child(worker, worker->in_head + worker->in_head_len,
+                                        (size_t)missing, ret_event);
         if (got == 0)
             return 0;
         worker->in_head_len += got;
     }
-    if (check_message(worker, err) < 0)
+    if (missing < 0 || check_message(worker, err) < 0)
         return -1;
     worker->in_whole = true;
     worker->in_done = 0;

@@ -64,13 +64,14 @@ static int run_pool(struct transfer_run *run, const struct chunk_sink *sink, str
     struct children *children = run->transfer->children;
     const struct pool_progress progress = {.opaque = run, .tick = on_tick};
     struct chunk_source limited = *run->source;
+    const struct pool_plugs plugs = {.source = &limited, .sink = sink, .progress = &progress};
 
     limited.opaque = run;
     limited.look = limited_look;
     limited.read = limited_read;
     limited.gathered = run->source->gathered ? limited_gathered : NULL;
     run->started_ms = units_now_ms();
-    if (pool_run(children->pool, &limited, sink, &progress, &stats, err) < 0)
+    if (pool_run(children->pool, &plugs, &stats, err) < 0)
         return -1;
     work_add(&children->work, &stats, pool_children(children->pool), children->plan.cpus);
     return 0;

@@ -19,15 +19,12 @@
 
 static void put_pids_right(uint8_t *data, size_t size)
 {
-    size_t missing = 0;
-
     for (size_t at = 0; size - at >= MESSAGE_HEAD_MIN;) {
         struct message message = {0};
         size_t have = size - at < MESSAGE_HEAD_MAX ? size - at : MESSAGE_HEAD_MAX;
         if (data[at] != 0xff) /* so that wrong ones come too */
             set_be32(data + at, PID);
-        if (message_decode(data + at, have, MESSAGE_TO_CONTROL, &message, &missing, NULL) < 0 ||
-            missing > 0)
+        if (message_decode(data + at, have, MESSAGE_TO_CONTROL, &message, NULL) != 0)
             return;
         uint8_t head[MESSAGE_HEAD_MAX];
         size_t len = message_encode(&message, head);

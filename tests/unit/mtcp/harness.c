@@ -255,7 +255,7 @@ int image_run(struct image *image, struct pool *pool, struct pool_stats *ret_sta
     struct chunk_source source = image_source(image);
     struct chunk_sink sink = image_sink(image);
 
-    return pool_run(pool, &source, &sink, NULL, ret_stats, err);
+    return pool_run(pool, &(struct pool_plugs){.source = &source, .sink = &sink}, ret_stats, err);
 }
 
 struct child_settings image_settings(const struct image *image, const char *codec, bool decode)

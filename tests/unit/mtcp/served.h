@@ -36,9 +36,12 @@ struct served {
 static inline void *serve(void *opaque)
 {
     struct served *served = opaque;
+    const struct child_place place = {.in_fd = served->child_in,
+                                      .out_fd = served->child_out,
+                                      .shared = served->shared,
+                                      .shared_size = served->shared_size};
 
-    served->status = child_serve(&served->settings, served->child_in, served->child_out,
-                                 served->shared, served->shared_size, &served->err);
+    served->status = child_serve(&served->settings, &place, &served->err);
     close(served->child_in);
     if (served->child_out != served->child_in)
         close(served->child_out);
@@ -107,15 +110,15 @@ static inline void hear_bytes(struct served *served, void *data, size_t len)
 static inline struct message hear(struct served *served, char command, uint64_t id)
 {
     uint8_t head[MESSAGE_HEAD_MAX];
-    size_t len = 0, missing = MESSAGE_HEAD_MIN;
     struct message message = {0};
+    size_t len = 0;
+    int missing;
 
-    while (missing > 0) {
-        hear_bytes(served, head + len, missing);
-        len += missing;
-        assert_int_equal(message_decode(head, len, MESSAGE_TO_CONTROL, &message, &missing, NULL),
-                         0);
+    while ((missing = message_decode(head, len, MESSAGE_TO_CONTROL, &message, NULL)) > 0) {
+        hear_bytes(served, head + len, (size_t)missing);
+        len += (size_t)missing;
     }
+    assert_int_equal(missing, 0);
     assert_int_equal(message.command, command);
     assert_int_equal(message.pid, getpid());
     if (command != 'I')

@@ -335,7 +335,8 @@ static void test_a_chunk_size_that_is_none_is_refused(void **state)
     CLEANUP_ERR struct err err = ERR_INIT;
 
     (void)state;
-    assert_int_equal(child_serve(&settings, -1, -1, NULL, 0, &err), -1);
+    assert_int_equal(child_serve(&settings, &(struct child_place){.in_fd = -1, .out_fd = -1}, &err),
+                     -1);
     assert_int_equal(err.kind, ERR_USAGE);
 }
 

@@ -299,7 +299,8 @@ static void test_progress_ends_with_all_bytes(void **state)
     CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "none", false, 2);
     struct chunk_source source = image_source(&image);
     struct chunk_sink sink = image_sink(&image);
-    assert_int_equal(pool_run(pool, &source, &sink, &progress, NULL, NULL), 0);
+    const struct pool_plugs plugs = {.source = &source, .sink = &sink, .progress = &progress};
+    assert_int_equal(pool_run(pool, &plugs, NULL, NULL), 0);
     assert_int_equal(done, image.raw_size);
     image_clear(&image);
 }
