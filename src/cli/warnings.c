@@ -104,7 +104,7 @@ const char *warnings_row(enum warning_kind kind)
 
 static const char *thing_text(enum reference_kind kind)
 {
-    static const char *const texts[] = {
+    static const char *const texts[REF_KINDS] = {
         [REF_NETWORK] = "network",
         [REF_INTERFACE] = "bridge or interface",
         [REF_NWFILTER] = "network filter",

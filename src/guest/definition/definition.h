@@ -130,6 +130,7 @@ enum reference_kind {
     REF_PIPE,     /* PATH, or PATH.in and PATH.out */
     REF_TEMPLATE, /* a file that is needed only to make the NVRAM */
     REF_SOCKET,   /* a socket on which somebody listens */
+    REF_KINDS
 };
 struct reference {
     enum reference_kind kind;

@@ -150,7 +150,7 @@ static void a_field_is_not_read_as_a_row(void **state)
 
 static void things_of_the_host_have_names(void **state)
 {
-    static const char *const things[] = {
+    static const char *const things[REF_KINDS] = {
         [REF_NETWORK] = "network",
         [REF_INTERFACE] = "bridge or interface",
         [REF_NWFILTER] = "network filter",
@@ -164,12 +164,17 @@ static void things_of_the_host_have_names(void **state)
         [REF_PIPE] = "pipe",
         [REF_TEMPLATE] = "file",
         [REF_SOCKET] = "socket",
+        [REF_CPU] = "CPU",
+        [REF_NODE] = "NUMA node",
+        [REF_PAGES] = "huge page size",
     };
 
     (void)state;
-    for (enum reference_kind kind = 0; kind < sizeof(things) / sizeof(*things); kind++) {
+    for (enum reference_kind kind = 0; kind < REF_KINDS; kind++) {
         struct warning warning = full(WARNING_HOST_LACKS);
         warning.thing = kind;
+        if (!things[kind])
+            fail_msg("no name is expected of thing %d here", (int)kind);
         CLEANUP_FREE char *text = warnings_text(&warning);
         CLEANUP_FREE char *expected = mem_printf(
             "this host lacks the %s 'lan' (interface), which the guest needs", things[kind]);
