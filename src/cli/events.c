@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "base/shell.h"
 #include "base/units.h"
 #include "base/when.h"
 #include "cli/events_private.h"
@@ -236,6 +237,11 @@ static void write_dismissed(const struct event *event, struct buf *text)
     buf_printf(text, "guest '%s': dismissed", event->guest);
     for (size_t i = 0; i < dismissed->left_count; i++)
         buf_printf(text, "%s%s", i ? ", " : "; these files are now yours: ", dismissed->left[i]);
+    if (dismissed->checkpoint) {
+        CLEANUP_FREE char *line = shell_virsh("checkpoint-delete", event->guest);
+        buf_printf(text, "; to delete its checkpoint, if it was made, run: %s %s", line,
+                   dismissed->checkpoint);
+    }
 }
 
 /* ---- all of them ------------------------------------------------------------------------------------ */

@@ -7,10 +7,10 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/json.h"
-#include "base/process.h"
 #include "base/text.h"
 #include "disk/format.h"
 #include "disk/local.h"
+#include "disk/qemu_img.h"
 #include "disk/qemu_lock.h"
 
 /* libvirt's own limit. */
@@ -32,29 +32,6 @@ void disk_info_clear(struct disk_info *info)
     free(info->chain_paths);
     free(info->data_file);
     *info = (struct disk_info){0};
-}
-
-/* The caller names the path, too, and qemu-img has no way to say less. */
-static int drop_path(const char *path, struct err *err)
-{
-    CLEANUP_FREE char *start = mem_printf("qemu-img: Could not open '%s': ", path);
-    const char *why = err && err->text ? text_after(err->text, start) : NULL;
-
-    return why ? err_set(err, err->kind, "qemu-img: %s", why) : -1;
-}
-
-static int ask_qemu_img(const char *path, const struct format *format, struct json **ret,
-                        struct err *err)
-{
-    /* --force-share: so that an image used by a running guest can be examined too. */
-    const char *const argv[] = {
-        "qemu-img", "info", "--output=json", "--force-share", "-f", format->qemu, path, NULL};
-    CLEANUP_BUF struct buf output = {0};
-
-    if (process_run(argv, &output, err) < 0)
-        return drop_path(path, err);
-    *ret = json_parse((const char *)output.data, output.len, err);
-    return *ret ? 0 : err_prefix(err, "the output of qemu-img info");
 }
 
 /* True if QEMU would take the name for a protocol ("nbd:...", "json:...") instead of a file. */
@@ -228,7 +205,7 @@ static int inspect_one(const char *path, const struct format *format, struct dis
         info->file_size = info->image_size = file.size;
         info->plain_chain = true;
     }
-    if (!format->is_raw && ask_qemu_img(path, format, &json, err) < 0)
+    if (!format->is_raw && qemu_img_info(path, format->qemu, &json, err) < 0)
         return -1;
     info->plain_chain = info->plain_chain && is_plain_image(&file, format, json);
     if (format->is_raw)

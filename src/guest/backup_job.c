@@ -15,6 +15,7 @@
 #include "base/xml.h"
 #include "base/shell.h"
 #include "guest/bounded.h"
+#include "guest/checkpoint.h"
 #include "guest/connection.h"
 #include "guest/job.h"
 #include "guest/libvirt_error.h"
@@ -131,7 +132,8 @@ static int check_paths(const struct guest_backup *backup, struct err *err)
     return 0;
 }
 
-static char *backup_xml(const struct guest_backup *backup)
+/* whole: nothing is asked for that needs bitmaps. */
+static char *backup_xml(const struct guest_backup *backup, bool whole)
 {
     CLEANUP(xml_freep) struct xml_doc *doc = xml_new("domainbackup");
 
@@ -149,27 +151,58 @@ static char *backup_xml(const struct guest_backup *backup)
             continue;
         xml_set_attr(disk, "type", "file");
         xml_set_attr(disk, "exportname", wanted->target);
+        if (wanted->since && !whole) {
+            xml_set_attr(disk, "backupmode", "incremental");
+            xml_set_attr(disk, "incremental", wanted->since);
+            xml_set_attr(disk, "exportbitmap", GUEST_BACKUP_BITMAP);
+        }
         struct xml_node *scratch = xml_add(disk, NULL, NULL, "scratch");
         xml_set_attr(scratch, "file", wanted->scratch);
     }
     return xml_format(doc);
 }
 
-/* *ret_inactive: it failed because QEMU has handed its block nodes over. QEMU gives this error no
- * class, and libvirt no code, so the text must be asked. */
-static int begin_job(virDomainPtr domain, const char *xml, bool *ret_inactive, struct err *err)
+/* A disk that is not listed would be recorded. */
+static char *checkpoint_xml(const struct guest_backup *backup)
+{
+    if (!backup->checkpoint)
+        return NULL;
+    CLEANUP(xml_freep) struct xml_doc *doc = xml_new("domaincheckpoint");
+    xml_set_text(xml_add(xml_root(doc), NULL, NULL, "name"), backup->checkpoint);
+    struct xml_node *list = xml_add(xml_root(doc), NULL, NULL, "disks");
+    for (size_t i = 0; i < backup->disk_count; i++) {
+        struct xml_node *disk = xml_add(list, NULL, NULL, "disk");
+        xml_set_attr(disk, "name", backup->disks[i].target);
+        xml_set_attr(disk, "checkpoint", backup->disks[i].record ? "bitmap" : "no");
+    }
+    return xml_format(doc);
+}
+
+/* After memory was copied, QEMU has handed its block nodes over, as to another host. */
+enum begin_trouble {
+    BEGIN_OTHER,
+    BEGIN_INACTIVE,  /* QEMU does not work with them (since 10) */
+    BEGIN_NO_BITMAP, /* their bitmaps are not loaded; or they are broken */
+};
+
+static int begin_job(virDomainPtr domain, const char *xml, const char *checkpoint,
+                     enum begin_trouble *ret_trouble, struct err *err)
 {
     BOUNDED_CALLS(&bounded_slow);
 
-    if (virDomainBackupBegin(domain, xml, NULL, 0) == 0)
+    if (virDomainBackupBegin(domain, xml, checkpoint, 0) == 0)
         return 0;
-    *ret_inactive = strcasestr(virGetLastErrorMessage(), "inactive") != NULL;
+    *ret_trouble = BEGIN_OTHER;
+    if (libvirt_error_code() == VIR_ERR_CHECKPOINT_INCONSISTENT)
+        *ret_trouble = BEGIN_NO_BITMAP;
+    /* QEMU gives this error no class, and libvirt no code, so the text must be asked. */
+    else if (strcasestr(virGetLastErrorMessage(), "inactive"))
+        *ret_trouble = BEGIN_INACTIVE;
     return libvirt_error(err, "cannot begin the backup job");
 }
 
-/* QEMU since 10 refuses to work with block nodes that it handed over when memory was copied.
- * libvirt cannot take them back, and older QEMU has no such command. Returns true if they are ours
- * again. */
+/* libvirt cannot take the nodes back, and QEMU before 10 has no such command. Returns true if they
+ * are ours again. libvirt marks the guest as tainted by this until it ends. */
 static bool activate_nodes(virDomainPtr domain)
 {
     BOUNDED_CALLS(&bounded_usual);
@@ -189,16 +222,59 @@ static bool activate_nodes(virDomainPtr domain)
     return false;
 }
 
-static int begin_with_active_nodes(virDomainPtr domain, const char *xml, struct err *err)
+/* A job without bitmaps works on nodes that were handed over, and makes QEMU before 10 take them
+ * back and load their bitmaps. A newer QEMU refuses it, and has a command for that. */
+static bool load_bitmaps(struct guest *guest, virDomainPtr domain,
+                         const struct guest_backup *backup, struct err *err)
 {
-    CLEANUP_ERR struct err first = ERR_INIT;
-    bool inactive = false;
+    CLEANUP_FREE char *xml = backup_xml(backup, true);
+    enum begin_trouble trouble = BEGIN_OTHER;
 
-    if (begin_job(domain, xml, &inactive, &first) == 0)
+    log_detail("guest '%s': a backup job of which nothing is read comes first, to load the bitmaps",
+               guest->name);
+    if (begin_job(domain, xml, NULL, &trouble, err) < 0)
+        return trouble == BEGIN_INACTIVE && activate_nodes(domain);
+    return guest_backup_end(guest, backup->socket, err) == 0;
+}
+
+static int begin_with_active_nodes(struct guest *guest, virDomainPtr domain,
+                                   const struct guest_backup *backup, struct err *err)
+{
+    CLEANUP_FREE char *xml = backup_xml(backup, false);
+    CLEANUP_FREE char *checkpoint = checkpoint_xml(backup);
+    CLEANUP_ERR struct err first = ERR_INIT;
+    CLEANUP_ERR struct err load_err = ERR_INIT;
+    enum begin_trouble trouble = BEGIN_OTHER;
+
+    if (begin_job(domain, xml, checkpoint, &trouble, &first) == 0)
         return 0;
-    if (!inactive || !activate_nodes(domain))
-        return err_move(err, &first);
-    return begin_job(domain, xml, &inactive, err);
+    bool again = trouble == BEGIN_INACTIVE    ? activate_nodes(domain)
+                 : trouble == BEGIN_NO_BITMAP ? load_bitmaps(guest, domain, backup, &load_err)
+                                              : false;
+    if (load_err.errnum == ETIMEDOUT)
+        return err_move(err, &load_err);
+    if (load_err.kind != ERR_NONE)
+        log_detail("guest '%s': its bitmaps cannot be loaded: %s", guest->name, load_err.text);
+    return again ? begin_job(domain, xml, checkpoint, &trouble, err) : err_move(err, &first);
+}
+
+/* What a failure may have left: the job itself if libvirt was lost before its answer, and libvirt's
+ * record of the checkpoint if QEMU has done its part. */
+static int clear_begun(struct guest *guest, const struct guest_backup *backup, struct err *err)
+{
+    CLEANUP_STRINGS struct strings recorded = {0};
+    const struct guest_checkpoint checkpoint = {backup->checkpoint, &recorded};
+    bool off = false;
+
+    if (connection_revive(guest->hypervisor, err) < 0 ||
+        guest_backup_end(guest, backup->socket, err) < 0)
+        return err_prefix(err, "a backup job may have been left behind");
+    for (size_t i = 0; i < backup->disk_count; i++)
+        if (backup->disks[i].record)
+            strings_add(&recorded, backup->disks[i].target);
+    if (backup->checkpoint && guest_checkpoint_delete(guest, &checkpoint, &off, err) < 0)
+        return err_prefix(err, "a checkpoint may have been left behind");
+    return 0;
 }
 
 static int check_no_job(virDomainPtr domain, struct err *err)
@@ -231,16 +307,13 @@ int guest_backup_begin(struct guest *guest, const struct guest_backup *backup, s
     if (check_socket_len(backup->socket, err) < 0 || check_paths(backup, err) < 0 ||
         connection_domain(guest, &domain, err) < 0 || check_no_job(domain, err) < 0)
         return -1;
-    CLEANUP_FREE char *xml = backup_xml(backup);
-    if (begin_with_active_nodes(domain, xml, err) == 0)
+    if (begin_with_active_nodes(guest, domain, backup, err) == 0)
         return 0;
     /* What was not waited for is left to whoever undoes it, who waits for the guest's turn first. */
     if (err && err->errnum == ETIMEDOUT)
         return -1;
-    /* The job may exist even so: it was begun, and libvirt was lost before its answer. */
-    if (connection_revive(guest->hypervisor, &second) < 0 ||
-        guest_backup_end(guest, backup->socket, &second) < 0)
-        err_append(err, "a backup job may have been left behind: %s", second.text);
+    if (clear_begun(guest, backup, &second) < 0)
+        err_append(err, "%s", second.text);
     return -1;
 }
 

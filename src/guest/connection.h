@@ -78,3 +78,10 @@ static inline void connection_unref(virConnectPtr *connection)
         virConnectClose(*connection);
 }
 #define CLEANUP_CONNECTION CLEANUP(connection_unref)
+
+static inline void connection_free_checkpoint(virDomainCheckpointPtr *checkpoint)
+{
+    if (*checkpoint)
+        virDomainCheckpointFree(*checkpoint);
+}
+#define CLEANUP_CHECKPOINT CLEANUP(connection_free_checkpoint)

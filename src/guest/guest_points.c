@@ -14,12 +14,6 @@ static void free_snapshot(virDomainSnapshotPtr *snapshot)
         virDomainSnapshotFree(*snapshot);
 }
 
-static void free_checkpoint(virDomainCheckpointPtr *checkpoint)
-{
-    if (*checkpoint)
-        virDomainCheckpointFree(*checkpoint);
-}
-
 /* A driver that does not know the flags has no metadata of libvirt's either. */
 static bool keeps_none(void)
 {
@@ -157,7 +151,7 @@ static int put_checkpoint_back(virDomainPtr domain, const char *xml, struct err 
     BOUNDED_CALLS(&bounded_usual);
 
     CLEANUP_FREE char *name = name_of(xml, err);
-    virDomainCheckpointPtr checkpoint CLEANUP(free_checkpoint) = NULL;
+    virDomainCheckpointPtr checkpoint CLEANUP_CHECKPOINT = NULL;
 
     if (!name)
         return -1;
@@ -210,7 +204,7 @@ static int remove_checkpoint(virDomainPtr domain, const char *xml, struct err *e
     BOUNDED_CALLS(&bounded_usual);
 
     CLEANUP_FREE char *name = name_of(xml, err);
-    virDomainCheckpointPtr checkpoint CLEANUP(free_checkpoint) = NULL;
+    virDomainCheckpointPtr checkpoint CLEANUP_CHECKPOINT = NULL;
 
     if (!name)
         return -1;

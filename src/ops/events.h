@@ -244,6 +244,7 @@ struct event_recovered {
 struct event_dismissed {
     const char *const *left; /* files that are the user's from now on */
     size_t left_count;
+    const char *checkpoint; /* that the run may have made; NULL: none */
 };
 
 /* The member is that of the kind; EVENT_GUEST_NOT_TRIED and EVENT_VANISHED have none. */

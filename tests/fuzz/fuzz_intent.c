@@ -5,6 +5,7 @@
 #include "fuzz.h"
 
 #include "base/json.h"
+#include "guest/checkpoint.h"
 #include "ops/undo/intent.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -24,6 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     FUZZ_CHECK(intent.uuid && *intent.uuid && intent.name && (intent.uri || !intent.socket));
     FUZZ_CHECK(!intent.saved || (intent.memory && intent.live_xml));
+    FUZZ_CHECK(!intent.checkpoint ||
+               (guest_checkpoint_is_ours(intent.checkpoint, NULL) && intent.recorded.count > 0));
     for (size_t i = 0; i < intent.former_count; i++)
         FUZZ_CHECK(intent.formers[i].path && (intent.outdated || intent.formers[i].from));
     (void)intent_is_empty(&intent);

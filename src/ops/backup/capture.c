@@ -10,6 +10,7 @@
 #include "base/stop.h"
 #include "base/units.h"
 #include "ops/backup/capture_check.h"
+#include "ops/backup/capture_checkpoint.h"
 #include "ops/backup/capture_job.h"
 #include "ops/undo/undo.h"
 
@@ -216,7 +217,7 @@ int capture_begin(struct capture *capture, const struct capture_request *request
 {
     CLEANUP_ERR struct err end_err = ERR_INIT;
 
-    if (capture_check_no_job(request, err) < 0)
+    if (capture_check_no_job(request, err) < 0 || capture_settle_tracks(request, err) < 0)
         return -1;
     capture->request = *request;
     capture->began = true;
@@ -335,9 +336,31 @@ int capture_end(struct capture *capture, struct err *err)
     return result;
 }
 
+/* The guest is as it was; what is left of the backup otherwise stays in the journal if it cannot be
+ * removed. */
+static void forget_rest(struct capture *capture)
+{
+    const struct undo_host host = {
+        .calls = capture->request.calls->undo,
+        .hypervisor = capture->request.hypervisor,
+        .state_fd = capture->request.state_fd,
+    };
+    struct intent *intent = &capture->intent;
+    CLEANUP_ERR struct err checkpoint_err = ERR_INIT;
+    CLEANUP_ERR struct err memory_err = ERR_INIT;
+
+    if (undo_checkpoint(&host, intent, &checkpoint_err) < 0)
+        log_warn_guest(intent->name, "%s", checkpoint_err.text);
+    if (undo_memory(intent, &memory_err) < 0) {
+        log_warn_guest(intent->name, "%s", memory_err.text);
+        intent_set_trouble(intent, memory_err.text);
+    }
+    if (intent->checkpoint || intent->memory)
+        (void)intent_write(capture->request.state_fd, intent, NULL);
+}
+
 void capture_clear(struct capture *capture, void (*remove_rest)(void *opaque), void *opaque)
 {
-    CLEANUP_ERR struct err err = ERR_INIT;
     int state_fd = capture->request.state_fd;
 
     if (capture->began)
@@ -346,11 +369,8 @@ void capture_clear(struct capture *capture, void (*remove_rest)(void *opaque), v
         remove_rest(opaque);
     if (!capture->intent.uuid) /* nothing was begun, and there is no state directory to look into */
         return;
-    if (!capture->stranded && undo_memory(&capture->intent, &err) < 0) {
-        log_warn_guest(capture->intent.name, "%s", err.text);
-        intent_set_trouble(&capture->intent, err.text);
-        (void)intent_write(state_fd, &capture->intent, NULL);
-    }
+    if (!capture->stranded)
+        forget_rest(capture);
     /* What could not be undone stays in the journal, for recover. */
     if (intent_is_empty(&capture->intent))
         (void)intent_remove(state_fd, capture->intent.uuid, NULL);

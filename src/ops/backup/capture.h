@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "disk/reader.h"
+#include "guest/checkpoint.h"
 #include "guest/guest.h"
 #include "guest/live.h"
 #include "ops/backup/capture_calls.h"
@@ -28,6 +29,24 @@ bool capture_has_memory(enum capture_mode mode);
 /* True if disks are read from the running guest. */
 bool capture_has_exports(enum capture_mode mode);
 
+enum capture_record {
+    CAPTURE_RECORDS,
+    CAPTURE_NOT_LOCAL,
+    CAPTURE_NOT_QCOW2,
+    CAPTURE_OLD_QCOW2, /* of version 2 (compat=0.10), which has no bitmaps */
+    CAPTURE_SNAPSHOTS, /* its guest could not be reverted to its internal snapshots any more */
+};
+
+/* How a disk is followed from one backup to the next (guest/checkpoint.h). The caller sets the first
+ * two; capture_begin takes back what is not possible, and says why. */
+struct capture_track {
+    bool record;       /* the new checkpoint records what is written to it */
+    const char *since; /* the checkpoint since which only what was written is read: the rest of the
+                        * disk is DISK_SAME; NULL: all is read */
+    enum capture_record recordable;
+    enum guest_checkpoint_state state; /* of `since`, if it was given */
+};
+
 struct capture_request {
     const struct capture_calls *calls; /* libvirt's */
     struct hypervisor *hypervisor;
@@ -42,6 +61,11 @@ struct capture_request {
     struct guardian *guardian; /* NULL: none */
     enum capture_mode mode;
     const char *scratch_path; /* --scratch-path; NULL: the guest's private folder */
+    const char *owner;        /* of the guest's checkpoints (guest/checkpoint.h): a new one is made
+                                   * at the instant of the backup; NULL: none */
+    struct capture_track
+        *tracks; /* of each disk of the source, in its order; NULL: none is followed.
+                                   * Only in a mode with exports */
     int state_fd;
     /* Called by capture_begin while the guest is in the state that is backed up: stopped, down or
      * frozen; without an agent it may be running. -1 ends the capture. When a transient guest is
@@ -74,7 +98,7 @@ int capture_begin(struct capture *capture, const struct capture_request *request
 /* The memory image, a save image made by libvirt; NULL: none was captured. */
 const char *capture_memory(const struct capture *capture);
 
-/* The disk as it was at that instant. The caller gives it back with capture_close_disk; another
+/* The disk, one of the source's, as it was at that instant. The caller gives it back with capture_close_disk; another
  * thread may cut it off before that. */
 int capture_open_disk(struct capture *capture, const struct source_disk *disk,
                       struct disk_reader **ret, struct err *err);
@@ -84,7 +108,16 @@ void capture_close_disk(struct capture *capture, struct disk_reader *reader);
  * what was read cannot be trusted because the guest started or ended, or its scratch space ran out,
  * in the meantime. */
 int capture_end(struct capture *capture, struct err *err);
+/* For a backup with a checkpoint, capture->intent.checkpoint; otherwise these do nothing. Call the first
+ * directly before the backup is committed, and the other directly afterwards. Until the first, the
+ * checkpoint is deleted by whoever undoes; in between, if this process dies, it stays, committed or
+ * not. In the end, if the backup is committed (or may be), it stays, and all others of the same owner
+ * are deleted; else capture_clear deletes it. */
+int capture_commit_begin(struct capture *capture, struct err *err);
+void capture_commit_end(struct capture *capture, bool committed);
+
 /* Undoes what is not undone yet; then calls remove_rest, which removes what the backup has left
- * elsewhere; then forgets the memory image and the intent. The guest comes first, so that it does not
- * wait for files to be removed; the intent goes last: until then it leads to all that is left. */
+ * elsewhere; then forgets the checkpoint of a backup that is not committed, the memory image, and the
+ * intent. The guest comes first, so that it does not wait for files to be removed; the intent goes
+ * last: until then it leads to all that is left. */
 void capture_clear(struct capture *capture, void (*remove_rest)(void *opaque), void *opaque);

@@ -14,5 +14,8 @@ const struct capture_calls capture_calls_libvirt = {
     .freeze = guest_freeze,
     .save = guest_save,
     .snapshot_memory = guest_snapshot_memory,
+    .is_safe = guest_checkpoint_is_safe,
+    .validate = guest_checkpoint_validate,
+    .list = guest_checkpoint_list,
     .backup_begin = guest_backup_begin,
 };

@@ -27,6 +27,10 @@ struct capture_calls {
                 struct err *err);
     int (*snapshot_memory)(struct guest *guest, const struct guest_snapshot *snapshot,
                            bool *ret_forced, struct err *err);
+    int (*is_safe)(struct guest *guest, bool *ret_safe, struct err *err);
+    int (*validate)(struct guest *guest, const struct guest_checkpoint *checkpoint,
+                    enum guest_checkpoint_state *ret_states, struct err *err);
+    int (*list)(struct guest *guest, const char *owner, struct strings *names, struct err *err);
     int (*backup_begin)(struct guest *guest, const struct guest_backup *backup, struct err *err);
 };
 

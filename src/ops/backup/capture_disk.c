@@ -21,9 +21,13 @@ static int open_disk_image(const struct capture_request *request, const struct s
 static int open_export(const struct capture *capture, const struct source_disk *disk,
                        struct disk_reader **ret, struct err *err)
 {
+    const struct capture_request *request = &capture->request;
+    size_t index = (size_t)(disk - request->source->disks);
+    bool increment = request->tracks && request->tracks[index].since;
     struct disk_export export = {
         .path = disk->path ? disk->path : disk->target,
         .name = disk->target,
+        .bitmap = increment ? GUEST_BACKUP_BITMAP : NULL,
     };
 
     if (guardian_connect(capture->request.guardian, capture->intent.socket, &export.socket, err) <

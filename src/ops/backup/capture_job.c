@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/units.h"
 #include "guest/definition/definition.h"
+#include "ops/backup/capture_checkpoint.h"
 
 /* ---- scratch files ----------------------------------------------------------------------------- */
 
@@ -70,8 +71,30 @@ int capture_job_name(struct capture *capture, char **ret_folder, struct err *err
                                              intent->uuid, request->source->disks[i].target);
         intent_add_scratch(intent, path);
     }
+    if (capture_name_checkpoint(capture, err) < 0)
+        return -1;
     *ret_folder = TAKE_PTR(folder);
     return 0;
+}
+
+static const struct capture_track *track_of(const struct capture *capture, size_t disk)
+{
+    static const struct capture_track none = {0};
+    const struct capture_request *request = &capture->request;
+
+    return request->tracks ? &request->tracks[disk] : &none;
+}
+
+static void describe_job_disk(const struct capture *capture, struct guest_backup_disk *disk)
+{
+    const struct source *source = capture->request.source;
+
+    for (size_t i = 0; i < source->disk_count; i++)
+        if (strcmp(source->disks[i].target, disk->target) == 0) {
+            disk->scratch = capture->intent.scratch[i];
+            disk->since = track_of(capture, i)->since;
+            disk->record = track_of(capture, i)->record;
+        }
 }
 
 /* Every disk of the guest must be in the job's list, or libvirt includes it by itself. */
@@ -87,14 +110,13 @@ int capture_job_begin(struct capture *capture, struct err *err)
     CLEANUP_FREE struct guest_backup_disk *disks = mem_array(all.count, sizeof(*disks));
     for (size_t i = 0; i < all.count; i++) {
         disks[i].target = all.disks[i].target;
-        for (size_t j = 0; j < source->disk_count; j++)
-            if (strcmp(source->disks[j].target, disks[i].target) == 0)
-                disks[i].scratch = capture->intent.scratch[j];
+        describe_job_disk(capture, &disks[i]);
     }
     const struct guest_backup backup = {
         .socket = capture->intent.socket,
         .disks = disks,
         .disk_count = all.count,
+        .checkpoint = capture->intent.checkpoint,
     };
     return capture->request.calls->backup_begin(capture->request.guest, &backup, err);
 }

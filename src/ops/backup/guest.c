@@ -401,7 +401,11 @@ static int back_up(struct backup_job *job, struct err *err)
     if (open_staging(job, err) < 0 || copy_captured(job, err) < 0 || store_memory(job, err) < 0 ||
         quit_check(err) < 0)
         return -1;
-    if (points_commit(TAKE_PTR(job->set), job->manifest, err) < 0)
+    if (capture_commit_begin(&job->capture, err) < 0)
+        return -1;
+    int committed = points_commit(TAKE_PTR(job->set), job->manifest, err);
+    capture_commit_end(&job->capture, committed == 0);
+    if (committed < 0)
         return -1;
     backup_tally_done(&job->tally, job->manifest);
     tell_findings(job);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/undo/calls.h"
 
+#include "disk/bitmap.h"
 #include "guest/bounded.h"
 #include "guest/live.h"
 
@@ -26,6 +27,8 @@ const struct undo_calls undo_calls_libvirt = {
     .undefine = guest_undefine,
     .set_autostart = guest_set_autostart,
     .put_points_back = guest_points_put_back,
+    .checkpoint_delete = guest_checkpoint_delete,
+    .bitmap_remove = disk_bitmap_remove,
 };
 
 /* ---- while other guests wait ----------------------------------------------------------------- */
@@ -79,6 +82,14 @@ static int brief_thaw(struct guest *guest, unsigned timeout_s, struct err *err)
     return guest_thaw(guest, limit_s, err) < 0 ? undo_call_later(err) : 0;
 }
 
+static int brief_checkpoint_delete(struct guest *guest, const struct guest_checkpoint *checkpoint,
+                                   bool *ret_off, struct err *err)
+{
+    BOUNDED_CALLS(&bounded_brief);
+
+    return guest_checkpoint_delete(guest, checkpoint, ret_off, err);
+}
+
 const struct undo_calls undo_calls_brief = {
     .brief = true,
     .lock_wait_ms = 3000,
@@ -98,4 +109,6 @@ const struct undo_calls undo_calls_brief = {
     .undefine = guest_undefine,
     .set_autostart = guest_set_autostart,
     .put_points_back = guest_points_put_back,
+    .checkpoint_delete = brief_checkpoint_delete,
+    .bitmap_remove = disk_bitmap_remove,
 };

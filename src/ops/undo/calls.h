@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What undoing asks of a hypervisor: a table of calls, so that a test can replace libvirt and let
- * each call fail. The contracts are those of guest/.
+ * each call fail. The contracts are those of guest/, and of disk/bitmap.h.
  */
 #pragma once
 
 #include "base/err.h"
+#include "guest/checkpoint.h"
 #include "guest/guest.h"
 #include "guest/guest_points.h"
 #include "guest/hypervisor.h"
@@ -35,6 +36,9 @@ struct undo_calls {
     int (*undefine)(struct guest *guest, struct err *err);
     int (*set_autostart)(struct guest *guest, bool autostart, struct err *err);
     int (*put_points_back)(struct guest *guest, const struct guest_points *points, struct err *err);
+    int (*checkpoint_delete)(struct guest *guest, const struct guest_checkpoint *checkpoint,
+                             bool *ret_off, struct err *err);
+    int (*bitmap_remove)(const char *path, const char *name, struct err *err);
 };
 
 /* libvirt, through guest/. */

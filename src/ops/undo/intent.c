@@ -3,9 +3,10 @@
 
 #include <string.h>
 
+#include "guest/checkpoint.h"
 #include "ops/undo/intent_private.h"
 
-#define INTENT_VERSION 3
+#define INTENT_VERSION 4
 
 /* ---- its fields ---------------------------------------------------------------------- */
 
@@ -15,6 +16,7 @@ enum field_type {
     FIELD_TEXT,    /* char *, which may be NULL */
     FIELD_LIST,    /* char **, directly followed by its count, a size_t: paths */
     FIELD_XMLS,    /* struct strings: XML */
+    FIELD_NAMES,   /* struct strings: names */
     FIELD_FILES,   /* struct intent_file *, directly followed by its count, a size_t */
     FIELD_FORMERS, /* struct intent_former *, the same */
 };
@@ -45,6 +47,10 @@ static const struct field fields[] = {
     {"memory", FIELD_TEXT, offsetof(struct intent, memory), true},
     {"live-xml", FIELD_TEXT, offsetof(struct intent, live_xml)},
     {"archive", FIELD_TEXT, offsetof(struct intent, archive)},
+    {"checkpoint", FIELD_TEXT, offsetof(struct intent, checkpoint)},
+    {"checkpoint-disks", FIELD_NAMES, offsetof(struct intent, recorded)},
+    {"checkpoint-images", FIELD_LIST, offsetof(struct intent, checkpoint_images), true},
+    {"committing", FIELD_FLAG, offsetof(struct intent, committing)},
     {"files", FIELD_FILES, offsetof(struct intent, files), true},
     {"defined", FIELD_TEXT, offsetof(struct intent, defined)},
     {"old-xml", FIELD_TEXT, offsetof(struct intent, old_xml)},
@@ -122,7 +128,8 @@ void intent_clear(struct intent *intent)
     for (size_t i = 0; i < FIELD_COUNT; i++)
         if (fields[i].type == FIELD_TEXT)
             free(*(char **)field_of(intent, &fields[i]));
-        else if (fields[i].type == FIELD_LIST || fields[i].type == FIELD_XMLS)
+        else if (fields[i].type == FIELD_LIST || fields[i].type == FIELD_XMLS ||
+                 fields[i].type == FIELD_NAMES)
             strings_clear(field_of(intent, &fields[i]));
         else if (fields[i].type == FIELD_FILES)
             file_list_clear(field_of(intent, &fields[i]));
@@ -168,10 +175,18 @@ void intent_add_former(struct intent *intent, const char *path, const char *from
     former_list_add((struct former_list *)&intent->formers, path, from)->id = *id;
 }
 
+void intent_forget_checkpoint(struct intent *intent)
+{
+    free(TAKE_PTR(intent->checkpoint));
+    strings_clear(&intent->recorded);
+    strings_clear(&intent->checkpoint_images);
+    intent->committing = false;
+}
+
 bool intent_is_empty(const struct intent *intent)
 {
     return !intent->socket && !intent->frozen && !intent->held && !intent->saved &&
-           !intent->memory && intent->file_count == 0 && !intent->defined &&
+           !intent->memory && !intent->checkpoint && intent->file_count == 0 && !intent->defined &&
            intent->former_count == 0 && !intent->resumed;
 }
 
@@ -328,6 +343,9 @@ static void field_write(struct json *json, const struct field *field, const stru
     case FIELD_XMLS:
         json_set(json, field->name, json_of_list(value, "xml"));
         break;
+    case FIELD_NAMES:
+        json_set(json, field->name, json_of_list(value, "name"));
+        break;
     case FIELD_FILES:
         json_set(json, field->name, json_of_files(value));
         break;
@@ -359,6 +377,9 @@ static int field_read(const struct json *json, const struct field *field, struct
         break;
     case FIELD_XMLS:
         list_read(json_get(json, field->name), "xml", value, &bad);
+        break;
+    case FIELD_NAMES:
+        list_read(json_get(json, field->name), "name", value, &bad);
         break;
     case FIELD_FILES:
         file_list_read(json_get(json, field->name), value, &bad);
@@ -428,6 +449,13 @@ static bool formers_have_places(const struct intent *intent)
     return true;
 }
 
+/* What undoing deletes is certainly ours. */
+static bool checkpoint_is_ours(const struct intent *intent)
+{
+    return !intent->checkpoint || (intent->uri && intent->recorded.count > 0 &&
+                                   guest_checkpoint_is_ours(intent->checkpoint, NULL));
+}
+
 static int read_fields(const struct json *json, struct intent *ret, struct err *err)
 {
     uint64_t version = 0;
@@ -441,7 +469,8 @@ static int read_fields(const struct json *json, struct intent *ret, struct err *
     if ((version < 3 && read_former_of_old(json, ret) < 0) || read_kind(json, version, ret) < 0 ||
         intent_read_places(json_get(json, "places"), ret) < 0 || (guest && !ret->uri) ||
         !ret->uuid || !*ret->uuid || !ret->name ||
-        (ret->saved && (!ret->memory || !ret->live_xml)) || !formers_have_places(ret))
+        (ret->saved && (!ret->memory || !ret->live_xml)) || !formers_have_places(ret) ||
+        !checkpoint_is_ours(ret))
         return err_set(err, ERR_CORRUPT, "is damaged");
     return 0;
 }

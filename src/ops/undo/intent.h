@@ -7,8 +7,8 @@
  * repeated.
  *
  * The file is one JSON object. The table in intent.c names its members; nothing else knows them.
- * Journals of version 1, which had no kind, and of version 2, which knew one replaced file, are read
- * too.
+ * Journals of version 1, which had no kind, of version 2, which knew one replaced file, and of version
+ * 3, which knew no checkpoints, are read too.
  */
 #pragma once
 
@@ -66,12 +66,17 @@ struct intent {
     char *socket;   /* of a backup job; NULL: none was asked for */
     char **scratch; /* its scratch files */
     size_t scratch_count;
-    bool frozen;    /* its file systems were asked to freeze */
-    bool held;      /* its CPUs were asked to stop */
-    bool saved;     /* virDomainSave was asked for: the guest may be down */
-    char *memory;   /* memory image: to be removed, or to resume from if the guest is saved */
-    char *live_xml; /* the XML to resume it with */
-    char *archive;  /* folder that the backup goes to; NULL: none */
+    bool frozen;      /* its file systems were asked to freeze */
+    bool held;        /* its CPUs were asked to stop */
+    bool saved;       /* virDomainSave was asked for: the guest may be down */
+    char *memory;     /* memory image: to be removed, or to resume from if the guest is saved */
+    char *live_xml;   /* the XML to resume it with */
+    char *archive;    /* folder that the backup goes to; NULL: none */
+    char *checkpoint; /* of ours, made with the backup job; NULL: none was asked for */
+    struct strings recorded;          /* the targets of the disks that it records ... */
+    struct strings checkpoint_images; /* ... and the qcow2 images that have its bitmaps */
+    bool committing; /* the backup may be committed. Then its checkpoint belongs to it, and whether
+                      * it is, its place knows: the next backup that goes there settles that */
 
     /* for a restore */
     struct intent_file *files; /* and folders: removed in reverse order; a folder only if it is
@@ -109,6 +114,9 @@ void intent_add_private_folder(struct intent *intent, const char *path,
 
 void intent_add_former(struct intent *intent, const char *path, const char *from,
                        const struct file_id *id);
+
+/* There is no checkpoint any more that would have to be deleted. */
+void intent_forget_checkpoint(struct intent *intent);
 
 /* True if there is nothing left to undo. */
 bool intent_is_empty(const struct intent *intent);

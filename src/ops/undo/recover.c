@@ -320,10 +320,13 @@ static int recover_dismiss_locked(int state_fd, const char *uuid, const struct r
     recover_left(&intent, &left);
     if (intent_remove(state_fd, uuid, err) < 0)
         return -1;
-    report_event(report,
-                 &(struct event){.kind = EVENT_DISMISSED,
-                                 .guest = intent.name,
-                                 .dismissed = {(const char *const *)left.items, left.count}});
+    report_event(
+        report,
+        &(struct event){.kind = EVENT_DISMISSED,
+                        .guest = intent.name,
+                        .dismissed = {.left = (const char *const *)left.items,
+                                      .left_count = left.count,
+                                      .checkpoint = intent.committing ? NULL : intent.checkpoint}});
     return 0;
 }
 

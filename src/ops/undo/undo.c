@@ -57,7 +57,8 @@ void undo_tidy_archive(const char *path)
         log_detail("the archive is not tidied yet: %s", err.text);
 }
 
-static int undo_read(int state_fd, const char *uuid, const struct undo_calls *calls,
+/* all: not only what keeps the guest from its former state. */
+static int undo_read(int state_fd, const char *uuid, const struct undo_calls *calls, bool all,
                      struct intent *intent, char **ret_note, struct err *err)
 {
     struct undo_host host = {.calls = calls, .state_fd = state_fd};
@@ -68,6 +69,8 @@ static int undo_read(int state_fd, const char *uuid, const struct undo_calls *ca
         return -1;
     int undone = intent->kind == INTENT_RESTORE ? undo_restore(&host, intent, err)
                                                 : undo_backup(&host, intent, ret_note, err);
+    if (undone == 0 && all)
+        undone = undo_checkpoint(&host, intent, err);
     calls->close(host.hypervisor);
     return undone;
 }
@@ -76,7 +79,7 @@ int undo_taken(int state_fd, const char *uuid, const struct undo_calls *calls, s
 {
     CLEANUP_INTENT struct intent intent = {0};
 
-    return undo_read(state_fd, uuid, calls, &intent, NULL, err);
+    return undo_read(state_fd, uuid, calls, false, &intent, NULL, err);
 }
 
 /* Call with the guest's lock held. */
@@ -87,7 +90,7 @@ static enum undo_result undo_locked(int state_fd, const char *uuid, const struct
 
     if (!intent_exists(state_fd, uuid))
         return UNDO_NOTHING;
-    if (undo_read(state_fd, uuid, calls, &intent, ret_note, err) < 0) {
+    if (undo_read(state_fd, uuid, calls, true, &intent, ret_note, err) < 0) {
         if (intent.uuid && intent_is_empty(&intent))
             (void)intent_remove(state_fd, uuid, NULL);
         return UNDO_STRANDED;

@@ -61,6 +61,11 @@ int undo_backup(const struct undo_host *host, struct intent *intent, char **ret_
  * be stored. -1: it is unknown whether the image exists, see intent_look. */
 int undo_memory(struct intent *intent, struct err *err);
 
+/* Deletes the checkpoint of a backup that is not committed, with its bitmaps, which undo_backup leaves
+ * alone: a successful backup is committed only after it has let the guest go. One that may be committed
+ * stays. May be repeated. -1: the intent still says what is left; the error says what to do. */
+int undo_checkpoint(const struct undo_host *host, struct intent *intent, struct err *err);
+
 /* Undoes an unfinished restore: its files are removed, its guest is undefined, and a guest that it
  * replaced is back. */
 int undo_restore(const struct undo_host *host, struct intent *intent, struct err *err);

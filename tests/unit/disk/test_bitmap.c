@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What a server's dirty bitmap says of an image, with a real qemu-nbd.
+ * What a server's dirty bitmap says of an image, with a real qemu-nbd; and bitmaps removed from
+ * images.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "disk/bitmap.h"
 #include "disk/reader.h"
 
 #define SIZE (UINT64_C(16) << 20)
@@ -94,10 +96,85 @@ static void a_map_tells_what_is_the_same_as_before(void **state)
                "'gone'");
 }
 
+/* ---- removing ---------------------------------------------------------------------------------- */
+
+static bool has_bitmap(const char *path, const char *name)
+{
+    CLEANUP_FREE char *info = run_output("qemu-img", "info", "-f", "qcow2", "-U", path, NULL);
+    CLEANUP_FREE char *line = mem_printf("name: %s\n", name);
+
+    return strstr(info, line);
+}
+
+static void a_bitmap_is_removed_and_nothing_else(void **state)
+{
+    const char *path = make_image_with_bitmap();
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    (void)state;
+    run("qemu-img", "bitmap", "--add", "-f", "qcow2", path, "other", NULL);
+    assert_ok(disk_bitmap_remove(path, "since", &err), &err);
+    assert_false(has_bitmap(path, "since"));
+    assert_true(has_bitmap(path, "other"));
+    assert_ok(disk_bitmap_remove(path, "since", &err), &err);
+    run("qemu-img", "check", "-q", "-f", "qcow2", path, NULL);
+    run("qemu-io", "-f", "qcow2", "-c", "read -P 2 1M 64K", "-c", "read -P 1 7M 1M", path, NULL);
+}
+
+/* That of a QEMU that was killed while it recorded. */
+static void a_broken_bitmap_is_removed_too(void **state)
+{
+    const char *path = make_image_with_bitmap();
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct qemu_writer writer = qemu_writer_start(path, "qcow2");
+
+    (void)state;
+    kill(writer.pid, SIGKILL);
+    qemu_writer_stop(&writer);
+    CLEANUP_FREE char *info = run_output("qemu-img", "info", "-f", "qcow2", path, NULL);
+    assert_non_null(strstr(info, "in-use"));
+    assert_ok(disk_bitmap_remove(path, "since", &err), &err);
+    assert_false(has_bitmap(path, "since"));
+}
+
+static void an_image_in_use_keeps_its_bitmap(void **state)
+{
+    const char *path = make_image_with_bitmap();
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct qemu_writer writer = qemu_writer_start(path, "qcow2");
+
+    (void)state;
+    int removed = disk_bitmap_remove(path, "since", &err);
+    qemu_writer_stop(&writer);
+    assert_int_equal(removed, -1);
+    assert_int_equal(err.kind, ERR_BUSY);
+    assert_true(has_bitmap(path, "since"));
+}
+
+/* Its base is gone, or in use as another guest's disk: what it is based on is not opened. */
+static void the_base_of_an_image_does_not_matter(void **state)
+{
+    const char *base = make_image_with_bitmap();
+    const char *path = at("overlay.qcow2");
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    (void)state;
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, path, NULL);
+    run("qemu-img", "bitmap", "--add", "-f", "qcow2", path, "above", NULL);
+    unlink(base);
+    assert_ok(disk_bitmap_remove(path, "above", &err), &err);
+    assert_int_equal(disk_bitmap_remove(base, "since", &err), -1);
+    assert_int_equal(err.kind, ERR_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_map_tells_what_is_the_same_as_before),
+        cmocka_unit_test(a_bitmap_is_removed_and_nothing_else),
+        cmocka_unit_test(a_broken_bitmap_is_removed_too),
+        cmocka_unit_test(an_image_in_use_keeps_its_bitmap),
+        cmocka_unit_test(the_base_of_an_image_does_not_matter),
     };
 
     return cmocka_run_group_tests_name("bitmap", tests, support_setup, support_teardown);

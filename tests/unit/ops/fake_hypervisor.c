@@ -308,6 +308,39 @@ static int fake_put_points_back(struct guest *guest, const struct guest_points *
     return 0;
 }
 
+static int fake_checkpoint_delete(struct guest *guest, const struct guest_checkpoint *checkpoint,
+                                  bool *ret_off, struct err *err)
+{
+    struct fake_guest *fake_guest = guest->fake;
+
+    if (fake_step(err) < 0)
+        return -1;
+    *ret_off = !fake_guest->active;
+    if (strcmp(fake_guest->record, checkpoint->name) == 0)
+        fake_guest->record[0] = '\0';
+    if (fake_guest->active && strcmp(fake_guest->bitmap, checkpoint->name) == 0 &&
+        strings_has(checkpoint->targets, "vda"))
+        fake_guest->bitmap[0] = '\0';
+    return fake_done();
+}
+
+static int fake_bitmap_remove(const char *path, const char *name, struct err *err)
+{
+    if (fake_step(err) < 0)
+        return -1;
+    for (size_t i = 0; i < FAKE_GUESTS; i++) {
+        struct fake_guest *guest = &fake->guests[i];
+        if (strcmp(guest->bitmap, name) != 0)
+            continue;
+        if (fake->start_in_between)
+            guest->active = guest->booted = true;
+        if (guest->active)
+            return err_set(err, ERR_BUSY, "%s: is in use", path);
+        guest->bitmap[0] = '\0';
+    }
+    return fake_done();
+}
+
 struct hypervisor *fake_connection(void)
 {
     return &the_hypervisor;
@@ -335,4 +368,6 @@ const struct undo_calls fake_calls = {
     .undefine = fake_undefine,
     .set_autostart = fake_set_autostart,
     .put_points_back = fake_put_points_back,
+    .checkpoint_delete = fake_checkpoint_delete,
+    .bitmap_remove = fake_bitmap_remove,
 };

@@ -24,6 +24,8 @@ struct fake_guest {
     bool autostart;
     char snapshots[FAKE_TEXT]; /* the current one with a '*' before it */
     char checkpoints[FAKE_TEXT];
+    char record[FAKE_TEXT]; /* name of a checkpoint of ours; empty: none */
+    char bitmap[FAKE_TEXT]; /* name of the bitmap in its image; empty: none */
     bool active;
     bool paused;
     bool booted;   /* not resumed or restored */
@@ -51,7 +53,10 @@ struct fake {
     unsigned steps; /* counted since fake_arm */
     unsigned fault_at;
     enum fake_fault fault;
-    bool refuse_restore; /* lastingly */
+    bool refuse_restore;   /* lastingly */
+    bool start_in_between; /* a guest is started when a bitmap is to be removed from its image */
+    bool committing;       /* the backup is being committed ... */
+    bool committed;        /* ... and it is */
 };
 
 extern const struct undo_calls fake_calls;

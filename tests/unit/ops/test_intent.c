@@ -17,6 +17,8 @@
 
 #define SAMPLES 10
 
+#define CHECKPOINT "vb-0123456789abcdef-00112233445566778899aabbccddeeff"
+
 static int samples_fd(const char *version)
 {
     CLEANUP_FREE char *path = mem_printf(TEST_JOURNALS "/%s", version);
@@ -133,6 +135,33 @@ static void what_a_restore_of_version_2_has_replaced_is_known(void **state)
     assert_true(intent.outdated && intent.resumed && !intent_is_empty(&intent));
 }
 
+static void a_pause_of_version_3_is_known(void **state)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    (void)state;
+    read_sample_of("version-3", "backup-pause", &intent);
+    assert_int_equal(intent.kind, INTENT_BACKUP);
+    assert_true(intent.held && intent.was_running && intent_holds_guest(&intent));
+    assert_int_equal(intent.scratch_count, 2);
+    assert_true(!intent.checkpoint && !intent.committing && intent.recorded.count == 0 &&
+                intent.checkpoint_images.count == 0);
+}
+
+static void a_replacing_restore_of_version_3_is_known(void **state)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    (void)state;
+    read_sample_of("version-3", "restore-replaced", &intent);
+    assert_int_equal(intent.kind, INTENT_RESTORE);
+    assert_int_equal(intent.file_count, 2);
+    assert_int_equal(intent.former_count, 1);
+    assert_string_equal(intent.formers[0].from, intent.files[1].path);
+    assert_int_equal(intent.formers[0].id.inode, 4711);
+    assert_false(intent.outdated);
+}
+
 static void a_former_file_without_a_place_is_refused(void **state)
 {
     static const char text[] = "{\"version\":3,\"kind\":\"restore\",\"pid\":1,\"pid-started\":1,"
@@ -192,6 +221,8 @@ static void fill(struct intent *intent, bool odd)
         .memory = mem_strdup("memory"),
         .live_xml = mem_strdup("live xml"),
         .archive = mem_strdup("archive"),
+        .checkpoint = mem_strdup(CHECKPOINT),
+        .committing = odd,
         .defined = mem_strdup("defined"),
         .old_xml = mem_strdup("old xml"),
         .old_autostart = !odd,
@@ -205,6 +236,9 @@ static void fill(struct intent *intent, bool odd)
     strings_add(&intent->old_points.checkpoints, "<checkpoint/>");
     intent_add_scratch(intent, "scratch 1");
     intent_add_scratch(intent, "scratch 2");
+    strings_add(&intent->recorded, "vda");
+    strings_add(&intent->recorded, "vdb");
+    strings_add(&intent->checkpoint_images, "image 1");
     intent_add_file(intent, "file 1", &(struct file_id){1, 2, 3});
     intent_add_former(intent, "aside 1", "/from 1", &(struct file_id){4, 5, 6});
     intent_add_former(intent, "aside 2", "/from 2", &(struct file_id){7, 8, 9});
@@ -238,6 +272,12 @@ static void what_is_written_is_read(void **state)
         assert_string_equal(copy.old_points.current, "snapshot 1");
         assert_int_equal(copy.scratch_count, 2);
         assert_string_equal(copy.scratch[1], "scratch 2");
+        assert_string_equal(copy.checkpoint, CHECKPOINT);
+        assert_int_equal(copy.recorded.count, 2);
+        assert_string_equal(copy.recorded.items[1], "vdb");
+        assert_int_equal(copy.checkpoint_images.count, 1);
+        assert_string_equal(copy.checkpoint_images.items[0], "image 1");
+        assert_true(copy.committing == odd);
         assert_string_equal(copy.files[0].path, "file 1");
         assert_true(file_id_same(&copy.files[0].id, &(struct file_id){1, 2, 3}));
     }
@@ -295,6 +335,10 @@ static void a_journal_that_nobody_would_read_is_not_written(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
+#define WITH_CHECKPOINT(uri, name, disks)                                                          \
+    "{\"version\":4,\"kind\":\"backup\",\"pid\":1,\"pid-started\":1,\"uuid\":\"u\",\"name\":"      \
+    "\"n\"," uri "\"checkpoint\":\"" name "\",\"checkpoint-disks\":[" disks "]}"
+
 static void refused(const char *text)
 {
     CLEANUP_INTENT struct intent intent = {0};
@@ -302,6 +346,19 @@ static void refused(const char *text)
 
     assert_int_equal(intent_parse(text, strlen(text), &intent, &err), -1);
     assert_int_equal(err.kind, ERR_CORRUPT);
+}
+
+static void a_checkpoint_is_something_to_undo(void **state)
+{
+    static const char text[] = WITH_CHECKPOINT("\"uri\":\"x\",", CHECKPOINT, "{\"name\":\"vda\"}");
+    CLEANUP_INTENT struct intent intent = {0};
+
+    (void)state;
+    assert_int_equal(intent_parse(text, strlen(text), &intent, NULL), 0);
+    assert_false(intent_is_empty(&intent));
+    assert_false(intent_holds_guest(&intent));
+    intent_forget_checkpoint(&intent);
+    assert_true(intent_is_empty(&intent));
 }
 
 static void what_is_no_whole_journal_is_refused(void **state)
@@ -312,7 +369,7 @@ static void what_is_no_whole_journal_is_refused(void **state)
     refused("{\"version\":2,\"pid\":1,\"pid-started\":1,\"uuid\":\"u\",\"name\":\"n\"}");
     refused("{\"version\":2,\"kind\":\"game\",\"pid\":1,\"pid-started\":1,\"uuid\":\"u\","
             "\"name\":\"n\"}");
-    refused("{\"version\":4,\"kind\":\"backup\",\"pid\":1,\"pid-started\":1,\"uuid\":\"u\","
+    refused("{\"version\":5,\"kind\":\"backup\",\"pid\":1,\"pid-started\":1,\"uuid\":\"u\","
             "\"name\":\"n\"}");
     refused("{\"version\":2,\"kind\":\"backup\",\"pid\":1,\"pid-started\":1,\"uuid\":\"\","
             "\"name\":\"n\"}");
@@ -320,6 +377,9 @@ static void what_is_no_whole_journal_is_refused(void **state)
             "\"name\":\"n\",\"held\":true}");
     refused("{\"version\":2,\"kind\":\"backup\",\"pid\":1,\"pid-started\":1,\"uuid\":\"u\","
             "\"name\":\"n\",\"memory\":1}");
+    refused(WITH_CHECKPOINT("\"uri\":\"x\",", "daily", "{\"name\":\"vda\"}"));
+    refused(WITH_CHECKPOINT("\"uri\":\"x\",", CHECKPOINT, ""));
+    refused(WITH_CHECKPOINT("", CHECKPOINT, "{\"name\":\"vda\"}"));
     refused("{\"version\":2,\"kind\":\"restore\",\"pid\":1,\"pid-started\":1,\"uuid\":\"u\","
             "\"name\":\"n\",\"files\":[{\"path\":{\"hex\":\"4\"}}]}");
 }
@@ -403,11 +463,14 @@ int main(void)
         cmocka_unit_test(a_restore_of_version_1_that_touched_no_guest_is_known),
         cmocka_unit_test(a_replacing_restore_of_version_2_is_known),
         cmocka_unit_test(what_a_restore_of_version_2_has_replaced_is_known),
+        cmocka_unit_test(a_pause_of_version_3_is_known),
+        cmocka_unit_test(a_replacing_restore_of_version_3_is_known),
         cmocka_unit_test(a_former_file_without_a_place_is_refused),
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(what_is_not_there_stays_so),
         cmocka_unit_test(paths_are_read_back_byte_by_byte),
         cmocka_unit_test(a_journal_that_nobody_would_read_is_not_written),
+        cmocka_unit_test(a_checkpoint_is_something_to_undo),
         cmocka_unit_test(what_is_no_whole_journal_is_refused),
         cmocka_unit_test(a_journal_is_taken_over_once_and_in_place),
         cmocka_unit_test(a_stopped_process_is_told_from_one_that_waits),

@@ -196,6 +196,79 @@ static void let_go_before_its_memory_is_stored(const struct world *world)
     note(world, &intent);
 }
 
+static void use_checkpoint(const struct world *world, struct intent *intent)
+{
+    CLEANUP_FREE char *image = path_in(world, "image");
+
+    make_file(world, "image", "disk", 4);
+    intent->checkpoint = mem_strdup(CHECKPOINT);
+    strings_add(&intent->recorded, "vda");
+    strings_add(&intent->checkpoint_images, image);
+    (void)snprintf(world->web->record, FAKE_TEXT, CHECKPOINT);
+    (void)snprintf(world->web->bitmap, FAKE_TEXT, CHECKPOINT);
+}
+
+static void held_with_a_checkpoint(const struct world *world)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    backup_begin(world, &intent);
+    intent.held = true;
+    use_job(world, &intent);
+    use_checkpoint(world, &intent);
+    make_image(world, "memory");
+    world->web->paused = true;
+    note(world, &intent);
+}
+
+void checkpoint_of_a_guest_that_is_off(const struct world *world)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    intent_begin(&intent, INTENT_BACKUP);
+    use_job(world, &intent);
+    use_checkpoint(world, &intent);
+    world->web->active = false;
+    world->web->socket[0] = '\0';
+    note(world, &intent);
+}
+
+static void checkpoint_of_a_backup_that_may_be_committed(const struct world *world)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+
+    intent_begin(&intent, INTENT_BACKUP);
+    use_checkpoint(world, &intent);
+    intent.committing = true;
+    note(world, &intent);
+}
+
+static void without_checkpoint(const struct world *world)
+{
+    assert_string_equal(world->web->record, "");
+    assert_string_equal(world->web->bitmap, "");
+    assert_true(exists(world, "image"));
+}
+
+static void as_it_was_without_checkpoint(const struct world *world)
+{
+    as_it_was(world);
+    without_checkpoint(world);
+}
+
+static void off_without_checkpoint(const struct world *world)
+{
+    assert_false(world->web->active || world->web->damaged || exists(world, "scratch"));
+    without_checkpoint(world);
+}
+
+static void as_it_was_with_checkpoint(const struct world *world)
+{
+    as_it_was(world);
+    assert_string_equal(world->web->record, CHECKPOINT);
+    assert_string_equal(world->web->bitmap, CHECKPOINT);
+}
+
 void as_it_was(const struct world *world)
 {
     assert_true(world->web->active);
@@ -395,6 +468,11 @@ const struct scenario scenarios[] = {
     {"frozen with a job", frozen_with_a_job, as_it_was},
     {"stopped by full scratch", stopped_by_full_scratch, as_it_was},
     {"let go before its memory is stored", let_go_before_its_memory_is_stored, as_it_was},
+    {"held with a checkpoint", held_with_a_checkpoint, as_it_was_without_checkpoint},
+    {"checkpoint of a guest that is off", checkpoint_of_a_guest_that_is_off,
+     off_without_checkpoint},
+    {"checkpoint of a backup that may be committed", checkpoint_of_a_backup_that_may_be_committed,
+     as_it_was_with_checkpoint},
     {"files half made", files_half_made, nothing_made},
     {"newly defined", newly_defined, old_one_is_back},
     {"replaced in place", replaced_in_place, old_one_is_back},

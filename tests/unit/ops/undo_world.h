@@ -10,6 +10,7 @@
 #include "ops/undo/intent.h"
 
 #define WEB "11111111-2222-4333-8444-555555555555"
+#define CHECKPOINT "vb-0123456789abcdef-00112233445566778899aabbccddeeff"
 #define NEW "99999999-8888-4777-8666-555555555555"
 
 struct world {
@@ -40,6 +41,7 @@ struct scenario {
 extern const struct scenario scenarios[];
 extern const size_t scenario_count;
 
-/* Two of them by name. */
+/* Some of them by name. */
 void saved_and_down(const struct world *world);
+void checkpoint_of_a_guest_that_is_off(const struct world *world);
 void as_it_was(const struct world *world);

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A checkpoint is worth something only together with a backup that it can be continued from. It
+ * must not outlive a backup that fails, and must outlive one that does not. So it is in the journal
+ * before it is made, and leaves the journal when the backup is committed. In between is the moment
+ * in which only the place of the backup knows whether it is committed: a checkpoint that is left
+ * over then does no harm, since the next backup there deletes those of ours that it does not know,
+ * while one that is deleted by mistake would cost reading everything.
+ */
+#include "ops/backup/capture_checkpoint.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+
+static enum capture_record find_recordable(const struct source_disk *disk)
+{
+    if (!disk->local)
+        return CAPTURE_NOT_LOCAL;
+    if (strcmp(disk->format, "qcow2") != 0)
+        return CAPTURE_NOT_QCOW2;
+    if (disk->info.snapshots)
+        return CAPTURE_SNAPSHOTS;
+    for (size_t i = 0; i < disk->info.option_count; i++)
+        if (strcmp(disk->info.options[i].name, "compat") == 0 &&
+            text_same(disk->info.options[i].value, "0.10"))
+            return CAPTURE_OLD_QCOW2;
+    return CAPTURE_RECORDS;
+}
+
+/* One that is not sound is not asked for: it would make libvirt refuse the job of all disks. */
+static int settle_since(const struct capture_request *request, size_t disk, struct err *err)
+{
+    struct capture_track *track = &request->tracks[disk];
+    const struct strings target = {&request->source->disks[disk].target, 1};
+    const struct guest_checkpoint checkpoint = {track->since, &target};
+
+    if (request->calls->validate(request->guest, &checkpoint, &track->state, err) < 0)
+        return -1;
+    if (track->state == GUEST_CHECKPOINT_BROKEN || track->state == GUEST_CHECKPOINT_ABSENT)
+        track->since = NULL;
+    return 0;
+}
+
+int capture_settle_tracks(const struct capture_request *request, struct err *err)
+{
+    bool safe = true;
+
+    if (!request->tracks)
+        return 0;
+    if (request->owner && request->calls->is_safe(request->guest, &safe, err) < 0)
+        return -1;
+    for (size_t i = 0; i < request->source->disk_count; i++) {
+        struct capture_track *track = &request->tracks[i];
+        track->recordable = safe ? find_recordable(&request->source->disks[i]) : CAPTURE_SNAPSHOTS;
+        track->record = track->record && request->owner && track->recordable == CAPTURE_RECORDS;
+        if (track->since && settle_since(request, i, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int capture_name_checkpoint(struct capture *capture, struct err *err)
+{
+    const struct capture_request *request = &capture->request;
+    struct intent *intent = &capture->intent;
+
+    for (size_t i = 0; request->tracks && i < request->source->disk_count; i++) {
+        const struct source_disk *disk = &request->source->disks[i];
+        if (!request->tracks[i].record)
+            continue;
+        strings_add(&intent->recorded, disk->target);
+        strings_add(&intent->checkpoint_images, disk->path);
+    }
+    if (intent->recorded.count == 0)
+        return 0;
+    return guest_checkpoint_name(request->owner, &intent->checkpoint, err);
+}
+
+int capture_commit_begin(struct capture *capture, struct err *err)
+{
+    if (!capture->intent.checkpoint)
+        return 0;
+    capture->intent.committing = true;
+    return intent_write(capture->request.state_fd, &capture->intent, err);
+}
+
+/* The next increment continues the backup that is now committed. If it does not work, the next backup
+ * tries it again. */
+static int delete_former(const struct capture *capture, struct err *err)
+{
+    const struct capture_request *request = &capture->request;
+    const struct intent *intent = &capture->intent;
+    CLEANUP_STRINGS struct strings names = {0};
+
+    if (request->calls->list(request->guest, request->owner, &names, err) < 0)
+        return -1;
+    for (size_t i = 0; i < names.count; i++) {
+        const struct guest_checkpoint former = {names.items[i], &intent->recorded};
+        bool off = false;
+        if (strcmp(names.items[i], intent->checkpoint) != 0 &&
+            request->calls->undo->checkpoint_delete(request->guest, &former, &off, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+void capture_commit_end(struct capture *capture, bool committed)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    if (!capture->intent.checkpoint)
+        return;
+    if (committed && delete_former(capture, &err) < 0)
+        log_detail("guest '%s': its former checkpoints are not deleted yet: %s",
+                   capture->intent.name, err.text);
+    if (committed)
+        intent_forget_checkpoint(&capture->intent);
+    capture->intent.committing = false;
+}

@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Checkpoints and increments of running guests, through tests/checkpoints/drive: no verb makes them yet."""
+
+import filecmp
+import json
+import os
+import signal
+
+from vbtest import leftovers
+from vbtest.command import Process, expect, run, same, wait_until
+from vbtest.disks import MIB
+from vbtest.midway import job_xml, pid_in
+
+OWNER = "0123456789abcdef"
+CLUSTER = 64 * 1024
+
+
+class Drive:
+    """One guest's checkpoints; what it reads goes to one folder, the next increment over the former copy."""
+
+    def __init__(self, t, guest):
+        self.t, self.guest, self.folder = t, guest, t.make_dir(f"copies-{guest.name}", 0o700)
+        self.program = os.path.join(os.path.dirname(t.binary), "../tests/checkpoints/drive")
+        self.tracks, self.read = {}, {}
+
+    def __call__(self, command, *words):
+        return run(self.program, command, self.guest.name, *words, env=self.t.environment).out.splitlines()
+
+    def capture(self, mode, *words, owner=OWNER):
+        """The name of its checkpoint, or None. What became of each disk's track, and per copy of a disk the bytes that
+        were data, zero, or the same as before, are in self.tracks and self.read."""
+        lines = [line.split() for line in self("capture", mode, self.folder, owner, *words)]
+        self.tracks = {line[1]: tuple(line[2:]) for line in lines if line[0] == "track"}
+        self.read = {tuple(line[:2]): {key: int(value) for key, value in (pair.split("=") for pair in line[2:])}
+                     for line in lines if len(line) == 5}
+        return ([line[1] for line in lines if line[0] == "checkpoint"] + [None])[0]
+
+    def data(self, *targets):
+        """Bytes that an increment, or a full copy, of each has read."""
+        return [self.read[target, "raw"]["data"] for target in targets]
+
+    def check_copies(self, *targets):
+        for target in targets:
+            expect(filecmp.cmp(self.copy(target), self.copy(target, "whole"), shallow=False),
+                   f"disk {target}: the increments are not the disk")
+
+    def copy(self, target, kind="raw"):
+        return os.path.join(self.folder, f"{target}.{kind}")
+
+    def stopped_at(self, step, mode, *words):
+        """The same, killed when it has come to that step; its checkpoint."""
+        process = Process([self.program, "capture", self.guest.name, mode, self.folder, OWNER, *words, f"stop={step}"],
+                          env=self.t.environment)
+        lines = []
+        while f"at {step}" not in lines:
+            lines.append(process.process.stdout.readline().decode().strip())
+            expect(lines[-1], f"it has ended before it came to '{step}'")
+        process.signal(signal.SIGKILL)
+        process.finish()
+        return [line.split()[1] for line in lines if line.startswith("checkpoint ")][0]
+
+    def states(self, name, *targets):
+        return dict(line.split() for line in self("validate", name, *targets))
+
+    def listed(self):
+        return self.guest.call("checkpoint-list", "--name").out.split()
+
+
+def bitmaps(disk):
+    """Names and flags, as the image file has them."""
+    info = json.loads(run("qemu-img", "info", "-U", "-f", "qcow2", "--output=json", disk.path).out)
+    return {entry["name"]: entry["flags"] for entry in info["format-specific"]["data"].get("bitmaps", [])}
+
+
+def loaded_bitmaps(guest):
+    """Those that QEMU has now, with the nodes that they belong to."""
+    query = guest.call("qemu-monitor-command", "--cmd", '{"execute":"query-named-block-nodes","arguments":{"flat":true}}').out
+    return [(node["node-name"], bitmap["name"]) for node in json.loads(query)["return"]
+            for bitmap in node.get("dirty-bitmaps", [])]
+
+
+def remove_loaded(guest, node, name):
+    guest.call("qemu-monitor-command", "--cmd",
+               json.dumps({"execute": "block-dirty-bitmap-remove", "arguments": {"node": node, "name": name}}))
+
+
+def kill_qemu(guest):
+    pid = pid_in(f"/run/libvirt/qemu/{guest.name}.pid")
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: pid not in leftovers.processes() and guest.state() == "shut off", "the end of the killed guest")
+
+
+def two_disks(t):
+    return t.guest("web", t.boot_disk(), t.disk("vdb", boot=2))
+
+
+def goes_on(guest, before):
+    guest.goes_on(before[0], before[1], steps=3)
+
+
+# ---- increments ------------------------------------------------------------------------------------
+
+
+def increments(t, mode):
+    """The guest writes to one cluster of two of its disks, and to none of the third."""
+    guest = t.guest("web", t.boot_disk(), t.disk("vdb", boot=2), t.disk("vdc", size=4 * MIB),
+                    t.disk("vdd", "raw", size=MIB)).running()
+    drive, before, definition = Drive(t, guest), guest.serial.last(), guest.dump("--inactive")
+    disks = ("vda", "vdb", "vdc")
+    name = drive.capture(mode, "vda!", "vdb!", "vdc!", "vdd!", "commit")
+    same(drive.tracks, {**dict.fromkeys(disks, ("records", "-")), "vdd": ("not-qcow2", "-")}, "the tracks at first")
+    same(drive.read["vda", "raw"]["same"], 0, "what a full backup has not read")
+    for _ in range(2):
+        guest.serial.wait_for_steps(3)
+        name = drive.capture(mode, f"vda!={name}", f"vdb!={name}", f"vdc!={name}", "vdd!", "commit")
+        same(drive.tracks["vda"], ("records", "found"), "the track of a disk")
+        same(drive.data(*disks), [CLUSTER, CLUSTER, 0], "bytes that are read of an increment")
+        same(drive.read["vdd", "raw"], drive.read["vdd", "whole"], "what is read of a raw disk")
+        expect(drive.read["vdc", "raw"]["same"] > 0, "nothing is the same as before")
+        drive.check_copies(*disks, "vdd")
+        same((drive.listed(), drive("list")), ([name], [name]), "the checkpoints once the newest is committed")
+    same({bitmap for _, bitmap in loaded_bitmaps(guest)}, {name}, "the bitmaps")
+    goes_on(guest, before)
+    same(guest.dump("--inactive"), definition, "the definition")
+    expect(job_xml(guest) is None and not os.listdir("/var/lib/virt-backup"), "something is left of it")
+
+
+def test_increment_of_disks_alone(t):
+    increments(t, "none")
+
+
+def test_increment_with_memory_of_a_paused_guest(t):
+    increments(t, "pause")
+
+
+def test_increment_with_memory_captured_live(t):
+    increments(t, "live")
+
+
+def test_first_checkpoint_of_a_guest_that_the_user_has_paused(t):
+    """It is not resumed, so nothing but the backup job gives QEMU its disks back."""
+    guest = two_disks(t).running()
+    drive = Drive(t, guest)
+    guest.suspend()
+    name = drive.capture("pause", "vda!", "vdb!", "commit")
+    same(guest.state(), "paused", "state")
+    same(drive.states(name, "vda", "vdb"), {"vda": "found", "vdb": "found"}, "its checkpoint")
+    guest.resume()
+    guest.serial.wait_for_steps(3)
+    drive.capture("none", f"vda={name}", f"vdb={name}", owner="-")
+    same(drive.data("vda", "vdb"), [CLUSTER, CLUSTER], "bytes that are read of an increment")
+    drive.check_copies("vda", "vdb")
+    same(drive.listed(), [name], "the checkpoints after a backup without one")
+
+
+def test_aborted_increment_does_not_harm_the_one_before(t):
+    guest = two_disks(t).running()
+    drive = Drive(t, guest)
+    first = drive.capture("none", "vda!", "vdb!", "commit")
+    guest.serial.wait_for_steps(2)
+    kept = {}
+    for target in ("vda", "vdb"):
+        with open(drive.copy(target), "rb") as file:
+            kept[target] = file.read()
+    aborted = drive.capture("none", f"vda!={first}", f"vdb!={first}")
+    expect(aborted and aborted != first, "it has made no checkpoint")
+    same(drive.listed(), [first], "the checkpoints after a backup that was not committed")
+    same({bitmap for _, bitmap in loaded_bitmaps(guest)}, {first}, "the bitmaps after that")
+    for target, content in kept.items():
+        with open(drive.copy(target), "wb") as file:
+            file.write(content)
+    guest.serial.wait_for_steps(2)
+    drive.capture("pause", f"vda!={first}", f"vdb!={first}", "commit")
+    same(drive.data("vda", "vdb"), [CLUSTER, CLUSTER], "bytes that are read of an increment")
+    drive.check_copies("vda", "vdb")
+
+
+# ---- what becomes of checkpoints ----------------------------------------------------------------------
+
+
+def test_checkpoint_is_found_redefined_broken_or_absent(t):
+    guest = two_disks(t).running()
+    drive = Drive(t, guest)
+    name, other = drive.capture("none", "vda!", "commit"), f"vb-{OWNER}-{'0' * 32}"
+    same(drive.states(name, "vda"), {"vda": "found"}, "a new one")
+    same(drive.states(name, "vda", "vdb"), {"vda": "found", "vdb": "broken"}, "one that records one disk")
+    same(drive.states(other, "vda", "vdb"), {"vda": "absent", "vdb": "absent"}, "one that was never made")
+    same(drive.states(name, "vda", "vdz"), {"vda": "found", "vdz": "broken"}, "one of a disk that is not there")
+    same(drive.listed(), [name], "the checkpoints after all that")
+
+    guest.destroy()
+    guest.undefine("--checkpoints-metadata")
+    guest.running()
+    same(drive.listed(), [], "what libvirt knows after the guest was defined anew")
+    same(drive.states(name, "vda"), {"vda": "redefined"}, "one whose record was lost")
+    same(drive.states(name, "vda"), {"vda": "found"}, "the same, asked for once more")
+    drive.capture("none", f"vda={name}", owner="-")
+    same(drive.data("vda"), [CLUSTER], "what the increment after that has read")
+    drive.check_copies("vda")
+
+    kill_qemu(guest)
+    expect("in-use" in bitmaps(guest.disks[0])[name], "QEMU had written the bitmap, and was killed")
+    guest.start()
+    guest.serial.wait_for_steps(2)
+    same(drive.states(name, "vda"), {"vda": "broken"}, "one of a guest that was killed")
+    newest = drive.capture("none", f"vda!={name}", "vdb!", "commit")
+    same(drive.tracks["vda"], ("records", "broken"), "the track of its disk")
+    same(drive.read["vda", "raw"], drive.read["vda", "whole"], "what is read of it")
+    drive.check_copies("vda", "vdb")
+    same(drive.listed(), [newest], "the checkpoints after that")
+    guest.destroy()
+    same([list(bitmaps(disk)) for disk in guest.disks], [[newest], [newest]], "bitmaps of the images")
+
+
+def test_bitmap_that_is_missing_concerns_its_disk_alone(t):
+    guest = two_disks(t).running()
+    drive = Drive(t, guest)
+    first = drive.capture("none", "vda!", "vdb!", "commit")
+    node, _ = [entry for entry in loaded_bitmaps(guest) if entry[1] == first][0]
+    remove_loaded(guest, node, first)
+    states = drive.states(first, "vda", "vdb")
+    same(sorted(states.values()), ["broken", "found"], f"states {states}")
+    sound, = [target for target, state in states.items() if state == "found"]
+    guest.serial.wait_for_steps(2)
+    second = drive.capture("pause", f"vda!={first}", f"vdb!={first}", "commit")
+    same({target: track[1] for target, track in drive.tracks.items()}, states, "the tracks")
+    same(drive.data(sound), [CLUSTER], "what is read of the sound disk")
+    drive.check_copies("vda", "vdb")
+    same((drive.listed(), {name for _, name in loaded_bitmaps(guest)}), ([second], {second}), "what is left")
+
+
+def test_bitmap_without_a_record_is_deleted_too(t):
+    guest = two_disks(t).running()
+    drive = Drive(t, guest)
+    name = drive.capture("none", "vda!", "vdb!", "commit")
+    guest.call("checkpoint-delete", "--metadata", "--checkpointname", name)
+    same(len(loaded_bitmaps(guest)), 2, "bitmaps")
+    same(drive("delete", name, "vda", "vdb", "vdz"), ["deleted"], "one that libvirt has forgotten")
+    same((loaded_bitmaps(guest), drive.listed()), ([], []), "what is left")
+    same(drive("delete", name, "vda", "vdb"), ["deleted"], "the same again")
+    same(drive.listed(), [], "what is left")
+
+
+def test_checkpoints_of_others_are_left_alone(t):
+    guest = two_disks(t).running()
+    drive = Drive(t, guest)
+    guest.call("checkpoint-create-as", "--name", "vb-daily")
+    other = drive.capture("none", "vda!", "commit", owner="f" * 16)
+    drive.capture("none", "vda!", "commit")
+    name = drive.capture("none", "vda!", "commit")
+    same(sorted(drive("list")), sorted([name, other]), "those that look like ours")
+    same(sorted(drive.listed()), sorted(["vb-daily", name, other]), "all")
+
+
+# ---- what cannot have one ------------------------------------------------------------------------------
+
+
+def test_no_checkpoint_of_a_guest_with_internal_snapshots(t):
+    """With a bitmap in its image it could not be reverted, and would be left shut off."""
+    guest = t.guest("web", t.boot_disk()).running()
+    drive = Drive(t, guest)
+    guest.call("snapshot-create-as", "--name", "before")
+    for mode in ("none", "pause"):
+        same((drive.capture(mode, "vda!", "commit"), drive.tracks), (None, {"vda": ("snapshots", "-")}), "its checkpoint")
+        drive.check_copies("vda")
+        same((guest.state(), drive.listed(), loaded_bitmaps(guest)), ("running", [], []), "the guest")
+    guest.call("snapshot-revert", "--snapshotname", "before")
+    same(guest.state(), "running", "state after it was reverted")
+
+
+def test_disks_that_cannot_be_recorded_are_read_whole_beside_others(t):
+    guest = t.guest("web", t.boot_disk(), t.disk("vdb", "raw", size=MIB),
+                    t.disk("vdc", size=MIB, options={"compat": "0.10"})).running()
+    drive, before = Drive(t, guest), guest.serial.last()
+    name = drive.capture("pause", "vda!", "vdb!", "vdc!", "commit")
+    same({target: track[0] for target, track in drive.tracks.items()},
+         {"vda": "records", "vdb": "not-qcow2", "vdc": "old-qcow2"}, "its disks")
+    drive.check_copies("vda", "vdb", "vdc")
+    same([bitmap for _, bitmap in loaded_bitmaps(guest)], [name], "the bitmaps")
+    goes_on(guest, before)
+
+
+# ---- a run that dies -------------------------------------------------------------------------------------
+
+
+def test_checkpoint_of_a_killed_backup_is_deleted_unless_it_may_be_committed(t):
+    guest = two_disks(t).running()
+    drive, before = Drive(t, guest), guest.serial.last()
+    first = drive.capture("none", "vda!", "vdb!", "commit")
+    for mode in ("none", "pause"):
+        for step, stays in (("read", False), ("ended", False), ("committing", True), ("committed", True)):
+            name = drive.stopped_at(step, mode, f"vda!={first}", f"vdb!={first}", "commit")
+            expect(name in drive.listed(), f"there was no checkpoint when it was killed ({step})")
+            t.vb("recover")
+            left = {"read": [first], "ended": [first], "committing": [first, name], "committed": [name]}[step]
+            same(sorted(drive.listed()), sorted(left), f"the checkpoints after '{step}'")
+            same({bitmap for _, bitmap in loaded_bitmaps(guest)}, set(left), f"the bitmaps after '{step}'")
+            same((guest.state(), job_xml(guest), os.listdir("/var/lib/virt-backup")), ("running", None, []), "the guest")
+            first = name if stays else first
+        first = drive.capture(mode, f"vda!={first}", f"vdb!={first}", "commit")
+        same(drive.data("vda", "vdb"), [CLUSTER, CLUSTER], "what the next increment has read")
+        same(drive.listed(), [first], "the checkpoints after the next backup")
+    goes_on(guest, before)
+
+
+def test_checkpoint_of_a_guest_that_is_off_is_deleted(t):
+    """libvirt deletes bitmaps of running guests alone; the image is nobody's then."""
+    guest = two_disks(t).running()
+    drive = Drive(t, guest)
+    first = drive.capture("none", "vda!", "vdb!", "commit")
+    name = drive.stopped_at("ended", "none", f"vda!={first}", f"vdb!={first}", "commit")
+    guest.destroy()
+    same([sorted(bitmaps(disk)) for disk in guest.disks], [sorted((first, name))] * 2, "bitmaps of the images")
+    # Somebody else has an image open: nothing is forgotten.
+    holder = Process(["qemu-nbd", "--read-only", "--persistent", "-f", "qcow2", "-k", t.path("nbd.sock"), guest.disks[1].path])
+    wait_until(lambda: os.path.exists(t.path("nbd.sock")), "qemu-nbd")
+    result = t.vb("recover", status=5)
+    for part in ("guest 'web'", name, guest.disks[1].path, "virt-backup recover"):
+        expect(part in result.err, f"'{part}' is not in: {result.err}")
+    holder.signal(signal.SIGTERM)
+    holder.finish()
+    t.vb("recover")
+    same((drive.listed(), os.listdir("/var/lib/virt-backup")), ([first], []), "what is left")
+    same([sorted(bitmaps(disk)) for disk in guest.disks], [[first]] * 2, "bitmaps of the images")
+    guest.start()
+    same(drive.states(first, "vda", "vdb"), {"vda": "found", "vdb": "found"}, "the one before")
+
+
+def test_dismissed_checkpoint_is_told(t):
+    guest = t.guest("web", t.boot_disk()).running()
+    drive = Drive(t, guest)
+    name = drive.stopped_at("ended", "none", "vda!", "commit")
+    result = t.vb("recover", "--dismiss", "web")
+    expect(f"virsh checkpoint-delete web {name}" in result.err + result.out, f"the checkpoint is not named: {result.err}")
+    same((drive.listed(), os.listdir("/var/lib/virt-backup")), ([name], []), "what is left")
+
+
+def test_checkpoint_of_a_guest_that_is_gone_is_removed_from_its_image(t):
+    guest = t.guest("web", t.boot_disk()).create()
+    guest.serial.wait_for_steps(2)
+    drive = Drive(t, guest)
+    name = drive.stopped_at("ended", "none", "vda!", "commit")
+    guest.destroy()
+    same(guest.state(), "gone", "state")
+    expect(name in bitmaps(guest.disks[0]), "the bitmap is not in the image")
+    t.vb("recover")
+    same((bitmaps(guest.disks[0]), os.listdir("/var/lib/virt-backup")), ({}, []), "what is left")
