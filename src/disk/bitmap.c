@@ -2,7 +2,6 @@
 #include "disk/bitmap.h"
 
 #include <fcntl.h>
-#include <string.h>
 
 #include "base/json.h"
 #include "base/text.h"
@@ -23,21 +22,6 @@ static int has_bitmap(const char *path, const char *name, bool *ret, struct err 
     return 0;
 }
 
-/* The image alone: what it is based on is not opened, which is none of this bitmap's concern. */
-static char *name_alone(const char *path, bool block_device)
-{
-    CLEANUP(json_freep) struct json *image = json_new_object();
-    struct json *file = json_new_object();
-
-    json_set_str(file, "driver", block_device ? "host_device" : "file");
-    json_set_str(file, "filename", path);
-    json_set_str(image, "driver", "qcow2");
-    json_set(image, "file", file);
-    json_set_str(image, "backing", NULL);
-    CLEANUP_FREE char *text = json_format(image);
-    return mem_printf("json:%s", text);
-}
-
 static int remove_bitmap(const char *path, const char *name, struct err *err)
 {
     CLEANUP_LOCAL struct local_file file = LOCAL_FILE_INIT;
@@ -47,9 +31,9 @@ static int remove_bitmap(const char *path, const char *name, struct err *err)
         return -1;
     if (!found)
         return 0;
-    CLEANUP_FREE char *image = name_alone(path, file.block_device);
-    const char *const argv[] = {"qemu-img", "bitmap", "--remove", image, name, NULL};
-    return qemu_img_run(argv, image, NULL, err);
+    /* It does not open what the image is based on. */
+    const char *const argv[] = {"qemu-img", "bitmap", "--remove", "-f", "qcow2", path, name, NULL};
+    return qemu_img_run(argv, path, NULL, err);
 }
 
 int disk_bitmap_remove(const char *path, const char *name, struct err *err)

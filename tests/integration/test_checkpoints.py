@@ -257,7 +257,7 @@ def test_checkpoints_of_others_are_left_alone(t):
 
 def test_no_checkpoint_of_a_guest_with_internal_snapshots(t):
     """With a bitmap in its image it could not be reverted, and would be left shut off."""
-    guest = t.guest("web", t.boot_disk()).running()
+    guest, late = t.guest("web", t.boot_disk()).running(), t.disk("vdb", size=MIB)
     drive = Drive(t, guest)
     guest.call("snapshot-create-as", "--name", "before")
     for mode in ("none", "pause"):
@@ -266,6 +266,12 @@ def test_no_checkpoint_of_a_guest_with_internal_snapshots(t):
         same((guest.state(), drive.listed(), loaded_bitmaps(guest)), ("running", [], []), "the guest")
     guest.call("snapshot-revert", "--snapshotname", "before")
     same(guest.state(), "running", "state after it was reverted")
+    # One that is not in the snapshot is no better.
+    guest.destroy()
+    guest.call("attach-disk", "--source", late.path, "--target", "vdb", "--driver", "qemu", "--subdriver", "qcow2", "--config")
+    guest.start()
+    same(drive.capture("none", "vda!", "vdb!", "commit"), None, "its checkpoint with one more disk")
+    same(drive.tracks, dict.fromkeys(("vda", "vdb"), ("snapshots", "-")), "the tracks")
 
 
 def test_disks_that_cannot_be_recorded_are_read_whole_beside_others(t):
