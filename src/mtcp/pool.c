@@ -243,6 +243,26 @@ static uint64_t *waiting_time(struct pool_run *run)
     return window_is_putting(&pool->window) ? &run->sink_ns : &run->children_ns;
 }
 
+/* A child that somebody has stopped, say, is replaced like one that has died. */
+static int replace_stalled(struct pool_run *run, struct err *err)
+{
+    struct pool *pool = run->pool;
+    uint64_t now_ms = units_now_ms();
+
+    if (now_ms < run->next_look_ms)
+        return 0;
+    run->next_look_ms = now_ms + STALL_LOOK_MS;
+    for (size_t i = 0; i < pool->worker_count; i++) {
+        CLEANUP_ERR struct err broke = ERR_INIT;
+        if (!worker_is_stalled(&pool->workers[i]))
+            continue;
+        err_set(&broke, ERR_IO, "killed, because it made no progress for ten minutes");
+        if (lose_worker(run, i, &broke, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int wait_for_news(struct pool_run *run, int timeout_ms, struct err *err)
 {
     struct pool *pool = run->pool;
@@ -294,7 +314,7 @@ static int run_to_end(struct pool_run *run, struct err *err)
         if (run->next_id == run->source->count && pool->window.count == 0)
             return 0;
         tell_progress(run, false);
-        if (wait_for_news(run, more ? 0 : TICK_MS, err) < 0)
+        if (wait_for_news(run, more ? 0 : TICK_MS, err) < 0 || replace_stalled(run, err) < 0)
             return -1;
     }
 }

@@ -56,6 +56,7 @@ struct pool_run {
     const struct pool_progress *progress; /* may be NULL */
     uint64_t next_id;                     /* to be looked at */
     uint64_t next_tick_ms;
+    uint64_t next_look_ms; /* for children that make no progress */
     uint64_t chunks;
     uint64_t zero_chunks;
     uint64_t same_chunks;

@@ -42,6 +42,7 @@ int worker_start(struct worker *worker, struct spawner *spawner,
         return -1;
     worker->pid = (uint32_t)worker->child.pid;
     worker->pid_known = !settings->foreign;
+    worker->stall = stall_begin(worker->child.pid);
     if (place_areas(worker, settings, err) < 0) {
         worker_end(worker, spawner, 0, NULL, NULL);
         return -1;
@@ -57,6 +58,15 @@ int worker_end(struct worker *worker, struct spawner *spawner, unsigned grace_ms
     spawner_close_child(&worker->child);
     memset(worker->areas, 0, sizeof(worker->areas));
     return spawner_wait(spawner, pid, grace_ms, ret_why, err);
+}
+
+bool worker_is_stalled(struct worker *worker)
+{
+    if (worker->foreign || worker->state == WORKER_IDLE) {
+        stall_note(&worker->stall);
+        return false;
+    }
+    return stall_look(&worker->stall);
 }
 
 uint64_t worker_cpu_ns(struct worker *worker)

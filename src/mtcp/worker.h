@@ -12,6 +12,7 @@
 
 #include "base/digest.h"
 #include "base/err.h"
+#include "base/stall.h"
 #include "mtcp/message.h"
 #include "mtcp/shared.h"
 #include "mtcp/spawner.h"
@@ -75,6 +76,7 @@ struct worker {
     size_t in_done;
 
     uint64_t cpu_ns; /* told by worker_cpu_ns so far */
+    struct stall stall;
 };
 
 /* A zeroed worker, or one whose child has ended, gets a new child. Blocks until
@@ -104,6 +106,10 @@ short worker_poll_events(const struct worker *worker);
 void worker_flush(struct worker *worker);
 /* What the child has said next. -1: it broke the protocol, and err says how. */
 int worker_receive(struct worker *worker, enum worker_event *ret, struct err *err);
+
+/* To be called every second or so: true if the child should do something and makes no progress
+ * (base/stall.h). A foreign child is never said to: it may let others work for it. */
+bool worker_is_stalled(struct worker *worker);
 
 /* CPU time that the child has taken since the last call; may be missing for a child that has
  * ended. */
