@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fast_clock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -36,6 +37,14 @@ int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
     if (fast && timeout_ms > 0 && ready == 0)
         now_ms += (uint64_t)timeout_ms;
     return ready;
+}
+
+/* What poll() becomes where the compiler checks the size of fds. */
+int __poll_chk(struct pollfd *fds, nfds_t count, int timeout_ms, size_t size);
+int __poll_chk(struct pollfd *fds, nfds_t count, int timeout_ms, size_t size)
+{
+    assert(size / sizeof(*fds) >= count);
+    return poll(fds, count, timeout_ms);
 }
 
 void fast_clock_start(int poll_ms)
