@@ -31,6 +31,26 @@
 #define LIMITS_POINT_PACKS (UINT32_C(1) << 22)
 #define LIMITS_POINT_SESSIONS 65536u
 
+/* Of a point: how many sections, and their bytes before they are compressed. */
+#define LIMITS_SECTIONS 2064u
+#define LIMITS_PACKS (4 + LIMITS_POINT_SESSIONS * UINT64_C(20) + LIMITS_POINT_PACKS * UINT64_C(4))
+#define LIMITS_DIGESTS (LIMITS_POINT_PACKS * UINT64_C(44))
+#define LIMITS_INFO (UINT64_C(1) << 20)
+#define LIMITS_TRUST (UINT64_C(64) << 10)
+#define LIMITS_MANIFEST (UINT64_C(4) << 20)
+#define LIMITS_SMALL (UINT64_C(256) << 20)
+#define LIMITS_SMALL_ITEM (UINT64_C(64) << 20)
+/* A map has no more than LIMITS_MAP_HEAD, and LIMITS_MAP_BLOCK for each block of the image. */
+#define LIMITS_MAP ((UINT64_C(1) << 32) - 1)
+#define LIMITS_MAP_HEAD (UINT64_C(64) << 10)
+#define LIMITS_MAP_BLOCK 16u
+#define LIMITS_POINT_TAGS 32u
+
+/* Objects in JSON. */
+#define LIMITS_CONFIG 4096u
+#define LIMITS_SMALL_OBJECT 1024u
+#define LIMITS_VERIFICATION 65536u
+
 #define LIMITS_MARKERS 9999u /* times that a point can be in the trash */
 #define LIMITS_TAG 64u       /* bytes */
 #define LIMITS_SCOPE 32u     /* bytes */
