@@ -289,7 +289,7 @@ static void feed_loaded(struct pool *pool)
     }
 }
 
-static int feed(struct pool_run *run, bool *ret_more, struct err *err)
+static int feed_turn(struct pool_run *run, bool *ret_more, struct err *err)
 {
     struct pool *pool = run->pool;
     struct worker *worker;
@@ -320,7 +320,7 @@ int feed_workers(struct pool_run *run, bool *ret_more, struct err *err)
     uint64_t start = pool_now_ns();
 
     *ret_more = false;
-    int status = feed(run, ret_more, err);
+    int status = feed_turn(run, ret_more, err);
     run->source_ns += pool_now_ns() - start;
     return status;
 }

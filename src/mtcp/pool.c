@@ -49,15 +49,6 @@ unsigned pool_children(const struct pool *pool)
     return (unsigned)pool->worker_count;
 }
 
-size_t pool_pids(const struct pool *pool, pid_t *ret, size_t max)
-{
-    size_t count = pool->worker_count < max ? pool->worker_count : max;
-
-    for (size_t i = 0; i < count; i++)
-        ret[i] = pool->workers[i].child.pid;
-    return pool->worker_count;
-}
-
 /* ---- the end --------------------------------------------------------------- */
 
 /* Waits until all sockets have hung up, for a limited time. */

@@ -64,5 +64,3 @@ int pool_run(struct pool *pool, const struct pool_plugs *plugs, struct pool_stat
 
 /* How many children it has. */
 unsigned pool_children(const struct pool *pool);
-/* Pids of the pool's children, for tests. */
-size_t pool_pids(const struct pool *pool, pid_t *ret, size_t max);

@@ -226,8 +226,8 @@ static void refuse_request(const struct spawning *spawning, const struct err *fa
         _exit(EXIT_FAILURE);
 }
 
-static int serve_request(struct spawning *spawning, const struct spawner_request *request, int fd,
-                         struct err *err)
+static int serve_spawner_request(struct spawning *spawning, const struct spawner_request *request,
+                                 int fd, struct err *err)
 {
     switch (request->kind) {
     case SPAWNER_PROVE:
@@ -258,7 +258,7 @@ void spawner_process_run(int sock, const char *child_command, pid_t parent)
         ssize_t len = pass_receive(spawning.sock, &request, sizeof(request), &fd, 1);
         if (len != (ssize_t)sizeof(request))
             _exit(len == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
-        if (serve_request(&spawning, &request, fd, &failed) < 0)
+        if (serve_spawner_request(&spawning, &request, fd, &failed) < 0)
             refuse_request(&spawning, &failed);
     }
 }

@@ -13,7 +13,7 @@
 #include "base/io.h"
 #include "store/folder_internal.h"
 
-static struct store_folder *folder_of(struct store *store)
+static struct store_folder *as_folder(struct store *store)
 {
     return (struct store_folder *)store;
 }
@@ -83,7 +83,7 @@ static int store_folder_get(struct store *store, const struct store_range *range
 {
     CLEANUP_CLOSE int fd = -1;
 
-    if (store_folder_open_in(folder_of(store), range->name, O_RDONLY, &fd, err) < 0)
+    if (store_folder_open_in(as_folder(store), range->name, O_RDONLY, &fd, err) < 0)
         return -1;
     return io_pread_some(fd, range->data, range->cap, range->offset, ret_len, err);
 }
@@ -95,12 +95,12 @@ static int store_folder_delete(struct store *store, const char *name, struct err
     CLEANUP_CLOSE int dir_fd = -1;
 
     if (!slash) {
-        if (unlinkat(folder_of(store)->root_fd, name, 0) < 0 && errno != ENOENT)
+        if (unlinkat(as_folder(store)->root_fd, name, 0) < 0 && errno != ENOENT)
             return err_set_errno(err, errno, "cannot remove");
         return 0;
     }
     *slash = '\0';
-    if (store_folder_open_dir(folder_of(store), path, &dir_fd, err) < 0)
+    if (store_folder_open_dir(as_folder(store), path, &dir_fd, err) < 0)
         return -1;
     if (dir_fd >= 0 && unlinkat(dir_fd, slash + 1, 0) < 0 && errno != ENOENT)
         return err_set_errno(err, errno, "cannot remove");
@@ -111,7 +111,7 @@ static int store_folder_settle(struct store *store, const char *name, struct err
 {
     CLEANUP_CLOSE int fd = -1;
 
-    if (store_folder_open_dir(folder_of(store), name, &fd, err) < 0)
+    if (store_folder_open_dir(as_folder(store), name, &fd, err) < 0)
         return -1;
     return fd < 0 ? 0 : io_sync_dir(fd, err);
 }
@@ -125,8 +125,8 @@ static int store_folder_add(struct store *store, const char *name, struct err *e
     if (slash)
         *slash = '\0';
     if (slash
-            ? store_folder_open_dir(folder_of(store), parent, &parent_fd, err) < 0
-            : (parent_fd = open_below(folder_of(store)->root_fd, ".", O_RDONLY | O_DIRECTORY)) < 0)
+            ? store_folder_open_dir(as_folder(store), parent, &parent_fd, err) < 0
+            : (parent_fd = open_below(as_folder(store)->root_fd, ".", O_RDONLY | O_DIRECTORY)) < 0)
         return slash ? -1 : err_set_errno(err, errno, "cannot open the folder above");
     if (mkdirat(parent_fd, slash ? slash + 1 : name, 0700) < 0 && errno != EEXIST)
         return err_set_errno(err, errno, "cannot create the folder");
@@ -137,7 +137,7 @@ static const char *store_folder_lagging(struct store *store)
 {
     struct statfs st;
 
-    if (fstatfs(folder_of(store)->root_fd, &st) < 0)
+    if (fstatfs(as_folder(store)->root_fd, &st) < 0)
         return NULL;
     switch ((unsigned long)st.f_type) {
     case NFS_SUPER_MAGIC:
@@ -152,7 +152,7 @@ static const char *store_folder_lagging(struct store *store)
 
 static void store_folder_close(struct store *store)
 {
-    close(folder_of(store)->root_fd);
+    close(as_folder(store)->root_fd);
     free(store);
 }
 

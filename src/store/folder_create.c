@@ -54,8 +54,8 @@ static int make_missing(const struct store_folder *folder, const char *path, str
     return io_sync_dir(fd, err);
 }
 
-static int find_place(const struct store_folder *folder, const char *name, struct folder_place *ret,
-                      struct err *err)
+static int find_object_place(const struct store_folder *folder, const char *name,
+                             struct folder_place *ret, struct err *err)
 {
     CLEANUP_FREE char *path = mem_strdup(name);
     char *slash = strrchr(path, '/');
@@ -112,7 +112,7 @@ static int write_temporary(struct store_folder *folder, const struct store_objec
         free(TAKE_PTR(name));
         folder_place_clear(&place);
         if (name_temporary(folder, object->session, &name, err) < 0 ||
-            find_place(folder, name, &place, err) < 0)
+            find_object_place(folder, name, &place, err) < 0)
             return -1;
         fd = openat(place.dir_fd, place.name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
                     0600);
@@ -171,7 +171,7 @@ int store_folder_create(struct store *store, const struct store_object *object,
     CLEANUP_FREE char *temporary = NULL;
     CLEANUP_CLOSE int fd = -1;
 
-    if (find_place(folder, object->name, &to, err) < 0 ||
+    if (find_object_place(folder, object->name, &to, err) < 0 ||
         write_temporary(folder, object, &temporary, &from, &fd, err) < 0)
         return -1;
     int rc = link_to(&from, fd, &to, ret, err);
@@ -189,7 +189,7 @@ int store_folder_replace(struct store *store, const struct store_object *object,
     CLEANUP_FREE char *temporary = NULL;
     CLEANUP_CLOSE int fd = -1;
 
-    if (find_place(folder, object->name, &to, err) < 0 ||
+    if (find_object_place(folder, object->name, &to, err) < 0 ||
         write_temporary(folder, object, &temporary, &from, &fd, err) < 0)
         return -1;
     if (renameat(from.dir_fd, from.name, to.dir_fd, to.name) < 0) {

@@ -36,7 +36,7 @@ const char *store_url(const struct store *store)
     return store->url;
 }
 
-static bool is_part(const char *part, size_t len)
+static bool is_name_part(const char *part, size_t len)
 {
     if (len == 0 || part[0] == '.')
         return false;
@@ -47,7 +47,7 @@ static bool is_part(const char *part, size_t len)
 }
 
 /* Names are made by us, or come out of a listing that skips all others. */
-static int check_name(const char *name, struct err *err)
+static int check_object_name(const char *name, struct err *err)
 {
     const char *part = name;
 
@@ -55,7 +55,7 @@ static int check_name(const char *name, struct err *err)
         return err_set(err, ERR_INTERNAL, "an object's name has more than %d bytes", MAX_NAME);
     for (;;) {
         size_t len = strcspn(part, "/");
-        if (!is_part(part, len))
+        if (!is_name_part(part, len))
             return err_set(err, ERR_INTERNAL, "'%s' cannot be the name of an object", name);
         if (part[len] == '\0')
             return 0;
@@ -71,8 +71,8 @@ static int with_name(const struct store *store, const char *name, struct err *er
 int store_create(struct store *store, const struct store_object *object, enum store_outcome *ret,
                  struct err *err)
 {
-    if (check_name(object->name, err) < 0 ||
-        (object->session && check_name(object->session, err) < 0))
+    if (check_object_name(object->name, err) < 0 ||
+        (object->session && check_object_name(object->session, err) < 0))
         return -1;
     if (store->ops->create(store, object, ret, err) < 0)
         return with_name(store, object->name, err);
@@ -81,8 +81,8 @@ int store_create(struct store *store, const struct store_object *object, enum st
 
 int store_replace(struct store *store, const struct store_object *object, struct err *err)
 {
-    if (check_name(object->name, err) < 0 ||
-        (object->session && check_name(object->session, err) < 0))
+    if (check_object_name(object->name, err) < 0 ||
+        (object->session && check_object_name(object->session, err) < 0))
         return -1;
     if (store->ops->replace(store, object, err) < 0)
         return with_name(store, object->name, err);
@@ -92,7 +92,7 @@ int store_replace(struct store *store, const struct store_object *object, struct
 int store_get(struct store *store, const struct store_range *range, size_t *ret_len,
               struct err *err)
 {
-    if (check_name(range->name, err) < 0)
+    if (check_object_name(range->name, err) < 0)
         return -1;
     if (store->ops->get(store, range, ret_len, err) < 0)
         return with_name(store, range->name, err);
@@ -122,13 +122,13 @@ int store_list(struct store *store, const char *prefix, const struct store_each 
 
     if (len == 0 || prefix[len - 1] != '/')
         return err_set(err, ERR_INTERNAL, "'%s' cannot be listed", prefix);
-    return check_name(folder, err) < 0 ? -1 : store->ops->list(store, prefix, each, err);
+    return check_object_name(folder, err) < 0 ? -1 : store->ops->list(store, prefix, each, err);
 }
 
 int store_delete(struct store *store, const struct strings *names, struct err *err)
 {
     for (size_t i = 0; i < names->count; i++) {
-        if (check_name(names->items[i], err) < 0)
+        if (check_object_name(names->items[i], err) < 0)
             return -1;
         if (store->ops->delete(store, names->items[i], err) < 0)
             return with_name(store, names->items[i], err);
@@ -139,7 +139,7 @@ int store_delete(struct store *store, const struct strings *names, struct err *e
 int store_settle(struct store *store, const struct strings *folders, struct err *err)
 {
     for (size_t i = 0; i < folders->count; i++) {
-        if (check_name(folders->items[i], err) < 0)
+        if (check_object_name(folders->items[i], err) < 0)
             return -1;
         if (store->ops->settle(store, folders->items[i], err) < 0)
             return with_name(store, folders->items[i], err);
@@ -150,7 +150,7 @@ int store_settle(struct store *store, const struct strings *folders, struct err 
 int store_add_folders(struct store *store, const struct strings *folders, struct err *err)
 {
     for (size_t i = 0; i < folders->count; i++) {
-        if (check_name(folders->items[i], err) < 0)
+        if (check_object_name(folders->items[i], err) < 0)
             return -1;
         if (store->ops->add_folder(store, folders->items[i], err) < 0)
             return with_name(store, folders->items[i], err);

@@ -6,7 +6,7 @@ import re
 
 import tree
 
-FOLDERS = {"base", "codec", "record", "archive", "disk", "guest", "ops", "cli"}
+FOLDERS = {"base", "codec", "record", "archive", "disk", "guest", "mtcp", "store", "repository", "ops", "cli"}
 BARE = set("""add answer ask attend await begin build capture check choose close commit copy count damaged defect
 describe do done drop emit end enter explain feed fetch fill find finish flush free get give handle hold init job
 judge leave learn let load look look_at loop lose make match measure move next note open parse piece post put queue

@@ -18,7 +18,7 @@ FAMILIES = {
     "ops/select.c": ("ops/select.h", ["selection_"]),
 }
 
-USED = {"base", "codec", "record", "archive", "disk", "guest"}
+USED = {"base", "codec", "record", "archive", "disk", "guest", "mtcp"}
 
 
 def prefixes_of(source):

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "pids.h"
 #include "mtcp/shared.h"
 #include "pool_fixture.h"
 

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "pids.h"
 #include "base/units.h"
 #include "pool_fixture.h"
 #include "mtcp/sizing.h"

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "pids.h"
 #include "base/quit.h"
 #include "harness.h"
 #include "mtcp/pool_private.h"

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "pids.h"
 #include "../fast_clock.h"
 #include "pool_fixture.h"
 

@@ -3,6 +3,7 @@
  * Images on their way through real children into a store. Each step fails once, and the error is that
  * of the step, with the file's name in it once.
  */
+#include "../mtcp/pids.h"
 #include "transfer_world.h"
 
 /* ---- into a store ------------------------------------------------------------------------ */
