@@ -102,14 +102,11 @@ const struct json *json_at(const struct json *array, size_t index)
     return json_of(json_array_get(value_of(array), index));
 }
 
-void json_set_str(struct json *object, const char *name, const char *value)
+/* With U+FFFD in the place of what is not UTF-8. */
+static json_t *clean_string(const char *value)
 {
     CLEANUP_BUF struct buf clean = {0};
 
-    if (!value) {
-        json_object_set_new(value_of(object), name, json_null());
-        return;
-    }
     while (*value) {
         size_t len = utf8_decode(value, NULL);
         if (len == 0)
@@ -119,7 +116,17 @@ void json_set_str(struct json *object, const char *name, const char *value)
         value += len ? len : 1;
     }
     buf_put_u8(&clean, 0);
-    json_object_set_new(value_of(object), name, json_string((const char *)clean.data));
+    return json_string((const char *)clean.data);
+}
+
+void json_set_str(struct json *object, const char *name, const char *value)
+{
+    json_object_set_new(value_of(object), name, value ? clean_string(value) : json_null());
+}
+
+void json_add_str(struct json *array, const char *value)
+{
+    json_array_append_new(value_of(array), clean_string(value));
 }
 
 /* ---- bytes that may not be text ------------------------------------------------------ */

@@ -21,7 +21,7 @@ struct json *json_new_array(void);
 void json_free(struct json *json);
 DEFINE_CLEANUP(struct json *, json_freep, json_free)
 
-/* Reading. `path` names members with dots: "format-specific.data.compat". Results are borrowed from
+/* Reading. `path` names members with dots: "format-specific.data.compat", "" the value itself. Results are borrowed from
  * the document; NULL, false or 0 if the path leads nowhere or to another type. */
 const struct json *json_get(const struct json *json, const char *path);
 const char *json_get_str(const struct json *json, const char *path);
@@ -43,6 +43,7 @@ void json_set_u64(struct json *object, const char *name, uint64_t value);
 void json_set_bool(struct json *object, const char *name, bool value);
 void json_set(struct json *object, const char *name, struct json *value); /* takes ownership */
 void json_add(struct json *array, struct json *value);                    /* takes ownership */
+void json_add_str(struct json *array, const char *value);
 
 /* One line, without its newline. The caller frees it. */
 char *json_format(const struct json *json);
