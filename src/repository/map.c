@@ -77,6 +77,13 @@ void map_writer_clear(struct map_writer *writer)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+uint64_t map_max_len(uint64_t image_size)
+{
+    uint64_t max = LIMITS_MAP_HEAD + units_div_up(image_size, LIMITS_BLOCK) * LIMITS_MAP_BLOCK;
+
+    return max < LIMITS_MAP ? max : LIMITS_MAP;
+}
+
 int map_reader_begin(struct map_reader *reader, const void *data, size_t len,
                      const struct map_packs *packs, struct err *err)
 {
@@ -87,6 +94,8 @@ int map_reader_begin(struct map_reader *reader, const void *data, size_t len,
         return -1;
     if (made.size > LIMITS_IMAGE)
         return err_set(err, ERR_CORRUPT, "an image cannot have %" PRIu64 " bytes", made.size);
+    if (len > map_max_len(made.size))
+        return err_set(err, ERR_CORRUPT, "a map of %zu bytes is too long for its image", len);
     made.blocks = units_div_up(made.size, LIMITS_BLOCK);
     *reader = made;
     return 0;

@@ -52,7 +52,10 @@ struct map_reader {
     uint64_t end; /* block after the last run */
 };
 
-/* Borrows data. Corrupt: it is too short, or the image too large. */
+/* The most bytes that the map of an image of this size has. */
+uint64_t map_max_len(uint64_t image_size);
+
+/* Borrows data. Corrupt: it is too short or too long, or the image too large. */
 int map_reader_begin(struct map_reader *reader, const void *data, size_t len,
                      const struct map_packs *packs, struct err *err);
 /* 1 and the next run; 0 at the end; -1 if it is not a map (corrupt). Each run is within the image,

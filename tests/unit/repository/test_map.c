@@ -240,6 +240,22 @@ static void images_have_a_largest_size(void **state)
     assert_int_equal(err.kind, ERR_CORRUPT);
 }
 
+static void maps_have_most_bytes(void **state)
+{
+    enum { LONGEST = 65536 + 10 * 16 };
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP_FREE uint8_t *bytes = mem_alloc(LONGEST + 1);
+    struct map_reader reader;
+
+    (void)state;
+    set_be64(bytes, SIZE(9) + 1);
+    assert_int_equal(map_max_len(SIZE(9) + 1), LONGEST);
+    assert_int_equal(map_max_len(LIMITS_IMAGE), UINT32_MAX);
+    assert_int_equal(map_reader_begin(&reader, bytes, LONGEST, &packs, NULL), 0);
+    assert_int_equal(map_reader_begin(&reader, bytes, LONGEST + 1, &packs, &err), -1);
+    assert_non_null(strstr(err.text, "too long for its image"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +267,7 @@ int main(void)
         cmocka_unit_test(random_maps_come_back),
         cmocka_unit_test(what_a_map_cannot_say_is_corrupt),
         cmocka_unit_test(images_have_a_largest_size),
+        cmocka_unit_test(maps_have_most_bytes),
     };
 
     return cmocka_run_group_tests_name("repository map", tests, NULL, NULL);
