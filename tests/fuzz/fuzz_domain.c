@@ -8,6 +8,7 @@
 
 #include "guest/definition/definition.h"
 
+#define TWIN_UUID "5e0f7c3a-9d1b-4c8e-a2f6-0b1c2d3e4f50"
 #define NEW_PATH "/new/place/disk.qcow2"
 
 static void read_facts(const struct xml_doc *domain)
@@ -53,7 +54,7 @@ static void rewrite(struct xml_doc *domain, const struct definition_disks *disks
     if (i == disks->count)
         check_moved(domain, disks);
     definition_set_nvram(domain, "/new/nvram.fd");
-    if (definition_rename(domain, "twin", NULL, NULL) == 0) {
+    if (definition_rename(domain, "twin", TWIN_UUID, NULL) == 0) {
         CLEANUP_FREE char *name = definition_name(domain);
         FUZZ_CHECK(name && strcmp(name, "twin") == 0);
     }

@@ -30,6 +30,9 @@ CONFIGURATIONS = (
     ("clang", "clang", ["--werror", "-Dipsec_mb=disabled"], ["unit"]),
     ("sanitize", "gcc", SANITIZE, ["unit"]),
 )
+# Tests wait more than they work: how many unit tests and integration tests are run at a time.
+UNIT_TESTS = 2 * os.cpu_count()
+INTEGRATION_TESTS = os.cpu_count() + 1
 FUZZ_S = 5  # for each target
 FLIPS = 4000
 HOSTILE = 40
@@ -112,7 +115,8 @@ def run_suites(folder, suites, environment):
     log = os.path.join(folder, "meson-logs/testlog.json")
     if os.path.exists(log):
         os.unlink(log)
-    done = run(["meson", "test", "-C", folder, "--no-rebuild", "--timeout-multiplier", "20", *words], env=environment)
+    done = run(["meson", "test", "-C", folder, "--no-rebuild", "--num-processes", str(UNIT_TESTS),
+                "--timeout-multiplier", "20", *words], env=environment)
     tests = []
     if os.path.exists(log):
         with open(log, encoding="utf-8", errors="replace") as file:
@@ -132,7 +136,7 @@ def run_suites(folder, suites, environment):
 def run_integration(folder, arguments):
     counts = Counts()
     words = [os.path.join(ROOT, "tests/integration/run"), "--binary", os.path.join(folder, "src/virt-backup"),
-             "--build-dir", os.path.join(ROOT, "build/guests"), *arguments]
+             "--build-dir", os.path.join(ROOT, "build/guests"), "--jobs", str(INTEGRATION_TESTS), *arguments]
     # Its lines are shown as they come: this takes longest.
     with subprocess.Popen(words, cwd=ROOT, text=True, errors="replace", stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE) as process:
