@@ -194,18 +194,6 @@ static int redefine(virDomainPtr domain, const char *record, bool validate, bool
 
 /* ---- validating ------------------------------------------------------------------------------------ */
 
-static int read_present_disks(virDomainPtr domain, struct definition_disks *ret, struct err *err)
-{
-    BOUNDED_CALLS(&bounded_usual);
-
-    CLEANUP_FREE char *text = virDomainGetXMLDesc(domain, 0);
-
-    if (!text)
-        return libvirt_error(err, "cannot get the guest's definition");
-    CLEANUP(xml_freep) struct xml_doc *xml = xml_parse(text, strlen(text), err);
-    return xml ? definition_read_disks(xml, ret, err) : -1;
-}
-
 /* Each by itself. libvirt's record then names only the last that was sound. libvirt itself takes the
  * bitmap of a disk that the guest does not have any more for sound. */
 static int validate_each(virDomainPtr domain, const struct guest_checkpoint *checkpoint, bool known,
@@ -213,7 +201,7 @@ static int validate_each(virDomainPtr domain, const struct guest_checkpoint *che
 {
     CLEANUP_DEFINITION_DISKS struct definition_disks disks = {0};
 
-    if (read_present_disks(domain, &disks, err) < 0)
+    if (connection_read_disks(domain, &disks, err) < 0)
         return -1;
     for (size_t i = 0; i < checkpoint->targets->count; i++) {
         CLEANUP_FREE char *record = record_of_one(checkpoint->name, checkpoint->targets->items[i]);

@@ -2,12 +2,14 @@
 #include "guest/connection.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/quit.h"
 #include "base/units.h"
 #include "base/xml.h"
 #include "guest/bounded.h"
+#include "guest/definition/definition.h"
 #include "guest/event_loop.h"
 #include "guest/libvirt_error.h"
 #include "guest/long_call.h"
@@ -241,4 +243,16 @@ int connection_domain(struct guest *guest, virDomainPtr *ret, struct err *err)
 int connection_revive(struct hypervisor *hypervisor, struct err *err)
 {
     return hypervisor_alive(hypervisor) ? 0 : hypervisor_reconnect(hypervisor, REVIVE_MS, err);
+}
+
+int connection_read_disks(virDomainPtr domain, struct definition_disks *ret, struct err *err)
+{
+    BOUNDED_CALLS(&bounded_usual);
+
+    CLEANUP_FREE char *text = virDomainGetXMLDesc(domain, 0);
+
+    if (!text)
+        return libvirt_error(err, "cannot get the guest's definition");
+    CLEANUP(xml_freep) struct xml_doc *xml = xml_parse(text, strlen(text), err);
+    return xml ? definition_read_disks(xml, ret, err) : -1;
 }

@@ -17,6 +17,7 @@
 #include "guest/hypervisor.h"
 #include "guest/thaw.h"
 
+struct definition_disks;
 struct guest_watch;
 
 struct hypervisor {
@@ -55,6 +56,8 @@ void connection_close(virConnectPtr connection);
 virConnectPtr connection_of(struct hypervisor *hypervisor);
 /* A reference to the guest's domain on the current connection. */
 int connection_domain(struct guest *guest, virDomainPtr *ret, struct err *err);
+/* The disks of the guest as it is now: of one that runs, in its live definition. */
+int connection_read_disks(virDomainPtr domain, struct definition_disks *ret, struct err *err);
 /* Reconnects if the connection is dead. */
 int connection_revive(struct hypervisor *hypervisor, struct err *err);
 

@@ -72,18 +72,6 @@ static char *snapshot_xml(const char *path, const struct definition_disks *disks
     return xml_format(doc);
 }
 
-static int read_disks(virDomainPtr domain, struct definition_disks *ret, struct err *err)
-{
-    BOUNDED_CALLS(&bounded_usual);
-
-    CLEANUP_FREE char *text = virDomainGetXMLDesc(domain, 0);
-
-    if (!text)
-        return libvirt_error(err, "cannot get the guest's definition");
-    CLEANUP(xml_freep) struct xml_doc *xml = xml_parse(text, strlen(text), err);
-    return xml ? definition_read_disks(xml, ret, err) : -1;
-}
-
 static bool same_disks(const struct definition_disks *a, const struct definition_disks *b)
 {
     if (a->count != b->count)
@@ -361,7 +349,7 @@ static int check_after(virDomainPtr domain, const struct definition_disks *befor
     CLEANUP_DEFINITION_DISKS struct definition_disks after = {0};
     struct run_state now;
 
-    if (get_state(domain, &now, err) < 0 || read_disks(domain, &after, err) < 0)
+    if (get_state(domain, &now, err) < 0 || connection_read_disks(domain, &after, err) < 0)
         return -1;
     if (now.state != VIR_DOMAIN_PAUSED)
         return err_set(err, ERR_BUSY, "the guest was resumed as soon as its memory was copied");
@@ -380,7 +368,7 @@ static int capture_memory(struct guest *guest, struct memory_copy *call, bool ru
 {
     CLEANUP_DEFINITION_DISKS struct definition_disks disks = {0};
 
-    if (read_disks(call->domain, &disks, err) < 0)
+    if (connection_read_disks(call->domain, &disks, err) < 0)
         return -1;
     /* Without disks, nothing makes libvirt leave the guest stopped. */
     bool stop_first = running && disks.count == 0;

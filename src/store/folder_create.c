@@ -163,41 +163,42 @@ static int link_to(const struct folder_place *from, int fd, const struct folder_
     }
 }
 
-int store_folder_create(struct store *store, const struct store_object *object,
-                        enum store_outcome *ret, struct err *err)
+/* The name is taken by renaming instead of linking if it may be anybody's. */
+static int put_object(struct store_folder *folder, const struct store_object *object, bool replace,
+                      enum store_outcome *ret, struct err *err)
 {
-    struct store_folder *folder = (struct store_folder *)store;
     CLEANUP_FOLDER_PLACE struct folder_place to = {.dir_fd = -1}, from = {.dir_fd = -1};
     CLEANUP_FREE char *temporary = NULL;
     CLEANUP_CLOSE int fd = -1;
+    int rc = 0;
 
     if (find_object_place(folder, object->name, &to, err) < 0 ||
         write_temporary(folder, object, &temporary, &from, &fd, err) < 0)
         return -1;
-    int rc = link_to(&from, fd, &to, ret, err);
+    if (!replace)
+        rc = link_to(&from, fd, &to, ret, err);
+    else if (renameat(from.dir_fd, from.name, to.dir_fd, to.name) < 0)
+        rc = err_set_errno(err, errno, "cannot rename");
     /* If it stays it is in nobody's way, and the collector removes it one day. */
-    (void)unlinkat(from.dir_fd, from.name, 0);
+    if (!replace || rc < 0)
+        (void)unlinkat(from.dir_fd, from.name, 0);
     if (rc < 0)
         return -1;
     return object->settle_later ? 0 : io_sync_dir(to.dir_fd, err);
 }
 
+int store_folder_create(struct store *store, const struct store_object *object,
+                        enum store_outcome *ret, struct err *err)
+{
+    return put_object((struct store_folder *)store, object, false, ret, err);
+}
+
 int store_folder_replace(struct store *store, const struct store_object *object, struct err *err)
 {
-    struct store_folder *folder = (struct store_folder *)store;
-    CLEANUP_FOLDER_PLACE struct folder_place to = {.dir_fd = -1}, from = {.dir_fd = -1};
-    CLEANUP_FREE char *temporary = NULL;
-    CLEANUP_CLOSE int fd = -1;
+    struct store_object settled = *object;
 
-    if (find_object_place(folder, object->name, &to, err) < 0 ||
-        write_temporary(folder, object, &temporary, &from, &fd, err) < 0)
-        return -1;
-    if (renameat(from.dir_fd, from.name, to.dir_fd, to.name) < 0) {
-        err_set_errno(err, errno, "cannot rename");
-        (void)unlinkat(from.dir_fd, from.name, 0);
-        return -1;
-    }
-    return io_sync_dir(to.dir_fd, err);
+    settled.settle_later = false;
+    return put_object((struct store_folder *)store, &settled, true, NULL, err);
 }
 
 int store_folder_now(struct store *store, int64_t *ret_ms, struct err *err)
