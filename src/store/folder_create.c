@@ -164,8 +164,8 @@ static int link_to(const struct folder_place *from, int fd, const struct folder_
 }
 
 /* The name is taken by renaming instead of linking if it may be anybody's. */
-static int put_object(struct store_folder *folder, const struct store_object *object, bool replace,
-                      enum store_outcome *ret, struct err *err)
+static int put_in_folder(struct store_folder *folder, const struct store_object *object,
+                         bool replace, enum store_outcome *ret, struct err *err)
 {
     CLEANUP_FOLDER_PLACE struct folder_place to = {.dir_fd = -1}, from = {.dir_fd = -1};
     CLEANUP_FREE char *temporary = NULL;
@@ -190,7 +190,7 @@ static int put_object(struct store_folder *folder, const struct store_object *ob
 int store_folder_create(struct store *store, const struct store_object *object,
                         enum store_outcome *ret, struct err *err)
 {
-    return put_object((struct store_folder *)store, object, false, ret, err);
+    return put_in_folder((struct store_folder *)store, object, false, ret, err);
 }
 
 int store_folder_replace(struct store *store, const struct store_object *object, struct err *err)
@@ -198,7 +198,7 @@ int store_folder_replace(struct store *store, const struct store_object *object,
     struct store_object settled = *object;
 
     settled.settle_later = false;
-    return put_object((struct store_folder *)store, &settled, true, NULL, err);
+    return put_in_folder((struct store_folder *)store, &settled, true, NULL, err);
 }
 
 int store_folder_now(struct store *store, int64_t *ret_ms, struct err *err)
