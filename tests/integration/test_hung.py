@@ -54,8 +54,24 @@ def guests(t):
     return web, zoo
 
 
+def ended_before_all(t, web, before, pid, result):
+    """Some versions of libvirt ask QEMU when they are asked for the guest's state, before anything was done to it."""
+    expect("guest 'web': cannot get the guest's state" in result.err, f"why web was not backed up: {result.err}")
+    expect("guest 'zoo': not tried" in result.err, f"the guest that was not tried: {result.err}")
+    same(t.archive.names(), [], "files in the archive")
+    same(leftovers.files_below(leftovers.STATE_DIR), set(), "files in the state directory")
+    token, count = web.serial.last()
+    os.kill(pid, signal.SIGCONT)
+    web.goes_on(token, count)
+    web.check_unchanged(before)
+    check_nothing_left(web)
+
+
 def put_back_later(t, web, before, pid, result, told="put back"):
     """The run has given up; QEMU goes on and does what it was asked for."""
+    if result.status in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+        ended_before_all(t, web, before, pid, result)
+        return
     token, count = web.serial.last()
     same(result.status, 5, "exit status")
     expect("guest 'web': " in result.err and "may still do what it was asked for" in result.err,
@@ -99,7 +115,8 @@ def hung_before_its_copy(t, way, told="put back"):
     wait_for_question(pid, process)
     process.signal(signal.SIGINT)
     result = process.finish(240)
-    expect("no memory was written to it" in result.err, f"the reason is missing: {result.err}")
+    if result.status == 5:
+        expect("no memory was written to it" in result.err, f"the reason is missing: {result.err}")
     put_back_later(t, web, before, pid, result, told)
 
 
