@@ -3,7 +3,7 @@
 """Builds virt-backup in several configurations and runs all of its tests; scripts/check calls it.
 
   gcc       warnings are errors; unit tests, style tests, a choice of the faults of scripts/fault,
-            single calls that fail, some thousand damaged archives, some hostile ones
+            single calls that fail, some thousand damaged archives, some hostile ones; the model of collection
   clang     without the libraries that may be missing; warnings are errors; unit tests; the fuzz targets, a few seconds each
   sanitize  AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer; unit tests, and single calls that
             fail and the integration tests against this virt-backup
@@ -192,6 +192,11 @@ def run_flips(folder, counts):
                 dict(os.environ, VIRT_BACKUP_BUILD=folder))
 
 
+def run_model(counts):
+    """The small searches of the model of collection."""
+    run_harness([os.path.join(ROOT, "scripts/model")], counts)
+
+
 def run_fuzz(counts):
     folder = build("fuzz", "clang", ["--werror", "-Dfuzz=true", *SANITIZE], "fuzz")
     if folder is None:
@@ -238,6 +243,9 @@ def main():
             run_calls(folder, CALLS[name], total)
             step(f"{name}: damaged archives", started)
             run_flips(folder, total)
+        if name == "gcc":
+            step(f"{name}: model of collection", started)
+            run_model(total)
         if name == "clang":
             step(f"{name}: fuzz targets", started)
             run_fuzz(total)
