@@ -59,7 +59,7 @@ static inline void cleanup_fclose(FILE **file)
         taken_;                                                                                    \
     })
 
-/* Allocates memory. If there is none, these end the process with a message on stderr and status 1;
+/* Allocates memory. If that fails, these end the process with a message on stderr and status 1;
  * if it holds a guest then, the guardian puts the guest back. So use them only for small things, and
  * never for a size that comes from outside: for large buffers use malloc and a struct err. */
 void *mem_alloc(size_t size); /* zeroed */

@@ -111,7 +111,7 @@ static int look_up(virDomainPtr domain, const char *name, virDomainCheckpointPtr
     return 0;
 }
 
-/* The XML of libvirt's record; *ret is NULL if there is none. The caller frees. */
+/* The XML of libvirt's record; *ret is NULL if libvirt has no record. The caller frees. */
 static int get_record(virDomainPtr domain, const char *name, char **ret, struct err *err)
 {
     BOUNDED_CALLS(&bounded_usual);
@@ -290,7 +290,7 @@ static int delete_one(virDomainPtr domain, const char *name, const char *target,
         return -1;
     if (delete_known(domain, name, 0, &delete_err) == 0)
         return 0;
-    /* Why it failed has no code. If there is no sound bitmap, there is none: QEMU deletes those that
+    /* Why it failed has no code. Without a sound bitmap nothing is left: QEMU deletes those that
      * are broken, too. */
     if (delete_err.errnum == ETIMEDOUT || redefine(domain, record, true, &sound, NULL) < 0 || sound)
         return err_move(err, &delete_err);

@@ -114,7 +114,7 @@ static int look_at_next(struct pool_run *run, const struct worker_area *area, st
 }
 
 /* Reads the next chunk that needs a child into the free area of this worker, and adds what comes
- * before it to the window. If there was none in this turn, *ret_item is NULL, and *ret_more tells
+ * before it to the window. If this turn found no such chunk, *ret_item is NULL, and *ret_more tells
  * whether there may be more. */
 static int load_next(struct pool_run *run, struct worker *worker, struct item **ret_item,
                      bool *ret_more, struct err *err)

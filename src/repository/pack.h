@@ -81,7 +81,7 @@ void pack_clear(struct pack *pack);
 #define CLEANUP_PACK CLEANUP(pack_clear)
 
 /* Reads head, index and tail, and compares them with what the point knows of the pack. Not found:
- * there is none. Corrupt: it is not that pack. Frames are neither read nor checked: their digests
+ * it is gone. Corrupt: it is not that pack. Frames are neither read nor checked: their digests
  * and the ids of their blocks tell. */
 int pack_open(struct store *store, const char *scope, const struct pack_id *id,
               const struct pack_digest *digest, struct pack *ret, struct err *err);

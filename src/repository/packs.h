@@ -15,7 +15,7 @@ struct packs_session {
     uint32_t count; /* at least 1 */
 };
 
-/* Zero-initialised, there are none. */
+/* Zero-initialised, it is empty. */
 struct packs {
     struct packs_session *sessions; /* owned; ascending */
     uint32_t session_count;

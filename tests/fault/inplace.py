@@ -45,7 +45,7 @@ class InPlaceBench(RestoreBench):
         wrong = other.differences(self.before[1])
         expect(not wrong, f"guest 'other' is not as it was: {'; '.join(wrong)}")
         self.check_nothing_left(self.t.archive.path, label)
-        kept = [now == former for now, former in zip(self.facts_of_all(), self.former)]
+        kept = [found == former for found, former in zip(self.facts_of_all(), self.former)]
         expect(all(kept) or not any(kept), f"some of the disks are the former ones, and some are not: {kept}")
         complete = not any(kept)
         # The disks have to be there, even if an effect on one of them has failed.

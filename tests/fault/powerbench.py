@@ -462,7 +462,7 @@ class InPlacePower(RestorePower):
         self.check_nothing_left()
         self.check_archive(may_be_empty=False)
         expect(self.guest.exists(), "the guest is gone")
-        kept = [now == former for now, former in zip(self.digests(), self.former)]
+        kept = [found == former for found, former in zip(self.digests(), self.former)]
         expect(all(kept) or not any(kept), f"some of the disks are the former ones, and some are not: {kept}")
         expect(not all(kept) or at_work.ended > moment.began or at_work.status != 0, "it had ended well, and nothing is restored")
         names = sorted(os.path.basename(disk.path) for disk in self.guest.disks)

@@ -12,7 +12,7 @@
 /* Sets go no further; libvirt's own bound is above what hosts have. */
 #define MAX_IN_SET 4096
 
-/* A number at *text, which is moved behind it; false if there is none, or it is too large. */
+/* A number at *text, which is moved behind it; false if no digit is there, or it is too large. */
 static bool read_number(const char **text, uint64_t *ret)
 {
     size_t len = strspn(*text, "0123456789");
@@ -22,7 +22,7 @@ static bool read_number(const char **text, uint64_t *ret)
     return len > 0 && units_parse_number(digits, 0, MAX_IN_SET - 1, ret, NULL) == 0;
 }
 
-/* The greatest member of "0-7,^4,12"; false if there is none, or it is not a set. */
+/* The greatest member of "0-7,^4,12"; false if the set is empty or malformed. */
 static bool greatest_of_set(const char *text, uint64_t *ret)
 {
     bool members[MAX_IN_SET] = {false};

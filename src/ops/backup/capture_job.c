@@ -104,7 +104,7 @@ int capture_job_begin(struct capture *capture, struct err *err)
     CLEANUP_DEFINITION_DISKS struct definition_disks all = {0};
 
     if (source->disk_count == 0)
-        return 0; /* libvirt refuses a job without disks, and there are none to fix */
+        return 0; /* libvirt refuses a job without disks */
     if (definition_read_disks(source->live, &all, err) < 0)
         return -1;
     CLEANUP_FREE struct guest_backup_disk *disks = mem_array(all.count, sizeof(*disks));
