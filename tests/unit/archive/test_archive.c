@@ -173,6 +173,7 @@ static void a_reader_and_a_writer_do_not_wait_for_each_other(void **state)
     CLEANUP(archive_reader_closep) struct archive_reader *reader = sample_open_reader(folder);
     CLEANUP(archive_writer_closep) struct archive_writer *writer = sample_open_writer(folder);
     struct backup_set *set = begin(writer, "web", SAMPLE_UUID, ERR_NONE);
+    assert_non_null(reader);
     sample_check_list(folder, "web");
     sample_check_backup(folder, "web", "first", two);
     backup_set_abort(set);

@@ -33,15 +33,28 @@ static void add(struct pack_writer *writer, const char *data, uint32_t raw_len, 
     assert_int_equal(pack_writer_add(writer, data, &frame, NULL), 0);
 }
 
-static struct pack_writer *make_small(struct pack_bytes *ret)
-{
-    struct pack_writer *writer = pack_writer_new(NULL);
+/* A pack of two frames; its bytes belong to the writer. */
+struct small_pack {
+    struct pack_writer *writer;
+    struct pack_bytes bytes;
+};
 
-    assert_non_null(writer);
-    add(writer, "first", LIMITS_BLOCK + 5, 1);
-    add(writer, "second", 3, 3);
-    assert_int_equal(pack_writer_close(writer, &pack_id, ret, NULL), 0);
-    return writer;
+static void small_pack_clear(struct small_pack *pack)
+{
+    pack_writer_free(pack->writer);
+}
+
+#define CLEANUP_SMALL_PACK CLEANUP(small_pack_clear)
+
+static struct small_pack make_small(void)
+{
+    struct small_pack pack = {.writer = pack_writer_new(NULL)};
+
+    assert_non_null(pack.writer);
+    add(pack.writer, "first", LIMITS_BLOCK + 5, 1);
+    add(pack.writer, "second", 3, 3);
+    assert_int_equal(pack_writer_close(pack.writer, &pack_id, &pack.bytes, NULL), 0);
+    return pack;
 }
 
 static void the_bytes_are_as_documented(void **state)
@@ -64,22 +77,21 @@ static void the_bytes_are_as_documented(void **state)
         'V', 'B', 'P', 'E', 'N', 'D', '1', '\n', 0, 0, 0, 0,  0, 0, 0, 0,
     };
     uint8_t sha256[DIGEST_SIZE];
-    struct pack_bytes bytes;
 
     (void)state;
-    CLEANUP(pack_writer_freep) struct pack_writer *writer = make_small(&bytes);
-    const uint8_t *data = bytes.data;
+    CLEANUP_SMALL_PACK struct small_pack small = make_small();
+    const uint8_t *data = small.bytes.data;
     assert_int_equal((uintptr_t)data % 4096, 0);
-    assert_int_equal(bytes.len, 64 + 11 + 80 + 64);
+    assert_int_equal(small.bytes.len, 64 + 11 + 80 + 64);
     assert_memory_equal(data, head, sizeof(head));
-    assert_memory_equal(data + bytes.len - 64, tail, sizeof(tail));
-    digest_of(data, bytes.len - 32, sha256);
-    assert_memory_equal(data + bytes.len - 32, sha256, 32);
-    assert_int_equal(bytes.digest.size, bytes.len);
-    assert_int_equal(bytes.digest.index_offset, 75);
-    assert_int_equal(bytes.digest.block_count, 3);
+    assert_memory_equal(data + small.bytes.len - 64, tail, sizeof(tail));
+    digest_of(data, small.bytes.len - 32, sha256);
+    assert_memory_equal(data + small.bytes.len - 32, sha256, 32);
+    assert_int_equal(small.bytes.digest.size, small.bytes.len);
+    assert_int_equal(small.bytes.digest.index_offset, 75);
+    assert_int_equal(small.bytes.digest.block_count, 3);
     digest_of(data + 75, 80, sha256);
-    assert_memory_equal(bytes.digest.index, sha256, 32);
+    assert_memory_equal(small.bytes.digest.index, sha256, 32);
 }
 
 static void a_pack_comes_back(void **state)
@@ -88,18 +100,17 @@ static void a_pack_comes_back(void **state)
     CLEANUP_PACK struct pack pack = {0};
     CLEANUP_ERR struct err err = ERR_INIT;
     struct pack_digest digest;
-    struct pack_bytes bytes;
     char frame[6];
 
     (void)state;
-    CLEANUP(pack_writer_freep) struct pack_writer *writer = make_small(&bytes);
-    if (pack_parse(bytes.data, bytes.len, &pack_id, &index, &digest, &err) < 0)
+    CLEANUP_SMALL_PACK struct small_pack small = make_small();
+    if (pack_parse(small.bytes.data, small.bytes.len, &pack_id, &index, &digest, &err) < 0)
         fail_msg("%s", err.text);
     assert_int_equal(index.frame_count, 2);
-    assert_memory_equal(&digest, &bytes.digest, sizeof(digest));
+    assert_memory_equal(&digest, &small.bytes.digest, sizeof(digest));
 
-    struct one_object object = one_object_of(NAME, bytes.data, bytes.len);
-    if (pack_open(&object.store, "default", &pack_id, &bytes.digest, &pack, &err) < 0)
+    struct one_object object = one_object_of(NAME, small.bytes.data, small.bytes.len);
+    if (pack_open(&object.store, "default", &pack_id, &small.bytes.digest, &pack, &err) < 0)
         fail_msg("%s", err.text);
     assert_int_equal(object.gets, 2);
     assert_int_equal(pack.index.block_count, 3);
@@ -116,14 +127,14 @@ static void a_pack_comes_back(void **state)
 static void a_writer_goes_on_with_the_next_pack(void **state)
 {
     CLEANUP_PACK_INDEX struct pack_index index = {0};
-    struct pack_bytes bytes, empty;
+    struct pack_bytes empty;
 
     (void)state;
-    CLEANUP(pack_writer_freep) struct pack_writer *writer = make_small(&bytes);
-    assert_int_equal(pack_writer_frame_count(writer), 2);
-    pack_writer_begin(writer);
-    assert_int_equal(pack_writer_frame_count(writer), 0);
-    assert_int_equal(pack_writer_close(writer, &pack_id, &empty, NULL), 0);
+    CLEANUP_SMALL_PACK struct small_pack small = make_small();
+    assert_int_equal(pack_writer_frame_count(small.writer), 2);
+    pack_writer_begin(small.writer);
+    assert_int_equal(pack_writer_frame_count(small.writer), 0);
+    assert_int_equal(pack_writer_close(small.writer, &pack_id, &empty, NULL), 0);
     assert_int_equal(empty.len, 64 + 8 + 64);
     assert_int_equal(pack_parse(empty.data, empty.len, &pack_id, &index, NULL, NULL), 0);
     assert_int_equal(index.frame_count, 0);
@@ -168,12 +179,11 @@ static void what_a_reader_would_refuse_is_not_written(void **state)
 
 static void every_flipped_bit_is_found(void **state)
 {
-    struct pack_bytes bytes;
 
     (void)state;
-    CLEANUP(pack_writer_freep) struct pack_writer *writer = make_small(&bytes);
+    CLEANUP_SMALL_PACK struct small_pack small = make_small();
     CLEANUP_BUF struct buf copy = {0};
-    buf_append(&copy, bytes.data, bytes.len);
+    buf_append(&copy, small.bytes.data, small.bytes.len);
     for (size_t bit = 0; bit < copy.len * 8; bit++) {
         CLEANUP_PACK_INDEX struct pack_index index = {0};
         CLEANUP_PACK struct pack pack = {0};
@@ -184,7 +194,7 @@ static void every_flipped_bit_is_found(void **state)
         /* By parts all are found but those of the frames and of the SHA-256 of the whole. */
         struct one_object object = one_object_of(NAME, copy.data, copy.len);
         bool seen = at < 64 || (at >= 75 && at < copy.len - 32);
-        if (pack_open(&object.store, "default", &pack_id, &bytes.digest, &pack, NULL) !=
+        if (pack_open(&object.store, "default", &pack_id, &small.bytes.digest, &pack, NULL) !=
             (seen ? -1 : 0))
             fail_msg("bit %zu of parts", bit);
         copy.data[at] ^= (uint8_t)(1 << bit % 8);
@@ -195,17 +205,16 @@ static void every_other_length_is_refused(void **state)
 {
     CLEANUP_PACK_INDEX struct pack_index index = {0};
     CLEANUP_PACK struct pack pack = {0};
-    struct pack_bytes bytes;
 
     (void)state;
-    CLEANUP(pack_writer_freep) struct pack_writer *writer = make_small(&bytes);
-    for (size_t len = 0; len <= bytes.len + 1; len++) {
-        struct one_object object = one_object_of(NAME, bytes.data, len);
-        if (len == bytes.len)
+    CLEANUP_SMALL_PACK struct small_pack small = make_small();
+    for (size_t len = 0; len <= small.bytes.len + 1; len++) {
+        struct one_object object = one_object_of(NAME, small.bytes.data, len);
+        if (len == small.bytes.len)
             continue;
-        assert_int_equal(pack_parse(bytes.data, len, &pack_id, &index, NULL, NULL), -1);
-        assert_int_equal(pack_open(&object.store, "default", &pack_id, &bytes.digest, &pack, NULL),
-                         -1);
+        assert_int_equal(pack_parse(small.bytes.data, len, &pack_id, &index, NULL, NULL), -1);
+        assert_int_equal(
+            pack_open(&object.store, "default", &pack_id, &small.bytes.digest, &pack, NULL), -1);
     }
 }
 
@@ -237,15 +246,14 @@ static void what_a_pack_cannot_say_is_refused(void **state)
         {155 + 31, 1, ERR_CORRUPT, "reserved"},
         {78, 3, ERR_CORRUPT, "do not hold"},
     };
-    struct pack_bytes bytes;
 
     (void)state;
-    CLEANUP(pack_writer_freep) struct pack_writer *writer = make_small(&bytes);
+    CLEANUP_SMALL_PACK struct small_pack small = make_small();
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         CLEANUP_PACK_INDEX struct pack_index index = {0};
         CLEANUP_BUF struct buf copy = {0};
         CLEANUP_ERR struct err err = ERR_INIT;
-        buf_append(&copy, bytes.data, bytes.len);
+        buf_append(&copy, small.bytes.data, small.bytes.len);
         copy.data[rows[i].at] = rows[i].byte;
         digest_of(copy.data, copy.len - 32, copy.data + copy.len - 32);
         if (pack_parse(copy.data, copy.len, &pack_id, &index, NULL, &err) == 0)
@@ -285,27 +293,28 @@ static void a_pack_is_opened_by_what_its_point_knows(void **state)
 {
     CLEANUP_PACK struct pack pack = {0};
     CLEANUP_ERR struct err err = ERR_INIT;
-    struct pack_bytes bytes;
 
     (void)state;
-    CLEANUP(pack_writer_freep) struct pack_writer *writer = make_small(&bytes);
-    struct one_object object = one_object_of(NAME, bytes.data, bytes.len);
-    struct pack_digest other = bytes.digest;
+    CLEANUP_SMALL_PACK struct small_pack small = make_small();
+    struct one_object object = one_object_of(NAME, small.bytes.data, small.bytes.len);
+    struct pack_digest other = small.bytes.digest;
     other.block_count--;
     assert_int_equal(pack_open(&object.store, "default", &pack_id, &other, &pack, &err), -1);
     assert_non_null(strstr(err.text, "memory/" NAME ": has 3 blocks, and the point says 2"));
-    other = bytes.digest;
+    other = small.bytes.digest;
     other.index[0] ^= 1;
     assert_int_equal(pack_open(&object.store, "default", &pack_id, &other, &pack, &err), -1);
     assert_non_null(strstr(err.text, "is not the pack that the point was made with"));
     /* An index that ends where it should, and begins a byte later. */
     CLEANUP_BUF struct buf copy = {0};
-    buf_append(&copy, bytes.data, bytes.len);
+    buf_append(&copy, small.bytes.data, small.bytes.len);
     set_be64(copy.data + copy.len - 64, 76);
     set_be32(copy.data + copy.len - 56, 79);
     struct one_object moved = one_object_of(NAME, copy.data, copy.len);
-    assert_int_equal(pack_open(&moved.store, "default", &pack_id, &bytes.digest, &pack, &err), -1);
-    assert_int_equal(pack_open(&object.store, "other", &pack_id, &bytes.digest, &pack, &err), -1);
+    assert_int_equal(pack_open(&moved.store, "default", &pack_id, &small.bytes.digest, &pack, &err),
+                     -1);
+    assert_int_equal(pack_open(&object.store, "other", &pack_id, &small.bytes.digest, &pack, &err),
+                     -1);
     assert_int_equal(err.kind, ERR_NOT_FOUND);
 }
 
