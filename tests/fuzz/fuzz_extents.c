@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-#include "repository/map.h"
+#include "repository/format/map.h"
 
 #define MAX_PACKS 16
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "repository/pack.h"
+#include "repository/format/pack.h"
 
 static void check_index(const struct pack_index *index, uint32_t frames_len, const uint8_t *data,
                         size_t len)

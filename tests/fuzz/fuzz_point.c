@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "base/digest.h"
-#include "repository/info.h"
-#include "repository/packs.h"
-#include "repository/slot.h"
-#include "repository/small_items.h"
+#include "repository/format/info.h"
+#include "repository/format/packs.h"
+#include "repository/format/slot.h"
+#include "repository/format/small_items.h"
 
 #define MAX_RAW (UINT64_C(4) << 20)
 

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "repository/info.h"
-#include "repository/small_items.h"
+#include "repository/format/info.h"
+#include "repository/format/small_items.h"
 
 static const struct id guest = {{0x2f, 0x6a, 0x3c, 0x1e, 0x8d, 0x54, 0x4b, 0x7f, 0x9c, 0x0a, 0x1d,
                                  0x2e, 0x3f, 0x40, 0x51, 0x62}};

@@ -9,8 +9,8 @@
 
 #include "../chance.h"
 #include "base/cleanup.h"
-#include "repository/map.h"
-#include "repository/varint.h"
+#include "repository/format/map.h"
+#include "repository/format/varint.h"
 
 #define SIZE(blocks) ((uint64_t)(blocks) * LIMITS_BLOCK)
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "repository/name.h"
+#include "repository/format/name.h"
 
 #define GUEST "11112222333344445555666677778888"
 #define SESSION "0198aabbccddeeff00112233445566ef"

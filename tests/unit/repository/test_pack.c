@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "one_object.h"
-#include "repository/pack.h"
+#include "repository/format/pack.h"
 
 #define NAME "d/default/22/22222222222222222222222222222222-00000007"
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "repository/pack_index.h"
+#include "repository/format/pack_index.h"
 
 static struct id ids[LIMITS_FRAME_BLOCKS_LZMA];
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "one_object.h"
-#include "repository/packs.h"
+#include "repository/format/packs.h"
 
 #define NAME "p/default/guest/session"
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "repository/period.h"
+#include "repository/keep/period.h"
 #include "times.h"
 
 static void periods_have_the_names_of_local_time(void **state)

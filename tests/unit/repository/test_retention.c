@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "repository/retention.h"
+#include "repository/keep/retention.h"
 #include "times.h"
 
 #define MAX_ROWS 12

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "repository/retention.h"
+#include "repository/keep/retention.h"
 #include "../chance.h"
 #include "times.h"
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/digest.h"
-#include "repository/slot.h"
+#include "repository/format/slot.h"
 
 static struct slot_id slot_id;
 

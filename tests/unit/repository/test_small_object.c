@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "repository/small_object.h"
-#include "repository/stamp.h"
+#include "repository/format/small_object.h"
+#include "repository/format/stamp.h"
 
 #define WHEN "2026-05-01T03:00:00.250Z"
 #define WHEN_MS INT64_C(1777604400250)

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "repository/retention.h"
+#include "repository/keep/retention.h"
 
 #define HOUR_MS (INT64_C(3600) * 1000)
 #define DAY_MS (24 * HOUR_MS)

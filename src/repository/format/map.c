@@ -4,13 +4,13 @@
  * after the last one of the run before, in the same pack; else 1 + the zigzag of how far its pack's
  * place is from that of the run before, and then its first block.
  */
-#include "repository/map.h"
+#include "repository/format/map.h"
 
 #include <inttypes.h>
 
 #include "base/cleanup.h"
 #include "base/units.h"
-#include "repository/varint.h"
+#include "repository/format/varint.h"
 
 /* 0, -1, 1, -2, 2 ... as 0, 1, 2, 3, 4 ... */
 static uint64_t zigzag(int64_t value)

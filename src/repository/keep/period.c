@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "repository/period.h"
+#include "repository/keep/period.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "repository/info.h"
+#include "repository/format/info.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#include "repository/fields.h"
-#include "repository/name.h"
-#include "repository/stamp.h"
+#include "repository/format/fields.h"
+#include "repository/format/name.h"
+#include "repository/format/stamp.h"
 
 #define UUID_SIZE 37 /* with its NUL */
 

@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "repository/pack.h"
-#include "repository/slot.h"
+#include "repository/format/pack.h"
+#include "repository/format/slot.h"
 
 struct packs_session {
     struct id session;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "repository/pack_index.h"
+#include "repository/format/pack_index.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -4,7 +4,7 @@
  *   s scope, g guest, i session, n marker's or part's number, p pack's number, x last byte of the
  *   session's id, t tag, r random, k key's id
  */
-#include "repository/name.h"
+#include "repository/format/name.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -21,8 +21,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "repository/id.h"
-#include "repository/period.h"
+#include "repository/format/id.h"
+#include "repository/keep/period.h"
 
 enum retention_option {
     RETENTION_LAST,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "repository/flags.h"
+#include "repository/format/flags.h"
 
 #include <inttypes.h>
 

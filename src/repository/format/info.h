@@ -7,8 +7,8 @@
 
 #include "base/strings.h"
 #include "record/manifest.h"
-#include "repository/id.h"
-#include "repository/limits.h"
+#include "repository/format/id.h"
+#include "repository/format/limits.h"
 
 struct info_disk {
     char *target; /* owned */

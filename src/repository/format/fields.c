@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "repository/fields.h"
+#include "repository/format/fields.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#include "repository/stamp.h"
+#include "repository/format/stamp.h"
 
 static int refuse_field(const char *name, const char *what, struct err *err)
 {

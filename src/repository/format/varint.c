@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "repository/varint.h"
+#include "repository/format/varint.h"
 
 #define MORE 0x80u
 #define BITS 7

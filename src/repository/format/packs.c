@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "repository/packs.h"
+#include "repository/format/packs.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "repository/slot_table.h"
+#include "repository/format/slot_table.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "repository/stamp.h"
+#include "repository/format/stamp.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The table of a point's sections, for repository/slot.c.
+ * The table of a point's sections, for repository/format/slot.c.
  */
 #pragma once
 
-#include "repository/slot.h"
+#include "repository/format/slot.h"
 
 /* Appends the section's entry. */
 void slot_table_format(const struct slot_section *section, struct buf *ret);

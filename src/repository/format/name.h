@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "repository/id.h"
-#include "repository/limits.h"
+#include "repository/format/id.h"
+#include "repository/format/limits.h"
 
 #define NAME_RANDOM_SIZE 17 /* 16 hex digits and a NUL */
 

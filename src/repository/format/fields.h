@@ -7,7 +7,7 @@
 
 #include "base/digest.h"
 #include "base/json.h"
-#include "repository/id.h"
+#include "repository/format/id.h"
 
 /* Every object has "format", which is this. */
 #define FIELDS_FORMAT 1

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "repository/slot.h"
+#include "repository/format/slot.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -8,7 +8,7 @@
 #include "base/digest.h"
 #include "base/units.h"
 #include "codec/zstd_whole.h"
-#include "repository/slot_table.h"
+#include "repository/format/slot_table.h"
 
 static const char magic[] = "VBPOINT1";
 #define MAGIC_SIZE 8

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "repository/retention.h"
+#include "repository/keep/retention.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "repository/id.h"
+#include "repository/format/id.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,8 +8,8 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "codec/codec.h"
-#include "repository/id.h"
-#include "repository/limits.h"
+#include "repository/format/id.h"
+#include "repository/format/limits.h"
 
 struct pack_frame {
     uint32_t stored_len;

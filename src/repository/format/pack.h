@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Packs, the objects that hold the blocks of images: a head, frames, an index of them
- * (repository/pack_index.h) and a tail. See PACKS in virt-backup-repository(5). What is inside a
+ * (repository/format/pack_index.h) and a tail. See PACKS in virt-backup-repository(5). What is inside a
  * frame, a result (codec/result.h), is not looked at here.
  *
  * A pack is kept in memory until it is closed, and is then written by one call of the store. Packs
@@ -10,7 +10,7 @@
 #pragma once
 
 #include "base/digest.h"
-#include "repository/pack_index.h"
+#include "repository/format/pack_index.h"
 #include "store/store.h"
 
 #define PACK_HEAD_SIZE 64u

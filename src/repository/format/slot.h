@@ -2,7 +2,7 @@
  *
  * What a session's slot holds: its point, or a tombstone. A point is a head, a table, and sections
  * that the table tells of; see POINTS in virt-backup-repository(5). What is in a section is for
- * others: repository/packs.h, info.h, map.h, small_items.h.
+ * others: repository/format/packs.h, info.h, map.h, small_items.h.
  *
  * A slot is unreadable (corrupt) if it is neither. Points that are encrypted are not written, and are
  * refused (unsupported).
@@ -13,9 +13,9 @@
 #include <stddef.h>
 
 #include "base/buf.h"
-#include "repository/flags.h"
-#include "repository/id.h"
-#include "repository/limits.h"
+#include "repository/format/flags.h"
+#include "repository/format/id.h"
+#include "repository/format/limits.h"
 
 #define SLOT_HEAD_SIZE 96u
 #define SLOT_ENTRY_SIZE 32u /* of the table */

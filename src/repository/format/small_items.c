@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "repository/small_items.h"
+#include "repository/format/small_items.h"
 
 #include <inttypes.h>
 

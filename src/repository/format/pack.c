@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "repository/pack.h"
+#include "repository/format/pack.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
-#include "repository/flags.h"
-#include "repository/name.h"
+#include "repository/format/flags.h"
+#include "repository/format/name.h"
 
 static const char head_magic[] = "VBPACK1\n";
 static const char end_magic[] = "VBPEND1\n";

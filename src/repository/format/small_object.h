@@ -6,8 +6,8 @@
 
 #include "base/buf.h"
 #include "base/digest.h"
-#include "repository/id.h"
-#include "repository/limits.h"
+#include "repository/format/id.h"
+#include "repository/format/limits.h"
 
 enum small_object_kind {
     SMALL_CONFIG,

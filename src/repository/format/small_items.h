@@ -6,7 +6,7 @@
 #pragma once
 
 #include "base/buf.h"
-#include "repository/limits.h"
+#include "repository/format/limits.h"
 
 enum small_item_kind {
     ITEM_NVRAM = 1,

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "base/buf.h"
-#include "repository/limits.h"
+#include "repository/format/limits.h"
 
 struct map_run {
     uint64_t block; /* of the image, from 0 */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "repository/small_object.h"
+#include "repository/format/small_object.h"
 
 #include <stddef.h>
 #include <string.h>
 
-#include "repository/fields.h"
-#include "repository/stamp.h"
+#include "repository/format/fields.h"
+#include "repository/format/stamp.h"
 
 /* ---- what objects have ----------------------------------------------------------------------- */
 
