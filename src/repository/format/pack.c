@@ -111,7 +111,8 @@ struct pack_writer *pack_writer_new(struct err *err)
 {
     struct pack_writer *writer = mem_alloc(sizeof(*writer));
 
-    writer->data = aligned_alloc(PAGE, LIMITS_PACK);
+    /* C11 wants whole pages. */
+    writer->data = aligned_alloc(PAGE, (LIMITS_PACK + PAGE - 1) / PAGE * PAGE);
     if (writer->data)
         return writer;
     err_set_errno(err, ENOMEM, "cannot get %" PRIu32 " bytes of memory for a pack", LIMITS_PACK);
