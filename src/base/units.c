@@ -80,7 +80,13 @@ int units_parse_time(const char *text, uint64_t *ret_ms, struct err *err)
         const char *name;
         uint64_t ms;
     } units[] = {
-        {"", 1000}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}, {"d", 86400 * 1000},
+        {"", 1000},
+        {"s", 1000},
+        {"m", 60 * 1000},
+        {"h", 3600 * 1000},
+        {"d", 86400 * 1000},
+        {"w", 7 * 86400 * 1000},
+        {"y", UINT64_C(365) * 86400 * 1000},
     };
     size_t digits = strspn(text, "0123456789");
     CLEANUP_FREE char *number_text = mem_strndup(text, digits);
@@ -91,7 +97,7 @@ int units_parse_time(const char *text, uint64_t *ret_ms, struct err *err)
             units_parse_number(number_text, 1, UINT64_MAX, &number, NULL) == 0 &&
             units_mul(number, units[i].ms, ret_ms))
             return 0;
-    return err_set(err, ERR_USAGE, "'%s' is not a time; write it like 90s, 10m or 2h", text);
+    return err_set(err, ERR_USAGE, "'%s' is not a time; write it like 90s, 10m, 2h or 7d", text);
 }
 
 int units_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_number,

@@ -22,8 +22,8 @@ int units_parse_size(const char *text, uint64_t *ret_bytes, struct err *err);
 int units_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_number,
                        struct err *err);
 
-/* "90", "90s", "10m", "2h", "1d" in milliseconds. Refused (usage): zero, anything
- * else, more than UINT64_MAX. */
+/* "90", "90s", "10m", "2h", "1d", "3w", "2y" (of 365 days) in milliseconds. Refused (usage): zero,
+ * anything else, more than UINT64_MAX. */
 int units_parse_time(const char *text, uint64_t *ret_ms, struct err *err);
 
 #define UNITS_TEXT_SIZE 24

@@ -97,7 +97,7 @@ const struct verb backup_verb = {
         "only for a moment, and then resumed.",
     .done = "backed up",
     .relation = "stored in",
-    .options = {rows, sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
     .has_children = true,
     .has_guardian = true,
     .makes_archive = true,

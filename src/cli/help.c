@@ -27,6 +27,8 @@ static void put_synopsis(const struct verb *verb, struct buf *out)
         if (row->required)
             buf_printf(out, " --%s %s", row->name, row->metavar);
     }
+    if (verb->options.words)
+        buf_printf(out, " %s", verb->options.words->metavar);
     buf_append_str(out, " [OPTION...]\n\n");
 }
 
@@ -48,6 +50,9 @@ void help_verb(const struct verb *verb, struct buf *out)
 
     put_synopsis(verb, out);
     buf_printf(out, "%s\n\n", verb->description);
+    if (verb->options.words)
+        buf_printf(out, "  %-*s %s\n", OPTION_COLUMN, verb->options.words->metavar,
+                   verb->options.words->help);
     for (size_t i = 0; i < verb->options.count; i++) {
         const struct options_row *row = &verb->options.rows[i];
         put_option(row, out);
@@ -63,7 +68,7 @@ void help_verb(const struct verb *verb, struct buf *out)
             "argument up to the next option is another such list. A name that begins with\n"
             "a dash is written --domain-names=-NAME.\n");
     if (has_time)
-        buf_append_str(out, "\nTIME is in seconds, or has a unit: 90s, 10m, 2h, 1d.\n");
+        buf_append_str(out, "\nTIME is in seconds, or has a unit: 90s, 10m, 2h, 1d, 3w, 2y.\n");
     if (has_size)
         buf_append_str(out, "\nSIZE is in bytes, or has a unit: 512K, 60MiB, 1.5G.\n");
 }

@@ -21,6 +21,6 @@ const struct verb list_verb = {
     .name = "list",
     .summary = "show what a folder of backups holds",
     .description = "Shows the backups in a folder, as their manifests describe them.",
-    .options = {rows, sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
     .run = run_list,
 };

@@ -85,7 +85,7 @@ const struct verb mtcp_child_verb = {
     .description =
         "Compresses chunks, or decodes them, for a control process that speaks MTCP on this\n"
         "program's standard input and output.",
-    .options = {rows, sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
     .is_child = true,
     .prepare = read_environment,
     .run = run_child,

@@ -88,6 +88,7 @@ static int set_value(struct reading *reading, const struct options_row *row, con
     case OPTION_NUMBER:
         return set_number(text, field, err);
     case OPTION_NAMES:
+    case OPTION_LIST:
         return lists_add_names(field, text, err);
     case OPTION_MAPS:
         return lists_add_map(field, text, err);
@@ -163,8 +164,14 @@ static int read_option(struct reading *reading, const char *argument, struct err
 
 static int read_word(struct reading *reading, const char *argument, struct err *err)
 {
-    if (!reading->open)
+    const struct options_row *words = reading->table->words;
+
+    if (!reading->open && !words)
         return err_set(err, ERR_USAGE, "unexpected argument '%s'; see --help", argument);
+    if (!reading->open) {
+        strings_add(argument_of(reading, words), argument);
+        return 0;
+    }
     if (lists_add_names(argument_of(reading, reading->open), argument, err) < 0)
         return err_prefix(err, "option '--%s'", reading->open->name);
     return 0;
@@ -181,6 +188,9 @@ static int check_given(const struct reading *reading, struct err *err)
             return err_set(err, ERR_USAGE, "option '--%s' needs a value: --%s %s", row->name,
                            row->name, row->metavar);
     }
+    const struct options_row *words = reading->table->words;
+    if (words && words->required && ((struct strings *)argument_of(reading, words))->count == 0)
+        return err_set(err, ERR_USAGE, "%s is missing; see --help", words->metavar);
     return 0;
 }
 
@@ -215,9 +225,11 @@ void options_clear(const struct options_table *table, void *arguments)
 {
     for (size_t i = 0; i < table->count; i++) {
         void *field = (uint8_t *)arguments + table->rows[i].offset;
-        if (table->rows[i].kind == OPTION_NAMES)
+        if (table->rows[i].kind == OPTION_NAMES || table->rows[i].kind == OPTION_LIST)
             strings_clear(field);
         else if (table->rows[i].kind == OPTION_MAPS)
             lists_clear_maps(field);
     }
+    if (table->words)
+        strings_clear((struct strings *)((uint8_t *)arguments + table->words->offset));
 }

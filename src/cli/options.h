@@ -4,11 +4,14 @@
  * read, and --help is written, from these rows.
  *
  *   --name value, --name=value     in any order; of a repeated option the last
- *                                  value counts, but NAMES and MAPS add up
+ *                                  value counts, but NAMES, LIST and MAPS add up
  *   --names a,b c --names d        every further argument up to the next option
  *                                  is a list of names too
+ *   --list a,b --list c            takes no further arguments
+ *   WORD                           any other argument is one of the verb's words,
+ *                                  if it has some; commas mean nothing in them
  *   --                             no options follow: only names, if a list of
- *                                  names comes before it
+ *                                  names comes before it, or words
  *   --help, -h                     accepted with every table
  *
  * An argument that begins with a dash is an option; a value that begins with one
@@ -27,6 +30,7 @@ enum options_kind {
     OPTION_SIZE,   /* uint64_t, bytes; not zero */
     OPTION_NUMBER, /* unsigned, 1 to OPTIONS_MAX_NUMBER */
     OPTION_NAMES,  /* struct strings */
+    OPTION_LIST,   /* struct strings, of an option that takes no further arguments */
     OPTION_MAPS,   /* struct lists_maps */
     OPTION_PARSED, /* what `parse` makes of the text */
 };
@@ -48,6 +52,9 @@ struct options_row {
 struct options_table {
     const struct options_row *rows;
     size_t count;
+    /* What arguments that belong to no option are: a row with metavar, help and offset, of struct
+     * strings; NULL: they are refused. */
+    const struct options_row *words;
 };
 
 /* Reads args (up to the terminating NULL) into the fields of *arguments; other fields are not

@@ -28,6 +28,6 @@ const struct verb recover_verb = {
         "Puts guests back into the state in which a backup found them, when that backup was\n"
         "killed and could not do it itself. backup and restore do this too when they begin.",
     .done = "put back",
-    .options = {rows, sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
     .run = run_recover,
 };

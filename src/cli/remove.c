@@ -70,6 +70,6 @@ const struct verb remove_verb = {
         "Removes the backups of guests from a folder: the manifest first, then the files that\n"
         "it names. Asks before each removal.",
     .done = "removed",
-    .options = {rows, sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
     .run = run_remove,
 };

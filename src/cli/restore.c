@@ -95,7 +95,7 @@ const struct verb restore_verb = {
         "that is allowed.",
     .done = "restored",
     .relation = "from",
-    .options = {rows, sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
     .has_children = true,
     .has_guardian = true,
     .run = run_restore,

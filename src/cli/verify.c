@@ -29,7 +29,7 @@ const struct verb verify_verb = {
         "manifests.",
     .done = "verified",
     .relation = "stored in",
-    .options = {rows, sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
     .has_children = true,
     .run = run_verify,
 };

@@ -11,6 +11,8 @@ struct fields {
     unsigned number;
     struct strings names;
     struct strings others;
+    struct strings list;
+    struct strings words;
     struct lists_maps maps;
     int parsed;
 };
@@ -31,13 +33,18 @@ static const struct options_row rows[] = {
     {"children", OPTION_NUMBER, "N", "help", FIELD(number)},
     {"domain-names", OPTION_NAMES, "NAMES", "help", FIELD(names)},
     {"exclude-domains", OPTION_NAMES, "NAMES", "help", FIELD(others)},
+    {"keep-tag", OPTION_LIST, "TAGS", "help", FIELD(list)},
     {"disk-map", OPTION_MAPS, "DISK=PATH", "help", FIELD(maps)},
     {"answer", OPTION_PARSED, "ANSWER", "help", FIELD(parsed), .parse = parse_yes},
 };
-static const struct options_table table = {rows, sizeof(rows) / sizeof(*rows)};
+static const struct options_table table = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)};
+static const struct options_row points = {NULL,   OPTION_LIST,  "POINT...",
+                                          "help", FIELD(words), .required = true};
+static const struct options_table table_of_points = {rows, sizeof(rows) / sizeof(*rows), &points};
 
 /* Text as it would be typed, with '|' between arguments. */
-static int read_line(const char *line, struct fields *fields, bool *ret_help, struct err *err)
+static int read_line_of(const struct options_table *verb, const char *line, struct fields *fields,
+                        bool *ret_help, struct err *err)
 {
     static char buffer[512];
     const char *args[32];
@@ -53,7 +60,12 @@ static int read_line(const char *line, struct fields *fields, bool *ret_help, st
     }
     args[count] = NULL;
     *fields = (struct fields){0};
-    return options_read(&table, args, fields, ret_help, err);
+    return options_read(verb, args, fields, ret_help, err);
+}
+
+static int read_line(const char *line, struct fields *fields, bool *ret_help, struct err *err)
+{
+    return read_line_of(&table, line, fields, ret_help, err);
 }
 
 /* The names one after the other, each in brackets. */
@@ -225,13 +237,55 @@ static void usage_errors_name_the_option_and_the_remedy(void **state)
     }
 }
 
+static void words_are_taken_as_they_are(void **state)
+{
+    static const struct {
+        const char *line;
+        const char *words;
+        const char *list;
+        const char *names;
+    } lines[] = {
+        {"web@latest|db,old@latest", "[web@latest][db,old@latest]", "", ""},
+        {"--keep-tag|a,b|web@latest|--keep-tag=c", "[web@latest]", "[a][b][c]", ""},
+        {"a|--domain-names|b|c|--json|d", "[a][d]", "", "[b][c]"},
+        {"a|--|--json", "[a][--json]", "", ""},
+        {"a|a", "[a][a]", "", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+        struct fields fields;
+        bool help = true;
+        char text[256];
+        assert_int_equal(read_line_of(&table_of_points, lines[i].line, &fields, &help, NULL), 0);
+        join(&fields.words, text, sizeof(text));
+        assert_string_equal(text, lines[i].words);
+        join(&fields.list, text, sizeof(text));
+        assert_string_equal(text, lines[i].list);
+        join(&fields.names, text, sizeof(text));
+        assert_string_equal(text, lines[i].names);
+        options_clear(&table_of_points, &fields);
+    }
+}
+
+static void required_words_are_asked_for(void **state)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct fields fields;
+    bool help = false;
+
+    (void)state;
+    assert_fails(read_line_of(&table_of_points, "--json", &fields, &help, &err), &err, ERR_USAGE);
+    assert_string_equal(err.text, "POINT... is missing; see --help");
+}
+
 static void a_required_option_is_asked_for(void **state)
 {
     static const struct options_row required[] = {
         {"source-path", OPTION_TEXT, "PATH", "help", FIELD(path), .required = true},
         {"json", OPTION_FLAG, NULL, "help", FIELD(json)},
     };
-    static const struct options_table small = {required, 2};
+    static const struct options_table small = {.rows = required, .count = 2};
     static const char *const without[] = {"--json", NULL};
     static const char *const with[] = {"--source-path", "/s", NULL};
     static const char *const help_only[] = {"--help", NULL};
@@ -260,7 +314,7 @@ static void a_value_that_may_be_left_out_stands_behind_an_equals_sign(void **sta
          .optional = true},
         {"json", OPTION_FLAG, NULL, "help", FIELD(json)},
     };
-    static const struct options_table small = {optional, 2};
+    static const struct options_table small = {.rows = optional, .count = 2};
     static const char *const without[] = {"--wait", "--json", NULL};
     static const char *const with[] = {"--json", "--wait=yes", NULL};
     static const char *const behind[] = {"--wait", "yes", NULL};
@@ -289,6 +343,8 @@ int main(void)
         cmocka_unit_test(help_is_met_before_what_stands_behind_it),
         cmocka_unit_test(usage_errors_name_the_option_and_the_remedy),
         cmocka_unit_test(a_required_option_is_asked_for),
+        cmocka_unit_test(words_are_taken_as_they_are),
+        cmocka_unit_test(required_words_are_asked_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
