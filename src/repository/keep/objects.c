@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "repository/keep/objects.h"
+
+#include <string.h>
+
+int point_id_compare(const struct point_id *a, const struct point_id *b)
+{
+    int order = id_compare(&a->guest, &b->guest);
+
+    return order ? order : id_compare(&a->session, &b->session);
+}
+
+char *objects_name(const struct stored_scope *scope, enum name_kind kind,
+                   const struct point_id *point, uint32_t number)
+{
+    struct name name = {
+        .kind = kind, .guest = point->guest, .session = point->session, .number = number};
+
+    memcpy(name.scope, scope->name, strlen(scope->name) + 1);
+    return name_format(&name);
+}
+
+struct objects_look {
+    const struct stored_scope *scope;
+    const struct objects_each *each;
+};
+
+static int look_at_object(void *opaque, const struct store_entry *entry, struct err *err)
+{
+    const struct objects_look *look = opaque;
+    struct name name;
+
+    if (name_parse(entry->name, &name) && strcmp(name.scope, look->scope->name) == 0)
+        return look->each->call(look->each->opaque, &name, entry, err);
+    if (look->each->unknown)
+        strings_add(look->each->unknown, entry->name);
+    return 0;
+}
+
+int objects_list(const struct stored_scope *scope, const char *top, const char *below,
+                 const struct objects_each *each, struct err *err)
+{
+    CLEANUP_FREE char *prefix =
+        mem_printf("%s/%s/%s%s", top, scope->name, below ? below : "", below ? "/" : "");
+    struct objects_look look = {.scope = scope, .each = each};
+    const struct store_each store_each = {.call = look_at_object, .opaque = &look};
+
+    return store_list(scope->store, prefix, &store_each, err);
+}
+
+int objects_slot_kind(const struct stored_scope *scope, const struct point_id *point,
+                      enum slot_kind *ret_kind, struct err *err)
+{
+    CLEANUP_FREE char *name = objects_name(scope, NAME_SLOT, point, 0);
+    const struct slot_id id = {scope->repository, point->session, point->guest};
+    uint8_t bytes[SLOT_TOMBSTONE_SIZE + 1];
+    struct store_range range = {.name = name, .data = bytes, .cap = sizeof(bytes)};
+    CLEANUP_ERR struct err why = ERR_INIT;
+    struct slot slot = {0};
+    size_t len = 0;
+
+    if (store_get(scope->store, &range, &len, &why) < 0) {
+        if (why.kind != ERR_NOT_FOUND)
+            return err_move(err, &why);
+        *ret_kind = 0;
+        return 0;
+    }
+    bool longer = len == sizeof(bytes);
+    if ((longer ? slot_parse_head(bytes, &id, &slot, err)
+                : slot_parse(bytes, len, &id, &slot, err)) < 0)
+        return err_prefix(err, "%s/%s", store_url(scope->store), name);
+    if (longer && slot.kind != SLOT_POINT)
+        return err_set(err, ERR_CORRUPT, "%s/%s: is unreadable: a tombstone that is too long",
+                       store_url(scope->store), name);
+    *ret_kind = slot.kind;
+    return 0;
+}
+
+int objects_has_point(const struct stored_scope *scope, const struct point_id *point, bool *ret,
+                      struct err *err)
+{
+    CLEANUP_ERR struct err why = ERR_INIT;
+    enum slot_kind kind = SLOT_POINT;
+
+    if (objects_slot_kind(scope, point, &kind, &why) < 0 && why.kind != ERR_CORRUPT)
+        return err_move(err, &why);
+    *ret = kind == SLOT_POINT;
+    return 0;
+}

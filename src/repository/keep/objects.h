@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The names in a scope and what is in its slots, as those need them who decide what stays.
+ */
+#pragma once
+
+#include "base/strings.h"
+#include "repository/format/name.h"
+#include "repository/format/slot.h"
+#include "repository/stored_scope.h"
+
+/* A point, or the session that is to make it. */
+struct point_id {
+    struct id guest;
+    struct id session;
+};
+
+/* By guest, then by session. */
+int point_id_compare(const struct point_id *a, const struct point_id *b);
+
+/* What an object of the point is called, which the caller frees. number: of a marker and its
+ * verdict, else 0. */
+char *objects_name(const struct stored_scope *scope, enum name_kind kind,
+                   const struct point_id *point, uint32_t number);
+
+struct objects_each {
+    int (*call)(void *opaque, const struct name *name, const struct store_entry *entry,
+                struct err *err);
+    void *opaque;
+    struct strings *unknown; /* gets names that no repository has, which are passed over; or NULL */
+};
+
+/* Calls for each object "TOP/SCOPE/...", or those "TOP/SCOPE/BELOW/..." if below is not NULL, by the
+ * bytes of its name. */
+int objects_list(const struct stored_scope *scope, const char *top, const char *below,
+                 const struct objects_each *each, struct err *err);
+
+/* What is in the slot; *ret_kind is 0 if it is empty. A tombstone is read whole, of a point the head.
+ * Corrupt: it is unreadable. */
+int objects_slot_kind(const struct stored_scope *scope, const struct point_id *point,
+                      enum slot_kind *ret_kind, struct err *err);
+/* The same for who wants to know whether there is a point, and takes what is unreadable for one. */
+int objects_has_point(const struct stored_scope *scope, const struct point_id *point, bool *ret,
+                      struct err *err);
