@@ -18,14 +18,16 @@
 enum chunk_kind {
     CHUNK_DATA, /* to be sent to a child */
     CHUNK_ZERO, /* all zeros: not sent */
-    CHUNK_SAME, /* the sink has it from an earlier time: neither read nor sent */
+    CHUNK_SAME, /* the sink needs nothing of it, having it from an earlier time: not sent */
 };
 
 /* What is known of chunks without reading them. */
 struct chunk_run {
-    enum chunk_kind kind;   /* DATA: nothing, the first must be read; the rest is not looked at */
-    uint64_t count;         /* chunks, at least 1 */
-    const uint8_t *digests; /* SAME: DIGEST_SIZE bytes for each chunk, borrowed for the whole run */
+    enum chunk_kind kind; /* DATA: nothing, the first must be read; the rest is not looked at */
+    uint64_t count;       /* chunks, at least 1 */
+    /* SAME: DIGEST_SIZE bytes for each chunk, borrowed for the whole run; NULL, for a sink without
+     * `chain`: not known. */
+    const uint8_t *digests;
 };
 
 /* Encoding: a chunk's raw bytes. Decoding: a chunk's result (codec/result.h). */
@@ -40,8 +42,9 @@ struct chunk_source {
      * sink that takes it. */
     int (*look)(void *opaque, uint64_t id, struct chunk_run *ret, struct err *err);
     /* Puts what a child needs for chunk id at `data` (room: cap bytes). May find
-     * that a chunk to be encoded is all zeros and say so. Called in id order, but
-     * again for a chunk that a child could not do, or was lost with. */
+     * that a chunk to be encoded is all zeros and say so, or that it is SAME, of unknown digest: then
+     * *ret_len is how much was read. Called in id order, but again for a chunk that a child could
+     * not do, or was lost with. */
     int (*read)(void *opaque, uint64_t id, void *data, size_t cap, size_t *ret_len,
                 enum chunk_kind *ret_kind, struct err *err);
     /* A source of which only parts of a chunk are wanted: how many bytes of chunk id read has given,
@@ -62,8 +65,9 @@ struct chunk_output {
     enum chunk_kind kind;
     const uint8_t *data; /* NULL if kind is SAME, or, decoding, ZERO */
     size_t len;
-    const uint8_t *raw;    /* the chunk, if `data` is an outline of it; else NULL */
-    const uint8_t *digest; /* of the raw chunk; SAME: of each of them, one after the other */
+    const uint8_t *raw; /* the chunk, if `data` is an outline of it; else NULL */
+    /* Of the raw chunk. SAME: of each of them, one after the other; NULL: not known. */
+    const uint8_t *digest;
     /* DATA, if the sink wants them: of each block of the raw chunk (codec/chunk_digest.h), one
      * after the other; else NULL. */
     const uint8_t *block_digests;

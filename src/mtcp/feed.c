@@ -91,6 +91,18 @@ static uint64_t add_known(struct pool_run *run, const struct chunk_run *known)
     return added;
 }
 
+static int check_same(const struct pool_run *run, uint64_t id, const struct chunk_run *known,
+                      struct err *err)
+{
+    if (known->kind != CHUNK_SAME)
+        return 0;
+    if (!run->sink->same || run->pool->settings.decode)
+        return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 " is known, but not to the sink", id);
+    if (run->sink->chain && !known->digests)
+        return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 " is known, but not its digest", id);
+    return 0;
+}
+
 /* What the next chunks are; if the next one has to be read for that, it is in the area. */
 static int look_at_next(struct pool_run *run, const struct worker_area *area, struct chunk_run *ret,
                         size_t *ret_len, struct err *err)
@@ -102,15 +114,15 @@ static int look_at_next(struct pool_run *run, const struct worker_area *area, st
     *ret = (struct chunk_run){.kind = CHUNK_DATA};
     if (run->source->look(run->source->opaque, id, ret, err) < 0)
         return -1;
-    if (ret->kind == CHUNK_SAME && (!run->sink->same || run->pool->settings.decode))
-        return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 " is known, but not to the sink", id);
     if (ret->kind != CHUNK_DATA)
-        return 0;
+        return check_same(run, id, ret, err);
     if (read_chunk(run, area, id, ret_len, &kind, err) < 0)
         return -1;
-    if (kind == CHUNK_ZERO || gives_zeros(run, area, id, *ret_len))
-        *ret = (struct chunk_run){.kind = CHUNK_ZERO, .count = 1};
-    return 0;
+    if (kind == CHUNK_DATA && gives_zeros(run, area, id, *ret_len))
+        kind = CHUNK_ZERO;
+    if (kind != CHUNK_DATA)
+        *ret = (struct chunk_run){.kind = kind, .count = 1};
+    return check_same(run, id, ret, err);
 }
 
 /* Reads the next chunk that needs a child into the free area of this worker, and adds what comes
@@ -271,6 +283,9 @@ static int feed_failed(struct pool_run *run, struct err *err)
         if (kind == CHUNK_DATA &&
             read_chunk(run, item->area, item->id, &item->input_len, &kind, err) < 0)
             return -1;
+        if (kind == CHUNK_SAME)
+            return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 " was read, and now is the same",
+                           item->id);
         if (kind == CHUNK_ZERO)
             item->input_len = fill_zeros(run, item->area, item->id);
         item->raw_len = raw_len_of(run, item->id, kind);

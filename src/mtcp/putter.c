@@ -63,7 +63,7 @@ static int do_put_job(struct putter *putter, const struct chunk_sink *sink,
     struct chunk_output output = job->output;
     uint64_t end = output.id + job->count;
 
-    output.digest = job->digests ? job->digests : job->digest;
+    output.digest = job->digests || output.kind == CHUNK_SAME ? job->digests : job->digest;
     if (job->chain) {
         if (!atomic_load(&putter->dropping))
             chain_digests(sink, job);

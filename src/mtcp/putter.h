@@ -29,7 +29,8 @@ struct put_job {
     struct chunk_output output; /* except for count and digest, which the putter sets */
     uint64_t count;             /* of chunks in a row, of which output is the first */
     uint8_t digest[DIGEST_SIZE];
-    const uint8_t *digests; /* one for each chunk; NULL: all have `digest` */
+    /* One for each chunk; NULL: all have `digest`, or, if they are SAME, none is known. */
+    const uint8_t *digests;
 };
 
 /* Starts the thread. At most `jobs` results, and as many digests, are posted and not collected

@@ -38,10 +38,10 @@ struct item *window_add(struct window *window, uint64_t id, enum item_state stat
 /* True if these chunks go on where that run ends. */
 static bool continues_run(const struct item *last, uint64_t id, const struct chunk_run *known)
 {
+    const uint8_t *next = last->digests ? last->digests + last->count * DIGEST_SIZE : NULL;
+
     return last->state == ITEM_KNOWN && last->kind == known->kind && last->id + last->count == id &&
-           last->count < WINDOW_RUN_MAX &&
-           (known->kind != CHUNK_SAME ||
-            last->digests + last->count * DIGEST_SIZE == known->digests);
+           last->count < WINDOW_RUN_MAX && (known->kind != CHUNK_SAME || known->digests == next);
 }
 
 uint64_t window_add_known(struct window *window, uint64_t id, const struct chunk_run *known)

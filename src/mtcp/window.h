@@ -44,7 +44,7 @@ struct item {
     uint64_t count; /* of chunks: 1, except for runs */
     enum item_state state;
     enum chunk_kind kind;   /* ZERO, and not ITEM_KNOWN: a child makes the result of such chunks */
-    const uint8_t *digests; /* SAME: of all chunks of the run */
+    const uint8_t *digests; /* SAME: of all chunks of the run, or NULL */
     unsigned failures;
     uint32_t raw_len;         /* of the chunk as it was read; not if ITEM_KNOWN */
     size_t input_len;         /* of what the child is given */

@@ -127,7 +127,11 @@ static int read_chunk(void *opaque, uint64_t id, void *data, size_t cap, size_t 
         image_fill(image, id, data);
         *ret_len = image_raw_len(image, id);
     }
-    *ret_kind = image_kind(image, id) == 'r' && !image->results ? CHUNK_ZERO : CHUNK_DATA;
+    *ret_kind = CHUNK_DATA;
+    if (image_kind(image, id) == 'r' && !image->results)
+        *ret_kind = CHUNK_ZERO;
+    if (image_kind(image, id) == 'k')
+        *ret_kind = CHUNK_SAME;
     return 0;
 }
 
@@ -187,7 +191,8 @@ static int put_one(struct image *image, const struct chunk_output *output, struc
         return err_set(err, ERR_INTERNAL, "chunk %llu came twice", (unsigned long long)output->id);
     *stored = (struct stored){
         .put = true, .kind = output->kind, .raw_len = output->raw_len, .len = output->len};
-    memcpy(stored->digest, output->digest, sizeof(stored->digest));
+    if (output->digest)
+        memcpy(stored->digest, output->digest, sizeof(stored->digest));
     if (output->block_digests) {
         size_t size = chunk_digest_blocks_size(output->raw_len);
         stored->block_digests = mem_alloc(size);
@@ -211,7 +216,8 @@ static int put_chunk(void *opaque, const struct chunk_output *output, struct err
     for (; one.id < output->id + output->count; one.id++) {
         if (put_one(image, &one, err) < 0)
             return -1;
-        one.digest += one.kind == CHUNK_SAME ? DIGEST_SIZE : 0;
+        if (one.digest && one.kind == CHUNK_SAME)
+            one.digest += DIGEST_SIZE;
     }
     return 0;
 }
@@ -233,7 +239,7 @@ struct chunk_sink image_sink(struct image *image)
         .opaque = image,
         .ordered = image->ordered,
         .runs = image->runs,
-        .same = image->same_digests != NULL,
+        .same = image->same_digests || strchr(image->pattern, 'k'),
         .block_digests = image->block_digests,
         .put = put_chunk,
         .chain = image->chain ? chain : NULL,

@@ -29,7 +29,7 @@ struct image {
     uint64_t chunk_size;
     uint64_t raw_size;
     /* One letter a chunk, repeated: d data, g data of which the source gathers half, z zeros known to look, r zeros found by read, s the
-     * same as before. */
+     * same as before, k found by read to be. */
     const char *pattern;
 
     /* As source. */
