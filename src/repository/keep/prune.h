@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Pruning: of each guest, points that a policy (repository/keep/retention.h) does not keep go into
+ * the trash. Nothing is deleted; that is what collection is for.
+ *
+ * Damaged points, which cannot be read or need a pack that is known to be bad, are kept and fill no
+ * period, so nothing is dropped because of them: a guest without a good point that is newer loses
+ * none.
+ */
+#pragma once
+
+#include "repository/keep/objects.h"
+#include "repository/keep/retention.h"
+
+struct prune_settings {
+    struct retention_policy policy;
+    const struct id *guest; /* only this one; NULL: all of the scope */
+    bool dry_run;
+};
+
+enum prune_event_kind {
+    PRUNE_KEEPS,    /* the point, for the reason of its verdict */
+    PRUNE_DROPS,    /* the point is in the trash now, for the reason of its verdict */
+    PRUNE_DAMAGED,  /* the point is kept; text says what is wrong with it */
+    PRUNE_IN_TRASH, /* the point was there before, and counts for nothing */
+    PRUNE_REFUSED,  /* of this guest nothing is dropped; text says why */
+    PRUNE_UNKNOWN,  /* text: an object's name that no repository has; it is passed over */
+};
+
+/* Borrowed during the call. */
+struct prune_event {
+    enum prune_event_kind kind;
+    struct point_id point;  /* of PRUNE_REFUSED the guest only */
+    const char *guest_name; /* as its newest point has it; NULL: none can be read */
+    int64_t taken_ms;       /* of points that can be read; else 0 */
+    const struct retention_verdict *verdict; /* of PRUNE_KEEPS and PRUNE_DROPS */
+    const char *text;
+};
+
+/* Points come by guest, and of each the oldest first. */
+struct prune_events {
+    void (*call)(void *opaque, const struct prune_event *event);
+    void *opaque;
+};
+
+struct prune_result {
+    uint64_t guests;
+    uint64_t guests_refused;
+    uint64_t points_kept;    /* damaged ones, too */
+    uint64_t points_dropped; /* with dry_run: which would be */
+    uint64_t points_damaged;
+};
+
+/* Usage: the policy has no option. Not found: there is no such guest. */
+int prune_run(const struct stored_scope *scope, const struct prune_settings *settings,
+              const struct prune_events *events, struct prune_result *ret, struct err *err);
