@@ -6,6 +6,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/sha.h>
 
 #include "base/out.h"
 
@@ -64,6 +65,70 @@ void digest_hmac(const void *key, size_t key_len, const void *data, size_t len,
 
     must_succeed(HMAC(EVP_sha256(), key, (int)key_len, data, len, ret, &ret_len) != NULL &&
                  ret_len == DIGEST_SIZE);
+}
+
+struct digest_keyed {
+    EVP_MD_CTX *inner, *outer; /* have hashed the key's block */
+    EVP_MD_CTX *work;
+};
+
+/* RFC 2104: the key, filled up to a block of SHA-256 with zeros, XOR a byte. */
+static EVP_MD_CTX *keyed_context(const uint8_t key[static SHA256_CBLOCK], uint8_t pad)
+{
+    uint8_t block[SHA256_CBLOCK];
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+
+    for (size_t i = 0; i < sizeof(block); i++)
+        block[i] = key[i] ^ pad;
+    must_succeed(context != NULL);
+    must_succeed(EVP_DigestInit_ex(context, EVP_sha256(), NULL));
+    must_succeed(EVP_DigestUpdate(context, block, sizeof(block)));
+    OPENSSL_cleanse(block, sizeof(block));
+    return context;
+}
+
+struct digest_keyed *digest_keyed_new(const void *key, size_t len)
+{
+    struct digest_keyed *keyed = mem_alloc(sizeof(*keyed));
+    uint8_t block[SHA256_CBLOCK] = {0};
+
+    if (len > sizeof(block))
+        digest_of(key, len, block);
+    else
+        memcpy(block, key, len);
+    keyed->inner = keyed_context(block, 0x36);
+    keyed->outer = keyed_context(block, 0x5c);
+    keyed->work = EVP_MD_CTX_new();
+    must_succeed(keyed->work != NULL);
+    OPENSSL_cleanse(block, sizeof(block));
+    return keyed;
+}
+
+static void continue_keyed(struct digest_keyed *keyed, const EVP_MD_CTX *start, const void *data,
+                           size_t len, uint8_t ret[static DIGEST_SIZE])
+{
+    must_succeed(EVP_MD_CTX_copy_ex(keyed->work, start));
+    must_succeed(EVP_DigestUpdate(keyed->work, data, len));
+    must_succeed(EVP_DigestFinal_ex(keyed->work, ret, NULL));
+}
+
+void digest_keyed_of(struct digest_keyed *keyed, const void *data, size_t len,
+                     uint8_t ret[static DIGEST_SIZE])
+{
+    uint8_t inner[DIGEST_SIZE];
+
+    continue_keyed(keyed, keyed->inner, data, len, inner);
+    continue_keyed(keyed, keyed->outer, inner, sizeof(inner), ret);
+}
+
+void digest_keyed_free(struct digest_keyed *keyed)
+{
+    if (!keyed)
+        return;
+    EVP_MD_CTX_free(keyed->inner);
+    EVP_MD_CTX_free(keyed->outer);
+    EVP_MD_CTX_free(keyed->work);
+    free(keyed);
 }
 
 bool digest_equal(const uint8_t a[static DIGEST_SIZE], const uint8_t b[static DIGEST_SIZE])

@@ -28,6 +28,16 @@ void digest_of(const void *data, size_t len, uint8_t ret[static DIGEST_SIZE]);
 /* HMAC-SHA-256 (RFC 2104). */
 void digest_hmac(const void *key, size_t key_len, const void *data, size_t len,
                  uint8_t ret[static DIGEST_SIZE]);
+
+/* HMAC-SHA-256 of many short messages with one key, which is worked on once; in one thread at a
+ * time. */
+struct digest_keyed;
+struct digest_keyed *digest_keyed_new(const void *key, size_t len);
+void digest_keyed_of(struct digest_keyed *keyed, const void *data, size_t len,
+                     uint8_t ret[static DIGEST_SIZE]);
+void digest_keyed_free(struct digest_keyed *keyed); /* accepts NULL */
+DEFINE_CLEANUP(struct digest_keyed *, digest_keyed_freep, digest_keyed_free)
+
 /* Takes the same time wherever they differ: for what must not be guessed byte by byte. */
 bool digest_equal(const uint8_t a[static DIGEST_SIZE], const uint8_t b[static DIGEST_SIZE]);
 

@@ -10,6 +10,7 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 
+#include "base/dir.h"
 #include "base/io.h"
 #include "store/folder_internal.h"
 
@@ -168,6 +169,25 @@ static const struct store_ops store_folder_ops = {
     .lagging = store_folder_lagging,
     .close = store_folder_close,
 };
+
+int store_folder_make(const char *path, const struct strings *own, struct err *err)
+{
+    CLEANUP_CLOSE int fd = -1, parent_fd = -1;
+    CLEANUP_STRINGS struct strings names = {0};
+
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return err_set_errno(err, errno, "cannot create the folder");
+    if (io_open_dir(path, &fd, err) < 0 || dir_list(fd, ".", &names, err) < 0)
+        return -1;
+    for (size_t i = 0; i < names.count; i++)
+        /* The second is what mkfs leaves. */
+        if (!strings_has(own, names.items[i]) && strcmp(names.items[i], "lost+found") != 0)
+            return err_set(err, ERR_EXISTS, "is not empty: it has '%s'", names.items[i]);
+    parent_fd = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (parent_fd < 0)
+        return err_set_errno(err, errno, "cannot open the folder above");
+    return io_sync_dir(parent_fd, err);
+}
 
 int store_folder_open(const char *path, struct store **ret, struct err *err)
 {

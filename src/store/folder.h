@@ -9,4 +9,5 @@
 #include "store/store.h"
 
 /* Errors do not name the path. */
+int store_folder_make(const char *path, const struct strings *own, struct err *err);
 int store_folder_open(const char *path, struct store **ret, struct err *err);

@@ -12,15 +12,31 @@
 #define MAX_NAME 512
 #define PROBE_RANDOM 8 /* bytes of the probe's name */
 
-int store_open(const char *url, struct store **ret, struct err *err)
+static int check_url(const char *url, struct err *err)
 {
     if (strstr(url, "://"))
         return err_set(err, ERR_UNSUPPORTED, "%s: not a folder, the only kind of repository so far",
                        url);
+    return 0;
+}
+
+int store_open(const char *url, struct store **ret, struct err *err)
+{
+    if (check_url(url, err) < 0)
+        return -1;
     if (store_folder_open(url, ret, err) < 0)
         return err_prefix(err, "%s", url);
     (*ret)->url = mem_strdup(url);
     return 0;
+}
+
+int store_make(const char *url, const struct strings *own, struct store **ret, struct err *err)
+{
+    if (check_url(url, err) < 0)
+        return -1;
+    if (store_folder_make(url, own, err) < 0)
+        return err_prefix(err, "%s", url);
+    return store_open(url, ret, err);
 }
 
 void store_close(struct store *store)
@@ -165,6 +181,11 @@ int store_now(struct store *store, int64_t *ret_ms, struct err *err)
     return 0;
 }
 
+const char *store_lagging(struct store *store)
+{
+    return store->ops->lagging(store);
+}
+
 /* ---- the probe ----------------------------------------------------------------------------- */
 
 struct probe {
@@ -214,7 +235,7 @@ int store_probe(struct store *store, struct store_abilities *ret, struct err *er
     char random[2 * PROBE_RANDOM + 1];
     CLEANUP_STRINGS struct strings names = {0};
 
-    *ret = (struct store_abilities){.lagging = store->ops->lagging(store)};
+    *ret = (struct store_abilities){0};
     if (random_hex(PROBE_RANDOM, random, err) < 0)
         return -1;
     strings_take(&names, mem_printf("tmp/%s", random));

@@ -34,6 +34,9 @@ struct store;
 /* url: the path of a folder. Not found: there is none. Unsupported: a kind of store that is not
  * known. */
 int store_open(const char *url, struct store **ret, struct err *err);
+/* The same, after making the folder (0700), unless it is there. Exists: something is in it that is not
+ * among the names in `own`. */
+int store_make(const char *url, const struct strings *own, struct store **ret, struct err *err);
 void store_close(struct store *store); /* accepts NULL */
 DEFINE_CLEANUP(struct store *, store_closep, store_close)
 /* As it was given, for messages; borrowed. */
@@ -103,9 +106,11 @@ int store_add_folders(struct store *store, const struct strings *folders, struct
 /* The time by the clock of the store, in milliseconds since 1970. */
 int store_now(struct store *store, int64_t *ret_ms, struct err *err);
 
+/* The type of a file system whose listings may be old, "nfs"; else NULL. */
+const char *store_lagging(struct store *store);
+
 struct store_abilities {
-    bool creates_once;   /* a name that exists is not created again */
-    const char *lagging; /* the type of a file system whose listings may be old, "nfs"; else NULL */
+    bool creates_once; /* a name that exists is not created again */
 };
 
 /* Tries, with objects below "tmp" that are removed again, what the promises above need.

@@ -64,6 +64,30 @@ static void a_million_letters_in_uneven_pieces(void **state)
     assert_string_equal(hex, MILLION_A);
 }
 
+/* The same twice, for its state is kept; other keys and messages give something else. */
+static void assert_keyed(const void *key, size_t key_len, const char *message)
+{
+    CLEANUP(digest_keyed_freep) struct digest_keyed *keyed = digest_keyed_new(key, key_len);
+    uint8_t once[DIGEST_SIZE], expected[DIGEST_SIZE];
+
+    digest_hmac(key, key_len, message, strlen(message), expected);
+    for (int i = 0; i < 2; i++) {
+        digest_keyed_of(keyed, message, strlen(message), once);
+        assert_memory_equal(once, expected, DIGEST_SIZE);
+    }
+}
+
+static void a_key_that_is_kept_gives_the_same_codes(void **state)
+{
+    uint8_t key[131];
+
+    (void)state;
+    memset(key, 0xaa, sizeof(key));
+    for (size_t len = 0; len <= sizeof(key); len++)
+        assert_keyed(key, len, "what do ya want for nothing?");
+    assert_keyed(key, 32, "");
+}
+
 /* RFC 4231, cases 2 and 6: a short key, and one longer than a block. */
 static void known_keys_give_known_codes(void **state)
 {
@@ -117,6 +141,7 @@ int main(void)
         cmocka_unit_test(a_running_hash_starts_anew_when_finished),
         cmocka_unit_test(a_million_letters_in_uneven_pieces),
         cmocka_unit_test(known_keys_give_known_codes),
+        cmocka_unit_test(a_key_that_is_kept_gives_the_same_codes),
         cmocka_unit_test(hexadecimal_is_read_strictly),
     };
 

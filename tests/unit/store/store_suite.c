@@ -398,7 +398,7 @@ static void the_probe_finds_a_store_good_and_leaves_nothing(void **state)
     if (store_probe(store, &abilities, &err) < 0)
         fail_msg("%s", err.text);
     assert_true(abilities.creates_once);
-    assert_null(abilities.lagging);
+    assert_null(store_lagging(store));
     assert_names(store, "tmp/", "");
 }
 
