@@ -15,6 +15,16 @@ const char *id_text(const struct id *id, char text[static ID_TEXT_SIZE])
     return text;
 }
 
+const char *id_uuid(const struct id *id, char text[static ID_UUID_SIZE])
+{
+    char digits[ID_TEXT_SIZE];
+
+    id_text(id, digits);
+    snprintf(text, ID_UUID_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", digits, digits + 8, digits + 12,
+             digits + 16, digits + 20);
+    return text;
+}
+
 static bool parse_digit(char digit, uint8_t *ret)
 {
     if (digit >= '0' && digit <= '9')

@@ -19,6 +19,9 @@ struct id {
 
 /* Returns text. */
 const char *id_text(const struct id *id, char text[static ID_TEXT_SIZE]);
+#define ID_UUID_SIZE 37 /* with its NUL */
+/* The same with the dashes of a UUID. Returns text. */
+const char *id_uuid(const struct id *id, char text[static ID_UUID_SIZE]);
 /* The first 32 bytes of text; false if they are anything else. */
 bool id_parse(const char *text, struct id *ret);
 /* As the texts would be. */

@@ -8,8 +8,6 @@
 #include "repository/format/name.h"
 #include "repository/format/stamp.h"
 
-#define UUID_SIZE 37 /* with its NUL */
-
 void info_clear(struct info *info)
 {
     free(info->name);
@@ -36,15 +34,6 @@ static const char *info_state_word(unsigned number)
 static const char *info_consistency_word(unsigned number)
 {
     return manifest_consistency_name((enum manifest_consistency)number);
-}
-
-static void format_uuid(const struct id *guest, char ret[static UUID_SIZE])
-{
-    char text[ID_TEXT_SIZE];
-
-    id_text(guest, text);
-    snprintf(ret, UUID_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", text, text + 8, text + 12, text + 16,
-             text + 20);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -76,12 +65,11 @@ int info_format(const struct info *info, struct buf *ret, struct err *err)
 {
     CLEANUP(json_freep) struct json *json = json_new_object();
     CLEANUP_INFO struct info again = {0};
-    char uuid[UUID_SIZE], stamp[STAMP_SIZE];
+    char uuid[ID_UUID_SIZE], stamp[STAMP_SIZE];
 
-    format_uuid(&info->guest, uuid);
     json_set_u64(json, "format", FIELDS_FORMAT);
     json_set_str(json, "name", info->name);
-    json_set_str(json, "uuid", uuid);
+    json_set_str(json, "uuid", id_uuid(&info->guest, uuid));
     json_set_str(json, "taken-at", stamp_format(info->taken_ms, stamp));
     json_set_str(json, "guest-state", info_state_word(info->state));
     json_set_str(json, "consistency", info_consistency_word(info->consistency));
@@ -104,9 +92,9 @@ int info_format(const struct info *info, struct buf *ret, struct err *err)
 static int get_info_uuid(const struct json *json, const struct id *guest, struct err *err)
 {
     const char *text = json_get_str(json, "uuid");
-    char uuid[UUID_SIZE];
+    char uuid[ID_UUID_SIZE];
 
-    format_uuid(guest, uuid);
+    id_uuid(guest, uuid);
     if (!text || strcmp(text, uuid) != 0)
         return err_set(err, ERR_CORRUPT, "its UUID is %s, and its name says %s",
                        text ? text : "missing", uuid);
