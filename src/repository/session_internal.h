@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What the files of a session share.
+ */
+#pragma once
+
+#include "repository/session.h"
+
+#define SESSION_KNOWN_MAX 3
+
+struct session_bad_pack {
+    struct id session;
+    uint32_t number;
+};
+
+struct session {
+    char *scope_name; /* owned */
+    struct stored_scope scope;
+    struct point_id id;
+    char *part; /* owned: what its temporary files are called */
+    char *host; /* owned */
+
+    int64_t
+        start_store_ms; /* the start by the store's clock, and by ours, which counts suspension */
+    int64_t start_boot_ms;
+    int64_t last_pack_boot_ms;
+    uint32_t next_number; /* of packs */
+    bool ended;           /* its slot is filled, or not ours to fill any more */
+
+    struct stored_point *known[SESSION_KNOWN_MAX]; /* owned */
+    size_t known_count;
+    bool has_base;                      /* the first of them */
+    struct session_bad_pack *bad_packs; /* owned; sorted as listed */
+    size_t bad_pack_count;
+
+    char *other_host; /* owned; see struct session_notes */
+    int64_t ahead_ms;
+    struct strings unreadable;
+};
+
+/* CLOCK_BOOTTIME, in milliseconds. */
+int64_t session_boot_ms(void);
+
+/* session_points.c: lists and reads what the session may build on. *ret_behind: a point or tombstone of
+ * the guest has a time that is not before the session's own, and nothing was read; *ret_time_ms is
+ * the newest such. */
+int session_find_points(struct session *session, const struct id *like, bool *ret_behind,
+                        int64_t *ret_time_ms, struct err *err);
+/* session_points.c: reads which packs are bad. */
+int session_find_bad_packs(struct session *session, struct err *err);
+
+/* session_commit.c: puts a tombstone into the session's slot, unless it is filled. */
+int session_give_up(struct session *session, struct err *err);
