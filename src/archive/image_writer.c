@@ -271,6 +271,7 @@ int image_writer_finish(struct image_writer *writer, struct manifest_stored *ret
     ret->image.chunk_size = layout->chunk_size;
     ret->image.raw_size = layout->raw_size;
     content_digest_finish(writer->content, ret->image.content);
+    ret->image.has_content = true;
     return 0;
 }
 

@@ -123,6 +123,8 @@ int archive_check_manifest(const struct manifest *manifest, struct err *err)
     while ((stored = manifest_next_stored(manifest, &cursor))) {
         const struct manifest_stored *other;
         size_t before = 0;
+        if (stored->place != PLACE_FILE)
+            return err_set(err, ERR_CORRUPT, "it is the manifest of a point of a repository");
         if (archive_check_owned_name(manifest->domain_name, stored->file.name, err) < 0)
             return -1;
         while ((other = manifest_next_stored(manifest, &before)) != stored)

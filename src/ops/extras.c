@@ -149,7 +149,7 @@ int extras_read(struct extras *extras, struct err *err)
 }
 
 static void describe_extra(struct manifest *manifest, const struct extra_file *file,
-                           const struct manifest_file *in_store)
+                           const struct manifest_stored *in_store)
 {
     struct manifest_extra *extra = manifest_add_extra(manifest);
     struct manifest_stored *stored = &extra->stored;
@@ -161,16 +161,17 @@ static void describe_extra(struct manifest *manifest, const struct extra_file *f
     extra->owner.user = mem_strdup(file->owner.user);
     extra->owner.group = mem_strdup(file->owner.group);
     extra->owner.selinux = mem_strdup(file->owner.selinux);
-    stored->file = *in_store;
+    *stored = *in_store;
     stored->image.raw_size = file->len;
     stored->image.chunk_size = EXTRA_CHUNK;
+    stored->image.has_content = true;
     content_of(file->data, file->len, stored->image.content);
 }
 
 static int store_extra(const struct extra_file *file, struct points_set *set,
                        struct manifest *manifest, struct err *err)
 {
-    struct manifest_file in_store = {0};
+    struct manifest_stored in_store = {0};
 
     if (points_put_small(set, file->kind, file->data, file->len, &in_store, err) < 0)
         return -1;
@@ -203,13 +204,12 @@ static int read_stored(const struct point *backup, const struct manifest_stored 
 {
     uint8_t digest[DIGEST_SIZE];
 
-    if (stored->file.size > EXTRA_MAX_SIZE || stored->codec.type != CODEC_NONE ||
-        stored->image.raw_size != stored->file.size)
+    if (stored->image.raw_size > EXTRA_MAX_SIZE || stored->codec.type != CODEC_NONE)
         return err_set(err, ERR_CORRUPT, "the manifest gives it an impossible size or compression");
     CLEANUP_FREE uint8_t *data = NULL;
     if (points_read_small(backup, stored, &data, err) < 0)
         return -1;
-    content_of(data, (size_t)stored->file.size, digest);
+    content_of(data, (size_t)stored->image.raw_size, digest);
     if (stored->image.chunk_size == EXTRA_CHUNK &&
         memcmp(digest, stored->image.content, DIGEST_SIZE) != 0)
         return err_set(err, ERR_CORRUPT, "its content digest is not the one in the manifest");
@@ -251,7 +251,7 @@ int extras_restore(const struct point *backup, const struct manifest_extra *extr
     if (read_stored(backup, stored, &data, err) < 0)
         return err_prefix(err, "%s", where);
     if (extra->format && strcmp(extra->format, "qcow2") == 0 &&
-        check_qcow2(data, (size_t)stored->file.size, err) < 0)
+        check_qcow2(data, (size_t)stored->image.raw_size, err) < 0)
         return err_prefix(err, "%s", where);
-    return fd < 0 ? 0 : io_write(fd, data, (size_t)stored->file.size, err);
+    return fd < 0 ? 0 : io_write(fd, data, (size_t)stored->image.raw_size, err);
 }

@@ -195,7 +195,7 @@ int points_finish_image(struct points_set *set, struct manifest_stored *ret, uin
 }
 
 int points_put_small(struct points_set *set, enum manifest_extra_kind kind, const void *data,
-                     size_t len, struct manifest_file *ret, struct err *err)
+                     size_t len, struct manifest_stored *ret, struct err *err)
 {
     return set->writer->ops->put_small(set, kind, data, len, ret, err);
 }

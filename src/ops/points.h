@@ -106,7 +106,7 @@ const struct points_head *points_image_head(const struct points_image *image);
 
 /* ---- its small items ----------------------------------------------------------------------- */
 
-/* Reads an item of stored->file.size bytes, which the caller has found to be small; the caller
+/* Reads an item of stored->image.raw_size bytes, which the caller has found to be small; the caller
  * frees. What is not as it was stored is corrupt. Errors do not say where it is. */
 int points_read_small(const struct point *point, const struct manifest_stored *stored,
                       uint8_t **ret, struct err *err);
@@ -188,9 +188,10 @@ int points_create_image(struct points_set *set, const struct points_facts *facts
  * manifest; *ret_usage: how much room the image takes, as far as that can be told yet. */
 int points_finish_image(struct points_set *set, struct manifest_stored *ret, uint64_t *ret_usage,
                         struct err *err);
-/* Stores a small item, uncompressed. Fills in ret->file; the caller knows the rest. */
+/* Stores a small item, uncompressed. Fills in where it is: ret->place and ret->file or ret->number;
+ * the caller knows the rest. */
 int points_put_small(struct points_set *set, enum manifest_extra_kind kind, const void *data,
-                     size_t len, struct manifest_file *ret, struct err *err);
+                     size_t len, struct manifest_stored *ret, struct err *err);
 
 /* Makes it a point, which has all its items or does not exist. The manifest must name exactly those
  * that were stored (internal if not). After a failure everything is as it was before the set was

@@ -165,7 +165,7 @@ static int finish_image(struct points_set *base, struct manifest_stored *ret, ui
 }
 
 static int put_small(struct points_set *base, enum manifest_extra_kind kind, const void *data,
-                     size_t len, struct manifest_file *ret, struct err *err)
+                     size_t len, struct manifest_stored *ret, struct err *err)
 {
     struct archive_set *set = set_of(base);
     CLEANUP_FREE char *name = archive_extra_name(set->guest, kind, err);
@@ -175,10 +175,9 @@ static int put_small(struct points_set *base, enum manifest_extra_kind kind, con
         return -1;
     if (io_write(fd, data, len, err) < 0)
         return err_prefix(err, "%s", name);
-    ret->name = TAKE_PTR(name);
-    ret->size = len;
-    ret->has_sha256 = true;
-    digest_of(data, len, ret->sha256);
+    ret->place = PLACE_FILE;
+    ret->file = (struct manifest_file){.name = TAKE_PTR(name), .size = len, .has_sha256 = true};
+    digest_of(data, len, ret->file.sha256);
     return 0;
 }
 

@@ -60,7 +60,7 @@ struct points_set_ops {
     int (*finish_image)(struct points_set *set, struct manifest_stored *ret, uint64_t *ret_usage,
                         struct err *err);
     int (*put_small)(struct points_set *set, enum manifest_extra_kind kind, const void *data,
-                     size_t len, struct manifest_file *ret, struct err *err);
+                     size_t len, struct manifest_stored *ret, struct err *err);
     int (*commit)(struct points_set *set, const struct manifest *manifest, struct err *err);
     void (*drop)(struct points_set *set); /* points_abort */
 };

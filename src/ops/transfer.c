@@ -116,7 +116,7 @@ int transfer_out(struct transfer *transfer, const struct chunk_source *source,
         (source->check && source->check(source->opaque, err) < 0))
         return -1;
     content_digest_finish(content, digest);
-    if (memcmp(digest, facts->content, DIGEST_SIZE) != 0)
+    if (facts->has_content && memcmp(digest, facts->content, DIGEST_SIZE) != 0)
         return err_set(err, ERR_CORRUPT,
                        "%s: its content is not what was backed up: the content digest differs",
                        source->name);

@@ -24,7 +24,7 @@ int transfer_in(struct transfer *transfer, const struct chunk_source *source,
 
 /* Decodes what the source reads. sink NULL: to nowhere; else it must take chunks in any order, and
  * needs no chain. At the end what was read is checked by the source, and the content digest is
- * compared with that of the facts (corrupt if it differs). */
+ * compared with that of the facts, if they have one (corrupt if it differs). */
 int transfer_out(struct transfer *transfer, const struct chunk_source *source,
                  const struct chunk_sink *sink, const struct manifest_image *facts,
                  struct err *err);

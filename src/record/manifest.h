@@ -64,8 +64,20 @@ struct manifest_owner {
 struct manifest_image {
     uint64_t raw_size; /* bytes of the image, of the memory stream, of the nvram file */
     uint64_t chunk_size;
+    bool has_content;             /* false: not all of it was read, in a repository */
     uint8_t content[DIGEST_SIZE]; /* over the chunks' digests, see record/content_digest.h */
 };
+
+/* What stores an image, or a small file. */
+enum manifest_place {
+    PLACE_FILE,  /* in an archive: a file */
+    PLACE_MAP,   /* in a repository: blocks that a map of the point finds */
+    PLACE_SMALL, /* in a repository: a small item of the point */
+};
+
+/* Of images in a repository, for the content digest. */
+#define MANIFEST_MAP_CHUNK (UINT64_C(1) << 20)
+#define MANIFEST_MAP_MEMORY UINT32_MAX
 
 /* The file that stores it. */
 struct manifest_file {
@@ -78,7 +90,10 @@ struct manifest_file {
 struct manifest_stored {
     struct manifest_image image;
     struct codec_spec codec; /* compression; dict_size only where it is not the level's own */
-    struct manifest_file file;
+    enum manifest_place place;
+    struct manifest_file file; /* PLACE_FILE */
+    uint32_t number; /* PLACE_MAP: of the disk, from 0, or MANIFEST_MAP_MEMORY; PLACE_SMALL: 1 more
+                      * than its enum manifest_extra_kind */
 };
 
 struct manifest_option { /* a creation option of the image's format, as qemu-img -o takes it */
@@ -102,7 +117,7 @@ struct manifest_disk {
 
 enum manifest_extra_kind { EXTRA_NVRAM, EXTRA_TPM };
 
-/* NVRAM, TPM state: small files beside the disks, stored as they are: codec none,
+/* NVRAM, TPM state: small files beside the disks, stored as they are: codec none; in an archive with
  * has_sha256. */
 struct manifest_extra {
     enum manifest_extra_kind kind;
@@ -178,8 +193,8 @@ int manifest_format(const struct manifest *manifest, struct buf *ret, struct err
  * made by a newer virt-backup: format version 4; this one reads 2 and 3"), own digest, and then
  * everything that manifest_format promises: sizes, counts, owners, power-of-two chunk sizes, that
  * the domain's name and UUID in metadata, definition and live XML agree, and that there is live XML
- * exactly if there is memory. Does not check the names of stored files, which is up to whoever
- * stores them, nor the seal except for its form: see seal_check. Intact XML that never was a
+ * exactly if there is memory. Does not check the names of stored files, nor that it is a place of
+ * theirs, which is up to whoever stores them, nor the seal except for its form: see seal_check. Intact XML that never was a
  * manifest is "not found"; everything else is corrupt. Errors do not name the file: the caller adds
  * a prefix. */
 int manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err);

@@ -44,16 +44,29 @@ static int check_stored_sizes(const struct manifest_stored *stored, struct err *
     if (stored->codec.dict_size > DICTIONARY_MAX || (!encoded && stored->codec.dict_size))
         return err_set(err, ERR_CORRUPT, "invalid dictionary size %llu",
                        (unsigned long long)stored->codec.dict_size);
-    if (encoded && !stored->file.has_sha256)
+    return 0;
+}
+
+static int check_stored_place(const struct manifest_stored *stored, struct err *err)
+{
+    if (stored->place != PLACE_MAP && !stored->image.has_content)
+        return err_set(err, ERR_CORRUPT, "has no content digest");
+    if (stored->place == PLACE_MAP && stored->image.chunk_size != MANIFEST_MAP_CHUNK)
+        return err_set(err, ERR_CORRUPT, "invalid chunk size %llu",
+                       (unsigned long long)stored->image.chunk_size);
+    if (stored->place == PLACE_FILE && stored->codec.type != CODEC_NONE && !stored->file.has_sha256)
         return err_set(err, ERR_CORRUPT, "a compressed file must have a SHA-256");
     return 0;
 }
 
 static int check_stored(const struct manifest_stored *stored, struct err *err)
 {
-    if (check_stored_sizes(stored, err) < 0)
+    if (check_stored_sizes(stored, err) == 0 && check_stored_place(stored, err) == 0)
+        return 0;
+    if (stored->place == PLACE_FILE)
         return err_prefix(err, "file '%s'", stored->file.name);
-    return 0;
+    return err_prefix(err, "%s %u", stored->place == PLACE_MAP ? "map" : "small item",
+                      stored->number);
 }
 
 /* To the system -1 means "leave it as it is"; it is nobody's number. */
@@ -97,7 +110,11 @@ static int check_disk_element(const struct manifest *manifest, const struct mani
     if (!is_one_of_words(disk->type, types))
         return err_set(err, ERR_CORRUPT, "disk '%s' has the unknown type '%s'", disk->target,
                        disk->type);
-    if (disk->stored.codec.type == CODEC_NONE &&
+    if (disk->stored.place == PLACE_SMALL ||
+        (disk->stored.place == PLACE_MAP &&
+         disk->stored.number != (uint32_t)(disk - manifest->disks)))
+        return err_set(err, ERR_CORRUPT, "disk '%s' has the place of something else", disk->target);
+    if (disk->stored.place == PLACE_FILE && disk->stored.codec.type == CODEC_NONE &&
         disk->stored.file.size != disk->stored.image.raw_size)
         return err_set(err, ERR_CORRUPT,
                        "disk '%s': an uncompressed file must have the size of the image",
@@ -114,8 +131,12 @@ static int check_extra(const struct manifest_extra *extra, struct err *err)
 
     if (!kind)
         return err_set(err, ERR_CORRUPT, "unknown kind of file %u", (unsigned)extra->kind);
-    if (stored->codec.type != CODEC_NONE || !stored->file.has_sha256 ||
-        stored->file.size != stored->image.raw_size)
+    if (stored->place == PLACE_MAP ||
+        (stored->place == PLACE_SMALL && stored->number != extra->kind + 1u))
+        return err_set(err, ERR_CORRUPT, "the %s file has the place of something else", kind);
+    if (stored->codec.type != CODEC_NONE ||
+        (stored->place == PLACE_FILE &&
+         (!stored->file.has_sha256 || stored->file.size != stored->image.raw_size)))
         return err_set(err, ERR_CORRUPT, "the %s file must be stored as it is, with a SHA-256",
                        kind);
     if (check_owner(&extra->owner, err) < 0)
@@ -131,7 +152,11 @@ static int check_memory_image(const struct manifest *manifest, struct err *err)
         return err_set(err, ERR_CORRUPT, "there is memory without live XML, or the reverse");
     if (!memory)
         return 0;
-    if (memory->codec.type == CODEC_NONE && memory->file.size < memory->image.raw_size)
+    if (memory->place == PLACE_SMALL ||
+        (memory->place == PLACE_MAP && memory->number != MANIFEST_MAP_MEMORY))
+        return err_set(err, ERR_CORRUPT, "the memory has the place of something else");
+    if (memory->place == PLACE_FILE && memory->codec.type == CODEC_NONE &&
+        memory->file.size < memory->image.raw_size)
         return err_set(err, ERR_CORRUPT, "the save image is smaller than the memory in it");
     return check_stored(memory, err);
 }

@@ -7,6 +7,8 @@
 #include "base/array.h"
 #include "base/units.h"
 
+#define MAP_OF_MEMORY "memory"
+
 enum field_kind {
     FIELD_TEXT,
     FIELD_OPTIONAL_TEXT, /* no attribute: NULL */
@@ -16,8 +18,8 @@ enum field_kind {
     FIELD_U64_OR_0, /* no attribute: 0 */
     FIELD_YES_NO,
     FIELD_MODE,      /* four octal digits */
-    FIELD_DIGEST,    /* 64 hexadecimal digits */
-    FIELD_DIGEST_IF, /* no attribute: the flag is false */
+    FIELD_DIGEST_IF, /* 64 hexadecimal digits; no attribute: the flag is false */
+    FIELD_MAP,       /* a number, or "memory" */
     FIELD_WORD,      /* an enum, by its name */
     FIELD_WORD_OR_0, /* no attribute: 0 */
     FIELD_CODEC,
@@ -117,7 +119,7 @@ static const struct manifest_field option_fields[] = {
     ROW(manifest_option, TEXT, "name", name),
     ROW(manifest_option, TEXT, "value", value),
 };
-static const struct manifest_field stored_fields[] = {
+static const struct manifest_field stored_file_fields[] = {
     ROW(manifest_stored, TEXT, "name", file.name),
     ROW(manifest_stored, U64, "size", file.size),
     ROW_IF(manifest_stored, DIGEST_IF, "sha256", file.sha256, file.has_sha256),
@@ -125,7 +127,21 @@ static const struct manifest_field stored_fields[] = {
     ROW(manifest_stored, U64_OR_0, "dictionary", codec.dict_size), /* after "compression" */
     ROW(manifest_stored, U64, "chunk-size", image.chunk_size),
     ROW(manifest_stored, U64, "raw-size", image.raw_size),
-    ROW(manifest_stored, DIGEST, "content-sha256", image.content),
+    ROW_IF(manifest_stored, DIGEST_IF, "content-sha256", image.content, image.has_content),
+};
+static const struct manifest_field stored_map_fields[] = {
+    ROW(manifest_stored, MAP, "map", number),
+    ROW(manifest_stored, CODEC, "compression", codec),
+    ROW(manifest_stored, U64, "chunk-size", image.chunk_size),
+    ROW(manifest_stored, U64, "raw-size", image.raw_size),
+    ROW_IF(manifest_stored, DIGEST_IF, "content-sha256", image.content, image.has_content),
+};
+static const struct manifest_field stored_small_fields[] = {
+    ROW(manifest_stored, U32, "small", number),
+    ROW(manifest_stored, CODEC, "compression", codec),
+    ROW(manifest_stored, U64, "chunk-size", image.chunk_size),
+    ROW(manifest_stored, U64, "raw-size", image.raw_size),
+    ROW_IF(manifest_stored, DIGEST_IF, "content-sha256", image.content, image.has_content),
 };
 static const struct manifest_field extra_fields[] = {
     ROW_WORD(manifest_extra, extra_word, "kind", kind),
@@ -149,12 +165,32 @@ ELEMENT(disk, "disk", disk_fields);
 ELEMENT(disk_source, "source", disk_source_fields);
 ELEMENT(owner, "owner", owner_fields);
 ELEMENT(option, "option", option_fields);
-ELEMENT(stored, "stored", stored_fields);
+ELEMENT(stored_file, "stored", stored_file_fields);
+ELEMENT(stored_map, "stored", stored_map_fields);
+ELEMENT(stored_small, "stored", stored_small_fields);
 ELEMENT(extra, "extra", extra_fields);
 ELEMENT(extra_source, "source", extra_source_fields);
 ELEMENT(left_out, "left-out", left_out_fields);
 const struct manifest_element manifest_fields_memory = {"memory", NULL, 0};
 const struct manifest_element manifest_fields_live = {"live", NULL, 0};
+
+const struct manifest_element *manifest_fields_stored(enum manifest_place place)
+{
+    switch (place) {
+    case PLACE_FILE:
+        return &manifest_fields_stored_file;
+    case PLACE_MAP:
+        return &manifest_fields_stored_map;
+    case PLACE_SMALL:
+        return &manifest_fields_stored_small;
+    }
+    return NULL;
+}
+
+enum manifest_place manifest_fields_place(struct xml_node *node)
+{
+    return xml_attr(node, "map") ? PLACE_MAP : xml_attr(node, "small") ? PLACE_SMALL : PLACE_FILE;
+}
 
 /* ---- writing ----------------------------------------------------------------- */
 
@@ -170,6 +206,10 @@ static char *value_text(const struct manifest_field *field, const void *object)
         return mem_strdup(*(char *const *)member);
     case FIELD_U32:
         return mem_printf("%u", *(const uint32_t *)member);
+    case FIELD_MAP:
+        if (*(const uint32_t *)member == MANIFEST_MAP_MEMORY)
+            return mem_strdup(MAP_OF_MEMORY);
+        return mem_printf("%u", *(const uint32_t *)member);
     case FIELD_U64_OR_0:
         if (*(const uint64_t *)member == 0)
             return NULL;
@@ -181,7 +221,6 @@ static char *value_text(const struct manifest_field *field, const void *object)
         return mem_strdup(*(const bool *)member ? "yes" : "no");
     case FIELD_MODE:
         return mem_printf("%04o", *(const uint32_t *)member & 07777);
-    case FIELD_DIGEST:
     case FIELD_DIGEST_IF:
         digest_to_hex((const uint8_t *)member, text);
         return mem_strdup(text);
@@ -248,6 +287,16 @@ static bool parse_u64(const char *text, uint64_t max, uint64_t *ret)
     return units_parse_number(text, 0, max, ret, NULL) == 0;
 }
 
+static bool parse_map(const char *text, uint32_t *ret)
+{
+    uint64_t number = MANIFEST_MAP_MEMORY;
+
+    if (strcmp(text, MAP_OF_MEMORY) != 0 && !parse_u64(text, MANIFEST_MAX_DISKS - 1, &number))
+        return false;
+    *ret = (uint32_t)number;
+    return true;
+}
+
 static bool parse_mode(const char *text, uint32_t *ret)
 {
     uint32_t mode = 0;
@@ -309,9 +358,10 @@ static bool parse_value(const struct manifest_field *field, const char *text, ch
     case FIELD_YES_NO:
         *(bool *)member = strcmp(text, "yes") == 0;
         return *(bool *)member || strcmp(text, "no") == 0;
+    case FIELD_MAP:
+        return parse_map(text, (uint32_t *)member);
     case FIELD_MODE:
         return parse_mode(text, (uint32_t *)member);
-    case FIELD_DIGEST:
     case FIELD_DIGEST_IF:
     case FIELD_SEAL:
         return digest_from_hex(text, (uint8_t *)member);

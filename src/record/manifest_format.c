@@ -21,6 +21,12 @@ static int put_owner(struct xml_node *parent, const struct manifest_owner *owner
     return put_element(parent, &manifest_fields_owner, owner, err) ? 0 : -1;
 }
 
+static int put_place(struct xml_node *parent, const struct manifest_stored *stored,
+                      struct err *err)
+{
+    return put_element(parent, manifest_fields_stored(stored->place), stored, err) ? 0 : -1;
+}
+
 static int put_disk(struct xml_node *parent, const struct manifest_disk *disk, struct err *err)
 {
     struct xml_node *node = put_element(parent, &manifest_fields_disk, disk, err);
@@ -31,7 +37,7 @@ static int put_disk(struct xml_node *parent, const struct manifest_disk *disk, s
     for (size_t i = 0; i < disk->option_count; i++)
         if (!put_element(node, &manifest_fields_option, &disk->options[i], err))
             return -1;
-    return put_element(node, &manifest_fields_stored, &disk->stored, err) ? 0 : -1;
+    return put_place(node, &disk->stored, err);
 }
 
 static int put_memory(struct xml_node *parent, const struct manifest_stored *memory,
@@ -39,7 +45,7 @@ static int put_memory(struct xml_node *parent, const struct manifest_stored *mem
 {
     struct xml_node *node = put_element(parent, &manifest_fields_memory, NULL, err);
 
-    return node && put_element(node, &manifest_fields_stored, memory, err) ? 0 : -1;
+    return node ? put_place(node, memory, err) : -1;
 }
 
 static int put_extra(struct xml_node *parent, const struct manifest_extra *extra, struct err *err)
@@ -49,7 +55,7 @@ static int put_extra(struct xml_node *parent, const struct manifest_extra *extra
     if (!node || !put_element(node, &manifest_fields_extra_source, extra, err) ||
         put_owner(node, &extra->owner, err) < 0)
         return -1;
-    return put_element(node, &manifest_fields_stored, &extra->stored, err) ? 0 : -1;
+    return put_place(node, &extra->stored, err);
 }
 
 static int put_live(struct xml_node *parent, const struct xml_doc *live, struct err *err)

@@ -164,6 +164,13 @@ static int take_owner(struct element_walk *walk, struct manifest_owner *owner, s
     return owner->known ? take_leaf(walk, &manifest_fields_owner, owner, err) : 0;
 }
 
+static int take_stored(struct element_walk *walk, struct manifest_stored *stored, struct err *err)
+{
+    if (walk->next)
+        stored->place = manifest_fields_place(walk->next);
+    return take_leaf(walk, manifest_fields_stored(stored->place), stored, err);
+}
+
 static int take_disk(struct element_walk *walk, struct manifest_disk *disk, struct err *err)
 {
     struct xml_node *node = take_element(walk, &manifest_fields_disk, disk, err);
@@ -177,9 +184,7 @@ static int take_disk(struct element_walk *walk, struct manifest_disk *disk, stru
     while (is_at(&inner, &manifest_fields_option))
         if (take_leaf(&inner, &manifest_fields_option, manifest_add_option(disk), err) < 0)
             return -1;
-    return take_leaf(&inner, &manifest_fields_stored, &disk->stored, err) < 0
-               ? -1
-               : check_end(&inner, err);
+    return take_stored(&inner, &disk->stored, err) < 0 ? -1 : check_end(&inner, err);
 }
 
 static int take_memory_element(struct element_walk *walk, struct manifest *manifest,
@@ -191,9 +196,7 @@ static int take_memory_element(struct element_walk *walk, struct manifest *manif
         return -1;
     struct element_walk inner = walk_inside(walk, node);
     manifest->memory = mem_alloc(sizeof(*manifest->memory));
-    return take_leaf(&inner, &manifest_fields_stored, manifest->memory, err) < 0
-               ? -1
-               : check_end(&inner, err);
+    return take_stored(&inner, manifest->memory, err) < 0 ? -1 : check_end(&inner, err);
 }
 
 static int take_extra(struct element_walk *walk, struct manifest_extra *extra, struct err *err)
@@ -206,9 +209,7 @@ static int take_extra(struct element_walk *walk, struct manifest_extra *extra, s
     if (take_leaf(&inner, &manifest_fields_extra_source, extra, err) < 0 ||
         take_owner(&inner, &extra->owner, err) < 0)
         return -1;
-    return take_leaf(&inner, &manifest_fields_stored, &extra->stored, err) < 0
-               ? -1
-               : check_end(&inner, err);
+    return take_stored(&inner, &extra->stored, err) < 0 ? -1 : check_end(&inner, err);
 }
 
 static int take_live(struct element_walk *walk, struct manifest *manifest, struct err *err)

@@ -59,10 +59,10 @@ const struct claim *claims_find_shared(const struct claims *claims, const char *
             strcmp(claim->original, disk->path) != 0)
             continue;
         other = claim;
-        *ret_same = strcmp(claim->format, disk->format) == 0 &&
-                    claim->image.raw_size == image->raw_size &&
-                    claim->image.chunk_size == image->chunk_size &&
-                    memcmp(claim->image.content, image->content, DIGEST_SIZE) == 0;
+        *ret_same =
+            strcmp(claim->format, disk->format) == 0 && claim->image.raw_size == image->raw_size &&
+            claim->image.chunk_size == image->chunk_size && claim->image.has_content &&
+            image->has_content && memcmp(claim->image.content, image->content, DIGEST_SIZE) == 0;
     }
     return other;
 }

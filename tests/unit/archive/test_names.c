@@ -113,6 +113,10 @@ static void a_manifest_names_only_files_of_its_guest_each_once(void **state)
     }
     CLEANUP(manifest_freep) struct manifest *named = sample_manifest("a/b", SAMPLE_UUID);
     CHECK_FAILS(archive_check_manifest(named, &err), &err, ERR_CORRUPT, "contains a '/'");
+
+    CLEANUP(manifest_freep) struct manifest *in_point = sample_manifest("web", SAMPLE_UUID);
+    sample_add_disk(in_point, "vda", "abc", 3)->stored.place = PLACE_MAP;
+    CHECK_FAILS(archive_check_manifest(in_point, &err), &err, ERR_CORRUPT, "of a repository");
 }
 
 static void temporary_names_are_told_apart_exactly(void **state)

@@ -91,7 +91,8 @@ static void note_facts(void)
         chunk_digest_of(chunk, data, image_raw_len(&stored, id), digest);
         content_digest_add(content, digest, 1);
     }
-    facts = (struct manifest_image){.raw_size = stored.raw_size, .chunk_size = CHUNK};
+    facts = (struct manifest_image){
+        .raw_size = stored.raw_size, .chunk_size = CHUNK, .has_content = true};
     content_digest_finish(content, facts.content);
 }
 

@@ -122,6 +122,7 @@ struct manifest_disk *sample_add_disk(struct manifest *manifest, const char *tar
     disk->stored.file.size = len;
     disk->stored.image.chunk_size = CODEC_CHUNK_MIN;
     disk->stored.image.raw_size = len;
+    disk->stored.image.has_content = true;
     digest_of(data, len, disk->stored.image.content);
     return disk;
 }
@@ -169,6 +170,7 @@ static void add_full_disks(struct manifest *manifest)
         (struct codec_spec){.type = CODEC_LZMA, .level = 9, .extreme = true, .dict_size = 1 << 20};
     disk->stored.image.chunk_size = 1 << 23;
     disk->stored.image.raw_size = UINT64_C(20) << 30;
+    disk->stored.image.has_content = true;
     fill(disk->stored.image.content, 2);
 
     disk = sample_add_disk(manifest, "vdb", "abc", 3);
@@ -187,6 +189,7 @@ static void add_full_rest(struct manifest *manifest)
     memory->codec = (struct codec_spec){.type = CODEC_ZSTD, .level = 3};
     memory->image.chunk_size = 1 << 20;
     memory->image.raw_size = 100000000;
+    memory->image.has_content = true;
     fill(memory->image.content, 4);
     manifest->memory = memory;
 
@@ -200,6 +203,7 @@ static void add_full_rest(struct manifest *manifest)
     extra->stored.file.has_sha256 = true;
     extra->stored.image.chunk_size = 1 << 20;
     fill(extra->stored.file.sha256, 5);
+    extra->stored.image.has_content = true;
     fill(extra->stored.image.content, 6);
 
     struct manifest_left_out *left_out = manifest_add_left_out(manifest);
