@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../.."))
 sys.path[:0] = [os.path.join(ROOT, "bench/lib"), os.path.join(ROOT, "tests/lib")]
-from vbbench import chart, content, groups, measure, report, rows, running  # noqa: E402
+from vbbench import chart, content, groups, life, measure, report, rows, running  # noqa: E402
 
 ROW = rows.Row("backup", "group", "ours", "peer", 0.5, 1.02)
 PLAN = {"children": 3, "memory-per-child": 20 << 20}
@@ -154,6 +154,56 @@ class Measuring(unittest.TestCase):
         self.assertEqual(made[0], made[1])
         self.assertNotEqual(made[0], made[2])
         self.assertEqual(len(made[0]), 70000)
+
+
+class Life(unittest.TestCase):
+    """On a plain folder; only where things lie on a disk is the file system's business."""
+    SIZE, BUDGET, DAYS = 6 << 20, 120 << 10, 8
+
+    def live(self, first, name):
+        """What the files of a life are on each day."""
+        with tempfile.TemporaryDirectory() as root:
+            os.makedirs(os.path.join(root, "usr/bin"))
+            for number in range(8):
+                content.noise(os.path.join(root, f"usr/bin/tool-{number}"), 12000, number)
+            life.Writer(root, first).move_in(self.SIZE)
+            days = [self.files(root)]
+            for day in range(1, self.DAYS + 1):
+                life.Writer(root, f"{name}/{day}").live(day, self.BUDGET)
+                days.append(self.files(root))
+        return days
+
+    @staticmethod
+    def files(root):
+        found = {}
+        for path in measure.files_below(root):
+            with open(path, "rb") as file:
+                found[os.path.relpath(path, root)] = file.read()
+        return found
+
+    def test_the_same_name_is_the_same_life(self):
+        one, again, other = self.live("a", "one"), self.live("a", "one"), self.live("a", "other")
+        self.assertEqual(one, again)
+        self.assertEqual(one[0], other[0])
+        self.assertNotEqual(one[1], other[1])
+
+    def test_a_day_writes_what_it_may(self):
+        days = self.live("a", "one")
+        for before, after in zip(days, days[1:]):
+            written = sum(self.pages(before.get(name, b""), data) for name, data in after.items()
+                          if not name.endswith(".1"))      # only renamed
+            self.assertGreater(written * life.BLOCK, self.BUDGET * 0.6)
+            self.assertLess(written * life.BLOCK, self.BUDGET * 2)
+
+    @staticmethod
+    def pages(before, after):
+        return sum(before[at:at + life.BLOCK] != after[at:at + life.BLOCK] for at in range(0, len(after), life.BLOCK))
+
+    def test_all_kinds_of_a_day_write(self):
+        days = self.live("a", "one")
+        for folder in ("srv/tables", "srv/wal", "srv/mail", "srv/uploads", "var/log/life", "usr/bin", "swapfile"):
+            first, last = ({name: data for name, data in days[day].items() if name.startswith(folder)} for day in (0, -1))
+            self.assertNotEqual(first, last, folder)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def _make_file_system(path, size):
 
 
 @contextlib.contextmanager
-def _mounted(path, size, folder):
+def mounted(path, size, folder):
     os.makedirs(folder, exist_ok=True)
     device = run("losetup", "--find", "--show", "--offset", str(PARTITION_START), "--sizelimit",
                  str(size - PARTITION_START), path).strip()
@@ -133,7 +133,7 @@ class DiskMaker:
         debs = packages.download(os.path.join(self.work, "packages"), self.say)
         half = path + ".half"
         _make_file_system(half, size)
-        with _mounted(half, size, path + ".mounted") as root:
+        with mounted(half, size, path + ".mounted") as root:
             names = _fill(root, size / WHOLE, debs, random.Random(f"disk/{SEED}"))
         os.chmod(half, 0o644)
         os.rename(half, path)
