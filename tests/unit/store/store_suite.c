@@ -14,11 +14,13 @@ static const struct store_suite *suite;
 struct fixture {
     char *url;
     struct store *store;
+    struct store *far; /* the same, as another host has it */
 };
 
 static void fixture_end(struct fixture *fixture)
 {
     store_close(fixture->store);
+    store_close(fixture->far);
     suite->remove(fixture->url);
 }
 
@@ -27,7 +29,10 @@ static void fixture_begin(struct fixture *fixture)
     CLEANUP_ERR struct err err = ERR_INIT;
 
     fixture->url = suite->make();
-    if (store_open(fixture->url, &fixture->store, &err) < 0)
+    CLEANUP_FREE char *far =
+        suite->elsewhere ? suite->elsewhere(fixture->url) : mem_strdup(fixture->url);
+    if (store_open(fixture->url, &fixture->store, &err) < 0 ||
+        store_open(far, &fixture->far, &err) < 0)
         fail_msg("%s", err.text);
 }
 #define FIXTURE                                                                                    \
@@ -150,7 +155,8 @@ static void of_many_that_create_a_name_one_is_told_so(void **state)
     (void)state;
     pthread_barrier_init(&start, NULL, RACERS);
     for (int i = 0; i < RACERS; i++) {
-        racers[i] = (struct racer){.store = store, .start = &start, .number = i};
+        racers[i] =
+            (struct racer){.store = i % 2 ? fixture.far : store, .start = &start, .number = i};
         assert_int_equal(pthread_create(&threads[i], NULL, racer_run, &racers[i]), 0);
     }
     for (int i = 0; i < RACERS; i++)
@@ -165,6 +171,37 @@ static void of_many_that_create_a_name_one_is_told_so(void **state)
             assert_int_equal(racers[i].made[round], winner[0] == '0' + i);
     }
     assert_names(store, "tmp/", "");
+}
+
+/* Asked before and after each change, so that an answer which is kept too long shows. */
+static void what_one_host_has_done_another_sees_at_once(void **state)
+{
+    FIXTURE;
+
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct store *one = round % 2 ? fixture.far : store;
+        struct store *other = round % 2 ? store : fixture.far;
+        CLEANUP_FREE char *name = mem_printf("p/one/guest-%d/slot", round / 4);
+        CLEANUP_FREE char *prefix = mem_printf("p/one/guest-%d/", round / 4);
+        CLEANUP_FREE char *listed = mem_printf(" %s", name);
+        struct store_object tombstone = {.name = name, .data = "tombstone", .len = 9};
+        CLEANUP_STRINGS struct strings names = {0};
+
+        assert_missing(other, name);
+        assert_names(other, prefix, "");
+        assert_int_equal(store_suite_create(one, name, "point"), STORE_MADE);
+        assert_names(other, prefix, listed);
+        assert_text(other, name, "point");
+        assert_int_equal(store_suite_create(other, name, "other"), STORE_EXISTS);
+        assert_int_equal(store_replace(one, &tombstone, NULL), 0);
+        assert_text(other, name, "tombstone");
+        assert_names(other, prefix, listed);
+        strings_add(&names, name);
+        assert_int_equal(store_delete(one, &names, NULL), 0);
+        assert_missing(other, name);
+        assert_names(other, prefix, "");
+    }
 }
 
 static void what_is_larger_than_allowed_is_refused(void **state)
@@ -408,6 +445,7 @@ int store_suite_run(const struct store_suite *the_suite, const struct CMUnitTest
     const struct CMUnitTest common[] = {
         cmocka_unit_test(a_name_is_created_once),
         cmocka_unit_test(of_many_that_create_a_name_one_is_told_so),
+        cmocka_unit_test(what_one_host_has_done_another_sees_at_once),
         cmocka_unit_test(what_is_larger_than_allowed_is_refused),
         cmocka_unit_test(ranges_end_where_the_object_does),
         cmocka_unit_test(large_objects_come_back),

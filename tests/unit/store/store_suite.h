@@ -19,6 +19,8 @@ struct store_suite {
      * frees the url. */
     char *(*make)(void);
     void (*remove)(char *url);
+    /* The url by which another host reaches that store; the caller frees. NULL: the same. */
+    char *(*elsewhere)(const char *url);
 };
 
 /* Runs the suite's tests, and `more` beside them; returns the status of the program. */

@@ -61,11 +61,32 @@ int __wrap_linkat(int from_fd, const char *from, int to_fd, const char *to, int 
 
 /* ---- the store ------------------------------------------------------------------------------- */
 
+/* Where stores are made: the first folder of STORE_TEST_FOLDERS, "ONE:OTHER", in which another host
+ * has the other. So the suite runs on a file system that several hosts mount. */
+static char *place_of_stores(bool other)
+{
+    const char *given = getenv("STORE_TEST_FOLDERS");
+    const char *colon = given ? strchr(given, ':') : NULL;
+
+    if (!given)
+        return mem_strdup("/tmp");
+    assert_non_null(colon);
+    return other ? mem_strdup(colon + 1) : mem_strndup(given, (size_t)(colon - given));
+}
+
+static char *folder_elsewhere(const char *url)
+{
+    CLEANUP_FREE char *place = place_of_stores(true);
+
+    return mem_printf("%s%s", place, strrchr(url, '/'));
+}
+
 static char *folder_make(void)
 {
     static const char *const folders[] = {"d", "d/one", "p", "p/one", "tmp"};
     CLEANUP_STRINGS struct strings names = {0};
-    char *path = mem_strdup("/tmp/store-test.XXXXXX");
+    CLEANUP_FREE char *place = place_of_stores(false);
+    char *path = mem_printf("%s/store-test.XXXXXX", place);
     struct store *store = NULL;
 
     assert_non_null(mkdtemp(path));
@@ -288,8 +309,10 @@ static void other_kinds_of_url_are_refused(void **state)
 
 int main(void)
 {
-    static const struct store_suite suite = {
-        .name = "store folder", .make = folder_make, .remove = folder_remove};
+    static const struct store_suite suite = {.name = "store folder",
+                                             .make = folder_make,
+                                             .remove = folder_remove,
+                                             .elsewhere = folder_elsewhere};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_object_is_durable_before_it_is_said_to_be),
         cmocka_unit_test(a_replaced_object_is_durable_before_it_is_said_to_be),
