@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "repository/refresh.h"
+
+struct little_used {
+    uint32_t place;
+    uint64_t bytes; /* of the frames, those in use */
+};
+
+/* The emptiest first. */
+static int compare_little_used(const void *a, const void *b)
+{
+    const struct little_used *x = a;
+    const struct little_used *y = b;
+
+    if (x->bytes != y->bytes)
+        return x->bytes < y->bytes ? -1 : 1;
+    return x->place < y->place ? -1 : x->place > y->place;
+}
+
+/* How many blocks of each pack are used, in an array that the caller frees. */
+static uint64_t *count_used(const struct stored_point *base)
+{
+    uint64_t *used = mem_array(base->packs.count + 1, sizeof(*used));
+    struct map_reader reader;
+    struct map_run run;
+
+    for (uint32_t i = 0; i < base->image_count; i++) {
+        stored_point_walk(base, &base->images[i], &reader);
+        while (map_reader_next(&reader, &run, NULL) > 0)
+            used[run.pack] += run.count;
+    }
+    return used;
+}
+
+void refresh_choose(const struct stored_point *base, bool *ret)
+{
+    CLEANUP_FREE struct little_used *packs = mem_array(base->packs.count + 1, sizeof(*packs));
+    CLEANUP_FREE uint64_t *used = count_used(base);
+    uint64_t room = base->info.stored / REFRESH_STORED_DIVISOR;
+    size_t count = 0;
+
+    if (room < REFRESH_BYTES_MIN)
+        room = REFRESH_BYTES_MIN;
+    for (uint32_t i = 0; i < base->packs.count; i++) {
+        const struct pack_digest *digest = &base->digests[i];
+        if (used[i] * 100 >= (uint64_t)digest->block_count * REFRESH_USED_PERCENT)
+            continue;
+        uint64_t frames = digest->index_offset - PACK_HEAD_SIZE;
+        packs[count++] = (struct little_used){i, frames * used[i] / digest->block_count};
+    }
+    qsort(packs, count, sizeof(*packs), compare_little_used);
+    for (size_t i = 0; i < count && packs[i].bytes <= room; i++) {
+        room -= packs[i].bytes;
+        ret[packs[i].place] = true;
+    }
+}

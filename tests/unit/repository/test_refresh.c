@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/array.h"
+#include "repository/refresh.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define PACKS 12u
+
+/* A base of packs of 100 blocks, of some of which an image uses some. */
+struct sample {
+    struct stored_point point;
+    struct pack_digest digests[PACKS];
+    uint32_t block_counts[PACKS];
+    struct stored_image images[2];
+    struct buf maps[2];
+};
+
+static void sample_clear(struct sample *sample)
+{
+    buf_clear(&sample->maps[0]);
+    buf_clear(&sample->maps[1]);
+}
+
+/* The image uses so many blocks of each pack. frames: bytes of each pack's. */
+static void sample_make(struct sample *sample, const uint32_t *used, uint32_t count,
+                        uint64_t frames)
+{
+    uint64_t block = 0;
+
+    *sample = (struct sample){.point = {.packs = {.count = count},
+                                        .digests = sample->digests,
+                                        .map_packs = {sample->block_counts, count},
+                                        .images = sample->images,
+                                        .image_count = 2}};
+    for (uint32_t i = 0; i < count; i++) {
+        sample->digests[i] = (struct pack_digest){
+            .block_count = 100, .index_offset = PACK_HEAD_SIZE + (uint32_t)frames};
+        sample->block_counts[i] = 100;
+    }
+    /* one image has the first half of what is used, another the rest */
+    for (uint32_t image = 0; image < 2; image++) {
+        struct map_writer writer;
+        map_writer_begin(&writer, 10000 * (uint64_t)LIMITS_BLOCK);
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t half = used[i] / 2;
+            struct map_run run = {block, image ? used[i] - half : half, i, image ? half : 0};
+            if (run.count == 0)
+                continue;
+            map_writer_add(&writer, &run);
+            block += run.count + 1;
+        }
+        map_writer_finish(&writer, &sample->maps[image]);
+        sample->images[image].map =
+            (struct slot_content){.data = sample->maps[image].data, .len = sample->maps[image].len};
+    }
+}
+
+static void assert_chosen(const struct sample *sample, const char *expected)
+{
+    bool chosen[PACKS] = {false};
+    char text[PACKS + 1] = "";
+
+    refresh_choose(&sample->point, chosen);
+    for (uint32_t i = 0; i < sample->point.packs.count; i++)
+        text[i] = chosen[i] ? 'x' : '-';
+    assert_string_equal(text, expected);
+}
+
+static void test_packs_of_which_little_is_used(void **state)
+{
+    static const uint32_t used[] = {100, 34, 35, 1, 36, 0};
+    CLEANUP(sample_clear) struct sample sample;
+
+    (void)state;
+    sample_make(&sample, used, ARRAY_COUNT(used), MIB);
+    assert_chosen(&sample, "-x-x-x");
+}
+
+/* 30 % of 32 MiB are 9.6: six of them fit in 64 MiB. */
+static void test_no_more_than_64_mib_at_a_time(void **state)
+{
+    static const uint32_t used[] = {30, 30, 30, 30, 30, 30, 30, 30};
+    CLEANUP(sample_clear) struct sample sample;
+
+    (void)state;
+    sample_make(&sample, used, ARRAY_COUNT(used), 32 * MIB);
+    assert_chosen(&sample, "xxxxxx--");
+}
+
+static void test_the_emptiest_go_first(void **state)
+{
+    static const uint32_t used[] = {34, 33, 32, 31, 30, 29, 28, 2};
+    CLEANUP(sample_clear) struct sample sample;
+
+    (void)state;
+    sample_make(&sample, used, ARRAY_COUNT(used), 32 * MIB);
+    assert_chosen(&sample, "-xxxxxxx");
+}
+
+static void test_a_fifth_of_what_the_base_stored(void **state)
+{
+    static const uint32_t used[] = {30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30};
+    CLEANUP(sample_clear) struct sample sample;
+
+    (void)state;
+    sample_make(&sample, used, ARRAY_COUNT(used), 32 * MIB);
+    sample.point.info.stored = 5 * 97 * MIB; /* 10 x 9.6 MiB are less */
+    assert_chosen(&sample, "xxxxxxxxxx--");
+    sample.point.info.stored = 5 * 63 * MIB; /* 64 MiB are more */
+    assert_chosen(&sample, "xxxxxx------");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_packs_of_which_little_is_used),
+        cmocka_unit_test(test_no_more_than_64_mib_at_a_time),
+        cmocka_unit_test(test_the_emptiest_go_first),
+        cmocka_unit_test(test_a_fifth_of_what_the_base_stored),
+    };
+
+    return cmocka_run_group_tests_name("repository refresh", tests, NULL, NULL);
+}
