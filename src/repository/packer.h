@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The packs of a session. Frames are put into a pack until it is full; full ones are written by
+ * threads, while the next is being filled. Blocks are numbered from 0 in the order in which they
+ * come, over all images of the session, and at the end it is told which pack has which.
+ *
+ * A pack is closed at the latest PACKER_INTERVAL_MS after the one before, even if it is empty: by
+ * its packs a collector sees that a session is alive.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "repository/format/pack.h"
+
+#define PACKER_INTERVAL_MS (INT64_C(4) * 3600 * 1000)
+/* Packs in memory at a time, of up to LIMITS_PACK bytes each: one that is filled, and those that are
+ * being written. */
+#define PACKER_BUFFERS 4u
+
+/* Where packs go. */
+struct pack_target {
+    void *opaque;
+    /* Closes the pack under the session's next number, and puts it. Called by several threads. */
+    int (*put)(void *opaque, struct pack_writer *writer, struct pack_digest *ret_digest,
+               uint32_t *ret_number, struct err *err);
+};
+
+struct packer;
+
+/* buffers: 1 to PACKER_BUFFERS. Starts the threads. */
+struct packer *packer_new(const struct pack_target *target, unsigned buffers, struct err *err);
+/* Waits for the packs that are being written, and drops the rest. Accepts NULL. */
+void packer_free(struct packer *packer);
+DEFINE_CLEANUP(struct packer *, packer_freep, packer_free)
+
+/* All below are called by one thread at a time. A pack that could not be written fails the next
+ * call, with the reason, and all further ones. */
+
+/* Copies the frame. Waits if all buffers are full. */
+int packer_add(struct packer *packer, const void *data, const struct pack_index_added *frame,
+               struct err *err);
+/* Called now and then: does what the interval asks for. */
+int packer_tick(struct packer *packer, struct err *err);
+/* Closes the last pack, if it has frames, and waits until all are written. */
+int packer_finish(struct packer *packer, struct err *err);
+
+struct packer_pack {
+    uint32_t number;
+    struct pack_digest digest;
+    uint64_t first_block; /* by the numbering of the session */
+};
+
+/* After packer_finish: all packs, by their first block; the empty ones too. Borrowed. */
+const struct packer_pack *packer_packs(const struct packer *packer, uint32_t *ret_count);
