@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The source is called in the thread that runs the pool, the sink in the putter's. They share the
+ * frames that are on their way: the source appends one for each chunk that it gives to a child, in
+ * the order of the image, and the sink takes them off in the same order. So the source knows what
+ * number each new block will have, and writes the map; the sink does not touch it.
+ */
+#include "repository/image_packer.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/units.h"
+#include "codec/chunk_digest.h"
+#include "codec/result.h"
+#include "record/content_digest.h"
+#include "repository/block_id.h"
+#include "repository/format/map.h"
+#include "repository/frame_queue.h"
+
+#define NOWHERE UINT32_MAX
+
+/* Where the base has the image's blocks; asked in the order of the image. */
+struct base_cursor {
+    struct map_reader reader;
+    struct map_run run; /* count 0: there are no more */
+};
+
+struct image_packer {
+    struct image_input input;
+    struct chunk_source source;
+
+    /* Of the source. */
+    struct chunk_digest *digest;
+    struct content_digest *content;
+    struct block_ids *block_ids;
+    struct base_cursor base;
+    struct map_writer map;
+    uint64_t next_chunk;              /* those before it were looked at */
+    uint8_t zero_digest[DIGEST_SIZE]; /* of a full chunk of the content digest */
+    uint64_t new_blocks;
+    uint64_t known_blocks;
+    /* Of the chunk that is looked at. */
+    uint8_t digests[PLAN_BLOCKS * DIGEST_SIZE];
+    struct id ids[PLAN_BLOCKS];
+    bool zeros[PLAN_BLOCKS];
+    struct known_block expected[PLAN_BLOCKS];
+    struct chunk_plan plan;
+
+    /* Of the sink. */
+    uint64_t chunks_put;
+    struct buf table; /* of the result being put */
+    struct buf frame;
+    _Atomic uint64_t stored;
+
+    struct frame_queue *frames; /* of both */
+};
+
+uint64_t image_packer_chunk_size(enum codec_type codec)
+{
+    uint32_t blocks = codec == CODEC_LZMA ? LIMITS_FRAME_BLOCKS_LZMA : LIMITS_FRAME_BLOCKS;
+
+    return (uint64_t)blocks * LIMITS_BLOCK;
+}
+
+/* ---- making one ------------------------------------------------------------------------------ */
+
+static void next_base_run(struct base_cursor *base)
+{
+    if (map_reader_next(&base->reader, &base->run, NULL) <= 0)
+        base->run = (struct map_run){0};
+}
+
+static struct known_block base_block(struct base_cursor *base, uint64_t block)
+{
+    while (base->run.count > 0 && base->run.block + base->run.count <= block)
+        next_base_run(base);
+    if (base->run.count == 0 || block < base->run.block)
+        return (struct known_block){.pack = NOWHERE};
+    return (struct known_block){base->run.pack,
+                                base->run.first + (uint32_t)(block - base->run.block)};
+}
+
+int image_packer_new(const struct image_input *input, struct image_packer **ret, struct err *err)
+{
+    const struct chunk_source *source = input->source;
+    struct image_packer *image;
+
+    if (source->chunk_size != image_packer_chunk_size(input->codec) || source->gathered)
+        return err_set(err, ERR_INTERNAL, "an image in chunks of %" PRIu64 " bytes makes no frames",
+                       source->chunk_size);
+    if (source->raw_size > LIMITS_IMAGE)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "an image of %" PRIu64 " bytes is too large for a repository, whose largest "
+                       "has %" PRIu64,
+                       source->raw_size, LIMITS_IMAGE);
+    image = mem_alloc(sizeof(*image));
+    image->input = *input;
+    image->source = *source;
+    image->digest = chunk_digest_new();
+    image->content = content_digest_new();
+    image->block_ids = block_ids_new(input->id_salt);
+    chunk_digest_of_zeros(image->digest, IMAGE_PACKER_CONTENT_CHUNK, image->zero_digest);
+    map_writer_begin(&image->map, source->raw_size);
+    image->frames = frame_queue_new();
+    if (input->base_image) {
+        stored_point_walk(input->base, input->base_image, &image->base.reader);
+        next_base_run(&image->base);
+    }
+    *ret = image;
+    return 0;
+}
+
+void image_packer_free(struct image_packer *image)
+{
+    if (!image)
+        return;
+    frame_queue_free(image->frames);
+    map_writer_clear(&image->map);
+    buf_clear(&image->table);
+    buf_clear(&image->frame);
+    chunk_digest_free(image->digest);
+    content_digest_free(image->content);
+    block_ids_free(image->block_ids);
+    free(image);
+}
+
+/* ---- the source ------------------------------------------------------------------------------ */
+
+/* All chunks from next_chunk to this one are zeros. */
+static void pass_zeros(struct image_packer *image, uint64_t to_chunk)
+{
+    const struct chunk_source *source = &image->source;
+    uint64_t start = image->next_chunk * source->chunk_size;
+    uint64_t end = to_chunk < source->count ? to_chunk * source->chunk_size : source->raw_size;
+    uint8_t digest[DIGEST_SIZE];
+
+    if (to_chunk == image->next_chunk)
+        return;
+    content_digest_add(image->content, image->zero_digest,
+                       (end - start) / IMAGE_PACKER_CONTENT_CHUNK);
+    if ((end - start) % IMAGE_PACKER_CONTENT_CHUNK > 0) {
+        chunk_digest_of_zeros(image->digest, (end - start) % IMAGE_PACKER_CONTENT_CHUNK, digest);
+        content_digest_add(image->content, digest, 1);
+    }
+    image->next_chunk = to_chunk;
+}
+
+static int look_at_image(void *opaque, uint64_t id, struct chunk_run *ret, struct err *err)
+{
+    const struct image_packer *image = opaque;
+    const struct chunk_source *source = &image->source;
+
+    if (source->look(source->opaque, id, ret, err) < 0)
+        return -1;
+    if (ret->kind == CHUNK_SAME)
+        return err_set(err, ERR_INTERNAL, "an image of which parts are known cannot be written");
+    if (ret->kind == CHUNK_ZERO)
+        ret->kind = CHUNK_SAME; /* a gap of the map */
+    return 0;
+}
+
+/* Digests of the content's chunks and of blocks, and the blocks' ids. */
+static void hash_chunk(struct image_packer *image, const uint8_t *data, uint32_t len)
+{
+    uint8_t *digests = image->digests;
+    uint8_t digest[DIGEST_SIZE];
+
+    for (uint32_t done = 0, part; done < len; done += part) {
+        part = len - done < IMAGE_PACKER_CONTENT_CHUNK ? len - done
+                                                       : (uint32_t)IMAGE_PACKER_CONTENT_CHUNK;
+        chunk_digest_with_blocks(image->digest, data + done, part, digest, digests);
+        content_digest_add(image->content, digest, 1);
+        digests += chunk_digest_blocks_size(part);
+    }
+}
+
+static void plan_chunk(struct image_packer *image, uint64_t chunk, const uint8_t *data,
+                       uint32_t len)
+{
+    uint64_t first = chunk * (image->source.chunk_size / LIMITS_BLOCK);
+    const struct planned_input input = {
+        .ids = image->ids,
+        .zeros = image->zeros,
+        .expected = image->expected,
+        .count = (uint32_t)units_div_up(len, LIMITS_BLOCK),
+    };
+
+    for (uint32_t i = 0; i < input.count; i++) {
+        uint32_t offset = i * LIMITS_BLOCK;
+        uint32_t left = len - offset;
+        image->zeros[i] = io_is_zero(data + offset, left < LIMITS_BLOCK ? left : LIMITS_BLOCK);
+        image->expected[i] = base_block(&image->base, first + i);
+        if (!image->zeros[i])
+            block_id_of(image->block_ids, image->digests + (size_t)i * DIGEST_SIZE, &image->ids[i]);
+    }
+    chunk_plan_make(image->input.known, &input, &image->plan);
+}
+
+static void map_chunk(struct image_packer *image, uint64_t chunk, uint64_t first_new)
+{
+    uint64_t block = chunk * (image->source.chunk_size / LIMITS_BLOCK);
+
+    for (uint32_t i = 0; i < image->plan.count; i++, block++) {
+        const struct planned_block *planned = &image->plan.blocks[i];
+        struct known_block at = planned->at;
+        if (planned->kind == PLANNED_ZERO)
+            continue;
+        if (planned->kind == PLANNED_NEW)
+            at = known_own(image->input.known, first_new + planned->number);
+        map_writer_add(
+            &image->map,
+            &(struct map_run){.block = block, .count = 1, .pack = at.pack, .first = at.block});
+        image->known_blocks += planned->kind == PLANNED_KNOWN;
+    }
+}
+
+/* Moves the frame's blocks to the front of the chunk; returns how many bytes they have. */
+static uint32_t gather_blocks(const uint8_t *blocks, uint32_t count, uint8_t *data, uint32_t len)
+{
+    uint32_t gathered = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t offset = blocks[i] * LIMITS_BLOCK;
+        uint32_t size = len - offset < LIMITS_BLOCK ? len - offset : LIMITS_BLOCK;
+        if (offset != gathered)
+            memmove(data + gathered, data + offset, size);
+        gathered += size;
+    }
+    return gathered;
+}
+
+static struct frame_in_work *make_frame(const struct image_packer *image, uint64_t chunk)
+{
+    const struct chunk_plan *plan = &image->plan;
+    struct frame_in_work *frame = mem_alloc(sizeof(*frame));
+
+    frame->chunk = chunk;
+    frame->count = plan->frame_count;
+    memcpy(frame->ids, plan->ids, plan->frame_count * sizeof(*frame->ids));
+    for (uint32_t i = 0; i < plan->frame_count; i++) {
+        frame->blocks[i] = (uint8_t)plan->frame[i];
+        memcpy(frame->digests + (size_t)i * DIGEST_SIZE,
+               image->digests + (size_t)plan->frame[i] * DIGEST_SIZE, DIGEST_SIZE);
+    }
+    return frame;
+}
+
+/* A chunk that is read for the first time. Returns what there is of it for a child. */
+static enum chunk_kind take_chunk(struct image_packer *image, uint64_t chunk, uint8_t *data,
+                                  size_t *len)
+{
+    uint64_t first_new = known_own_count(image->input.known);
+
+    hash_chunk(image, data, (uint32_t)*len);
+    plan_chunk(image, chunk, data, (uint32_t)*len);
+    map_chunk(image, chunk, first_new);
+    if (image->plan.frame_count == 0)
+        return CHUNK_SAME;
+    known_add_own(image->input.known, image->plan.ids, image->plan.frame_count);
+    image->new_blocks += image->plan.frame_count;
+    struct frame_in_work *frame = make_frame(image, chunk);
+    frame->raw_len = gather_blocks(frame->blocks, frame->count, data, (uint32_t)*len);
+    *len = frame->raw_len;
+    frame_queue_add(image->frames, frame);
+    return CHUNK_DATA;
+}
+
+/* A chunk that a child could not do: the same blocks once more. */
+static int take_chunk_again(struct image_packer *image, uint64_t chunk, uint8_t *data, size_t *len,
+                            struct err *err)
+{
+    const struct frame_in_work *frame = frame_queue_find(image->frames, chunk);
+
+    if (!frame)
+        return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 " was read again, and needs no child",
+                       chunk);
+    *len = gather_blocks(frame->blocks, frame->count, data, (uint32_t)*len);
+    return 0;
+}
+
+static int read_image(void *opaque, uint64_t id, void *data, size_t cap, size_t *ret_len,
+                      enum chunk_kind *ret_kind, struct err *err)
+{
+    struct image_packer *image = opaque;
+    const struct chunk_source *source = &image->source;
+    enum chunk_kind kind = CHUNK_DATA;
+    size_t len = 0;
+
+    if (source->read(source->opaque, id, data, cap, &len, &kind, err) < 0)
+        return -1;
+    *ret_kind = CHUNK_DATA;
+    *ret_len = (size_t)chunk_raw_len(id, source->chunk_size, source->raw_size);
+    if (kind == CHUNK_DATA && len != *ret_len)
+        return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 " was read with %zu bytes", id, len);
+    if (id < image->next_chunk) {
+        if (kind == CHUNK_ZERO)
+            memset(data, 0, *ret_len);
+        return take_chunk_again(image, id, data, ret_len, err);
+    }
+    pass_zeros(image, id);
+    if (kind == CHUNK_ZERO) {
+        pass_zeros(image, id + 1);
+        *ret_kind = CHUNK_SAME;
+        return 0;
+    }
+    *ret_kind = take_chunk(image, id, data, ret_len);
+    image->next_chunk = id + 1;
+    return 0;
+}
+
+static uint32_t image_gathered(void *opaque, uint64_t id)
+{
+    const struct image_packer *image = opaque;
+    const struct frame_in_work *frame = frame_queue_find(image->frames, id);
+
+    return frame ? frame->raw_len : 0;
+}
+
+static int check_image_source(void *opaque, struct err *err)
+{
+    const struct image_packer *image = opaque;
+    const struct chunk_source *source = &image->source;
+
+    return source->check ? source->check(source->opaque, err) : 0;
+}
+
+struct chunk_source image_packer_source(struct image_packer *image)
+{
+    struct chunk_source source = image->source;
+
+    source.opaque = image;
+    source.look = look_at_image;
+    source.read = read_image;
+    source.gathered = image_gathered;
+    source.check = image->source.check ? check_image_source : NULL;
+    return source;
+}
+
+/* ---- the sink -------------------------------------------------------------------------------- */
+
+/* The result as it is stored: head and table as they were checked, and the blocks, which in an
+ * outline lie elsewhere. */
+static int make_result(struct image_packer *image, const struct chunk_output *output,
+                       struct err *err)
+{
+    struct result_cursor cursor = {0};
+    struct result_block block;
+    struct result result;
+
+    if (result_parse_shared(output->data, output->len, output->raw, &image->table, &result, err) <
+        0)
+        return -1;
+    if (result.raw_len != output->raw_len)
+        return err_set(err, ERR_CORRUPT, "a child's result is for %u bytes, but it was given %u",
+                       result.raw_len, output->raw_len);
+    if (io_is_zero(result.digest, DIGEST_SIZE))
+        return err_set(err, ERR_CORRUPT, "a child's result has no digest");
+    image->frame.len = 0;
+    buf_append(&image->frame, result.digest, result_head_size(result.block_count));
+    while (result_next(&result, &cursor, &block)) {
+        if (block.stored_len > 0)
+            buf_append(&image->frame, block.data, block.stored_len);
+    }
+    if (image->frame.len > (size_t)result.raw_len + LIMITS_FRAME_GROWTH)
+        return err_set(err, ERR_CORRUPT, "a child has made %zu bytes of %u", image->frame.len,
+                       result.raw_len);
+    return 0;
+}
+
+static int put_frame(struct image_packer *image, const struct chunk_output *output,
+                     const struct frame_in_work *frame, struct err *err)
+{
+    struct pack_index_added added = {
+        .raw_len = frame->raw_len,
+        .codec = image->input.codec,
+        .block_count = frame->count,
+        .ids = frame->ids,
+    };
+
+    if (!output->block_digests)
+        return err_set(err, ERR_INTERNAL, "the children give no digests of blocks");
+    if (output->raw_len != frame->raw_len ||
+        memcmp(output->block_digests, frame->digests, (size_t)frame->count * DIGEST_SIZE) != 0)
+        return err_set(err, ERR_IO, "chunk %" PRIu64 " changed while it was being read",
+                       output->id);
+    if (make_result(image, output, err) < 0)
+        return -1;
+    added.stored_len = (uint32_t)image->frame.len;
+    if (packer_add(image->input.packer, image->frame.data, &added, err) < 0)
+        return -1;
+    image->stored += image->frame.len;
+    return 0;
+}
+
+static int put_image(void *opaque, const struct chunk_output *output, struct err *err)
+{
+    struct image_packer *image = opaque;
+
+    if (output->id != image->chunks_put)
+        return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 " came out of turn", output->id);
+    image->chunks_put += output->count;
+    if (output->kind == CHUNK_SAME)
+        return packer_tick(image->input.packer, err);
+    CLEANUP_FREE struct frame_in_work *frame = frame_queue_take(image->frames);
+    if (!frame || frame->chunk != output->id || output->kind != CHUNK_DATA)
+        return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 " is put, and was not read", output->id);
+    if (put_frame(image, output, frame, err) < 0)
+        return -1;
+    return packer_tick(image->input.packer, err);
+}
+
+static uint64_t image_stored(void *opaque)
+{
+    const struct image_packer *image = opaque;
+
+    return image->stored;
+}
+
+struct chunk_sink image_packer_sink(struct image_packer *image)
+{
+    return (struct chunk_sink){
+        .opaque = image,
+        .ordered = true,
+        .runs = true,
+        .same = true,
+        .block_digests = true,
+        .put = put_image,
+        .stored = image_stored,
+    };
+}
+
+int image_packer_finish(struct image_packer *image, struct image_written *ret, struct err *err)
+{
+    const struct chunk_source *source = &image->source;
+
+    if (image->chunks_put != source->count)
+        return err_set(err, ERR_INTERNAL, "%" PRIu64 " of %" PRIu64 " chunks were written",
+                       image->chunks_put, source->count);
+    pass_zeros(image, source->count);
+    *ret = (struct image_written){
+        .image = {.raw_size = source->raw_size, .chunk_size = IMAGE_PACKER_CONTENT_CHUNK},
+        .new_blocks = image->new_blocks,
+        .known_blocks = image->known_blocks,
+        .stored = image->stored,
+    };
+    content_digest_finish(image->content, ret->image.content);
+    map_writer_finish(&image->map, &ret->map);
+    return 0;
+}
