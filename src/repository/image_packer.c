@@ -103,7 +103,7 @@ int image_packer_new(const struct image_input *input, struct image_packer **ret,
     image->digest = chunk_digest_new();
     image->content = content_digest_new();
     image->block_ids = block_ids_new(input->id_salt);
-    chunk_digest_of_zeros(image->digest, IMAGE_PACKER_CONTENT_CHUNK, image->zero_digest);
+    chunk_digest_of_zeros(image->digest, MANIFEST_MAP_CHUNK, image->zero_digest);
     map_writer_begin(&image->map, source->raw_size);
     image->frames = frame_queue_new();
     if (input->base_image) {
@@ -140,10 +140,9 @@ static void pass_zeros(struct image_packer *image, uint64_t to_chunk)
 
     if (to_chunk == image->next_chunk)
         return;
-    content_digest_add(image->content, image->zero_digest,
-                       (end - start) / IMAGE_PACKER_CONTENT_CHUNK);
-    if ((end - start) % IMAGE_PACKER_CONTENT_CHUNK > 0) {
-        chunk_digest_of_zeros(image->digest, (end - start) % IMAGE_PACKER_CONTENT_CHUNK, digest);
+    content_digest_add(image->content, image->zero_digest, (end - start) / MANIFEST_MAP_CHUNK);
+    if ((end - start) % MANIFEST_MAP_CHUNK > 0) {
+        chunk_digest_of_zeros(image->digest, (end - start) % MANIFEST_MAP_CHUNK, digest);
         content_digest_add(image->content, digest, 1);
     }
     image->next_chunk = to_chunk;
@@ -170,8 +169,7 @@ static void hash_chunk(struct image_packer *image, const uint8_t *data, uint32_t
     uint8_t digest[DIGEST_SIZE];
 
     for (uint32_t done = 0, part; done < len; done += part) {
-        part = len - done < IMAGE_PACKER_CONTENT_CHUNK ? len - done
-                                                       : (uint32_t)IMAGE_PACKER_CONTENT_CHUNK;
+        part = len - done < MANIFEST_MAP_CHUNK ? len - done : (uint32_t)MANIFEST_MAP_CHUNK;
         chunk_digest_with_blocks(image->digest, data + done, part, digest, digests);
         content_digest_add(image->content, digest, 1);
         digests += chunk_digest_blocks_size(part);
@@ -442,7 +440,9 @@ int image_packer_finish(struct image_packer *image, struct image_written *ret, s
                        image->chunks_put, source->count);
     pass_zeros(image, source->count);
     *ret = (struct image_written){
-        .image = {.raw_size = source->raw_size, .chunk_size = IMAGE_PACKER_CONTENT_CHUNK},
+        .image = {.has_content = true,
+                  .raw_size = source->raw_size,
+                  .chunk_size = MANIFEST_MAP_CHUNK},
         .new_blocks = image->new_blocks,
         .known_blocks = image->known_blocks,
         .stored = image->stored,

@@ -19,9 +19,6 @@
 
 /* What a frame is made of, and so the chunk size of the image's source and of the pool. */
 uint64_t image_packer_chunk_size(enum codec_type codec);
-/* Of the content digest, whatever the chunk size. */
-#define IMAGE_PACKER_CONTENT_CHUNK (UINT64_C(1) << 20)
-
 struct image_packer;
 
 struct image_input {

@@ -2,12 +2,10 @@
 #include "repository/known_packs.h"
 
 #include <stdatomic.h>
-#include <string.h>
 
 #include "base/array.h"
 #include "base/quit.h"
 #include "base/thread.h"
-#include "repository/format/name.h"
 
 #define READERS 8u
 
@@ -17,65 +15,6 @@ void known_packs_clear(struct known_packs *packs)
     free(packs->names);
     free(packs->why);
     *packs = (struct known_packs){0};
-}
-
-/* ---- packs that are known to be bad ---------------------------------------------------------- */
-
-struct bad_pack {
-    struct id session;
-    uint32_t number;
-};
-
-struct bad_packs {
-    struct bad_pack *packs; /* owned; sorted */
-    size_t count;
-};
-
-static void bad_packs_clear(struct bad_packs *bad)
-{
-    free(bad->packs);
-}
-
-static int compare_bad_packs(const void *a, const void *b)
-{
-    const struct bad_pack *x = a;
-    const struct bad_pack *y = b;
-    int order = id_compare(&x->session, &y->session);
-
-    return order ? order : x->number < y->number ? -1 : x->number > y->number;
-}
-
-static int add_bad_pack(void *opaque, const struct store_entry *entry, struct err *err)
-{
-    struct bad_packs *bad = opaque;
-    struct name name;
-
-    (void)err;
-    if (!name_parse(entry->name, &name) || name.kind != NAME_BAD_PACK)
-        return 0;
-    bad->packs = mem_resize(bad->packs, bad->count + 1, sizeof(*bad->packs));
-    bad->packs[bad->count++] = (struct bad_pack){name.session, name.number};
-    return 0;
-}
-
-static int list_bad_packs(const struct stored_scope *scope, struct bad_packs *ret, struct err *err)
-{
-    CLEANUP_FREE char *prefix = mem_printf("v/%s/bad/", scope->name);
-    const struct store_each each = {add_bad_pack, ret};
-
-    if (store_list(scope->store, prefix, &each, err) < 0)
-        return -1;
-    if (ret->count > 0)
-        qsort(ret->packs, ret->count, sizeof(*ret->packs), compare_bad_packs);
-    return 0;
-}
-
-static bool is_bad_pack(const struct bad_packs *bad, const struct known_pack_name *name)
-{
-    const struct bad_pack key = {name->session, name->number};
-
-    return bad->count > 0 &&
-           bsearch(&key, bad->packs, bad->count, sizeof(key), compare_bad_packs) != NULL;
 }
 
 /* ---- which packs there are ------------------------------------------------------------------- */
@@ -103,41 +42,40 @@ static void pack_reading_clear(struct pack_reading *reading)
     pthread_mutex_destroy(&reading->mutex);
 }
 
-static bool is_in_earlier(const struct known_request *request, size_t point,
-                          const struct id *session, uint32_t number)
+static bool is_in_earlier(const struct session *session, size_t point, const struct pack_id *id)
 {
     uint32_t place = 0;
 
     for (size_t i = 0; i < point; i++) {
-        if (packs_find(&request->points[i]->packs, session, number, &place))
+        if (packs_find(&session_known(session, i)->packs, &id->session, id->number, &place))
             return true;
     }
     return false;
 }
 
 /* Numbers the packs of all points, each once, and notes what is wanted of them. */
-static void number_packs(struct pack_reading *reading, const struct bad_packs *bad)
+static void number_packs(struct pack_reading *reading)
 {
-    const struct known_request *request = reading->request;
+    const struct session *session = reading->request->session;
     struct known_packs *packs = reading->packs;
+    const struct stored_point *point;
     size_t all = 0;
 
-    for (size_t i = 0; i < request->point_count; i++)
-        all += request->points[i]->packs.count;
+    for (size_t i = 0; (point = session_known(session, i)); i++)
+        all += point->packs.count;
     packs->names = mem_array(all + 1, sizeof(*packs->names));
     reading->wanted = mem_array(all + 1, sizeof(*reading->wanted));
     reading->indexes = mem_array(all + 1, sizeof(*reading->indexes));
-    for (size_t i = 0; i < request->point_count; i++) {
-        const struct stored_point *point = request->points[i];
-        const bool *left_out = i == 0 ? request->left_out : NULL;
+    for (size_t i = 0; (point = session_known(session, i)); i++) {
+        const bool *left_out = i == 0 ? reading->request->left_out : NULL;
         for (uint32_t place = 0; place < point->packs.count; place++) {
-            struct known_pack_name *name = &packs->names[packs->count];
-            packs_at(&point->packs, place, &name->session, &name->number);
-            if (is_in_earlier(request, i, &name->session, name->number))
+            const struct pack_id id = stored_point_pack(point, place);
+            if (is_in_earlier(session, i, &id))
                 continue;
-            name->digest = point->digests[place];
+            packs->names[packs->count] = (struct known_pack_name){id, point->digests[place]};
             reading->wanted[packs->count++] =
-                !is_bad_pack(bad, name) && (!left_out || !left_out[place]);
+                !session_pack_is_bad(session, &id.session, id.number) &&
+                (!left_out || !left_out[place]);
         }
     }
 }
@@ -178,17 +116,16 @@ static bool note_unread(struct pack_reading *reading, struct err *err)
 static void *read_indexes(void *opaque)
 {
     struct pack_reading *reading = opaque;
-    const struct stored_scope *scope = reading->request->scope;
+    const struct stored_scope *scope = session_scope(reading->request->session);
     uint32_t number;
 
     while (!quit_requested() && (number = atomic_fetch_add(&reading->next, 1)) < reading->limit) {
         const struct known_pack_name *name = &reading->packs->names[number];
-        const struct pack_id id = {scope->repository, name->session, name->number};
         CLEANUP_PACK struct pack pack = {0};
         CLEANUP_ERR struct err err = ERR_INIT;
         if (!reading->wanted[number])
             continue;
-        if (pack_open(scope->store, scope->name, &id, &name->digest, &pack, &err) == 0) {
+        if (pack_open(scope->store, scope->name, &name->id, &name->digest, &pack, &err) == 0) {
             reading->indexes[number] = pack.index;
             pack.index = (struct pack_index){0};
         } else if (!note_unread(reading, &err)) {
@@ -219,14 +156,11 @@ static int read_wanted(struct pack_reading *reading, struct err *err)
 int known_packs_read(const struct known_request *request, struct known_packs *ret, struct err *err)
 {
     CLEANUP_KNOWN_PACKS struct known_packs packs = {.known = known_new(request->memory)};
-    CLEANUP(bad_packs_clear) struct bad_packs bad = {0};
     CLEANUP(pack_reading_clear)
     struct pack_reading reading = {
         .request = request, .packs = &packs, .mutex = PTHREAD_MUTEX_INITIALIZER};
 
-    if (list_bad_packs(request->scope, &bad, err) < 0)
-        return -1;
-    number_packs(&reading, &bad);
+    number_packs(&reading);
     choose_wanted(&reading);
     if (read_wanted(&reading, err) < 0)
         return -1;

@@ -7,7 +7,6 @@
 #include "repository/packer.h"
 
 #include <assert.h>
-#include <time.h>
 
 #include "base/thread.h"
 
@@ -27,7 +26,6 @@ struct packer {
     unsigned made;               /* writers, wherever they are */
     uint64_t block_count;
     uint64_t current_first; /* block of the current pack */
-    int64_t closed_ms;      /* when the last pack was */
 
     pthread_mutex_t mutex; /* of all below */
     pthread_cond_t changed;
@@ -43,15 +41,6 @@ struct packer {
     bool failed;
     struct err err; /* until it was told */
 };
-
-/* Time in which the host sleeps counts, too. */
-static int64_t packer_now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- the threads ----------------------------------------------------------------------------- */
 
@@ -106,7 +95,6 @@ struct packer *packer_new(const struct pack_target *target, unsigned buffers, st
     assert(buffers >= 1 && buffers <= PACKER_BUFFERS);
     packer->target = *target;
     packer->buffers = buffers;
-    packer->closed_ms = packer_now_ms();
     pthread_mutex_init(&packer->mutex, NULL);
     pthread_cond_init(&packer->changed, NULL);
     while (packer->thread_count < threads) {
@@ -187,7 +175,6 @@ static void close_pack(struct packer *packer)
     pthread_cond_broadcast(&packer->changed);
     pthread_mutex_unlock(&packer->mutex);
     packer->current_first = packer->block_count;
-    packer->closed_ms = packer_now_ms();
 }
 
 int packer_add(struct packer *packer, const void *data, const struct pack_index_added *frame,
@@ -202,9 +189,17 @@ int packer_add(struct packer *packer, const void *data, const struct pack_index_
     return 0;
 }
 
+static bool is_putting(struct packer *packer)
+{
+    pthread_mutex_lock(&packer->mutex);
+    bool putting = packer->full_count > 0 || packer->writing > 0;
+    pthread_mutex_unlock(&packer->mutex);
+    return putting;
+}
+
 int packer_tick(struct packer *packer, struct err *err)
 {
-    if (packer_now_ms() - packer->closed_ms < PACKER_INTERVAL_MS)
+    if (!packer->target.due(packer->target.opaque) || is_putting(packer))
         return 0;
     if (begin_pack(packer, err) < 0)
         return -1;

@@ -4,16 +4,16 @@
  * threads, while the next is being filled. Blocks are numbered from 0 in the order in which they
  * come, over all images of the session, and at the end it is told which pack has which.
  *
- * A pack is closed at the latest PACKER_INTERVAL_MS after the one before, even if it is empty: by
- * its packs a collector sees that a session is alive.
+ * A pack is closed early, even if it is empty, when the session is due to show by one that it is
+ * alive.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "repository/format/pack.h"
 
-#define PACKER_INTERVAL_MS (INT64_C(4) * 3600 * 1000)
 /* Packs in memory at a time, of up to LIMITS_PACK bytes each: one that is filled, and those that are
  * being written. */
 #define PACKER_BUFFERS 4u
@@ -24,6 +24,8 @@ struct pack_target {
     /* Closes the pack under the session's next number, and puts it. Called by several threads. */
     int (*put)(void *opaque, struct pack_writer *writer, struct pack_digest *ret_digest,
                uint32_t *ret_number, struct err *err);
+    /* Whether one is to be put now. */
+    bool (*due)(void *opaque);
 };
 
 struct packer;
@@ -40,7 +42,7 @@ DEFINE_CLEANUP(struct packer *, packer_freep, packer_free)
 /* Copies the frame. Waits if all buffers are full. */
 int packer_add(struct packer *packer, const void *data, const struct pack_index_added *frame,
                struct err *err);
-/* Called now and then: does what the interval asks for. */
+/* Called now and then: closes the pack if one is due. */
 int packer_tick(struct packer *packer, struct err *err);
 /* Closes the last pack, if it has frames, and waits until all are written. */
 int packer_finish(struct packer *packer, struct err *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "repository/session.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
@@ -120,6 +121,11 @@ const struct id *session_id(const struct session *session)
     return &session->id.session;
 }
 
+const struct stored_scope *session_scope(const struct session *session)
+{
+    return &session->scope;
+}
+
 int64_t session_now_ms(const struct session *session)
 {
     return session->start_store_ms + session_boot_ms() - session->start_boot_ms;
@@ -161,11 +167,10 @@ static int is_same_pack(struct store *store, const struct store_object *object, 
     return 0;
 }
 
-static int create_pack(const struct session *session, const struct pack_bytes *bytes,
-                       struct err *err)
+static int create_pack(const struct session *session, uint32_t number,
+                       const struct pack_bytes *bytes, struct err *err)
 {
-    struct name parts = {
-        .kind = NAME_PACK, .session = session->id.session, .number = session->next_number};
+    struct name parts = {.kind = NAME_PACK, .session = session->id.session, .number = number};
     enum store_outcome outcome = STORE_EXISTS;
     bool same = false;
 
@@ -194,16 +199,17 @@ int session_put_pack(struct session *session, struct pack_writer *writer,
                      struct pack_digest *ret_digest, uint32_t *ret_number, struct err *err)
 {
     const struct pack_id id = {session->scope.repository, session->id.session,
-                               session->next_number};
+                               atomic_fetch_add(&session->next_number, 1)};
     struct pack_bytes bytes = {0};
 
-    if (session->next_number == LIMITS_PACK_NUMBER)
+    if (id.number >= LIMITS_PACK_NUMBER)
         return err_set(err, ERR_UNSUPPORTED, "one backup can store %u packs, and no more",
                        LIMITS_PACK_NUMBER);
-    if (pack_writer_close(writer, &id, &bytes, err) < 0 || create_pack(session, &bytes, err) < 0)
+    if (pack_writer_close(writer, &id, &bytes, err) < 0 ||
+        create_pack(session, id.number, &bytes, err) < 0)
         return -1;
     *ret_digest = bytes.digest;
-    *ret_number = session->next_number++;
+    *ret_number = id.number;
     session->last_pack_boot_ms = session_boot_ms();
     return 0;
 }

@@ -16,7 +16,7 @@
  * does neither; its packs go with a later collection. A session may take hours or days, but not 30 days
  * by a clock that runs on while the host sleeps.
  *
- * Errors name the object, not the guest. For one thread at a time.
+ * Errors name the object, not the guest. For one thread at a time, except for packs.
  */
 #pragma once
 
@@ -44,6 +44,8 @@ void session_end(struct session *session);
 DEFINE_CLEANUP(struct session *, session_endp, session_end)
 
 const struct id *session_id(const struct session *session);
+/* Borrowed. */
+const struct stored_scope *session_scope(const struct session *session);
 /* The time now by the store's clock, since 1970: that of the start, and what has passed since. */
 int64_t session_now_ms(const struct session *session);
 
@@ -71,11 +73,11 @@ struct session_notes session_notes(const struct session *session);
 
 /* Closes the pack and puts it under the session's next number. Exists: there is another pack of that
  * name, because this host was set back to an earlier state in the middle of the session. The writer
- * is to begin a new pack then. */
+ * is to begin a new pack then. Several threads may put packs at the same time. */
 int session_put_pack(struct session *session, struct pack_writer *writer,
                      struct pack_digest *ret_digest, uint32_t *ret_number, struct err *err);
 /* True if no pack was put for so long that a collector might take the session for dead. It is then to
- * put one, an empty one if need be. */
+ * put one, an empty one if need be. For any thread. */
 bool session_pack_is_due(const struct session *session);
 
 /* Step 4, once. point: all bytes of it. Busy: fenced, a collector has taken the session for dead.

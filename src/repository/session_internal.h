@@ -23,9 +23,9 @@ struct session {
     int64_t
         start_store_ms; /* the start by the store's clock, and by ours, which counts suspension */
     int64_t start_boot_ms;
-    int64_t last_pack_boot_ms;
-    uint32_t next_number; /* of packs */
-    bool ended;           /* its slot is filled, or not ours to fill any more */
+    _Atomic int64_t last_pack_boot_ms;
+    _Atomic uint32_t next_number; /* of packs */
+    bool ended;                   /* its slot is filled, or not ours to fill any more */
 
     struct stored_point *known[SESSION_KNOWN_MAX]; /* owned */
     size_t known_count;
