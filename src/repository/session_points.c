@@ -80,8 +80,8 @@ static int look_at_point(struct session *session, const struct point_id *id, boo
 }
 
 /* Reads the whole point, and adds it to the known ones: *ret_added. */
-static int add_known(struct session *session, const struct point_id *id, bool *ret_added,
-                     struct err *err)
+static int add_known_point(struct session *session, const struct point_id *id, bool *ret_added,
+                           struct err *err)
 {
     CLEANUP_ERR struct err why = ERR_INIT;
     struct stored_point *point = NULL;
@@ -108,7 +108,7 @@ static int find_own_points(struct session *session, const struct listing *listin
             return -1;
         if (!there || (flags & FLAG_DERIVED) || ((flags & FLAG_PARTIAL) && has_partial))
             continue;
-        if (add_known(session, &listed->id, &added, err) < 0)
+        if (add_known_point(session, &listed->id, &added, err) < 0)
             return -1;
         if (added && (flags & FLAG_PARTIAL))
             has_partial = true;
@@ -132,7 +132,8 @@ static int find_like_point(struct session *session, const struct listing *listin
         const struct listed_point *listed = &listing->points[i];
         bool there = !listed->tombstone && !listed->trashed;
         if ((there && look_at_point(session, &listed->id, &there, &flags, err) < 0) ||
-            (there && !(flags & FLAG_PARTIAL) && add_known(session, &listed->id, &found, err) < 0))
+            (there && !(flags & FLAG_PARTIAL) &&
+             add_known_point(session, &listed->id, &found, err) < 0))
             return -1;
     }
     return 0;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/random.h"
 
 #define TIME_SIZE 6 /* bytes of the time in a session's id */
@@ -46,6 +47,25 @@ bool id_parse(const char *text, struct id *ret)
             return false;
         id.bytes[i] = (uint8_t)(high << 4 | low);
     }
+    *ret = id;
+    return true;
+}
+
+bool id_parse_uuid(const char *text, struct id *ret)
+{
+    static const size_t dashes[] = {8, 13, 18, 23};
+    char digits[ID_TEXT_SIZE] = "", again[ID_UUID_SIZE];
+    struct id id;
+
+    if (strlen(text) != ID_UUID_SIZE - 1)
+        return false;
+    for (size_t i = 0, from = 0; i <= ARRAY_COUNT(dashes); i++) {
+        size_t end = i < ARRAY_COUNT(dashes) ? dashes[i] : ID_UUID_SIZE - 1;
+        strncat(digits, text + from, end - from);
+        from = end + 1;
+    }
+    if (!id_parse(digits, &id) || strcmp(id_uuid(&id, again), text) != 0)
+        return false;
     *ret = id;
     return true;
 }

@@ -24,6 +24,8 @@ const char *id_text(const struct id *id, char text[static ID_TEXT_SIZE]);
 const char *id_uuid(const struct id *id, char text[static ID_UUID_SIZE]);
 /* The first 32 bytes of text; false if they are anything else. */
 bool id_parse(const char *text, struct id *ret);
+/* What id_uuid gives, and nothing else. */
+bool id_parse_uuid(const char *text, struct id *ret);
 /* As the texts would be. */
 int id_compare(const struct id *a, const struct id *b);
 
