@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "repository/point_writer.h"
+
+#include <string.h>
+
+#include "repository/image_packer.h"
+#include "repository/known_packs.h"
+#include "repository/point_maps.h"
+#include "repository/refresh.h"
+
+struct point_writer {
+    const struct repository *repository;
+    struct session *session;
+    struct known_packs packs;
+    struct packer *packer;
+    struct image_packer *image; /* the one that is being written; NULL: none */
+    uint32_t image_number;
+    struct point_map *maps; /* owned; of the images that were written */
+    size_t map_count;
+};
+
+/* ---- beginning ------------------------------------------------------------------------------- */
+
+static int put_session_pack(void *opaque, struct pack_writer *pack, struct pack_digest *ret_digest,
+                            uint32_t *ret_number, struct err *err)
+{
+    return session_put_pack(opaque, pack, ret_digest, ret_number, err);
+}
+
+static bool is_pack_due(void *opaque)
+{
+    return session_pack_is_due(opaque);
+}
+
+static int read_known_packs(struct point_writer *writer, const struct point_options *options,
+                            struct err *err)
+{
+    const struct stored_point *base = session_base(writer->session);
+    CLEANUP_FREE bool *left_out = base ? mem_array(base->packs.count + 1, sizeof(*left_out)) : NULL;
+    const struct known_request request = {writer->session, left_out, KNOWN_MEMORY};
+
+    if (base && !options->no_refresh)
+        refresh_choose(base, left_out);
+    return known_packs_read(&request, &writer->packs, err);
+}
+
+int point_writer_new(const struct repository *repository, struct session *session,
+                     const struct point_options *options, struct point_writer **ret,
+                     struct err *err)
+{
+    CLEANUP(point_writer_freep) struct point_writer *writer = mem_alloc(sizeof(*writer));
+    const struct pack_target target = {session, put_session_pack, is_pack_due};
+
+    writer->repository = repository;
+    writer->session = session;
+    if (read_known_packs(writer, options, err) < 0)
+        return -1;
+    writer->packer = packer_new(&target, options->pack_buffers, err);
+    if (!writer->packer)
+        return -1;
+    *ret = TAKE_PTR(writer);
+    return 0;
+}
+
+void point_writer_free(struct point_writer *writer)
+{
+    if (!writer)
+        return;
+    image_packer_free(writer->image);
+    packer_free(writer->packer);
+    known_packs_clear(&writer->packs);
+    for (size_t i = 0; i < writer->map_count; i++)
+        buf_clear(&writer->maps[i].bytes);
+    free(writer->maps);
+    free(writer);
+}
+
+uint32_t point_writer_unread(const struct point_writer *writer, const char **ret_why)
+{
+    *ret_why = writer->packs.why;
+    return writer->packs.unread;
+}
+
+/* ---- images ---------------------------------------------------------------------------------- */
+
+uint64_t point_writer_chunk_size(enum codec_type codec)
+{
+    return image_packer_chunk_size(codec);
+}
+
+/* NULL: the base does not have this disk. */
+static const struct stored_image *find_base_image(const struct stored_point *base,
+                                                  const char *target)
+{
+    for (size_t i = 0; base && target && i < base->info.disk_count; i++) {
+        if (strcmp(base->info.disks[i].target, target) == 0)
+            return stored_point_image(base, (uint32_t)i);
+    }
+    return NULL;
+}
+
+int point_writer_begin_image(struct point_writer *writer, const struct point_image *image,
+                             struct point_plugs *ret, struct err *err)
+{
+    const struct stored_point *base = session_base(writer->session);
+    const struct image_input input = {
+        .source = image->source,
+        .codec = image->codec,
+        .id_salt = writer->repository->id_salt,
+        .known = writer->packs.known,
+        .packer = writer->packer,
+        .base = base,
+        .base_image = find_base_image(base, image->target),
+    };
+
+    if (writer->image)
+        return err_set(err, ERR_INTERNAL, "another image is still being written");
+    if (image_packer_new(&input, &writer->image, err) < 0)
+        return -1;
+    writer->image_number = image->number;
+    ret->source = image_packer_source(writer->image);
+    ret->sink = image_packer_sink(writer->image);
+    return 0;
+}
+
+int point_writer_end_image(struct point_writer *writer, struct point_image_written *ret,
+                           struct err *err)
+{
+    struct image_written written;
+
+    if (image_packer_finish(writer->image, &written, err) < 0)
+        return -1;
+    image_packer_free(TAKE_PTR(writer->image));
+    writer->maps = mem_resize(writer->maps, writer->map_count + 1, sizeof(*writer->maps));
+    writer->maps[writer->map_count++] = (struct point_map){
+        .number = writer->image_number, .size = written.image.raw_size, .bytes = written.map};
+    *ret = (struct point_image_written){
+        .image = written.image,
+        .new_blocks = written.new_blocks,
+        .stored = written.stored,
+        .known_blocks = written.known_blocks,
+    };
+    return 0;
+}
+
+/* ---- the point ------------------------------------------------------------------------------- */
+
+/* In the order of the point: the memory comes last. */
+static int compare_maps(const void *a, const void *b)
+{
+    const struct point_map *x = a;
+    const struct point_map *y = b;
+
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static int check_images(const struct point_writer *writer, const struct info *info, struct err *err)
+{
+    bool right = writer->map_count == info->disk_count + info->memory;
+
+    for (size_t i = 0; right && i < writer->map_count; i++) {
+        uint32_t number = i < info->disk_count ? (uint32_t)i : SLOT_MEMORY;
+        right = writer->maps[i].number == number &&
+                (number == SLOT_MEMORY || writer->maps[i].size == info->disks[i].size);
+    }
+    return right ? 0 : err_set(err, ERR_INTERNAL, "the images are not those of the guest's point");
+}
+
+static int add_section(struct slot_writer *slot, uint16_t type, const struct buf *bytes,
+                       struct err *err)
+{
+    const struct slot_added added = {
+        .type = type, .data = bytes->data, .len = bytes->len, .compress = type != SLOT_PACKS};
+
+    return slot_writer_add(slot, &added, err);
+}
+
+static int add_packs(struct slot_writer *slot, const struct point_packs *used, struct err *err)
+{
+    CLEANUP_BUF struct buf packs = {0}, digests = {0};
+
+    packs_format(&used->packs, &packs);
+    packs_format_digests(used->digests, used->packs.count, &digests);
+    if (add_section(slot, SLOT_PACKS, &packs, err) < 0)
+        return -1;
+    return add_section(slot, SLOT_DIGESTS, &digests, err);
+}
+
+static int add_maps(const struct point_writer *writer, struct slot_writer *slot,
+                    const struct point_packs *used, struct err *err)
+{
+    for (size_t i = 0; i < writer->map_count; i++) {
+        CLEANUP_BUF struct buf map = {0};
+        if (point_maps_write(&writer->maps[i], used, &map, err) < 0)
+            return -1;
+        const struct slot_added added = {.type = SLOT_MAP,
+                                         .number = writer->maps[i].number,
+                                         .data = map.data,
+                                         .len = map.len,
+                                         .compress = true};
+        if (slot_writer_add(slot, &added, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int add_rest(const struct point_parts *parts, struct slot_writer *slot, struct err *err)
+{
+    const struct slot_added manifest = {.type = SLOT_MANIFEST,
+                                        .data = parts->manifest,
+                                        .len = parts->manifest_len,
+                                        .compress = true};
+    CLEANUP_BUF struct buf small = {0};
+
+    if (slot_writer_add(slot, &manifest, err) < 0)
+        return -1;
+    if (parts->small->count == 0)
+        return 0;
+    if (small_items_format(parts->small, &small, err) < 0)
+        return -1;
+    return add_section(slot, SLOT_SMALL, &small, err);
+}
+
+static void complete_info(const struct point_writer *writer, const struct point_packs *used,
+                          struct info *info)
+{
+    const struct stored_point *base = session_base(writer->session);
+
+    info->has_base = base != NULL;
+    if (base)
+        info->base = base->id.session;
+    info->stored = used->own_bytes;
+}
+
+int point_writer_commit(struct point_writer *writer, const struct point_parts *parts,
+                        struct err *err)
+{
+    const struct stored_scope *scope = session_scope(writer->session);
+    const struct slot_id id = {scope->repository, *session_id(writer->session), parts->info->guest};
+    CLEANUP_SLOT_WRITER struct slot_writer slot = {0};
+    CLEANUP_POINT_PACKS struct point_packs used = {0};
+    CLEANUP_BUF struct buf info = {0}, point = {0};
+
+    qsort(writer->maps, writer->map_count, sizeof(*writer->maps), compare_maps);
+    if (check_images(writer, parts->info, err) < 0 || packer_finish(writer->packer, err) < 0 ||
+        point_maps_packs(
+            &(struct point_maps){.maps = writer->maps,
+                                 .count = writer->map_count,
+                                 .known = &writer->packs,
+                                 .packer = writer->packer,
+                                 .own = {.repository = id.repository, .session = id.session}},
+            &used, err) < 0)
+        return -1;
+    complete_info(writer, &used, parts->info);
+    if (info_format(parts->info, &info, err) < 0 || add_packs(&slot, &used, err) < 0 ||
+        add_section(&slot, SLOT_INFO, &info, err) < 0 || add_maps(writer, &slot, &used, err) < 0 ||
+        add_rest(parts, &slot, err) < 0 || slot_writer_finish(&slot, &id, 0, &point, err) < 0)
+        return -1;
+    return session_commit(writer->session, point.data, point.len, err);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Writes the point of a session: its images one after the other, each through a pool of children
+ * (mtcp/pool.h), and then, with all that is known of the guest, the point itself.
+ *
+ * What the packs of the session's known points have is not stored again. Of packs of which the base
+ * uses little, some are not used any more (repository/refresh.h).
+ */
+#pragma once
+
+#include "codec/chunks.h"
+#include "codec/codec.h"
+#include "record/manifest.h"
+#include "repository/format/info.h"
+#include "repository/format/small_items.h"
+#include "repository/packer.h"
+#include "repository/session.h"
+
+struct point_writer;
+
+struct point_options {
+    bool no_refresh;
+    unsigned pack_buffers; /* 1 to PACKER_BUFFERS; each takes LIMITS_PACK bytes */
+};
+
+/* Reads the indexes of the packs that the session may use. Both are borrowed. */
+int point_writer_new(const struct repository *repository, struct session *session,
+                     const struct point_options *options, struct point_writer **ret,
+                     struct err *err);
+/* Does not end the session. Accepts NULL. */
+void point_writer_free(struct point_writer *writer);
+DEFINE_CLEANUP(struct point_writer *, point_writer_freep, point_writer_free)
+
+/* How many packs of the known points could not be read, whose blocks are therefore stored again, and
+ * why the first could not; borrowed, NULL if there are none. */
+uint32_t point_writer_unread(const struct point_writer *writer, const char **ret_why);
+
+/* ---- an image -------------------------------------------------------------------------------- */
+
+/* The chunk size that its source and the pool are to have. */
+uint64_t point_writer_chunk_size(enum codec_type codec);
+
+struct point_image {
+    uint32_t number;    /* of the disk, as in the manifest and in INFO, from 0; or SLOT_MEMORY */
+    const char *target; /* of the disk, under which the base has it, too; NULL: of the memory */
+    const struct chunk_source *source; /* borrowed until the image has ended */
+    enum codec_type codec;
+};
+
+/* What a pool is to be run with. The children must give digests of blocks. Refused (unsupported): an
+ * image that is too large for a repository. */
+struct point_plugs {
+    struct chunk_source source;
+    struct chunk_sink sink;
+};
+int point_writer_begin_image(struct point_writer *writer, const struct point_image *image,
+                             struct point_plugs *ret, struct err *err);
+
+struct point_image_written {
+    struct manifest_image image;
+    uint64_t new_blocks;   /* that were stored, */
+    uint64_t stored;       /* in so many bytes, */
+    uint64_t known_blocks; /* and that were not: places in the image */
+};
+/* After the pool's run. */
+int point_writer_end_image(struct point_writer *writer, struct point_image_written *ret,
+                           struct err *err);
+
+/* ---- the point ------------------------------------------------------------------------------- */
+
+struct point_parts {
+    struct info *info; /* base and stored are filled in; there is an image for each disk in it */
+    const void *manifest;
+    size_t manifest_len;
+    const struct small_items *small;
+};
+
+/* Waits until all packs are put, and commits the session. */
+int point_writer_commit(struct point_writer *writer, const struct point_parts *parts,
+                        struct err *err);
