@@ -88,7 +88,8 @@ int session_begin(const struct repository *repository, const struct session_requ
         session_find_bad_packs(session, err) < 0 ||
         store_now(repository->store, &session->start_store_ms, err) < 0)
         return -1;
-    session->start_boot_ms = session->last_pack_boot_ms = session_boot_ms();
+    session->start_boot_ms = session_boot_ms();
+    session->last_pack_boot_ms = session->start_boot_ms;
     if (begin_above(session, request, err) < 0)
         return -1;
     *ret = TAKE_PTR(session);
