@@ -30,6 +30,8 @@ struct chunk_run {
     const uint8_t *digests;
 };
 
+struct chunk_sink;
+
 /* Encoding: a chunk's raw bytes. Decoding: a chunk's result (codec/result.h). */
 struct chunk_source {
     void *opaque;
@@ -51,6 +53,12 @@ struct chunk_source {
      * 1 to its raw length; encoding, they are put one after the other. A chunk of zeros is always
      * whole. Called by the thread that reads, after each read. NULL: all of it. */
     uint32_t (*gathered)(void *opaque, uint64_t id);
+    /* Decoding, a source whose chunks are pieces of the image in some other order: *ret is the sink
+     * for them, which makes the image's chunks of them and puts those into `sink`, in order, as they
+     * are complete, and tells it their digests. Called once, before the first read; *ret belongs to the
+     * source. NULL: they are the image's chunks. */
+    int (*unpack)(void *opaque, const struct chunk_sink *sink, struct chunk_sink *ret,
+                  struct err *err);
     /* Called by whoever runs the transfer when all chunks are done: whether what was read is what
      * was stored (else corrupt). NULL: there is nothing to check. */
     int (*check)(void *opaque, struct err *err);

@@ -15,6 +15,7 @@ struct transfer_run {
     const struct chunk_sink *sink;  /* NULL: to nowhere */
     struct content_digest *content; /* decoding */
     _Atomic uint64_t decoded;       /* bytes; counted where they are put, in another thread */
+    uint64_t raw_size;              /* of the image */
     uint64_t started_ms;
 };
 
@@ -25,8 +26,8 @@ static void on_tick(void *opaque, uint64_t raw_bytes_done)
     const struct progress progress = {
         .guest = transfer->guest,
         .what = transfer->what,
-        .done = raw_bytes_done,
-        .total = run->source->raw_size,
+        .done = run->source->unpack ? run->decoded : raw_bytes_done,
+        .total = run->raw_size,
         .stored = run->content ? run->decoded : run->sink->stored(run->sink->opaque),
         .elapsed_ms = units_now_ms() - run->started_ms,
     };
@@ -80,7 +81,8 @@ static int run_pool(struct transfer_run *run, const struct chunk_sink *sink, str
 int transfer_in(struct transfer *transfer, const struct chunk_source *source,
                 const struct chunk_sink *sink, struct err *err)
 {
-    struct transfer_run run = {.transfer = transfer, .source = source, .sink = sink};
+    struct transfer_run run = {
+        .transfer = transfer, .source = source, .sink = sink, .raw_size = source->raw_size};
 
     return run_pool(&run, sink, err);
 }
@@ -107,12 +109,17 @@ int transfer_out(struct transfer *transfer, const struct chunk_source *source,
                  const struct chunk_sink *sink, const struct manifest_image *facts, struct err *err)
 {
     CLEANUP(content_digest_freep) struct content_digest *content = content_digest_new();
-    struct transfer_run run = {
-        .transfer = transfer, .source = source, .sink = sink, .content = content};
-    const struct chunk_sink decoded = {.opaque = &run, .put = decoded_put, .chain = decoded_chain};
+    struct transfer_run run = {.transfer = transfer,
+                               .source = source,
+                               .sink = sink,
+                               .content = content,
+                               .raw_size = facts->raw_size};
+    const struct chunk_sink image = {.opaque = &run, .put = decoded_put, .chain = decoded_chain};
+    struct chunk_sink decoded = image;
     uint8_t digest[DIGEST_SIZE];
 
-    if (run_pool(&run, &decoded, err) < 0 ||
+    if ((source->unpack && source->unpack(source->opaque, &image, &decoded, err) < 0) ||
+        run_pool(&run, &decoded, err) < 0 ||
         (source->check && source->check(source->opaque, err) < 0))
         return -1;
     content_digest_finish(content, digest);

@@ -296,6 +296,14 @@ struct pack_id stored_point_pack(const struct stored_point *point, uint32_t plac
     return id;
 }
 
+char *stored_point_pack_name(const struct stored_scope *scope, const struct pack_id *id)
+{
+    struct name name = {.kind = NAME_PACK, .session = id->session, .number = id->number};
+
+    memcpy(name.scope, scope->name, strlen(scope->name) + 1);
+    return name_format(&name);
+}
+
 /* ---- without the rest ------------------------------------------------------------------------- */
 
 void stored_summary_clear(struct stored_summary *summary)

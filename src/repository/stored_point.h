@@ -55,6 +55,8 @@ void stored_point_walk(const struct stored_point *point, const struct stored_ima
                        struct map_reader *ret);
 /* The pack in this place, which is below point->packs.count. */
 struct pack_id stored_point_pack(const struct stored_point *point, uint32_t place);
+/* What the object of a pack is called, which the caller frees. */
+char *stored_point_pack_name(const struct stored_scope *scope, const struct pack_id *id);
 
 /* What is in the slot, and of a point its INFO, without reading the rest of it, which may be many
  * megabytes: for lists. Sections are believed if the table's check of them is right. *ret_info is

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "repository/frame_fetch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <time.h>
+
+#include "base/quit.h"
+#include "base/thread.h"
+
+/* How often a wait looks for a signal. */
+#define LOOK_MS 100
+
+enum range_state { RANGE_WAITING, RANGE_COMING, RANGE_DONE };
+
+struct fetch_range {
+    TAILQ_ENTRY(fetch_range) link;
+    uint32_t pack;
+    uint32_t offset; /* in the frames' bytes of the pack */
+    uint32_t len;
+    uint32_t left;                     /* frames that were not taken yet */
+    const struct fetched_frame *first; /* of them, in the order of the batch */
+    enum range_state state;
+    uint8_t *data; /* owned */
+    struct err err;
+};
+
+TAILQ_HEAD(fetch_ranges, fetch_range);
+
+struct frame_fetch {
+    const struct stored_scope *scope;
+    const struct stored_point *point;
+    pthread_t threads[FRAME_FETCH_REQUESTS];
+    unsigned thread_count;
+
+    pthread_mutex_t mutex; /* of all below */
+    pthread_cond_t asked;  /* there may be something to do for a thread */
+    pthread_cond_t came;
+    struct fetch_ranges ranges; /* owned; in the order in which they are expected */
+    size_t range_count;
+    size_t ahead;               /* bytes of those that are not RANGE_WAITING */
+    struct fetch_range *urgent; /* is waited for */
+    bool quit;
+};
+
+static void free_range(struct fetch_range *range)
+{
+    free(range->data);
+    err_clear(&range->err);
+    free(range);
+}
+
+/* ---- a request -------------------------------------------------------------------------------- */
+
+static int read_pack_bytes(const struct frame_fetch *fetch, uint32_t place, uint32_t offset,
+                           void *data, uint32_t len, struct err *err)
+{
+    const struct pack_id id = stored_point_pack(fetch->point, place);
+    CLEANUP_FREE char *text = stored_point_pack_name(fetch->scope, &id);
+    size_t found = 0;
+
+    const struct store_range part = {text, (uint64_t)PACK_HEAD_SIZE + offset, data, len};
+    if (store_get(fetch->scope->store, &part, &found, err) < 0)
+        return -1;
+    if (found != len)
+        return err_set(err, ERR_CORRUPT, "%s/%s: is too short", store_url(fetch->scope->store),
+                       text);
+    return 0;
+}
+
+static void fetch_one_range(const struct frame_fetch *fetch, struct fetch_range *range)
+{
+    range->data = malloc(range->len);
+    if (!range->data)
+        (void)err_set_errno(&range->err, ENOMEM, "cannot get %" PRIu32 " bytes of memory",
+                            range->len);
+    else
+        (void)read_pack_bytes(fetch, range->pack, range->offset, range->data, range->len,
+                              &range->err);
+}
+
+/* The next range that may be asked for; NULL: none now. */
+static struct fetch_range *next_range(struct frame_fetch *fetch)
+{
+    struct fetch_range *range = NULL;
+
+    if (fetch->urgent && fetch->urgent->state == RANGE_WAITING)
+        return fetch->urgent;
+    TAILQ_FOREACH(range, &fetch->ranges, link)
+    {
+        if (range->state == RANGE_WAITING)
+            return fetch->ahead + range->len <= FRAME_FETCH_AHEAD ? range : NULL;
+    }
+    return NULL;
+}
+
+static void *fetch_next_ranges(void *opaque)
+{
+    struct frame_fetch *fetch = opaque;
+
+    pthread_mutex_lock(&fetch->mutex);
+    while (!fetch->quit) {
+        struct fetch_range *range = next_range(fetch);
+        if (!range) {
+            pthread_cond_wait(&fetch->asked, &fetch->mutex);
+            continue;
+        }
+        range->state = RANGE_COMING;
+        fetch->ahead += range->len;
+        pthread_mutex_unlock(&fetch->mutex);
+        fetch_one_range(fetch, range);
+        pthread_mutex_lock(&fetch->mutex);
+        range->state = RANGE_DONE;
+        pthread_cond_broadcast(&fetch->came);
+    }
+    pthread_mutex_unlock(&fetch->mutex);
+    return NULL;
+}
+
+struct frame_fetch *frame_fetch_new(const struct stored_scope *scope,
+                                    const struct stored_point *point)
+{
+    struct frame_fetch *fetch = mem_alloc(sizeof(*fetch));
+
+    fetch->scope = scope;
+    fetch->point = point;
+    TAILQ_INIT(&fetch->ranges);
+    pthread_mutex_init(&fetch->mutex, NULL);
+    pthread_cond_init(&fetch->asked, NULL);
+    pthread_cond_init(&fetch->came, NULL);
+    return fetch;
+}
+
+void frame_fetch_free(struct frame_fetch *fetch)
+{
+    struct fetch_range *range = NULL;
+
+    if (!fetch)
+        return;
+    pthread_mutex_lock(&fetch->mutex);
+    fetch->quit = true;
+    pthread_cond_broadcast(&fetch->asked);
+    pthread_mutex_unlock(&fetch->mutex);
+    for (unsigned i = 0; i < fetch->thread_count; i++)
+        pthread_join(fetch->threads[i], NULL);
+    while ((range = TAILQ_FIRST(&fetch->ranges))) {
+        TAILQ_REMOVE(&fetch->ranges, range, link);
+        free_range(range);
+    }
+    pthread_mutex_destroy(&fetch->mutex);
+    pthread_cond_destroy(&fetch->asked);
+    pthread_cond_destroy(&fetch->came);
+    free(fetch);
+}
+
+/* ---- what is wanted --------------------------------------------------------------------------- */
+
+static int compare_wanted(const void *a, const void *b)
+{
+    const struct fetched_frame *left = *(struct fetched_frame *const *)a;
+    const struct fetched_frame *right = *(struct fetched_frame *const *)b;
+
+    if (left->pack != right->pack)
+        return left->pack < right->pack ? -1 : 1;
+    if (left->frame.offset != right->frame.offset)
+        return left->frame.offset < right->frame.offset ? -1 : 1;
+    return left < right ? -1 : left > right;
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+    const struct fetched_frame *left = (*(struct fetch_range *const *)a)->first;
+    const struct fetched_frame *right = (*(struct fetch_range *const *)b)->first;
+
+    return left < right ? -1 : left > right;
+}
+
+/* Of wanted[0], the first of `count`, and of those behind it in the same pack: how many frames, and in
+ * *ret_all whether they are half of the pack or more. */
+static size_t count_in_pack(const struct frame_fetch *fetch, struct fetched_frame *const *wanted,
+                            size_t count, bool *ret_all)
+{
+    uint32_t pack = wanted[0]->pack, end = 0;
+    uint64_t bytes = 0;
+    size_t n = 0;
+
+    for (; n < count && wanted[n]->pack == pack; n++) {
+        const struct pack_frame *frame = &wanted[n]->frame;
+        if (n == 0 || frame->offset >= end)
+            bytes += frame->stored_len;
+        end = frame->offset + frame->stored_len;
+    }
+    *ret_all = bytes * 2 >= fetch->point->digests[pack].index_offset - PACK_HEAD_SIZE;
+    return n;
+}
+
+/* The range that begins with wanted[0] and takes in those that follow, of `count` of the same pack, as
+ * far as no gap is too large. Returns how many. */
+static size_t make_range(const struct frame_fetch *fetch, struct fetched_frame **wanted,
+                         size_t count, bool all, struct fetch_range **ret)
+{
+    struct fetch_range *range = mem_alloc(sizeof(*range));
+    uint32_t end = wanted[0]->frame.offset;
+    size_t n = 0;
+
+    range->pack = wanted[0]->pack;
+    range->offset = all ? 0 : end;
+    range->first = wanted[0];
+    for (; n < count; n++) {
+        const struct pack_frame *frame = &wanted[n]->frame;
+        if (!all && frame->offset >= end && frame->offset - end >= FRAME_FETCH_GAP)
+            break;
+        end = frame->offset + frame->stored_len;
+        if (wanted[n] < range->first)
+            range->first = wanted[n];
+        wanted[n]->range = range;
+    }
+    if (all)
+        end = fetch->point->digests[range->pack].index_offset - PACK_HEAD_SIZE;
+    range->len = end - range->offset;
+    range->left = (uint32_t)n;
+    *ret = range;
+    return n;
+}
+
+/* As many threads as there are ranges, up to a bound. */
+static int start_fetching(struct frame_fetch *fetch, size_t ranges, struct err *err)
+{
+    while (fetch->thread_count < FRAME_FETCH_REQUESTS && fetch->thread_count < ranges) {
+        if (thread_start(&fetch->threads[fetch->thread_count], fetch_next_ranges, fetch,
+                         "reading ahead", err) < 0)
+            return -1;
+        fetch->thread_count++;
+    }
+    return 0;
+}
+
+int frame_fetch_want(struct frame_fetch *fetch, struct fetched_frame *frames, size_t count,
+                     struct err *err)
+{
+    CLEANUP_FREE struct fetched_frame **wanted = mem_array(count + 1, sizeof(*wanted));
+    CLEANUP_FREE struct fetch_range **ranges = mem_array(count + 1, sizeof(*ranges));
+    size_t range_count = 0;
+
+    for (size_t i = 0; i < count; i++)
+        wanted[i] = &frames[i];
+    if (count > 0)
+        qsort(wanted, count, sizeof(*wanted), compare_wanted);
+    for (size_t i = 0; i < count;) {
+        bool all = false;
+        size_t end = i + count_in_pack(fetch, &wanted[i], count - i, &all);
+        while (i < end)
+            i += make_range(fetch, &wanted[i], end - i, all, &ranges[range_count++]);
+    }
+    if (range_count > 0)
+        qsort(ranges, range_count, sizeof(*ranges), compare_ranges);
+    pthread_mutex_lock(&fetch->mutex);
+    for (size_t i = 0; i < range_count; i++)
+        TAILQ_INSERT_TAIL(&fetch->ranges, ranges[i], link);
+    fetch->range_count += range_count;
+    range_count = fetch->range_count;
+    pthread_cond_broadcast(&fetch->asked);
+    pthread_mutex_unlock(&fetch->mutex);
+    return start_fetching(fetch, range_count, err);
+}
+
+/* ---- taking ----------------------------------------------------------------------------------- */
+
+/* The mutex is held. */
+static int wait_for_range(struct frame_fetch *fetch, struct fetch_range *range, struct err *err)
+{
+    fetch->urgent = range;
+    pthread_cond_signal(&fetch->asked);
+    while (range->state != RANGE_DONE) {
+        struct timespec until;
+        if (quit_check(err) < 0)
+            return -1;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += LOOK_MS * 1000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&fetch->came, &fetch->mutex, &until);
+    }
+    fetch->urgent = NULL;
+    return range->err.text ? err_set(err, range->err.kind, "%s", range->err.text) : 0;
+}
+
+int frame_fetch_take(struct frame_fetch *fetch, struct fetched_frame *frame, void *data,
+                     struct err *err)
+{
+    struct fetch_range *range = frame->range;
+    const struct pack_frame *at = &frame->frame;
+
+    if (!range)
+        return read_pack_bytes(fetch, frame->pack, at->offset, data, at->stored_len, err);
+    pthread_mutex_lock(&fetch->mutex);
+    if (wait_for_range(fetch, range, err) < 0) {
+        pthread_mutex_unlock(&fetch->mutex);
+        return -1;
+    }
+    memcpy(data, range->data + (at->offset - range->offset), at->stored_len);
+    frame->range = NULL;
+    if (--range->left == 0) {
+        TAILQ_REMOVE(&fetch->ranges, range, link);
+        fetch->range_count--;
+        fetch->ahead -= range->len;
+        free_range(range);
+        pthread_cond_broadcast(&fetch->asked);
+    }
+    pthread_mutex_unlock(&fetch->mutex);
+    return 0;
+}
