@@ -210,7 +210,7 @@ static void qcow2_does_not_stay_in_the_cache(void **state)
     const char *raw = uncached_file("around.raw");
     for (unsigned i = 0; i < 2; i++) {
         const char *path = at_n("around.qcow2", i);
-        run("qemu-img", "convert", hows[i], "-t", "none", "-f", "raw", "-O", "qcow2", "-o",
+        run("qemu-img", "convert", hows[i], "-t", "unsafe", "-f", "raw", "-O", "qcow2", "-o",
             "cluster_size=1024", raw, path, NULL);
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         assert_int_equal(fsync(fd), 0);
