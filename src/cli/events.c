@@ -21,6 +21,35 @@ void events_put_sizes(const struct sizes *sizes, struct json *fields)
     json_set_u64(fields, "disk-usage", sizes->usage);
 }
 
+struct json *events_disks(const struct event_items *disks, events_put_item *put)
+{
+    struct json *array = json_new_array();
+
+    for (size_t i = 0; i < disks->count; i++) {
+        struct json *entry = json_new_object();
+        json_set_str(entry, "target", disks->all[i].target);
+        json_set_str(entry, "path", disks->all[i].path);
+        json_set_str(entry, "format", disks->all[i].format);
+        put(&disks->all[i], entry);
+        json_add(array, entry);
+    }
+    return array;
+}
+
+struct json *events_extras(const struct event_items *extras, events_put_item *put)
+{
+    struct json *array = json_new_array();
+
+    for (size_t i = 0; i < extras->count; i++) {
+        struct json *entry = json_new_object();
+        json_set_str(entry, "kind", extras->all[i].extra_name);
+        json_set_str(entry, "path", extras->all[i].path);
+        put(&extras->all[i], entry);
+        json_add(array, entry);
+    }
+    return array;
+}
+
 void events_put_disks(const struct event_done *done, struct buf *text)
 {
     buf_printf(text, "%zu disk%s%s", done->disks, done->disks == 1 ? "" : "s",

@@ -93,34 +93,15 @@ static void write_backup_plan(const struct event *event, struct buf *text)
                              "reads zstd since libvirt 11");
 }
 
-static struct json *backup_plan_disks(const struct event_items *disks)
+static void put_planned_disk(const struct event_item *disk, struct json *object)
 {
-    struct json *array = json_new_array();
-
-    for (size_t i = 0; i < disks->count; i++) {
-        struct json *entry = json_new_object();
-        json_set_str(entry, "target", disks->all[i].target);
-        json_set_str(entry, "path", disks->all[i].path);
-        json_set_str(entry, "format", disks->all[i].format);
-        json_set_u64(entry, "image-size", disks->all[i].sizes.image);
-        json_set_str(entry, "file", disks->all[i].file);
-        json_add(array, entry);
-    }
-    return array;
+    json_set_u64(object, "image-size", disk->sizes.image);
+    json_set_str(object, "file", disk->file);
 }
 
-static struct json *backup_plan_extras(const struct event_items *extras)
+static void put_planned_extra(const struct event_item *extra, struct json *object)
 {
-    struct json *array = json_new_array();
-
-    for (size_t i = 0; i < extras->count; i++) {
-        struct json *entry = json_new_object();
-        json_set_str(entry, "kind", extras->all[i].extra_name);
-        json_set_str(entry, "path", extras->all[i].path);
-        json_set_str(entry, "file", extras->all[i].file);
-        json_add(array, entry);
-    }
-    return array;
+    json_set_str(object, "file", extra->file);
 }
 
 static struct json *backup_plan_left_out(const struct event_backup_plan *plan)
@@ -146,8 +127,8 @@ static void write_backup_plan_fields(const struct event *event, struct json *fie
     json_set_str(fields, "state", plan->state);
     json_set_str(fields, "method", mode_word(plan->mode));
     json_set_u64(fields, "image-size", plan->image_size);
-    json_set(fields, "disks", backup_plan_disks(&plan->disks));
-    json_set(fields, "extras", backup_plan_extras(&plan->extras));
+    json_set(fields, "disks", events_disks(&plan->disks, put_planned_disk));
+    json_set(fields, "extras", events_extras(&plan->extras, put_planned_extra));
     if (plan->memory) {
         struct json *memory = json_new_object();
         json_set_u64(memory, "image-size", plan->memory->sizes.image);

@@ -111,35 +111,6 @@ static void put_stored_fields(const struct event_item *item, struct json *object
     events_put_sizes(&item->sizes, object);
 }
 
-static struct json *listed_disks(const struct event_items *disks)
-{
-    struct json *array = json_new_array();
-
-    for (size_t i = 0; i < disks->count; i++) {
-        struct json *entry = json_new_object();
-        json_set_str(entry, "target", disks->all[i].target);
-        json_set_str(entry, "path", disks->all[i].path);
-        json_set_str(entry, "format", disks->all[i].format);
-        put_stored_fields(&disks->all[i], entry);
-        json_add(array, entry);
-    }
-    return array;
-}
-
-static struct json *listed_extras(const struct event_items *extras)
-{
-    struct json *array = json_new_array();
-
-    for (size_t i = 0; i < extras->count; i++) {
-        struct json *entry = json_new_object();
-        json_set_str(entry, "kind", extras->all[i].extra_name);
-        json_set_str(entry, "path", extras->all[i].path);
-        put_stored_fields(&extras->all[i], entry);
-        json_add(array, entry);
-    }
-    return array;
-}
-
 static struct json *listed_left_out(const struct event_listed *listed)
 {
     struct json *array = json_new_array();
@@ -195,13 +166,13 @@ static void write_listed_fields(const struct event *event, struct json *fields)
     if (listed->downtime.known)
         json_set_u64(fields, "downtime-ms", listed->downtime.ms);
     events_put_sizes(&listed->sizes, fields);
-    json_set(fields, "disks", listed_disks(&listed->disks));
+    json_set(fields, "disks", events_disks(&listed->disks, put_stored_fields));
     if (listed->memory) {
         struct json *memory = json_new_object();
         put_stored_fields(listed->memory, memory);
         json_set(fields, "memory", memory);
     }
-    json_set(fields, "extras", listed_extras(&listed->extras));
+    json_set(fields, "extras", events_extras(&listed->extras, put_stored_fields));
     json_set(fields, "left-out", listed_left_out(listed));
     json_set(fields, "findings", events_findings(listed->findings));
     json_set_bool(fields, "complete", listed->lacking_count == 0);

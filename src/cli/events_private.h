@@ -23,5 +23,9 @@ void events_put_done(const struct event_done *done, struct json *fields);
 const char *events_method(enum manifest_consistency consistency);
 /* "memory", "shut-off", "frozen", "crash": what makes its disks consistent. */
 const char *events_consistency(enum manifest_consistency consistency);
+/* Arrays with an object for each disk, or other file: which it is, and what put adds. */
+typedef void events_put_item(const struct event_item *item, struct json *object);
+struct json *events_disks(const struct event_items *disks, events_put_item *put);
+struct json *events_extras(const struct event_items *extras, events_put_item *put);
 /* An array of {"what": "os/kernel: /srv/vmlinuz"}. */
 struct json *events_findings(const struct definition_findings *findings);

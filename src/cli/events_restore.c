@@ -66,36 +66,10 @@ static void put_source_fields(const struct event_item *item, struct json *object
     json_set_bool(object, "replaces", item->replaces);
 }
 
-static struct json *restore_plan_disks(const struct event_items *disks)
+static void put_placed_disk(const struct event_item *disk, struct json *object)
 {
-    struct json *array = json_new_array();
-
-    for (size_t i = 0; i < disks->count; i++) {
-        const struct event_item *disk = &disks->all[i];
-        struct json *entry = json_new_object();
-        json_set_str(entry, "target", disk->target);
-        json_set_str(entry, "path", disk->path);
-        json_set_str(entry, "format", disk->format);
-        json_set_bool(entry, "shared", disk->shared);
-        put_source_fields(disk, entry);
-        json_add(array, entry);
-    }
-    return array;
-}
-
-static struct json *restore_plan_extras(const struct event_items *extras)
-{
-    struct json *array = json_new_array();
-
-    for (size_t i = 0; i < extras->count; i++) {
-        const struct event_item *extra = &extras->all[i];
-        struct json *entry = json_new_object();
-        json_set_str(entry, "kind", extra->extra_name);
-        json_set_str(entry, "path", extra->path);
-        put_source_fields(extra, entry);
-        json_add(array, entry);
-    }
-    return array;
+    json_set_bool(object, "shared", disk->shared);
+    put_source_fields(disk, object);
 }
 
 static struct json *restore_plan_left_out(const struct event_restore_plan *plan)
@@ -123,8 +97,8 @@ static void write_restore_plan_fields(const struct event *event, struct json *fi
         json_set_str(fields, "destination", plan->destination);
     json_set_bool(fields, "defined", plan->defined);
     events_put_sizes(&plan->sizes, fields);
-    json_set(fields, "disks", restore_plan_disks(&plan->disks));
-    json_set(fields, "extras", restore_plan_extras(&plan->extras));
+    json_set(fields, "disks", events_disks(&plan->disks, put_placed_disk));
+    json_set(fields, "extras", events_extras(&plan->extras, put_source_fields));
     if (plan->memory) {
         struct json *memory = json_new_object();
         json_set_str(memory, "path", plan->memory->path);
