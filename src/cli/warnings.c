@@ -115,6 +115,7 @@ static const char *thing_text(enum reference_kind kind)
         [REF_CPU] = "CPU",
         [REF_NODE] = "NUMA node",
         [REF_PAGES] = "huge page size",
+        [REF_BACK_END] = "program",
         [REF_FILE] = "file",
         [REF_FOLDER] = "folder",
         [REF_PARENT] = "folder of",

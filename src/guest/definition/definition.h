@@ -123,6 +123,7 @@ enum reference_kind {
     REF_CPU,    /* the greatest of a set: "12" */
     REF_NODE,   /* of NUMA: the same */
     REF_PAGES,  /* a size of huge pages: "1048576 KiB" */
+    REF_BACK_END, /* the program of a vhost-user device, which libvirt looks for itself: "virtiofsd" */
     /* The others are absolute paths. */
     REF_FILE,     /* a file or device node */
     REF_FOLDER,   /* a folder */

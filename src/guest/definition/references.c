@@ -302,6 +302,17 @@ static void add_vhost(struct references *references, const struct xml_node *devi
         definition_reference_add(references, REF_FILE, "/dev/vhost-net", NULL, "interface");
 }
 
+/* Without a path, libvirt takes the host's own. */
+static void add_virtiofs(struct references *references, const struct xml_node *device)
+{
+    const struct xml_node *source = xml_child(device, NULL, "source");
+    const struct xml_node *binary = xml_child(device, NULL, "binary");
+
+    if (definition_attr_is(xml_child(device, NULL, "driver"), "type", "virtiofs") &&
+        !(source && xml_attr(source, "socket")) && !(binary && xml_attr(binary, "path")))
+        definition_reference_add(references, REF_BACK_END, "virtiofsd", NULL, "filesystem");
+}
+
 static void add_device(struct references *references, struct xml_node *device,
                        const char *const *but, size_t but_count)
 {
@@ -315,6 +326,8 @@ static void add_device(struct references *references, struct xml_node *device,
         add_interface(references, device);
     else if (xml_is(device, NULL, "filesystem") && definition_attr_is(device, "type", "volume"))
         add_layer(references, device, "filesystem");
+    else if (xml_is(device, NULL, "filesystem"))
+        add_virtiofs(references, device);
     else if (xml_is(device, NULL, "disk") && target && !is_passed_over(target, but, but_count))
         add_disk_references(references, device, target);
     add_vhost(references, device);

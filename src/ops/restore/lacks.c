@@ -9,9 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "base/shell.h"
 #include "base/text.h"
+#include "guest/back_end.h"
 #include "guest/definition/definition.h"
 #include "guest/host_device.h"
 
@@ -80,6 +82,14 @@ static bool has_tie(const struct reference *reference)
     }
 }
 
+/* What cannot be looked at counts as there. */
+static bool has_back_end(void)
+{
+    static const char *const folders[] = {"/usr/share/qemu/vhost-user", "/etc/qemu/vhost-user"};
+
+    return back_end_look(folders, ARRAY_COUNT(folders), "fs") != BACK_END_ABSENT;
+}
+
 static bool has_path(const struct restore_job *job, const struct reference *reference)
 {
     switch (reference->kind) {
@@ -95,6 +105,8 @@ static bool has_path(const struct restore_job *job, const struct reference *refe
     case REF_NODE:
     case REF_PAGES:
         return has_tie(reference);
+    case REF_BACK_END:
+        return has_back_end();
     case REF_TEMPLATE:
         return job->placement.nvram || has_file(job, reference->name, 0);
     default:

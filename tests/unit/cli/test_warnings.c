@@ -167,6 +167,7 @@ static void things_of_the_host_have_names(void **state)
         [REF_CPU] = "CPU",
         [REF_NODE] = "NUMA node",
         [REF_PAGES] = "huge page size",
+        [REF_BACK_END] = "program",
     };
 
     (void)state;

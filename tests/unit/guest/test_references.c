@@ -185,7 +185,8 @@ static void files_that_qemu_opens_beside_disks_are_listed(void **state)
     struct xml_doc *doc = sample_devices(
         "<interface type='ethernet'><script path='/etc/up'/><downscript path='/etc/down'/>"
         "<rom file='/rom/of-interface'/></interface>"
-        "<filesystem type='mount'><source socket='/run/virtiofs'/><target dir='t'/></filesystem>"
+        "<filesystem type='mount'><driver type='virtiofs'/><source socket='/run/virtiofs'/>"
+        "<target dir='t'/></filesystem>"
         "<video><model type='virtio'><acceleration accel3d='yes' "
         "rendernode='/dev/dri/renderD129'/></model></video>");
 
@@ -301,6 +302,8 @@ static void other_devices_need_their_files(void **state)
         {REF_PARENT, "/run/spice", "graphics"},
         {REF_FOLDER, "/srv/share", "filesystem"},
         {REF_FILE, "/opt/virtiofsd", "filesystem's program"},
+        {REF_FOLDER, "/srv/other", "filesystem"},
+        {REF_BACK_END, "virtiofsd", "filesystem"},
         {REF_POOL, "p", "filesystem", "v"},
         {REF_FILE, "/mem/nvdimm", "memory"},
         {REF_SOCKET, "/run/ivshmem", "shmem"},
@@ -317,6 +320,7 @@ static void other_devices_need_their_files(void **state)
         "<graphics type='spice'><listen type='socket' socket='/run/spice'/></graphics>"
         "<filesystem type='mount'><driver type='virtiofs'/><binary path='/opt/virtiofsd'/>"
         "<source dir='/srv/share'/></filesystem>"
+        "<filesystem type='mount'><driver type='virtiofs'/><source dir='/srv/other'/></filesystem>"
         "<filesystem type='volume'><source pool='p' volume='v'/></filesystem>"
         "<memory model='nvdimm'><source><path>/mem/nvdimm</path></source></memory>"
         "<shmem name='s'><server path='/run/ivshmem'/></shmem>"
