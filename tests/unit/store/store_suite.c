@@ -31,8 +31,9 @@ static void fixture_begin(struct fixture *fixture)
     fixture->url = suite->make();
     CLEANUP_FREE char *far =
         suite->elsewhere ? suite->elsewhere(fixture->url) : mem_strdup(fixture->url);
-    if (store_open(fixture->url, &fixture->store, &err) < 0 ||
-        store_open(far, &fixture->far, &err) < 0)
+    int (*open)(const char *, struct store **, struct err *) =
+        suite->open ? suite->open : store_open;
+    if (open(fixture->url, &fixture->store, &err) < 0 || open(far, &fixture->far, &err) < 0)
         fail_msg("%s", err.text);
 }
 #define FIXTURE                                                                                    \

@@ -18,6 +18,7 @@ struct store_suite {
     /* The url of a new, empty store in which "d/one", "p/one" and "tmp" exist; remove ends it, and
      * frees the url. */
     char *(*make)(void);
+    int (*open)(const char *url, struct store **ret, struct err *err); /* NULL: store_open */
     void (*remove)(char *url);
     /* The url by which another host reaches that store; the caller frees. NULL: the same. */
     char *(*elsewhere)(const char *url);
