@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "keep_world.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/dir.h"
+#include "base/io.h"
+
+#define BEGIN_MS INT64_C(1767225600000)
+
+void keep_world_begin(struct keep_world *world)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    world->memory = memory_new();
+    if (repository_create_in(memory_open(world->memory, NULL), REPOSITORY_SCOPE, &world->repository,
+                             &err) < 0)
+        fail_msg("%s", err.text);
+    world->scope =
+        (struct stored_scope){world->repository->store, world->repository->id, REPOSITORY_SCOPE};
+    memcpy(world->state_path, "/tmp/keep-world.XXXXXX", 23);
+    assert_non_null(mkdtemp(world->state_path));
+    assert_int_equal(io_open_dir(world->state_path, &world->state_fd, NULL), 0);
+}
+
+void keep_world_end(struct keep_world *world)
+{
+    CLEANUP_STRINGS struct strings names = {0};
+
+    assert_int_equal(dir_list(world->state_fd, ".", &names, NULL), 0);
+    for (size_t i = 0; i < names.count; i++)
+        assert_int_equal(unlinkat(world->state_fd, names.items[i], 0), 0);
+    close(world->state_fd);
+    assert_int_equal(rmdir(world->state_path), 0);
+    repository_close(world->repository);
+    memory_free(world->memory);
+    buf_clear(&world->events);
+}
+
+struct id keep_world_guest(unsigned number)
+{
+    struct id id;
+
+    memset(id.bytes, (int)number, sizeof(id.bytes));
+    return id;
+}
+
+struct point_id keep_world_point(unsigned guest, unsigned session)
+{
+    struct point_id point = {.guest = keep_world_guest(guest)};
+    int64_t time_ms = BEGIN_MS + (int64_t)session * 1000;
+
+    for (int i = 0; i < 6; i++)
+        point.session.bytes[i] = (uint8_t)(time_ms >> (8 * (5 - i)));
+    for (size_t i = 6; i < ID_SIZE; i++)
+        point.session.bytes[i] = (uint8_t)(session * 37 + i);
+    return point;
+}
+
+static void put_object(struct keep_world *world, const char *name, const void *data, size_t len)
+{
+    struct store_object object = {.name = name, .data = data, .len = len};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    enum store_outcome outcome = STORE_EXISTS;
+
+    if (store_create(world->scope.store, &object, &outcome, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(outcome, STORE_MADE);
+}
+
+void keep_world_put_packs(struct keep_world *world, const struct point_id *point)
+{
+    CLEANUP_FREE char *session = objects_name(&world->scope, NAME_SESSION, point, 0);
+
+    put_object(world, session, "{}", 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        CLEANUP_FREE char *pack = objects_name(&world->scope, NAME_PACK, point, i);
+        put_object(world, pack, "pack", 4);
+    }
+}
+
+/* Each pack has one block, which the disk has once. */
+struct buf keep_world_bytes(const struct keep_world *world, const struct point_id *point,
+                            const struct point_id *base)
+{
+    CLEANUP_MADE_POINT struct made_point made = made_point_usual();
+    CLEANUP_PACKS struct packs packs = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    made.id = (struct slot_id){world->repository->id, point->session, point->guest};
+    made.info.guest = point->guest;
+    made.info.taken_ms = id_time_ms(&point->session);
+    if (base) {
+        CLEANUP_FREE char *name = objects_name(&world->scope, NAME_SLOT, base, 0);
+        const struct slot_id id = {world->repository->id, base->session, base->guest};
+        struct slot slot = {0};
+        if (packs_read(world->scope.store, name, &id, &slot, &packs, &err) < 0)
+            fail_msg("%s", err.text);
+        slot_clear(&slot);
+    }
+    for (uint32_t i = 0; i < 2; i++)
+        assert_int_equal(packs_add(&packs, &point->session, i, NULL), 0);
+    packs_clear(&made.packs);
+    made.packs = packs;
+    packs = (struct packs){0};
+    assert_true(made.packs.count <= MADE_PACKS);
+    for (uint32_t i = 0; i < made.packs.count; i++) {
+        made.digests[i] =
+            (struct pack_digest){.index_offset = 100, .block_count = 1, .size = 100 + 36 + 64};
+        made.images[0].runs[i] = (struct map_run){i, 1, i, 0};
+    }
+    made.digest_count = made.packs.count;
+    made.images[0].run_count = made.packs.count;
+    made.images[1].run_count = made.images[2].run_count = 0;
+    return made_point_bytes(&made);
+}
+
+void keep_world_put(struct keep_world *world, const struct point_id *point,
+                    const struct point_id *base)
+{
+    CLEANUP_BUF struct buf bytes = keep_world_bytes(world, point, base);
+    CLEANUP_FREE char *slot = objects_name(&world->scope, NAME_SLOT, point, 0);
+
+    keep_world_put_packs(world, point);
+    put_object(world, slot, bytes.data, bytes.len);
+}
+
+bool keep_world_has(const struct keep_world *world, enum name_kind kind,
+                    const struct point_id *point, uint32_t number)
+{
+    CLEANUP_FREE char *name = objects_name(&world->scope, kind, point, number);
+
+    return memory_look(world->memory, name).data;
+}
+
+bool keep_world_restores(struct keep_world *world, const struct point_id *point)
+{
+    CLEANUP_FREE char *name = objects_name(&world->scope, NAME_SLOT, point, 0);
+    const struct slot_id id = {world->repository->id, point->session, point->guest};
+    CLEANUP_SLOT struct slot slot = {0};
+    CLEANUP_PACKS struct packs packs = {0};
+
+    if (packs_read(world->scope.store, name, &id, &slot, &packs, NULL) < 0 ||
+        slot.kind != SLOT_POINT)
+        return false;
+    for (uint32_t i = 0; i < packs.count; i++) {
+        struct point_id owner = {0};
+        uint32_t number = 0;
+        packs_at(&packs, i, &owner.session, &number);
+        if (!keep_world_has(world, NAME_PACK, &owner, number))
+            return false;
+    }
+    return true;
+}
+
+static void note_event(void *opaque, const struct collect_event *event)
+{
+    static const char *const kinds[] = {
+        [COLLECT_RESUMED] = "resumed",   [COLLECT_ANEW] = "anew",
+        [COLLECT_HELD] = "held",         [COLLECT_YOUNG] = "young",
+        [COLLECT_TAKEN] = "taken",       [COLLECT_WAITING] = "waiting",
+        [COLLECT_FENCED] = "fenced",     [COLLECT_REMOVED] = "removed",
+        [COLLECT_STAYS] = "stays",       [COLLECT_UNKNOWN] = "unknown",
+        [COLLECT_RESERVED] = "reserved",
+    };
+
+    buf_printf(opaque, "%s ", kinds[event->kind]);
+}
+
+struct collect_settings keep_world_settings(const struct keep_world *world)
+{
+    return (struct collect_settings){
+        .scope = REPOSITORY_SCOPE, .state_fd = world->state_fd, .host = "alpha"};
+}
+
+struct collect_result keep_world_collect(struct keep_world *world,
+                                         const struct collect_settings *settings)
+{
+    const struct collect_events events = {note_event, &world->events};
+    struct collect_result result = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    buf_clear(&world->events);
+    if (collect_run(world->repository, settings, &events, &result, &err) < 0)
+        fail_msg("%s", err.text);
+    buf_put_u8(&world->events, '\0');
+    return result;
+}
