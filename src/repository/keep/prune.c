@@ -208,6 +208,31 @@ static int drop_prunable(struct pruning *pruning, const struct prunable *point,
     return 0;
 }
 
+/* Tells of a guest that has had no good point for too long. */
+static bool is_stale_guest(const struct pruning *pruning, const struct prunable *points,
+                           const size_t *places, size_t count)
+{
+    const struct prunable *newest = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct prunable *point = &points[places[i]];
+        if (!(point->flags & FLAG_PARTIAL) &&
+            (!newest || point->info.taken_ms > newest->info.taken_ms))
+            newest = point;
+    }
+    if (pruning->settings->newest_within_ms == 0 ||
+        (newest && newest->info.taken_ms >= pruning->now_ms - pruning->settings->newest_within_ms))
+        return false;
+    const struct prune_event event = {
+        .kind = PRUNE_STALE,
+        .point.guest = points->point.guest,
+        .guest_name = count ? points[places[count - 1]].info.name : NULL,
+        .taken_ms = newest ? newest->info.taken_ms : 0,
+    };
+    pruning->events->call(pruning->events->opaque, &event);
+    return true;
+}
+
 /* Points that count are given to the policy; places: which ones they are. */
 static int decide_guest(struct pruning *pruning, struct prunable *points, const size_t *places,
                         size_t count, struct err *err)
@@ -217,6 +242,10 @@ static int decide_guest(struct pruning *pruning, struct prunable *points, const 
     const struct retention_points guest = {inputs, count};
     CLEANUP_ERR struct err why = ERR_INIT;
 
+    if (is_stale_guest(pruning, points, places, count)) {
+        pruning->result.points_kept += count;
+        return 0;
+    }
     for (size_t i = 0; i < count; i++) {
         struct prunable *point = &points[places[i]];
         collect_point_tags(point);

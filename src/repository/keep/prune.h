@@ -14,7 +14,9 @@
 
 struct prune_settings {
     struct retention_policy policy;
-    const struct id *guest; /* only this one; NULL: all of the scope */
+    const struct id *guest;   /* only this one; NULL: all of the scope */
+    int64_t newest_within_ms; /* of guests whose newest good point, by when its data was taken, is
+                               * older than this, nothing is dropped; 0: of all */
     bool dry_run;
 };
 
@@ -24,13 +26,14 @@ enum prune_event_kind {
     PRUNE_DAMAGED,  /* the point is kept; text says what is wrong with it */
     PRUNE_IN_TRASH, /* the point was there before, and counts for nothing */
     PRUNE_REFUSED,  /* of this guest nothing is dropped; text says why */
+    PRUNE_STALE,    /* nor of this one, whose newest good point is of taken_ms (0: it has none) */
     PRUNE_UNKNOWN,  /* text: an object's name that no repository has; it is passed over */
 };
 
 /* Borrowed during the call. */
 struct prune_event {
     enum prune_event_kind kind;
-    struct point_id point;  /* of PRUNE_REFUSED the guest only */
+    struct point_id point;  /* of PRUNE_REFUSED and PRUNE_STALE the guest only */
     const char *guest_name; /* as its newest point has it; NULL: none can be read */
     int64_t taken_ms;       /* of points that can be read; else 0 */
     const struct retention_verdict *verdict; /* of PRUNE_KEEPS and PRUNE_DROPS */
