@@ -42,6 +42,8 @@ const char *when_local(const char *rfc3339, char text[static WHEN_TEXT_SIZE])
     long offset = 0;
     const char *zone = strptime(rfc3339, "%Y-%m-%dT%H:%M:%S", &fields);
 
+    if (zone && *zone == '.') /* a fraction of the second */
+        zone += 1 + strspn(zone + 1, "0123456789");
     if (!zone || !when_parse_zone(zone, &offset)) {
         snprintf(text, WHEN_TEXT_SIZE, "%s", rfc3339);
         return text;

@@ -21,6 +21,11 @@ int arguments_parse_nice(const char *text, void *ret_nice, struct err *err)
     return 0;
 }
 
+int arguments_parse_time(const char *text, void *ret_ms, struct err *err)
+{
+    return units_parse_time(text, ret_ms, err);
+}
+
 int arguments_parse_wait(const char *text, void *ret_ms, struct err *err)
 {
     if (text)

@@ -10,10 +10,20 @@
 
 #include "cli/lists.h"
 #include "cli/options.h"
+#include "ops/keep/keep.h"
 #include "ops/verbs.h"
+
+/* What prune --simulate says. */
+struct arguments_schedule {
+    bool given;
+    struct schedule schedule;
+};
 
 struct arguments {
     const char *source;
+    const char *repository;
+    const char *scope;
+    struct strings words; /* points, or what the verb has instead */
     const char *destination;
     const char *uri;
     const char *new_name;
@@ -31,6 +41,20 @@ struct arguments {
     struct children_options children;
     unsigned nice;
     uint64_t wait_ms;
+    struct retention_policy policy; /* all but its tags */
+    struct strings keep_tags;
+    const char *time_zone;
+    uint64_t newest_within_ms;
+    struct arguments_schedule simulated;
+    uint64_t simulated_ms;
+    uint64_t stored;
+    unsigned change_per_10k;
+    struct collect_options collect;
+    struct strings add_tags;
+    struct strings remove_tags;
+    const char *reason;
+    bool set_aside;
+    bool force;
     bool allow_autorun;
     bool decode;
     bool block_digests;
@@ -53,6 +77,10 @@ struct arguments {
 #define ROW_SOURCE                                                                                 \
     {"source-path", OPTION_TEXT, "PATH", "folder that holds the backups", ARGUMENT(source),        \
      .required = true}
+#define ROW_REPOSITORY                                                                             \
+    {"repository", OPTION_TEXT, "URL", "the repository: a folder", ARGUMENT(repository),           \
+     .required = true}
+#define ROW_SCOPE(what) {"scope", OPTION_TEXT, "SCOPE", what, ARGUMENT(scope)}
 #define ROW_URI                                                                                    \
     {"hypervisor-uri", OPTION_TEXT, "URI", "libvirt connection; default: libvirt's default",   \
      ARGUMENT(uri)}
@@ -101,6 +129,7 @@ struct arguments {
 
 /* For OPTION_PARSED rows. */
 int arguments_parse_codec(const char *text, void *ret_codec, struct err *err);
+int arguments_parse_time(const char *text, void *ret_ms, struct err *err);
 int arguments_parse_wait(const char *text, void *ret_ms, struct err *err);
 int arguments_parse_nice(const char *text, void *ret_nice, struct err *err);
 int arguments_parse_chunk_size(const char *text, void *ret_size, struct err *err);

@@ -64,7 +64,7 @@ void events_put_done(const struct event_done *done, struct json *fields)
     json_set_u64(fields, "elapsed-ms", done->elapsed_ms);
 }
 
-static void put_problem(const struct event_problem *problem, struct json *fields)
+void events_put_problem(const struct event_problem *problem, struct json *fields)
 {
     json_set_str(fields, "kind", err_kind_name(problem->kind));
     json_set_str(fields, "error", problem->error);
@@ -98,7 +98,7 @@ static void write_failure(const struct event *event, struct buf *text)
 static void write_problem_fields(const struct event *event, struct json *fields)
 {
     json_set_str(fields, "guest", event->guest);
-    put_problem(&event->problem, fields);
+    events_put_problem(&event->problem, fields);
 }
 
 static void write_not_tried(const struct event *event, struct buf *text)
@@ -139,7 +139,7 @@ static void write_no_match_fields(const struct event *event, struct json *fields
 
     json_set_str(fields, "option", event->no_match.option);
     json_set_str(fields, "name", event->no_match.name);
-    put_problem(&(struct event_problem){ERR_NOT_FOUND, text}, fields);
+    events_put_problem(&(struct event_problem){ERR_NOT_FOUND, text}, fields);
 }
 
 /* ---- where the time went ---------------------------------------------------------------------- */
@@ -323,6 +323,29 @@ const struct event_form *events_form(enum event_kind kind)
         [EVENT_REMOVED] = &removed,
         [EVENT_RECOVERED] = &recovered,
         [EVENT_DISMISSED] = &dismissed,
+        [EVENT_POINT_FAILED] = &events_point_failed,
+        [EVENT_POINT_HELD] = &events_point_held,
+        [EVENT_POINT_RELEASED] = &events_point_released,
+        [EVENT_POINT_TAGGED] = &events_point_tagged,
+        [EVENT_POINT_UNTAGGED] = &events_point_untagged,
+        [EVENT_POINT_UNDELETED] = &events_point_undeleted,
+        [EVENT_POINT_SET_ASIDE] = &events_point_set_aside,
+        [EVENT_PRUNE_VERDICT] = &events_prune_verdict,
+        [EVENT_POINT_PRUNED] = &events_point_pruned,
+        [EVENT_POINT_DAMAGED] = &events_point_damaged,
+        [EVENT_PRUNED] = &events_pruned,
+        [EVENT_PRUNE_SKIPPED] = &events_prune_skipped,
+        [EVENT_SIMULATED] = &events_simulated,
+        [EVENT_COLLECTION] = &events_collection,
+        [EVENT_POINT_SPARED] = &events_point_spared,
+        [EVENT_POINT_TAKEN] = &events_point_taken,
+        [EVENT_POINT_COLLECTED] = &events_point_collected,
+        [EVENT_POINT_STUCK] = &events_point_stuck,
+        [EVENT_SESSION_WAITED] = &events_session_waited,
+        [EVENT_SESSION_FENCED] = &events_session_fenced,
+        [EVENT_COLLECTED] = &events_collected,
+        [EVENT_SCOPE_FAILED] = &events_scope_failed,
+        [EVENT_REPOSITORY_MADE] = &events_repository_made,
     };
 
     return kind < EVENT_KINDS ? forms[kind] : NULL;

@@ -14,6 +14,32 @@ extern const struct event_form events_restore_plan;
 extern const struct event_form events_disk_restored;
 extern const struct event_form events_restored;
 extern const struct event_form events_listed;
+extern const struct event_form events_point_failed;
+extern const struct event_form events_point_held;
+extern const struct event_form events_point_released;
+extern const struct event_form events_point_tagged;
+extern const struct event_form events_point_untagged;
+extern const struct event_form events_point_undeleted;
+extern const struct event_form events_point_set_aside;
+extern const struct event_form events_prune_verdict;
+extern const struct event_form events_point_pruned;
+extern const struct event_form events_point_damaged;
+extern const struct event_form events_pruned;
+extern const struct event_form events_prune_skipped;
+extern const struct event_form events_simulated;
+extern const struct event_form events_collection;
+extern const struct event_form events_point_spared;
+extern const struct event_form events_point_taken;
+extern const struct event_form events_point_collected;
+extern const struct event_form events_point_stuck;
+extern const struct event_form events_session_waited;
+extern const struct event_form events_session_fenced;
+extern const struct event_form events_collected;
+extern const struct event_form events_scope_failed;
+extern const struct event_form events_repository_made;
+
+/* Of the id of a point, so many digits are shown to people: its time, and 16 random bits. */
+#define EVENTS_ID_SHOWN 16
 
 /* "2 disks and memory" */
 void events_put_disks(const struct event_done *done, struct buf *text);
@@ -27,5 +53,7 @@ const char *events_consistency(enum manifest_consistency consistency);
 typedef void events_put_item(const struct event_item *item, struct json *object);
 struct json *events_disks(const struct event_items *disks, events_put_item *put);
 struct json *events_extras(const struct event_items *extras, events_put_item *put);
+/* Members "kind" and "error". */
+void events_put_problem(const struct event_problem *problem, struct json *fields);
 /* An array of {"what": "os/kernel: /srv/vmlinuz"}. */
 struct json *events_findings(const struct definition_findings *findings);

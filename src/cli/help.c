@@ -25,7 +25,8 @@ static void put_synopsis(const struct verb *verb, struct buf *out)
     for (size_t i = 0; i < verb->options.count; i++) {
         const struct options_row *row = &verb->options.rows[i];
         if (row->required)
-            buf_printf(out, " --%s %s", row->name, row->metavar);
+            buf_printf(out, " --%s%s%s", row->name, row->metavar ? " " : "",
+                       row->metavar ? row->metavar : "");
     }
     if (verb->options.words)
         buf_printf(out, " %s", verb->options.words->metavar);

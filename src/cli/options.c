@@ -182,7 +182,8 @@ static int check_given(const struct reading *reading, struct err *err)
     for (size_t i = 0; i < reading->table->count; i++) {
         const struct options_row *row = &reading->table->rows[i];
         if (row->required && !reading->given[i])
-            return err_set(err, ERR_USAGE, "--%s %s is required", row->name, row->metavar);
+            return err_set(err, ERR_USAGE, "--%s%s%s is required", row->name,
+                           row->metavar ? " " : "", row->metavar ? row->metavar : "");
         if (reading->given[i] && row->kind == OPTION_NAMES &&
             ((struct strings *)argument_of(reading, row))->count == 0)
             return err_set(err, ERR_USAGE, "option '--%s' needs a value: --%s %s", row->name,

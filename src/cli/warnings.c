@@ -95,6 +95,9 @@ const char *warnings_row(enum warning_kind kind)
 
         [WARNING_SEAL_BROKEN] =
             "its seal is broken: the backup was changed after this host made it",
+
+        [WARNING_UNKNOWN_OBJECT] =
+            "{name}: the repository has no objects with such names; it is left alone",
     };
 
     return kind < WARNING_KINDS ? rows[kind] : NULL;

@@ -17,6 +17,7 @@
 #include "ops/sizes.h"
 #include "ops/warnings.h"
 #include "record/manifest.h"
+#include "repository/keep/retention.h"
 
 enum event_kind {
     /* of several verbs */
@@ -46,6 +47,33 @@ enum event_kind {
     /* recover */
     EVENT_RECOVERED,
     EVENT_DISMISSED,
+    /* of several verbs, about one point of a repository */
+    EVENT_POINT_FAILED,
+    EVENT_POINT_HELD,
+    EVENT_POINT_RELEASED,
+    EVENT_POINT_TAGGED,
+    EVENT_POINT_UNTAGGED,
+    EVENT_POINT_UNDELETED,
+    EVENT_POINT_SET_ASIDE,
+    /* prune */
+    EVENT_PRUNE_VERDICT, /* --dry-run and --simulate: what would happen to the point */
+    EVENT_POINT_PRUNED,
+    EVENT_POINT_DAMAGED, /* and therefore kept */
+    EVENT_PRUNED,
+    EVENT_PRUNE_SKIPPED, /* the guest has no new point */
+    EVENT_SIMULATED,
+    /* collect */
+    EVENT_COLLECTION,   /* something about it as a whole */
+    EVENT_POINT_SPARED, /* it stays in the trash */
+    EVENT_POINT_TAKEN,
+    EVENT_POINT_COLLECTED,
+    EVENT_POINT_STUCK, /* it could not be removed */
+    EVENT_SESSION_WAITED,
+    EVENT_SESSION_FENCED,
+    EVENT_COLLECTED,
+    EVENT_SCOPE_FAILED,
+    /* repository */
+    EVENT_REPOSITORY_MADE,
     EVENT_KINDS
 };
 
@@ -247,6 +275,105 @@ struct event_dismissed {
     const char *checkpoint; /* that the run may have made; NULL: none */
 };
 
+/* A point of a repository. */
+struct event_point {
+    const char *scope;
+    const char *id;
+    const char *time; /* when its data was taken; NULL: not known */
+    const char *tag;  /* that was put on it, or taken from it */
+    const char *copy; /* of a point that is set aside: its name in the repository */
+    bool was_so;      /* nothing had to be done */
+};
+
+struct event_point_failed {
+    const char *word; /* what the user called the point */
+    struct event_problem problem;
+};
+
+struct event_prune_verdict {
+    struct event_point point; /* of a simulation it has a time and nothing else */
+    bool keeps;
+    enum retention_reason reason;
+    const char *option; /* "keep-daily"; NULL: it is not by an option */
+    const char *period; /* "2026-05"; NULL: the option has none */
+};
+
+/* What became of the points of one guest. */
+struct event_pruned {
+    const char *scope;
+    size_t kept;
+    size_t dropped;
+    bool dry_run;
+};
+
+struct event_prune_skipped {
+    const char *scope;
+    const char *newest; /* time of its newest complete point; NULL: it has none */
+};
+
+struct event_simulated {
+    size_t backups;
+    size_t kept; /* points at the end */
+    size_t most; /* at any time */
+    bool sized;
+    uint64_t stored;  /* at the end */
+    uint64_t written; /* by all backups */
+};
+
+struct event_point_damaged {
+    struct event_point point;
+    const char *why;
+};
+
+/* A point in the trash, or a session. */
+struct event_collect_point {
+    struct event_point point;
+    const char *guest_uuid;
+    const char *since; /* it is in the trash, or was first seen; NULL: of no interest */
+    bool held;         /* EVENT_POINT_SPARED: else it has not been in the trash for long enough */
+    const char *why;   /* EVENT_POINT_STUCK */
+};
+
+enum event_collection_what {
+    COLLECTION_RESUMED,
+    COLLECTION_ANEW,
+    COLLECTION_RESERVE_USED, /* because the store is full */
+};
+
+struct event_collection {
+    const char *scope;
+    enum event_collection_what what;
+    const char *since; /* COLLECTION_RESUMED */
+    const char *why;   /* COLLECTION_ANEW */
+};
+
+enum event_collect_end { COLLECT_END_DONE, COLLECT_END_UNFINISHED, COLLECT_END_STOPPED };
+
+struct event_collected {
+    const char *scope;
+    enum event_collect_end end;
+    bool dry_run;
+    uint64_t points; /* there were */
+    uint64_t points_removed;
+    uint64_t packs; /* there were; 0: not counted */
+    uint64_t packs_removed;
+    uint64_t bytes_removed;
+    uint64_t waiting; /* sessions */
+    uint64_t fenced;
+};
+
+struct event_scope_failed {
+    const char *scope;
+    struct event_problem problem;
+};
+
+struct event_repository_made {
+    const char *url;
+    const char *id;
+    const char *lagging; /* the type of a file system whose listings may be old; else NULL */
+    bool creates_once;   /* false: collections must have it for themselves */
+};
+
 /* The member is that of the kind; EVENT_GUEST_NOT_TRIED and EVENT_VANISHED have none. */
 struct event {
     enum event_kind kind;
@@ -269,5 +396,18 @@ struct event {
         struct event_removed removed;
         struct event_recovered recovered;
         struct event_dismissed dismissed;
+        struct event_point_failed point_failed;
+        struct event_point
+            point; /* EVENT_POINT_HELD to EVENT_POINT_SET_ASIDE, EVENT_POINT_PRUNED */
+        struct event_prune_verdict verdict;
+        struct event_point_damaged point_damaged;
+        struct event_pruned pruned;
+        struct event_prune_skipped prune_skipped;
+        struct event_simulated simulated;
+        struct event_collection collection;
+        struct event_collect_point collect_point; /* EVENT_POINT_SPARED to EVENT_SESSION_FENCED */
+        struct event_collected collected;
+        struct event_scope_failed scope_failed;
+        struct event_repository_made repository_made;
     };
 };

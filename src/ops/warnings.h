@@ -54,6 +54,8 @@ enum warning_kind {
     WARNING_DEVICE_UNSURE,
     /* verify */
     WARNING_SEAL_BROKEN,
+    /* of a repository */
+    WARNING_UNKNOWN_OBJECT,
     WARNING_KINDS
 };
 

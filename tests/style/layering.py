@@ -16,7 +16,7 @@ LAYERS = {
     "archive": ["record", "codec", "base"],
     "store": ["base"],
     "repository": ["store", "record", "codec", "base"],
-    "ops": ["mtcp", "archive", "record", "guest", "disk", "codec", "base"],
+    "ops": ["mtcp", "archive", "repository", "record", "guest", "disk", "codec", "base"],
     "cli": ["ops", "base"],
 }
 
@@ -32,6 +32,7 @@ APART = {
 # (folder, what it includes): a pattern of the files that may
 RESERVED = {
     ("ops", "archive"): r"src/ops/points_archive\w*\.[ch]",
+    ("ops", "repository"): r"src/ops/(points_repository\w*|keep/\w+)\.[ch]",
 }
 
 # Single steps past the layers, each with its reason.
@@ -40,6 +41,7 @@ EXCEPTIONS = {
     ("src/cli/mtcp_child.c", "mtcp/child.h"): "the verb mtcp-child is this loop and nothing else",
     ("src/cli/mtcp_child.c", "codec/codec.h"): "a child is sized by its codec",
     ("src/cli/arguments.c", "codec/codec.h"): "codec names and chunk sizes on the command line",
+    ("src/ops/events.h", "repository/keep/retention.h"): "an event tells for which of its reasons a point is kept",
     ("src/ops/restore/claims.c", "archive/names.h"): "a restored file has a name that an archive could have too",
     ("src/ops/restore/placement.c", "archive/names.h"): "a restored file has a name that an archive could have too",
 }

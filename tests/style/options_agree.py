@@ -110,6 +110,8 @@ else:
     ways = re.findall(r"\} ways\[\] = \{(.*?)^    \};", tree.read("src/cli/backup.c"), re.S | re.M)
     expect(f"{COMPLETION}: ways of capture", complete("backup", "--guest-memory", ""),
            re.findall(r'\{"(\w+)"', ways[0]))
+    expect(f"{COMPLETION}: repository", complete("repository", ""), ["create"])
+    expect(f"{COMPLETION}: new repository", complete("repository", "create", tree.ROOT + "/comp"), [tree.ROOT + "/completion"])
     expect(f"{COMPLETION}: names", complete("backup", "--domain-names", "w"), ["web", "web\\ 2"])
     expect(f"{COMPLETION}: list of names", complete("backup", "--domain-names", "web,a"), ["web,a\\\\\\,b"])
     expect(f"{COMPLETION}: further name", complete("backup", "--domain-names", "web", "w"), ["web", "web\\ 2"])

@@ -3,7 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/units.h"
-#include "cli/events.h"
+#include "event_rows.h"
 
 /* ---- what the events are about -------------------------------------------------------------- */
 
@@ -47,15 +47,7 @@ static const char *const own[] = {"/a", "/b"};
 
 /* ---- one row for each form that an event can take ---------------------------------------------- */
 
-struct row {
-    struct event event;
-    const char *name;
-    enum event_shown shown;
-    const char *text;
-    const char *object;
-};
-
-static const struct row rows[] = {
+static const struct event_row rows[] = {
     {{EVENT_WARNING, "web", .warning = {WARNING_NOT_FROZEN, .why = "no agent"}},
      "warning",
      EVENT_AS_WARNING,
@@ -364,6 +356,14 @@ static const struct row rows[] = {
 };
 #define ROWS (sizeof(rows) / sizeof(*rows))
 
+/* Of all files. */
+static const struct event_row *row_at(size_t i)
+{
+    return i < ROWS                           ? &rows[i]
+           : i < ROWS + event_rows_keep_count ? &event_rows_keep[i - ROWS]
+                                              : NULL;
+}
+
 /* ---- tests --------------------------------------------------------------------------------------- */
 
 static void every_kind_has_its_form(void **state)
@@ -372,8 +372,8 @@ static void every_kind_has_its_form(void **state)
     for (enum event_kind kind = 0; kind < EVENT_KINDS; kind++) {
         const struct event_form *form = events_form(kind);
         size_t tried = 0;
-        for (size_t i = 0; i < ROWS; i++)
-            tried += rows[i].event.kind == kind;
+        for (size_t i = 0; row_at(i); i++)
+            tried += row_at(i)->event.kind == kind;
         if (!form || !form->name || !form->write_text || !form->write_fields || !tried)
             fail_msg("event %d has no form, or is not tried here", (int)kind);
     }
@@ -383,21 +383,23 @@ static void every_kind_has_its_form(void **state)
 static void people_read_what_happened(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ROWS; i++) {
-        CLEANUP_FREE char *text = events_text(&rows[i].event);
-        assert_string_equal(text, rows[i].text);
-        assert_int_equal(events_form(rows[i].event.kind)->shown, rows[i].shown);
+    for (size_t i = 0; row_at(i); i++) {
+        const struct event_row *row = row_at(i);
+        CLEANUP_FREE char *text = events_text(&row->event);
+        assert_string_equal(text, row->text);
+        assert_int_equal(events_form(row->event.kind)->shown, row->shown);
     }
 }
 
 static void programs_get_objects(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ROWS; i++) {
-        CLEANUP(json_freep) struct json *fields = events_fields(&rows[i].event);
+    for (size_t i = 0; row_at(i); i++) {
+        const struct event_row *row = row_at(i);
+        CLEANUP(json_freep) struct json *fields = events_fields(&row->event);
         CLEANUP_FREE char *object = json_format(fields);
-        assert_string_equal(object, rows[i].object);
-        assert_string_equal(events_form(rows[i].event.kind)->name, rows[i].name);
+        assert_string_equal(object, row->object);
+        assert_string_equal(events_form(row->event.kind)->name, row->name);
     }
 }
 

@@ -114,6 +114,8 @@ static const char *const texts[WARNING_KINDS] = {
                                   "(interface), which the guest needs",
     [WARNING_DEVICE_UNSURE] = "the guest uses the host device 'lan' (interface); make sure that "
                               "this host has it, and that it is the right one",
+    [WARNING_UNKNOWN_OBJECT] =
+        "lan: the repository has no objects with such names; it is left alone",
     [WARNING_SEAL_BROKEN] = "its seal is broken: the backup was changed after this host made it",
 };
 

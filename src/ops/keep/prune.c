@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "repository/keep/prune.h"
+
+#include "ops/keep/keep.h"
+#include "ops/keep/prune_tell.h"
+#include "ops/keep/scopes.h"
+#include "repository/format/stamp.h"
+
+struct keep_pruning {
+    const struct prune_options *options;
+    const struct report *report;
+    struct outcome *outcome;
+    const char *scope;
+    /* Points are told by guest; of the one at hand: */
+    char *guest; /* owned; NULL: none yet */
+    struct id guest_id;
+    size_t kept;
+    size_t dropped;
+};
+
+static void keep_pruning_clear(struct keep_pruning *pruning)
+{
+    free(pruning->guest);
+}
+
+/* What became of the guest at hand, before the next one. */
+static void tell_pruned_guest(struct keep_pruning *pruning)
+{
+    if (pruning->guest && pruning->kept + pruning->dropped > 0)
+        report_event(pruning->report,
+                     &(struct event){.kind = EVENT_PRUNED,
+                                     .guest = pruning->guest,
+                                     .pruned = {pruning->scope, pruning->kept, pruning->dropped,
+                                                pruning->options->dry_run}});
+    free(pruning->guest);
+    pruning->guest = NULL;
+    pruning->kept = pruning->dropped = 0;
+}
+
+/* A guest none of whose names can be read is called by its UUID. */
+static void follow_guest(struct keep_pruning *pruning, const struct prune_event *event)
+{
+    char uuid[ID_UUID_SIZE];
+
+    if (event->kind == PRUNE_UNKNOWN)
+        return;
+    if (!pruning->guest || id_compare(&pruning->guest_id, &event->point.guest) != 0)
+        tell_pruned_guest(pruning);
+    else if (!event->guest_name)
+        return;
+    free(pruning->guest);
+    pruning->guest =
+        mem_strdup(event->guest_name ? event->guest_name : id_uuid(&event->point.guest, uuid));
+    pruning->guest_id = event->point.guest;
+}
+
+static void tell_pruned_point(const struct keep_pruning *pruning, const struct prune_event *event,
+                              const struct event_point *point)
+{
+    const struct prune_guest guest = {event->guest_name, pruning->scope};
+    const struct retention_point kept = {.id = event->point.session,
+                                         .taken_at_ms = event->taken_ms};
+
+    if (pruning->options->dry_run)
+        prune_tell(pruning->report, &guest, &kept, event->verdict);
+    else if (event->kind == PRUNE_DROPS)
+        report_event(pruning->report, &(struct event){.kind = EVENT_POINT_PRUNED,
+                                                      .guest = event->guest_name,
+                                                      .point = *point});
+}
+
+static void on_prune_event(void *opaque, const struct prune_event *event)
+{
+    struct keep_pruning *pruning = opaque;
+    char id[ID_TEXT_SIZE], time[STAMP_SIZE];
+    const struct event_point point = {
+        .scope = pruning->scope,
+        .id = id_text(&event->point.session, id),
+        .time = event->taken_ms ? stamp_format(event->taken_ms, time) : NULL,
+    };
+
+    follow_guest(pruning, event);
+    const char *guest = pruning->guest;
+    switch (event->kind) {
+    case PRUNE_KEEPS:
+        pruning->kept++;
+        tell_pruned_point(pruning, event, &point);
+        break;
+    case PRUNE_DROPS:
+        pruning->dropped++;
+        tell_pruned_point(pruning, event, &point);
+        break;
+    case PRUNE_DAMAGED:
+        pruning->kept++;
+        pruning->outcome->damaged = true;
+        report_event(pruning->report, &(struct event){.kind = EVENT_POINT_DAMAGED,
+                                                      .guest = guest,
+                                                      .point_damaged = {point, event->text}});
+        break;
+    case PRUNE_REFUSED: {
+        pruning->kept = 0;
+        CLEANUP_ERR struct err err = ERR_INIT;
+        err_set(&err, ERR_EXISTS, "guest '%s': %s", guest, event->text);
+        report_failure(pruning->report, pruning->outcome, guest, &err);
+        break;
+    }
+    case PRUNE_STALE:
+        pruning->kept = 0;
+        report_event(pruning->report, &(struct event){.kind = EVENT_PRUNE_SKIPPED,
+                                                      .guest = guest,
+                                                      .prune_skipped = {point.scope, point.time}});
+        break;
+    case PRUNE_UNKNOWN:
+        report_warning(pruning->report, NULL,
+                       &(struct warning){.kind = WARNING_UNKNOWN_OBJECT, .name = event->text});
+        break;
+    case PRUNE_IN_TRASH:
+        break;
+    }
+}
+
+static int prune_scope(void *opaque, const struct repository *repository, const char *scope,
+                       struct err *err)
+{
+    struct keep_pruning *pruning = opaque;
+    const struct stored_scope stored = {repository->store, repository->id, scope};
+    const struct prune_settings settings = {.policy = pruning->options->policy,
+                                            .newest_within_ms =
+                                                (int64_t)pruning->options->newest_within_ms,
+                                            .dry_run = pruning->options->dry_run};
+    const struct prune_events events = {on_prune_event, pruning};
+    struct prune_result result = {0};
+
+    pruning->scope = scope;
+    int status = prune_run(&stored, &settings, &events, &result, err);
+    tell_pruned_guest(pruning);
+    if (status < 0)
+        return -1;
+    pruning->outcome->good += (unsigned)(result.guests - result.guests_refused);
+    return 0;
+}
+
+int keep_prune(const struct prune_options *options, const struct report *report,
+               struct outcome *ret_outcome, struct err *err)
+{
+    CLEANUP(keep_pruning_clear)
+    struct keep_pruning pruning = {.options = options, .report = report, .outcome = ret_outcome};
+    const struct scopes_request request = {options->repository, options->scope, report,
+                                           ret_outcome};
+    const struct scopes_each each = {prune_scope, &pruning};
+
+    if (options->time_zone && period_use_zone(options->time_zone, err) < 0)
+        return -1;
+    return scopes_run(&request, &each, err);
+}

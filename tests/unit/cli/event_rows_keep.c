@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "event_rows.h"
+
+#include "base/units.h"
+
+#define POINT_ID "0198f3a2c4d51b7e00112233445566ff"
+#define POINT_TIME "2026-05-01T10:00:00.250Z"
+#define POINT {.scope = "default", .id = POINT_ID, .time = POINT_TIME}
+#define POINT_JSON                                                                                 \
+    "\"guest\":\"web\",\"scope\":\"default\",\"point\":\"" POINT_ID "\",\"time\":\"" POINT_TIME "\""
+#define POINT_TEXT "guest 'web': the point of 2026-05-01 10:00:00 +0000 (0198f3a2c4d51b7e)"
+/* A row of an event about it, when something was done and when nothing had to be. */
+#define COLLECT_POINT                                                                              \
+    .point = {.scope = "default", .id = POINT_ID},                                                 \
+    .guest_uuid = "11112222-3333-4444-5555-666677778888"
+#define COLLECT_POINT_JSON                                                                         \
+    "\"scope\":\"default\",\"uuid\":\"11112222-3333-4444-5555-666677778888\",\"point\":"           \
+    "\"" POINT_ID "\""
+#define COLLECT_POINT_TEXT(what)                                                                   \
+    "scope 'default': " what " 0198f3a2c4d51b7e of guest 11112222-3333-4444-5555-666677778888"
+#define POINT_ROWS(kind_, name_, done_, was_so_)                                                   \
+    {{kind_, "web", .point = {.scope = "default", .id = POINT_ID, .time = POINT_TIME}},            \
+     name_,                                                                                        \
+     EVENT_AS_RESULT,                                                                              \
+     POINT_TEXT done_,                                                                             \
+     "{" POINT_JSON ",\"changed\":true}"},                                                         \
+        {{kind_, "web",                                                                            \
+          .point = {.scope = "default", .id = POINT_ID, .time = POINT_TIME, .was_so = true}},      \
+         name_,                                                                                    \
+         EVENT_AS_RESULT,                                                                          \
+         POINT_TEXT was_so_,                                                                       \
+         "{" POINT_JSON ",\"changed\":false}"}
+
+const struct event_row event_rows_keep[] = {
+    {{EVENT_POINT_FAILED, .point_failed = {"web@0198", {ERR_USAGE, "'web@0198' is no point"}}},
+     "point-failed",
+     EVENT_AS_ERROR,
+     "'web@0198' is no point",
+     "{\"point\":\"web@0198\",\"kind\":\"usage\",\"error\":\"'web@0198' is no point\"}"},
+    POINT_ROWS(EVENT_POINT_HELD, "point-held", " is held", " is held already"),
+    POINT_ROWS(EVENT_POINT_RELEASED, "point-released", " is released", " is not held"),
+    POINT_ROWS(EVENT_POINT_UNDELETED, "point-undeleted", " is out of the trash",
+               " is not in the trash"),
+    {{EVENT_POINT_TAGGED, "web",
+      .point = {.scope = "default", .id = POINT_ID, .time = POINT_TIME, .tag = "v1"}},
+     "point-tagged",
+     EVENT_AS_RESULT,
+     POINT_TEXT " has the tag 'v1'",
+     "{" POINT_JSON ",\"tag\":\"v1\",\"changed\":true}"},
+    {{EVENT_POINT_TAGGED, "web",
+      .point =
+          {.scope = "default", .id = POINT_ID, .time = POINT_TIME, .tag = "v1", .was_so = true}},
+     "point-tagged",
+     EVENT_AS_RESULT,
+     POINT_TEXT " already has the tag 'v1'",
+     "{" POINT_JSON ",\"tag\":\"v1\",\"changed\":false}"},
+    {{EVENT_POINT_UNTAGGED, "web",
+      .point = {.scope = "default", .id = POINT_ID, .time = POINT_TIME, .tag = "v1"}},
+     "point-untagged",
+     EVENT_AS_RESULT,
+     POINT_TEXT " no longer has the tag 'v1'",
+     "{" POINT_JSON ",\"tag\":\"v1\",\"changed\":true}"},
+    {{EVENT_POINT_UNTAGGED, "web",
+      .point =
+          {.scope = "default", .id = POINT_ID, .time = POINT_TIME, .tag = "v1", .was_so = true}},
+     "point-untagged",
+     EVENT_AS_RESULT,
+     POINT_TEXT " does not have the tag 'v1'",
+     "{" POINT_JSON ",\"tag\":\"v1\",\"changed\":false}"},
+    /* its INFO cannot be read */
+    {{EVENT_POINT_SET_ASIDE,
+      .point = {.scope = "default", .id = POINT_ID, .copy = "x/default/1/2"}},
+     "point-set-aside",
+     EVENT_AS_RESULT,
+     "point 0198f3a2c4d51b7e is set aside as x/default/1/2; the next collection removes what only "
+     "it used",
+     "{\"guest\":null,\"scope\":\"default\",\"point\":\"" POINT_ID
+     "\",\"copy\":\"x/default/1/2\"}"},
+    {{EVENT_POINT_PRUNED, "web", .point = POINT},
+     "point-pruned",
+     EVENT_AS_RESULT,
+     POINT_TEXT " is in the trash",
+     "{" POINT_JSON "}"},
+    {{EVENT_PRUNE_VERDICT, "web",
+      .verdict = {POINT, true, RETENTION_BY_OPTION, "keep-daily", "2026-05-01"}},
+     "prune-plan",
+     EVENT_AS_RESULT,
+     "guest 'web': keep  2026-05-01 10:00:00 +0000  0198f3a2c4d51b7e  --keep-daily: 2026-05-01",
+     "{" POINT_JSON ",\"keep\":true,\"reason\":\"option\",\"option\":\"keep-daily\","
+     "\"period\":\"2026-05-01\"}"},
+    {{EVENT_PRUNE_VERDICT, "web", .verdict = {POINT, true, RETENTION_BY_OPTION, "keep-tag"}},
+     "prune-plan",
+     EVENT_AS_RESULT,
+     "guest 'web': keep  2026-05-01 10:00:00 +0000  0198f3a2c4d51b7e  --keep-tag",
+     "{" POINT_JSON ",\"keep\":true,\"reason\":\"option\",\"option\":\"keep-tag\"}"},
+    {{EVENT_PRUNE_VERDICT, "web", .verdict = {POINT, false, RETENTION_DROPPED}},
+     "prune-plan",
+     EVENT_AS_RESULT,
+     "guest 'web': drop  2026-05-01 10:00:00 +0000  0198f3a2c4d51b7e  no option keeps it",
+     "{" POINT_JSON ",\"keep\":false,\"reason\":\"no-option\"}"},
+    {{EVENT_PRUNE_VERDICT,
+      .verdict = {{.time = POINT_TIME}, true, RETENTION_BY_OPTION, "keep-weekly", "2026-W18"}},
+     "prune-plan",
+     EVENT_AS_RESULT,
+     "keep  2026-05-01 10:00:00 +0000  --keep-weekly: 2026-W18",
+     "{\"time\":\"" POINT_TIME "\",\"keep\":true,\"reason\":\"option\",\"option\":\"keep-weekly\","
+     "\"period\":\"2026-W18\"}"},
+    {{EVENT_POINT_DAMAGED, "web", .point_damaged = {POINT, "1 of its 2 packs are lost or damaged"}},
+     "point-damaged",
+     EVENT_AS_ERROR,
+     POINT_TEXT " is kept, because it is damaged: 1 of its 2 packs are lost or damaged",
+     "{" POINT_JSON ",\"kind\":\"corrupt\",\"error\":\"1 of its 2 packs are lost or damaged\"}"},
+    {{EVENT_PRUNED, "web", .pruned = {"default", 14, 1, false}},
+     "guest-done",
+     EVENT_AS_RESULT,
+     "guest 'web': 1 point pruned, 14 kept",
+     "{\"guest\":\"web\",\"scope\":\"default\",\"pruned\":1,\"kept\":14}"},
+    {{EVENT_PRUNED, "web", .pruned = {"default", 14, 2, true}},
+     "guest-done",
+     EVENT_AS_RESULT,
+     "guest 'web': 2 points would be pruned, 14 kept",
+     "{\"guest\":\"web\",\"scope\":\"default\",\"pruned\":2,\"kept\":14}"},
+    {{EVENT_PRUNE_SKIPPED, "web", .prune_skipped = {"default", POINT_TIME}},
+     "guest-skipped",
+     EVENT_AS_RESULT,
+     "guest 'web': nothing is pruned, because its newest complete point is of 2026-05-01 10:00:00 "
+     "+0000",
+     "{\"guest\":\"web\",\"scope\":\"default\",\"newest\":\"" POINT_TIME "\"}"},
+    {{EVENT_PRUNE_SKIPPED, "web", .prune_skipped = {"default", NULL}},
+     "guest-skipped",
+     EVENT_AS_RESULT,
+     "guest 'web': nothing is pruned, because it has no complete point",
+     "{\"guest\":\"web\",\"scope\":\"default\",\"newest\":null}"},
+    {{EVENT_SIMULATED, .simulated = {730, 21, 22, true, 3 * GIB / 2, 10 * GIB}},
+     "simulation",
+     EVENT_AS_RESULT,
+     "730 backups, 21 points at the end, at most 22; about 1.50 GiB stored at the end, 10 GiB "
+     "written in all",
+     "{\"backups\":730,\"points\":21,\"most-points\":22,\"stored-size\":1610612736,"
+     "\"written-size\":10737418240}"},
+    {{EVENT_SIMULATED, .simulated = {1, 1, 1, false, 0, 0}},
+     "simulation",
+     EVENT_AS_RESULT,
+     "1 backup, 1 point at the end, at most 1",
+     "{\"backups\":1,\"points\":1,\"most-points\":1}"},
+    {{EVENT_COLLECTION, .collection = {"default", COLLECTION_RESUMED, POINT_TIME, NULL}},
+     "collection",
+     EVENT_AS_RESULT,
+     "scope 'default': goes on with the collection of 2026-05-01 10:00:00 +0000",
+     "{\"scope\":\"default\",\"what\":\"resumed\",\"since\":\"" POINT_TIME "\"}"},
+    {{EVENT_COLLECTION, .collection = {"default", COLLECTION_ANEW, NULL, "its token is gone"}},
+     "collection",
+     EVENT_AS_RESULT,
+     "scope 'default': the collection starts over: its token is gone",
+     "{\"scope\":\"default\",\"what\":\"restarted\",\"reason\":\"its token is gone\"}"},
+    {{EVENT_COLLECTION, .collection = {"default", COLLECTION_RESERVE_USED, NULL, NULL}},
+     "collection",
+     EVENT_AS_RESULT,
+     "scope 'default': the store is full; the collection uses its reserve",
+     "{\"scope\":\"default\",\"what\":\"reserve-used\"}"},
+    {{EVENT_POINT_SPARED, .collect_point = {COLLECT_POINT, .since = POINT_TIME}},
+     "point-spared",
+     EVENT_AS_DETAIL,
+     COLLECT_POINT_TEXT("point") " stays in the trash, where it has been since 2026-05-01 10:00:00 "
+                                 "+0000",
+     "{" COLLECT_POINT_JSON ",\"since\":\"" POINT_TIME "\",\"held\":false}"},
+    {{EVENT_POINT_SPARED, .collect_point = {COLLECT_POINT, .held = true}},
+     "point-spared",
+     EVENT_AS_DETAIL,
+     COLLECT_POINT_TEXT("point") " is held",
+     "{" COLLECT_POINT_JSON ",\"held\":true}"},
+    {{EVENT_POINT_TAKEN, .collect_point = {COLLECT_POINT}},
+     "point-taken",
+     EVENT_AS_DETAIL,
+     COLLECT_POINT_TEXT("point") " is about to be removed",
+     "{" COLLECT_POINT_JSON "}"},
+    {{EVENT_POINT_COLLECTED, .collect_point = {COLLECT_POINT}},
+     "point-removed",
+     EVENT_AS_RESULT,
+     COLLECT_POINT_TEXT("point") " is removed",
+     "{" COLLECT_POINT_JSON "}"},
+    {{EVENT_POINT_STUCK, .collect_point = {COLLECT_POINT, .why = "it is locked"}},
+     "point-stuck",
+     EVENT_AS_WARNING,
+     COLLECT_POINT_TEXT("point") " could not be removed, and stays with all that it needs: it is "
+                                 "locked",
+     "{" COLLECT_POINT_JSON ",\"error\":\"it is locked\"}"},
+    {{EVENT_SESSION_WAITED, .collect_point = {COLLECT_POINT, .since = POINT_TIME}},
+     "session-waited",
+     EVENT_AS_RESULT,
+     COLLECT_POINT_TEXT("session") " has not ended; it was there at 2026-05-01 10:00:00 +0000",
+     "{" COLLECT_POINT_JSON ",\"since\":\"" POINT_TIME "\"}"},
+    {{EVENT_SESSION_FENCED, .collect_point = {COLLECT_POINT}},
+     "session-fenced",
+     EVENT_AS_WARNING,
+     COLLECT_POINT_TEXT("session") " was taken for dead, because it was silent for too long; if it "
+                                   "is still at work, its backup fails",
+     "{" COLLECT_POINT_JSON "}"},
+    {{EVENT_COLLECTED,
+      .collected = {"default", COLLECT_END_DONE, false, 40, 3, 400, 12, 300 * MIB, 0, 1}},
+     "collected",
+     EVENT_AS_RESULT,
+     "scope 'default': 3 of 40 points and 12 of 400 packs removed, 300 MiB",
+     "{\"scope\":\"default\",\"outcome\":\"done\",\"points\":40,\"points-removed\":3,"
+     "\"packs\":400,\"packs-removed\":12,\"bytes-removed\":314572800,\"sessions-waited\":0,"
+     "\"sessions-fenced\":1}"},
+    {{EVENT_COLLECTED,
+      .collected = {"default", COLLECT_END_DONE, true, 40, 3, 0, 12, 300 * MIB, 0, 0}},
+     "collected",
+     EVENT_AS_RESULT,
+     "scope 'default': 3 of 40 points and 12 packs could be removed, 300 MiB",
+     "{\"scope\":\"default\",\"outcome\":\"done\",\"points\":40,\"points-removed\":3,"
+     "\"packs-removed\":12,\"bytes-removed\":314572800,\"sessions-waited\":0,"
+     "\"sessions-fenced\":0}"},
+    {{EVENT_COLLECTED,
+      .collected = {"default", COLLECT_END_UNFINISHED, .points = 1, .packs = 2, .waiting = 2}},
+     "collected",
+     EVENT_AS_RESULT,
+     "scope 'default': waits for 2 sessions before anything is removed; run collect again later, "
+     "or with --wait",
+     "{\"scope\":\"default\",\"outcome\":\"unfinished\",\"points\":1,\"points-removed\":0,"
+     "\"packs\":2,\"packs-removed\":0,\"bytes-removed\":0,\"sessions-waited\":2,"
+     "\"sessions-fenced\":0}"},
+    {{EVENT_COLLECTED, .collected = {"default", COLLECT_END_STOPPED}},
+     "collected",
+     EVENT_AS_RESULT,
+     "scope 'default': another collection has removed points; the next run starts over",
+     "{\"scope\":\"default\",\"outcome\":\"stopped\",\"points\":0,\"points-removed\":0,"
+     "\"packs-removed\":0,\"bytes-removed\":0,\"sessions-waited\":0,\"sessions-fenced\":0}"},
+    {{EVENT_SCOPE_FAILED, .scope_failed = {"b", {ERR_CORRUPT, "scope 'b': unreadable"}}},
+     "scope-failed",
+     EVENT_AS_ERROR,
+     "scope 'b': unreadable",
+     "{\"scope\":\"b\",\"kind\":\"corrupt\",\"error\":\"scope 'b': unreadable\"}"},
+    {{EVENT_REPOSITORY_MADE, .repository_made = {"/srv/r", "00ff", NULL, true}},
+     "repository-made",
+     EVENT_AS_RESULT,
+     "repository /srv/r is made, with the id 00ff",
+     "{\"repository\":\"/srv/r\",\"id\":\"00ff\",\"file-system\":null,\"creates-once\":true}"},
+    {{EVENT_REPOSITORY_MADE, .repository_made = {"/srv/r", "00ff", "nfs", false}},
+     "repository-made",
+     EVENT_AS_RESULT,
+     "repository /srv/r is made, with the id 00ff; it is on nfs, where a listing may be old: run "
+     "collect on the server itself, or mount it with lookupcache=none,noac; it cannot keep two "
+     "writers from creating one name, so collect needs --alone",
+     "{\"repository\":\"/srv/r\",\"id\":\"00ff\",\"file-system\":\"nfs\",\"creates-once\":false}"},
+};
+const size_t event_rows_keep_count = sizeof(event_rows_keep) / sizeof(*event_rows_keep);

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Points as users name them, and marks on them.
+ */
+#include "keep_world.h"
+
+#include <string.h>
+
+#include "ops/keep/meant.h"
+
+/* ---- words ------------------------------------------------------------------------------------------ */
+
+#define SESSION(digits, more)                                                                      \
+    "0198"                                                                                         \
+    "00000000" digits more
+#define REST                                                                                       \
+    "000000000000"                                                                                 \
+    "0001"
+
+static void a_word_means_one_point(void **state)
+{
+    static const struct planted points[] = {
+        {2, "web", SESSION("1111", REST), 1000, 0},
+        {2, "web", SESSION("2222", REST), 2000, 0},
+        {2, "web", SESSION("3333", REST), 3000, FLAG_PARTIAL},
+        {4, "db,old", SESSION("4444", REST), 1000, 0},
+        /* taken earlier than the newest own one */
+        {4, "db,old", SESSION("5555", REST), 500, FLAG_DERIVED},
+        {6, "copied", SESSION("6666", REST), 1000, 0},
+        {6, "copied", SESSION("7777", REST), 1500, FLAG_DERIVED},
+    };
+    static const struct planted trashed = {2, "web", SESSION("2323", REST), 2500, 0};
+    static const struct planted removed = {2, "web", SESSION("9999", REST), 0, 0};
+    static const struct {
+        const char *word;
+        bool trashed;
+        const char *digits; /* NULL: refused */
+        enum err_kind kind;
+        const char *text; /* in the error */
+    } words[] = {
+        {SESSION("1111", ""), false, "1111", 0, NULL},
+        {SESSION("1111", REST), false, "1111", 0, NULL},
+        {SESSION("2323", ""), false, "2323", 0, NULL},
+        {"web@latest", false, "2222", 0, NULL},
+        {"web@latest", true, "2323", 0, NULL},
+        {"02020202-0202-0202-0202-020202020202@latest", false, "2222", 0, NULL},
+        {"db,old@latest", false, "4444", 0, NULL},
+        {"copied@latest", false, "7777", 0, NULL},
+        {"web@" SESSION("11", ""), false, "1111", 0, NULL},
+        {SESSION("", ""), false, NULL, ERR_USAGE, "means several points: " SESSION("1111", REST)},
+        {"web@" SESSION("", ""), false, NULL, ERR_USAGE, "write more digits"},
+        {"web@" SESSION("4444", ""), false, NULL, ERR_NOT_FOUND, "there is no point"},
+        {SESSION("9999", ""), false, NULL, ERR_NOT_FOUND, "any more: it was removed"},
+        {SESSION("8888", ""), false, NULL, ERR_NOT_FOUND, "list shows what is there"},
+        {"wbe@latest", false, NULL, ERR_NOT_FOUND, "there is no point 'wbe@latest'"},
+        {"copied@latest", true, NULL, ERR_NOT_FOUND, "in the trash"},
+        {"web", false, NULL, ERR_USAGE, "does not name a point"},
+        {"0198000", false, NULL, ERR_USAGE, "8 or more digits"},
+        {SESSION("111G", ""), false, NULL, ERR_USAGE, "does not name a point"},
+        {SESSION("1111", REST) "0", false, NULL, ERR_USAGE, "does not name a point"},
+        {"@latest", false, NULL, ERR_USAGE, "does not name a point"},
+        {"web@", false, NULL, ERR_USAGE, "does not name a point"},
+        {"web@newest", false, NULL, ERR_USAGE, "does not name a point"},
+    };
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+    CLEANUP_MEANT_VIEW struct meant_view view = {0};
+
+    (void)state;
+    keep_world_begin(&world);
+    for (size_t i = 0; i < sizeof(points) / sizeof(*points); i++)
+        keep_world_plant(&world, &points[i]);
+    struct point_id in_trash = keep_world_plant(&world, &trashed);
+    keep_world_trash(&world, &in_trash);
+    keep_world_plant_tombstone(&world, &removed);
+    assert_int_equal(meant_open(world.folder.path, NULL, &view, NULL), 0);
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        CLEANUP_MEANT_POINT struct meant_point found = {0};
+        CLEANUP_ERR struct err err = ERR_INIT;
+        char id[ID_TEXT_SIZE];
+        int status = meant_find(&view, words[i].word, words[i].trashed, &found, &err);
+        if (words[i].digits) {
+            if (status < 0)
+                fail_msg("%s: %s", words[i].word, err.text);
+            assert_memory_equal(id_text(&found.id.session, id) + 12, words[i].digits, 4);
+            assert_int_equal(found.trashed, strcmp(words[i].digits, "2323") == 0);
+            assert_non_null(found.guest);
+            continue;
+        }
+        assert_fails(status, &err, words[i].kind);
+        if (!strstr(err.text, words[i].text))
+            fail_msg("%s: %s", words[i].word, err.text);
+    }
+}
+
+static void a_guest_in_two_scopes_is_ambiguous(void **state)
+{
+    static const struct planted point = {2, "web", SESSION("1111", REST), 1000, 0};
+    static const struct planted other = {2, "web", SESSION("2222", REST), 1000, 0};
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    (void)state;
+    keep_world_begin(&world);
+    keep_world_plant(&world, &point);
+    assert_int_equal(repository_add_scope(world.folder.repository, "lab", NULL), 0);
+    world.scope.name = "lab";
+    keep_world_plant(&world, &other);
+    for (size_t i = 0; i < 2; i++) {
+        CLEANUP_MEANT_VIEW struct meant_view view = {0};
+        CLEANUP_MEANT_POINT struct meant_point found = {0};
+        assert_int_equal(meant_open(world.folder.path, i ? "lab" : NULL, &view, NULL), 0);
+        if (i == 0) {
+            assert_fails(meant_find(&view, "web@latest", false, &found, &err), &err, ERR_USAGE);
+            assert_non_null(strstr(err.text, "or --scope"));
+        } else {
+            assert_int_equal(meant_find(&view, "web@latest", false, &found, NULL), 0);
+            assert_string_equal(found.scope->scope.name, "lab");
+        }
+    }
+}
+
+/* ---- marks ------------------------------------------------------------------------------------------ */
+
+static void mark(struct keep_world *world, enum mark_action action, const char *const *words,
+                 size_t count, const char *const *tags)
+{
+    const struct mark_options options = {
+        .action = action,
+        .repository = world->folder.path,
+        .points = {words, count},
+        .add_tags = action == MARK_TAG && tags && *tags[0] == '+' ? (struct name_list){tags + 1, 1}
+                                                                  : (struct name_list){0},
+        .remove_tags = action == MARK_TAG && tags && *tags[0] == '-'
+                           ? (struct name_list){tags + 1, 1}
+                           : (struct name_list){0},
+    };
+    const struct report report = keep_world_report(world);
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    if (keep_mark(&options, &report, &world->outcome, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static void marks_are_put_on_points_and_taken_off(void **state)
+{
+    static const struct planted planted = {2, "web", SESSION("1111", REST), 1000, 0};
+    static const char *const word[] = {"web@latest"};
+    static const char *const digits[] = {SESSION("1111", "")};
+    static const char *const add[] = {"+", "v1"};
+    static const char *const take[] = {"-", "v1"};
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+
+    (void)state;
+    keep_world_begin(&world);
+    struct point_id id = keep_world_plant(&world, &planted);
+    mark(&world, MARK_HOLD, word, 1, NULL);
+    keep_world_told(&world, "held web default/1111\n");
+    mark(&world, MARK_HOLD, word, 1, NULL);
+    keep_world_told(&world, "held web default/1111 was so\n");
+    mark(&world, MARK_TAG, word, 1, add);
+    keep_world_told(&world, "tagged web default/1111 v1\n");
+    {
+        CLEANUP_MARKS struct marks marks = {0};
+        assert_int_equal(marks_list(&world.scope, NULL, NULL, &marks, NULL), 0);
+        const struct point_marks *of = marks_of(&marks, &id);
+        assert_true(of && of->held && of->tags.count == 1);
+    }
+    mark(&world, MARK_TAG, word, 1, take);
+    keep_world_told(&world, "untagged web default/1111 v1\n");
+    mark(&world, MARK_TAG, word, 1, take);
+    keep_world_told(&world, "untagged web default/1111 v1 was so\n");
+    mark(&world, MARK_RELEASE, word, 1, NULL);
+    keep_world_told(&world, "released web default/1111\n");
+    mark(&world, MARK_RELEASE, word, 1, NULL);
+    keep_world_told(&world, "released web default/1111 was so\n");
+    keep_world_trash(&world, &id);
+    mark(&world, MARK_UNDELETE, word, 1, NULL);
+    keep_world_told(&world, "undeleted web default/1111\n");
+    assert_false(keep_world_has_trashed(&world, &id));
+    mark(&world, MARK_UNDELETE, digits, 1, NULL);
+    keep_world_told(&world, "undeleted web default/1111 was so\n");
+    /* a hold takes it out of the trash, too */
+    keep_world_trash(&world, &id);
+    mark(&world, MARK_HOLD, digits, 1, NULL);
+    keep_world_told(&world, "held web default/1111\n");
+    assert_false(keep_world_has_trashed(&world, &id));
+}
+
+static void each_point_fails_alone(void **state)
+{
+    static const struct planted planted = {2, "web", SESSION("1111", REST), 1000, 0};
+    static const char *const words[] = {"wbe@latest", "web@latest"};
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+
+    (void)state;
+    keep_world_begin(&world);
+    keep_world_plant(&world, &planted);
+    mark(&world, MARK_HOLD, words, 2, NULL);
+    keep_world_told(&world,
+                    "point-failed - wbe@latest: there is no point 'wbe@latest'; list shows what "
+                    "is there\n"
+                    "held web default/1111\n");
+    assert_int_equal(world.outcome.good, 1);
+    assert_int_equal(world.outcome.failed, 1);
+}
+
+static void a_damaged_point_is_set_aside(void **state)
+{
+    static const struct planted damaged = {2, "web", SESSION("1111", REST), 0, 0};
+    static const struct planted sound = {2, "web", SESSION("2222", REST), 1000, 0};
+    static const char *const words[] = {SESSION("1111", ""), SESSION("2222", "")};
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+
+    (void)state;
+    keep_world_begin(&world);
+    struct point_id id = keep_world_id(&damaged);
+    keep_world_plant_bytes(&world, &id, "not a point", 11);
+    keep_world_plant(&world, &sound);
+    mark(&world, MARK_SET_ASIDE, words, 1, NULL);
+    keep_world_told(&world, "set-aside - default/1111\n");
+    assert_true(keep_world_has_trashed(&world, &id));
+    mark(&world, MARK_SET_ASIDE, words + 1, 1, NULL);
+    assert_int_equal(world.outcome.failed, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_word_means_one_point),
+        cmocka_unit_test(a_guest_in_two_scopes_is_ambiguous),
+        cmocka_unit_test(marks_are_put_on_points_and_taken_off),
+        cmocka_unit_test(each_point_fails_alone),
+        cmocka_unit_test(a_damaged_point_is_set_aside),
+    };
+
+    return cmocka_run_group_tests_name("ops keep points", tests, NULL, NULL);
+}
