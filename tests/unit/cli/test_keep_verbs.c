@@ -79,6 +79,24 @@ static void a_simulation_is_read(void **state)
     }
 }
 
+static void a_collection_has_its_defaults(void **state)
+{
+    struct arguments arguments;
+
+    (void)state;
+    assert_int_equal(read_line(&collect_verb, "--repository=/r", &arguments, NULL), 0);
+    assert_int_equal(arguments.collect.trash_age_ms, INT64_C(7) * 86400 * 1000);
+    assert_int_equal(arguments.collect.silence_ms, 86400 * 1000);
+    assert_false(arguments.collect.wait || arguments.collect.alone || arguments.collect.nfs_ok);
+    assert_int_equal(read_line(&collect_verb,
+                               "--repository=/r|--trash-age=0|--silence=2h|--wait|--alone|--nfs-ok",
+                               &arguments, NULL),
+                     0);
+    assert_int_equal(arguments.collect.trash_age_ms, 0);
+    assert_int_equal(arguments.collect.silence_ms, 7200 * 1000);
+    assert_true(arguments.collect.wait && arguments.collect.alone && arguments.collect.nfs_ok);
+}
+
 static void points_are_words(void **state)
 {
     struct arguments arguments;
@@ -133,6 +151,9 @@ static void wrong_command_lines_are_refused(void **state)
          "option '--change': '101%' is not a percentage; write it like 1% or 0.25%"},
         {&prune_verb, "--change=-1%",
          "option '--change': '-1%' is not a percentage; write it like 1% or 0.25%"},
+        {&collect_verb, "--wait", "--repository URL is required"},
+        {&collect_verb, "--repository=/r|--trash-age=soon",
+         "option '--trash-age': 'soon' is not a time; write it like 90s, 10m, 2h or 7d"},
         {&hold_verb, "web@latest", "--repository URL is required"},
         {&hold_verb, "--repository=/r", "POINT... is missing; see --help"},
         {&tag_verb, "--repository=/r|web@latest",
@@ -164,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_policy_is_read),
         cmocka_unit_test(a_simulation_is_read),
+        cmocka_unit_test(a_collection_has_its_defaults),
         cmocka_unit_test(points_are_words),
         cmocka_unit_test(wrong_command_lines_are_refused),
     };

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/verb.h"
+
+#include <string.h>
+
+#include "base/units.h"
+
+/* A time, or 0. */
+static int parse_age(const char *text, void *ret_ms, struct err *err)
+{
+    if (strcmp(text, "0") != 0)
+        return units_parse_time(text, ret_ms, err);
+    *(uint64_t *)ret_ms = 0;
+    return 0;
+}
+
+static const struct options_row rows[] = {
+    ROW_REPOSITORY,
+    ROW_SCOPE("only this scope of it; default: each in turn"),
+    {"trash-age", OPTION_PARSED, "TIME",
+     "remove what has been in the trash for this long; default: 7d", ARGUMENT(collect.trash_age_ms),
+     .parse = parse_age},
+    {"silence", OPTION_PARSED, "TIME",
+     "take sessions for dead that are silent for this long; default: 24h",
+     ARGUMENT(collect.silence_ms), .parse = parse_age},
+    {"wait", OPTION_FLAG, NULL, "wait for sessions, instead of leaving the rest to a later run",
+     ARGUMENT(collect.wait)},
+    {"alone", OPTION_FLAG, NULL, "nobody else writes to the repository at the same time",
+     ARGUMENT(collect.alone)},
+    {"nfs-ok", OPTION_FLAG, NULL, "listings on this network file system are never old",
+     ARGUMENT(collect.nfs_ok)},
+    ROW_DRY_RUN("show how much could be removed, but remove nothing"),
+    ROW_QUIET,
+    ROW_VERBOSE,
+    ROW_JSON,
+};
+
+static int set_defaults(struct arguments *arguments, struct err *err)
+{
+    (void)err;
+    keep_collect_defaults(&arguments->collect);
+    return 0;
+}
+
+static int run_collect(const struct arguments *arguments, struct verb_run *run, struct err *err)
+{
+    struct collect_options options = arguments->collect;
+
+    options.repository = arguments->repository;
+    options.scope = arguments->scope;
+    options.dry_run = arguments->dry_run;
+    return keep_collect(&options, &run->report, &run->outcome, err);
+}
+
+const struct verb collect_verb = {
+    .name = "collect",
+    .summary = "remove points in the trash, and what no point needs",
+    .description =
+        "Removes points that have been in the trash for long enough, and data that no point of\n"
+        "the repository refers to. Backups may run at the same time; those that were under way "
+        "when it\n"
+        "began must end before anything is removed, so a collection may take several runs.",
+    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
+    .prepare = set_defaults,
+    .run = run_collect,
+};
