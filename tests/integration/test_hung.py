@@ -14,6 +14,7 @@ from vbtest.command import expect, libvirt_version, same, wait_until
 from vbtest.disks import MIB
 from vbtest.midway import check_nothing_left, job_xml, pid_in, wait_for_reading
 
+MOSTLY_WAITS = True
 SYS_PIDFD_GETFD = 438
 SLOW = ("--compression", "lzma:9e", "--chunk-size", "1M", "--children", "1")
 

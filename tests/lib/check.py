@@ -4,32 +4,41 @@
 
   gcc       warnings are errors; unit tests, style tests, a choice of the faults of scripts/fault,
             single calls that fail, some thousand damaged archives, some hostile ones; the model of collection
-  clang     without the libraries that may be missing; warnings are errors; unit tests; the fuzz targets, a few seconds each
+  clang     without the libraries that may be missing; warnings are errors; unit tests but those that are slow and that
+            no compiler changes; the fuzz targets, a few seconds each
   sanitize  AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer; unit tests, and single calls that
             fail and the integration tests against this virt-backup
 
 Every check of a unit test program counts as one test, as does each style test and each integration test.
-A configuration that cannot be built counts as a failed test.
+A configuration that cannot be built counts as a failed test. The integration tests wait more than they work: the
+rest is done meanwhile, so lines of both alternate.
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
+import traceback
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../.."))
 BUILD = os.path.join(ROOT, "build/check")
-SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dc_args=-fno-sanitize-recover=all"]
+GUESTS = os.path.join(ROOT, "build/guests")
+# Lines are all that reports of sanitizers show of debug information; without any, others build faster.
+SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1",
+            "-Dc_args=-fno-sanitize-recover=all -g1"]
 
-# name, compiler, options of meson setup, suites of meson test
-CONFIGURATIONS = (
-    ("gcc", "gcc", ["--werror"], ["unit", "style"]),
-    ("clang", "clang", ["--werror", "-Dipsec_mb=disabled"], ["unit"]),
-    ("sanitize", "gcc", SANITIZE, ["unit"]),
-)
+# Compiler and options of meson setup.
+CONFIGURATIONS = {
+    "gcc": ("gcc", ["--werror", "-Ddebug=false"]),
+    "clang": ("clang", ["--werror", "-Ddebug=false", "-Dipsec_mb=disabled"]),
+    "sanitize": ("gcc", SANITIZE),
+    "fuzz": ("clang", ["--werror", "-Dfuzz=true", *SANITIZE]),
+}
 # Tests wait more than they work: how many unit tests and integration tests are run at a time.
 UNIT_TESTS = 2 * os.cpu_count()
 INTEGRATION_TESTS = os.cpu_count() + 1
@@ -40,11 +49,13 @@ CALLS = {"gcc": 80, "sanitize": 30}
 TAP_LINE = re.compile(r"^(not )?ok\b(.*)$", re.MULTILINE)
 TAP_PLAN = re.compile(r"^1\.\.(\d+)", re.MULTILINE)
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
+LOCK = threading.Lock()  # of the output, and of what is counted
 
 
 class Counts:
-    def __init__(self):
-        self.passed = self.failed = self.skipped = 0
+    def __init__(self, failed=0):
+        self.passed = self.skipped = 0
+        self.failed = failed
 
     def add(self, other):
         self.passed += other.passed
@@ -55,13 +66,21 @@ class Counts:
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
 
 
+def say(text):
+    """Lines that no other gets between."""
+    with LOCK:
+        sys.stdout.write(text + "\n" if text else "")
+        sys.stdout.flush()
+
+
 def run(arguments, **options):
     return subprocess.run(arguments, cwd=ROOT, text=True, errors="replace", stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, **options)
 
 
-def build(name, compiler, options, *targets):
+def build(name, *targets):
     """The build folder, or None after its output was printed."""
+    compiler, options = CONFIGURATIONS[name]
     folder = os.path.join(BUILD, name)
     environment = dict(os.environ, CC=compiler)
     # A folder of an earlier run is used again; one that no longer fits is made anew.
@@ -73,8 +92,7 @@ def build(name, compiler, options, *targets):
         done = run(["ninja", "-C", folder, *targets])
     if done.returncode == 0:
         return folder
-    print(done.stdout)
-    print(f"not ok build with {name}", flush=True)
+    say(f"{done.stdout}\nnot ok build with {name}")
     return None
 
 
@@ -102,21 +120,20 @@ def count_one(test):
 
 
 def show_failure(test):
-    print(f"not ok {test['name']} ({test['result']})")
+    lines = [f"not ok {test['name']} ({test['result']})"]
     for stream in ("stdout", "stderr"):
-        for line in test.get(stream, "").splitlines():
-            print(f"    {line}")
+        lines += [f"    {line}" for line in test.get(stream, "").splitlines()]
+    say("\n".join(lines))
 
 
-def run_suites(folder, suites, environment):
+def run_suites(folder, *words):
     """meson test; its log has one JSON object a line and a program."""
     counts = Counts()
-    words = [word for suite in suites for word in ("--suite", suite)]
     log = os.path.join(folder, "meson-logs/testlog.json")
     if os.path.exists(log):
         os.unlink(log)
     done = run(["meson", "test", "-C", folder, "--no-rebuild", "--num-processes", str(UNIT_TESTS),
-                "--timeout-multiplier", "20", *words], env=environment)
+                "--timeout-multiplier", "20", *words], env=sanitizer_environment())
     tests = []
     if os.path.exists(log):
         with open(log, encoding="utf-8", errors="replace") as file:
@@ -128,82 +145,59 @@ def run_suites(folder, suites, environment):
             show_failure(test)
     # The status of meson itself counts its own failures, some of which are none; see count_one().
     if not tests or done.returncode < 0:
-        print(done.stdout)
+        say(done.stdout)
         counts.failed += 1
     return counts
 
 
-def run_integration(folder, arguments):
+def run_integration(folder, seed):
     counts = Counts()
     words = [os.path.join(ROOT, "tests/integration/run"), "--binary", os.path.join(folder, "src/virt-backup"),
-             "--build-dir", os.path.join(ROOT, "build/guests"), "--jobs", str(INTEGRATION_TESTS), *arguments]
+             "--build-dir", GUESTS, "--jobs", str(INTEGRATION_TESTS), *(["--seed", seed] if seed else [])]
     # Its lines are shown as they come: this takes longest.
     with subprocess.Popen(words, cwd=ROOT, text=True, errors="replace", stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE) as process:
         last = ""
         for line in process.stdout:
             last = line.strip() or last
-            print(f"  {line}", end="", flush=True)
+            say(f"  {line.rstrip()}")
     found = SUMMARY.fullmatch(last)
     if found:
         counts.passed, counts.failed, counts.skipped = map(int, found.groups())
     if not found or (process.returncode != 0 and counts.failed == 0):
-        print(f"not ok integration tests: status {process.returncode}")
+        say(f"not ok integration tests: status {process.returncode}")
         counts.failed += 1
     return counts
 
 
-def run_harness(words, counts, environment=None):
+def run_harness(words, environment=None):
     """A program whose last line is a summary, and whose line before that says how much it has done."""
+    counts = Counts()
     done = run(words, env=environment)
     lines = done.stdout.strip().splitlines()
     found = SUMMARY.fullmatch(lines[-1]) if lines else None
     if found:
-        counts.passed += int(found.group(1))
-        counts.failed += int(found.group(2))
-        counts.skipped += int(found.group(3))
-        print("".join(f"   {line}\n" for line in lines[-2:-1]), end="", flush=True)
+        counts.passed, counts.failed, counts.skipped = map(int, found.groups())
+        say("".join(f"   {line}" for line in lines[-2:-1]))
     if not found or done.returncode != 0:
-        print(done.stdout)
-        counts.failed += 0 if found and int(found.group(2)) else 1
+        say(done.stdout)
+        counts.failed = counts.failed or 1
+    return counts
 
 
-def run_faults(folder, counts):
-    """A choice of the points at which virt-backup is killed, or a call of it fails."""
-    run_harness([os.path.join(ROOT, "scripts/fault")], counts, dict(os.environ, VIRT_BACKUP_BUILD=folder))
+def run_script(folder, name, *words):
+    return run_harness([os.path.join(ROOT, "scripts", name), *words], dict(os.environ, VIRT_BACKUP_BUILD=folder))
 
 
-def run_hostile(folder, counts):
-    """Some of the archives that were made to do harm."""
-    run_harness([os.path.join(ROOT, "scripts/hostile"), "--sample", str(HOSTILE)], counts,
-                dict(os.environ, VIRT_BACKUP_BUILD=folder))
-
-
-def run_calls(folder, sample, counts):
+def run_calls(folder, sample):
     """Some of the calls of backup, restore, verify and list fail."""
-    run_harness([os.path.join(ROOT, "tests/fault/calls"), "--binary", os.path.join(folder, "src/virt-backup"),
-                 "--build-dir", os.path.join(ROOT, "build/guests"), "--sample", str(sample)], counts,
-                sanitizer_environment())
+    return run_harness([os.path.join(ROOT, "tests/fault/calls"), "--binary", os.path.join(folder, "src/virt-backup"),
+                        "--build-dir", GUESTS, "--sample", str(sample)], sanitizer_environment())
 
 
-def run_flips(folder, counts):
-    """Some of the bits of an archive, flipped."""
-    run_harness([os.path.join(ROOT, "scripts/flips"), "--cases", str(FLIPS)], counts,
-                dict(os.environ, VIRT_BACKUP_BUILD=folder))
-
-
-def run_model(counts):
-    """The small searches of the model of collection."""
-    run_harness([os.path.join(ROOT, "scripts/model")], counts)
-
-
-def run_fuzz(counts):
-    folder = build("fuzz", "clang", ["--werror", "-Dfuzz=true", *SANITIZE], "fuzz")
-    if folder is None:
-        counts.failed += 1
-        return
-    run_harness([os.path.join(ROOT, "tests/fuzz/run"), "--build-dir", os.path.join(folder, "tests/fuzz"), "--seconds",
-                 str(FUZZ_S)], counts)
+def run_fuzz(folder):
+    return run_harness([os.path.join(ROOT, "tests/fuzz/run"), "--build-dir", os.path.join(folder, "tests/fuzz"),
+                        "--seconds", str(FUZZ_S)])
 
 
 def sanitizer_environment():
@@ -211,52 +205,111 @@ def sanitizer_environment():
                 UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1")
 
 
-def step(what, started):
-    print(f"-- {what} [{time.monotonic() - started:.0f} s]", flush=True)
+class Check:
+    """What is run, and what came of it."""
+
+    def __init__(self, options):
+        self.options = options
+        self.started = time.monotonic()
+        self.total = Counts()
+        self.sanitized = concurrent.futures.Future()  # the folder of that build
+
+    def step(self, what):
+        say(f"-- {what} [{time.monotonic() - self.started:.0f} s]")
+
+    def chosen(self, name):
+        return self.options.only in (None, name)
+
+    def build(self, name, *targets):
+        self.step(f"{name}: build")
+        folder = build(name, *targets)
+        if folder is None:
+            self.count(Counts(failed=1))
+        return folder
+
+    def test(self, what, function, *arguments):
+        self.step(what)
+        started = time.monotonic()
+        counts = function(*arguments)
+        say(f"   {what}: {counts}, in {time.monotonic() - started:.0f} s")
+        self.count(counts)
+
+    def count(self, counts):
+        with LOCK:
+            self.total.add(counts)
+
+    def gcc(self):
+        folder = self.build("gcc")
+        if folder is None:
+            return
+        self.test("gcc: unit and style tests", run_suites, folder, "--suite", "unit", "--suite", "style")
+        if not self.options.no_integration:
+            self.test("gcc: kills and failing calls", run_script, folder, "fault")
+            self.test("gcc: hostile archives", run_script, folder, "hostile", "--sample", str(HOSTILE))
+            self.test("gcc: single calls that fail", run_calls, folder, CALLS["gcc"])
+            self.test("gcc: damaged archives", run_script, folder, "flips", "--cases", str(FLIPS))
+        self.test("gcc: model of collection", run_script, folder, "model")
+
+    def clang(self):
+        folder = self.build("clang")
+        if folder is not None:
+            self.test("clang: unit tests", run_suites, folder, "--suite", "unit", "--no-suite", "slow")
+        folder = self.build("fuzz", "fuzz")
+        if folder is not None:
+            self.test("clang: fuzz targets", run_fuzz, folder)
+
+    def sanitize(self):
+        folder = self.sanitized.result()
+        if folder is None:
+            return
+        self.test("sanitize: unit tests", run_suites, folder, "--suite", "unit")
+        if not self.options.no_integration:
+            self.test("sanitize: single calls that fail", run_calls, folder, CALLS["sanitize"])
+
+    def work(self):
+        """What works all the time, or mostly."""
+        for name in ("gcc", "clang", "sanitize"):
+            if self.chosen(name):
+                getattr(self, name)()
+
+    def integrate(self):
+        """The integration tests wait more than they work, so all the rest is done at the same time."""
+        if not self.chosen("sanitize"):
+            return
+        try:
+            self.sanitized.set_result(self.build("sanitize"))
+        except Exception as error:
+            self.sanitized.set_exception(error)
+            raise
+        if self.sanitized.result() is not None and not self.options.no_integration:
+            self.test("sanitize: integration tests", run_integration, self.sanitized.result(), self.options.seed)
+
+    def guard(self, lane):
+        try:
+            lane()
+        except Exception:  # pylint: disable=broad-except # what the other finds out is shown, too
+            say(traceback.format_exc())
+            self.count(Counts(failed=1))
+
+    def run(self):
+        # Daemons: they end when this thread is interrupted.
+        lanes = [threading.Thread(target=self.guard, args=(lane,), daemon=True) for lane in (self.integrate, self.work)]
+        for lane in lanes:
+            lane.start()
+        for lane in lanes:
+            lane.join()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=[name for name, *_ in CONFIGURATIONS], help="one configuration")
+    parser.add_argument("--only", choices=("gcc", "clang", "sanitize"), help="one configuration")
     parser.add_argument("--no-integration", action="store_true", help="leave out the integration tests")
     parser.add_argument("--seed", help="seed of the integration tests")
-    options = parser.parse_args()
-    started, total = time.monotonic(), Counts()
-    for name, compiler, setup, suites in CONFIGURATIONS:
-        if options.only not in (None, name):
-            continue
-        step(f"{name}: build", started)
-        folder = build(name, compiler, setup)
-        if folder is None:
-            total.failed += 1
-            continue
-        step(f"{name}: {' and '.join(suites)} tests", started)
-        counts = run_suites(folder, suites, sanitizer_environment())
-        print(f"   {counts}", flush=True)
-        total.add(counts)
-        if name == "gcc" and not options.no_integration:
-            step(f"{name}: kills and failing calls", started)
-            run_faults(folder, total)
-            step(f"{name}: hostile archives", started)
-            run_hostile(folder, total)
-            step(f"{name}: single calls that fail", started)
-            run_calls(folder, CALLS[name], total)
-            step(f"{name}: damaged archives", started)
-            run_flips(folder, total)
-        if name == "gcc":
-            step(f"{name}: model of collection", started)
-            run_model(total)
-        if name == "clang":
-            step(f"{name}: fuzz targets", started)
-            run_fuzz(total)
-        if name == "sanitize" and not options.no_integration:
-            step(f"{name}: single calls that fail", started)
-            run_calls(folder, CALLS[name], total)
-            step(f"{name}: integration tests", started)
-            total.add(run_integration(folder, ["--seed", options.seed] if options.seed else []))
-    step("all done", started)
-    print(total, flush=True)
-    sys.exit(1 if total.failed or not total.passed else 0)
+    check = Check(parser.parse_args())
+    check.run()
+    check.step("all done")
+    print(check.total, flush=True)
+    sys.exit(1 if check.total.failed or not check.total.passed else 0)
 
 
 if __name__ == "__main__":

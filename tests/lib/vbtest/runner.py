@@ -4,6 +4,8 @@
 The runner itself starts workers, each with a private libvirt of its own (tests/lib/private-libvirt), and
 hands them one test after the other: a name a line on their standard input, an answer a line on their
 standard output. So tests can run side by side, and one that takes its worker down takes no other with it.
+Modules with MOSTLY_WAITS = True have workers of their own beside the others: their tests wait for a time that
+libvirt, or virt-backup, gives something, and take no processor from anybody meanwhile.
 """
 
 import argparse
@@ -28,6 +30,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 INTEGRATION = os.path.realpath(os.path.join(HERE, "../../integration"))
 PRIVATE_LIBVIRT = os.path.realpath(os.path.join(HERE, "../private-libvirt"))
 TEST_LIMIT_S = 900
+WAITING_JOBS = 2  # workers for tests that mostly wait
 
 
 def discover():
@@ -43,9 +46,13 @@ def discover():
     return found
 
 
+def said_by_module(function, what):
+    return vars(sys.modules[function.__module__]).get(what)
+
+
 def build_guests(tests, build_dir):
     """What the modules of these tests want to have been built."""
-    wanted = {sys.modules[function.__module__].__dict__.get("BUILT_BEFORE") for function in tests}
+    wanted = {said_by_module(function, "BUILT_BEFORE") for function in tests}
     for builder in sorted(wanted - {None}):
         done = subprocess.run([os.path.join(INTEGRATION, "../guests", builder), build_dir], check=False)
         if done.returncode != 0:
@@ -146,11 +153,12 @@ def answer(tests, options, answers):
 
 
 class Worker(threading.Thread):
-    """Feeds one worker process from the queue of names."""
+    """Feeds one worker process from a queue of names."""
 
-    def __init__(self, run):
+    def __init__(self, run, todo):
         super().__init__(daemon=True)
         self.run_state = run
+        self.todo = todo
         self.process = None
 
     def start_process(self):
@@ -177,7 +185,7 @@ class Worker(threading.Thread):
     def run(self):
         while True:
             try:
-                name = self.run_state.todo.get_nowait()
+                name = self.todo.get_nowait()
             except queue.Empty:
                 break
             if self.process is None:
@@ -195,14 +203,24 @@ class Worker(threading.Thread):
 
 
 class Run:
-    def __init__(self, options, names):
+    def __init__(self, options, tests):
         self.options = options
-        self.todo = queue.Queue()
         self.results = queue.Queue()
-        for name in names:
-            self.todo.put(name)
-        self.workers = [Worker(self) for _ in range(min(options.jobs, len(names)))]
+        self.workers = []
         self.counts = {"ok": 0, "not ok": 0, "skip": 0}
+        waiting = [name for name, function in tests.items() if said_by_module(function, "MOSTLY_WAITS")]
+        # One at a time is what --jobs 1 asks for.
+        if options.jobs > 1:
+            self.add_workers(waiting, WAITING_JOBS)
+            self.add_workers([name for name in tests if name not in waiting], options.jobs)
+        else:
+            self.add_workers(list(tests), 1)
+
+    def add_workers(self, names, jobs):
+        todo = queue.Queue()
+        for name in names:
+            todo.put(name)
+        self.workers += [Worker(self, todo) for _ in range(min(jobs, len(names)))]
 
     def report(self, result):
         self.counts[result["verdict"]] += 1
@@ -245,7 +263,7 @@ def parse_arguments():
     parser.add_argument("--seed", help="seed of all random content; it is printed")
     parser.add_argument("--binary", help="the virt-backup to test")
     parser.add_argument("--build-dir", help="where test guests are built and kept")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="number of tests run at a time")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="number of tests run at a time, beside those that mostly wait")
     parser.add_argument("--list", action="store_true", help="print the names, run nothing")
     parser.add_argument("--times", action="store_true", help="print how long each test took")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
@@ -276,7 +294,7 @@ def main():
         signal.signal(number, interrupt)
     print(f"seed {options.seed}, {len(names)} tests, {options.binary}", flush=True)
     build_guests([tests[name] for name in names], options.build_dir)
-    run = Run(options, names)
+    run = Run(options, {name: tests[name] for name in names})
     run.go()
     print(run.summary(), flush=True)
     sys.exit(1 if run.counts["not ok"] else 0)
