@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../.."))
 sys.path[:0] = [os.path.join(ROOT, "bench/lib"), os.path.join(ROOT, "tests/lib")]
-from vbbench import chart, content, groups, life, measure, report, rows, running  # noqa: E402
+from vbbench import chart, content, groups, life, measure, report, repository, rows, running  # noqa: E402
 
 ROW = rows.Row("backup", "group", "ours", "peer", 0.5, 1.02)
 PLAN = {"children": 3, "memory-per-child": 20 << 20}
@@ -39,6 +39,20 @@ class Results(unittest.TestCase):
     def test_goal_is_missed_by_size(self):
         found = report.result(ROW, data(runs(1, 1, 1, size=1030), runs(5, 5, 5)))
         self.assertEqual((found["ratio"], found["size_ratio"], found["met"]), (0.2, 1.03, False))
+
+    def test_a_row_of_sizes_has_no_goal_for_its_time(self):
+        row = rows.Row("day", "group", "ours", "peer", None, 0.016)
+        for size, met in ((16, True), (17, False)):
+            found = report.result(row, data(runs(90, size=size), runs(1)))
+            self.assertEqual(found["met"], met)
+            self.assertIn(f"| **90.00** |  | {'yes' if met else 'no'} | 0.0{size} (0.016) |", report.table([found], data([], [])))
+
+    def test_a_goal_may_be_seconds_and_bytes(self):
+        row = rows.Row("same", "group", "ours", "peer", None, more_s=0.5, most=65536)
+        for wall, size, met in ((5.5, 65536, True), (5.6, 65536, False), (5.5, 65537, False)):
+            found = report.result(row, data(runs(wall, size=size), runs(5)))
+            self.assertEqual(found["met"], met)
+            self.assertIn("| +0.5 s |", report.table([found], data([], [])))
 
     def test_efficiency_counts_children_up_to_the_cores(self):
         self.assertAlmostEqual(report.result(ROW, data(runs(2), runs(2)))["efficiency"], 0.9)
@@ -88,10 +102,10 @@ class Chart(unittest.TestCase):
 
 class Rows(unittest.TestCase):
     def test_each_row_has_a_group(self):
-        self.assertEqual({row.group for row in rows.ROWS}, set(groups.GROUPS | running.GROUPS))
+        self.assertEqual({row.group for row in rows.ROWS}, set(groups.GROUPS | running.GROUPS | repository.GROUPS))
 
     def test_choice(self):
-        self.assertEqual({row.peer for row in rows.matching("restic, pixz")}, {"restic backup", "pixz -6 -p 2"})
+        self.assertEqual({row.peer for row in rows.matching("restic, pixz")}, {"restic backup", "restic", "pixz -6 -p 2"})
         self.assertEqual(rows.matching("no such row"), [])
 
     def test_list(self):

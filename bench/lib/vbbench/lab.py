@@ -31,6 +31,8 @@ class Side:
     check: Callable = lambda: None             # once, after the last run: whether the output is good
     plan: Callable = lambda: None              # what --dry-run says; only of ours
     sized: bool = True                         # whether the size of its output means something
+    added: bool = True                         # whether that is what the run has added, not the whole
+    cwd: str | None = None
 
 
 @dataclasses.dataclass
@@ -76,6 +78,7 @@ class Lab:
     def __init__(self, t, work, binary, disks):
         self.t, self.work, self.binary = t, work, binary
         self.disks = disks                      # {"whole": path, "small": path}
+        self.maker, self.size, self.small_share, self.past_shim = None, 0, 1, ""    # of the disk that lives
         self.guests = {}
         self.build = _digest(binary)
         self._forget_other_builds()

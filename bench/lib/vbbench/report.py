@@ -6,7 +6,7 @@ import statistics
 
 from vbbench import chart
 
-MIB = 1 << 20
+KIB, MIB = 1 << 10, 1 << 20
 # What the formula for the number of children leaves to everything that is not a child.
 RESERVE = 256 * MIB
 
@@ -35,11 +35,19 @@ def efficiency(side, cores):
     return statistics.median(run["cpu"] / (children * run["wall"]) for run in side["runs"])
 
 
+def _is_met(found, row):
+    within = [row.wall is None or found["ratio"] <= row.wall,
+              row.size is None or found["size_ratio"] is None or round(found["size_ratio"], 3) <= row.size,
+              row.more_s is None or found["ours_wall"] - found["peer_wall"] <= row.more_s,
+              row.most is None or found["ours_size"] <= row.most]
+    return all(within)
+
+
 def result(row, data):
     """All that the table says of a row; with "failed" if it could not be measured."""
     group = data["groups"].get(row.group)
-    found = {"name": row.name, "peer": row.peer, "goal": row.wall, "goal_size": row.size, "failed": None,
-             "group": row.group, "disk": (group or {}).get("disk", "")}
+    found = {"name": row.name, "peer": row.peer, "goal": row.wall, "goal_size": row.size, "goal_more_s": row.more_s,
+             "goal_bytes": row.most, "failed": None, "group": row.group, "disk": (group or {}).get("disk", "")}
     if group is None:
         return found | {"failed": "not measured"}
     for label in ("", row.ours, row.peer):
@@ -56,8 +64,7 @@ def result(row, data):
     found["plan"] = planned_memory(ours.get("plan"))
     found["efficiency"] = efficiency(ours, data["machine"]["cores"])
     found["rounds"] = min(len(ours["runs"]), len(peer["runs"]))
-    found["met"] = found["ratio"] <= row.wall and (row.size is None or found["size_ratio"] is None or
-                                                   round(found["size_ratio"], 3) <= row.size)
+    found["met"] = _is_met(found, row)
     found["in_plan"] = found["plan"] is None or max(run["peak"] for run in ours["runs"]) <= found["plan"]
     return found
 
@@ -70,15 +77,28 @@ def _mib(value):
     return "" if value is None else f"{value / MIB:.0f}"
 
 
+def _goal(found):
+    if found["goal_more_s"] is not None:
+        return f"+{found['goal_more_s']:g} s"
+    return "" if found["goal"] is None else f"{found['goal']:g}"
+
+
+def _size(found):
+    if found["goal_bytes"] is not None:
+        return f"{found['ours_size'] / KIB:.0f} KiB ({found['goal_bytes'] / KIB:g})"
+    if found["size_ratio"] is None:
+        return ""
+    goal = f" ({found['goal_size']:g})" if found["goal_size"] else ""
+    return f"{found['size_ratio']:.3f}{goal}"
+
+
 def _line(found):
     if found["failed"]:
-        return f"| {found['name']} | {found['peer']} | | | **failed** | {found['goal']:g} | no |" + " |" * 5
-    size = "" if found["size_ratio"] is None else f"{found['size_ratio']:.3f}"
-    if found["goal_size"] and size:
-        size += f" ({found['goal_size']:g})"
+        return f"| {found['name']} | {found['peer']} | | | **failed** | {_goal(found)} | no |" + " |" * 5
+    size = _size(found)
     plan = "" if found["plan"] is None else f" ({_mib(found['plan'])})"
     return (f"| {found['name']} | {found['peer']} | {seconds(found['ours_wall'])} | {seconds(found['peer_wall'])} | "
-            f"**{found['ratio']:.2f}** | {found['goal']:g} | {'yes' if found['met'] else 'no'} | {size} | "
+            f"**{found['ratio']:.2f}** | {_goal(found)} | {'yes' if found['met'] else 'no'} | {size} | "
             f"{seconds(found['ours_cpu'])} / {seconds(found['peer_cpu'])} | "
             f"{_mib(found['ours_peak'])}{plan} / {_mib(found['peer_peak'])} | {found['efficiency']:.2f} | "
             f"{found['rounds']} |")
@@ -97,7 +117,8 @@ def _head(data):
 def _notes(results, data):
     caches = sorted({group["cache"] for group in data["groups"].values()})
     yield (f"\nTimes are medians in seconds, flushed to disk; ratio is ours / peer, lower is better. What is read was "
-           f"{' or '.join(caches)} in the page cache for both sides. Sizes are allocated bytes, ours / peer, the goal in "
+           f"{' or '.join(caches)} in the page cache for both sides. A row without a goal for its time is about sizes. Sizes are "
+           "allocated bytes, of a repository those that the run has added, ours / peer, the goal in "
            "brackets. CPU seconds and peak memory (MiB) are ours / peer, all processes of a side together; in brackets "
            "is the memory that `--dry-run` plans. Efficiency is (CPU time) / (children x wall time) of ours.\n")
     disks = {}
@@ -132,6 +153,6 @@ def write(data, folder, rows):
     with open(os.path.join(folder, "table.md"), "w", encoding="utf-8") as file:
         file.write(text)
     with open(os.path.join(folder, "chart.svg"), "w", encoding="utf-8") as file:
-        file.write(chart.draw(results))
+        file.write(chart.draw([found for found in results if found["goal"] is not None]))
     print(text, end="")
     return not any(found["failed"] for found in results)

@@ -13,8 +13,10 @@ class Row:
     group: str
     ours: str              # a side of the group, as is the peer
     peer: str
-    wall: float            # most that ours may take, as a share of the peer
+    wall: float | None     # most that ours may take, as a share of the peer; None: only the size is compared
     size: float | None = None
+    more_s: float | None = None     # instead of shares: most seconds that ours may take beyond the peer
+    most: int | None = None         # and most bytes that it may store
 
 
 ROWS = (
@@ -37,10 +39,21 @@ ROWS = (
     Row("restore lzma:6 to raw", "restore-lzma6", "ours", "xz -d -T2", 0.60),
     Row("memory image of a 1 GiB guest, 512 MiB of data, lzma:3", "memory-lzma", "ours",
         "libvirt, save_image_format xz", 0.55, 1.05),
+    Row("repository: first backup", "repository-first", "ours", "own archive", 1.10),
+    Row("repository: first backup", "repository-first", "ours", "borg", 0.45),
+    Row("repository: first backup", "repository-first", "ours", "restic", 0.33),
+    Row("repository: first backup, zstd:4", "repository-first", "ours, zstd:4", "borg", None, 1.01),
+    Row("repository: first backup, zstd:4", "repository-first", "ours, zstd:4", "restic", None, 0.99),
+    Row("repository: second day", "repository-second", "ours", "own first backup", 0.35, 0.016),
+    Row("repository: second day", "repository-second", "ours", "borg", 0.5, 0.5),
+    Row("repository: second day", "repository-second", "ours", "restic", 0.15, 0.27),
+    Row("repository: clone of a guest, 3 % its own", "repository-clone", "ours", "own first backup", None, 0.05),
+    Row("repository: nothing has changed", "repository-unchanged", "ours", "reading", None, more_s=0.5, most=64 << 10),
+    Row("repository: restore of the newest of 31", "repository-generations", "ours, newest", "ours, first", 1.30),
+    Row("repository: restore of the newest of 31", "repository-generations", "ours, newest", "borg extract", 0.25),
+    Row("repository: 7 days kept of 31, collected", "repository-generations", "ours, 7 kept", "own first backup", None, 1.35),
+    Row("repository: restore of the newest of 366, small", "repository-year", "ours, newest", "ours, first", 2.0),
 )
-
-# Groups whose disk is a quarter of the others', because they take long.
-ON_SMALL_DISK = ("raw-lzma6", "restore-lzma6")
 
 
 def matching(pattern):

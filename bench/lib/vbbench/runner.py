@@ -54,13 +54,14 @@ def _own_figures(out):
 def _one_run(side, cache):
     remove(side.output)
     side.prepare()
+    before = allocated(side.output) if side.added and os.path.exists(side.output) else 0
     measure.prepare_cache(side.sources, cache)
-    figures = measure.run(side.argv, os.path.dirname(side.output), stdout=side.stdout, env=side.env,
+    figures = measure.run(side.argv, os.path.dirname(side.output), stdout=side.stdout, env=side.env, cwd=side.cwd,
                           servers=side.servers)
     run = dataclasses.asdict(figures)
     run["bottleneck"] = _own_figures(run.pop("out"))
     if side.sized:
-        run["size"] = allocated(side.output)
+        run["size"] = allocated(side.output) - before
     side.finish()
     return run
 
