@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Backups of disks in memory into a repository in a folder, with the real encoders and in place of a
+ * pool a loop that has chunks done in any order, loses some and reads them again. And the way back:
+ * every block of a point from its pack, decoded and compared with its id.
+ */
+#pragma once
+
+#include "folder_store.h"
+#include "repository/point_writer.h"
+
+struct backup_disk {
+    const char *target; /* NULL: the memory */
+    uint64_t size;
+    uint8_t *data; /* borrowed: the bytes from data_start on; all others are zeros */
+    uint64_t data_start;
+    uint64_t data_len;
+    bool all_read;       /* what is zeros is found by reading */
+    uint64_t changed_at; /* this chunk, read for a second time, has other bytes; 0: none */
+};
+
+struct backup {
+    const struct repository *repository;
+    struct id guest;
+    const struct id *like;
+    enum codec_type codec;
+    const struct backup_disk *disks; /* the memory, if there is one, as the last */
+    size_t disk_count;
+    bool no_refresh;
+    uint64_t seed; /* of the order in which chunks are done */
+    /* Called before the point is committed; may be NULL. */
+    void (*before_commit)(void *opaque);
+    void *opaque;
+};
+
+struct backup_result {
+    struct id session;
+    struct point_image_written images[8];
+    uint64_t new_blocks; /* of all images */
+    uint32_t packs;      /* that the session has put */
+    uint64_t chunks;     /* that were given to a child */
+    uint32_t unread;
+};
+
+int backup_try(const struct backup *backup, struct backup_result *ret, struct err *err);
+/* It succeeds, and the images are as they should be. */
+struct backup_result backup_run(const struct backup *backup);
+
+/* The point as a session would read it. */
+struct stored_point *backup_read(const struct backup *backup, const struct id *session);
+/* Compares all of its images. */
+void backup_check(const struct backup *backup, const struct id *session);
+/* Random bytes, of which half can be compressed. */
+void backup_fill(uint8_t *data, size_t len, uint64_t seed);
+
+/* Whether there may be anything but zeros from start to end. */
+bool backup_disk_has(const struct backup_disk *disk, uint64_t start, uint64_t end);
+void backup_disk_copy(const struct backup_disk *disk, uint64_t start, uint8_t *ret, size_t len);
