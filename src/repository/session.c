@@ -208,7 +208,7 @@ int session_put_pack(struct session *session, struct pack_writer *writer,
                        LIMITS_PACK_NUMBER);
     if (pack_writer_close(writer, &id, &bytes, err) < 0 ||
         create_pack(session, id.number, &bytes, err) < 0)
-        return -1;
+        return session_explain(session, err);
     *ret_digest = bytes.digest;
     *ret_number = id.number;
     session->last_pack_boot_ms = session_boot_ms();

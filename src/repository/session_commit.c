@@ -72,6 +72,25 @@ static int settle_packs(const struct session *session, struct err *err)
 
 /* ---- the slot -------------------------------------------------------------------------------- */
 
+static int set_fenced(const struct session *session, const char *name, struct err *err)
+{
+    return err_set(err, ERR_BUSY,
+                   "%s/%s: fenced: a collection has taken this backup for dead, because it stored "
+                   "nothing for so long; start it again",
+                   store_url(session->scope.store), name);
+}
+
+int session_explain(const struct session *session, struct err *err)
+{
+    CLEANUP_FREE char *name = objects_name(&session->scope, NAME_SLOT, &session->id, 0);
+    enum slot_kind kind = 0;
+
+    if (objects_slot_kind(&session->scope, &session->id, &kind, NULL) < 0 || kind != SLOT_FENCED)
+        return -1;
+    err_clear(err);
+    return set_fenced(session, name, err);
+}
+
 /* What is in the slot, which is filled, but not with these bytes. */
 static int tell_slot(const struct session *session, const char *name, const struct buf *bytes,
                      struct err *err)
@@ -81,10 +100,7 @@ static int tell_slot(const struct session *session, const char *name, const stru
 
     if (slot_parse(bytes->data, bytes->len, &id, &slot, err) == 0) {
         if (slot.kind == SLOT_FENCED)
-            return err_set(err, ERR_BUSY,
-                           "%s/%s: fenced: a collection has taken this backup for dead, because it "
-                           "stored nothing for so long; start it again",
-                           store_url(session->scope.store), name);
+            return set_fenced(session, name, err);
         err_set(err, ERR_EXISTS,
                 slot.kind == SLOT_POINT ? "there is another point" : "there is a tombstone");
     }
@@ -127,7 +143,7 @@ int session_commit(struct session *session, const void *point, size_t len, struc
     if (settle_packs(session, err) < 0 || check_age(session, err) < 0 ||
         check_announced(session, err) < 0 || check_known(session, err) < 0 ||
         create_slot(session, point, len, err) < 0 || settle_slot(session, err) < 0)
-        return -1;
+        return session_explain(session, err);
     session->ended = true;
     return 0;
 }

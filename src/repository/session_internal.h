@@ -49,5 +49,9 @@ int session_find_points(struct session *session, const struct id *like, bool *re
 /* session_points.c: reads which packs are bad. */
 int session_find_bad_packs(struct session *session, struct err *err);
 
+/* session_commit.c: returns -1. A collection that has fenced the session has removed its files, too, so
+ * what failed may have failed for that: then the error says so instead (busy). */
+int session_explain(const struct session *session, struct err *err);
+
 /* session_commit.c: puts a tombstone into the session's slot, unless it is filled. */
 int session_give_up(struct session *session, struct err *err);

@@ -161,9 +161,33 @@ static void a_pack_with_other_bytes_ends_the_session(void **state)
     assert_error(&err, ERR_EXISTS, "other bytes");
 }
 
+/* The collection that has fenced a session removes what it has left: its announcement, and files that
+ * are just being written. */
+static void who_was_fenced_and_tidied_away_is_told(void **state)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP_STRINGS struct strings gone = {0};
+    FIXTURE;
+
+    (void)state;
+    begin_again(&fixture);
+    const struct point_id id = own_point(&fixture);
+    put_tombstone(&scope, &id, SLOT_FENCED);
+    strings_take(&gone, objects_name(&scope, NAME_SESSION, &id, 0));
+    assert_int_equal(store_delete(repository->store, &gone, NULL), 0);
+    assert_commit_refused(&fixture, ERR_BUSY, "fenced");
+
+    CLEANUP_FREE char *first = first_pack_name(&fixture);
+    struct store_object object = {.name = first, .data = "?", .len = 1};
+    assert_int_equal(store_replace(repository->store, &object, NULL), 0);
+    assert_int_equal(put_empty_pack(&fixture, &err), -1);
+    assert_error(&err, ERR_BUSY, "fenced");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_was_fenced_and_tidied_away_is_told),
         cmocka_unit_test(after_30_days_it_is_too_late),
         cmocka_unit_test(who_was_fenced_is_told),
         cmocka_unit_test(other_things_in_the_slot_are_told),
