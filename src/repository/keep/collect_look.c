@@ -11,7 +11,6 @@
  *   sessions, last: one that begins later lists the trash later, and builds on nothing that is in it.
  */
 #include <string.h>
-#include <time.h>
 
 #include "base/random.h"
 #include "repository/format/small_object.h"
@@ -348,7 +347,7 @@ int collect_look(struct collection *work, struct err *err)
     bool dry_run = work->settings->dry_run;
 
     if (dry_run)
-        work->begun_ms = (int64_t)time(NULL) * 1000; /* to ask the store would be a write */
+        work->begun_ms = collection_host_now_ms(); /* to ask the store would be a write */
     else if (store_now(work->scope.store, &work->begun_ms, err) < 0)
         return -1;
     if (take_trash(work, err) < 0)
