@@ -131,8 +131,10 @@ static void put_removed(const struct event_collected *collected, struct buf *tex
     const char *verb = collected->dry_run ? "could be removed" : "removed";
     char size[UNITS_TEXT_SIZE];
 
-    buf_printf(text, "%" PRIu64 " of %" PRIu64 " points and %" PRIu64, collected->points_removed,
-               collected->points, collected->packs_removed);
+    buf_printf(text, "%" PRIu64, collected->points_removed);
+    if (collected->points)
+        buf_printf(text, " of %" PRIu64, collected->points);
+    buf_printf(text, " points and %" PRIu64, collected->packs_removed);
     if (collected->packs)
         buf_printf(text, " of %" PRIu64, collected->packs);
     buf_printf(text, " packs %s, %s", verb, units_format_size(collected->bytes_removed, size));
@@ -168,7 +170,8 @@ static void write_collected_fields(const struct event *event, struct json *field
 
     json_set_str(fields, "scope", collected->scope);
     json_set_str(fields, "outcome", words[collected->end]);
-    json_set_u64(fields, "points", collected->points);
+    if (collected->points)
+        json_set_u64(fields, "points", collected->points);
     json_set_u64(fields, "points-removed", collected->points_removed);
     if (collected->packs)
         json_set_u64(fields, "packs", collected->packs);

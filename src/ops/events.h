@@ -353,7 +353,7 @@ struct event_collected {
     const char *scope;
     enum event_collect_end end;
     bool dry_run;
-    uint64_t points; /* there were */
+    uint64_t points; /* there were; 0: not counted */
     uint64_t points_removed;
     uint64_t packs; /* there were; 0: not counted */
     uint64_t packs_removed;

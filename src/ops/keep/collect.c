@@ -97,18 +97,21 @@ static void tell_collected(const struct keep_collecting *collecting,
                                                   [COLLECT_UNFINISHED] = COLLECT_END_UNFINISHED,
                                                   [COLLECT_STOPPED] = COLLECT_END_STOPPED};
 
-    report_event(collecting->report,
-                 &(struct event){.kind = EVENT_COLLECTED,
-                                 .collected = {.scope = collecting->scope,
-                                               .end = ends[result->outcome],
-                                               .dry_run = collecting->options->dry_run,
-                                               .points = result->points_seen,
-                                               .points_removed = result->points_removed,
-                                               .packs = result->packs_seen,
-                                               .packs_removed = result->packs_removed,
-                                               .bytes_removed = result->bytes_removed,
-                                               .waiting = result->sessions_waited,
-                                               .fenced = result->sessions_fenced}});
+    report_event(
+        collecting->report,
+        &(struct event){.kind = EVENT_COLLECTED,
+                        .collected = {.scope = collecting->scope,
+                                      .end = ends[result->outcome],
+                                      .dry_run = collecting->options->dry_run,
+                                      .points = result->packs_seen
+                                                    ? result->points_seen + result->points_removed
+                                                    : 0,
+                                      .points_removed = result->points_removed,
+                                      .packs = result->packs_seen,
+                                      .packs_removed = result->packs_removed,
+                                      .bytes_removed = result->bytes_removed,
+                                      .waiting = result->sessions_waited,
+                                      .fenced = result->sessions_fenced}});
 }
 
 static int collect_scope(void *opaque, const struct repository *repository, const char *scope,

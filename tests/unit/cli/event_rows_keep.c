@@ -205,11 +205,11 @@ const struct event_row event_rows_keep[] = {
      "\"packs\":400,\"packs-removed\":12,\"bytes-removed\":314572800,\"sessions-waited\":0,"
      "\"sessions-fenced\":1}"},
     {{EVENT_COLLECTED,
-      .collected = {"default", COLLECT_END_DONE, true, 40, 3, 0, 12, 300 * MIB, 0, 0}},
+      .collected = {"default", COLLECT_END_DONE, true, 0, 3, 0, 12, 300 * MIB, 0, 0}},
      "collected",
      EVENT_AS_RESULT,
-     "scope 'default': 3 of 40 points and 12 packs could be removed, 300 MiB",
-     "{\"scope\":\"default\",\"outcome\":\"done\",\"points\":40,\"points-removed\":3,"
+     "scope 'default': 3 points and 12 packs could be removed, 300 MiB",
+     "{\"scope\":\"default\",\"outcome\":\"done\",\"points-removed\":3,"
      "\"packs-removed\":12,\"bytes-removed\":314572800,\"sessions-waited\":0,"
      "\"sessions-fenced\":0}"},
     {{EVENT_COLLECTED,
@@ -225,7 +225,7 @@ const struct event_row event_rows_keep[] = {
      "collected",
      EVENT_AS_RESULT,
      "scope 'default': another collection has removed points; the next run starts over",
-     "{\"scope\":\"default\",\"outcome\":\"stopped\",\"points\":0,\"points-removed\":0,"
+     "{\"scope\":\"default\",\"outcome\":\"stopped\",\"points-removed\":0,"
      "\"packs-removed\":0,\"bytes-removed\":0,\"sessions-waited\":0,\"sessions-fenced\":0}"},
     {{EVENT_SCOPE_FAILED, .scope_failed = {"b", {ERR_CORRUPT, "scope 'b': unreadable"}}},
      "scope-failed",
