@@ -44,8 +44,8 @@ static char *bad_pack_name(const struct stored_scope *scope, const struct id *se
     return name_format(&name);
 }
 
-static int add_bad_pack(void *opaque, const struct name *name, const struct store_entry *entry,
-                        struct err *err)
+static int remember_bad_pack(void *opaque, const struct name *name, const struct store_entry *entry,
+                             struct err *err)
 {
     struct check_bad_packs *packs = opaque;
 
@@ -61,7 +61,7 @@ int check_records_bad_packs(const struct stored_scope *scope, struct check_bad_p
                             struct err *err)
 {
     CLEANUP_CHECK_BAD_PACKS struct check_bad_packs packs = {0};
-    const struct objects_each each = {.call = add_bad_pack, .opaque = &packs};
+    const struct objects_each each = {.call = remember_bad_pack, .opaque = &packs};
 
     if (objects_list(scope, "v", "bad", &each, err) < 0)
         return -1;

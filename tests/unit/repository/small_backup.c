@@ -107,8 +107,12 @@ static void add_small_frame(struct small_session *session, const uint8_t *raw, s
     if (pack_writer_frame_count(session->pack) == backup->pack_frames)
         put_small_pack(session);
     must(encoder_encode(session->encoder, raw, len, &result, &err), &err);
-    const struct pack_index_added added = {(uint32_t)result.len, (uint32_t)len, backup->codec.type,
-                                           count, ids};
+    struct id stored_ids[CHUNK_BLOCKS];
+    memcpy(stored_ids, ids, count * sizeof(*ids));
+    struct pack_index_added added = {(uint32_t)result.len, (uint32_t)len, backup->codec.type, count,
+                                     stored_ids};
+    if (backup->spoil)
+        backup->spoil(data, &added, stored_ids);
     uint32_t first = 0;
     for (size_t i = 0; i < backup->known_count; i++) {
         const struct pack_id *pack = &backup->known[i].pack;
@@ -136,7 +140,7 @@ static void store_small_chunk(struct small_session *session, const uint8_t *data
     for (size_t i = 0; i * LIMITS_BLOCK < len; i++) {
         const uint8_t *block = data + i * LIMITS_BLOCK;
         size_t size = len - i * LIMITS_BLOCK < LIMITS_BLOCK ? len - i * LIMITS_BLOCK : LIMITS_BLOCK;
-        bool new = !io_is_zero(block, size);
+        bool new = session->backup->zeros || !io_is_zero(block, size);
         block_id_of(session->ids, digests + i * DIGEST_SIZE, &ids[i]);
         for (uint32_t j = 0; j < count; j++)
             new = new && id_compare(&ids[i], &new_ids[j]) != 0;
@@ -183,7 +187,7 @@ static void map_small_image(const struct small_backup *backup, const struct smal
 {
     for (uint64_t i = 0; i * LIMITS_BLOCK < image->size; i++) {
         const struct small_known *known = find_small_known(backup, &ids[i]);
-        if (is_zero_block(image, i))
+        if (!backup->zeros && is_zero_block(image, i))
             continue;
         assert_non_null(known);
         for (size_t j = 0; j < backup->pack_count; j++)
@@ -312,14 +316,15 @@ int small_backup_pool(const struct chunk_source *source, const struct chunk_sink
         if (decoder_decode(decoder, input, len, &room, digest, err) < 0)
             return -1;
         assert_int_equal(room.len, source->gathered(source->opaque, id));
+        bool zeros = room.len == source->chunk_size && io_is_zero(raw, room.len);
         const struct chunk_output output = {.id = id,
                                             .count = 1,
                                             .raw_len = (uint32_t)room.len,
-                                            .kind = CHUNK_DATA,
-                                            .data = raw,
-                                            .len = room.len,
+                                            .kind = zeros ? CHUNK_ZERO : CHUNK_DATA,
+                                            .data = zeros ? NULL : raw,
+                                            .len = zeros ? 0 : room.len,
                                             .digest = digest,
-                                            .block_digests = blocks};
+                                            .block_digests = zeros ? NULL : blocks};
         if (sink->put(sink->opaque, &output, err) < 0)
             return -1;
     }
@@ -360,6 +365,18 @@ static void chain_small_target(void *opaque, const uint8_t *digest, uint64_t cou
 
     assert_int_equal(count, 1);
     assert_memory_equal(digest, target->last, DIGEST_SIZE);
+}
+
+uint64_t small_backup_frames(const struct small_backup *backup, const struct stored_point *point,
+                             uint32_t number)
+{
+    const struct restored_request request = {&backup->scope, backup->folder.repository->id_salt,
+                                             point, number};
+    CLEANUP(restored_image_closep) struct restored_image *image = NULL;
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    must(restored_image_open(&request, &image, &err), &err);
+    return restored_image_source(image).count;
 }
 
 int small_backup_restore(const struct small_backup *backup, const struct stored_point *point,

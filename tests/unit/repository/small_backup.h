@@ -9,6 +9,7 @@
 #include "codec/chunks.h"
 #include "codec/codec.h"
 #include "folder_store.h"
+#include "repository/format/pack.h"
 #include "repository/stored_point.h"
 
 #define SMALL_BACKUP_IMAGES 4
@@ -30,6 +31,9 @@ struct small_backup {
     struct stored_scope scope;
     struct codec_spec codec;
     unsigned pack_frames; /* the most of a pack */
+    bool zeros;           /* are stored like other blocks */
+    /* Changes a frame before it is added; NULL: none is changed. */
+    void (*spoil)(uint8_t *frame, struct pack_index_added *added, struct id *ids);
     struct small_known *known;
     size_t known_count;
     struct {
@@ -53,7 +57,11 @@ char *small_backup_file(const struct small_backup *backup, const char *name);
 /* Reads the image of a point into data, of `size` bytes; compares the digests that come with it. */
 int small_backup_restore(const struct small_backup *backup, const struct stored_point *point,
                          uint32_t number, uint8_t *data, uint64_t size, struct err *err);
-/* What a pool does, one chunk after the other. */
+/* How many frames are decoded for that. */
+uint64_t small_backup_frames(const struct small_backup *backup, const struct stored_point *point,
+                             uint32_t number);
+/* What a pool does, one chunk after the other. A frame of zeros that is as long as one can be is put
+ * as zeros. */
 int small_backup_pool(const struct chunk_source *source, const struct chunk_sink *sink,
                       enum codec_type codec, struct err *err);
 

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/array.h"
+#include "repository/frame_fetch.h"
+#include "store/store_impl.h"
+
+#define FRAMES_LEN ((uint32_t)30 << 20) /* of each pack */
+#define PACKS 8u
+#define GETS_MAX 64u
+
+/* A store whose objects have no end; each byte tells where it is. Notes what is read. */
+struct endless_store {
+    struct store store;
+    pthread_mutex_t mutex;
+    bool fails;
+    bool ends; /* after the first byte of what is asked for */
+    unsigned count;
+    struct {
+        uint32_t pack;
+        uint64_t offset;
+        size_t len;
+    } gets[GETS_MAX];
+};
+
+static uint8_t endless_byte(uint32_t pack, uint64_t offset)
+{
+    return (uint8_t)(pack * 101 + offset * 7 + (offset >> 8));
+}
+
+static int endless_get(struct store *store, const struct store_range *range, size_t *ret_len,
+                       struct err *err)
+{
+    struct endless_store *endless = (struct endless_store *)store;
+    unsigned pack = 0;
+
+    assert_int_equal(sscanf(strrchr(range->name, '-'), "-%x", &pack), 1);
+    pthread_mutex_lock(&endless->mutex);
+    unsigned number = endless->count++;
+    if (number < GETS_MAX) {
+        endless->gets[number].pack = pack;
+        endless->gets[number].offset = range->offset;
+        endless->gets[number].len = range->cap;
+    }
+    pthread_mutex_unlock(&endless->mutex);
+    if (endless->fails)
+        return err_set(err, ERR_IO, "a bad disk");
+    *ret_len = endless->ends ? 1 : range->cap;
+    for (size_t i = 0; i < *ret_len; i++)
+        ((uint8_t *)range->data)[i] = endless_byte(pack, range->offset + i);
+    return 0;
+}
+
+static const struct store_ops endless_ops = {.get = endless_get};
+
+struct fetch_world {
+    struct endless_store store;
+    struct stored_scope scope;
+    struct stored_point point;
+    struct pack_digest digests[PACKS];
+    struct frame_fetch *fetch;
+};
+
+static void begin_fetching(struct fetch_world *world)
+{
+    static char url[] = "endless";
+    const struct id session = {{7}};
+
+    *world = (struct fetch_world){.store = {.store = {&endless_ops, url}}};
+    pthread_mutex_init(&world->store.mutex, NULL);
+    world->scope = (struct stored_scope){&world->store.store, {{1}}, "default"};
+    for (uint32_t i = 0; i < PACKS; i++) {
+        assert_int_equal(packs_add(&world->point.packs, &session, i, NULL), 0);
+        world->digests[i].index_offset = PACK_HEAD_SIZE + FRAMES_LEN;
+    }
+    world->point.digests = world->digests;
+    world->fetch = frame_fetch_new(&world->scope, &world->point);
+}
+
+static void end_fetching(struct fetch_world *world)
+{
+    frame_fetch_free(world->fetch);
+    packs_clear(&world->point.packs);
+    pthread_mutex_destroy(&world->store.mutex);
+}
+#define CLEANUP_FETCH CLEANUP(end_fetching)
+
+static struct fetched_frame wanted_frame(uint32_t pack, uint32_t offset, uint32_t len)
+{
+    return (struct fetched_frame){.pack = pack, .frame = {.offset = offset, .stored_len = len}};
+}
+
+static void takes(struct fetch_world *world, struct fetched_frame *frame)
+{
+    CLEANUP_FREE uint8_t *data = malloc(frame->frame.stored_len);
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    if (frame_fetch_take(world->fetch, frame, data, &err) < 0)
+        fail_msg("%s", err.text);
+    for (uint32_t i = 0; i < frame->frame.stored_len; i++)
+        if (data[i] !=
+            endless_byte(frame->pack, (uint64_t)PACK_HEAD_SIZE + frame->frame.offset + i))
+            fail_msg("byte %u of a frame is wrong", i);
+}
+
+static bool was_read(const struct fetch_world *world, uint32_t pack, uint32_t offset, uint32_t len)
+{
+    for (unsigned i = 0; i < world->store.count; i++)
+        if (world->store.gets[i].pack == pack &&
+            world->store.gets[i].offset == (uint64_t)PACK_HEAD_SIZE + offset &&
+            world->store.gets[i].len == len)
+            return true;
+    return false;
+}
+
+static void frames_near_each_other_come_together(void **state)
+{
+    CLEANUP_FETCH struct fetch_world world;
+    const uint32_t gap = FRAME_FETCH_GAP;
+    /* In pack 1: two that are less than a gap apart, and one that is a gap from them. */
+    struct fetched_frame frames[] = {
+        wanted_frame(1, 100 + 50 + gap - 1 + 50 + gap, 50),
+        wanted_frame(0, 1000, 10),
+        wanted_frame(1, 100 + 50 + gap - 1, 50),
+        wanted_frame(1, 100, 50),
+        wanted_frame(0, 1000, 10),
+    };
+
+    (void)state;
+    begin_fetching(&world);
+    assert_int_equal(frame_fetch_want(world.fetch, frames, ARRAY_COUNT(frames), NULL), 0);
+    for (size_t i = 0; i < ARRAY_COUNT(frames); i++)
+        takes(&world, &frames[i]);
+    assert_int_equal(world.store.count, 3);
+    assert_true(was_read(&world, 0, 1000, 10));
+    assert_true(was_read(&world, 1, 100, 50 + gap - 1 + 50));
+    assert_true(was_read(&world, 1, 100 + 50 + gap - 1 + 50 + gap, 50));
+    takes(&world, &frames[2]); /* again */
+    assert_int_equal(world.store.count, 4);
+}
+
+static void half_a_pack_is_a_whole_one(void **state)
+{
+    CLEANUP_FETCH struct fetch_world world;
+    const uint32_t part = FRAMES_LEN / 4;
+    struct fetched_frame frames[] = {
+        wanted_frame(0, 3 * part, part), wanted_frame(0, part, part),
+        wanted_frame(1, 3 * part, part), wanted_frame(1, part, part - 1),
+        wanted_frame(2, part, part),     wanted_frame(2, part, part),
+    };
+
+    (void)state;
+    begin_fetching(&world);
+    assert_int_equal(frame_fetch_want(world.fetch, frames, ARRAY_COUNT(frames), NULL), 0);
+    for (size_t i = 0; i < ARRAY_COUNT(frames); i++)
+        takes(&world, &frames[i]);
+    assert_int_equal(world.store.count, 4);
+    assert_true(was_read(&world, 0, 0, FRAMES_LEN));
+    assert_true(was_read(&world, 1, part, part - 1));
+    assert_true(was_read(&world, 1, 3 * part, part));
+    assert_true(was_read(&world, 2, part, part)); /* the same twice is not half */
+}
+
+/* As many bytes as may be ahead, and those of the frame that is waited for. */
+static void no_more_is_read_than_there_is_room_for(void **state)
+{
+    CLEANUP_FETCH struct fetch_world world;
+    struct fetched_frame frames[PACKS];
+
+    (void)state;
+    begin_fetching(&world);
+    for (uint32_t i = 0; i < PACKS; i++)
+        frames[i] = wanted_frame(i, 0, FRAMES_LEN);
+    assert_int_equal(frame_fetch_want(world.fetch, frames, PACKS, NULL), 0);
+    takes(&world, &frames[PACKS - 1]);
+    for (uint32_t i = 0; i < PACKS - 1; i++) {
+        pthread_mutex_lock(&world.store.mutex);
+        assert_in_range(world.store.count, i + 1, i + 1 + FRAME_FETCH_AHEAD / FRAMES_LEN + 1);
+        pthread_mutex_unlock(&world.store.mutex);
+        takes(&world, &frames[i]);
+    }
+    assert_int_equal(world.store.count, PACKS);
+}
+
+static void each_frame_of_a_request_that_fails_is_told(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        CLEANUP_FETCH struct fetch_world world;
+        struct fetched_frame frames[] = {wanted_frame(0, 0, 10), wanted_frame(0, 10, 10)};
+        uint8_t data[10];
+        begin_fetching(&world);
+        world.store.fails = i == 0;
+        world.store.ends = i == 1;
+        assert_int_equal(frame_fetch_want(world.fetch, frames, 2, NULL), 0);
+        for (unsigned j = 0; j < 2; j++) {
+            CLEANUP_ERR struct err err = ERR_INIT;
+            assert_int_equal(frame_fetch_take(world.fetch, &frames[j], data, &err), -1);
+            assert_int_equal(err.kind, i == 0 ? ERR_IO : ERR_CORRUPT);
+            assert_non_null(strstr(err.text, "d/default/00/0700"));
+        }
+    }
+}
+
+/* Whoever gives up does not wait for what is only asked for. */
+static void what_was_not_taken_is_freed(void **state)
+{
+    CLEANUP_FETCH struct fetch_world world;
+    struct fetched_frame frames[PACKS];
+
+    (void)state;
+    begin_fetching(&world);
+    for (uint32_t i = 0; i < PACKS; i++)
+        frames[i] = wanted_frame(i, 0, 10);
+    assert_int_equal(frame_fetch_want(world.fetch, frames, PACKS, NULL), 0);
+    takes(&world, &frames[3]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frames_near_each_other_come_together),
+        cmocka_unit_test(half_a_pack_is_a_whole_one),
+        cmocka_unit_test(no_more_is_read_than_there_is_room_for),
+        cmocka_unit_test(each_frame_of_a_request_that_fails_is_told),
+        cmocka_unit_test(what_was_not_taken_is_freed),
+    };
+
+    return cmocka_run_group_tests_name("repository frame_fetch", tests, NULL, NULL);
+}
