@@ -142,7 +142,7 @@ static int load_item(struct loop *loop, struct err *err)
     loop->count++;
     *item = (struct window_item){.output = {.id = loop->next_id, .count = 1, .kind = run.kind}};
     if (run.kind == CHUNK_DATA) {
-        item->input = mem_alloc((size_t)source->chunk_size);
+        item->input = malloc((size_t)source->chunk_size);
         if (read_input(loop, item, err) < 0)
             return -1;
     } else {
@@ -161,7 +161,7 @@ static int encode_item(struct loop *loop, struct window_item *item, struct err *
 
     if (chance_below(&loop->random, 8) == 0 && read_input(loop, item, err) < 0)
         return -1; /* the first child was lost */
-    item->result = mem_alloc(loop->result_size);
+    item->result = malloc(loop->result_size);
     item->digests = mem_alloc((size_t)LIMITS_FRAME_BLOCKS_LZMA * DIGEST_SIZE);
     room.data = item->result;
     encoder_set_blocks(loop->encoder, item->digests);

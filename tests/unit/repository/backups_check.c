@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backups.h"
+#include "base/array.h"
 #include "base/io.h"
 #include "base/units.h"
 #include "codec/chunk_digest.h"
@@ -76,6 +77,7 @@ struct checker {
     const struct backup *backup;
     const struct stored_point *point;
     struct open_pack *packs; /* by place */
+    struct decoder *decoders[CODEC_ZSTD + 1];
     struct chunk_digest *digest;
     struct block_ids *ids;
 };
@@ -90,20 +92,30 @@ static void open_pack_of(const struct checker *checker, uint32_t place)
         fail_msg("%s", err.text);
 }
 
-static void decode_frame(struct open_pack *open, const struct pack_frame *frame)
+static struct decoder *decoder_of(struct checker *checker, enum codec_type codec)
 {
     CLEANUP_ERR struct err err = ERR_INIT;
     uint64_t chunk_size = (uint64_t)LIMITS_FRAME_BLOCKS_LZMA * LIMITS_BLOCK;
-    CLEANUP(decoder_freep)
-    struct decoder *decoder = decoder_new(frame->codec, chunk_size, UINT64_C(64) << 20, &err);
-    CLEANUP_FREE uint8_t *stored = mem_alloc(frame->stored_len);
-    struct codec_room room = {.data = mem_alloc(chunk_size), .cap = chunk_size};
+
+    if (!checker->decoders[codec])
+        checker->decoders[codec] = decoder_new(codec, chunk_size, UINT64_C(64) << 20, &err);
+    assert_non_null(checker->decoders[codec]);
+    return checker->decoders[codec];
+}
+
+static void decode_frame(struct checker *checker, struct open_pack *open,
+                         const struct pack_frame *frame)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP_FREE uint8_t *stored = malloc(frame->stored_len);
+    struct codec_room room = {.data = malloc(frame->raw_len), .cap = frame->raw_len};
+    struct decoder *decoder = decoder_of(checker, frame->codec);
     uint8_t digest[DIGEST_SIZE];
 
     free(open->raw);
     open->raw = room.data;
     open->frame = frame;
-    assert_non_null(decoder);
+    assert_true(stored && room.data);
     if (pack_read_frame(&open->pack, (uint32_t)(frame - open->pack.index.frames), stored, &err) <
             0 ||
         decoder_decode(decoder, stored, frame->stored_len, &room, digest, &err) < 0)
@@ -111,7 +123,7 @@ static void decode_frame(struct open_pack *open, const struct pack_frame *frame)
     assert_int_equal(room.len, frame->raw_len);
 }
 
-static void check_block(const struct checker *checker, const struct backup_disk *disk,
+static void check_block(struct checker *checker, const struct backup_disk *disk,
                         uint64_t image_block, struct open_pack *open, uint32_t block)
 {
     const struct pack_frame *frame = pack_index_frame_of(&open->pack.index, block);
@@ -122,7 +134,7 @@ static void check_block(const struct checker *checker, const struct backup_disk 
     struct id id;
 
     if (frame != open->frame)
-        decode_frame(open, frame);
+        decode_frame(checker, open, frame);
     backup_disk_copy(disk, image_block * LIMITS_BLOCK, expected, len);
     assert_true(offset + len <= frame->raw_len);
     assert_int_equal(memcmp(open->raw + offset, expected, len), 0);
@@ -144,7 +156,7 @@ static void check_zeros(const struct backup_disk *disk, uint64_t block, uint64_t
     }
 }
 
-static void check_image(const struct checker *checker, const struct backup_disk *disk,
+static void check_image(struct checker *checker, const struct backup_disk *disk,
                         const struct stored_image *image)
 {
     struct map_reader reader;
@@ -183,6 +195,8 @@ void backup_check(const struct backup *backup, const struct id *session)
         pack_clear(&checker.packs[i].pack);
         free(checker.packs[i].raw);
     }
+    for (size_t i = 0; i < ARRAY_COUNT(checker.decoders); i++)
+        decoder_free(checker.decoders[i]);
     free(checker.packs);
     chunk_digest_free(checker.digest);
     block_ids_free(checker.ids);

@@ -267,7 +267,10 @@ static void test_each_of_thirty_days_comes_back(void **state)
         backup.codec = codecs[chance_below(&random, 8) < 6 ? 0 : 1 + chance_below(&random, 2)];
         backup.seed = chance_next(&random);
         backup.no_refresh = chance_below(&random, 4) == 0;
-        struct backup_result result = backup_run(&backup);
+        struct backup_result result;
+        CLEANUP_ERR struct err err = ERR_INIT;
+        if (backup_try(&backup, &result, &err) < 0)
+            fail_msg("day %u: %s", day, err.text);
         stored += result.new_blocks;
         sessions[day] = result.session;
     }
