@@ -45,9 +45,11 @@ static int announce_session(struct session *session, const struct session_reques
         .name = name, .data = bytes.data, .len = bytes.len, .session = session->part};
     if (store_create(session->scope.store, &object, &outcome, err) < 0)
         return -1;
-    if (outcome == STORE_EXISTS)
+    if (outcome == STORE_EXISTS) {
+        session->ended = true; /* the slot is the other's to fill */
         return err_set(err, ERR_EXISTS, "%s/%s: another session has this name",
                        store_url(session->scope.store), name);
+    }
     return 0;
 }
 

@@ -72,8 +72,8 @@ struct session_notes session_notes(const struct session *session);
 /* ---- writing --------------------------------------------------------------------------------- */
 
 /* Closes the pack and puts it under the session's next number. Exists: there is another pack of that
- * name, because this host was set back to an earlier state in the middle of the session. The writer
- * is to begin a new pack then. Busy: fenced, see session_commit. Several threads may put packs at the same time. */
+ * name, because this host was set back to an earlier state in the middle of the session: it cannot go
+ * on. Busy: fenced, see session_commit. Several threads may put packs at the same time. */
 int session_put_pack(struct session *session, struct pack_writer *writer,
                      struct pack_digest *ret_digest, uint32_t *ret_number, struct err *err);
 /* True if no pack was put for so long that a collector might take the session for dead. It is then to

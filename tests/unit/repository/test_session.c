@@ -5,6 +5,21 @@
 
 #include "repository/keep/marks.h"
 
+/* ---- ids, which a host that was set back to an earlier state may make again ------------------- */
+
+int __real_id_of_time(int64_t time_ms, struct id *ret, struct err *err);
+int __wrap_id_of_time(int64_t time_ms, struct id *ret, struct err *err);
+
+static const struct id *made_again; /* NULL: each is new */
+
+int __wrap_id_of_time(int64_t time_ms, struct id *ret, struct err *err)
+{
+    if (!made_again)
+        return __real_id_of_time(time_ms, ret, err);
+    *ret = *made_again;
+    return 0;
+}
+
 /* ---- one session ----------------------------------------------------------------------------- */
 
 static void a_session_is_announced_and_its_point_can_be_read(void **state)
@@ -66,6 +81,23 @@ static void a_session_that_ends_without_a_point_gives_up(void **state)
     assert_int_equal(kind_of(&scope, &id.guest, &id.session), 0);
     session_end(TAKE_PTR(fixture.session));
     assert_int_equal(kind_of(&scope, &id.guest, &id.session), SLOT_GIVEN_UP);
+}
+
+static void another_session_of_the_same_id_is_left_alone(void **state)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct session *second = NULL;
+    FIXTURE;
+
+    (void)state;
+    begin_again(&fixture);
+    const struct point_id id = own_point(&fixture);
+    made_again = &id.session;
+    int result = session_begin(repository, request, &second, &err);
+    made_again = NULL;
+    assert_int_equal(result, -1);
+    assert_int_equal(err.kind, ERR_EXISTS);
+    assert_int_equal(kind_of(&scope, &id.guest, &id.session), 0);
 }
 
 static void a_new_scope_is_made(void **state)
@@ -334,6 +366,7 @@ int main(void)
         cmocka_unit_test(a_session_is_announced_and_its_point_can_be_read),
         cmocka_unit_test(packs_are_numbered_and_can_be_opened),
         cmocka_unit_test(a_session_that_ends_without_a_point_gives_up),
+        cmocka_unit_test(another_session_of_the_same_id_is_left_alone),
         cmocka_unit_test(a_new_scope_is_made),
         cmocka_unit_test(the_base_is_the_newest_complete_point),
         cmocka_unit_test(derived_points_and_partial_ones_are_no_base),
