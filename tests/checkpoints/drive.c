@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Checkpoints and increments of real guests, for tests/integration/test_checkpoints.py: calls what backups
+ * Checkpoints and increments of real guests, for the tests of them and of faults: calls what backups
  * call, and prints what it finds, one thing a line.
  *
  *     drive list GUEST                     ours
@@ -10,8 +10,8 @@
  *
  * MODE: live, pause, none. OWNER: of the checkpoint that is made, or "-". DISK: TARGET, "!" if it is to
  * be recorded, "=SINCE" if an increment is to be read. What the export holds goes to FOLDER/TARGET.whole,
- * and the increment is written over FOLDER/TARGET.raw. With "stop" it waits, after it has printed
- * the name of the step, until it is killed: read, ended, committing, committed.
+ * and the increment is written over FOLDER/TARGET.raw. The name of each step is printed when it is
+ * reached: read, ended, committing, committed. At that of "stop" it waits until it is killed.
  *
  * The exit status is 1 for a wrong command line, and 10 + the kind of an error.
  */
@@ -120,11 +120,9 @@ static int gather(struct drive *drive, bool memory, const char *folder, struct s
 
 static void reach(const struct run *run, const char *step)
 {
-    if (!text_same(run->stop, step))
-        return;
     printf("at %s\n", step);
     fflush(stdout);
-    for (;;)
+    while (text_same(run->stop, step))
         pause();
 }
 

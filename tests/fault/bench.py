@@ -65,6 +65,8 @@ def is_excused(path, label):
 class Bench:
     """Kept for many faults; after one that has gone wrong it is thrown away."""
 
+    statuses = (0, 1, 3, STRANDED, 6)  # of a run of which a call fails
+
     def __init__(self, name, options):
         self.name = name
         self.binary = options.binary
@@ -128,7 +130,7 @@ class Bench:
         elif fault.do in ("kill-before", "kill-after"):
             same(result.status, KILLED, "status of a run that was to be killed")
         elif fault.do == "fail":
-            expect(result.status in (0, 1, 3, STRANDED, 6), f"exit status {result.status}")
+            expect(result.status in self.statuses, f"exit status {result.status}")
             expect(result.status == 0 or result.error_lines, "it failed without a word")
         return result, label
 

@@ -23,6 +23,7 @@ import traceback
 
 import bench
 import bystanders
+import checkpoints
 import inplace
 import points
 import shortage
@@ -42,6 +43,7 @@ SCENARIOS = {
     "backup-none": (bench.BackupBench, {"memory": "none", "replace": True}),
     "backup-paused": (bench.BackupBench, {"state": "paused"}),
     "backup-off": (bench.BackupBench, {"state": "shut off"}),
+    "backup-checkpoint": (checkpoints.CheckpointBench, {}),
     "beside-reader": (bench.BesideReaderBench, {}),
     "restore": (bench.RestoreBench, {}),
     "restore-autorun": (bench.RestoreBench, {"autorun": True}),
@@ -59,7 +61,7 @@ LONG = re.compile("virDomain(SaveFlags|RestoreFlags|SnapshotCreateXML|BackupBegi
 REMOTE = re.compile("vir[A-Z]|nbd_aio_connect|nbd_aio_disconnect|fsync|rename")
 CANNOT_FAIL = re.compile("(nbd_close|kill)$")
 # What the short run does not leave out.
-TELLING = re.compile("virDomain(SaveFlags|RestoreFlags|SnapshotCreateXML|BackupBegin|Resume|AbortJob|DefineXMLFlags)$"
+TELLING = re.compile("virDomain(SaveFlags|RestoreFlags|SnapshotCreateXML|BackupBegin|CheckpointDelete|Resume|AbortJob|DefineXMLFlags)$"
                      "|nbd_aio_connect_socket|renameat .virt-backup-.*exchange$|renameat web.xml|renameat .*intent$")
 MOMENTS_MS = (1, 3, 10, 30, 100, 300)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Checkpoints and increments of running guests, through tests/checkpoints/drive: no verb makes them yet."""
+"""Checkpoints and increments of running guests."""
 
 import filecmp
 import json
@@ -7,11 +7,11 @@ import os
 import signal
 
 from vbtest import leftovers
+from vbtest.checkpoints import OWNER, drive_of, loaded_bitmaps
 from vbtest.command import Process, expect, run, same, wait_until
 from vbtest.disks import MIB
 from vbtest.midway import job_xml, pid_in
 
-OWNER = "0123456789abcdef"
 CLUSTER = 64 * 1024
 
 
@@ -20,7 +20,7 @@ class Drive:
 
     def __init__(self, t, guest):
         self.t, self.guest, self.folder = t, guest, t.make_dir(f"copies-{guest.name}", 0o700)
-        self.program = os.path.join(os.path.dirname(t.binary), "../tests/checkpoints/drive")
+        self.program = drive_of(t.binary)
         self.tracks, self.read = {}, {}
 
     def __call__(self, command, *words):
@@ -70,13 +70,6 @@ def bitmaps(disk):
     """Names and flags, as the image file has them."""
     info = json.loads(run("qemu-img", "info", "-U", "-f", "qcow2", "--output=json", disk.path).out)
     return {entry["name"]: entry["flags"] for entry in info["format-specific"]["data"].get("bitmaps", [])}
-
-
-def loaded_bitmaps(guest):
-    """Those that QEMU has now, with the nodes that they belong to."""
-    query = guest.call("qemu-monitor-command", "--cmd", '{"execute":"query-named-block-nodes","arguments":{"flat":true}}').out
-    return [(node["node-name"], bitmap["name"]) for node in json.loads(query)["return"]
-            for bitmap in node.get("dirty-bitmaps", [])]
 
 
 def remove_loaded(guest, node, name):

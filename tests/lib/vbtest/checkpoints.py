@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Checkpoints of ours and their bitmaps, through tests/checkpoints/drive: no verb makes them yet."""
+
+import json
+import os
+
+OWNER = "0123456789abcdef"
+
+
+def drive_of(binary):
+    """The program, built beside this virt-backup."""
+    return os.path.realpath(os.path.join(os.path.dirname(binary), "../tests/checkpoints/drive"))
+
+
+def loaded_bitmaps(guest):
+    """Those that QEMU has now, with the nodes that they belong to."""
+    query = guest.call("qemu-monitor-command", "--cmd", '{"execute":"query-named-block-nodes","arguments":{"flat":true}}').out
+    return [(node["node-name"], bitmap["name"]) for node in json.loads(query)["return"]
+            for bitmap in node.get("dirty-bitmaps", [])]
