@@ -27,6 +27,9 @@ const char *warnings_row(enum warning_kind kind)
         [WARNING_RECOVER_LATER] = "{why}; to wait longer, run: virt-backup recover",
         [WARNING_NOT_PUT_BACK] = "{why}",
 
+        [WARNING_MEMORY_UNSAFE] =
+            "the memory in the backup may be wrong: this QEMU can miss what an emulated guest "
+            "writes while it runs; --guest-memory pause is safe",
         [WARNING_MEMORY_FORCED] = "its memory changed faster than it could be copied, so the guest "
                                   "was stopped for the rest",
         [WARNING_NOT_FROZEN] = "{why}; the disks are backed up as after a power failure",

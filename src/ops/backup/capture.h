@@ -22,9 +22,9 @@
 #include "ops/staging.h"
 
 /* Chooses from what the user asked for (ops/verbs.h) and what the guest allows. Unsupported, with
- * the reason, if the two do not meet. */
+ * the reason, if the two do not meet. *ret_unsafe: this QEMU may copy wrong memory in that way. */
 int capture_choose(struct guest *guest, const struct guest_status *status, enum guest_memory wanted,
-                   enum capture_mode *ret, struct err *err);
+                   enum capture_mode *ret, bool *ret_unsafe, struct err *err);
 bool capture_has_memory(enum capture_mode mode);
 /* True if disks are read from the running guest. */
 bool capture_has_exports(enum capture_mode mode);

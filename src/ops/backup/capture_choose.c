@@ -4,8 +4,6 @@
  */
 #include "ops/backup/capture.h"
 
-#include "base/log.h"
-
 bool capture_has_memory(enum capture_mode mode)
 {
     return mode == CAPTURE_SAVE || mode == CAPTURE_PAUSE || mode == CAPTURE_LIVE;
@@ -26,10 +24,11 @@ static enum capture_mode best_mode(const struct guest_abilities *abilities,
 }
 
 int capture_choose(struct guest *guest, const struct guest_status *status, enum guest_memory wanted,
-                   enum capture_mode *ret, struct err *err)
+                   enum capture_mode *ret, bool *ret_unsafe, struct err *err)
 {
     struct guest_abilities abilities;
 
+    *ret_unsafe = false;
     if (status->state == GUEST_SHUT_OFF) {
         *ret = CAPTURE_OFFLINE;
         return 0;
@@ -51,9 +50,6 @@ int capture_choose(struct guest *guest, const struct guest_status *status, enum 
         *ret = CAPTURE_DISKS;
     else if (status->state != GUEST_PAUSED)
         *ret = wanted == GUEST_MEMORY_LIVE ? CAPTURE_LIVE : CAPTURE_PAUSE;
-    if (*ret == CAPTURE_LIVE && !abilities.live_trusted)
-        log_warn_guest(guest_name(guest),
-                       "the memory in the backup may be wrong: this QEMU can miss what an "
-                       "emulated guest writes while it runs; --guest-memory pause is safe");
+    *ret_unsafe = *ret == CAPTURE_LIVE && !abilities.live_trusted;
     return 0;
 }

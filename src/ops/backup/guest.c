@@ -320,10 +320,13 @@ static int gather_job(struct backup_job *job, struct err *err)
 {
     const struct backup_options *options = job->run->options;
     struct guest_status status;
+    bool unsafe = false;
 
     if (guest_get_status(job->guest, &status, err) < 0 ||
-        capture_choose(job->guest, &status, options->guest_memory, &job->mode, err) < 0)
+        capture_choose(job->guest, &status, options->guest_memory, &job->mode, &unsafe, err) < 0)
         return -1;
+    if (unsafe)
+        report_warning(job->run->report, job->name, &(struct warning){WARNING_MEMORY_UNSAFE});
     const struct source_request request = {
         .memory = capture_has_memory(job->mode),
         .exports = capture_has_exports(job->mode),

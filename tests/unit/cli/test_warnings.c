@@ -56,6 +56,8 @@ static const char *const texts[WARNING_KINDS] = {
     [WARNING_LEFT_TO_RECOVER] = "this is why; to put it back, run: virt-backup recover",
     [WARNING_RECOVER_LATER] = "this is why; to wait longer, run: virt-backup recover",
     [WARNING_NOT_PUT_BACK] = "this is why",
+    [WARNING_MEMORY_UNSAFE] = "the memory in the backup may be wrong: this QEMU can miss what an "
+                              "emulated guest writes while it runs; --guest-memory pause is safe",
     [WARNING_MEMORY_FORCED] = "its memory changed faster than it could be copied, so the guest was "
                               "stopped for the rest",
     [WARNING_NOT_FROZEN] = "this is why; the disks are backed up as after a power failure",
