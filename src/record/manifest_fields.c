@@ -165,9 +165,12 @@ ELEMENT(disk, "disk", disk_fields);
 ELEMENT(disk_source, "source", disk_source_fields);
 ELEMENT(owner, "owner", owner_fields);
 ELEMENT(option, "option", option_fields);
-ELEMENT(stored_file, "stored", stored_file_fields);
-ELEMENT(stored_map, "stored", stored_map_fields);
-ELEMENT(stored_small, "stored", stored_small_fields);
+static const struct manifest_element stored_file_element = {"stored", stored_file_fields,
+                                                            ARRAY_COUNT(stored_file_fields)};
+static const struct manifest_element stored_map_element = {"stored", stored_map_fields,
+                                                           ARRAY_COUNT(stored_map_fields)};
+static const struct manifest_element stored_small_element = {"stored", stored_small_fields,
+                                                             ARRAY_COUNT(stored_small_fields)};
 ELEMENT(extra, "extra", extra_fields);
 ELEMENT(extra_source, "source", extra_source_fields);
 ELEMENT(left_out, "left-out", left_out_fields);
@@ -178,11 +181,11 @@ const struct manifest_element *manifest_fields_stored(enum manifest_place place)
 {
     switch (place) {
     case PLACE_FILE:
-        return &manifest_fields_stored_file;
+        return &stored_file_element;
     case PLACE_MAP:
-        return &manifest_fields_stored_map;
+        return &stored_map_element;
     case PLACE_SMALL:
-        return &manifest_fields_stored_small;
+        return &stored_small_element;
     }
     return NULL;
 }

@@ -19,25 +19,21 @@ struct manifest_element {
     size_t field_count;
 };
 
-extern const struct manifest_element manifest_fields_backup;      /* struct manifest */
-extern const struct manifest_element manifest_fields_hypervisor;  /* struct manifest */
-extern const struct manifest_element manifest_fields_domain;      /* struct manifest */
-extern const struct manifest_element manifest_fields_consistency; /* struct manifest */
-extern const struct manifest_element manifest_fields_disk;        /* struct manifest_disk */
-extern const struct manifest_element manifest_fields_disk_source; /* struct manifest_disk */
-extern const struct manifest_element manifest_fields_owner;       /* struct manifest_owner */
-extern const struct manifest_element manifest_fields_option;      /* struct manifest_option */
-/* struct manifest_stored, by its place: */
-extern const struct manifest_element manifest_fields_stored_file;
-extern const struct manifest_element manifest_fields_stored_map;
-extern const struct manifest_element manifest_fields_stored_small;
+extern const struct manifest_element manifest_fields_backup;       /* struct manifest */
+extern const struct manifest_element manifest_fields_hypervisor;   /* struct manifest */
+extern const struct manifest_element manifest_fields_domain;       /* struct manifest */
+extern const struct manifest_element manifest_fields_consistency;  /* struct manifest */
+extern const struct manifest_element manifest_fields_disk;         /* struct manifest_disk */
+extern const struct manifest_element manifest_fields_disk_source;  /* struct manifest_disk */
+extern const struct manifest_element manifest_fields_owner;        /* struct manifest_owner */
+extern const struct manifest_element manifest_fields_option;       /* struct manifest_option */
 extern const struct manifest_element manifest_fields_memory;       /* no attributes */
 extern const struct manifest_element manifest_fields_extra;        /* struct manifest_extra */
 extern const struct manifest_element manifest_fields_extra_source; /* struct manifest_extra */
 extern const struct manifest_element manifest_fields_left_out;     /* struct manifest_left_out */
 extern const struct manifest_element manifest_fields_live;         /* no attributes */
 
-/* Of the three, the one for this place; NULL: there is no such place. */
+/* struct manifest_stored, for one that is in this place; NULL: there is no such place. */
 const struct manifest_element *manifest_fields_stored(enum manifest_place place);
 /* The place that the attributes of a <stored> speak of. */
 enum manifest_place manifest_fields_place(struct xml_node *node);

@@ -21,8 +21,7 @@ static int put_owner(struct xml_node *parent, const struct manifest_owner *owner
     return put_element(parent, &manifest_fields_owner, owner, err) ? 0 : -1;
 }
 
-static int put_place(struct xml_node *parent, const struct manifest_stored *stored,
-                      struct err *err)
+static int put_place(struct xml_node *parent, const struct manifest_stored *stored, struct err *err)
 {
     return put_element(parent, manifest_fields_stored(stored->place), stored, err) ? 0 : -1;
 }

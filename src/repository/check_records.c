@@ -184,7 +184,7 @@ int64_t check_records_last_good(const struct check_records *records, const struc
     for (size_t i = 0; i < records->count; i++) {
         const struct check_record *record = &records->records[i];
         if (record->result == RESULT_GOOD && record->level >= level && record->when_ms > last_ms &&
-            point_id_compare(&record->point, point) == 0)
+            objects_compare_points(&record->point, point) == 0)
             last_ms = record->when_ms;
     }
     return last_ms;
@@ -198,7 +198,7 @@ static int remove_older_records(const struct stored_scope *scope,
 
     for (size_t i = 0; i < records->count; i++) {
         const struct check_record *record = &records->records[i];
-        if (point_id_compare(&record->point, point) == 0 && record->level <= newer->level &&
+        if (objects_compare_points(&record->point, point) == 0 && record->level <= newer->level &&
             record->when_ms <= newer->when_ms)
             strings_add(&names, record->name);
     }

@@ -53,17 +53,15 @@ bool id_parse(const char *text, struct id *ret)
 
 bool id_parse_uuid(const char *text, struct id *ret)
 {
-    static const size_t dashes[] = {8, 13, 18, 23};
     char digits[ID_TEXT_SIZE] = "", again[ID_UUID_SIZE];
+    size_t len = 0;
     struct id id;
 
-    if (strlen(text) != ID_UUID_SIZE - 1)
-        return false;
-    for (size_t i = 0, from = 0; i <= ARRAY_COUNT(dashes); i++) {
-        size_t end = i < ARRAY_COUNT(dashes) ? dashes[i] : ID_UUID_SIZE - 1;
-        strncat(digits, text + from, end - from);
-        from = end + 1;
+    for (size_t i = 0; text[i] && len < ID_TEXT_SIZE - 1; i++) {
+        if (text[i] != '-')
+            digits[len++] = text[i];
     }
+    /* Whether the dashes are in their places is seen when it is written again. */
     if (!id_parse(digits, &id) || strcmp(id_uuid(&id, again), text) != 0)
         return false;
     *ret = id;

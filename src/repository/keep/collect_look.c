@@ -88,7 +88,8 @@ static int list_taken(struct collection *work, struct err *err)
         const struct point_id *point = &trash.markers[i].point;
         if (trash.markers[i].verdict != TRASH_TAKEN)
             continue;
-        if (i + 1 < trash.count && point_id_compare(&trash.markers[i + 1].point, point) == 0 &&
+        if (i + 1 < trash.count &&
+            objects_compare_points(&trash.markers[i + 1].point, point) == 0 &&
             trash.markers[i + 1].verdict == TRASH_TAKEN)
             continue;
         collection_slots_add(&work->taken, point, false);
@@ -347,7 +348,7 @@ int collect_look(struct collection *work, struct err *err)
     bool dry_run = work->settings->dry_run;
 
     if (dry_run)
-        work->begun_ms = collection_host_now_ms(); /* to ask the store would be a write */
+        work->begun_ms = collect_wait_now_ms(); /* to ask the store would be a write */
     else if (store_now(work->scope.store, &work->begun_ms, err) < 0)
         return -1;
     if (take_trash(work, err) < 0)

@@ -15,7 +15,7 @@
 #define WAIT_MAX_MS (INT64_C(7) * 24 * 3600 * 1000)
 #define PART_TEXT_SIZE 3 /* "0f" */
 
-int64_t collection_host_now_ms(void)
+int64_t collect_wait_now_ms(void)
 {
     struct timespec now;
 
@@ -87,7 +87,7 @@ static int fence_session(struct collection *work, const struct point_id *point, 
 static int look_at_wait(struct collection *work, struct collection_wait *wait, bool *ret_over,
                         struct err *err)
 {
-    int64_t now_ms = collection_host_now_ms();
+    int64_t now_ms = collect_wait_now_ms();
     uint32_t packs = 0;
 
     if (is_filled(work, &wait->point, ret_over, err) < 0)

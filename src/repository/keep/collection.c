@@ -57,8 +57,8 @@ int collection_create(struct collection *work, const struct store_object *object
 
 static int compare_collection_slots(const void *a, const void *b)
 {
-    return point_id_compare(&((const struct collection_slot *)a)->point,
-                            &((const struct collection_slot *)b)->point);
+    return objects_compare_points(&((const struct collection_slot *)a)->point,
+                                  &((const struct collection_slot *)b)->point);
 }
 
 void collection_slots_add(struct collection_slots *slots, const struct point_id *point,

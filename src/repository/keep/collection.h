@@ -84,7 +84,7 @@ int collection_spare_packs(struct collection *work, const struct point_id *point
 /* collect_look.c: C1 to C5. With dry_run C1 to C4, without any write. */
 int collect_look(struct collection *work, struct err *err);
 /* The time by the clock of this host. */
-int64_t collection_host_now_ms(void);
+int64_t collect_wait_now_ms(void);
 /* collect_wait.c: C6. Returns with work->waits empty if the collection can go on. */
 int collect_wait(struct collection *work, struct err *err);
 /* collect_remove.c: C7 to C9. */

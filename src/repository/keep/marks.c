@@ -26,7 +26,7 @@ static int add_point_mark(void *opaque, const struct name *name, const struct st
 
     (void)entry;
     (void)err;
-    if (!last || point_id_compare(&last->point, &point) != 0) {
+    if (!last || objects_compare_points(&last->point, &point) != 0) {
         marks->points = mem_resize(marks->points, marks->count + 1, sizeof(*marks->points));
         last = &marks->points[marks->count++];
         *last = (struct point_marks){.point = point};
@@ -61,7 +61,7 @@ int marks_list(const struct stored_scope *scope, const struct id *guest, struct 
 
 static int compare_point_marks(const void *key, const void *item)
 {
-    return point_id_compare(key, &((const struct point_marks *)item)->point);
+    return objects_compare_points(key, &((const struct point_marks *)item)->point);
 }
 
 const struct point_marks *marks_of(const struct marks *marks, const struct point_id *point)

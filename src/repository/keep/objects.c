@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-int point_id_compare(const struct point_id *a, const struct point_id *b)
+int objects_compare_points(const struct point_id *a, const struct point_id *b)
 {
     int order = id_compare(&a->guest, &b->guest);
 

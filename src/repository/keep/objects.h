@@ -16,7 +16,7 @@ struct point_id {
 };
 
 /* By guest, then by session. */
-int point_id_compare(const struct point_id *a, const struct point_id *b);
+int objects_compare_points(const struct point_id *a, const struct point_id *b);
 
 /* What an object of the point is called, which the caller frees. number: of a marker and its
  * verdict, else 0. */

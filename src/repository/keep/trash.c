@@ -16,7 +16,7 @@ void trash_clear(struct trash *trash)
 static int compare_markers(const void *a, const void *b)
 {
     const struct trash_marker *left = a, *right = b;
-    int order = point_id_compare(&left->point, &right->point);
+    int order = objects_compare_points(&left->point, &right->point);
 
     if (order == 0 && left->number != right->number)
         return left->number < right->number ? -1 : 1;
@@ -82,13 +82,13 @@ const struct trash_marker *trash_of(const struct trash *trash, const struct poin
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (point_id_compare(&trash->markers[middle].point, point) < 0)
+        if (objects_compare_points(&trash->markers[middle].point, point) < 0)
             low = middle + 1;
         else
             high = middle;
     }
     while (low + count < trash->count &&
-           point_id_compare(&trash->markers[low + count].point, point) == 0)
+           objects_compare_points(&trash->markers[low + count].point, point) == 0)
         count++;
     *ret_count = count;
     return count ? &trash->markers[low] : NULL;

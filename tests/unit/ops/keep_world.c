@@ -83,7 +83,7 @@ bool keep_world_has_trashed(struct keep_world *world, const struct point_id *id)
 
     assert_int_equal(listing_read(&world->scope, &id->guest, NULL, &listing, NULL), 0);
     for (size_t i = 0; i < listing.count; i++)
-        if (point_id_compare(&listing.points[i].id, id) == 0)
+        if (objects_compare_points(&listing.points[i].id, id) == 0)
             return listing.points[i].trashed;
     fail_msg("the point is gone");
     return false;

@@ -56,6 +56,7 @@ static inline void fixture_begin(struct fixture *fixture)
     struct repository *const repository = fixture.folder.repository;                               \
     struct session_request *const request = &fixture.request;                                      \
     const struct stored_scope scope = {repository->store, repository->id, REPOSITORY_SCOPE};       \
+    (void)request;                                                                                 \
     (void)scope
 
 static inline void begin_again(struct fixture *fixture)
