@@ -20,17 +20,22 @@ static void read_line(const struct verb *verb, const char *const *args)
     if ((verb->prepare && verb->prepare(&arguments, &err) < 0) ||
         options_read(&verb->options, args, &arguments, &help, &err) < 0)
         FUZZ_CHECK(err.text && err.kind == ERR_USAGE);
-    else if (!help)
+    else if (!help) {
+        FUZZ_CHECK(!arguments.simulated.given ||
+                   schedule_next(&arguments.simulated.schedule, 0) > 0);
+        FUZZ_CHECK(arguments.change_per_10k <= 10000 && arguments.policy.within_ms >= 0);
         FUZZ_CHECK(arguments.children.chunk_size == 0 ||
                    (arguments.children.chunk_size >= CODEC_CHUNK_MIN &&
                     arguments.children.chunk_size <= CODEC_CHUNK_MAX));
+    }
     options_clear(&verb->options, &arguments);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct verb *const verbs[] = {&backup_verb, &restore_verb, &list_verb,
-                                               &verify_verb, &recover_verb, &mtcp_child_verb};
+    static const struct verb *const verbs[] = {
+        &backup_verb,     &restore_verb,    &list_verb,  &verify_verb,  &recover_verb,
+        &mtcp_child_verb, &repository_verb, &prune_verb, &collect_verb, &tag_verb};
     struct fuzz_input input = {data, size};
     const struct verb *verb = verbs[fuzz_u8(&input) % (sizeof(verbs) / sizeof(*verbs))];
     CLEANUP_FREE char *text = fuzz_text(&input);
