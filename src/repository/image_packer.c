@@ -106,6 +106,7 @@ int image_packer_new(const struct image_input *input, struct image_packer **ret,
     chunk_digest_of_zeros(image->digest, MANIFEST_MAP_CHUNK, image->zero_digest);
     map_writer_begin(&image->map, source->raw_size);
     image->frames = frame_queue_new();
+    known_set_codec(input->known, input->codec);
     if (input->base_image) {
         stored_point_walk(input->base, input->base_image, &image->base.reader);
         next_base_run(&image->base);

@@ -32,6 +32,7 @@ struct known_pack {
     struct id *ids;      /* owned; NULL: nothing is known of it */
     uint8_t *frame_bits; /* owned; a bit for each block: it is the first of a frame */
     uint32_t count;
+    enum codec_type codec; /* of its frames; not of the session's own */
 };
 
 struct known {
@@ -46,6 +47,9 @@ struct known {
     uint32_t own_packs;
     uint64_t own_count;
     bool own_full; /* no room for further blocks of the session */
+    bool has_codec;
+    enum codec_type codec; /* blocks in frames of others are passed over, */
+    uint64_t own_first;    /* as are the session's own before this one */
 };
 
 static size_t bytes_of_blocks(uint64_t blocks)
@@ -105,11 +109,29 @@ static const struct known_pack *pack_of(const struct known *known, uint32_t numb
     return number < known->own_packs ? &known->own[number] : NULL;
 }
 
+void known_set_codec(struct known *known, enum codec_type codec)
+{
+    if (known->has_codec && known->codec != codec)
+        known->own_first = known->own_count;
+    known->has_codec = true;
+    known->codec = codec;
+}
+
+static bool has_wanted_codec(const struct known *known, const struct known_block *block)
+{
+    if (!known->has_codec)
+        return true;
+    if (block->pack < known->pack_count)
+        return known->packs[block->pack].codec == known->codec;
+    return (uint64_t)(block->pack - known->pack_count) * KNOWN_OWN_BLOCKS + block->block >=
+           known->own_first;
+}
+
 bool known_is(const struct known *known, const struct known_block *block, const struct id *id)
 {
     const struct known_pack *pack = pack_of(known, block->pack);
 
-    return pack && block->block < pack->count &&
+    return pack && block->block < pack->count && has_wanted_codec(known, block) &&
            memcmp(pack->ids[block->block].bytes, id->bytes, ID_SIZE) == 0;
 }
 
@@ -210,15 +232,25 @@ static struct known_pack *next_pack(struct known_pack **packs, uint32_t *count)
     return &(*packs)[(*count)++];
 }
 
+static bool has_one_codec(const struct pack_index *index)
+{
+    for (uint32_t i = 1; i < index->frame_count; i++)
+        if (index->frames[i].codec != index->frames[0].codec)
+            return false;
+    return index->frame_count > 0;
+}
+
 void known_add_pack(struct known *known, struct pack_index *index)
 {
     struct known_pack *pack = next_pack(&known->packs, &known->pack_count);
     uint64_t size = table_size_for(known->table_size, known->count + index->block_count);
 
     assert(known->own_count == 0);
-    if (index->block_count > 0 && known_fits(known, index->block_count) &&
+    if (has_one_codec(index) && known_fits(known, index->block_count) &&
         (size == known->table_size || make_table(known, size))) {
-        *pack = (struct known_pack){.ids = TAKE_PTR(index->ids), .count = index->block_count};
+        *pack = (struct known_pack){.ids = TAKE_PTR(index->ids),
+                                    .count = index->block_count,
+                                    .codec = index->frames[0].codec};
         pack->frame_bits = mem_alloc(index->block_count / 8 + 1);
         for (uint32_t i = 0; i < index->frame_count; i++)
             mark_frame(pack, index->frames[i].first_block);

@@ -35,13 +35,19 @@ struct known_block {
     uint32_t block; /* of the pack */
 };
 
+/* From here on only blocks in frames of this codec are known: whoever restores an image has children
+ * that decode one. So a backup with another compression stores everything once more. At the start,
+ * blocks of all codecs are known. */
+void known_set_codec(struct known *known, enum codec_type codec);
+
 /* ---- packs, before the first block of the session ------------------------------------------- */
 
 /* Whether so many more blocks have room. */
 bool known_fits(const struct known *known, uint64_t blocks);
 /* Makes the set large enough at once for so many, which fit. No memory: it grows as it is filled. */
 void known_expect(struct known *known, uint64_t blocks);
-/* The next pack. Takes what index owns; the same without blocks: nothing of it is known. */
+/* The next pack. Takes what index owns; the same without blocks, or with frames of several codecs:
+ * nothing of it is known. */
 void known_add_pack(struct known *known, struct pack_index *index);
 uint32_t known_pack_count(const struct known *known);
 

@@ -122,6 +122,22 @@ static void test_what_has_not_changed_costs_no_pack_and_no_child(void **state)
     }
 }
 
+/* Whoever restores an image decodes one codec. */
+static void test_another_codec_stores_all_of_it_again(void **state)
+{
+    GUEST(CODEC_ZSTD, 9 * MIB + 5000);
+
+    (void)state;
+    struct backup_result first = backup_run(&guest.backup);
+    guest.backup.codec = CODEC_NONE;
+    struct backup_result second = backup_run(&guest.backup);
+    assert_int_equal(second.new_blocks, first.new_blocks);
+    backup_check(&guest.backup, &second.session);
+    assert_int_equal(backup_run(&guest.backup).new_blocks, 0);
+    guest.backup.codec = CODEC_ZSTD;
+    assert_int_equal(backup_run(&guest.backup).new_blocks, first.new_blocks);
+}
+
 /* Zeros that look finds cost nothing, those that read finds cost reading. */
 static void test_zeros_are_not_stored(void **state)
 {
@@ -288,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_a_first_point),
         cmocka_unit_test(test_of_one_percent_changed_that_is_stored),
         cmocka_unit_test(test_what_has_not_changed_costs_no_pack_and_no_child),
+        cmocka_unit_test(test_another_codec_stores_all_of_it_again),
         cmocka_unit_test(test_zeros_are_not_stored),
         cmocka_unit_test(test_an_image_of_zeros_and_an_empty_one),
         cmocka_unit_test(test_a_block_that_comes_often_is_stored_once),
