@@ -81,16 +81,15 @@ static int take_trash(struct collection *work, struct err *err)
 static int list_taken(struct collection *work, struct err *err)
 {
     CLEANUP_TRASH struct trash trash = {0};
+    size_t taken = work->taken.count;
 
     if (trash_read(&work->scope, NULL, NULL, &trash, err) < 0)
         return -1;
     for (size_t i = 0; i < trash.count; i++) {
         const struct point_id *point = &trash.markers[i].point;
-        if (trash.markers[i].verdict != TRASH_TAKEN)
-            continue;
-        if (i + 1 < trash.count &&
-            objects_compare_points(&trash.markers[i + 1].point, point) == 0 &&
-            trash.markers[i + 1].verdict == TRASH_TAKEN)
+        if (!trash.markers[i].there || trash.markers[i].verdict != TRASH_TAKEN ||
+            (work->taken.count > taken &&
+             objects_compare_points(&work->taken.items[work->taken.count - 1].point, point) == 0))
             continue;
         collection_slots_add(&work->taken, point, false);
         collection_tell(work, COLLECT_TAKEN, point, trash.markers[i].time_ms, NULL);

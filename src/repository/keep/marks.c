@@ -145,7 +145,7 @@ static int make_marker(const struct stored_scope *scope, const struct point_id *
         return -1;
     const struct trash_marker *markers = trash_of(&trash, point, &count);
     for (size_t i = 0; i < count; i++) {
-        if (markers[i].verdict != TRASH_KEPT) {
+        if (markers[i].there && markers[i].verdict != TRASH_KEPT) {
             *ret = markers[i];
             *ret_made = false;
             return 0;
@@ -208,6 +208,8 @@ static int keep_point(const struct stored_scope *scope, const struct point_id *p
     const struct trash_marker *markers = trash_of(&trash, point, &count);
     for (size_t i = 0; i < count; i++) {
         enum trash_verdict verdict = markers[i].verdict;
+        if (!markers[i].there)
+            continue;
         if (verdict == TRASH_OPEN) {
             changed = true;
             if (trash_judge(scope, &markers[i], TRASH_KEPT, &verdict, err) < 0)

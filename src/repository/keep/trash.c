@@ -100,7 +100,7 @@ bool trash_has(const struct trash *trash, const struct point_id *point)
     const struct trash_marker *markers = trash_of(trash, point, &count);
 
     for (size_t i = 0; i < count; i++)
-        if (markers[i].verdict != TRASH_KEPT)
+        if (markers[i].there && markers[i].verdict != TRASH_KEPT)
             return true;
     return false;
 }
@@ -111,7 +111,7 @@ bool trash_has_taken(const struct trash *trash, const struct point_id *point)
     const struct trash_marker *markers = trash_of(trash, point, &count);
 
     for (size_t i = 0; i < count; i++)
-        if (markers[i].verdict == TRASH_TAKEN)
+        if (markers[i].there && markers[i].verdict == TRASH_TAKEN)
             return true;
     return false;
 }

@@ -18,7 +18,10 @@ enum trash_verdict {
 struct trash_marker {
     struct point_id point;
     uint32_t number;
-    bool there; /* false: only its verdict is */
+    /* False: only its verdict is there, which means nothing alone: it is left of a point that was
+     * removed, or was made by a collector that had seen the marker before the repository was set
+     * back. */
+    bool there;
     enum trash_verdict verdict;
     int64_t time_ms; /* when the marker was made, by the clock of the store */
 };

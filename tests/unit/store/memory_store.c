@@ -98,9 +98,9 @@ static int memory_replace(struct store *store, const struct store_object *object
 {
     enum store_outcome outcome = STORE_EXISTS;
 
-    return memory_change(store, object, true, &outcome, err) < 0
-               ? -1
-               : memory_flush(store, object->name, err);
+    if (memory_change(store, object, true, &outcome, err) < 0)
+        return -1;
+    return object->settle_later ? 0 : memory_flush(store, object->name, err);
 }
 
 static int memory_get(struct store *store, const struct store_range *range, size_t *ret_len,

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Runs actors, each in a thread, one at a time: from one step to the next, in an order that a plan
+ * decides. A step is where others may come between. The same plan gives the same order.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define SCHEDULE_ACTORS 10
+
+struct schedule;
+
+enum schedule_kind {
+    SCHEDULE_CHANCE,   /* now and then another one goes on */
+    SCHEDULE_PRIORITY, /* each as long as it can, but at some steps the one at work comes last */
+    SCHEDULE_FIXED,    /* each as long as it can, but at some steps a certain one goes on */
+};
+#define SCHEDULE_CHANGES 4
+
+/* Who goes on at each step. Steps are counted over all actors, from 1; 0: never. */
+struct schedule_plan {
+    enum schedule_kind kind;
+    uint64_t seed;
+    /* By chance: how often in 256 another one goes on, and how often each of them is it. */
+    unsigned switches;
+    uint8_t weights[SCHEDULE_ACTORS];
+    unsigned at[SCHEDULE_CHANGES];
+    unsigned to[SCHEDULE_CHANGES]; /* fixed */
+};
+
+struct schedule *schedule_new(void);
+void schedule_free(struct schedule *schedule);
+
+void schedule_begin(struct schedule *schedule, const struct schedule_plan *plan);
+/* Returns its number, from 0. */
+unsigned schedule_add(struct schedule *schedule, void (*run)(void *opaque), void *opaque);
+/* Until all have ended. Returns the number of steps. */
+unsigned schedule_run(struct schedule *schedule);
+
+/* To be called by the actor of this number. -1: it has crashed, and every further step fails. */
+int schedule_step(struct schedule *schedule, unsigned actor, struct err *err);
+/* From its next step on; at: in so many of its steps (0: at once). */
+void schedule_crash(struct schedule *schedule, unsigned actor, unsigned at);
+bool schedule_has_crashed(const struct schedule *schedule, unsigned actor);

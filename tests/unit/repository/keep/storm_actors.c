@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "storm_actors.h"
+
+#include <string.h>
+
+#include "../../chance.h"
+#include "repository/format/info.h"
+#include "repository/format/map.h"
+#include "repository/keep/collect.h"
+#include "repository/keep/marks.h"
+#include "repository/keep/prune.h"
+#include "repository/session.h"
+
+#define MAX_PACKS 6u
+
+static struct stored_scope scope_of(const struct storm_actor *actor)
+{
+    return (struct stored_scope){actor->repository.store, actor->repository.id, "default"};
+}
+
+/* Whether an error is one that the faults of this run explain. */
+static void judge_failure(const struct storm_actor *actor, const char *what, const struct err *err)
+{
+    struct storm *storm = actor->storm;
+
+    if (storm->ledger.violation || storm->run->rule != RULE_NONE ||
+        schedule_has_crashed(storm->schedule, actor->number) || storm->fault == FAULT_FULL)
+        return;
+    CLEANUP_FREE char *text = mem_printf("%s: %s", what, err->text);
+    ledger_violate(&storm->ledger, NULL, text);
+}
+
+/* ---- sessions -------------------------------------------------------------------------------- */
+
+struct written_pack {
+    struct id session;
+    uint32_t number;
+};
+
+static int compare_written_packs(const void *a, const void *b)
+{
+    const struct written_pack *left = a, *right = b;
+    int order = id_compare(&left->session, &right->session);
+
+    return order ? order : (left->number > right->number) - (left->number < right->number);
+}
+
+static struct id guest_of(unsigned number)
+{
+    struct id id;
+
+    memset(id.bytes, (int)number, sizeof(id.bytes));
+    return id;
+}
+
+static void add_section(struct slot_writer *writer, uint16_t type, const struct buf *bytes)
+{
+    const struct slot_added added = {.type = type, .data = bytes->data, .len = bytes->len};
+
+    if (slot_writer_add(writer, &added, NULL) < 0)
+        abort();
+}
+
+/* A point whose disk has one block of each of these packs. */
+static struct buf point_of(const struct storm_actor *actor, const struct id *session,
+                           const struct written_pack *written, uint32_t count)
+{
+    const struct slot_id id = {actor->repository.id, *session, guest_of(actor->writer.guest)};
+    const struct buf manifest = {.data = (uint8_t *)"<domain/>", .len = 9};
+    struct info info = {.name = (char *)"web",
+                        .guest = id.guest,
+                        .taken_ms = id_time_ms(session),
+                        .host = (char *)"alpha",
+                        .program = (char *)"virt-backup"};
+    struct info_disk disk = {.target = (char *)"vda", .size = (uint64_t)count * LIMITS_BLOCK};
+    CLEANUP_SLOT_WRITER struct slot_writer writer = {0};
+    CLEANUP_MAP_WRITER struct map_writer map = {0};
+    CLEANUP_PACKS struct packs packs = {0};
+    CLEANUP_BUF struct buf list = {0}, digests = {0}, facts = {0}, runs = {0};
+    struct pack_digest digest[MAX_PACKS + 4];
+    struct buf bytes = {0};
+
+    info.disks = &disk;
+    info.disk_count = 1;
+    map_writer_begin(&map, disk.size);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct map_run run = {i, 1, i, 0};
+        if (packs_add(&packs, &written[i].session, written[i].number, NULL) < 0)
+            abort();
+        digest[i] =
+            (struct pack_digest){.index_offset = 69, .block_count = 1, .size = 69 + 36 + 64};
+        map_writer_add(&map, &run);
+    }
+    packs_format(&packs, &list);
+    packs_format_digests(digest, count, &digests);
+    if (info_format(&info, &facts, NULL) < 0)
+        abort();
+    map_writer_finish(&map, &runs);
+    add_section(&writer, SLOT_PACKS, &list);
+    add_section(&writer, SLOT_DIGESTS, &digests);
+    add_section(&writer, SLOT_INFO, &facts);
+    add_section(&writer, SLOT_MAP, &runs);
+    add_section(&writer, SLOT_MANIFEST, &manifest);
+    if (slot_writer_finish(&writer, &id, 0, &bytes, NULL) < 0)
+        abort();
+    return bytes;
+}
+
+static int put_one_pack(struct storm_actor *actor, struct session *session,
+                        struct written_pack *ret, struct err *err)
+{
+    static const struct id block = {{1}};
+    static const struct pack_index_added frame = {
+        .stored_len = 5, .raw_len = LIMITS_BLOCK, .block_count = 1, .ids = &block};
+    struct pack_writer *writer = actor->pack_writer;
+    CLEANUP(pack_writer_freep) struct pack_writer *own = NULL;
+    struct pack_digest digest;
+
+    if (!writer)
+        writer = own = pack_writer_new(err);
+    if (!writer)
+        return -1;
+    pack_writer_begin(writer);
+    ret->session = *session_id(session);
+    return pack_writer_add(writer, "frame", &frame, err) < 0
+               ? -1
+               : session_put_pack(session, writer, &digest, &ret->number, err);
+}
+
+/* Packs of what the session knows, newest first, and its own. */
+static int write_session(struct storm_actor *actor, struct session *session, struct err *err)
+{
+    struct written_pack packs[MAX_PACKS + 4];
+    const struct stored_point *known = NULL;
+    uint32_t count = 0, unique = 0;
+
+    for (unsigned i = 0; i < actor->writer.packs; i++, count++)
+        if (put_one_pack(actor, session, &packs[count], err) < 0)
+            return -1;
+    for (size_t i = 0; (known = session_known(session, i)); i++)
+        for (uint32_t j = known->packs.count; j-- > 0 && count < MAX_PACKS; count++)
+            packs_at(&known->packs, j, &packs[count].session, &packs[count].number);
+    qsort(packs, count, sizeof(*packs), compare_written_packs);
+    for (uint32_t i = 0; i < count; i++)
+        if (unique == 0 || compare_written_packs(&packs[unique - 1], &packs[i]) != 0)
+            packs[unique++] = packs[i];
+    CLEANUP_BUF struct buf point = point_of(actor, session_id(session), packs, unique);
+    return session_commit(session, point.data, point.len, err);
+}
+
+void storm_write(void *opaque)
+{
+    struct storm_actor *actor = opaque;
+    const struct id like = guest_of(actor->writer.like);
+    const struct session_request request = {
+        .scope = "default",
+        .guest = guest_of(actor->writer.guest),
+        .like = actor->writer.like ? &like : NULL,
+        .host = "alpha",
+        .program = "virt-backup",
+    };
+
+    for (unsigned i = 0; i < actor->writer.sessions; i++) {
+        CLEANUP(session_endp) struct session *session = NULL;
+        CLEANUP_ERR struct err err = ERR_INIT;
+        if (session_begin(&actor->repository, &request, &session, &err) < 0) {
+            if (err.kind != ERR_TRANSIENT)
+                judge_failure(actor, "a session cannot begin", &err);
+            continue;
+        }
+        if (write_session(actor, session, &err) < 0) {
+            if (err.kind != ERR_BUSY && err.kind != ERR_TRANSIENT)
+                judge_failure(actor, "a session fails", &err);
+            continue;
+        }
+        if (!actor->storm->schedule)
+            continue; /* of the first points */
+        const struct point_id id = {request.guest, *session_id(session)};
+        ledger_find(&actor->storm->ledger, &id)->completed = true;
+    }
+}
+
+/* ---- collections ----------------------------------------------------------------------------- */
+
+static void pass_event(void *opaque, const struct collect_event *event)
+{
+    (void)opaque;
+    (void)event;
+}
+
+void storm_collect(void *opaque)
+{
+    struct storm_actor *actor = opaque;
+    const struct collect_events events = {pass_event, NULL};
+    const struct collect_settings settings = {.scope = "default",
+                                              .state_fd = actor->collector.state_fd,
+                                              .host = "alpha",
+                                              .silence_ms = actor->collector.silence_ms};
+    struct collect_result result = {0};
+
+    for (unsigned i = 0; i < actor->collector.runs; i++) {
+        CLEANUP_ERR struct err err = ERR_INIT;
+        int rc = collect_run(&actor->repository, &settings, &events, &result, &err);
+        actor->removes = false;
+        if (rc < 0) {
+            judge_failure(actor, "a collection fails", &err);
+            return;
+        }
+    }
+    if (actor->collector.must_end && result.outcome != COLLECT_DONE)
+        ledger_violate(&actor->storm->ledger, NULL, "collections do not come to an end");
+}
+
+/* ---- people ---------------------------------------------------------------------------------- */
+
+static const struct mark storm_mark = {.by = "test", .reason = "test"};
+
+/* A point that stands; false: there is none. */
+static bool choose_point(struct storm_actor *actor, struct point_id *ret)
+{
+    struct ledger *ledger = &actor->storm->ledger;
+    unsigned first = (unsigned)chance_below(&actor->chance, ledger->count);
+
+    for (unsigned i = 0; i < ledger->count; i++) {
+        const struct ledger_point *point = &ledger->points[(first + i) % ledger->count];
+        if (point->standing) {
+            *ret = point->id;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void pass_prune_event(void *opaque, const struct prune_event *event)
+{
+    (void)opaque;
+    (void)event;
+}
+
+static void prune_by_policy(struct storm_actor *actor)
+{
+    const struct stored_scope scope = scope_of(actor);
+    const struct prune_settings settings = {.policy = {.keep[RETENTION_LAST] = 1, .force = true}};
+    const struct prune_events events = {pass_prune_event, NULL};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    struct prune_result result;
+
+    if (prune_run(&scope, &settings, &events, &result, &err) < 0)
+        judge_failure(actor, "pruning fails", &err);
+}
+
+static void trash_point(struct storm_actor *actor, const struct point_id *point)
+{
+    const struct stored_scope scope = scope_of(actor);
+    CLEANUP_ERR struct err err = ERR_INIT;
+    bool made = false;
+
+    if (marks_trash(&scope, point, &storm_mark, &made, &err) < 0 && err.kind != ERR_NOT_FOUND)
+        judge_failure(actor, "a point cannot be marked", &err);
+}
+
+void storm_prune(void *opaque)
+{
+    struct storm_actor *actor = opaque;
+    struct point_id point;
+
+    for (unsigned i = 1 + (unsigned)chance_below(&actor->chance, 4); i > 0; i--)
+        if (chance_below(&actor->chance, 4) == 0)
+            prune_by_policy(actor);
+        else if (choose_point(actor, &point))
+            trash_point(actor, &point);
+}
+
+void storm_prune_all(void *opaque)
+{
+    struct storm_actor *actor = opaque;
+    struct ledger *ledger = &actor->storm->ledger;
+
+    for (unsigned i = 0; i < ledger->count; i++)
+        if (ledger->points[i].standing)
+            trash_point(actor, &ledger->points[i].id);
+}
+
+static void hold_point(struct storm_actor *actor, const struct point_id *point)
+{
+    const struct stored_scope scope = scope_of(actor);
+    CLEANUP_ERR struct err err = ERR_INIT;
+    bool changed = false;
+
+    if (marks_hold(&scope, point, &storm_mark, &changed, &err) < 0) {
+        if (err.kind != ERR_NOT_FOUND)
+            judge_failure(actor, "a hold fails", &err);
+        return;
+    }
+    struct ledger_point *held = ledger_find(&actor->storm->ledger, point);
+    held->held = true;
+    if (!held->standing)
+        ledger_violate(&actor->storm->ledger, point, "is held, but gone");
+    if (chance_below(&actor->chance, 2) == 0)
+        return;
+    held->held = false;
+    if (marks_release(&scope, point, &changed, &err) < 0)
+        judge_failure(actor, "a release fails", &err);
+}
+
+void storm_hold(void *opaque)
+{
+    struct storm_actor *actor = opaque;
+    struct point_id point;
+
+    for (unsigned i = 1 + (unsigned)chance_below(&actor->chance, 2); i > 0; i--)
+        if (choose_point(actor, &point))
+            hold_point(actor, &point);
+}
+
+void storm_trash_and_hold(void *opaque)
+{
+    struct storm_actor *actor = opaque;
+    const struct point_id point = actor->storm->ledger.points[1].id;
+
+    trash_point(actor, &point);
+    hold_point(actor, &point);
+}
+
+void storm_undelete(void *opaque)
+{
+    struct storm_actor *actor = opaque;
+    const struct stored_scope scope = scope_of(actor);
+    struct point_id point;
+
+    for (unsigned i = 1 + (unsigned)chance_below(&actor->chance, 3); i > 0; i--) {
+        CLEANUP_ERR struct err err = ERR_INIT;
+        bool undeleted = false;
+        if (!choose_point(actor, &point))
+            continue;
+        if (marks_undelete(&scope, &point, &undeleted, &err) < 0) {
+            if (err.kind != ERR_NOT_FOUND)
+                judge_failure(actor, "an undelete fails", &err);
+            continue;
+        }
+        struct ledger_point *kept = ledger_find(&actor->storm->ledger, &point);
+        /* Unless it was put there again since. */
+        if (undeleted && kept->kept_at == kept->markers) {
+            kept->undeleted = true;
+            if (!kept->standing)
+                ledger_violate(&actor->storm->ledger, &point, "is undeleted, but gone");
+        }
+    }
+}

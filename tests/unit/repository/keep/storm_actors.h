@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Who takes part in a storm, for storm.c and storm_actors.c.
+ */
+#pragma once
+
+#include "ledger.h"
+#include "repository/format/pack.h"
+#include "repository/repository.h"
+#include "storm.h"
+
+#define STORM_COLLECTORS 2u
+
+enum storm_fault {
+    FAULT_NONE,
+    FAULT_CRASH,
+    FAULT_POWER,
+    FAULT_SETBACK,
+    FAULT_LOCKED,
+    FAULT_FULL,
+    FAULT_TOMBSTONES, /* only with the rule that lets them go */
+};
+
+struct storm_actor {
+    struct storm *storm;
+    unsigned number;
+    enum altered_role role;
+    struct repository repository; /* with a store of its own */
+    uint64_t chance;
+    struct pack_writer *pack_writer;
+    bool removes; /* a collector that has judged its token, and removes now */
+    struct {
+        unsigned guest;
+        unsigned like; /* 0: none */
+        unsigned sessions;
+        unsigned packs;
+    } writer;
+    struct {
+        int state_fd;
+        unsigned runs;
+        int64_t silence_ms;
+        bool must_end;
+    } collector;
+};
+
+struct storm {
+    const struct storm_case *run;
+    struct memory *memory;
+    struct memory *base; /* as each run begins */
+    struct memory *snapshot;
+    struct repository *repository;
+    struct schedule *schedule;
+    struct ledger ledger;
+    struct storm_actor actors[SCHEDULE_ACTORS];
+    unsigned actor_count;
+    char *state_paths[STORM_COLLECTORS];
+    int state_fds[STORM_COLLECTORS];
+    uint64_t chance;
+    unsigned steps;
+    enum storm_fault fault;
+    unsigned fault_begins; /* step */
+    unsigned fault_ends;
+    bool fault_over;
+    char *violation;
+};
+
+int storm_step(void *opaque, enum memory_step step, const char *name, struct err *err);
+
+/* Of an actor each. */
+void storm_write(void *opaque);
+void storm_collect(void *opaque);
+void storm_prune(void *opaque);
+void storm_hold(void *opaque);
+void storm_undelete(void *opaque);
+/* Marks all points that stand; marks one, then holds it. */
+void storm_prune_all(void *opaque);
+void storm_trash_and_hold(void *opaque);
