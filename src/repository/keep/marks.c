@@ -338,8 +338,8 @@ static int read_whole_slot(const struct stored_scope *scope, const char *name, u
     size_t len = 0, got = SET_ASIDE_STEP;
 
     while (got == SET_ASIDE_STEP) {
-        uint8_t *grown = realloc(bytes, len + SET_ASIDE_STEP);
-        if (!grown || len >= SET_ASIDE_MAX)
+        uint8_t *grown = len < SET_ASIDE_MAX ? realloc(bytes, len + SET_ASIDE_STEP) : NULL;
+        if (!grown)
             return err_set(err, ERR_UNSUPPORTED, "%s/%s: too large to be read",
                            store_url(scope->store), name);
         bytes = grown;
