@@ -15,6 +15,7 @@
  *
  * The exit status is 1 for a wrong command line, and 10 + the kind of an error.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -159,7 +160,7 @@ static int read_disk(struct run *run, size_t index, const char *suffix, struct e
     uint64_t sizes[3] = {0};
 
     if (fd < 0)
-        return err_set(err, ERR_IO, "cannot open %s", path);
+        return err_set_errno(err, errno, "cannot open %s", path);
     if (capture_open_disk(&run->capture, disk, &reader, err) < 0)
         return -1;
     int result = copy(reader, fd, sizes, err);
