@@ -216,6 +216,23 @@ static void the_guest_that_it_is_like_is_known(void **state)
     assert_known(fixture.session, 1, NULL);
 }
 
+static void what_the_other_guest_has_in_the_trash_is_not_known(void **state)
+{
+    const struct mark mark = {"remove", "test"};
+    const struct id other = made_guest(8);
+    bool changed = false;
+    FIXTURE;
+
+    (void)state;
+    struct session_request another = made_request(8);
+    struct id older = made_session_run(repository, &another, 0);
+    const struct point_id newer = {another.guest, made_session_run(repository, &another, 0)};
+    assert_int_equal(marks_trash(&scope, &newer, &mark, &changed, NULL), 0);
+    request->like = &other;
+    begin_again(&fixture);
+    assert_known(fixture.session, 0, &older);
+}
+
 static void spoil_slot(const struct fixture *fixture, const struct id *session, size_t len)
 {
     const struct point_id id = {fixture->request.guest, *session};
@@ -373,6 +390,7 @@ int main(void)
         cmocka_unit_test(a_partial_point_alone_is_known_but_no_base),
         cmocka_unit_test(points_in_the_trash_are_not_known),
         cmocka_unit_test(the_guest_that_it_is_like_is_known),
+        cmocka_unit_test(what_the_other_guest_has_in_the_trash_is_not_known),
         cmocka_unit_test(an_unreadable_point_is_passed_over_and_told),
         cmocka_unit_test(another_host_is_told),
         cmocka_unit_test(bad_packs_are_known),
