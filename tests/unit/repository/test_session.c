@@ -275,6 +275,12 @@ static void another_host_is_told(void **state)
     made_session_run(repository, request, FLAG_PARTIAL);
     begin_again(&fixture);
     assert_null(session_notes(fixture.session).other_host);
+    struct session_request another = made_request(8);
+    made_session_run(repository, &another, 0); /* on "alpha" */
+    request->like = &another.guest;
+    begin_again(&fixture);
+    assert_non_null(session_known(fixture.session, 2));
+    assert_null(session_notes(fixture.session).other_host);
 }
 
 static void bad_packs_are_known(void **state)
