@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "base/cleanup.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "codec/codec.h"
 #include "codec/container.h"
@@ -69,6 +70,22 @@ struct spawner_index {
  * an I/O error). An error of any other kind counts as corrupt. */
 int spawner_read_index(struct spawner *spawner, const struct spawner_index *what, int fd,
                        struct container_index *ret, struct err *err);
+/* Makes other bytes of some bytes, in *ret, which is empty. */
+typedef int spawner_parser(const void *data, size_t len, struct buf *ret, struct err *err);
+/* Plain data, see above; the function is at the same address in all of our processes. */
+struct spawner_parse {
+    spawner_parser *parser;
+    uint64_t size; /* of the data */
+    uint64_t max;  /* of what it makes */
+    bool unconfined;
+};
+
+/* Calls the parser in a process of its own, in the sandbox unless `unconfined`, which has the data
+ * and nothing else. What it makes comes into *ret, which is empty: at most what->max bytes, which are
+ * not to be trusted. The process has memory for that in proportion to the data. Blocks and fails
+ * like spawner_read_index. */
+int spawner_parse_apart(struct spawner *spawner, const struct spawner_parse *what, const void *data,
+                        struct buf *ret, struct err *err);
 /* Waits until a child has ended and says why: "killed by signal 9 (Killed)",
  * "exited with status 1"; the caller frees the text, ret_why may be NULL. A child
  * that still runs after grace_ms is killed with SIGKILL. One that waits for storage

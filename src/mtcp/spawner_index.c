@@ -19,14 +19,9 @@
 
 /* Entries that are sent at once. */
 #define BATCH ((size_t)1024)
-/* It has nothing left to do after its last byte. */
-#define GRACE_MS 2000
 
 /* ---- the process that reads --------------------------------------------------- */
 
-#define PIPE_FD 3
-#define FILE_FD 4
-#define CPU_S 600
 #define SLACK (64 * MIB)
 /* A block takes at least this much of a file, and of its index at least two bytes. */
 #define BLOCK_MIN 8
@@ -45,23 +40,23 @@ static uint64_t reader_memory(const struct spawner_index *what)
 static int confine_reader(const struct spawner_index *what, pid_t parent)
 {
     const struct sandbox_plan plan = {
-        .write_fds = SANDBOX_FD(PIPE_FD),
-        .pread_fds = SANDBOX_FD(FILE_FD),
+        .write_fds = SANDBOX_FD(SPAWNER_INDEX_PIPE),
+        .pread_fds = SANDBOX_FD(SPAWNER_INDEX_FILE),
         .memory = reader_memory(what),
-        .cpu_s = CPU_S,
+        .cpu_s = SPAWNER_INDEX_CPU_S,
         .parent = parent,
     };
 
     return what->unconfined ? 0 : sandbox_enter(&plan, NULL);
 }
 
-static int place_reader_descriptors(int pipe_fd, int file_fd)
+int spawner_index_place(int pipe_fd, int file_fd)
 {
-    const int fds[] = {-1, -1, -1, [PIPE_FD] = pipe_fd, [FILE_FD] = file_fd};
+    const int fds[] = {-1, -1, -1, [SPAWNER_INDEX_PIPE] = pipe_fd, [SPAWNER_INDEX_FILE] = file_fd};
 
-    if (fds_place(fds, FILE_FD + 1) < 0)
+    if (fds_place(fds, SPAWNER_INDEX_FILE + 1) < 0)
         return -1;
-    fds_close_from(FILE_FD + 1);
+    fds_close_from(SPAWNER_INDEX_FILE + 1);
     return 0;
 }
 
@@ -70,7 +65,7 @@ static int send_index(const struct container_index *index)
     const struct spawner_index_head head = {.kind = ERR_NONE, .count = index->count};
     struct spawner_index_entry entries[BATCH];
 
-    if (io_write(PIPE_FD, &head, sizeof(head), NULL) < 0)
+    if (io_write(SPAWNER_INDEX_PIPE, &head, sizeof(head), NULL) < 0)
         return -1;
     for (size_t done = 0; done < index->count;) {
         size_t count = index->count - done < BATCH ? index->count - done : BATCH;
@@ -79,19 +74,19 @@ static int send_index(const struct container_index *index)
             entries[i] =
                 (struct spawner_index_entry){block->offset, block->stored_len, block->raw_len};
         }
-        if (io_write(PIPE_FD, entries, count * sizeof(*entries), NULL) < 0)
+        if (io_write(SPAWNER_INDEX_PIPE, entries, count * sizeof(*entries), NULL) < 0)
             return -1;
         done += count;
     }
     return 0;
 }
 
-static int send_index_error(const struct err *failed)
+int spawner_index_send_error(const struct err *failed)
 {
     struct spawner_index_head head = {.kind = failed->kind, .errnum = failed->errnum};
 
     snprintf(head.text, sizeof(head.text), "%s", failed->text);
-    return io_write(PIPE_FD, &head, sizeof(head), NULL);
+    return io_write(SPAWNER_INDEX_PIPE, &head, sizeof(head), NULL);
 }
 
 void spawner_index_run(const struct spawner_index *what, int pipe_fd, int file_fd, pid_t parent)
@@ -101,10 +96,11 @@ void spawner_index_run(const struct spawner_index *what, int pipe_fd, int file_f
 
     spawner_child_die_with(parent);
     prctl(PR_SET_NAME, "vb-index");
-    if (place_reader_descriptors(pipe_fd, file_fd) < 0 || confine_reader(what, parent) < 0)
+    if (spawner_index_place(pipe_fd, file_fd) < 0 || confine_reader(what, parent) < 0)
         _exit(EXIT_FAILURE);
-    int status = container_read(what->type, FILE_FD, what->start, what->size, &index, &failed);
-    status = status < 0 ? send_index_error(&failed) : send_index(&index);
+    int status =
+        container_read(what->type, SPAWNER_INDEX_FILE, what->start, what->size, &index, &failed);
+    status = status < 0 ? spawner_index_send_error(&failed) : send_index(&index);
     _exit(status < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
@@ -113,15 +109,13 @@ void spawner_index_run(const struct spawner_index *what, int pipe_fd, int file_f
 static int fail_stalled(struct err *err)
 {
     err_set(err, ERR_IO,
-            "the process that reads its index made no progress for ten minutes; check "
-            "its storage");
+            "the process that parses it made no progress for ten minutes; check its storage");
     if (err)
         err->errnum = ETIMEDOUT;
     return -1;
 }
 
-/* A hostile file may have taken over the process that answers. */
-static int receive_from_reader(int fd, struct stall *stall, void *data, size_t len, struct err *err)
+int spawner_index_receive(int fd, struct stall *stall, void *data, size_t len, struct err *err)
 {
     struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = quit_fd(), .events = POLLIN}};
     size_t done = 0;
@@ -131,7 +125,7 @@ static int receive_from_reader(int fd, struct stall *stall, void *data, size_t l
             return -1;
         int ready = poll(fds, 2, STALL_LOOK_MS);
         if (ready < 0 && errno != EINTR)
-            return err_set_errno(err, errno, "cannot wait for its index");
+            return err_set_errno(err, errno, "cannot wait for the process that parses it");
         if (ready <= 0 || !fds[0].revents) {
             if (stall_look(stall))
                 return fail_stalled(err);
@@ -140,15 +134,15 @@ static int receive_from_reader(int fd, struct stall *stall, void *data, size_t l
         stall_note(stall);
         ssize_t n = read(fd, (uint8_t *)data + done, len - done);
         if (n < 0 && errno != EINTR)
-            return err_set_errno(err, errno, "cannot read its index");
+            return err_set_errno(err, errno, "cannot read from the process that parses it");
         if (n == 0)
-            return err_set(err, ERR_IO, "the process that reads its index has ended");
+            return err_set(err, ERR_IO, "the process that parses it has ended");
         done += n > 0 ? (size_t)n : 0;
     }
     return 0;
 }
 
-static int take_reader_error(struct spawner_index_head *head, struct err *err)
+int spawner_index_take_error(struct spawner_index_head *head, struct err *err)
 {
     head->text[sizeof(head->text) - 1] = '\0';
     if (head->kind == ERR_IO && head->errnum)
@@ -178,10 +172,10 @@ int spawner_index_take(const struct spawner_index *what, pid_t pid, int fd,
     struct spawner_index_entry entries[BATCH];
     struct spawner_index_head head;
 
-    if (receive_from_reader(fd, &stall, &head, sizeof(head), err) < 0)
+    if (spawner_index_receive(fd, &stall, &head, sizeof(head), err) < 0)
         return -1;
     if (head.kind != ERR_NONE)
-        return take_reader_error(&head, err);
+        return spawner_index_take_error(&head, err);
     if (head.count > what->size)
         return err_set(err, ERR_CORRUPT, "its index lists more blocks than the file has bytes");
     if (container_index_reserve(index, head.count, err) < 0)
@@ -189,7 +183,7 @@ int spawner_index_take(const struct spawner_index *what, pid_t pid, int fd,
     while (index->count < head.count) {
         size_t left = (size_t)head.count - index->count;
         size_t count = left < BATCH ? left : BATCH;
-        if (receive_from_reader(fd, &stall, entries, count * sizeof(*entries), err) < 0)
+        if (spawner_index_receive(fd, &stall, entries, count * sizeof(*entries), err) < 0)
             return -1;
         for (size_t i = 0; i < count; i++)
             if (take_index_entry(what, &entries[i], index, err) < 0)
@@ -215,7 +209,7 @@ int spawner_read_index(struct spawner *spawner, const struct spawner_index *what
     }
     int status = spawner_index_take(what, reply.answer.pid, pipe_fd, &index, err);
     close(TAKE_FD(pipe_fd)); /* ends one that goes on writing */
-    (void)spawner_wait(spawner, reply.answer.pid, GRACE_MS, &why, NULL);
+    (void)spawner_wait(spawner, reply.answer.pid, SPAWNER_INDEX_GRACE_MS, &why, NULL);
     if (status < 0)
         return err && err->kind == ERR_IO && err->errnum != ETIMEDOUT && why
                    ? err_append(err, "%s", why)

@@ -24,6 +24,7 @@
 #include "mtcp/shared.h"
 #include "mtcp/spawner_child.h"
 #include "mtcp/spawner_index.h"
+#include "mtcp/spawner_parse.h"
 
 #define REAP_LOOK_MS 5
 #define KILL_WAIT_MS 5000
@@ -145,15 +146,18 @@ static int answer_fork(struct spawning *spawning, const struct child_settings *s
     return 0;
 }
 
-/* Forks the process that reads an index, and answers with the end of its pipe. */
-static int answer_index(struct spawning *spawning, const struct spawner_index *what, int file_fd,
-                        struct err *err)
+/* Forks the process that reads an index or parses something else, and answers with the end of its
+ * pipe. */
+static int answer_apart(struct spawning *spawning, const struct spawner_request *request,
+                        int file_fd, struct err *err)
 {
+    bool index = request->kind == SPAWNER_INDEX;
+    bool unconfined = index ? request->index.unconfined : request->parse.unconfined;
     struct spawner_answer answer = {.kind = ERR_NONE};
     pid_t parent = getpid();
     int ends[2];
 
-    if (!what->unconfined && prove_once(spawning, err) < 0)
+    if (!unconfined && prove_once(spawning, err) < 0)
         return -1;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return err_set_errno(err, errno, "cannot create a pipe");
@@ -162,8 +166,10 @@ static int answer_index(struct spawning *spawning, const struct spawner_index *w
     answer.pid = fork();
     if (answer.pid < 0)
         return err_set_errno(err, errno, "cannot fork a child process");
+    if (answer.pid == 0 && index)
+        spawner_index_run(&request->index, theirs, file_fd, parent);
     if (answer.pid == 0)
-        spawner_index_run(what, theirs, file_fd, parent);
+        spawner_parse_run(&request->parse, theirs, file_fd, parent);
     if (send_answer(spawning->sock, &answer, (const int[]){ours, -1}) < 0)
         _exit(EXIT_FAILURE);
     return 0;
@@ -235,7 +241,8 @@ static int serve_spawner_request(struct spawning *spawning, const struct spawner
     case SPAWNER_FORK:
         return answer_fork(spawning, &request->settings, err);
     case SPAWNER_INDEX:
-        return answer_index(spawning, &request->index, fd, err);
+    case SPAWNER_PARSE:
+        return answer_apart(spawning, request, fd, err);
     case SPAWNER_WAIT:
         break;
     }

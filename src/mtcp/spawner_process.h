@@ -2,8 +2,8 @@
  *
  * What runs in the spawner, and what crosses its socket (SOCK_SEQPACKET): one
  * request, one answer. The answer to a fork carries the child's socket and, for
- * a child of our own, its memfd; the answer to an index, the end of a pipe, see
- * mtcp/spawner_index.h.
+ * a child of our own, its memfd; the answer to an index or a parse, the end of a pipe,
+ * see mtcp/spawner_index.h.
  */
 #pragma once
 
@@ -17,9 +17,10 @@
 #define SPAWNER_TEXT_MAX 1024
 
 struct spawner_request {
-    enum { SPAWNER_PROVE, SPAWNER_FORK, SPAWNER_INDEX, SPAWNER_WAIT } kind;
+    enum { SPAWNER_PROVE, SPAWNER_FORK, SPAWNER_INDEX, SPAWNER_PARSE, SPAWNER_WAIT } kind;
     struct child_settings settings; /* fork */
     struct spawner_index index;     /* index; the file's descriptor comes with it */
+    struct spawner_parse parse;     /* parse; the same */
     pid_t pid;                      /* wait */
     unsigned grace_ms;
 };

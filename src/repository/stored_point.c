@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "repository/stored_unpack.h"
+
 void stored_point_free(struct stored_point *point)
 {
     if (!point)
@@ -13,74 +15,23 @@ void stored_point_free(struct stored_point *point)
     free(point->digests);
     free((void *)point->map_packs.block_counts);
     info_clear(&point->info);
-    for (uint32_t i = 0; i < point->image_count; i++)
-        slot_content_clear(&point->images[i].map);
     free(point->images);
-    slot_content_clear(&point->manifest);
-    slot_content_clear(&point->small_content);
-    free(point->bytes);
+    buf_clear(&point->unpacked);
     free(point);
-}
-
-/* ---- sections --------------------------------------------------------------------------------- */
-
-/* A section that need not be there: then *ret stays empty. */
-static int open_section_of(const struct stored_point *point, const struct slot *slot,
-                           enum slot_type type, struct slot_content *ret, struct err *err)
-{
-    const struct slot_section *section = slot_find(slot, type, 0);
-
-    return section ? slot_open_section(section, point->bytes + section->offset, section->raw_len,
-                                       ret, err)
-                   : 0;
-}
-
-static int take_packs(struct stored_point *point, const struct slot *slot, struct err *err)
-{
-    CLEANUP_SLOT_CONTENT struct slot_content packs = {0}, digests = {0};
-
-    if (open_section_of(point, slot, SLOT_PACKS, &packs, err) < 0 ||
-        packs_parse(packs.data, packs.len, &point->packs, err) < 0 ||
-        open_section_of(point, slot, SLOT_DIGESTS, &digests, err) < 0 ||
-        packs_parse_digests(digests.data, digests.len, point->packs.count, &point->digests, err) <
-            0)
-        return -1;
-    point->map_packs.count = point->packs.count;
-    point->map_packs.block_counts = packs_block_counts(point->digests, point->packs.count);
-    return point->map_packs.block_counts
-               ? 0
-               : err_set_errno(err, ENOMEM, "cannot get memory for its list of packs");
-}
-
-static int take_info(struct stored_point *point, const struct slot *slot, struct err *err)
-{
-    CLEANUP_SLOT_CONTENT struct slot_content content = {0};
-
-    if (open_section_of(point, slot, SLOT_INFO, &content, err) < 0 ||
-        info_parse(content.data, content.len, &point->id.guest, &point->info, err) < 0)
-        return -1;
-    if (point->info.derived != ((point->flags & FLAG_DERIVED) != 0))
-        return err_set(err, ERR_CORRUPT, "its head and its facts differ in whether it was %s",
-                       "made from another point");
-    return 0;
-}
-
-static int take_small_items(struct stored_point *point, const struct slot *slot, struct err *err)
-{
-    return open_section_of(point, slot, SLOT_SMALL, &point->small_content, err) < 0 ||
-                   small_items_parse(point->small_content.data, point->small_content.len,
-                                     &point->small, err) < 0
-               ? -1
-               : 0;
 }
 
 /* ---- images ----------------------------------------------------------------------------------- */
 
 /* Which of the point's packs are in a map. */
 struct packs_met {
-    uint8_t *each; /* of each, by place: 1 if it is */
+    uint8_t *each; /* of each, by place: 1 if it is; owned */
     uint32_t count;
 };
+
+static void packs_met_clear(struct packs_met *met)
+{
+    free(met->each);
+}
 
 static int walk_map(const struct stored_point *point, const struct stored_image *image,
                     uint64_t size, struct packs_met *met, struct err *err)
@@ -102,27 +53,22 @@ static int walk_map(const struct stored_point *point, const struct stored_image 
     return more;
 }
 
-static int take_image(struct stored_point *point, const struct slot_section *section,
+static int take_image(struct stored_point *point, const struct unpacked_section *section,
                       struct packs_met *met, struct err *err)
 {
-    struct stored_image *image = &point->images[point->image_count];
     bool memory = section->number == SLOT_MEMORY;
-    uint64_t size = 0;
+    struct stored_image image = {.number = section->number,
+                                 .map = {.data = section->data, .len = section->len}};
 
     if (memory ? !point->info.memory : section->number >= point->info.disk_count)
         return err_set(err, ERR_CORRUPT, "there is a map, but no image in its facts");
-    image->number = section->number;
-    point->image_count++;
-    if (slot_open_section(section, point->bytes + section->offset, section->raw_len, &image->map,
-                          err) < 0)
-        return -1;
     /* INFO has no size of the memory: its map tells. */
-    if (memory && image->map.len >= sizeof(size))
-        size = get_be64(image->map.data);
-    else if (!memory)
-        size = point->info.disks[section->number].size;
-    image->size = size;
-    return walk_map(point, image, size, met, err);
+    if (!memory)
+        image.size = point->info.disks[section->number].size;
+    else if (image.map.len >= sizeof(image.size))
+        image.size = get_be64(image.map.data);
+    point->images[point->image_count++] = image;
+    return walk_map(point, &image, image.size, met, err);
 }
 
 static int prefix_image(const struct stored_point *point, uint32_t number, struct err *err)
@@ -134,51 +80,92 @@ static int prefix_image(const struct stored_point *point, uint32_t number, struc
                : err_prefix(err, "disk %" PRIu32, number);
 }
 
-static int take_images(struct stored_point *point, const struct slot *slot, struct err *err)
+/* ---- sections --------------------------------------------------------------------------------- */
+
+static int take_digests(struct stored_point *point, const struct unpacked_section *section,
+                        struct packs_met *met, struct err *err)
+{
+    uint32_t count = point->packs.count;
+
+    if (packs_parse_digests(section->data, section->len, count, &point->digests, err) < 0)
+        return -1;
+    point->map_packs.count = count;
+    point->map_packs.block_counts = packs_block_counts(point->digests, count);
+    met->each = calloc((size_t)count + 1, 1);
+    return point->map_packs.block_counts && met->each
+               ? 0
+               : err_set_errno(err, ENOMEM, "cannot get memory for its list of packs");
+}
+
+static int take_section(struct stored_point *point, const struct unpacked_section *section,
+                        struct packs_met *met, struct err *err)
+{
+    if (section->type > SLOT_DIGESTS && !met->each)
+        return err_set(err, ERR_CORRUPT, "it has no lists of packs");
+    switch (section->type) {
+    case SLOT_PACKS:
+        return packs_parse(section->data, section->len, &point->packs, err);
+    case SLOT_DIGESTS:
+        return take_digests(point, section, met, err);
+    case SLOT_MAP:
+        return take_image(point, section, met, err) < 0 ? prefix_image(point, section->number, err)
+                                                        : 0;
+    case SLOT_TRUST:
+        return section->number < point->info.disk_count
+                   ? 0
+                   : err_set(err, ERR_CORRUPT,
+                             "it keeps how disk %" PRIu32 " goes on, and has no such disk",
+                             section->number);
+    case SLOT_MANIFEST:
+        point->manifest = (struct slot_content){.data = section->data, .len = section->len};
+        return 0;
+    default: /* SLOT_SMALL */
+        return small_items_parse(section->data, section->len, &point->small, err);
+    }
+}
+
+/* Their numbers ascend, so as many as are expected are those. */
+static int check_image_counts(const struct stored_point *point, const struct packs_met *met,
+                              struct err *err)
 {
     size_t expected = point->info.disk_count + point->info.memory;
-    CLEANUP_FREE uint8_t *each = calloc((size_t)point->packs.count + 1, 1);
-    struct packs_met met = {.each = each};
 
-    point->images = mem_array(expected + 1, sizeof(*point->images));
-    if (!each)
-        return err_set_errno(err, ENOMEM, "cannot get memory to look at its maps");
-    for (uint32_t i = 0; i < slot->section_count; i++) {
-        const struct slot_section *section = &slot->sections[i];
-        if (section->type == SLOT_MAP && take_image(point, section, &met, err) < 0)
-            return prefix_image(point, section->number, err);
-        if (section->type == SLOT_TRUST && section->number >= point->info.disk_count)
-            return err_set(err, ERR_CORRUPT,
-                           "it keeps how disk %" PRIu32 " goes on, and has no such disk",
-                           section->number);
-    }
-    /* Their numbers ascend, so as many as are expected are those. */
+    if (!met->each)
+        return err_set(err, ERR_CORRUPT, "it has no lists of packs");
     if (point->image_count != expected)
         return err_set(err, ERR_CORRUPT, "it has %" PRIu32 " maps, and %zu images",
                        point->image_count, expected);
-    if (met.count != point->packs.count)
+    if (met->count != point->packs.count)
         return err_set(err, ERR_CORRUPT, "it names %" PRIu32 " packs, and its maps use %" PRIu32,
-                       point->packs.count, met.count);
+                       point->packs.count, met->count);
     return 0;
+}
+
+/* From what is unpacked. */
+static int take_point(struct stored_point *point, struct err *err)
+{
+    CLEANUP(packs_met_clear) struct packs_met met = {0};
+    struct unpacked_section section;
+    struct unpacked_point unpacked;
+    int more = 0;
+
+    if (stored_unpack_begin(point->unpacked.data, point->unpacked.len, &point->id.guest, &unpacked,
+                            err) < 0)
+        return -1;
+    point->info = unpacked.info;
+    point->flags = unpacked.flags;
+    point->images =
+        mem_array(point->info.disk_count + point->info.memory + 1, sizeof(*point->images));
+    if (point->info.derived != ((point->flags & FLAG_DERIVED) != 0))
+        return err_set(err, ERR_CORRUPT,
+                       "its head and its facts differ in whether it was made from another point");
+    while ((more = stored_unpack_next(&unpacked, &section, err)) > 0)
+        if (take_section(point, &section, &met, err) < 0)
+            return -1;
+    return more < 0 ? -1 : check_image_counts(point, &met, err);
 }
 
 /* ---- the whole -------------------------------------------------------------------------------- */
-
-/* point has the bytes. */
-static int take_point(struct stored_point *point, struct err *err)
-{
-    CLEANUP_SLOT struct slot slot = {0};
-
-    if (slot_parse(point->bytes, point->len, &point->id, &slot, err) < 0)
-        return -1;
-    point->flags = slot.flags;
-    if (take_packs(point, &slot, err) < 0 || take_info(point, &slot, err) < 0 ||
-        take_images(point, &slot, err) < 0 ||
-        open_section_of(point, &slot, SLOT_MANIFEST, &point->manifest, err) < 0 ||
-        take_small_items(point, &slot, err) < 0)
-        return err_prefix(err, "is unreadable");
-    return 0;
-}
 
 static const char *tombstone_text(enum slot_kind kind)
 {
@@ -230,27 +217,40 @@ static int look_at_slot(const struct stored_scope *scope, const struct slot_id *
                : 0;
 }
 
-/* All bytes, as many as the table says; before so many are asked for, whether there are. */
-static int read_point_bytes(const struct slot_look *look, struct stored_point *point,
+static int unpack_slot(const struct stored_scope *scope, stored_parse *parse,
+                       const struct buf *bytes, struct buf *ret, struct err *err)
+{
+    return scope->parser
+               ? scope->parser->run(scope->parser->opaque, parse, bytes->data, bytes->len, ret, err)
+               : parse(bytes->data, bytes->len, ret, err);
+}
+
+/* All bytes, as many as the table says, behind the id; before so many are asked for, whether there
+ * are. */
+static int read_point_bytes(const struct slot_look *look, const struct slot_id *id, struct buf *ret,
                             struct err *err)
 {
     uint64_t size = look->slot.size;
     uint8_t last[2];
-    struct store_range end = {look->name, size - 1, last, sizeof(last)};
-    struct store_range all = {look->name, 0, NULL, (size_t)size};
+    const struct store_range end = {look->name, size - 1, last, sizeof(last)};
     size_t len = 0;
 
     if (store_get(look->store, &end, &len, err) < 0)
         return -1;
-    if (len != 1 || size > SIZE_MAX) {
+    if (len != 1 || size > SIZE_MAX - sizeof(*id)) {
         err_set(err, ERR_CORRUPT, "is unreadable: it does not have the %" PRIu64 " bytes of %s",
                 size, "its sections");
         return prefix_slot(look, err);
     }
-    all.data = point->bytes = malloc((size_t)size);
-    if (!point->bytes)
+    ret->data = malloc(sizeof(*id) + (size_t)size);
+    if (!ret->data)
         return err_set_errno(err, ENOMEM, "cannot get %" PRIu64 " bytes of memory", size);
-    return store_get(look->store, &all, &point->len, err);
+    memcpy(ret->data, id, sizeof(*id));
+    const struct store_range all = {look->name, 0, ret->data + sizeof(*id), (size_t)size};
+    if (store_get(look->store, &all, &len, err) < 0)
+        return -1;
+    ret->len = sizeof(*id) + len;
+    return 0;
 }
 
 int stored_point_read(const struct stored_scope *scope, const struct point_id *id,
@@ -258,6 +258,7 @@ int stored_point_read(const struct stored_scope *scope, const struct point_id *i
 {
     CLEANUP(stored_point_freep) struct stored_point *point = mem_alloc(sizeof(*point));
     CLEANUP(slot_look_clear) struct slot_look look = {0};
+    CLEANUP_BUF struct buf bytes = {0};
 
     point->id = (struct slot_id){scope->repository, id->session, id->guest};
     if (look_at_slot(scope, &point->id, &look, err) < 0)
@@ -266,10 +267,14 @@ int stored_point_read(const struct stored_scope *scope, const struct point_id *i
         err_set(err, ERR_NOT_FOUND, "there is no point: %s", tombstone_text(look.slot.kind));
         return prefix_slot(&look, err);
     }
-    if (read_point_bytes(&look, point, err) < 0)
+    if (read_point_bytes(&look, &point->id, &bytes, err) < 0)
         return -1;
-    if (take_point(point, err) < 0)
+    if (unpack_slot(scope, stored_unpack_point, &bytes, &point->unpacked, err) < 0)
         return prefix_slot(&look, err);
+    if (take_point(point, err) < 0) {
+        err_prefix(err, "is unreadable");
+        return prefix_slot(&look, err);
+    }
     *ret = TAKE_PTR(point);
     return 0;
 }
@@ -312,25 +317,28 @@ void stored_summary_clear(struct stored_summary *summary)
     *summary = (struct stored_summary){0};
 }
 
-static int read_info_of(const struct slot_look *look, const struct slot_id *id, struct info *ret,
-                        struct err *err)
+static int read_info_of(const struct stored_scope *scope, const struct slot_look *look,
+                        const struct slot_id *id, struct info *ret, struct err *err)
 {
     const struct slot_section *section = slot_find(&look->slot, SLOT_INFO, 0);
-    CLEANUP_SLOT_CONTENT struct slot_content content = {0};
-    size_t len = (size_t)section->stored_len, found = 0;
-    CLEANUP_FREE uint8_t *stored = malloc(len + 1);
+    size_t head = sizeof(*id) + sizeof(*section), found = 0;
+    CLEANUP_BUF struct buf bytes = {0}, unpacked = {0};
 
-    if (!stored)
-        return err_set_errno(err, ENOMEM, "cannot get memory for the facts of a point");
-    struct store_range range = {look->name, section->offset, stored, len};
+    buf_append(&bytes, id, sizeof(*id));
+    buf_append(&bytes, section, sizeof(*section));
+    (void)buf_reserve(&bytes, (size_t)section->stored_len); /* at most LIMITS_INFO */
+    const struct store_range range = {look->name, section->offset, bytes.data + head,
+                                      (size_t)section->stored_len};
     if (store_get(look->store, &range, &found, err) < 0)
         return -1;
-    if (found != len) {
+    bytes.len += found;
+    if (found != section->stored_len) {
         err_set(err, ERR_CORRUPT, "is unreadable: it is too short");
         return prefix_slot(look, err);
     }
-    if (slot_open_section(section, stored, LIMITS_INFO, &content, err) < 0 ||
-        info_parse(content.data, content.len, &id->guest, ret, err) < 0) {
+    if (unpack_slot(scope, stored_unpack_info, &bytes, &unpacked, err) < 0)
+        return prefix_slot(look, err);
+    if (stored_unpack_take_info(unpacked.data, unpacked.len, &id->guest, ret, err) < 0) {
         err_prefix(err, "is unreadable");
         return prefix_slot(look, err);
     }
@@ -348,7 +356,7 @@ int stored_point_summary(const struct stored_scope *scope, const struct point_id
         return -1;
     summary.kind = look.slot.kind;
     summary.flags = look.slot.flags;
-    if (summary.kind == SLOT_POINT && read_info_of(&look, &slot_id, &summary.info, err) < 0)
+    if (summary.kind == SLOT_POINT && read_info_of(scope, &look, &slot_id, &summary.info, err) < 0)
         return -1;
     *ret = summary;
     return 0;

@@ -18,9 +18,9 @@
 #include "repository/keep/objects.h"
 
 struct stored_image {
-    uint32_t number; /* of the disk, as in info.disks; or SLOT_MEMORY */
-    uint64_t size;   /* bytes */
-    struct slot_content map;
+    uint32_t number;         /* of the disk, as in info.disks; or SLOT_MEMORY */
+    uint64_t size;           /* bytes */
+    struct slot_content map; /* borrows from the point */
 };
 
 struct stored_point {
@@ -35,9 +35,7 @@ struct stored_point {
     uint32_t image_count;
     struct slot_content manifest; /* text without a NUL; empty in a partial point */
     struct small_items small;
-    struct slot_content small_content; /* what they borrow */
-    uint8_t *bytes;                    /* owned: of the whole slot, which the contents may borrow */
-    size_t len;
+    struct buf unpacked; /* what is borrowed */
 };
 
 /* Reads the whole slot. Not found: it is empty, or holds a tombstone, which the text tells.

@@ -142,9 +142,9 @@ static void store_small_chunk(struct small_session *session, const uint8_t *data
         size_t size = len - i * LIMITS_BLOCK < LIMITS_BLOCK ? len - i * LIMITS_BLOCK : LIMITS_BLOCK;
         bool new = session->backup->zeros || !io_is_zero(block, size);
         block_id_of(session->ids, digests + i * DIGEST_SIZE, &ids[i]);
-        for (uint32_t j = 0; j < count; j++)
+        for (uint32_t j = 0; j < count && !session->backup->zeros; j++)
             new = new && id_compare(&ids[i], &new_ids[j]) != 0;
-        if (!new || find_small_known(session->backup, &ids[i]))
+        if (!new || (!session->backup->zeros && find_small_known(session->backup, &ids[i])))
             continue;
         memcpy(gathered + gathered_len, block, size);
         gathered_len += size;

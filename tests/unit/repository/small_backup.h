@@ -31,7 +31,7 @@ struct small_backup {
     struct stored_scope scope;
     struct codec_spec codec;
     unsigned pack_frames; /* the most of a pack */
-    bool zeros;           /* are stored like other blocks */
+    bool zeros;           /* are stored like other blocks, and all blocks each time */
     /* Changes a frame before it is added; NULL: none is changed. */
     void (*spoil)(uint8_t *frame, struct pack_index_added *added, struct id *ids);
     struct small_known *known;

@@ -23,14 +23,6 @@ static int decode_here(void *opaque, enum codec_type codec, const struct chunk_s
     return small_backup_pool(source, sink, codec, err);
 }
 
-static void count_packs(void *opaque, uint64_t bytes)
-{
-    unsigned *packs = opaque;
-
-    assert_true(bytes > 0);
-    ++*packs;
-}
-
 struct check_world {
     struct small_backup backup;
     uint8_t *data;
@@ -38,7 +30,20 @@ struct check_world {
     char *pack;                /* a pack that both need */
     unsigned packs_read;
     const char *host;
+    bool removes; /* the first point, and its packs, while it is checked */
 };
+
+static void remove_the_first(const struct check_world *world);
+
+static void count_packs(void *opaque, uint64_t bytes)
+{
+    struct check_world *world = opaque;
+
+    assert_true(bytes > 0);
+    world->packs_read++;
+    if (world->removes)
+        remove_the_first(world);
+}
 
 static void end_check_world(struct check_world *world)
 {
@@ -73,7 +78,7 @@ static struct points_check *open_check(struct check_world *world, enum small_lev
         .children = &children,
         .host = world->host,
         .progress = count_packs,
-        .opaque = &world->packs_read,
+        .opaque = world,
     };
     CLEANUP_ERR struct err err = ERR_INIT;
     struct points_check *check = NULL;
@@ -323,23 +328,36 @@ static void an_unreadable_point_is_bad(void **state)
     finds(&world, LEVEL_OBJECTS, "is unreadable");
 }
 
-static void a_removed_point_is_not_damaged(void **state)
+static void remove_the_first(const struct check_world *world)
 {
-    CLEANUP_WORLD struct check_world world;
-    CLEANUP_CHECK_RESULT struct check_result result = {0};
-    CLEANUP_ERR struct err err = ERR_INIT;
+    const struct slot_id slot = {world->backup.scope.repository, world->points[0].session,
+                                 world->points[0].guest};
+    CLEANUP_FREE char *name = objects_name(&world->backup.scope, NAME_SLOT, &world->points[0], 0);
+    CLEANUP_FREE char *pack = small_backup_file(&world->backup, world->pack);
     uint8_t tombstone[SLOT_TOMBSTONE_SIZE];
 
-    (void)state;
-    begin_check_world(&world);
-    CLEANUP(check_closep) struct points_check *check = open_check(&world, LEVEL_STORED);
-    const struct slot_id slot = {world.backup.scope.repository, world.points[0].session,
-                                 world.points[0].guest};
-    CLEANUP_FREE char *name = objects_name(&world.backup.scope, NAME_SLOT, &world.points[0], 0);
     slot_format_tombstone(SLOT_REMOVED, &slot, tombstone);
-    object_file_put(&world.backup, name, tombstone, sizeof(tombstone));
-    assert_int_equal(check_point(check, &world.points[0], &result, &err), -1);
-    assert_int_equal(err.kind, ERR_NOT_FOUND);
+    object_file_put(&world->backup, name, tombstone, sizeof(tombstone));
+    (void)unlink(pack);
+}
+
+static void a_removed_point_is_not_damaged(void **state)
+{
+    (void)state;
+    for (unsigned early = 0; early < 2; early++) {
+        CLEANUP_WORLD struct check_world world;
+        CLEANUP_CHECK_RESULT struct check_result result = {0};
+        CLEANUP_ERR struct err err = ERR_INIT;
+        begin_check_world(&world);
+        CLEANUP(check_closep) struct points_check *check = open_check(&world, LEVEL_STORED);
+        if (early)
+            remove_the_first(&world);
+        world.removes = !early;
+        assert_int_equal(check_point(check, &world.points[0], &result, &err), -1);
+        assert_int_equal(err.kind, ERR_NOT_FOUND);
+        assert_int_equal(noted_defect(&world), -1);
+        assert_int_equal(world.packs_read, !early);
+    }
 }
 
 int main(void)

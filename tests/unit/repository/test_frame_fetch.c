@@ -20,6 +20,7 @@
 struct endless_store {
     struct store store;
     pthread_mutex_t mutex;
+    pthread_cond_t more; /* is read */
     bool fails;
     bool ends; /* after the first byte of what is asked for */
     unsigned count;
@@ -49,6 +50,7 @@ static int endless_get(struct store *store, const struct store_range *range, siz
         endless->gets[number].offset = range->offset;
         endless->gets[number].len = range->cap;
     }
+    pthread_cond_signal(&endless->more);
     pthread_mutex_unlock(&endless->mutex);
     if (endless->fails)
         return err_set(err, ERR_IO, "a bad disk");
@@ -75,6 +77,7 @@ static void begin_fetching(struct fetch_world *world)
 
     *world = (struct fetch_world){.store = {.store = {&endless_ops, url}}};
     pthread_mutex_init(&world->store.mutex, NULL);
+    pthread_cond_init(&world->store.more, NULL);
     world->scope = (struct stored_scope){&world->store.store, {{1}}, "default"};
     for (uint32_t i = 0; i < PACKS; i++) {
         assert_int_equal(packs_add(&world->point.packs, &session, i, NULL), 0);
@@ -89,6 +92,7 @@ static void end_fetching(struct fetch_world *world)
     frame_fetch_free(world->fetch);
     packs_clear(&world->point.packs);
     pthread_mutex_destroy(&world->store.mutex);
+    pthread_cond_destroy(&world->store.more);
 }
 #define CLEANUP_FETCH CLEANUP(end_fetching)
 
@@ -168,24 +172,45 @@ static void half_a_pack_is_a_whole_one(void **state)
     assert_true(was_read(&world, 2, part, part)); /* the same twice is not half */
 }
 
-/* As many bytes as may be ahead, and those of the frame that is waited for. */
+/* Fails if they do not come within a minute. */
+static void wait_for_gets(struct fetch_world *world, unsigned count)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 60;
+    pthread_mutex_lock(&world->store.mutex);
+    while (world->store.count < count)
+        assert_int_equal(pthread_cond_timedwait(&world->store.more, &world->store.mutex, &until),
+                         0);
+    pthread_mutex_unlock(&world->store.mutex);
+}
+
+/* The first that are wanted are read first, and no more than there is room for, but always what is
+ * waited for. */
 static void no_more_is_read_than_there_is_room_for(void **state)
 {
+    const unsigned ahead = FRAME_FETCH_AHEAD / FRAMES_LEN;
     CLEANUP_FETCH struct fetch_world world;
     struct fetched_frame frames[PACKS];
 
     (void)state;
     begin_fetching(&world);
     for (uint32_t i = 0; i < PACKS; i++)
-        frames[i] = wanted_frame(i, 0, FRAMES_LEN);
+        frames[i] = wanted_frame(PACKS - 1 - i, 0, FRAMES_LEN);
     assert_int_equal(frame_fetch_want(world.fetch, frames, PACKS, NULL), 0);
+    wait_for_gets(&world, ahead);
+    takes(&world, &frames[0]);
+    wait_for_gets(&world, ahead + 1);
     takes(&world, &frames[PACKS - 1]);
-    for (uint32_t i = 0; i < PACKS - 1; i++) {
-        pthread_mutex_lock(&world.store.mutex);
-        assert_in_range(world.store.count, i + 1, i + 1 + FRAME_FETCH_AHEAD / FRAMES_LEN + 1);
-        pthread_mutex_unlock(&world.store.mutex);
+    pthread_mutex_lock(&world.store.mutex);
+    assert_int_equal(world.store.count, ahead + 2);
+    for (unsigned i = 0; i < ahead; i++)
+        assert_in_range(world.store.gets[i].pack, PACKS - ahead, PACKS - 1);
+    assert_int_equal(world.store.gets[ahead + 1].pack, 0);
+    pthread_mutex_unlock(&world.store.mutex);
+    for (uint32_t i = 1; i < PACKS - 1; i++)
         takes(&world, &frames[i]);
-    }
     assert_int_equal(world.store.count, PACKS);
 }
 

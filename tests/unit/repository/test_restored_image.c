@@ -116,6 +116,32 @@ static void what_is_moved_is_restored(void **state)
     }
 }
 
+/* The digest of a frame is that of a chunk only if it is all of it, and nothing else. */
+static void short_last_chunks_have_their_own_digest(void **state)
+{
+    const uint64_t frame = 1048576, half = frame / 2;
+    CLEANUP_SMALL_BACKUP struct small_backup backup;
+    CLEANUP_FREE uint8_t *data = malloc(frame), *other = calloc(2, frame);
+    struct small_image image = {0, data, frame};
+
+    (void)state;
+    small_backup_begin(&backup, "zstd:1");
+    for (uint64_t at = 0; at < frame; at += 8)
+        set_be64(data + at, at);
+    small_backup_take(&backup, &image, 1);
+    /* a frame that ends with the image, and begins in the chunk before */
+    memcpy(other + half, data, frame);
+    image = (struct small_image){0, other, half + frame};
+    struct point_id id = small_backup_take(&backup, &image, 1);
+    restores_as(&backup, &id, 0, other, image.size);
+    /* a block of a frame that is kept */
+    memcpy(other, data, frame);
+    memcpy(other + frame, data + 3 * LIMITS_BLOCK, LIMITS_BLOCK);
+    image.size = frame + LIMITS_BLOCK;
+    id = small_backup_take(&backup, &image, 1);
+    restores_as(&backup, &id, 0, other, image.size);
+}
+
 /* A writer need not know what zeros are. */
 static void frames_of_zeros_are_restored(void **state)
 {
@@ -232,7 +258,7 @@ static const struct {
     {no_digest, "has no digest"},
     {wrong_digest, "digest mismatch"},
     {wrong_length_in_head, "has another length than the index says"},
-    {no_whole_head, "is too short"},
+    {no_whole_head, "the frame of block 0 is too short"},
     {short_block, "bytes, which the image does not have"},
     {more_than_is_written, "is longer than any that is written"},
 };
@@ -298,6 +324,7 @@ int main(void)
         cmocka_unit_test(days_are_restored),
         cmocka_unit_test(images_of_all_kinds_are_restored),
         cmocka_unit_test(what_is_moved_is_restored),
+        cmocka_unit_test(short_last_chunks_have_their_own_digest),
         cmocka_unit_test(frames_of_zeros_are_restored),
         cmocka_unit_test(frames_are_kept_while_there_is_room),
         cmocka_unit_test(spoilt_frames_are_refused),

@@ -13,6 +13,7 @@
 #include "repository/format/flags.h"
 #include "repository/format/name.h"
 #include "repository/stored_point.h"
+#include "repository/stored_unpack.h"
 
 #define SLOT_NAME "p/default/02020202020202020202020202020202/03030303030303030303030303030303"
 
@@ -302,6 +303,134 @@ static void a_summary_needs_head_and_facts_only(void **state)
     assert_null(summary.info.name);
 }
 
+/* ---- a parser that was taken over ------------------------------------------------------------- */
+
+struct lying_parser {
+    size_t at; /* the bit that it flips */
+    size_t len;
+};
+
+static int lie(void *opaque, stored_parse *parse, const void *data, size_t len, struct buf *ret,
+               struct err *err)
+{
+    struct lying_parser *lying = opaque;
+
+    assert_int_equal(parse(data, len, ret, err), 0);
+    lying->len = ret->len;
+    if (lying->at < ret->len * 8)
+        ret->data[lying->at / 8] ^= (uint8_t)(1u << lying->at % 8);
+    return 0;
+}
+
+/* What is believed keeps all promises. */
+static void is_a_whole_point(const struct stored_point *point)
+{
+    assert_int_equal(point->image_count, point->info.disk_count + point->info.memory);
+    assert_int_equal(point->map_packs.count, point->packs.count);
+    for (uint32_t i = 0; i < point->image_count; i++) {
+        struct map_reader reader;
+        struct map_run run;
+        int more;
+        stored_point_walk(point, &point->images[i], &reader);
+        assert_int_equal(reader.size, point->images[i].size);
+        while ((more = map_reader_next(&reader, &run, NULL)) > 0)
+            assert_true(run.pack < point->packs.count &&
+                        run.first + run.count <= point->digests[run.pack].block_count);
+        assert_int_equal(more, 0);
+    }
+    for (size_t i = 0; i < point->small.count; i++)
+        assert_true(point->small.items[i].data >= point->unpacked.data &&
+                    point->small.items[i].data + point->small.items[i].len <=
+                        point->unpacked.data + point->unpacked.len);
+}
+
+static void nothing_that_a_parser_says_does_harm(void **state)
+{
+    CLEANUP_MADE_POINT struct made_point made = made_point_usual();
+    CLEANUP_BUF struct buf bytes = made_point_bytes(&made);
+    struct one_object object = one_object_of(SLOT_NAME, bytes.data, bytes.len);
+    struct lying_parser lying = {.at = SIZE_MAX};
+    const struct stored_parser parser = {&lying, lie};
+    const struct stored_scope scope = {&object.store, made.id.repository, "default", &parser};
+    const struct point_id id = {made.id.guest, made.id.session};
+    size_t refused = 0;
+
+    (void)state;
+    for (size_t bit = 0; bit == 0 || bit < lying.len * 8; bit++) {
+        CLEANUP(stored_point_freep) struct stored_point *point = NULL;
+        if (stored_point_read(&scope, &id, &point, NULL) == 0)
+            is_a_whole_point(point);
+        else
+            refused++;
+        lying.at = bit;
+    }
+    assert_true(refused > lying.len); /* most of them */
+    lying.len = 1;
+    for (size_t bit = 0; bit < lying.len * 8; bit++) {
+        CLEANUP_STORED_SUMMARY struct stored_summary summary = {0};
+        lying.at = bit;
+        (void)stored_point_summary(&scope, &id, &summary, NULL);
+    }
+}
+
+static void put_claim(struct buf *ret, const char *text)
+{
+    buf_put_be32(ret, (uint32_t)strlen(text));
+    buf_append_str(ret, text);
+}
+
+/* Facts as a parser gives them, with these tags and disks; extra: bytes behind them. */
+static int claim_facts(const char *const *tags, const char *const *disks, const char *extra)
+{
+    CLEANUP_BUF struct buf claim = {0};
+    CLEANUP_INFO struct info info = {0};
+    const struct id guest = {{1}};
+    uint32_t counts[2] = {0};
+
+    put_claim(&claim, "web");
+    put_claim(&claim, "alpha");
+    put_claim(&claim, "virt-backup");
+    buf_put_be64(&claim, 1);
+    for (unsigned i = 0; i < 3; i++) /* state, consistency, memory */
+        buf_put_u8(&claim, 0);
+    buf_put_be64(&claim, 2);
+    buf_put_u8(&claim, 0);
+    buf_put_u8(&claim, 0);
+    while (tags[counts[0]])
+        counts[0]++;
+    while (disks[counts[1]])
+        counts[1]++;
+    buf_put_be32(&claim, counts[0]);
+    for (uint32_t i = 0; i < counts[0]; i++)
+        put_claim(&claim, tags[i]);
+    buf_put_be32(&claim, counts[1]);
+    for (uint32_t i = 0; i < counts[1]; i++) {
+        put_claim(&claim, disks[i]);
+        buf_put_be64(&claim, i);
+    }
+    buf_append_str(&claim, extra);
+    return stored_unpack_take_info(claim.data, claim.len, &guest, &info, NULL);
+}
+
+static void facts_of_a_parser_are_checked_like_others(void **state)
+{
+    static const char *const none[] = {NULL}, *const some[] = {"a", "b", NULL};
+    static const char *const twice[] = {"a", "a", NULL}, *const empty[] = {"", NULL};
+    static const char *const slash[] = {"a/b", NULL}, *const binary[] = {"\xff", NULL};
+
+    (void)state;
+    assert_int_equal(claim_facts(none, none, ""), 0);
+    assert_int_equal(claim_facts(some, some, ""), 0);
+    assert_int_equal(claim_facts(twice, none, ""), -1);
+    assert_int_equal(claim_facts(none, twice, ""), -1);
+    assert_int_equal(claim_facts(empty, none, ""), -1);
+    assert_int_equal(claim_facts(none, empty, ""), -1);
+    assert_int_equal(claim_facts(slash, none, ""), -1);
+    assert_int_equal(claim_facts(none, slash, ""), 0);
+    assert_int_equal(claim_facts(none, binary, ""), -1);
+    assert_int_equal(claim_facts(none, none, "x"), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +442,8 @@ int main(void)
         cmocka_unit_test(every_other_length_is_seen),
         cmocka_unit_test(tombstones_say_what_became_of_the_point),
         cmocka_unit_test(a_summary_needs_head_and_facts_only),
+        cmocka_unit_test(nothing_that_a_parser_says_does_harm),
+        cmocka_unit_test(facts_of_a_parser_are_checked_like_others),
     };
 
     return cmocka_run_group_tests_name("repository stored_point", tests, NULL, NULL);

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "repository/stored_unpack.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "base/utf8.h"
+#include "repository/format/flags.h"
+#include "repository/format/name.h"
+
+/* The last time that can be written: of the year 9999. */
+#define LAST_MS UINT64_C(253402300799999)
+/* Type, number and length of a section. */
+#define SECTION_HEAD 16u
+/* No facts take more: texts, which JSON makes no shorter, and some numbers. */
+#define INFO_MAX (2 * LIMITS_INFO + 65536)
+
+/* ---- unpacking -------------------------------------------------------------------------------- */
+
+static void put_unpacked_text(struct buf *ret, const char *text)
+{
+    buf_put_be32(ret, (uint32_t)strlen(text));
+    buf_append_str(ret, text);
+}
+
+static void put_optional_id(struct buf *ret, bool there, const struct id *id)
+{
+    buf_put_u8(ret, there);
+    if (there)
+        buf_append(ret, id->bytes, ID_SIZE);
+}
+
+static void put_unpacked_info(struct buf *ret, const struct info *info)
+{
+    put_unpacked_text(ret, info->name);
+    put_unpacked_text(ret, info->host);
+    put_unpacked_text(ret, info->program);
+    buf_put_be64(ret, (uint64_t)info->taken_ms);
+    buf_put_u8(ret, (uint8_t)info->state);
+    buf_put_u8(ret, (uint8_t)info->consistency);
+    buf_put_u8(ret, info->memory);
+    buf_put_be64(ret, info->stored);
+    put_optional_id(ret, info->has_base, &info->base);
+    put_optional_id(ret, info->derived, &info->derived_from);
+    buf_put_be32(ret, (uint32_t)info->tags.count);
+    for (size_t i = 0; i < info->tags.count; i++)
+        put_unpacked_text(ret, info->tags.items[i]);
+    buf_put_be32(ret, (uint32_t)info->disk_count);
+    for (size_t i = 0; i < info->disk_count; i++) {
+        put_unpacked_text(ret, info->disks[i].target);
+        buf_put_be64(ret, info->disks[i].size);
+    }
+}
+
+/* Room for all of it at once: it is large, and for what is large there may be no memory. */
+static int reserve_unpacked(const struct slot *slot, struct buf *ret, struct err *err)
+{
+    uint64_t size = INFO_MAX;
+
+    for (uint32_t i = 0; i < slot->section_count; i++)
+        if (!units_add(size, slot->sections[i].raw_len, &size) ||
+            !units_add(size, SECTION_HEAD, &size))
+            size = UINT64_MAX;
+    if (size > STORED_UNPACK_MAX)
+        return err_set(err, ERR_UNSUPPORTED, "has more than %" PRIu64 " bytes when it is unpacked",
+                       STORED_UNPACK_MAX);
+    ret->data = malloc((size_t)size);
+    if (!ret->data)
+        return err_set_errno(err, ENOMEM, "cannot get %" PRIu64 " bytes of memory", size);
+    ret->cap = (size_t)size;
+    return 0;
+}
+
+static bool is_unpacked_type(enum slot_type type)
+{
+    return type == SLOT_PACKS || type == SLOT_DIGESTS || type == SLOT_MAP || type == SLOT_TRUST ||
+           type == SLOT_MANIFEST || type == SLOT_SMALL;
+}
+
+static int put_section(struct buf *ret, const struct slot_section *section, const uint8_t *slot,
+                       struct err *err)
+{
+    CLEANUP_SLOT_CONTENT struct slot_content content = {0};
+
+    if (!is_unpacked_type(section->type))
+        return 0;
+    if (section->type != SLOT_TRUST &&
+        slot_open_section(section, slot + section->offset, section->raw_len, &content, err) < 0)
+        return -1;
+    buf_put_be32(ret, section->type);
+    buf_put_be32(ret, section->number);
+    buf_put_be64(ret, content.len);
+    if (content.len > 0)
+        buf_append(ret, content.data, content.len);
+    return 0;
+}
+
+static int put_info_section(struct buf *ret, const struct slot_section *section,
+                            const uint8_t *stored, const struct id *guest, struct err *err)
+{
+    CLEANUP_SLOT_CONTENT struct slot_content content = {0};
+    CLEANUP_INFO struct info info = {0};
+
+    if (slot_open_section(section, stored, LIMITS_INFO, &content, err) < 0 ||
+        info_parse(content.data, content.len, guest, &info, err) < 0)
+        return -1;
+    put_unpacked_info(ret, &info);
+    return 0;
+}
+
+int stored_unpack_point(const void *data, size_t len, struct buf *ret, struct err *err)
+{
+    CLEANUP_SLOT struct slot slot = {0};
+    struct slot_id id;
+
+    if (len < sizeof(id))
+        return err_set(err, ERR_INTERNAL, "there is no point to unpack");
+    memcpy(&id, data, sizeof(id));
+    const uint8_t *bytes = (const uint8_t *)data + sizeof(id);
+    if (slot_parse(bytes, len - sizeof(id), &id, &slot, err) < 0)
+        return -1;
+    if (slot.kind != SLOT_POINT)
+        return err_set(err, ERR_CORRUPT, "is unreadable: it changes while it is read");
+    if (reserve_unpacked(&slot, ret, err) < 0)
+        return -1;
+    buf_put_be32(ret, slot.flags);
+    const struct slot_section *info = slot_find(&slot, SLOT_INFO, 0);
+    if (put_info_section(ret, info, bytes + info->offset, &id.guest, err) < 0)
+        return err_prefix(err, "is unreadable");
+    for (uint32_t i = 0; i < slot.section_count; i++)
+        if (put_section(ret, &slot.sections[i], bytes, err) < 0)
+            return err_prefix(err, "is unreadable");
+    return 0;
+}
+
+int stored_unpack_info(const void *data, size_t len, struct buf *ret, struct err *err)
+{
+    struct slot_id id;
+    struct slot_section section;
+    const uint8_t *bytes = data;
+
+    if (len < sizeof(id) + sizeof(section))
+        return err_set(err, ERR_INTERNAL, "there are no facts to unpack");
+    memcpy(&id, bytes, sizeof(id));
+    memcpy(&section, bytes + sizeof(id), sizeof(section));
+    if (section.stored_len != len - sizeof(id) - sizeof(section))
+        return err_set(err, ERR_INTERNAL, "the facts to unpack are not whole");
+    return put_info_section(ret, &section, bytes + sizeof(id) + sizeof(section), &id.guest, err) < 0
+               ? err_prefix(err, "is unreadable")
+               : 0;
+}
+
+/* ---- what they made --------------------------------------------------------------------------- */
+
+static int fail_unpacked(const char *what, struct err *err)
+{
+    return err_set(err, ERR_CORRUPT, "its %s", what);
+}
+
+/* Whole, of UTF-8 without a NUL, and not empty. */
+static char *take_text(struct reader *reader)
+{
+    uint32_t len = reader_be32(reader);
+    const uint8_t *bytes = len > 0 && len <= LIMITS_INFO ? reader_bytes(reader, len) : NULL;
+
+    if (!bytes || memchr(bytes, '\0', len)) {
+        reader->failed = true;
+        return NULL;
+    }
+    char *text = mem_strndup((const char *)bytes, len);
+    for (size_t at = 0, step; text[at]; at += step)
+        if ((step = utf8_decode(text + at, NULL)) == 0) {
+            reader->failed = true;
+            break;
+        }
+    return text;
+}
+
+static bool take_bool(struct reader *reader)
+{
+    uint8_t value = reader_u8(reader);
+
+    reader->failed = reader->failed || value > 1;
+    return value == 1;
+}
+
+static bool take_optional_id(struct reader *reader, struct id *ret)
+{
+    bool there = take_bool(reader);
+    const uint8_t *bytes = there ? reader_bytes(reader, ID_SIZE) : NULL;
+
+    if (bytes)
+        memcpy(ret->bytes, bytes, ID_SIZE);
+    return there;
+}
+
+static int take_tags(struct reader *reader, struct info *info, struct err *err)
+{
+    uint32_t count = reader_be32(reader);
+
+    if (reader->failed || count > LIMITS_POINT_TAGS)
+        return fail_unpacked("tags are too many", err);
+    for (uint32_t i = 0; i < count; i++) {
+        CLEANUP_FREE char *tag = take_text(reader);
+        if (reader->failed || !name_is_tag(tag) || strings_has(&info->tags, tag))
+            return fail_unpacked("tags are none", err);
+        strings_add(&info->tags, tag);
+    }
+    return 0;
+}
+
+static int take_disks(struct reader *reader, struct info *info, struct err *err)
+{
+    uint32_t count = reader_be32(reader);
+
+    if (reader->failed || count > LIMITS_DISKS)
+        return fail_unpacked("disks are too many", err);
+    for (uint32_t i = 0; i < count; i++) {
+        CLEANUP_FREE char *target = take_text(reader);
+        uint64_t size = reader_be64(reader);
+        bool bad = reader->failed || size > LIMITS_IMAGE;
+        for (size_t j = 0; j < info->disk_count && !bad; j++)
+            bad = strcmp(info->disks[j].target, target) == 0;
+        if (bad)
+            return fail_unpacked("disks are none", err);
+        info_add_disk(info, target, size);
+    }
+    return 0;
+}
+
+static int take_info_from(struct reader *reader, const struct id *guest, struct info *ret,
+                          struct err *err)
+{
+    CLEANUP_INFO struct info info = {.guest = *guest};
+
+    info.name = take_text(reader);
+    info.host = take_text(reader);
+    info.program = take_text(reader);
+    uint64_t taken_ms = reader_be64(reader);
+    uint8_t state = reader_u8(reader), consistency = reader_u8(reader);
+    info.memory = take_bool(reader);
+    info.stored = reader_be64(reader);
+    info.has_base = take_optional_id(reader, &info.base);
+    info.derived = take_optional_id(reader, &info.derived_from);
+    if (reader->failed || taken_ms > LAST_MS || info.stored > INT64_MAX ||
+        !manifest_state_name((enum manifest_state)state) ||
+        !manifest_consistency_name((enum manifest_consistency)consistency))
+        return fail_unpacked("facts are none", err);
+    info.taken_ms = (int64_t)taken_ms;
+    info.state = (enum manifest_state)state;
+    info.consistency = (enum manifest_consistency)consistency;
+    if (take_tags(reader, &info, err) < 0 || take_disks(reader, &info, err) < 0)
+        return -1;
+    *ret = info;
+    info = (struct info){0};
+    return 0;
+}
+
+int stored_unpack_begin(const void *data, size_t len, const struct id *guest,
+                        struct unpacked_point *ret, struct err *err)
+{
+    struct unpacked_point point = {.sections = reader_of(data, len)};
+
+    point.flags = reader_be32(&point.sections);
+    if (point.sections.failed || point.flags & ~(FLAG_PARTIAL | FLAG_DERIVED))
+        return fail_unpacked("flags are none", err);
+    if (take_info_from(&point.sections, guest, &point.info, err) < 0)
+        return -1;
+    *ret = point;
+    return 0;
+}
+
+int stored_unpack_next(struct unpacked_point *point, struct unpacked_section *ret, struct err *err)
+{
+    struct reader *reader = &point->sections;
+    struct unpacked_section *last = &point->last;
+
+    if (reader->left == 0)
+        return 0;
+    uint32_t type = reader_be32(reader), number = reader_be32(reader);
+    uint64_t len = reader_be64(reader);
+    const uint8_t *data = len <= reader->left ? reader_bytes(reader, (size_t)len) : NULL;
+    if (!data || reader->failed || !is_unpacked_type(type) || type < (uint32_t)last->type ||
+        (type == (uint32_t)last->type && number <= last->number))
+        return fail_unpacked("sections are none", err);
+    *last = (struct unpacked_section){(enum slot_type)type, number, data, (size_t)len};
+    *ret = *last;
+    return 1;
+}
+
+int stored_unpack_take_info(const void *data, size_t len, const struct id *guest, struct info *ret,
+                            struct err *err)
+{
+    struct reader reader = reader_of(data, len);
+
+    if (take_info_from(&reader, guest, ret, err) < 0)
+        return -1;
+    if (reader.left == 0)
+        return 0;
+    info_clear(ret);
+    return fail_unpacked("facts are too long", err);
+}
