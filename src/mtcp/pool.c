@@ -117,16 +117,25 @@ static int fail_run(struct err *err, enum err_kind kind, const char *text)
     return err_set(err, kind, "%s", text);
 }
 
+/* For messages. A chunk that is not the image's has no place in it. */
+static char *describe_chunk(const struct chunk_source *source, uint64_t id)
+{
+    const char *name = source->name ? source->name : "", *colon = source->name ? ": " : "";
+
+    return source->unpack ? mem_printf("%s%sframe %" PRIu64 " of the %" PRIu64 " that it needs",
+                                       name, colon, id + 1, source->count)
+                          : mem_printf("%s%schunk %" PRIu64 " (from byte %" PRIu64 ")", name, colon,
+                                       id, id * source->chunk_size);
+}
+
 /* A chunk has failed. The first time it is tried again. died: its child died with it. */
 static int fail_chunk(struct pool_run *run, struct item *item, bool died, const char *why,
                       struct err *err)
 {
     item->failures++;
     if (item->failures > 1) {
-        const char *name = run->source->name;
-        CLEANUP_FREE char *text =
-            mem_printf("%s%schunk %" PRIu64 " (from byte %" PRIu64 "): %s", name ? name : "",
-                       name ? ": " : "", item->id, item->id * run->source->chunk_size, why);
+        CLEANUP_FREE char *chunk = describe_chunk(run->source, item->id);
+        CLEANUP_FREE char *text = mem_printf("%s: %s", chunk, why);
         return fail_run(err, !died && run->pool->settings.decode ? ERR_CORRUPT : ERR_IO, text);
     }
     window_free_area(item);

@@ -142,6 +142,16 @@ static uint32_t gathered(void *opaque, uint64_t id)
     return image->gathered ? *image->gathered : image_raw_len(image, id);
 }
 
+/* Is for whoever runs the pool. */
+static int unpack_never(void *opaque, const struct chunk_sink *sink, struct chunk_sink *ret,
+                        struct err *err)
+{
+    (void)opaque;
+    (void)sink;
+    (void)ret;
+    return err_set(err, ERR_INTERNAL, "the pool does not unpack");
+}
+
 struct chunk_source image_source(struct image *image)
 {
     return (struct chunk_source){
@@ -152,6 +162,7 @@ struct chunk_source image_source(struct image *image)
         .raw_size = image->raw_size,
         .look = look,
         .read = read_chunk,
+        .unpack = image->unpacks ? unpack_never : NULL,
         .gathered = image->gathered || strchr(image->pattern, 'g') ? gathered : NULL,
     };
 }

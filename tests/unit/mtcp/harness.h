@@ -37,6 +37,7 @@ struct image {
     const uint8_t *same_digests;  /* of all chunks; given with those that are the same */
     const struct stored *results; /* decoding: what is read; NULL: raw bytes */
     const uint32_t *gathered;     /* what a source that is wrong says of all chunks */
+    bool unpacks;                 /* its chunks are said not to be the image's */
     uint64_t read_error_at;
     void (*on_read)(struct image *image, uint64_t id); /* may be NULL */
     uint64_t looks;

@@ -164,15 +164,19 @@ static void test_damaged_data_is_corrupt_with_the_childs_reason(void **state)
     CLEANUP(pool_freep) struct pool *encoding = new_pool(&there, "lzma:0", false, 2);
     run(&there, encoding);
     there.stored[4].data[there.stored[4].len / 2] ^= 0x10;
-    image_init(&back, "d", 10, 0);
-    back.results = there.stored;
-    back.name = "back";
-    CLEANUP(pool_freep) struct pool *decoding = new_pool(&back, "lzma:0", true, 2);
-    expect_failure(&back, decoding, ERR_CORRUPT,
-                   "back: chunk 4 (from byte 262144): child process ");
-    assert_true(back.puts <= 4); /* of an ordered sink nothing behind it */
+    for (unsigned unpacks = 0; unpacks < 2; unpacks++) {
+        image_init(&back, "d", 10, 0);
+        back.results = there.stored;
+        back.name = "back";
+        back.unpacks = unpacks;
+        CLEANUP(pool_freep) struct pool *decoding = new_pool(&back, "lzma:0", true, 2);
+        expect_failure(&back, decoding, ERR_CORRUPT,
+                       unpacks ? "back: frame 5 of the 10 that it needs: child process "
+                               : "back: chunk 4 (from byte 262144): child process ");
+        assert_true(back.puts <= 4); /* of an ordered sink nothing behind it */
+        image_clear(&back);
+    }
     image_clear(&there);
-    image_clear(&back);
 }
 
 static void test_a_chunk_of_another_length_is_not_taken(void **state)
