@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "base/array.h"
 #include "base/when.h"
 
 static void set_zone(const char *zone)
@@ -53,11 +54,51 @@ static void programs_read_rfc_3339(void **state)
     assert_string_equal(text + 19, " -0330");
 }
 
+static void times_are_read_as_people_write_them(void **state)
+{
+    static const struct {
+        const char *zone;
+        const char *text;
+        const char *last; /* second that is named, in UTC; NULL: it is no time */
+    } rows[] = {
+        {"UTC0", "2026-05-01", "2026-05-01T23:59:59Z"},
+        {"CET-1CEST,M3.5.0,M10.5.0", "2026-05-01", "2026-05-01T21:59:59Z"},
+        {"CET-1CEST,M3.5.0,M10.5.0", "2026-05-01 03:00", "2026-05-01T01:00:59Z"},
+        {"CET-1CEST,M3.5.0,M10.5.0", "2026-12-01T03:00:30", "2026-12-01T02:00:30Z"},
+        {"CET-1CEST,M3.5.0,M10.5.0", "2026-05-01 03:00:00 +0200", "2026-05-01T01:00:00Z"},
+        {"NST3:30", "2026-05-01T03:00:00Z", "2026-05-01T03:00:00Z"},
+        {"NST3:30", "2026-05-01T03:00Z", "2026-05-01T03:00:59Z"},
+        {"UTC0", "2026-05-01T03:00:00-03:30", "2026-05-01T06:30:00Z"},
+        {"UTC0", "", NULL},
+        {"UTC0", "latest", NULL},
+        {"UTC0", "20260501", NULL},
+        {"UTC0", "2026-13-01", NULL},
+        {"UTC0", "2026-05-01 ", NULL},
+        {"UTC0", "2026-05-01 3", NULL},
+        {"UTC0", "2026-05-01 03:00 CET", NULL},
+        {"UTC0", "2026-05-01 03:00:00+02:00x", NULL},
+        {"UTC0", "2026-05-01Z", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        char text[WHEN_TEXT_SIZE];
+        int64_t time_ms = 0;
+        set_zone(rows[i].zone);
+        assert_int_equal(when_parse(rows[i].text, &time_ms), rows[i].last != NULL);
+        if (!rows[i].last)
+            continue;
+        assert_string_equal(when_utc(time_ms, text), rows[i].last);
+        assert_int_equal(time_ms % 1000, 999);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(people_read_local_time_with_its_zone),
         cmocka_unit_test(programs_read_rfc_3339),
+        cmocka_unit_test(times_are_read_as_people_write_them),
     };
 
     return cmocka_run_group_tests_name("base when", tests, NULL, NULL);
