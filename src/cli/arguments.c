@@ -6,6 +6,23 @@
 #include "base/units.h"
 #include "codec/codec.h"
 
+int arguments_place(const struct arguments *arguments, const char *folder, const char *option,
+                    struct points_place *ret, struct err *err)
+{
+    if (!folder && !arguments->repository)
+        return err_set(err, ERR_USAGE, "--%s PATH or --repository URL is required", option);
+    if (folder && arguments->repository)
+        return err_set(err, ERR_USAGE, "--%s and --repository exclude each other", option);
+    if (folder && arguments->scope)
+        return err_set(err, ERR_USAGE, "--scope applies to --repository only");
+    *ret = (struct points_place){
+        .path = folder ? folder : arguments->repository,
+        .is_repository = !folder,
+        .scope = arguments->scope,
+    };
+    return 0;
+}
+
 int arguments_parse_codec(const char *text, void *ret_codec, struct err *err)
 {
     return codec_parse(text, ret_codec, err);

@@ -25,6 +25,8 @@ struct arguments {
     const char *scope;
     struct strings words; /* points, or what the verb has instead */
     const char *destination;
+    const char *point;
+    const char *like;
     const char *uri;
     const char *new_name;
     const char *child_command;
@@ -35,6 +37,7 @@ struct arguments {
     struct strings disks;
     struct strings dismiss;
     struct strings exclude_disks;
+    struct strings tags;
     struct lists_maps maps;
     struct codec_spec codec;
     enum guest_memory guest_memory;
@@ -75,12 +78,16 @@ struct arguments {
 
 /* clang-format off */
 #define ROW_SOURCE                                                                                 \
-    {"source-path", OPTION_TEXT, "PATH", "folder that holds the backups", ARGUMENT(source),        \
-     .required = true}
+    {"source-path", OPTION_TEXT, "PATH", "folder that holds the backups", ARGUMENT(source)}
 #define ROW_REPOSITORY                                                                             \
     {"repository", OPTION_TEXT, "URL", "the repository: a folder", ARGUMENT(repository),           \
      .required = true}
 #define ROW_SCOPE(what) {"scope", OPTION_TEXT, "SCOPE", what, ARGUMENT(scope)}
+#define ROW_IN_REPOSITORY                                                                          \
+    {"repository", OPTION_TEXT, "URL", "a repository, in place of a folder of backups",            \
+     ARGUMENT(repository)}
+#define ROW_IN_SCOPE                                                                               \
+    {"scope", OPTION_TEXT, "SCOPE", "the part of the repository; default: default", ARGUMENT(scope)}
 #define ROW_URI                                                                                    \
     {"hypervisor-uri", OPTION_TEXT, "URI", "libvirt connection; default: libvirt's default",   \
      ARGUMENT(uri)}
@@ -126,6 +133,11 @@ struct arguments {
     {"json", OPTION_FLAG, NULL, "write one JSON object per line to standard output",               \
      ARGUMENT(json)}
 /* clang-format on */
+
+/* The place of backups: the folder that the option of this name has given, or a repository. Usage:
+ * neither or both are given. */
+int arguments_place(const struct arguments *arguments, const char *folder, const char *option,
+                    struct points_place *ret, struct err *err);
 
 /* For OPTION_PARSED rows. */
 int arguments_parse_codec(const char *text, void *ret_codec, struct err *err);

@@ -33,7 +33,9 @@ static int parse_replace(const char *text, void *ret_replace, struct err *err)
 
 static const struct options_row rows[] = {
     {"destination-path", OPTION_TEXT, "PATH", "folder for the backups; created if it is missing",
-     ARGUMENT(destination), .required = true},
+     ARGUMENT(destination)},
+    ROW_IN_REPOSITORY,
+    ROW_IN_SCOPE,
     ROW_URI,
     ROW_DOMAINS,
     ROW_EXCLUDE_DOMAINS,
@@ -50,6 +52,10 @@ static const struct options_row rows[] = {
     {"replace", OPTION_PARSED, "any-host",
      "replace an existing backup of the guest; with any-host another host's too",
      ARGUMENT(replace_backup), .parse = parse_replace, .optional = true},
+    {"tag", OPTION_LIST, "TAGS", "of a repository: words for the points that are made",
+     ARGUMENT(tags)},
+    {"like", OPTION_TEXT, "GUEST", "of a repository: a guest that has much in common with these",
+     ARGUMENT(like)},
     ROW_WAIT,
     ROW_CHILDREN,
     ROW_MEMORY_LIMIT,
@@ -67,10 +73,24 @@ static const struct options_row rows[] = {
     ROW_JSON,
 };
 
+static int check_repository(const struct arguments *arguments, struct err *err)
+{
+    if (!arguments->repository && (arguments->tags.count || arguments->like))
+        return err_set(err, ERR_USAGE, "--tag and --like apply to --repository only");
+    if (arguments->repository && arguments->replace_backup != POINTS_KEEP)
+        return err_set(
+            err, ERR_USAGE,
+            "--replace does not apply to --repository, where each backup is kept until it "
+            "is removed");
+    if (arguments->repository && arguments->children.chunk_size)
+        return err_set(err, ERR_USAGE,
+                       "--chunk-size does not apply to --repository, which has its own");
+    return 0;
+}
+
 static int run_backup(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
-    const struct backup_options options = {
-        .destination = arguments->destination,
+    struct backup_options options = {
         .uri = arguments->uri,
         .domains = lists_borrow(&arguments->domains),
         .exclude_domains = lists_borrow(&arguments->exclude_domains),
@@ -83,9 +103,15 @@ static int run_backup(const struct arguments *arguments, struct verb_run *run, s
         .guardian = run->guardian,
         .wait_ms = arguments->wait_ms,
         .replace = arguments->replace_backup,
+        .like = arguments->like,
+        .tags = lists_borrow(&arguments->tags),
         .dry_run = arguments->dry_run,
     };
 
+    if (arguments_place(arguments, arguments->destination, "destination-path", &options.destination,
+                        err) < 0 ||
+        check_repository(arguments, err) < 0)
+        return -1;
     return backup_run(&options, run->spawner, &run->report, &run->outcome, err);
 }
 

@@ -316,6 +316,7 @@ const struct event_form *events_form(enum event_kind kind)
         [EVENT_DISK_RESTORED] = &events_disk_restored,
         [EVENT_RESTORED] = &events_restored,
         [EVENT_LISTED] = &events_listed,
+        [EVENT_LISTED_POINT] = &events_listed_point,
         [EVENT_VERIFIED] = &verified,
         [EVENT_DAMAGE] = &damage,
         [EVENT_ORPHAN] = &orphan,

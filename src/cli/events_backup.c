@@ -55,6 +55,13 @@ static const char *mode_word(enum capture_mode mode)
 
 /* ---- the plan ----------------------------------------------------------------------------- */
 
+/* In a repository it has none. */
+static void put_file(const struct event_item *item, struct buf *text)
+{
+    if (item->file)
+        buf_printf(text, " -> %s", item->file);
+}
+
 static void write_backup_plan(const struct event *event, struct buf *text)
 {
     const struct event_backup_plan *plan = &event->backup_plan;
@@ -68,16 +75,19 @@ static void write_backup_plan(const struct event *event, struct buf *text)
         buf_printf(text, "; memory: %s", mode_text(plan->mode));
     for (size_t i = 0; i < plan->disks.count; i++) {
         const struct event_item *disk = &plan->disks.all[i];
-        buf_printf(text, "\n  %s: %s, %s, %s -> %s", disk->target, disk->path, disk->format,
-                   units_format_size(disk->sizes.image, size[0]), disk->file);
+        buf_printf(text, "\n  %s: %s, %s, %s", disk->target, disk->path, disk->format,
+                   units_format_size(disk->sizes.image, size[0]));
+        put_file(disk, text);
     }
-    if (plan->memory)
-        buf_printf(text, "\n  memory: %s%s -> %s", plan->memory_at_most ? "at most " : "",
-                   units_format_size(plan->memory->sizes.image, size[0]), plan->memory->file);
+    if (plan->memory) {
+        buf_printf(text, "\n  memory: %s%s", plan->memory_at_most ? "at most " : "",
+                   units_format_size(plan->memory->sizes.image, size[0]));
+        put_file(plan->memory, text);
+    }
     for (size_t i = 0; i < plan->extras.count; i++) {
         const struct event_item *extra = &plan->extras.all[i];
-        buf_printf(text, "\n  %s: %s -> %s", extras_kind_text(extra->extra), extra->path,
-                   extra->file);
+        buf_printf(text, "\n  %s: %s", extras_kind_text(extra->extra), extra->path);
+        put_file(extra, text);
     }
     for (size_t i = 0; i < plan->left_out_count; i++)
         buf_printf(text, "\n  %s: left out (%s)", plan->left_out[i].target,
@@ -170,9 +180,13 @@ static void write_image(const struct event *event, struct buf *text)
     char raw[UNITS_TEXT_SIZE];
     char usage[UNITS_TEXT_SIZE];
 
-    buf_printf(text, "guest '%s': %s: %s stored as %s, which takes %s", event->guest, image->what,
-               units_format_size(image->sizes.image, raw), image->file,
-               units_format_size(image->sizes.usage, usage));
+    buf_printf(text, "guest '%s': %s: %s", event->guest, image->what,
+               units_format_size(image->sizes.image, raw));
+    units_format_size(image->sizes.usage, usage);
+    if (image->file)
+        buf_printf(text, " stored as %s, which takes %s", image->file, usage);
+    else
+        buf_printf(text, ", of which %s were new", usage);
 }
 
 static void write_image_fields(const struct event *event, struct json *fields)

@@ -15,9 +15,11 @@ static void put_stored(const struct event_item *item, struct buf *text)
     char image[UNITS_TEXT_SIZE];
     char usage[UNITS_TEXT_SIZE];
 
-    buf_printf(text, "%s stored as %s, which takes %s (%s)",
-               units_format_size(item->sizes.image, image), item->file,
-               units_format_size(item->sizes.usage, usage), item->compression);
+    buf_append_str(text, units_format_size(item->sizes.image, image));
+    if (item->file)
+        buf_printf(text, " stored as %s, which takes %s", item->file,
+                   units_format_size(item->sizes.usage, usage));
+    buf_printf(text, " (%s)", item->compression);
 }
 
 static const char *seal_text(enum seal_state seal)

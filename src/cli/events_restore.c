@@ -12,9 +12,12 @@ static void put_source(const struct event_item *item, struct buf *text)
     char image[UNITS_TEXT_SIZE];
     char usage[UNITS_TEXT_SIZE];
 
-    buf_printf(text, ", %s from %s, which takes %s%s", units_format_size(item->sizes.image, image),
-               item->file, units_format_size(item->sizes.usage, usage),
-               item->replaces ? ", replaces the file there" : "");
+    buf_printf(text, ", %s", units_format_size(item->sizes.image, image));
+    if (item->file)
+        buf_printf(text, " from %s, which takes %s", item->file,
+                   units_format_size(item->sizes.usage, usage));
+    if (item->replaces)
+        buf_append_str(text, ", replaces the file there");
 }
 
 static void write_restore_plan(const struct event *event, struct buf *text)

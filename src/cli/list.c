@@ -2,18 +2,17 @@
 #include "cli/verb.h"
 
 static const struct options_row rows[] = {
-    ROW_SOURCE,
-    ROW_DOMAINS,
-    ROW_JSON,
+    ROW_SOURCE, ROW_IN_REPOSITORY, ROW_IN_SCOPE, ROW_DOMAINS, ROW_JSON,
 };
 
 static int run_list(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
-    const struct list_options options = {
-        .source = arguments->source,
+    struct list_options options = {
         .domains = lists_borrow(&arguments->domains),
     };
 
+    if (arguments_place(arguments, arguments->source, "source-path", &options.source, err) < 0)
+        return -1;
     return list_run(&options, &run->report, &run->outcome, err);
 }
 

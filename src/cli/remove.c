@@ -10,6 +10,8 @@
 
 static const struct options_row rows[] = {
     ROW_SOURCE,
+    ROW_IN_REPOSITORY,
+    ROW_IN_SCOPE,
     {"domain-names", OPTION_NAMES, "NAMES", "the guests whose backups to remove, comma-separated",
      ARGUMENT(domains), .required = true},
     {"yes", OPTION_FLAG, NULL, "do not ask", ARGUMENT(yes)},
@@ -31,7 +33,8 @@ static bool confirm_on_terminal(void *opaque, const struct remove_candidate *can
 {
     char when[WHEN_TEXT_SIZE];
     CLEANUP_FREE char *question = mem_printf(
-        "Remove the backup of guest '%s', made %s on %s, from %s? [y/N] ", candidate->guest,
+        "Remove the backup of guest '%s'%s%.8s, made %s on %s, from %s? [y/N] ", candidate->guest,
+        candidate->id ? ", point " : "", candidate->id ? candidate->id : "",
         when_local(candidate->time, when), candidate->host, candidate->path);
     CLEANUP_FREE char *shown = terminal_safe(question);
     char answer[16] = "";
@@ -49,8 +52,7 @@ static bool confirm_on_terminal(void *opaque, const struct remove_candidate *can
 
 static int run_remove(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
-    const struct remove_options options = {
-        .source = arguments->source,
+    struct remove_options options = {
         .domains = lists_borrow(&arguments->domains),
         .wait_ms = arguments->wait_ms,
         .confirm = arguments->yes ? confirm_always : confirm_on_terminal,
@@ -60,6 +62,8 @@ static int run_remove(const struct arguments *arguments, struct verb_run *run, s
         return err_set(err, ERR_USAGE,
                        "remove asks before it removes a backup, but standard input is not a "
                        "terminal; use --yes to remove without being asked");
+    if (arguments_place(arguments, arguments->source, "source-path", &options.source, err) < 0)
+        return -1;
     return remove_run(&options, &run->report, &run->outcome, err);
 }
 

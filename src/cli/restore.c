@@ -3,6 +3,11 @@
 
 static const struct options_row rows[] = {
     ROW_SOURCE,
+    ROW_IN_REPOSITORY,
+    ROW_IN_SCOPE,
+    {"point", OPTION_TEXT, "POINT",
+     "of a repository: an id, latest (the default), or a time: the last before it",
+     ARGUMENT(point)},
     {"destination-path", OPTION_TEXT, "PATH", "folder for the restored disks",
      ARGUMENT(destination)},
     {"original-places", OPTION_FLAG, NULL, "put every file back where it was; no destination",
@@ -60,8 +65,8 @@ static int check_places(const struct arguments *arguments, struct err *err)
 
 static int run_restore(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
-    const struct restore_options options = {
-        .source = arguments->source,
+    struct restore_options options = {
+        .point = arguments->point,
         .destination = arguments->destination,
         .uri = arguments->uri,
         .domains = lists_borrow(&arguments->domains),
@@ -82,7 +87,8 @@ static int run_restore(const struct arguments *arguments, struct verb_run *run, 
         .dry_run = arguments->dry_run,
     };
 
-    if (check_places(arguments, err) < 0)
+    if (arguments_place(arguments, arguments->source, "source-path", &options.source, err) < 0 ||
+        check_places(arguments, err) < 0)
         return -1;
     return restore_run(&options, run->spawner, &run->report, &run->outcome, err);
 }

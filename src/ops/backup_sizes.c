@@ -9,6 +9,8 @@ struct sizes backup_sizes_of(const struct point *backup, const struct manifest_s
     struct sizes sizes = {.image = stored->image.raw_size, .stored = stored->file.size};
 
     (void)points_item_usage(backup, stored, &sizes.usage, NULL);
+    if (stored->place != PLACE_FILE)
+        sizes.stored = sizes.usage;
     return sizes;
 }
 
@@ -36,9 +38,9 @@ uint64_t backup_sizes_images(const struct point *backup)
     return sum;
 }
 
-uint64_t backup_sizes_expected(struct points_store *store, const char *guest)
+uint64_t backup_sizes_expected(struct points_store *store, const char *guest, const char *id)
 {
     CLEANUP(points_closep) struct point *backup = NULL;
 
-    return points_open(store, guest, NULL, &backup, NULL) < 0 ? 0 : backup_sizes_images(backup);
+    return points_open(store, guest, id, &backup, NULL) < 0 ? 0 : backup_sizes_images(backup);
 }

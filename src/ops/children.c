@@ -89,6 +89,7 @@ int children_pool(struct children *children, const struct codec_spec *codec, uin
             .decode = children->decode,
             .chunk_size = plan->chunk_size,
             .memory_limit = plan->encoder_memory,
+            .block_digests = children->block_digests,
             .foreign = children->options->foreign,
             .unconfined = children->options->no_sandbox,
         };

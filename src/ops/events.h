@@ -14,6 +14,7 @@
 #include "codec/codec.h"
 #include "guest/definition/check.h"
 #include "ops/capture_mode.h"
+#include "ops/points.h"
 #include "ops/sizes.h"
 #include "ops/warnings.h"
 #include "record/manifest.h"
@@ -37,6 +38,7 @@ enum event_kind {
     EVENT_RESTORED,
     /* list */
     EVENT_LISTED,
+    EVENT_LISTED_POINT, /* of a store that has many of a guest */
     /* verify */
     EVENT_VERIFIED, /* and good */
     EVENT_DAMAGE,
@@ -254,6 +256,12 @@ struct event_listed {
     size_t lacking_count;
 };
 
+/* One of the points of a guest, without what only its manifest says. */
+struct event_listed_point {
+    const struct points_entry *entry;
+    bool first; /* of the list: the head of a table goes before it */
+};
+
 struct event_orphan {
     const char *place;
     const char *file;
@@ -391,6 +399,7 @@ struct event {
         struct event_item disk_restored;
         struct event_restored restored;
         struct event_listed listed;
+        struct event_listed_point listed_point;
         struct event_done verified;
         struct event_orphan orphan;
         struct event_removed removed;

@@ -142,6 +142,51 @@ static int tell_backup(const struct point *backup, const struct seal_key *key,
                    listing.lacking[0].problem.error);
 }
 
+/* ---- a guest ----------------------------------------------------------------------------- */
+
+struct list_run {
+    struct points_store *store;
+    const struct seal_key *key;
+    const struct report *report;
+    bool told; /* a row of the table */
+};
+
+static int list_named(const struct list_run *run, const char *guest, const char *id,
+                      struct err *err)
+{
+    CLEANUP(points_closep) struct point *backup = NULL;
+
+    if (points_open(run->store, guest, id, &backup, err) < 0)
+        return -1;
+    return tell_backup(backup, run->key, run->report, err);
+}
+
+/* -1: a point cannot be read. */
+static int list_points_of(struct list_run *run, const char *guest, struct err *err)
+{
+    CLEANUP_POINTS_LIST struct points_list list = {0};
+    const struct points_entry *bad = NULL;
+
+    if (points_list(run->store, guest, &list, err) < 0)
+        return -1;
+    for (size_t i = 0; i < list.count; i++) {
+        if (list.all[i].problem)
+            bad = &list.all[i];
+        report_event(run->report, &(struct event){.kind = EVENT_LISTED_POINT,
+                                                  .guest = guest,
+                                                  .listed_point = {&list.all[i], !run->told}});
+        run->told = true;
+    }
+    return bad ? err_set(err, ERR_CORRUPT, "a point cannot be read: %s", bad->problem) : 0;
+}
+
+static int list_guest(struct list_run *run, const char *guest, const char *id, struct err *err)
+{
+    if (points_store_has_many(run->store) && !id)
+        return list_points_of(run, guest, err);
+    return list_named(run, guest, id, err);
+}
+
 int list_run(const struct list_options *options, const struct report *report,
              struct outcome *ret_outcome, struct err *err)
 {
@@ -152,7 +197,7 @@ int list_run(const struct list_options *options, const struct report *report,
         .wanted = &options->domains, .report = report, .outcome = ret_outcome};
 
     recover_tell(report);
-    if (points_store_open(options->source, &store, err) < 0)
+    if (points_store_open(&options->source, &store, err) < 0)
         return -1;
     if (options->domains.count == 0) {
         if (select_all(store, &guests, err) < 0)
@@ -161,13 +206,12 @@ int list_run(const struct list_options *options, const struct report *report,
         return -1;
     }
     key = host_key_for_reading(report);
+    struct list_run run = {store, key, report, false};
     for (size_t i = 0; i < guests.count; i++) {
-        CLEANUP(points_closep) struct point *backup = NULL;
         CLEANUP_ERR struct err guest_err = ERR_INIT;
         if (!guests.chosen[i])
             continue;
-        if (points_open(store, guests.names[i], NULL, &backup, &guest_err) == 0 &&
-            tell_backup(backup, key, report, &guest_err) == 0) {
+        if (list_guest(&run, guests.names[i], guests.points[i], &guest_err) == 0) {
             ret_outcome->good++;
             continue;
         }

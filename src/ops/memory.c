@@ -108,10 +108,10 @@ int memory_store(const struct memory_store *store, const char *sav_path,
         .raw_size = stream.size,
         .head = &stream.head,
     };
-    if (points_create_image(store->set, &facts, &sink, err) < 0)
-        return -1;
     struct file_chunks chunks = {sav_path, stream.fd, stream.start, store->chunk_size, stream.size};
-    const struct chunk_source source = file_chunks_source(&chunks);
+    struct chunk_source source = file_chunks_source(&chunks);
+    if (points_create_image(store->set, &facts, &source, &sink, err) < 0)
+        return -1;
     if (transfer_in(&transfer, &source, &sink, err) < 0)
         return -1;
     return points_finish_image(store->set, ret, ret_usage, err);
@@ -192,6 +192,7 @@ static int decode_memory(const struct memory_restore *restore, struct points_ima
 {
     const struct manifest_stored *stored = stored_memory(restore);
     const struct chunk_source source = points_image_source(image);
+    const struct codec_spec codec = points_image_codec(image);
     struct transfer transfer = {
         .children = restore->children,
         .report = restore->report,
@@ -199,7 +200,7 @@ static int decode_memory(const struct memory_restore *restore, struct points_ima
         .what = "memory",
     };
 
-    if (children_pool(restore->children, &stored->codec, stored->image.chunk_size, 0, err) < 0)
+    if (children_pool(restore->children, &codec, source.chunk_size, 0, err) < 0)
         return -1;
     return transfer_out(&transfer, &source, sink, &stored->image, err);
 }

@@ -3,23 +3,31 @@
 
 #include "ops/points_archive.h"
 #include "ops/points_impl.h"
+#include "ops/points_repository.h"
 
 /* The only functions that choose the kind of store. */
-int points_store_open(const char *place, struct points_store **ret, struct err *err)
+int points_store_open(const struct points_place *place, struct points_store **ret, struct err *err)
 {
-    return points_archive_open_store(place, ret, err);
+    return place->is_repository ? points_repository_open_store(place, ret, err)
+                                : points_archive_open_store(place->path, ret, err);
 }
 
-int points_writer_open(const char *place, struct points_writer **ret, struct err *err)
+int points_writer_open(const struct points_place *place, struct points_writer **ret,
+                       struct err *err)
 {
-    return points_archive_open_writer(place, ret, err);
+    return place->is_repository ? points_repository_open_writer(place, ret, err)
+                                : points_archive_open_writer(place->path, ret, err);
 }
 
-char *points_item_name(const char *place, const char *guest, const struct points_item *item,
-                       enum codec_type codec, struct err *err)
+char *points_item_name(const struct points_place *place, const char *guest,
+                       const struct points_item *item, enum codec_type codec, struct err *err)
 {
-    (void)place;
-    return points_archive_item_name(guest, item, codec, err);
+    return place->is_repository ? NULL : points_archive_item_name(guest, item, codec, err);
+}
+
+uint64_t points_chunk_size(const struct points_place *place, enum codec_type codec)
+{
+    return place->is_repository ? points_repository_chunk_size(codec) : 0;
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */
@@ -54,6 +62,60 @@ int points_store_guests(struct points_store *store, struct strings *ret, struct 
 int points_store_orphans(struct points_store *store, struct strings *ret, struct err *err)
 {
     return store->ops->orphans(store, ret, err);
+}
+
+bool points_store_has_many(const struct points_store *store)
+{
+    return store->has_many;
+}
+
+/* ---- which points ---------------------------------------------------------------------- */
+
+static void clear_entry(struct points_entry *entry)
+{
+    free(entry->id);
+    free(entry->problem);
+    free(entry->host);
+    strings_clear(&entry->tags);
+}
+
+void points_list_clear(struct points_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        clear_entry(&list->all[i]);
+    free(list->all);
+    *list = (struct points_list){0};
+}
+
+static unsigned shared_digits(const char *a, const char *b)
+{
+    unsigned count = 0;
+
+    while (a[count] && a[count] == b[count])
+        count++;
+    return count;
+}
+
+/* Ids need not be in order. */
+static void count_digits(struct points_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        list->all[i].id_digits = POINTS_ID_DIGITS;
+    for (size_t i = 0; i < list->count; i++)
+        for (size_t j = 0; j < list->count; j++) {
+            unsigned needed = shared_digits(list->all[i].id, list->all[j].id) + 1;
+            if (i != j && needed > list->all[i].id_digits)
+                list->all[i].id_digits = needed;
+        }
+}
+
+int points_list(struct points_store *store, const char *guest, struct points_list *ret,
+                struct err *err)
+{
+    if (store->ops->list(store, guest, ret, err) < 0)
+        return -1;
+    count_digits(ret);
+    return 0;
 }
 
 /* ---- one point ------------------------------------------------------------------------- */
@@ -131,6 +193,11 @@ struct chunk_source points_image_source(struct points_image *image)
     return image->source;
 }
 
+struct codec_spec points_image_codec(const struct points_image *image)
+{
+    return image->codec;
+}
+
 const struct points_head *points_image_head(const struct points_image *image)
 {
     return image->is_memory ? &image->head : NULL;
@@ -183,9 +250,9 @@ int points_expect(struct points_set *set, const struct points_item *item, enum c
 }
 
 int points_create_image(struct points_set *set, const struct points_facts *facts,
-                        struct chunk_sink *ret, struct err *err)
+                        struct chunk_source *source, struct chunk_sink *ret, struct err *err)
 {
-    return set->writer->ops->create_image(set, facts, ret, err);
+    return set->writer->ops->create_image(set, facts, source, ret, err);
 }
 
 int points_finish_image(struct points_set *set, struct manifest_stored *ret, uint64_t *ret_usage,

@@ -2,8 +2,9 @@
  *
  * Where backups are: a store keeps points, each of which is what one guest was at one instant - a
  * manifest, the images of disks and memory, small items. Verbs know stores only by this header;
- * what a store is made of is the business of its implementation (ops/points_impl.h). There is one:
- * the archive, a folder with at most one point of a guest (ops/points_archive.h).
+ * what a store is made of is the business of its implementation (ops/points_impl.h). There are two:
+ * the archive, a folder with at most one point of a guest (ops/points_archive.h), and the repository,
+ * in which each backup adds a point (ops/points_repository.h).
  *
  * An item of a point that is read is meant by its entry in the point's manifest ("stored"), which
  * must be one of that very manifest.
@@ -23,16 +24,29 @@
 #include "record/sav.h"
 #include "record/seal.h"
 
+struct children; /* ops/children.h */
+
+/* Where a store is. All borrowed. */
+struct points_place {
+    const char *path; /* an archive's folder; what stands for a repository, which may be a URL */
+    bool is_repository;
+    const char *scope; /* of a repository; NULL: "default" */
+    /* Of whom processes parse what a repository holds; NULL: this one does. */
+    const struct children *children;
+};
+
 /* ---- a store, open for reading ------------------------------------------------------- */
 
 struct points_store;
 
 /* Opens the store that is at this place. Reading takes no lock and writes nothing. */
-int points_store_open(const char *place, struct points_store **ret, struct err *err);
+int points_store_open(const struct points_place *place, struct points_store **ret, struct err *err);
 void points_store_close(struct points_store *store);
 DEFINE_CLEANUP(struct points_store *, points_store_closep, points_store_close)
 /* As the user gave it; borrowed. */
 const char *points_store_place(const struct points_store *store);
+/* Whether it may have several points of a guest. */
+bool points_store_has_many(const struct points_store *store);
 /* For messages: "archive /srv/backups"; borrowed. */
 const char *points_store_title(const struct points_store *store);
 
@@ -43,11 +57,53 @@ int points_store_guests(struct points_store *store, struct strings *ret, struct 
  * cannot be restored. */
 int points_store_orphans(struct points_store *store, struct strings *ret, struct err *err);
 
+/* ---- which points ---------------------------------------------------------------------- */
+
+#define POINTS_ID_DIGITS 8u
+
+/* A point as a list has it, which does not read its manifest if there may be many. All owned. */
+struct points_entry {
+    char *id;
+    unsigned id_digits; /* of its start that no other point of the guest shares, 8 at least */
+    int64_t time_ms;    /* that it shows, since 1970 */
+    char *problem;      /* why it cannot be read: nothing below is known then; else NULL */
+    char *host;
+    enum manifest_state state;
+    enum manifest_consistency consistency;
+    size_t disk_count;
+    bool memory;
+    uint64_t size;   /* bytes of its images */
+    uint64_t stored; /* what its backup added to the store */
+    bool complete;   /* false: of a backup that has not come to its end */
+    bool derived;    /* made from another point, not by a backup */
+    bool verified;   /* somebody has found it good, and nobody bad since */
+    bool held;       /* it is not removed */
+    bool trashed;    /* it is to be removed */
+    struct strings tags;
+};
+
+struct points_list {
+    struct points_entry *all; /* owned; the newest is the last */
+    size_t count;
+};
+
+void points_list_clear(struct points_list *list);
+#define CLEANUP_POINTS_LIST CLEANUP(points_list_clear)
+
+/* Not found: the store has no such guest. */
+int points_list(struct points_store *store, const char *guest, struct points_list *ret,
+                struct err *err);
+/* The point of the guest that a word means: "latest"; 8 or more digits with which its id begins; or
+ * a time as when_parse takes it: the newest that is not later. Sets *ret_id, which the caller frees. Usage: it means several, or
+ * nothing can be meant by it. Not found: there is none. */
+int points_find(struct points_store *store, const char *guest, const char *word, char **ret_id,
+                struct err *err);
+
 /* ---- one point ------------------------------------------------------------------------- */
 
 struct point;
 
-/* Opens a guest's point, by its id, or the newest of them (NULL). Not found: there is none. Corrupt,
+/* Opens a guest's point, by its id, or the one that is meant by "latest" (NULL). Not found: there is none. Corrupt,
  * unsupported: its manifest is damaged or too new. Busy: it keeps being replaced. An item that is
  * missing is not an error yet. What is read later is the point that was opened, even if the store
  * has another by then. The store must outlive the point. */
@@ -66,7 +122,8 @@ bool points_is_current(const struct point *point);
 
 /* Where the item is, for messages; the caller frees. */
 char *points_item_text(const struct point *point, const struct manifest_stored *stored);
-/* How much room the item takes in the store. Fails if the item is missing (not found), or is
+/* How much room the item takes in the store; where it shares that with others, how much of it is not
+ * zeros. Fails if the item is missing (not found), or is
  * obviously not what was stored (corrupt). The error says where it is. */
 int points_item_usage(const struct point *point, const struct manifest_stored *stored,
                       uint64_t *ret, struct err *err);
@@ -98,8 +155,10 @@ int points_open_image(const struct point *point, const struct points_image_reque
                       struct points_image **ret, struct err *err);
 void points_close_image(struct points_image *image);
 DEFINE_CLEANUP(struct points_image *, points_close_imagep, points_close_image)
-/* Gives each chunk as a result for a decoding child. May be called once. */
+/* Gives results for decoding children, of what points_image_codec says and of chunks of the source's
+ * size. May be called once. */
 struct chunk_source points_image_source(struct points_image *image);
+struct codec_spec points_image_codec(const struct points_image *image);
 /* Of the memory image, what the source's stream belongs to; NULL: of a disk. Borrowed. With `whole`
  * it is what was stored once the source's check has succeeded. */
 const struct points_head *points_image_head(const struct points_image *image);
@@ -115,9 +174,10 @@ int points_read_small(const struct point *point, const struct manifest_stored *s
 
 struct points_writer;
 
-/* Opens the store that is at this place, makes it if it is missing, and puts right what dead
- * writers have left. Busy: somebody uses it who excludes others. */
-int points_writer_open(const char *place, struct points_writer **ret, struct err *err);
+/* Opens the store that is at this place. An archive is made if it is missing, and what dead writers
+ * have left there is put right; busy: somebody uses it who excludes others. */
+int points_writer_open(const struct points_place *place, struct points_writer **ret,
+                       struct err *err);
 void points_writer_close(struct points_writer *writer);
 DEFINE_CLEANUP(struct points_writer *, points_writer_closep, points_writer_close)
 /* As the user gave it; borrowed. */
@@ -126,9 +186,9 @@ const char *points_writer_place(const struct points_writer *writer);
  * frees. */
 char *points_writer_lone_file_system(const struct points_writer *writer);
 
-/* Removes a point of the same store that is open for reading: all of it, or nothing. Busy: it was
- * replaced or removed in the meantime, or another writer of the guest is still at work after
- * wait_ms (LOCK_FILE_FOREVER: no limit). */
+/* Removes a point of the same store that is open for reading: all of it, or nothing. Of a repository
+ * it goes into the trash. Busy: it was replaced or removed in the meantime, it is held, or another
+ * writer of the guest is still at work after wait_ms (LOCK_FILE_FOREVER: no limit). */
 int points_remove(struct points_writer *writer, const struct point *point, uint64_t wait_ms,
                   struct err *err);
 
@@ -149,8 +209,12 @@ struct points_request {
     const char *host_uuid; /* NULL: not known */
     const struct seal_key
         *key; /* the host's; a point that it has sealed is this host's; NULL: none */
-    enum points_replace replace;
-    uint64_t wait_ms; /* for another writer of the same guest; LOCK_FILE_FOREVER */
+    enum points_replace replace; /* of an archive */
+    uint64_t wait_ms;            /* for another writer of the same guest; LOCK_FILE_FOREVER */
+    /* Of a repository: */
+    const char *like; /* name or UUID of a guest whose images have much in common with it; NULL */
+    const char *const *tags;
+    size_t tag_count;
 };
 
 enum points_kind { POINTS_DISK, POINTS_MEMORY, POINTS_SMALL };
@@ -161,7 +225,10 @@ struct points_item {
     enum manifest_extra_kind extra; /* of a small item */
 };
 
-/* Takes the guest's place in the store (busy), and puts right what a dead writer of the guest left.
+/* The chunk size that images of this codec must have in the store at this place; 0: any. */
+uint64_t points_chunk_size(const struct points_place *place, enum codec_type codec);
+
+/* Takes the guest's place in an archive (busy), and puts right what a dead writer of the guest left.
  * Refused (exists, corrupt, unsupported): the point could not be committed beside or instead of what
  * is there. The writer must outlive the set. */
 int points_begin(struct points_writer *writer, const struct points_request *request,
@@ -181,9 +248,11 @@ struct points_facts {
     const struct points_head *head;
 };
 
-/* Begins an image, one at a time. The sink is for an encoder's results, and belongs to the set. */
+/* Begins an image, one at a time. The sink is for an encoder's results, and belongs to the set.
+ * *source reads the image; a store that may have parts of it already puts a source of its own before
+ * it. The caller keeps what it was until the image is finished. */
 int points_create_image(struct points_set *set, const struct points_facts *facts,
-                        struct chunk_sink *ret, struct err *err);
+                        struct chunk_source *source, struct chunk_sink *ret, struct err *err);
 /* Ends it. Refused (internal) unless exactly raw_size bytes were put. Fills in *ret for the
  * manifest; *ret_usage: how much room the image takes, as far as that can be told yet. */
 int points_finish_image(struct points_set *set, struct manifest_stored *ret, uint64_t *ret_usage,
@@ -202,6 +271,7 @@ void points_abort(struct points_set *set);
 DEFINE_CLEANUP(struct points_set *, points_abortp, points_abort)
 
 /* What the item would be called in the store at this place, for people; the place need not exist
- * yet. The caller frees; NULL: it cannot be stored under a name (unsupported). */
-char *points_item_name(const char *place, const char *guest, const struct points_item *item,
-                       enum codec_type codec, struct err *err);
+ * yet. The caller frees; NULL: it has no name there, or, and only then *err is set, it cannot be
+ * stored under one (unsupported). */
+char *points_item_name(const struct points_place *place, const char *guest,
+                       const struct points_item *item, enum codec_type codec, struct err *err);

@@ -8,6 +8,8 @@
 #include "base/io.h"
 #include "ops/points_archive_impl.h"
 #include "ops/sizes.h"
+#include "base/when.h"
+#include "ops/backup_sizes.h"
 
 struct archive_store {
     struct points_store base;
@@ -72,6 +74,34 @@ static int open_point(struct points_store *store, const char *guest, const char 
     point->base.id = archive_backup_digest(backup);
     point->backup = TAKE_PTR(backup);
     *ret = &point->base;
+    return 0;
+}
+
+static void fill_entry(const struct point *point, struct points_entry *entry)
+{
+    const struct manifest *manifest = point->manifest;
+
+    entry->id = mem_strdup(point->id);
+    (void)when_parse(manifest->time, &entry->time_ms);
+    entry->host = mem_strdup(manifest->host);
+    entry->state = manifest->state;
+    entry->consistency = manifest->consistency;
+    entry->disk_count = manifest->disk_count;
+    entry->memory = manifest->memory != NULL;
+    entry->size = backup_sizes_images(point);
+    entry->stored = backup_sizes_all(point).stored;
+    entry->complete = true;
+}
+
+static int list_points(struct points_store *store, const char *guest, struct points_list *ret,
+                       struct err *err)
+{
+    CLEANUP(points_closep) struct point *point = NULL;
+
+    if (open_point(store, guest, NULL, &point, err) < 0)
+        return -1;
+    *ret = (struct points_list){mem_alloc(sizeof(*ret->all)), 1};
+    fill_entry(point, ret->all);
     return 0;
 }
 
@@ -181,6 +211,7 @@ static int open_image(const struct point *point, const struct points_image_reque
     if (request->whole)
         image_reader_hash(image->reader);
     base->source = image_reader_source(image->reader);
+    base->codec = stored->codec;
     *ret = TAKE_PTR(base);
     return 0;
 }
@@ -208,6 +239,7 @@ static int read_small(const struct point *point, const struct manifest_stored *s
 static const struct points_store_ops archive_store_ops = {
     .guests = list_guests,
     .orphans = list_orphans,
+    .list = list_points,
     .open = open_point,
     .is_current = point_is_current,
     .item_text = item_text,

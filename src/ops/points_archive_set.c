@@ -126,11 +126,12 @@ static int format_head(const struct points_head *head, enum codec_type codec, st
 }
 
 static int create_image(struct points_set *base, const struct points_facts *facts,
-                        struct chunk_sink *ret, struct err *err)
+                        struct chunk_source *source, struct chunk_sink *ret, struct err *err)
 {
     struct archive_set *set = set_of(base);
     CLEANUP_BUF struct buf head = {0};
 
+    (void)source;
     end_image(set);
     set->name = points_archive_item_name(set->guest, &facts->item, facts->codec.type, err);
     if (!set->name || format_head(facts->head, facts->codec.type, &head, err) < 0 ||

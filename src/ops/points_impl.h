@@ -10,6 +10,8 @@
 struct points_store_ops {
     int (*guests)(struct points_store *store, struct strings *ret, struct err *err);
     int (*orphans)(struct points_store *store, struct strings *ret, struct err *err);
+    int (*list)(struct points_store *store, const char *guest, struct points_list *ret,
+                struct err *err);
     int (*open)(struct points_store *store, const char *guest, const char *id, struct point **ret,
                 struct err *err);
     bool (*is_current)(const struct point *point);
@@ -31,6 +33,7 @@ struct points_store {
     const struct points_store_ops *ops;
     char *place; /* owned, as title */
     char *title;
+    bool has_many;
 };
 
 struct point {
@@ -42,6 +45,7 @@ struct point {
 struct points_image {
     const struct points_store_ops *ops;
     struct chunk_source source;
+    struct codec_spec codec;
     bool is_memory;
     struct points_head head; /* owned */
 };
@@ -56,7 +60,7 @@ struct points_set_ops {
     int (*expect)(struct points_set *set, const struct points_item *item, enum codec_type codec,
                   struct err *err);
     int (*create_image)(struct points_set *set, const struct points_facts *facts,
-                        struct chunk_sink *ret, struct err *err);
+                        struct chunk_source *source, struct chunk_sink *ret, struct err *err);
     int (*finish_image)(struct points_set *set, struct manifest_stored *ret, uint64_t *ret_usage,
                         struct err *err);
     int (*put_small)(struct points_set *set, enum manifest_extra_kind kind, const void *data,

@@ -166,7 +166,7 @@ bool select_target_in_list(const struct name_list *list, const char *target,
 /* Patterns and names are told by the names of the guests, UUIDs only by their manifests. */
 static bool select_may_be_uuid(const char *word)
 {
-    return strlen(word) == 36 && strspn(word, "0123456789abcdefABCDEF-") == 36;
+    return strspn(word, "0123456789abcdefABCDEF-") == 36 && (word[36] == '\0' || word[36] == '@');
 }
 
 static bool select_has_uuids(const struct name_list *list, const struct name_list *known)
@@ -214,6 +214,7 @@ static int select_list(struct points_store *store, struct selection *ret, struct
         return -1;
     *ret = (struct selection){
         .names = guests.items,
+        .points = mem_array(guests.count, sizeof(*ret->points)),
         .count = guests.count,
         .chosen = mem_array(guests.count, sizeof(*ret->chosen)),
     };
@@ -226,6 +227,124 @@ int select_all(struct points_store *store, struct selection *ret, struct err *er
     if (select_list(store, ret, err) < 0)
         return -1;
     memset(ret->chosen, true, ret->count);
+    return 0;
+}
+
+/* ---- points of guests ------------------------------------------------------------------ */
+
+/* A word that means points of guests. */
+struct select_point {
+    const char *guest; /* borrowed; NULL: the word means guests */
+    const char *point;
+};
+
+/* What follows the last '@', unless the whole word means a guest. ret_words: the words for guests. */
+static void select_split(const struct select_request *request, struct select_point *ret,
+                         const char **ret_words, struct strings *owned)
+{
+    CLEANUP_FREE bool *meant = mem_array(request->count, sizeof(*meant));
+
+    for (size_t i = 0; i < request->wanted->count; i++) {
+        const char *word = request->wanted->names[i];
+        const char *at = strrchr(word, '@');
+        ret_words[i] = word;
+        if (!at || at == word || at[1] == '\0' || select_mark(request, word, meant))
+            continue;
+        char *guest = mem_strndup(word, (size_t)(at - word));
+        strings_take(owned, guest);
+        ret[i] = (struct select_point){guest, at + 1};
+        ret_words[i] = guest;
+    }
+}
+
+static void select_add(struct selection *selection, const char *name, char *point)
+{
+    size_t last = selection->count++;
+
+    selection->names = mem_resize(selection->names, selection->count, sizeof(*selection->names));
+    selection->points = mem_resize(selection->points, selection->count, sizeof(*selection->points));
+    selection->chosen = mem_resize(selection->chosen, selection->count, sizeof(*selection->chosen));
+    selection->names[last] = mem_strdup(name);
+    selection->points[last] = point;
+    selection->chosen[last] = true;
+}
+
+/* further: names and ids of points of guests that have one already. */
+static int select_apply_point(struct points_store *store, const struct select_request *request,
+                              const struct select_point *point, struct selection *selection,
+                              struct strings *further, struct err *err)
+{
+    CLEANUP_FREE bool *meant = mem_array(request->count, sizeof(*meant));
+
+    if (!point->guest || !select_mark(request, point->guest, meant))
+        return 0;
+    for (size_t i = 0; i < request->count; i++) {
+        char *id = NULL;
+        if (!meant[i] || !selection->chosen[i])
+            continue;
+        if (points_find(store, request->names[i], point->point, &id, err) < 0)
+            return -1;
+        if (!selection->points[i]) {
+            selection->points[i] = id;
+            continue;
+        }
+        strings_add(further, request->names[i]);
+        strings_take(further, id);
+    }
+    return 0;
+}
+
+static int select_apply_points(struct points_store *store, const struct select_request *request,
+                               const struct select_point *points, struct selection *selection,
+                               struct err *err)
+{
+    CLEANUP_STRINGS struct strings further = {0};
+
+    for (size_t i = 0; i < request->wanted->count; i++)
+        if (select_apply_point(store, request, &points[i], selection, &further, err) < 0)
+            return -1;
+    for (size_t i = 0; i < further.count; i += 2)
+        select_add(selection, further.items[i], mem_strdup(further.items[i + 1]));
+    return 0;
+}
+
+int select_points(struct points_store *store, struct selection *selection, const char *word,
+                  struct err *err)
+{
+    for (size_t i = 0; i < selection->count; i++) {
+        for (size_t j = 0; j < i; j++)
+            if (selection->chosen[i] && selection->chosen[j] &&
+                strcmp(selection->names[i], selection->names[j]) == 0)
+                return err_set(err, ERR_USAGE,
+                               "guest '%s' is named with two points; name it with one",
+                               selection->names[i]);
+        if (word && selection->chosen[i] && !selection->points[i] &&
+            points_find(store, selection->names[i], word, &selection->points[i], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static bool select_is_whole(const struct points_entry *entry)
+{
+    return !entry->trashed && (entry->problem || entry->complete);
+}
+
+int select_every_point(struct points_store *store, struct selection *selection, struct err *err)
+{
+    const size_t count = selection->count;
+
+    for (size_t i = 0; i < count; i++) {
+        CLEANUP_POINTS_LIST struct points_list list = {0};
+        if (!selection->chosen[i] || selection->points[i])
+            continue;
+        if (points_list(store, selection->names[i], &list, err) < 0)
+            return -1;
+        selection->chosen[i] = false;
+        for (size_t j = 0; j < list.count; j++)
+            if (select_is_whole(&list.all[j]))
+                select_add(selection, selection->names[i], TAKE_PTR(list.all[j].id));
+    }
     return 0;
 }
 
@@ -245,7 +364,14 @@ int select_from_store(struct points_store *store, const struct select_request *r
     whole.names = known.names;
     whole.uuids = (const char *const *)uuids.items;
     whole.count = known.count;
-    if (select_names(&whole, selection.chosen, err) < 0)
+    CLEANUP_FREE struct select_point *points = mem_array(request->wanted->count, sizeof(*points));
+    CLEANUP_FREE const char **guest_words = mem_array(request->wanted->count, sizeof(*guest_words));
+    CLEANUP_STRINGS struct strings owned = {0};
+    select_split(&whole, points, guest_words, &owned);
+    const struct name_list wanted = {guest_words, request->wanted->count};
+    whole.wanted = &wanted;
+    if (select_names(&whole, selection.chosen, err) < 0 ||
+        select_apply_points(store, &whole, points, &selection, err) < 0)
         return -1;
     *ret = selection;
     selection = (struct selection){0};
@@ -255,6 +381,7 @@ int select_from_store(struct points_store *store, const struct select_request *r
 void selection_clear(struct selection *selection)
 {
     strings_clear(&(struct strings){selection->names, selection->count});
+    strings_clear(&(struct strings){selection->points, selection->count});
     free(selection->chosen);
     *selection = (struct selection){0};
 }

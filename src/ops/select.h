@@ -4,6 +4,8 @@
  *
  * A word may be a guest's name, else its UUID, else a shell pattern (glob(7): * ? []): if a guest
  * is called "web*", the word means only that guest.
+ *
+ * Of a store, GUEST@POINT means one point of the guests that GUEST means; see points_find for POINT.
  */
 #pragma once
 
@@ -52,12 +54,23 @@ bool select_target_in_list(const struct name_list *list, const char *target,
  * the words that matched nothing. */
 int select_names(const struct select_request *request, bool *ret_chosen, struct err *err);
 
-/* The guests of a store, and which of them are chosen. */
+/* The guests of a store, and which of them are chosen. A guest is there again for each further point
+ * that is. */
 struct selection {
-    char **names; /* owned */
+    char **names;  /* owned */
+    char **points; /* owned: the id of the point that is meant; NULL: none in particular */
     size_t count;
     bool *chosen; /* owned */
 };
+
+/* Sets the point of each chosen guest that has none. word: NULL changes nothing; else see
+ * points_find, whose errors are for the whole run. Usage: a guest is chosen twice. */
+int select_points(struct points_store *store, struct selection *selection, const char *word,
+                  struct err *err);
+
+/* Of a store with many points: each chosen guest without a point is chosen with all that it has,
+ * except for those in the trash and those of backups that have not come to their end. */
+int select_every_point(struct points_store *store, struct selection *selection, struct err *err);
 
 /* Fills in where, names, uuids and count of the request. UUIDs are read from the manifests if a
  * word is not a guest's name. */

@@ -43,7 +43,7 @@ enum guest_memory {
 };
 
 struct backup_options {
-    const char *destination;
+    struct points_place destination;
     const char *uri;          /* NULL: libvirt's default */
     struct name_list domains; /* empty: all */
     struct name_list exclude_domains;
@@ -56,6 +56,8 @@ struct backup_options {
     struct guardian *guardian; /* NULL: none */
     uint64_t wait_ms;          /* to wait for another run that has a guest; LOCK_FILE_FOREVER */
     enum points_replace replace;
+    const char *like; /* as in struct points_request, like the tags */
+    struct name_list tags;
     bool dry_run;
 };
 
@@ -69,7 +71,8 @@ struct disk_map {
 };
 
 struct restore_options {
-    const char *source;
+    struct points_place source;
+    const char *point; /* of each guest that is named without one, see points_find; NULL: latest */
     const char *destination; /* NULL: original_places */
     const char *uri;
     struct name_list domains;
@@ -94,7 +97,7 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
                 const struct report *report, struct outcome *ret_outcome, struct err *err);
 
 struct verify_options {
-    const char *source;
+    struct points_place source;
     struct name_list domains;
     struct name_list exclude_domains;
     struct children_options children;
@@ -110,11 +113,13 @@ struct recover_options {
 };
 
 struct list_options {
-    const char *source;
+    struct points_place source;
     struct name_list domains;
 };
 
-/* Event "backup" for each guest, with a text of several lines. */
+/* Event "backup" for each guest, with a text of several lines. Of a store that has many points of a
+ * guest it is so for those that are named; of guests that are named without one, or not at all, there
+ * is an event "point" for each of their points. */
 int list_run(const struct list_options *options, const struct report *report,
              struct outcome *ret_outcome, struct err *err);
 
@@ -123,11 +128,12 @@ struct remove_candidate {
     const char *guest;
     const char *time; /* of the backup */
     const char *host; /* that made it */
-    const char *path; /* of the archive */
+    const char *path; /* of the store */
+    const char *id;   /* of the point, if the store may have several; else NULL */
 };
 
 struct remove_options {
-    const char *source;
+    struct points_place source;
     struct name_list domains;
     uint64_t wait_ms; /* as in backup_options */
     bool (*confirm)(void *opaque, const struct remove_candidate *candidate);

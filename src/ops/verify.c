@@ -64,10 +64,12 @@ static int verify_image(const struct verify_check *check, const struct manifest_
         .what = disk->target,
     };
 
-    if (points_open_image(check->backup, &request, &image, err) < 0 ||
-        children_pool(children, &stored->codec, stored->image.chunk_size, 0, err) < 0)
+    if (points_open_image(check->backup, &request, &image, err) < 0)
         return -1;
     const struct chunk_source source = points_image_source(image);
+    const struct codec_spec codec = points_image_codec(image);
+    if (children_pool(children, &codec, source.chunk_size, 0, err) < 0)
+        return -1;
     if (transfer_out(&transfer, &source, NULL, &stored->image, err) < 0) {
         children_end(children); /* a pool cannot be used again in the middle of an image */
         return -1;
@@ -149,13 +151,13 @@ static void note_good(const struct verify_check *check)
 }
 
 /* *ret_busy: another backup took its place before it was verified. */
-static int verify_once(struct verify_run *run, const char *guest, struct err *ret_busy,
-                       struct err *err)
+static int verify_once(struct verify_run *run, const char *guest, const char *id,
+                       struct err *ret_busy, struct err *err)
 {
     CLEANUP(points_closep) struct point *backup = NULL;
     CLEANUP_ERR struct err found = ERR_INIT;
 
-    if (points_open(run->store, guest, NULL, &backup, &found) < 0) {
+    if (points_open(run->store, guest, id, &backup, &found) < 0) {
         if (found.kind == ERR_BUSY) {
             err_move(ret_busy, &found);
         } else if (found.kind == ERR_NOT_FOUND) {
@@ -182,13 +184,13 @@ static int verify_once(struct verify_run *run, const char *guest, struct err *re
     return 0;
 }
 
-static int verify_guest(struct verify_run *run, const char *guest, struct err *err)
+static int verify_guest(struct verify_run *run, const char *guest, const char *id, struct err *err)
 {
     const uint64_t begun_ms = units_now_ms();
 
     for (int i = 1;; i++) {
         CLEANUP_ERR struct err busy = ERR_INIT;
-        if (verify_once(run, guest, &busy, err) < 0 || quit_check(err) < 0)
+        if (verify_once(run, guest, id, &busy, err) < 0 || quit_check(err) < 0)
             return -1;
         if (!busy.text)
             return 0;
@@ -229,10 +231,14 @@ static void verify_run_clear(struct verify_run *run)
 int verify_run(const struct verify_options *options, struct spawner *spawner,
                const struct report *report, struct outcome *ret_outcome, struct err *err)
 {
+    struct points_place source = options->source;
     struct selection guests CLEANUP(selection_clear) = {0};
     struct verify_run run CLEANUP(verify_run_clear) = {
         .report = report,
-        .children = {.spawner = spawner, .options = &options->children, .decode = true},
+        .children = {.spawner = spawner,
+                     .options = &options->children,
+                     .decode = true,
+                     .block_digests = options->source.is_repository},
         .outcome = ret_outcome,
         .wait_ms = options->wait_ms,
     };
@@ -242,8 +248,10 @@ int verify_run(const struct verify_options *options, struct spawner *spawner,
                                            .outcome = ret_outcome};
 
     recover_tell(report);
-    if (points_store_open(options->source, &run.store, err) < 0 ||
-        select_from_store(run.store, &request, &guests, err) < 0)
+    source.children = &run.children;
+    if (points_store_open(&source, &run.store, err) < 0 ||
+        select_from_store(run.store, &request, &guests, err) < 0 ||
+        (points_store_has_many(run.store) && select_every_point(run.store, &guests, err) < 0))
         return -1;
     children_warn(&options->children, report);
     run.key = host_key_for_reading(report);
@@ -252,7 +260,9 @@ int verify_run(const struct verify_options *options, struct spawner *spawner,
     if (course_wants_estimates(&run.course))
         for (size_t i = 0; i < guests.count; i++)
             if (guests.chosen[i])
-                course_estimate(&run.course, i, backup_sizes_expected(run.store, guests.names[i]));
+                course_estimate(
+                    &run.course, i,
+                    backup_sizes_expected(run.store, guests.names[i], guests.points[i]));
     for (size_t i = 0; i < guests.count; i++) {
         if (!guests.chosen[i])
             continue;
@@ -260,7 +270,7 @@ int verify_run(const struct verify_options *options, struct spawner *spawner,
             report_not_tried(report, guests.names[i]);
         } else {
             course_next(&run.course, i);
-            result = verify_guest(&run, guests.names[i], err);
+            result = verify_guest(&run, guests.names[i], guests.points[i], err);
         }
     }
     if (result == 0 && options->domains.count == 0 && options->exclude_domains.count == 0)

@@ -50,7 +50,7 @@ bool damage_is_found(const struct damage *damage, const char *path, const char *
     CLEANUP_ERR struct err err = ERR_INIT;
     struct outcome outcome = {0};
     const struct verify_options options = {
-        .source = path,
+        .source = {.path = path},
         .domains = {&guest, guest ? 1 : 0},
         .children = {.children = 1},
     };
@@ -80,7 +80,7 @@ static int restore_disk(struct damage *damage, const struct sample *sample, cons
     struct outcome outcome = {0};
     CLEANUP_ERR struct err err = ERR_INIT;
     const struct restore_options options = {
-        .source = sample->path,
+        .source = {.path = sample->path},
         .destination = to,
         .domains = {&guest, 1},
         .disks = {&target, 1},
@@ -100,8 +100,9 @@ static int restore_memory(struct damage *damage, const struct sample *sample, co
     CLEANUP_ERR struct err err = ERR_INIT;
     struct children children CLEANUP_CHILDREN = {
         .spawner = damage->spawner, .options = &options, .decode = true};
+    const struct points_place place = {.path = sample->path};
 
-    if (points_store_open(sample->path, &store, &err) < 0 ||
+    if (points_store_open(&place, &store, &err) < 0 ||
         points_open(store, "web", NULL, &backup, &err) < 0 || !points_manifest(backup)->memory)
         return -1;
     const struct memory_restore restore = {

@@ -184,7 +184,7 @@ static int open_places(struct backup_run *run, struct err *err)
         recover_before(run->state_fd, &run->told, run->report, err) < 0)
         return -1;
     run->key = host_key_for_backup(run->report);
-    if (points_writer_open(run->options->destination, &run->writer, err) < 0)
+    if (points_writer_open(&run->options->destination, &run->writer, err) < 0)
         return -1;
     tell_of_locks(run);
     return 0;
@@ -209,7 +209,9 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
         .options = options,
         .state_fd = -1,
         .report = report,
-        .children = {.spawner = spawner, .options = &options->children},
+        .children = {.spawner = spawner,
+                     .options = &options->children,
+                     .block_digests = options->destination.is_repository},
     };
     struct guests guests CLEANUP(guests_clear) = {0};
     CLEANUP_STRINGS struct strings excluded = {0};

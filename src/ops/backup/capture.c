@@ -34,7 +34,8 @@ static void fill_intent(struct capture *capture)
     intent->name = mem_strdup(request->name);
     intent->persistent = source->status.persistent;
     intent->was_running = source->status.state == GUEST_RUNNING;
-    intent->archive = realpath(request->archive, NULL);
+    if (request->archive)
+        intent->archive = realpath(request->archive, NULL);
     if (capture_has_memory(request->mode)) {
         intent->memory = mem_strdup(staging_memory_path(request->staging));
         intent->live_xml = xml_format(source->live);

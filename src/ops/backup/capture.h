@@ -55,7 +55,7 @@ struct capture_request {
     const char *uuid; /* ... and of the guest: for the journal */
     const char *name;
     const struct source *source;
-    const char *archive;     /* the folder that the backup goes to: for the journal */
+    const char *archive; /* the folder that the backup goes to: for the journal; NULL: to none */
     struct staging *staging; /* for the memory image; NULL: no memory is captured */
     const struct report *report;
     struct guardian *guardian; /* NULL: none */

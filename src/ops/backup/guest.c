@@ -76,11 +76,11 @@ static int copy_image(struct backup_job *job, struct disk_reader *reader, const 
         .raw_size = disk_reader_size(reader),
     };
     struct disk_chunks disk;
+    struct chunk_source source = disk_chunks_source(&disk, reader, job->chunk_size);
     struct chunk_sink sink;
 
-    if (points_create_image(job->set, &facts, &sink, err) < 0)
+    if (points_create_image(job->set, &facts, &source, &sink, err) < 0)
         return -1;
-    const struct chunk_source source = disk_chunks_source(&disk, reader, job->chunk_size);
     if (transfer_in(&transfer, &source, &sink, err) < 0)
         return -1;
     return points_finish_image(job->set, stored, ret_usage, err);
@@ -173,7 +173,8 @@ static int copy_captured(struct backup_job *job, struct err *err)
         .uuid = guest_uuid(job->guest),
         .name = job->name,
         .source = &job->source,
-        .archive = points_writer_place(run->writer),
+        .archive =
+            run->options->destination.is_repository ? NULL : points_writer_place(run->writer),
         .staging = job->staging,
         .report = run->report,
         .guardian = run->options->guardian,
@@ -294,19 +295,21 @@ static uint64_t largest_part(const struct source *source)
 static int plan_job(struct backup_job *job, struct sizing_plan *ret, struct err *err)
 {
     const struct backup_options *options = job->run->options;
+    uint64_t required = points_chunk_size(&options->destination, options->codec.type);
     struct sizing_plan fitted;
 
     if (children_fit(&options->children, &options->codec, &fitted, err) < 0)
         return -1;
-    uint64_t chunks = units_div_up(largest_part(&job->source), fitted.chunk_size);
-    if (options->codec.type != CODEC_NONE && chunks > CONTAINER_MAX_BLOCKS)
+    uint64_t chunks =
+        units_div_up(largest_part(&job->source), required ? required : fitted.chunk_size);
+    if (!required && options->codec.type != CODEC_NONE && chunks > CONTAINER_MAX_BLOCKS)
         return err_set(err, ERR_USAGE,
                        "its largest disk has more chunks than the index of a compressed file can "
                        "list; choose a larger --chunk-size");
     const struct children_task task = {
         .codec = &options->codec,
         /* 0 if the user set none: the codec at the level that fits has its own default. */
-        .chunk_size = options->children.chunk_size,
+        .chunk_size = required ? required : options->children.chunk_size,
         .chunks = chunks,
     };
     if (children_plan(&options->children, &task, ret, err) < 0)
@@ -331,7 +334,7 @@ static int gather_job(struct backup_job *job, struct err *err)
         .memory = capture_has_memory(job->mode),
         .exports = capture_has_exports(job->mode),
         .exclude_disks = &options->exclude_disks,
-        .destination = options->destination,
+        .destination = options->destination.path,
     };
 
     if (source_gather(job->run->hypervisor, job->guest, &request, &job->source, err) < 0)
@@ -352,7 +355,7 @@ static int open_staging(struct backup_job *job, struct err *err)
     struct staging_request request = {
         .path = options->staging_path,
         .usual = usual,
-        .destination = options->destination,
+        .destination = options->destination.path,
         .uuid = guest_uuid(job->guest),
     };
 
@@ -446,7 +449,7 @@ int backup_plan_guest(struct backup_run *run, struct guest *guest, struct err *e
         return -1;
     const struct backup_plan told = {
         .guest = job.name,
-        .destination = run->options->destination,
+        .destination = &run->options->destination,
         .source = &job.source,
         .mode = job.mode,
         .sizing = &sizing,

@@ -14,6 +14,9 @@ int backup_names_begin(struct backup_run *run, struct guest *guest, struct point
         .key = run->key,
         .replace = run->options->replace,
         .wait_ms = run->options->wait_ms,
+        .like = run->options->like,
+        .tags = run->options->tags.names,
+        .tag_count = run->options->tags.count,
     };
 
     if (points_begin(run->writer, &request, ret, err) == 0)

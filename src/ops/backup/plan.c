@@ -29,12 +29,14 @@ static void backup_planned_clear(struct backup_planned *planned)
 static int name_file(const struct backup_plan *plan, const struct points_item *item,
                      struct backup_planned *planned, const char **ret, struct err *err)
 {
+    CLEANUP_ERR struct err name_err = ERR_INIT;
     char *name =
-        points_item_name(plan->destination, plan->guest, item, plan->sizing->codec.type, err);
+        points_item_name(plan->destination, plan->guest, item, plan->sizing->codec.type, &name_err);
 
-    if (!name)
-        return -1;
-    strings_take(&planned->files, name);
+    if (name_err.kind)
+        return err_move(err, &name_err);
+    if (name)
+        strings_take(&planned->files, name);
     *ret = name;
     return 0;
 }
@@ -109,7 +111,7 @@ int backup_plan_tell(const struct backup_plan *plan, const struct report *report
         planned.left_out[i] = (struct event_left_out){.target = source->left_out[i].target,
                                                       .reason = source->left_out[i].reason};
     event.backup_plan = (struct event_backup_plan){
-        .destination = plan->destination,
+        .destination = plan->destination->path,
         .state = source->status.state_text,
         .mode = plan->mode,
         .has_live = source->live != NULL,

@@ -11,7 +11,7 @@
 
 struct backup_plan {
     const char *guest;
-    const char *destination;
+    const struct points_place *destination;
     const struct source *source;
     enum capture_mode mode;
     const struct sizing_plan *sizing;

@@ -25,7 +25,7 @@ uint64_t backup_survey_guest(const struct backup_run *run, struct guest *guest)
     const struct source_request request = {
         .exports = true,
         .exclude_disks = &run->options->exclude_disks,
-        .destination = run->options->destination,
+        .destination = run->options->destination.path,
     };
     uint64_t volume = 0;
 

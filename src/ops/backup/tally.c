@@ -6,7 +6,11 @@
 void backup_tally_stored(struct backup_tally *tally, const char *what,
                          const struct manifest_stored *stored, uint64_t usage)
 {
-    const struct sizes sizes = {stored->image.raw_size, stored->file.size, usage};
+    const struct sizes sizes = {
+        .image = stored->image.raw_size,
+        .stored = stored->place == PLACE_FILE ? stored->file.size : usage,
+        .usage = usage,
+    };
 
     sizes_add(&tally->sizes, &sizes);
     report_event(tally->report, &(struct event){.kind = EVENT_IMAGE_STORED,
@@ -19,7 +23,7 @@ void backup_tally_done(struct backup_tally *tally, const struct manifest *manife
     struct event event = {.kind = EVENT_BACKED_UP, .guest = tally->guest};
 
     for (size_t i = 0; i < manifest->extra_count; i++) {
-        uint64_t size = manifest->extras[i].stored.file.size;
+        uint64_t size = manifest->extras[i].stored.image.raw_size;
         sizes_add(&tally->sizes, &(struct sizes){size, size, size});
     }
     event.backed_up = (struct event_backed_up){

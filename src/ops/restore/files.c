@@ -81,8 +81,9 @@ static int write_disk(struct restore_job *job, const struct placed_disk *placed,
     struct disk_chunks disk;
     const struct chunk_source source = points_image_source(image);
     const struct chunk_sink sink = disk_chunks_sink(&disk, writer, stored->image.chunk_size);
+    const struct codec_spec codec = points_image_codec(image);
 
-    if (children_pool(&job->run->children, &stored->codec, stored->image.chunk_size, 0, err) < 0 ||
+    if (children_pool(&job->run->children, &codec, source.chunk_size, 0, err) < 0 ||
         transfer_out(&transfer, &source, &sink, &stored->image, err) < 0)
         return -1;
     return disk_writer_finish(writer, err);

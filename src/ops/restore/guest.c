@@ -239,7 +239,7 @@ static int bring_up(struct restore_job *job, struct err *err)
 
 static int open_backup(struct restore_job *job, struct err *err)
 {
-    if (points_open(job->run->store, job->name, NULL, &job->backup, err) < 0)
+    if (points_open(job->run->store, job->name, job->point, &job->backup, err) < 0)
         return -1;
     job->manifest = points_manifest(job->backup);
     return 0;
@@ -344,11 +344,12 @@ static int restore_from_backup(struct restore_job *job, struct err *err)
     return 0;
 }
 
-int restore_guest(struct restore_run *run, const char *name, struct err *err)
+int restore_guest(struct restore_run *run, const char *name, const char *point, struct err *err)
 {
     struct restore_job job CLEANUP(restore_job_clear) = {
         .run = run,
         .name = name,
+        .point = point,
         .started_ms = units_now_ms(),
     };
     const struct undo_host host = {&undo_calls_libvirt, run->hypervisor, run->state_fd};

@@ -41,4 +41,4 @@ struct restore_run {
     bool stranded; /* set by restore_guest: a guest could not be put back, now or earlier */
 };
 
-int restore_guest(struct restore_run *run, const char *name, struct err *err);
+int restore_guest(struct restore_run *run, const char *name, const char *point, struct err *err);

@@ -17,7 +17,8 @@
 
 struct restore_job {
     struct restore_run *run;
-    const char *name; /* in the store */
+    const char *name;  /* in the store */
+    const char *point; /* id; NULL: the latest */
     struct point *backup;
     const struct manifest *manifest; /* the backup's */
     enum seal_state seal;            /* SEAL_FITS: this host wrote the manifest */

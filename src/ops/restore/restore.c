@@ -20,12 +20,12 @@
 #include "ops/undo/state_dir.h"
 
 /* The UUID and time of a guest's backup; false if its manifest cannot be read. */
-static bool look_at_backup(struct points_store *store, const char *name, char **ret_uuid,
-                           char **ret_time)
+static bool look_at_backup(struct points_store *store, const struct selection *guests, size_t index,
+                           char **ret_uuid, char **ret_time)
 {
     CLEANUP(points_closep) struct point *backup = NULL;
 
-    if (points_open(store, name, NULL, &backup, NULL) < 0)
+    if (points_open(store, guests->names[index], guests->points[index], &backup, NULL) < 0)
         return false;
     *ret_uuid = mem_strdup(points_manifest(backup)->domain_uuid);
     *ret_time = mem_strdup(points_manifest(backup)->time);
@@ -44,7 +44,7 @@ static void leave_out_former_names(struct points_store *store, struct selection 
     for (size_t i = 0; i < guests->count; i++) {
         char *uuid = NULL;
         char *time = NULL;
-        if (!guests->chosen[i] || !look_at_backup(store, guests->names[i], &uuid, &time))
+        if (!guests->chosen[i] || !look_at_backup(store, guests, i, &uuid, &time))
             continue;
         places[uuids.count] = i;
         strings_take(&uuids, uuid);
@@ -113,14 +113,14 @@ static bool has_target(const struct manifest *manifest, const char *word)
 }
 
 /* The words of --disks, which are about the one guest that is chosen. */
-static int check_disks(const struct restore_run *run, const char *guest, struct outcome *outcome,
-                       struct err *err)
+static int check_disks(const struct restore_run *run, const char *guest, const char *id,
+                       struct outcome *outcome, struct err *err)
 {
     const struct name_list *words = &run->options->disks;
     CLEANUP(points_closep) struct point *backup = NULL;
     size_t found = 0;
 
-    if (words->count == 0 || points_open(run->store, guest, NULL, &backup, NULL) < 0)
+    if (words->count == 0 || points_open(run->store, guest, id, &backup, NULL) < 0)
         return 0; /* that is reported when it is restored */
     const struct manifest *manifest = points_manifest(backup);
     for (size_t i = 0; i < words->count; i++)
@@ -147,7 +147,8 @@ static int choose_backups(const struct restore_run *run, struct outcome *outcome
                                            .outcome = outcome};
     size_t chosen = 0;
 
-    if (select_from_store(run->store, &request, guests, err) < 0)
+    if (select_from_store(run->store, &request, guests, err) < 0 ||
+        select_points(run->store, guests, options->point, err) < 0)
         return -1;
     for (size_t i = 0; i < guests->count; i++)
         chosen += guests->chosen[i];
@@ -159,7 +160,8 @@ static int choose_backups(const struct restore_run *run, struct outcome *outcome
         if (check_map(&options->maps[i], chosen, err) < 0)
             return -1;
     for (size_t i = 0; i < guests->count; i++)
-        if (guests->chosen[i] && check_disks(run, guests->names[i], outcome, err) < 0)
+        if (guests->chosen[i] &&
+            check_disks(run, guests->names[i], guests->points[i], outcome, err) < 0)
             return -1;
     return 0;
 }
@@ -172,8 +174,9 @@ static int restore_guests(struct restore_run *run, struct selection *guests,
     if (course_wants_estimates(&run->course) && !run->options->dry_run)
         for (size_t i = 0; i < guests->count; i++)
             if (guests->chosen[i])
-                course_estimate(&run->course, i,
-                                backup_sizes_expected(run->store, guests->names[i]));
+                course_estimate(
+                    &run->course, i,
+                    backup_sizes_expected(run->store, guests->names[i], guests->points[i]));
     for (size_t i = 0; i < guests->count; i++) {
         CLEANUP_ERR struct err guest_err = ERR_INIT;
         if (!guests->chosen[i])
@@ -186,7 +189,7 @@ static int restore_guests(struct restore_run *run, struct selection *guests,
         if (run->hypervisor)
             hypervisor_revive(run->hypervisor);
         const char *name = run->options->new_name ? run->options->new_name : guests->names[i];
-        if (restore_guest(run, guests->names[i], &guest_err) == 0) {
+        if (restore_guest(run, guests->names[i], guests->points[i], &guest_err) == 0) {
             outcome->good++;
             continue;
         }
@@ -232,6 +235,7 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
                 const struct report *report, struct outcome *ret_outcome, struct err *err)
 {
     struct restore_options placed = *options;
+    struct points_place source = options->source;
     CLEANUP_FREE const struct disk_map *maps = NULL;
     CLEANUP_FREE char *destination = NULL;
     struct selection guests CLEANUP(selection_clear) = {0};
@@ -240,10 +244,14 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
         .options = &placed,
         .state_fd = -1,
         .report = report,
-        .children = {.spawner = spawner, .options = &options->children, .decode = true},
+        .children = {.spawner = spawner,
+                     .options = &options->children,
+                     .decode = true,
+                     .block_digests = options->source.is_repository},
     };
 
-    if (points_store_open(options->source, &run.store, err) < 0 ||
+    source.children = &run.children;
+    if (points_store_open(&source, &run.store, err) < 0 ||
         choose_backups(&run, ret_outcome, &guests, err) < 0)
         return -1;
     expand_maps(&run, &guests, ret_outcome, &placed);

@@ -82,7 +82,7 @@ static int add_need(struct restore_job *job, struct restore_needs *needs, const 
 
     if (points_item_usage(job->backup, stored, &bytes, err) < 0)
         return -1;
-    if (stored->codec.type != CODEC_NONE)
+    if (stored->place == PLACE_FILE && stored->codec.type != CODEC_NONE)
         bytes = stored->file.size;
     if (find_need(needs, path, &need, err) < 0)
         return -1;

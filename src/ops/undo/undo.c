@@ -49,11 +49,12 @@ void undo_tidy_archive(const char *path)
 {
     CLEANUP_ERR struct err err = ERR_INIT;
     CLEANUP(points_writer_closep) struct points_writer *writer = NULL;
+    const struct points_place place = {.path = path};
     struct stat st;
 
     if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
         return;
-    if (points_writer_open(path, &writer, &err) < 0)
+    if (points_writer_open(&place, &writer, &err) < 0)
         log_detail("the archive is not tidied yet: %s", err.text);
 }
 

@@ -311,6 +311,30 @@ class Context:
     def verify(self, *arguments, source=None, status=0):
         return self.vb("verify", "--source-path", source or self.archive.path, *arguments, status=status)
 
+    # ---- a repository -------------------------------------------------------------------------
+
+    def repository(self, name="repository"):
+        """A new one; returns its path."""
+        path = self.path(name)
+        self.vb("repository", "create", path)
+        return path
+
+    def add_point(self, repository, *arguments, status=0):
+        """virt-backup backup of these guests into it, with these further options. Returns its events."""
+        guests = [argument for argument in arguments if isinstance(argument, Guest)]
+        words = [argument for argument in arguments if not isinstance(argument, Guest)]
+        result = self.vb("backup", "--repository", repository, *self.names(guests), *words, "--json", status=status)
+        return self.events(result)
+
+    def points(self, repository, *arguments):
+        """What list tells of the points, the oldest of each guest first."""
+        events = self.events(self.vb("list", "--repository", repository, "--json", *arguments))
+        return [event for event in events if event["event"] == "point"]
+
+    def restore_point(self, repository, *arguments, to=None, status=0):
+        return self.vb("restore", "--repository", repository, "--destination-path", to or self.restored, *arguments,
+                       status=status)
+
     def events(self, result):
         """The objects that --json has printed, all of them as virt-backup(1) describes them."""
         events = [json.loads(line) for line in result.out.splitlines()]

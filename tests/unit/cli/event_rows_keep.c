@@ -31,7 +31,52 @@
          POINT_TEXT was_so_,                                                                       \
          "{" POINT_JSON ",\"changed\":false}"}
 
+static char listed_id[] = "01a2228d8c7747d2772f1fe235eda9f9", listed_host[] = "a";
+static char listed_problem[] = "p/default: its SHA-256 is wrong", weekly[] = "weekly";
+static char *tag_texts[] = {weekly};
+static const struct points_entry listed_point = {
+    .id = listed_id,
+    .id_digits = 10,
+    .time_ms = INT64_C(1795876031000),
+    .host = listed_host,
+    .state = STATE_SHUT_OFF,
+    .consistency = CONSISTENCY_OFFLINE,
+    .disk_count = 2,
+    .size = 16 << 20,
+    .stored = 4 << 20,
+    .complete = true,
+    .verified = true,
+    .held = true,
+    .tags = {tag_texts, 1},
+};
+static const struct points_entry unreadable_point = {
+    .id = listed_id,
+    .id_digits = 8,
+    .problem = listed_problem,
+    .trashed = true,
+};
+
 const struct event_row event_rows_keep[] = {
+    {{EVENT_LISTED_POINT, "web", .listed_point = {&listed_point, .first = true}},
+     "point",
+     EVENT_AS_RESULT,
+     "GUEST                POINT      TIME                      STATE    CONSISTENCY      DISKS    "
+     "  "
+     " SIZE        NEW\n"
+     "web                  01a2228d8c 2026-11-28 14:27:11 +0000 shut off offline              2    "
+     " "
+     "16 MiB      4 MiB  verified  held  #weekly",
+     "{\"guest\":\"web\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\","
+     "\"time\":\"2026-11-28T14:27:11Z\",\"host\":\"a\",\"state\":\"shut off\","
+     "\"method\":\"offline\",\"consistency\":\"shut-off\",\"disks\":2,\"memory\":false,"
+     "\"image-size\":16777216,\"new-size\":4194304,\"complete\":true,\"derived\":false,"
+     "\"verified\":true,\"held\":true,\"in-trash\":false,\"tags\":[\"weekly\"]}"},
+    {{EVENT_LISTED_POINT, "web", .listed_point = {&unreadable_point, .first = false}},
+     "point",
+     EVENT_AS_RESULT,
+     "web                  01a2228d   UNREADABLE: p/default: its SHA-256 is wrong",
+     "{\"guest\":\"web\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\","
+     "\"error\":\"p/default: its SHA-256 is wrong\",\"in-trash\":true}"},
     {{EVENT_POINT_FAILED, .point_failed = {"web@0198", {ERR_USAGE, "'web@0198' is no point"}}},
      "point-failed",
      EVENT_AS_ERROR,

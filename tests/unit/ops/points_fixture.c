@@ -8,6 +8,27 @@
 
 #include <cmocka.h>
 
+#include "base/io.h"
+#include "base/quit.h"
+#include "base/units.h"
+#include "ops/transfer.h"
+
+static struct spawner *spawner;
+
+int fixture_start(void **state)
+{
+    (void)state;
+    spawner = spawner_start(NULL, NULL);
+    return spawner && quit_install(NULL) == 0 ? 0 : -1;
+}
+
+int fixture_end(void **state)
+{
+    (void)state;
+    spawner_free(spawner);
+    return 0;
+}
+
 int fixture_setup(void **state)
 {
     struct fixture *fixture = mem_alloc(sizeof(*fixture));
@@ -28,6 +49,25 @@ int fixture_teardown(void **state)
     return 0;
 }
 
+struct points_place fixture_place(const struct fixture *fixture)
+{
+    return (struct points_place){
+        .path = fixture->place,
+        .is_repository = fixture->suite->is_repository,
+    };
+}
+
+const char *fixture_uuid(const char *guest)
+{
+    static char uuid[sizeof(SAMPLE_UUID)] = SAMPLE_UUID;
+    uint8_t digest[DIGEST_SIZE];
+
+    digest_of(guest, strlen(guest), digest);
+    snprintf(uuid + 24, sizeof(uuid) - 24, "%02x%02x%02x%02x%02x%02x", digest[0], digest[1],
+             digest[2], digest[3], digest[4], digest[5]);
+    return uuid;
+}
+
 uint8_t *fixture_content(size_t len, unsigned seed)
 {
     uint8_t *data = mem_alloc(len);
@@ -40,6 +80,73 @@ uint8_t *fixture_content(size_t len, unsigned seed)
     return data;
 }
 
+/* ---- transfers ---------------------------------------------------------------------------- */
+
+static void ignore_event(void *opaque, const struct event *event)
+{
+    (void)opaque;
+    (void)event;
+}
+
+static void ignore_progress(void *opaque, const struct progress *progress)
+{
+    (void)opaque;
+    (void)progress;
+}
+
+static const struct report report = {.event = ignore_event, .progress = ignore_progress};
+static const struct children_options options = {.children = 1};
+
+static struct transfer transfer_with(struct children *children)
+{
+    return (struct transfer){children, &report, "web", "vda"};
+}
+
+struct content {
+    const uint8_t *data;
+    uint64_t size;
+    uint64_t chunk_size;
+    uint64_t end; /* it cannot be read from there on */
+};
+
+static int content_look(void *opaque, uint64_t id, struct chunk_run *ret, struct err *err)
+{
+    (void)opaque;
+    (void)id;
+    (void)err;
+    *ret = (struct chunk_run){.kind = CHUNK_DATA, .count = 1};
+    return 0;
+}
+
+static int content_read(void *opaque, uint64_t id, void *data, size_t cap, size_t *ret_len,
+                        enum chunk_kind *ret_kind, struct err *err)
+{
+    const struct content *content = opaque;
+    uint64_t start = id * content->chunk_size;
+    size_t len = (size_t)chunk_raw_len(id, content->chunk_size, content->size);
+
+    assert_true(len <= cap);
+    if (start + len > content->end)
+        return err_set(err, ERR_IO, "the test ends it here");
+    memcpy(data, content->data + start, len);
+    *ret_len = len;
+    *ret_kind = io_is_zero(data, len) ? CHUNK_ZERO : CHUNK_DATA;
+    return 0;
+}
+
+static struct chunk_source content_source(struct content *content)
+{
+    return (struct chunk_source){
+        .opaque = content,
+        .name = "the content",
+        .count = units_div_up(content->size, content->chunk_size),
+        .chunk_size = content->chunk_size,
+        .raw_size = content->size,
+        .look = content_look,
+        .read = content_read,
+    };
+}
+
 /* ---- writing ---------------------------------------------------------------------------- */
 
 const struct codec_spec fixture_none = {.type = CODEC_NONE};
@@ -48,17 +155,25 @@ const struct codec_spec fixture_zstd = {.type = CODEC_ZSTD, .level = 1};
 
 struct points_writer *fixture_open_writer(struct fixture *fixture)
 {
+    const struct points_place place = fixture_place(fixture);
     struct points_writer *writer = NULL;
 
-    CHECK(points_writer_open(fixture->place, &writer, &fixture->err), &fixture->err);
+    CHECK(points_writer_open(&place, &writer, &fixture->err), &fixture->err);
     return writer;
 }
 
 int fixture_begin(struct points_writer *writer, const char *guest, enum points_replace replace,
                   struct points_set **ret, struct err *err)
 {
+    static const char *const tags[] = {"weekly", "by-hand"};
     const struct points_request request = {
-        .guest = guest, .uuid = SAMPLE_UUID, .host = "host.example", .replace = replace};
+        .guest = guest,
+        .uuid = fixture_uuid(guest),
+        .host = "host.example",
+        .replace = replace,
+        .tags = tags,
+        .tag_count = 2,
+    };
 
     return points_begin(writer, &request, ret, err);
 }
@@ -71,53 +186,69 @@ struct points_set *fixture_begin_new(struct fixture *fixture, struct points_writ
     return set;
 }
 
-void fixture_put_chunks(const struct chunk_sink *sink, const struct codec_spec *codec,
-                        const uint8_t *data, size_t len, struct err *err)
+/* end: how much of it can be read. */
+static int put_content(struct fixture *fixture, struct points_set *set,
+                       const struct points_facts *facts, const uint8_t *data, uint64_t end,
+                       struct err *err)
 {
-    CLEANUP(encoder_freep) struct encoder *encoder = encoder_new(codec, CHUNK, err);
-    size_t cap = codec_result_bound(codec, CHUNK);
-    CLEANUP_FREE uint8_t *result = mem_alloc(cap);
+    struct content content = {data, facts->raw_size, facts->chunk_size, end};
+    struct chunk_source source = content_source(&content);
+    struct chunk_sink sink;
+    struct children children CLEANUP(children_end) = {
+        .spawner = spawner,
+        .options = &options,
+        .block_digests = fixture->suite->is_repository,
+    };
+    struct transfer transfer = transfer_with(&children);
 
-    assert_non_null(encoder);
-    for (size_t at = 0; at < len; at += CHUNK) {
-        size_t piece = len - at < CHUNK ? len - at : CHUNK;
-        struct codec_room room = {result, cap};
-        CHECK(encoder_encode(encoder, data + at, piece, &room, err), err);
-        const struct chunk_output output = {.id = at / CHUNK,
-                                            .count = 1,
-                                            .raw_len = (uint32_t)piece,
-                                            .data = result,
-                                            .len = room.len,
-                                            .digest = result};
-        CHECK(sink->put(sink->opaque, &output, err), err);
-        sink->chain(sink->opaque, result, 1);
-    }
+    CHECK(points_create_image(set, facts, &source, &sink, err), err);
+    CHECK(children_pool(&children, &facts->codec, facts->chunk_size, 0, err), err);
+    return transfer_in(&transfer, &source, &sink, err);
+}
+
+static uint64_t chunk_size_of(const struct fixture *fixture, const struct codec_spec *codec)
+{
+    const struct points_place place = fixture_place(fixture);
+    uint64_t required = points_chunk_size(&place, codec->type);
+
+    return required ? required : CHUNK;
 }
 
 static void put_image(struct fixture *fixture, struct points_set *set,
                       const struct points_facts *facts, const uint8_t *data,
                       struct manifest_stored *ret)
 {
-    struct chunk_sink sink;
+    bool repository = fixture->suite->is_repository;
     uint64_t usage = UINT64_MAX;
 
-    CHECK(points_create_image(set, facts, &sink, &fixture->err), &fixture->err);
-    fixture_put_chunks(&sink, &facts->codec, data, (size_t)facts->raw_size, &fixture->err);
+    CHECK(put_content(fixture, set, facts, data, facts->raw_size, &fixture->err), &fixture->err);
     CHECK(points_finish_image(set, ret, &usage, &fixture->err), &fixture->err);
-    assert_true(usage <= ret->file.size);
+    assert_true(usage <= (repository ? 2 * facts->raw_size : ret->file.size));
+    assert_int_equal(ret->place, repository ? PLACE_MAP : PLACE_FILE);
+    assert_true(ret->image.has_content);
     assert_int_equal(ret->image.raw_size, facts->raw_size);
-    assert_int_equal(ret->image.chunk_size, facts->chunk_size);
+    assert_int_equal(ret->image.chunk_size, repository ? MANIFEST_MAP_CHUNK : facts->chunk_size);
     assert_int_equal(ret->codec.type, facts->codec.type);
 }
 
-struct points_facts fixture_disk_facts(const char *target, const struct codec_spec *codec)
+static struct points_facts disk_facts(const struct fixture *fixture, const char *target,
+                                      const struct codec_spec *codec)
 {
     return (struct points_facts){
         .item = {.kind = POINTS_DISK, .target = target},
         .codec = *codec,
-        .chunk_size = CHUNK,
+        .chunk_size = chunk_size_of(fixture, codec),
         .raw_size = IMAGE_SIZE,
     };
+}
+
+void fixture_put_part(struct fixture *fixture, struct points_set *set, const char *target)
+{
+    const struct points_facts facts = disk_facts(fixture, target, &fixture_zstd);
+    CLEANUP_FREE uint8_t *data = fixture_content(IMAGE_SIZE, 1);
+
+    CHECK_FAILS(put_content(fixture, set, &facts, data, 2 * CHUNK, &fixture->err), &fixture->err,
+                ERR_IO, "the test ends it here");
 }
 
 struct manifest_disk *fixture_put_disk(struct fixture *fixture, struct points_set *set,
@@ -125,7 +256,7 @@ struct manifest_disk *fixture_put_disk(struct fixture *fixture, struct points_se
                                        const struct codec_spec *codec, unsigned seed)
 {
     CLEANUP_FREE uint8_t *data = fixture_content(IMAGE_SIZE, seed);
-    const struct points_facts facts = fixture_disk_facts(target, codec);
+    const struct points_facts facts = disk_facts(fixture, target, codec);
     struct manifest_disk *disk = sample_add_disk(manifest, target, "", 0);
 
     free(disk->stored.file.name);
@@ -156,7 +287,7 @@ void fixture_put_memory(struct fixture *fixture, struct points_set *set, struct 
     const struct points_facts facts = {
         .item = {.kind = POINTS_MEMORY},
         .codec = *codec,
-        .chunk_size = CHUNK,
+        .chunk_size = chunk_size_of(fixture, codec),
         .raw_size = IMAGE_SIZE,
         .head = head,
     };
@@ -170,7 +301,7 @@ void fixture_write_point(struct fixture *fixture, const char *guest, enum points
                          unsigned seed)
 {
     CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
-    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest(guest, SAMPLE_UUID);
+    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest(guest, fixture_uuid(guest));
     struct points_set *set = NULL;
 
     CHECK(fixture_begin(writer, guest, replace, &set, &fixture->err), &fixture->err);
@@ -192,9 +323,10 @@ static const struct container_indexer indexer = {NULL, read_index};
 
 struct points_store *fixture_open_store(struct fixture *fixture)
 {
+    const struct points_place place = fixture_place(fixture);
     struct points_store *store = NULL;
 
-    CHECK(points_store_open(fixture->place, &store, &fixture->err), &fixture->err);
+    CHECK(points_store_open(&place, &store, &fixture->err), &fixture->err);
     return store;
 }
 
@@ -215,52 +347,60 @@ int fixture_open_image(const struct point *point, const struct manifest_stored *
     return points_open_image(point, &request, ret, err);
 }
 
-static void decode_chunk(const struct chunk_source *source, const struct manifest_stored *stored,
-                         uint64_t id, uint8_t *raw, struct err *err)
-{
-    struct codec_spec spec = stored->codec;
-    size_t cap = codec_result_bound(&spec, CHUNK);
-    CLEANUP_FREE uint8_t *result = mem_alloc(cap);
-    enum chunk_kind kind = CHUNK_DATA;
-    uint8_t digest[DIGEST_SIZE];
-    size_t len = 0;
-    struct codec_room room = {raw, CHUNK};
+struct collected {
+    uint8_t *data;
+    uint64_t chunk_size;
+};
 
-    spec.dict_size = CHUNK;
-    CLEANUP(decoder_freep)
-    struct decoder *decoder = decoder_new(spec.type, CHUNK, codec_decoder_memory(&spec), err);
-    assert_non_null(decoder);
-    CHECK(source->read(source->opaque, id, result, cap, &len, &kind, err), err);
-    assert_int_equal(kind, CHUNK_DATA);
-    CHECK(decoder_decode(decoder, result, len, &room, digest, err), err);
-    assert_int_equal(room.len, chunk_raw_len(id, CHUNK, source->raw_size));
+static int collect(void *opaque, const struct chunk_output *output, struct err *err)
+{
+    const struct collected *collected = opaque;
+
+    (void)err;
+    if (output->data)
+        memcpy(collected->data + output->id * collected->chunk_size, output->data, output->len);
+    return 0;
+}
+
+static int take_image(const struct point *point, const struct manifest_stored *stored,
+                      const struct chunk_sink *sink, struct err *err)
+{
+    CLEANUP(points_close_imagep) struct points_image *image = NULL;
+    struct children children CLEANUP(children_end) = {
+        .spawner = spawner,
+        .options = &options,
+        .decode = true,
+        .block_digests = stored->place == PLACE_MAP,
+    };
+    struct transfer transfer = transfer_with(&children);
+
+    if (fixture_open_image(point, stored, &image, err) < 0)
+        return -1;
+    const struct chunk_source source = points_image_source(image);
+    const struct codec_spec codec = points_image_codec(image);
+    if (children_pool(&children, &codec, source.chunk_size, 0, err) < 0)
+        return -1;
+    return transfer_out(&transfer, &source, sink, &stored->image, err);
+}
+
+int fixture_read_image(const struct point *point, const struct manifest_stored *stored,
+                       struct err *err)
+{
+    return take_image(point, stored, NULL, err);
 }
 
 void fixture_check_image(struct fixture *fixture, const struct point *point,
                          const struct manifest_stored *stored, const uint8_t *expected)
 {
-    CLEANUP(points_close_imagep) struct points_image *image = NULL;
     CLEANUP_FREE uint8_t *raw = mem_alloc((size_t)(4 * CHUNK));
+    struct collected collected = {raw, stored->image.chunk_size};
+    const struct chunk_sink sink = {.opaque = &collected, .put = collect};
     uint64_t usage = 0;
 
     CHECK(points_item_usage(point, stored, &usage, &fixture->err), &fixture->err);
-    assert_true(usage <= stored->file.size);
-    CHECK(fixture_open_image(point, stored, &image, &fixture->err), &fixture->err);
-    const struct chunk_source source = points_image_source(image);
-    assert_int_equal(source.count, 4);
-    assert_int_equal(source.raw_size, IMAGE_SIZE);
-    for (uint64_t id = 0; id < source.count;) {
-        struct chunk_run run = {0};
-        CHECK(source.look(source.opaque, id, &run, &fixture->err), &fixture->err);
-        assert_true(run.count >= 1 && run.kind != CHUNK_SAME);
-        if (run.kind == CHUNK_DATA) {
-            decode_chunk(&source, stored, id, raw + id * CHUNK, &fixture->err);
-            run.count = 1;
-        }
-        id += run.count;
-    }
+    assert_true(usage <= (stored->place == PLACE_FILE ? stored->file.size : IMAGE_SIZE));
+    CHECK(take_image(point, stored, &sink, &fixture->err), &fixture->err);
     assert_memory_equal(raw, expected, IMAGE_SIZE);
-    CHECK(source.check(source.opaque, &fixture->err), &fixture->err);
 }
 
 void fixture_check_point(struct fixture *fixture, const struct point *point, unsigned seed)

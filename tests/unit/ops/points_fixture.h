@@ -21,6 +21,9 @@ struct fixture {
     struct err err;
 };
 
+/* Of the whole program: what the children of transfers need. */
+int fixture_start(void **state);
+int fixture_end(void **state);
 /* The state before is the suite. */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
@@ -32,6 +35,10 @@ extern const struct codec_spec fixture_zstd;
 /* Noise, but for a chunk of zeros. */
 uint8_t *fixture_content(size_t len, unsigned seed);
 
+struct points_place fixture_place(const struct fixture *fixture);
+/* The guest's UUID, which depends on its name. */
+const char *fixture_uuid(const char *guest);
+
 /* ---- writing ---- */
 
 struct points_writer *fixture_open_writer(struct fixture *fixture);
@@ -40,9 +47,8 @@ int fixture_begin(struct points_writer *writer, const char *guest, enum points_r
                   struct points_set **ret, struct err *err);
 /* Of guest "web", which has no point. */
 struct points_set *fixture_begin_new(struct fixture *fixture, struct points_writer *writer);
-void fixture_put_chunks(const struct chunk_sink *sink, const struct codec_spec *codec,
-                        const uint8_t *data, size_t len, struct err *err);
-struct points_facts fixture_disk_facts(const char *target, const struct codec_spec *codec);
+/* Begins an image of IMAGE_SIZE bytes on vdX, which cannot be read to its end. */
+void fixture_put_part(struct fixture *fixture, struct points_set *set, const char *target);
 /* An image of IMAGE_SIZE bytes, stored and in the manifest. */
 struct manifest_disk *fixture_put_disk(struct fixture *fixture, struct points_set *set,
                                        struct manifest *manifest, const char *target,
@@ -62,6 +68,9 @@ void fixture_write_point(struct fixture *fixture, const char *guest, enum points
 struct points_store *fixture_open_store(struct fixture *fixture);
 struct point *fixture_open_point(struct fixture *fixture, struct points_store *store,
                                  const char *guest);
+/* Decodes the image, to nowhere. */
+int fixture_read_image(const struct point *point, const struct manifest_stored *stored,
+                       struct err *err);
 /* What points_open_image returns. */
 int fixture_open_image(const struct point *point, const struct manifest_stored *stored,
                        struct points_image **ret, struct err *err);

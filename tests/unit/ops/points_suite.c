@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "points_fixture.h"
+#include "points_suite_find.h"
 
 /* ---- what comes back --------------------------------------------------------------------------- */
 
@@ -20,7 +21,7 @@ static void images_of_each_codec_come_back(void **state)
     static const char *const targets[] = {"vda", "vdb", "vdc"};
     struct fixture *fixture = *state;
     CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
-    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", SAMPLE_UUID);
+    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", fixture_uuid("web"));
     struct points_set *set = fixture_begin_new(fixture, writer);
 
     for (unsigned i = 0; i < 3; i++)
@@ -54,7 +55,7 @@ static void store_and_check_memory(struct fixture *fixture, const struct codec_s
                                    const struct points_head *head, enum points_replace replace)
 {
     CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
-    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", SAMPLE_UUID);
+    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", fixture_uuid("web"));
     CLEANUP_FREE uint8_t *data = fixture_content(IMAGE_SIZE, 7);
     CLEANUP_POINTS_HEAD struct points_head found = {0};
     CLEANUP(points_close_imagep) struct points_image *image = NULL;
@@ -151,7 +152,7 @@ static void nothing_is_listed_before_the_commit(void **state)
 {
     struct fixture *fixture = *state;
     CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
-    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", SAMPLE_UUID);
+    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", fixture_uuid("web"));
     struct points_set *set = fixture_begin_new(fixture, writer);
 
     fixture_put_disk(fixture, set, manifest, "vda", &fixture_none, 1);
@@ -164,16 +165,13 @@ static void an_abort_leaves_nothing(void **state)
 {
     struct fixture *fixture = *state;
     CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
-    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", SAMPLE_UUID);
-    const struct points_facts facts = fixture_disk_facts("vdb", &fixture_zstd);
-    CLEANUP_FREE uint8_t *data = fixture_content(IMAGE_SIZE, 1);
+    CLEANUP(manifest_freep)
+    struct manifest *manifest = sample_manifest("web", fixture_uuid("web"));
     struct points_set *set = fixture_begin_new(fixture, writer);
-    struct chunk_sink sink;
 
     fixture_put_disk(fixture, set, manifest, "vda", &fixture_none, 1);
     fixture_put_nvram(fixture, set, manifest, 1);
-    CHECK(points_create_image(set, &facts, &sink, &fixture->err), &fixture->err);
-    fixture_put_chunks(&sink, &facts.codec, data, CHUNK, &fixture->err);
+    fixture_put_part(fixture, set, "vdb");
     points_abort(set); /* in the middle of an image */
     fixture_check_guests(fixture, "");
     assert_true(fixture->suite->is_clean(fixture->place));
@@ -184,15 +182,11 @@ static void an_image_that_is_too_short_is_refused(void **state)
 {
     struct fixture *fixture = *state;
     CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
-    const struct points_facts facts = fixture_disk_facts("vda", &fixture_zstd);
-    CLEANUP_FREE uint8_t *data = fixture_content(IMAGE_SIZE, 1);
     CLEANUP(points_abortp) struct points_set *set = fixture_begin_new(fixture, writer);
     struct manifest_stored stored = {0};
-    struct chunk_sink sink;
     uint64_t usage = 0;
 
-    CHECK(points_create_image(set, &facts, &sink, &fixture->err), &fixture->err);
-    fixture_put_chunks(&sink, &facts.codec, data, 2 * CHUNK, &fixture->err);
+    fixture_put_part(fixture, set, "vda");
     CHECK_FAILS(points_finish_image(set, &stored, &usage, &fixture->err), &fixture->err,
                 ERR_INTERNAL, "");
 }
@@ -204,8 +198,10 @@ static void a_manifest_of_other_items_is_not_committed(void **state)
     CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
 
     for (int more = 0; more < 2; more++) {
-        CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", SAMPLE_UUID);
-        CLEANUP(manifest_freep) struct manifest *other = sample_manifest("web", SAMPLE_UUID);
+        CLEANUP(manifest_freep)
+        struct manifest *manifest = sample_manifest("web", fixture_uuid("web"));
+        CLEANUP(manifest_freep)
+        struct manifest *other = sample_manifest("web", fixture_uuid("web"));
         struct points_set *set = fixture_begin_new(fixture, writer);
         fixture_put_disk(fixture, set, manifest, "vda", &fixture_none, 1);
         fixture_put_disk(fixture, set, more ? manifest : other, "vdb", &fixture_none, 2);
@@ -230,8 +226,9 @@ static void what_cannot_be_stored_is_told_before(void **state)
 
     for (size_t i = 0; i < 4; i++)
         CHECK(points_expect(set, &items[i], CODEC_ZSTD, &fixture->err), &fixture->err);
-    CHECK_FAILS(points_expect(set, &bad, CODEC_ZSTD, &fixture->err), &fixture->err, ERR_UNSUPPORTED,
-                "");
+    if (!fixture->suite->is_repository)
+        CHECK_FAILS(points_expect(set, &bad, CODEC_ZSTD, &fixture->err), &fixture->err,
+                    ERR_UNSUPPORTED, "");
     points_abort(TAKE_PTR(set));
     assert_true(fixture->suite->is_clean(fixture->place));
 }
@@ -251,6 +248,29 @@ static void a_guest_has_one_writer(void **state)
     CHECK_FAILS(fixture_begin(second, "web", POINTS_KEEP, &busy, &fixture->err), &fixture->err,
                 ERR_BUSY, "");
     CHECK(fixture_begin(second, "db", POINTS_KEEP, &other, &fixture->err), &fixture->err);
+}
+
+static void a_guest_has_many_writers(void **state)
+{
+    struct fixture *fixture = *state;
+    CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
+    CLEANUP(manifest_freep)
+    struct manifest *manifest = sample_manifest("web", fixture_uuid("web"));
+    struct points_set *slow = fixture_begin_new(fixture, writer);
+
+    fixture_write_point(fixture, "web", POINTS_KEEP, 1);
+    fixture_put_disk(fixture, slow, manifest, "vda", &fixture_zstd, 2);
+    fixture_put_nvram(fixture, slow, manifest, 2);
+    CHECK(points_commit(slow, manifest, &fixture->err), &fixture->err);
+    CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
+    CLEANUP_POINTS_LIST struct points_list list = {0};
+    CHECK(points_list(store, "web", &list, &fixture->err), &fixture->err);
+    assert_int_equal(list.count, 2);
+    for (unsigned i = 0; i < 2; i++) { /* the slow one began first */
+        CLEANUP(points_closep) struct point *point = NULL;
+        CHECK(points_open(store, "web", list.all[i].id, &point, &fixture->err), &fixture->err);
+        fixture_check_point(fixture, point, 2 - i);
+    }
 }
 
 static void a_second_point_takes_its_place(void **state)
@@ -280,11 +300,11 @@ static void a_second_point_takes_its_place(void **state)
 static void a_second_point_lies_beside_the_first(void **state)
 {
     struct fixture *fixture = *state;
-    CLEANUP(points_closep) struct point *again = NULL;
 
     fixture_write_point(fixture, "web", POINTS_KEEP, 1);
     CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
     CLEANUP(points_closep) struct point *first = fixture_open_point(fixture, store, "web");
+    CLEANUP(points_closep) struct point *again = NULL;
     fixture_write_point(fixture, "web", POINTS_KEEP, 2);
     assert_true(points_is_current(first));
     CHECK(points_open(store, "web", points_id(first), &again, &fixture->err), &fixture->err);
@@ -298,7 +318,7 @@ static void what_fails_leaves_the_earlier_point(void **state)
 {
     struct fixture *fixture = *state;
     CLEANUP(points_writer_closep) struct points_writer *writer = NULL;
-    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", SAMPLE_UUID);
+    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", fixture_uuid("web"));
     struct points_set *set = NULL;
 
     fixture_write_point(fixture, "web", POINTS_KEEP, 1);
@@ -353,24 +373,6 @@ static void a_missing_image_is_told(void **state)
                 ERR_NOT_FOUND, where);
 }
 
-static int read_all(const struct point *point, const struct manifest_stored *stored,
-                    struct err *err)
-{
-    CLEANUP(points_close_imagep) struct points_image *image = NULL;
-    size_t cap = codec_result_bound(&stored->codec, CHUNK);
-    CLEANUP_FREE uint8_t *result = mem_alloc(cap);
-    enum chunk_kind kind;
-    size_t len = 0;
-
-    if (fixture_open_image(point, stored, &image, err) < 0)
-        return -1;
-    const struct chunk_source source = points_image_source(image);
-    for (uint64_t id = 0; id < source.count; id++)
-        if (source.read(source.opaque, id, result, cap, &len, &kind, err) < 0)
-            return -1;
-    return source.check(source.opaque, err);
-}
-
 /* Wherever: in the first bytes, in the middle, in the last. */
 static void a_damaged_image_is_told(void **state)
 {
@@ -380,17 +382,18 @@ static void a_damaged_image_is_told(void **state)
     CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
     CLEANUP(points_closep) struct point *point = fixture_open_point(fixture, store, "web");
     const struct manifest_stored *stored = &points_manifest(point)->disks[0].stored;
-    const uint64_t places[] = {0, stored->file.size / 2, stored->file.size - 1};
     CLEANUP_FREE char *where = points_item_text(point, stored);
-    CHECK(read_all(point, stored, &fixture->err), &fixture->err);
-    for (size_t i = 0; i < 3; i++) {
-        fixture->suite->damage(fixture->place, stored, places[i]);
-        CHECK_FAILS(read_all(point, stored, &fixture->err), &fixture->err, ERR_CORRUPT, where);
-        fixture->suite->damage(fixture->place, stored, places[i]); /* and back */
+    CHECK(fixture_read_image(point, stored, &fixture->err), &fixture->err);
+    for (unsigned i = 0; i < SUITE_DAMAGES; i++) {
+        fixture->suite->damage(fixture->place, stored, i);
+        CHECK_FAILS(fixture_read_image(point, stored, &fixture->err), &fixture->err, ERR_CORRUPT,
+                    where);
+        fixture->suite->damage(fixture->place, stored, i); /* and back */
     }
-    CHECK(read_all(point, stored, &fixture->err), &fixture->err);
+    CHECK(fixture_read_image(point, stored, &fixture->err), &fixture->err);
 }
 
+/* In a repository it is part of the point, which then cannot be opened. */
 static void a_damaged_small_item_is_told(void **state)
 {
     struct fixture *fixture = *state;
@@ -400,10 +403,16 @@ static void a_damaged_small_item_is_told(void **state)
     CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
     CLEANUP(points_closep) struct point *point = fixture_open_point(fixture, store, "web");
     const struct manifest_stored *stored = &points_manifest(point)->extras[0].stored;
-    fixture->suite->damage(fixture->place, stored, NVRAM_SIZE - 1);
-    CHECK_FAILS(points_read_small(point, stored, &data, &fixture->err), &fixture->err, ERR_CORRUPT,
-                "");
-    fixture->suite->damage(fixture->place, stored, NVRAM_SIZE - 1);
+    fixture->suite->damage(fixture->place, stored, SUITE_DAMAGES - 1);
+    if (fixture->suite->is_repository) {
+        struct point *again = NULL;
+        CHECK_FAILS(points_open(store, "web", points_id(point), &again, &fixture->err),
+                    &fixture->err, ERR_CORRUPT, points_id(point));
+    } else {
+        CHECK_FAILS(points_read_small(point, stored, &data, &fixture->err), &fixture->err,
+                    ERR_CORRUPT, "");
+    }
+    fixture->suite->damage(fixture->place, stored, SUITE_DAMAGES - 1);
     fixture_check_point(fixture, point, 1);
 }
 
@@ -413,6 +422,8 @@ static void a_damaged_small_item_is_told(void **state)
 
 int points_suite_run(const struct points_suite *suite)
 {
+    const struct CMUnitTest writer = POINTS_TEST(a_guest_has_one_writer);
+    const struct CMUnitTest writers = POINTS_TEST(a_guest_has_many_writers);
     const struct CMUnitTest one = POINTS_TEST(a_second_point_takes_its_place);
     const struct CMUnitTest many = POINTS_TEST(a_second_point_lies_beside_the_first);
     const struct CMUnitTest tests[] = {
@@ -422,13 +433,15 @@ int points_suite_run(const struct points_suite *suite)
         POINTS_TEST(a_disk_has_no_head),
         POINTS_TEST(guests_are_listed_in_order),
         POINTS_TEST(a_point_is_found_by_its_id),
+        POINTS_TEST(points_are_listed_and_found),
+        POINTS_TEST(what_means_no_point_is_told),
         POINTS_TEST(nothing_is_listed_before_the_commit),
         POINTS_TEST(an_abort_leaves_nothing),
         POINTS_TEST(an_image_that_is_too_short_is_refused),
         POINTS_TEST(a_manifest_of_other_items_is_not_committed),
         POINTS_TEST(what_cannot_be_stored_is_told_before),
-        POINTS_TEST(a_guest_has_one_writer),
-        suite->keeps_one ? one : many,
+        suite->is_repository ? writers : writer,
+        suite->is_repository ? many : one,
         POINTS_TEST(what_fails_leaves_the_earlier_point),
         POINTS_TEST(a_point_is_removed_whole),
         POINTS_TEST(a_missing_image_is_told),
@@ -436,5 +449,5 @@ int points_suite_run(const struct points_suite *suite)
         POINTS_TEST(a_damaged_small_item_is_told),
     };
 
-    return cmocka_run_group_tests_name(suite->name, tests, NULL, NULL);
+    return cmocka_run_group_tests_name(suite->name, tests, fixture_start, fixture_end);
 }

@@ -42,7 +42,7 @@ static void expect_list(struct fixture *fixture, const char *word, const char *e
                         unsigned times)
 {
     const struct list_options options = {
-        .source = fixture->place,
+        .source = {.path = fixture->place},
         .domains = {&word, word ? 1 : 0},
     };
     struct buf listed = {0};
@@ -76,7 +76,7 @@ static void a_uuid_is_looked_up_in_all_of_them(void **state)
 
     fixture_write_point(fixture, "db", POINTS_KEEP, 1);
     fixture_write_point(fixture, "web", POINTS_KEEP, 2);
-    expect_list(fixture, SAMPLE_UUID, "db web ", 4);
+    expect_list(fixture, fixture_uuid("db"), "db ", 3);
 }
 
 int main(void)
@@ -88,5 +88,5 @@ int main(void)
                                                  fixture_teardown, (void *)&suite),
     };
 
-    return cmocka_run_group_tests_name("ops points list", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("ops points list", tests, fixture_start, fixture_end);
 }

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The list of the points of guests: for people a table.
+ */
+#include "cli/events_private.h"
+
+#include "base/units.h"
+#include "base/when.h"
+
+/* What is to be known of it beside the columns. */
+static void put_remarks(const struct points_entry *entry, struct buf *text)
+{
+    const struct {
+        bool is_so;
+        const char *text;
+    } remarks[] = {
+        {!entry->complete, "incomplete"}, {entry->derived, "derived"},
+        {entry->verified, "verified"},    {entry->held, "held"},
+        {entry->trashed, "in trash"},
+    };
+
+    for (size_t i = 0; i < sizeof(remarks) / sizeof(*remarks); i++)
+        if (remarks[i].is_so)
+            buf_printf(text, "  %s", remarks[i].text);
+    for (size_t i = 0; i < entry->tags.count; i++)
+        buf_printf(text, "  #%s", entry->tags.items[i]);
+}
+
+static void write_listed_point(const struct event *event, struct buf *text)
+{
+    const struct points_entry *entry = event->listed_point.entry;
+    char utc[WHEN_TEXT_SIZE], when[WHEN_TEXT_SIZE];
+    char size[UNITS_TEXT_SIZE], stored[UNITS_TEXT_SIZE];
+
+    if (event->listed_point.first)
+        buf_printf(text, "%-20s %-10s %-25s %-8s %-16s %5s %10s %10s\n", "GUEST", "POINT", "TIME",
+                   "STATE", "CONSISTENCY", "DISKS", "SIZE", "NEW");
+    buf_printf(text, "%-20s %-10.*s ", event->guest, (int)entry->id_digits, entry->id);
+    if (entry->problem) {
+        buf_printf(text, "UNREADABLE: %s", entry->problem);
+        return;
+    }
+    buf_printf(text, "%-25s %-8s %-16s %5zu %10s %10s",
+               when_local(when_utc(entry->time_ms, utc), when), manifest_state_name(entry->state),
+               manifest_consistency_name(entry->consistency), entry->disk_count,
+               units_format_size(entry->size, size), units_format_size(entry->stored, stored));
+    put_remarks(entry, text);
+}
+
+static void write_listed_point_fields(const struct event *event, struct json *fields)
+{
+    const struct points_entry *entry = event->listed_point.entry;
+    char utc[WHEN_TEXT_SIZE];
+
+    json_set_str(fields, "guest", event->guest);
+    json_set_str(fields, "point", entry->id);
+    if (entry->problem) {
+        json_set_str(fields, "error", entry->problem);
+        json_set_bool(fields, "in-trash", entry->trashed);
+        return;
+    }
+    struct json *tags = json_new_array();
+    for (size_t i = 0; i < entry->tags.count; i++)
+        json_add_str(tags, entry->tags.items[i]);
+    json_set_str(fields, "time", when_utc(entry->time_ms, utc));
+    json_set_str(fields, "host", entry->host);
+    json_set_str(fields, "state", manifest_state_name(entry->state));
+    json_set_str(fields, "method", events_method(entry->consistency));
+    json_set_str(fields, "consistency", events_consistency(entry->consistency));
+    json_set_u64(fields, "disks", entry->disk_count);
+    json_set_bool(fields, "memory", entry->memory);
+    json_set_u64(fields, "image-size", entry->size);
+    json_set_u64(fields, "new-size", entry->stored);
+    json_set_bool(fields, "complete", entry->complete);
+    json_set_bool(fields, "derived", entry->derived);
+    json_set_bool(fields, "verified", entry->verified);
+    json_set_bool(fields, "held", entry->held);
+    json_set_bool(fields, "in-trash", entry->trashed);
+    json_set(fields, "tags", tags);
+}
+
+const struct event_form events_listed_point = {"point", EVENT_AS_RESULT, write_listed_point,
+                                               write_listed_point_fields};

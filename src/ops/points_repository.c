@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/points_repository.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "ops/extras.h"
+#include "ops/points_repository_impl.h"
+#include "ops/points_repository_parser.h"
+#include "repository/keep/objects.h"
+#include "repository/listing.h"
+#include "repository/restored_image.h"
+
+struct repository_store {
+    struct points_store base;
+    struct repository *repository; /* owned */
+    struct stored_scope scope;
+    struct stored_parser parser;
+};
+
+struct repository_image {
+    struct points_image base;
+    struct restored_image *reader; /* owned, as all */
+    char *where;
+    struct chunk_source read; /* as the reader gives it */
+};
+
+static const struct repository_store *store_of(const struct points_store *store)
+{
+    return (const struct repository_store *)store;
+}
+
+static const struct repository_point *point_of(const struct point *point)
+{
+    return (const struct repository_point *)point;
+}
+
+int points_repository_open(const struct points_place *place, struct repository **ret,
+                           struct stored_scope *ret_scope, struct err *err)
+{
+    const char *scope = place->scope ? place->scope : REPOSITORY_SCOPE;
+
+    if (!name_is_scope(scope))
+        return err_set(err, ERR_USAGE, "'%s' cannot be a scope: up to %d of a to z, 0 to 9 and '-'",
+                       scope, LIMITS_SCOPE);
+    if (repository_open(place->path, ret, err) < 0)
+        return -1;
+    *ret_scope = (struct stored_scope){.store = (*ret)->store, .repository = (*ret)->id, .name = scope};
+    return 0;
+}
+
+/* ---- the store ----------------------------------------------------------------------------- */
+
+static void close_repository_store(struct points_store *base)
+{
+    struct repository_store *store = (struct repository_store *)base;
+
+    repository_close(store->repository);
+    free((char *)store->scope.name);
+    free(store);
+}
+
+static int list_repository_guests(struct points_store *store, struct strings *ret, struct err *err)
+{
+    struct repository_guests guests CLEANUP(points_repository_guests_clear) = {0};
+
+    if (points_repository_guests(&store_of(store)->scope, &guests, err) < 0)
+        return -1;
+    for (size_t i = 0; i < guests.count; i++)
+        strings_add(ret, guests.all[i].name);
+    return 0;
+}
+
+/* What nobody refers to any more is for the collector. */
+static int list_no_orphans(struct points_store *store, struct strings *ret, struct err *err)
+{
+    (void)store;
+    (void)ret;
+    (void)err;
+    return 0;
+}
+
+static int find_guest_id(const struct points_store *store, const char *name, struct id *ret,
+                         struct err *err)
+{
+    struct repository_guests guests CLEANUP(points_repository_guests_clear) = {0};
+
+    if (points_repository_guests(&store_of(store)->scope, &guests, err) < 0)
+        return -1;
+    for (size_t i = 0; i < guests.count; i++)
+        if (strcmp(guests.all[i].name, name) == 0) {
+            *ret = guests.all[i].id;
+            return 0;
+        }
+    return err_set(err, ERR_NOT_FOUND, "%s has no guest '%s'", store->title, name);
+}
+
+static int list_repository_points(struct points_store *store, const char *guest,
+                                  struct points_list *ret, struct err *err)
+{
+    struct id id;
+
+    return find_guest_id(store, guest, &id, err) < 0
+               ? -1
+               : points_repository_list(&store_of(store)->scope, &id, ret, err);
+}
+
+/* ---- a point ------------------------------------------------------------------------------- */
+
+static void close_repository_point(struct point *base)
+{
+    struct repository_point *point = (struct repository_point *)base;
+
+    manifest_free(point->manifest);
+    stored_point_free(point->stored);
+    free(point->looked_at);
+    free(point);
+}
+
+static const struct small_item *find_small(const struct stored_point *stored, uint32_t kind)
+{
+    for (size_t i = 0; i < stored->small.count; i++)
+        if ((uint32_t)stored->small.items[i].kind == kind)
+            return &stored->small.items[i];
+    return NULL;
+}
+
+/* The manifest speaks of what is in the point, and of all of it. */
+static int check_stored_item(const struct stored_point *point, const struct manifest_stored *stored,
+                             struct err *err)
+{
+    if (stored->place == PLACE_FILE)
+        return err_set(err, ERR_CORRUPT, "its manifest is one of an archive");
+    if (stored->place == PLACE_SMALL) {
+        const struct small_item *item = find_small(point, stored->number);
+        if (!item || item->len != stored->image.raw_size)
+            return err_set(err, ERR_CORRUPT,
+                           "its manifest names a small item that it does not have");
+        return 0;
+    }
+    const struct stored_image *image = stored_point_image(point, stored->number);
+    if (!image || image->size != stored->image.raw_size)
+        return err_set(err, ERR_CORRUPT, "its manifest names an image that it does not have");
+    return 0;
+}
+
+static int check_point_manifest(const struct stored_point *point, const struct manifest *manifest,
+                                struct err *err)
+{
+    const struct manifest_stored *stored;
+    struct id guest;
+    size_t cursor = 0;
+
+    if (!id_parse_uuid(manifest->domain_uuid, &guest) || id_compare(&guest, &point->id.guest) != 0)
+        return err_set(err, ERR_CORRUPT, "its manifest is that of another guest");
+    while ((stored = manifest_next_stored(manifest, &cursor)))
+        if (check_stored_item(point, stored, err) < 0)
+            return -1;
+    if (manifest->disk_count + (manifest->memory ? 1 : 0) != point->image_count)
+        return err_set(err, ERR_CORRUPT, "it has images that its manifest does not name");
+    for (size_t i = 0; i < manifest->disk_count; i++)
+        if (strcmp(manifest->disks[i].target, point->info.disks[i].target) != 0)
+            return err_set(err, ERR_CORRUPT, "its manifest and its INFO name other disks");
+    return 0;
+}
+
+static int read_point(struct points_store *store, const struct point_id *id,
+                      struct repository_point *point, struct err *err)
+{
+    if (stored_point_read(&store_of(store)->scope, id, &point->stored, err) < 0)
+        return -1;
+    if (point->stored->flags & FLAG_PARTIAL)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "it is of a backup that did not come to its end; choose another");
+    if (manifest_parse((const char *)point->stored->manifest.data, point->stored->manifest.len,
+                       &point->manifest, err) < 0)
+        return err_prefix(err, "its manifest");
+    return check_point_manifest(point->stored, point->manifest, err);
+}
+
+static int open_repository_point(struct points_store *store, const char *guest, const char *text,
+                                 struct point **ret, struct err *err)
+{
+    struct repository_point *point = mem_alloc(sizeof(*point));
+    CLEANUP(points_closep) struct point *base = &point->base;
+    CLEANUP_FREE char *latest = NULL;
+    struct point_id id;
+
+    base->store = store;
+    if (find_guest_id(store, guest, &id.guest, err) < 0 ||
+        (!text && points_find(store, guest, "latest", &latest, err) < 0))
+        return -1;
+    if (latest)
+        text = latest;
+    if (strlen(text) != ID_TEXT_SIZE - 1 || !id_parse(text, &id.session))
+        return err_set(err, ERR_NOT_FOUND, "%s: guest '%s' has no point '%s'", store->place, guest,
+                       text);
+    (void)id_text(&id.session, point->id_text);
+    if (read_point(store, &id, point, err) < 0)
+        return err_prefix(err, "%s: point %s", store->place, point->id_text);
+    base->manifest = point->manifest;
+    base->id = point->id_text;
+    point->looked_at = mem_alloc(point->stored->packs.count + 1);
+    *ret = TAKE_PTR(base);
+    return 0;
+}
+
+static bool repository_point_is_current(const struct point *base)
+{
+    const struct repository_point *point = point_of(base);
+    CLEANUP_LISTING struct listing listing = {0};
+
+    if (listing_read(&store_of(base->store)->scope, &point->stored->id.guest, NULL, &listing,
+                     NULL) < 0)
+        return true; /* as far as is known */
+    for (size_t i = 0; i < listing.count; i++)
+        if (id_compare(&listing.points[i].id.session, &point->stored->id.session) == 0)
+            return !listing.points[i].tombstone && !listing.points[i].trashed;
+    return false;
+}
+
+static char *name_stored(const struct point *base, const struct manifest_stored *stored)
+{
+    const struct manifest *manifest = base->manifest;
+
+    if (stored->place == PLACE_SMALL)
+        return mem_strdup(extras_kind_text((enum manifest_extra_kind)(stored->number - 1)));
+    if (stored->number == MANIFEST_MAP_MEMORY)
+        return mem_strdup("memory");
+    return mem_printf("disk '%s'", manifest->disks[stored->number].target);
+}
+
+static char *repository_item_text(const struct point *base, const struct manifest_stored *stored)
+{
+    CLEANUP_FREE char *name = name_stored(base, stored);
+
+    return mem_printf("%s: point %s: %s", base->store->place, base->id, name);
+}
+
+/* Whether the pack is there and as long as the point knows it. */
+static int look_at_pack(const struct repository_point *point, uint32_t place, struct err *err)
+{
+    const struct stored_scope *scope = &store_of(point->base.store)->scope;
+    const struct pack_id pack = stored_point_pack(point->stored, place);
+    const struct name name = {.kind = NAME_PACK, .session = pack.session, .number = pack.number};
+    uint8_t last[2];
+    struct store_range range = {.data = last, .cap = sizeof(last)};
+    size_t len = 0;
+
+    if (point->looked_at[place])
+        return 0;
+    struct name whole = name;
+    snprintf(whole.scope, sizeof(whole.scope), "%s", scope->name);
+    CLEANUP_FREE char *text = name_format(&whole);
+    range.name = text;
+    range.offset = point->stored->digests[place].size - 1;
+    if (store_get(scope->store, &range, &len, err) < 0)
+        return -1;
+    if (len != 1)
+        return err_set(err, ERR_CORRUPT, "%s: does not have its length", text);
+    point->looked_at[place] = 1;
+    return 0;
+}
+
+static int repository_item_usage(const struct point *base, const struct manifest_stored *stored,
+                                 uint64_t *ret, struct err *err)
+{
+    const struct repository_point *point = point_of(base);
+    struct map_reader reader;
+    struct map_run run;
+    uint64_t blocks = 0;
+
+    if (stored->place == PLACE_SMALL) {
+        *ret = stored->image.raw_size;
+        return 0;
+    }
+    const struct stored_image *image = stored_point_image(point->stored, stored->number);
+    stored_point_walk(point->stored, image, &reader);
+    while (map_reader_next(&reader, &run, NULL) > 0) {
+        if (look_at_pack(point, run.pack, err) < 0) {
+            CLEANUP_FREE char *where = repository_item_text(base, stored);
+            return err_prefix(err, "%s", where);
+        }
+        blocks += run.count;
+    }
+    *ret = blocks * LIMITS_BLOCK < image->size ? blocks * LIMITS_BLOCK : image->size;
+    return 0;
+}
+
+/* ---- images -------------------------------------------------------------------------------- */
+
+/* The head is read as libvirt's own save images are: from a file. */
+static int read_save_header(const struct small_item *item, uint64_t raw_size, struct sav *ret,
+                            struct err *err)
+{
+    CLEANUP_CLOSE int fd = memfd_create("virt-backup-save-header", MFD_CLOEXEC);
+
+    if (fd < 0)
+        return err_set_errno(err, errno, "memfd_create");
+    if (io_write(fd, item->data, item->len, err) < 0)
+        return -1;
+    if (sav_read(fd, item->len + raw_size, ret, err) < 0)
+        return -1;
+    if (ret->stream_offset == item->len)
+        return 0;
+    sav_clear(ret);
+    return err_set(err, ERR_CORRUPT, "what comes before it is not the header of a save image");
+}
+
+static int read_head_of_point(const struct point *base, struct points_head *ret, struct err *err)
+{
+    const struct small_item *item = find_small(point_of(base)->stored, ITEM_SAVE_HEADER);
+    const struct manifest_stored *memory = base->manifest->memory;
+
+    ret->known = item != NULL;
+    if (!item || read_save_header(item, memory->image.raw_size, &ret->sav, err) == 0)
+        return 0;
+    CLEANUP_FREE char *where = repository_item_text(base, memory);
+    return err_prefix(err, "%s", where);
+}
+
+static void close_repository_image(struct points_image *base)
+{
+    struct repository_image *image = (struct repository_image *)base;
+
+    restored_image_close(image->reader);
+    free(image->where);
+    free(image);
+}
+
+/* The reader's errors name packs. */
+static int read_named(void *opaque, uint64_t id, void *data, size_t cap, size_t *ret_len,
+                      enum chunk_kind *ret_kind, struct err *err)
+{
+    const struct repository_image *image = opaque;
+
+    if (image->read.read(image->read.opaque, id, data, cap, ret_len, ret_kind, err) == 0)
+        return 0;
+    return err_prefix(err, "%s", image->where);
+}
+
+static int look_unnamed(void *opaque, uint64_t id, struct chunk_run *ret, struct err *err)
+{
+    const struct repository_image *image = opaque;
+
+    return image->read.look(image->read.opaque, id, ret, err);
+}
+
+static int unpack_unnamed(void *opaque, const struct chunk_sink *sink, struct chunk_sink *ret,
+                          struct err *err)
+{
+    const struct repository_image *image = opaque;
+
+    return image->read.unpack(image->read.opaque, sink, ret, err);
+}
+
+static uint32_t gathered_unnamed(void *opaque, uint64_t id)
+{
+    const struct repository_image *image = opaque;
+
+    return image->read.gathered(image->read.opaque, id);
+}
+
+static int check_named(void *opaque, struct err *err)
+{
+    const struct repository_image *image = opaque;
+
+    if (!image->read.check || image->read.check(image->read.opaque, err) == 0)
+        return 0;
+    return err_prefix(err, "%s", image->where);
+}
+
+static struct chunk_source named_source(struct repository_image *image)
+{
+    struct chunk_source source = image->read;
+
+    source.opaque = image;
+    source.name = image->where;
+    source.look = look_unnamed;
+    source.read = read_named;
+    source.unpack = unpack_unnamed;
+    source.gathered = image->read.gathered ? gathered_unnamed : NULL;
+    source.check = check_named;
+    return source;
+}
+
+/* Blocks may be in frames of earlier backups, made with other levels: room for any. */
+static struct codec_spec decoding(enum codec_type type, uint64_t chunk_size)
+{
+    static const unsigned levels[] = {[CODEC_LZMA] = 6, [CODEC_ZSTD] = 3};
+
+    return (struct codec_spec){
+        .type = type,
+        .level = type == CODEC_NONE ? 0 : levels[type],
+        .dict_size = type == CODEC_NONE ? 0 : chunk_size,
+    };
+}
+
+static int open_repository_image(const struct point *base,
+                                 const struct points_image_request *request,
+                                 struct points_image **ret, struct err *err)
+{
+    const struct repository_store *store = store_of(base->store);
+    struct repository_image *image = mem_alloc(sizeof(*image));
+    CLEANUP(points_close_imagep) struct points_image *opened = &image->base;
+    const struct restored_request restored = {
+        .scope = &store->scope,
+        .id_salt = store->repository->id_salt,
+        .point = point_of(base)->stored,
+        .number = request->stored->number,
+    };
+
+    opened->ops = base->store->ops;
+    opened->is_memory = request->stored == base->manifest->memory;
+    if (opened->is_memory && read_head_of_point(base, &opened->head, err) < 0)
+        return -1;
+    image->where = repository_item_text(base, request->stored);
+    if (restored_image_open(&restored, &image->reader, err) < 0)
+        return err_prefix(err, "%s", image->where);
+    image->read = restored_image_source(image->reader);
+    opened->source = named_source(image);
+    opened->codec = decoding(restored_image_codec(image->reader), opened->source.chunk_size);
+    *ret = TAKE_PTR(opened);
+    return 0;
+}
+
+static int read_repository_small(const struct point *base, const struct manifest_stored *stored,
+                                 uint8_t **ret, struct err *err)
+{
+    const struct small_item *item = find_small(point_of(base)->stored, stored->number);
+
+    (void)err;
+    *ret = mem_alloc(item->len + 1);
+    memcpy(*ret, item->data, item->len);
+    return 0;
+}
+
+static const struct points_store_ops repository_store_ops = {
+    .guests = list_repository_guests,
+    .orphans = list_no_orphans,
+    .list = list_repository_points,
+    .open = open_repository_point,
+    .is_current = repository_point_is_current,
+    .item_text = repository_item_text,
+    .item_usage = repository_item_usage,
+    .read_head = read_head_of_point,
+    .open_image = open_repository_image,
+    .read_small = read_repository_small,
+    .close_image = close_repository_image,
+    .close_point = close_repository_point,
+    .close = close_repository_store,
+};
+
+int points_repository_open_store(const struct points_place *place, struct points_store **ret,
+                                 struct err *err)
+{
+    struct repository *repository = NULL;
+    struct stored_scope scope;
+
+    if (points_repository_open(place, &repository, &scope, err) < 0)
+        return -1;
+    struct repository_store *store = mem_alloc(sizeof(*store));
+    store->base.ops = &repository_store_ops;
+    store->base.place = mem_strdup(place->path);
+    store->base.title = mem_printf("repository %s", place->path);
+    store->base.has_many = true;
+    store->repository = repository;
+    store->scope = scope;
+    store->scope.name = mem_strdup(scope.name);
+    if (place->children) {
+        store->parser = points_repository_parser(place->children);
+        store->scope.parser = &store->parser;
+    }
+    *ret = &store->base;
+    return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What points_repository*.c share.
+ */
+#pragma once
+
+#include "ops/points_impl.h"
+#include "ops/points_repository.h"
+#include "repository/repository.h"
+#include "repository/stored_point.h"
+#include "repository/stored_scope.h"
+
+/* A guest of the scope, under the name that it is listed with. */
+struct repository_guest {
+    char *name; /* owned */
+    struct id id;
+    struct id newest; /* the session of the point that has its name */
+};
+
+struct repository_guests {
+    struct repository_guest *all; /* owned; sorted by name */
+    size_t count;
+};
+
+void points_repository_guests_clear(struct repository_guests *guests);
+/* Those that have a point that is not in the trash. */
+int points_repository_guests(const struct stored_scope *scope, struct repository_guests *ret,
+                             struct err *err);
+
+/* The points of a guest. */
+int points_repository_list(const struct stored_scope *scope, const struct id *guest,
+                           struct points_list *ret, struct err *err);
+
+struct repository_point {
+    struct point base;
+    char id_text[ID_TEXT_SIZE];
+    struct stored_point *stored; /* owned, as all */
+    struct manifest *manifest;
+    uint8_t *looked_at; /* by place of the pack: 1 if it was found to be there */
+};
+
+/* Opens a scope of the repository that is at this place. */
+int points_repository_open(const struct points_place *place, struct repository **ret,
+                           struct stored_scope *ret_scope, struct err *err);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "base/log.h"
+#include "ops/points_repository_impl.h"
+#include "repository/keep/marks.h"
+#include "repository/listing.h"
+
+/* ---- guests -------------------------------------------------------------------------------- */
+
+void points_repository_guests_clear(struct repository_guests *guests)
+{
+    for (size_t i = 0; i < guests->count; i++)
+        free(guests->all[i].name);
+    free(guests->all);
+    *guests = (struct repository_guests){0};
+}
+
+/* Its newest point that can be read and is not in the trash has its name; without one it is called by
+ * its UUID. False: it has no point. */
+static bool name_guest(const struct stored_scope *scope, const struct listed_point *points,
+                       size_t count, struct repository_guest *ret)
+{
+    char uuid[ID_UUID_SIZE];
+    bool any = false;
+
+    for (size_t i = count; i-- > 0;) {
+        CLEANUP_STORED_SUMMARY struct stored_summary summary = {0};
+        if (points[i].tombstone || points[i].trashed)
+            continue;
+        any = true;
+        if (stored_point_summary(scope, &points[i].id, &summary, NULL) < 0 ||
+            summary.kind != SLOT_POINT)
+            continue;
+        *ret = (struct repository_guest){mem_strdup(summary.info.name), points[i].id.guest,
+                                         points[i].id.session};
+        return true;
+    }
+    if (any)
+        *ret = (struct repository_guest){
+            mem_strdup(id_uuid(&points[0].id.guest, uuid)), points[0].id.guest, {{0}}};
+    return any;
+}
+
+static int compare_guests(const void *a, const void *b)
+{
+    const struct repository_guest *first = a;
+    const struct repository_guest *second = b;
+    int order = strcmp(first->name, second->name);
+
+    return order ? order : id_compare(&second->newest, &first->newest);
+}
+
+/* Sorted, the one with the newest point is the first of those that have one name. */
+static void tell_apart(struct repository_guests *guests)
+{
+    char uuid[ID_UUID_SIZE];
+    size_t first = 0;
+
+    for (size_t i = 1; i < guests->count; i++) {
+        struct repository_guest *guest = &guests->all[i];
+        if (strcmp(guest->name, guests->all[first].name) != 0) {
+            first = i;
+            continue;
+        }
+        free(guest->name);
+        guest->name = mem_strdup(id_uuid(&guest->id, uuid));
+    }
+}
+
+static void warn_of_unknown(const struct strings *unknown)
+{
+    for (size_t i = 0; i < unknown->count; i++)
+        log_warn("%s: no name that a repository has; left alone", unknown->items[i]);
+}
+
+int points_repository_guests(const struct stored_scope *scope, struct repository_guests *ret,
+                             struct err *err)
+{
+    CLEANUP_LISTING struct listing listing = {0};
+    CLEANUP_STRINGS struct strings unknown = {0};
+
+    if (listing_read(scope, NULL, &unknown, &listing, err) < 0)
+        return -1;
+    warn_of_unknown(&unknown);
+    ret->all = mem_array(listing.count, sizeof(*ret->all));
+    for (size_t i = 0, count; i < listing.count; i += count) {
+        const struct listed_point *points =
+            listing_of_guest(&listing, &listing.points[i].id.guest, &count);
+        if (name_guest(scope, points, count, &ret->all[ret->count]))
+            ret->count++;
+    }
+    qsort(ret->all, ret->count, sizeof(*ret->all), compare_guests);
+    tell_apart(ret);
+    qsort(ret->all, ret->count, sizeof(*ret->all), compare_guests);
+    return 0;
+}
+
+/* ---- points -------------------------------------------------------------------------------- */
+
+static void show_info(struct info *info, struct points_entry *entry)
+{
+    entry->time_ms = info->taken_ms;
+    entry->host = TAKE_PTR(info->host);
+    entry->state = info->state;
+    entry->consistency = info->consistency;
+    entry->disk_count = info->disk_count;
+    entry->memory = info->memory;
+    entry->stored = info->stored;
+    entry->derived = info->derived;
+    for (size_t i = 0; i < info->disk_count; i++)
+        entry->size += info->disks[i].size;
+    entry->tags = info->tags;
+    info->tags = (struct strings){0};
+}
+
+static void show_marks(const struct marks *marks, const struct point_id *id,
+                       struct points_entry *entry)
+{
+    const struct point_marks *found = marks_of(marks, id);
+
+    if (!found)
+        return;
+    entry->held = found->held;
+    for (size_t i = 0; i < found->tags.count; i++)
+        if (!strings_has(&entry->tags, found->tags.items[i]))
+            strings_add(&entry->tags, found->tags.items[i]);
+}
+
+/* False: there is no point in the slot any more. */
+static bool fill_point(const struct stored_scope *scope, const struct listed_point *listed,
+                       struct points_entry *entry)
+{
+    CLEANUP_STORED_SUMMARY struct stored_summary summary = {0};
+    CLEANUP_ERR struct err why = ERR_INIT;
+    char text[ID_TEXT_SIZE];
+
+    if (stored_point_summary(scope, &listed->id, &summary, &why) < 0 && why.kind == ERR_NOT_FOUND)
+        return false;
+    if (why.kind == ERR_NONE && summary.kind != SLOT_POINT)
+        return false;
+    entry->id = mem_strdup(id_text(&listed->id.session, text));
+    entry->time_ms = listed->time_ms;
+    entry->trashed = listed->trashed;
+    if (why.kind != ERR_NONE) {
+        entry->problem = mem_strdup(why.text);
+        return true;
+    }
+    entry->complete = !(summary.flags & FLAG_PARTIAL);
+    show_info(&summary.info, entry);
+    return true;
+}
+
+int points_repository_list(const struct stored_scope *scope, const struct id *guest,
+                           struct points_list *ret, struct err *err)
+{
+    CLEANUP_LISTING struct listing listing = {0};
+    CLEANUP_MARKS struct marks marks = {0};
+
+    if (listing_read(scope, guest, NULL, &listing, err) < 0 ||
+        marks_list(scope, guest, NULL, &marks, err) < 0)
+        return -1;
+    ret->all = mem_array(listing.count, sizeof(*ret->all));
+    for (size_t i = 0; i < listing.count; i++) {
+        struct points_entry *entry = &ret->all[ret->count];
+        if (listing.points[i].tombstone || !fill_point(scope, &listing.points[i], entry))
+            continue;
+        show_marks(&marks, &listing.points[i].id, entry);
+        strings_sort(&entry->tags);
+        ret->count++;
+    }
+    return 0;
+}

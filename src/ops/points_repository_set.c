@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "base/log.h"
+#include "base/when.h"
+#include "ops/points_repository_impl.h"
+#include "repository/guest_lookup.h"
+#include "repository/keep/marks.h"
+#include "repository/point_writer.h"
+#include "repository/session.h"
+
+struct repository_place {
+    struct points_writer base;
+    struct repository *repository; /* owned */
+    struct stored_scope scope;
+};
+
+/* One image at a time. */
+struct repository_set {
+    struct points_set base;
+    struct session *session; /* owned, as all */
+    struct point_writer *writer;
+    char *guest;
+    struct info info;
+    struct point_plugs plugs;
+    struct points_facts facts; /* of the image that is written; borrows nothing that is used */
+    struct chunk_source source;
+    bool memory_done;
+    struct buf small[SMALL_ITEMS_MAX]; /* by kind - 1 */
+    bool has_small[SMALL_ITEMS_MAX];
+};
+
+static const struct repository_place *repository_place_of(const struct points_writer *writer)
+{
+    return (const struct repository_place *)writer;
+}
+
+static struct repository_set *repository_set_of(struct points_set *set)
+{
+    return (struct repository_set *)set;
+}
+
+uint64_t points_repository_chunk_size(enum codec_type codec)
+{
+    return point_writer_chunk_size(codec);
+}
+
+/* ---- the place ----------------------------------------------------------------------------- */
+
+static void close_repository_place(struct points_writer *base)
+{
+    struct repository_place *place = (struct repository_place *)base;
+
+    repository_close(place->repository);
+    free((char *)place->scope.name);
+    free(place);
+}
+
+/* Writers need no locks. */
+static char *no_locks(const struct points_writer *writer)
+{
+    (void)writer;
+    return NULL;
+}
+
+static int trash_point(struct points_writer *writer, const struct point *base, uint64_t wait_ms,
+                       struct err *err)
+{
+    const struct repository_point *point = (const struct repository_point *)base;
+    const struct point_id id = {point->stored->id.guest, point->stored->id.session};
+    const struct mark mark = {.by = "remove", .reason = "virt-backup remove"};
+    bool made = false;
+
+    (void)wait_ms;
+    if (marks_remove(&repository_place_of(writer)->scope, &id, &mark, &made, err) < 0)
+        return -1;
+    return made ? 0 : err_set(err, ERR_BUSY, "point %s is in the trash already", base->id);
+}
+
+/* ---- beginning ----------------------------------------------------------------------------- */
+
+static void clear_set(struct repository_set *set)
+{
+    point_writer_free(set->writer);
+    session_end(set->session);
+    info_clear(&set->info);
+    for (size_t i = 0; i < SMALL_ITEMS_MAX; i++)
+        buf_clear(&set->small[i]);
+    free(set->guest);
+    free(set);
+}
+
+static void drop_repository_set(struct points_set *base)
+{
+    clear_set(repository_set_of(base));
+}
+
+static void tell_notes(const struct repository_set *set)
+{
+    const struct session_notes notes = session_notes(set->session);
+    const char *why = NULL;
+
+    if (notes.other_host)
+        log_warn_guest(
+            set->guest,
+            "its newest point was made on host %s; two hosts that back up guests with one "
+            "UUID share the points that are kept, and \"latest\"",
+            notes.other_host);
+    if (notes.ahead_ms)
+        log_warn_guest(set->guest,
+                       "its newest point is %lld hours ahead of the clock of the repository",
+                       (long long)(notes.ahead_ms / 3600000));
+    for (size_t i = 0; notes.unreadable && i < notes.unreadable->count; i++)
+        log_warn_guest(set->guest, "nothing is taken over from a point: %s",
+                       notes.unreadable->items[i]);
+    uint32_t unread = point_writer_unread(set->writer, &why);
+    if (unread)
+        log_warn_guest(set->guest,
+                       "%u pack%s of earlier points cannot be read, and what they have is stored "
+                       "again: %s",
+                       unread, unread == 1 ? "" : "s", why);
+}
+
+static void describe_set(struct repository_set *set, const struct points_request *request,
+                         const struct id *guest)
+{
+    set->guest = mem_strdup(request->guest);
+    set->info.name = mem_strdup(request->guest);
+    set->info.guest = *guest;
+    set->info.host = mem_strdup(request->host);
+    set->info.program = mem_strdup("virt-backup " VIRT_BACKUP_VERSION);
+    for (size_t i = 0; i < request->tag_count; i++)
+        if (!strings_has(&set->info.tags, request->tags[i]))
+            strings_add(&set->info.tags, request->tags[i]);
+}
+
+static int begin_session(const struct repository_place *place, const struct points_request *request,
+                         struct repository_set *set, struct err *err)
+{
+    const struct point_options options = {.pack_buffers = PACKER_BUFFERS};
+    struct id guest, like;
+    struct session_request asked = {
+        .scope = place->scope.name,
+        .host = request->host,
+        .program = "virt-backup " VIRT_BACKUP_VERSION,
+    };
+
+    if (!id_parse_uuid(request->uuid, &guest))
+        return err_set(err, ERR_INTERNAL, "'%s' is not a UUID", request->uuid);
+    if (request->like && guest_lookup(&place->scope, request->like, &like, err) < 0)
+        return err_prefix(err, "--like %s", request->like);
+    asked.guest = guest;
+    asked.like = request->like ? &like : NULL;
+    describe_set(set, request, &guest);
+    if (session_begin(place->repository, &asked, &set->session, err) < 0 ||
+        point_writer_new(place->repository, set->session, &options, &set->writer, err) < 0)
+        return -1;
+    tell_notes(set);
+    return 0;
+}
+
+static int begin_repository_set(struct points_writer *writer, const struct points_request *request,
+                                struct points_set **ret, struct err *err)
+{
+    struct repository_set *set = mem_alloc(sizeof(*set));
+
+    set->base.writer = writer;
+    if (begin_session(repository_place_of(writer), request, set, err) < 0) {
+        clear_set(set);
+        return -1;
+    }
+    *ret = &set->base;
+    return 0;
+}
+
+/* Everything can be stored, under whatever name. */
+static int expect_anything(struct points_set *set, const struct points_item *item,
+                           enum codec_type codec, struct err *err)
+{
+    (void)set;
+    (void)item;
+    (void)codec;
+    (void)err;
+    return 0;
+}
+
+/* ---- items --------------------------------------------------------------------------------- */
+
+static int keep_save_header(struct repository_set *set, const struct points_head *head,
+                            struct err *err)
+{
+    struct buf *kept = &set->small[ITEM_SAVE_HEADER - 1];
+
+    if (!head || !head->known)
+        return 0;
+    buf_clear(kept);
+    if (sav_format_head(head->sav.xml, head->sav.cookie, head->sav.was_running, SAV_RAW, kept,
+                        err) < 0)
+        return -1;
+    set->has_small[ITEM_SAVE_HEADER - 1] = true;
+    return 0;
+}
+
+/* What is captured is so when its first image is read, at the latest. */
+static void note_time(struct repository_set *set)
+{
+    if (!set->info.taken_ms)
+        set->info.taken_ms = session_now_ms(set->session);
+}
+
+static int create_repository_image(struct points_set *base, const struct points_facts *facts,
+                                   struct chunk_source *source, struct chunk_sink *ret,
+                                   struct err *err)
+{
+    struct repository_set *set = repository_set_of(base);
+    bool memory = facts->item.kind == POINTS_MEMORY;
+    const struct point_image image = {
+        .number = memory ? SLOT_MEMORY : (uint32_t)set->info.disk_count,
+        .target = memory ? NULL : facts->item.target,
+        .source = &set->source,
+        .codec = facts->codec.type,
+    };
+
+    note_time(set);
+    set->facts = *facts;
+    set->source = *source;
+    if (keep_save_header(set, facts->head, err) < 0 ||
+        point_writer_begin_image(set->writer, &image, &set->plugs, err) < 0)
+        return -1;
+    if (!memory)
+        info_add_disk(&set->info, facts->item.target, facts->raw_size);
+    *source = set->plugs.source;
+    *ret = set->plugs.sink;
+    return 0;
+}
+
+static int finish_repository_image(struct points_set *base, struct manifest_stored *ret,
+                                   uint64_t *ret_usage, struct err *err)
+{
+    struct repository_set *set = repository_set_of(base);
+    bool memory = set->facts.item.kind == POINTS_MEMORY;
+    struct point_image_written written = {0};
+
+    if (point_writer_end_image(set->writer, &written, err) < 0)
+        return -1;
+    set->info.memory = set->info.memory || memory;
+    *ret = (struct manifest_stored){
+        .image = written.image,
+        .codec = set->facts.codec,
+        .place = PLACE_MAP,
+        .number = memory ? MANIFEST_MAP_MEMORY : (uint32_t)(set->info.disk_count - 1),
+    };
+    ret->codec.dict_size = 0;
+    *ret_usage = written.stored;
+    return 0;
+}
+
+static int put_repository_small(struct points_set *base, enum manifest_extra_kind kind,
+                                const void *data, size_t len, struct manifest_stored *ret,
+                                struct err *err)
+{
+    struct repository_set *set = repository_set_of(base);
+    const unsigned number = kind + 1u; /* see enum small_item_kind */
+
+    if (number >= ITEM_SAVE_HEADER || set->has_small[number - 1])
+        return err_set(err, ERR_INTERNAL, "a small item of this kind cannot be stored");
+    buf_append(&set->small[number - 1], data, len);
+    set->has_small[number - 1] = true;
+    *ret = (struct manifest_stored){.place = PLACE_SMALL, .number = number};
+    return 0;
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+static int check_items(const struct repository_set *set, const struct manifest *manifest,
+                       struct err *err)
+{
+    bool fits = manifest->disk_count == set->info.disk_count &&
+                (manifest->memory != NULL) == set->info.memory;
+    size_t small = set->has_small[0] + set->has_small[1];
+
+    for (size_t i = 0; fits && i < manifest->disk_count; i++)
+        fits = strcmp(manifest->disks[i].target, set->info.disks[i].target) == 0;
+    for (size_t i = 0; fits && i < manifest->extra_count; i++)
+        fits = set->has_small[manifest->extras[i].kind];
+    if (fits && manifest->extra_count == small)
+        return 0;
+    return err_set(err, ERR_INTERNAL, "the manifest does not name what was stored");
+}
+
+static int commit_point(struct repository_set *set, const struct manifest *manifest,
+                        struct err *err)
+{
+    CLEANUP_BUF struct buf text = {0};
+    struct small_items small = {0};
+    struct point_parts parts = {.info = &set->info, .small = &small};
+
+    note_time(set);
+    if (check_items(set, manifest, err) < 0 || manifest_format(manifest, &text, err) < 0)
+        return -1;
+    set->info.state = manifest->state;
+    set->info.consistency = manifest->consistency;
+    for (unsigned i = 0; i < SMALL_ITEMS_MAX; i++)
+        if (set->has_small[i])
+            small.items[small.count++] = (struct small_item){(enum small_item_kind)(i + 1),
+                                                             set->small[i].data, set->small[i].len};
+    parts.manifest = text.data;
+    parts.manifest_len = text.len;
+    return point_writer_commit(set->writer, &parts, err);
+}
+
+static int commit_repository_set(struct points_set *base, const struct manifest *manifest,
+                                 struct err *err)
+{
+    struct repository_set *set = repository_set_of(base);
+    int result = commit_point(set, manifest, err);
+
+    clear_set(set);
+    return result;
+}
+
+static const struct points_set_ops repository_set_ops = {
+    .lone_file_system = no_locks,
+    .remove = trash_point,
+    .close = close_repository_place,
+    .begin = begin_repository_set,
+    .expect = expect_anything,
+    .create_image = create_repository_image,
+    .finish_image = finish_repository_image,
+    .put_small = put_repository_small,
+    .commit = commit_repository_set,
+    .drop = drop_repository_set,
+};
+
+int points_repository_open_writer(const struct points_place *where, struct points_writer **ret,
+                                  struct err *err)
+{
+    struct repository *repository = NULL;
+    struct stored_scope scope;
+
+    if (points_repository_open(where, &repository, &scope, err) < 0)
+        return -1;
+    struct repository_place *place = mem_alloc(sizeof(*place));
+    place->base.ops = &repository_set_ops;
+    place->base.place = mem_strdup(where->path);
+    place->repository = repository;
+    place->scope = scope;
+    place->scope.name = mem_strdup(scope.name);
+    *ret = &place->base;
+    return 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "points_suite_find.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "points_fixture.h"
+
+void points_are_listed_and_found(void **state)
+{
+    struct fixture *fixture = *state;
+    CLEANUP_POINTS_LIST struct points_list list = {0};
+    CLEANUP_FREE char *begins = NULL;
+
+    fixture_write_point(fixture, "web", POINTS_KEEP, 1);
+    CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
+    CLEANUP(points_closep) struct point *point = fixture_open_point(fixture, store, "web");
+    CHECK(points_list(store, "web", &list, &fixture->err), &fixture->err);
+    assert_int_equal(list.count, 1);
+    const struct points_entry *entry = &list.all[0];
+    assert_string_equal(entry->id, points_id(point));
+    assert_int_equal(entry->id_digits, POINTS_ID_DIGITS);
+    assert_null(entry->problem);
+    assert_string_equal(entry->host, "host.example");
+    assert_int_equal(entry->state, STATE_SHUT_OFF);
+    assert_int_equal(entry->consistency, CONSISTENCY_OFFLINE);
+    assert_int_equal(entry->disk_count, 1);
+    assert_int_equal(entry->size, IMAGE_SIZE);
+    assert_true(entry->stored > 0);
+    assert_true(entry->complete && !entry->memory && !entry->trashed && !entry->held);
+    if (fixture->suite->is_repository) {
+        assert_int_equal(entry->tags.count, 2);
+        assert_string_equal(entry->tags.items[0], "by-hand");
+    }
+    begins = mem_strndup(entry->id, POINTS_ID_DIGITS);
+    const char *const words[] = {entry->id, begins, "latest", "2099-12-31", "2099-12-31 23:59"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        CLEANUP_FREE char *found = NULL;
+        CHECK(points_find(store, "web", words[i], &found, &fixture->err), &fixture->err);
+        assert_string_equal(found, entry->id);
+    }
+}
+
+void what_means_no_point_is_told(void **state)
+{
+    static const struct {
+        const char *word;
+        enum err_kind kind;
+        const char *part;
+    } cases[] = {
+        {"00000000", ERR_NOT_FOUND, "guest 'web': has no point '00000000'"},
+        {"1999-12-31", ERR_NOT_FOUND, "no point of '1999-12-31' or before"},
+        {"0000000", ERR_USAGE, "means no point"}, /* too short */
+        {"newest", ERR_USAGE, "means no point"},
+        {"", ERR_USAGE, "means no point"},
+    };
+    struct fixture *fixture = *state;
+    char *found = NULL;
+
+    fixture_write_point(fixture, "web", POINTS_KEEP, 1);
+    CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+        CHECK_FAILS(points_find(store, "web", cases[i].word, &found, &fixture->err), &fixture->err,
+                    cases[i].kind, cases[i].part);
+    CHECK_FAILS(points_find(store, "db", "latest", &found, &fixture->err), &fixture->err,
+                ERR_NOT_FOUND, "");
+}
