@@ -27,3 +27,10 @@ struct id made_session_run(const struct repository *repository,
 struct id made_session_run_named(const struct repository *repository,
                                  const struct session_request *request, uint32_t flags,
                                  const char *name);
+
+/* A session whose point has its packs: two of its own, and one of the base or a third of its own. It may
+ * fail; *ret_id is set when it is known. */
+int made_session_back_up(const struct repository *repository, const struct session_request *request,
+                         struct id *ret_id, struct err *err);
+/* Each point of the scope can be read and has its packs; returns how many there are. */
+unsigned made_session_assert_whole(const struct stored_scope *scope);

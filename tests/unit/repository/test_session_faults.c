@@ -17,8 +17,6 @@
 #include "made_session.h"
 #include "repository/listing.h"
 
-#define BLOCKS 5 /* of each pack: as many as the maps of made_point_usual go into */
-
 /* ---- a memory in which something happens at a step ------------------------------------------- */
 
 enum fate {
@@ -100,92 +98,23 @@ static struct stored_scope scope_of(const struct world *world)
     return (struct stored_scope){world->repository->store, world->repository->id, REPOSITORY_SCOPE};
 }
 
-/* ---- what a session does --------------------------------------------------------------------- */
-
-static int put_pack_of(struct session *session, struct made_point *made, uint32_t place,
-                       struct err *err)
-{
-    static const struct id ids[BLOCKS] = {{{1}}, {{2}}, {{3}}, {{4}}, {{5}}};
-    static const struct pack_index_added frame = {
-        .stored_len = 5, .raw_len = BLOCKS * LIMITS_BLOCK, .block_count = BLOCKS, .ids = ids};
-    CLEANUP(pack_writer_freep) struct pack_writer *writer = pack_writer_new(NULL);
-    uint32_t number = 0;
-
-    assert_non_null(writer);
-    assert_int_equal(pack_writer_add(writer, "frame", &frame, NULL), 0);
-    if (session_put_pack(session, writer, &made->digests[place], &number, err) < 0)
-        return -1;
-    return packs_add(&made->packs, session_id(session), number, err);
-}
-
-/* Two packs of its own, and one of the base, or a third of its own. *ret_id is set when it is known. */
-static int back_up(struct repository *repository, const struct session_request *request,
-                   struct id *ret_id, struct err *err)
-{
-    CLEANUP(session_endp) struct session *session = NULL;
-    CLEANUP_MADE_POINT struct made_point made = made_point_usual();
-
-    if (session_begin(repository, request, &session, err) < 0)
-        return -1;
-    *ret_id = *session_id(session);
-    made.id = (struct slot_id){repository->id, *ret_id, request->guest};
-    made.info.guest = request->guest;
-    packs_clear(&made.packs);
-    const struct stored_point *base = session_base(session);
-    if (base) {
-        const struct pack_id pack = stored_point_pack(base, base->packs.count - 1);
-        made.digests[0] = base->digests[base->packs.count - 1];
-        assert_int_equal(packs_add(&made.packs, &pack.session, pack.number, NULL), 0);
-    }
-    for (uint32_t place = base ? 1 : 0; place < 3; place++)
-        if (put_pack_of(session, &made, place, err) < 0)
-            return -1;
-    CLEANUP_BUF struct buf bytes = made_point_bytes(&made);
-    return session_commit(session, bytes.data, bytes.len, err);
-}
+/* ---- sessions and what they leave ------------------------------------------------------------- */
 
 static struct id back_up_well(struct world *world)
 {
     CLEANUP_ERR struct err err = ERR_INIT;
     struct id id;
 
-    if (back_up(world->repository, &world->request, &id, &err) < 0)
+    if (made_session_back_up(world->repository, &world->request, &id, &err) < 0)
         fail_msg("%s", err.text);
     return id;
 }
 
-/* ---- what must be true ----------------------------------------------------------------------- */
-
-static void assert_whole_point(const struct stored_scope *scope, const struct point_id *id)
-{
-    CLEANUP(stored_point_freep) struct stored_point *point = NULL;
-    CLEANUP_ERR struct err err = ERR_INIT;
-
-    if (stored_point_read(scope, id, &point, &err) < 0)
-        fail_msg("%s", err.text);
-    for (uint32_t i = 0; i < point->packs.count; i++) {
-        CLEANUP_PACK struct pack pack = {0};
-        const struct pack_id pack_id = stored_point_pack(point, i);
-        if (pack_open(scope->store, scope->name, &pack_id, &point->digests[i], &pack, &err) < 0)
-            fail_msg("a pack of a point: %s", err.text);
-    }
-}
-
-/* Each point is whole; returns how many there are. */
 static unsigned assert_all_whole(const struct world *world)
 {
     const struct stored_scope scope = scope_of(world);
-    CLEANUP_LISTING struct listing listing = {0};
-    unsigned points = 0;
 
-    assert_int_equal(listing_read(&scope, NULL, NULL, &listing, NULL), 0);
-    for (size_t i = 0; i < listing.count; i++) {
-        if (listing.points[i].tombstone)
-            continue;
-        assert_whole_point(&scope, &listing.points[i].id);
-        points++;
-    }
-    return points;
+    return made_session_assert_whole(&scope);
 }
 
 static bool has_point(const struct world *world, const struct id *session)
@@ -221,7 +150,7 @@ static bool meet_fate(enum fate fate, unsigned step, const struct memory_keeps *
     struct id first = back_up_well(&world);
     world.fate = fate;
     world.step = step;
-    bool committed = back_up(world.disturbed, &world.request, &id, &err) == 0;
+    bool committed = made_session_back_up(world.disturbed, &world.request, &id, &err) == 0;
     if (world.steps <= step)
         return false;
     if (cut)
@@ -299,7 +228,7 @@ static void meet_at_each_step(void (*meet)(struct world *),
         world.fate = FATE_MEETS;
         world.step = step;
         world.meet = meet;
-        (void)back_up(world.disturbed, &world.request, &id, &err);
+        (void)made_session_back_up(world.disturbed, &world.request, &id, &err);
         if (world.steps <= step)
             return;
         judge(&world, &id, &err);
