@@ -100,11 +100,6 @@ static int get_bytes(const uint8_t *data, size_t size, const struct store_range 
     return 0;
 }
 
-static bool is_scope_list(const char *prefix, const char *top)
-{
-    return text_begins(prefix, top);
-}
-
 static char *upper_prefix(const char *top)
 {
     return mem_printf("%sdefault/", top);
@@ -309,13 +304,13 @@ static bool answers_nothing(const struct altered_store *own, const char *prefix)
 {
     switch ((int)own->altered.rule) {
     case RULE_TRASH_USED:
-        return own->altered.role == ROLE_WRITER && is_scope_list(prefix, "t/");
+        return own->altered.role == ROLE_WRITER && text_begins(prefix, "t/");
     case RULE_HOLD_DOES_NOT_LOOK:
-        return own->altered.role == ROLE_HOLDER && is_scope_list(prefix, "t/");
+        return own->altered.role == ROLE_HOLDER && text_begins(prefix, "t/");
     case RULE_HOLDS_IGNORED:
-        return own->altered.role == ROLE_COLLECTOR && is_scope_list(prefix, "h/");
+        return own->altered.role == ROLE_COLLECTOR && text_begins(prefix, "h/");
     case RULE_NO_WAIT:
-        return own->altered.role == ROLE_COLLECTOR && is_scope_list(prefix, "s/");
+        return own->altered.role == ROLE_COLLECTOR && text_begins(prefix, "s/");
     default:
         return false;
     }
@@ -376,7 +371,7 @@ static int altered_list(struct store *store, const char *prefix, const struct st
                         struct err *err)
 {
     struct altered_store *own = (struct altered_store *)store;
-    bool slots = is_scope_list(prefix, "p/");
+    bool slots = text_begins(prefix, "p/");
     int rc = 0;
 
     own->commits = false;
@@ -392,18 +387,18 @@ static int altered_list(struct store *store, const char *prefix, const struct st
     if (own->altered.role == ROLE_COLLECTOR && freeze_for_collector(own, prefix, err) < 0)
         return -1;
     if (own->altered.role == ROLE_WRITER && own->altered.rule == RULE_TRASH_READ_LAST &&
-        is_scope_list(prefix, "t/")) {
+        text_begins(prefix, "t/")) {
         CLEANUP_FREE char *of_guest = mem_printf("p%s", prefix + 1);
         own->slots_frozen = true;
         own->slots_left = 1;
         if (freeze(own->inner, of_guest, true, &own->slots, err) < 0)
             return -1;
     }
-    if (own->sessions_frozen && is_scope_list(prefix, "s/")) {
+    if (own->sessions_frozen && text_begins(prefix, "s/")) {
         own->sessions_frozen = false;
         return thaw(&own->sessions, prefix, each, err);
     }
-    if (own->holds_frozen && is_scope_list(prefix, "h/")) {
+    if (own->holds_frozen && text_begins(prefix, "h/")) {
         own->holds_frozen = false;
         return thaw(&own->holds, prefix, each, err);
     }
@@ -413,7 +408,7 @@ static int altered_list(struct store *store, const char *prefix, const struct st
         own->slots_frozen = false;
     }
     rc = own->inner->ops->list(own->inner, prefix, each, err);
-    if (rc == 0 && own->altered.rule == RULE_TOKEN_LATE && is_scope_list(prefix, "s/"))
+    if (rc == 0 && own->altered.rule == RULE_TOKEN_LATE && text_begins(prefix, "s/"))
         rc = create_late(own, err);
     return rc;
 }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "schedule.h"
 
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
 
 #include "../../chance.h"
 #include "base/cleanup.h"
 
+#define STACK_SIZE ((size_t)1 << 20)
+
 struct schedule_actor {
-    struct schedule *schedule;
-    unsigned number;
-    pthread_t thread;
-    sem_t turn;
+    ucontext_t context;
+    void *stack;
     void (*run)(void *opaque);
     void *opaque;
     bool ended;
@@ -28,9 +28,13 @@ struct schedule {
     uint64_t chance;
     unsigned steps;
     int lowest;
-    sem_t all_ended;
-    bool closing;
+    unsigned changes;
+    unsigned current; /* the actor at work */
+    ucontext_t caller;
 };
+
+/* The one that run_actor is to begin: makecontext passes no pointers. */
+static struct schedule *begun;
 
 /* The next one by weight; none of those that are left may have any. */
 static unsigned choose_by_weight(struct schedule *schedule)
@@ -79,48 +83,45 @@ static unsigned choose_actor(struct schedule *schedule, unsigned current)
             continue;
         if (plan->kind == SCHEDULE_PRIORITY)
             schedule->actors[current].priority = --schedule->lowest;
-        else if (plan->to[i] < schedule->count && !schedule->actors[plan->to[i]].ended)
+        else if (plan->to[i] < schedule->count && plan->to[i] != current &&
+                 !schedule->actors[plan->to[i]].ended) {
+            schedule->changes++;
             return plan->to[i];
+        }
     }
     return runs && plan->kind == SCHEDULE_FIXED ? current : choose_by_priority(schedule);
 }
 
-static void pass_turn(struct schedule *schedule, unsigned current)
+static bool all_ended(const struct schedule *schedule)
 {
     for (unsigned i = 0; i < schedule->count; i++)
-        if (!schedule->actors[i].ended) {
-            sem_post(&schedule->actors[choose_actor(schedule, current)].turn);
-            return;
-        }
-    sem_post(&schedule->all_ended);
+        if (!schedule->actors[i].ended)
+            return false;
+    return true;
 }
 
-static void *run_actor(void *opaque)
+static void run_actor(void)
 {
-    struct schedule_actor *actor = opaque;
-    struct schedule *schedule = actor->schedule;
+    struct schedule *schedule = begun;
+    struct schedule_actor *actor = &schedule->actors[schedule->current];
 
-    for (;;) {
-        sem_wait(&actor->turn);
-        if (schedule->closing)
-            return NULL;
-        actor->run(actor->opaque);
-        actor->ended = true;
-        pass_turn(schedule, actor->number);
-    }
+    actor->run(actor->opaque);
+    actor->ended = true;
+    if (all_ended(schedule))
+        setcontext(&schedule->caller);
+    schedule->current = choose_actor(schedule, schedule->current);
+    setcontext(&schedule->actors[schedule->current].context);
+    abort();
 }
 
 struct schedule *schedule_new(void)
 {
     struct schedule *schedule = mem_alloc(sizeof(*schedule));
 
-    sem_init(&schedule->all_ended, 0, 0);
     for (unsigned i = 0; i < SCHEDULE_ACTORS; i++) {
-        struct schedule_actor *actor = &schedule->actors[i];
-        actor->schedule = schedule;
-        actor->number = i;
-        sem_init(&actor->turn, 0, 0);
-        if (pthread_create(&actor->thread, NULL, run_actor, actor) != 0)
+        schedule->actors[i].stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+                                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+        if (schedule->actors[i].stack == MAP_FAILED)
             abort();
     }
     return schedule;
@@ -128,14 +129,8 @@ struct schedule *schedule_new(void)
 
 void schedule_free(struct schedule *schedule)
 {
-    schedule->closing = true;
     for (unsigned i = 0; i < SCHEDULE_ACTORS; i++)
-        sem_post(&schedule->actors[i].turn);
-    for (unsigned i = 0; i < SCHEDULE_ACTORS; i++) {
-        pthread_join(schedule->actors[i].thread, NULL);
-        sem_destroy(&schedule->actors[i].turn);
-    }
-    sem_destroy(&schedule->all_ended);
+        munmap(schedule->actors[i].stack, STACK_SIZE);
     free(schedule);
 }
 
@@ -146,6 +141,7 @@ void schedule_begin(struct schedule *schedule, const struct schedule_plan *plan)
     schedule->count = 0;
     schedule->steps = 0;
     schedule->lowest = 0;
+    schedule->changes = 0;
 }
 
 unsigned schedule_add(struct schedule *schedule, void (*run)(void *opaque), void *opaque)
@@ -156,6 +152,11 @@ unsigned schedule_add(struct schedule *schedule, void (*run)(void *opaque), void
     actor->opaque = opaque;
     actor->ended = actor->crashed = false;
     actor->steps_to_crash = 0;
+    if (getcontext(&actor->context) < 0)
+        abort();
+    actor->context.uc_stack.ss_sp = actor->stack;
+    actor->context.uc_stack.ss_size = STACK_SIZE;
+    makecontext(&actor->context, run_actor, 0);
     actor->priority = schedule->plan.kind == SCHEDULE_PRIORITY
                           ? 1 + (int)chance_below(&schedule->chance, 1000)
                           : (int)(SCHEDULE_ACTORS - schedule->count);
@@ -164,9 +165,18 @@ unsigned schedule_add(struct schedule *schedule, void (*run)(void *opaque), void
 
 unsigned schedule_run(struct schedule *schedule)
 {
-    pass_turn(schedule, SCHEDULE_ACTORS);
-    sem_wait(&schedule->all_ended);
+    begun = schedule;
+    if (schedule->count > 0) {
+        schedule->current = choose_actor(schedule, SCHEDULE_ACTORS);
+        if (swapcontext(&schedule->caller, &schedule->actors[schedule->current].context) < 0)
+            abort();
+    }
     return schedule->steps;
+}
+
+unsigned schedule_changes(const struct schedule *schedule)
+{
+    return schedule->changes;
 }
 
 int schedule_step(struct schedule *schedule, unsigned number, struct err *err)
@@ -179,8 +189,9 @@ int schedule_step(struct schedule *schedule, unsigned number, struct err *err)
         schedule->steps++;
         unsigned next = choose_actor(schedule, number);
         if (next != number) {
-            sem_post(&schedule->actors[next].turn);
-            sem_wait(&actor->turn);
+            schedule->current = next;
+            if (swapcontext(&actor->context, &schedule->actors[next].context) < 0)
+                abort();
         }
     }
     return actor->crashed ? err_set(err, ERR_IO, "it has crashed") : 0;

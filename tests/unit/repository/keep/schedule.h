@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Runs actors, each in a thread, one at a time: from one step to the next, in an order that a plan
- * decides. A step is where others may come between. The same plan gives the same order.
+ * Runs actors in turns, each on a stack of its own, from one step to the next, in an order that a plan
+ * decides. A step is where others may come between. The same plan gives the same order. (Threads
+ * that wait for each other would do the same, but slowly on a busy machine.)
  */
 #pragma once
 
@@ -40,6 +41,9 @@ void schedule_begin(struct schedule *schedule, const struct schedule_plan *plan)
 unsigned schedule_add(struct schedule *schedule, void (*run)(void *opaque), void *opaque);
 /* Until all have ended. Returns the number of steps. */
 unsigned schedule_run(struct schedule *schedule);
+
+/* How many of a fixed plan's changes have had an effect so far. */
+unsigned schedule_changes(const struct schedule *schedule);
 
 /* To be called by the actor of this number. -1: it has crashed, and every further step fails. */
 int schedule_step(struct schedule *schedule, unsigned actor, struct err *err);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * usage: schedules [--seed SEED] [--rule RULE] [--fixed] [--verbose] COUNT
+ * usage: schedules [--seed SEED] [--rule RULE] [--verbose] COUNT | --changes N | --rules
  *
- * Runs so many storms (storm.h), of consecutive seeds. With a rule taken away: until something goes
- * wrong, and if nothing does, it fails. --fixed: instead of random ones all orders of few actors with
- * up to two preemptions.
+ * Runs so many crowds (crowd.h), of consecutive seeds. With a rule taken away: until something goes
+ * wrong, and if nothing does, it fails. --changes: instead all orders of three actors in which up to
+ * N times (1 or 2) another one goes on than the one at work.
  */
 #include <getopt.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "storm.h"
+#include "crowd.h"
 
 struct totals {
     uint64_t runs;
@@ -31,13 +30,13 @@ static double seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static bool run_one(struct storm *storm, const struct storm_case *run, struct totals *totals)
+static bool run_one(struct crowd *crowd, const struct crowd_case *run, struct crowd_result *ret,
+                    struct totals *totals)
 {
-    unsigned steps = 0;
-    const char *wrong = storm_run(storm, run, &steps);
+    const char *wrong = crowd_run(crowd, run, ret);
 
     totals->runs++;
-    totals->steps += steps;
+    totals->steps += ret->steps;
     if (!wrong)
         return true;
     printf("%s: %s after %llu schedules: %s\n", altered_rule_name(run->rule),
@@ -46,88 +45,95 @@ static bool run_one(struct storm *storm, const struct storm_case *run, struct to
         printf("  variant %u, to actor %u at step %u, to actor %u at step %u\n", run->variant,
                run->to[0], run->at[0], run->to[1], run->at[1]);
     else
-        printf("  again: schedules --seed %llu --rule %s --verbose 1\n",
+        printf("  again: scripts/schedules --seed %llu --rule %s --verbose 1\n",
                (unsigned long long)run->seed, altered_rule_name(run->rule));
     return false;
 }
 
-static bool run_fixed_variant(struct storm *storm, struct storm_case *run, struct totals *totals)
+/* All places for the change of this number, and for those after it. */
+static bool run_changes(struct crowd *crowd, struct crowd_case *run, unsigned number,
+                        struct totals *totals)
 {
-    unsigned steps = 0;
+    struct crowd_result result = {0};
 
-    run->at[0] = run->at[1] = 0;
-    if (storm_run(storm, run, &steps))
-        return run_one(storm, run, totals);
-    for (run->at[0] = 1; run->at[0] <= steps; run->at[0]++)
-        for (run->to[0] = 0; run->to[0] < STORM_FIXED_ACTORS; run->to[0]++)
-            for (run->at[1] = run->at[0] + 1; run->at[1] <= steps; run->at[1]++)
-                for (run->to[1] = 0; run->to[1] < STORM_FIXED_ACTORS; run->to[1]++)
-                    if (!run_one(storm, run, totals))
-                        return false;
+    run->at[number] = 0;
+    if (!run_one(crowd, run, &result, totals))
+        return false;
+    if (result.changes < number || number == run->changes)
+        return true;
+    unsigned begin = number > 0 ? run->at[number - 1] + 1 : 1;
+    for (unsigned at = begin; at <= result.steps; at++)
+        for (unsigned to = 0; to < CROWD_FIXED_ACTORS; to++) {
+            run->at[number] = at;
+            run->to[number] = to;
+            if (!run_changes(crowd, run, number + 1, totals))
+                return false;
+        }
+    run->at[number] = 0;
     return true;
 }
 
-static bool run_all(struct storm *storm, struct storm_case *run, uint64_t count,
+static bool run_all(struct crowd *crowd, struct crowd_case *run, uint64_t count,
                     struct totals *totals)
 {
-    if (run->fixed) {
-        for (run->variant = 0; run->variant < STORM_VARIANTS; run->variant++)
-            if (!run_fixed_variant(storm, run, totals))
-                return false;
-        return true;
-    }
-    for (uint64_t i = 0; i < count; i++, run->seed++)
-        if (!run_one(storm, run, totals))
+    struct crowd_result result = {0};
+
+    for (run->variant = 0; run->fixed && run->variant < CROWD_VARIANTS; run->variant++)
+        if (!run_changes(crowd, run, 0, totals))
+            return false;
+    for (uint64_t i = 0; !run->fixed && i < count; i++, run->seed++)
+        if (!run_one(crowd, run, &result, totals))
             return false;
     return true;
 }
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: schedules [--seed SEED] [--rule RULE] [--fixed] [--verbose] COUNT\n");
+    fprintf(
+        stderr,
+        "usage: schedules [--seed SEED] [--rule RULE] [--verbose] COUNT | --changes N | --rules\n");
     return 2;
 }
 
-static int read_options(int argc, char **argv, struct storm_case *run, uint64_t *ret_count)
+static void list_rules(void)
+{
+    for (enum altered_rule rule = RULE_NONE; rule < RULES; rule++)
+        printf("%s\n", altered_rule_name(rule));
+    exit(0);
+}
+
+static int read_options(int argc, char **argv, struct crowd_case *run, uint64_t *ret_count)
 {
     static const struct option options[] = {
-        {"seed", required_argument, NULL, 's'},
-        {"rule", required_argument, NULL, 'r'},
-        {"fixed", no_argument, NULL, 'f'},
-        {"verbose", no_argument, NULL, 'v'},
-        {NULL, 0, NULL, 0},
+        {"seed", required_argument, NULL, 's'},    {"rule", required_argument, NULL, 'r'},
+        {"changes", required_argument, NULL, 'c'}, {"rules", no_argument, NULL, 'l'},
+        {"verbose", no_argument, NULL, 'v'},       {NULL, 0, NULL, 0},
     };
     int option = 0;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 's')
             run->seed = strtoull(optarg, NULL, 10);
-        else if (option == 'f')
+        else if (option == 'c' && (optarg[0] == '1' || optarg[0] == '2')) {
             run->fixed = true;
-        else if (option == 'v')
+            run->changes = (unsigned)(optarg[0] - '0');
+        } else if (option == 'v')
             run->verbose = true;
+        else if (option == 'l')
+            list_rules();
         else if (option != 'r' || (run->rule = altered_rule_find(optarg)) == RULES)
             return -1;
     }
-    if (optind != argc - 1)
+    if (optind != argc - !run->fixed)
         return -1;
-    *ret_count = strtoull(argv[optind], NULL, 10);
+    if (!run->fixed)
+        *ret_count = strtoull(argv[optind], NULL, 10);
     return 0;
-}
-
-/* Actors take turns: on one processor that is faster by far. */
-static void stay_on_one_processor(void)
-{
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    CPU_SET(sched_getcpu(), &set);
-    (void)sched_setaffinity(0, sizeof(set), &set);
 }
 
 int main(int argc, char **argv)
 {
-    struct storm_case run = {.seed = (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid()};
+    struct crowd_case run = {.seed = (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid()};
     struct totals totals = {0};
     uint64_t count = 0;
     struct stat st;
@@ -140,13 +146,12 @@ int main(int argc, char **argv)
         perror("mkdtemp");
         return 1;
     }
-    stay_on_one_processor();
     printf("seed %llu\n", (unsigned long long)run.seed);
     fflush(stdout);
-    struct storm *storm = storm_new(folder);
+    struct crowd *crowd = crowd_new(folder);
     double begun = seconds();
-    bool good = run_all(storm, &run, count, &totals);
-    storm_free(storm);
+    bool good = run_all(crowd, &run, count, &totals);
+    crowd_free(crowd);
     (void)rmdir(folder);
     free(folder);
     printf("%llu schedules, %llu steps, %.1f s\n", (unsigned long long)totals.runs,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "storm_actors.h"
+#include "crowd_actors.h"
 
 #include <string.h>
 
@@ -13,21 +13,21 @@
 
 #define MAX_PACKS 6u
 
-static struct stored_scope scope_of(const struct storm_actor *actor)
+static struct stored_scope scope_of(const struct crowd_actor *actor)
 {
     return (struct stored_scope){actor->repository.store, actor->repository.id, "default"};
 }
 
 /* Whether an error is one that the faults of this run explain. */
-static void judge_failure(const struct storm_actor *actor, const char *what, const struct err *err)
+static void judge_failure(const struct crowd_actor *actor, const char *what, const struct err *err)
 {
-    struct storm *storm = actor->storm;
+    struct crowd *crowd = actor->crowd;
 
-    if (storm->ledger.violation || storm->run->rule != RULE_NONE ||
-        schedule_has_crashed(storm->schedule, actor->number) || storm->fault == FAULT_FULL)
+    if (crowd->ledger.violation || crowd->run->rule != RULE_NONE ||
+        schedule_has_crashed(crowd->schedule, actor->number) || crowd->fault == FAULT_FULL)
         return;
     CLEANUP_FREE char *text = mem_printf("%s: %s", what, err->text);
-    ledger_violate(&storm->ledger, NULL, text);
+    ledger_violate(&crowd->ledger, NULL, text);
 }
 
 /* ---- sessions -------------------------------------------------------------------------------- */
@@ -62,7 +62,7 @@ static void add_section(struct slot_writer *writer, uint16_t type, const struct 
 }
 
 /* A point whose disk has one block of each of these packs. */
-static struct buf point_of(const struct storm_actor *actor, const struct id *session,
+static struct buf point_of(const struct crowd_actor *actor, const struct id *session,
                            const struct written_pack *written, uint32_t count)
 {
     const struct slot_id id = {actor->repository.id, *session, guest_of(actor->writer.guest)};
@@ -106,7 +106,7 @@ static struct buf point_of(const struct storm_actor *actor, const struct id *ses
     return bytes;
 }
 
-static int put_one_pack(struct storm_actor *actor, struct session *session,
+static int put_one_pack(struct crowd_actor *actor, struct session *session,
                         struct written_pack *ret, struct err *err)
 {
     static const struct id block = {{1}};
@@ -128,7 +128,7 @@ static int put_one_pack(struct storm_actor *actor, struct session *session,
 }
 
 /* Packs of what the session knows, newest first, and its own. */
-static int write_session(struct storm_actor *actor, struct session *session, struct err *err)
+static int write_session(struct crowd_actor *actor, struct session *session, struct err *err)
 {
     struct written_pack packs[MAX_PACKS + 4];
     const struct stored_point *known = NULL;
@@ -148,9 +148,9 @@ static int write_session(struct storm_actor *actor, struct session *session, str
     return session_commit(session, point.data, point.len, err);
 }
 
-void storm_write(void *opaque)
+void crowd_write(void *opaque)
 {
-    struct storm_actor *actor = opaque;
+    struct crowd_actor *actor = opaque;
     const struct id like = guest_of(actor->writer.like);
     const struct session_request request = {
         .scope = "default",
@@ -173,10 +173,10 @@ void storm_write(void *opaque)
                 judge_failure(actor, "a session fails", &err);
             continue;
         }
-        if (!actor->storm->schedule)
+        if (!actor->crowd->schedule)
             continue; /* of the first points */
         const struct point_id id = {request.guest, *session_id(session)};
-        ledger_find(&actor->storm->ledger, &id)->completed = true;
+        ledger_find(&actor->crowd->ledger, &id)->completed = true;
     }
 }
 
@@ -188,9 +188,9 @@ static void pass_event(void *opaque, const struct collect_event *event)
     (void)event;
 }
 
-void storm_collect(void *opaque)
+void crowd_collect(void *opaque)
 {
-    struct storm_actor *actor = opaque;
+    struct crowd_actor *actor = opaque;
     const struct collect_events events = {pass_event, NULL};
     const struct collect_settings settings = {.scope = "default",
                                               .state_fd = actor->collector.state_fd,
@@ -206,19 +206,21 @@ void storm_collect(void *opaque)
             judge_failure(actor, "a collection fails", &err);
             return;
         }
+        if (actor->collector.once && result.outcome == COLLECT_DONE)
+            return;
     }
     if (actor->collector.must_end && result.outcome != COLLECT_DONE)
-        ledger_violate(&actor->storm->ledger, NULL, "collections do not come to an end");
+        ledger_violate(&actor->crowd->ledger, NULL, "collections do not come to an end");
 }
 
 /* ---- people ---------------------------------------------------------------------------------- */
 
-static const struct mark storm_mark = {.by = "test", .reason = "test"};
+static const struct mark crowd_mark = {.by = "test", .reason = "test"};
 
 /* A point that stands; false: there is none. */
-static bool choose_point(struct storm_actor *actor, struct point_id *ret)
+static bool choose_point(struct crowd_actor *actor, struct point_id *ret)
 {
-    struct ledger *ledger = &actor->storm->ledger;
+    struct ledger *ledger = &actor->crowd->ledger;
     unsigned first = (unsigned)chance_below(&actor->chance, ledger->count);
 
     for (unsigned i = 0; i < ledger->count; i++) {
@@ -237,7 +239,7 @@ static void pass_prune_event(void *opaque, const struct prune_event *event)
     (void)event;
 }
 
-static void prune_by_policy(struct storm_actor *actor)
+static void prune_by_policy(struct crowd_actor *actor)
 {
     const struct stored_scope scope = scope_of(actor);
     const struct prune_settings settings = {.policy = {.keep[RETENTION_LAST] = 1, .force = true}};
@@ -249,19 +251,19 @@ static void prune_by_policy(struct storm_actor *actor)
         judge_failure(actor, "pruning fails", &err);
 }
 
-static void trash_point(struct storm_actor *actor, const struct point_id *point)
+static void trash_point(struct crowd_actor *actor, const struct point_id *point)
 {
     const struct stored_scope scope = scope_of(actor);
     CLEANUP_ERR struct err err = ERR_INIT;
     bool made = false;
 
-    if (marks_trash(&scope, point, &storm_mark, &made, &err) < 0 && err.kind != ERR_NOT_FOUND)
+    if (marks_trash(&scope, point, &crowd_mark, &made, &err) < 0 && err.kind != ERR_NOT_FOUND)
         judge_failure(actor, "a point cannot be marked", &err);
 }
 
-void storm_prune(void *opaque)
+void crowd_prune(void *opaque)
 {
-    struct storm_actor *actor = opaque;
+    struct crowd_actor *actor = opaque;
     struct point_id point;
 
     for (unsigned i = 1 + (unsigned)chance_below(&actor->chance, 4); i > 0; i--)
@@ -271,31 +273,31 @@ void storm_prune(void *opaque)
             trash_point(actor, &point);
 }
 
-void storm_prune_all(void *opaque)
+void crowd_prune_all(void *opaque)
 {
-    struct storm_actor *actor = opaque;
-    struct ledger *ledger = &actor->storm->ledger;
+    struct crowd_actor *actor = opaque;
+    struct ledger *ledger = &actor->crowd->ledger;
 
     for (unsigned i = 0; i < ledger->count; i++)
         if (ledger->points[i].standing)
             trash_point(actor, &ledger->points[i].id);
 }
 
-static void hold_point(struct storm_actor *actor, const struct point_id *point)
+static void hold_point(struct crowd_actor *actor, const struct point_id *point)
 {
     const struct stored_scope scope = scope_of(actor);
     CLEANUP_ERR struct err err = ERR_INIT;
     bool changed = false;
 
-    if (marks_hold(&scope, point, &storm_mark, &changed, &err) < 0) {
+    if (marks_hold(&scope, point, &crowd_mark, &changed, &err) < 0) {
         if (err.kind != ERR_NOT_FOUND)
             judge_failure(actor, "a hold fails", &err);
         return;
     }
-    struct ledger_point *held = ledger_find(&actor->storm->ledger, point);
+    struct ledger_point *held = ledger_find(&actor->crowd->ledger, point);
     held->held = true;
     if (!held->standing)
-        ledger_violate(&actor->storm->ledger, point, "is held, but gone");
+        ledger_violate(&actor->crowd->ledger, point, "is held, but gone");
     if (chance_below(&actor->chance, 2) == 0)
         return;
     held->held = false;
@@ -303,9 +305,9 @@ static void hold_point(struct storm_actor *actor, const struct point_id *point)
         judge_failure(actor, "a release fails", &err);
 }
 
-void storm_hold(void *opaque)
+void crowd_hold(void *opaque)
 {
-    struct storm_actor *actor = opaque;
+    struct crowd_actor *actor = opaque;
     struct point_id point;
 
     for (unsigned i = 1 + (unsigned)chance_below(&actor->chance, 2); i > 0; i--)
@@ -313,18 +315,18 @@ void storm_hold(void *opaque)
             hold_point(actor, &point);
 }
 
-void storm_trash_and_hold(void *opaque)
+void crowd_trash_and_hold(void *opaque)
 {
-    struct storm_actor *actor = opaque;
-    const struct point_id point = actor->storm->ledger.points[1].id;
+    struct crowd_actor *actor = opaque;
+    const struct point_id point = actor->crowd->ledger.points[1].id;
 
     trash_point(actor, &point);
     hold_point(actor, &point);
 }
 
-void storm_undelete(void *opaque)
+void crowd_undelete(void *opaque)
 {
-    struct storm_actor *actor = opaque;
+    struct crowd_actor *actor = opaque;
     const struct stored_scope scope = scope_of(actor);
     struct point_id point;
 
@@ -338,12 +340,12 @@ void storm_undelete(void *opaque)
                 judge_failure(actor, "an undelete fails", &err);
             continue;
         }
-        struct ledger_point *kept = ledger_find(&actor->storm->ledger, &point);
+        struct ledger_point *kept = ledger_find(&actor->crowd->ledger, &point);
         /* Unless it was put there again since. */
         if (undeleted && kept->kept_at == kept->markers) {
             kept->undeleted = true;
             if (!kept->standing)
-                ledger_violate(&actor->storm->ledger, &point, "is undeleted, but gone");
+                ledger_violate(&actor->crowd->ledger, &point, "is undeleted, but gone");
         }
     }
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Who takes part in a storm, for storm.c and storm_actors.c.
+ * Who takes part in a crowd, for crowd.c and crowd_actors.c.
  */
 #pragma once
 
 #include "ledger.h"
 #include "repository/format/pack.h"
 #include "repository/repository.h"
-#include "storm.h"
+#include "crowd.h"
 
-#define STORM_COLLECTORS 2u
+#define CROWD_COLLECTORS 2u
 
-enum storm_fault {
+enum crowd_fault {
     FAULT_NONE,
     FAULT_CRASH,
     FAULT_POWER,
@@ -21,8 +21,8 @@ enum storm_fault {
     FAULT_TOMBSTONES, /* only with the rule that lets them go */
 };
 
-struct storm_actor {
-    struct storm *storm;
+struct crowd_actor {
+    struct crowd *crowd;
     unsigned number;
     enum altered_role role;
     struct repository repository; /* with a store of its own */
@@ -39,39 +39,40 @@ struct storm_actor {
         int state_fd;
         unsigned runs;
         int64_t silence_ms;
+        bool once; /* enough when one is done */
         bool must_end;
     } collector;
 };
 
-struct storm {
-    const struct storm_case *run;
+struct crowd {
+    const struct crowd_case *run;
     struct memory *memory;
     struct memory *base; /* as each run begins */
     struct memory *snapshot;
     struct repository *repository;
     struct schedule *schedule;
     struct ledger ledger;
-    struct storm_actor actors[SCHEDULE_ACTORS];
+    struct crowd_actor actors[SCHEDULE_ACTORS];
     unsigned actor_count;
-    char *state_paths[STORM_COLLECTORS];
-    int state_fds[STORM_COLLECTORS];
+    char *state_paths[CROWD_COLLECTORS];
+    int state_fds[CROWD_COLLECTORS];
     uint64_t chance;
     unsigned steps;
-    enum storm_fault fault;
+    enum crowd_fault fault;
     unsigned fault_begins; /* step */
     unsigned fault_ends;
     bool fault_over;
     char *violation;
 };
 
-int storm_step(void *opaque, enum memory_step step, const char *name, struct err *err);
+int crowd_step(void *opaque, enum memory_step step, const char *name, struct err *err);
 
 /* Of an actor each. */
-void storm_write(void *opaque);
-void storm_collect(void *opaque);
-void storm_prune(void *opaque);
-void storm_hold(void *opaque);
-void storm_undelete(void *opaque);
+void crowd_write(void *opaque);
+void crowd_collect(void *opaque);
+void crowd_prune(void *opaque);
+void crowd_hold(void *opaque);
+void crowd_undelete(void *opaque);
 /* Marks all points that stand; marks one, then holds it. */
-void storm_prune_all(void *opaque);
-void storm_trash_and_hold(void *opaque);
+void crowd_prune_all(void *opaque);
+void crowd_trash_and_hold(void *opaque);

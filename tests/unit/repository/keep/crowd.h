@@ -9,25 +9,31 @@
 #include "altered_store.h"
 #include "schedule.h"
 
-struct storm;
+struct crowd;
 
 /* state_parent: a folder for state directories. */
-struct storm *storm_new(const char *state_parent);
-void storm_free(struct storm *storm);
+struct crowd *crowd_new(const char *state_parent);
+void crowd_free(struct crowd *crowd);
 
-struct storm_case {
+struct crowd_case {
     uint64_t seed;
     enum altered_rule rule; /* that is taken away */
     /* A few actors without faults, in a fixed order: see struct schedule_plan. */
     bool fixed;
     unsigned variant; /* of the actors, and their order */
-    unsigned at[2];
-    unsigned to[2];
+    unsigned changes; /* how many there are to be at most */
+    unsigned at[3];
+    unsigned to[3];
     bool verbose; /* prints each step */
 };
 
-#define STORM_VARIANTS 12u
-#define STORM_FIXED_ACTORS 3u
+#define CROWD_VARIANTS 12u
+#define CROWD_FIXED_ACTORS 3u
 
-/* What went wrong, until the next run; NULL: nothing. *ret_steps may be NULL. */
-const char *storm_run(struct storm *storm, const struct storm_case *run, unsigned *ret_steps);
+struct crowd_result {
+    unsigned steps;
+    unsigned changes; /* of a fixed order that had an effect */
+};
+
+/* What went wrong, until the next run; NULL: nothing. */
+const char *crowd_run(struct crowd *crowd, const struct crowd_case *run, struct crowd_result *ret);

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "crowd.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../chance.h"
+#include "base/dir.h"
+#include "base/io.h"
+#include "ledger.h"
+#include "crowd_actors.h"
+
+#define DAY_MS (INT64_C(24) * 3600 * 1000)
+
+/* ---- chance ---------------------------------------------------------------------------------- */
+
+/* Ids and names of tokens are drawn from the seed, too. */
+static uint64_t drawn;
+
+int __wrap_random_bytes(void *ret, size_t len, struct err *err);
+int __wrap_random_bytes(void *ret, size_t len, struct err *err)
+{
+    uint8_t *bytes = ret;
+
+    (void)err;
+    for (size_t i = 0; i < len && i < 64; i++)
+        bytes[i] = (uint8_t)chance_next(&drawn);
+    if (len > 64)
+        memset(bytes + 64, 0, len - 64);
+    return 0;
+}
+
+/* The state directory outlives nothing here. */
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
+/* ---- the repository -------------------------------------------------------------------------- */
+
+static void fail_crowd(const char *what, const struct err *err)
+{
+    fprintf(stderr, "%s: %s\n", what, err->text);
+    abort();
+}
+
+/* Two points of guest 1, of which the second builds on the first, and one of guest 2. */
+static void make_base(struct crowd *crowd)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    crowd->memory = memory_new();
+    if (repository_create_in(memory_open(crowd->memory, NULL), "default", &crowd->repository,
+                             &err) < 0)
+        fail_crowd("cannot make a repository", &err);
+    for (unsigned i = 0; i < 3; i++) {
+        struct crowd_actor actor = {.crowd = crowd, .repository = *crowd->repository};
+        actor.writer.guest = i < 2 ? 1 : 2;
+        actor.writer.sessions = 1;
+        actor.writer.packs = 1;
+        crowd_write(&actor);
+        memory_add_time(crowd->memory, DAY_MS);
+    }
+    crowd->base = memory_snapshot(crowd->memory);
+}
+
+struct crowd *crowd_new(const char *state_parent)
+{
+    struct crowd *crowd = mem_alloc(sizeof(*crowd));
+
+    drawn = 1;
+    make_base(crowd);
+    crowd->schedule = schedule_new();
+    for (unsigned i = 0; i < CROWD_COLLECTORS; i++) {
+        crowd->state_paths[i] = mem_printf("%s/state-%u", state_parent, i);
+        CLEANUP_ERR struct err err = ERR_INIT;
+        if (mkdir(crowd->state_paths[i], 0700) < 0 ||
+            io_open_dir(crowd->state_paths[i], &crowd->state_fds[i], &err) < 0)
+            fail_crowd("cannot make a state directory", &err);
+    }
+    for (unsigned i = 0; i < SCHEDULE_ACTORS; i++)
+        crowd->actors[i].pack_writer = pack_writer_new(NULL);
+    return crowd;
+}
+
+static void empty_folder(int fd)
+{
+    CLEANUP_STRINGS struct strings names = {0};
+
+    if (dir_list(fd, ".", &names, NULL) < 0)
+        abort();
+    for (size_t i = 0; i < names.count; i++)
+        (void)unlinkat(fd, names.items[i], 0);
+}
+
+void crowd_free(struct crowd *crowd)
+{
+    schedule_free(crowd->schedule);
+    for (unsigned i = 0; i < CROWD_COLLECTORS; i++) {
+        empty_folder(crowd->state_fds[i]);
+        close(crowd->state_fds[i]);
+        (void)rmdir(crowd->state_paths[i]);
+        free(crowd->state_paths[i]);
+    }
+    for (unsigned i = 0; i < SCHEDULE_ACTORS; i++)
+        pack_writer_free(crowd->actors[i].pack_writer);
+    repository_close(crowd->repository);
+    memory_free(crowd->memory);
+    memory_free(crowd->base);
+    memory_free(crowd->snapshot);
+    free(crowd->violation);
+    free(crowd);
+}
+
+/* ---- faults ---------------------------------------------------------------------------------- */
+
+static bool one_of_two(void *opaque)
+{
+    return chance_next(opaque) & 1;
+}
+
+static void crash_actors(struct crowd *crowd, bool collectors_too)
+{
+    for (unsigned i = 0; i < crowd->actor_count; i++)
+        if (collectors_too || crowd->actors[i].role != ROLE_COLLECTOR)
+            schedule_crash(crowd->schedule, i, 0);
+}
+
+static bool somebody_removes(const struct crowd *crowd)
+{
+    for (unsigned i = 0; i < crowd->actor_count; i++)
+        if (crowd->actors[i].removes && !schedule_has_crashed(crowd->schedule, i))
+            return true;
+    return false;
+}
+
+/* Those who write are ended: packs that they have put since then are gone. Collectors are not. */
+static void set_store_back(struct crowd *crowd)
+{
+    memory_set_back(crowd->memory, crowd->snapshot);
+    if (crowd->run->rule != RULE_SESSION_OUTLIVES_SETBACK)
+        crash_actors(crowd, false);
+    ledger_refresh(&crowd->ledger, true);
+}
+
+static void remove_tombstones(struct crowd *crowd)
+{
+    CLEANUP_STRINGS struct strings names = {0};
+
+    for (const char *name = memory_next(crowd->memory, ""); name;
+         name = memory_next(crowd->memory, name))
+        if (strncmp(name, "p/", 2) == 0 &&
+            memory_look(crowd->memory, name).len == SLOT_TOMBSTONE_SIZE)
+            strings_add(&names, name);
+    (void)store_delete(crowd->repository->store, &names, NULL);
+}
+
+static void suffer(struct crowd *crowd)
+{
+    const struct memory_keeps keeps = {one_of_two, &crowd->chance};
+
+    crowd->steps++;
+    if (crowd->steps == crowd->fault_begins && crowd->fault == FAULT_SETBACK)
+        crowd->snapshot = memory_snapshot(crowd->memory);
+    if (crowd->steps == crowd->fault_begins && crowd->fault == FAULT_LOCKED)
+        memory_set_locked(crowd->memory, true);
+    if (crowd->steps == crowd->fault_begins && crowd->fault == FAULT_FULL)
+        memory_set_full(crowd->memory, true);
+    if (crowd->steps < crowd->fault_ends || crowd->fault_over)
+        return;
+    if (crowd->fault == FAULT_SETBACK && crowd->run->rule != RULE_SETBACK_DURING_REMOVAL &&
+        somebody_removes(crowd))
+        return;
+    crowd->fault_over = true;
+    if (crowd->run->verbose)
+        fprintf(stderr, "%4u fault %d, begun at step %u\n", crowd->steps, (int)crowd->fault,
+                crowd->fault_begins);
+    if (crowd->fault == FAULT_SETBACK && crowd->snapshot)
+        set_store_back(crowd);
+    if (crowd->fault == FAULT_POWER) {
+        crowd->ledger.power_failed = true;
+        memory_cut(crowd->memory, &keeps);
+        crash_actors(crowd, true);
+        ledger_refresh(&crowd->ledger, false);
+    }
+    if (crowd->fault == FAULT_TOMBSTONES && crowd->run->rule == RULE_TOMBSTONES_GO)
+        remove_tombstones(crowd);
+    memory_set_locked(crowd->memory, false);
+    memory_set_full(crowd->memory, false);
+}
+
+int crowd_step(void *opaque, enum memory_step step, const char *name, struct err *err)
+{
+    static const char *const texts[] = {
+        [MEMORY_CREATE] = "create", [MEMORY_REPLACE] = "replace", [MEMORY_FLUSH] = "flush",
+        [MEMORY_GET] = "get",       [MEMORY_LIST] = "list",       [MEMORY_DELETE] = "delete",
+        [MEMORY_SETTLE] = "settle", [MEMORY_NOW] = "now",
+    };
+    struct crowd_actor *actor = opaque;
+    struct crowd *crowd = actor->crowd;
+
+    if (crowd->ledger.violation) {
+        crash_actors(crowd, true);
+        return err_set(err, ERR_IO, "it is over");
+    }
+    if (schedule_step(crowd->schedule, actor->number, err) < 0)
+        return -1;
+    suffer(crowd);
+    if (schedule_has_crashed(crowd->schedule, actor->number))
+        return err_set(err, ERR_IO, "it has crashed");
+    if (actor->role == ROLE_COLLECTOR && step == MEMORY_GET && name[0] == 'c')
+        actor->removes = true;
+    if (actor->role == ROLE_COLLECTOR && step == MEMORY_LIST && strcmp(name, "p/default/") == 0)
+        actor->removes = false;
+    if (step == MEMORY_DELETE && strcmp(name, "reserve") == 0)
+        memory_set_full(crowd->memory, false);
+    if (crowd->run->verbose)
+        fprintf(stderr, "%4u %u %-8s %s\n", crowd->steps, actor->number, texts[step], name);
+    return 0;
+}
+
+/* ---- a run ----------------------------------------------------------------------------------- */
+
+static struct crowd_actor *add_crowd_actor(struct crowd *crowd, enum altered_role role,
+                                           void (*run)(void *opaque))
+{
+    unsigned number = schedule_add(crowd->schedule, run, &crowd->actors[crowd->actor_count]);
+    struct crowd_actor *actor = &crowd->actors[number];
+    const struct altered altered = {crowd->run->rule, role, crowd->repository->id,
+                                    crowd->ledger.copies};
+    const struct memory_hook hook = {crowd_step, actor};
+
+    *actor = (struct crowd_actor){.crowd = crowd,
+                                  .number = number,
+                                  .role = role,
+                                  .repository = *crowd->repository,
+                                  .pack_writer = actor->pack_writer,
+                                  .chance = chance_next(&crowd->chance)};
+    actor->repository.store = altered_open(memory_open(crowd->memory, &hook), &altered);
+    crowd->actor_count++;
+    return actor;
+}
+
+static void add_writer(struct crowd *crowd)
+{
+    struct crowd_actor *actor = add_crowd_actor(crowd, ROLE_WRITER, crowd_write);
+
+    actor->writer.guest = chance_below(&crowd->chance, 4) == 0 ? 2 : 1;
+    actor->writer.like = chance_below(&crowd->chance, 4) == 0 ? 3 - actor->writer.guest : 0;
+    actor->writer.sessions = 1 + (unsigned)chance_below(&crowd->chance, 2);
+    actor->writer.packs = (unsigned)chance_below(&crowd->chance, 3);
+}
+
+static void add_collector(struct crowd *crowd, unsigned state)
+{
+    struct crowd_actor *actor = add_crowd_actor(crowd, ROLE_COLLECTOR, crowd_collect);
+
+    actor->collector.state_fd = crowd->state_fds[state];
+    actor->collector.runs = 2 + (unsigned)chance_below(&crowd->chance, 4);
+    actor->collector.silence_ms = chance_below(&crowd->chance, 3) == 0 ? DAY_MS : 0;
+}
+
+static void run_phase(struct crowd *crowd, const struct schedule_plan *plan)
+{
+    (void)plan;
+    schedule_run(crowd->schedule);
+    for (unsigned i = 0; i < crowd->actor_count; i++)
+        store_close(crowd->actors[i].repository.store);
+    crowd->actor_count = 0;
+}
+
+static void begin_random_phase(struct crowd *crowd)
+{
+    static const unsigned switches[] = {8, 40, 128, 255};
+    static const uint8_t weights[] = {0, 20, 255};
+    struct schedule_plan plan = {.seed = chance_next(&crowd->chance)};
+
+    plan.kind = chance_below(&crowd->chance, 2) == 0 ? SCHEDULE_CHANCE : SCHEDULE_PRIORITY;
+    for (unsigned i = 0; i < SCHEDULE_CHANGES; i++)
+        plan.at[i] =
+            1 + (unsigned)chance_below(&crowd->chance, 100 << chance_below(&crowd->chance, 4));
+    plan.switches = switches[chance_below(&crowd->chance, 4)];
+    for (unsigned i = 0; i < SCHEDULE_ACTORS; i++)
+        plan.weights[i] = weights[chance_below(&crowd->chance, 3)];
+    schedule_begin(crowd->schedule, &plan);
+}
+
+/* What shows that a rule is missing; without one, anything. */
+static enum crowd_fault fault_for(struct crowd *crowd)
+{
+    static const enum crowd_fault faults[] = {
+        FAULT_NONE,  FAULT_NONE,    FAULT_NONE,  FAULT_CRASH,  FAULT_CRASH, FAULT_CRASH,
+        FAULT_POWER, FAULT_SETBACK, FAULT_POWER, FAULT_LOCKED, FAULT_FULL,
+    };
+
+    switch ((int)crowd->run->rule) {
+    case RULE_NONE:
+        return faults[chance_below(&crowd->chance, sizeof(faults) / sizeof(faults[0]))];
+    case RULE_SLOTS_NOT_SETTLED:
+    case RULE_OWN_SLOTS_SETTLED:
+    case RULE_PACKS_NOT_SETTLED:
+        return FAULT_POWER;
+    case RULE_TOKEN_NOT_CHECKED:
+    case RULE_TOKEN_LATE:
+    case RULE_SESSION_OUTLIVES_SETBACK:
+    case RULE_SETBACK_DURING_REMOVAL:
+        return FAULT_SETBACK;
+    case RULE_TOMBSTONES_GO:
+        return FAULT_TOMBSTONES;
+    default:
+        return FAULT_NONE;
+    }
+}
+
+static void choose_fault(struct crowd *crowd)
+{
+    crowd->fault = fault_for(crowd);
+    crowd->fault_begins = 1 + (unsigned)chance_below(&crowd->chance, 200);
+    crowd->fault_ends = crowd->fault_begins + (unsigned)chance_below(&crowd->chance, 200);
+}
+
+static void run_random(struct crowd *crowd)
+{
+    bool small = crowd->run->rule != RULE_NONE || chance_below(&crowd->chance, 4) == 0;
+    unsigned writers = 1 + (unsigned)chance_below(&crowd->chance, small ? 2 : 3);
+    unsigned collectors = 1 + (unsigned)chance_below(&crowd->chance, CROWD_COLLECTORS);
+
+    choose_fault(crowd);
+    begin_random_phase(crowd);
+    for (unsigned i = 0; i < writers; i++)
+        add_writer(crowd);
+    for (unsigned i = 0; i < collectors; i++)
+        add_collector(crowd, i);
+    add_crowd_actor(crowd, ROLE_OTHER, crowd_prune);
+    if (chance_next(&crowd->chance) & 1)
+        add_crowd_actor(crowd, ROLE_HOLDER, crowd_hold);
+    if (chance_next(&crowd->chance) & 1)
+        add_crowd_actor(crowd, ROLE_UNDELETER, crowd_undelete);
+    for (unsigned i = 0; crowd->fault == FAULT_CRASH && i < crowd->actor_count; i++)
+        if (chance_next(&crowd->chance) & 1)
+            schedule_crash(crowd->schedule, i, 1 + (unsigned)chance_below(&crowd->chance, 120));
+    run_phase(crowd, NULL);
+    bool power = crowd->fault == FAULT_POWER;
+    if (crowd->ledger.violation || (crowd->run->rule != RULE_NONE && !power))
+        return;
+    /* Whoever comes later finds what the others have left. */
+    begin_random_phase(crowd);
+    add_writer(crowd);
+    for (unsigned i = 0; i < CROWD_COLLECTORS; i++)
+        add_collector(crowd, i);
+    run_phase(crowd, NULL);
+}
+
+/* A writer, somebody who marks, holds or undeletes, and a collector, in all orders. */
+static void run_fixed(struct crowd *crowd)
+{
+    static const uint8_t orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                         {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    const uint8_t *order = orders[crowd->run->variant % 6];
+    struct schedule_plan plan = {.kind = SCHEDULE_FIXED};
+
+    memcpy(plan.at, crowd->run->at, sizeof(crowd->run->at));
+    memcpy(plan.to, crowd->run->to, sizeof(crowd->run->to));
+    schedule_begin(crowd->schedule, &plan);
+    for (unsigned i = 0; i < CROWD_FIXED_ACTORS; i++) {
+        struct crowd_actor *actor = NULL;
+        if (order[i] == 0) {
+            actor = add_crowd_actor(crowd, ROLE_WRITER, crowd_write);
+            actor->writer.guest = actor->writer.sessions = 1;
+            actor->writer.packs = 1;
+        } else if (order[i] == 1) {
+            actor = add_crowd_actor(crowd, ROLE_COLLECTOR, crowd_collect);
+            actor->collector.state_fd = crowd->state_fds[0];
+            actor->collector.runs = 3;
+            actor->collector.once = true;
+        } else if (crowd->run->variant < 6) {
+            add_crowd_actor(crowd, ROLE_OTHER, crowd_prune_all);
+        } else {
+            add_crowd_actor(crowd, ROLE_HOLDER, crowd_trash_and_hold);
+        }
+    }
+    run_phase(crowd, NULL);
+}
+
+/* Nothing disturbs any more: what is garbage goes. */
+static void finish_crowd(struct crowd *crowd)
+{
+    struct schedule_plan plan = {.kind = SCHEDULE_FIXED};
+
+    ledger_check(&crowd->ledger);
+    if (crowd->ledger.violation || crowd->run->rule != RULE_NONE || crowd->run->fixed)
+        return;
+    schedule_begin(crowd->schedule, &plan);
+    for (unsigned i = 0; i < 2; i++) {
+        struct crowd_actor *actor = add_crowd_actor(crowd, ROLE_COLLECTOR, crowd_collect);
+        actor->collector.state_fd = crowd->state_fds[0];
+        actor->collector.runs = 4;
+        actor->collector.must_end = true;
+    }
+    crowd->fault_over = true;
+    run_phase(crowd, NULL);
+    ledger_check_clean(&crowd->ledger);
+}
+
+const char *crowd_run(struct crowd *crowd, const struct crowd_case *run, struct crowd_result *ret)
+{
+    crowd->run = run;
+    crowd->chance = run->seed;
+    drawn = run->seed ^ UINT64_C(0x5851f42d4c957f2d);
+    crowd->steps = 0;
+    crowd->fault = FAULT_NONE;
+    crowd->fault_begins = crowd->fault_ends = 0;
+    crowd->fault_over = run->fixed;
+    free(TAKE_PTR(crowd->violation));
+    memory_free(crowd->snapshot);
+    crowd->snapshot = NULL;
+    for (unsigned i = 0; i < CROWD_COLLECTORS; i++)
+        empty_folder(crowd->state_fds[i]);
+    memory_set_watch(crowd->memory, &(struct memory_watch){0});
+    memory_set_back(crowd->memory, crowd->base);
+    memory_set_full(crowd->memory, false);
+    memory_set_locked(crowd->memory, false);
+    ledger_begin(&crowd->ledger, crowd->memory, &crowd->repository->id);
+    if (run->fixed)
+        run_fixed(crowd);
+    else
+        run_random(crowd);
+    ret->steps = crowd->steps;
+    ret->changes = schedule_changes(crowd->schedule);
+    finish_crowd(crowd);
+    crowd->violation = TAKE_PTR(crowd->ledger.violation);
+    ledger_end(&crowd->ledger);
+    return crowd->violation;
+}
