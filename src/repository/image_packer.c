@@ -17,7 +17,7 @@
 #include "codec/chunk_digest.h"
 #include "codec/result.h"
 #include "record/content_digest.h"
-#include "repository/block_id.h"
+#include "repository/chunk_hasher.h"
 #include "repository/format/map.h"
 #include "repository/frame_queue.h"
 
@@ -36,7 +36,7 @@ struct image_packer {
     /* Of the source. */
     struct chunk_digest *digest;
     struct content_digest *content;
-    struct block_ids *block_ids;
+    struct chunk_hasher *hasher;
     struct base_cursor base;
     struct map_writer map;
     uint64_t next_chunk;              /* those before it were looked at */
@@ -44,9 +44,6 @@ struct image_packer {
     uint64_t new_blocks;
     uint64_t known_blocks;
     /* Of the chunk that is looked at. */
-    uint8_t digests[PLAN_BLOCKS * DIGEST_SIZE];
-    struct id ids[PLAN_BLOCKS];
-    bool zeros[PLAN_BLOCKS];
     struct known_block expected[PLAN_BLOCKS];
     struct chunk_plan plan;
 
@@ -87,7 +84,7 @@ static struct known_block base_block(struct base_cursor *base, uint64_t block)
 int image_packer_new(const struct image_input *input, struct image_packer **ret, struct err *err)
 {
     const struct chunk_source *source = input->source;
-    struct image_packer *image;
+    CLEANUP(image_packer_freep) struct image_packer *image = NULL;
 
     if (source->chunk_size != image_packer_chunk_size(input->codec) || source->gathered)
         return err_set(err, ERR_INTERNAL, "an image in chunks of %" PRIu64 " bytes makes no frames",
@@ -102,7 +99,6 @@ int image_packer_new(const struct image_input *input, struct image_packer **ret,
     image->source = *source;
     image->digest = chunk_digest_new();
     image->content = content_digest_new();
-    image->block_ids = block_ids_new(input->id_salt);
     chunk_digest_of_zeros(image->digest, MANIFEST_MAP_CHUNK, image->zero_digest);
     map_writer_begin(&image->map, source->raw_size);
     image->frames = frame_queue_new();
@@ -111,7 +107,10 @@ int image_packer_new(const struct image_input *input, struct image_packer **ret,
         stored_point_walk(input->base, input->base_image, &image->base.reader);
         next_base_run(&image->base);
     }
-    *ret = image;
+    image->hasher = chunk_hasher_new(source, input->id_salt, err);
+    if (!image->hasher)
+        return -1;
+    *ret = TAKE_PTR(image);
     return 0;
 }
 
@@ -125,7 +124,7 @@ void image_packer_free(struct image_packer *image)
     buf_clear(&image->frame);
     chunk_digest_free(image->digest);
     content_digest_free(image->content);
-    block_ids_free(image->block_ids);
+    chunk_hasher_free(image->hasher);
     free(image);
 }
 
@@ -152,50 +151,26 @@ static void pass_zeros(struct image_packer *image, uint64_t to_chunk)
 static int look_at_image(void *opaque, uint64_t id, struct chunk_run *ret, struct err *err)
 {
     const struct image_packer *image = opaque;
-    const struct chunk_source *source = &image->source;
 
-    if (source->look(source->opaque, id, ret, err) < 0)
+    if (chunk_hasher_look(image->hasher, id, ret, err) < 0)
         return -1;
-    if (ret->kind == CHUNK_SAME)
-        return err_set(err, ERR_INTERNAL, "an image of which parts are known cannot be written");
     if (ret->kind == CHUNK_ZERO)
         ret->kind = CHUNK_SAME; /* a gap of the map */
     return 0;
 }
 
-/* Digests of the content's chunks and of blocks, and the blocks' ids. */
-static void hash_chunk(struct image_packer *image, const uint8_t *data, uint32_t len)
+static void plan_chunk(struct image_packer *image, uint64_t id, const struct hashed_chunk *chunk)
 {
-    uint8_t *digests = image->digests;
-    uint8_t digest[DIGEST_SIZE];
-
-    for (uint32_t done = 0, part; done < len; done += part) {
-        part = len - done < MANIFEST_MAP_CHUNK ? len - done : (uint32_t)MANIFEST_MAP_CHUNK;
-        chunk_digest_with_blocks(image->digest, data + done, part, digest, digests);
-        content_digest_add(image->content, digest, 1);
-        digests += chunk_digest_blocks_size(part);
-    }
-}
-
-static void plan_chunk(struct image_packer *image, uint64_t chunk, const uint8_t *data,
-                       uint32_t len)
-{
-    uint64_t first = chunk * (image->source.chunk_size / LIMITS_BLOCK);
+    uint64_t first = id * (image->source.chunk_size / LIMITS_BLOCK);
     const struct planned_input input = {
-        .ids = image->ids,
-        .zeros = image->zeros,
+        .ids = chunk->ids,
+        .zeros = chunk->zeros,
         .expected = image->expected,
-        .count = (uint32_t)units_div_up(len, LIMITS_BLOCK),
+        .count = chunk->block_count,
     };
 
-    for (uint32_t i = 0; i < input.count; i++) {
-        uint32_t offset = i * LIMITS_BLOCK;
-        uint32_t left = len - offset;
-        image->zeros[i] = io_is_zero(data + offset, left < LIMITS_BLOCK ? left : LIMITS_BLOCK);
+    for (uint32_t i = 0; i < input.count; i++)
         image->expected[i] = base_block(&image->base, first + i);
-        if (!image->zeros[i])
-            block_id_of(image->block_ids, image->digests + (size_t)i * DIGEST_SIZE, &image->ids[i]);
-    }
     chunk_plan_make(image->input.known, &input, &image->plan);
 }
 
@@ -217,67 +192,77 @@ static void map_chunk(struct image_packer *image, uint64_t chunk, uint64_t first
     }
 }
 
-/* Moves the frame's blocks to the front of the chunk; returns how many bytes they have. */
-static uint32_t gather_blocks(const uint8_t *blocks, uint32_t count, uint8_t *data, uint32_t len)
+/* Puts the frame's blocks one after the other at `to`, which may be the chunk itself; returns how
+ * many bytes they have. */
+static uint32_t gather_blocks(const struct frame_in_work *frame, const uint8_t *chunk, uint32_t len,
+                              uint8_t *to)
 {
     uint32_t gathered = 0;
 
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t offset = blocks[i] * LIMITS_BLOCK;
+    for (uint32_t i = 0; i < frame->count; i++) {
+        uint32_t offset = frame->blocks[i] * LIMITS_BLOCK;
         uint32_t size = len - offset < LIMITS_BLOCK ? len - offset : LIMITS_BLOCK;
-        if (offset != gathered)
-            memmove(data + gathered, data + offset, size);
+        memmove(to + gathered, chunk + offset, size);
         gathered += size;
     }
     return gathered;
 }
 
-static struct frame_in_work *make_frame(const struct image_packer *image, uint64_t chunk)
+static struct frame_in_work *make_frame(const struct chunk_plan *plan, uint64_t id,
+                                        const struct hashed_chunk *chunk)
 {
-    const struct chunk_plan *plan = &image->plan;
     struct frame_in_work *frame = mem_alloc(sizeof(*frame));
 
-    frame->chunk = chunk;
+    frame->chunk = id;
     frame->count = plan->frame_count;
     memcpy(frame->ids, plan->ids, plan->frame_count * sizeof(*frame->ids));
     for (uint32_t i = 0; i < plan->frame_count; i++) {
         frame->blocks[i] = (uint8_t)plan->frame[i];
         memcpy(frame->digests + (size_t)i * DIGEST_SIZE,
-               image->digests + (size_t)plan->frame[i] * DIGEST_SIZE, DIGEST_SIZE);
+               chunk->digests + (size_t)plan->frame[i] * DIGEST_SIZE, DIGEST_SIZE);
     }
     return frame;
 }
 
-/* A chunk that is read for the first time. Returns what there is of it for a child. */
-static enum chunk_kind take_chunk(struct image_packer *image, uint64_t chunk, uint8_t *data,
-                                  size_t *len)
+/* What there is of a chunk for a child goes to `data`. */
+static void take_chunk(struct image_packer *image, uint64_t id, const struct hashed_chunk *chunk,
+                       uint8_t *data, size_t *ret_len, enum chunk_kind *ret_kind)
 {
     uint64_t first_new = known_own_count(image->input.known);
+    uint64_t parts = units_div_up(chunk->len, MANIFEST_MAP_CHUNK);
 
-    hash_chunk(image, data, (uint32_t)*len);
-    plan_chunk(image, chunk, data, (uint32_t)*len);
-    map_chunk(image, chunk, first_new);
+    for (uint64_t i = 0; i < parts; i++)
+        content_digest_add(image->content, chunk->content + i * DIGEST_SIZE, 1);
+    plan_chunk(image, id, chunk);
+    map_chunk(image, id, first_new);
     if (image->plan.frame_count == 0)
-        return CHUNK_SAME;
+        return;
     known_add_own(image->input.known, image->plan.ids, image->plan.frame_count);
     image->new_blocks += image->plan.frame_count;
-    struct frame_in_work *frame = make_frame(image, chunk);
-    frame->raw_len = gather_blocks(frame->blocks, frame->count, data, (uint32_t)*len);
-    *len = frame->raw_len;
+    struct frame_in_work *frame = make_frame(&image->plan, id, chunk);
+    frame->raw_len = gather_blocks(frame, chunk->data, chunk->len, data);
+    *ret_len = frame->raw_len;
+    *ret_kind = CHUNK_DATA;
     frame_queue_add(image->frames, frame);
-    return CHUNK_DATA;
 }
 
 /* A chunk that a child could not do: the same blocks once more. */
-static int take_chunk_again(struct image_packer *image, uint64_t chunk, uint8_t *data, size_t *len,
-                            struct err *err)
+static int read_chunk_again(struct image_packer *image, uint64_t id, uint8_t *data, size_t cap,
+                            size_t *ret_len, struct err *err)
 {
-    const struct frame_in_work *frame = frame_queue_find(image->frames, chunk);
+    const struct chunk_source *source = &image->source;
+    const struct frame_in_work *frame = frame_queue_find(image->frames, id);
+    uint32_t len = (uint32_t)chunk_raw_len(id, source->chunk_size, source->raw_size);
+    enum chunk_kind kind = CHUNK_DATA;
 
     if (!frame)
-        return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 " was read again, and needs no child",
-                       chunk);
-    *len = gather_blocks(frame->blocks, frame->count, data, (uint32_t)*len);
+        return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 " is read again, and needs no child",
+                       id);
+    if (source->read(source->opaque, id, data, cap, ret_len, &kind, err) < 0)
+        return -1;
+    if (kind == CHUNK_ZERO)
+        memset(data, 0, len);
+    *ret_len = gather_blocks(frame, data, len, data);
     return 0;
 }
 
@@ -285,28 +270,23 @@ static int read_image(void *opaque, uint64_t id, void *data, size_t cap, size_t 
                       enum chunk_kind *ret_kind, struct err *err)
 {
     struct image_packer *image = opaque;
-    const struct chunk_source *source = &image->source;
-    enum chunk_kind kind = CHUNK_DATA;
-    size_t len = 0;
+    const struct hashed_chunk *chunk = NULL;
 
-    if (source->read(source->opaque, id, data, cap, &len, &kind, err) < 0)
-        return -1;
     *ret_kind = CHUNK_DATA;
-    *ret_len = (size_t)chunk_raw_len(id, source->chunk_size, source->raw_size);
-    if (kind == CHUNK_DATA && len != *ret_len)
-        return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 " was read with %zu bytes", id, len);
-    if (id < image->next_chunk) {
-        if (kind == CHUNK_ZERO)
-            memset(data, 0, *ret_len);
-        return take_chunk_again(image, id, data, ret_len, err);
-    }
+    if (id < image->next_chunk)
+        return read_chunk_again(image, id, data, cap, ret_len, err);
+    if (chunk_hasher_read(image->hasher, id, &chunk, err) < 0)
+        return -1;
+    if (cap < chunk->len)
+        return err_set(err, ERR_INTERNAL, "no room for chunk %" PRIu64, id);
+    *ret_kind = CHUNK_SAME;
+    *ret_len = chunk->len;
     pass_zeros(image, id);
-    if (kind == CHUNK_ZERO) {
+    if (chunk->all_zeros) {
         pass_zeros(image, id + 1);
-        *ret_kind = CHUNK_SAME;
         return 0;
     }
-    *ret_kind = take_chunk(image, id, data, ret_len);
+    take_chunk(image, id, chunk, data, ret_len, ret_kind);
     image->next_chunk = id + 1;
     return 0;
 }

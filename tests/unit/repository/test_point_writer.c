@@ -55,7 +55,7 @@ static const enum codec_type codecs[] = {CODEC_NONE, CODEC_ZSTD, CODEC_LZMA};
 /* So much that without compression it takes two packs; compression takes its time. */
 static uint64_t mib_for(enum codec_type codec)
 {
-    return codec == CODEC_NONE ? 40 : 10;
+    return codec == CODEC_NONE ? 40 : codec == CODEC_ZSTD ? 10 : 5;
 }
 
 /* The last block is short. */
