@@ -384,8 +384,9 @@ int marks_set_aside(const struct stored_scope *scope, const struct point_id *poi
     enum trash_verdict verdict = TRASH_TAKEN;
     bool made = false;
 
-    /* As a collector does: the marker, then the look at holds, then the verdict. */
-    if (copy_unreadable(scope, point, copy, err) < 0 ||
+    /* As a collector does: the marker, then the look at holds, then the verdict. The first look spares
+     * a held point the marker. */
+    if (copy_unreadable(scope, point, copy, err) < 0 || refuse_held(scope, point, err) < 0 ||
         make_marker(scope, point, mark, &marker, &made, err) < 0 ||
         refuse_held(scope, point, err) < 0 ||
         trash_judge(scope, &marker, TRASH_TAKEN, &verdict, err) < 0)

@@ -59,7 +59,7 @@ struct point_id keep_world_point(unsigned guest, unsigned session)
     return point;
 }
 
-static void put_object(struct keep_world *world, const char *name, const void *data, size_t len)
+void keep_world_put_bytes(struct keep_world *world, const char *name, const void *data, size_t len)
 {
     struct store_object object = {.name = name, .data = data, .len = len};
     CLEANUP_ERR struct err err = ERR_INIT;
@@ -70,14 +70,29 @@ static void put_object(struct keep_world *world, const char *name, const void *d
     assert_int_equal(outcome, STORE_MADE);
 }
 
+void keep_world_put_object(struct keep_world *world, const char *name, const char *text)
+{
+    keep_world_put_bytes(world, name, text, strlen(text));
+}
+
+void keep_world_put_removed(struct keep_world *world, const struct point_id *point)
+{
+    const struct slot_id id = {world->repository->id, point->session, point->guest};
+    CLEANUP_FREE char *slot = objects_name(&world->scope, NAME_SLOT, point, 0);
+    uint8_t bytes[SLOT_TOMBSTONE_SIZE];
+
+    slot_format_tombstone(SLOT_REMOVED, &id, bytes);
+    keep_world_put_bytes(world, slot, bytes, sizeof(bytes));
+}
+
 void keep_world_put_packs(struct keep_world *world, const struct point_id *point)
 {
     CLEANUP_FREE char *session = objects_name(&world->scope, NAME_SESSION, point, 0);
 
-    put_object(world, session, "{}", 2);
+    keep_world_put_object(world, session, "{}");
     for (uint32_t i = 0; i < 2; i++) {
         CLEANUP_FREE char *pack = objects_name(&world->scope, NAME_PACK, point, i);
-        put_object(world, pack, "pack", 4);
+        keep_world_put_object(world, pack, "pack");
     }
 }
 
@@ -124,7 +139,7 @@ void keep_world_put(struct keep_world *world, const struct point_id *point,
     CLEANUP_FREE char *slot = objects_name(&world->scope, NAME_SLOT, point, 0);
 
     keep_world_put_packs(world, point);
-    put_object(world, slot, bytes.data, bytes.len);
+    keep_world_put_bytes(world, slot, bytes.data, bytes.len);
 }
 
 bool keep_world_has(const struct keep_world *world, enum name_kind kind,
@@ -187,4 +202,62 @@ struct collect_result keep_world_collect(struct keep_world *world,
         fail_msg("%s", err.text);
     buf_put_u8(&world->events, '\0');
     return result;
+}
+
+void keep_world_pass_event(void *opaque, const struct collect_event *event)
+{
+    (void)opaque;
+    (void)event;
+}
+
+static int free_room(void *opaque, enum memory_step step, const char *name, struct err *err)
+{
+    (void)err;
+    if (step == MEMORY_DELETE && strcmp(name, "reserve") == 0)
+        memory_set_full(opaque, false);
+    return 0;
+}
+
+struct collect_result keep_world_collect_when_full(struct keep_world *world,
+                                                   const struct collect_settings *settings)
+{
+    const struct memory_hook hook = {free_room, world->memory};
+    struct store *store = world->repository->store;
+    CLEANUP_ERR struct err err = ERR_INIT;
+    int64_t now_ms = 0;
+
+    world->repository->store = memory_open(world->memory, &hook);
+    assert_int_equal(store_now(store, &now_ms, &err), 0);
+    memory_set_full(world->memory, true);
+    struct collect_result result = keep_world_collect(world, settings);
+    store_close(world->repository->store);
+    world->repository->store = store;
+    return result;
+}
+
+void keep_world_damage_state(struct keep_world *world, const char *kind)
+{
+    char id[ID_TEXT_SIZE];
+    CLEANUP_FREE char *name =
+        mem_printf("%s-%s-default", kind, id_text(&world->repository->id, id));
+    CLEANUP_CLOSE int fd = openat(world->state_fd, name, O_RDWR | O_CLOEXEC);
+    off_t middle = lseek(fd, 0, SEEK_END) / 2;
+    uint8_t byte = 0;
+
+    assert_true(fd >= 0 && middle > 0);
+    assert_int_equal(pread(fd, &byte, 1, middle), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, middle), 1);
+}
+
+bool keep_world_same(const struct memory *a, const struct memory *b)
+{
+    const char *left = memory_next(a, ""), *right = memory_next(b, "");
+
+    for (; left && right; left = memory_next(a, left), right = memory_next(b, right)) {
+        struct memory_bytes x = memory_look(a, left), y = memory_look(b, right);
+        if (strcmp(left, right) != 0 || x.len != y.len || memcmp(x.data, y.data, x.len) != 0)
+            return false;
+    }
+    return !left && !right;
 }

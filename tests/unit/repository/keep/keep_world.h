@@ -40,6 +40,10 @@ void keep_world_put(struct keep_world *world, const struct point_id *point,
                     const struct point_id *base);
 /* Only the packs and the announcement. */
 void keep_world_put_packs(struct keep_world *world, const struct point_id *point);
+void keep_world_put_object(struct keep_world *world, const char *name, const char *text);
+void keep_world_put_bytes(struct keep_world *world, const char *name, const void *data, size_t len);
+/* The tombstone of a removed point. */
+void keep_world_put_removed(struct keep_world *world, const struct point_id *point);
 /* The bytes of such a point, which the caller frees. */
 struct buf keep_world_bytes(const struct keep_world *world, const struct point_id *point,
                             const struct point_id *base);
@@ -54,3 +58,11 @@ struct collect_settings keep_world_settings(const struct keep_world *world);
 /* Collects with these settings; what must succeed does. */
 struct collect_result keep_world_collect(struct keep_world *world,
                                          const struct collect_settings *settings);
+/* In a store that has no room until its reserve is deleted. */
+struct collect_result keep_world_collect_when_full(struct keep_world *world,
+                                                   const struct collect_settings *settings);
+void keep_world_pass_event(void *opaque, const struct collect_event *event);
+/* Changes a byte in the middle of this file of the state directory. */
+void keep_world_damage_state(struct keep_world *world, const char *kind);
+/* Whether both have the same objects. */
+bool keep_world_same(const struct memory *a, const struct memory *b);

@@ -71,11 +71,268 @@ static void a_base_may_go_before_what_was_built_on_it(void **state)
     assert_int_equal(keep_world_collect(&world, &settings).packs_removed, 4);
 }
 
+static void fence_after_two_looks(struct keep_world *world, struct collect_settings *settings)
+{
+    assert_int_equal(keep_world_collect(world, settings).outcome, COLLECT_UNFINISHED);
+    assert_string_equal((const char *)world->events.data, "waiting ");
+    struct collect_result result = keep_world_collect(world, settings);
+    assert_int_equal(result.outcome, COLLECT_DONE);
+    assert_int_equal(result.sessions_fenced, 1);
+    assert_string_equal((const char *)world->events.data, "resumed fenced ");
+}
+
+static void a_silent_session_is_fenced_and_its_packs_go(void **state)
+{
+    const struct point_id dead = keep_world_point(1, 1);
+    WORLD;
+
+    (void)state;
+    keep_world_put_packs(&world, &dead);
+    fence_after_two_looks(&world, &settings);
+    assert_true(keep_world_has(&world, NAME_SLOT, &dead, 0));
+    assert_false(keep_world_has(&world, NAME_PACK, &dead, 1));
+    assert_false(keep_world_has(&world, NAME_SESSION, &dead, 0));
+}
+
+static void a_session_that_puts_packs_is_not_silent(void **state)
+{
+    const struct point_id alive = keep_world_point(1, 1);
+    CLEANUP_FREE char *third = NULL;
+    WORLD;
+
+    (void)state;
+    keep_world_put_packs(&world, &alive);
+    assert_int_equal(keep_world_collect(&world, &settings).outcome, COLLECT_UNFINISHED);
+    third = objects_name(&world.scope, NAME_PACK, &alive, 2);
+    keep_world_put_object(&world, third, "pack");
+    assert_int_equal(keep_world_collect(&world, &settings).outcome, COLLECT_UNFINISHED);
+    settings.silence_ms = DAY_MS;
+    assert_int_equal(keep_world_collect(&world, &settings).outcome, COLLECT_UNFINISHED);
+    settings.silence_ms = 0;
+    assert_int_equal(keep_world_collect(&world, &settings).sessions_fenced, 1);
+}
+
+/* Its packs are spared: they are in a slot that was filled since the first look. */
+static void a_session_that_ends_meanwhile_keeps_its_point(void **state)
+{
+    const struct point_id slow = keep_world_point(1, 1);
+    CLEANUP_BUF struct buf bytes = {0};
+    CLEANUP_FREE char *slot = NULL;
+    WORLD;
+
+    (void)state;
+    keep_world_put_packs(&world, &slow);
+    assert_int_equal(keep_world_collect(&world, &settings).outcome, COLLECT_UNFINISHED);
+    bytes = keep_world_bytes(&world, &slow, NULL);
+    slot = objects_name(&world.scope, NAME_SLOT, &slow, 0);
+    keep_world_put_bytes(&world, slot, bytes.data, bytes.len);
+    struct collect_result result = keep_world_collect(&world, &settings);
+    assert_int_equal(result.outcome, COLLECT_DONE);
+    assert_int_equal(result.packs_removed, 0);
+    assert_true(keep_world_restores(&world, &slow));
+}
+
+static void damaged_state_and_a_lost_token_begin_anew(void **state)
+{
+    const struct point_id dead = keep_world_point(1, 1);
+    CLEANUP_STRINGS struct strings tokens = {0};
+    WORLD;
+
+    (void)state;
+    keep_world_put_packs(&world, &dead);
+    settings.silence_ms = DAY_MS;
+    assert_int_equal(keep_world_collect(&world, &settings).outcome, COLLECT_UNFINISHED);
+    keep_world_damage_state(&world, "collection");
+    assert_int_equal(keep_world_collect(&world, &settings).outcome, COLLECT_UNFINISHED);
+    assert_events("anew waiting ");
+    for (const char *name = memory_next(world.memory, "c/");
+         name && name[0] == 'c' && name[1] == '/'; name = memory_next(world.memory, name))
+        strings_add(&tokens, name);
+    assert_int_equal(store_delete(world.scope.store, &tokens, NULL), 0);
+    assert_int_equal(keep_world_collect(&world, &settings).outcome, COLLECT_UNFINISHED);
+    assert_events("anew waiting ");
+    assert_int_equal(keep_world_collect(&world, &settings).outcome, COLLECT_UNFINISHED);
+    assert_events("resumed waiting ");
+}
+
+static void a_damaged_cache_costs_nothing_but_time(void **state)
+{
+    const struct point_id first = keep_world_point(1, 1), second = keep_world_point(2, 2);
+    WORLD;
+
+    (void)state;
+    keep_world_put(&world, &first, NULL);
+    keep_world_put(&world, &second, NULL);
+    assert_int_equal(keep_world_collect(&world, &settings).packs_removed, 0);
+    keep_world_damage_state(&world, "packs");
+    assert_int_equal(keep_world_collect(&world, &settings).packs_removed, 0);
+    assert_true(keep_world_restores(&world, &first));
+    assert_true(keep_world_restores(&world, &second));
+}
+
+static void young_and_held_points_stay(void **state)
+{
+    const struct point_id young = keep_world_point(1, 1), held = keep_world_point(1, 2);
+    bool made = false;
+    WORLD;
+
+    (void)state;
+    keep_world_put(&world, &young, NULL);
+    keep_world_put(&world, &held, NULL);
+    trash(&world, &held);
+    memory_add_time(world.memory, DAY_MS);
+    trash(&world, &young);
+    settings.trash_age_ms = DAY_MS;
+    /* A hold takes a point out of the trash; this one is put there again. */
+    assert_int_equal(marks_hold(&world.scope, &held, &test_mark, &made, NULL), 0);
+    trash(&world, &held);
+    memory_add_time(world.memory, DAY_MS / 2);
+    assert_int_equal(keep_world_collect(&world, &settings).points_removed, 0);
+    assert_events("young held ");
+    memory_add_time(world.memory, DAY_MS);
+    assert_int_equal(keep_world_collect(&world, &settings).points_removed, 1);
+    assert_true(keep_world_restores(&world, &held));
+    assert_int_equal(marks_release(&world.scope, &held, &made, NULL), 0);
+    assert_true(made);
+    assert_int_equal(keep_world_collect(&world, &settings).points_removed, 1);
+    assert_false(keep_world_has(&world, NAME_HOLD, &held, 0));
+}
+
+static void a_dry_run_changes_nothing(void **state)
+{
+    const struct point_id point = keep_world_point(1, 1), dead = keep_world_point(1, 2);
+    CLEANUP(memory_free_of) struct memory *before = NULL;
+    WORLD;
+
+    (void)state;
+    keep_world_put(&world, &point, NULL);
+    keep_world_put_packs(&world, &dead);
+    trash(&world, &point);
+    settings.dry_run = true;
+    before = memory_snapshot(world.memory);
+    struct collect_result result = keep_world_collect(&world, &settings);
+    assert_int_equal(result.points_removed, 1);
+    assert_int_equal(result.packs_removed, 4);
+    assert_events("taken ");
+    assert_true(keep_world_same(world.memory, before));
+}
+
+static void what_cannot_be_read_stops_all_until_it_is_set_aside(void **state)
+{
+    const struct point_id bad = keep_world_point(1, 1), dead = keep_world_point(1, 2);
+    const struct collect_events events = {keep_world_pass_event, NULL};
+    CLEANUP_FREE char *slot = NULL, *copy = NULL;
+    struct collect_result result;
+    CLEANUP_ERR struct err err = ERR_INIT;
+    WORLD;
+
+    (void)state;
+    keep_world_put_packs(&world, &bad);
+    keep_world_put_packs(&world, &dead);
+    slot = objects_name(&world.scope, NAME_SLOT, &bad, 0);
+    keep_world_put_object(&world, slot, "neither a point nor a tombstone");
+    keep_world_put_removed(&world, &dead);
+    assert_int_equal(collect_run(world.repository, &settings, &events, &result, &err), -1);
+    assert_int_equal(err.kind, ERR_CORRUPT);
+    assert_non_null(strstr(err.text, "set-aside"));
+    assert_non_null(strstr(err.text, slot));
+    assert_true(keep_world_has(&world, NAME_PACK, &dead, 0));
+    assert_int_equal(marks_set_aside(&world.scope, &bad, &test_mark, &copy, NULL), 0);
+    assert_true(memory_look(world.memory, copy).data);
+    assert_int_equal(keep_world_collect(&world, &settings).points_removed, 1);
+    assert_false(keep_world_has(&world, NAME_PACK, &dead, 0));
+    assert_false(keep_world_has(&world, NAME_PACK, &bad, 0));
+}
+
+static void a_full_store_gets_its_reserve(void **state)
+{
+    const struct point_id point = keep_world_point(1, 1);
+    WORLD;
+
+    (void)state;
+    keep_world_put(&world, &point, NULL);
+    trash(&world, &point);
+    assert_int_equal(keep_world_collect_when_full(&world, &settings).points_removed, 1);
+    assert_events("reserved taken removed ");
+    assert_true(memory_look(world.memory, "reserve").data);
+}
+
+static void a_point_that_cannot_be_replaced_stays_with_its_packs(void **state)
+{
+    const struct point_id point = keep_world_point(1, 1);
+    WORLD;
+
+    (void)state;
+    keep_world_put(&world, &point, NULL);
+    trash(&world, &point);
+    memory_set_locked(world.memory, true);
+    assert_int_equal(keep_world_collect(&world, &settings).packs_removed, 0);
+    assert_events("taken stays ");
+    assert_true(keep_world_restores(&world, &point));
+    memory_set_locked(world.memory, false);
+    assert_int_equal(keep_world_collect(&world, &settings).packs_removed, 2);
+}
+
+static void stores_that_promise_less_want_to_be_told_so(void **state)
+{
+    const struct collect_events events = {keep_world_pass_event, NULL};
+    struct collect_result result;
+    CLEANUP_ERR struct err err = ERR_INIT;
+    WORLD;
+
+    (void)state;
+    world.repository->create_only = CREATE_ONLY_NONE;
+    assert_int_equal(collect_run(world.repository, &settings, &events, &result, &err), -1);
+    assert_non_null(strstr(err.text, "--alone"));
+    settings.alone = true;
+    world.repository->lagging = "nfs";
+    assert_int_equal(collect_run(world.repository, &settings, &events, &result, &err), -1);
+    assert_non_null(strstr(err.text, "--nfs-ok"));
+    settings.nfs_ok = true;
+    assert_int_equal(collect_run(world.repository, &settings, &events, &result, &err), 0);
+}
+
+static void what_is_left_goes_when_it_is_old(void **state)
+{
+    const struct point_id point = keep_world_point(1, 1), fenced = keep_world_point(1, 2);
+    WORLD;
+
+    (void)state;
+    keep_world_put(&world, &point, NULL);
+    keep_world_put_packs(&world, &fenced);
+    fence_after_two_looks(&world, &settings);
+    trash(&world, &point);
+    keep_world_put_object(&world, "c/default/0123456789abcdef", "{}");
+    keep_world_put_object(&world, "tmp/0123456789abcdef", "part");
+    keep_world_put_object(&world, "p/default/README", "whose?");
+    assert_int_equal(keep_world_collect(&world, &settings).points_removed, 1);
+    assert_true(keep_world_has(&world, NAME_SLOT, &point, 0));
+    memory_add_time(world.memory, 31 * DAY_MS);
+    keep_world_collect(&world, &settings);
+    assert_false(keep_world_has(&world, NAME_SLOT, &point, 0));
+    assert_true(keep_world_has(&world, NAME_SLOT, &fenced, 0));
+    assert_null(memory_look(world.memory, "c/default/0123456789abcdef").data);
+    assert_null(memory_look(world.memory, "tmp/0123456789abcdef").data);
+    assert_true(memory_look(world.memory, "p/default/README").data);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_removed_point_goes_with_the_packs_that_only_it_needs),
         cmocka_unit_test(a_base_may_go_before_what_was_built_on_it),
+        cmocka_unit_test(a_silent_session_is_fenced_and_its_packs_go),
+        cmocka_unit_test(a_session_that_puts_packs_is_not_silent),
+        cmocka_unit_test(a_session_that_ends_meanwhile_keeps_its_point),
+        cmocka_unit_test(damaged_state_and_a_lost_token_begin_anew),
+        cmocka_unit_test(a_damaged_cache_costs_nothing_but_time),
+        cmocka_unit_test(young_and_held_points_stay),
+        cmocka_unit_test(a_dry_run_changes_nothing),
+        cmocka_unit_test(what_cannot_be_read_stops_all_until_it_is_set_aside),
+        cmocka_unit_test(a_full_store_gets_its_reserve),
+        cmocka_unit_test(a_point_that_cannot_be_replaced_stays_with_its_packs),
+        cmocka_unit_test(stores_that_promise_less_want_to_be_told_so),
+        cmocka_unit_test(what_is_left_goes_when_it_is_old),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
