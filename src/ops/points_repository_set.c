@@ -25,7 +25,6 @@ struct repository_set {
     struct point_plugs plugs;
     struct points_facts facts; /* of the image that is written; borrows nothing that is used */
     struct chunk_source source;
-    bool memory_done;
     struct buf small[SMALL_ITEMS_MAX]; /* by kind - 1 */
     bool has_small[SMALL_ITEMS_MAX];
 };
