@@ -48,7 +48,8 @@ int points_repository_open(const struct points_place *place, struct repository *
                        scope, LIMITS_SCOPE);
     if (repository_open(place->path, ret, err) < 0)
         return -1;
-    *ret_scope = (struct stored_scope){.store = (*ret)->store, .repository = (*ret)->id, .name = scope};
+    *ret_scope =
+        (struct stored_scope){.store = (*ret)->store, .repository = (*ret)->id, .name = scope};
     return 0;
 }
 
