@@ -46,10 +46,15 @@ static int limited_read(void *opaque, uint64_t id, void *data, size_t cap, size_
                         enum chunk_kind *ret_kind, struct err *err)
 {
     const struct transfer_run *run = opaque;
+    const struct chunk_source *source = run->source;
 
-    if (run->source->read(run->source->opaque, id, data, cap, ret_len, ret_kind, err) < 0)
+    if (source->read(source->opaque, id, data, cap, ret_len, ret_kind, err) < 0)
         return -1;
-    return limit_take(&run->transfer->children->limit, *ret_len, err);
+    /* To find the parts of a chunk that a child is to have, all of it was read. */
+    uint64_t len = source->gathered && !run->content
+                       ? chunk_raw_len(id, source->chunk_size, source->raw_size)
+                       : *ret_len;
+    return limit_take(&run->transfer->children->limit, len, err);
 }
 
 static uint32_t limited_gathered(void *opaque, uint64_t id)

@@ -4,6 +4,7 @@
  * of the step, with the file's name in it once.
  */
 #include "../mtcp/pids.h"
+#include "base/units.h"
 #include "transfer_world.h"
 
 /* ---- into a store ------------------------------------------------------------------------ */
@@ -80,6 +81,55 @@ static void what_is_read_is_limited(void **state)
     children.options = &slow;
     assert_int_equal(disk_in(0, &err), 0);
     assert_true(children.limit.due_ns > 0);
+}
+
+static int read_part_of_chunk(void *opaque, uint64_t id, void *data, size_t cap, size_t *ret_len,
+                              enum chunk_kind *ret_kind, struct err *err)
+{
+    (void)opaque;
+    (void)id;
+    (void)err;
+    memset(data, 0x55, cap < 1000 ? cap : 1000);
+    *ret_len = 1000;
+    *ret_kind = CHUNK_DATA;
+    return 0;
+}
+
+static uint32_t part_of_chunk(void *opaque, uint64_t id)
+{
+    (void)opaque;
+    (void)id;
+    return 1000;
+}
+
+static int look_for_data(void *opaque, uint64_t id, struct chunk_run *ret, struct err *err)
+{
+    (void)opaque;
+    (void)id;
+    (void)err;
+    *ret = (struct chunk_run){.kind = CHUNK_DATA, .count = 1};
+    return 0;
+}
+
+/* Ten chunks, of which some bytes each are wanted: half a second, less what is given in advance. */
+static void what_is_read_for_a_part_of_it_is_limited(void **state)
+{
+    static const struct children_options slow = {.children = 2, .bandwidth_limit = 20 * CHUNK};
+    const struct chunk_source source = {.count = 10,
+                                        .chunk_size = CHUNK,
+                                        .raw_size = 10 * CHUNK,
+                                        .look = look_for_data,
+                                        .read = read_part_of_chunk,
+                                        .gathered = part_of_chunk};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    uint64_t start_ms = units_now_ms();
+
+    (void)state;
+    children.options = &slow;
+    stored.raw_size = 10 * CHUNK;
+    if (put_in(&source, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_true(children.limit.due_ns / 1000000 >= start_ms + 500 - 100);
 }
 
 static void a_disk_that_cannot_be_read_is_named(void **state)
@@ -187,6 +237,7 @@ int main(void)
         TEST(data_at_the_edges_of_chunks_is_found),
         TEST(a_file_goes_in),
         TEST(what_is_read_is_limited),
+        TEST(what_is_read_for_a_part_of_it_is_limited),
         TEST(a_disk_that_cannot_be_read_is_named),
         TEST(a_file_that_ends_early_is_no_file_of_zeros),
         TEST(a_store_that_is_full_ends_it),
