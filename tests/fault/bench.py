@@ -321,7 +321,7 @@ class RestoreBench(Bench):
                                   self.t.disk("vdb", "raw", size=DISK_SIZE, boot=2, name=vdb),
                                   devices_xml=tpm.xml(), head_xml=f"<uuid>{UUID}</uuid>").running()
         self.guest.call("autostart")
-        self.t.backup(self.guest)
+        self.save()
         self.token, _ = self.guest.serial.last()
         self.guest.destroy()
         self.former_tpm = self.tpm_files()
@@ -332,6 +332,10 @@ class RestoreBench(Bench):
             self.guest.undefine()
         self.before = look("web", "other")
         self.digests = self.digest_disks()
+
+    def save(self):
+        """The backup that is restored."""
+        self.t.backup(self.guest)
 
     def place(self, name):
         return self.t.path("restored", name)

@@ -26,6 +26,7 @@ import bystanders
 import checkpoints
 import inplace
 import points
+import repository
 import shortage
 from record import Record
 from vbtest import command
@@ -50,11 +51,20 @@ SCENARIOS = {
     "restore-replace": (bench.RestoreBench, {"replace": True}),
     "restore-points": (points.PointsBench, {}),
     "restore-in-place": (inplace.InPlaceBench, {}),
+    "repository-off": (repository.RepositoryBackupBench, {"state": "shut off"}),
+    "repository-none": (repository.RepositoryBackupBench, {"memory": "none"}),
+    "repository-pause": (repository.RepositoryBackupBench, {"memory": "pause"}),
+    "repository-restore": (repository.RepositoryRestoreBench, {}),
+    "repository-prune": (repository.RepositoryKeepBench, {"verb": "prune"}),
+    "repository-collect": (repository.RepositoryKeepBench, {"verb": "collect"}),
     "room-none": (shortage.ShortageBench, {"memory": "none"}),
     "room-pause": (shortage.ShortageBench, {"memory": "pause"}),
     "room-live": (shortage.ShortageBench, {"memory": "live"}),
 }
 ROOM = tuple(name for name in SCENARIOS if name.startswith("room"))
+# Of the short run, which has others of their kind.
+LEFT_OUT = (*ROOM[1:], "repository-none", "repository-pause", "repository-prune")
+UNGUARDED = ("backup-off", "beside-reader", "repository-off", "repository-prune", "repository-collect")
 RUNNING = ("backup-save", "backup-pause", "backup-live", "backup-none")
 # Calls that take their time: killed in the middle of them, more than once.
 LONG = re.compile("virDomain(SaveFlags|RestoreFlags|SnapshotCreateXML|BackupBegin|AbortJob|Resume|DefineXMLFlags)$")
@@ -62,7 +72,7 @@ REMOTE = re.compile("vir[A-Z]|nbd_aio_connect|nbd_aio_disconnect|fsync|rename")
 CANNOT_FAIL = re.compile("(nbd_close|kill)$")
 # What the short run does not leave out.
 TELLING = re.compile("virDomain(SaveFlags|RestoreFlags|SnapshotCreateXML|BackupBegin|CheckpointDelete|Resume|AbortJob|DefineXMLFlags)$"
-                     "|nbd_aio_connect_socket|renameat .virt-backup-.*exchange$|renameat web.xml|renameat .*intent$")
+                     "|nbd_aio_connect_socket|renameat .virt-backup-.*exchange$|renameat web.xml|renameat .*intent$|linkat")
 MOMENTS_MS = (1, 3, 10, 30, 100, 300)
 
 
@@ -258,7 +268,7 @@ def all_points(scenario, effects, rng):
     if scenario in ROOM:
         return [*shortage.target_points(scenario, effects, rng, 7), *shortage.scratch_points(scenario, effects, rng, 4)]
     items = [*kill_points(scenario, effects, rng), *fail_points(scenario, effects, rng)]
-    if scenario not in ("backup-off", "beside-reader"):
+    if scenario not in UNGUARDED:
         items += compound_points(scenario, effects, rng, 20)
     if scenario in RUNNING:
         items += victim_points(scenario, effects, rng, 5)
@@ -328,7 +338,7 @@ class Campaign:
         options = self.options
         if options.scenario:
             return [options.scenario]
-        return list(SCENARIOS) if options.all or options.list else [name for name in SCENARIOS if name not in ROOM[1:]]
+        return list(SCENARIOS) if options.all or options.list else [name for name in SCENARIOS if name not in LEFT_OUT]
 
     def count_effects(self, item, answer):
         if "effects" not in answer:
