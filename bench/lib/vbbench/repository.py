@@ -169,7 +169,7 @@ def _into_copy(lab, kind, subject, image, living):
 
 
 def _verify(lab, folder):
-    call(lab.binary, "verify", "--repository", folder, "--level", "data")
+    call(lab.binary, "verify", "--repository", folder)
 
 
 # ---- groups -------------------------------------------------------------------------------------
@@ -237,8 +237,8 @@ def _history(lab, kinds, living, days):
 def _points(lab, folder, guest):
     """The ids of a guest's points, the oldest first."""
     found = [event for event in map(json.loads, call(lab.binary, "list", "--repository", folder, "--json").splitlines())
-             if event.get("event") == "point" and event.get("guest") == guest]
-    return sorted(event["id"] for event in found)
+             if event.get("event") == "point" and event.get("guest") == guest and not event["in-trash"]]
+    return [event["point"] for event in found]
 
 
 def _restore(lab, folder, subject, point, image, name):
