@@ -1,12 +1,44 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The Debian package is built from the packages of scripts/packages, and has the version that meson knows."""
 
+import os
 import re
+import shutil
+import subprocess
+import tempfile
 
 import tree
 
 # What every Debian build has.
 ESSENTIAL = {"gcc", "libc6-dev"}
+
+
+# Each has its settings in /etc/virt-backup.
+JOBS = ["virt-backup@.service", "virt-backup-repository@.service", "virt-backup-prune@.service",
+        "virt-backup-collect@.service"]
+
+
+def unit_problems():
+    """What systemd says of the units, beside that the program is not installed here."""
+    units = sorted(path for path in tree.files("", under="dist/systemd/") if not path.endswith(".conf"))
+    installed = set(re.findall(r"'(systemd/[^']+)'", tree.read("dist/meson.build")))
+    for path in units:
+        if path.removeprefix("dist/") not in installed:
+            yield f"dist/meson.build: does not install {path}"
+    if not shutil.which("systemd-analyze"):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for path in units:
+            shutil.copy(os.path.join(tree.ROOT, path), folder)
+        names = [os.path.join(folder, os.path.basename(path).replace("@.", "@x.")) for path in units]
+        for name in names:
+            if not os.path.exists(name):
+                os.symlink(os.path.basename(name).replace("@x.", "@."), name)
+        verified = subprocess.run(["systemd-analyze", "verify", "--man=no", *names], check=False, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, env=dict(os.environ, LC_ALL="C"))
+    for line in verified.stdout.decode().splitlines():
+        if line.startswith((folder, "virt-backup")) and "/usr/bin/virt-backup is not executable" not in line:
+            yield f"dist/systemd: {line.removeprefix(folder + '/')}"
 
 
 def group(name):
@@ -34,10 +66,11 @@ def problems():
     packaged = set(tree.read("debian/docs").split()) | {"LICENSE"}  # debian/copyright is that
     for name in sorted(set(re.findall(r"\]\(([^)#:]+)\)", tree.read("README.md"))) - packaged):
         yield f"debian/docs: README.md refers to {name}, which is not in the package"
-    unit = tree.read("dist/systemd/virt-backup@.service")
-    for line in ("AssertPathExists=/etc/virt-backup/%i.conf", "SuccessExitStatus=143"):
-        if line not in unit.splitlines():
-            yield f"dist/systemd/virt-backup@.service: lacks {line}"
+    for name in JOBS:
+        for line in ("AssertPathExists=/etc/virt-backup/%i.conf", "SuccessExitStatus=143"):
+            if line not in tree.read(f"dist/systemd/{name}").splitlines():
+                yield f"dist/systemd/{name}: lacks {line}"
+    yield from unit_problems()
     ours, theirs = version("meson.build", r"version: '([^']+)'"), version("debian/changelog", r"\(([^)]+)\)")
     if ours != theirs:
         yield f"debian/changelog: version {theirs}, in meson.build it is {ours}"
