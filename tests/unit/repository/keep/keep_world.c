@@ -235,19 +235,18 @@ struct collect_result keep_world_collect_when_full(struct keep_world *world,
     return result;
 }
 
-void keep_world_damage_state(struct keep_world *world, const char *kind)
+void keep_world_damage_state(struct keep_world *world, const char *kind, off_t at)
 {
     char id[ID_TEXT_SIZE];
     CLEANUP_FREE char *name =
         mem_printf("%s-%s-default", kind, id_text(&world->repository->id, id));
     CLEANUP_CLOSE int fd = openat(world->state_fd, name, O_RDWR | O_CLOEXEC);
-    off_t middle = lseek(fd, 0, SEEK_END) / 2;
     uint8_t byte = 0;
 
-    assert_true(fd >= 0 && middle > 0);
-    assert_int_equal(pread(fd, &byte, 1, middle), 1);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &byte, 1, at), 1);
     byte ^= 1;
-    assert_int_equal(pwrite(fd, &byte, 1, middle), 1);
+    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
 }
 
 bool keep_world_same(const struct memory *a, const struct memory *b)

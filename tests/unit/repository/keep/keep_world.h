@@ -62,7 +62,7 @@ struct collect_result keep_world_collect(struct keep_world *world,
 struct collect_result keep_world_collect_when_full(struct keep_world *world,
                                                    const struct collect_settings *settings);
 void keep_world_pass_event(void *opaque, const struct collect_event *event);
-/* Changes a byte in the middle of this file of the state directory. */
-void keep_world_damage_state(struct keep_world *world, const char *kind);
+/* Changes a byte of this file in the state directory. */
+void keep_world_damage_state(struct keep_world *world, const char *kind, off_t at);
 /* Whether both have the same objects. */
 bool keep_world_same(const struct memory *a, const struct memory *b);

@@ -17,6 +17,8 @@
 #include "base/cleanup.h"
 #include "crowd.h"
 
+#define PROGRESS 10000
+
 struct totals {
     uint64_t runs;
     uint64_t steps;
@@ -81,9 +83,14 @@ static bool run_all(struct crowd *crowd, struct crowd_case *run, uint64_t count,
     for (run->variant = 0; run->fixed && run->variant < CROWD_VARIANTS; run->variant++)
         if (!run_changes(crowd, run, 0, totals))
             return false;
-    for (uint64_t i = 0; !run->fixed && i < count; i++, run->seed++)
+    for (uint64_t i = 0; !run->fixed && i < count; i++, run->seed++) {
         if (!run_one(crowd, run, &result, totals))
             return false;
+        if (totals->runs % PROGRESS == 0) {
+            printf("%llu schedules so far\n", (unsigned long long)totals->runs);
+            fflush(stdout);
+        }
+    }
     return true;
 }
 
