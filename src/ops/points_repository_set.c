@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/when.h"
 #include "ops/points_repository_impl.h"
+#include "ops/points_repository_parser.h"
 #include "repository/guest_lookup.h"
 #include "repository/keep/marks.h"
 #include "repository/point_writer.h"
@@ -13,6 +14,7 @@ struct repository_place {
     struct points_writer base;
     struct repository *repository; /* owned */
     struct stored_scope scope;
+    struct stored_parser parser; /* of the scope, if it has one */
 };
 
 /* One image at a time. */
@@ -142,6 +144,7 @@ static int begin_session(const struct repository_place *place, const struct poin
         .scope = place->scope.name,
         .host = request->host,
         .program = "virt-backup " VIRT_BACKUP_VERSION,
+        .parser = place->scope.parser,
     };
 
     if (!id_parse_uuid(request->uuid, &guest))
@@ -345,6 +348,10 @@ int points_repository_open_writer(const struct points_place *where, struct point
     place->repository = repository;
     place->scope = scope;
     place->scope.name = mem_strdup(scope.name);
+    if (where->children) {
+        place->parser = points_repository_parser(where->children);
+        place->scope.parser = &place->parser;
+    }
     *ret = &place->base;
     return 0;
 }

@@ -82,7 +82,8 @@ int session_begin(const struct repository *repository, const struct session_requ
     CLEANUP(session_endp) struct session *session = mem_alloc(sizeof(*session));
 
     session->scope_name = mem_strdup(request->scope);
-    session->scope = (struct stored_scope){repository->store, repository->id, session->scope_name};
+    session->scope = (struct stored_scope){repository->store, repository->id, session->scope_name,
+                                           request->parser};
     session->host = mem_strdup(request->host);
     session->id.guest = request->guest;
     session->ended = true; /* nothing is announced */

@@ -144,6 +144,28 @@ static void the_base_is_the_newest_complete_point(void **state)
     assert_int_equal(session_notes(fixture.session).unreadable->count, 0);
 }
 
+static int parse_and_count(void *opaque, stored_parse *parse, const void *data, size_t len,
+                           struct buf *ret, struct err *err)
+{
+    ++*(unsigned *)opaque;
+    return parse(data, len, ret, err);
+}
+
+/* What others have written is not parsed in this process if there is a parser. */
+static void points_are_given_to_the_parser(void **state)
+{
+    unsigned parsed = 0;
+    const struct stored_parser parser = {&parsed, parse_and_count};
+    FIXTURE;
+
+    (void)state;
+    made_session_run(repository, request, 0);
+    request->parser = &parser;
+    begin_again(&fixture);
+    assert_non_null(session_base(fixture.session));
+    assert_int_equal(parsed, 2); /* the summary, and the whole point */
+}
+
 static void derived_points_and_partial_ones_are_no_base(void **state)
 {
     FIXTURE;
@@ -392,6 +414,7 @@ int main(void)
         cmocka_unit_test(another_session_of_the_same_id_is_left_alone),
         cmocka_unit_test(a_new_scope_is_made),
         cmocka_unit_test(the_base_is_the_newest_complete_point),
+        cmocka_unit_test(points_are_given_to_the_parser),
         cmocka_unit_test(derived_points_and_partial_ones_are_no_base),
         cmocka_unit_test(a_partial_point_alone_is_known_but_no_base),
         cmocka_unit_test(points_in_the_trash_are_not_known),
