@@ -19,6 +19,12 @@ struct arguments_schedule {
     struct schedule schedule;
 };
 
+/* What verify --part says. */
+struct arguments_part {
+    unsigned part;
+    unsigned parts;
+};
+
 struct arguments {
     const char *source;
     const char *repository;
@@ -38,6 +44,10 @@ struct arguments {
     struct strings dismiss;
     struct strings exclude_disks;
     struct strings tags;
+    struct arguments_part part;
+    enum verify_level level;
+    uint64_t max_age_ms;
+    uint64_t max_time_ms;
     struct lists_maps maps;
     struct codec_spec codec;
     enum guest_memory guest_memory;

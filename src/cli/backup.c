@@ -96,7 +96,9 @@ static int run_backup(const struct arguments *arguments, struct verb_run *run, s
         .exclude_domains = lists_borrow(&arguments->exclude_domains),
         .exclude_disks = lists_borrow(&arguments->exclude_disks),
         .codec = arguments->codec,
-        .guest_memory = arguments->guest_memory,
+        .guest_memory = arguments->repository && arguments->guest_memory == GUEST_MEMORY_AUTO
+                            ? GUEST_MEMORY_SPARING
+                            : arguments->guest_memory,
         .scratch_path = arguments->scratch_path,
         .staging_path = arguments->staging_path,
         .children = arguments->children,

@@ -178,6 +178,21 @@ static void write_bottleneck_fields(const struct event *event, struct json *fiel
 
 /* ---- verify ------------------------------------------------------------------------------------- */
 
+/* "guest 'web', point 01a2228d8c7747d2" */
+static void put_point_of(const struct event *event, struct buf *text)
+{
+    buf_printf(text, "guest '%s'", event->guest);
+    if (event->point_id)
+        buf_printf(text, ", point %.*s", EVENTS_ID_SHOWN, event->point_id);
+}
+
+static void write_named_point(const struct event *event, struct json *fields)
+{
+    json_set_str(fields, "guest", event->guest);
+    if (event->point_id)
+        json_set_str(fields, "point", event->point_id);
+}
+
 static void write_verified(const struct event *event, struct buf *text)
 {
     const struct event_done *done = &event->verified;
@@ -185,7 +200,8 @@ static void write_verified(const struct event *event, struct buf *text)
     char usage[UNITS_TEXT_SIZE];
     char time[UNITS_TEXT_SIZE];
 
-    buf_printf(text, "guest '%s': good, ", event->guest);
+    put_point_of(event, text);
+    buf_append_str(text, ": good, ");
     events_put_disks(done, text);
     buf_printf(text, ": %s stored in %s, %s", units_format_size(done->sizes.image, image),
                units_format_size(done->sizes.usage, usage),
@@ -194,13 +210,20 @@ static void write_verified(const struct event *event, struct buf *text)
 
 static void write_verified_fields(const struct event *event, struct json *fields)
 {
-    json_set_str(fields, "guest", event->guest);
+    write_named_point(event, fields);
     events_put_done(&event->verified, fields);
 }
 
 static void write_damage(const struct event *event, struct buf *text)
 {
-    buf_printf(text, "guest '%s': %s", event->guest, event->problem.error);
+    put_point_of(event, text);
+    buf_printf(text, ": %s", event->problem.error);
+}
+
+static void write_damage_fields(const struct event *event, struct json *fields)
+{
+    write_named_point(event, fields);
+    events_put_problem(&event->problem, fields);
 }
 
 static void write_orphan(const struct event *event, struct buf *text)
@@ -218,8 +241,8 @@ static void write_orphan_fields(const struct event *event, struct json *fields)
 
 static void write_vanished(const struct event *event, struct buf *text)
 {
-    buf_printf(text, "guest '%s': its backup was removed while the archive was being verified",
-               event->guest);
+    put_point_of(event, text);
+    buf_append_str(text, ": its backup was removed while the archive was being verified");
 }
 
 /* ---- remove, recover ------------------------------------------------------------------------------ */
@@ -288,11 +311,11 @@ static const struct event_form bottleneck = {"bottleneck", EVENT_AS_DETAIL, writ
 static const struct event_form verified = {"guest-done", EVENT_AS_RESULT, write_verified,
                                            write_verified_fields};
 static const struct event_form damage = {"damage", EVENT_AS_ERROR, write_damage,
-                                         write_problem_fields};
+                                         write_damage_fields};
 static const struct event_form orphan = {"orphan", EVENT_AS_ERROR, write_orphan,
                                          write_orphan_fields};
 static const struct event_form vanished = {"guest-removed", EVENT_AS_RESULT, write_vanished,
-                                           write_guest_field};
+                                           write_named_point};
 static const struct event_form removed = {"backup-removed", EVENT_AS_RESULT, write_removed,
                                           write_removed_fields};
 static const struct event_form recovered = {"guest-recovered", EVENT_AS_RESULT, write_recovered,

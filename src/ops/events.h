@@ -385,7 +385,8 @@ struct event_repository_made {
 /* The member is that of the kind; EVENT_GUEST_NOT_TRIED and EVENT_VANISHED have none. */
 struct event {
     enum event_kind kind;
-    const char *guest; /* NULL: it is about no single guest */
+    const char *guest;    /* NULL: it is about no single guest */
+    const char *point_id; /* of its point; NULL: the store has one of it, or no point is meant */
     union {
         struct warning warning;
         struct event_problem problem; /* EVENT_GUEST_FAILED, EVENT_DAMAGE */

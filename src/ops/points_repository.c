@@ -53,6 +53,12 @@ int points_repository_open(const struct points_place *place, struct repository *
     return 0;
 }
 
+void points_repository_look(const struct points_store *store, struct points_repository_view *ret)
+{
+    *ret = (struct points_repository_view){&store_of(store)->scope,
+                                           store_of(store)->repository->id_salt};
+}
+
 /* ---- the store ----------------------------------------------------------------------------- */
 
 static void close_repository_store(struct points_store *base)
@@ -84,8 +90,8 @@ static int list_no_orphans(struct points_store *store, struct strings *ret, stru
     return 0;
 }
 
-static int find_guest_id(const struct points_store *store, const char *name, struct id *ret,
-                         struct err *err)
+int points_repository_guest_id(const struct points_store *store, const char *name, struct id *ret,
+                               struct err *err)
 {
     struct repository_guests guests CLEANUP(points_repository_guests_clear) = {0};
 
@@ -104,7 +110,7 @@ static int list_repository_points(struct points_store *store, const char *guest,
 {
     struct id id;
 
-    return find_guest_id(store, guest, &id, err) < 0
+    return points_repository_guest_id(store, guest, &id, err) < 0
                ? -1
                : points_repository_list(&store_of(store)->scope, &id, ret, err);
 }
@@ -191,7 +197,7 @@ static int open_repository_point(struct points_store *store, const char *guest, 
     struct point_id id;
 
     base->store = store;
-    if (find_guest_id(store, guest, &id.guest, err) < 0 ||
+    if (points_repository_guest_id(store, guest, &id.guest, err) < 0 ||
         (!text && points_find(store, guest, "latest", &latest, err) < 0))
         return -1;
     if (latest)
@@ -389,7 +395,7 @@ static struct chunk_source named_source(struct repository_image *image)
 }
 
 /* Blocks may be in frames of earlier backups, made with other levels: room for any. */
-static struct codec_spec decoding(enum codec_type type, uint64_t chunk_size)
+struct codec_spec points_repository_decoding(enum codec_type type, uint64_t chunk_size)
 {
     static const unsigned levels[] = {[CODEC_LZMA] = 6, [CODEC_ZSTD] = 3};
 
@@ -423,7 +429,8 @@ static int open_repository_image(const struct point *base,
         return err_prefix(err, "%s", image->where);
     image->read = restored_image_source(image->reader);
     opened->source = named_source(image);
-    opened->codec = decoding(restored_image_codec(image->reader), opened->source.chunk_size);
+    opened->codec =
+        points_repository_decoding(restored_image_codec(image->reader), opened->source.chunk_size);
     *ret = TAKE_PTR(opened);
     return 0;
 }

@@ -39,6 +39,20 @@ struct repository_point {
     uint8_t *looked_at; /* by place of the pack: 1 if it was found to be there */
 };
 
+/* The UUID of the guest that is listed with this name. */
+int points_repository_guest_id(const struct points_store *store, const char *name, struct id *ret,
+                               struct err *err);
+
+/* What frames of this codec are decoded with, whatever levels they were made with. */
+struct codec_spec points_repository_decoding(enum codec_type type, uint64_t chunk_size);
+
+/* What a store of a repository has; borrowed. */
+struct points_repository_view {
+    const struct stored_scope *scope;
+    const uint8_t *id_salt;
+};
+void points_repository_look(const struct points_store *store, struct points_repository_view *ret);
+
 /* Opens a scope of the repository that is at this place. */
 int points_repository_open(const struct points_place *place, struct repository **ret,
                            struct stored_scope *ret_scope, struct err *err);

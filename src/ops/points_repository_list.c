@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "ops/points_repository_impl.h"
+#include "repository/check_records.h"
 #include "repository/keep/marks.h"
 #include "repository/listing.h"
 
@@ -151,14 +152,28 @@ static bool fill_point(const struct stored_scope *scope, const struct listed_poi
     return true;
 }
 
+/* The last time that it was verified, at whatever level, it was good. */
+static bool is_verified(const struct check_records *records, const struct point_id *id)
+{
+    const struct check_record *last = NULL;
+
+    for (size_t i = 0; i < records->count; i++)
+        if (id_compare(&records->records[i].point.session, &id->session) == 0 &&
+            (!last || records->records[i].when_ms >= last->when_ms))
+            last = &records->records[i];
+    return last && last->result == RESULT_GOOD;
+}
+
 int points_repository_list(const struct stored_scope *scope, const struct id *guest,
                            struct points_list *ret, struct err *err)
 {
     CLEANUP_LISTING struct listing listing = {0};
     CLEANUP_MARKS struct marks marks = {0};
+    struct check_records records CLEANUP(check_records_clear) = {0};
 
     if (listing_read(scope, guest, NULL, &listing, err) < 0 ||
-        marks_list(scope, guest, NULL, &marks, err) < 0)
+        marks_list(scope, guest, NULL, &marks, err) < 0 ||
+        check_records_read(scope, guest, &records, err) < 0)
         return -1;
     ret->all = mem_array(listing.count, sizeof(*ret->all));
     for (size_t i = 0; i < listing.count; i++) {
@@ -167,6 +182,7 @@ int points_repository_list(const struct stored_scope *scope, const struct id *gu
             continue;
         show_marks(&marks, &listing.points[i].id, entry);
         strings_sort(&entry->tags);
+        entry->verified = is_verified(&records, &listing.points[i].id);
         ret->count++;
     }
     return 0;

@@ -35,7 +35,8 @@ struct children_options {
 };
 
 enum guest_memory {
-    GUEST_MEMORY_AUTO, /* live if that can be trusted, else pause, else save */
+    GUEST_MEMORY_AUTO,    /* live if that can be trusted, else pause, else save */
+    GUEST_MEMORY_SPARING, /* none if the guest's agent can freeze its file systems, else as above */
     GUEST_MEMORY_LIVE,
     GUEST_MEMORY_PAUSE,
     GUEST_MEMORY_SAVE,
@@ -96,12 +97,24 @@ struct restore_options {
 int restore_run(const struct restore_options *options, struct spawner *spawner,
                 const struct report *report, struct outcome *ret_outcome, struct err *err);
 
+enum verify_level {
+    VERIFY_DATA,    /* everything is decoded */
+    VERIFY_STORED,  /* everything is read */
+    VERIFY_OBJECTS, /* everything is there */
+};
+
 struct verify_options {
     struct points_place source;
     struct name_list domains;
     struct name_list exclude_domains;
     struct children_options children;
     uint64_t wait_ms; /* for a backup that is replaced again and again */
+    /* Of a repository: */
+    enum verify_level level;
+    unsigned part; /* from 1: of so many parts of the points, only this; 0: all of them */
+    unsigned parts;
+    uint64_t max_age_ms;  /* only points that were not found good in this time; 0: all */
+    uint64_t max_time_ms; /* no point is begun after this time; 0: no limit */
 };
 
 int verify_run(const struct verify_options *options, struct spawner *spawner,

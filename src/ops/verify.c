@@ -13,6 +13,7 @@
 #include "ops/host_key.h"
 #include "ops/memory.h"
 #include "ops/points.h"
+#include "ops/points_repository_check.h"
 #include "ops/undo/recover.h"
 #include "ops/select.h"
 #include "ops/transfer.h"
@@ -231,14 +232,10 @@ static void verify_run_clear(struct verify_run *run)
 int verify_run(const struct verify_options *options, struct spawner *spawner,
                const struct report *report, struct outcome *ret_outcome, struct err *err)
 {
-    struct points_place source = options->source;
     struct selection guests CLEANUP(selection_clear) = {0};
     struct verify_run run CLEANUP(verify_run_clear) = {
         .report = report,
-        .children = {.spawner = spawner,
-                     .options = &options->children,
-                     .decode = true,
-                     .block_digests = options->source.is_repository},
+        .children = {.spawner = spawner, .options = &options->children, .decode = true},
         .outcome = ret_outcome,
         .wait_ms = options->wait_ms,
     };
@@ -247,11 +244,11 @@ int verify_run(const struct verify_options *options, struct spawner *spawner,
                                            .report = report,
                                            .outcome = ret_outcome};
 
+    if (options->source.is_repository)
+        return points_repository_verify(options, spawner, report, ret_outcome, err);
     recover_tell(report);
-    source.children = &run.children;
-    if (points_store_open(&source, &run.store, err) < 0 ||
-        select_from_store(run.store, &request, &guests, err) < 0 ||
-        (points_store_has_many(run.store) && select_every_point(run.store, &guests, err) < 0))
+    if (points_store_open(&options->source, &run.store, err) < 0 ||
+        select_from_store(run.store, &request, &guests, err) < 0)
         return -1;
     children_warn(&options->children, report);
     run.key = host_key_for_reading(report);

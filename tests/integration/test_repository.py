@@ -3,10 +3,12 @@
 
 import os
 import shutil
+import signal
 
-from vbtest import disks
-from vbtest.command import expect, same
+from vbtest import disks, leftovers, linux
+from vbtest.command import expect, run, same, wait_until
 from vbtest.disks import MIB
+from vbtest.midway import offspring
 
 
 def change(t, disk, places=6):
@@ -82,3 +84,202 @@ def test_three_nights_zstd(t):
 
 def test_three_nights_lzma(t):
     three_nights(t, "--compression", "lzma:1")
+
+
+# ---- guests that run ------------------------------------------------------------------------------
+
+
+def test_nights_of_a_running_guest_come_back_with_their_memory(t):
+    guest = t.guest("web", t.boot_disk("qcow2"), t.disk("vdb", "raw", boot=2)).running()
+    repository = t.repository()
+    before = guest.snapshot()
+    for mode in ("pause", "save"):
+        token, count = guest.serial.last()
+        events = t.add_point(repository, guest, "--guest-memory", mode, "--compression", "zstd")
+        same([event["method"] for event in events if event["event"] == "guest-done"], [mode], "method")
+        guest.goes_on(token, count)
+        guest.check_unchanged(before)
+    points = t.points(repository)
+    same([point["memory"] for point in points], [True, True], "memory of the points")
+    guest.destroy()
+    guest.undefine()
+    for point in points:
+        t.restore_point(repository, "--allow-autorun", f"--domain-names=web@{point['point']}", to=t.path(point["point"]))
+        guest.goes_on(token, 0)
+        guest.destroy()
+        guest.undefine()
+
+
+def test_memory_is_left_out_where_an_agent_freezes(t):
+    guest = linux.linux_guest(t, "web", linux.ext4_disk(t), agent=linux.AGENT_XML).running()
+    linux.Agent(guest).wait()
+    repository = t.repository()
+    t.add_point(repository, guest)
+    t.add_point(repository, guest, "--guest-memory", "pause")
+    points = t.points(repository)
+    same([point["memory"] for point in points], [False, True], "memory of the points")
+    same([point["consistency"] for point in points], ["frozen", "memory"], "consistency of the points")
+
+
+def test_memory_is_kept_where_no_agent_is(t):
+    guest = t.small_guest().running()
+    repository = t.repository()
+    t.add_point(repository, guest)
+    same([point["memory"] for point in t.points(repository)], [True], "memory of the point")
+
+
+def test_nvram_of_each_night_comes_back(t):
+    code, template = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
+    nvram = t.path("web_VARS.fd")
+    shutil.copyfile(template, nvram)
+    guest = t.guest("web", t.disk("vda", size=MIB),
+                    os_xml=f"<loader readonly='yes' type='pflash'>{code}</loader><nvram template='{template}'>{nvram}</nvram>")
+    guest.define()
+    repository, kept = t.repository(), []
+    for night in range(2):
+        with open(nvram, "r+b") as file:
+            file.seek(1000)
+            file.write(t.rng.randbytes(64))
+        kept.append(shutil.copyfile(nvram, t.path(f"nvram-{night}")))
+        t.add_point(repository, guest)
+    guest.undefine("--keep-nvram")
+    for point, copy in zip(t.points(repository), kept):
+        to = t.path(point["point"])
+        t.restore_point(repository, "--point", point["point"], to=to)
+        run("cmp", copy, os.path.join(to, "web_VARS.fd"))
+        guest.undefine("--keep-nvram")
+
+
+# ---- several at once, and none to the end -----------------------------------------------------------
+
+
+def test_an_interrupted_backup_adds_nothing(t):
+    guest = t.guest("web", t.slow_disk(size=48 * MIB)).define()
+    repository = t.repository()
+    before = guest.snapshot()
+    kept = keep(t, guest, 0)
+    process = t.start_vb("backup", "--repository", repository, "--domain-names=web", "--compression", "lzma:9e")
+    wait_until(lambda: any(leftovers.cpu_ticks(pid) >= 3 for pid in offspring(process)[1]), "a busy child process")
+    process.signal(signal.SIGINT)
+    same(process.finish(60).status, 128 + signal.SIGINT, "exit status")
+    guest.check_unchanged(before)
+    same(t.points(repository), [], "points")
+    slots = [name for _, _, names in os.walk(os.path.join(repository, "p")) for name in names]
+    sessions = [name for _, _, names in os.walk(os.path.join(repository, "s")) for name in names]
+    same(len(slots), 1, "tombstones")
+    same(slots, sessions, "the session has given up")
+    t.add_point(repository, guest)
+    check_point(t, repository, guest, t.points(repository)[0]["point"], kept)
+
+
+def test_two_guests_are_backed_up_at_once(t):
+    guests = [t.guest(name, t.slow_disk(target=target)).define() for name, target in (("web", "vda"), ("db", "vdb"))]
+    repository = t.repository()
+    kept = [keep(t, guest, 0) for guest in guests]
+    processes = [t.start_vb("backup", "--repository", repository, f"--domain-names={guest.name}", "--compression", "zstd")
+                 for guest in guests]
+    same([process.finish(120).status for process in processes], [0, 0], "exit statuses")
+    for guest, copies in zip(guests, kept):
+        check_point(t, repository, guest, "latest", copies)
+
+
+def test_a_clone_has_little_of_its_own(t):
+    guest = t.guest("web", t.disk("vda", "raw", size=16 * MIB)).define()
+    copy = t.path("clone.raw")
+    shutil.copyfile(guest.disks[0].path, copy)
+    clone = t.guest("clone", disks.Disk(copy, "raw")).define()
+    repository = t.repository()
+    t.add_point(repository, guest)
+    change(t, clone.disks[0], places=2)
+    kept = keep(t, clone, 0)
+    t.add_point(repository, clone, "--like", "web", "--tag", "first,by-hand")
+    point = t.points(repository, "--domain-names=clone")[0]
+    whole = t.points(repository, "--domain-names=web")[0]
+    expect(point["new-size"] < whole["new-size"] // 4, f"the clone stored {point['new-size']} of {whole['new-size']} bytes")
+    same(point["tags"], ["by-hand", "first"], "tags")
+    check_point(t, repository, clone, "latest", kept)
+
+
+# ---- the life of a point ----------------------------------------------------------------------------
+
+
+def two_points(t):
+    guest = t.guest("web", t.disk("vda", "raw", size=2 * MIB)).define()
+    repository = t.repository()
+    kept = []
+    for night in range(2):
+        kept.append(keep(t, guest, night))
+        t.add_point(repository, guest)
+        change(t, guest.disks[0])
+    return guest, repository, t.points(repository), kept
+
+
+def test_a_removed_point_is_in_the_trash_until_it_is_taken_out(t):
+    guest, repository, points, kept = two_points(t)
+    first, last = points[0]["point"], points[1]["point"]
+    t.vb("remove", "--repository", repository, f"--domain-names=web@{last}", "--yes")
+    same([point["in-trash"] for point in t.points(repository)], [False, True], "points in the trash")
+    check_point(t, repository, guest, "latest", kept[0])
+    t.refused("restore", "--repository", repository, "--destination-path", t.restored, "--point", last,
+              says=["in the trash", "virt-backup undelete"])
+    t.refused("remove", "--repository", repository, f"--domain-names=web@{last}", "--yes", says=["in the trash"])
+    t.vb("undelete", "--repository", repository, last)
+    check_point(t, repository, guest, "latest", kept[1])
+    check_point(t, repository, guest, first, kept[0])
+
+
+def test_verify_finds_a_damaged_pack_and_notes_it(t):
+    _, repository, points, _ = two_points(t)
+    for level in ("objects", "stored", "data"):
+        events = t.events(t.vb("verify", "--repository", repository, "--level", level, "--json"))
+        same([event["point"] for event in events if event["event"] == "guest-done"], [point["point"] for point in points],
+             f"points that are good ({level})")
+    same([point["verified"] for point in t.points(repository)], [True, True], "verified points")
+    packs = [os.path.join(folder, name) for folder, _, names in os.walk(os.path.join(repository, "d")) for name in names]
+    pack = next(path for path in packs if os.path.basename(path).startswith(points[0]["point"]))
+    with open(pack, "r+b") as file:
+        file.seek(100)
+        byte = file.read(1)
+        file.seek(100)
+        file.write(bytes([byte[0] ^ 1]))
+    t.vb("verify", "--repository", repository, "--level", "objects")
+    for level in ("stored", "data"):
+        result = t.vb("verify", "--repository", repository, "--level", level, f"--domain-names=web@{points[0]['point']}",
+                      status=4)
+        expect(os.path.basename(pack) in result.err, f"the pack is not named: {result.err}")
+    expect(not t.points(repository)[0]["verified"], "a damaged point is called verified")
+
+
+def test_verify_in_parts_and_by_age(t):
+    _, repository, points, _ = two_points(t)
+
+    def good(*options):
+        events = t.events(t.vb("verify", "--repository", repository, "--json", *options))
+        return [event["point"] for event in events if event["event"] == "guest-done"]
+
+    parts = [good("--part", f"{part}/3") for part in (1, 2, 3)]
+    same(sorted(sum(parts, [])), [point["point"] for point in points], "points of all parts")
+    same(good("--max-age", "1d"), [], "points that were verified today")
+
+
+# ---- what is refused --------------------------------------------------------------------------------
+
+
+def test_what_a_repository_can_not_do_is_refused(t):
+    guest, repository, points, _ = two_points(t)
+    backup = ("backup", "--repository", repository, "--domain-names=web")
+    restore = ("restore", "--repository", repository, "--destination-path", t.restored)
+    t.refused(*backup, "--replace", status=2, says=["--replace", "--repository"])
+    t.refused(*backup, "--chunk-size", "1M", status=2, says=["--chunk-size"])
+    t.refused(*backup, "--destination-path", t.archive.path, status=2, says=["exclude each other"])
+    t.refused(*backup, "--like", "nobody", says=["guest 'web'", "--like nobody"])
+    t.refused("backup", "--repository", t.path("none"), says=[t.path("none")])
+    t.refused("backup", "--destination-path", t.archive.path, "--tag", "x", status=2, says=["--tag"])
+    t.refused(*restore, "--point", "yesterday", status=2, says=["'yesterday'", "means no point"])
+    t.refused(*restore, "--point", "00000000", says=["guest 'web'", "'00000000'"])
+    t.refused(*restore, "--point", "2001-01-01", says=["'2001-01-01' or before"])
+    t.refused(*restore, f"--domain-names=web@{points[0]['point']},web@{points[1]['point']}", status=2, says=["two points"])
+    t.refused("remove", "--repository", repository, "--domain-names=web", "--yes", status=2, says=["web@POINT"])
+    t.refused("verify", "--source-path", t.archive.path, "--level", "objects", status=2, says=["--repository only"])
+    same([point["point"] for point in t.points(repository)], [point["point"] for point in points], "points")
+    same(guest.state(), "shut off", "state")

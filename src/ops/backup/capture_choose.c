@@ -40,7 +40,10 @@ int capture_choose(struct guest *guest, const struct guest_status *status, enum 
     if (guest_get_abilities(guest, &abilities, err) < 0)
         return -1;
     *ret = best_mode(&abilities, status);
-    if (wanted == GUEST_MEMORY_AUTO)
+    if (wanted == GUEST_MEMORY_SPARING && abilities.pull_backup && abilities.agent &&
+        status->state == GUEST_RUNNING)
+        *ret = CAPTURE_DISKS;
+    if (wanted == GUEST_MEMORY_AUTO || wanted == GUEST_MEMORY_SPARING)
         return 0;
     if (!abilities.pull_backup || (wanted != GUEST_MEMORY_NONE && !abilities.manual))
         return err_set(err, ERR_UNSUPPORTED,

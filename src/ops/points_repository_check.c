@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/points_repository_check.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/quit.h"
+#include "base/units.h"
+#include "ops/backup_sizes.h"
+#include "ops/children.h"
+#include "ops/course.h"
+#include "ops/points_repository_impl.h"
+#include "ops/select.h"
+#include "ops/undo/recover.h"
+#include "repository/check.h"
+#include "repository/check_records.h"
+
+struct repository_verify {
+    const struct verify_options *options;
+    const struct report *report;
+    struct outcome *outcome;
+    struct points_store *store;
+    struct children children;
+    struct check_children decoders;
+    struct points_check *check;
+    struct course course;
+    uint64_t begun_ms;
+    enum small_level level;
+    char host[256];
+};
+
+/* ---- what the check needs ------------------------------------------------------------------- */
+
+/* A source whose bytes count for the rate limit. */
+struct limited_frames {
+    const struct chunk_source *source;
+    struct limit *limit;
+};
+
+static int look_frames(void *opaque, uint64_t id, struct chunk_run *ret, struct err *err)
+{
+    const struct limited_frames *frames = opaque;
+
+    return frames->source->look(frames->source->opaque, id, ret, err);
+}
+
+static int read_frames(void *opaque, uint64_t id, void *data, size_t cap, size_t *ret_len,
+                       enum chunk_kind *ret_kind, struct err *err)
+{
+    const struct limited_frames *frames = opaque;
+
+    if (frames->source->read(frames->source->opaque, id, data, cap, ret_len, ret_kind, err) < 0)
+        return -1;
+    return limit_take(frames->limit, *ret_len, err);
+}
+
+static uint32_t gathered_frames(void *opaque, uint64_t id)
+{
+    const struct limited_frames *frames = opaque;
+
+    return frames->source->gathered(frames->source->opaque, id);
+}
+
+static int decode_frames(void *opaque, enum codec_type codec, const struct chunk_source *source,
+                         const struct chunk_sink *sink, struct err *err)
+{
+    struct repository_verify *verify = opaque;
+    struct children *children = &verify->children;
+    const struct codec_spec spec = points_repository_decoding(codec, source->chunk_size);
+    struct limited_frames frames = {source, &children->limit};
+    struct chunk_source limited = *source;
+    struct pool_stats stats = {0};
+    const struct pool_plugs plugs = {.source = &limited, .sink = sink};
+
+    limited.opaque = &frames;
+    limited.look = look_frames;
+    limited.read = read_frames;
+    limited.gathered = source->gathered ? gathered_frames : NULL;
+    if (children_pool(children, &spec, source->chunk_size, 0, err) < 0)
+        return -1;
+    if (pool_run(children->pool, &plugs, &stats, err) < 0) {
+        children_end(children); /* a pool cannot be used again in the middle of an image */
+        return -1;
+    }
+    work_add(&children->work, &stats, pool_children(children->pool), children->plan.cpus);
+    return 0;
+}
+
+/* ---- which points ------------------------------------------------------------------------------ */
+
+static bool is_in_part(const struct verify_options *options, const struct id *session)
+{
+    /* Random digits: the parts are about as large, and a point is always in the same. */
+    return options->part == 0 || session->bytes[ID_SIZE - 1] % options->parts == options->part - 1;
+}
+
+static int leave_out_points(const struct repository_verify *verify,
+                            const struct points_repository_view *view, struct selection *points,
+                            struct err *err)
+{
+    const struct verify_options *options = verify->options;
+    struct check_records records CLEANUP(check_records_clear) = {0};
+    int64_t now_ms = 0;
+
+    if (options->max_age_ms && (check_records_read(view->scope, NULL, &records, err) < 0 ||
+                                store_now(view->scope->store, &now_ms, err) < 0))
+        return -1;
+    for (size_t i = 0; i < points->count; i++) {
+        struct point_id id;
+        if (!points->chosen[i])
+            continue;
+        if (!id_parse(points->points[i], &id.session) ||
+            points_repository_guest_id(verify->store, points->names[i], &id.guest, err) < 0)
+            return -1;
+        int64_t good_ms = check_records_last_good(&records, &id, verify->level);
+        points->chosen[i] = is_in_part(options, &id.session) &&
+                            (good_ms == 0 || now_ms - good_ms >= (int64_t)options->max_age_ms);
+    }
+    return 0;
+}
+
+/* ---- one point --------------------------------------------------------------------------------- */
+
+static void tell_findings_of(struct repository_verify *verify, const struct event *about,
+                             const struct check_result *result)
+{
+    struct event event = *about;
+
+    verify->outcome->damaged = true;
+    verify->outcome->failed++;
+    event.kind = EVENT_DAMAGE;
+    for (size_t i = 0; i < result->findings.count; i++) {
+        event.problem = (struct event_problem){ERR_CORRUPT, result->findings.items[i]};
+        report_event(verify->report, &event);
+    }
+}
+
+static void tell_good(struct repository_verify *verify, const struct event *about,
+                      uint64_t started_ms)
+{
+    CLEANUP(points_closep) struct point *point = NULL;
+    struct event event = *about;
+
+    verify->outcome->good++;
+    event.kind = EVENT_VERIFIED;
+    event.verified = (struct event_done){.elapsed_ms = units_now_ms() - started_ms};
+    if (points_open(verify->store, about->guest, about->point_id, &point, NULL) == 0) {
+        event.verified.disks = points_manifest(point)->disk_count;
+        event.verified.memory = points_manifest(point)->memory != NULL;
+        event.verified.sizes = backup_sizes_all(point);
+        sizes_add(&verify->outcome->sizes, &event.verified.sizes);
+    }
+    report_event(verify->report, &event);
+}
+
+static int verify_point(struct repository_verify *verify, const char *guest, const char *text,
+                        struct err *err)
+{
+    const struct event about = {.guest = guest, .point_id = text};
+    struct check_result result CLEANUP_CHECK_RESULT = {0};
+    CLEANUP_ERR struct err found = ERR_INIT;
+    uint64_t started_ms = units_now_ms();
+    struct point_id id;
+
+    if (points_repository_guest_id(verify->store, guest, &id.guest, err) < 0 ||
+        !id_parse(text, &id.session))
+        return -1;
+    if (check_point(verify->check, &id, &result, &found) < 0) {
+        if (found.kind != ERR_NOT_FOUND)
+            return err_move(err, &found);
+        struct event gone = about;
+        gone.kind = EVENT_VANISHED;
+        report_event(verify->report, &gone);
+        return 0;
+    }
+    for (size_t i = 0; i < result.unwritten.count; i++)
+        log_warn_guest(guest, "what was found is not noted in the repository: %s",
+                       result.unwritten.items[i]);
+    if (result.good)
+        tell_good(verify, &about, started_ms);
+    else
+        tell_findings_of(verify, &about, &result);
+    return 0;
+}
+
+/* ---- all of them ------------------------------------------------------------------------------- */
+
+static bool is_time_up(const struct repository_verify *verify)
+{
+    uint64_t most = verify->options->max_time_ms;
+
+    return most && units_now_ms() - verify->begun_ms >= most;
+}
+
+static int verify_points(struct repository_verify *verify, struct selection *points,
+                         struct err *err)
+{
+    size_t left = 0;
+
+    course_begin(&verify->course, verify->report, points->chosen, points->count);
+    for (size_t i = 0; i < points->count; i++) {
+        if (!points->chosen[i])
+            continue;
+        if (is_time_up(verify)) {
+            left++;
+            continue;
+        }
+        if (quit_check(err) < 0)
+            return -1;
+        course_next(&verify->course, i);
+        if (verify_point(verify, points->names[i], points->points[i], err) < 0)
+            return -1;
+    }
+    if (left)
+        log_notice("%zu point%s not verified: the time of --max-time is over", left,
+                   left == 1 ? " was" : "s were");
+    return 0;
+}
+
+static int verify_scope(struct repository_verify *verify, struct err *err)
+{
+    const struct verify_options *options = verify->options;
+    struct selection points CLEANUP(selection_clear) = {0};
+    struct points_repository_view view;
+    const struct select_request request = {.wanted = &options->domains,
+                                           .excluded = &options->exclude_domains,
+                                           .report = verify->report,
+                                           .outcome = verify->outcome};
+
+    points_repository_look(verify->store, &view);
+    const struct check_request check = {
+        .scope = view.scope,
+        .id_salt = view.id_salt,
+        .level = verify->level,
+        .children = &verify->decoders,
+        .host = verify->host,
+    };
+    if (select_from_store(verify->store, &request, &points, err) < 0 ||
+        select_every_point(verify->store, &points, err) < 0 ||
+        leave_out_points(verify, &view, &points, err) < 0 ||
+        check_open(&check, &verify->check, err) < 0)
+        return -1;
+    return verify_points(verify, &points, err);
+}
+
+static void repository_verify_clear(struct repository_verify *verify)
+{
+    check_close(verify->check);
+    children_end(&verify->children);
+    course_clear(&verify->course);
+    points_store_close(verify->store);
+}
+
+int points_repository_verify(const struct verify_options *options, struct spawner *spawner,
+                             const struct report *report, struct outcome *ret_outcome,
+                             struct err *err)
+{
+    static const enum small_level levels[] = {
+        [VERIFY_DATA] = LEVEL_DATA,
+        [VERIFY_STORED] = LEVEL_STORED,
+        [VERIFY_OBJECTS] = LEVEL_OBJECTS,
+    };
+    struct repository_verify verify CLEANUP(repository_verify_clear) = {
+        .options = options,
+        .report = report,
+        .outcome = ret_outcome,
+        .children = {.spawner = spawner,
+                     .options = &options->children,
+                     .decode = true,
+                     .block_digests = true},
+        .level = levels[options->level],
+        .begun_ms = units_now_ms(),
+    };
+    struct points_place source = options->source;
+
+    recover_tell(report);
+    verify.decoders = (struct check_children){&verify, decode_frames};
+    source.children = &verify.children;
+    if (gethostname(verify.host, sizeof(verify.host) - 1) < 0)
+        snprintf(verify.host, sizeof(verify.host), "localhost");
+    children_warn(&options->children, report);
+    int result =
+        points_store_open(&source, &verify.store, err) < 0 ? -1 : verify_scope(&verify, err);
+    if (result < 0)
+        ret_outcome->signal = quit_requested();
+    else
+        work_tell(&verify.children.work, report);
+    return result;
+}
