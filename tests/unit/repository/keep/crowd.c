@@ -208,6 +208,8 @@ int crowd_step(void *opaque, enum memory_step step, const char *name, struct err
         crash_actors(crowd, true);
         return err_set(err, ERR_IO, "it is over");
     }
+    actor->next = step;
+    snprintf(actor->next_name, sizeof(actor->next_name), "%s", name);
     if (schedule_step(crowd->schedule, actor->number, err) < 0)
         return -1;
     suffer(crowd);
@@ -265,9 +267,8 @@ static void add_collector(struct crowd *crowd, unsigned state)
     actor->collector.silence_ms = chance_below(&crowd->chance, 3) == 0 ? DAY_MS : 0;
 }
 
-static void run_phase(struct crowd *crowd, const struct schedule_plan *plan)
+static void run_phase(struct crowd *crowd)
 {
-    (void)plan;
     schedule_run(crowd->schedule);
     for (unsigned i = 0; i < crowd->actor_count; i++)
         store_close(crowd->actors[i].repository.store);
@@ -344,7 +345,7 @@ static void run_random(struct crowd *crowd)
     for (unsigned i = 0; crowd->fault == FAULT_CRASH && i < crowd->actor_count; i++)
         if (chance_next(&crowd->chance) & 1)
             schedule_crash(crowd->schedule, i, 1 + (unsigned)chance_below(&crowd->chance, 120));
-    run_phase(crowd, NULL);
+    run_phase(crowd);
     bool power = crowd->fault == FAULT_POWER;
     if (crowd->ledger.violation || (crowd->run->rule != RULE_NONE && !power))
         return;
@@ -353,7 +354,7 @@ static void run_random(struct crowd *crowd)
     add_writer(crowd);
     for (unsigned i = 0; i < CROWD_COLLECTORS; i++)
         add_collector(crowd, i);
-    run_phase(crowd, NULL);
+    run_phase(crowd);
 }
 
 /* A writer, somebody who marks, holds or undeletes, and a collector, in all orders. */
@@ -384,7 +385,74 @@ static void run_fixed(struct crowd *crowd)
             add_crowd_actor(crowd, ROLE_HOLDER, crowd_trash_and_hold);
         }
     }
-    run_phase(crowd, NULL);
+    run_phase(crowd);
+}
+
+/* Of the chain: who goes on, until for the given time it is about to do this, or has ended. */
+static const struct scene {
+    unsigned actor;
+    enum memory_step step;
+    const char *name;
+    unsigned times; /* 0: until it has ended */
+} chain_scenes[] = {
+    {0, MEMORY_CREATE, "d/", 1}, /* the first session has read its base */
+    {1, MEMORY_NOW, "", 0},      /* all points go into the trash */
+    {2, MEMORY_GET, "c/", 1},    /* the first collection waits for that session */
+    {0, MEMORY_NOW, "", 0},
+    {3, MEMORY_CREATE, "d/", 1}, /* the second session has read the point of the first */
+    {4, MEMORY_NOW, "", 0},      /* that goes into the trash, too */
+    {5, MEMORY_GET, "c/", 1},    /* the second collection waits for the second session */
+    {2, MEMORY_GET, "p/", 2},    /* the first one has listed the point, and is about to read it */
+    {3, MEMORY_NOW, "", 0},
+    {5, MEMORY_NOW, "", 0}, /* the second one removes it */
+};
+#define SCENES (sizeof(chain_scenes) / sizeof(chain_scenes[0]))
+
+static unsigned ask_scene(void *opaque)
+{
+    struct crowd *crowd = opaque;
+
+    while (crowd->scene < SCENES) {
+        const struct scene *scene = &chain_scenes[crowd->scene];
+        const struct crowd_actor *actor = &crowd->actors[scene->actor];
+        bool there = scene->times > 0 && actor->next == scene->step &&
+                     strncmp(actor->next_name, scene->name, strlen(scene->name)) == 0 &&
+                     actor->next_name[0] && crowd->scene_step != crowd->steps;
+        crowd->scene_times += there;
+        crowd->scene_step = crowd->steps;
+        if (!schedule_has_ended(crowd->schedule, scene->actor) &&
+            (scene->times == 0 || crowd->scene_times < scene->times))
+            return scene->actor;
+        crowd->scene++;
+        crowd->scene_times = 0;
+        crowd->scene_step = UINT32_MAX;
+    }
+    return SCHEDULE_ACTORS;
+}
+
+static void run_chain(struct crowd *crowd)
+{
+    struct schedule_plan plan = {.kind = SCHEDULE_ASKED, .ask = ask_scene, .opaque = crowd};
+
+    crowd->scene = crowd->scene_times = 0;
+    crowd->scene_step = UINT32_MAX;
+    schedule_begin(crowd->schedule, &plan);
+    for (unsigned i = 0; i < 6; i++) {
+        struct crowd_actor *actor = NULL;
+        if (i == 1 || i == 4) {
+            add_crowd_actor(crowd, ROLE_OTHER, crowd_prune_all);
+        } else if (i == 2 || i == 5) {
+            actor = add_crowd_actor(crowd, ROLE_COLLECTOR, crowd_collect);
+            actor->collector.state_fd = crowd->state_fds[i == 5];
+            actor->collector.runs = 2;
+        } else {
+            actor = add_crowd_actor(crowd, ROLE_WRITER, crowd_write);
+            actor->writer.guest = actor->writer.sessions = actor->writer.packs = 1;
+        }
+    }
+    run_phase(crowd);
+    if (crowd->scene < SCENES)
+        ledger_violate(&crowd->ledger, NULL, "the chain was not played to its end");
 }
 
 /* Nothing disturbs any more: what is garbage goes. */
@@ -403,7 +471,7 @@ static void finish_crowd(struct crowd *crowd)
         actor->collector.must_end = true;
     }
     crowd->fault_over = true;
-    run_phase(crowd, NULL);
+    run_phase(crowd);
     ledger_check_clean(&crowd->ledger);
 }
 
@@ -415,7 +483,7 @@ const char *crowd_run(struct crowd *crowd, const struct crowd_case *run, struct 
     crowd->steps = 0;
     crowd->fault = FAULT_NONE;
     crowd->fault_begins = crowd->fault_ends = 0;
-    crowd->fault_over = run->fixed;
+    crowd->fault_over = run->fixed || run->chain;
     free(TAKE_PTR(crowd->violation));
     memory_free(crowd->snapshot);
     crowd->snapshot = NULL;
@@ -426,7 +494,9 @@ const char *crowd_run(struct crowd *crowd, const struct crowd_case *run, struct 
     memory_set_full(crowd->memory, false);
     memory_set_locked(crowd->memory, false);
     ledger_begin(&crowd->ledger, crowd->memory, &crowd->repository->id);
-    if (run->fixed)
+    if (run->chain)
+        run_chain(crowd);
+    else if (run->fixed)
         run_fixed(crowd);
     else
         run_random(crowd);

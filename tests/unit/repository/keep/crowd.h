@@ -24,6 +24,9 @@ struct crowd_case {
     unsigned changes; /* how many there are to be at most */
     unsigned at[3];
     unsigned to[3];
+    /* Instead, one order of two sessions and two collections: the second session builds on the first
+     * one's point, which the second collection removes while the first one is about to read it. */
+    bool chain;
     bool verbose; /* prints each step */
 };
 

@@ -28,6 +28,8 @@ struct crowd_actor {
     struct repository repository; /* with a store of its own */
     uint64_t chance;
     struct pack_writer *pack_writer;
+    enum memory_step next; /* what it is about to do */
+    char next_name[128];
     bool removes; /* a collector that has judged its token, and removes now */
     struct {
         unsigned guest;
@@ -62,6 +64,9 @@ struct crowd {
     unsigned fault_begins; /* step */
     unsigned fault_ends;
     bool fault_over;
+    unsigned scene; /* of the chain */
+    unsigned scene_times;
+    unsigned scene_step; /* at which it was asked for last */
     char *violation;
 };
 

@@ -78,6 +78,12 @@ static unsigned choose_actor(struct schedule *schedule, unsigned current)
         return runs && chance_below(&schedule->chance, 256) >= plan->switches
                    ? current
                    : choose_by_weight(schedule);
+    if (plan->kind == SCHEDULE_ASKED) {
+        unsigned asked = plan->ask(plan->opaque);
+        return asked < schedule->count && !schedule->actors[asked].ended
+                   ? asked
+                   : choose_by_priority(schedule);
+    }
     for (unsigned i = 0; i < SCHEDULE_CHANGES; i++) {
         if (plan->at[i] != schedule->steps || plan->at[i] == 0 || !runs)
             continue;
@@ -207,4 +213,9 @@ void schedule_crash(struct schedule *schedule, unsigned actor, unsigned at)
 bool schedule_has_crashed(const struct schedule *schedule, unsigned actor)
 {
     return schedule->actors[actor].crashed;
+}
+
+bool schedule_has_ended(const struct schedule *schedule, unsigned actor)
+{
+    return schedule->actors[actor].ended;
 }

@@ -19,6 +19,7 @@ enum schedule_kind {
     SCHEDULE_CHANCE,   /* now and then another one goes on */
     SCHEDULE_PRIORITY, /* each as long as it can, but at some steps the one at work comes last */
     SCHEDULE_FIXED,    /* each as long as it can, but at some steps a certain one goes on */
+    SCHEDULE_ASKED,    /* somebody else says */
 };
 #define SCHEDULE_CHANGES 4
 
@@ -31,6 +32,9 @@ struct schedule_plan {
     uint8_t weights[SCHEDULE_ACTORS];
     unsigned at[SCHEDULE_CHANGES];
     unsigned to[SCHEDULE_CHANGES]; /* fixed */
+    /* Asked: the actor that goes on; one that has ended, or none, stands for the first that is left. */
+    unsigned (*ask)(void *opaque);
+    void *opaque;
 };
 
 struct schedule *schedule_new(void);
@@ -49,4 +53,5 @@ unsigned schedule_changes(const struct schedule *schedule);
 int schedule_step(struct schedule *schedule, unsigned actor, struct err *err);
 /* From its next step on; at: in so many of its steps (0: at once). */
 void schedule_crash(struct schedule *schedule, unsigned actor, unsigned at);
+bool schedule_has_ended(const struct schedule *schedule, unsigned actor);
 bool schedule_has_crashed(const struct schedule *schedule, unsigned actor);

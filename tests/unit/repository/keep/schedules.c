@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * usage: schedules [--seed SEED] [--rule RULE] [--verbose] COUNT | --changes N | --rules
+ * usage: schedules [--seed SEED] [--rule RULE] [--verbose] COUNT | --changes N | --chain | --rules
  *
  * Runs so many crowds (crowd.h), of consecutive seeds. With a rule taken away: until something goes
  * wrong, and if nothing does, it fails. --changes: instead all orders of three actors in which up to
- * N times (1 or 2) another one goes on than the one at work.
+ * N times (1 or 2) another one goes on than the one at work. --chain: one order that chance hardly
+ * finds (crowd.h).
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -46,7 +47,7 @@ static bool run_one(struct crowd *crowd, const struct crowd_case *run, struct cr
     if (run->fixed)
         printf("  variant %u, to actor %u at step %u, to actor %u at step %u\n", run->variant,
                run->to[0], run->at[0], run->to[1], run->at[1]);
-    else
+    else if (!run->chain)
         printf("  again: scripts/schedules --seed %llu --rule %s --verbose 1\n",
                (unsigned long long)run->seed, altered_rule_name(run->rule));
     return false;
@@ -96,9 +97,8 @@ static bool run_all(struct crowd *crowd, struct crowd_case *run, uint64_t count,
 
 static int usage(void)
 {
-    fprintf(
-        stderr,
-        "usage: schedules [--seed SEED] [--rule RULE] [--verbose] COUNT | --changes N | --rules\n");
+    fprintf(stderr, "usage: schedules [--seed SEED] [--rule RULE] [--verbose] COUNT | --changes N "
+                    "| --chain | --rules\n");
     return 2;
 }
 
@@ -112,9 +112,13 @@ static void list_rules(void)
 static int read_options(int argc, char **argv, struct crowd_case *run, uint64_t *ret_count)
 {
     static const struct option options[] = {
-        {"seed", required_argument, NULL, 's'},    {"rule", required_argument, NULL, 'r'},
-        {"changes", required_argument, NULL, 'c'}, {"rules", no_argument, NULL, 'l'},
-        {"verbose", no_argument, NULL, 'v'},       {NULL, 0, NULL, 0},
+        {"seed", required_argument, NULL, 's'},
+        {"rule", required_argument, NULL, 'r'},
+        {"changes", required_argument, NULL, 'c'},
+        {"rules", no_argument, NULL, 'l'},
+        {"chain", no_argument, NULL, 'h'},
+        {"verbose", no_argument, NULL, 'v'},
+        {NULL, 0, NULL, 0},
     };
     int option = 0;
 
@@ -126,14 +130,18 @@ static int read_options(int argc, char **argv, struct crowd_case *run, uint64_t 
             run->changes = (unsigned)(optarg[0] - '0');
         } else if (option == 'v')
             run->verbose = true;
+        else if (option == 'h')
+            run->chain = true;
         else if (option == 'l')
             list_rules();
         else if (option != 'r' || (run->rule = altered_rule_find(optarg)) == RULES)
             return -1;
     }
-    if (optind != argc - !run->fixed)
+    bool counted = !run->fixed && !run->chain;
+    if (optind != argc - counted)
         return -1;
-    if (!run->fixed)
+    *ret_count = 1;
+    if (counted)
         *ret_count = strtoull(argv[optind], NULL, 10);
     return 0;
 }
