@@ -50,7 +50,7 @@ static int check_stored_sizes(const struct manifest_stored *stored, struct err *
 static int check_stored_place(const struct manifest_stored *stored, struct err *err)
 {
     if (stored->place != PLACE_MAP && !stored->image.has_content)
-        return err_set(err, ERR_CORRUPT, "has no content digest");
+        return err_set(err, ERR_CORRUPT, "has no attribute 'content-sha256'");
     if (stored->place == PLACE_MAP && stored->image.chunk_size != MANIFEST_MAP_CHUNK)
         return err_set(err, ERR_CORRUPT, "invalid chunk size %llu",
                        (unsigned long long)stored->image.chunk_size);

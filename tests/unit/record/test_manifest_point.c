@@ -111,10 +111,10 @@ static void only_a_map_may_lack_its_content_digest(void **state)
     (void)state;
     in_point->extras[0].stored.image.has_content = false;
     CHECK_FAILS(manifest_format(in_point, &text, &err), &err, ERR_INTERNAL,
-                "small item 1: has no content digest");
+                "small item 1: has no attribute 'content-sha256'");
     in_archive->disks[0].stored.image.has_content = false;
     CHECK_FAILS(manifest_format(in_archive, &text, &err), &err, ERR_INTERNAL,
-                "file 'web-vda.raw.xz': has no content digest");
+                "file 'web-vda.raw.xz': has no attribute 'content-sha256'");
 }
 
 static void a_point_matches_the_schema(void **state)
