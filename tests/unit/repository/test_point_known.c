@@ -207,6 +207,13 @@ static void test_a_guest_that_is_like_another(void **state)
     struct backup_result next = backup_run(&clone.backup);
     assert_int_equal(next.new_blocks, 0);
     backup_check(&clone.backup, &clone_of.session);
+
+    /* A pack that is left because the base uses little of it is not known by the other either. */
+    change_blocks(&clone, 13, 58, 3);
+    assert_int_equal(backup_run(&clone.backup).new_blocks, 45);
+    struct backup_result refreshed = backup_run(&clone.backup);
+    assert_int_equal(refreshed.new_blocks, BLOCKS - 45 - 3);
+    assert_false(uses_session(&clone.backup, &refreshed.session, &first));
 }
 
 /* ---- many days ------------------------------------------------------------------------------- */
