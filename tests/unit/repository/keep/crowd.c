@@ -228,8 +228,8 @@ int crowd_step(void *opaque, enum memory_step step, const char *name, struct err
 
 /* ---- a run ----------------------------------------------------------------------------------- */
 
-static struct crowd_actor *add_crowd_actor(struct crowd *crowd, enum altered_role role,
-                                           void (*run)(void *opaque))
+struct crowd_actor *crowd_add(struct crowd *crowd, enum altered_role role,
+                              void (*run)(void *opaque))
 {
     unsigned number = schedule_add(crowd->schedule, run, &crowd->actors[crowd->actor_count]);
     struct crowd_actor *actor = &crowd->actors[number];
@@ -250,7 +250,7 @@ static struct crowd_actor *add_crowd_actor(struct crowd *crowd, enum altered_rol
 
 static void add_writer(struct crowd *crowd)
 {
-    struct crowd_actor *actor = add_crowd_actor(crowd, ROLE_WRITER, crowd_write);
+    struct crowd_actor *actor = crowd_add(crowd, ROLE_WRITER, crowd_write);
 
     actor->writer.guest = chance_below(&crowd->chance, 4) == 0 ? 2 : 1;
     actor->writer.like = chance_below(&crowd->chance, 4) == 0 ? 3 - actor->writer.guest : 0;
@@ -260,14 +260,14 @@ static void add_writer(struct crowd *crowd)
 
 static void add_collector(struct crowd *crowd, unsigned state)
 {
-    struct crowd_actor *actor = add_crowd_actor(crowd, ROLE_COLLECTOR, crowd_collect);
+    struct crowd_actor *actor = crowd_add(crowd, ROLE_COLLECTOR, crowd_collect);
 
     actor->collector.state_fd = crowd->state_fds[state];
     actor->collector.runs = 2 + (unsigned)chance_below(&crowd->chance, 4);
     actor->collector.silence_ms = chance_below(&crowd->chance, 3) == 0 ? DAY_MS : 0;
 }
 
-static void run_phase(struct crowd *crowd)
+void crowd_play(struct crowd *crowd)
 {
     schedule_run(crowd->schedule);
     for (unsigned i = 0; i < crowd->actor_count; i++)
@@ -337,15 +337,15 @@ static void run_random(struct crowd *crowd)
         add_writer(crowd);
     for (unsigned i = 0; i < collectors; i++)
         add_collector(crowd, i);
-    add_crowd_actor(crowd, ROLE_OTHER, crowd_prune);
+    crowd_add(crowd, ROLE_OTHER, crowd_prune);
     if (chance_next(&crowd->chance) & 1)
-        add_crowd_actor(crowd, ROLE_HOLDER, crowd_hold);
+        crowd_add(crowd, ROLE_HOLDER, crowd_hold);
     if (chance_next(&crowd->chance) & 1)
-        add_crowd_actor(crowd, ROLE_UNDELETER, crowd_undelete);
+        crowd_add(crowd, ROLE_UNDELETER, crowd_undelete);
     for (unsigned i = 0; crowd->fault == FAULT_CRASH && i < crowd->actor_count; i++)
         if (chance_next(&crowd->chance) & 1)
             schedule_crash(crowd->schedule, i, 1 + (unsigned)chance_below(&crowd->chance, 120));
-    run_phase(crowd);
+    crowd_play(crowd);
     bool power = crowd->fault == FAULT_POWER;
     if (crowd->ledger.violation || (crowd->run->rule != RULE_NONE && !power))
         return;
@@ -354,7 +354,7 @@ static void run_random(struct crowd *crowd)
     add_writer(crowd);
     for (unsigned i = 0; i < CROWD_COLLECTORS; i++)
         add_collector(crowd, i);
-    run_phase(crowd);
+    crowd_play(crowd);
 }
 
 /* A writer, somebody who marks, holds or undeletes, and a collector, in all orders. */
@@ -371,88 +371,21 @@ static void run_fixed(struct crowd *crowd)
     for (unsigned i = 0; i < CROWD_FIXED_ACTORS; i++) {
         struct crowd_actor *actor = NULL;
         if (order[i] == 0) {
-            actor = add_crowd_actor(crowd, ROLE_WRITER, crowd_write);
+            actor = crowd_add(crowd, ROLE_WRITER, crowd_write);
             actor->writer.guest = actor->writer.sessions = 1;
             actor->writer.packs = 1;
         } else if (order[i] == 1) {
-            actor = add_crowd_actor(crowd, ROLE_COLLECTOR, crowd_collect);
+            actor = crowd_add(crowd, ROLE_COLLECTOR, crowd_collect);
             actor->collector.state_fd = crowd->state_fds[0];
             actor->collector.runs = 3;
             actor->collector.once = true;
         } else if (crowd->run->variant < 6) {
-            add_crowd_actor(crowd, ROLE_OTHER, crowd_prune_all);
+            crowd_add(crowd, ROLE_OTHER, crowd_prune_all);
         } else {
-            add_crowd_actor(crowd, ROLE_HOLDER, crowd_trash_and_hold);
+            crowd_add(crowd, ROLE_HOLDER, crowd_trash_and_hold);
         }
     }
-    run_phase(crowd);
-}
-
-/* Of the chain: who goes on, until for the given time it is about to do this, or has ended. */
-static const struct scene {
-    unsigned actor;
-    enum memory_step step;
-    const char *name;
-    unsigned times; /* 0: until it has ended */
-} chain_scenes[] = {
-    {0, MEMORY_CREATE, "d/", 1}, /* the first session has read its base */
-    {1, MEMORY_NOW, "", 0},      /* all points go into the trash */
-    {2, MEMORY_GET, "c/", 1},    /* the first collection waits for that session */
-    {0, MEMORY_NOW, "", 0},
-    {3, MEMORY_CREATE, "d/", 1}, /* the second session has read the point of the first */
-    {4, MEMORY_NOW, "", 0},      /* that goes into the trash, too */
-    {5, MEMORY_GET, "c/", 1},    /* the second collection waits for the second session */
-    {2, MEMORY_GET, "p/", 2},    /* the first one has listed the point, and is about to read it */
-    {3, MEMORY_NOW, "", 0},
-    {5, MEMORY_NOW, "", 0}, /* the second one removes it */
-};
-#define SCENES (sizeof(chain_scenes) / sizeof(chain_scenes[0]))
-
-static unsigned ask_scene(void *opaque)
-{
-    struct crowd *crowd = opaque;
-
-    while (crowd->scene < SCENES) {
-        const struct scene *scene = &chain_scenes[crowd->scene];
-        const struct crowd_actor *actor = &crowd->actors[scene->actor];
-        bool there = scene->times > 0 && actor->next == scene->step &&
-                     strncmp(actor->next_name, scene->name, strlen(scene->name)) == 0 &&
-                     actor->next_name[0] && crowd->scene_step != crowd->steps;
-        crowd->scene_times += there;
-        crowd->scene_step = crowd->steps;
-        if (!schedule_has_ended(crowd->schedule, scene->actor) &&
-            (scene->times == 0 || crowd->scene_times < scene->times))
-            return scene->actor;
-        crowd->scene++;
-        crowd->scene_times = 0;
-        crowd->scene_step = UINT32_MAX;
-    }
-    return SCHEDULE_ACTORS;
-}
-
-static void run_chain(struct crowd *crowd)
-{
-    struct schedule_plan plan = {.kind = SCHEDULE_ASKED, .ask = ask_scene, .opaque = crowd};
-
-    crowd->scene = crowd->scene_times = 0;
-    crowd->scene_step = UINT32_MAX;
-    schedule_begin(crowd->schedule, &plan);
-    for (unsigned i = 0; i < 6; i++) {
-        struct crowd_actor *actor = NULL;
-        if (i == 1 || i == 4) {
-            add_crowd_actor(crowd, ROLE_OTHER, crowd_prune_all);
-        } else if (i == 2 || i == 5) {
-            actor = add_crowd_actor(crowd, ROLE_COLLECTOR, crowd_collect);
-            actor->collector.state_fd = crowd->state_fds[i == 5];
-            actor->collector.runs = 2;
-        } else {
-            actor = add_crowd_actor(crowd, ROLE_WRITER, crowd_write);
-            actor->writer.guest = actor->writer.sessions = actor->writer.packs = 1;
-        }
-    }
-    run_phase(crowd);
-    if (crowd->scene < SCENES)
-        ledger_violate(&crowd->ledger, NULL, "the chain was not played to its end");
+    crowd_play(crowd);
 }
 
 /* Nothing disturbs any more: what is garbage goes. */
@@ -465,13 +398,13 @@ static void finish_crowd(struct crowd *crowd)
         return;
     schedule_begin(crowd->schedule, &plan);
     for (unsigned i = 0; i < 2; i++) {
-        struct crowd_actor *actor = add_crowd_actor(crowd, ROLE_COLLECTOR, crowd_collect);
+        struct crowd_actor *actor = crowd_add(crowd, ROLE_COLLECTOR, crowd_collect);
         actor->collector.state_fd = crowd->state_fds[0];
         actor->collector.runs = 4;
         actor->collector.must_end = true;
     }
     crowd->fault_over = true;
-    run_phase(crowd);
+    crowd_play(crowd);
     ledger_check_clean(&crowd->ledger);
 }
 
@@ -495,7 +428,7 @@ const char *crowd_run(struct crowd *crowd, const struct crowd_case *run, struct 
     memory_set_locked(crowd->memory, false);
     ledger_begin(&crowd->ledger, crowd->memory, &crowd->repository->id);
     if (run->chain)
-        run_chain(crowd);
+        crowd_chain(crowd);
     else if (run->fixed)
         run_fixed(crowd);
     else

@@ -72,6 +72,14 @@ struct crowd {
 
 int crowd_step(void *opaque, enum memory_step step, const char *name, struct err *err);
 
+/* Another actor of this run; it then gets what its role needs. */
+struct crowd_actor *crowd_add(struct crowd *crowd, enum altered_role role,
+                              void (*run)(void *opaque));
+/* Until all have ended, who then are forgotten. */
+void crowd_play(struct crowd *crowd);
+/* crowd_chain.c: see struct crowd_case. */
+void crowd_chain(struct crowd *crowd);
+
 /* Of an actor each. */
 void crowd_write(void *opaque);
 void crowd_collect(void *opaque);
