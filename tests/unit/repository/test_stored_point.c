@@ -380,7 +380,8 @@ static void put_claim(struct buf *ret, const char *text)
 }
 
 /* Facts as a parser gives them, with these tags and disks; extra: bytes behind them. */
-static int claim_facts(const char *const *tags, const char *const *disks, const char *extra)
+static int claim_facts(uint64_t taken_ms, const char *const *tags, const char *const *disks,
+                       const char *extra)
 {
     CLEANUP_BUF struct buf claim = {0};
     CLEANUP_INFO struct info info = {0};
@@ -390,7 +391,7 @@ static int claim_facts(const char *const *tags, const char *const *disks, const 
     put_claim(&claim, "web");
     put_claim(&claim, "alpha");
     put_claim(&claim, "virt-backup");
-    buf_put_be64(&claim, 1);
+    buf_put_be64(&claim, taken_ms);
     for (unsigned i = 0; i < 3; i++) /* state, consistency, memory */
         buf_put_u8(&claim, 0);
     buf_put_be64(&claim, 2);
@@ -419,16 +420,18 @@ static void facts_of_a_parser_are_checked_like_others(void **state)
     static const char *const slash[] = {"a/b", NULL}, *const binary[] = {"\xff", NULL};
 
     (void)state;
-    assert_int_equal(claim_facts(none, none, ""), 0);
-    assert_int_equal(claim_facts(some, some, ""), 0);
-    assert_int_equal(claim_facts(twice, none, ""), -1);
-    assert_int_equal(claim_facts(none, twice, ""), -1);
-    assert_int_equal(claim_facts(empty, none, ""), -1);
-    assert_int_equal(claim_facts(none, empty, ""), -1);
-    assert_int_equal(claim_facts(slash, none, ""), -1);
-    assert_int_equal(claim_facts(none, slash, ""), 0);
-    assert_int_equal(claim_facts(none, binary, ""), -1);
-    assert_int_equal(claim_facts(none, none, "x"), -1);
+    assert_int_equal(claim_facts(1, none, none, ""), 0);
+    assert_int_equal(claim_facts(1, some, some, ""), 0);
+    assert_int_equal(claim_facts(1, twice, none, ""), -1);
+    assert_int_equal(claim_facts(1, none, twice, ""), -1);
+    assert_int_equal(claim_facts(1, empty, none, ""), -1);
+    assert_int_equal(claim_facts(1, none, empty, ""), -1);
+    assert_int_equal(claim_facts(1, slash, none, ""), -1);
+    assert_int_equal(claim_facts(1, none, slash, ""), 0);
+    assert_int_equal(claim_facts(1, none, binary, ""), -1);
+    assert_int_equal(claim_facts(1, none, none, "x"), -1);
+    assert_int_equal(claim_facts(UINT64_C(253402300799999), none, none, ""), 0);
+    assert_int_equal(claim_facts(UINT64_C(253402300800000), none, none, ""), -1);
 }
 
 int main(void)
