@@ -216,6 +216,27 @@ static void test_a_guest_that_is_like_another(void **state)
     assert_false(uses_session(&clone.backup, &refreshed.session, &first));
 }
 
+/* The other's is older, and comes first in the point, though it was read second. */
+static void test_packs_of_several_points_are_in_order(void **state)
+{
+    (void)state;
+    CLONE;
+    CLEANUP_FREE uint8_t *was = mem_alloc(BLOCKS * BLOCK);
+    memcpy(was, clone.data, BLOCKS * BLOCK);
+    const struct id template = clone.backup.guest;
+    struct id first = backup_run(&clone.backup).session;
+    clone.backup.guest.bytes[0] = 8;
+    change_blocks(&clone, 0, BLOCKS, 2);
+    struct id own = backup_run(&clone.backup).session;
+
+    memcpy(clone.data, was, BLOCKS / 2 * BLOCK);
+    clone.backup.like = &template;
+    struct backup_result both = backup_run(&clone.backup);
+    assert_int_equal(both.new_blocks, 0);
+    assert_true(uses_session(&clone.backup, &both.session, &first));
+    assert_true(uses_session(&clone.backup, &both.session, &own));
+}
+
 /* ---- many days ------------------------------------------------------------------------------- */
 
 #define DAYS 30u
@@ -301,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_a_pack_that_was_found_bad_is_stored_again),
         cmocka_unit_test(test_a_pack_that_is_gone_or_damaged_is_stored_again),
         cmocka_unit_test(test_a_guest_that_is_like_another),
+        cmocka_unit_test(test_packs_of_several_points_are_in_order),
         cmocka_unit_test(test_each_of_thirty_days_comes_back),
     };
 
