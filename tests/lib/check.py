@@ -3,7 +3,8 @@
 """Builds virt-backup in several configurations and runs all of its tests; scripts/check calls it.
 
   gcc       warnings are errors; unit tests, style tests, a choice of the faults of scripts/fault,
-            single calls that fail, some thousand damaged archives, some hostile ones; the model of collection
+            single calls that fail, some thousand damaged archives, some hostile ones; the model of collection,
+            and a short storm in a repository
   clang     without the libraries that may be missing; warnings are errors; unit tests but those that are slow and that
             no compiler changes; the fuzz targets, a few seconds each
   sanitize  AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer; unit tests, and single calls that
@@ -45,6 +46,7 @@ INTEGRATION_TESTS = os.cpu_count() + 1
 FUZZ_S = 5  # for each target
 FLIPS = 4000
 HOSTILE = 40
+STORM_S = 5
 CALLS = {"gcc": 80, "sanitize": 30}
 TAP_LINE = re.compile(r"^(not )?ok\b(.*)$", re.MULTILINE)
 TAP_PLAN = re.compile(r"^1\.\.(\d+)", re.MULTILINE)
@@ -249,6 +251,7 @@ class Check:
             self.test("gcc: single calls that fail", run_calls, folder, CALLS["gcc"])
             self.test("gcc: damaged archives", run_script, folder, "flips", "--cases", str(FLIPS))
         self.test("gcc: model of collection", run_script, folder, "model")
+        self.test("gcc: storm in a repository", run_script, folder, "storm", "--seconds", str(STORM_S))
 
     def clang(self):
         folder = self.build("clang")
