@@ -4,8 +4,9 @@
 import os
 import shutil
 import signal
+import uuid
 
-from vbtest import disks, leftovers, linux
+from vbtest import disks, leftovers, linux, tpm
 from vbtest.command import expect, run, same, wait_until
 from vbtest.disks import MIB
 from vbtest.midway import offspring
@@ -148,6 +149,23 @@ def test_nvram_of_each_night_comes_back(t):
         t.restore_point(repository, "--point", point["point"], to=to)
         run("cmp", copy, os.path.join(to, "web_VARS.fd"))
         guest.undefine("--keep-nvram")
+
+
+def test_tpm_of_each_night_comes_back(t):
+    name = str(uuid.UUID(int=t.rng.getrandbits(128), version=4))
+    t.undo.callback(shutil.rmtree, os.path.dirname(tpm.folder(name)), ignore_errors=True)
+    guest = t.guest("web", t.disk("vda", size=MIB), head_xml=f"<uuid>{name}</uuid>", devices_xml=tpm.xml()).define()
+    repository, secrets = t.repository(), []
+    for _ in range(2):
+        shutil.rmtree(tpm.folder(name), ignore_errors=True)
+        secrets.append(t.rng.randbytes(64))
+        tpm.make(t, name, secrets[-1])
+        t.add_point(repository, guest)
+    for point, secret in zip(t.points(repository), secrets):
+        guest.undefine()
+        shutil.rmtree(tpm.folder(name), ignore_errors=True)
+        t.restore_point(repository, "--point", point["point"], to=t.path(point["point"]))
+        same(tpm.secret_in(t, tpm.state_file(name), 64), secret, "secret in the TPM")
 
 
 # ---- several at once, and none to the end -----------------------------------------------------------
