@@ -15,7 +15,8 @@
 
 static struct stored_scope scope_of(const struct crowd_actor *actor)
 {
-    return (struct stored_scope){actor->repository.store, actor->repository.id, "default"};
+    return (struct stored_scope){
+        .store = actor->repository.store, .repository = actor->repository.id, .name = "default"};
 }
 
 /* Whether an error is one that the faults of this run explain. */

@@ -18,8 +18,9 @@ void keep_world_begin(struct keep_world *world)
     if (repository_create_in(memory_open(world->memory, NULL), REPOSITORY_SCOPE, &world->repository,
                              &err) < 0)
         fail_msg("%s", err.text);
-    world->scope =
-        (struct stored_scope){world->repository->store, world->repository->id, REPOSITORY_SCOPE};
+    world->scope = (struct stored_scope){.store = world->repository->store,
+                                         .repository = world->repository->id,
+                                         .name = REPOSITORY_SCOPE};
     memcpy(world->state_path, "/tmp/keep-world.XXXXXX", 23);
     assert_non_null(mkdtemp(world->state_path));
     assert_int_equal(io_open_dir(world->state_path, &world->state_fd, NULL), 0);
