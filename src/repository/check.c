@@ -164,9 +164,9 @@ static int look_into_pack(struct points_check *check, const struct pack_id *id,
 
     memset(&found, 0, sizeof(found));
     if (read_whole_pack(check, name, &len, &why) < 0) {
-        if (!is_damage(&why))
+        if (!is_damage(&why) && why.kind != ERR_NOT_FOUND)
             return err_move(err, &why);
-        finding->defect = DEFECT_STORED;
+        finding->defect = why.kind == ERR_NOT_FOUND ? DEFECT_MISSING : DEFECT_STORED;
         finding->text = mem_strdup(why.text);
         return 0;
     }
