@@ -272,14 +272,21 @@ static int look_at_pack(const struct repository_point *point, uint32_t place, st
     return 0;
 }
 
+/* What this many blocks of a pack take of it, if all take the same. */
+static uint64_t share_of_pack(const struct pack_digest *pack, uint64_t blocks)
+{
+    return pack->block_count ? blocks * (pack->index_offset - PACK_HEAD_SIZE) / pack->block_count
+                             : 0;
+}
+
 static int repository_item_usage(const struct point *base, const struct manifest_stored *stored,
                                  uint64_t *ret, struct err *err)
 {
     const struct repository_point *point = point_of(base);
     struct map_reader reader;
     struct map_run run;
-    uint64_t blocks = 0;
 
+    *ret = 0;
     if (stored->place == PLACE_SMALL) {
         *ret = stored->image.raw_size;
         return 0;
@@ -291,9 +298,8 @@ static int repository_item_usage(const struct point *base, const struct manifest
             CLEANUP_FREE char *where = repository_item_text(base, stored);
             return err_prefix(err, "%s", where);
         }
-        blocks += run.count;
+        *ret += share_of_pack(&point->stored->digests[run.pack], run.count);
     }
-    *ret = blocks * LIMITS_BLOCK < image->size ? blocks * LIMITS_BLOCK : image->size;
     return 0;
 }
 
