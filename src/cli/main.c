@@ -176,6 +176,7 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
     /* 4. The result. */
     const struct output_summary summary = {
         .verb = verb->name,
+        .one = verb->of_points && arguments->repository ? "point" : "guest",
         .done = word_for_done(verb, arguments),
         .relation = verb->relation,
         .outcome = run.outcome,

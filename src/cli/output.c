@@ -333,8 +333,8 @@ void output_finish(struct output *output, const struct output_summary *summary)
                          summary->relation, units_format_size(outcome->sizes.usage, usage))
             : mem_strdup("");
     CLEANUP_FREE char *line = mem_printf(
-        "%u guest%s %s%s: %s%s", outcome->good, outcome->good == 1 ? "" : "s", summary->done,
-        failed, bytes, units_format_seconds(summary->elapsed_ms / 1000, time));
+        "%u %s%s %s%s: %s%s", outcome->good, summary->one, outcome->good == 1 ? "" : "s",
+        summary->done, failed, bytes, units_format_seconds(summary->elapsed_ms / 1000, time));
     put_text(line);
 }
 

@@ -41,6 +41,7 @@ void output_error(struct output *output, const struct err *err);
  * "summary". */
 struct output_summary {
     const char *verb;     /* "backup" */
+    const char *one;      /* of what is done: "guest", "point" */
     const char *done;     /* "backed up"; NULL: no line for people */
     const char *relation; /* of the images' size to the files': "stored in" */
     struct outcome outcome;

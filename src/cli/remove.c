@@ -74,6 +74,7 @@ const struct verb remove_verb = {
         "Removes the backups of guests from a folder: the manifest first, then the files that\n"
         "it names. Asks before each removal.",
     .done = "removed",
+    .of_points = true,
     .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
     .run = run_remove,
 };

@@ -27,6 +27,7 @@ struct verb {
     const char *description; /* a few lines */
     const char *done;        /* "backed up", for the last line; NULL: there is no last line */
     const char *relation;    /* there, of the images' size to the files': "stored in" */
+    bool of_points; /* in a repository it is points that are done, of which a guest has many */
     struct options_table options;
     bool has_children;  /* needs the spawner */
     bool has_guardian;  /* stops guests, so something must undo that if the verb dies */

@@ -95,6 +95,7 @@ const struct verb verify_verb = {
         "manifests.",
     .done = "verified",
     .relation = "stored in",
+    .of_points = true,
     .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
     .has_children = true,
     .run = run_verify,

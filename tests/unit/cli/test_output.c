@@ -83,6 +83,7 @@ static void tell_story(struct output *output)
     err_set(&err, ERR_NO_SPACE, "guest 'db': disk 'vda': full");
     report_failure(&report, &outcome, "db", &err);
     const struct output_summary summary = {.verb = "backup",
+                                           .one = "guest",
                                            .done = "backed up",
                                            .relation = "stored in",
                                            .outcome = outcome,
