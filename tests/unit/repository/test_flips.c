@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Each bit of a small pack - head, frames, index, tail - and of a small point is flipped, one at a
- * time, and each is cut after each of its bytes: a check must find all of it.
+ * Bits of a small pack - head, frames, index, tail - and of a small point are flipped, one at a time,
+ * and each is cut after some of its bytes: a check must find all of it. With VIRT_BACKUP_FLIPS=all in
+ * the environment it is every bit and every byte, else one of many, from a place chosen at random.
  */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -19,6 +22,22 @@
 /* Two frames, of two blocks and of a short one. */
 #define DISK (2 * (uint64_t)LIMITS_BLOCK)
 #define SHORT ((uint64_t)1048576 + 777)
+
+/* How many bits, or bytes, lie between two that are tried. */
+static size_t stride_of(size_t usual)
+{
+    const char *which = getenv("VIRT_BACKUP_FLIPS");
+
+    return which && strcmp(which, "all") == 0 ? 1 : usual;
+}
+
+static size_t first_of(size_t stride)
+{
+    size_t first = (size_t)time(NULL) % stride;
+
+    print_message("from %zu on, each %zu\n", first, stride);
+    return first;
+}
 
 struct flips_world {
     struct small_backup backup;
@@ -117,10 +136,10 @@ static void set_tail(struct buf *bytes)
  * change, or it changes nothing of what is restored. */
 static void flip_all(struct flips_world *world, enum small_level level, bool sealed)
 {
-    size_t len = world->good.len - (sealed ? DIGEST_SIZE : 0);
+    size_t len = world->good.len - (sealed ? DIGEST_SIZE : 0), stride = stride_of(61);
 
     assert_false(is_found(world, level));
-    for (size_t bit = 0; bit < len * 8; bit++) {
+    for (size_t bit = first_of(stride); bit < len * 8; bit += stride) {
         CLEANUP_BUF struct buf bytes = {0};
         buf_append(&bytes, world->good.data, world->good.len);
         bytes.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
@@ -136,7 +155,9 @@ static void flip_all(struct flips_world *world, enum small_level level, bool sea
 
 static void cut_all(struct flips_world *world)
 {
-    for (size_t len = 0; len < world->good.len; len++) {
+    size_t stride = stride_of(13);
+
+    for (size_t len = first_of(stride); len < world->good.len; len += stride) {
         put_damaged(world, world->good.data, len);
         if (!is_found(world, LEVEL_OBJECTS))
             fail_msg("what is cut after %zu of %zu bytes is not found", len, world->good.len);
