@@ -18,7 +18,7 @@ FAMILIES = {
     "ops/select.c": ("ops/select.h", ["selection_"]),
 }
 
-USED = {"base", "codec", "record", "archive", "disk", "guest", "mtcp"}
+USED = {"base", "codec", "record", "archive", "disk", "guest", "mtcp", "ops"}
 
 
 def prefixes_of(source):
