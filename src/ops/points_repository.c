@@ -19,6 +19,7 @@ struct repository_store {
     struct repository *repository; /* owned */
     struct stored_scope scope;
     struct stored_parser parser;
+    struct repository_guests guests; /* owned; as they were when they were last listed */
 };
 
 struct repository_image {
@@ -65,19 +66,27 @@ static void close_repository_store(struct points_store *base)
 {
     struct repository_store *store = (struct repository_store *)base;
 
+    points_repository_guests_clear(&store->guests);
     repository_close(store->repository);
     free((char *)store->scope.name);
     free(store);
 }
 
-static int list_repository_guests(struct points_store *store, struct strings *ret, struct err *err)
+/* To list them a part of a point of each is read. */
+static int read_guests(struct repository_store *store, struct err *err)
 {
-    struct repository_guests guests CLEANUP(points_repository_guests_clear) = {0};
+    points_repository_guests_clear(&store->guests);
+    return points_repository_guests(&store->scope, &store->guests, err);
+}
 
-    if (points_repository_guests(&store_of(store)->scope, &guests, err) < 0)
+static int list_repository_guests(struct points_store *base, struct strings *ret, struct err *err)
+{
+    struct repository_store *store = (struct repository_store *)base;
+
+    if (read_guests(store, err) < 0)
         return -1;
-    for (size_t i = 0; i < guests.count; i++)
-        strings_add(ret, guests.all[i].name);
+    for (size_t i = 0; i < store->guests.count; i++)
+        strings_add(ret, store->guests.all[i].name);
     return 0;
 }
 
@@ -90,19 +99,28 @@ static int list_no_orphans(struct points_store *store, struct strings *ret, stru
     return 0;
 }
 
-int points_repository_guest_id(const struct points_store *store, const char *name, struct id *ret,
+static bool find_guest(const struct repository_store *store, const char *name, struct id *ret)
+{
+    for (size_t i = 0; i < store->guests.count; i++)
+        if (strcmp(store->guests.all[i].name, name) == 0) {
+            *ret = store->guests.all[i].id;
+            return true;
+        }
+    return false;
+}
+
+int points_repository_guest_id(struct points_store *base, const char *name, struct id *ret,
                                struct err *err)
 {
-    struct repository_guests guests CLEANUP(points_repository_guests_clear) = {0};
+    struct repository_store *store = (struct repository_store *)base;
 
-    if (points_repository_guests(&store_of(store)->scope, &guests, err) < 0)
+    if (find_guest(store, name, ret))
+        return 0;
+    if (read_guests(store, err) < 0)
         return -1;
-    for (size_t i = 0; i < guests.count; i++)
-        if (strcmp(guests.all[i].name, name) == 0) {
-            *ret = guests.all[i].id;
-            return 0;
-        }
-    return err_set(err, ERR_NOT_FOUND, "%s has no guest '%s'", store->title, name);
+    if (find_guest(store, name, ret))
+        return 0;
+    return err_set(err, ERR_NOT_FOUND, "%s has no guest '%s'", base->title, name);
 }
 
 static int list_repository_points(struct points_store *store, const char *guest,

@@ -40,7 +40,7 @@ struct repository_point {
 };
 
 /* The UUID of the guest that is listed with this name. */
-int points_repository_guest_id(const struct points_store *store, const char *name, struct id *ret,
+int points_repository_guest_id(struct points_store *store, const char *name, struct id *ret,
                                struct err *err);
 
 /* What frames of this codec are decoded with, whatever levels they were made with. */
