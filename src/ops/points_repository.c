@@ -99,26 +99,16 @@ static int list_no_orphans(struct points_store *store, struct strings *ret, stru
     return 0;
 }
 
-static bool find_guest(const struct repository_store *store, const char *name, struct id *ret)
-{
-    for (size_t i = 0; i < store->guests.count; i++)
-        if (strcmp(store->guests.all[i].name, name) == 0) {
-            *ret = store->guests.all[i].id;
-            return true;
-        }
-    return false;
-}
-
 int points_repository_guest_id(struct points_store *base, const char *name, struct id *ret,
                                struct err *err)
 {
     struct repository_store *store = (struct repository_store *)base;
 
-    if (find_guest(store, name, ret))
+    if (points_repository_find_guest(&store->guests, name, ret))
         return 0;
     if (read_guests(store, err) < 0)
         return -1;
-    if (find_guest(store, name, ret))
+    if (points_repository_find_guest(&store->guests, name, ret))
         return 0;
     return err_set(err, ERR_NOT_FOUND, "%s has no guest '%s'", base->title, name);
 }
@@ -416,18 +406,6 @@ static struct chunk_source named_source(struct repository_image *image)
     source.gathered = image->read.gathered ? gathered_unnamed : NULL;
     source.check = check_named;
     return source;
-}
-
-/* Blocks may be in frames of earlier backups, made with other levels: room for any. */
-struct codec_spec points_repository_decoding(enum codec_type type, uint64_t chunk_size)
-{
-    static const unsigned levels[] = {[CODEC_LZMA] = 6, [CODEC_ZSTD] = 3};
-
-    return (struct codec_spec){
-        .type = type,
-        .level = type == CODEC_NONE ? 0 : levels[type],
-        .dict_size = type == CODEC_NONE ? 0 : chunk_size,
-    };
 }
 
 static int open_repository_image(const struct point *base,

@@ -16,6 +16,18 @@
 #include "repository/check.h"
 #include "repository/check_records.h"
 
+/* Blocks may be in frames of earlier backups, made with other levels: room for any. */
+struct codec_spec points_repository_decoding(enum codec_type type, uint64_t chunk_size)
+{
+    static const unsigned levels[] = {[CODEC_LZMA] = 6, [CODEC_ZSTD] = 3};
+
+    return (struct codec_spec){
+        .type = type,
+        .level = type == CODEC_NONE ? 0 : levels[type],
+        .dict_size = type == CODEC_NONE ? 0 : chunk_size,
+    };
+}
+
 struct repository_verify {
     const struct verify_options *options;
     const struct report *report;

@@ -27,6 +27,10 @@ void points_repository_guests_clear(struct repository_guests *guests);
 int points_repository_guests(const struct stored_scope *scope, struct repository_guests *ret,
                              struct err *err);
 
+/* The UUID of the guest that is listed with this name; false: none is. */
+bool points_repository_find_guest(const struct repository_guests *guests, const char *name,
+                                  struct id *ret);
+
 /* The points of a guest. */
 int points_repository_list(const struct stored_scope *scope, const struct id *guest,
                            struct points_list *ret, struct err *err);
@@ -39,7 +43,7 @@ struct repository_point {
     uint8_t *looked_at; /* by place of the pack: 1 if it was found to be there */
 };
 
-/* The UUID of the guest that is listed with this name. */
+/* The same of a store, which lists its guests if need be. Not found: it has no such guest. */
 int points_repository_guest_id(struct points_store *store, const char *name, struct id *ret,
                                struct err *err);
 

@@ -97,6 +97,17 @@ int points_repository_guests(const struct stored_scope *scope, struct repository
     return 0;
 }
 
+bool points_repository_find_guest(const struct repository_guests *guests, const char *name,
+                                  struct id *ret)
+{
+    for (size_t i = 0; i < guests->count; i++)
+        if (strcmp(guests->all[i].name, name) == 0) {
+            *ret = guests->all[i].id;
+            return true;
+        }
+    return false;
+}
+
 /* ---- points -------------------------------------------------------------------------------- */
 
 static void show_info(struct info *info, struct points_entry *entry)

@@ -77,10 +77,10 @@ class Repository:
 
     def is_of_point(self, name):
         """Sessions whose slots are filled, and markers of points that are there. Temporary files of no session are left
-        alone for a month."""
+        alone for a month, and so is that of a session which died before it was announced: it has no slot."""
         top, rest = name.split("/", 1)
         if top == "tmp":
-            return "/" not in rest
+            return "/" not in rest or not os.path.exists(os.path.join(self.path, "p", rest.rsplit("-", 1)[0]))
         return top in ("s", "t") and os.path.exists(os.path.join(self.path, "p", rest.split(".")[0]))
 
 

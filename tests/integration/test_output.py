@@ -257,7 +257,7 @@ def test_every_event_of_the_source_is_described(t):
             if name.endswith(".c"):
                 with open(os.path.join(folder, name), encoding="utf-8") as file:
                     text += file.read()
-    told = set(re.findall(r'\{"([a-z-]+)",\s*EVENT_AS_', text))
+    told = set(re.findall(r'\{\s*"([a-z-]+)",\s*EVENT_AS_', text))
     told |= set(re.findall(r'(?:put_object|object_line)\([^";]*,\s*"([a-z-]+)"', text))
     expect({"guest-done", "guest-recovered", "warning", "summary", "progress"} <= told, f"events are not found: {told}")
     same(told, {what for what, _ in objects.described() if " " not in what}, "events that virt-backup(1) describes")

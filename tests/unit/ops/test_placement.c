@@ -259,6 +259,7 @@ static void a_shareable_disk_is_restored_once_if_it_is_the_same(void **state)
     const struct restore_options options = options_of(fixture);
 
     share_vda(fixture);
+    fixture->manifest->disks[0].stored.image.has_content = true;
     for (int other = 0; other < 2; other++) {
         CLEANUP_PLACEMENT struct placement first = {0};
         CLEANUP_PLACEMENT struct placement second = {0};
