@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "repository/format/flags.h"
 #include "repository/format/name.h"
@@ -13,7 +14,6 @@ static const char end_magic[] = "VBPEND1\n";
 #define MAGIC_SIZE 8
 #define SALT_SIZE 12
 #define INDEX_MIN 8u /* of a pack without frames */
-#define PAGE 4096
 
 /* ---- head and tail --------------------------------------------------------------------------- */
 
@@ -103,7 +103,7 @@ int pack_digest_check(const struct pack_digest *digest, struct err *err)
 /* ---- writing --------------------------------------------------------------------------------- */
 
 struct pack_writer {
-    uint8_t *data; /* owned; LIMITS_PACK bytes */
+    uint8_t *data; /* owned, mapped; LIMITS_PACK bytes */
     struct pack_index index;
 };
 
@@ -111,11 +111,14 @@ struct pack_writer *pack_writer_new(struct err *err)
 {
     struct pack_writer *writer = mem_alloc(sizeof(*writer));
 
-    /* C11 wants whole pages. */
-    writer->data = aligned_alloc(PAGE, (LIMITS_PACK + PAGE - 1) / PAGE * PAGE);
-    if (writer->data)
+    /* Not from malloc, which may touch all of it. */
+    void *data =
+        mmap(NULL, LIMITS_PACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (data != MAP_FAILED) {
+        writer->data = data;
         return writer;
-    err_set_errno(err, ENOMEM, "cannot get %" PRIu32 " bytes of memory for a pack", LIMITS_PACK);
+    }
+    err_set_errno(err, errno, "cannot get %" PRIu32 " bytes of memory for a pack", LIMITS_PACK);
     pack_writer_free(writer);
     return NULL;
 }
@@ -125,7 +128,8 @@ void pack_writer_free(struct pack_writer *writer)
     if (!writer)
         return;
     pack_index_clear(&writer->index);
-    free(writer->data);
+    if (writer->data)
+        munmap(writer->data, LIMITS_PACK);
     free(writer);
 }
 
