@@ -241,7 +241,8 @@ int point_writer_commit(struct point_writer *writer, const struct point_parts *p
     CLEANUP_POINT_PACKS struct point_packs used = {0};
     CLEANUP_BUF struct buf info = {0}, point = {0};
 
-    qsort(writer->maps, writer->map_count, sizeof(*writer->maps), compare_maps);
+    if (writer->map_count)
+        qsort(writer->maps, writer->map_count, sizeof(*writer->maps), compare_maps);
     if (check_images(writer, parts->info, err) < 0 || packer_finish(writer->packer, err) < 0 ||
         point_maps_packs(
             &(struct point_maps){.maps = writer->maps,

@@ -102,7 +102,8 @@ static void add_small_frame(struct small_session *session, const uint8_t *raw, s
     struct small_backup *backup = session->backup;
     CLEANUP_ERR struct err err = ERR_INIT;
     struct codec_room result = {.cap = codec_result_bound(&backup->codec, CHUNK)};
-    CLEANUP_FREE void *data = result.data = malloc(result.cap);
+    /* A frame that is spoilt may be longer than any can be. */
+    CLEANUP_FREE void *data = result.data = calloc(1, result.cap + 2 * LIMITS_FRAME_GROWTH);
 
     if (pack_writer_frame_count(session->pack) == backup->pack_frames)
         put_small_pack(session);
