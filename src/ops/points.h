@@ -6,7 +6,7 @@
  * the archive, a folder with at most one point of a guest (ops/points_archive.h), and the repository,
  * in which each backup adds a point (ops/points_repository.h).
  *
- * An item of a point that is read is meant by its entry in the point's manifest ("stored"), which
+ * An item of a point that is read is named by its entry in the point's manifest ("stored"), which
  * must be one of that very manifest.
  */
 #pragma once
@@ -93,9 +93,9 @@ void points_list_clear(struct points_list *list);
 /* Not found: the store has no such guest. */
 int points_list(struct points_store *store, const char *guest, struct points_list *ret,
                 struct err *err);
-/* The point of the guest that a word means: "latest"; 8 or more digits with which its id begins; or
- * a time as when_parse takes it: the newest that is not later. Sets *ret_id, which the caller frees. Usage: it means several, or
- * nothing can be meant by it. Not found: there is none. */
+/* The guest's point that a word names: "latest"; 8 or more digits with which its id begins; or a
+ * time as when_parse takes it: the newest that is not later. Sets *ret_id, which the caller frees.
+ * Usage: the word fits several points, or is none of these. Not found: the guest has no such point. */
 int points_find(struct points_store *store, const char *guest, const char *word, char **ret_id,
                 struct err *err);
 
@@ -103,7 +103,7 @@ int points_find(struct points_store *store, const char *guest, const char *word,
 
 struct point;
 
-/* Opens a guest's point, by its id, or the one that is meant by "latest" (NULL). Not found: there is none. Corrupt,
+/* Opens a guest's point, by its id, or the one that "latest" names (NULL). Not found: it has no such point. Corrupt,
  * unsupported: its manifest is damaged or too new. Busy: it keeps being replaced. An item that is
  * missing is not an error yet. What is read later is the point that was opened, even if the store
  * has another by then. The store must outlive the point. */

@@ -38,7 +38,8 @@ static int read_pack_frame(void *opaque, uint64_t id, void *data, size_t cap, si
 
     if (frame->stored_len > cap || frame->stored_len < RESULT_HEAD_SIZE ||
         io_is_zero(stored, DIGEST_SIZE) || get_be32(stored + DIGEST_SIZE) != frame->raw_len)
-        return err_set(err, ERR_CORRUPT, "the frame of block %" PRIu32 " is none that is written",
+        return err_set(err, ERR_CORRUPT,
+                       "the frame of block %" PRIu32 " is not as frames are written",
                        frame->first_block);
     memcpy(data, stored, frame->stored_len);
     *ret_len = frame->stored_len;

@@ -5,7 +5,7 @@
  * are stored again where the chunk is in PLAN_PIECES pieces or more.
  *
  * A piece is a run of the chunk's blocks that follow each other in one frame, or are the same block
- * again; what is stored anew is one piece, and zeros are none.
+ * again; all that is stored anew is one piece, and zeros do not count.
  */
 #pragma once
 

@@ -29,7 +29,7 @@ void frame_queue_free(struct frame_queue *queue);
 
 /* Takes ownership. */
 void frame_queue_add(struct frame_queue *queue, struct frame_in_work *frame);
-/* The first one, which the caller frees; NULL: there is none. */
+/* The first one, which the caller frees; NULL if the queue is empty. */
 struct frame_in_work *frame_queue_take(struct frame_queue *queue);
-/* That of a chunk, borrowed until it is taken; NULL: there is none. */
+/* The frame of a chunk, borrowed until it is taken; NULL if the chunk has no frame. */
 const struct frame_in_work *frame_queue_find(struct frame_queue *queue, uint64_t chunk);

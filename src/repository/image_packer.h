@@ -45,7 +45,7 @@ struct chunk_sink image_packer_sink(struct image_packer *image);
 
 struct image_written {
     struct manifest_image image; /* its content digest is over chunks of 1 MiB */
-    struct buf map; /* owned: see repository/format/map.h; packs are meant by their numbers in
+    struct buf map; /* owned: see repository/format/map.h; packs are named by their numbers in
                      * `known` */
     uint64_t new_blocks;
     uint64_t known_blocks;

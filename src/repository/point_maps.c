@@ -117,7 +117,7 @@ static void count_blocks(const struct point_maps *maps, const struct packer_pack
     packs->map_packs = (struct map_packs){counts, count};
 }
 
-/* Gives those that are used a place each, for now in any order. */
+/* Tells the packs that are used from the others: the place of one that is used is not right yet. */
 static int mark_used(const struct point_maps *maps, struct point_packs *packs, struct err *err)
 {
     size_t count = (size_t)packs->known_count + packs->own_count;

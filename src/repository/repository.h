@@ -32,7 +32,7 @@ int repository_create(const char *url, const char *scope, struct repository **re
 int repository_create_in(struct store *store, const char *scope, struct repository **ret,
                          struct err *err);
 
-/* Not found: there is none. Unsupported: it is encrypted, or of a newer format. */
+/* Not found: the store has no config. Unsupported: it is encrypted, or of a newer format. */
 int repository_open(const char *url, struct repository **ret, struct err *err);
 /* The same with an open store, whose ownership it takes, also if it fails. */
 int repository_open_in(struct store *store, struct repository **ret, struct err *err);

@@ -31,7 +31,7 @@
 
 struct store;
 
-/* url: the path of a folder. Not found: there is none. Unsupported: a kind of store that is not
+/* url: the path of a folder. Not found: it is missing. Unsupported: a kind of store that is not
  * known. */
 int store_open(const char *url, struct store **ret, struct err *err);
 /* The same, after making the folder (0700), unless it is there. Exists: something is in it that is not

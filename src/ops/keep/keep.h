@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The verbs that make a repository and decide what stays in it, as functions: see ops/verbs.h for
- * what they have in common. A point is meant by 8 or more digits of its id, by GUEST@latest, or by
+ * what they have in common. A point is named by 8 or more digits of its id, by GUEST@latest, or by
  * GUEST@ID.
  */
 #pragma once

@@ -108,7 +108,7 @@ struct meant_guest {
     size_t count;
 };
 
-/* INFO of the newest point that has any; false: there is none. */
+/* INFO of the newest point that can be read; false if none can. */
 static bool name_of_guest(const struct meant_guest *guest, char **ret)
 {
     for (size_t i = guest->count; i-- > 0;) {

@@ -3,7 +3,7 @@
  * Where each block of an image is: runs of blocks that follow each other in the image and in a
  * pack. What no run covers is zeros. See MAPS in virt-backup-repository(5).
  *
- * A pack is meant by its place in a list of packs that the point has (PACKS).
+ * A pack is named by its place in a list of packs that the point has (PACKS).
  */
 #pragma once
 

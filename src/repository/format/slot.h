@@ -117,7 +117,7 @@ int slot_parse_start(const void *data, size_t len, const struct slot_id *id, str
 int slot_parse(const void *data, size_t len, const struct slot_id *id, struct slot *ret,
                struct err *err);
 
-/* NULL: there is none. */
+/* NULL if the point has no such section. */
 const struct slot_section *slot_find(const struct slot *slot, uint16_t type, uint32_t number);
 
 /* A section's bytes, decompressed. */

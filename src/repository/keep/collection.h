@@ -95,6 +95,6 @@ int collect_tidy(struct collection *work, struct err *err);
 /* collection_state.c: names in the state directory ("KIND-REPOSITORY-SCOPE"); the caller frees. */
 char *collection_file_name(const struct collection *work, const char *kind);
 int collection_save(const struct collection *work, struct err *err);
-/* *ret is false if there is none. Corrupt: it is damaged. */
+/* *ret is false if no collection was kept. Corrupt: the file is damaged. */
 int collection_load(struct collection *work, bool *ret, struct err *err);
 int collection_forget(const struct collection *work, struct err *err);

@@ -39,6 +39,6 @@ int objects_list(const struct stored_scope *scope, const char *top, const char *
  * Corrupt: it is unreadable. */
 int objects_slot_kind(const struct stored_scope *scope, const struct point_id *point,
                       enum slot_kind *ret_kind, struct err *err);
-/* The same for who wants to know whether there is a point, and takes what is unreadable for one. */
+/* Whether the slot holds a point. What cannot be read counts as one. */
 int objects_has_point(const struct stored_scope *scope, const struct point_id *point, bool *ret,
                       struct err *err);

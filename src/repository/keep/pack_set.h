@@ -44,5 +44,5 @@ void pack_set_drop_marked(struct pack_set *set);
 /* The pack in a place, for going through them: *session is the place of its session, from 0 at the
  * beginning, and goes forward. */
 const struct id *pack_set_session_of(const struct pack_set *set, uint32_t place, uint32_t *session);
-/* NULL: there is none of it. */
+/* NULL if the set has no pack of that session. */
 const struct pack_set_session *pack_set_find(const struct pack_set *set, const struct id *session);

@@ -20,7 +20,7 @@ int packs_cache_open(int dir_fd, const char *name, const struct stored_scope *sc
 void packs_cache_close(struct packs_cache *cache);
 DEFINE_CLEANUP(struct packs_cache *, packs_cache_closep, packs_cache_close)
 
-/* Whether the caller has a use for the list of this session. */
+/* Whether the caller has a use for a session's list. */
 struct packs_cache_wanted {
     bool (*call)(void *opaque, const struct id *session);
     void *opaque;

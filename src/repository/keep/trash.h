@@ -9,7 +9,7 @@
 #include "repository/keep/objects.h"
 
 enum trash_verdict {
-    TRASH_OPEN, /* there is none yet */
+    TRASH_OPEN, /* no verdict yet */
     TRASH_KEPT,
     TRASH_TAKEN,
     TRASH_UNKNOWN, /* something else is in its place: stands for none of them */

@@ -49,7 +49,7 @@ static int look_for(const char *path, const struct stat *st, int type, struct FT
     return 0;
 }
 
-/* A file whose path has this in it; no tombstone. NULL: there is none. */
+/* A file whose path has this in it; no tombstone. NULL if there is no such file. */
 static const char *find_file(const char *place, const char *part)
 {
     sought = part;

@@ -35,7 +35,7 @@ struct made_point {
 void made_point_clear(struct made_point *made);
 #define CLEANUP_MADE_POINT CLEANUP(made_point_clear)
 
-/* Of the guest 0202..., by the session 0303...: two packs of this session and one of another, the
+/* Of the guest 0202..., by the session 0303...: two packs of its own and one of another, the
  * disks vda and vdb, the memory, a manifest and NVRAM. */
 struct made_point made_point_usual(void);
 /* The bytes of the slot; the caller frees them. Sections after MAP: more. */

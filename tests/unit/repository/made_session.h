@@ -15,7 +15,7 @@ struct session_request made_request(uint8_t guest);
 struct session *made_session_begin(const struct repository *repository,
                                    const struct session_request *request);
 void made_session_put_pack(struct session *session);
-/* The point of this session: its bytes, which the caller frees. */
+/* The bytes of a point of the session; the caller frees them. */
 struct buf made_session_point(const struct repository *repository,
                               const struct session_request *request, const struct session *session,
                               uint32_t flags);

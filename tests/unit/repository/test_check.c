@@ -251,7 +251,7 @@ static const struct damage {
     {another_pack_is_in_its_place, LEVEL_STORED, DEFECT_STORED, "another"},
     {id_is_another, LEVEL_STORED, DEFECT_STORED, "not the pack that the point was made with"},
     {frame_has_a_flipped_bit, LEVEL_DATA, DEFECT_DATA, ""},
-    {frame_has_no_digest, LEVEL_DATA, DEFECT_DATA, "none that is written"},
+    {frame_has_no_digest, LEVEL_DATA, DEFECT_DATA, "not as frames are written"},
 };
 
 static void damage_is_found_noted_and_forgotten(void **state)

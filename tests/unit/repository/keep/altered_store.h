@@ -44,7 +44,7 @@ enum altered_rule {
 };
 
 const char *altered_rule_name(enum altered_rule rule);
-/* RULES: there is none of that name. */
+/* RULES if no rule has that name. */
 enum altered_rule altered_rule_find(const char *name);
 
 struct altered {

@@ -218,7 +218,7 @@ void crowd_collect(void *opaque)
 
 static const struct mark crowd_mark = {.by = "test", .reason = "test"};
 
-/* A point that stands; false: there is none. */
+/* Any point that stands; false if none does. */
 static bool choose_point(struct crowd_actor *actor, struct point_id *ret)
 {
     struct ledger *ledger = &actor->crowd->ledger;
