@@ -26,7 +26,7 @@ stored_parse stored_unpack_info;
 struct unpacked_section {
     enum slot_type type; /* PACKS, DIGESTS, MAP, TRUST, MANIFEST or SMALL */
     uint32_t number;
-    const uint8_t *data; /* borrowed; decompressed. NULL for TRUST. */
+    const uint8_t *data; /* borrowed; decompressed. Of TRUST no bytes are given. */
     size_t len;
 };
 
