@@ -282,3 +282,14 @@ void sample_check_forged(const char *text, const char *from, const char *to, enu
 
     CHECK_FAILS(manifest_parse(forged, strlen(forged), &parsed, &err), &err, kind, part);
 }
+
+void sample_check_forgeries(const struct manifest *manifest, const struct sample_forgery *forgeries,
+                            size_t count)
+{
+    size_t len = 0;
+    CLEANUP_FREE char *text = sample_format(manifest, &len);
+
+    for (size_t i = 0; i < count; i++)
+        sample_check_forged(text, forgeries[i].from, forgeries[i].to, ERR_CORRUPT,
+                            forgeries[i].part);
+}

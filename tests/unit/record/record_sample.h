@@ -39,7 +39,13 @@ char *sample_forge(const char *text, const char *from, const char *to);
 /* Such a text is refused. */
 void sample_check_forged(const char *text, const char *from, const char *to, enum err_kind kind,
                          const char *part);
-
+struct sample_forgery {
+    const char *from, *to;
+    const char *part; /* of the error */
+};
+/* Makes each of these changes to the manifest's text, one at a time: it is corrupt. */
+void sample_check_forgeries(const struct manifest *manifest, const struct sample_forgery *forgeries,
+                            size_t count);
 /* CHECK is assert_int_equal(call, 0) that shows the error. */
 #define CHECK(call, err)                                                                           \
     do {                                                                                           \
