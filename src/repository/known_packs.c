@@ -102,7 +102,7 @@ static void choose_wanted(struct pack_reading *reading)
 static bool note_unread(struct pack_reading *reading, struct err *err)
 {
     bool passing = err->kind == ERR_NOT_FOUND || err->kind == ERR_CORRUPT ||
-                   err->kind == ERR_DENIED || err->kind == ERR_IO;
+                   err->kind == ERR_UNSUPPORTED || err->kind == ERR_DENIED || err->kind == ERR_IO;
 
     pthread_mutex_lock(&reading->mutex);
     struct err *kept = passing ? &reading->first : &reading->fatal;

@@ -157,7 +157,7 @@ static void test_a_pack_that_is_gone_or_damaged_is_stored_again(void **state)
     struct stat st;
 
     (void)state;
-    for (unsigned damage = 0; damage < 4; damage++) {
+    for (unsigned damage = 0; damage < 5; damage++) {
         CLONE;
         struct id first = backup_run(&clone.backup).session;
         CLEANUP_FREE char *path = pack_path(&clone, &first);
@@ -173,6 +173,10 @@ static void test_a_pack_that_is_gone_or_damaged_is_stored_again(void **state)
         if (damage == 3) {
             assert_int_equal(fseek(file, st.st_size - 100, SEEK_SET), 0); /* in the index */
             assert_int_equal(fputc('x', file), 'x');
+        }
+        if (damage == 4) {
+            assert_int_equal(fseek(file, 47, SEEK_SET), 0); /* flags: as if encrypted */
+            assert_int_equal(fputc(1, file), 1);
         }
         fclose(file);
         struct backup_result second = backup_run(&clone.backup);
