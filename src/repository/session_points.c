@@ -53,12 +53,13 @@ bool session_pack_is_bad(const struct session *session, const struct id *pack_se
 
 /* ---- points ---------------------------------------------------------------------------------- */
 
-/* What cannot be read is no reason to make no backup. */
+/* What cannot be read is no reason to make no backup, whatever keeps it from being read. */
 static int pass_unreadable(struct session *session, struct err *why, struct err *err)
 {
     if (why->kind == ERR_NOT_FOUND) /* gone since it was listed */
         return 0;
-    if (why->kind != ERR_CORRUPT && why->kind != ERR_UNSUPPORTED)
+    if (why->kind != ERR_CORRUPT && why->kind != ERR_UNSUPPORTED && why->kind != ERR_DENIED &&
+        why->kind != ERR_IO)
         return err_move(err, why);
     strings_add(&session->unreadable, why->text);
     return 0;

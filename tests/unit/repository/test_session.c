@@ -166,6 +166,31 @@ static void points_are_given_to_the_parser(void **state)
     assert_int_equal(parsed, 2); /* the summary, and the whole point */
 }
 
+static int die_at_the_newest(void *opaque, stored_parse *parse, const void *data, size_t len,
+                             struct buf *ret, struct err *err)
+{
+    if (memcmp(data, opaque, sizeof(struct slot_id)) == 0)
+        return err_set(err, ERR_IO, "the process that parses it has ended");
+    return parse(data, len, ret, err);
+}
+
+/* Be it for a bad sector, or because the parser did not survive it. */
+static void a_point_that_cannot_be_read_is_passed_over_and_told(void **state)
+{
+    FIXTURE;
+
+    (void)state;
+    struct id good = made_session_run(repository, request, 0);
+    struct slot_id newest = {repository->id, made_session_run(repository, request, 0),
+                             request->guest};
+    const struct stored_parser parser = {&newest, die_at_the_newest};
+    request->parser = &parser;
+    begin_again(&fixture);
+    assert_known(fixture.session, 0, &good);
+    assert_int_equal(session_notes(fixture.session).unreadable->count, 1);
+    assert_non_null(strstr(session_notes(fixture.session).unreadable->items[0], "has ended"));
+}
+
 static void derived_points_and_partial_ones_are_no_base(void **state)
 {
     FIXTURE;
@@ -415,6 +440,7 @@ int main(void)
         cmocka_unit_test(a_new_scope_is_made),
         cmocka_unit_test(the_base_is_the_newest_complete_point),
         cmocka_unit_test(points_are_given_to_the_parser),
+        cmocka_unit_test(a_point_that_cannot_be_read_is_passed_over_and_told),
         cmocka_unit_test(derived_points_and_partial_ones_are_no_base),
         cmocka_unit_test(a_partial_point_alone_is_known_but_no_base),
         cmocka_unit_test(points_in_the_trash_are_not_known),
