@@ -90,12 +90,19 @@ class Context:
         common = f"log_path={report}:exitcode=97:" + os.environ.get("ASAN_OPTIONS", "")
         return {"ASAN_OPTIONS": common, "UBSAN_OPTIONS": f"log_path={report}:print_stacktrace=1:halt_on_error=1"}
 
+    def _sanitizer_reports(self):
+        return [name for name in sorted(os.listdir(self.dir)) if name.startswith("sanitizer")]
+
+    def _note_sanitizer(self):
+        for name in self._sanitizer_reports():
+            with open(self.path(name), encoding="utf-8", errors="replace") as file:
+                note(file.read())
+
     def _check_sanitizer(self):
-        for name in sorted(os.listdir(self.dir)):
-            if name.startswith("sanitizer"):
-                with open(self.path(name), encoding="utf-8", errors="replace") as file:
-                    note(file.read())
-                raise Failure(f"a sanitizer has found an error: {name}")
+        reports = self._sanitizer_reports()
+        if reports:
+            self._note_sanitizer()
+            raise Failure(f"a sanitizer has found an error: {reports[0]}")
 
     # ---- files --------------------------------------------------------------------------------
 
@@ -272,7 +279,11 @@ class Context:
         return {"env": self.environment} if self.user is None else self.user_options()
 
     def vb(self, *arguments, status=0, **options):
-        return run(self.binary, *arguments, status=status, **(self._options() | options))
+        try:
+            return run(self.binary, *arguments, status=status, **(self._options() | options))
+        except Failure:
+            self._note_sanitizer()
+            raise
 
     def start_vb(self, *arguments, **options):
         return Process([self.binary, *arguments], **(self._options() | options))
