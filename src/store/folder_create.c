@@ -124,8 +124,7 @@ static int write_temporary(struct store_folder *folder, const struct store_objec
         return -1;
     }
     *ret_name = TAKE_PTR(name);
-    *ret = place;
-    ret->name = *ret_name + (place.name - *ret_name);
+    *ret = place; /* its name is in *ret_name */
     place.dir_fd = -1;
     *ret_fd = TAKE_FD(fd);
     return 0;
