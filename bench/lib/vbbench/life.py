@@ -15,7 +15,7 @@ import random
 from vbbench import content
 from vbbench.disk import MIB, allocated, mounted
 
-RECIPE = 1          # raised with every change of what happens on a day
+RECIPE = 2          # raised with every change of what happens on a day
 SEED = 20150615
 BLOCK, PAGE = 4096, 8192
 # Shares of the disk's size that are added on the first day.
