@@ -5,12 +5,13 @@ import os
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
 import xml.etree.ElementTree as ElementTree
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../.."))
 sys.path[:0] = [os.path.join(ROOT, "bench/lib"), os.path.join(ROOT, "tests/lib")]
-from vbbench import chart, content, groups, life, measure, report, repository, rows, running  # noqa: E402
+from vbbench import chart, content, groups, life, measure, report, repository, rows, runner, running  # noqa: E402
 
 ROW = rows.Row("backup", "group", "ours", "peer", 0.5, 1.02)
 PLAN = {"children": 3, "memory-per-child": 20 << 20}
@@ -45,7 +46,22 @@ class Results(unittest.TestCase):
         for size, met in ((16, True), (17, False)):
             found = report.result(row, data(runs(90, size=size), runs(1)))
             self.assertEqual(found["met"], met)
-            self.assertIn(f"| **90.00** |  | {'yes' if met else 'no'} | 0.0{size} (0.016) |", report.table([found], data([], [])))
+            self.assertIn(f"| **90.00** |  | {'yes' if met else 'no: size'} | 0.0{size} (0.016) |", report.table([found], data([], [])))
+
+    def test_a_row_says_what_it_misses(self):
+        for wall, size, said in ((1, 1000, "yes"), (3, 1000, "no: time"), (1, 1030, "no: size"), (3, 1030, "no: time and size")):
+            found = report.result(ROW, data(runs(wall, size=size), runs(5)))
+            self.assertIn(f" | {said} | ", report.table([found], data([], [])))
+
+    def test_small_shares_are_not_rounded_to_their_goal(self):
+        row = rows.Row("day", "group", "ours", "peer", None, 0.016)
+        for size, met in ((16040, True), (16060, False)):
+            self.assertEqual(report.result(row, data(runs(1, size=size), runs(1, size=1000000)))["met"], met)
+
+    def test_the_table_says_how_long_each_group_took(self):
+        raw = data(runs(1), runs(2))
+        raw["groups"]["group"]["seconds"] = 90
+        self.assertIn("group 1.5", report.table([report.result(ROW, raw)], raw))
 
     def test_a_goal_may_be_seconds_and_bytes(self):
         row = rows.Row("same", "group", "ours", "peer", None, more_s=0.5, most=65536)
@@ -112,6 +128,41 @@ class Rows(unittest.TestCase):
         done = subprocess.run([sys.executable, "-B", os.path.join(ROOT, "bench/run"), "--list"], check=True,
                               stdout=subprocess.PIPE, text=True)
         self.assertEqual(len(done.stdout.splitlines()), len(rows.ROWS))
+
+
+class Resuming(unittest.TestCase):
+    def measured(self, *words, rounds=3, key="k"):
+        """Which of two groups, of which one is complete, are measured with these options."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        raw = runner.Raw(os.path.join(folder.name, "raw.json"), resume=False)
+        raw.data["groups"]["done"] = {"key": key, "failed": {}, "sides": {"ours": {"runs": runs(1, 2, 3)}}}
+        options = types.SimpleNamespace(resume="resume" in words, missing="missing" in words, rows="rows" in words,
+                                        rounds=rounds, cache="warm")
+        seen = []
+
+        def group(name):
+            def made(_lab):
+                seen.append(name)
+                raise ValueError("not here")
+            return made
+
+        runner.run_groups(None, ["done", "other"], {name: group(name) for name in ("done", "other")}, raw, options,
+                          {"done": "k", "other": "k"}, lambda _text: None)
+        return seen
+
+    def test_what_is_complete_is_kept_if_only_what_is_missing_is_asked_for(self):
+        self.assertEqual(self.measured("missing", "rows"), ["other"])
+        self.assertEqual(self.measured("missing"), ["other"])
+        self.assertEqual(self.measured("resume"), ["other"])
+
+    def test_named_rows_are_measured_again(self):
+        self.assertEqual(self.measured("resume", "rows"), ["done", "other"])
+        self.assertEqual(self.measured(), ["done", "other"])
+
+    def test_fewer_rounds_and_another_disk_are_not_complete(self):
+        self.assertEqual(self.measured("missing", rounds=4), ["done", "other"])
+        self.assertEqual(self.measured("missing", key="of another disk"), ["done", "other"])
 
 
 class Measuring(unittest.TestCase):

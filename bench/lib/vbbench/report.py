@@ -35,12 +35,18 @@ def efficiency(side, cores):
     return statistics.median(run["cpu"] / (children * run["wall"]) for run in side["runs"])
 
 
-def _is_met(found, row):
-    within = [row.wall is None or found["ratio"] <= row.wall,
-              row.size is None or found["size_ratio"] is None or round(found["size_ratio"], 3) <= row.size,
-              row.more_s is None or found["ours_wall"] - found["peer_wall"] <= row.more_s,
-              row.most is None or found["ours_size"] <= row.most]
-    return all(within)
+def rounded(ratio):
+    """As the table shows it, and as it is compared."""
+    return round(ratio, 3 if ratio >= 0.1 else 4)
+
+
+def _missed(found, row):
+    """Which of the goals of a row are not met."""
+    time = ((row.wall is None or found["ratio"] <= row.wall) and
+            (row.more_s is None or found["ours_wall"] - found["peer_wall"] <= row.more_s))
+    size = ((row.size is None or found["size_ratio"] is None or rounded(found["size_ratio"]) <= row.size) and
+            (row.most is None or found["ours_size"] <= row.most))
+    return [name for name, met in (("time", time), ("size", size)) if not met]
 
 
 def result(row, data):
@@ -64,7 +70,8 @@ def result(row, data):
     found["plan"] = planned_memory(ours.get("plan"))
     found["efficiency"] = efficiency(ours, data["machine"]["cores"])
     found["rounds"] = min(len(ours["runs"]), len(peer["runs"]))
-    found["met"] = _is_met(found, row)
+    found["missed"] = _missed(found, row)
+    found["met"] = not found["missed"]
     found["in_plan"] = found["plan"] is None or max(run["peak"] for run in ours["runs"]) <= found["plan"]
     return found
 
@@ -89,7 +96,11 @@ def _size(found):
     if found["size_ratio"] is None:
         return ""
     goal = f" ({found['goal_size']:g})" if found["goal_size"] else ""
-    return f"{found['size_ratio']:.3f}{goal}"
+    return f"{rounded(found['size_ratio'])}{goal}"
+
+
+def _met(found):
+    return "yes" if found["met"] else f"no: {' and '.join(found['missed'])}"
 
 
 def _line(found):
@@ -98,7 +109,7 @@ def _line(found):
     size = _size(found)
     plan = "" if found["plan"] is None else f" ({_mib(found['plan'])})"
     return (f"| {found['name']} | {found['peer']} | {seconds(found['ours_wall'])} | {seconds(found['peer_wall'])} | "
-            f"**{found['ratio']:.2f}** | {_goal(found)} | {'yes' if found['met'] else 'no'} | {size} | "
+            f"**{found['ratio']:.2f}** | {_goal(found)} | {_met(found)} | {size} | "
             f"{seconds(found['ours_cpu'])} / {seconds(found['peer_cpu'])} | "
             f"{_mib(found['ours_peak'])}{plan} / {_mib(found['peer_peak'])} | {found['efficiency']:.2f} | "
             f"{found['rounds']} |")
@@ -127,6 +138,8 @@ def _notes(results, data):
             disks.setdefault(found["disk"], []).append(found["name"])
     for disk, names in disks.items():
         yield f"* {disk}: {'; '.join(dict.fromkeys(names))}"
+    took = [f"{name} {group['seconds'] / 60:.1f}" for name, group in data["groups"].items() if group.get("seconds")]
+    yield f"\nMinutes of each group, with what is made for it: {', '.join(took)}."
     over = [found["name"] for found in results if not found["failed"] and not found["in_plan"]]
     if over:
         yield f"\nMore memory than planned: {'; '.join(dict.fromkeys(over))}."

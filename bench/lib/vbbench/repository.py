@@ -11,6 +11,8 @@ from vbbench.groups import about
 from vbbench.lab import Group, Side, call, remove, same_content
 
 DAYS, YEAR = 30, 365
+QUICK_DAYS, QUICK_YEAR = 8, 20
+TOLD_EVERY = 10
 KEPT = 7
 DAY_S = 86400
 CLONE_SHARE = 0.03
@@ -74,6 +76,15 @@ RESTIC = Kind("restic", lambda lab, folder: call("restic", "init", env=_restic_e
 
 
 # ---- disks and what was made of them ------------------------------------------------------------
+
+
+def _group(sides, disk):
+    """A group whose peers leave nothing beside their output."""
+    def done():
+        for side in sides.values():
+            remove(_cache(side.output))
+
+    return Group(sides, disk, done=done)
 
 
 def _living(lab, share=1):
@@ -181,18 +192,18 @@ def first(lab):
     level_4 = dataclasses.replace(_ours("zstd:4"), label="ours-zstd4")
     archive = lab.backup(subject.guest, COMPRESSION, [image], name="archive")
     archive.prepare = lambda: _become(subject, image)
-    return Group({"ours": _into_new(lab, OURS, subject, image), "ours, zstd:4": _into_new(lab, level_4, subject, image),
-                  "own archive": archive, "borg": _into_new(lab, BORG, subject, image),
-                  "restic": _into_new(lab, RESTIC, subject, image)}, about(image))
+    return _group({"ours": _into_new(lab, OURS, subject, image), "ours, zstd:4": _into_new(lab, level_4, subject, image),
+                   "own archive": archive, "borg": _into_new(lab, BORG, subject, image),
+                   "restic": _into_new(lab, RESTIC, subject, image)}, about(image))
 
 
 def second(lab):
     living = _living(lab)
     image, subject = living.later("template", 1), _subject(lab, living, "template")
-    return Group({"ours": _into_copy(lab, OURS, subject, image, living),
-                  "own first backup": _into_new(lab, OURS, subject, image, "ours-first"),
-                  "borg": _into_copy(lab, BORG, subject, image, living),
-                  "restic": _into_copy(lab, RESTIC, subject, image, living)}, f"{about(image)}, a day of 1 %")
+    return _group({"ours": _into_copy(lab, OURS, subject, image, living),
+                   "own first backup": _into_new(lab, OURS, subject, image, "ours-first"),
+                   "borg": _into_copy(lab, BORG, subject, image, living),
+                   "restic": _into_copy(lab, RESTIC, subject, image, living)}, f"{about(image)}, a day of 1 %")
 
 
 def clone(lab):
@@ -200,36 +211,38 @@ def clone(lab):
     image = living.later("clone", 1, CLONE_SHARE)
     template = _subject(lab, living, "template")
     subject, alone = _subject(lab, living, "clone", like=template), _subject(lab, living, "alone")
-    return Group({"ours": _into_copy(lab, OURS, subject, image, living),
-                  "own first backup": _into_new(lab, OURS, alone, image, "ours-first")}, f"{about(image)}, 3 % of it its own")
+    return _group({"ours": _into_copy(lab, OURS, subject, image, living),
+                   "own first backup": _into_new(lab, OURS, alone, image, "ours-first")}, f"{about(image)}, 3 % of it its own")
 
 
 def unchanged(lab):
     living = _living(lab)
     image, subject = living.first(), _subject(lab, living, "template")
-    return Group({"ours": _into_copy(lab, OURS, subject, image, living),
-                  "reading": Side(["dd", "if=" + image, "of=/dev/null", "bs=1M"], lab.out("none"), [image], sized=False)},
-                 about(image))
+    return _group({"ours": _into_copy(lab, OURS, subject, image, living),
+                   "reading": Side(["dd", "if=" + image, "of=/dev/null", "bs=1M"], lab.out("none"), [image], sized=False)},
+                  about(image))
 
 
 def _history(lab, kinds, living, days):
     """Repositories with the first day and so many after it, and the image of the last."""
     subject, newest = _subject(lab, living, "history"), living.path(f"history-{days}")
     folders = {kind: _kept(lab, kind, living, f"history-{days}") for kind in kinds}
-    missing = [kind for kind in kinds if not os.path.exists(folders[kind])]
-    if missing:
+    # All or none of them: another life need not lie where this one does.
+    if not all(map(os.path.exists, [newest, *folders.values()])):
         half = newest + ".half"
         life.copy_disk(living.first(), half)
-        for kind in missing:
+        for kind in kinds:
             _new(lab, kind, folders[kind] + ".half")
         for day in range(days + 1):
             if day:
                 living.live(half, "history", day)
             _become(subject, half)
-            for kind in missing:
+            for kind in kinds:
                 _add(lab, kind, folders[kind] + ".half", subject, day, past_s=(days - day + 1) * DAY_S)
+            if day % TOLD_EVERY == 0:
+                lab.maker.say(f"{os.path.basename(newest)}: day {day} of {days} is backed up")
         os.rename(half, newest)
-        for kind in missing:
+        for kind in kinds:
             _move(folders[kind] + ".half", folders[kind])
     return subject, newest, folders
 
@@ -275,24 +288,24 @@ def _collected(lab, kept, subject):
 
 
 def generations(lab):
-    living = _living(lab)
-    subject, newest, folders = _history(lab, [OURS, BORG], living, DAYS)
+    living, days = _living(lab), QUICK_DAYS if lab.quick else DAYS
+    subject, newest, folders = _history(lab, [OURS, BORG], living, days)
     points = _points(lab, folders[OURS], subject.guest)
-    return Group({"ours, newest": _restore(lab, folders[OURS], subject, "latest", newest, "newest"),
-                  "ours, first": _restore(lab, folders[OURS], subject, points[0], living.first(), "first"),
-                  "borg extract": _borg_extract(lab, folders[BORG], subject, newest, DAYS),
-                  f"ours, {KEPT} kept": _collected(lab, folders[OURS], subject),
-                  "own first backup": _into_new(lab, OURS, subject, living.first(), "ours-first")},
-                 f"{about(newest)}, {DAYS} days of 1 %")
+    return _group({"ours, newest": _restore(lab, folders[OURS], subject, "latest", newest, "newest"),
+                   "ours, first": _restore(lab, folders[OURS], subject, points[0], living.first(), "first"),
+                   "borg extract": _borg_extract(lab, folders[BORG], subject, newest, days),
+                   f"ours, {KEPT} kept": _collected(lab, folders[OURS], subject),
+                   "own first backup": _into_new(lab, OURS, subject, living.first(), "ours-first")},
+                  f"{about(newest)}, {days} days of 1 %")
 
 
 def year(lab):
-    living = _living(lab, lab.small_share)
-    subject, newest, folders = _history(lab, [OURS], living, YEAR)
+    living, days = _living(lab, lab.small_share), QUICK_YEAR if lab.quick else YEAR
+    subject, newest, folders = _history(lab, [OURS], living, days)
     points = _points(lab, folders[OURS], subject.guest)
-    return Group({"ours, newest": _restore(lab, folders[OURS], subject, "latest", newest, "newest"),
-                  "ours, first": _restore(lab, folders[OURS], subject, points[0], living.first(), "first")},
-                 f"{about(newest)}, {YEAR} days of 1 %")
+    return _group({"ours, newest": _restore(lab, folders[OURS], subject, "latest", newest, "newest"),
+                   "ours, first": _restore(lab, folders[OURS], subject, points[0], living.first(), "first")},
+                  f"{about(newest)}, {days} days of 1 %")
 
 
 GROUPS = {"repository-first": first, "repository-second": second, "repository-clone": clone,

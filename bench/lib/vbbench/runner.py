@@ -101,10 +101,15 @@ def run_group(name, group, options, key, say):
     return kept
 
 
+def is_kept(options):
+    """Whether what is complete is not measured again. Rows that are named are, unless only missing ones are asked for."""
+    return options.missing or (options.resume and not options.rows)
+
+
 def run_groups(lab, wanted, groups, raw, options, keys, say):
     """Run the groups of this table that are wanted and not complete. KEYS: what figures of a group belong to."""
     for name in wanted:
-        if options.resume and not options.rows and raw.complete(name, keys[name], options.rounds):
+        if is_kept(options) and raw.complete(name, keys[name], options.rounds):
             say(f"{name}: kept from an earlier run")
             continue
         began = time.monotonic()
