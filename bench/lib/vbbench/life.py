@@ -12,10 +12,10 @@ import json
 import os
 import random
 
-from vbbench import content
+from vbbench import content, measure
 from vbbench.disk import MIB, allocated, mounted
 
-RECIPE = 2          # raised with every change of what happens on a day
+RECIPE = 3          # raised with every change of what happens on a day
 SEED = 20150615
 BLOCK, PAGE = 4096, 8192
 # Shares of the disk's size that are added on the first day.
@@ -101,7 +101,12 @@ class Writer:
         with open(self.path("swapfile"), "wb") as file:
             for _ in range(int(size * SWAP) // BLOCK):
                 file.write(bytes(BLOCK) if self.rng.random() < 0.5 else self.memory_page())
-        for path in churned:
+        self.delete(churned)
+
+    def delete(self, paths):
+        """Files that were on the disk: one deleted before it was written would leave nothing there."""
+        measure.flush(self.root)
+        for path in paths:
             os.unlink(path)
 
     def churn(self, size):
@@ -113,8 +118,7 @@ class Writer:
             paths.append(path)
             left -= own
         self.rng.shuffle(paths)
-        for path in paths[len(paths) // 2:]:
-            os.unlink(path)
+        self.delete(paths[len(paths) // 2:])
         return paths[:len(paths) // 2]
 
     # ---- a day --------------------------------------------------------------------------------
