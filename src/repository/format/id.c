@@ -11,8 +11,13 @@
 
 const char *id_text(const struct id *id, char text[static ID_TEXT_SIZE])
 {
-    for (size_t i = 0; i < ID_SIZE; i++)
-        snprintf(text + 2 * i, 3, "%02x", id->bytes[i]);
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < ID_SIZE; i++) {
+        text[2 * i] = digits[id->bytes[i] >> 4];
+        text[2 * i + 1] = digits[id->bytes[i] & 0xf];
+    }
+    text[ID_TEXT_SIZE - 1] = '\0';
     return text;
 }
 
