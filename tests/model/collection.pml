@@ -326,13 +326,16 @@ proctype undeleter(byte x)
 }
 #endif
 
-mtype = { TRASH, TRASH_HOLDS, TRASH_TAKE, PACKS, TRASH_AGAIN, PACKS_LIST, SLOTS_LIST, SLOTS_READ, SESSIONS,
+mtype = { TRASH, TRASH_HOLDS, TRASH_TAKE, PACKS, TOKEN_MADE, TRASH_AGAIN, PACKS_LIST, SLOTS_LIST, SLOTS_READ, SESSIONS,
           SESSIONS_ENDED, TOKEN, WAIT, AGAIN_LIST, AGAIN_READ, REMOVE, REMOVE_ONE, SETTLE, UNMARK, FREE, TIDY, END };
 
 proctype collector(byte me)
 {
     mtype next = TRASH;
     byte T, A, L, R, S;         /* as in the rules */
+#ifdef TOKEN_EARLY
+    byte firm;                  /* slots that had a tombstone before the token */
+#endif
     byte open[MARKERS];         /* markers without a verdict, as they were listed */
     byte todo;                  /* of the step at work */
     byte x, n, life;
@@ -399,8 +402,21 @@ proctype collector(byte me)
     :: atomic { STEP(TRASH_TAKE) && open[0] == 0 -> next = PACKS }
 #endif
 #ifdef TOKEN_EARLY
-    :: atomic { STEP(PACKS) -> ADD(tokens, me); next = TRASH_AGAIN }
-    :: atomic { STEP(TRASH_AGAIN) -> T = TAKEN; next = PACKS_LIST }
+    :: d_step { STEP(PACKS) ->
+        n = 0;
+        do
+        :: n < SLOTS -> if :: slot[n] > POINT -> ADD(firm, n) :: else fi; n++
+        :: else -> break
+        od;
+        n = 0; next = TOKEN_MADE }
+    :: atomic { STEP(TOKEN_MADE) -> ADD(tokens, me); next = TRASH_AGAIN }
+    :: atomic { STEP(TRASH_AGAIN) ->
+#ifdef BROKEN_TAKEN_SINCE_TOKEN
+        T = TAKEN;
+#else
+        T = T & TAKEN;
+#endif
+        next = PACKS_LIST }
     :: atomic { STEP(PACKS_LIST) -> A = packs; next = SLOTS_LIST }
 #else
     :: atomic { STEP(PACKS) -> A = packs; next = SLOTS_LIST }                         /* C2 */
@@ -408,12 +424,22 @@ proctype collector(byte me)
     :: d_step { STEP(SLOTS_LIST) -> list_slots(L); todo = L & ~T; next = SLOTS_READ } /* C3 */
     :: atomic { STEP(SLOTS_READ) && todo != 0 ->
         first(x, todo); DROP(todo, x);
-        if :: slot[x] == POINT -> R = R | refs[x] :: else fi;
+        if
+        :: slot[x] == POINT -> R = R | refs[x]
+#if defined(TOKEN_EARLY) && !defined(BROKEN_REMOVED_SINCE_TOKEN)
+        :: slot[x] == EMPTY || (slot[x] == REMOVED && !HAS(firm, x)) ->
+            next = TIDY; todo = 0; T = 0; A = 0; L = 0; R = 0; firm = 0 /* stop */
+#endif
+        :: else
+        fi;
         x = 0 }
     :: atomic { STEP(SLOTS_READ) && todo == 0 -> next = SESSIONS }                    /* C4 */
     :: atomic { STEP(SESSIONS) ->                                                     /* C5 */
 #ifndef BROKEN_SESSIONS_FIRST
         S = sessions;
+#endif
+#ifdef TOKEN_EARLY
+        firm = 0;
 #endif
         next = SESSIONS_ENDED }
     :: d_step { STEP(SESSIONS_ENDED) -> list_slots(todo); S = S & ~todo; todo = 0; next = TOKEN }

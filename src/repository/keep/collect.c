@@ -113,7 +113,8 @@ static int run_collection(struct collection *work, struct err *err)
     }
     if (resume_collection(work, &resumed, err) < 0 || (!resumed && collect_look(work, err) < 0))
         return -1;
-    if (work->taken.count > 0 || work->candidates.count > 0 || work->waits.count > 0) {
+    if (!work->stopped &&
+        (work->taken.count > 0 || work->candidates.count > 0 || work->waits.count > 0)) {
         if (collect_wait(work, err) < 0)
             return -1;
         work->result->sessions_waited = work->waits.count;

@@ -3,11 +3,14 @@
  * The first look, in this order, from which nothing may be moved:
  *   the trash, then holds: what is old enough in the trash, and not held, gets the verdict "taken".
  *       Who holds a point does so first and then looks at the trash, so one sees the other;
+ *   slots, for their tombstones;
  *   the token of this collection. Whatever is read from here on is no older than the token, so if the
- *       repository is set back to before it was read, the token goes, too;
+ *       repository is set back to before it was read, the token goes, too. But if it is set back to a
+ *       moment after the token, what happened between that moment and a look has not happened any more.
+ *       So what lets packs go, a verdict or a tombstone, counts only if it was there before the token;
  *   the trash again, for the verdicts that count;
  *   packs, before the points: a pack that is made later is not looked at;
- *   slots, and the packs of the points in them;
+ *   slots, and the packs of the points in them. If one has gone since the token, all begins anew;
  *   sessions, last: one that begins later lists the trash later, and builds on nothing that is in it.
  */
 #include <string.h>
@@ -20,16 +23,33 @@
 
 #define TOKEN_RANDOM 8 /* bytes */
 
+static const char removed_meanwhile[] = "another collection has removed points in the meantime";
+
 /* ---- C1: the trash --------------------------------------------------------------------------- */
+
+/* What was found before the token was made. */
+struct before_token {
+    struct collection_slots taken; /* points with the verdict "taken" */
+    struct collection_slots slots;
+};
+
+static void before_token_clear(struct before_token *before)
+{
+    free(before->taken.items);
+    free(before->slots.items);
+}
 
 /* Those that are open, old enough, and not held, are judged. */
 static int take_marker(struct collection *work, const struct trash_marker *marker,
-                       const struct marks *marks, int64_t now_ms, struct err *err)
+                       const struct marks *marks, int64_t now_ms, struct before_token *before,
+                       struct err *err)
 {
     const struct point_marks *point = marks_of(marks, &marker->point);
     enum trash_verdict verdict = TRASH_OPEN;
     CLEANUP_ERR struct err failure = ERR_INIT;
 
+    if (marker->there && marker->verdict == TRASH_TAKEN)
+        collection_slots_add(&before->taken, &marker->point, false);
     if (!marker->there || marker->verdict != TRASH_OPEN)
         return 0;
     if (point && point->held) {
@@ -52,10 +72,12 @@ static int take_marker(struct collection *work, const struct trash_marker *marke
             return err_move(err, &failure);
         collection_tell(work, COLLECT_STAYS, &marker->point, 0, failure.text);
     }
+    if (verdict == TRASH_TAKEN)
+        collection_slots_add(&before->taken, &marker->point, false);
     return 0;
 }
 
-static int take_trash(struct collection *work, struct err *err)
+static int take_trash(struct collection *work, struct before_token *before, struct err *err)
 {
     CLEANUP_STRINGS struct strings unknown = {0};
     CLEANUP_TRASH struct trash trash = {0};
@@ -72,13 +94,14 @@ static int take_trash(struct collection *work, struct err *err)
     for (size_t i = 0; i < unknown.count; i++)
         collection_tell(work, COLLECT_UNKNOWN, NULL, 0, unknown.items[i]);
     for (size_t i = 0; i < trash.count; i++)
-        if (take_marker(work, &trash.markers[i], &marks, now_ms, err) < 0)
+        if (take_marker(work, &trash.markers[i], &marks, now_ms, before, err) < 0)
             return -1;
+    collection_slots_sort(&before->taken);
     return 0;
 }
 
 /* T: each point once, in order. With dry_run those are in it that would be taken now. */
-static int list_taken(struct collection *work, struct err *err)
+static int list_taken(struct collection *work, const struct before_token *before, struct err *err)
 {
     CLEANUP_TRASH struct trash trash = {0};
     size_t taken = work->taken.count;
@@ -88,6 +111,7 @@ static int list_taken(struct collection *work, struct err *err)
     for (size_t i = 0; i < trash.count; i++) {
         const struct point_id *point = &trash.markers[i].point;
         if (!trash.markers[i].there || trash.markers[i].verdict != TRASH_TAKEN ||
+            !collection_slots_find(&before->taken, point) ||
             (work->taken.count > taken &&
              objects_compare_points(&work->taken.items[work->taken.count - 1].point, point) == 0))
             continue;
@@ -263,7 +287,8 @@ static int mark_from_cache(struct collection *work, struct packs_cache *cache,
     }
 }
 
-/* A point that is gone by now, or is a tombstone, refers to nothing. */
+/* A point that is gone by now, or is a tombstone, refers to nothing. It was listed after the token was
+ * made. */
 static int mark_from_point(struct collection *work, struct packs_cache *cache,
                            const struct point_id *point, struct err *err)
 {
@@ -274,10 +299,12 @@ static int mark_from_point(struct collection *work, struct packs_cache *cache,
     CLEANUP_PACKS struct packs packs = {0};
 
     if (packs_read(work->scope.store, name, &id, &slot, &packs, &failure) < 0) {
-        if (failure.kind == ERR_NOT_FOUND)
-            return 0;
-        return collection_explain_unreadable(work, &failure, err);
+        if (failure.kind != ERR_NOT_FOUND)
+            return collection_explain_unreadable(work, &failure, err);
+        slot.kind = SLOT_REMOVED;
     }
+    if (slot.kind == SLOT_REMOVED && !work->settings->dry_run)
+        work->stopped = removed_meanwhile;
     if (slot.kind != SLOT_POINT)
         return 0;
     pack_set_mark(&work->candidates, &packs);
@@ -305,6 +332,26 @@ static int mark_packs(struct collection *work, struct err *err)
         if (!look.items[i].done && mark_from_point(work, cache, &look.items[i].point, err) < 0)
             return -1;
     pack_set_drop_marked(&work->candidates);
+    return 0;
+}
+
+/* Tombstones that points have got since the token was made. */
+static int check_tombstones(struct collection *work, const struct before_token *before,
+                            struct err *err)
+{
+    for (size_t i = 0; i < work->listed.count && !work->stopped; i++) {
+        const struct collection_slot *slot = &work->listed.items[i];
+        const struct collection_slot *earlier = collection_slots_find(&before->slots, &slot->point);
+        CLEANUP_ERR struct err failure = ERR_INIT;
+        enum slot_kind kind = SLOT_REMOVED;
+        if (!slot->tombstone || (earlier && earlier->tombstone))
+            continue;
+        if (!earlier && objects_slot_kind(&work->scope, &slot->point, &kind, &failure) < 0 &&
+            failure.kind != ERR_CORRUPT)
+            return err_move(err, &failure);
+        if (kind == SLOT_REMOVED)
+            work->stopped = removed_meanwhile;
+    }
     return 0;
 }
 
@@ -344,18 +391,24 @@ static int list_sessions(struct collection *work, struct err *err)
 
 int collect_look(struct collection *work, struct err *err)
 {
+    CLEANUP(before_token_clear) struct before_token before = {0};
     bool dry_run = work->settings->dry_run;
 
     if (dry_run)
         work->begun_ms = collect_wait_now_ms(); /* to ask the store would be a write */
     else if (store_now(work->scope.store, &work->begun_ms, err) < 0)
         return -1;
-    if (take_trash(work, err) < 0)
+    if (take_trash(work, &before, err) < 0)
         return -1;
-    if (!dry_run && make_token(work, err) < 0)
+    if (!dry_run &&
+        (collection_list_slots(work, &before.slots, err) < 0 || make_token(work, err) < 0))
         return -1;
-    if (list_taken(work, err) < 0 || list_packs(work, err) < 0 ||
+    if (list_taken(work, &before, err) < 0 || list_packs(work, err) < 0 ||
         collection_list_slots(work, &work->listed, err) < 0 || mark_packs(work, err) < 0)
         return -1;
-    return dry_run ? 0 : list_sessions(work, err);
+    if (dry_run)
+        return 0;
+    if (check_tombstones(work, &before, err) < 0)
+        return -1;
+    return work->stopped ? 0 : list_sessions(work, err);
 }

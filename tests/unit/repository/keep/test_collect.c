@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "keep_world.h"
+#include "repository/keep/trash.h"
 
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
 
@@ -171,6 +172,101 @@ static void a_damaged_cache_costs_nothing_but_time(void **state)
     assert_true(keep_world_restores(&world, &second));
 }
 
+/* Another collection does its work when this one is about to do that for the given time. */
+struct other_collection {
+    struct keep_world *world;
+    struct store *store;
+    const struct point_id *point;
+    enum memory_step step;
+    const char *name;
+    unsigned times;
+    bool takes_only; /* its work so far is the verdict */
+};
+
+static int let_other_collect(void *opaque, enum memory_step step, const char *name, struct err *err)
+{
+    struct other_collection *other = opaque;
+    struct keep_world *world = other->world;
+    const struct stored_scope scope = {other->store, world->repository->id, "default", NULL};
+    const struct slot_id id = {world->repository->id, other->point->session, other->point->guest};
+    const struct trash_marker marker = {.point = *other->point, .number = 1, .there = true};
+    CLEANUP_FREE char *slot = objects_name(&scope, NAME_SLOT, other->point, 0);
+    enum trash_verdict verdict = TRASH_OPEN;
+    uint8_t bytes[SLOT_TOMBSTONE_SIZE];
+    struct store_object object = {.name = slot, .data = bytes, .len = sizeof(bytes)};
+    bool made = false;
+
+    if (step != other->step || strcmp(name, other->name) != 0 || other->times == 0 ||
+        --other->times > 0)
+        return 0;
+    assert_int_equal(marks_trash(&scope, other->point, &test_mark, &made, err), 0);
+    assert_int_equal(trash_judge(&scope, &marker, TRASH_TAKEN, &verdict, err), 0);
+    assert_int_equal(verdict, TRASH_TAKEN);
+    if (other->takes_only)
+        return 0;
+    slot_format_tombstone(SLOT_REMOVED, &id, bytes);
+    return store_replace(other->store, &object, err);
+}
+
+static struct collect_result collect_beside(struct other_collection *other,
+                                            const struct collect_settings *settings)
+{
+    const struct memory_hook hook = {let_other_collect, other};
+    struct repository *repository = other->world->repository;
+
+    other->store = repository->store;
+    repository->store = memory_open(other->world->memory, &hook);
+    struct collect_result result = keep_world_collect(other->world, settings);
+    store_close(repository->store);
+    repository->store = other->store;
+    assert_int_equal(other->times, 0);
+    return result;
+}
+
+/* If the repository were set back to a moment between the token and that removal, the point would be there
+ * again, and so would the token. */
+static void a_point_removed_since_the_token_keeps_its_packs(void **state)
+{
+    const struct point_id point = keep_world_point(1, 1);
+    WORLD;
+    CLEANUP_FREE char *slot = objects_name(&world.scope, NAME_SLOT, &point, 0);
+    struct other_collection before_list = {
+        .world = &world, .point = &point, .step = MEMORY_LIST, .name = "d/default/", .times = 1};
+    struct other_collection before_read = {
+        .world = &world, .point = &point, .step = MEMORY_GET, .name = slot, .times = 1};
+    struct other_collection *const others[] = {&before_list, &before_read};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        CLEANUP_STRINGS struct strings names = {0};
+        keep_world_put(&world, &point, NULL);
+        assert_int_equal(collect_beside(others[i], &settings).outcome, COLLECT_STOPPED);
+        assert_events("anew ");
+        assert_true(keep_world_has(&world, NAME_PACK, &point, 0));
+        assert_int_equal(keep_world_collect(&world, &settings).packs_removed, 2);
+        strings_add(&names, slot);
+        assert_int_equal(store_delete(world.scope.store, &names, NULL), 0);
+    }
+}
+
+static void a_point_taken_since_the_token_stays(void **state)
+{
+    const struct point_id point = keep_world_point(1, 1);
+    WORLD;
+    struct other_collection other = {.world = &world,
+                                     .point = &point,
+                                     .step = MEMORY_LIST,
+                                     .name = "t/default/",
+                                     .times = 2,
+                                     .takes_only = true};
+
+    (void)state;
+    keep_world_put(&world, &point, NULL);
+    assert_int_equal(collect_beside(&other, &settings).points_removed, 0);
+    assert_true(keep_world_restores(&world, &point));
+    assert_int_equal(keep_world_collect(&world, &settings).points_removed, 1);
+}
+
 static void young_and_held_points_stay(void **state)
 {
     const struct point_id young = keep_world_point(1, 1), held = keep_world_point(1, 2);
@@ -327,6 +423,8 @@ int main(void)
         cmocka_unit_test(a_session_that_ends_meanwhile_keeps_its_point),
         cmocka_unit_test(damaged_state_and_a_lost_token_begin_anew),
         cmocka_unit_test(a_damaged_cache_costs_nothing_but_time),
+        cmocka_unit_test(a_point_removed_since_the_token_keeps_its_packs),
+        cmocka_unit_test(a_point_taken_since_the_token_stays),
         cmocka_unit_test(young_and_held_points_stay),
         cmocka_unit_test(a_dry_run_changes_nothing),
         cmocka_unit_test(what_cannot_be_read_stops_all_until_it_is_set_aside),
