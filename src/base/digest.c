@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/digest.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -24,13 +25,28 @@ static void must_succeed(int success)
     }
 }
 
+static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+static EVP_MD *sha256_fetched;
+
+static void fetch_sha256(void)
+{
+    sha256_fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
+/* With EVP_sha256(), libcrypto looks for its implementation each time, which takes longer than a short text. */
+static const EVP_MD *sha256_method(void)
+{
+    (void)pthread_once(&sha256_once, fetch_sha256);
+    return sha256_fetched ? sha256_fetched : EVP_sha256();
+}
+
 struct digest *digest_new(void)
 {
     struct digest *digest = mem_alloc(sizeof(*digest));
 
     digest->context = EVP_MD_CTX_new();
     must_succeed(digest->context != NULL);
-    must_succeed(EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL));
+    must_succeed(EVP_DigestInit_ex(digest->context, sha256_method(), NULL));
     return digest;
 }
 
@@ -42,7 +58,7 @@ void digest_add(struct digest *digest, const void *data, size_t len)
 void digest_finish(struct digest *digest, uint8_t ret[static DIGEST_SIZE])
 {
     must_succeed(EVP_DigestFinal_ex(digest->context, ret, NULL));
-    must_succeed(EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL));
+    must_succeed(EVP_DigestInit_ex(digest->context, sha256_method(), NULL));
 }
 
 void digest_free(struct digest *digest)
@@ -55,7 +71,7 @@ void digest_free(struct digest *digest)
 
 void digest_of(const void *data, size_t len, uint8_t ret[static DIGEST_SIZE])
 {
-    must_succeed(EVP_Digest(data, len, ret, NULL, EVP_sha256(), NULL));
+    must_succeed(EVP_Digest(data, len, ret, NULL, sha256_method(), NULL));
 }
 
 void digest_hmac(const void *key, size_t key_len, const void *data, size_t len,
@@ -63,7 +79,7 @@ void digest_hmac(const void *key, size_t key_len, const void *data, size_t len,
 {
     unsigned ret_len = 0;
 
-    must_succeed(HMAC(EVP_sha256(), key, (int)key_len, data, len, ret, &ret_len) != NULL &&
+    must_succeed(HMAC(sha256_method(), key, (int)key_len, data, len, ret, &ret_len) != NULL &&
                  ret_len == DIGEST_SIZE);
 }
 
@@ -81,7 +97,7 @@ static EVP_MD_CTX *keyed_context(const uint8_t key[static SHA256_CBLOCK], uint8_
     for (size_t i = 0; i < sizeof(block); i++)
         block[i] = key[i] ^ pad;
     must_succeed(context != NULL);
-    must_succeed(EVP_DigestInit_ex(context, EVP_sha256(), NULL));
+    must_succeed(EVP_DigestInit_ex(context, sha256_method(), NULL));
     must_succeed(EVP_DigestUpdate(context, block, sizeof(block)));
     OPENSSL_cleanse(block, sizeof(block));
     return context;
