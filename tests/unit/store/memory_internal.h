@@ -42,7 +42,8 @@ struct memory {
     bool locked;
 };
 
-struct memory_blob *memory_blob_of(const void *data, size_t len);
+/* A copy of the bytes; of the reserve only the first ones, and zeros behind them, which take no memory. */
+struct memory_blob *memory_blob_of(const char *name, const void *data, size_t len);
 /* Place of the first object whose name is not before this one. */
 size_t memory_place_of(const struct memory *memory, const char *name, bool *ret_found);
 struct memory_object *memory_find(const struct memory *memory, const char *name);

@@ -4,17 +4,19 @@
 #include "memory_internal.h"
 
 #define BEGIN_MS INT64_C(1767225600000)
+#define RESERVE_KEPT 64u
 
 /* ---- blobs and objects ----------------------------------------------------------------------- */
 
-struct memory_blob *memory_blob_of(const void *data, size_t len)
+struct memory_blob *memory_blob_of(const char *name, const void *data, size_t len)
 {
     struct memory_blob *blob = mem_alloc(sizeof(*blob) + len + 1);
+    size_t kept = strcmp(name, "reserve") == 0 && len > RESERVE_KEPT ? RESERVE_KEPT : len;
 
     blob->uses = 1;
     blob->len = len;
-    if (len > 0)
-        memcpy(blob->data, data, len);
+    if (kept > 0)
+        memcpy(blob->data, data, kept);
     return blob;
 }
 

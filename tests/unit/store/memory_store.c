@@ -47,15 +47,24 @@ static void memory_unlock(struct memory *const *memory)
         return -1;                                                                                 \
     CLEANUP(memory_unlock) struct memory *memory = memory_of(store)
 
+static bool has_folder(const struct memory *memory, const char *name, size_t len)
+{
+    for (size_t i = 0; i < memory->folders.count; i++)
+        if (strncmp(memory->folders.items[i], name, len) == 0 &&
+            memory->folders.items[i][len] == '\0')
+            return true;
+    return false;
+}
+
 /* The folders of the first two levels, as far as the name has them, must be there. */
 static int check_folders(const struct memory *memory, const char *name, struct err *err)
 {
     const char *slash = strchr(name, '/');
 
     for (int level = 0; level < 2 && slash; level++) {
-        CLEANUP_FREE char *folder = mem_strndup(name, (size_t)(slash - name));
-        if (!strings_has(&memory->folders, folder))
-            return err_set(err, ERR_NOT_FOUND, "the folder '%s' is missing", folder);
+        size_t len = (size_t)(slash - name);
+        if (!has_folder(memory, name, len))
+            return err_set(err, ERR_NOT_FOUND, "the folder '%.*s' is missing", (int)len, name);
         slash = strchr(slash + 1, '/');
     }
     return 0;
@@ -82,7 +91,8 @@ static int memory_change(struct store *store, const struct store_object *object,
     if (!replace && memory_find(memory, object->name))
         return 0;
     *ret = STORE_MADE;
-    memory_change_object(memory, object->name, memory_blob_of(object->data, object->len));
+    memory_change_object(memory, object->name,
+                         memory_blob_of(object->name, object->data, object->len));
     return 0;
 }
 
@@ -126,6 +136,7 @@ static int memory_get(struct store *store, const struct store_range *range, size
 struct memory_listing {
     struct store_entry *entries; /* owned, their names, too */
     size_t count;
+    size_t cap;
 };
 
 static void memory_listing_clear(struct memory_listing *listing)
@@ -158,7 +169,10 @@ static int memory_list_folder(struct store *store, const char *prefix, const cha
         if (strncmp(object->name, prefix, strlen(prefix)) != 0 ||
             !in_same_folder(object->name, memory->objects[first].name))
             break;
-        ret->entries = mem_resize(ret->entries, ret->count + 1, sizeof(*ret->entries));
+        if (ret->count == ret->cap) {
+            ret->cap = ret->cap ? 2 * ret->cap : 16;
+            ret->entries = mem_resize(ret->entries, ret->cap, sizeof(*ret->entries));
+        }
         ret->entries[ret->count++] =
             (struct store_entry){mem_strdup(object->name), object->blob->len, object->time_ms};
     }

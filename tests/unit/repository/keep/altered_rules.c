@@ -30,6 +30,7 @@ static const char *const rule_names[RULES] = {
     [RULE_PACKS_NOT_SETTLED] = "packs-not-settled",
     [RULE_TOKEN_NOT_CHECKED] = "token-not-checked",
     [RULE_TOKEN_LATE] = "token-late",
+    [RULE_REMOVED_SINCE_TOKEN] = "removed-since-token",
     [RULE_TOMBSTONES_GO] = "tombstones-go",
     [RULE_SESSION_OUTLIVES_SETBACK] = "session-outlives-setback",
     [RULE_SETBACK_DURING_REMOVAL] = "setback-during-removal",

@@ -3,21 +3,11 @@
 
 #include <string.h>
 
+#include "altered_frozen.h"
 #include "base/text.h"
 #include "repository/format/name.h"
 #include "repository/format/slot.h"
 #include "store/store_impl.h"
-
-/* A listing as it was once, with or without what the objects had. */
-struct frozen_entry {
-    struct store_entry entry; /* its name is owned */
-    struct buf bytes;
-};
-
-struct frozen {
-    struct frozen_entry *items;
-    size_t count;
-};
 
 struct altered_store {
     struct store store;
@@ -32,62 +22,12 @@ struct altered_store {
     bool sessions_frozen;
     bool holds_frozen;
     struct strings replaced; /* folders in which something was */
+    bool at_token;           /* a collection makes it next */
+    bool looks;              /* a collection has a token, and has not listed the sessions yet */
     bool commits;            /* a session has looked whether it is still announced */
     char *late;              /* name of an object that is created later */
     struct buf late_bytes;
 };
-
-/* ---- frozen answers -------------------------------------------------------------------------- */
-
-static void frozen_clear(struct frozen *frozen)
-{
-    for (size_t i = 0; i < frozen->count; i++) {
-        free((char *)frozen->items[i].entry.name);
-        buf_clear(&frozen->items[i].bytes);
-    }
-    free(frozen->items);
-    *frozen = (struct frozen){0};
-}
-
-static int freeze_entry(void *opaque, const struct store_entry *entry, struct err *err)
-{
-    struct frozen *frozen = opaque;
-
-    (void)err;
-    frozen->items = mem_resize(frozen->items, frozen->count + 1, sizeof(*frozen->items));
-    frozen->items[frozen->count] = (struct frozen_entry){.entry = *entry};
-    frozen->items[frozen->count++].entry.name = mem_strdup(entry->name);
-    return 0;
-}
-
-static int freeze(struct store *inner, const char *prefix, bool contents, struct frozen *frozen,
-                  struct err *err)
-{
-    const struct store_each each = {freeze_entry, frozen};
-
-    frozen_clear(frozen);
-    if (inner->ops->list(inner, prefix, &each, err) < 0)
-        return -1;
-    for (size_t i = 0; contents && i < frozen->count; i++) {
-        struct frozen_entry *item = &frozen->items[i];
-        size_t cap = (size_t)item->entry.size;
-        struct store_range range = {item->entry.name, 0, buf_reserve(&item->bytes, cap + 1), cap};
-        CLEANUP_ERR struct err why = ERR_INIT;
-        if (inner->ops->get(inner, &range, &item->bytes.len, &why) < 0 && why.kind != ERR_NOT_FOUND)
-            return err_move(err, &why);
-    }
-    return 0;
-}
-
-static int thaw(const struct frozen *frozen, const char *prefix, const struct store_each *each,
-                struct err *err)
-{
-    for (size_t i = 0; i < frozen->count; i++)
-        if (text_begins(frozen->items[i].entry.name, prefix) &&
-            each->call(each->opaque, &frozen->items[i].entry, err) < 0)
-            return -1;
-    return 0;
-}
 
 static int get_bytes(const uint8_t *data, size_t size, const struct store_range *range,
                      size_t *ret_len)
@@ -159,6 +99,9 @@ static int altered_create(struct store *store, const struct store_object *object
     case RULE_TOKEN_LATE:
         if (text_begins(name, "c/"))
             return put_off(own, object, ret);
+        break;
+    case RULE_REMOVED_SINCE_TOKEN:
+        own->looks |= text_begins(name, "c/");
         break;
     case RULE_COMMIT_REPLACES:
         if (own->altered.role == ROLE_WRITER && point && has_tombstone(inner, name)) {
@@ -276,7 +219,7 @@ static int altered_get(struct store *store, const struct store_range *range, siz
                              ret_len);
     if (own->inner->ops->get(own->inner, range, ret_len, err) < 0)
         return -1;
-    if (own->altered.rule == RULE_GONE_IS_SKIPPED)
+    if (own->altered.rule == RULE_GONE_IS_SKIPPED || own->looks)
         hide_removal(own, range, *ret_len);
     return 0;
 }
@@ -311,6 +254,8 @@ static bool answers_nothing(const struct altered_store *own, const char *prefix)
         return own->altered.role == ROLE_COLLECTOR && text_begins(prefix, "h/");
     case RULE_NO_WAIT:
         return own->altered.role == ROLE_COLLECTOR && text_begins(prefix, "s/");
+    case RULE_REMOVED_SINCE_TOKEN:
+        return own->altered.role == ROLE_COLLECTOR && text_begins(prefix, "p/") && own->at_token;
     default:
         return false;
     }
@@ -328,17 +273,17 @@ static int freeze_for_collector(struct altered_store *own, const char *prefix, s
         own->at_first = false;
     if (own->altered.rule == RULE_SESSIONS_FIRST && begins) {
         own->sessions_frozen = true;
-        return freeze(own->inner, sessions, false, &own->sessions, err);
+        return frozen_list(own->inner, sessions, false, &own->sessions, err);
     }
     if (own->altered.rule == RULE_HOLDS_FIRST && begins) {
         own->holds_frozen = true;
-        return freeze(own->inner, holds, false, &own->holds, err);
+        return frozen_list(own->inner, holds, false, &own->holds, err);
     }
     if (own->altered.rule == RULE_PACKS_LAST && strcmp(prefix, bad) == 0 && !own->slots_frozen) {
         own->slots_frozen = own->sessions_frozen = true;
         own->slots_left = 2;
-        if (freeze(own->inner, slots, true, &own->slots, err) < 0 ||
-            freeze(own->inner, sessions, false, &own->sessions, err) < 0)
+        if (frozen_list(own->inner, slots, true, &own->slots, err) < 0 ||
+            frozen_list(own->inner, sessions, false, &own->sessions, err) < 0)
             return -1;
     }
     return 0;
@@ -360,11 +305,22 @@ static int list_for_one_look(struct altered_store *own, const char *prefix,
     }
     if (own->slots_left == 2) {
         own->slots_left = 0;
-        return thaw(&own->slots, prefix, each, err);
+        return frozen_tell(&own->slots, prefix, each, err);
     }
-    return freeze(own->inner, prefix, false, &own->slots, err) < 0
+    return frozen_list(own->inner, prefix, false, &own->slots, err) < 0
                ? -1
-               : thaw(&own->slots, prefix, each, err);
+               : frozen_tell(&own->slots, prefix, each, err);
+}
+
+/* A collection lists holds, then slots, makes its token, and lists the sessions in the end. */
+static void note_place(struct altered_store *own, const char *prefix)
+{
+    if (own->altered.rule != RULE_REMOVED_SINCE_TOKEN)
+        return;
+    if (text_begins(prefix, "s/"))
+        own->looks = false;
+    if (!text_begins(prefix, "p/"))
+        own->at_token = !own->looks && strcmp(prefix, "h/default/") == 0;
 }
 
 static int altered_list(struct store *store, const char *prefix, const struct store_each *each,
@@ -375,6 +331,7 @@ static int altered_list(struct store *store, const char *prefix, const struct st
     int rc = 0;
 
     own->commits = false;
+    note_place(own, prefix);
     if (answers_nothing(own, prefix))
         return 0;
     if (takes_copies(own) && slots) {
@@ -391,20 +348,20 @@ static int altered_list(struct store *store, const char *prefix, const struct st
         CLEANUP_FREE char *of_guest = mem_printf("p%s", prefix + 1);
         own->slots_frozen = true;
         own->slots_left = 1;
-        if (freeze(own->inner, of_guest, true, &own->slots, err) < 0)
+        if (frozen_list(own->inner, of_guest, true, &own->slots, err) < 0)
             return -1;
     }
     if (own->sessions_frozen && text_begins(prefix, "s/")) {
         own->sessions_frozen = false;
-        return thaw(&own->sessions, prefix, each, err);
+        return frozen_tell(&own->sessions, prefix, each, err);
     }
     if (own->holds_frozen && text_begins(prefix, "h/")) {
         own->holds_frozen = false;
-        return thaw(&own->holds, prefix, each, err);
+        return frozen_tell(&own->holds, prefix, each, err);
     }
     if (own->slots_frozen && slots) {
         if (own->slots_left-- > 0)
-            return thaw(&own->slots, prefix, each, err);
+            return frozen_tell(&own->slots, prefix, each, err);
         own->slots_frozen = false;
     }
     rc = own->inner->ops->list(own->inner, prefix, each, err);

@@ -37,6 +37,7 @@ enum altered_rule {
     RULE_PACKS_NOT_SETTLED,
     RULE_TOKEN_NOT_CHECKED,
     RULE_TOKEN_LATE,
+    RULE_REMOVED_SINCE_TOKEN,
     RULE_TOMBSTONES_GO, /* this one and the next are not the code's, but what it relies on */
     RULE_SESSION_OUTLIVES_SETBACK,
     RULE_SETBACK_DURING_REMOVAL,

@@ -161,7 +161,7 @@ void crowd_write(void *opaque)
         .program = "virt-backup",
     };
 
-    for (unsigned i = 0; i < actor->writer.sessions; i++) {
+    for (unsigned i = 0; crowd_goes_on(actor, i < actor->writer.sessions); i++) {
         CLEANUP(session_endp) struct session *session = NULL;
         CLEANUP_ERR struct err err = ERR_INIT;
         if (session_begin(&actor->repository, &request, &session, &err) < 0) {
@@ -267,7 +267,9 @@ void crowd_prune(void *opaque)
     struct crowd_actor *actor = opaque;
     struct point_id point;
 
-    for (unsigned i = 1 + (unsigned)chance_below(&actor->chance, 4); i > 0; i--)
+    unsigned times = 1 + (unsigned)chance_below(&actor->chance, 4);
+
+    for (unsigned i = 0; crowd_goes_on(actor, i < times); i++)
         if (chance_below(&actor->chance, 4) == 0)
             prune_by_policy(actor);
         else if (choose_point(actor, &point))
@@ -311,7 +313,9 @@ void crowd_hold(void *opaque)
     struct crowd_actor *actor = opaque;
     struct point_id point;
 
-    for (unsigned i = 1 + (unsigned)chance_below(&actor->chance, 2); i > 0; i--)
+    unsigned times = 1 + (unsigned)chance_below(&actor->chance, 2);
+
+    for (unsigned i = 0; crowd_goes_on(actor, i < times); i++)
         if (choose_point(actor, &point))
             hold_point(actor, &point);
 }
@@ -331,7 +335,9 @@ void crowd_undelete(void *opaque)
     const struct stored_scope scope = scope_of(actor);
     struct point_id point;
 
-    for (unsigned i = 1 + (unsigned)chance_below(&actor->chance, 3); i > 0; i--) {
+    unsigned times = 1 + (unsigned)chance_below(&actor->chance, 3);
+
+    for (unsigned i = 0; crowd_goes_on(actor, i < times); i++) {
         CLEANUP_ERR struct err err = ERR_INIT;
         bool undeleted = false;
         if (!choose_point(actor, &point))

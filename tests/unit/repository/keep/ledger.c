@@ -115,11 +115,12 @@ static void note_change(void *opaque, const char *text)
     const struct point_id id = {name.guest, name.session};
     if (name.kind == NAME_PACK && !there)
         note_pack_removal(ledger, &name);
-    if (name.kind != NAME_SLOT && (name.kind != NAME_MARKER || !there) &&
-        (name.kind != NAME_VERDICT || !there))
+    if (name.kind != NAME_SLOT && name.kind != NAME_MARKER && (name.kind != NAME_VERDICT || !there))
         return;
     struct ledger_point *point = ledger_find(ledger, &id);
-    if (name.kind == NAME_SLOT) {
+    if (name.kind == NAME_MARKER && !there) {
+        point->kept_at = point->markers; /* whoever has done that may say that the point stays */
+    } else if (name.kind == NAME_SLOT) {
         note_slot_change(ledger, text, point);
         check_point(ledger, point);
     } else if (name.kind == NAME_MARKER) {

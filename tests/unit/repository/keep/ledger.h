@@ -17,7 +17,7 @@ struct ledger_point {
     bool standing;
     bool completed;   /* its session was told so */
     unsigned markers; /* that were made; what has none must not go */
-    unsigned kept_at; /* how many of them there were at the last verdict "kept" */
+    unsigned kept_at; /* at the last verdict "kept", or when one was deleted */
     bool held;        /* somebody was told so */
     bool undeleted;   /* the same */
 };

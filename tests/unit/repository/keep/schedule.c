@@ -17,6 +17,7 @@ struct schedule_actor {
     void *opaque;
     bool ended;
     bool crashed;
+    bool stopped;
     unsigned steps_to_crash; /* 0: it does not */
     int priority;
 };
@@ -36,17 +37,22 @@ struct schedule {
 /* The one that run_actor is to begin: makecontext passes no pointers. */
 static struct schedule *begun;
 
+static bool can_run(const struct schedule_actor *actor)
+{
+    return !actor->ended && !actor->stopped;
+}
+
 /* The next one by weight; none of those that are left may have any. */
 static unsigned choose_by_weight(struct schedule *schedule)
 {
     unsigned total = 0, left = 0;
 
     for (unsigned i = 0; i < schedule->count; i++)
-        if (!schedule->actors[i].ended)
+        if (can_run(&schedule->actors[i]))
             total += schedule->plan.weights[i] + 1u;
     uint64_t chosen = chance_below(&schedule->chance, total);
     for (unsigned i = 0; i < schedule->count; i++) {
-        if (schedule->actors[i].ended)
+        if (!can_run(&schedule->actors[i]))
             continue;
         left = i;
         if (chosen < schedule->plan.weights[i] + 1u)
@@ -61,26 +67,43 @@ static unsigned choose_by_priority(const struct schedule *schedule)
     unsigned best = SCHEDULE_ACTORS;
 
     for (unsigned i = 0; i < schedule->count; i++)
-        if (!schedule->actors[i].ended &&
+        if (can_run(&schedule->actors[i]) &&
             (best == SCHEDULE_ACTORS ||
              schedule->actors[i].priority > schedule->actors[best].priority))
             best = i;
     return best;
 }
 
+/* If nobody can run, one of those that are stopped goes on. */
+static void wake_one(struct schedule *schedule)
+{
+    unsigned left[SCHEDULE_ACTORS], count = 0;
+
+    for (unsigned i = 0; i < schedule->count; i++)
+        if (can_run(&schedule->actors[i]))
+            return;
+    if (schedule->plan.quiet)
+        schedule->plan.quiet(schedule->plan.opaque);
+    for (unsigned i = 0; i < schedule->count; i++)
+        if (!schedule->actors[i].ended)
+            left[count++] = i;
+    schedule->actors[left[chance_below(&schedule->chance, count)]].stopped = false;
+}
+
 /* current may have ended, or be no actor; somebody has not ended. */
 static unsigned choose_actor(struct schedule *schedule, unsigned current)
 {
     const struct schedule_plan *plan = &schedule->plan;
-    bool runs = current < schedule->count && !schedule->actors[current].ended;
 
+    wake_one(schedule);
+    bool runs = current < schedule->count && can_run(&schedule->actors[current]);
     if (plan->kind == SCHEDULE_CHANCE)
         return runs && chance_below(&schedule->chance, 256) >= plan->switches
                    ? current
                    : choose_by_weight(schedule);
     if (plan->kind == SCHEDULE_ASKED) {
         unsigned asked = plan->ask(plan->opaque);
-        return asked < schedule->count && !schedule->actors[asked].ended
+        return asked < schedule->count && can_run(&schedule->actors[asked])
                    ? asked
                    : choose_by_priority(schedule);
     }
@@ -90,7 +113,7 @@ static unsigned choose_actor(struct schedule *schedule, unsigned current)
         if (plan->kind == SCHEDULE_PRIORITY)
             schedule->actors[current].priority = --schedule->lowest;
         else if (plan->to[i] < schedule->count && plan->to[i] != current &&
-                 !schedule->actors[plan->to[i]].ended) {
+                 can_run(&schedule->actors[plan->to[i]])) {
             schedule->changes++;
             return plan->to[i];
         }
@@ -156,7 +179,7 @@ unsigned schedule_add(struct schedule *schedule, void (*run)(void *opaque), void
 
     actor->run = run;
     actor->opaque = opaque;
-    actor->ended = actor->crashed = false;
+    actor->ended = actor->crashed = actor->stopped = false;
     actor->steps_to_crash = 0;
     if (getcontext(&actor->context) < 0)
         abort();
@@ -206,8 +229,21 @@ int schedule_step(struct schedule *schedule, unsigned number, struct err *err)
 void schedule_crash(struct schedule *schedule, unsigned actor, unsigned at)
 {
     schedule->actors[actor].steps_to_crash = at;
-    if (at == 0)
-        schedule->actors[actor].crashed = true;
+    if (at > 0)
+        return;
+    schedule->actors[actor].crashed = true;
+    schedule->actors[actor].stopped = false;
+}
+
+void schedule_revive(struct schedule *schedule, unsigned actor)
+{
+    schedule->actors[actor].crashed = false;
+    schedule->actors[actor].steps_to_crash = 0;
+}
+
+void schedule_stop(struct schedule *schedule, unsigned actor)
+{
+    schedule->actors[actor].stopped = true;
 }
 
 bool schedule_has_crashed(const struct schedule *schedule, unsigned actor)

@@ -32,6 +32,8 @@ struct schedule_plan {
     uint8_t weights[SCHEDULE_ACTORS];
     unsigned at[SCHEDULE_CHANGES];
     unsigned to[SCHEDULE_CHANGES]; /* fixed */
+    /* Called when all that are left are stopped, before one of them goes on; may be NULL. */
+    void (*quiet)(void *opaque);
     /* Asked: the actor that goes on; one that has ended, or none, stands for the first that is left. */
     unsigned (*ask)(void *opaque);
     void *opaque;
@@ -53,5 +55,9 @@ unsigned schedule_changes(const struct schedule *schedule);
 int schedule_step(struct schedule *schedule, unsigned actor, struct err *err);
 /* From its next step on; at: in so many of its steps (0: at once). */
 void schedule_crash(struct schedule *schedule, unsigned actor, unsigned at);
+/* It has crashed, and begins again as another process. */
+void schedule_revive(struct schedule *schedule, unsigned actor);
+/* From its next step on, until the others have ended or are stopped, too, and chance chooses it. */
+void schedule_stop(struct schedule *schedule, unsigned actor);
 bool schedule_has_ended(const struct schedule *schedule, unsigned actor);
 bool schedule_has_crashed(const struct schedule *schedule, unsigned actor);

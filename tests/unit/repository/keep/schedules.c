@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * usage: schedules [--seed SEED] [--rule RULE] [--verbose] COUNT | --changes N | --chain | --rules
+ * usage: schedules [--seed SEED] [--jobs N] [--rule RULE] [--verbose] COUNT | --changes N | --chain | --rules
  *
  * Runs so many crowds (crowd.h), of consecutive seeds. With a rule taken away: until something goes
  * wrong, and if nothing does, it fails. --changes: instead all orders of three actors in which up to
  * N times (1 or 2) another one goes on than the one at work. --chain: one order that chance hardly
- * finds (crowd.h).
+ * finds (crowd.h). --jobs: so many processes, each with its part.
  */
 #include <getopt.h>
+#include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +22,15 @@
 #include "crowd.h"
 
 #define PROGRESS 10000
+
+#define JOBS_MAX 256u
+
+struct options {
+    struct crowd_case run;
+    uint64_t count;
+    unsigned jobs;
+    unsigned job;
+};
 
 struct totals {
     uint64_t runs;
@@ -76,29 +88,38 @@ static bool run_changes(struct crowd *crowd, struct crowd_case *run, unsigned nu
     return true;
 }
 
-static bool run_all(struct crowd *crowd, struct crowd_case *run, uint64_t count,
-                    struct totals *totals)
+static void tell_progress(const struct totals *totals, double begun)
 {
-    struct crowd_result result = {0};
+    double passed = seconds() - begun;
 
-    for (run->variant = 0; run->fixed && run->variant < CROWD_VARIANTS; run->variant++)
+    printf("%llu schedules so far, %.0f a second\n", (unsigned long long)totals->runs,
+           (double)totals->runs / (passed > 0 ? passed : 1));
+    fflush(stdout);
+}
+
+static bool run_all(struct crowd *crowd, const struct options *options, struct totals *totals)
+{
+    struct crowd_case own = options->run, *run = &own;
+    struct crowd_result result = {0};
+    double begun = seconds();
+
+    for (run->variant = options->job; run->fixed && run->variant < CROWD_VARIANTS;
+         run->variant += options->jobs)
         if (!run_changes(crowd, run, 0, totals))
             return false;
-    for (uint64_t i = 0; !run->fixed && i < count; i++, run->seed++) {
+    for (uint64_t i = 0; !run->fixed && i < options->count; i++, run->seed++) {
         if (!run_one(crowd, run, &result, totals))
             return false;
-        if (totals->runs % PROGRESS == 0) {
-            printf("%llu schedules so far\n", (unsigned long long)totals->runs);
-            fflush(stdout);
-        }
+        if (totals->runs % PROGRESS == 0)
+            tell_progress(totals, begun);
     }
     return true;
 }
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: schedules [--seed SEED] [--rule RULE] [--verbose] COUNT | --changes N "
-                    "| --chain | --rules\n");
+    fprintf(stderr, "usage: schedules [--seed SEED] [--jobs N] [--rule RULE] [--verbose] COUNT "
+                    "| --changes N | --chain | --rules\n");
     return 2;
 }
 
@@ -109,22 +130,22 @@ static void list_rules(void)
     exit(0);
 }
 
-static int read_options(int argc, char **argv, struct crowd_case *run, uint64_t *ret_count)
+static int read_options(int argc, char **argv, struct options *ret)
 {
     static const struct option options[] = {
-        {"seed", required_argument, NULL, 's'},
-        {"rule", required_argument, NULL, 'r'},
-        {"changes", required_argument, NULL, 'c'},
-        {"rules", no_argument, NULL, 'l'},
-        {"chain", no_argument, NULL, 'h'},
-        {"verbose", no_argument, NULL, 'v'},
-        {NULL, 0, NULL, 0},
+        {"seed", required_argument, NULL, 's'}, {"jobs", required_argument, NULL, 'j'},
+        {"rule", required_argument, NULL, 'r'}, {"changes", required_argument, NULL, 'c'},
+        {"rules", no_argument, NULL, 'l'},      {"chain", no_argument, NULL, 'h'},
+        {"verbose", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0},
     };
+    struct crowd_case *run = &ret->run;
     int option = 0;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 's')
             run->seed = strtoull(optarg, NULL, 10);
+        else if (option == 'j')
+            ret->jobs = (unsigned)strtoul(optarg, NULL, 10);
         else if (option == 'c' && (optarg[0] == '1' || optarg[0] == '2')) {
             run->fixed = true;
             run->changes = (unsigned)(optarg[0] - '0');
@@ -138,39 +159,84 @@ static int read_options(int argc, char **argv, struct crowd_case *run, uint64_t 
             return -1;
     }
     bool counted = !run->fixed && !run->chain;
-    if (optind != argc - counted)
+    if (optind != argc - counted || ret->jobs < 1 || ret->jobs > JOBS_MAX)
         return -1;
-    *ret_count = 1;
+    ret->count = 1;
     if (counted)
-        *ret_count = strtoull(argv[optind], NULL, 10);
+        ret->count = strtoull(argv[optind], NULL, 10);
     return 0;
 }
 
-int main(int argc, char **argv)
+/* Its part of all. True if what must come out does. */
+static bool do_job(const struct options *options)
 {
-    struct crowd_case run = {.seed = (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid()};
     struct totals totals = {0};
-    uint64_t count = 0;
     struct stat st;
     char *folder = NULL;
 
-    if (read_options(argc, argv, &run, &count) < 0)
-        return usage();
     folder = mem_printf("%s/schedules.XXXXXX", stat("/dev/shm", &st) == 0 ? "/dev/shm" : "/tmp");
     if (!mkdtemp(folder)) {
         perror("mkdtemp");
-        return 1;
+        free(folder);
+        return false;
     }
-    printf("seed %llu\n", (unsigned long long)run.seed);
+    if (!options->run.fixed && !options->run.chain)
+        printf("seed %llu\n", (unsigned long long)options->run.seed);
     fflush(stdout);
     struct crowd *crowd = crowd_new(folder);
     double begun = seconds();
-    bool good = run_all(crowd, &run, count, &totals);
+    bool good = run_all(crowd, options, &totals);
     crowd_free(crowd);
     (void)rmdir(folder);
     free(folder);
     printf("%llu schedules, %llu steps, %.1f s\n", (unsigned long long)totals.runs,
            (unsigned long long)totals.steps, seconds() - begun);
+    fflush(stdout);
     /* What is there for safety alone is no rule that must show. */
-    return good == (run.rule == RULE_NONE || run.rule == RULE_NO_SECOND_LOOK) ? 0 : 1;
+    return good == (options->run.rule == RULE_NONE || options->run.rule == RULE_NO_SECOND_LOOK);
+}
+
+/* Seeds are consecutive over all of them. */
+static bool do_jobs(const struct options *options)
+{
+    struct options part = *options;
+    uint64_t each = options->count / options->jobs;
+    unsigned begun = 0;
+    bool good = true;
+
+    for (part.job = 0; part.job < options->jobs; part.job++) {
+        part.count = each + (part.job < options->count % options->jobs);
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(do_job(&part) ? 0 : 1);
+        if (pid < 0) {
+            perror("fork");
+            good = false;
+            break;
+        }
+        begun++;
+        part.run.seed += part.count;
+    }
+    while (begun-- > 0) {
+        int status = 0;
+        if (wait(&status) < 0 || status != 0)
+            good = false;
+    }
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {
+        .run.seed = (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid(),
+        .jobs = 1,
+    };
+
+    if (read_options(argc, argv, &options) < 0)
+        return usage();
+    /* What a run gives back the next one needs again. */
+    (void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    (void)mallopt(M_TOP_PAD, 16 << 20);
+    (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    return (options.jobs == 1 ? do_job(&options) : do_jobs(&options)) ? 0 : 1;
 }
