@@ -15,7 +15,7 @@ import random
 from vbbench import content, measure
 from vbbench.disk import MIB, allocated, mounted
 
-RECIPE = 3          # raised with every change of what happens on a day
+RECIPE = 4          # raised with every change of what happens on a day
 SEED = 20150615
 BLOCK, PAGE = 4096, 8192
 # Shares of the disk's size that are added on the first day.
@@ -110,11 +110,17 @@ class Writer:
             os.unlink(path)
 
     def churn(self, size):
-        """Files of all sizes, which are deleted when the rest is there: so there are gaps between it."""
-        paths, left = [], int(size * CHURN)
+        """Files of all sizes, which are deleted when the rest is there: so there are gaps between it. They hold text as
+        often as mail does."""
+        paths, left, text = [], int(size * CHURN), self.text(MIB)
         while left > 0:
             path, own = self.path("srv/uploads", f"old-{len(paths):05d}"), self.rng.choice((1, 4, 16)) * BLOCK
-            content.noise(path, own, f"{SEED}/{len(paths)}")
+            if self.rng.random() < 0.8:
+                start = self.rng.randrange(MIB - own)
+                with open(path, "wb") as file:
+                    file.write(text[start:start + own])
+            else:
+                content.noise(path, own, f"{SEED}/{len(paths)}")
             paths.append(path)
             left -= own
         self.rng.shuffle(paths)
