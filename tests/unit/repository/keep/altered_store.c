@@ -25,6 +25,7 @@ struct altered_store {
     bool at_token;           /* a collection makes it next */
     bool looks;              /* a collection has a token, and has not listed the sessions yet */
     bool commits;            /* a session has looked whether it is still announced */
+    struct strings former;   /* slots that had a tombstone since the token was put off */
     char *late;              /* name of an object that is created later */
     struct buf late_bytes;
 };
@@ -97,8 +98,10 @@ static int altered_create(struct store *store, const struct store_object *object
             return -1;
         break;
     case RULE_TOKEN_LATE:
-        if (text_begins(name, "c/"))
+        if (text_begins(name, "c/")) {
+            strings_clear(&own->former);
             return put_off(own, object, ret);
+        }
         break;
     case RULE_REMOVED_SINCE_TOKEN:
         own->looks |= text_begins(name, "c/");
@@ -243,6 +246,25 @@ static int list_copy(void *opaque, const struct store_entry *entry, struct err *
     return look->each->call(look->each->opaque, &changed, err);
 }
 
+struct former_look {
+    struct altered_store *own;
+    const struct store_each *each;
+};
+
+/* What had a tombstone still has one: that a point is there again is a second look, without which all
+ * else must do. */
+static int list_former(void *opaque, const struct store_entry *entry, struct err *err)
+{
+    const struct former_look *look = opaque;
+    struct store_entry changed = *entry;
+
+    if (strings_has(&look->own->former, entry->name))
+        changed.size = SLOT_TOMBSTONE_SIZE;
+    else if (entry->size == SLOT_TOMBSTONE_SIZE)
+        strings_add(&look->own->former, entry->name);
+    return look->each->call(look->each->opaque, &changed, err);
+}
+
 static bool answers_nothing(const struct altered_store *own, const char *prefix)
 {
     switch ((int)own->altered.rule) {
@@ -339,6 +361,11 @@ static int altered_list(struct store *store, const char *prefix, const struct st
         const struct store_each copies = {list_copy, &look};
         return own->inner->ops->list(own->inner, prefix, &copies, err);
     }
+    if (own->altered.role == ROLE_COLLECTOR && own->altered.rule == RULE_TOKEN_LATE && slots) {
+        struct former_look look = {own, each};
+        const struct store_each former = {list_former, &look};
+        return own->inner->ops->list(own->inner, prefix, &former, err);
+    }
     if (own->altered.role == ROLE_COLLECTOR && own->altered.rule == RULE_ONE_LOOK)
         return list_for_one_look(own, prefix, each, err);
     if (own->altered.role == ROLE_COLLECTOR && freeze_for_collector(own, prefix, err) < 0)
@@ -424,6 +451,7 @@ static void altered_close(struct store *store)
     frozen_clear(&own->sessions);
     frozen_clear(&own->holds);
     strings_clear(&own->replaced);
+    strings_clear(&own->former);
     free(own->late);
     buf_clear(&own->late_bytes);
     free(own);
