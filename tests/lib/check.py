@@ -11,12 +11,14 @@
             fail and the integration tests against this virt-backup
 
 Every check of a unit test program counts as one test, as does each style test and each integration test.
-A configuration that cannot be built counts as a failed test. The integration tests wait more than they work: the
-rest is done meanwhile, so lines of both alternate.
+A configuration that cannot be built counts as a failed test. Each step says how long it took, and how many seconds of
+processors, which other work on the machine changes little. The integration tests wait more than they work: the rest is
+done meanwhile, so lines of both alternate.
 """
 
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import os
 import re
@@ -52,6 +54,7 @@ TAP_LINE = re.compile(r"^(not )?ok\b(.*)$", re.MULTILINE)
 TAP_PLAN = re.compile(r"^1\.\.(\d+)", re.MULTILINE)
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
 LOCK = threading.Lock()  # of the output, and of what is counted
+USED = threading.local()  # seconds of processors, by each lane
 
 
 class Counts:
@@ -75,9 +78,28 @@ def say(text):
         sys.stdout.flush()
 
 
+def start(arguments, **options):
+    return subprocess.Popen(arguments, cwd=ROOT, text=True, errors="replace", stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, **options)
+
+
+def end(process):
+    """Waits, and adds what the process and all that it waited for have used of processors to this lane's."""
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    USED.seconds = used_seconds() + used.ru_utime + used.ru_stime
+
+
+def used_seconds():
+    return getattr(USED, "seconds", 0.0)
+
+
 def run(arguments, **options):
-    return subprocess.run(arguments, cwd=ROOT, text=True, errors="replace", stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, **options)
+    process = start(arguments, stderr=subprocess.STDOUT, **options)
+    with process.stdout:
+        output = process.stdout.read()
+    end(process)
+    return subprocess.CompletedProcess(arguments, process.returncode, output)
 
 
 def build(name, *targets):
@@ -157,12 +179,13 @@ def run_integration(folder, seed):
     words = [os.path.join(ROOT, "tests/integration/run"), "--binary", os.path.join(folder, "src/virt-backup"),
              "--build-dir", GUESTS, "--jobs", str(INTEGRATION_TESTS), *(["--seed", seed] if seed else [])]
     # Its lines are shown as they come: this takes longest.
-    with subprocess.Popen(words, cwd=ROOT, text=True, errors="replace", stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE) as process:
-        last = ""
+    process = start(words)
+    last = ""
+    with process.stdout:
         for line in process.stdout:
             last = line.strip() or last
             say(f"  {line.rstrip()}")
+    end(process)
     found = SUMMARY.fullmatch(last)
     if found:
         counts.passed, counts.failed, counts.skipped = map(int, found.groups())
@@ -219,22 +242,31 @@ class Check:
     def step(self, what):
         say(f"-- {what} [{time.monotonic() - self.started:.0f} s]")
 
+    @contextlib.contextmanager
+    def timed(self, what):
+        """Says how long something took, what it used, and the result that is put into the list."""
+        started, used, result = time.monotonic(), used_seconds(), []
+        yield result
+        took = f"in {time.monotonic() - started:.0f} s, {used_seconds() - used:.0f} s of processors"
+        say(f"   {what}: " + ", ".join([*map(str, result), took]))
+
     def chosen(self, name):
         return self.options.only in (None, name)
 
     def build(self, name, *targets):
-        self.step(f"{name}: build")
-        folder = build(name, *targets)
+        what = f"{name}: build"
+        self.step(what)
+        with self.timed(what):
+            folder = build(name, *targets)
         if folder is None:
             self.count(Counts(failed=1))
         return folder
 
     def test(self, what, function, *arguments):
         self.step(what)
-        started = time.monotonic()
-        counts = function(*arguments)
-        say(f"   {what}: {counts}, in {time.monotonic() - started:.0f} s")
-        self.count(counts)
+        with self.timed(what) as result:
+            result.append(function(*arguments))
+        self.count(result[0])
 
     def count(self, counts):
         with LOCK:
