@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 
-from vbtest import disks, oracle, proc
+from vbtest import disks, leftovers, oracle, proc
 from vbtest.command import Failure, Process, expect, run, same, virsh, wait_until
 from vbtest.disks import attached_loops
 
@@ -126,3 +126,11 @@ def test_private_libvirt_ends_with_its_owner(t):
         expect(any("qemu-system" in command for command in t.baseline.new_processes().values()), "no QEMU is there")
         process.kill()
     wait_until(lambda: not t.baseline.new_processes(), "the end of all processes")
+
+
+def test_what_is_left_in_libvirt_is_seen(t):
+    before = leftovers.libvirt_objects()
+    t.guest("web").define()
+    t.pool("images", t.make_dir("pool"))
+    secret = t.secret("open")
+    same(leftovers.libvirt_objects() - before, {"guest web", "pool images", f"secret {secret}"}, "new objects of libvirt")

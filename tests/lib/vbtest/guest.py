@@ -126,10 +126,15 @@ class Guest:
 
     def remove(self):
         """Leave nothing of it in libvirt, whatever state it is in."""
-        if self.state() not in ("gone", "shut off"):
+        def ended():
+            state = self.state()
+            return state if state in ("gone", "shut off") else None
+
+        state = ended()
+        if state is None:
             self.call("destroy", status=None)
-            wait_until(lambda: self.state() in ("gone", "shut off"), f"the end of guest '{self.name}'")
-        if self.exists():
+            state = wait_until(ended, f"the end of guest '{self.name}'")
+        if state != "gone":
             self.call("undefine", "--managed-save", "--nvram", "--snapshots-metadata", "--checkpoints-metadata",
                       status=None)
 

@@ -68,10 +68,13 @@ def unix_sockets():
 
 
 def libvirt_objects():
-    """Guests, pools and secrets that exist."""
-    found = {f"guest {name}" for name in virsh("list", "--all", "--name").out.splitlines() if name}
-    found |= {f"pool {name}" for name in virsh("pool-list", "--all", "--name").out.splitlines() if name}
-    found |= {f"secret {line.split()[0]}" for line in virsh("secret-list").out.splitlines() if line.strip()}
+    """Guests, pools and secrets that exist; by one virsh, because this is asked before and after every test."""
+    out = virsh("list --all --name; echo /; pool-list --all --name; echo /; secret-list").out
+    # No guest's and no pool's name has a slash; the usage of a secret may.
+    guests, pools, secrets = ([line for line in part.splitlines() if line.strip()] for part in out.split("/", 2))
+    found = {f"guest {name}" for name in guests}
+    found |= {f"pool {name.strip()}" for name in pools}
+    found |= {f"secret {line.split()[0]}" for line in secrets}
     return found
 
 
