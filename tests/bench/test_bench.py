@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ElementTree
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../.."))
 sys.path[:0] = [os.path.join(ROOT, "bench/lib"), os.path.join(ROOT, "tests/lib")]
-from vbbench import chart, content, groups, life, measure, report, repository, rows, runner, running  # noqa: E402
+from vbbench import chart, content, groups, lab, life, measure, report, repository, rows, runner, running  # noqa: E402
 
 ROW = rows.Row("backup", "group", "ours", "peer", 0.5, 1.02)
 PLAN = {"children": 3, "memory-per-child": 20 << 20}
@@ -163,6 +163,29 @@ class Resuming(unittest.TestCase):
     def test_fewer_rounds_and_another_disk_are_not_complete(self):
         self.assertEqual(self.measured("missing", rounds=4), ["done", "other"])
         self.assertEqual(self.measured("missing", key="of another disk"), ["done", "other"])
+
+
+class Sizes(unittest.TestCase):
+    def size_of(self, **options):
+        """Of a side that adds 64 KiB to a folder with 32 KiB, 16 of them reserved."""
+        with tempfile.TemporaryDirectory() as folder:
+            output = os.path.join(folder, "out")
+            if "reserved" in options:
+                options["reserved"] = os.path.join(output, options["reserved"])
+
+            def prepare():
+                os.makedirs(output)
+                for name in ("old", "reserve"):
+                    content.noise(os.path.join(output, name), 16 << 10, name)
+
+            argv = ["dd", "if=/dev/urandom", f"of={output}/new", "bs=64k", "count=1"]
+            side = lab.Side(argv, output, [], prepare=prepare, **options)
+            return runner._one_run(side, "warm")["size"]    # pylint: disable=protected-access
+
+    def test_what_is_counted(self):
+        self.assertEqual(self.size_of(), 64 << 10)
+        self.assertEqual(self.size_of(added=False), 96 << 10)
+        self.assertEqual(self.size_of(added=False, reserved="reserve"), 80 << 10)
 
 
 class Measuring(unittest.TestCase):

@@ -32,6 +32,7 @@ class Side:
     plan: Callable = lambda: None              # what --dry-run says; only of ours
     sized: bool = True                         # whether the size of its output means something
     added: bool = True                         # whether that is what the run has added, not the whole
+    reserved: str | None = None                # a file in its output that stores nothing
     cwd: str | None = None
 
 

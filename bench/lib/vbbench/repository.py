@@ -284,7 +284,7 @@ def _collected(lab, kept, subject):
         _verify(lab, folder)
 
     return Side([lab.binary, "collect", "--repository", folder, "--trash-age", "0"], folder, [], prepare=prepare, check=check,
-                added=False)
+                added=False, reserved=os.path.join(folder, "reserve"))
 
 
 def generations(lab):

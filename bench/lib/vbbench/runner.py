@@ -61,7 +61,7 @@ def _one_run(side, cache):
     run = dataclasses.asdict(figures)
     run["bottleneck"] = _own_figures(run.pop("out"))
     if side.sized:
-        run["size"] = allocated(side.output) - before
+        run["size"] = allocated(side.output) - before - (allocated(side.reserved) if side.reserved else 0)
     side.finish()
     return run
 
