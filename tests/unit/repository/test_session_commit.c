@@ -56,7 +56,7 @@ static void other_things_in_the_slot_are_told(void **state)
     struct store_object object = {.name = name, .data = "?", .len = 1};
     assert_int_equal(store_replace(repository->store, &object, NULL), 0);
     assert_commit_refused(&fixture, ERR_CORRUPT, "somebody else");
-    request->host = "beta";
+    request->host = "bravo"; /* a point of the same size as its own */
     CLEANUP_BUF struct buf other = made_session_point(repository, request, fixture.session, 0);
     request->host = "alpha";
     object.data = other.data;
