@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/arguments.h"
 
+#include <string.h>
+
 #include "base/lock_file.h"
 #include "base/priority.h"
 #include "base/units.h"
@@ -48,6 +50,14 @@ int arguments_parse_wait(const char *text, void *ret_ms, struct err *err)
     if (text)
         return units_parse_time(text, ret_ms, err);
     *(uint64_t *)ret_ms = LOCK_FILE_FOREVER;
+    return 0;
+}
+
+int arguments_parse_replace(const char *text, void *ret_replace, struct err *err)
+{
+    if (text && strcmp(text, "any-host") != 0)
+        return err_set(err, ERR_USAGE, "unknown value '%s'; use any-host, or no value", text);
+    *(enum points_replace *)ret_replace = text ? POINTS_REPLACE_ANY_HOST : POINTS_REPLACE;
     return 0;
 }
 

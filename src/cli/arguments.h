@@ -124,6 +124,20 @@ struct arguments {
 #define ROW_COMPRESSION                                                                            \
     {"compression", OPTION_PARSED, "TYPE", "none (the default), lzma[:0-9[e]] or zstd[:1-19]",     \
      ARGUMENT(codec), .parse = arguments_parse_codec}
+#define ROW_COMPRESSION_BUFFER                                                                     \
+    {"compression-buffer", OPTION_SIZE, "SIZE",                                                    \
+     "memory for each child, instead of what the level needs",                                     \
+     ARGUMENT(children.compression_buffer)}
+#define ROW_CARRY_STAGING                                                                          \
+    {"staging-path", OPTION_TEXT, "PATH",                                                          \
+     "folder with room for an image while it is copied; default: the destination",                \
+     ARGUMENT(staging_path)}
+#define ROW_REPLACE_BACKUP                                                                         \
+    {                                                                                              \
+        "replace", OPTION_PARSED, "any-host",                                                      \
+            "replace an existing backup of the guest; with any-host another host's too",           \
+            ARGUMENT(replace_backup), .parse = arguments_parse_replace, .optional = true           \
+    }
 #define ROW_CHILD_COMMAND                                                                          \
     {"child-command", OPTION_TEXT, "PROGRAM", "run this MTCP child instead of the built-in one",   \
      ARGUMENT(child_command)}
@@ -154,4 +168,5 @@ int arguments_parse_codec(const char *text, void *ret_codec, struct err *err);
 int arguments_parse_time(const char *text, void *ret_ms, struct err *err);
 int arguments_parse_wait(const char *text, void *ret_ms, struct err *err);
 int arguments_parse_nice(const char *text, void *ret_nice, struct err *err);
+int arguments_parse_replace(const char *text, void *ret_replace, struct err *err);
 int arguments_parse_chunk_size(const char *text, void *ret_size, struct err *err);

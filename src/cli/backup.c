@@ -23,14 +23,6 @@ static int parse_guest_memory(const char *text, void *ret_memory, struct err *er
     return err_set(err, ERR_USAGE, "unknown value '%s'; choose live, pause, save or none", text);
 }
 
-static int parse_replace(const char *text, void *ret_replace, struct err *err)
-{
-    if (text && strcmp(text, "any-host") != 0)
-        return err_set(err, ERR_USAGE, "unknown value '%s'; use any-host, or no value", text);
-    *(enum points_replace *)ret_replace = text ? POINTS_REPLACE_ANY_HOST : POINTS_REPLACE;
-    return 0;
-}
-
 static const struct options_row rows[] = {
     {"destination-path", OPTION_TEXT, "PATH", "folder for the backups; created if it is missing",
      ARGUMENT(destination)},
@@ -49,9 +41,7 @@ static const struct options_row rows[] = {
      "folder for what a running guest overwrites while its disks are read", ARGUMENT(scratch_path)},
     {"staging-path", OPTION_TEXT, "PATH",
      "folder in which libvirt writes a guest's memory before it is stored", ARGUMENT(staging_path)},
-    {"replace", OPTION_PARSED, "any-host",
-     "replace an existing backup of the guest; with any-host another host's too",
-     ARGUMENT(replace_backup), .parse = parse_replace, .optional = true},
+    ROW_REPLACE_BACKUP,
     {"tag", OPTION_LIST, "TAGS", "of a repository: words for the points that are made",
      ARGUMENT(tags)},
     {"like", OPTION_TEXT, "GUEST", "of a repository: a guest that has much in common with these",
@@ -61,9 +51,7 @@ static const struct options_row rows[] = {
     ROW_MEMORY_LIMIT,
     ROW_BANDWIDTH_LIMIT,
     ROW_NICE,
-    {"compression-buffer", OPTION_SIZE, "SIZE",
-     "memory for each child, instead of what the level needs",
-     ARGUMENT(children.compression_buffer)},
+    ROW_COMPRESSION_BUFFER,
     ROW_CHUNK_SIZE,
     ROW_CHILD_COMMAND,
     ROW_NO_SANDBOX,

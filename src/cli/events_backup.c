@@ -210,7 +210,7 @@ static void write_backed_up(const struct event *event, struct buf *text)
     char usage[UNITS_TEXT_SIZE];
     char time[UNITS_TEXT_SIZE];
 
-    buf_printf(text, "guest '%s': backed up, ", event->guest);
+    buf_printf(text, "guest '%s': %s, ", event->guest, backed_up->copied ? "copied" : "backed up");
     events_put_disks(done, text);
     buf_printf(text, ": %s stored in %s, %s", units_format_size(done->sizes.image, image),
                units_format_size(done->sizes.usage, usage),

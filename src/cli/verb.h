@@ -52,4 +52,6 @@ extern const struct verb release_verb;
 extern const struct verb tag_verb;
 extern const struct verb undelete_verb;
 extern const struct verb repair_verb;
+extern const struct verb copy_verb;
+extern const struct verb export_verb;
 extern const struct verb mtcp_child_verb;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/children.h"
 
+#include "base/units.h"
+
 int children_plan(const struct children_options *options, const struct children_task *task,
                   struct sizing_plan *ret, struct err *err)
 {
@@ -20,8 +22,9 @@ int children_plan(const struct children_options *options, const struct children_
     return sizing_plan(&host, &request, ret, err);
 }
 
-int children_fit(const struct children_options *options, const struct codec_spec *codec,
-                 struct sizing_plan *ret, struct err *err)
+/* The part of a plan that depends on neither host nor image: codec, chunk size, memory of a child. */
+static int fit_children(const struct children_options *options, const struct codec_spec *codec,
+                        struct sizing_plan *ret, struct err *err)
 {
     const struct sizing_request request = {
         .codec = *codec,
@@ -32,6 +35,29 @@ int children_fit(const struct children_options *options, const struct codec_spec
     return sizing_fit(&request, ret, err);
 }
 
+int children_plan_images(const struct children_options *options, const struct points_place *place,
+                         const struct codec_spec *codec, uint64_t largest, struct sizing_plan *ret,
+                         struct err *err)
+{
+    uint64_t required = points_chunk_size(place, codec->type);
+    struct sizing_plan fitted;
+
+    if (fit_children(options, codec, &fitted, err) < 0)
+        return -1;
+    uint64_t chunks = units_div_up(largest, required ? required : fitted.chunk_size);
+    if (!required && codec->type != CODEC_NONE && chunks > CONTAINER_MAX_BLOCKS)
+        return err_set(err, ERR_USAGE,
+                       "its largest disk has more chunks than the index of a compressed file can "
+                       "list; choose a larger --chunk-size");
+    const struct children_task task = {
+        .codec = codec,
+        /* 0 if the user set none: the codec at the level that fits has its own default. */
+        .chunk_size = required ? required : options->chunk_size,
+        .chunks = chunks,
+    };
+    return children_plan(options, &task, ret, err);
+}
+
 int children_warn_buffer(const struct children_options *options, const struct codec_spec *codec,
                          const struct report *report, struct err *err)
 {
@@ -40,7 +66,7 @@ int children_warn_buffer(const struct children_options *options, const struct co
 
     if (!options->compression_buffer)
         return 0;
-    if (children_fit(options, codec, &plan, err) < 0)
+    if (fit_children(options, codec, &plan, err) < 0)
         return -1;
     report_warning(report, NULL,
                    &(struct warning){WARNING_COMPRESSION_BUFFER, .codec = codec_format(codec, name),

@@ -24,12 +24,13 @@ struct children_task {
 int children_plan(const struct children_options *options, const struct children_task *task,
                   struct sizing_plan *ret, struct err *err);
 
-/* The part of that plan that depends on neither host nor image: codec, chunk size, memory of a
- * child. */
-int children_fit(const struct children_options *options, const struct codec_spec *codec,
-                 struct sizing_plan *ret, struct err *err);
+/* The plan for encoding the images of a guest, the largest of which has so many bytes, for the store at
+ * this place. Usage: with chunks of this size they would be too many. */
+int children_plan_images(const struct children_options *options, const struct points_place *place,
+                         const struct codec_spec *codec, uint64_t largest, struct sizing_plan *ret,
+                         struct err *err);
 
-/* Reports once per run what --compression-buffer leads to. Refused as by children_fit. */
+/* Reports once per run what --compression-buffer leads to. Refused: no codec of this kind fits it. */
 int children_warn_buffer(const struct children_options *options, const struct codec_spec *codec,
                          const struct report *report, struct err *err);
 /* Reports once per run that --no-sandbox was given. */

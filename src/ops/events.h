@@ -200,7 +200,8 @@ struct event_image_stored {
 struct event_backed_up {
     struct event_done done;
     enum manifest_consistency consistency;
-    struct event_downtime downtime;
+    struct event_downtime downtime; /* not known of a copy */
+    bool copied;                    /* from another store */
 };
 
 struct event_restore_plan {

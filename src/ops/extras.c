@@ -255,3 +255,23 @@ int extras_restore(const struct point *backup, const struct manifest_extra *extr
         return err_prefix(err, "%s", where);
     return fd < 0 ? 0 : io_write(fd, data, (size_t)stored->image.raw_size, err);
 }
+
+int extras_copy(const struct point *from, const struct manifest_extra *extra, struct points_set *to,
+                struct manifest_stored *ret, struct err *err)
+{
+    const struct manifest_stored *stored = &extra->stored;
+    const size_t len = (size_t)stored->image.raw_size;
+    struct manifest_stored copy = {0};
+    CLEANUP_FREE uint8_t *data = NULL;
+    CLEANUP_FREE char *where = points_item_text(from, stored);
+
+    if (read_stored(from, stored, &data, err) < 0)
+        return err_prefix(err, "%s", where);
+    if (points_put_small(to, extra->kind, data, len, &copy, err) < 0)
+        return -1;
+    copy.image =
+        (struct manifest_image){.raw_size = len, .chunk_size = EXTRA_CHUNK, .has_content = true};
+    content_of(data, len, copy.image.content);
+    *ret = copy;
+    return 0;
+}

@@ -47,6 +47,9 @@ void extras_clear(struct extras *extras);
 /* The file of that kind in a backup; NULL: there is none. Borrowed. */
 const struct manifest_extra *extras_in_manifest(const struct manifest *manifest,
                                                 enum manifest_extra_kind kind);
+/* Stores in the set what another point has stored, and checks it. Fills in all of *ret. */
+int extras_copy(const struct point *from, const struct manifest_extra *extra, struct points_set *to,
+                struct manifest_stored *ret, struct err *err);
 /* Checks a stored extra (corrupt if it fails) and writes it to an empty file unless fd is -1. */
 int extras_restore(const struct point *backup, const struct manifest_extra *extra, int fd,
                    struct err *err);

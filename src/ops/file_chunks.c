@@ -1,15 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/file_chunks.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "base/io.h"
 #include "base/units.h"
 
 static int file_look(void *opaque, uint64_t id, struct chunk_run *ret, struct err *err)
 {
-    (void)opaque;
-    (void)id;
+    const struct file_chunks *file = opaque;
+    uint64_t at = id * file->chunk_size;
+    off_t data = lseek(file->fd, (off_t)(file->start + at), SEEK_DATA);
+
     (void)err;
     *ret = (struct chunk_run){.kind = CHUNK_DATA, .count = 1};
+    /* The rest is a hole, unless the file has become too short. */
+    if (data < 0 && errno == ENXIO &&
+        lseek(file->fd, 0, SEEK_END) >= (off_t)(file->start + file->raw_size))
+        *ret = (struct chunk_run){CHUNK_ZERO, units_div_up(file->raw_size - at, file->chunk_size),
+                                  NULL};
+    uint64_t hole = data < 0 ? 0 : ((uint64_t)data - file->start - at) / file->chunk_size;
+    uint64_t whole = (file->raw_size - at) / file->chunk_size;
+    if (hole > 0 && whole > 0)
+        *ret = (struct chunk_run){CHUNK_ZERO, hole < whole ? hole : whole, NULL};
     return 0;
 }
 

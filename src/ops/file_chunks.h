@@ -10,7 +10,7 @@
 
 struct file_chunks {
     const char *path; /* for messages, which begin with it; borrowed */
-    int fd;           /* borrowed; its offset is not used */
+    int fd;           /* borrowed; its offset is not used, but moved */
     uint64_t start;
     uint64_t chunk_size;
     uint64_t raw_size;

@@ -215,6 +215,8 @@ struct points_request {
     const char *like; /* name or UUID of a guest whose images have much in common with it; NULL */
     const char *const *tags;
     size_t tag_count;
+    bool derived;     /* it is made from another point, */
+    int64_t taken_ms; /* which was taken then, in milliseconds since 1970 */
 };
 
 enum points_kind { POINTS_DISK, POINTS_MEMORY, POINTS_SMALL };

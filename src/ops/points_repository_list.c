@@ -119,7 +119,6 @@ static void show_info(struct info *info, struct points_entry *entry)
     entry->disk_count = info->disk_count;
     entry->memory = info->memory;
     entry->stored = info->stored;
-    entry->derived = info->derived;
     for (size_t i = 0; i < info->disk_count; i++)
         entry->size += info->disks[i].size;
     entry->tags = info->tags;
@@ -159,6 +158,7 @@ static bool fill_point(const struct stored_scope *scope, const struct listed_poi
         return true;
     }
     entry->complete = !(summary.flags & FLAG_PARTIAL);
+    entry->derived = (summary.flags & FLAG_DERIVED) != 0;
     show_info(&summary.info, entry);
     return true;
 }

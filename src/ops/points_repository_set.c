@@ -29,6 +29,7 @@ struct repository_set {
     struct chunk_source source;
     struct buf small[SMALL_ITEMS_MAX]; /* by kind - 1 */
     bool has_small[SMALL_ITEMS_MAX];
+    bool derived;
 };
 
 static const struct repository_place *repository_place_of(const struct points_writer *writer)
@@ -128,6 +129,8 @@ static void describe_set(struct repository_set *set, const struct points_request
     set->guest = mem_strdup(request->guest);
     set->info.name = mem_strdup(request->guest);
     set->info.guest = *guest;
+    set->info.taken_ms = request->derived ? request->taken_ms : 0;
+    set->derived = request->derived;
     set->info.host = mem_strdup(request->host);
     set->info.program = mem_strdup("virt-backup " VIRT_BACKUP_VERSION);
     for (size_t i = 0; i < request->tag_count; i++)
@@ -295,7 +298,7 @@ static int commit_point(struct repository_set *set, const struct manifest *manif
 {
     CLEANUP_BUF struct buf text = {0};
     struct small_items small = {0};
-    struct point_parts parts = {.info = &set->info, .small = &small};
+    struct point_parts parts = {.info = &set->info, .small = &small, .derived = set->derived};
 
     note_time(set);
     if (check_items(set, manifest, err) < 0 || manifest_format(manifest, &text, err) < 0)

@@ -97,6 +97,25 @@ struct restore_options {
 int restore_run(const struct restore_options *options, struct spawner *spawner,
                 const struct report *report, struct outcome *ret_outcome, struct err *err);
 
+/* From one store to another. */
+struct carry_options {
+    struct points_place source;
+    struct points_place destination;
+    const char *point; /* of a repository: as in restore_options; or, if no guest is named, an id */
+    struct name_list domains;
+    struct name_list exclude_domains;
+    struct codec_spec codec;
+    const char *staging_path; /* where an image is while it is carried; NULL: the destination */
+    struct children_options children;
+    uint64_t wait_ms;            /* as in backup_options */
+    enum points_replace replace; /* of an archive */
+    struct name_list tags;       /* of a repository */
+};
+
+/* Makes a point of each point that is meant, in another store. libvirt is not used. */
+int carry_run(const struct carry_options *options, struct spawner *spawner,
+              const struct report *report, struct outcome *ret_outcome, struct err *err);
+
 enum verify_level {
     VERIFY_DATA,    /* everything is decoded */
     VERIFY_STORED,  /* everything is read */

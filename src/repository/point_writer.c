@@ -255,7 +255,8 @@ int point_writer_commit(struct point_writer *writer, const struct point_parts *p
     complete_info(writer, &used, parts->info);
     if (info_format(parts->info, &info, err) < 0 || add_packs(&slot, &used, err) < 0 ||
         add_section(&slot, SLOT_INFO, &info, err) < 0 || add_maps(writer, &slot, &used, err) < 0 ||
-        add_rest(parts, &slot, err) < 0 || slot_writer_finish(&slot, &id, 0, &point, err) < 0)
+        add_rest(parts, &slot, err) < 0 ||
+        slot_writer_finish(&slot, &id, parts->derived ? FLAG_DERIVED : 0, &point, err) < 0)
         return -1;
     return session_commit(writer->session, point.data, point.len, err);
 }

@@ -73,6 +73,7 @@ struct point_parts {
     const void *manifest;
     size_t manifest_len;
     const struct small_items *small;
+    bool derived; /* made from another point, not by a backup */
 };
 
 /* Waits until all packs are put, and commits the session. */

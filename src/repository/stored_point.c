@@ -156,7 +156,7 @@ static int take_point(struct stored_point *point, struct err *err)
     point->flags = unpacked.flags;
     point->images =
         mem_array(point->info.disk_count + point->info.memory + 1, sizeof(*point->images));
-    if (point->info.derived != ((point->flags & FLAG_DERIVED) != 0))
+    if (point->info.derived && !(point->flags & FLAG_DERIVED))
         return err_set(err, ERR_CORRUPT,
                        "its head and its facts differ in whether it was made from another point");
     while ((more = stored_unpack_next(&unpacked, &section, err)) > 0)

@@ -6,10 +6,9 @@
 #include "base/log.h"
 #include "base/quit.h"
 #include "base/units.h"
-#include "codec/container.h"
 #include "ops/backup/names.h"
 #include "ops/backup/plan.h"
-#include "ops/backup/tally.h"
+#include "ops/tally.h"
 #include "ops/backup/capture.h"
 #include "ops/describe.h"
 #include "ops/disk_chunks.h"
@@ -38,7 +37,7 @@ struct backup_job {
     struct staging *staging; /* NULL: no memory is stored */
     struct codec_spec codec; /* with the dictionary size that follows from --compression-buffer */
     uint64_t chunk_size;
-    struct backup_tally tally;
+    struct tally tally;
 };
 
 static void abort_job_set(void *opaque)
@@ -101,7 +100,7 @@ static int copy_disk(struct backup_job *job, const struct source_disk *disk, str
     capture_close_disk(&job->capture, reader);
     if (copied < 0)
         return err_prefix(err, "disk '%s'", disk->target);
-    backup_tally_stored(&job->tally, disk->target, &described->stored, usage);
+    tally_stored(&job->tally, disk->target, &described->stored, usage);
     return 0;
 }
 
@@ -231,7 +230,7 @@ static int store_memory(struct backup_job *job, struct err *err)
     job->manifest->memory = mem_alloc(sizeof(*job->manifest->memory));
     if (memory_store(&store, image, job->manifest->memory, &usage, err) < 0)
         return err_prefix(err, "memory");
-    backup_tally_stored(&job->tally, "memory", job->manifest->memory, usage);
+    tally_stored(&job->tally, "memory", job->manifest->memory, usage);
     return 0;
 }
 
@@ -295,24 +294,9 @@ static uint64_t largest_part(const struct source *source)
 static int plan_job(struct backup_job *job, struct sizing_plan *ret, struct err *err)
 {
     const struct backup_options *options = job->run->options;
-    uint64_t required = points_chunk_size(&options->destination, options->codec.type);
-    struct sizing_plan fitted;
 
-    if (children_fit(&options->children, &options->codec, &fitted, err) < 0)
-        return -1;
-    uint64_t chunks =
-        units_div_up(largest_part(&job->source), required ? required : fitted.chunk_size);
-    if (!required && options->codec.type != CODEC_NONE && chunks > CONTAINER_MAX_BLOCKS)
-        return err_set(err, ERR_USAGE,
-                       "its largest disk has more chunks than the index of a compressed file can "
-                       "list; choose a larger --chunk-size");
-    const struct children_task task = {
-        .codec = &options->codec,
-        /* 0 if the user set none: the codec at the level that fits has its own default. */
-        .chunk_size = required ? required : options->children.chunk_size,
-        .chunks = chunks,
-    };
-    if (children_plan(&options->children, &task, ret, err) < 0)
+    if (children_plan_images(&options->children, &options->destination, &options->codec,
+                             largest_part(&job->source), ret, err) < 0)
         return -1;
     job->codec = ret->codec;
     job->chunk_size = ret->chunk_size;
@@ -413,7 +397,7 @@ static int back_up(struct backup_job *job, struct err *err)
     capture_commit_end(&job->capture, committed == 0);
     if (committed < 0)
         return -1;
-    backup_tally_done(&job->tally, job->manifest);
+    tally_done(&job->tally, job->manifest);
     tell_findings(job);
     return 0;
 }

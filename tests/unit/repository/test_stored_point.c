@@ -162,11 +162,6 @@ static void with_facts_of_another_guest(struct made_point *made)
     made->info.guest.bytes[0]++;
 }
 
-static void with_the_flag_of_a_copy(struct made_point *made)
-{
-    made->flags = FLAG_DERIVED;
-}
-
 static void with_the_facts_of_a_copy(struct made_point *made)
 {
     made->info.derived = true;
@@ -200,7 +195,6 @@ static const struct {
     {with_a_digest_too_few, "the digests of 3 packs"},
     {with_a_digest_of_no_pack, "no pack"},
     {with_facts_of_another_guest, "its UUID is"},
-    {with_the_flag_of_a_copy, "made from another point"},
     {with_the_facts_of_a_copy, "made from another point"},
     {with_small_items_that_are_none, "its section SMALL is too short"},
     {with_trust_in_no_disk, "has no such disk"},
@@ -221,6 +215,20 @@ static void parts_that_do_not_agree_are_refused(void **state)
         if (!strstr(err.text, changes[i].text) || !strstr(err.text, "memory/" SLOT_NAME ": is unr"))
             fail_msg("'%s' instead of '%s'", err.text, changes[i].text);
     }
+}
+
+static void a_copy_need_not_be_of_a_point(void **state)
+{
+    CLEANUP_MADE_POINT struct made_point made = made_point_usual();
+    CLEANUP(stored_point_freep) struct stored_point *point = NULL;
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    (void)state;
+    made.flags = FLAG_DERIVED;
+    CLEANUP_BUF struct buf bytes = made_point_bytes(&made);
+    assert_int_equal(read_stored(&made, &bytes, &point, &err), 0);
+    assert_int_equal(point->flags, FLAG_DERIVED);
+    assert_false(point->info.derived);
 }
 
 static void every_flipped_bit_is_seen(void **state)
@@ -441,6 +449,7 @@ int main(void)
         cmocka_unit_test(a_partial_point_has_no_manifest),
         cmocka_unit_test(a_point_may_have_no_images),
         cmocka_unit_test(parts_that_do_not_agree_are_refused),
+        cmocka_unit_test(a_copy_need_not_be_of_a_point),
         cmocka_unit_test(every_flipped_bit_is_seen),
         cmocka_unit_test(every_other_length_is_seen),
         cmocka_unit_test(tombstones_say_what_became_of_the_point),

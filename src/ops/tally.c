@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ops/backup/tally.h"
+#include "ops/tally.h"
 
 #include "base/units.h"
 
-void backup_tally_stored(struct backup_tally *tally, const char *what,
-                         const struct manifest_stored *stored, uint64_t usage)
+void tally_stored(struct tally *tally, const char *what, const struct manifest_stored *stored,
+                  uint64_t usage)
 {
     const struct sizes sizes = {
         .image = stored->image.raw_size,
@@ -18,7 +18,7 @@ void backup_tally_stored(struct backup_tally *tally, const char *what,
                                                 .image_stored = {what, stored->file.name, sizes}});
 }
 
-void backup_tally_done(struct backup_tally *tally, const struct manifest *manifest)
+void tally_done(struct tally *tally, const struct manifest *manifest)
 {
     struct event event = {.kind = EVENT_BACKED_UP, .guest = tally->guest};
 
@@ -32,7 +32,8 @@ void backup_tally_done(struct backup_tally *tally, const struct manifest *manife
                  .sizes = tally->sizes,
                  .elapsed_ms = units_now_ms() - tally->started_ms},
         .consistency = manifest->consistency,
-        .downtime = {manifest->has_downtime, manifest->downtime_ms},
+        .downtime = {manifest->has_downtime && !tally->copied, manifest->downtime_ms},
+        .copied = tally->copied,
     };
     report_event(tally->report, &event);
 }
