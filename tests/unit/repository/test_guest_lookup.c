@@ -8,6 +8,7 @@
 
 #define UUID_7 "07070707-0707-0707-0707-070707070707"
 #define UUID_8 "08080808-0808-0808-0808-080808080808"
+#define UUID_9 "09090909-0909-0909-0909-090909090909"
 
 struct fixture {
     struct folder_repository folder;
@@ -120,6 +121,9 @@ static void what_is_in_the_trash_or_no_point_does_not_count(void **state)
     const struct point_id only = put_named(&fixture, 8, "mail", 0);
     assert_int_equal(marks_trash(&fixture.scope, &only, &mark, &changed, NULL), 0);
     assert_refused(&fixture, UUID_8, ERR_NOT_FOUND, UUID_8);
+    const struct session_request none = made_request(9);
+    session_end(made_session_begin(fixture.folder.repository, &none));
+    assert_refused(&fixture, UUID_9, ERR_NOT_FOUND, UUID_9);
 }
 
 static void an_unreadable_point_is_passed_over(void **state)
