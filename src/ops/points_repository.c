@@ -182,6 +182,19 @@ static int check_point_manifest(const struct stored_point *point, const struct m
     return 0;
 }
 
+int points_repository_manifest(const struct stored_point *point, struct manifest **ret,
+                               struct err *err)
+{
+    CLEANUP(manifest_freep) struct manifest *manifest = NULL;
+
+    if (manifest_parse((const char *)point->manifest.data, point->manifest.len, &manifest, err) < 0)
+        return err_prefix(err, "its manifest");
+    if (check_point_manifest(point, manifest, err) < 0)
+        return -1;
+    *ret = TAKE_PTR(manifest);
+    return 0;
+}
+
 static int read_point(struct points_store *store, const struct point_id *id,
                       struct repository_point *point, struct err *err)
 {
@@ -190,10 +203,7 @@ static int read_point(struct points_store *store, const struct point_id *id,
     if (point->stored->flags & FLAG_PARTIAL)
         return err_set(err, ERR_UNSUPPORTED,
                        "it is of a backup that did not come to its end; choose another");
-    if (manifest_parse((const char *)point->stored->manifest.data, point->stored->manifest.len,
-                       &point->manifest, err) < 0)
-        return err_prefix(err, "its manifest");
-    return check_point_manifest(point->stored, point->manifest, err);
+    return points_repository_manifest(point->stored, &point->manifest, err);
 }
 
 static int open_repository_point(struct points_store *store, const char *guest, const char *text,

@@ -99,6 +99,13 @@ static int decode_frames(void *opaque, enum codec_type codec, const struct chunk
     return 0;
 }
 
+static int look_at_manifest(const struct stored_point *point, struct err *err)
+{
+    CLEANUP(manifest_freep) struct manifest *manifest = NULL;
+
+    return points_repository_manifest(point, &manifest, err);
+}
+
 /* ---- which points ------------------------------------------------------------------------------ */
 
 static bool is_in_part(const struct verify_options *options, const struct id *session)
@@ -247,6 +254,7 @@ static int verify_scope(struct repository_verify *verify, struct err *err)
         .level = verify->level,
         .children = &verify->decoders,
         .host = verify->host,
+        .look_at_manifest = look_at_manifest,
     };
     if (select_from_store(verify->store, &request, &points, err) < 0 ||
         select_every_point(verify->store, &points, err) < 0 ||

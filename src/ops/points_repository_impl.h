@@ -47,6 +47,11 @@ struct repository_point {
 int points_repository_guest_id(struct points_store *store, const char *name, struct id *ret,
                                struct err *err);
 
+/* The manifest of a point that is not partial, which speaks of what is in the point, and of all of it.
+ * The caller frees. Errors do not name the point. */
+int points_repository_manifest(const struct stored_point *point, struct manifest **ret,
+                               struct err *err);
+
 /* What frames of this codec are decoded with, whatever levels they were made with. */
 struct codec_spec points_repository_decoding(enum codec_type type, uint64_t chunk_size);
 

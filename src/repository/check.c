@@ -98,6 +98,13 @@ static struct checked_pack *find_checked_pack(const struct points_check *check,
                : NULL;
 }
 
+/* A pack that cannot be read is damaged, too, and one of a later version or with keys: the point is
+ * of this one. It must not keep the others from being checked. */
+static bool is_damage(const struct err *err)
+{
+    return err->kind == ERR_CORRUPT || err->kind == ERR_IO || err->kind == ERR_UNSUPPORTED;
+}
+
 /* ---- one pack --------------------------------------------------------------------------------- */
 
 /* What is wrong with a pack: nothing if `text` is NULL. */
@@ -124,9 +131,12 @@ static int look_at_length(const struct points_check *check, const struct pack_id
     size_t len = 0;
 
     if (store_get(check->request.scope->store, &range, &len, &why) < 0) {
-        if (why.kind != ERR_NOT_FOUND)
+        if (!is_damage(&why) && why.kind != ERR_NOT_FOUND)
             return err_move(err, &why);
-        set_finding(check, name, DEFECT_MISSING, "is missing", finding);
+        if (why.kind == ERR_NOT_FOUND)
+            set_finding(check, name, DEFECT_MISSING, "is missing", finding);
+        else
+            *finding = (struct pack_finding){DEFECT_STORED, mem_strdup(why.text)};
     } else if (len != 1)
         set_finding(check, name, DEFECT_LENGTH, len == 0 ? "is too short" : "is too long", finding);
     return 0;
@@ -143,12 +153,6 @@ static int read_whole_pack(struct points_check *check, const char *name, size_t 
         return err_set_errno(err, ENOMEM, "cannot get memory for a pack");
     const struct store_range range = {name, 0, check->data, cap};
     return store_get(check->request.scope->store, &range, ret_len, err);
-}
-
-/* A pack that cannot be read is damaged, too. */
-static bool is_damage(const struct err *err)
-{
-    return err->kind == ERR_CORRUPT || err->kind == ERR_IO;
 }
 
 static int look_into_pack(struct points_check *check, const struct pack_id *id,
@@ -179,7 +183,7 @@ static int look_into_pack(struct points_check *check, const struct pack_id *id,
     checked->found = mem_alloc(sizeof(found));
     *checked->found = found;
     if (request->level == LEVEL_DATA && check_pack_frames(request, check->data, &index, &why) < 0) {
-        if (why.kind != ERR_CORRUPT)
+        if (!is_damage(&why))
             return err_move(err, &why);
         set_finding(check, name, DEFECT_DATA, why.text, finding);
     }
@@ -305,6 +309,24 @@ static int check_still_there(const struct points_check *check, const struct poin
     return there ? 0 : err_set(err, ERR_NOT_FOUND, "the point was removed while it was checked");
 }
 
+static int check_manifest_of(const struct points_check *check, const struct stored_point *point,
+                             const struct point_id *id, struct check_result *result,
+                             struct err *err)
+{
+    const struct stored_scope *scope = check->request.scope;
+    CLEANUP_ERR struct err why = ERR_INIT;
+
+    if (!check->request.look_at_manifest || point->flags & FLAG_PARTIAL ||
+        check->request.look_at_manifest(point, &why) == 0)
+        return 0;
+    if (why.kind != ERR_CORRUPT && why.kind != ERR_UNSUPPORTED)
+        return err_move(err, &why);
+    CLEANUP_FREE char *name = objects_name(scope, NAME_SLOT, id, 0);
+    strings_take(&result->findings,
+                 mem_printf("%s/%s: %s", store_url(scope->store), name, why.text));
+    return 0;
+}
+
 static int check_packs_of(struct points_check *check, const struct stored_point *point,
                           const struct point_id *id, struct check_result *result, struct err *err)
 {
@@ -331,16 +353,20 @@ int check_point(struct points_check *check, const struct point_id *id, struct ch
     CLEANUP_CHECK_RESULT struct check_result result = {0};
     CLEANUP_ERR struct err why = ERR_INIT;
 
-    if (stored_point_read(check->request.scope, id, &point, &why) == 0) {
-        result.packs = point->packs.count;
-        if (check_packs_of(check, point, id, &result, err) < 0)
-            return -1;
-    } else if (why.kind == ERR_CORRUPT)
+    if (stored_point_read(check->request.scope, id, &point, &why) < 0) {
+        if (why.kind != ERR_CORRUPT && why.kind != ERR_UNSUPPORTED)
+            return err_move(err, &why);
         strings_add(&result.findings, why.text);
-    else
-        return err_move(err, &why);
+    } else {
+        result.packs = point->packs.count;
+        if (check_manifest_of(check, point, id, &result, err) < 0 ||
+            check_packs_of(check, point, id, &result, err) < 0)
+            return -1;
+    }
     result.good = result.findings.count == 0;
-    note_point(check, id, &result);
+    /* Of what a later version made nothing is known. */
+    if (why.kind != ERR_UNSUPPORTED)
+        note_point(check, id, &result);
     *ret = result;
     result = (struct check_result){0};
     return 0;

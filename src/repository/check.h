@@ -2,7 +2,7 @@
  *
  * Whether points can be restored. Each level covers those before it:
  *
- *   LEVEL_OBJECTS  the point is readable, and each of its packs is there, of the right length: a
+ *   LEVEL_OBJECTS  the point and its manifest are readable, and each of its packs is there, of the right length: a
  *                  listing of packs, and no pack is opened
  *   LEVEL_STORED   each pack is what was written, by its SHA-256, and the one that the point means
  *   LEVEL_DATA     each frame can be decoded, and each block has its id
@@ -36,6 +36,9 @@ struct check_request {
     enum small_level level;
     const struct check_children *children; /* LEVEL_DATA */
     const char *host;                      /* that checks; NULL: nothing is noted */
+    /* Whether a complete point's manifest can be read, and is that of the point; NULL: not looked at.
+     * Corrupt, unsupported: no, for a reason that does not name the slot. */
+    int (*look_at_manifest)(const struct stored_point *point, struct err *err);
     /* After each pack that was read, with its bytes; NULL: not wanted. */
     void (*progress)(void *opaque, uint64_t bytes);
     void *opaque;
@@ -59,7 +62,7 @@ struct check_result {
 void check_result_clear(struct check_result *result);
 #define CLEANUP_CHECK_RESULT CLEANUP(check_result_clear)
 
-/* That the point is damaged is no error. Not found: there is no point, or it was removed while it was
+/* That the point is damaged, or that a later version made it, is no error. Not found: there is no point, or it was removed while it was
  * checked. */
 int check_point(struct points_check *check, const struct point_id *id, struct check_result *ret,
                 struct err *err);
