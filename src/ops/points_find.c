@@ -27,18 +27,24 @@ static const struct points_entry *find_by_id(const struct points_list *list, con
 }
 
 /* What was only begun, or is to go, is not meant by a time. A point that was made from another
- * counts by the time that it shows. */
+ * counts by the time that it shows, and one that cannot be read by when it was begun: an older one
+ * in its place would be no better than wrong bytes. */
 static const struct points_entry *find_by_time(const struct points_list *list, int64_t time_ms)
 {
     const struct points_entry *found = NULL;
 
     for (size_t i = 0; i < list->count; i++) {
         const struct points_entry *entry = &list->all[i];
-        if (!entry->problem && entry->complete && !entry->trashed && entry->time_ms <= time_ms &&
+        if ((entry->problem || entry->complete) && !entry->trashed && entry->time_ms <= time_ms &&
             (!found || entry->time_ms >= found->time_ms))
             found = entry;
     }
     return found;
+}
+
+static int find_unreadable(const struct points_entry *entry, struct err *err)
+{
+    return err_set(err, ERR_CORRUPT, "%s; for an older point, give its id", entry->problem);
 }
 
 static int find_point(const struct points_list *list, const char *word,
@@ -62,27 +68,44 @@ static int find_point(const struct points_list *list, const char *word,
     }
     *ret = find_by_time(list, time_ms);
     if (*ret)
-        return 0;
+        return (*ret)->problem ? find_unreadable(*ret, err) : 0;
     if (time_ms == INT64_MAX)
         return err_set(err, ERR_NOT_FOUND, "has no point that can be restored");
     return err_set(err, ERR_NOT_FOUND, "has no point of '%s' or before", word);
+}
+
+static int find_listed(const struct points_list *list, const char *word, char **ret_id,
+                       struct err *err)
+{
+    const struct points_entry *found = NULL;
+
+    if (find_point(list, word, &found, err) < 0)
+        return -1;
+    if (found->trashed)
+        return err_set(err, ERR_NOT_FOUND,
+                       "point %.*s is in the trash; take it out with virt-backup undelete",
+                       (int)found->id_digits, found->id);
+    *ret_id = mem_strdup(found->id);
+    return 0;
 }
 
 int points_find(struct points_store *store, const char *guest, const char *word, char **ret_id,
                 struct err *err)
 {
     CLEANUP_POINTS_LIST struct points_list list = {0};
-    const struct points_entry *found = NULL;
 
     if (points_list(store, guest, &list, err) < 0)
         return -1;
-    if (find_point(&list, word, &found, err) < 0)
-        return err_prefix(err, "guest '%s'", guest);
-    if (found->trashed)
-        return err_set(
-            err, ERR_NOT_FOUND,
-            "guest '%s': point %.*s is in the trash; take it out with virt-backup undelete", guest,
-            (int)found->id_digits, found->id);
-    *ret_id = mem_strdup(found->id);
-    return 0;
+    return find_listed(&list, word, ret_id, err) < 0 ? err_prefix(err, "guest '%s'", guest) : 0;
+}
+
+int points_find_latest(struct points_store *store, const char *guest, char **ret_id,
+                       struct err *err)
+{
+    CLEANUP_POINTS_LIST struct points_list list = {0};
+
+    return points_list(store, guest, &list, err) < 0 ||
+                   find_listed(&list, "latest", ret_id, err) < 0
+               ? -1
+               : 0;
 }

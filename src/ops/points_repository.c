@@ -216,7 +216,7 @@ static int open_repository_point(struct points_store *store, const char *guest, 
 
     base->store = store;
     if (points_repository_guest_id(store, guest, &id.guest, err) < 0 ||
-        (!text && points_find(store, guest, "latest", &latest, err) < 0))
+        (!text && points_find_latest(store, guest, &latest, err) < 0))
         return -1;
     if (latest)
         text = latest;
