@@ -27,11 +27,12 @@ static bool name_guest(const struct stored_scope *scope, const struct listed_poi
 
     for (size_t i = count; i-- > 0;) {
         CLEANUP_STORED_SUMMARY struct stored_summary summary = {0};
-        if (points[i].tombstone || points[i].trashed)
+        if (points[i].trashed)
             continue;
-        any = true;
-        if (stored_point_summary(scope, &points[i].id, &summary, NULL) < 0 ||
-            summary.kind != SLOT_POINT)
+        /* What has the length of a tombstone may be all that is left of a point. */
+        bool unreadable = stored_point_summary(scope, &points[i].id, &summary, NULL) < 0;
+        any |= unreadable || summary.kind == SLOT_POINT;
+        if (unreadable || summary.kind != SLOT_POINT)
             continue;
         *ret = (struct repository_guest){mem_strdup(summary.info.name), points[i].id.guest,
                                          points[i].id.session};
@@ -189,7 +190,7 @@ int points_repository_list(const struct stored_scope *scope, const struct id *gu
     ret->all = mem_array(listing.count, sizeof(*ret->all));
     for (size_t i = 0; i < listing.count; i++) {
         struct points_entry *entry = &ret->all[ret->count];
-        if (listing.points[i].tombstone || !fill_point(scope, &listing.points[i], entry))
+        if (!fill_point(scope, &listing.points[i], entry))
             continue;
         show_marks(&marks, &listing.points[i].id, entry);
         strings_sort(&entry->tags);

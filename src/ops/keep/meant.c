@@ -143,7 +143,7 @@ static int find_latest(const struct meant_guest *guest, bool trashed,
     for (size_t i = guest->count; i-- > 0;) {
         CLEANUP_STORED_SUMMARY struct stored_summary summary = {0};
         const struct listed_point *point = &guest->points[i];
-        if (point->tombstone || point->trashed != trashed)
+        if (point->trashed != trashed)
             continue;
         if (stored_point_summary(&guest->scope->scope, &point->id, &summary, err) < 0)
             return -1;
@@ -185,6 +185,15 @@ static void search_found(struct meant_search *search, const struct meant_scope *
     }
 }
 
+/* What has the length of one may be all that is left of a point. */
+static bool is_tombstone(const struct stored_scope *scope, const struct listed_point *point)
+{
+    CLEANUP_STORED_SUMMARY struct stored_summary summary = {0};
+
+    return point->tombstone && stored_point_summary(scope, &point->id, &summary, NULL) == 0 &&
+           summary.kind != SLOT_POINT;
+}
+
 static int search_guest(struct meant_search *search, const struct meant_guest *guest,
                         struct err *err)
 {
@@ -202,7 +211,7 @@ static int search_guest(struct meant_search *search, const struct meant_guest *g
     for (size_t i = 0; i < guest->count; i++) {
         if (!has_prefix(&guest->points[i].id.session, search->word->id))
             continue;
-        if (guest->points[i].tombstone)
+        if (is_tombstone(&guest->scope->scope, &guest->points[i]))
             search->removed = true;
         else
             search_found(search, guest->scope, &guest->points[i]);

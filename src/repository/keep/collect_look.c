@@ -311,6 +311,18 @@ static int mark_from_point(struct collection *work, struct packs_cache *cache,
     return packs_cache_add(cache, &point->session, &packs, err);
 }
 
+/* What has the length of a tombstone may be all that is left of a point, whose packs nobody knows. */
+static int look_at_tombstone(const struct collection *work, const struct point_id *point,
+                             struct err *err)
+{
+    CLEANUP_ERR struct err failure = ERR_INIT;
+    enum slot_kind kind = 0;
+
+    return objects_slot_kind(&work->scope, point, &kind, &failure) < 0
+               ? collection_explain_unreadable(work, &failure, err)
+               : 0;
+}
+
 static int mark_packs(struct collection *work, struct err *err)
 {
     CLEANUP(packs_cache_closep) struct packs_cache *cache = NULL;
@@ -320,8 +332,12 @@ static int mark_packs(struct collection *work, struct err *err)
     look.items = mem_array(work->listed.count + 1, sizeof(*look.items));
     for (size_t i = 0; i < work->listed.count; i++) {
         const struct collection_slot *slot = &work->listed.items[i];
-        if (!slot->tombstone && !collection_slots_find(&work->taken, &slot->point))
+        if (collection_slots_find(&work->taken, &slot->point))
+            continue;
+        if (!slot->tombstone)
             look.items[look.count++].point = slot->point;
+        else if (look_at_tombstone(work, &slot->point, err) < 0)
+            return -1;
     }
     qsort(look.items, look.count, sizeof(*look.items), compare_known_points);
     work->result->points_seen = look.count;
