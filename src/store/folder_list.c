@@ -24,6 +24,7 @@ struct folder_item {
     char *name; /* owned; of a folder with '/' at its end */
     uint64_t size;
     int64_t time_ms;
+    bool odd; /* neither a file nor a folder */
 };
 
 struct folder_items {
@@ -45,7 +46,7 @@ static int compare_items(const void *a, const void *b)
     return strcmp(((const struct folder_item *)a)->name, ((const struct folder_item *)b)->name);
 }
 
-/* What is gone again, and what is neither a file nor a folder, is passed over. */
+/* What is gone again is passed over. */
 static int add_item(int dir_fd, const char *name, struct folder_items *items, struct err *err)
 {
     struct folder_item *item = &items->items[items->count];
@@ -53,12 +54,11 @@ static int add_item(int dir_fd, const char *name, struct folder_items *items, st
 
     if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : err_set_errno(err, errno, "cannot stat '%s'", name);
-    if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-        return 0;
     *item = (struct folder_item){
         .name = mem_printf("%s%s", name, S_ISDIR(st.st_mode) ? "/" : ""),
-        .size = (uint64_t)st.st_size,
+        .size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0,
         .time_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000,
+        .odd = !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode),
     };
     items->count++;
     return 0;
@@ -82,6 +82,16 @@ static int read_twice(int dir_fd, struct folder_items *ret, struct err *err)
     return 0;
 }
 
+static int tell_file(const struct folder_walk *walk, const struct folder_item *item,
+                     const char *name, struct err *err)
+{
+    const struct store_entry entry = {.name = name, .size = item->size, .time_ms = item->time_ms};
+    int (*call)(void *, const struct store_entry *, struct err *) =
+        item->odd ? walk->each->odd : walk->each->call;
+
+    return call ? call(walk->each->opaque, &entry, err) : 0;
+}
+
 /* prefix: the name of the folder, with '/' at its end. */
 static int walk_folder(const struct folder_walk *walk, const char *prefix, int depth,
                        struct err *err)
@@ -101,10 +111,8 @@ static int walk_folder(const struct folder_walk *walk, const char *prefix, int d
     for (size_t i = 0; i < items.count; i++) {
         const struct folder_item *item = &items.items[i];
         CLEANUP_FREE char *name = mem_printf("%s%s", prefix, item->name);
-        struct store_entry entry = {.name = name, .size = item->size, .time_ms = item->time_ms};
-        if (item->name[strlen(item->name) - 1] == '/'
-                ? walk_folder(walk, name, depth + 1, err) < 0
-                : walk->each->call(walk->each->opaque, &entry, err) < 0)
+        if (item->name[strlen(item->name) - 1] == '/' ? walk_folder(walk, name, depth + 1, err) < 0
+                                                      : tell_file(walk, item, name, err) < 0)
             return -1;
     }
     return 0;

@@ -84,6 +84,9 @@ struct store_entry {
 struct store_each {
     int (*call)(void *opaque, const struct store_entry *entry, struct err *err);
     void *opaque;
+    /* For what lies where an object might, and is none that can be read, like a symbolic link: of no
+     * size. NULL: it is passed over. */
+    int (*odd)(void *opaque, const struct store_entry *entry, struct err *err);
 };
 
 /* Calls for each object whose name begins with prefix, which ends with '/', sorted by the bytes of

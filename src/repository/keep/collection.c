@@ -106,10 +106,9 @@ static int add_slot_of_listing(void *opaque, const struct name *name,
 
 int collection_list_slots(struct collection *work, struct collection_slots *ret, struct err *err)
 {
-    CLEANUP_STRINGS struct strings unknown = {0};
     struct collection_slots slots = {0};
     struct slots_look look = {work, &slots};
-    const struct objects_each each = {add_slot_of_listing, &look, &unknown};
+    const struct objects_each each = {.call = add_slot_of_listing, .opaque = &look, .odd = true};
 
     if (objects_list(&work->scope, "p", NULL, &each, err) < 0) {
         free(slots.items);

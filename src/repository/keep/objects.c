@@ -37,13 +37,26 @@ static int look_at_object(void *opaque, const struct store_entry *entry, struct 
     return 0;
 }
 
+/* A folder that was moved away, with a link in its place, is no folder without anything in it. */
+static int look_at_odd(void *opaque, const struct store_entry *entry, struct err *err)
+{
+    const struct objects_look *look = opaque;
+    struct name name;
+
+    if (look->each->unknown || name_parse(entry->name, &name))
+        return look_at_object(opaque, entry, err);
+    return err_set(err, ERR_CORRUPT, "%s/%s: is neither a file nor a folder",
+                   store_url(look->scope->store), entry->name);
+}
+
 int objects_list(const struct stored_scope *scope, const char *top, const char *below,
                  const struct objects_each *each, struct err *err)
 {
     CLEANUP_FREE char *prefix =
         mem_printf("%s/%s/%s%s", top, scope->name, below ? below : "", below ? "/" : "");
     struct objects_look look = {.scope = scope, .each = each};
-    const struct store_each store_each = {.call = look_at_object, .opaque = &look};
+    const struct store_each store_each = {
+        .call = look_at_object, .opaque = &look, .odd = each->odd ? look_at_odd : NULL};
 
     return store_list(scope->store, prefix, &store_each, err);
 }

@@ -28,6 +28,9 @@ struct objects_each {
                 struct err *err);
     void *opaque;
     struct strings *unknown; /* gets names that no repository has, which are passed over; or NULL */
+    /* Also what has the name of an object and cannot be read, like a symbolic link, with size 0. What
+     * stands for a folder instead is unknown; if nobody wants to know, it is an error (corrupt). */
+    bool odd;
 };
 
 /* Calls for each object "TOP/SCOPE/...", or those "TOP/SCOPE/BELOW/..." if below is not NULL, by the
