@@ -70,6 +70,9 @@ class Bases:
         define(t, SHUT_OFF.format(uuid=UUID, nvram=NVRAM, folder=folder))
         for codec in ("none", "lzma", "zstd"):
             self.back_up(t, codec, "--compression", {"none": "none", "lzma": "lzma:0", "zstd": "zstd:1"}[codec])
+        self.folders["point"] = t.path("base-point")
+        t.vb("repository", "create", self.folders["point"])
+        t.vb("backup", "--repository", self.folders["point"])
         virsh("undefine", "--keep-nvram", "web")
         os.unlink(NVRAM)
 

@@ -126,11 +126,15 @@ class Forge:
         offset = offset if offset >= 0 else len(old) + offset
         self.put(name, old[:offset] + data + old[offset + len(data):])
 
-    def finish(self):
+    def seal_text(self):
+        """The manifest's own digest."""
         if self.own_digest and OWN.search(self.text):
             empty = OWN.sub(r"\1", self.text, 1)
             digest = hashlib.sha256(empty.encode("utf-8", "surrogateescape")).hexdigest()
             self.text = OWN.sub(r"\g<1>" + digest, self.text, 1)
+
+    def finish(self):
+        self.seal_text()
         if os.path.isfile(self.manifest) and not os.path.islink(self.manifest):
             with open(self.manifest, "w", encoding="utf-8", errors="surrogateescape") as file:
                 file.write(self.text)

@@ -26,7 +26,14 @@ import cases_files
 import cases_manifest
 import cases_memory
 import cases_seal
+import cases_store_files
+import cases_store_packs
+import cases_store_points
+import cases_store_small
 import forge
+import store
+import stored
+from case import StoredCase
 from vbtest import command, disks
 from vbtest.command import Failure, expect, virsh
 from vbtest.context import Context
@@ -35,10 +42,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "../.."))
 PRIVATE_LIBVIRT = os.path.join(ROOT, "tests/lib/private-libvirt")
 MODULES = (cases_definition, cases_memory, cases_manifest, cases_files, cases_content,
-           cases_seal)
+           cases_seal, cases_store_points, cases_store_packs, cases_store_files, cases_store_small)
 LIMIT_S = 10
 MEMORY = 256 << 20
-ALWAYS = ("good-none", "emulator", "memory-embedded-emulator", "stored-name-dots", "manifest-doctype", "qcow2-header-in-raw")
+ALWAYS = ("good-none", "point-head-magic", "point-is-as-short-as-a-tombstone", "point-manifest-map-7", "pack-encrypted",
+          "store-slot-is-link", "store-guests-is-moved", "emulator", "memory-embedded-emulator", "stored-name-dots", "manifest-doctype", "qcow2-header-in-raw")
 
 
 def all_cases():
@@ -72,6 +80,7 @@ class Bench:
         self.canary = self.t.make_dir("canary", 0o1777)
         self.make_canary()
         self.bases = base.Bases(self.t)
+        self.stored = stored.StoredBench(self)
         self.places = {"canary": self.canary, "images": self.t.path("images")}
         self.canary_hash = tree_hash(self.canary)
         self.watcher = None
@@ -155,19 +164,42 @@ class Bench:
         shutil.rmtree(destination, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
 
-    def restore_line(self, case, archive, destination):
+    @staticmethod
+    def restore_line(case, where, archive, destination):
         # All archives are of one guest, whose lock a restore takes before it looks at what is in them.
-        return ["restore", "--wait=60s", "--source-path", archive, "--destination-path", destination, *case.options]
+        return ["restore", "--wait=60s", where, archive, "--destination-path", destination, *case.options]
+
+    def try_stored(self, case):
+        run = stored.StoredRun(self.stored, case)
+        try:
+            run.all()
+        finally:
+            run.end()
+        self.look_at_canary()
+
+    def look_at_canary(self):
+        expect(tree_hash(self.canary) == self.canary_hash, "the folder that nobody may touch has changed")
+        expect(not self.foreign_starts(), f"libvirt has started {self.foreign_starts()}")
+
+    def forge(self, case, folder):
+        good = self.bases.folders[case.base]
+        if case.base == "point":
+            return store.StoreForge(good, folder, self.places, {"web": base.UUID.replace("-", "")})
+        return forge.Forge(good, folder, self.places)
 
     def try_case(self, case):
+        if isinstance(case, StoredCase):
+            self.try_stored(case)
+            return
         folder, destination = self.t.path("archive-" + case.name), self.t.path("restored-" + case.name)
-        forged = forge.Forge(self.bases.folders[case.base], folder, self.places)
+        forged = self.forge(case, folder)
+        where = "--repository" if case.base == "point" else "--source-path"
         defined = case.defines
         try:
             case.change(forged)
             forged.finish()
-            writes = [folder] if case.writes_archive else []
-            result = self.audited(case.name, self.restore_line(case, folder, destination), [folder], [destination, *writes])
+            writes = [folder] if case.writes_archive or case.base == "point" else []
+            result = self.audited(case.name, self.restore_line(case, where, folder, destination), [folder], [destination, *writes])
             # One that should have been refused is not to be in the way of all others.
             defined = defined or result.status in (0, 2)
             if case.says:
@@ -175,7 +207,7 @@ class Bench:
             else:
                 self.judge_restored(case, forged, result, destination)
             for verb, wanted in (("verify", case.verify), ("list", case.list)):
-                result = self.audited(case.name, [verb, "--source-path", folder], [folder], writes)
+                result = self.audited(case.name, [verb, where, folder], [folder], writes)
                 expect(result.status in wanted, f"{verb} ends with {result.status}: {result.err}")
         finally:
             if defined:
@@ -183,8 +215,7 @@ class Bench:
             else:
                 shutil.rmtree(destination, ignore_errors=True)
                 shutil.rmtree(folder, ignore_errors=True)
-        expect(tree_hash(self.canary) == self.canary_hash, "the folder that nobody may touch has changed")
-        expect(not self.foreign_starts(), f"libvirt has started {self.foreign_starts()}")
+        self.look_at_canary()
 
     # ---- the controls: what the audit must see --------------------------------------------------------
 
