@@ -169,7 +169,7 @@ class Bench:
         """LABEL: the effect that was made to fail; what it was to remove or rename is not held against the run.
         ALONE: the guardian was killed too. The file of the guest's lock in the archive may stay then, since nothing leads
         `recover` there before the first intent; nobody holds it. It is removed here, as the next writer would."""
-        if alone:
+        if alone and archive:
             for path in glob.glob(os.path.join(glob.escape(archive), ".virt-backup-*.lock")):
                 os.unlink(path)
         left = [path for path in left_files(archive, self.t.tmp) if not is_excused(path, label)]

@@ -11,6 +11,7 @@ import time
 import traceback
 
 import powerbench
+import powerrepository
 from vbtest import command
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -18,6 +19,7 @@ ROOT = os.path.normpath(os.path.join(HERE, "../.."))
 PRIVATE_LIBVIRT = os.path.join(ROOT, "tests/lib/private-libvirt")
 PER_RUN = 6
 MOMENT_LIMIT_S = 240
+SCENARIOS = powerbench.SCENARIOS | powerrepository.SCENARIOS
 SLOW = ("--bandwidth-limit", "3M", "--chunk-size", "64K")
 
 
@@ -77,7 +79,7 @@ class Campaign:
 
     def one_run(self, name, count, rng, control=False):
         """One run, with COUNT moments in it."""
-        kind, more = powerbench.SCENARIOS[name]
+        kind, more = SCENARIOS[name]
         command.log.clear()
         bench = kind(self.options, f"{name}-{rng.getrandbits(32):08x}", **more)
         bench.name = name
@@ -111,7 +113,7 @@ class Campaign:
     def go(self):
         options = self.options
         rng = random.Random(options.seed)
-        names = options.scenario.split(",") if options.scenario else list(powerbench.SCENARIOS)
+        names = options.scenario.split(",") if options.scenario else list(SCENARIOS)
         left = options.sample
         print(f"seed {options.seed}", flush=True)
         self.control(rng)
@@ -132,7 +134,7 @@ def main():
     parser.add_argument("--power", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--sample", type=int, default=24, metavar="N", help="number of moments, over all scenarios")
     parser.add_argument("--seed", default=str(random.SystemRandom().getrandbits(32)), help="seed of all random choices; it is printed")
-    parser.add_argument("--scenario", metavar="NAMES", help="only these: " + ", ".join(powerbench.SCENARIOS))
+    parser.add_argument("--scenario", metavar="NAMES", help="only these: " + ", ".join(SCENARIOS))
     parser.add_argument("--binary", default=os.path.join(ROOT, "build/src/virt-backup"), help="the virt-backup to test")
     parser.add_argument("--shim", default=os.path.join(ROOT, "build/tests/fault/nosync-shim.so"), help=argparse.SUPPRESS)
     parser.add_argument("--build-dir", default=os.path.join(ROOT, "build/guests"), help="where test guests are built")

@@ -21,9 +21,9 @@ COLLECTIONS = 4
 class Repository:
     """What the benches share: a repository, a pristine copy of it, and what must be true of it afterwards."""
 
-    def __init__(self, t):
+    def __init__(self, t, path=None):
         self.t = t
-        self.path, self.pristine = t.path("repository"), t.path("pristine")
+        self.path, self.pristine = path or t.path("repository"), t.path("pristine")
         t.vb("repository", "create", self.path)
         with open(os.path.join(self.path, "config"), encoding="utf-8") as file:
             self.id = json.load(file)["id"]
