@@ -117,6 +117,6 @@ def cases():
             yield StoredCase(f"small-{what}-{kind}", put(name, data))
     for name, change in ODD.items():
         yield StoredCase("small-" + name, change)
-    yield StoredCase("small-future-point", future("f" * 32), "?")
-    yield StoredCase("small-future-point-in-ten-years", future("01f00000000000000000000000000000"), "?")
+    yield StoredCase("small-future-point", future("f" * 32))
+    yield StoredCase("small-future-point-in-ten-years", future("01f00000000000000000000000000000"))
     yield StoredCase("small-future-tombstone", future_tombstone)

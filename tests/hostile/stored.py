@@ -17,7 +17,7 @@ DAY_S = 86400
 # Points of each guest, and how many days old they are.
 AGES = (3, 2)
 AT_ONCE = ("--trash-age", "0", "--silence", "0")
-OUTCOMES = {"list": (0, 1, 3), "verify": (0, 1, 4), "restore": (0, 1), "backup": (0, 1), "prune": (0, 1, 4),
+OUTCOMES = {"list": (0, 1, 3), "verify": (0, 1, 4), "restore": (0, 1), "backup": (0, 1), "prune": (0, 1, 3, 4),
             "collect": (0, 1, 4)}
 
 

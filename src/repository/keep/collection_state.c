@@ -207,5 +207,6 @@ int collection_forget(const struct collection *work, struct err *err)
 
     if (unlinkat(work->settings->state_fd, name, 0) < 0 && errno != ENOENT)
         return err_set_errno(err, errno, "cannot remove '%s' from the state directory", name);
-    return io_sync_dir(work->settings->state_fd, err);
+    return io_sync_dir(work->settings->state_fd, err) < 0 ? err_prefix(err, "the state directory")
+                                                          : 0;
 }
