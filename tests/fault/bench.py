@@ -38,6 +38,7 @@ class Fault:
         self.guardian_at = item.get("guardian_at", 0)
         self.recover_at = item.get("recover_at", 0)
         self.size = item.get("size", 0)
+        self.error = item.get("error", 0)
         self.thorough = item.get("thorough", True)
 
     @property
@@ -121,7 +122,7 @@ class Bench:
 
     def hit_by_fault(self, fault, words):
         """Run it with the fault that the process does to itself."""
-        settings = {"AT": fault.at, "DO": fault.do, "MS": fault.ms, "GUARDIAN_AT": fault.guardian_at}
+        settings = {"AT": fault.at, "DO": fault.do, "MS": fault.ms, "GUARDIAN_AT": fault.guardian_at, "ERRNO": fault.error}
         result = self.finish(self.start(words, **settings))
         label = self.label(fault)
         note(f"effect {fault.at}: {label}")

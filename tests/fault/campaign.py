@@ -27,6 +27,7 @@ import checkpoints
 import inplace
 import points
 import repository
+import roomrepository
 import shortage
 from record import Record
 from vbtest import command
@@ -60,11 +61,13 @@ SCENARIOS = {
     "room-none": (shortage.ShortageBench, {"memory": "none"}),
     "room-pause": (shortage.ShortageBench, {"memory": "pause"}),
     "room-live": (shortage.ShortageBench, {"memory": "live"}),
+    **roomrepository.SCENARIOS,
 }
+ROOM_STORE = tuple(roomrepository.SCENARIOS)
 ROOM = tuple(name for name in SCENARIOS if name.startswith("room"))
 # Of the short run, which has others of their kind.
-LEFT_OUT = (*ROOM[1:], "repository-none", "repository-pause", "repository-prune")
-UNGUARDED = ("backup-off", "beside-reader", "repository-off", "repository-prune", "repository-collect")
+LEFT_OUT = (*ROOM[1:3], "room-prune", "room-repository", "repository-none", "repository-pause", "repository-prune")
+UNGUARDED = ("backup-off", "beside-reader", "repository-off", "repository-prune", "repository-collect", *ROOM_STORE)
 RUNNING = ("backup-save", "backup-pause", "backup-live", "backup-none")
 # Calls that take their time: killed in the middle of them, more than once.
 LONG = re.compile("virDomain(SaveFlags|RestoreFlags|SnapshotCreateXML|BackupBegin|AbortJob|Resume|DefineXMLFlags)$")
@@ -265,6 +268,8 @@ def victim_points(scenario, effects, rng, count):
 
 
 def all_points(scenario, effects, rng):
+    if scenario in ROOM_STORE:
+        return [*roomrepository.room_points(scenario, effects, rng, 12)]
     if scenario in ROOM:
         return [*shortage.target_points(scenario, effects, rng, 7), *shortage.scratch_points(scenario, effects, rng, 4)]
     items = [*kill_points(scenario, effects, rng), *fail_points(scenario, effects, rng)]
@@ -279,6 +284,8 @@ def all_points(scenario, effects, rng):
 
 
 def short_points(scenario, effects, rng):
+    if scenario in ROOM_STORE:
+        return [rng.choice([*roomrepository.room_points(scenario, effects, rng, 4)])]
     if scenario in ROOM:
         return [rng.choice([*shortage.target_points(scenario, effects, rng, 7)]),
                 rng.choice([*shortage.scratch_points(scenario, effects, rng, 4)])]

@@ -11,6 +11,7 @@
  * VB_FAULT_COUNT=FILE  every effect is added to FILE, a line each
  * VB_FAULT_AT=N        the effect, from 1
  * VB_FAULT_DO=WHAT     kill-before, kill-after, kill-during, fail or hold
+ * VB_FAULT_ERRNO=N     with which error it fails, in place of its usual one
  * VB_FAULT_MS=N        how long after its beginning kill-during strikes
  * VB_FAULT_HELD=FIFO   hold writes the effect's name to it...
  * VB_FAULT_GO=FIFO     ...and waits until the harness opens this one
@@ -57,6 +58,7 @@ static struct {
     unsigned long at;
     unsigned long guardian_at;
     unsigned long ms;
+    int error; /* 0: the usual one */
     enum deed deed;
     char *count;
     char *held;
@@ -113,6 +115,11 @@ static unsigned long take_number(const char *name)
     return number;
 }
 
+int shim_error(int usual)
+{
+    return plan.error ? plan.error : usual;
+}
+
 static void __attribute__((constructor)) begin(void)
 {
     char *what = take("VB_FAULT_DO");
@@ -121,6 +128,7 @@ static void __attribute__((constructor)) begin(void)
     plan.control = getpid();
     plan.at = take_number("VB_FAULT_AT");
     plan.ms = take_number("VB_FAULT_MS");
+    plan.error = (int)take_number("VB_FAULT_ERRNO");
     plan.guardian_at = take_number("VB_FAULT_GUARDIAN_AT");
     plan.count = take("VB_FAULT_COUNT");
     plan.held = take("VB_FAULT_HELD");

@@ -23,6 +23,8 @@ enum deed {
  * of its kind come in great numbers. */
 enum deed shim_meet(const char *name, const char *detail, bool many, const void *caller);
 /* Called at its end. */
+/* With what a call fails: with this, or with what the harness says. */
+int shim_error(int usual);
 void shim_settle(enum deed deed);
 /* Called in what has been forked, before anything else. */
 void shim_forked(void);
@@ -41,7 +43,7 @@ extern __thread bool shim_libvirt_failed;
 extern __thread bool shim_libnbd_failed;
 
 #define FAIL_ERRNO(VALUE, ERRNO)                                                                   \
-    errno = (ERRNO);                                                                               \
+    errno = shim_error(ERRNO);                                                                     \
     return (VALUE)
 #define CALLER __builtin_return_address(0)
 #define WRAP(TYPE, NAME, PARAMETERS, ARGUMENTS, DETAIL, MANY, ON_FAIL)                             \
