@@ -186,7 +186,7 @@ static void put_point_of(const struct event *event, struct buf *text)
         buf_printf(text, ", point %.*s", EVENTS_ID_SHOWN, event->point_id);
 }
 
-static void write_named_point(const struct event *event, struct json *fields)
+void events_put_named_point(const struct event *event, struct json *fields)
 {
     json_set_str(fields, "guest", event->guest);
     if (event->point_id)
@@ -210,7 +210,7 @@ static void write_verified(const struct event *event, struct buf *text)
 
 static void write_verified_fields(const struct event *event, struct json *fields)
 {
-    write_named_point(event, fields);
+    events_put_named_point(event, fields);
     events_put_done(&event->verified, fields);
 }
 
@@ -222,7 +222,7 @@ static void write_damage(const struct event *event, struct buf *text)
 
 static void write_damage_fields(const struct event *event, struct json *fields)
 {
-    write_named_point(event, fields);
+    events_put_named_point(event, fields);
     events_put_problem(&event->problem, fields);
 }
 
@@ -315,7 +315,7 @@ static const struct event_form damage = {"damage", EVENT_AS_ERROR, write_damage,
 static const struct event_form orphan = {"orphan", EVENT_AS_ERROR, write_orphan,
                                          write_orphan_fields};
 static const struct event_form vanished = {"guest-removed", EVENT_AS_RESULT, write_vanished,
-                                           write_named_point};
+                                           events_put_named_point};
 static const struct event_form removed = {"backup-removed", EVENT_AS_RESULT, write_removed,
                                           write_removed_fields};
 static const struct event_form recovered = {"guest-recovered", EVENT_AS_RESULT, write_recovered,

@@ -210,7 +210,10 @@ static void write_backed_up(const struct event *event, struct buf *text)
     char usage[UNITS_TEXT_SIZE];
     char time[UNITS_TEXT_SIZE];
 
-    buf_printf(text, "guest '%s': %s, ", event->guest, backed_up->copied ? "copied" : "backed up");
+    buf_printf(text, "guest '%s': %s", event->guest, backed_up->copied ? "copied" : "backed up");
+    if (event->point_id)
+        buf_printf(text, " as point %.*s", EVENTS_ID_SHOWN, event->point_id);
+    buf_append_str(text, ", ");
     events_put_disks(done, text);
     buf_printf(text, ": %s stored in %s, %s", units_format_size(done->sizes.image, image),
                units_format_size(done->sizes.usage, usage),
@@ -224,7 +227,7 @@ static void write_backed_up_fields(const struct event *event, struct json *field
 {
     const struct event_backed_up *backed_up = &event->backed_up;
 
-    json_set_str(fields, "guest", event->guest);
+    events_put_named_point(event, fields);
     json_set_str(fields, "method", events_method(backed_up->consistency));
     json_set_str(fields, "consistency", events_consistency(backed_up->consistency));
     events_put_done(&backed_up->done, fields);

@@ -54,6 +54,8 @@ const char *events_consistency(enum manifest_consistency consistency);
 typedef void events_put_item(const struct event_item *item, struct json *object);
 struct json *events_disks(const struct event_items *disks, events_put_item *put);
 struct json *events_extras(const struct event_items *extras, events_put_item *put);
+/* Members "guest" and, if it is about a point of a store that has several of a guest, "point". */
+void events_put_named_point(const struct event *event, struct json *fields);
 /* Members "kind" and "error". */
 void events_put_problem(const struct event_problem *problem, struct json *fields);
 /* An array of {"what": "os/kernel: /srv/vmlinuz"}. */

@@ -26,9 +26,11 @@ static void write_restore_plan(const struct event *event, struct buf *text)
     const struct event_children *children = &plan->children;
     char size[2][UNITS_TEXT_SIZE];
 
-    buf_printf(text, "guest '%s': would be restored%s%s: %s from %s", plan->backup_of,
-               plan->renamed ? " as " : "", plan->renamed ? event->guest : "",
-               units_format_size(plan->sizes.image, size[0]),
+    buf_printf(text, "guest '%s'", plan->backup_of);
+    if (event->point_id)
+        buf_printf(text, ", point %.*s", EVENTS_ID_SHOWN, event->point_id);
+    buf_printf(text, ": would be restored%s%s: %s from %s", plan->renamed ? " as " : "",
+               plan->renamed ? event->guest : "", units_format_size(plan->sizes.image, size[0]),
                units_format_size(plan->sizes.usage, size[1]));
     for (size_t i = 0; i < plan->disks.count; i++) {
         const struct event_item *disk = &plan->disks.all[i];
@@ -93,7 +95,7 @@ static void write_restore_plan_fields(const struct event *event, struct json *fi
     const struct event_restore_plan *plan = &event->restore_plan;
     const struct event_children *children = &plan->children;
 
-    json_set_str(fields, "guest", event->guest);
+    events_put_named_point(event, fields);
     json_set_str(fields, "backup-of", plan->backup_of);
     json_set_str(fields, "source", plan->source);
     if (plan->destination)
@@ -152,7 +154,10 @@ static void write_restored(const struct event *event, struct buf *text)
     char usage[UNITS_TEXT_SIZE];
     char time[UNITS_TEXT_SIZE];
 
-    buf_printf(text, "guest '%s': restored, ", event->guest);
+    buf_printf(text, "guest '%s': restored", event->guest);
+    if (event->point_id)
+        buf_printf(text, " from point %.*s", EVENTS_ID_SHOWN, event->point_id);
+    buf_append_str(text, ", ");
     events_put_disks(done, text);
     buf_printf(text, ": %s from %s, %s", units_format_size(done->sizes.image, image),
                units_format_size(done->sizes.usage, usage),
@@ -172,7 +177,7 @@ static void write_restored_fields(const struct event *event, struct json *fields
 {
     const struct event_restored *restored = &event->restored;
 
-    json_set_str(fields, "guest", event->guest);
+    events_put_named_point(event, fields);
     events_put_done(&restored->done, fields);
     if (restored->state)
         json_set_str(fields, "state", restored->state);

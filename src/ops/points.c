@@ -243,6 +243,11 @@ int points_begin(struct points_writer *writer, const struct points_request *requ
     return writer->ops->begin(writer, request, ret, err);
 }
 
+const char *points_set_id(const struct points_set *set)
+{
+    return set->id;
+}
+
 int points_expect(struct points_set *set, const struct points_item *item, enum codec_type codec,
                   struct err *err)
 {

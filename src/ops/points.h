@@ -200,6 +200,9 @@ int points_remove(struct points_writer *writer, const struct point *point, uint6
 
 struct points_set;
 
+/* The id that the point will have; borrowed from the set. NULL: the store has one point of a guest. */
+const char *points_set_id(const struct points_set *set);
+
 enum points_replace {
     POINTS_KEEP,             /* only if the store has no point that would have to go */
     POINTS_REPLACE,          /* or if it has one that this host made */

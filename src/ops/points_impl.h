@@ -76,4 +76,5 @@ struct points_writer {
 
 struct points_set {
     struct points_writer *writer;
+    const char *id; /* the implementation's; NULL: its store has one point of a guest */
 };

@@ -22,6 +22,7 @@ struct repository_set {
     struct points_set base;
     struct session *session; /* owned, as all */
     struct point_writer *writer;
+    char id_text[ID_TEXT_SIZE];
     char *guest;
     struct info info;
     struct point_plugs plugs;
@@ -160,6 +161,7 @@ static int begin_session(const struct repository_place *place, const struct poin
     if (session_begin(place->repository, &asked, &set->session, err) < 0 ||
         point_writer_new(place->repository, set->session, &options, &set->writer, err) < 0)
         return -1;
+    set->base.id = id_text(session_id(set->session), set->id_text);
     tell_notes(set);
     return 0;
 }

@@ -20,7 +20,8 @@ void tally_stored(struct tally *tally, const char *what, const struct manifest_s
 
 void tally_done(struct tally *tally, const struct manifest *manifest)
 {
-    struct event event = {.kind = EVENT_BACKED_UP, .guest = tally->guest};
+    struct event event = {
+        .kind = EVENT_BACKED_UP, .guest = tally->guest, .point_id = tally->point_id};
 
     for (size_t i = 0; i < manifest->extra_count; i++) {
         uint64_t size = manifest->extras[i].stored.image.raw_size;

@@ -14,6 +14,7 @@
 struct tally {
     const struct report *report;
     const char *guest;
+    char *point_id; /* owned by the backup; NULL: see points_set_id */
     uint64_t started_ms;
     struct sizes sizes;
     bool copied; /* from another store, not backed up */

@@ -38,8 +38,13 @@ def keep(t, guest, night):
 def check_point(t, repository, guest, point, kept):
     """Restores the disks of the point and compares them with what was kept."""
     to = t.path(f"restored-{point}")
-    t.restore_point(repository, f"--domain-names={guest.name}", "--point", point, "--disks",
-                    ",".join(disk.target for disk in guest.disks), to=to)
+    result = t.restore_point(repository, f"--domain-names={guest.name}", "--point", point, "--json", "--disks",
+                             ",".join(disk.target for disk in guest.disks), to=to)
+    restored = [event["point"] for event in t.events(result) if event["event"] == "guest-done"]
+    if point == "latest":
+        listed = t.points(repository, f"--domain-names={guest.name}")
+        point = [entry["point"] for entry in listed if not entry["in-trash"]][-1]
+    same(restored, [point], "points that were restored")
     for disk in guest.disks:
         path = os.path.join(to, os.path.basename(disk.path))
         disks.compare(kept[disk.target], "raw", path, disk.format, f"{disk.target} of point {point}")
@@ -48,17 +53,19 @@ def check_point(t, repository, guest, point, kept):
 
 def nights_of(t, guest, count, *options):
     repository = t.repository()
-    kept = []
+    kept, made = [], []
     for night in range(count):
         if night:
             for disk in guest.disks:
                 change(t, disk)
         kept.append(keep(t, guest, night))
         before = guest.snapshot()
-        t.add_point(repository, guest, *options)
+        events = t.add_point(repository, guest, *options)
+        made += [event["point"] for event in events if event["event"] == "guest-done"]
         guest.check_unchanged(before)
     points = t.points(repository)
     same(len(points), count, "points")
+    same(made, [point["point"] for point in points], "ids that the backups have told")
     same([point["guest"] for point in points], [guest.name] * count, "guests of the points")
     for point, disks_of_night in zip(points, kept):
         check_point(t, repository, guest, point["point"], disks_of_night)

@@ -55,6 +55,7 @@ static void backup_job_clear(struct backup_job *job)
     source_clear(&job->source);
     guest_lock_leave(job->lock, job->run->state_fd, guest_uuid(job->guest));
     lock_file_release(job->lock);
+    free(job->tally.point_id);
 }
 
 /* ---- disks ------------------------------------------------------------------------ */
@@ -393,6 +394,8 @@ static int back_up(struct backup_job *job, struct err *err)
         return -1;
     if (capture_commit_begin(&job->capture, err) < 0)
         return -1;
+    const char *id = points_set_id(job->set);
+    job->tally.point_id = id ? mem_strdup(id) : NULL;
     int committed = points_commit(TAKE_PTR(job->set), job->manifest, err);
     capture_commit_end(&job->capture, committed == 0);
     if (committed < 0)

@@ -36,6 +36,12 @@ void restore_measure(struct restore_job *job)
     }
 }
 
+/* NULL: the store has one point of a guest, which goes by the guest's name. */
+static const char *told_point(const struct restore_job *job)
+{
+    return points_store_has_many(job->run->store) ? points_id(job->backup) : NULL;
+}
+
 /* ---- the plan --------------------------------------------------------------------- */
 
 /* The children that take the most memory: those for one disk or another, or for the memory. */
@@ -137,6 +143,7 @@ int restore_tell_plan(struct restore_job *job, struct err *err)
                  &(struct event){
                      .kind = EVENT_RESTORE_PLAN,
                      .guest = placement->name,
+                     .point_id = told_point(job),
                      .restore_plan = {
                          .backup_of = job->manifest->domain_name,
                          .renamed = placement->renamed,
@@ -190,7 +197,10 @@ char *restore_tell_start_line(const struct restore_job *job)
 static void tell_restored(struct restore_job *job, const struct event_restored *state)
 {
     const struct placement *placement = &job->placement;
-    struct event event = {.kind = EVENT_RESTORED, .guest = placement->name, .restored = *state};
+    struct event event = {.kind = EVENT_RESTORED,
+                          .guest = placement->name,
+                          .point_id = told_point(job),
+                          .restored = *state};
 
     sizes_add(&job->run->sizes, &job->sizes);
     event.restored.done = (struct event_done){

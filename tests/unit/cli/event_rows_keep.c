@@ -49,6 +49,7 @@ static const struct points_entry listed_point = {
     .held = true,
     .tags = {tag_texts, 1},
 };
+static const struct definition_findings no_findings;
 static const struct points_entry unreadable_point = {
     .id = listed_id,
     .id_digits = 8,
@@ -57,6 +58,35 @@ static const struct points_entry unreadable_point = {
 };
 
 const struct event_row event_rows_keep[] = {
+    {{EVENT_BACKED_UP, "web", POINT_ID,
+      .backed_up = {.done = {.disks = 1}, .consistency = CONSISTENCY_OFFLINE}},
+     "guest-done",
+     EVENT_AS_RESULT,
+     "guest 'web': backed up as point 0198f3a2c4d51b7e, 1 disk: 0 B stored in 0 B, 0:00",
+     "{\"guest\":\"web\",\"point\":\"" POINT_ID "\",\"method\":\"offline\","
+     "\"consistency\":\"shut-off\",\"disks\":1,\"memory\":false,\"image-size\":0,"
+     "\"stored-size\":0,\"disk-usage\":0,\"elapsed-ms\":0}"},
+    {{EVENT_RESTORED, "web", POINT_ID, .restored = {.done = {.disks = 1}, .state = "shut off"}},
+     "guest-done",
+     EVENT_AS_RESULT,
+     "guest 'web': restored from point 0198f3a2c4d51b7e, 1 disk: 0 B from 0 B, 0:00, shut off",
+     "{\"guest\":\"web\",\"point\":\"" POINT_ID "\",\"disks\":1,\"memory\":false,"
+     "\"image-size\":0,\"stored-size\":0,\"disk-usage\":0,\"elapsed-ms\":0,"
+     "\"state\":\"shut off\"}"},
+    {{EVENT_RESTORE_PLAN, "new", POINT_ID,
+      .restore_plan = {.backup_of = "web",
+                       .renamed = true,
+                       .source = "/srv",
+                       .findings = &no_findings,
+                       .children = {.child_memory = 1 << 20, .used = 1}}},
+     "plan",
+     EVENT_AS_RESULT,
+     "guest 'web', point 0198f3a2c4d51b7e: would be restored as new: 0 B from 0 B\n"
+     "  memory per child 1 MiB, children used 1: 1 MiB together",
+     "{\"guest\":\"new\",\"point\":\"" POINT_ID "\",\"backup-of\":\"web\","
+     "\"source\":\"/srv\",\"defined\":false,\"image-size\":0,\"stored-size\":0,"
+     "\"disk-usage\":0,\"disks\":[],\"extras\":[],\"left-out\":[],\"findings\":[],"
+     "\"memory-per-child\":1048576,\"children\":1,\"children-memory\":1048576}"},
     {{EVENT_LISTED_POINT, "web", .listed_point = {&listed_point, .first = true}},
      "point",
      EVENT_AS_RESULT,
