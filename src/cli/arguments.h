@@ -67,6 +67,7 @@ struct arguments {
     struct strings remove_tags;
     const char *reason;
     bool set_aside;
+    bool holds;
     bool force;
     bool allow_autorun;
     bool decode;

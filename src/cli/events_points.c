@@ -26,6 +26,20 @@ static void put_remarks(const struct points_entry *entry, struct buf *text)
         buf_printf(text, "  #%s", entry->tags.items[i]);
 }
 
+static void put_hold(const struct event_listed_point *listed, struct buf *text)
+{
+    const struct points_entry *entry = listed->entry;
+    char utc[WHEN_TEXT_SIZE], when[WHEN_TEXT_SIZE];
+
+    if (!listed->with_hold || !entry->held)
+        return;
+    if (entry->held_by)
+        buf_printf(text, "\n  held by %s since %s: %s", entry->held_by,
+                   when_local(when_utc(entry->held_ms, utc), when), entry->held_why);
+    else
+        buf_append_str(text, "\n  held; what the hold says cannot be read");
+}
+
 static void write_listed_point(const struct event *event, struct buf *text)
 {
     const struct points_entry *entry = event->listed_point.entry;
@@ -38,6 +52,7 @@ static void write_listed_point(const struct event *event, struct buf *text)
     buf_printf(text, "%-20s %-10.*s ", event->guest, (int)entry->id_digits, entry->id);
     if (entry->problem) {
         buf_printf(text, "UNREADABLE: %s", entry->problem);
+        put_hold(&event->listed_point, text);
         return;
     }
     buf_printf(text, "%-25s %-8s %-16s %5zu %10s %10s",
@@ -45,6 +60,21 @@ static void write_listed_point(const struct event *event, struct buf *text)
                manifest_consistency_name(entry->consistency), entry->disk_count,
                units_format_size(entry->size, size), units_format_size(entry->stored, stored));
     put_remarks(entry, text);
+    put_hold(&event->listed_point, text);
+}
+
+static void put_hold_fields(const struct points_entry *entry, struct json *fields)
+{
+    char utc[WHEN_TEXT_SIZE];
+
+    json_set_bool(fields, "held", entry->held);
+    if (!entry->held_by)
+        return;
+    struct json *hold = json_new_object();
+    json_set_str(hold, "by", entry->held_by);
+    json_set_str(hold, "since", when_utc(entry->held_ms, utc));
+    json_set_str(hold, "reason", entry->held_why);
+    json_set(fields, "hold", hold);
 }
 
 static void write_listed_point_fields(const struct event *event, struct json *fields)
@@ -57,6 +87,7 @@ static void write_listed_point_fields(const struct event *event, struct json *fi
     if (entry->problem) {
         json_set_str(fields, "error", entry->problem);
         json_set_bool(fields, "in-trash", entry->trashed);
+        put_hold_fields(entry, fields);
         return;
     }
     struct json *tags = json_new_array();
@@ -74,7 +105,7 @@ static void write_listed_point_fields(const struct event *event, struct json *fi
     json_set_bool(fields, "complete", entry->complete);
     json_set_bool(fields, "derived", entry->derived);
     json_set_bool(fields, "verified", entry->verified);
-    json_set_bool(fields, "held", entry->held);
+    put_hold_fields(entry, fields);
     json_set_bool(fields, "in-trash", entry->trashed);
     json_set(fields, "tags", tags);
 }

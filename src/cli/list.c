@@ -2,17 +2,26 @@
 #include "cli/verb.h"
 
 static const struct options_row rows[] = {
-    ROW_SOURCE, ROW_IN_REPOSITORY, ROW_IN_SCOPE, ROW_DOMAINS, ROW_JSON,
+    ROW_SOURCE,
+    ROW_IN_REPOSITORY,
+    ROW_IN_SCOPE,
+    ROW_DOMAINS,
+    {"holds", OPTION_FLAG, NULL, "of a repository: only points that are held, by whom and why",
+     ARGUMENT(holds)},
+    ROW_JSON,
 };
 
 static int run_list(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
     struct list_options options = {
         .domains = lists_borrow(&arguments->domains),
+        .holds = arguments->holds,
     };
 
     if (arguments_place(arguments, arguments->source, "source-path", &options.source, err) < 0)
         return -1;
+    if (arguments->source && arguments->holds)
+        return err_set(err, ERR_USAGE, "--holds applies to --repository only");
     return list_run(&options, &run->report, &run->outcome, err);
 }
 

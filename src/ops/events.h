@@ -260,7 +260,8 @@ struct event_listed {
 /* One of the points of a guest, without what only its manifest says. */
 struct event_listed_point {
     const struct points_entry *entry;
-    bool first; /* of the list: the head of a table goes before it */
+    bool first;     /* of the list: the head of a table goes before it */
+    bool with_hold; /* who holds it, and why, is of interest */
 };
 
 struct event_orphan {

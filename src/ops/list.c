@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/verbs.h"
 
+#include <string.h>
+
+#include "base/log.h"
 #include "ops/backup_sizes.h"
 #include "ops/findings.h"
 #include "ops/host_key.h"
@@ -148,6 +151,7 @@ struct list_run {
     struct points_store *store;
     const struct seal_key *key;
     const struct report *report;
+    bool holds;
     bool told; /* a row of the table */
 };
 
@@ -161,29 +165,44 @@ static int list_named(const struct list_run *run, const char *guest, const char 
     return tell_backup(backup, run->key, run->report, err);
 }
 
+static bool is_shown_point(const struct list_run *run, const struct points_entry *entry,
+                           const char *id)
+{
+    return (!run->holds || entry->held) && (!id || strcmp(entry->id, id) == 0);
+}
+
 /* -1: a point cannot be read. */
-static int list_points_of(struct list_run *run, const char *guest, struct err *err)
+static int list_points_of(struct list_run *run, const char *guest, const char *id, struct err *err)
 {
     CLEANUP_POINTS_LIST struct points_list list = {0};
     const struct points_entry *bad = NULL;
+    size_t kept = 0;
 
     if (points_list(run->store, guest, &list, err) < 0)
         return -1;
     for (size_t i = 0; i < list.count; i++) {
+        kept += !list.all[i].trashed;
+        if (!is_shown_point(run, &list.all[i], id))
+            continue;
         if (list.all[i].problem)
             bad = &list.all[i];
         report_event(run->report, &(struct event){.kind = EVENT_LISTED_POINT,
                                                   .guest = guest,
-                                                  .listed_point = {&list.all[i], !run->told}});
+                                                  .listed_point = {&list.all[i], !run->told,
+                                                                   .with_hold = run->holds}});
         run->told = true;
     }
+    if (list.count > 0 && kept == 0 && !run->holds)
+        log_notice("guest '%s': all its points are in the trash; virt-backup undelete takes them "
+                   "out",
+                   guest);
     return bad ? err_set(err, ERR_CORRUPT, "a point cannot be read: %s", bad->problem) : 0;
 }
 
 static int list_guest(struct list_run *run, const char *guest, const char *id, struct err *err)
 {
-    if (points_store_has_many(run->store) && !id)
-        return list_points_of(run, guest, err);
+    if (points_store_has_many(run->store) && (!id || run->holds))
+        return list_points_of(run, guest, id, err);
     return list_named(run, guest, id, err);
 }
 
@@ -194,7 +213,7 @@ int list_run(const struct list_options *options, const struct report *report,
     CLEANUP(host_key_freep) struct seal_key *key = NULL;
     struct selection guests CLEANUP(selection_clear) = {0};
     const struct select_request request = {
-        .wanted = &options->domains, .report = report, .outcome = ret_outcome};
+        .wanted = &options->domains, .trashed = true, .report = report, .outcome = ret_outcome};
 
     recover_tell(report);
     if (points_store_open(&options->source, &store, err) < 0)
@@ -206,7 +225,7 @@ int list_run(const struct list_options *options, const struct report *report,
         return -1;
     }
     key = host_key_for_reading(report);
-    struct list_run run = {store, key, report, false};
+    struct list_run run = {store, key, report, options->holds, false};
     for (size_t i = 0; i < guests.count; i++) {
         CLEANUP_ERR struct err guest_err = ERR_INIT;
         if (!guests.chosen[i])
@@ -218,5 +237,7 @@ int list_run(const struct list_options *options, const struct report *report,
         err_prefix(&guest_err, "guest '%s'", guests.names[i]);
         report_failure(report, ret_outcome, guests.names[i], &guest_err);
     }
+    if (options->holds && !run.told)
+        log_notice("no point is held");
     return 0;
 }

@@ -59,6 +59,12 @@ int points_store_guests(struct points_store *store, struct strings *ret, struct 
     return store->ops->guests(store, ret, err);
 }
 
+void points_store_trashed_guests(const struct points_store *store, struct strings *ret)
+{
+    if (store->ops->trashed_guests)
+        store->ops->trashed_guests(store, ret);
+}
+
 int points_store_orphans(struct points_store *store, struct strings *ret, struct err *err)
 {
     return store->ops->orphans(store, ret, err);
@@ -75,6 +81,8 @@ static void clear_entry(struct points_entry *entry)
 {
     free(entry->id);
     free(entry->problem);
+    free(entry->held_by);
+    free(entry->held_why);
     free(entry->host);
     strings_clear(&entry->tags);
 }

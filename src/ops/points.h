@@ -53,6 +53,9 @@ const char *points_store_title(const struct points_store *store);
 /* Appends the names of the guests that have a point here, sorted. A point that cannot be opened is
  * listed too, under the name that it seems to have. */
 int points_store_guests(struct points_store *store, struct strings *ret, struct err *err);
+/* Appends the names of those all of whose points are in the trash, as they were when the guests were
+ * last listed; points_store_guests leaves them out. */
+void points_store_trashed_guests(const struct points_store *store, struct strings *ret);
 /* Appends what looks like part of a point although no point has it: the point that it belonged to
  * cannot be restored. */
 int points_store_orphans(struct points_store *store, struct strings *ret, struct err *err);
@@ -78,6 +81,9 @@ struct points_entry {
     bool derived;    /* made from another point, not by a backup */
     bool verified;   /* somebody has found it good, and nobody bad since */
     bool held;       /* it is not removed */
+    char *held_by;   /* with `held`, like the next two; NULL: the hold cannot be read */
+    char *held_why;
+    int64_t held_ms; /* since */
     bool trashed;    /* it is to be removed */
     struct strings tags;
 };

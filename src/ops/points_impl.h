@@ -9,6 +9,8 @@
 
 struct points_store_ops {
     int (*guests)(struct points_store *store, struct strings *ret, struct err *err);
+    void (*trashed_guests)(const struct points_store *store,
+                           struct strings *ret); /* NULL: it has no trash */
     int (*orphans)(struct points_store *store, struct strings *ret, struct err *err);
     int (*list)(struct points_store *store, const char *guest, struct points_list *ret,
                 struct err *err);

@@ -86,8 +86,18 @@ static int list_repository_guests(struct points_store *base, struct strings *ret
     if (read_guests(store, err) < 0)
         return -1;
     for (size_t i = 0; i < store->guests.count; i++)
-        strings_add(ret, store->guests.all[i].name);
+        if (!store->guests.all[i].trashed)
+            strings_add(ret, store->guests.all[i].name);
     return 0;
+}
+
+static void list_trashed_guests(const struct points_store *base, struct strings *ret)
+{
+    const struct repository_store *store = store_of(base);
+
+    for (size_t i = 0; i < store->guests.count; i++)
+        if (store->guests.all[i].trashed)
+            strings_add(ret, store->guests.all[i].name);
 }
 
 /* What nobody refers to any more is for the collector. */
@@ -460,6 +470,7 @@ static int read_repository_small(const struct point *base, const struct manifest
 
 static const struct points_store_ops repository_store_ops = {
     .guests = list_repository_guests,
+    .trashed_guests = list_trashed_guests,
     .orphans = list_no_orphans,
     .list = list_repository_points,
     .open = open_repository_point,

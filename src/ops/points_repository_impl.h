@@ -15,6 +15,7 @@ struct repository_guest {
     char *name; /* owned */
     struct id id;
     struct id newest; /* the session of the point that has its name */
+    bool trashed;     /* all its points are in the trash */
 };
 
 struct repository_guests {
@@ -23,7 +24,7 @@ struct repository_guests {
 };
 
 void points_repository_guests_clear(struct repository_guests *guests);
-/* Those that have a point that is not in the trash. */
+/* Those that have a point. */
 int points_repository_guests(const struct stored_scope *scope, struct repository_guests *ret,
                              struct err *err);
 

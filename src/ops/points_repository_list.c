@@ -17,17 +17,17 @@ void points_repository_guests_clear(struct repository_guests *guests)
     *guests = (struct repository_guests){0};
 }
 
-/* Its newest point that can be read and is not in the trash has its name; without one it is called by
- * its UUID. False: it has no point. */
-static bool name_guest(const struct stored_scope *scope, const struct listed_point *points,
-                       size_t count, struct repository_guest *ret)
+/* Of its points that are in the trash, or are not, the newest that can be read has its name; without
+ * one it is called by its UUID. False: it has no such point. */
+static bool name_by_points(const struct stored_scope *scope, const struct listed_point *points,
+                           size_t count, bool trashed, struct repository_guest *ret)
 {
     char uuid[ID_UUID_SIZE];
     bool any = false;
 
     for (size_t i = count; i-- > 0;) {
         CLEANUP_STORED_SUMMARY struct stored_summary summary = {0};
-        if (points[i].trashed)
+        if (points[i].trashed != trashed)
             continue;
         /* What has the length of a tombstone may be all that is left of a point. */
         bool unreadable = stored_point_summary(scope, &points[i].id, &summary, NULL) < 0;
@@ -35,13 +35,20 @@ static bool name_guest(const struct stored_scope *scope, const struct listed_poi
         if (unreadable || summary.kind != SLOT_POINT)
             continue;
         *ret = (struct repository_guest){mem_strdup(summary.info.name), points[i].id.guest,
-                                         points[i].id.session};
+                                         points[i].id.session, trashed};
         return true;
     }
     if (any)
         *ret = (struct repository_guest){
-            mem_strdup(id_uuid(&points[0].id.guest, uuid)), points[0].id.guest, {{0}}};
+            mem_strdup(id_uuid(&points[0].id.guest, uuid)), points[0].id.guest, {{0}}, trashed};
     return any;
+}
+
+static bool name_guest(const struct stored_scope *scope, const struct listed_point *points,
+                       size_t count, struct repository_guest *ret)
+{
+    return name_by_points(scope, points, count, false, ret) ||
+           name_by_points(scope, points, count, true, ret);
 }
 
 static int compare_guests(const void *a, const void *b)
@@ -50,10 +57,13 @@ static int compare_guests(const void *a, const void *b)
     const struct repository_guest *second = b;
     int order = strcmp(first->name, second->name);
 
+    if (order == 0)
+        order = first->trashed - second->trashed;
     return order ? order : id_compare(&second->newest, &first->newest);
 }
 
-/* Sorted, the one with the newest point is the first of those that have one name. */
+/* Sorted, the one with the newest point is the first of those that have one name; one that is all in
+ * the trash comes last. */
 static void tell_apart(struct repository_guests *guests)
 {
     char uuid[ID_UUID_SIZE];
@@ -126,14 +136,28 @@ static void show_info(struct info *info, struct points_entry *entry)
     info->tags = (struct strings){0};
 }
 
-static void show_marks(const struct marks *marks, const struct point_id *id,
-                       struct points_entry *entry)
+static void show_hold(const struct stored_scope *scope, const struct point_id *id,
+                      struct points_entry *entry)
+{
+    CLEANUP_HOLD_NOTE struct hold_note note = {0};
+
+    entry->held = true;
+    if (marks_hold_note(scope, id, &note, NULL) < 0)
+        return;
+    entry->held_by = TAKE_PTR(note.by);
+    entry->held_why = TAKE_PTR(note.reason);
+    entry->held_ms = note.when_ms;
+}
+
+static void show_marks(const struct stored_scope *scope, const struct marks *marks,
+                       const struct point_id *id, struct points_entry *entry)
 {
     const struct point_marks *found = marks_of(marks, id);
 
     if (!found)
         return;
-    entry->held = found->held;
+    if (found->held)
+        show_hold(scope, id, entry);
     for (size_t i = 0; i < found->tags.count; i++)
         if (!strings_has(&entry->tags, found->tags.items[i]))
             strings_add(&entry->tags, found->tags.items[i]);
@@ -192,7 +216,7 @@ int points_repository_list(const struct stored_scope *scope, const struct id *gu
         struct points_entry *entry = &ret->all[ret->count];
         if (!fill_point(scope, &listing.points[i], entry))
             continue;
-        show_marks(&marks, &listing.points[i].id, entry);
+        show_marks(scope, &marks, &listing.points[i].id, entry);
         strings_sort(&entry->tags);
         entry->verified = is_verified(&records, &listing.points[i].id);
         ret->count++;

@@ -206,12 +206,16 @@ bool select_mark_in_store(struct points_store *store, const struct selection *se
     return select_mark(&request, word, ret);
 }
 
-static int select_list(struct points_store *store, struct selection *ret, struct err *err)
+static int select_list(struct points_store *store, bool trashed, struct selection *ret,
+                       struct err *err)
 {
     CLEANUP_STRINGS struct strings guests = {0};
 
     if (points_store_guests(store, &guests, err) < 0)
         return -1;
+    if (trashed)
+        points_store_trashed_guests(store, &guests);
+    strings_sort(&guests);
     *ret = (struct selection){
         .names = guests.items,
         .points = mem_array(guests.count, sizeof(*ret->points)),
@@ -224,7 +228,7 @@ static int select_list(struct points_store *store, struct selection *ret, struct
 
 int select_all(struct points_store *store, struct selection *ret, struct err *err)
 {
-    if (select_list(store, ret, err) < 0)
+    if (select_list(store, true, ret, err) < 0)
         return -1;
     memset(ret->chosen, true, ret->count);
     return 0;
@@ -348,6 +352,23 @@ int select_every_point(struct points_store *store, struct selection *selection, 
     return 0;
 }
 
+/* Who looks for such a guest should not think that it was never there. */
+static void select_explain_trash(const struct points_store *store, const struct name_list *wanted,
+                                 struct err *err)
+{
+    CLEANUP_STRINGS struct strings trashed = {0};
+
+    points_store_trashed_guests(store, &trashed);
+    for (size_t i = 0; err && err->kind == ERR_NOT_FOUND && i < wanted->count; i++)
+        if (strings_has(&trashed, wanted->names[i])) {
+            err_append(err,
+                       "all points of '%s' are in the trash; take one out with virt-backup "
+                       "undelete",
+                       wanted->names[i]);
+            return;
+        }
+}
+
 int select_from_store(struct points_store *store, const struct select_request *request,
                       struct selection *ret, struct err *err)
 {
@@ -355,7 +376,7 @@ int select_from_store(struct points_store *store, const struct select_request *r
     struct selection selection CLEANUP(selection_clear) = {0};
     struct select_request whole = *request;
 
-    if (select_list(store, &selection, err) < 0)
+    if (select_list(store, request->trashed, &selection, err) < 0)
         return -1;
     const struct name_list known = {(const char *const *)selection.names, selection.count};
     if (select_has_uuids(request->wanted, &known) || select_has_uuids(request->excluded, &known))
@@ -370,8 +391,11 @@ int select_from_store(struct points_store *store, const struct select_request *r
     select_split(&whole, points, guest_words, &owned);
     const struct name_list wanted = {guest_words, request->wanted->count};
     whole.wanted = &wanted;
-    if (select_names(&whole, selection.chosen, err) < 0 ||
-        select_apply_points(store, &whole, points, &selection, err) < 0)
+    if (select_names(&whole, selection.chosen, err) < 0) {
+        select_explain_trash(store, &wanted, err);
+        return -1;
+    }
+    if (select_apply_points(store, &whole, points, &selection, err) < 0)
         return -1;
     *ret = selection;
     selection = (struct selection){0};

@@ -32,7 +32,8 @@ struct select_request {
     size_t count;
     const struct name_list *wanted;   /* empty: all */
     const struct name_list *excluded; /* NULL: none */
-    const char *where;                /* "the hypervisor" */
+    bool trashed;      /* of a store: guests all of whose points are in the trash, too */
+    const char *where; /* "the hypervisor" */
     const struct report *report;
     struct outcome *outcome;
 };
@@ -76,7 +77,8 @@ int select_every_point(struct points_store *store, struct selection *selection, 
  * word is not a guest's name. */
 int select_from_store(struct points_store *store, const struct select_request *request,
                       struct selection *ret, struct err *err);
-/* All guests of the store, none of which need be there. */
+/* All guests of the store, none of which need be there; those all of whose points are in the trash,
+ * too. */
 int select_all(struct points_store *store, struct selection *ret, struct err *err);
 /* Sets ret[i] for each guest of the store that the word means; false: it means none. */
 bool select_mark_in_store(struct points_store *store, const struct selection *selection,

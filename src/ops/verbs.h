@@ -147,11 +147,12 @@ struct recover_options {
 struct list_options {
     struct points_place source;
     struct name_list domains;
+    bool holds; /* of a repository: only points that are held */
 };
 
 /* Event "backup" for each guest, with a text of several lines. Of a store that has many points of a
  * guest it is so for those that are named; of guests that are named without one, or not at all, there
- * is an event "point" for each of their points. */
+ * is an event "point" for each of their points. With `holds` there is one for each that is held. */
 int list_run(const struct list_options *options, const struct report *report,
              struct outcome *ret_outcome, struct err *err);
 

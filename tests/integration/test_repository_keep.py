@@ -180,3 +180,31 @@ def test_scopes_are_collected_on_their_own(t):
     events = repository.events("collect", "--trash-age", "0", status=4)
     same([event["scope"] for event in events if event["event"] == "scope-failed"], ["lab"], "scopes that failed")
     same(repository.points(), points[1:], "points of the other scope")
+
+
+def test_holds_are_listed_with_who_and_why(t):
+    repository, points = planted(t, "web", "db", days=(2, 1))
+    expect("no point is held" in repository.run("list", "--holds").err, "it is not said that no point is held")
+    repository.run("hold", "--reason", "before the upgrade", points[0])
+    repository.run("hold", points[3])
+    listed = [event for event in repository.events("list", "--holds") if event["event"] == "point"]
+    same({event["point"]: event["hold"]["reason"] for event in listed},
+         {points[0]: "before the upgrade", points[3]: "by command"}, "holds")
+    out = repository.run("list", "--holds").out
+    expect(f"held by {os.uname().nodename} since" in out and ": before the upgrade" in out, out)
+    same(out.count("\n  held by"), 2, "holds that are shown")
+    t.refused("list", "--source-path", t.make_dir("archive"), "--holds", status=2, says=["--repository only"])
+
+
+def test_a_guest_that_is_all_in_the_trash_is_listed(t):
+    repository, points = planted(t, "web", "db", days=(2, 1))
+    for point in points[:2]:
+        repository.trash(point)
+    for named in ((), ("--domain-names", "web"), ("--domain-names", "w*")):
+        listed = [event for event in repository.events("list", *named) if event["event"] == "point"]
+        same([event["in-trash"] for event in listed if event["guest"] == "web"], [True, True], f"points of web, {named}")
+    result = repository.run("list")
+    expect("guest 'web': all its points are in the trash" in result.err, result.err)
+    expect("guest 'db'" not in result.err, result.err)
+    repository.refused("restore", "--destination-path", t.restored, "--domain-names", "web",
+                       says=["has no guest 'web'", "all points of 'web' are in the trash", "undelete"])

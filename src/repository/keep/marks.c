@@ -277,6 +277,28 @@ int marks_release(const struct stored_scope *scope, const struct point_id *point
     return delete_mark(scope, name, marks.count > 0 && marks.points[0].held, ret_released, err);
 }
 
+void marks_hold_note_clear(struct hold_note *note)
+{
+    free(note->by);
+    free(note->reason);
+    *note = (struct hold_note){0};
+}
+
+int marks_hold_note(const struct stored_scope *scope, const struct point_id *point,
+                    struct hold_note *ret, struct err *err)
+{
+    CLEANUP_FREE char *name = objects_name(scope, NAME_HOLD, point, 0);
+    CLEANUP_SMALL_OBJECT struct small_object content = {0};
+    CLEANUP_BUF struct buf bytes = {0};
+
+    if (store_read(scope->store, name, LIMITS_SMALL_OBJECT, &bytes, err) < 0)
+        return -1;
+    if (small_object_parse(SMALL_MARK, bytes.data, bytes.len, &content, err) < 0)
+        return err_prefix(err, "%s/%s", store_url(scope->store), name);
+    *ret = (struct hold_note){TAKE_PTR(content.by), TAKE_PTR(content.reason), content.when_ms};
+    return 0;
+}
+
 /* ---- tags ------------------------------------------------------------------------------------ */
 
 static int name_tag(const struct stored_scope *scope, const struct point_id *point, const char *tag,

@@ -35,6 +35,20 @@ int marks_hold(const struct stored_scope *scope, const struct point_id *point,
 int marks_release(const struct stored_scope *scope, const struct point_id *point,
                   bool *ret_released, struct err *err);
 
+/* What a hold says. All owned. */
+struct hold_note {
+    char *by;
+    char *reason;
+    int64_t when_ms;
+};
+
+void marks_hold_note_clear(struct hold_note *note);
+#define CLEANUP_HOLD_NOTE CLEANUP(marks_hold_note_clear)
+
+/* Not found: the point is not held. */
+int marks_hold_note(const struct stored_scope *scope, const struct point_id *point,
+                    struct hold_note *ret, struct err *err);
+
 /* Gives the point a tag, and takes one away. *ret_changed is false if it had it (had it not) before.
  * Tags of the point's INFO are not of this kind. Usage: the text cannot be a tag. Not found: there is
  * no such point. Unsupported: it has too many tags. */

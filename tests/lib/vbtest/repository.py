@@ -115,6 +115,12 @@ class Repository:
         self._put(f"p/{slot}", point_of(head, sections))
         return sid.hex()
 
+    def trash(self, point):
+        """As remove does."""
+        (path,) = self.find(f"p/default/*/{point}")
+        marker = {"format": 1, "by": "remove", "when": stamp(time.time() * 1000), "reason": "test"}
+        self._put(f"t/default/{path.split('/')[-2]}/{point}.1", json.dumps(marker).encode())
+
     def age(self, point, days):
         """Makes a point this much older: another name, and other times in it. Returns its id."""
         (path,) = self.find(f"p/default/*/{point}")

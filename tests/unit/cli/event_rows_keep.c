@@ -32,6 +32,7 @@
          "{" POINT_JSON ",\"changed\":false}"}
 
 static char listed_id[] = "01a2228d8c7747d2772f1fe235eda9f9", listed_host[] = "a";
+static char listed_why[] = "before the upgrade";
 static char listed_problem[] = "p/default: its SHA-256 is wrong", weekly[] = "weekly";
 static char *tag_texts[] = {weekly};
 static const struct points_entry listed_point = {
@@ -47,7 +48,25 @@ static const struct points_entry listed_point = {
     .complete = true,
     .verified = true,
     .held = true,
+    .held_by = listed_host,
+    .held_why = listed_why,
+    .held_ms = INT64_C(1795876032000),
     .tags = {tag_texts, 1},
+};
+static const struct points_entry held_point = {
+    .id = listed_id,
+    .id_digits = 8,
+    .problem = listed_problem,
+    .held = true,
+    .held_by = listed_host,
+    .held_why = listed_why,
+    .held_ms = INT64_C(1795876032000),
+};
+static const struct points_entry strangely_held_point = {
+    .id = listed_id,
+    .id_digits = 8,
+    .problem = listed_problem,
+    .held = true,
 };
 static const struct definition_findings no_findings;
 static const struct points_entry unreadable_point = {
@@ -100,13 +119,31 @@ const struct event_row event_rows_keep[] = {
      "\"time\":\"2026-11-28T14:27:11Z\",\"host\":\"a\",\"state\":\"shut off\","
      "\"method\":\"offline\",\"consistency\":\"shut-off\",\"disks\":2,\"memory\":false,"
      "\"image-size\":16777216,\"new-size\":4194304,\"complete\":true,\"derived\":false,"
-     "\"verified\":true,\"held\":true,\"in-trash\":false,\"tags\":[\"weekly\"]}"},
+     "\"verified\":true,\"held\":true,\"hold\":{\"by\":\"a\","
+     "\"since\":\"2026-11-28T14:27:12Z\",\"reason\":\"before the upgrade\"},\"in-trash\":false,"
+     "\"tags\":[\"weekly\"]}"},
     {{EVENT_LISTED_POINT, "web", .listed_point = {&unreadable_point, .first = false}},
      "point",
      EVENT_AS_RESULT,
      "web                  01a2228d   UNREADABLE: p/default: its SHA-256 is wrong",
      "{\"guest\":\"web\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\","
-     "\"error\":\"p/default: its SHA-256 is wrong\",\"in-trash\":true}"},
+     "\"error\":\"p/default: its SHA-256 is wrong\",\"in-trash\":true,\"held\":false}"},
+    {{EVENT_LISTED_POINT, "web", .listed_point = {&held_point, .with_hold = true}},
+     "point",
+     EVENT_AS_RESULT,
+     "web                  01a2228d   UNREADABLE: p/default: its SHA-256 is wrong\n"
+     "  held by a since 2026-11-28 14:27:12 +0000: before the upgrade",
+     "{\"guest\":\"web\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\","
+     "\"error\":\"p/default: its SHA-256 is wrong\",\"in-trash\":false,\"held\":true,"
+     "\"hold\":{\"by\":\"a\",\"since\":\"2026-11-28T14:27:12Z\","
+     "\"reason\":\"before the upgrade\"}}"},
+    {{EVENT_LISTED_POINT, "web", .listed_point = {&strangely_held_point, .with_hold = true}},
+     "point",
+     EVENT_AS_RESULT,
+     "web                  01a2228d   UNREADABLE: p/default: its SHA-256 is wrong\n"
+     "  held; what the hold says cannot be read",
+     "{\"guest\":\"web\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\","
+     "\"error\":\"p/default: its SHA-256 is wrong\",\"in-trash\":false,\"held\":true}"},
     {{EVENT_POINT_FAILED, .point_failed = {"web@0198", {ERR_USAGE, "'web@0198' is no point"}}},
      "point-failed",
      EVENT_AS_ERROR,
