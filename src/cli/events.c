@@ -252,13 +252,20 @@ static void write_removed(const struct event *event, struct buf *text)
     const struct event_removed *removed = &event->removed;
     char when[WHEN_TEXT_SIZE];
 
-    buf_printf(text, "guest '%s': the backup of %s, made on %s, is removed", event->guest,
-               when_local(removed->time, when), removed->host);
+    if (event->point_id)
+        buf_printf(text,
+                   "guest '%s': the point of %s (%.*s), made on %s, is in the trash; virt-backup "
+                   "undelete takes it out",
+                   event->guest, when_local(removed->time, when), EVENTS_ID_SHOWN, event->point_id,
+                   removed->host);
+    else
+        buf_printf(text, "guest '%s': the backup of %s, made on %s, is removed", event->guest,
+                   when_local(removed->time, when), removed->host);
 }
 
 static void write_removed_fields(const struct event *event, struct json *fields)
 {
-    json_set_str(fields, "guest", event->guest);
+    events_put_named_point(event, fields);
     json_set_str(fields, "time", event->removed.time);
     json_set_str(fields, "host", event->removed.host);
 }

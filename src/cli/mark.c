@@ -4,12 +4,13 @@
  */
 #include "cli/verb.h"
 
-static const struct options_row words = {NULL,
-                                         OPTION_LIST,
-                                         "POINT...",
-                                         "8 or more digits of an id, GUEST@latest or GUEST@ID",
-                                         ARGUMENT(words),
-                                         .required = true};
+static const struct options_row words = {
+    NULL,
+    OPTION_LIST,
+    "POINT...",
+    "8 or more digits of an id, or GUEST@latest, GUEST@ID, GUEST@TIME",
+    ARGUMENT(words),
+    .required = true};
 
 #define ROW_POINT_SCOPE ROW_SCOPE("only points of this scope")
 

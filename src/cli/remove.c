@@ -11,15 +11,20 @@
 static const struct options_row rows[] = {
     ROW_SOURCE,
     ROW_IN_REPOSITORY,
-    ROW_IN_SCOPE,
+    ROW_SCOPE("only points of this scope of the repository"),
     {"domain-names", OPTION_NAMES, "NAMES", "the guests whose backups to remove, comma-separated",
-     ARGUMENT(domains), .required = true},
+     ARGUMENT(domains)},
     {"yes", OPTION_FLAG, NULL, "do not ask", ARGUMENT(yes)},
     ROW_WAIT,
     ROW_QUIET,
     ROW_VERBOSE,
     ROW_JSON,
 };
+
+static const struct options_row words = {
+    NULL, OPTION_LIST, "[POINT...]",
+    "of a repository: 8 or more digits of an id, or GUEST@latest, GUEST@ID, GUEST@TIME",
+    ARGUMENT(words)};
 
 static bool confirm_always(void *opaque, const struct remove_candidate *candidate)
 {
@@ -33,7 +38,7 @@ static bool confirm_on_terminal(void *opaque, const struct remove_candidate *can
 {
     char when[WHEN_TEXT_SIZE];
     CLEANUP_FREE char *question = mem_printf(
-        "Remove the backup of guest '%s'%s%.8s, made %s on %s, from %s? [y/N] ", candidate->guest,
+        "Remove the backup of guest '%s'%s%.16s, made %s on %s, from %s? [y/N] ", candidate->guest,
         candidate->id ? ", point " : "", candidate->id ? candidate->id : "",
         when_local(candidate->time, when), candidate->host, candidate->path);
     CLEANUP_FREE char *shown = terminal_safe(question);
@@ -50,31 +55,71 @@ static bool confirm_on_terminal(void *opaque, const struct remove_candidate *can
     return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
 }
 
-static int run_remove(const struct arguments *arguments, struct verb_run *run, struct err *err)
+/* Points are named by arguments, or, like guests, with --domain-names. */
+static int remove_of_repository(const struct arguments *arguments, remove_confirm *confirm,
+                                struct verb_run *run, struct err *err)
 {
-    struct remove_options options = {
+    CLEANUP_STRINGS struct strings points = {0};
+
+    for (size_t i = 0; i < arguments->words.count; i++)
+        strings_add(&points, arguments->words.items[i]);
+    for (size_t i = 0; i < arguments->domains.count; i++)
+        strings_add(&points, arguments->domains.items[i]);
+    if (points.count == 0)
+        return err_set(err, ERR_USAGE,
+                       "say which points to remove: GUEST@POINT or the digits of "
+                       "an id; virt-backup list shows them");
+    const struct mark_options options = {
+        .action = MARK_REMOVE,
+        .repository = arguments->repository,
+        .scope = arguments->scope,
+        .points = lists_borrow(&points),
+        .confirm = confirm,
+    };
+    return keep_mark(&options, &run->report, &run->outcome, err);
+}
+
+static int remove_of_archive(const struct arguments *arguments, remove_confirm *confirm,
+                             struct verb_run *run, struct err *err)
+{
+    const struct remove_options options = {
+        .archive = arguments->source,
         .domains = lists_borrow(&arguments->domains),
         .wait_ms = arguments->wait_ms,
-        .confirm = arguments->yes ? confirm_always : confirm_on_terminal,
+        .confirm = confirm,
     };
+
+    if (arguments->words.count > 0)
+        return err_set(err, ERR_USAGE, "unexpected argument '%s'; see --help",
+                       arguments->words.items[0]);
+    if (arguments->domains.count == 0)
+        return err_set(err, ERR_USAGE, "--domain-names NAMES is required");
+    return remove_run(&options, &run->report, &run->outcome, err);
+}
+
+static int run_remove(const struct arguments *arguments, struct verb_run *run, struct err *err)
+{
+    remove_confirm *confirm = arguments->yes ? confirm_always : confirm_on_terminal;
+    struct points_place place;
 
     if (!arguments->yes && !isatty(STDIN_FILENO))
         return err_set(err, ERR_USAGE,
                        "remove asks before it removes a backup, but standard input is not a "
                        "terminal; use --yes to remove without being asked");
-    if (arguments_place(arguments, arguments->source, "source-path", &options.source, err) < 0)
+    if (arguments_place(arguments, arguments->source, "source-path", &place, err) < 0)
         return -1;
-    return remove_run(&options, &run->report, &run->outcome, err);
+    return (place.is_repository ? remove_of_repository : remove_of_archive)(arguments, confirm, run,
+                                                                            err);
 }
 
 const struct verb remove_verb = {
     .name = "remove",
-    .summary = "remove backups from a folder",
+    .summary = "remove backups from a folder, or points from a repository",
     .description =
         "Removes the backups of guests from a folder: the manifest first, then the files that\n"
-        "it names. Asks before each removal.",
+        "it names. Points of a repository are put into the trash. Asks before each.",
     .done = "removed",
     .of_points = true,
-    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows), .words = &words},
     .run = run_remove,
 };

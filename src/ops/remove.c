@@ -7,18 +7,18 @@
 
 struct remove_run {
     const struct remove_options *options;
+    struct points_place place;
     const struct report *report;
     struct points_store *store;
     struct points_writer *writer;
 };
 
 /* 1: the user said no. */
-static int remove_guest(struct remove_run *run, const char *guest, const char *id, bool *ret_busy,
-                        struct err *err)
+static int remove_guest(struct remove_run *run, const char *guest, bool *ret_busy, struct err *err)
 {
     CLEANUP(points_closep) struct point *backup = NULL;
 
-    if (points_open(run->store, guest, id, &backup, err) < 0) {
+    if (points_open(run->store, guest, NULL, &backup, err) < 0) {
         if (err && err->kind == ERR_CORRUPT)
             err_append(err,
                        "it does not say which files belong to the backup; delete them by hand");
@@ -30,11 +30,10 @@ static int remove_guest(struct remove_run *run, const char *guest, const char *i
         .time = manifest->time,
         .host = manifest->host,
         .path = points_place(backup),
-        .id = points_store_has_many(run->store) ? points_id(backup) : NULL,
     };
     if (!run->options->confirm(run->options->opaque, &candidate))
         return quit_check(err) < 0 ? -1 : 1;
-    if (!run->writer && points_writer_open(&run->options->source, &run->writer, err) < 0)
+    if (!run->writer && points_writer_open(&run->place, &run->writer, err) < 0)
         return -1;
     if (points_remove(run->writer, backup, run->options->wait_ms, err) < 0) {
         *ret_busy = err && err->kind == ERR_BUSY;
@@ -58,7 +57,7 @@ static int remove_guests(struct remove_run *run, struct selection *guests, struc
         if (quit_check(err) < 0)
             return -1;
         guests->chosen[i] = false;
-        int result = remove_guest(run, guests->names[i], guests->points[i], &busy, &guest_err);
+        int result = remove_guest(run, guests->names[i], &busy, &guest_err);
         if (result >= 0) {
             outcome->good += result == 0;
             continue;
@@ -80,31 +79,17 @@ static void remove_run_clear(struct remove_run *run)
     points_store_close(run->store);
 }
 
-/* It would be too easy to remove more than is meant. */
-static int check_points_named(const struct remove_run *run, const struct selection *guests,
-                              struct err *err)
-{
-    for (size_t i = 0; points_store_has_many(run->store) && i < guests->count; i++)
-        if (guests->chosen[i] && !guests->points[i])
-            return err_set(err, ERR_USAGE,
-                           "guest '%s': say which of its points, as in --domain-names %s@POINT; "
-                           "virt-backup list shows them",
-                           guests->names[i], guests->names[i]);
-    return 0;
-}
-
 int remove_run(const struct remove_options *options, const struct report *report,
                struct outcome *ret_outcome, struct err *err)
 {
     struct selection guests CLEANUP(selection_clear) = {0};
     const struct select_request request = {
         .wanted = &options->domains, .report = report, .outcome = ret_outcome};
-    struct remove_run run CLEANUP(remove_run_clear) = {.options = options, .report = report};
+    struct remove_run run CLEANUP(remove_run_clear) = {
+        .options = options, .place.path = options->archive, .report = report};
 
-    if (points_store_open(&options->source, &run.store, err) < 0 ||
+    if (points_store_open(&run.place, &run.store, err) < 0 ||
         select_from_store(run.store, &request, &guests, err) < 0)
-        return -1;
-    if (check_points_named(&run, &guests, err) < 0)
         return -1;
     int result = remove_guests(&run, &guests, ret_outcome, err);
     for (size_t i = 0; i < guests.count; i++)

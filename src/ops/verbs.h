@@ -156,7 +156,7 @@ struct list_options {
 int list_run(const struct list_options *options, const struct report *report,
              struct outcome *ret_outcome, struct err *err);
 
-/* What is asked before a backup is removed. */
+/* A backup that is about to be removed. */
 struct remove_candidate {
     const char *guest;
     const char *time; /* of the backup */
@@ -165,11 +165,14 @@ struct remove_candidate {
     const char *id;   /* of the point, if the store may have several; else NULL */
 };
 
+/* Whether it is to be removed. */
+typedef bool remove_confirm(void *opaque, const struct remove_candidate *candidate);
+
 struct remove_options {
-    struct points_place source;
+    const char *archive; /* for a repository there is keep_mark */
     struct name_list domains;
     uint64_t wait_ms; /* as in backup_options */
-    bool (*confirm)(void *opaque, const struct remove_candidate *candidate);
+    remove_confirm *confirm;
     void *opaque;
 };
 

@@ -242,12 +242,13 @@ def two_points(t):
 def test_a_removed_point_is_in_the_trash_until_it_is_taken_out(t):
     guest, repository, points, kept = two_points(t)
     first, last = points[0]["point"], points[1]["point"]
-    t.vb("remove", "--repository", repository, f"--domain-names=web@{last}", "--yes")
+    t.vb("remove", "--repository", repository, "web@latest", "--yes")
     same([point["in-trash"] for point in t.points(repository)], [False, True], "points in the trash")
     check_point(t, repository, guest, "latest", kept[0])
     t.refused("restore", "--repository", repository, "--destination-path", t.restored, "--point", last,
               says=["in the trash", "virt-backup undelete"])
-    t.refused("remove", "--repository", repository, f"--domain-names=web@{last}", "--yes", says=["in the trash"])
+    for named in ([last], [f"web@{last[:16]}"], [f"--domain-names=web@{last}"]):
+        t.refused("remove", "--repository", repository, *named, "--yes", says=["in the trash"], status=6)
     t.vb("undelete", "--repository", repository, last)
     check_point(t, repository, guest, "latest", kept[1])
     check_point(t, repository, guest, first, kept[0])
@@ -304,7 +305,9 @@ def test_what_a_repository_can_not_do_is_refused(t):
     t.refused(*restore, "--point", "00000000", says=["guest 'web'", "'00000000'"])
     t.refused(*restore, "--point", "2001-01-01", says=["'2001-01-01' or before"])
     t.refused(*restore, f"--domain-names=web@{points[0]['point']},web@{points[1]['point']}", status=2, says=["two points"])
-    t.refused("remove", "--repository", repository, "--domain-names=web", "--yes", status=2, says=["web@POINT"])
+    t.refused("remove", "--repository", repository, "--domain-names=web", "--yes", says=["'web' does not name a point"])
+    t.refused("remove", "--repository", repository, "--yes", status=2, says=["which points"])
+    t.refused("remove", "--source-path", t.archive.path, "web@latest", "--yes", status=2, says=["unexpected argument"])
     t.refused("verify", "--source-path", t.archive.path, "--level", "objects", status=2, says=["--repository only"])
     same([point["point"] for point in t.points(repository)], [point["point"] for point in points], "points")
     same(guest.state(), "shut off", "state")

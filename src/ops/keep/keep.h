@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The verbs that make a repository and decide what stays in it, as functions: see ops/verbs.h for
- * what they have in common. A point is named by 8 or more digits of its id, by GUEST@latest, or by
- * GUEST@ID.
+ * what they have in common. How points are named is in ops/keep/meant.h.
  */
 #pragma once
 
@@ -72,6 +71,7 @@ enum mark_action {
     MARK_HOLD,
     MARK_RELEASE,
     MARK_TAG,
+    MARK_REMOVE,
     MARK_UNDELETE,
     MARK_SET_ASIDE, /* of points that are damaged */
 };
@@ -83,7 +83,9 @@ struct mark_options {
     struct name_list points;
     struct name_list add_tags; /* MARK_TAG */
     struct name_list remove_tags;
-    const char *reason; /* for people; NULL: none */
+    const char *reason;      /* for people; NULL: none */
+    remove_confirm *confirm; /* MARK_REMOVE: asked before each */
+    void *opaque;
 };
 
 /* An event for each point and tag. */

@@ -6,6 +6,7 @@
 
 #include "base/quit.h"
 #include "ops/keep/tell.h"
+#include "repository/format/stamp.h"
 #include "repository/keep/marks.h"
 
 struct mark_run {
@@ -49,6 +50,36 @@ static int set_point_aside(const struct mark_run *run, const struct meant_point 
     return 0;
 }
 
+/* 1: the user said no. */
+static int remove_meant_point(const struct mark_run *run, const struct meant_point *point,
+                              struct err *err)
+{
+    char id[ID_TEXT_SIZE], time[STAMP_SIZE];
+    bool made = false;
+
+    if (!point->guest)
+        return err_set(err, ERR_CORRUPT,
+                       "it cannot be read; to give it up, run: virt-backup repair --set-aside");
+    const struct remove_candidate candidate = {
+        .guest = point->guest,
+        .time = stamp_format(point->taken_ms, time),
+        .host = point->host,
+        .path = run->options->repository,
+        .id = id_text(&point->id.session, id),
+    };
+    if (!run->options->confirm(run->options->opaque, &candidate))
+        return quit_check(err) < 0 ? -1 : 1;
+    if (marks_remove(&point->scope->scope, &point->id, &run->mark, &made, err) < 0)
+        return -1;
+    if (!made)
+        return err_set(err, ERR_BUSY, "it is in the trash already");
+    report_event(run->report, &(struct event){.kind = EVENT_REMOVED,
+                                              .guest = candidate.guest,
+                                              .point_id = candidate.id,
+                                              .removed = {candidate.time, candidate.host}});
+    return 0;
+}
+
 static int mark_point(const struct mark_run *run, const struct meant_point *point, struct err *err)
 {
     const struct stored_scope *scope = &point->scope->scope;
@@ -70,6 +101,8 @@ static int mark_point(const struct mark_run *run, const struct meant_point *poin
         break;
     case MARK_TAG:
         return tag_point(run, point, err);
+    case MARK_REMOVE:
+        return remove_meant_point(run, point, err);
     case MARK_SET_ASIDE:
         return set_point_aside(run, point, err);
     }
@@ -78,6 +111,7 @@ static int mark_point(const struct mark_run *run, const struct meant_point *poin
     return result;
 }
 
+/* 1: nothing is done. */
 static int mark_word(const struct mark_run *run, const struct meant_view *view, const char *word,
                      struct err *err)
 {
@@ -85,7 +119,14 @@ static int mark_word(const struct mark_run *run, const struct meant_view *view, 
 
     if (meant_find(view, word, run->options->action == MARK_UNDELETE, &point, err) < 0)
         return -1;
-    return mark_point(run, &point, err) < 0 ? err_prefix(err, "point '%s'", word) : 0;
+    int result = mark_point(run, &point, err);
+    return result < 0 ? err_prefix(err, "point '%s'", word) : result;
+}
+
+/* What its markers, holds and tags say. */
+static const char *writer_of(enum mark_action action, const char *host)
+{
+    return action == MARK_SET_ASIDE ? "set-aside" : action == MARK_REMOVE ? "remove" : host;
 }
 
 int keep_mark(const struct mark_options *options, const struct report *report,
@@ -97,7 +138,7 @@ int keep_mark(const struct mark_options *options, const struct report *report,
 
     if (gethostname(host, sizeof(host) - 1) < 0 || *host == '\0')
         return err_set(err, ERR_IO, "this host has no name");
-    run.mark.by = options->action == MARK_SET_ASIDE ? "set-aside" : host;
+    run.mark.by = writer_of(options->action, host);
     run.mark.reason = options->reason ? options->reason : "by command";
     if (meant_open(options->repository, options->scope, &view, err) < 0)
         return -1;
@@ -105,8 +146,11 @@ int keep_mark(const struct mark_options *options, const struct report *report,
         CLEANUP_ERR struct err point_err = ERR_INIT;
         if (quit_check(err) < 0)
             return -1;
-        if (mark_word(&run, &view, options->points.names[i], &point_err) == 0)
-            ret_outcome->good++;
+        int result = mark_word(&run, &view, options->points.names[i], &point_err);
+        if (point_err.kind == ERR_CANCELLED)
+            return err_move(err, &point_err);
+        if (result >= 0)
+            ret_outcome->good += result == 0;
         else
             tell_point_failed(report, ret_outcome, options->points.names[i], &point_err);
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/when.h"
 #include "repository/format/flags.h"
 #include "repository/stored_point.h"
 
@@ -45,14 +46,16 @@ void meant_close(struct meant_view *view)
 void meant_point_clear(struct meant_point *point)
 {
     free(point->guest);
+    free(point->host);
     *point = (struct meant_point){0};
 }
 
 /* ---- what a word says ---------------------------------------------------------------------------- */
 
 struct meant_word {
-    char *guest;    /* owned; NULL: any */
-    const char *id; /* digits; NULL: the latest */
+    char *guest;       /* owned; NULL: any */
+    const char *id;    /* digits; NULL: the latest ... */
+    int64_t latest_ms; /* ... whose data was taken no later than this */
     bool trashed;
 };
 
@@ -73,15 +76,18 @@ static int parse_meant_word(const char *text, struct meant_word *ret, struct err
     const char *at = strrchr(text, '@');
     const char *id = at ? at + 1 : text;
     bool latest = at && strcmp(id, "latest") == 0;
+    bool time = at && !latest && !is_id(id) && when_parse(id, &ret->latest_ms);
 
-    if ((at == text) || (!latest && !is_id(id)))
+    if ((at == text) || (!latest && !time && !is_id(id)))
         return err_set(
             err, ERR_USAGE,
-            "'%s' does not name a point; write %u or more digits of its id, GUEST@latest "
-            "or GUEST@ID; list shows them",
+            "'%s' does not name a point; write %u or more digits of its id, GUEST@latest, "
+            "GUEST@ID or GUEST@TIME; list shows them",
             text, MEANT_DIGITS);
     ret->guest = at ? mem_strndup(text, (size_t)(at - text)) : NULL;
-    ret->id = latest ? NULL : id;
+    ret->id = latest || time ? NULL : id;
+    if (!time)
+        ret->latest_ms = INT64_MAX;
     return 0;
 }
 
@@ -135,7 +141,7 @@ static bool is_meant_guest(const struct meant_word *word, const struct meant_gue
 
 /* The newest complete point that is not derived, or a derived one whose data is newer. NULL: there is
  * none. */
-static int find_latest(const struct meant_guest *guest, bool trashed,
+static int find_latest(const struct meant_guest *guest, const struct meant_word *word,
                        const struct listed_point **ret, struct err *err)
 {
     int64_t latest_ms = INT64_MIN;
@@ -143,11 +149,12 @@ static int find_latest(const struct meant_guest *guest, bool trashed,
     for (size_t i = guest->count; i-- > 0;) {
         CLEANUP_STORED_SUMMARY struct stored_summary summary = {0};
         const struct listed_point *point = &guest->points[i];
-        if (point->trashed != trashed)
+        if (point->trashed != word->trashed)
             continue;
         if (stored_point_summary(&guest->scope->scope, &point->id, &summary, err) < 0)
             return -1;
-        if (summary.kind != SLOT_POINT || summary.flags & FLAG_PARTIAL)
+        if (summary.kind != SLOT_POINT || summary.flags & FLAG_PARTIAL ||
+            summary.info.taken_ms > word->latest_ms)
             continue;
         if (summary.info.taken_ms > latest_ms) {
             latest_ms = summary.info.taken_ms;
@@ -202,7 +209,7 @@ static int search_guest(struct meant_search *search, const struct meant_guest *g
     if (!is_meant_guest(search->word, guest))
         return 0;
     if (!search->word->id) {
-        if (find_latest(guest, search->word->trashed, &latest, err) < 0)
+        if (find_latest(guest, search->word, &latest, err) < 0)
             return -1;
         if (latest)
             search_found(search, guest->scope, latest);
@@ -264,6 +271,7 @@ static void describe_found(const struct meant_search *search, struct meant_point
     if (stored_point_summary(&search->scope->scope, &found->id, &summary, NULL) == 0 &&
         summary.kind == SLOT_POINT) {
         ret->guest = TAKE_PTR(summary.info.name);
+        ret->host = TAKE_PTR(summary.info.host);
         ret->taken_ms = summary.info.taken_ms;
     }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Which points of a repository a word means: 8 or more digits of a point's id, GUEST@latest, or
- * GUEST@ID, where GUEST is a name or a UUID, and ID again 8 or more digits. A guest has the name that
+ * Which points of a repository a word means: 8 or more digits of a point's id, GUEST@latest,
+ * GUEST@ID, or GUEST@TIME, where GUEST is a name or a UUID, ID again 8 or more digits, and TIME what
+ * when_parse takes: the newest point that is not later. A guest has the name that
  * its newest point has, and its points have the names they had then.
  */
 #pragma once
@@ -38,13 +39,14 @@ struct meant_point {
     struct point_id id;
     bool trashed;
     char *guest;      /* owned: its name; NULL: its INFO cannot be read */
+    char *host;       /* owned, with `guest`: on which it was made */
     int64_t taken_ms; /* with `guest` */
 };
 
 void meant_point_clear(struct meant_point *point);
 #define CLEANUP_MEANT_POINT CLEANUP(meant_point_clear)
 
-/* trashed: GUEST@latest means the latest of those in the trash, else of those that are not. Usage:
+/* trashed: GUEST@latest and GUEST@TIME mean the latest of those in the trash, else of those that are not. Usage:
  * the word is neither, or means several points. Not found: it means none. */
 int meant_find(const struct meant_view *view, const char *word, bool trashed,
                struct meant_point *ret, struct err *err);

@@ -144,6 +144,13 @@ const struct event_row event_rows_keep[] = {
      "  held; what the hold says cannot be read",
      "{\"guest\":\"web\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\","
      "\"error\":\"p/default: its SHA-256 is wrong\",\"in-trash\":false,\"held\":true}"},
+    {{EVENT_REMOVED, "web", POINT_ID, .removed = {"2026-05-01T10:00:00Z", "a"}},
+     "backup-removed",
+     EVENT_AS_RESULT,
+     "guest 'web': the point of 2026-05-01 10:00:00 +0000 (0198f3a2c4d51b7e), made on a, is in the "
+     "trash; virt-backup undelete takes it out",
+     "{\"guest\":\"web\",\"point\":\"" POINT_ID "\",\"time\":\"2026-05-01T10:00:00Z\","
+     "\"host\":\"a\"}"},
     {{EVENT_POINT_FAILED, .point_failed = {"web@0198", {ERR_USAGE, "'web@0198' is no point"}}},
      "point-failed",
      EVENT_AS_ERROR,

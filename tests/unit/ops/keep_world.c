@@ -99,7 +99,7 @@ static const char *const kinds[EVENT_KINDS] = {
     [EVENT_POINT_SET_ASIDE] = "set-aside", [EVENT_PRUNE_VERDICT] = "verdict",
     [EVENT_POINT_PRUNED] = "pruned",       [EVENT_POINT_DAMAGED] = "damaged",
     [EVENT_PRUNED] = "guest-pruned",       [EVENT_PRUNE_SKIPPED] = "skipped",
-    [EVENT_SCOPE_FAILED] = "scope-failed",
+    [EVENT_SCOPE_FAILED] = "scope-failed", [EVENT_REMOVED] = "removed",
 };
 
 static void put_point_line(struct buf *told, const struct event_point *point)
@@ -131,6 +131,9 @@ static void note_event(void *opaque, const struct event *event)
         break;
     case EVENT_POINT_DAMAGED:
         put_point_line(told, &event->point_damaged.point);
+        break;
+    case EVENT_REMOVED:
+        buf_printf(told, " %.4s", event->point_id + 12);
         break;
     case EVENT_PRUNED:
         buf_printf(told, " %zu/%zu", event->pruned.kept, event->pruned.dropped);

@@ -46,6 +46,11 @@ static void a_word_means_one_point(void **state)
         {"02020202-0202-0202-0202-020202020202@latest", false, "2222", 0, NULL},
         {"db,old@latest", false, "4444", 0, NULL},
         {"copied@latest", false, "7777", 0, NULL},
+        {"web@1970-01-01 00:00:01Z", false, "1111", 0, NULL},
+        {"web@1970-01-01 00:00:02Z", true, "2323", 0, NULL},
+        {"web@1970-01-02", false, "2222", 0, NULL},
+        {"web@1970-01-01 00:00:00Z", false, NULL, ERR_NOT_FOUND, "there is no point"},
+        {"1970-01-02", false, NULL, ERR_USAGE, "GUEST@TIME"},
         {"web@" SESSION("11", ""), false, "1111", 0, NULL},
         {SESSION("", ""), false, NULL, ERR_USAGE, "means several points: " SESSION("1111", REST)},
         {"web@" SESSION("", ""), false, NULL, ERR_USAGE, "write more digits"},
@@ -121,6 +126,13 @@ static void a_guest_in_two_scopes_is_ambiguous(void **state)
 
 /* ---- marks ------------------------------------------------------------------------------------------ */
 
+static bool confirm_but_for_one(void *opaque, const struct remove_candidate *candidate)
+{
+    assert_string_equal(candidate->guest, "web");
+    assert_string_equal(candidate->time, "1970-01-01T00:00:01.000Z");
+    return strstr(candidate->id, "2222") == opaque;
+}
+
 static void mark(struct keep_world *world, enum mark_action action, const char *const *words,
                  size_t count, const char *const *tags)
 {
@@ -128,6 +140,7 @@ static void mark(struct keep_world *world, enum mark_action action, const char *
         .action = action,
         .repository = world->folder.path,
         .points = {words, count},
+        .confirm = confirm_but_for_one,
         .add_tags = action == MARK_TAG && tags && *tags[0] == '+' ? (struct name_list){tags + 1, 1}
                                                                   : (struct name_list){0},
         .remove_tags = action == MARK_TAG && tags && *tags[0] == '-'
@@ -186,6 +199,59 @@ static void marks_are_put_on_points_and_taken_off(void **state)
     assert_false(keep_world_has_trashed(&world, &id));
 }
 
+static void removed_points_are_in_the_trash(void **state)
+{
+    static const struct planted points[] = {
+        {2, "web", SESSION("1111", REST), 1000, 0},
+        {2, "web", SESSION("2222", REST), 1000, 0},
+        {2, "web", SESSION("3333", REST), 1000, 0},
+    };
+    static const struct planted damaged = {2, "web", SESSION("4444", REST), 0, 0};
+    static const char *const words[] = {SESSION("1111", ""), "web@" SESSION("2222", ""),
+                                        SESSION("1111", REST), SESSION("3333", ""),
+                                        SESSION("4444", "")};
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+    struct point_id ids[3];
+
+    (void)state;
+    keep_world_begin(&world);
+    for (size_t i = 0; i < 3; i++)
+        ids[i] = keep_world_plant(&world, &points[i]);
+    struct point_id unreadable = keep_world_id(&damaged);
+    keep_world_plant_bytes(&world, &unreadable, "not a point", 11);
+    mark(&world, MARK_HOLD, words + 3, 1, NULL);
+    world.outcome = (struct outcome){0};
+    mark(&world, MARK_REMOVE, words, 5, NULL);
+    keep_world_told(
+        &world,
+        "removed web 1111\n"
+        "point-failed - " SESSION("1111", REST) ": point '" SESSION(
+            "1111",
+            REST) "': it is "
+                  "in the trash already\n"
+                  "point-failed - " SESSION("3333", "") ": point '" SESSION(
+                      "3333",
+                      "") "': point '" SESSION("3333",
+                                               REST) "' is held; release it first\n"
+                                                     "point-failed - " SESSION(
+                                                         "4444",
+                                                         "") ": point '" SESSION("4444",
+                                                                                 "") "': it cannot "
+                                                                                     "be read; to "
+                                                                                     "give it up, "
+                                                                                     "run: "
+                                                                                     "virt-backup "
+                                                                                     "repair "
+                                                                                     "--set-"
+                                                                                     "aside\n");
+    assert_true(keep_world_has_trashed(&world, &ids[0]));
+    assert_false(keep_world_has_trashed(&world, &ids[1])); /* the answer was no */
+    assert_false(keep_world_has_trashed(&world, &ids[2]));
+    assert_false(keep_world_has_trashed(&world, &unreadable));
+    assert_int_equal(world.outcome.good, 1);
+    assert_int_equal(world.outcome.failed, 3);
+}
+
 static void each_point_fails_alone(void **state)
 {
     static const struct planted planted = {2, "web", SESSION("1111", REST), 1000, 0};
@@ -229,6 +295,7 @@ int main(void)
         cmocka_unit_test(a_word_means_one_point),
         cmocka_unit_test(a_guest_in_two_scopes_is_ambiguous),
         cmocka_unit_test(marks_are_put_on_points_and_taken_off),
+        cmocka_unit_test(removed_points_are_in_the_trash),
         cmocka_unit_test(each_point_fails_alone),
         cmocka_unit_test(a_damaged_point_is_set_aside),
     };

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "keep_world.h"
 
 static const char *const there[] = {"-dash", "a,b", "db", "web", "web-2", "web*"};
 #define THERE (sizeof(there) / sizeof(*there))
@@ -177,6 +178,85 @@ static void a_guest_in_a_word_for_a_disk_becomes_its_name(void **state)
     assert_false(select_disk_in_list(&expanded, &(struct select_disk){"web1", NULL, "vdc"}));
 }
 
+/* ---- points of a repository ------------------------------------------------------------------- */
+
+static void no_event(void *opaque, const struct event *event)
+{
+    (void)opaque;
+    (void)event;
+}
+
+/* Guests and the last digits of their points, as they are chosen; the caller frees. NULL: refused. */
+static char *chosen_points(struct points_store *store, const char *const *words, size_t count,
+                           struct err *err)
+{
+    const struct name_list wanted = {words, count};
+    const struct report report = {.event = no_event};
+    struct outcome outcome = {0};
+    const struct select_request request = {
+        .wanted = &wanted, .report = &report, .outcome = &outcome};
+    struct selection selection CLEANUP(selection_clear) = {0};
+    struct buf text = {0};
+
+    if (select_from_store(store, &request, &selection, err) < 0)
+        return NULL;
+    for (size_t i = 0; i < selection.count; i++)
+        if (selection.chosen[i])
+            buf_printf(&text, "%s@%.4s ", selection.names[i],
+                       selection.points[i] ? selection.points[i] + 12 : "-");
+    return buf_take_str(&text);
+}
+
+#define POINT_OF(digits) "019800000000" digits "0000000000000001"
+
+static void a_guest_with_a_point_means_that_point(void **state)
+{
+    static const struct planted points[] = {
+        {2, "web", POINT_OF("1111"), 1000, 0},
+        {2, "web", POINT_OF("2222"), 2000, 0},
+        {4, "a@b", POINT_OF("4444"), 1000, 0},
+    };
+    static const struct {
+        const char *words[2];
+        const char *expected; /* NULL: refused */
+        enum err_kind kind;
+    } rows[] = {
+        {{"web"}, "web@- ", 0},
+        {{"web@latest"}, "web@2222 ", 0},
+        {{"web@0198000000001111"}, "web@1111 ", 0},
+        {{"web@" POINT_OF("1111")}, "web@1111 ", 0},
+        {{"web@1970-01-01 00:00:01Z"}, "web@1111 ", 0},
+        {{"a@b"}, "a@b@- ", 0}, /* the whole word is a guest */
+        {{"a@b@latest"}, "a@b@4444 ", 0},
+        {{"*@1970-01-01 00:00:01Z"}, "a@b@4444 web@1111 ", 0},
+        {{"web@0198000000001111", "web@latest"}, "web@1111 web@2222 ", 0},
+        {{"web@01980000"}, NULL, ERR_USAGE},              /* means several */
+        {{"web@newest"}, NULL, ERR_USAGE},                /* means nothing */
+        {{"web@" POINT_OF("4444")}, NULL, ERR_NOT_FOUND}, /* another guest's */
+        {{"wbe@latest"}, NULL, ERR_NOT_FOUND},
+    };
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+    CLEANUP(points_store_closep) struct points_store *store = NULL;
+
+    (void)state;
+    keep_world_begin(&world);
+    for (size_t i = 0; i < sizeof(points) / sizeof(*points); i++)
+        keep_world_plant(&world, &points[i]);
+    const struct points_place place = {.path = world.folder.path, .is_repository = true};
+    assert_int_equal(points_store_open(&place, &store, NULL), 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        CLEANUP_ERR struct err err = ERR_INIT;
+        CLEANUP_FREE char *text =
+            chosen_points(store, rows[i].words, rows[i].words[1] ? 2 : 1, &err);
+        if (rows[i].expected && !text)
+            fail_msg("%s: %s", rows[i].words[0], err.text);
+        if (rows[i].expected)
+            assert_string_equal(text, rows[i].expected);
+        else
+            assert_fails(text ? 0 : -1, &err, rows[i].kind);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +270,7 @@ int main(void)
         cmocka_unit_test(a_choice_of_none_is_refused),
         cmocka_unit_test(disks_are_named_alone_or_with_their_guest),
         cmocka_unit_test(a_guest_in_a_word_for_a_disk_becomes_its_name),
+        cmocka_unit_test(a_guest_with_a_point_means_that_point),
     };
 
     return cmocka_run_group_tests_name("ops select", tests, NULL, NULL);
