@@ -17,18 +17,38 @@ static int compare_little_used(const void *a, const void *b)
     return x->place < y->place ? -1 : x->place > y->place;
 }
 
-/* How many blocks of each pack are used, in an array that the caller frees. */
+/* Of the run's blocks, those that no run before it has had; seen: a bit for each block of the pack. */
+static uint32_t count_unseen(uint8_t *seen, const struct map_run *run)
+{
+    uint32_t count = 0;
+
+    for (uint64_t i = run->first; i < run->first + run->count; i++) {
+        count += !(seen[i / 8] & 1u << i % 8);
+        seen[i / 8] |= (uint8_t)(1u << i % 8);
+    }
+    return count;
+}
+
+/* How many blocks of each pack are used, in an array that the caller frees. A block may be in several
+ * places of an image, and counts once. */
 static uint64_t *count_used(const struct stored_point *base)
 {
     uint64_t *used = mem_array(base->packs.count + 1, sizeof(*used));
+    uint8_t **seen = mem_array(base->packs.count + 1, sizeof(*seen));
     struct map_reader reader;
     struct map_run run;
 
     for (uint32_t i = 0; i < base->image_count; i++) {
         stored_point_walk(base, &base->images[i], &reader);
-        while (map_reader_next(&reader, &run, NULL) > 0)
-            used[run.pack] += run.count;
+        while (map_reader_next(&reader, &run, NULL) > 0) {
+            if (!seen[run.pack])
+                seen[run.pack] = mem_alloc(base->digests[run.pack].block_count / 8 + 1);
+            used[run.pack] += count_unseen(seen[run.pack], &run);
+        }
     }
+    for (uint32_t i = 0; i < base->packs.count; i++)
+        free(seen[i]);
+    free(seen);
     return used;
 }
 

@@ -197,13 +197,30 @@ static char *pack_object_name(const struct collection *work, enum name_kind kind
     return objects_name(&work->scope, kind, &point, number);
 }
 
-static int delete_packs(struct collection *work, struct strings *names, struct err *err)
+/* Packs that go together, and what of them the result is to count. */
+struct pack_batch {
+    struct strings names; /* owned */
+    uint64_t packs;
+    uint64_t bytes;
+};
+
+static void pack_batch_clear(struct pack_batch *batch)
+{
+    strings_clear(&batch->names);
+    batch->packs = batch->bytes = 0;
+}
+
+static int delete_packs(struct collection *work, struct pack_batch *batch, struct err *err)
 {
     if (collection_check_token(work, err) < 0)
         return -1;
-    if (!work->stopped && store_delete(work->scope.store, names, err) < 0)
-        return -1;
-    strings_clear(names);
+    if (!work->stopped) {
+        if (store_delete(work->scope.store, &batch->names, err) < 0)
+            return -1;
+        work->result->packs_removed += batch->packs;
+        work->result->bytes_removed += batch->bytes;
+    }
+    pack_batch_clear(batch);
     return 0;
 }
 
@@ -216,7 +233,7 @@ static int compare_names(const void *a, const void *b)
 static int remove_packs(struct collection *work, const struct strings *bad, struct err *err)
 {
     const struct pack_set *set = &work->candidates;
-    CLEANUP_STRINGS struct strings names = {0};
+    CLEANUP(pack_batch_clear) struct pack_batch batch = {0};
     uint32_t session = 0;
 
     for (uint32_t place = 0; place < set->count && !work->stopped; place++) {
@@ -224,14 +241,14 @@ static int remove_packs(struct collection *work, const struct strings *bad, stru
         CLEANUP_FREE char *record =
             bad->count ? pack_object_name(work, NAME_BAD_PACK, id, set->numbers[place]) : NULL;
         if (record && bsearch(&record, bad->items, bad->count, sizeof(record), compare_names))
-            strings_take(&names, TAKE_PTR(record));
-        strings_take(&names, pack_object_name(work, NAME_PACK, id, set->numbers[place]));
-        if (names.count >= PACKS_AT_ONCE && delete_packs(work, &names, err) < 0)
+            strings_take(&batch.names, TAKE_PTR(record));
+        strings_take(&batch.names, pack_object_name(work, NAME_PACK, id, set->numbers[place]));
+        batch.packs += set->sizes[place] > 0;
+        batch.bytes += set->sizes[place];
+        if (batch.names.count >= PACKS_AT_ONCE && delete_packs(work, &batch, err) < 0)
             return -1;
-        work->result->packs_removed += set->sizes[place] > 0;
-        work->result->bytes_removed += set->sizes[place];
     }
-    return names.count > 0 ? delete_packs(work, &names, err) : 0;
+    return batch.names.count > 0 ? delete_packs(work, &batch, err) : 0;
 }
 
 int collect_remove(struct collection *work, struct err *err)

@@ -117,6 +117,30 @@ static void test_a_fifth_of_what_the_base_stored(void **state)
     assert_chosen(&sample, "xxxxxx------");
 }
 
+/* 20 blocks that an image has in four places are 20 blocks. */
+static void test_a_block_counts_once(void **state)
+{
+    CLEANUP(sample_clear) struct sample sample;
+    static const uint32_t used[] = {100, 40};
+    struct map_writer writer;
+
+    (void)state;
+    sample_make(&sample, used, ARRAY_COUNT(used), MIB);
+    assert_chosen(&sample, "--");
+    buf_clear(&sample.maps[0]);
+    buf_clear(&sample.maps[1]);
+    for (uint32_t image = 0; image < 2; image++) {
+        map_writer_begin(&writer, 10000 * (uint64_t)LIMITS_BLOCK);
+        for (uint64_t place = 0; place < 2; place++)
+            map_writer_add(&writer, &(struct map_run){place * 100, 20, 1, 10});
+        map_writer_add(&writer, &(struct map_run){300, 100, 0, 0});
+        map_writer_finish(&writer, &sample.maps[image]);
+        sample.images[image].map =
+            (struct slot_content){.data = sample.maps[image].data, .len = sample.maps[image].len};
+    }
+    assert_chosen(&sample, "-x");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +148,7 @@ int main(void)
         cmocka_unit_test(test_no_more_than_64_mib_at_a_time),
         cmocka_unit_test(test_the_emptiest_go_first),
         cmocka_unit_test(test_a_fifth_of_what_the_base_stored),
+        cmocka_unit_test(test_a_block_counts_once),
     };
 
     return cmocka_run_group_tests_name("repository refresh", tests, NULL, NULL);

@@ -156,6 +156,41 @@ static void damaged_state_and_a_lost_token_begin_anew(void **state)
     assert_events("resumed waiting ");
 }
 
+/* When a point is removed, the token of the collection goes. */
+static void lose_tokens(void *opaque, const struct collect_event *event)
+{
+    struct keep_world *world = opaque;
+    CLEANUP_STRINGS struct strings tokens = {0};
+
+    if (event->kind != COLLECT_REMOVED)
+        return;
+    for (const char *name = memory_next(world->memory, "c/");
+         name && name[0] == 'c' && name[1] == '/'; name = memory_next(world->memory, name))
+        strings_add(&tokens, name);
+    assert_int_equal(store_delete(world->scope.store, &tokens, NULL), 0);
+}
+
+static void packs_that_a_lost_token_keeps_do_not_count(void **state)
+{
+    const struct point_id point = keep_world_point(1, 1);
+    struct collect_result result = {0};
+    WORLD;
+    const struct collect_events events = {lose_tokens, &world};
+
+    (void)state;
+    keep_world_put(&world, &point, NULL);
+    trash(&world, &point);
+    assert_int_equal(collect_run(world.repository, &settings, &events, &result, NULL), 0);
+    assert_int_equal(result.outcome, COLLECT_STOPPED);
+    assert_int_equal(result.points_removed, 1);
+    assert_true(keep_world_has(&world, NAME_PACK, &point, 0));
+    assert_int_equal(result.packs_removed, 0);
+    assert_int_equal(result.bytes_removed, 0);
+    result = keep_world_collect(&world, &settings);
+    assert_int_equal(result.packs_removed, 2);
+    assert_int_equal(result.bytes_removed, 8);
+}
+
 static void a_damaged_cache_costs_nothing_but_time(void **state)
 {
     const struct point_id first = keep_world_point(1, 1), second = keep_world_point(2, 2);
@@ -422,6 +457,7 @@ int main(void)
         cmocka_unit_test(a_session_that_puts_packs_is_not_silent),
         cmocka_unit_test(a_session_that_ends_meanwhile_keeps_its_point),
         cmocka_unit_test(damaged_state_and_a_lost_token_begin_anew),
+        cmocka_unit_test(packs_that_a_lost_token_keeps_do_not_count),
         cmocka_unit_test(a_damaged_cache_costs_nothing_but_time),
         cmocka_unit_test(a_point_removed_since_the_token_keeps_its_packs),
         cmocka_unit_test(a_point_taken_since_the_token_stays),
