@@ -69,6 +69,15 @@ static void tell_pruned_point(const struct keep_pruning *pruning, const struct p
                                                       .point = *point});
 }
 
+static void tell_refused_guest(struct keep_pruning *pruning, enum err_kind kind, const char *why)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    pruning->kept = 0;
+    err_set(&err, kind, "guest '%s': %s", pruning->guest, why);
+    report_failure(pruning->report, pruning->outcome, pruning->guest, &err);
+}
+
 static void on_prune_event(void *opaque, const struct prune_event *event)
 {
     struct keep_pruning *pruning = opaque;
@@ -97,11 +106,14 @@ static void on_prune_event(void *opaque, const struct prune_event *event)
                                                       .guest = guest,
                                                       .point_damaged = {point, event->text}});
         break;
-    case PRUNE_REFUSED: {
-        pruning->kept = 0;
-        CLEANUP_ERR struct err err = ERR_INIT;
-        err_set(&err, ERR_EXISTS, "guest '%s': %s", guest, event->text);
-        report_failure(pruning->report, pruning->outcome, guest, &err);
+    case PRUNE_REFUSED:
+        tell_refused_guest(pruning, ERR_EXISTS, event->text);
+        break;
+    case PRUNE_TOO_NEW: {
+        CLEANUP_FREE char *why =
+            mem_printf("point %s: %s; nothing of the guest is pruned, use a newer virt-backup",
+                       point.id, event->text);
+        tell_refused_guest(pruning, ERR_UNSUPPORTED, why);
         break;
     }
     case PRUNE_STALE:

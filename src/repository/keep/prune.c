@@ -14,8 +14,9 @@
 struct prunable {
     struct point_id point;
     bool trashed;
-    bool gone;   /* while we looked, or it was a tombstone all the time */
-    char *wrong; /* owned: what is wrong with a damaged one */
+    bool gone;    /* while we looked, or it was a tombstone all the time */
+    char *wrong;  /* owned: what is wrong with a damaged one */
+    bool too_new; /* wrong because this version does not know its format */
     uint32_t flags;
     struct info info;
     struct strings tags; /* those in INFO, and those given later */
@@ -155,8 +156,9 @@ static int look_at_prunable(struct pruning *pruning, struct prunable *point, str
     point->gone = why.kind == ERR_NOT_FOUND;
     if (point->gone)
         return 0;
-    if (why.kind != ERR_CORRUPT)
+    if (why.kind != ERR_CORRUPT && why.kind != ERR_UNSUPPORTED)
         return err_move(err, &why);
+    point->too_new = why.kind == ERR_UNSUPPORTED;
     point->wrong = TAKE_PTR(why.text);
     return 0;
 }
@@ -285,6 +287,29 @@ static int decide_guest(struct pruning *pruning, struct prunable *points, const 
     return 0;
 }
 
+/* False if there are none. */
+static bool refuse_newer_point(struct pruning *pruning, const struct prunable *points, size_t count)
+{
+    struct prune_event event = {.kind = PRUNE_TOO_NEW};
+    bool any = false;
+
+    for (size_t i = 0; i < count; i++)
+        if (points[i].info.name)
+            event.guest_name = points[i].info.name;
+    for (size_t i = 0; i < count; i++) {
+        if (!points[i].too_new)
+            continue;
+        any = true;
+        event.point = points[i].point;
+        event.text = points[i].wrong;
+        pruning->events->call(pruning->events->opaque, &event);
+    }
+    for (size_t i = 0; any && i < count; i++)
+        pruning->result.points_kept += !points[i].gone && !points[i].trashed;
+    pruning->result.guests_refused += any;
+    return any;
+}
+
 static int prune_guest(struct pruning *pruning, struct prunable *points, size_t count,
                        struct err *err)
 {
@@ -299,14 +324,19 @@ static int prune_guest(struct pruning *pruning, struct prunable *points, size_t 
         }
         if (look_at_prunable(pruning, &points[i], err) < 0)
             return -1;
+        if (points[i].too_new)
+            continue;
         if (points[i].wrong) {
             pruning->result.points_damaged++;
-            pruning->result.points_kept++;
             tell_prunable(pruning, PRUNE_DAMAGED, &points[i], NULL);
         } else if (!points[i].gone) {
             places[place_count++] = i;
         }
     }
+    if (refuse_newer_point(pruning, points, count))
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        pruning->result.points_kept += points[i].wrong != NULL;
     return decide_guest(pruning, points, places, place_count, err);
 }
 

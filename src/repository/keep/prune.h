@@ -5,7 +5,8 @@
  *
  * Damaged points, which cannot be read or need a pack that is known to be bad, are kept and fill no
  * period, so nothing is dropped because of them: a guest without a good point that is newer loses
- * none.
+ * none. A point of a newer version may be good and count, in a way that is not known: of its guest
+ * nothing is dropped.
  */
 #pragma once
 
@@ -26,8 +27,9 @@ enum prune_event_kind {
     PRUNE_DAMAGED,  /* the point is kept; text says what is wrong with it */
     PRUNE_IN_TRASH, /* the point was there before, and counts for nothing */
     PRUNE_REFUSED,  /* of this guest nothing is dropped; text says why */
-    PRUNE_STALE,    /* nor of this one, whose newest good point is of taken_ms (0: it has none) */
-    PRUNE_UNKNOWN,  /* text: an object's name that no repository has; it is passed over */
+    PRUNE_TOO_NEW, /* the point is of a newer version: of its guest nothing is dropped; text says why */
+    PRUNE_STALE,   /* nor of this one, whose newest good point is of taken_ms (0: it has none) */
+    PRUNE_UNKNOWN, /* text: an object's name that no repository has; it is passed over */
 };
 
 /* Borrowed during the call. */
@@ -48,7 +50,7 @@ struct prune_events {
 
 struct prune_result {
     uint64_t guests;
-    uint64_t guests_refused;
+    uint64_t guests_refused; /* for whatever reason */
     uint64_t points_kept;    /* damaged ones, too */
     uint64_t points_dropped; /* with dry_run: which would be */
     uint64_t points_damaged;

@@ -38,10 +38,10 @@ void keep_world_plant_bytes(struct keep_world *world, const struct point_id *id,
     assert_int_equal(outcome, STORE_MADE);
 }
 
-struct point_id keep_world_plant(struct keep_world *world, const struct planted *planted)
+static struct buf planted_bytes(const struct keep_world *world, const struct planted *planted)
 {
     CLEANUP_MADE_POINT struct made_point made = made_point_usual();
-    struct point_id id = keep_world_id(planted);
+    const struct point_id id = keep_world_id(planted);
 
     made.id = (struct slot_id){world->scope.repository, id.session, id.guest};
     made.info.guest = id.guest;
@@ -53,7 +53,28 @@ struct point_id keep_world_plant(struct keep_world *world, const struct planted 
         made.info.derived = true;
     free(made.info.name);
     made.info.name = mem_strdup(planted->name);
-    CLEANUP_BUF struct buf bytes = made_point_bytes(&made);
+    return made_point_bytes(&made);
+}
+
+struct point_id keep_world_plant(struct keep_world *world, const struct planted *planted)
+{
+    CLEANUP_BUF struct buf bytes = planted_bytes(world, planted);
+    const struct point_id id = keep_world_id(planted);
+
+    keep_world_plant_bytes(world, &id, bytes.data, bytes.len);
+    return id;
+}
+
+#define FLAGS_AT 12 /* big-endian, after magic and kind */
+
+struct point_id keep_world_plant_newer(struct keep_world *world, const struct planted *planted)
+{
+    CLEANUP_BUF struct buf bytes = planted_bytes(world, planted);
+    const struct point_id id = keep_world_id(planted);
+    size_t len = bytes.len - DIGEST_SIZE;
+
+    bytes.data[FLAGS_AT + 1] |= 0x10;
+    digest_of(bytes.data, len, bytes.data + len);
     keep_world_plant_bytes(world, &id, bytes.data, bytes.len);
     return id;
 }

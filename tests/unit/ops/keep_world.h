@@ -33,6 +33,8 @@ struct planted {
 
 struct point_id keep_world_id(const struct planted *planted);
 struct point_id keep_world_plant(struct keep_world *world, const struct planted *planted);
+/* A point with a flag that only a newer version knows. */
+struct point_id keep_world_plant_newer(struct keep_world *world, const struct planted *planted);
 /* Something that is not a point. */
 void keep_world_plant_bytes(struct keep_world *world, const struct point_id *id, const void *data,
                             size_t len);

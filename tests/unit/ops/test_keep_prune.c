@@ -122,6 +122,34 @@ static void a_guest_that_would_lose_most_is_refused(void **state)
     assert_true(keep_world_has_trashed(&world, &web));
 }
 
+static void a_point_of_a_newer_version_keeps_its_guest(void **state)
+{
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+    struct prune_options options = {.policy.keep = {[RETENTION_LAST] = 2}};
+    struct point_id web, db, newer;
+
+    (void)state;
+    keep_world_begin(&world);
+    plant_days(&world, 2, "web", 4, 2, &web);
+    plant_days(&world, 4, "db", 3, 1, &db);
+    char id[ID_TEXT_SIZE];
+    snprintf(id, sizeof(id), "%012llx%04x%016x", (unsigned long long)days_ago(1), 1, 2);
+    newer = keep_world_plant_newer(&world, &(struct planted){2, "web", id, days_ago(1), 0});
+    assert_int_equal(prune(&world, &options, NULL), 0);
+    assert_false(keep_world_has_trashed(&world, &web));
+    assert_false(keep_world_has_trashed(&world, &newer));
+    assert_true(keep_world_has_trashed(&world, &db));
+    assert_int_equal(world.outcome.good, 1);
+    assert_int_equal(world.outcome.failed, 1);
+    assert_false(world.outcome.damaged);
+    const char *told = (const char *)world.told.data;
+    assert_non_null(strstr(told, "guest-failed web: guest 'web': point "));
+    assert_non_null(strstr(told, id));
+    assert_non_null(strstr(told, "has unknown flags: 100000; nothing of the guest is pruned"));
+    assert_non_null(strstr(told, "pruned db default/0003\nguest-pruned db 2/1\n"));
+    assert_null(strstr(told, "guest-pruned web"));
+}
+
 static void scopes_are_pruned_one_after_the_other(void **state)
 {
     CLEANUP_KEEP_WORLD struct keep_world world = {0};
@@ -152,6 +180,7 @@ int main(void)
         cmocka_unit_test(what_the_policy_drops_is_in_the_trash),
         cmocka_unit_test(a_guest_without_a_new_good_point_loses_nothing),
         cmocka_unit_test(a_guest_that_would_lose_most_is_refused),
+        cmocka_unit_test(a_point_of_a_newer_version_keeps_its_guest),
         cmocka_unit_test(scopes_are_pruned_one_after_the_other),
     };
 
