@@ -228,8 +228,7 @@ static int open_repository_point(struct points_store *store, const char *guest, 
     if (points_repository_guest_id(store, guest, &id.guest, err) < 0 ||
         (!text && points_find_latest(store, guest, &latest, err) < 0))
         return -1;
-    if (latest)
-        text = latest;
+    text = latest ? latest : text;
     if (strlen(text) != ID_TEXT_SIZE - 1 || !id_parse(text, &id.session))
         return err_set(err, ERR_NOT_FOUND, "%s: guest '%s' has no point '%s'", store->place, guest,
                        text);
@@ -488,17 +487,18 @@ static const struct points_store_ops repository_store_ops = {
 int points_repository_open_store(const struct points_place *place, struct points_store **ret,
                                  struct err *err)
 {
-    struct repository *repository = NULL;
+    CLEANUP(repository_closep) struct repository *repository = NULL;
     struct stored_scope scope;
 
-    if (points_repository_open(place, &repository, &scope, err) < 0)
+    if (points_repository_open(place, &repository, &scope, err) < 0 ||
+        repository_need_scope(repository, scope.name, err) < 0)
         return -1;
     struct repository_store *store = mem_alloc(sizeof(*store));
     store->base.ops = &repository_store_ops;
     store->base.place = mem_strdup(place->path);
     store->base.title = mem_printf("repository %s", place->path);
     store->base.has_many = true;
-    store->repository = repository;
+    store->repository = TAKE_PTR(repository);
     store->scope = scope;
     store->scope.name = mem_strdup(scope.name);
     if (place->children) {

@@ -165,21 +165,31 @@ static int pass_over(void *opaque, const struct store_entry *entry, struct err *
     return 0;
 }
 
-int repository_add_scope(const struct repository *repository, const char *scope, struct err *err)
+static int has_scope(const struct repository *repository, const char *scope, bool *ret,
+                     struct err *err)
 {
     CLEANUP_FREE char *last =
         mem_printf("%s/%s/", scope_folders[ARRAY_COUNT(scope_folders) - 1], scope);
-    CLEANUP_STRINGS struct strings folders = {0};
     CLEANUP_ERR struct err failure = ERR_INIT;
 
     if (!name_is_scope(scope))
         return err_set(err, ERR_USAGE,
                        "'%s' cannot be the name of a scope: up to %u of a-z, 0-9 and '-' can",
                        scope, LIMITS_SCOPE);
-    if (store_list(repository->store, last, &(struct store_each){.call = pass_over}, &failure) == 0)
+    *ret =
+        store_list(repository->store, last, &(struct store_each){.call = pass_over}, &failure) == 0;
+    return *ret || failure.kind == ERR_NOT_FOUND ? 0 : err_move(err, &failure);
+}
+
+int repository_add_scope(const struct repository *repository, const char *scope, struct err *err)
+{
+    CLEANUP_STRINGS struct strings folders = {0};
+    bool there = false;
+
+    if (has_scope(repository, scope, &there, err) < 0)
+        return -1;
+    if (there)
         return 0;
-    if (failure.kind != ERR_NOT_FOUND)
-        return err_move(err, &failure);
     for (size_t i = 0; i < ARRAY_COUNT(scope_folders); i++)
         strings_take(&folders, mem_printf("%s/%s", scope_folders[i], scope));
     return store_add_folders(repository->store, &folders, err);
@@ -206,4 +216,23 @@ int repository_list_scopes(const struct repository *repository, struct strings *
         return -1;
     strings_sort(ret);
     return 0;
+}
+
+int repository_need_scope(const struct repository *repository, const char *scope, struct err *err)
+{
+    CLEANUP_STRINGS struct strings scopes = {0};
+    CLEANUP_BUF struct buf list = {0};
+    bool there = false;
+
+    if (has_scope(repository, scope, &there, err) < 0)
+        return -1;
+    if (there)
+        return 0;
+    if (repository_list_scopes(repository, &scopes, err) < 0)
+        return -1;
+    for (size_t i = 0; i < scopes.count; i++)
+        buf_printf(&list, "%s%s", i ? ", " : "", scopes.items[i]);
+    return err_set(err, ERR_NOT_FOUND, "%s has no scope '%s'; it has: %.*s",
+                   store_url(repository->store), scope, scopes.count ? (int)list.len : 4,
+                   scopes.count ? (const char *)list.data : "none");
 }

@@ -46,6 +46,10 @@ int repository_add_scope(const struct repository *repository, const char *scope,
 int repository_list_scopes(const struct repository *repository, struct strings *ret,
                            struct err *err);
 
+/* Usage: the word cannot be a scope. Not found: the repository has no such scope; the error says which
+ * it has. */
+int repository_need_scope(const struct repository *repository, const char *scope, struct err *err);
+
 /* Makes what the collector may give up when the store is full: some MiB in a folder. It may be
  * there. */
 int repository_add_reserve(const struct repository *repository, struct err *err);

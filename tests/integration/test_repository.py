@@ -301,6 +301,8 @@ def test_what_a_repository_can_not_do_is_refused(t):
     t.refused(*backup, "--like", "nobody", says=["guest 'web'", "--like nobody"])
     t.refused("backup", "--repository", t.path("none"), says=[t.path("none")])
     t.refused("backup", "--destination-path", t.archive.path, "--tag", "x", status=2, says=["--tag"])
+    for verb in (["verify"], ["list"], ["collect"], ["prune", "--keep-last=9"], ["hold", "web@latest"]):
+        t.refused(*verb, "--repository", repository, "--scope", "lab", says=["no scope 'lab'", "it has: default"])
     t.refused(*restore, "--point", "yesterday", status=2, says=["'yesterday'", "means no point"])
     t.refused(*restore, "--point", "00000000", says=["guest 'web'", "'00000000'"])
     t.refused(*restore, "--point", "2001-01-01", says=["'2001-01-01' or before"])

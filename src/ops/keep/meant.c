@@ -16,6 +16,8 @@ int meant_open(const char *url, const char *scope, struct meant_view *ret, struc
 
     if (repository_open(url, &view.repository, err) < 0)
         return -1;
+    if (scope && repository_need_scope(view.repository, scope, err) < 0)
+        return -1;
     if (scope)
         strings_add(&view.names, scope);
     else if (repository_list_scopes(view.repository, &view.names, err) < 0)

@@ -26,6 +26,8 @@ int scopes_run(const struct scopes_request *request, const struct scopes_each *e
 
     if (repository_open(request->url, &repository, err) < 0)
         return -1;
+    if (request->scope && repository_need_scope(repository, request->scope, err) < 0)
+        return -1;
     if (request->scope)
         strings_add(&scopes, request->scope);
     else if (repository_list_scopes(repository, &scopes, err) < 0)
