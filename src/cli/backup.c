@@ -46,6 +46,8 @@ static const struct options_row rows[] = {
      ARGUMENT(tags)},
     {"like", OPTION_TEXT, "GUEST", "of a repository: a guest that has much in common with these",
      ARGUMENT(like)},
+    {"no-refresh", OPTION_FLAG, NULL, "of a repository: go on using packs of which little is used",
+     ARGUMENT(no_refresh)},
     ROW_WAIT,
     ROW_CHILDREN,
     ROW_MEMORY_LIMIT,
@@ -63,8 +65,9 @@ static const struct options_row rows[] = {
 
 static int check_repository(const struct arguments *arguments, struct err *err)
 {
-    if (!arguments->repository && (arguments->tags.count || arguments->like))
-        return err_set(err, ERR_USAGE, "--tag and --like apply to --repository only");
+    if (!arguments->repository &&
+        (arguments->tags.count || arguments->like || arguments->no_refresh))
+        return err_set(err, ERR_USAGE, "--tag, --like and --no-refresh apply to --repository only");
     if (arguments->repository && arguments->replace_backup != POINTS_KEEP)
         return err_set(
             err, ERR_USAGE,
@@ -94,6 +97,7 @@ static int run_backup(const struct arguments *arguments, struct verb_run *run, s
         .wait_ms = arguments->wait_ms,
         .replace = arguments->replace_backup,
         .like = arguments->like,
+        .no_refresh = arguments->no_refresh,
         .tags = lists_borrow(&arguments->tags),
         .dry_run = arguments->dry_run,
     };

@@ -226,6 +226,7 @@ struct points_request {
     uint64_t wait_ms;            /* for another writer of the same guest; LOCK_FILE_FOREVER */
     /* Of a repository: */
     const char *like; /* name or UUID of a guest whose images have much in common with it; NULL */
+    bool no_refresh;  /* packs of which the newest point uses little stay in use */
     const char *const *tags;
     size_t tag_count;
     bool derived;     /* it is made from another point, */

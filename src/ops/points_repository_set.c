@@ -142,7 +142,8 @@ static void describe_set(struct repository_set *set, const struct points_request
 static int begin_session(const struct repository_place *place, const struct points_request *request,
                          struct repository_set *set, struct err *err)
 {
-    const struct point_options options = {.pack_buffers = PACKER_BUFFERS};
+    const struct point_options options = {.no_refresh = request->no_refresh,
+                                          .pack_buffers = PACKER_BUFFERS};
     struct id guest, like;
     struct session_request asked = {
         .scope = place->scope.name,

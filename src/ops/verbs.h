@@ -57,7 +57,8 @@ struct backup_options {
     struct guardian *guardian; /* NULL: none */
     uint64_t wait_ms;          /* to wait for another run that has a guest; LOCK_FILE_FOREVER */
     enum points_replace replace;
-    const char *like; /* as in struct points_request, like the tags */
+    const char *like; /* as in struct points_request, like the next two */
+    bool no_refresh;
     struct name_list tags;
     bool dry_run;
 };

@@ -225,6 +225,23 @@ def test_a_clone_has_little_of_its_own(t):
     check_point(t, repository, clone, "latest", kept)
 
 
+def test_what_little_is_used_of_is_stored_once_more(t):
+    guest = t.guest("web", t.disk("vda", "raw", size=8 * MIB)).define()
+    with open(guest.disks[0].path, "r+b") as disk:
+        disk.write(t.rng.randbytes(8 * MIB))
+    repository = t.repository()
+    t.add_point(repository, guest)
+    with open(guest.disks[0].path, "r+b") as disk:
+        disk.write(t.rng.randbytes(6 * MIB))
+    t.add_point(repository, guest)
+    t.add_point(repository, guest, "--no-refresh")
+    t.add_point(repository, guest)
+    new = [point["new-size"] for point in t.points(repository)]
+    expect(new[2] < MIB, f"with --no-refresh {new[2]} bytes were stored")
+    expect(2 * MIB <= new[3] < 3 * MIB, f"{new[3]} bytes were stored, not the 2 MiB of the first pack")
+    check_point(t, repository, guest, "latest", keep(t, guest, 3))
+
+
 # ---- the life of a point ----------------------------------------------------------------------------
 
 
@@ -301,6 +318,7 @@ def test_what_a_repository_can_not_do_is_refused(t):
     t.refused(*backup, "--like", "nobody", says=["guest 'web'", "--like nobody"])
     t.refused("backup", "--repository", t.path("none"), says=[t.path("none")])
     t.refused("backup", "--destination-path", t.archive.path, "--tag", "x", status=2, says=["--tag"])
+    t.refused("backup", "--destination-path", t.archive.path, "--no-refresh", status=2, says=["--no-refresh"])
     for verb in (["verify"], ["list"], ["collect"], ["prune", "--keep-last=9"], ["hold", "web@latest"]):
         t.refused(*verb, "--repository", repository, "--scope", "lab", says=["no scope 'lab'", "it has: default"])
     t.refused(*restore, "--point", "yesterday", status=2, says=["'yesterday'", "means no point"])

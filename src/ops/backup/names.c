@@ -15,6 +15,7 @@ int backup_names_begin(struct backup_run *run, struct guest *guest, struct point
         .replace = run->options->replace,
         .wait_ms = run->options->wait_ms,
         .like = run->options->like,
+        .no_refresh = run->options->no_refresh,
         .tags = run->options->tags.names,
         .tag_count = run->options->tags.count,
     };
