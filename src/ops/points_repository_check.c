@@ -10,6 +10,7 @@
 #include "ops/backup_sizes.h"
 #include "ops/children.h"
 #include "ops/course.h"
+#include "ops/keep/scopes.h"
 #include "ops/points_repository_impl.h"
 #include "ops/select.h"
 #include "ops/undo/recover.h"
@@ -264,12 +265,35 @@ static int verify_scope(struct repository_verify *verify, struct err *err)
     return verify_points(verify, &points, err);
 }
 
-static void repository_verify_clear(struct repository_verify *verify)
+static void leave_scope(struct repository_verify *verify)
 {
     check_close(verify->check);
-    children_end(&verify->children);
     course_clear(&verify->course);
     points_store_close(verify->store);
+    verify->check = NULL;
+    verify->course = (struct course){0};
+    verify->store = NULL;
+}
+
+static int verify_next_scope(void *opaque, const struct repository *repository, const char *scope,
+                             struct err *err)
+{
+    struct repository_verify *verify = opaque;
+    struct points_place source = verify->options->source;
+
+    (void)repository;
+    source.scope = scope;
+    source.children = &verify->children;
+    int result =
+        points_store_open(&source, &verify->store, err) < 0 ? -1 : verify_scope(verify, err);
+    leave_scope(verify);
+    return result;
+}
+
+static void repository_verify_clear(struct repository_verify *verify)
+{
+    leave_scope(verify);
+    children_end(&verify->children);
 }
 
 int points_repository_verify(const struct verify_options *options, struct spawner *spawner,
@@ -292,16 +316,22 @@ int points_repository_verify(const struct verify_options *options, struct spawne
         .level = levels[options->level],
         .begun_ms = units_now_ms(),
     };
-    struct points_place source = options->source;
+    const bool all = options->domains.count == 0 && options->exclude_domains.count == 0;
+    const char *scope = options->source.scope;
+    const struct scopes_request request = {
+        .url = options->source.path,
+        .scope = scope || all ? scope : "default", /* a guest is one of a scope */
+        .report = report,
+        .outcome = ret_outcome,
+    };
+    const struct scopes_each each = {verify_next_scope, &verify};
 
     recover_tell(report);
     verify.decoders = (struct check_children){&verify, decode_frames};
-    source.children = &verify.children;
     if (gethostname(verify.host, sizeof(verify.host) - 1) < 0)
         snprintf(verify.host, sizeof(verify.host), "localhost");
     children_warn(&options->children, report);
-    int result =
-        points_store_open(&source, &verify.store, err) < 0 ? -1 : verify_scope(&verify, err);
+    int result = scopes_run(&request, &each, err);
     if (result < 0)
         ret_outcome->signal = quit_requested();
     else

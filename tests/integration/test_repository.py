@@ -305,6 +305,20 @@ def test_verify_in_parts_and_by_age(t):
     same(good("--max-age", "1d"), [], "points that were verified today")
 
 
+def test_verify_goes_through_all_scopes(t):
+    guest, repository, points, _ = two_points(t)
+    t.vb("backup", "--repository", repository, "--scope", "lab", "--domain-names=web")
+
+    def verified(*words):
+        events = t.events(t.vb("verify", "--repository", repository, "--json", *words))
+        return [event["point"] for event in events if event["event"] == "guest-done"]
+
+    old = sorted(point["point"] for point in points)
+    same(sorted(set(verified()) - set(old)), verified("--scope", "lab"), "points of the other scope")
+    same(len(verified()), 3, "points that are verified")
+    same(sorted(verified("--domain-names=web")), old, "points of a guest")
+
+
 # ---- what is refused --------------------------------------------------------------------------------
 
 
