@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+import uuid
 from collections.abc import Callable
 
 from vbbench import measure
@@ -142,9 +143,11 @@ class Lab:
         return kept
 
     def shut_off(self, name, path, image_format):
-        """A guest of this one disk, defined and never started."""
+        """A guest of this one disk, defined and never started. Its UUID is that of its name: a repository that an
+        earlier run has kept knows it by that."""
         if name not in self.guests:
-            self.guests[name] = self.t.guest(name, Disk(path, image_format), memory_mib=64).define()
+            uuid_xml = f"<uuid>{uuid.uuid5(uuid.NAMESPACE_DNS, name)}</uuid>"
+            self.guests[name] = self.t.guest(name, Disk(path, image_format), memory_mib=64, head_xml=uuid_xml).define()
         return name
 
     # ---- virt-backup --------------------------------------------------------------------------
