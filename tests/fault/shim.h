@@ -23,9 +23,9 @@ enum deed {
  * of its kind come in great numbers. */
 enum deed shim_meet(const char *name, const char *detail, bool many, const void *caller);
 /* Called at its end. */
+void shim_settle(enum deed deed);
 /* With what a call fails: with this, or with what the harness says. */
 int shim_error(int usual);
-void shim_settle(enum deed deed);
 /* Called in what has been forked, before anything else. */
 void shim_forked(void);
 /* The function that is wrapped. */
