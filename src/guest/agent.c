@@ -125,6 +125,22 @@ static int ask_agent(virDomainPtr domain, unsigned timeout_s, struct err *err)
     return set_agent_limit(domain, (int)timeout_s, err);
 }
 
+bool guest_agent_answers(struct guest *guest)
+{
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    if (connection_domain(guest, &domain, &err) == 0 && ask_agent(domain, QUESTION_S, &err) == 0) {
+        lift_limit(domain);
+        return true;
+    }
+    if (domain)
+        lift_limit(domain);
+    log_detail("guest '%s': its agent is connected, but does not answer: %s", guest->name,
+               err.text);
+    return false;
+}
+
 int guest_freeze(struct guest *guest, unsigned timeout_s, struct err *err)
 {
     virDomainPtr domain CLEANUP_DOMAIN = NULL;

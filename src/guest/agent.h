@@ -7,6 +7,9 @@
 #include "base/err.h"
 #include "guest/guest.h"
 
+/* Whether a connected agent answers a harmless question within 5 s. */
+bool guest_agent_answers(struct guest *guest);
+
 /* Freezes the file systems. Fails if the agent has not answered within timeout_s, or has not
  * answered a first question within 5 s (timeout_s, if that is less). After any return, successful
  * or not, the guest may be frozen now or a little later, so guest_thaw must be called. Stops for no

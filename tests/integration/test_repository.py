@@ -136,6 +136,16 @@ def test_memory_is_kept_where_no_agent_is(t):
     same([point["memory"] for point in t.points(repository)], [True], "memory of the point")
 
 
+def test_memory_is_kept_where_the_agent_does_not_answer(t):
+    guest = linux.linux_guest(t, "web", linux.ext4_disk(t), agent=linux.AGENT_XML).running()
+    agent = linux.Agent(guest).wait()
+    agent.begin("sleep 1; kill -STOP $(cat /run/qga/pid)")
+    wait_until(lambda: not agent.answers(limit_s=20), "the agent's end")
+    repository = t.repository()
+    t.add_point(repository, guest)
+    same([point["memory"] for point in t.points(repository)], [True], "memory of the point")
+
+
 def test_nvram_of_each_night_comes_back(t):
     code, template = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
     nvram = t.path("web_VARS.fd")

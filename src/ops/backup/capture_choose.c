@@ -41,7 +41,7 @@ int capture_choose(struct guest *guest, const struct guest_status *status, enum 
         return -1;
     *ret = best_mode(&abilities, status);
     if (wanted == GUEST_MEMORY_SPARING && abilities.pull_backup && abilities.agent &&
-        status->state == GUEST_RUNNING)
+        status->state == GUEST_RUNNING && guest_agent_answers(guest))
         *ret = CAPTURE_DISKS;
     if (wanted == GUEST_MEMORY_AUTO || wanted == GUEST_MEMORY_SPARING)
         return 0;
