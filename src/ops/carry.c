@@ -78,13 +78,11 @@ static int copy_manifest(const struct manifest *from, struct manifest **ret, str
 }
 
 /* Whether this host has written the point, and what it has written covers all that is copied: it must
- * not seal what somebody else could have slipped in. The content digest of an image covers its bytes,
- * but not what comes before the stream of a memory image. In an archive the SHA-256 of the file does;
- * in a repository nothing in the manifest does. */
+ * not seal what somebody else could have slipped in. What comes before the stream of a memory image is
+ * covered by the SHA-256 of its file, or by that of the header in a point of a repository. */
 static bool is_vouched_for(const struct carry_job *job)
 {
     const struct manifest *manifest = points_manifest(job->from);
-    struct definition_findings findings CLEANUP_FINDINGS = {0};
 
     if (seal_check(&manifest->seal, job->run->key) != SEAL_FITS)
         return false;
@@ -93,10 +91,8 @@ static bool is_vouched_for(const struct carry_job *job)
             return false;
     if (!manifest->memory)
         return true;
-    if (manifest->memory->place == PLACE_FILE && manifest->memory->file.has_sha256)
-        return true;
-    return manifest->memory->image.has_content && memory_look(job->from, &findings, NULL) == 0 &&
-           findings.count == 0;
+    return manifest->memory->place == PLACE_FILE ? manifest->memory->file.has_sha256
+                                                 : manifest->memory->image.has_content;
 }
 
 static int describe_copy(struct carry_job *job, struct err *err)

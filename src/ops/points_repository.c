@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/points_repository.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "base/io.h"
+#include "base/digest.h"
 #include "ops/extras.h"
 #include "ops/points_repository_impl.h"
 #include "ops/points_repository_parser.h"
 #include "repository/keep/objects.h"
 #include "repository/listing.h"
-#include "repository/restored_image.h"
 
 struct repository_store {
     struct points_store base;
@@ -22,21 +18,9 @@ struct repository_store {
     struct repository_guests guests; /* owned; as they were when they were last listed */
 };
 
-struct repository_image {
-    struct points_image base;
-    struct restored_image *reader; /* owned, as all */
-    char *where;
-    struct chunk_source read; /* as the reader gives it */
-};
-
 static const struct repository_store *store_of(const struct points_store *store)
 {
     return (const struct repository_store *)store;
-}
-
-static const struct repository_point *point_of(const struct point *point)
-{
-    return (const struct repository_point *)point;
 }
 
 int points_repository_open(const struct points_place *place, struct repository **ret,
@@ -145,12 +129,28 @@ static void close_repository_point(struct point *base)
     free(point);
 }
 
-static const struct small_item *find_small(const struct stored_point *stored, uint32_t kind)
+const struct small_item *points_repository_small(const struct stored_point *stored, uint32_t kind)
 {
     for (size_t i = 0; i < stored->small.count; i++)
         if ((uint32_t)stored->small.items[i].kind == kind)
             return &stored->small.items[i];
     return NULL;
+}
+
+/* The content digest of the memory does not cover what comes before it. */
+static int check_save_header(const struct stored_point *point, const struct manifest_stored *memory,
+                             struct err *err)
+{
+    const struct small_item *header = points_repository_small(point, ITEM_SAVE_HEADER);
+    uint8_t sha256[DIGEST_SIZE];
+
+    if (header)
+        digest_of(header->data, header->len, sha256);
+    if ((header != NULL) == memory->has_header &&
+        (!header || memcmp(sha256, memory->header, DIGEST_SIZE) == 0))
+        return 0;
+    return err_set(err, ERR_CORRUPT,
+                   "its manifest was written for a save image with another header");
 }
 
 /* The manifest speaks of what is in the point, and of all of it. */
@@ -160,7 +160,7 @@ static int check_stored_item(const struct stored_point *point, const struct mani
     if (stored->place == PLACE_FILE)
         return err_set(err, ERR_CORRUPT, "its manifest is one of an archive");
     if (stored->place == PLACE_SMALL) {
-        const struct small_item *item = find_small(point, stored->number);
+        const struct small_item *item = points_repository_small(point, stored->number);
         if (!item || item->len != stored->image.raw_size)
             return err_set(err, ERR_CORRUPT,
                            "its manifest names a small item that it does not have");
@@ -169,7 +169,7 @@ static int check_stored_item(const struct stored_point *point, const struct mani
     const struct stored_image *image = stored_point_image(point, stored->number);
     if (!image || image->size != stored->image.raw_size)
         return err_set(err, ERR_CORRUPT, "its manifest names an image that it does not have");
-    return 0;
+    return stored->number == MANIFEST_MAP_MEMORY ? check_save_header(point, stored, err) : 0;
 }
 
 static int check_point_manifest(const struct stored_point *point, const struct manifest *manifest,
@@ -244,7 +244,7 @@ static int open_repository_point(struct points_store *store, const char *guest, 
 
 static bool repository_point_is_current(const struct point *base)
 {
-    const struct repository_point *point = point_of(base);
+    const struct repository_point *point = repository_point_of(base);
     CLEANUP_LISTING struct listing listing = {0};
 
     if (listing_read(&store_of(base->store)->scope, &point->stored->id.guest, NULL, &listing,
@@ -309,7 +309,7 @@ static uint64_t share_of_pack(const struct pack_digest *pack, uint64_t blocks)
 static int repository_item_usage(const struct point *base, const struct manifest_stored *stored,
                                  uint64_t *ret, struct err *err)
 {
-    const struct repository_point *point = point_of(base);
+    const struct repository_point *point = repository_point_of(base);
     struct map_reader reader;
     struct map_run run;
 
@@ -330,136 +330,13 @@ static int repository_item_usage(const struct point *base, const struct manifest
     return 0;
 }
 
-/* ---- images -------------------------------------------------------------------------------- */
-
-/* The head is read as libvirt's own save images are: from a file. */
-static int read_save_header(const struct small_item *item, uint64_t raw_size, struct sav *ret,
-                            struct err *err)
-{
-    CLEANUP_CLOSE int fd = memfd_create("virt-backup-save-header", MFD_CLOEXEC);
-
-    if (fd < 0)
-        return err_set_errno(err, errno, "memfd_create");
-    if (io_write(fd, item->data, item->len, err) < 0)
-        return -1;
-    if (sav_read(fd, item->len + raw_size, ret, err) < 0)
-        return -1;
-    if (ret->stream_offset == item->len)
-        return 0;
-    sav_clear(ret);
-    return err_set(err, ERR_CORRUPT, "what comes before it is not the header of a save image");
-}
-
-static int read_head_of_point(const struct point *base, struct points_head *ret, struct err *err)
-{
-    const struct small_item *item = find_small(point_of(base)->stored, ITEM_SAVE_HEADER);
-    const struct manifest_stored *memory = base->manifest->memory;
-
-    ret->known = item != NULL;
-    if (!item || read_save_header(item, memory->image.raw_size, &ret->sav, err) == 0)
-        return 0;
-    CLEANUP_FREE char *where = repository_item_text(base, memory);
-    return err_prefix(err, "%s", where);
-}
-
-static void close_repository_image(struct points_image *base)
-{
-    struct repository_image *image = (struct repository_image *)base;
-
-    restored_image_close(image->reader);
-    free(image->where);
-    free(image);
-}
-
-/* The reader's errors name packs. */
-static int read_named(void *opaque, uint64_t id, void *data, size_t cap, size_t *ret_len,
-                      enum chunk_kind *ret_kind, struct err *err)
-{
-    const struct repository_image *image = opaque;
-
-    if (image->read.read(image->read.opaque, id, data, cap, ret_len, ret_kind, err) == 0)
-        return 0;
-    return err_prefix(err, "%s", image->where);
-}
-
-static int look_unnamed(void *opaque, uint64_t id, struct chunk_run *ret, struct err *err)
-{
-    const struct repository_image *image = opaque;
-
-    return image->read.look(image->read.opaque, id, ret, err);
-}
-
-static int unpack_unnamed(void *opaque, const struct chunk_sink *sink, struct chunk_sink *ret,
-                          struct err *err)
-{
-    const struct repository_image *image = opaque;
-
-    return image->read.unpack(image->read.opaque, sink, ret, err);
-}
-
-static uint32_t gathered_unnamed(void *opaque, uint64_t id)
-{
-    const struct repository_image *image = opaque;
-
-    return image->read.gathered(image->read.opaque, id);
-}
-
-static int check_named(void *opaque, struct err *err)
-{
-    const struct repository_image *image = opaque;
-
-    if (!image->read.check || image->read.check(image->read.opaque, err) == 0)
-        return 0;
-    return err_prefix(err, "%s", image->where);
-}
-
-static struct chunk_source named_source(struct repository_image *image)
-{
-    struct chunk_source source = image->read;
-
-    source.opaque = image;
-    source.name = image->where;
-    source.look = look_unnamed;
-    source.read = read_named;
-    source.unpack = unpack_unnamed;
-    source.gathered = image->read.gathered ? gathered_unnamed : NULL;
-    source.check = check_named;
-    return source;
-}
-
-static int open_repository_image(const struct point *base,
-                                 const struct points_image_request *request,
-                                 struct points_image **ret, struct err *err)
-{
-    const struct repository_store *store = store_of(base->store);
-    struct repository_image *image = mem_alloc(sizeof(*image));
-    CLEANUP(points_close_imagep) struct points_image *opened = &image->base;
-    const struct restored_request restored = {
-        .scope = &store->scope,
-        .id_salt = store->repository->id_salt,
-        .point = point_of(base)->stored,
-        .number = request->stored->number,
-    };
-
-    opened->ops = base->store->ops;
-    opened->is_memory = request->stored == base->manifest->memory;
-    if (opened->is_memory && read_head_of_point(base, &opened->head, err) < 0)
-        return -1;
-    image->where = repository_item_text(base, request->stored);
-    if (restored_image_open(&restored, &image->reader, err) < 0)
-        return err_prefix(err, "%s", image->where);
-    image->read = restored_image_source(image->reader);
-    opened->source = named_source(image);
-    opened->codec =
-        points_repository_decoding(restored_image_codec(image->reader), opened->source.chunk_size);
-    *ret = TAKE_PTR(opened);
-    return 0;
-}
+/* ---- the table ------------------------------------------------------------------------------ */
 
 static int read_repository_small(const struct point *base, const struct manifest_stored *stored,
                                  uint8_t **ret, struct err *err)
 {
-    const struct small_item *item = find_small(point_of(base)->stored, stored->number);
+    const struct small_item *item =
+        points_repository_small(repository_point_of(base)->stored, stored->number);
 
     (void)err;
     *ret = mem_alloc(item->len + 1);
@@ -476,10 +353,10 @@ static const struct points_store_ops repository_store_ops = {
     .is_current = repository_point_is_current,
     .item_text = repository_item_text,
     .item_usage = repository_item_usage,
-    .read_head = read_head_of_point,
-    .open_image = open_repository_image,
+    .read_head = points_repository_read_head,
+    .open_image = points_repository_open_image,
     .read_small = read_repository_small,
-    .close_image = close_repository_image,
+    .close_image = points_repository_close_image,
     .close_point = close_repository_point,
     .close = close_repository_store,
 };

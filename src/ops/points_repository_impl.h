@@ -44,6 +44,11 @@ struct repository_point {
     uint8_t *looked_at; /* by place of the pack: 1 if it was found to be there */
 };
 
+static inline const struct repository_point *repository_point_of(const struct point *point)
+{
+    return (const struct repository_point *)point;
+}
+
 /* The same of a store, which lists its guests if need be. Not found: it has no such guest. */
 int points_repository_guest_id(struct points_store *store, const char *name, struct id *ret,
                                struct err *err);
@@ -52,6 +57,16 @@ int points_repository_guest_id(struct points_store *store, const char *name, str
  * The caller frees. Errors do not name the point. */
 int points_repository_manifest(const struct stored_point *point, struct manifest **ret,
                                struct err *err);
+
+/* The small item of this kind; NULL: the point has no such item. */
+const struct small_item *points_repository_small(const struct stored_point *stored, uint32_t kind);
+
+/* For the table of the store, see ops/points_impl.h. */
+int points_repository_read_head(const struct point *base, struct points_head *ret, struct err *err);
+int points_repository_open_image(const struct point *base,
+                                 const struct points_image_request *request,
+                                 struct points_image **ret, struct err *err);
+void points_repository_close_image(struct points_image *base);
 
 /* What frames of this codec are decoded with, whatever levels they were made with. */
 struct codec_spec points_repository_decoding(enum codec_type type, uint64_t chunk_size);

@@ -259,6 +259,11 @@ static int finish_repository_image(struct points_set *base, struct manifest_stor
         .number = memory ? MANIFEST_MAP_MEMORY : (uint32_t)(set->info.disk_count - 1),
     };
     ret->codec.dict_size = 0;
+    ret->has_header = memory && set->has_small[ITEM_SAVE_HEADER - 1];
+    if (ret->has_header) {
+        const struct buf *header = &set->small[ITEM_SAVE_HEADER - 1];
+        digest_of(header->data, header->len, ret->header);
+    }
     *ret_usage = written.stored;
     return 0;
 }

@@ -94,6 +94,9 @@ struct manifest_stored {
     struct manifest_file file; /* PLACE_FILE */
     uint32_t number; /* PLACE_MAP: of the disk, from 0, or MANIFEST_MAP_MEMORY; PLACE_SMALL: 1 more
                       * than its enum manifest_extra_kind */
+    /* SHA-256 of what comes before the stream in a save image that is in a map: of its small item. */
+    bool has_header;
+    uint8_t header[DIGEST_SIZE];
 };
 
 struct manifest_option { /* a creation option of the image's format, as qemu-img -o takes it */

@@ -51,6 +51,8 @@ static int check_stored_place(const struct manifest_stored *stored, struct err *
 {
     if (stored->place != PLACE_MAP && !stored->image.has_content)
         return err_set(err, ERR_CORRUPT, "has no attribute 'content-sha256'");
+    if (stored->has_header && stored->number != MANIFEST_MAP_MEMORY)
+        return err_set(err, ERR_CORRUPT, "only the memory has a header");
     if (stored->place == PLACE_MAP && stored->image.chunk_size != MANIFEST_MAP_CHUNK)
         return err_set(err, ERR_CORRUPT, "invalid chunk size %llu",
                        (unsigned long long)stored->image.chunk_size);

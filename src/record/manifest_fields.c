@@ -135,6 +135,7 @@ static const struct manifest_field stored_map_fields[] = {
     ROW(manifest_stored, U64, "chunk-size", image.chunk_size),
     ROW(manifest_stored, U64, "raw-size", image.raw_size),
     ROW_IF(manifest_stored, DIGEST_IF, "content-sha256", image.content, image.has_content),
+    ROW_IF(manifest_stored, DIGEST_IF, "header-sha256", header, has_header),
 };
 static const struct manifest_field stored_small_fields[] = {
     ROW(manifest_stored, U32, "small", number),

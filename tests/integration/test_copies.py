@@ -144,8 +144,8 @@ def test_what_another_host_has_sealed_gets_no_seal(t):
         t.refused("restore", *place, "--destination-path", t.restored, says=["--trust-definition"])
 
 
-def test_a_forged_cookie_is_not_sealed(t):
-    """No digest in a manifest covers what is before the memory of a point."""
+def test_a_forged_cookie_is_found(t):
+    """The manifest, which is sealed, has a digest of what is before the memory of a point."""
     guest = t.guest("web", t.boot_disk("qcow2")).running()
     repository = t.repository()
     t.add_point(repository, guest, "--guest-memory", "save")
@@ -159,8 +159,13 @@ def test_a_forged_cookie_is_not_sealed(t):
     sections[8, 0] = sections[8, 0][:at] + cookie.ljust(end - at) + sections[8, 0][end:]
     with open(slot, "wb") as file:
         file.write(point_of(data[:96], sections))
-    export(t, repository, t.path("exported"))
-    same(Archive(t.path("exported")).manifest("web").backup.get("seal"), None, "seal of the copy")
+    t.refused("export", "--repository", repository, "--destination-path", t.path("exported"), status=4,
+              says=["another header"])
+    guest.destroy()
+    guest.undefine()
+    t.refused("restore", "--repository", repository, "--destination-path", t.restored, says=["another header"])
+    result = t.vb("verify", "--repository", repository, status=4)
+    expect("another header" in result.out + result.err, f"verify does not say what is wrong: {result}")
 
 
 # ---- which points, and over what ---------------------------------------------------------------------

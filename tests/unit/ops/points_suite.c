@@ -88,6 +88,38 @@ static void memory_comes_back_with_its_head(void **state)
     }
 }
 
+/* The content digest does not cover the head; in an archive that of the file does. */
+static void a_head_that_the_manifest_was_not_written_for_is_corrupt(void **state)
+{
+    static char xml[] = "<domain/>", cookie[] = "<cookie/>";
+    const struct points_head head = {.known = true, .sav = {.xml = xml, .cookie = cookie}};
+    struct fixture *fixture = *state;
+
+    if (!fixture->suite->is_repository)
+        skip();
+    for (unsigned forgery = 0; forgery < 2; forgery++) {
+        CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
+        CLEANUP(manifest_freep)
+        struct manifest *manifest = sample_manifest("web", fixture_uuid("web"));
+        CLEANUP_FREE uint8_t *data = fixture_content(IMAGE_SIZE, 7);
+        struct points_set *set = NULL;
+
+        CHECK(fixture_begin(writer, "web", POINTS_KEEP, &set, &fixture->err), &fixture->err);
+        fixture_put_memory(fixture, set, manifest, &fixture_zstd, &head, data);
+        assert_true(manifest->memory->has_header);
+        if (forgery == 0)
+            manifest->memory->header[0] ^= 1;
+        else
+            manifest->memory->has_header = false;
+        CHECK(points_commit(set, manifest, &fixture->err), &fixture->err);
+
+        CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
+        struct point *point = NULL;
+        CHECK_FAILS(points_open(store, "web", NULL, &point, &fixture->err), &fixture->err,
+                    ERR_CORRUPT, "another header");
+    }
+}
+
 /* Its first bytes are those of a save image of a version that nobody knows. */
 static void memory_of_unknown_layout_comes_back_whole(void **state)
 {
@@ -434,6 +466,7 @@ int points_suite_run(const struct points_suite *suite)
     const struct CMUnitTest tests[] = {
         POINTS_TEST(images_of_each_codec_come_back),
         POINTS_TEST(memory_comes_back_with_its_head),
+        POINTS_TEST(a_head_that_the_manifest_was_not_written_for_is_corrupt),
         POINTS_TEST(memory_of_unknown_layout_comes_back_whole),
         POINTS_TEST(a_disk_has_no_head),
         POINTS_TEST(guests_are_listed_in_order),

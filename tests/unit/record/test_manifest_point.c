@@ -14,6 +14,8 @@
 #include "record/manifest.h"
 #include "record_sample.h"
 
+#define SAMPLE_SHA256 "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"
+
 static void put_in_map(struct manifest_stored *stored, uint32_t number)
 {
     free(TAKE_PTR(stored->file.name));
@@ -32,6 +34,8 @@ static struct manifest *point_manifest(void)
     for (uint32_t i = 0; i < manifest->disk_count; i++)
         put_in_map(&manifest->disks[i].stored, i);
     put_in_map(manifest->memory, MANIFEST_MAP_MEMORY);
+    manifest->memory->has_header = true;
+    memset(manifest->memory->header, 0x5a, DIGEST_SIZE);
     struct manifest_stored *nvram = &manifest->extras[0].stored;
     put_in_map(nvram, 1);
     nvram->place = PLACE_SMALL;
@@ -49,6 +53,8 @@ static void check_stored(const struct manifest_stored *a, const struct manifest_
     assert_int_equal(a->image.raw_size, b->image.raw_size);
     assert_int_equal(a->image.has_content, b->image.has_content);
     assert_memory_equal(a->image.content, b->image.content, DIGEST_SIZE);
+    assert_int_equal(a->has_header, b->has_header);
+    assert_memory_equal(a->header, b->header, DIGEST_SIZE);
 }
 
 static void places_survive_the_round_trip(void **state)
@@ -79,7 +85,7 @@ static void other_places_are_corrupt(void **state)
         {"map=\"0\"", "map=\"memory\"", "disk 'vda' has the place of something else"},
         {"map=\"0\"", "small=\"1\"", "disk 'vda' has the place of something else"},
         {"map=\"memory\"", "map=\"2\"", "the memory has the place of something else"},
-        {"map=\"memory\"", "small=\"1\"", "the memory has the place of something else"},
+        {"map=\"memory\"", "small=\"1\"", "unknown attribute 'header-sha256'"},
         {"small=\"1\"", "small=\"2\"", "the nvram file has the place of something else"},
         {"small=\"1\"", "map=\"1\"", "the nvram file has the place of something else"},
         {"map=\"0\"", "map=\"00\"", "invalid value '00' for 'map'"},
@@ -88,6 +94,9 @@ static void other_places_are_corrupt(void **state)
         {"map=\"0\"", "map=\"0\" name=\"web-vda.raw\"", "unknown attribute 'name'"},
         {"map=\"0\"", "map=\"0\" small=\"1\"", "unknown attribute 'small'"},
         {"map=\"0\"", "", "has no 'name'"},
+        {"map=\"0\"", "map=\"0\" header-sha256=\"" SAMPLE_SHA256 "\"",
+         "map 0: only the memory has a header"},
+        {"header-sha256=\"5a", "header-sha256=\"", "invalid value"},
         {"chunk-size=\"1048576\"", "chunk-size=\"65536\"", "map 0: invalid chunk size"},
     };
     CLEANUP(manifest_freep) struct manifest *manifest = point_manifest();
