@@ -113,8 +113,9 @@ def hard_link(name):
 def linked_to_the_host(name):
     """Bytes of the host that look like nothing of a repository."""
     def change(f):
-        os.unlink(f.at(name(f)))
-        os.link(os.path.join(f.places["canary"], "secret"), f.at(name(f)))
+        path = f.at(name(f))
+        os.unlink(path)
+        os.link(os.path.join(f.places["canary"], "secret"), path)
     return change
 
 

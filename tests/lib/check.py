@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Builds virt-backup in several configurations and runs all of its tests; scripts/check calls it.
 
-  gcc       warnings are errors; unit tests, style tests, a choice of the faults of scripts/fault,
+  gcc       warnings are errors; unit tests but those that are slow, style tests, a choice of the faults of scripts/fault,
             single calls that fail, some thousand damaged archives, some hostile ones; the model of collection,
             and a short storm in a repository
   clang     without the libraries that may be missing; warnings are errors; unit tests but those that are slow and that
@@ -35,7 +35,7 @@ GUESTS = os.path.join(ROOT, "build/guests")
 SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1",
             "-Dc_args=-fno-sanitize-recover=all -g1"]
 
-# Compiler and options of meson setup.
+# Compiler and options of meson setup. What users get is linked by the compiler's own linker, the rest by a faster one.
 CONFIGURATIONS = {
     "gcc": ("gcc", ["--werror", "-Ddebug=false"]),
     "clang": ("clang", ["--werror", "-Ddebug=false", "-Dipsec_mb=disabled"]),
@@ -45,6 +45,7 @@ CONFIGURATIONS = {
 # Tests wait more than they work: how many unit tests and integration tests are run at a time.
 UNIT_TESTS = 2 * os.cpu_count()
 INTEGRATION_TESTS = os.cpu_count() + 1
+QUICK = ["--suite", "unit", "--no-suite", "slow"]
 FUZZ_S = 5  # for each target
 FLIPS = 4000
 HOSTILE = 40
@@ -106,7 +107,7 @@ def build(name, *targets):
     """The build folder, or None after its output was printed."""
     compiler, options = CONFIGURATIONS[name]
     folder = os.path.join(BUILD, name)
-    environment = dict(os.environ, CC=compiler)
+    environment = dict(os.environ, CC=compiler, **({} if name == "gcc" else {"CC_LD": "lld"}))
     # A folder of an earlier run is used again; one that no longer fits is made anew.
     again = ["--reconfigure"] if os.path.exists(os.path.join(folder, "build.ninja")) else []
     done = run(["meson", "setup", *again, *options, folder], env=environment)
@@ -276,7 +277,7 @@ class Check:
         folder = self.build("gcc")
         if folder is None:
             return
-        self.test("gcc: unit and style tests", run_suites, folder, "--suite", "unit", "--suite", "style")
+        self.test("gcc: unit and style tests", run_suites, folder, *QUICK, "--suite", "style")
         if not self.options.no_integration:
             self.test("gcc: kills and failing calls", run_script, folder, "fault")
             self.test("gcc: hostile archives", run_script, folder, "hostile", "--sample", str(HOSTILE))
@@ -288,7 +289,7 @@ class Check:
     def clang(self):
         folder = self.build("clang")
         if folder is not None:
-            self.test("clang: unit tests", run_suites, folder, "--suite", "unit", "--no-suite", "slow")
+            self.test("clang: unit tests", run_suites, folder, *QUICK)
         folder = self.build("fuzz", "fuzz")
         if folder is not None:
             self.test("clang: fuzz targets", run_fuzz, folder)
