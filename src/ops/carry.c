@@ -263,7 +263,7 @@ static int begin_copy(struct carry_job *job, struct err *err)
         .derived = true,
     };
 
-    /* The last millisecond of a second is meant by it. */
+    /* It stands for the last millisecond of its second. */
     if (!when_parse(from->time, &request.taken_ms))
         return err_set(err, ERR_CORRUPT, "its manifest has the time '%s'", from->time);
     request.taken_ms -= 999;
