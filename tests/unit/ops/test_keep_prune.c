@@ -142,7 +142,7 @@ static void a_point_of_a_newer_version_keeps_its_guest(void **state)
     assert_int_equal(world.outcome.good, 1);
     assert_int_equal(world.outcome.failed, 1);
     assert_false(world.outcome.damaged);
-    const char *told = (const char *)world.told.data;
+    CLEANUP_FREE char *told = buf_take_str(&world.told);
     assert_non_null(strstr(told, "guest-failed web: guest 'web': point "));
     assert_non_null(strstr(told, id));
     assert_non_null(strstr(told, "has unknown flags: 100000; nothing of the guest is pruned"));

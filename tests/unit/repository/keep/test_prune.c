@@ -63,8 +63,7 @@ static void a_point_that_cannot_be_read_stays_and_keeps_no_other_from_being_prun
         const struct prune_events told = {note_event, &events};
         if (prune_run(&world.scope, &settings, &told, &result, &err) < 0)
             fail_msg("%s", err.text);
-        buf_put_u8(&events, 0);
-        const char *text = (const char *)events.data;
+        CLEANUP_FREE char *text = buf_take_str(&events);
 
         assert_int_equal(result.points_damaged, 1);
         assert_int_equal(result.points_dropped, 1);
