@@ -261,6 +261,7 @@ static int begin_copy(struct carry_job *job, struct err *err)
         .tags = options->tags.names,
         .tag_count = options->tags.count,
         .derived = true,
+        .memory = children_store_memory(&options->children),
     };
 
     /* It stands for the last millisecond of its second. */

@@ -22,6 +22,11 @@ int children_plan(const struct children_options *options, const struct children_
     return sizing_plan(&host, &request, ret, err);
 }
 
+uint64_t children_store_memory(const struct children_options *options)
+{
+    return options->memory_limit ? SIZING_RESERVE / 2 : 0;
+}
+
 /* The part of a plan that depends on neither host nor image: codec, chunk size, memory of a child. */
 static int fit_children(const struct children_options *options, const struct codec_spec *codec,
                         struct sizing_plan *ret, struct err *err)

@@ -50,6 +50,9 @@ struct children {
     struct work work;   /* all work that they have done */
 };
 
+/* What a store may take of --memory-limit: of what children leave, half; 0: there is no limit. */
+uint64_t children_store_memory(const struct children_options *options);
+
 /* Makes sure that children->pool fits images of this codec and chunk size. */
 int children_pool(struct children *children, const struct codec_spec *codec, uint64_t chunk_size,
                   uint64_t chunks, struct err *err);

@@ -227,6 +227,7 @@ struct points_request {
     /* Of a repository: */
     const char *like; /* name or UUID of a guest whose images have much in common with it; NULL */
     bool no_refresh;  /* packs of which the newest point uses little stay in use */
+    uint64_t memory;  /* bytes that the store may take; 0: all that is of use */
     const char *const *tags;
     size_t tag_count;
     bool derived;     /* it is made from another point, */

@@ -142,8 +142,7 @@ static void describe_set(struct repository_set *set, const struct points_request
 static int begin_session(const struct repository_place *place, const struct points_request *request,
                          struct repository_set *set, struct err *err)
 {
-    const struct point_options options = {.no_refresh = request->no_refresh,
-                                          .pack_buffers = PACKER_BUFFERS};
+    struct point_options options = point_options_within(request->memory);
     struct id guest, like;
     struct session_request asked = {
         .scope = place->scope.name,
@@ -152,6 +151,7 @@ static int begin_session(const struct repository_place *place, const struct poin
         .parser = place->scope.parser,
     };
 
+    options.no_refresh = request->no_refresh;
     if (!id_parse_uuid(request->uuid, &guest))
         return err_set(err, ERR_INTERNAL, "'%s' is not a UUID", request->uuid);
     if (request->like && guest_lookup(&place->scope, request->like, &like, err) < 0)

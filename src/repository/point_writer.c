@@ -21,6 +21,25 @@ struct point_writer {
 
 /* ---- beginning ------------------------------------------------------------------------------- */
 
+#define KNOWN_LEAST ((size_t)1 << 20)
+
+struct point_options point_options_within(uint64_t memory)
+{
+    struct point_options options = {.pack_buffers = PACKER_BUFFERS, .known_memory = KNOWN_MEMORY};
+
+    if (memory == 0)
+        return options;
+    /* Three quarters are for packs: to write one while the next is filled is worth more. */
+    while (options.pack_buffers > 1 &&
+           (uint64_t)options.pack_buffers * LIMITS_PACK > memory / 4 * 3)
+        options.pack_buffers--;
+    uint64_t packs = (uint64_t)options.pack_buffers * LIMITS_PACK;
+    uint64_t left = memory > packs ? memory - packs : 0;
+    if (left < KNOWN_MEMORY)
+        options.known_memory = left < KNOWN_LEAST ? KNOWN_LEAST : (size_t)left;
+    return options;
+}
+
 static int put_session_pack(void *opaque, struct pack_writer *pack, struct pack_digest *ret_digest,
                             uint32_t *ret_number, struct err *err)
 {
@@ -37,7 +56,8 @@ static int read_known_packs(struct point_writer *writer, const struct point_opti
 {
     const struct stored_point *base = session_base(writer->session);
     CLEANUP_FREE bool *left_out = base ? mem_array(base->packs.count + 1, sizeof(*left_out)) : NULL;
-    const struct known_request request = {writer->session, left_out, KNOWN_MEMORY};
+    const struct known_request request = {
+        writer->session, left_out, options->known_memory ? options->known_memory : KNOWN_MEMORY};
 
     if (base && !options->no_refresh)
         refresh_choose(base, left_out);

@@ -21,7 +21,12 @@ struct point_writer;
 struct point_options {
     bool no_refresh;
     unsigned pack_buffers; /* 1 to PACKER_BUFFERS; each takes LIMITS_PACK bytes */
+    size_t known_memory;   /* bytes for what is known of blocks; 0: KNOWN_MEMORY */
 };
+
+/* What takes no more than so many bytes, or, of fewer than a pack and a MiB, those; 0: all that is of
+ * use. */
+struct point_options point_options_within(uint64_t memory);
 
 /* Reads the indexes of the packs that the session may use. Both are borrowed. */
 int point_writer_new(const struct repository *repository, struct session *session,

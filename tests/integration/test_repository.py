@@ -261,7 +261,7 @@ def two_points(t):
     kept = []
     for night in range(2):
         kept.append(keep(t, guest, night))
-        t.add_point(repository, guest)
+        t.add_point(repository, guest, *(["--memory-limit", "600M"] if night else []))
         change(t, guest.disks[0])
     return guest, repository, t.points(repository), kept
 

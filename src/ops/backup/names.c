@@ -16,6 +16,7 @@ int backup_names_begin(struct backup_run *run, struct guest *guest, struct point
         .wait_ms = run->options->wait_ms,
         .like = run->options->like,
         .no_refresh = run->options->no_refresh,
+        .memory = children_store_memory(&run->options->children),
         .tags = run->options->tags.names,
         .tag_count = run->options->tags.count,
     };

@@ -8,6 +8,7 @@
 #include "backups.h"
 #include "../chance.h"
 #include "base/array.h"
+#include "repository/known.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define BLOCK ((size_t)LIMITS_BLOCK)
@@ -298,9 +299,28 @@ static void test_images_that_are_not_those_of_the_point(void **state)
     expect_failure(&guest.backup, ERR_INTERNAL, "not those of the guest's point");
 }
 
+static void test_options_keep_to_a_limit(void **state)
+{
+    const struct point_options all = point_options_within(0);
+
+    (void)state;
+    assert_int_equal(all.pack_buffers, PACKER_BUFFERS);
+    assert_int_equal(all.known_memory, KNOWN_MEMORY);
+    for (uint64_t mib = 1; mib < 2048; mib += mib / 2 + 1) {
+        const struct point_options some = point_options_within(mib * MIB);
+        uint64_t taken = (uint64_t)some.pack_buffers * LIMITS_PACK + some.known_memory;
+        assert_in_range(some.pack_buffers, 1, PACKER_BUFFERS);
+        assert_true(some.known_memory >= MIB && some.known_memory <= KNOWN_MEMORY);
+        assert_true(taken <= mib * MIB || taken == LIMITS_PACK + MIB);
+    }
+    assert_int_equal(point_options_within(128 * MIB).pack_buffers, 2);
+    assert_int_equal(point_options_within(2048 * MIB).known_memory, KNOWN_MEMORY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_options_keep_to_a_limit),
         cmocka_unit_test(test_a_first_point),
         cmocka_unit_test(test_of_one_percent_changed_that_is_stored),
         cmocka_unit_test(test_what_has_not_changed_costs_no_pack_and_no_child),
