@@ -84,8 +84,8 @@ struct store_entry {
 struct store_each {
     int (*call)(void *opaque, const struct store_entry *entry, struct err *err);
     void *opaque;
-    /* For what lies where an object might, and is none that can be read, like a symbolic link: of no
-     * size. NULL: it is passed over. */
+    /* For what lies where an object might, but is no regular file, such as a symbolic link: its size
+     * is 0. NULL: it is passed over. */
     int (*odd)(void *opaque, const struct store_entry *entry, struct err *err);
 };
 

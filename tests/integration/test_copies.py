@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import uuid
 
 from vbtest import disks, leftovers, tpm
 from vbtest.archive import Archive
@@ -107,14 +106,7 @@ def test_memory_goes_along(t):
 
 
 def test_nvram_and_tpm_go_along(t):
-    name = str(uuid.UUID(int=t.rng.getrandbits(128), version=4))
-    t.undo.callback(shutil.rmtree, os.path.dirname(tpm.folder(name)), ignore_errors=True)
-    code, template, nvram = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd", t.path("web_VARS.fd")
-    shutil.copyfile(template, nvram)
-    guest = t.guest("web", t.disk("vda", size=MIB), head_xml=f"<uuid>{name}</uuid>", devices_xml=tpm.xml(),
-                    os_xml=f"<loader readonly='yes' type='pflash'>{code}</loader><nvram template='{template}'>{nvram}</nvram>")
-    guest.define()
-    tpm.make(t, name, t.rng.randbytes(64))
+    guest, _ = tpm.firmware_guest(t, t.disk("vda", size=MIB))
     t.backup(guest)
     repository, to = t.repository(), t.path("exported")
     copy(t, repository)

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import struct
-import uuid
 
 from vbtest import disks, tpm
 from vbtest.command import expect, run, same, virsh
@@ -113,19 +112,12 @@ def test_a_guest_runs_on_from_rescued_files(t):
 
 
 def test_nvram_and_tpm_come_back(t):
-    name = str(uuid.UUID(int=t.rng.getrandbits(128), version=4))
-    t.undo.callback(shutil.rmtree, os.path.dirname(tpm.folder(name)), ignore_errors=True)
-    code, template, nvram = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd", t.path("web_VARS.fd")
-    shutil.copyfile(template, nvram)
-    guest = t.guest("web", t.disk("vda", size=MIB), head_xml=f"<uuid>{name}</uuid>", devices_xml=tpm.xml(),
-                    os_xml=f"<loader readonly='yes' type='pflash'>{code}</loader><nvram template='{template}'>{nvram}</nvram>")
-    guest.define()
-    tpm.make(t, name, t.rng.randbytes(64))
+    guest, nvram = tpm.firmware_guest(t, t.disk("vda", size=MIB))
     repository = t.repository()
     t.add_point(repository, guest)
     rescue(repository, t.points(repository)[0]["point"], "--to", t.path("to"))
     same_bytes(nvram, t.path("to", "web-nvram.fd"), "NVRAM")
-    same_bytes(tpm.state_file(name), t.path("to", "web-tpm.state"), "TPM state")
+    same_bytes(tpm.state_file(guest.uuid()), t.path("to", "web-tpm.state"), "TPM state")
     guest.undefine("--keep-nvram")
 
 

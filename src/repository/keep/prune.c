@@ -288,7 +288,7 @@ static int decide_guest(struct pruning *pruning, struct prunable *points, const 
     return 0;
 }
 
-/* False if there are none. */
+/* Whether one of the points is too new, which is told. */
 static bool refuse_newer_point(struct pruning *pruning, const struct prunable *points, size_t count)
 {
     struct prune_event event = {.kind = PRUNE_TOO_NEW};

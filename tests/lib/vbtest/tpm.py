@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import struct
+import uuid
 
 from vbtest.command import Failure, Process, wait_until
 
@@ -30,13 +31,26 @@ def xml(version="2.0", inner="", attributes=""):
     return (f"<tpm model='tpm-tis'><backend type='emulator' version='{version}' {attributes}>{inner}</backend></tpm>")
 
 
-def folder(uuid, version="2.0", base=SYSTEM):
-    return os.path.join(base, uuid, "tpm2" if version == "2.0" else "tpm1.2")
+def folder(guest_uuid, version="2.0", base=SYSTEM):
+    return os.path.join(base, guest_uuid, "tpm2" if version == "2.0" else "tpm1.2")
 
 
-def state_file(uuid, version="2.0", base=SYSTEM):
+def state_file(guest_uuid, version="2.0", base=SYSTEM):
     name = "tpm2-00.permall" if version == "2.0" else "tpm-00.permall"
-    return os.path.join(folder(uuid, version, base), name)
+    return os.path.join(folder(guest_uuid, version, base), name)
+
+
+def firmware_guest(t, *disks):
+    """A guest that was never started, with NVRAM and a TPM that has a secret. Returns it, and the path of its NVRAM."""
+    name = str(uuid.UUID(int=t.rng.getrandbits(128), version=4))
+    t.undo.callback(shutil.rmtree, os.path.dirname(folder(name)), ignore_errors=True)
+    code, template, nvram = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd", t.path("web_VARS.fd")
+    shutil.copyfile(template, nvram)
+    guest = t.guest("web", *disks, head_xml=f"<uuid>{name}</uuid>", devices_xml=xml(),
+                    os_xml=f"<loader readonly='yes' type='pflash'>{code}</loader><nvram template='{template}'>{nvram}</nvram>")
+    guest.define()
+    make(t, name, t.rng.randbytes(64))
+    return guest, nvram
 
 
 class Tpm:
@@ -95,16 +109,16 @@ class Tpm:
         return answer[2:2 + size]
 
 
-def make(t, uuid, secret, base=SYSTEM, user=USER):
+def make(t, guest_uuid, secret, base=SYSTEM, user=USER):
     """A state for a guest that was never started, with the secret in it, as libvirt would have it."""
-    directory = folder(uuid, base=base)
+    directory = folder(guest_uuid, base=base)
     os.makedirs(directory, mode=0o711)
     os.chmod(directory, 0o700)
     with Tpm(t, directory) as tpm:
         tpm.keep(secret)
-    for path in (directory, state_file(uuid, base=base)):
+    for path in (directory, state_file(guest_uuid, base=base)):
         shutil.chown(path, user, user if user == USER else None)
-    return state_file(uuid, base=base)
+    return state_file(guest_uuid, base=base)
 
 
 def secret_in(t, path, size):
