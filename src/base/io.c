@@ -134,6 +134,9 @@ int io_open_in(int dir_fd, const char *name, int flags, mode_t mode, int *ret_fd
         openat(dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode);
     if (fd < 0 && errno == ELOOP)
         return err_set(err, ERR_CORRUPT, "is a symbolic link");
+    /* ENXIO is said of a socket, and of a FIFO that nobody reads: open(2). */
+    if (fd < 0 && errno == ENXIO)
+        return err_set(err, ERR_CORRUPT, "is not a regular file");
     if (fd < 0)
         return err_set_errno(err, errno, "cannot open");
     if (fstat(fd, &st) < 0)

@@ -39,6 +39,11 @@ int store_folder_open_in(const struct store_folder *folder, const char *name, in
 
     if (fd < 0 && errno == ELOOP)
         return err_set(err, ERR_CORRUPT, "is a symbolic link, or below one");
+    if (fd < 0 && errno == ENOTDIR)
+        return err_set(err, ERR_CORRUPT, "is below a file, not a folder");
+    /* ENXIO is said of a socket: open(2). */
+    if (fd < 0 && errno == ENXIO)
+        return err_set(err, ERR_CORRUPT, "is not a regular file");
     if (fd < 0 || fstat(fd, &st) < 0)
         return err_set_errno(err, errno, "cannot open");
     if (!S_ISREG(st.st_mode))

@@ -107,7 +107,19 @@ static void a_fifo_is_refused_without_waiting(void **state)
     /* Nobody has the other end open: a plain open would block for ever. */
     assert_fails(io_open_in(scratch->fd, "fifo", O_RDONLY, 0, &fd, &err), &err, ERR_CORRUPT);
     assert_string_equal(err.text, "is not a regular file");
-    assert_int_equal(io_open_in(scratch->fd, "fifo", O_WRONLY, 0, &fd, &err), -1);
+    assert_fails(io_open_in(scratch->fd, "fifo", O_WRONLY, 0, &fd, &err), &err, ERR_CORRUPT);
+    assert_int_equal(fd, 77);
+}
+
+static void a_socket_is_no_regular_file(void **state)
+{
+    const struct scratch *scratch = *state;
+    CLEANUP_ERR struct err err = ERR_INIT;
+    int fd = 77;
+
+    assert_int_equal(mknodat(scratch->fd, "socket", S_IFSOCK | 0600, 0), 0);
+    assert_fails(io_open_in(scratch->fd, "socket", O_RDONLY, 0, &fd, &err), &err, ERR_CORRUPT);
+    assert_string_equal(err.text, "is not a regular file");
     assert_int_equal(fd, 77);
 }
 
@@ -255,6 +267,7 @@ int main(void)
         scratch_test(names_that_leave_the_folder_are_refused),
         scratch_test(symbolic_links_are_not_followed),
         scratch_test(a_fifo_is_refused_without_waiting),
+        scratch_test(a_socket_is_no_regular_file),
         scratch_test(what_is_opened_is_not_inherited),
         scratch_test(small_files_are_read_whole_and_large_ones_refused),
         cmocka_unit_test(zeros_are_recognised_at_every_length),

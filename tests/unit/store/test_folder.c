@@ -256,10 +256,12 @@ static void links_and_other_files_are_no_objects(void **state)
     (void)state;
     CLEANUP_FREE char *link_path = path_in(&fixture, "p/one/link");
     CLEANUP_FREE char *fifo = path_in(&fixture, "p/one/fifo");
+    CLEANUP_FREE char *socket = path_in(&fixture, "p/one/socket");
     CLEANUP_FREE char *out = path_in(&fixture, "p/one/out");
     CLEANUP_FREE char *hidden = path_in(&fixture, "p/one/.nfs0001");
     assert_int_equal(symlink("/etc/hostname", link_path), 0);
     assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_int_equal(mknod(socket, S_IFSOCK | 0600, 0), 0);
     assert_int_equal(symlink("../../d/one", out), 0);
     assert_int_equal(mknod(hidden, S_IFREG | 0600, 0), 0);
     CLEANUP_FREE char *names = store_suite_names(store, "p/");
@@ -268,10 +270,15 @@ static void links_and_other_files_are_no_objects(void **state)
     assert_int_equal(err.kind, ERR_CORRUPT);
     assert_int_equal(store_read(store, "p/one/fifo", 1000, &buf, &err), -1);
     assert_int_equal(err.kind, ERR_CORRUPT);
+    assert_int_equal(store_read(store, "p/one/socket", 1000, &buf, &err), -1);
+    assert_int_equal(err.kind, ERR_CORRUPT);
     store_suite_create(store, "d/one/b", "x");
     assert_int_equal(store_read(store, "p/one/out/b", 1000, &buf, &err), -1);
     assert_int_equal(err.kind, ERR_CORRUPT);
     assert_int_equal(store_create(store, &object, &outcome, &err), -1);
+    assert_int_equal(err.kind, ERR_CORRUPT);
+    store_suite_create(store, "p/one/file", "x");
+    assert_int_equal(store_read(store, "p/one/file/a", 1000, &buf, &err), -1);
     assert_int_equal(err.kind, ERR_CORRUPT);
     CLEANUP_FREE char *behind = path_in(&fixture, "d/one/a");
     assert_int_equal(access(behind, F_OK), -1);
