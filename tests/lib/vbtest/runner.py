@@ -16,6 +16,7 @@ import json
 import os
 import queue
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -138,13 +139,19 @@ def work(options):
         sys.exit(130)
 
 
+def used_by_children():
+    """Seconds of processors that programs of the tests have used; guests are libvirt's, and not in it."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def answer(tests, options, answers):
     for line in sys.stdin:
         name = line.strip()
-        started = time.monotonic()
+        started, used = time.monotonic(), used_by_children()
         verdict, why, log = run_test(name, tests[name], options)
         json.dump({"name": name, "verdict": verdict, "why": why, "log": log if verdict == "not ok" else "",
-                   "seconds": time.monotonic() - started}, answers)
+                   "seconds": time.monotonic() - started, "used": used_by_children() - used}, answers)
         answers.write("\n")
         answers.flush()
 
@@ -180,7 +187,7 @@ class Worker(threading.Thread):
         status = self.process.wait()
         self.process = None
         return {"name": name, "verdict": "not ok", "why": f"the worker ended with status {status}", "log": "",
-                "seconds": 0.0}
+                "seconds": 0.0, "used": 0.0}
 
     def run(self):
         while True:
@@ -225,7 +232,7 @@ class Run:
     def report(self, result):
         self.counts[result["verdict"]] += 1
         why = f": {result['why']}" if result["why"] else ""
-        time_taken = f" ({result['seconds']:.1f} s)" if self.options.times else ""
+        time_taken = f" ({result['seconds']:.1f} s, {result['used']:.1f} s of processors)" if self.options.times else ""
         print(f"{result['verdict']} {result['name']}{why}{time_taken}", flush=True)
         if result["verdict"] == "not ok":
             print("".join(f"    {line}\n" for line in result["log"].splitlines()), end="", flush=True)
@@ -265,7 +272,7 @@ def parse_arguments():
     parser.add_argument("--build-dir", help="where test guests are built and kept")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="number of tests run at a time, beside those that mostly wait")
     parser.add_argument("--list", action="store_true", help="print the names, run nothing")
-    parser.add_argument("--times", action="store_true", help="print how long each test took")
+    parser.add_argument("--times", action="store_true", help="print how long each test took, and what its programs used")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.seed = options.seed or str(random.SystemRandom().randrange(1 << 32))
