@@ -8,6 +8,7 @@ import subprocess
 from vbtest import proc
 from vbtest.command import expect, run, same, virsh, wait_until
 from vbtest.disks import MIB, Disk
+from vbtest.midway import SLOW
 
 
 def one_guest(t, **options):
@@ -307,8 +308,8 @@ def test_block_device_guest_started_meanwhile(t):
     slow = t.slow_disk()
     device = t.loop(slow.path)
     guest = t.guest("web", t.boot_disk("raw", size=MIB), Disk(device, "raw", "vdb", kind="block")).define()
-    t.backup(guest, "--exclude-disk", "vda", "--compression", "lzma:0", to=t.path("first"))
-    process = t.start_vb(*t.backup_line(guest, "--exclude-disk", "vda", "--compression", "lzma:9e", "--chunk-size", "4M"))
+    t.backup(guest, "--exclude-disk", "vda", to=t.path("first"))
+    process = t.start_vb(*t.backup_line(guest, "--exclude-disk", "vda", *SLOW))
     wait_until(lambda: proc.has_open(process.pid, device), "the device being read")
     guest.start()
     result = process.finish()

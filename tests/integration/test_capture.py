@@ -10,12 +10,11 @@ from vbtest import linux, oracle
 from vbtest.command import Process, expect, run, same, wait_until
 from vbtest.disks import MIB, Disk, compare, create_luks
 from vbtest.events import Events
-from vbtest.midway import check_nothing_left, job_xml, kill_run_and_guardian, pid_in, private_files, wait_for_reading
+from vbtest.midway import SLOW, check_nothing_left, job_xml, kill_run_and_guardian, pid_in, private_files, wait_for_reading
 
 # Built before the tests run: there is no network where they do.
 BUILT_BEFORE = "linux-guest"
 
-SLOW = ("--compression", "lzma:9e", "--chunk-size", "1M", "--children", "1")
 
 
 def slow_guest(t, size=8 * MIB, **more):
@@ -318,7 +317,7 @@ def never_long(events):
 def test_scratch_that_a_fast_writer_fills(t):
     """The backup is given up; the guest, which writes without end, is never left paused."""
     scratch = t.small_filesystem("scratch", 100 * MIB)
-    big = t.slow_disk("vdb", size=320 * MIB)
+    big = t.slow_disk("vdb", size=128 * MIB)
     os.chmod(big.path, 0o666)
     guest = linux.linux_guest(t, "web", linux.ext4_disk(t), big, agent=linux.AGENT_XML).running()
     agent, events = linux.Agent(guest).wait(), Events(t, guest)

@@ -12,11 +12,10 @@ import termios
 from vbtest import leftovers, proc
 from vbtest.command import expect, libvirt_version, same, wait_until
 from vbtest.disks import MIB
-from vbtest.midway import check_nothing_left, job_xml, pid_in, wait_for_reading
+from vbtest.midway import SLOW, check_nothing_left, job_xml, pid_in, wait_for_reading
 
 MOSTLY_WAITS = True
 SYS_PIDFD_GETFD = 438
-SLOW = ("--compression", "lzma:9e", "--chunk-size", "1M", "--children", "1")
 
 
 def unread(pid, number):

@@ -12,6 +12,9 @@ from vbtest.command import Failure, expect, run, same, wait_until
 from vbtest.disks import MIB
 
 SLOW = ("--compression", "lzma:9e", "--chunk-size", "4M")
+# A backup whose restore, or check, takes some seconds with LATER.
+SLOW_LATER = ("--compression", "lzma:0", "--chunk-size", "512K")
+LATER = ("--children", "1", "--bandwidth-limit", "1M")
 
 
 def slow_guest(t):
@@ -108,9 +111,9 @@ def test_signals_at_random_moments(t):
 
 def test_interrupted_restore_leaves_nothing(t):
     guest = t.guest("web", t.slow_disk()).define()
-    t.backup(guest, "--compression", "lzma:0")
+    t.backup(guest, *SLOW_LATER)
     guest.undefine()
-    process = t.start_vb(*t.restore_line("--children", "1"))
+    process = t.start_vb(*t.restore_line(*LATER))
     wait_for_busy_child(process)
     process.signal(signal.SIGTERM)
     same(process.finish(60).status, 143, "exit status")
@@ -121,8 +124,8 @@ def test_interrupted_restore_leaves_nothing(t):
 def test_killed_restore_of_disks_leaves_nothing(t):
     """It takes no guest's place, and has a journal all the same."""
     guest = t.guest("web", t.slow_disk()).define()
-    t.backup(guest, "--compression", "lzma:0")
-    process = t.start_vb(*t.restore_line("--children", "1", "--disks", "vda"))
+    t.backup(guest, *SLOW_LATER)
+    process = t.start_vb(*t.restore_line(*LATER, "--disks", "vda"))
     wait_for_busy_child(process)
     own = [process.pid, *(pid for pid, parent in leftovers.parents().items() if parent == process.pid)]
     process.signal(signal.SIGKILL)
@@ -154,8 +157,8 @@ def test_killed_only_child_is_replaced(t):
 
 def test_child_killed_while_verifying(t):
     guest = t.guest("web", t.slow_disk()).define()
-    t.backup(guest, "--compression", "lzma:0")
-    process = t.start_vb("verify", "--source-path", t.archive.path, "--children", "1")
+    t.backup(guest, *SLOW_LATER)
+    process = t.start_vb("verify", "--source-path", t.archive.path, *LATER)
     os.kill(wait_for_busy_child(process), signal.SIGKILL)
     same(process.finish().status, 0, "exit status")
 
@@ -266,7 +269,7 @@ NAMES = ("a", "b", "c")
 
 
 def three_slow_guests(t):
-    return [t.guest(name, t.slow_disk(f"vd{name}", size=12 * MIB)).define() for name in NAMES]
+    return [t.guest(name, t.slow_disk(f"vd{name}", size=4 * MIB)).define() for name in NAMES]
 
 
 def not_tried_after(t, *line):
@@ -293,17 +296,17 @@ def test_interrupted_backup_tells_who_was_not_tried(t):
 
 def test_interrupted_restore_tells_who_was_not_tried(t):
     guests = three_slow_guests(t)
-    t.backup("--compression", "lzma:0")
+    t.backup(*SLOW_LATER)
     for guest in guests:
         guest.undefine()
-    not_tried_after(t, *t.restore_line("--children", "1", "--bandwidth-limit", "4M"))
+    not_tried_after(t, *t.restore_line(*LATER))
     same([guest.state() for guest in guests], ["gone"] * 3, "states")
 
 
 def test_interrupted_verify_tells_who_was_not_tried(t):
     three_slow_guests(t)
-    t.backup("--compression", "lzma:0")
-    not_tried_after(t, "verify", "--source-path", t.archive.path, "--children", "1", "--bandwidth-limit", "4M")
+    t.backup(*SLOW_LATER)
+    not_tried_after(t, "verify", "--source-path", t.archive.path, *LATER)
 
 
 def test_interrupted_remove_tells_who_was_not_tried(t):

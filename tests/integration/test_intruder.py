@@ -6,7 +6,7 @@ import signal
 
 from vbtest import leftovers
 from vbtest.command import expect, same, wait_until
-from test_interrupt import wait_for_busy_child
+from test_interrupt import LATER, SLOW_LATER, wait_for_busy_child
 
 OWNER = 12345
 
@@ -21,10 +21,10 @@ def stopped_restore(t, *options):
     """A restore that is stopped in the middle of its disk, which is to belong to another user."""
     guest = t.guest("web", t.slow_disk()).define()
     os.chown(guest.disks[0].path, OWNER, OWNER)
-    t.backup(guest, "--compression", "lzma:0")
+    t.backup(guest, *SLOW_LATER)
     guest.undefine()
     os.mkdir(t.restored)
-    process = t.start_vb(*t.restore_line("--children", "1", *options))
+    process = t.start_vb(*t.restore_line(*LATER, *options))
     wait_for_busy_child(process)
     process.signal(signal.SIGSTOP)
     return process, os.path.join(t.restored, os.path.basename(guest.disks[0].path))

@@ -10,7 +10,7 @@ import subprocess
 from vbtest import disks, leftovers
 from vbtest.command import expect, run, same, wait_until
 from vbtest.disks import MIB, Disk
-from test_interrupt import wait_for_busy_child
+from test_interrupt import LATER, SLOW_LATER, wait_for_busy_child
 
 # libvirt writes each definition to this file before it gets its name.
 NEW_DEFINITION = "/etc/libvirt/qemu/web.xml.new"
@@ -170,7 +170,7 @@ def slow_guest(t):
     os.rename(slow.path, t.path("images", "web.raw"))
     slow.path = t.path("images", "web.raw")
     guest = t.guest("web", slow).define()
-    t.backup(guest, "--compression", "lzma:0")
+    t.backup(guest, *SLOW_LATER)
     change(guest)
     return guest, all_facts(guest)
 
@@ -178,7 +178,7 @@ def slow_guest(t):
 def test_signal_and_kill_leave_the_former_files(t):
     guest, before = slow_guest(t)
     for number in signal.SIGINT, signal.SIGKILL:
-        process = t.start_vb(*line(t, "--replace", "--overwrite", "--children", "1"))
+        process = t.start_vb(*line(t, "--replace", "--overwrite", *LATER))
         wait_for_busy_child(process)
         own = [process.pid, *(pid for pid, parent in leftovers.parents().items() if parent == process.pid)]
         process.signal(number)
@@ -190,7 +190,7 @@ def test_signal_and_kill_leave_the_former_files(t):
 
 def test_guest_that_is_started_meanwhile_keeps_its_disk(t):
     guest, before = slow_guest(t)
-    process = t.start_vb(*line(t, "--replace", "--overwrite", "--children", "1"))
+    process = t.start_vb(*line(t, "--replace", "--overwrite", *LATER))
     wait_for_busy_child(process)
     process.signal(signal.SIGSTOP)
     guest.start()

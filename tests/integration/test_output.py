@@ -12,8 +12,8 @@ import subprocess
 from vbtest import objects
 from vbtest.command import expect, same, wait_until
 from vbtest.disks import MIB, Disk
+from vbtest.midway import SLOW
 
-SLOW = ("--compression", "lzma:9e", "--chunk-size", "4M", "--children", "1")
 
 
 class Unread:
@@ -56,7 +56,7 @@ class Unread:
 
 
 def down_and_unread(t, *options):
-    guest = t.guest("web", t.slow_disk(size=3 * MIB, boot=1), t.slow_disk("vdb", size=8 * MIB)).running()
+    guest = t.guest("web", t.slow_disk(size=3 * MIB, boot=1), t.slow_disk("vdb", size=4 * MIB)).running()
     before, (token, count) = guest.snapshot(), guest.serial.last()
     run = Unread(t, *t.backup_line(guest, "--guest-memory", "save", *SLOW, *options))
     wait_until(lambda: guest.state() == "shut off" or not run.running(), "the guest to be down")

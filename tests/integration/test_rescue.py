@@ -12,6 +12,7 @@ from vbtest.command import expect, run, same, virsh
 from vbtest.disks import MIB
 from vbtest.repository import point_of, sections_of
 
+BLOCK = 65536
 SCRIPT = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../dist/rescue/rescue.py")
 
 
@@ -133,7 +134,8 @@ def flip(path, at):
 
 
 def check_holes(image, restored, err):
-    """What is not in a hole is there, and what is in one is zeros. Returns the bytes in holes."""
+    """What is not in a hole is there, and what is in one is zeros. Returns the bytes in holes, of blocks that are alike those of
+    one: they are stored once."""
     original, found = contents(image), contents(restored)
     holes = [(int(start), int(end) + 1) for start, end in re.findall(r"^hole (\d+) to (\d+) of " + re.escape(restored) + "$",
                                                                    err, re.M)]
@@ -143,7 +145,7 @@ def check_holes(image, restored, err):
         expect(original[at:start] == found[at:start], f"bytes {at} to {start} differ, and are in no hole")
         expect(not any(found[start:end]), f"the hole at {start} is not zeros")
         at = end
-    return sum(end - start for start, end in holes)
+    return sum(map(len, {original[at:min(at + BLOCK, end)] for start, end in holes for at in range(start, end, BLOCK)}))
 
 
 def pack_of(repository, point):
@@ -185,7 +187,7 @@ def damaged_frame(t, codec, at_most):
 
 def test_a_damaged_block_is_named(t):
     """Stored as it is, only the block is lost."""
-    damaged_frame(t, "none", 65536)
+    damaged_frame(t, "none", BLOCK)
 
 
 def test_a_damaged_zstd_frame_is_named(t):

@@ -80,7 +80,7 @@ def test_summary_and_events_in_json(t):
 
 def progress_of_two(t, *line):
     """What a run over two guests of two disks each reports; slow, so that a report is due on the way."""
-    result = t.vb(*line, "--json", "--bandwidth-limit", "1536K")
+    result = t.vb(*line, "--json", "--bandwidth-limit", "1M")
     found = [event for event in t.events(result) if event["event"] == "progress"]
     expect({event["number"] for event in found} == {1, 2}, f"progress is not told of both guests: {found}")
     same({event["count"] for event in found}, {2}, "number of guests")

@@ -7,9 +7,8 @@ import signal
 from vbtest import leftovers, proc
 from vbtest.command import expect, same, wait_until
 from vbtest.disks import MIB, Disk, convert
-from vbtest.midway import check_nothing_left, job_xml, offspring, wait_for_reading
+from vbtest.midway import SLOW, check_nothing_left, job_xml, offspring, wait_for_reading
 
-SLOW = ("--compression", "lzma:9e", "--chunk-size", "1M", "--children", "1")
 
 
 def wait_while_down(guest, process):

@@ -6,9 +6,8 @@ import signal
 
 from vbtest import leftovers
 from vbtest.command import expect, run, same, wait_until
-from vbtest.midway import kill_run_and_guardian, offspring, pid_in
+from vbtest.midway import SLOW, kill_run_and_guardian, offspring, pid_in
 
-SLOW = ("--compression", "lzma:9e", "--chunk-size", "1M", "--children", "1")
 
 
 def down_in_its_backup(t, guest, *options, **more):

@@ -289,7 +289,7 @@ class Check:
     def clang(self):
         folder = self.build("clang")
         if folder is not None:
-            self.test("clang: unit tests", run_suites, folder, *QUICK)
+            self.test("clang: unit tests", run_suites, folder, *QUICK, "--no-suite", "rules")
         folder = self.build("fuzz", "fuzz")
         if folder is not None:
             self.test("clang: fuzz targets", run_fuzz, folder)
@@ -298,7 +298,7 @@ class Check:
         folder = self.sanitized.result()
         if folder is None:
             return
-        self.test("sanitize: unit tests", run_suites, folder, "--suite", "unit")
+        self.test("sanitize: unit tests", run_suites, folder, "--suite", "unit", "--no-suite", "rules")
         if not self.options.no_integration:
             self.test("sanitize: single calls that fail", run_calls, folder, CALLS["sanitize"])
 

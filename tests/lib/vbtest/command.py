@@ -105,6 +105,19 @@ def virsh(*arguments, **options):
     return run("virsh", "-q", *arguments, **options)
 
 
+def virsh_many(*commands, **options):
+    """Several commands of virsh, each a tuple of words, by one process: it takes longer to start than any of them to run.
+    The first that fails is the last that is run. Returns what each has printed, "" for those that were not run."""
+    end = "-- the end of one command --"
+    words = [";".join(f"{' '.join(map(virsh_quote, command))}; echo '{end}'" for command in commands)]
+    printed = virsh(*words, status=None, **options).out.split(end)
+    return (printed + [""] * len(commands))[:len(commands)]
+
+
+def virsh_quote(word):
+    return "'" + str(word).replace("'", "'\\''") + "'"
+
+
 def libvirt_version():
     """Such as (9, 0, 0)."""
     return tuple(map(int, run("virsh", "--version").out.strip().split(".")))

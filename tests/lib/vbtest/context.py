@@ -171,7 +171,7 @@ class Context:
     def boot_disk(self, format_name="qcow2", **more):
         return self.disk("vda", format_name, boot=1, **more)
 
-    def slow_disk(self, target="vda", size=24 * MIB, boot=None):
+    def slow_disk(self, target="vda", size=8 * MIB, boot=None):
         """A raw disk that keeps an encoder busy: it can be compressed, by a quarter, with effort."""
         path = self.path(f"{target}.raw")
         disks.fill(path, MIB, self.rng, self.boot_sector() if boot == 1 else None)

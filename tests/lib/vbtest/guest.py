@@ -5,7 +5,7 @@ import difflib
 import re
 import xml.etree.ElementTree as ElementTree
 
-from vbtest.command import Failure, virsh, wait_until
+from vbtest.command import Failure, expect, virsh, virsh_many, wait_until
 from vbtest.disks import escape
 from vbtest.oracle import Serial
 
@@ -50,6 +50,10 @@ class Guest:
         """virsh COMMAND on this guest, whatever its name looks like."""
         return self.virsh(command, *arguments, "--domain", self.name, **options)
 
+    def calls(self, *commands):
+        """Several of virsh's commands on this guest, each a tuple of words; what each has printed."""
+        return virsh_many(*((*command, "--domain", self.name) for command in commands), **self.user)
+
     def start(self, *flags):
         self.call("start", *flags)
         return self
@@ -61,7 +65,9 @@ class Guest:
 
     def running(self, steps=3):
         """Define, start, and wait until it counts."""
-        self.define().start()
+        _, _, state = virsh_many(("define", self.write_xml()), ("start", "--domain", self.name), ("domstate", "--domain", self.name),
+                                 **self.user)
+        expect(state.strip() == "running", f"guest '{self.name}' is not started: {state!r}")
         self.serial.wait_for_steps(steps)
         return self
 
@@ -92,19 +98,20 @@ class Guest:
         return self.call("dumpxml", "--security-info", *flags).out
 
     def info(self):
-        pairs = (line.split(":", 1) for line in self.call("dominfo").out.splitlines() if ":" in line)
-        return {key.strip(): value.strip() for key, value in pairs}
+        return pairs(self.call("dominfo").out)
 
     def snapshot(self):
         """All that a backup has to leave as it was, in a form that can be compared."""
-        if not self.exists():
+        info, definition, live = self.calls(("dominfo",), ("dumpxml", "--security-info", "--inactive"),
+                                            ("dumpxml", "--security-info"))
+        info = pairs(info)
+        if not info:
             return {"state": "gone"}
-        info = self.info()
         found = {key: info[key] for key in ("State", "Persistent", "Autostart", "Managed save")}
         if info["Persistent"] == "yes":
-            found["definition"] = normal_xml(self.dump("--inactive"))
+            found["definition"] = normal_xml(definition)
         if info["State"] != "shut off":
-            found["live"] = normal_xml(self.dump())
+            found["live"] = normal_xml(live)
         return found
 
     def check_unchanged(self, before):
@@ -126,17 +133,21 @@ class Guest:
 
     def remove(self):
         """Leave nothing of it in libvirt, whatever state it is in."""
-        def ended():
-            state = self.state()
-            return state if state in ("gone", "shut off") else None
+        def gone():
+            # A transient one cannot be undefined, and one that is shut off cannot be destroyed.
+            self.calls(("undefine", "--managed-save", "--nvram", "--snapshots-metadata", "--checkpoints-metadata"), ("destroy",))
+            if self.exists():
+                self.calls(("destroy",))
+                return not self.exists()
+            return True
 
-        state = ended()
-        if state is None:
-            self.call("destroy", status=None)
-            state = wait_until(ended, f"the end of guest '{self.name}'")
-        if state != "gone":
-            self.call("undefine", "--managed-save", "--nvram", "--snapshots-metadata", "--checkpoints-metadata",
-                      status=None)
+        wait_until(gone, f"the end of guest '{self.name}'")
+
+
+def pairs(text):
+    """What virsh prints as "KEY: VALUE", a line each."""
+    found = (line.split(":", 1) for line in text.splitlines() if ":" in line)
+    return {key.strip(): value.strip() for key, value in found}
 
 
 def difference(before, after):

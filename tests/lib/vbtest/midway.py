@@ -7,6 +7,9 @@ import signal
 from vbtest import leftovers
 from vbtest.command import expect, same, wait_until
 
+# A backup that takes some seconds, and little of the processors: it waits between its chunks.
+SLOW = ("--compression", "lzma:0", "--chunk-size", "512K", "--children", "1", "--bandwidth-limit", "1M")
+
 
 def pid_in(path):
     with open(path, encoding="ascii") as file:

@@ -208,7 +208,7 @@ static void an_index_that_lies_does_not_hide_a_byte(void **state)
         for (enum order order = 0; order < ORDERS; order++) {
             struct file file = make_file(&specs[i], 8 * CHUNK + 5000);
             file.indexer = (struct container_indexer){&order, lying_index};
-            check_changes(&file, 997);
+            check_changes(&file, 9973);
             close(file.fd);
         }
     }

@@ -244,7 +244,7 @@ static void test_packs_of_several_points_are_in_order(void **state)
 /* ---- many days ------------------------------------------------------------------------------- */
 
 #define DAYS 30u
-#define DISK_BLOCKS 130u
+#define DISK_BLOCKS 66u
 
 /* Writes, moves, copies and zeros some blocks, and sometimes parts of one. */
 static void live_a_day(uint8_t *data, uint64_t size, uint64_t *random)
