@@ -62,7 +62,7 @@ static int note_listed_pack(void *opaque, const struct name *name, const struct 
 int check_open(const struct check_request *request, struct points_check **ret, struct err *err)
 {
     CLEANUP(check_closep) struct points_check *check = mem_alloc(sizeof(*check));
-    const struct objects_each each = {.call = note_listed_pack, .opaque = check};
+    const struct objects_each each = {note_listed_pack, check, .odd = OBJECTS_FILES};
 
     check->request = *request;
     if (objects_list(request->scope, "d", NULL, &each, err) < 0 ||

@@ -145,7 +145,7 @@ static int fill_check_record(const struct stored_scope *scope, struct check_reco
 static int list_check_records(const struct stored_scope *scope, const struct id *guest,
                               struct check_records *ret, struct err *err)
 {
-    const struct objects_each each = {.call = add_check_record, .opaque = ret};
+    const struct objects_each each = {add_check_record, ret, .odd = OBJECTS_FILES};
     char text[ID_TEXT_SIZE];
     CLEANUP_FREE char *below = guest ? mem_printf("ok/%s", id_text(guest, text)) : mem_strdup("ok");
 

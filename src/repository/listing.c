@@ -48,7 +48,8 @@ int listing_read(const struct stored_scope *scope, const struct id *guest, struc
                  struct listing *ret, struct err *err)
 {
     CLEANUP(listing_look_clear) struct listing_look look = {0};
-    const struct objects_each each = {add_listed_slot, &look, unknown, true};
+    const struct objects_each each = {add_listed_slot, &look, unknown,
+                                      unknown ? OBJECTS_SHOWN : OBJECTS_STRICT};
     char below[ID_TEXT_SIZE];
 
     if (trash_read(scope, guest, unknown, &look.trash, err) < 0 ||

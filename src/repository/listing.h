@@ -24,7 +24,7 @@ void listing_clear(struct listing *listing);
 
 /* Those of this guest, or of all (NULL), fresh from the store; the trash is listed before the slots,
  * as a session must do. If either cannot be had to its end, that is an error. unknown: as in
- * objects_list. */
+ * objects_list, with OBJECTS_SHOWN for slots; NULL: OBJECTS_STRICT. */
 int listing_read(const struct stored_scope *scope, const struct id *guest, struct strings *unknown,
                  struct listing *ret, struct err *err);
 /* The points of a guest: a part of the listing's array; *ret_count is 0 if there are none. */

@@ -19,15 +19,21 @@ static struct store_folder *as_folder(struct store *store)
     return (struct store_folder *)store;
 }
 
-/* One look-up for the whole name: no part of it may be a link, or lead out of the folder. */
+/* One look-up for the whole name: no part of it may be a link, lead out of the folder, or have another
+ * file system mounted on it, which hides what is there. */
 static int open_below(int root_fd, const char *name, int flags)
 {
     struct open_how how = {
         .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
     };
 
     return (int)syscall(SYS_openat2, root_fd, name, &how, sizeof(how));
+}
+
+static int refuse_mount(struct err *err)
+{
+    return err_set(err, ERR_IO, "another file system is mounted in the repository");
 }
 
 int store_folder_open_in(const struct store_folder *folder, const char *name, int flags,
@@ -41,6 +47,8 @@ int store_folder_open_in(const struct store_folder *folder, const char *name, in
         return err_set(err, ERR_CORRUPT, "is a symbolic link, or below one");
     if (fd < 0 && errno == ENOTDIR)
         return err_set(err, ERR_CORRUPT, "is below a file, not a folder");
+    if (fd < 0 && errno == EXDEV)
+        return refuse_mount(err);
     /* ENXIO is said of a socket: open(2). */
     if (fd < 0 && errno == ENXIO)
         return err_set(err, ERR_CORRUPT, "is not a regular file");
@@ -72,6 +80,8 @@ int store_folder_open_dir(const struct store_folder *folder, const char *name, i
         return 0;
     if (errno == ELOOP || errno == ENOTDIR)
         return err_set(err, ERR_CORRUPT, "is not a folder, or not below one");
+    if (errno == EXDEV)
+        return refuse_mount(err);
     if (errno != ENOENT)
         return err_set_errno(err, errno, "cannot open the folder");
     slash = slash ? strchr(slash + 1, '/') : NULL;
@@ -108,9 +118,12 @@ static int store_folder_delete(struct store *store, const char *name, struct err
     *slash = '\0';
     if (store_folder_open_dir(as_folder(store), path, &dir_fd, err) < 0)
         return -1;
-    if (dir_fd >= 0 && unlinkat(dir_fd, slash + 1, 0) < 0 && errno != ENOENT)
-        return err_set_errno(err, errno, "cannot remove");
-    return 0;
+    if (dir_fd < 0 || unlinkat(dir_fd, slash + 1, 0) == 0 || errno == ENOENT)
+        return 0;
+    /* What was put there in its place, if it is empty. */
+    if (errno == EISDIR && unlinkat(dir_fd, slash + 1, AT_REMOVEDIR) == 0)
+        return 0;
+    return err_set_errno(err, errno, "cannot remove");
 }
 
 static int store_folder_settle(struct store *store, const char *name, struct err *err)

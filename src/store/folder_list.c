@@ -24,7 +24,8 @@ struct folder_item {
     char *name; /* owned; of a folder with '/' at its end */
     uint64_t size;
     int64_t time_ms;
-    bool odd; /* neither a file nor a folder */
+    bool folder;
+    bool odd; /* no regular file */
 };
 
 struct folder_items {
@@ -58,7 +59,8 @@ static int add_item(int dir_fd, const char *name, struct folder_items *items, st
         .name = mem_printf("%s%s", name, S_ISDIR(st.st_mode) ? "/" : ""),
         .size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0,
         .time_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000,
-        .odd = !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode),
+        .folder = S_ISDIR(st.st_mode),
+        .odd = !S_ISREG(st.st_mode),
     };
     items->count++;
     return 0;
@@ -92,6 +94,18 @@ static int tell_file(const struct folder_walk *walk, const struct folder_item *i
     return call ? call(walk->each->opaque, &entry, err) : 0;
 }
 
+/* Of a folder that is not entered the name loses its '/'. */
+static bool may_enter(const struct folder_walk *walk, char *name)
+{
+    char *end = name + strlen(name) - 1;
+
+    *end = '\0';
+    if (walk->each->may_be_folder && !walk->each->may_be_folder(name))
+        return false;
+    *end = '/';
+    return true;
+}
+
 /* prefix: the name of the folder, with '/' at its end. */
 static int walk_folder(const struct folder_walk *walk, const char *prefix, int depth,
                        struct err *err)
@@ -111,8 +125,8 @@ static int walk_folder(const struct folder_walk *walk, const char *prefix, int d
     for (size_t i = 0; i < items.count; i++) {
         const struct folder_item *item = &items.items[i];
         CLEANUP_FREE char *name = mem_printf("%s%s", prefix, item->name);
-        if (item->name[strlen(item->name) - 1] == '/' ? walk_folder(walk, name, depth + 1, err) < 0
-                                                      : tell_file(walk, item, name, err) < 0)
+        if (item->folder && may_enter(walk, name) ? walk_folder(walk, name, depth + 1, err) < 0
+                                                  : tell_file(walk, item, name, err) < 0)
             return -1;
     }
     return 0;

@@ -87,6 +87,9 @@ struct store_each {
     /* For what lies where an object might, but is no regular file, such as a symbolic link: its size
      * is 0. NULL: it is passed over. */
     int (*odd)(void *opaque, const struct store_entry *entry, struct err *err);
+    /* False of a folder that cannot be one: it goes to odd, and nobody looks at what is in it. NULL:
+     * all can. */
+    bool (*may_be_folder)(const char *name);
 };
 
 /* Calls for each object whose name begins with prefix, which ends with '/', sorted by the bytes of

@@ -172,7 +172,10 @@ FOLDERS = {
     "markers": at("t/default"),
     "markers-of-guest": lambda f: os.path.dirname(f.name("t")),
     "sessions": at("s/default"),
+    "sessions-of-guest": lambda f: os.path.dirname(f.name("s")),
     "holds": at("h/default"),
+    "holds-of-guest": lambda f: os.path.dirname(f.name("h")),
+    "holds-of-point": lambda f: f.name("h"),
     "records": at("v/default"),
     "temporary": at("tmp/default"),
     "tokens": at("c/default"),
@@ -188,7 +191,10 @@ FOLDER_EXPECTED = {
     "markers": {"says": "t/default", "stops_all": True},
     "markers-of-guest": {"says": "t/default", "stops_all": True},
     "sessions": {"stops_all": True},
+    "sessions-of-guest": {"stops_all": True},
     "holds": {"stops_all": True},
+    "holds-of-guest": {"says": "h/default", "stops_all": True},
+    "holds-of-point": {"says": "h/default", "stops_all": True},
     "records": {"stops_all": True},
     "temporary": {"stops_all": True},
     "tokens": {"stops_all": True},
@@ -199,9 +205,6 @@ FOLDER_EXPECTED = {
 def cases():
     for what, (name, expected) in OBJECTS.items():
         for kind, make in KINDS.items():
-            # A folder is where more names may be, and a slot that nothing is in is empty.
-            if (what, kind) == ("slot", "folder"):
-                continue
             yield StoredCase(f"store-{what}-is-{kind}", instead(name, make), **expected)
     for what, name in FOLDERS.items():
         for kind, make in FOLDER_KINDS.items():
@@ -215,7 +218,7 @@ def cases():
     yield StoredCase("store-many-unreadable", many_tombstones, "unreadable", verifies=True, names="SHA-256 differs")
     for what, name in {"slot": slot, "pack": pack, "config": at("config")}.items():
         yield StoredCase(f"store-{what}-hard-link", hard_link(name))
-    yield StoredCase("store-slot-hard-link-of-the-host", linked_to_the_host(slot), "begin like a point", names="point")
+    yield StoredCase("store-slot-hard-link-of-the-host", linked_to_the_host(slot), "too short", names="point")
     yield StoredCase("store-pack-hard-link-of-the-host", linked_to_the_host(pack), "victim", names="pack")
     yield StoredCase("store-config-hard-link-of-the-host", linked_to_the_host(at("config")), blocks="config")
     yield StoredCase("store-slot-grows", growing(slot), "unreadable", names="point")

@@ -192,21 +192,28 @@ static bool take_member(const char **text, char member, struct name *name, uint3
     }
 }
 
+/* Takes as much of the text as the pattern has. Returns where in the pattern that ended. */
+static const char *match_pattern(const char **text, const char *pattern, struct name *name,
+                                 uint32_t *last_byte)
+{
+    for (; *pattern; pattern++) {
+        if (*pattern == '%' ? !take_member(text, pattern[1], name, last_byte) : **text != *pattern)
+            break;
+        if (*pattern == '%')
+            pattern++;
+        else
+            ++*text;
+    }
+    return pattern;
+}
+
 static bool matches(const char *text, size_t row, struct name *ret)
 {
     struct name name = {.kind = rows[row].kind};
     uint32_t last_byte = UINT32_MAX;
 
-    for (const char *p = rows[row].pattern; *p; p++) {
-        if (*p != '%') {
-            if (*text++ != *p)
-                return false;
-        } else if (!take_member(&text, *++p, &name, &last_byte)) {
-            return false;
-        }
-    }
-    if (*text != '\0' || name.number < rows[row].min ||
-        (rows[row].max > 0 && name.number > rows[row].max) ||
+    if (*match_pattern(&text, rows[row].pattern, &name, &last_byte) != '\0' || *text != '\0' ||
+        name.number < rows[row].min || (rows[row].max > 0 && name.number > rows[row].max) ||
         (last_byte != UINT32_MAX && last_byte != name.session.bytes[ID_SIZE - 1]))
         return false;
     *ret = name;
@@ -218,5 +225,17 @@ bool name_parse(const char *text, struct name *ret)
     for (size_t row = 0; row < ROW_COUNT; row++)
         if (matches(text, row, ret))
             return true;
+    return false;
+}
+
+bool name_is_folder(const char *text)
+{
+    for (size_t row = 0; row < ROW_COUNT; row++) {
+        struct name name;
+        uint32_t last_byte = UINT32_MAX;
+        const char *end = text;
+        if (*match_pattern(&end, rows[row].pattern, &name, &last_byte) == '/' && *end == '\0')
+            return true;
+    }
     return false;
 }

@@ -48,6 +48,8 @@ struct name {
 char *name_format(const struct name *name);
 /* False if it is not exactly what name_format would give. */
 bool name_parse(const char *text, struct name *ret);
+/* Whether names of objects go on below this one: of "p/default", but not of a slot. */
+bool name_is_folder(const char *text);
 
 bool name_is_scope(const char *text);
 bool name_is_tag(const char *text);

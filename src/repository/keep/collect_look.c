@@ -218,7 +218,7 @@ static int list_packs(struct collection *work, struct err *err)
 {
     CLEANUP(packs_look_clear) struct packs_look look = {.work = work};
     const struct objects_each bad = {add_bad_pack, &look, &look.unknown};
-    const struct objects_each packs = {add_listed_pack, &look, &look.unknown};
+    const struct objects_each packs = {add_listed_pack, &look, &look.unknown, OBJECTS_FILES};
 
     if (objects_list(&work->scope, "v", "bad", &bad, err) < 0)
         return -1;

@@ -110,8 +110,8 @@ static int note_slot(void *opaque, const struct name *name, const struct store_e
 static int list_leftovers(struct tidying *tidying, struct err *err)
 {
     const struct stored_scope *scope = &tidying->work->scope;
-    const struct objects_each each = {note_object, tidying, NULL};
-    const struct objects_each slots = {note_slot, tidying, NULL};
+    const struct objects_each each = {note_object, tidying, .odd = OBJECTS_FILES};
+    const struct objects_each slots = {note_slot, tidying};
     const struct store_each lone = {note_lone_part, tidying};
 
     if (objects_list(scope, "t", NULL, &each, err) < 0 ||

@@ -39,7 +39,7 @@ static int count_packs(struct collection *work, const struct point_id *point, ui
                        struct err *err)
 {
     struct collection_wait wait = {.point = *point};
-    const struct objects_each each = {count_pack, &wait, NULL};
+    const struct objects_each each = {count_pack, &wait, .odd = OBJECTS_FILES};
     char part[PART_TEXT_SIZE];
 
     snprintf(part, sizeof(part), "%02x", point->session.bytes[ID_SIZE - 1]);

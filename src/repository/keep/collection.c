@@ -108,7 +108,7 @@ int collection_list_slots(struct collection *work, struct collection_slots *ret,
 {
     struct collection_slots slots = {0};
     struct slots_look look = {work, &slots};
-    const struct objects_each each = {.call = add_slot_of_listing, .opaque = &look, .odd = true};
+    const struct objects_each each = {.call = add_slot_of_listing, .opaque = &look};
 
     if (objects_list(&work->scope, "p", NULL, &each, err) < 0) {
         free(slots.items);

@@ -25,6 +25,8 @@ struct objects_look {
     const struct objects_each *each;
 };
 
+/* What stands for a folder, be it that this was moved away with a link in its place, is no folder
+ * without anything in it. */
 static int look_at_object(void *opaque, const struct store_entry *entry, struct err *err)
 {
     const struct objects_look *look = opaque;
@@ -32,21 +34,29 @@ static int look_at_object(void *opaque, const struct store_entry *entry, struct 
 
     if (name_parse(entry->name, &name) && strcmp(name.scope, look->scope->name) == 0)
         return look->each->call(look->each->opaque, &name, entry, err);
+    if (look->each->odd == OBJECTS_STRICT && name_is_folder(entry->name))
+        return err_set(err, ERR_CORRUPT, "%s/%s: is not a folder", store_url(look->scope->store),
+                       entry->name);
     if (look->each->unknown)
         strings_add(look->each->unknown, entry->name);
     return 0;
 }
 
-/* A folder that was moved away, with a link in its place, is no folder without anything in it. */
 static int look_at_odd(void *opaque, const struct store_entry *entry, struct err *err)
 {
     const struct objects_look *look = opaque;
     struct name name;
 
-    if (look->each->unknown || name_parse(entry->name, &name))
-        return look_at_object(opaque, entry, err);
-    return err_set(err, ERR_CORRUPT, "%s/%s: is neither a file nor a folder",
-                   store_url(look->scope->store), entry->name);
+    return look->each->odd == OBJECTS_FILES && name_parse(entry->name, &name)
+               ? 0
+               : look_at_object(opaque, entry, err);
+}
+
+static bool may_be_folder(const char *text)
+{
+    struct name name;
+
+    return name_is_folder(text) || !name_parse(text, &name);
 }
 
 int objects_list(const struct stored_scope *scope, const char *top, const char *below,
@@ -55,8 +65,8 @@ int objects_list(const struct stored_scope *scope, const char *top, const char *
     CLEANUP_FREE char *prefix =
         mem_printf("%s/%s/%s%s", top, scope->name, below ? below : "", below ? "/" : "");
     struct objects_look look = {.scope = scope, .each = each};
-    const struct store_each store_each = {
-        .call = look_at_object, .opaque = &look, .odd = each->odd ? look_at_odd : NULL};
+    const struct store_each store_each = {look_at_object, &look, .odd = look_at_odd,
+                                          .may_be_folder = may_be_folder};
 
     return store_list(scope->store, prefix, &store_each, err);
 }

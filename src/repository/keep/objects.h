@@ -23,14 +23,21 @@ int objects_compare_points(const struct point_id *a, const struct point_id *b);
 char *objects_name(const struct stored_scope *scope, enum name_kind kind,
                    const struct point_id *point, uint32_t number);
 
+/* What is to be done with what is not what its name says: in place of an object a folder or a symbolic
+ * link, in place of a folder a file or a link. An object that is not seen is taken for one that is not
+ * there: of a point, a hold or a session this loses data. */
+enum objects_odd {
+    OBJECTS_STRICT, /* an object is there, with size 0; for a folder, which may hide some: corrupt */
+    OBJECTS_SHOWN,  /* the same, but what stands for a folder is among the unknown */
+    OBJECTS_FILES,  /* it is passed over: for whom an object that is missed does no harm */
+};
+
 struct objects_each {
     int (*call)(void *opaque, const struct name *name, const struct store_entry *entry,
                 struct err *err);
     void *opaque;
     struct strings *unknown; /* gets names that no repository has, which are passed over; or NULL */
-    /* Also what has the name of an object and cannot be read, like a symbolic link, with size 0. What
-     * stands for a folder instead is unknown; if nobody wants to know, it is an error (corrupt). */
-    bool odd;
+    enum objects_odd odd;
 };
 
 /* Calls for each object "TOP/SCOPE/...", or those "TOP/SCOPE/BELOW/..." if below is not NULL, by the

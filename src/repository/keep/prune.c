@@ -98,7 +98,7 @@ static int list_prunables(struct pruning *pruning, struct err *err)
 {
     const struct id *guest = pruning->settings->guest;
     const struct objects_each bad = {add_bad_record, pruning, &pruning->unknown};
-    const struct objects_each slots = {add_prunable, pruning, &pruning->unknown};
+    const struct objects_each slots = {add_prunable, pruning, &pruning->unknown, OBJECTS_SHOWN};
     char below[ID_TEXT_SIZE];
 
     if (trash_read(pruning->scope, guest, &pruning->unknown, &pruning->trash, err) < 0 ||

@@ -117,6 +117,34 @@ static void what_is_not_exactly_a_name_is_none(void **state)
             fail_msg("'%s' was taken for a name", bad[i]);
 }
 
+/* Each part that a name begins with, and nothing else. */
+static void folders_are_what_names_begin_with(void **state)
+{
+    static const char *const none[] = {"",
+                                       "p/",
+                                       "q",
+                                       "p/Default",
+                                       "p/default/1111",
+                                       "p/default/" GUEST "/",
+                                       "d/default/EF",
+                                       "d/default/efe",
+                                       "v/default/good"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        CLEANUP_FREE char *text = mem_strdup(good[i].text);
+        assert_true(good[i].kind == NAME_LONE_PART || !name_is_folder(text));
+        for (char *slash; (slash = strrchr(text, '/')) != NULL;) {
+            *slash = '\0';
+            if (!name_is_folder(text))
+                fail_msg("'%s' is a folder", text);
+        }
+    }
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+        if (name_is_folder(none[i]))
+            fail_msg("'%s' was taken for a folder", none[i]);
+}
+
 static void tags_and_scopes_have_their_lengths(void **state)
 {
     char text[LIMITS_TAG + 2];
@@ -164,6 +192,7 @@ int main(void)
         cmocka_unit_test(names_come_back_as_they_were),
         cmocka_unit_test(members_are_where_they_belong),
         cmocka_unit_test(what_is_not_exactly_a_name_is_none),
+        cmocka_unit_test(folders_are_what_names_begin_with),
         cmocka_unit_test(tags_and_scopes_have_their_lengths),
         cmocka_unit_test(ids_of_sessions_are_in_the_order_of_time),
     };

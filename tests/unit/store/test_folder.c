@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -284,6 +286,88 @@ static void links_and_other_files_are_no_objects(void **state)
     assert_int_equal(access(behind, F_OK), -1);
 }
 
+static int add_odd(void *opaque, const struct store_entry *entry, struct err *err)
+{
+    (void)err;
+    buf_printf(opaque, " odd %s of %d", entry->name, (int)entry->size);
+    return 0;
+}
+
+static int add_object(void *opaque, const struct store_entry *entry, struct err *err)
+{
+    (void)err;
+    buf_printf(opaque, " %s", entry->name);
+    return 0;
+}
+
+static bool is_no_slot(const char *name)
+{
+    return !strstr(name, "/slot");
+}
+
+static void a_folder_in_place_of_an_object_is_odd(void **state)
+{
+    CLEANUP_BUF struct buf found = {0};
+    const struct store_each each = {add_object, &found, add_odd, is_no_slot};
+    CLEANUP_STRINGS struct strings names = {0};
+    FIXTURE;
+
+    (void)state;
+    store_suite_create(store, "p/one/guest/a", "x");
+    store_suite_create(store, "p/one/guest/slot-1/b", "x");
+    CLEANUP_FREE char *link_path = path_in(&fixture, "p/one/guest/link");
+    CLEANUP_FREE char *empty = path_in(&fixture, "p/one/guest/slot-2");
+    assert_int_equal(symlink("/etc", link_path), 0);
+    assert_int_equal(mkdir(empty, 0700), 0);
+    assert_int_equal(store_list(store, "p/one/", &each, NULL), 0);
+    CLEANUP_FREE char *text = buf_take_str(&found);
+    assert_string_equal(text,
+                        " p/one/guest/a odd p/one/guest/link of 0 odd p/one/guest/slot-1 of 0 "
+                        "odd p/one/guest/slot-2 of 0");
+
+    /* It is deleted like an object, but with nothing of what is in it. */
+    strings_add(&names, "p/one/guest/slot-2");
+    assert_int_equal(store_delete(store, &names, NULL), 0);
+    assert_int_equal(access(empty, F_OK), -1);
+    strings_add(&names, "p/one/guest/slot-1");
+    assert_int_equal(store_delete(store, &names, NULL), -1);
+    CLEANUP_FREE char *left = store_suite_names(store, "p/");
+    assert_string_equal(left, " p/one/guest/a p/one/guest/slot-1/b");
+}
+
+/* It hides what is there, and must not be taken for all there is. */
+static void another_file_system_inside_is_refused(void **state)
+{
+    static const char *const places[] = {"p", "p/one", "p/one/guest"};
+
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(unshare(CLONE_NEWNS), 0);
+    assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+    FIXTURE;
+    store_suite_create(store, "p/one/guest/a", "x");
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        CLEANUP_FREE char *place = path_in(&fixture, places[i]);
+        CLEANUP_ERR struct err listing = ERR_INIT, reading = ERR_INIT;
+        CLEANUP_BUF struct buf buf = {0};
+        struct store_object object = {.name = "p/one/guest/b", .data = "x", .len = 1};
+        struct store_each each = {.call = add_object, .opaque = &buf};
+        enum store_outcome outcome = STORE_EXISTS;
+        assert_int_equal(mount("tmpfs", place, "tmpfs", 0, "size=64k,mode=0700"), 0);
+        int listed = store_list(store, "p/one/", &each, &listing);
+        int got = store_read(store, "p/one/guest/a", 9, &buf, &reading);
+        int made = store_create(store, &object, &outcome, NULL);
+        assert_int_equal(umount(place), 0);
+        assert_int_equal(listed, -1);
+        assert_int_equal(got, -1);
+        assert_int_equal(made, -1);
+        assert_int_equal(listing.kind, ERR_IO);
+        assert_int_equal(reading.kind, ERR_IO);
+        assert_non_null(strstr(listing.text, "another file system is mounted"));
+    }
+}
+
 static void files_and_folders_are_for_their_owner_alone(void **state)
 {
     struct stat st;
@@ -328,6 +412,8 @@ int main(void)
         cmocka_unit_test(a_file_system_without_links_is_refused_with_the_reason),
         cmocka_unit_test(a_link_whose_answer_was_lost_is_known_as_our_own),
         cmocka_unit_test(links_and_other_files_are_no_objects),
+        cmocka_unit_test(a_folder_in_place_of_an_object_is_odd),
+        cmocka_unit_test(another_file_system_inside_is_refused),
         cmocka_unit_test(files_and_folders_are_for_their_owner_alone),
         cmocka_unit_test(other_kinds_of_url_are_refused),
     };

@@ -13,11 +13,18 @@
 void keep_world_begin(struct keep_world *world)
 {
     CLEANUP_ERR struct err err = ERR_INIT;
+    struct repository *repository = NULL;
 
     world->memory = memory_new();
-    if (repository_create_in(memory_open(world->memory, NULL), REPOSITORY_SCOPE, &world->repository,
+    if (repository_create_in(memory_open(world->memory, NULL), REPOSITORY_SCOPE, &repository,
                              &err) < 0)
         fail_msg("%s", err.text);
+    keep_world_begin_with(world, repository);
+}
+
+void keep_world_begin_with(struct keep_world *world, struct repository *repository)
+{
+    world->repository = repository;
     world->scope = (struct stored_scope){.store = world->repository->store,
                                          .repository = world->repository->id,
                                          .name = REPOSITORY_SCOPE};
@@ -36,7 +43,8 @@ void keep_world_end(struct keep_world *world)
     close(world->state_fd);
     assert_int_equal(rmdir(world->state_path), 0);
     repository_close(world->repository);
-    memory_free(world->memory);
+    if (world->memory)
+        memory_free(world->memory);
     buf_clear(&world->events);
 }
 

@@ -27,6 +27,8 @@ struct keep_world {
 };
 
 void keep_world_begin(struct keep_world *world);
+/* With a repository that is elsewhere, and is taken over; there is no memory to look into. */
+void keep_world_begin_with(struct keep_world *world, struct repository *repository);
 void keep_world_end(struct keep_world *world);
 #define CLEANUP_KEEP_WORLD CLEANUP(keep_world_end)
 
