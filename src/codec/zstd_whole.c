@@ -26,23 +26,33 @@ int zstd_whole_compress(const void *data, size_t len, struct buf *ret, struct er
     return 0;
 }
 
-int zstd_whole_decompress(const void *data, size_t len, size_t raw_len, struct buf *ret,
-                          struct err *err)
+int zstd_whole_decompress_to(const void *data, size_t len, size_t raw_len, void *room,
+                             struct err *err)
 {
     if (len > ZSTD_WHOLE_MAX || raw_len > ZSTD_WHOLE_MAX)
         return err_set(err, ERR_CORRUPT, "a zstd frame for %zu bytes", raw_len);
     struct result_block block = {data, (uint32_t)len, (uint32_t)raw_len};
     if (zstd_frame_check(&block, err) < 0)
         return -1;
-    CLEANUP_FREE uint8_t *room = malloc(raw_len + 1);
-    if (!room)
-        return err_set_errno(err, ENOMEM, "cannot get %zu bytes of memory", raw_len);
     size_t size = ZSTD_decompress(room, raw_len, data, len);
     if (ZSTD_isError(size))
         return err_set(err, ERR_CORRUPT, "a damaged zstd frame: %s", ZSTD_getErrorName(size));
     if (size != raw_len)
         return err_set(err, ERR_CORRUPT,
                        "a zstd frame decodes to %zu bytes, but %zu were announced", size, raw_len);
-    *ret = (struct buf){TAKE_PTR(room), size, raw_len + 1};
+    return 0;
+}
+
+int zstd_whole_decompress(const void *data, size_t len, size_t raw_len, struct buf *ret,
+                          struct err *err)
+{
+    if (raw_len > ZSTD_WHOLE_MAX)
+        return err_set(err, ERR_CORRUPT, "a zstd frame for %zu bytes", raw_len);
+    CLEANUP_FREE uint8_t *room = malloc(raw_len + 1);
+    if (!room)
+        return err_set_errno(err, ENOMEM, "cannot get %zu bytes of memory", raw_len);
+    if (zstd_whole_decompress_to(data, len, raw_len, room, err) < 0)
+        return -1;
+    *ret = (struct buf){TAKE_PTR(room), raw_len, raw_len + 1};
     return 0;
 }

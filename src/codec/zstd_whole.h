@@ -20,3 +20,6 @@ int zstd_whole_compress(const void *data, size_t len, struct buf *ret, struct er
  * frees. The caller has checked that they are not too many. */
 int zstd_whole_decompress(const void *data, size_t len, size_t raw_len, struct buf *ret,
                           struct err *err);
+/* The same, where the caller has room for them. */
+int zstd_whole_decompress_to(const void *data, size_t len, size_t raw_len, void *room,
+                             struct err *err);

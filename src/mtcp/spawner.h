@@ -82,8 +82,8 @@ struct spawner_parse {
 
 /* Calls the parser in a process of its own, in the sandbox unless `unconfined`, which has the data
  * and nothing else. What it makes comes into *ret, which is empty: at most what->max bytes, which are
- * not to be trusted. The process has memory for that in proportion to the data. Blocks and fails
- * like spawner_read_index. */
+ * not to be trusted. The process has memory for the data and for so many, and some beside.
+ * Blocks and fails like spawner_read_index. */
 int spawner_parse_apart(struct spawner *spawner, const struct spawner_parse *what, const void *data,
                         struct buf *ret, struct err *err);
 /* Waits until a child has ended and says why: "killed by signal 9 (Killed)",

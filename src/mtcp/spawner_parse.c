@@ -19,25 +19,16 @@
 
 /* ---- the process that parses -------------------------------------------------------- */
 
-/* What is compressed grows, but not beyond measure. */
-#define GROWTH 64
+/* For what the parser needs beside the bytes that it gets and those that it makes. */
 #define SLACK (256 * MIB)
 #define PIECE MIB
-
-static uint64_t parser_memory(const struct spawner_parse *what)
-{
-    uint64_t most = 2 * what->max;
-    uint64_t grown = what->size < most / GROWTH ? what->size * GROWTH : most;
-
-    return grown + what->size + SLACK;
-}
 
 static int confine_parser(const struct spawner_parse *what, pid_t parent)
 {
     const struct sandbox_plan plan = {
         .write_fds = SANDBOX_FD(SPAWNER_INDEX_PIPE),
         .pread_fds = SANDBOX_FD(SPAWNER_INDEX_FILE),
-        .memory = parser_memory(what),
+        .memory = what->size + what->max + SLACK,
         .cpu_s = SPAWNER_INDEX_CPU_S,
         .parent = parent,
     };

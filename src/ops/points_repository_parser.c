@@ -10,7 +10,7 @@ static int parse_apart(void *opaque, stored_parse *parse, const void *data, size
     const struct spawner_parse what = {
         .parser = parse,
         .size = len,
-        .max = STORED_UNPACK_MAX,
+        .max = stored_unpack_most(len),
         .unconfined = children->options->no_sandbox,
     };
 

@@ -14,6 +14,8 @@
 #define LAST_MS UINT64_C(253402300799999)
 /* Type, number and length of a section. */
 #define SECTION_HEAD 16u
+#define MOST_GROWTH 64
+#define MOST_IN_ANY_CASE (LIMITS_SMALL + (UINT64_C(128) << 20))
 /* No facts take more: texts, which JSON makes no shorter, and some numbers. */
 #define INFO_MAX (2 * LIMITS_INFO + 65536)
 
@@ -54,9 +56,18 @@ static void put_unpacked_info(struct buf *ret, const struct info *info)
     }
 }
 
-/* Room for all of it at once: it is large, and for what is large there may be no memory. */
+uint64_t stored_unpack_most(uint64_t stored_len)
+{
+    return stored_len < (STORED_UNPACK_MAX - MOST_IN_ANY_CASE) / MOST_GROWTH
+               ? stored_len * MOST_GROWTH + MOST_IN_ANY_CASE
+               : STORED_UNPACK_MAX;
+}
+
+/* Room for all of it at once: it is large, and for what is large there may be no memory. What says that it
+ * is larger than it can be is damaged, which must not show as a lack of memory. */
 static int reserve_unpacked(const struct slot *slot, struct buf *ret, struct err *err)
 {
+    uint64_t most = stored_unpack_most(slot->size);
     uint64_t size = INFO_MAX;
 
     for (uint32_t i = 0; i < slot->section_count; i++)
@@ -66,6 +77,11 @@ static int reserve_unpacked(const struct slot *slot, struct buf *ret, struct err
     if (size > STORED_UNPACK_MAX)
         return err_set(err, ERR_UNSUPPORTED, "has more than %" PRIu64 " bytes when it is unpacked",
                        STORED_UNPACK_MAX);
+    if (size > most)
+        return err_set(err, ERR_CORRUPT,
+                       "is unreadable: it has %" PRIu64 " bytes when it is unpacked, and may have "
+                       "%" PRIu64,
+                       size, most);
     ret->data = malloc((size_t)size);
     if (!ret->data)
         return err_set_errno(err, ENOMEM, "cannot get %" PRIu64 " bytes of memory", size);
@@ -82,19 +98,14 @@ static bool is_unpacked_type(enum slot_type type)
 static int put_section(struct buf *ret, const struct slot_section *section, const uint8_t *slot,
                        struct err *err)
 {
-    CLEANUP_SLOT_CONTENT struct slot_content content = {0};
+    bool with_bytes = section->type != SLOT_TRUST;
 
     if (!is_unpacked_type(section->type))
         return 0;
-    if (section->type != SLOT_TRUST &&
-        slot_open_section(section, slot + section->offset, section->raw_len, &content, err) < 0)
-        return -1;
     buf_put_be32(ret, section->type);
     buf_put_be32(ret, section->number);
-    buf_put_be64(ret, content.len);
-    if (content.len > 0)
-        buf_append(ret, content.data, content.len);
-    return 0;
+    buf_put_be64(ret, with_bytes ? section->raw_len : 0);
+    return with_bytes ? slot_append_section(section, slot + section->offset, ret, err) : 0;
 }
 
 static int put_info_section(struct buf *ret, const struct slot_section *section,

@@ -13,10 +13,14 @@
 
 /* The most bytes of a point when it is unpacked. */
 #define STORED_UNPACK_MAX UINT64_C(0x100000000)
+/* And of one that is stored in so many: what is compressed grows, but not beyond measure. There is always
+ * room for the small items of a guest, which may be zeros. */
+uint64_t stored_unpack_most(uint64_t stored_len);
 
 /* ---- unpacking: functions for a struct stored_parser ------------------------------------------ */
 
-/* data: a struct slot_id, then all bytes of the slot. Corrupt: it is no point, by slot_parse. */
+/* data: a struct slot_id, then all bytes of the slot. Corrupt: it is no point, by slot_parse, or more than
+ * stored_unpack_most. */
 stored_parse stored_unpack_point;
 /* data: a struct slot_id, the struct slot_section of INFO, then the section as stored. */
 stored_parse stored_unpack_info;

@@ -245,3 +245,20 @@ int slot_open_section(const struct slot_section *section, const void *stored, ui
     *ret = content;
     return 0;
 }
+
+int slot_append_section(const struct slot_section *section, const void *stored, struct buf *ret,
+                        struct err *err)
+{
+    size_t len = (size_t)section->raw_len;
+
+    if (slot_table_check(section, stored, err) < 0)
+        return -1;
+    uint8_t *room = buf_reserve(ret, len);
+    if (section->compressed &&
+        zstd_whole_decompress_to(stored, (size_t)section->stored_len, len, room, err) < 0)
+        return err_prefix(err, "section %u", section->type);
+    if (!section->compressed && len > 0)
+        memcpy(room, stored, len);
+    ret->len += len;
+    return 0;
+}

@@ -134,3 +134,6 @@ void slot_content_clear(struct slot_content *content);
  * or have more than max bytes when they are decompressed. */
 int slot_open_section(const struct slot_section *section, const void *stored, uint64_t max,
                       struct slot_content *ret, struct err *err);
+/* The same, appended to *ret. The caller has checked that they are not too many. */
+int slot_append_section(const struct slot_section *section, const void *stored, struct buf *ret,
+                        struct err *err);

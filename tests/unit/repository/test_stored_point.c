@@ -246,6 +246,39 @@ static void every_flipped_bit_is_seen(void **state)
     }
 }
 
+/* Of the map, which is compressed and says that it has so many bytes. */
+static enum err_kind unpack_with_raw_len(uint64_t raw_len, struct err *err)
+{
+    CLEANUP_MADE_POINT struct made_point made = made_point_usual();
+    CLEANUP_BUF struct buf bytes = made_point_bytes(&made), input = {0}, ret = {0};
+    CLEANUP_SLOT struct slot slot = {0};
+
+    assert_int_equal(slot_parse(bytes.data, bytes.len, &made.id, &slot, NULL), 0);
+    uint32_t place = (uint32_t)(slot_find(&slot, SLOT_MAP, 0) - slot.sections);
+    uint8_t *entry = bytes.data + SLOT_HEAD_SIZE + place * SLOT_ENTRY_SIZE;
+    entry[2] = 1; /* zstd */
+    for (unsigned i = 0; i < 8; i++)
+        entry[16 + i] = (uint8_t)(raw_len >> (56 - 8 * i));
+    digest_of(bytes.data, bytes.len - DIGEST_SIZE, bytes.data + bytes.len - DIGEST_SIZE);
+    buf_append(&input, &made.id, sizeof(made.id));
+    buf_append(&input, bytes.data, bytes.len);
+    assert_int_equal(stored_unpack_point(input.data, input.len, &ret, err), -1);
+    return err->kind;
+}
+
+static void what_says_that_it_is_huge_is_damaged(void **state)
+{
+    CLEANUP_ERR struct err large = ERR_INIT, larger = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(stored_unpack_most(1000), UINT64_C(64000) + (UINT64_C(384) << 20));
+    assert_int_equal(stored_unpack_most(UINT64_C(1) << 40), STORED_UNPACK_MAX);
+    assert_int_equal(unpack_with_raw_len(UINT64_C(1) << 20, &large), ERR_CORRUPT);
+    assert_null(strstr(large.text, "when it is unpacked"));
+    assert_int_equal(unpack_with_raw_len(UINT64_C(390) << 20, &larger), ERR_CORRUPT);
+    assert_non_null(strstr(larger.text, "when it is unpacked, and may have"));
+}
+
 static void every_other_length_is_seen(void **state)
 {
     CLEANUP_MADE_POINT struct made_point made = made_point_usual();
@@ -451,6 +484,7 @@ int main(void)
         cmocka_unit_test(parts_that_do_not_agree_are_refused),
         cmocka_unit_test(a_copy_need_not_be_of_a_point),
         cmocka_unit_test(every_flipped_bit_is_seen),
+        cmocka_unit_test(what_says_that_it_is_huge_is_damaged),
         cmocka_unit_test(every_other_length_is_seen),
         cmocka_unit_test(tombstones_say_what_became_of_the_point),
         cmocka_unit_test(a_summary_needs_head_and_facts_only),
