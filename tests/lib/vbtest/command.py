@@ -107,11 +107,11 @@ def virsh(*arguments, **options):
 
 def virsh_many(*commands, **options):
     """Several commands of virsh, each a tuple of words, by one process: it takes longer to start than any of them to run.
-    The first that fails is the last that is run. Returns what each has printed, "" for those that were not run."""
+    The first that fails is the last that is run. Returns what each has printed, None for those that failed or were not run."""
     end = "-- the end of one command --"
     words = [";".join(f"{' '.join(map(virsh_quote, command))}; echo '{end}'" for command in commands)]
     printed = virsh(*words, status=None, **options).out.split(end)
-    return (printed + [""] * len(commands))[:len(commands)]
+    return (printed[:-1] + [None] * len(commands))[:len(commands)]
 
 
 def virsh_quote(word):

@@ -67,7 +67,7 @@ class Guest:
         """Define, start, and wait until it counts."""
         _, _, state = virsh_many(("define", self.write_xml()), ("start", "--domain", self.name), ("domstate", "--domain", self.name),
                                  **self.user)
-        expect(state.strip() == "running", f"guest '{self.name}' is not started: {state!r}")
+        expect(state and state.strip() == "running", f"guest '{self.name}' is not started")
         self.serial.wait_for_steps(steps)
         return self
 
@@ -104,9 +104,10 @@ class Guest:
         """All that a backup has to leave as it was, in a form that can be compared."""
         info, definition, live = self.calls(("dominfo",), ("dumpxml", "--security-info", "--inactive"),
                                             ("dumpxml", "--security-info"))
-        info = pairs(info)
-        if not info:
+        if info is None:
             return {"state": "gone"}
+        expect(live is not None, f"guest '{self.name}': its definition cannot be had")
+        info = pairs(info)
         found = {key: info[key] for key in ("State", "Persistent", "Autostart", "Managed save")}
         if info["Persistent"] == "yes":
             found["definition"] = normal_xml(definition)
@@ -134,12 +135,14 @@ class Guest:
     def remove(self):
         """Leave nothing of it in libvirt, whatever state it is in."""
         def gone():
-            # A transient one cannot be undefined, and one that is shut off cannot be destroyed.
-            self.calls(("undefine", "--managed-save", "--nvram", "--snapshots-metadata", "--checkpoints-metadata"), ("destroy",))
-            if self.exists():
-                self.calls(("destroy",))
-                return not self.exists()
-            return True
+            undefined, state, destroyed = self.calls(
+                ("undefine", "--managed-save", "--nvram", "--snapshots-metadata", "--checkpoints-metadata"), ("domstate",),
+                ("destroy",))
+            if destroyed is not None or (undefined is not None and state is None):
+                return True
+            # It is transient, it is gone, or something is wrong.
+            self.calls(("destroy",))
+            return not self.exists()
 
         wait_until(gone, f"the end of guest '{self.name}'")
 
