@@ -25,8 +25,7 @@ struct objects_look {
     const struct objects_each *each;
 };
 
-/* What stands for a folder, be it that this was moved away with a link in its place, is no folder
- * without anything in it. */
+/* A file or a link in place of a folder (which may have been moved away) is not an empty folder. */
 static int look_at_object(void *opaque, const struct store_entry *entry, struct err *err)
 {
     const struct objects_look *look = opaque;
