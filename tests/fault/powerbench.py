@@ -59,7 +59,7 @@ class Moment:
 
     def __init__(self, path):
         self.path = path
-        self.began = self.ended = None
+        self.began = self.ended = self.offset = None
         self.effects_before = self.effects_after = []
 
     def must_hold_memory(self):
@@ -93,6 +93,10 @@ class Run:
 
 class PowerBench:
     """The device with a host's state on it, and the guest 'web'."""
+
+    # Whether the power is cut at random effects of a run, most of which may come in a short part of its time, and once as
+    # soon as it has ended: nothing may be durable by luck then.
+    by_effects = False
 
     def __init__(self, options, name):
         self.t = Context(f"power/{name}", options.seed, options.binary, options.build_dir)
@@ -233,8 +237,20 @@ class PowerBench:
 
     # ---- moments ------------------------------------------------------------------------------
 
+    def copy_now(self, number, effects):
+        moment = Moment(os.path.join(self.outer, f"copy-{number}"))
+        moment.effects_before, moment.began = lines_of(effects), time.monotonic()
+        self.clone(self.device, moment.path)
+        moment.ended, moment.effects_after = time.monotonic(), lines_of(effects)
+        return moment
+
+    @staticmethod
+    def wait_for_effects(count, effects, at_work):
+        while at_work.ended is None and len(lines_of(effects)) < count:
+            time.sleep(0.001)
+
     def copies_of(self, words, offsets, control=None):
-        """Run it, and take copies of the device so many seconds after its start. CONTROL: a library that keeps it from
+        """Run it, and take copies of the device so many seconds, or effects, after its start. CONTROL: a library that keeps it from
         flushing; then after the guest was saved."""
         moments = []
         effects = self.t.path("effects")
@@ -244,14 +260,17 @@ class PowerBench:
         if control:
             wait_until(lambda: memory_is_flushed(lines_of(effects)), "the guest to be saved", LIMIT_S)
         started = time.monotonic()
-        for number, offset in enumerate(offsets):
-            time.sleep(max(0.0, started + offset - time.monotonic()))
-            moment = Moment(os.path.join(self.outer, f"copy-{number}"))
-            moment.effects_before, moment.began = lines_of(effects), time.monotonic()
-            self.clone(self.device, moment.path)
-            moment.ended, moment.effects_after = time.monotonic(), lines_of(effects)
-            moments.append(moment)
+        for offset in offsets:
+            if self.by_effects:
+                self.wait_for_effects(offset, effects, at_work)
+            else:
+                time.sleep(max(0.0, started + offset - time.monotonic()))
+            moments.append(self.copy_now(len(moments), effects))
         at_work.finish()
+        if self.by_effects:
+            moments.append(self.copy_now(len(moments), effects))
+        for moment in moments:
+            moment.offset = moment.began - started
         wait_until(lambda: not own_processes(self.binary), "the end of all processes of the run", LIMIT_S)
         return at_work, moments
 

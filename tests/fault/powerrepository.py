@@ -15,6 +15,8 @@ PAST_DAYS = 3
 class RepositoryPower(PowerBench):
     """Points of some days, of a guest that is shut off."""
 
+    by_effects = True
+
     def __init__(self, options, name, verb):
         super().__init__(options, name)
         self.verb = verb
@@ -53,8 +55,10 @@ class RepositoryPower(PowerBench):
         # But for what collect remembers.
         left = [path for path in left_files(None, self.t.tmp) if self.repository.id not in path]
         expect(not left, f"left over: {left}")
-        count = self.repository.check()
         ended = at_work.ended <= moment.began
+        if ended and self.verb == "collect":
+            same(len(self.repository.slots_of_points()), 2, "points in slots, of which one was removed")
+        count = self.repository.check()
         wanted = {"backup": (PAST_DAYS, PAST_DAYS + 1), "prune": (PAST_DAYS, PAST_DAYS - 1), "collect": (2, 2)}[self.verb]
         expect(count in (wanted[1:] if ended else wanted), f"there are {count} points, though the run "
                + ("had ended" if ended else "had not ended"))

@@ -87,9 +87,11 @@ class Campaign:
         try:
             signal.alarm(MOMENT_LIMIT_S)
             bench.prepare()
-            # Of the first one it is not known how long it takes.
-            length = self.lengths.get(name, 1.5)
-            offsets = sorted(rng.uniform(0, length * 1.05) for _ in range(count))
+            # Of the first one it is not known how long it takes, and how much it does.
+            if bench.by_effects:
+                offsets = sorted(rng.randrange(self.lengths.get(name, 40)) for _ in range(count - 1))
+            else:
+                offsets = sorted(rng.uniform(0, self.lengths.get(name, 1.5) * 1.05) for _ in range(count))
             words, preload = bench.words(), None
             if control:
                 words, preload, offsets = [*words, *SLOW], self.options.shim, [number / 5 for number in range(count)]
@@ -97,10 +99,9 @@ class Campaign:
             at_work, moments = bench.copies_of(words, offsets, preload)
             signal.alarm(0)
             command.same(at_work.status, 0, "exit status of the run itself")
-            self.lengths[name] = at_work.ended - began
+            self.lengths[name] = len(moments[-1].effects_after) if bench.by_effects else at_work.ended - began
             started = len(command.log)
-            for moment, offset in zip(moments, offsets):
-                moment.offset = offset
+            for moment in moments:
                 good = self.one_moment(bench, at_work, moment, started) and good
         except Exception as error:  # pylint: disable=broad-except
             good = False

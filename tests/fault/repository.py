@@ -14,6 +14,7 @@ from vbtest.disks import MIB
 DAY_S = 86400
 PAST_DAYS = 4       # of points in the repository that is pruned, each a day younger
 # Of a collection: without an age in the trash, and whoever died is dead.
+TOMBSTONE_SIZE = 128
 AT_ONCE = ("--trash-age", "0", "--silence", "0")
 COLLECTIONS = 4
 
@@ -68,7 +69,7 @@ class Repository:
         for _ in range(COLLECTIONS):
             # It stops where one that was killed has removed points, and the next begins anew.
             self.run("collect", *AT_ONCE, status=None)
-        left = [name for top in ("tmp", "s", "t") for name in self.files(top) if not self.is_of_point(name)]
+        left = [name for top in ("tmp", "s") for name in self.files(top) if not self.is_of_point(name)] + self.files("t")
         expect(not left, f"left over after a collection: {left}")
         tokens = self.files("c")
         expect(len(tokens) <= dead_collections, f"tokens left after a collection: {tokens}")
@@ -78,13 +79,16 @@ class Repository:
         folder = os.path.join(self.path, top)
         return [os.path.relpath(os.path.join(below, name), self.path) for below, _, names in os.walk(folder) for name in names]
 
+    def slots_of_points(self):
+        return [name for name in self.files("p") if os.path.getsize(os.path.join(self.path, name)) != TOMBSTONE_SIZE]
+
     def is_of_point(self, name):
-        """Sessions whose slots are filled, and markers of points that are there. Temporary files of no session are left
+        """Sessions whose slots are filled. Temporary files of no session are left
         alone for a month, and so is that of a session which died before it was announced: it has no slot."""
         top, rest = name.split("/", 1)
         if top == "tmp":
             return "/" not in rest or not os.path.exists(os.path.join(self.path, "p", rest.rsplit("-", 1)[0]))
-        return top in ("s", "t") and os.path.exists(os.path.join(self.path, "p", rest.split(".")[0]))
+        return os.path.exists(os.path.join(self.path, "p", rest))
 
 
 class RepositoryBackupBench(BackupBench):
