@@ -85,6 +85,12 @@ void chunk_digest_of(struct chunk_digest *chunk, const void *data, size_t len,
 void chunk_digest_with_blocks(struct chunk_digest *chunk, const void *data, size_t len,
                               uint8_t ret[static DIGEST_SIZE], uint8_t *ret_blocks)
 {
+    chunk_digest_with_parts(chunk, data, len, ret, (struct chunk_digest_parts){ret_blocks, NULL});
+}
+
+void chunk_digest_with_parts(struct chunk_digest *chunk, const void *data, size_t len,
+                             uint8_t ret[static DIGEST_SIZE], struct chunk_digest_parts parts)
+{
     const uint8_t *bytes = data;
 
     while (len > 0) {
@@ -98,9 +104,18 @@ void chunk_digest_with_blocks(struct chunk_digest *chunk, const void *data, size
         }
         multi_digest_of(chunk->multi, batch.messages, batch.message_count);
         digest_add(chunk->over_leaves, batch.leaves, batch.leaf_count * DIGEST_SIZE);
-        if (ret_blocks)
-            ret_blocks = hash_blocks(chunk, &batch, ret_blocks);
+        if (parts.leaves)
+            parts.leaves = mempcpy(parts.leaves, batch.leaves, batch.leaf_count * DIGEST_SIZE);
+        if (parts.blocks)
+            parts.blocks = hash_blocks(chunk, &batch, parts.blocks);
     }
+    digest_finish(chunk->over_leaves, ret);
+}
+
+void chunk_digest_of_leaves(struct chunk_digest *chunk, const uint8_t *leaves, size_t count,
+                            uint8_t ret[static DIGEST_SIZE])
+{
+    digest_add(chunk->over_leaves, leaves, count * DIGEST_SIZE);
     digest_finish(chunk->over_leaves, ret);
 }
 

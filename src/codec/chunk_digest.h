@@ -29,6 +29,17 @@ void chunk_digest_of(struct chunk_digest *chunk, const void *data, size_t len,
  * not wanted). */
 void chunk_digest_with_blocks(struct chunk_digest *chunk, const void *data, size_t len,
                               uint8_t ret[static DIGEST_SIZE], uint8_t *ret_blocks);
+/* Where digests of parts go, in order, DIGEST_SIZE bytes each; NULL: they are not wanted. */
+struct chunk_digest_parts {
+    uint8_t *blocks;
+    uint8_t *leaves;
+};
+/* The same, and the digests of parts. */
+void chunk_digest_with_parts(struct chunk_digest *chunk, const void *data, size_t len,
+                             uint8_t ret[static DIGEST_SIZE], struct chunk_digest_parts parts);
+/* Of a chunk whose leaves have these `count` digests. */
+void chunk_digest_of_leaves(struct chunk_digest *chunk, const uint8_t *leaves, size_t count,
+                            uint8_t ret[static DIGEST_SIZE]);
 /* Of a chunk of `len` zeros. */
 void chunk_digest_of_zeros(struct chunk_digest *chunk, size_t len, uint8_t ret[static DIGEST_SIZE]);
 void chunk_digest_free(struct chunk_digest *chunk); /* accepts NULL */
@@ -39,4 +50,9 @@ uint64_t chunk_digest_memory(void);
 static inline size_t chunk_digest_blocks_size(uint64_t len)
 {
     return (size_t)((len + CHUNK_DIGEST_BLOCK - 1) / CHUNK_DIGEST_BLOCK) * DIGEST_SIZE;
+}
+/* The number of its leaves. */
+static inline size_t chunk_digest_leaf_count(uint64_t len)
+{
+    return (size_t)((len + CHUNK_DIGEST_LEAF - 1) / CHUNK_DIGEST_LEAF);
 }

@@ -74,7 +74,8 @@ struct chunk_output {
     const uint8_t *data; /* NULL if kind is SAME, or, decoding, ZERO */
     size_t len;
     const uint8_t *raw; /* the chunk, if `data` is an outline of it; else NULL */
-    /* Of the raw chunk. SAME: of each of them, one after the other; NULL: not known. */
+    /* Of the raw chunk. SAME: of each of them, one after the other; NULL: not known. Zeros, if the sink
+     * knows it and the child did not say it. */
     const uint8_t *digest;
     /* DATA, if the sink wants them: of each block of the raw chunk (codec/chunk_digest.h), one
      * after the other; else NULL. */
@@ -90,6 +91,9 @@ struct chunk_sink {
     bool runs;
     bool same;          /* CHUNK_SAME may be put */
     bool block_digests; /* are wanted: the pool's children must be told so when they start */
+    /* Encoding: it knows the digests of what it gets, so that children who are told so when they
+     * start need not make any; then a result has zeros in that place. */
+    bool digests_known;
     int (*put)(void *opaque, const struct chunk_output *output, struct err *err);
     /* Called for each chunk after its put, in id order whatever the order of the puts, with
      * the digest of the raw chunk; once for `count` chunks of zeros. NULL: not wanted. */

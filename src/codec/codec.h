@@ -85,6 +85,9 @@ int encoder_outline(struct encoder *encoder, const void *raw, size_t raw_len,
 /* Of each chunk that is encoded from now on the digests of its blocks (codec/chunk_digest.h) go to
  * `blocks` (borrowed; room for those of chunk_size); NULL, as at the start: nowhere. */
 void encoder_set_blocks(struct encoder *encoder, uint8_t *blocks);
+/* Whoever takes the results knows the digests: those of chunks that are encoded from now on have zeros
+ * in that place, and blocks have none. */
+void encoder_omit_digests(struct encoder *encoder);
 void encoder_free(struct encoder *encoder);
 DEFINE_CLEANUP(struct encoder *, encoder_freep, encoder_free)
 

@@ -13,6 +13,7 @@ struct encoder {
     void *state; /* owned, the backend's */
     struct chunk_digest *digest;
     uint8_t *blocks; /* borrowed: where the digests of a chunk's blocks go; may be NULL */
+    bool omits_digests;
     uint64_t chunk_size;
     size_t bound;
 };
@@ -41,7 +42,7 @@ struct encoder *encoder_new(const struct codec_spec *spec, uint64_t chunk_size, 
 
 static int run_encode_job(struct encoder *encoder, struct encode_job *job, struct err *err)
 {
-    uint8_t digest[DIGEST_SIZE];
+    uint8_t digest[DIGEST_SIZE] = {0};
 
     if (job->raw_len < 1 || job->raw_len > encoder->chunk_size)
         return err_set(err, ERR_INTERNAL,
@@ -50,7 +51,8 @@ static int run_encode_job(struct encoder *encoder, struct encode_job *job, struc
     if (job->cap < encoder->bound)
         return err_set(err, ERR_INTERNAL, "room for a result of %zu bytes, but %zu are needed",
                        job->cap, encoder->bound);
-    chunk_digest_with_blocks(encoder->digest, job->raw, job->raw_len, digest, encoder->blocks);
+    if (!encoder->omits_digests)
+        chunk_digest_with_blocks(encoder->digest, job->raw, job->raw_len, digest, encoder->blocks);
     if (encoder->backend->encode(encoder->state, job, err) < 0)
         return -1;
     assert(job->len <= job->cap);
@@ -89,6 +91,11 @@ int encoder_outline(struct encoder *encoder, const void *raw, size_t raw_len,
 void encoder_set_blocks(struct encoder *encoder, uint8_t *blocks)
 {
     encoder->blocks = blocks;
+}
+
+void encoder_omit_digests(struct encoder *encoder)
+{
+    encoder->omits_digests = true;
 }
 
 void encoder_free(struct encoder *encoder)

@@ -4,7 +4,7 @@
  * the chunk back. All integers big-endian:
  *
  *   digest of the raw chunk       32 bytes (codec/chunk_digest.h); all zeros: not known
- *                                 (decoding only)
+ *                                 (decoding, or if whoever stores it puts it there)
  *   raw length                     4
  *   number of blocks n             4
  *   n x { stored length 4, raw length 4 }

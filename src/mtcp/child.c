@@ -167,6 +167,8 @@ static int encode_chunk(struct serving *serving, const struct message *message,
         serving->encoder = encoder_new(&settings->codec, settings->chunk_size, why);
     if (!serving->encoder)
         return -1;
+    if (settings->digests_known)
+        encoder_omit_digests(serving->encoder);
     encoder_set_blocks(serving->encoder, area->blocks);
     bool outline = message->command == 'M' && shared_outlines(settings);
     int status = outline

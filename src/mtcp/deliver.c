@@ -70,7 +70,8 @@ static int check_result(struct pool_run *run, struct worker *worker, struct item
                      : result_parse(at->output, len, &result, err);
     if (failed)
         return err_prefix(err, "sent a bad result");
-    if (result.raw_len != raw_len || io_is_zero(result.digest, DIGEST_SIZE))
+    bool needs_digest = worker->foreign || !run->pool->settings.digests_known;
+    if (result.raw_len != raw_len || (needs_digest && io_is_zero(result.digest, DIGEST_SIZE)))
         return err_set(err, ERR_CORRUPT, "sent the result of another chunk");
     memcpy(item->digest, result.digest, DIGEST_SIZE);
     return keep_block_digests(run, worker, item, err);

@@ -344,6 +344,8 @@ static int check_plugs(const struct pool *pool, const struct pool_plugs *plugs, 
     if (plugs->sink->block_digests && !pool->settings.block_digests)
         return err_set(err, ERR_INTERNAL,
                        "digests of blocks are wanted of child processes that were not told so");
+    if (pool->settings.digests_known && (plugs->sink->block_digests || !plugs->sink->digests_known))
+        return err_set(err, ERR_INTERNAL, "digests are wanted of child processes that make none");
     return 0;
 }
 

@@ -32,6 +32,7 @@ struct child_settings {
     uint64_t chunk_size;
     uint64_t memory_limit; /* of the decoder, bytes */
     bool block_digests;    /* it tells those of each chunk's blocks */
+    bool digests_known;    /* encoding: it makes none; a foreign child does all the same */
     bool foreign;          /* the program given to spawner_start, speaking C, not M */
     bool unconfined;       /* not in the sandbox; ignored for a foreign child */
 };

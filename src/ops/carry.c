@@ -429,7 +429,7 @@ int carry_run(const struct carry_options *options, struct spawner *spawner,
                      .block_digests = source.is_repository},
         .encoding = {.spawner = spawner,
                      .options = &options->children,
-                     .block_digests = destination.is_repository},
+                     .digests_known = destination.is_repository},
         .outcome = ret_outcome,
     };
 

@@ -121,6 +121,7 @@ int children_pool(struct children *children, const struct codec_spec *codec, uin
             .chunk_size = plan->chunk_size,
             .memory_limit = plan->encoder_memory,
             .block_digests = children->block_digests,
+            .digests_known = children->digests_known,
             .foreign = children->options->foreign,
             .unconfined = children->options->no_sandbox,
         };

@@ -45,7 +45,9 @@ struct children {
     uint64_t dict_size; /* as requested; the plan's may differ */
     uint64_t chunks;    /* of the images that the pool was made for; UINT64_MAX: not known */
     bool decode;
-    bool block_digests; /* they tell those of each chunk's blocks, as a repository needs it */
+    bool
+        block_digests; /* they tell those of each chunk's blocks, as reading a repository needs it */
+    bool digests_known; /* they make none: a repository that is written to has hashed it all */
     struct limit limit; /* on everything read for them; the rate comes from the options */
     struct work work;   /* all work that they have done */
 };

@@ -51,34 +51,38 @@ struct chunk_hasher {
 
 /* ---- the thread ------------------------------------------------------------------------------ */
 
-static void hash_content(struct chunk_hasher *hasher, struct hashed_chunk *chunk)
+/* digests: of the blocks. */
+static void hash_content(struct chunk_hasher *hasher, struct hashed_chunk *chunk, uint8_t *digests)
 {
     uint8_t *content = chunk->content;
-    uint8_t *digests = chunk->digests;
+    uint8_t *leaves = chunk->leaves;
 
     for (uint32_t done = 0, len; done < chunk->len; done += len) {
         len = chunk->len - done < MANIFEST_MAP_CHUNK ? chunk->len - done
                                                      : (uint32_t)MANIFEST_MAP_CHUNK;
-        chunk_digest_with_blocks(hasher->digest, chunk->data + done, len, content, digests);
+        chunk_digest_with_parts(hasher->digest, chunk->data + done, len, content,
+                                (struct chunk_digest_parts){digests, leaves});
         content += DIGEST_SIZE;
         digests += chunk_digest_blocks_size(len);
+        leaves += chunk_digest_leaf_count(len) * DIGEST_SIZE;
     }
 }
 
 static void hash_part(struct chunk_hasher *hasher, struct part_ahead *part)
 {
     struct hashed_chunk *chunk = &part->chunk;
+    uint8_t digests[PLAN_BLOCKS * DIGEST_SIZE];
 
     if (part->kind != CHUNK_DATA || chunk->all_zeros)
         return;
-    hash_content(hasher, chunk);
+    hash_content(hasher, chunk, digests);
     chunk->block_count = (uint32_t)units_div_up(chunk->len, LIMITS_BLOCK);
     for (uint32_t i = 0; i < chunk->block_count; i++) {
         uint32_t left = chunk->len - i * LIMITS_BLOCK;
         chunk->zeros[i] = io_is_zero(chunk->data + (size_t)i * LIMITS_BLOCK,
                                      left < LIMITS_BLOCK ? left : LIMITS_BLOCK);
         if (!chunk->zeros[i])
-            block_id_of(hasher->ids, chunk->digests + (size_t)i * DIGEST_SIZE, &chunk->ids[i]);
+            block_id_of(hasher->ids, digests + (size_t)i * DIGEST_SIZE, &chunk->ids[i]);
     }
 }
 

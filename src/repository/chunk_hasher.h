@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/digest.h"
+#include "codec/chunk_digest.h"
 #include "codec/chunks.h"
 #include "record/manifest.h"
 #include "repository/chunk_plan.h"
@@ -16,15 +17,18 @@
 /* Of the content digest's chunks in one of the source. */
 #define HASHER_CONTENT_MAX (PLAN_BLOCKS * (uint64_t)LIMITS_BLOCK / MANIFEST_MAP_CHUNK)
 
+/* Of a block; only the last of an image may have one. */
+#define HASHER_BLOCK_LEAVES ((uint32_t)(LIMITS_BLOCK / CHUNK_DIGEST_LEAF))
+
 struct hashed_chunk {
     const uint8_t *data;
     uint32_t len;
     bool all_zeros;                                    /* what follows is not set */
     uint8_t content[HASHER_CONTENT_MAX * DIGEST_SIZE]; /* digests of its MANIFEST_MAP_CHUNKs */
     uint32_t block_count;
-    uint8_t digests[PLAN_BLOCKS * DIGEST_SIZE]; /* of the blocks */
-    bool zeros[PLAN_BLOCKS];                    /* whether a block has only zeros; then it */
-    struct id ids[PLAN_BLOCKS];                 /* has no id */
+    uint8_t leaves[HASHER_BLOCK_LEAVES * PLAN_BLOCKS * DIGEST_SIZE]; /* their digests */
+    bool zeros[PLAN_BLOCKS];    /* whether a block has only zeros; then it */
+    struct id ids[PLAN_BLOCKS]; /* has no id */
 };
 
 struct chunk_hasher;

@@ -16,7 +16,7 @@ struct frame_in_work {
     uint32_t count;              /* of blocks */
     uint8_t blocks[PLAN_BLOCKS]; /* which of the chunk */
     struct id ids[PLAN_BLOCKS];
-    uint8_t digests[PLAN_BLOCKS * DIGEST_SIZE];
+    uint8_t digest[DIGEST_SIZE];
 };
 
 _Static_assert(PLAN_BLOCKS <= UINT8_MAX, "a chunk's blocks have numbers of a byte");

@@ -208,19 +208,26 @@ static uint32_t gather_blocks(const struct frame_in_work *frame, const uint8_t *
     return gathered;
 }
 
-static struct frame_in_work *make_frame(const struct chunk_plan *plan, uint64_t id,
+static struct frame_in_work *make_frame(struct image_packer *image, uint64_t id,
                                         const struct hashed_chunk *chunk)
 {
     struct frame_in_work *frame = mem_alloc(sizeof(*frame));
+    const struct chunk_plan *plan = &image->plan;
+    uint8_t leaves[sizeof(chunk->leaves)];
+    size_t all = chunk_digest_leaf_count(chunk->len), count = 0;
 
     frame->chunk = id;
     frame->count = plan->frame_count;
     memcpy(frame->ids, plan->ids, plan->frame_count * sizeof(*frame->ids));
     for (uint32_t i = 0; i < plan->frame_count; i++) {
+        size_t first = (size_t)plan->frame[i] * HASHER_BLOCK_LEAVES;
+        size_t of_block = all - first < HASHER_BLOCK_LEAVES ? all - first : HASHER_BLOCK_LEAVES;
         frame->blocks[i] = (uint8_t)plan->frame[i];
-        memcpy(frame->digests + (size_t)i * DIGEST_SIZE,
-               chunk->digests + (size_t)plan->frame[i] * DIGEST_SIZE, DIGEST_SIZE);
+        memcpy(leaves + count * DIGEST_SIZE, chunk->leaves + first * DIGEST_SIZE,
+               of_block * DIGEST_SIZE);
+        count += of_block;
     }
+    chunk_digest_of_leaves(image->digest, leaves, count, frame->digest);
     return frame;
 }
 
@@ -239,11 +246,16 @@ static void take_chunk(struct image_packer *image, uint64_t id, const struct has
         return;
     known_add_own(image->input.known, image->plan.ids, image->plan.frame_count);
     image->new_blocks += image->plan.frame_count;
-    struct frame_in_work *frame = make_frame(&image->plan, id, chunk);
+    struct frame_in_work *frame = make_frame(image, id, chunk);
     frame->raw_len = gather_blocks(frame, chunk->data, chunk->len, data);
     *ret_len = frame->raw_len;
     *ret_kind = CHUNK_DATA;
     frame_queue_add(image->frames, frame);
+}
+
+static int set_changed(uint64_t id, struct err *err)
+{
+    return err_set(err, ERR_IO, "chunk %" PRIu64 " changed while it was being read", id);
 }
 
 /* A chunk that a child could not do: the same blocks once more. */
@@ -254,6 +266,7 @@ static int read_chunk_again(struct image_packer *image, uint64_t id, uint8_t *da
     const struct frame_in_work *frame = frame_queue_find(image->frames, id);
     uint32_t len = (uint32_t)chunk_raw_len(id, source->chunk_size, source->raw_size);
     enum chunk_kind kind = CHUNK_DATA;
+    uint8_t digest[DIGEST_SIZE];
 
     if (!frame)
         return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 " is read again, and needs no child",
@@ -263,7 +276,8 @@ static int read_chunk_again(struct image_packer *image, uint64_t id, uint8_t *da
     if (kind == CHUNK_ZERO)
         memset(data, 0, len);
     *ret_len = gather_blocks(frame, data, len, data);
-    return 0;
+    chunk_digest_of(image->digest, data, *ret_len, digest);
+    return memcmp(digest, frame->digest, DIGEST_SIZE) == 0 ? 0 : set_changed(id, err);
 }
 
 static int read_image(void *opaque, uint64_t id, void *data, size_t cap, size_t *ret_len,
@@ -321,10 +335,10 @@ struct chunk_source image_packer_source(struct image_packer *image)
 
 /* ---- the sink -------------------------------------------------------------------------------- */
 
-/* The result as it is stored: head and table as they were checked, and the blocks, which in an
- * outline lie elsewhere. */
+/* The result as it is stored: the digest of what was read, table as it was checked, and the blocks,
+ * which in an outline lie elsewhere. */
 static int make_result(struct image_packer *image, const struct chunk_output *output,
-                       struct err *err)
+                       const struct frame_in_work *frame, struct err *err)
 {
     struct result_cursor cursor = {0};
     struct result_block block;
@@ -336,10 +350,9 @@ static int make_result(struct image_packer *image, const struct chunk_output *ou
     if (result.raw_len != output->raw_len)
         return err_set(err, ERR_CORRUPT, "a child's result is for %u bytes, but it was given %u",
                        result.raw_len, output->raw_len);
-    if (io_is_zero(result.digest, DIGEST_SIZE))
-        return err_set(err, ERR_CORRUPT, "a child's result has no digest");
     image->frame.len = 0;
     buf_append(&image->frame, result.digest, result_head_size(result.block_count));
+    memcpy(image->frame.data, frame->digest, DIGEST_SIZE);
     while (result_next(&result, &cursor, &block)) {
         if (block.stored_len > 0)
             buf_append(&image->frame, block.data, block.stored_len);
@@ -360,13 +373,12 @@ static int put_frame(struct image_packer *image, const struct chunk_output *outp
         .ids = frame->ids,
     };
 
-    if (!output->block_digests)
-        return err_set(err, ERR_INTERNAL, "the children give no digests of blocks");
-    if (output->raw_len != frame->raw_len ||
-        memcmp(output->block_digests, frame->digests, (size_t)frame->count * DIGEST_SIZE) != 0)
-        return err_set(err, ERR_IO, "chunk %" PRIu64 " changed while it was being read",
-                       output->id);
-    if (make_result(image, output, err) < 0)
+    /* Children of our own say none. */
+    bool same = io_is_zero(output->digest, DIGEST_SIZE) ||
+                memcmp(output->digest, frame->digest, DIGEST_SIZE) == 0;
+    if (output->raw_len != frame->raw_len || !same)
+        return set_changed(output->id, err);
+    if (make_result(image, output, frame, err) < 0)
         return -1;
     added.stored_len = (uint32_t)image->frame.len;
     if (packer_add(image->input.packer, image->frame.data, &added, err) < 0)
@@ -406,7 +418,7 @@ struct chunk_sink image_packer_sink(struct image_packer *image)
         .ordered = true,
         .runs = true,
         .same = true,
-        .block_digests = true,
+        .digests_known = true,
         .put = put_image,
         .stored = image_stored,
     };

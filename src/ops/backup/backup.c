@@ -211,7 +211,7 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
         .report = report,
         .children = {.spawner = spawner,
                      .options = &options->children,
-                     .block_digests = options->destination.is_repository},
+                     .digests_known = options->destination.is_repository},
     };
     struct guests guests CLEANUP(guests_clear) = {0};
     CLEANUP_STRINGS struct strings excluded = {0};

@@ -99,12 +99,16 @@ static void chunks_of_any_length(void **state)
 
 static void check_blocks(const struct chunks *chunks, size_t len)
 {
+    size_t leaves_size = chunk_digest_leaf_count(len) * DIGEST_SIZE;
     CLEANUP_FREE uint8_t *blocks = mem_alloc(chunk_digest_blocks_size(len) + 1);
-    uint8_t own[DIGEST_SIZE], expected[DIGEST_SIZE];
-    const uint8_t *block = blocks;
+    CLEANUP_FREE uint8_t *leaves = mem_alloc(leaves_size + 1);
+    uint8_t own[DIGEST_SIZE], of_leaves[DIGEST_SIZE], expected[DIGEST_SIZE];
+    const uint8_t *block = blocks, *leaf = leaves;
 
     blocks[chunk_digest_blocks_size(len)] = 0xa5;
-    chunk_digest_with_blocks(chunks->digest, chunks->data, len, own, blocks);
+    leaves[leaves_size] = 0xa5;
+    chunk_digest_with_parts(chunks->digest, chunks->data, len, own,
+                            (struct chunk_digest_parts){blocks, leaves});
     documented_chunk_digest(chunks->data, len, expected);
     assert_memory_equal(own, expected, DIGEST_SIZE);
     for (size_t at = 0; at < len; at += 65536, block += DIGEST_SIZE) {
@@ -114,6 +118,15 @@ static void check_blocks(const struct chunks *chunks, size_t len)
     }
     assert_ptr_equal(block, blocks + chunk_digest_blocks_size(len));
     assert_int_equal(*block, 0xa5);
+    for (size_t at = 0; at < len; at += LEAF, leaf += DIGEST_SIZE) {
+        digest_of(chunks->data + at, len - at < LEAF ? len - at : LEAF, expected);
+        if (memcmp(leaf, expected, DIGEST_SIZE) != 0)
+            fail_msg("%zu bytes: the digest of the leaf at %zu is wrong", len, at);
+    }
+    assert_ptr_equal(leaf, leaves + leaves_size);
+    assert_int_equal(*leaf, 0xa5);
+    chunk_digest_of_leaves(chunks->digest, leaves, leaves_size / DIGEST_SIZE, of_leaves);
+    assert_memory_equal(of_leaves, own, DIGEST_SIZE);
 }
 
 /* The digest of a block is the one that it has as a chunk. */

@@ -50,6 +50,7 @@ struct image {
     bool runs;            /* is given runs of zeros as one */
     uint64_t longest_run; /* that was put */
     bool block_digests;   /* are wanted */
+    bool digests_known;   /* children make none */
     bool keep;            /* copies into `stored`; else only counts */
     struct stored *stored;
     uint64_t put_error_at;

@@ -130,6 +130,35 @@ static void test_children_that_were_not_told_so_give_none(void **state)
     image_clear(&image);
 }
 
+static void test_children_make_no_digests_that_are_known(void **state)
+{
+    static const char *const codecs[] = {"none", "zstd:1", "lzma:0"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(codecs) / sizeof(*codecs); i++) {
+        struct image image = image_of("dzdrd", 70000, true);
+        image.block_digests = false;
+        image.digests_known = true;
+        CLEANUP(pool_freep) struct pool *pool = new_pool(&image, codecs[i], false, 2);
+        assert_int_equal(run(&image, pool).children_lost, 0);
+        assert_true(image_encoded_right(&image, codecs[i]));
+        image_clear(&image);
+    }
+}
+
+static void test_a_sink_that_needs_digests_of_children_that_make_none(void **state)
+{
+    struct image image = image_of("d", 0, true);
+
+    (void)state;
+    image.block_digests = false;
+    image.digests_known = true;
+    CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "none", false, 2);
+    image.digests_known = false;
+    expect_failure(&image, pool, ERR_INTERNAL, "child processes that make none");
+    image_clear(&image);
+}
+
 /* A result that is refused by all children ends the run, whatever it left in the head. */
 static void test_a_result_that_cannot_be_decoded(void **state)
 {
@@ -159,6 +188,8 @@ int main(void)
         cmocka_unit_test(test_the_blocks_of_large_chunks),
         cmocka_unit_test(test_the_same_children_serve_a_sink_that_wants_none),
         cmocka_unit_test(test_children_that_were_not_told_so_give_none),
+        cmocka_unit_test(test_children_make_no_digests_that_are_known),
+        cmocka_unit_test(test_a_sink_that_needs_digests_of_children_that_make_none),
         cmocka_unit_test(test_a_result_that_cannot_be_decoded),
     };
 

@@ -197,7 +197,7 @@ static int put_content(struct fixture *fixture, struct points_set *set,
     struct children children CLEANUP(children_end) = {
         .spawner = spawner,
         .options = &options,
-        .block_digests = fixture->suite->is_repository,
+        .digests_known = fixture->suite->is_repository,
     };
     struct transfer transfer = transfer_with(&children);
 

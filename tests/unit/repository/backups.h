@@ -27,7 +27,8 @@ struct backup {
     const struct backup_disk *disks; /* the memory, if there is one, as the last */
     size_t disk_count;
     bool no_refresh;
-    uint64_t seed; /* of the order in which chunks are done */
+    uint64_t seed;       /* of the order in which chunks are done */
+    bool lying_children; /* foreign ones, that say wrong digests */
     /* Called before the point is committed; may be NULL. */
     void (*before_commit)(void *opaque);
     void *opaque;

@@ -271,6 +271,14 @@ static void test_a_disk_that_changes_while_it_is_read(void **state)
     fail_msg("no chunk was read twice");
 }
 
+static void test_a_child_that_says_another_digest(void **state)
+{
+    (void)state;
+    GUEST(CODEC_NONE, 3 * MIB);
+    guest.backup.lying_children = true;
+    expect_failure(&guest.backup, ERR_IO, "changed while it was being read");
+}
+
 static void test_a_pack_that_cannot_be_written(void **state)
 {
     (void)state;
@@ -332,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_a_sparse_disk_of_a_tebibyte_takes_little_memory),
         cmocka_unit_test(test_disks_and_memory_are_images_of_one_point),
         cmocka_unit_test(test_a_disk_that_changes_while_it_is_read),
+        cmocka_unit_test(test_a_child_that_says_another_digest),
         cmocka_unit_test(test_a_pack_that_cannot_be_written),
         cmocka_unit_test(test_images_that_are_not_those_of_the_point),
     };
