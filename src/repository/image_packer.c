@@ -50,7 +50,6 @@ struct image_packer {
     /* Of the sink. */
     uint64_t chunks_put;
     struct buf table; /* of the result being put */
-    struct buf frame;
     _Atomic uint64_t stored;
 
     struct frame_queue *frames; /* of both */
@@ -121,7 +120,6 @@ void image_packer_free(struct image_packer *image)
     frame_queue_free(image->frames);
     map_writer_clear(&image->map);
     buf_clear(&image->table);
-    buf_clear(&image->frame);
     chunk_digest_free(image->digest);
     content_digest_free(image->content);
     chunk_hasher_free(image->hasher);
@@ -335,32 +333,41 @@ struct chunk_source image_packer_source(struct image_packer *image)
 
 /* ---- the sink -------------------------------------------------------------------------------- */
 
-/* The result as it is stored: the digest of what was read, table as it was checked, and the blocks,
- * which in an outline lie elsewhere. */
-static int make_result(struct image_packer *image, const struct chunk_output *output,
-                       const struct frame_in_work *frame, struct err *err)
+static int check_made_result(struct image_packer *image, const struct chunk_output *output,
+                             struct result *ret, size_t *ret_len, struct err *err)
 {
     struct result_cursor cursor = {0};
     struct result_block block;
-    struct result result;
 
-    if (result_parse_shared(output->data, output->len, output->raw, &image->table, &result, err) <
-        0)
+    if (result_parse_shared(output->data, output->len, output->raw, &image->table, ret, err) < 0)
         return -1;
-    if (result.raw_len != output->raw_len)
+    if (ret->raw_len != output->raw_len)
         return err_set(err, ERR_CORRUPT, "a child's result is for %u bytes, but it was given %u",
-                       result.raw_len, output->raw_len);
-    image->frame.len = 0;
-    buf_append(&image->frame, result.digest, result_head_size(result.block_count));
-    memcpy(image->frame.data, frame->digest, DIGEST_SIZE);
-    while (result_next(&result, &cursor, &block)) {
-        if (block.stored_len > 0)
-            buf_append(&image->frame, block.data, block.stored_len);
-    }
-    if (image->frame.len > (size_t)result.raw_len + LIMITS_FRAME_GROWTH)
-        return err_set(err, ERR_CORRUPT, "a child has made %zu bytes of %u", image->frame.len,
-                       result.raw_len);
+                       ret->raw_len, output->raw_len);
+    *ret_len = result_head_size(ret->block_count);
+    while (result_next(ret, &cursor, &block))
+        *ret_len += block.stored_len;
+    if (*ret_len > (size_t)ret->raw_len + LIMITS_FRAME_GROWTH)
+        return err_set(err, ERR_CORRUPT, "a child has made %zu bytes of %u", *ret_len,
+                       ret->raw_len);
     return 0;
+}
+
+/* A result as it is stored: the digest of what was read, the table as it was checked, and the blocks,
+ * which in an outline lie elsewhere. */
+static void write_result(const struct result *result, const uint8_t *digest, uint8_t *to)
+{
+    struct result_cursor cursor = {0};
+    struct result_block block;
+
+    /* a result begins with its digest */
+    memcpy(to, result->digest, result_head_size(result->block_count));
+    memcpy(to, digest, DIGEST_SIZE);
+    to += result_head_size(result->block_count);
+    while (result_next(result, &cursor, &block)) {
+        if (block.stored_len > 0)
+            to = mempcpy(to, block.data, block.stored_len);
+    }
 }
 
 static int put_frame(struct image_packer *image, const struct chunk_output *output,
@@ -372,18 +379,24 @@ static int put_frame(struct image_packer *image, const struct chunk_output *outp
         .block_count = frame->count,
         .ids = frame->ids,
     };
+    struct result result;
+    size_t len = 0;
 
     /* Children of our own say none. */
     bool same = io_is_zero(output->digest, DIGEST_SIZE) ||
                 memcmp(output->digest, frame->digest, DIGEST_SIZE) == 0;
     if (output->raw_len != frame->raw_len || !same)
         return set_changed(output->id, err);
-    if (make_result(image, output, frame, err) < 0)
+    if (check_made_result(image, output, &result, &len, err) < 0)
         return -1;
-    added.stored_len = (uint32_t)image->frame.len;
-    if (packer_add(image->input.packer, image->frame.data, &added, err) < 0)
+    added.stored_len = (uint32_t)len;
+    uint8_t *room = packer_room(image->input.packer, added.stored_len, added.block_count, err);
+    if (!room)
         return -1;
-    image->stored += image->frame.len;
+    write_result(&result, frame->digest, room);
+    if (packer_add(image->input.packer, room, &added, err) < 0)
+        return -1;
+    image->stored += len;
     return 0;
 }
 

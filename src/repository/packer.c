@@ -177,13 +177,19 @@ static void close_pack(struct packer *packer)
     packer->current_first = packer->block_count;
 }
 
+uint8_t *packer_room(struct packer *packer, uint32_t stored_len, uint32_t block_count,
+                     struct err *err)
+{
+    if (packer->current && !pack_writer_fits(packer->current, stored_len, block_count))
+        close_pack(packer);
+    return begin_pack(packer, err) < 0 ? NULL : pack_writer_room(packer->current);
+}
+
 int packer_add(struct packer *packer, const void *data, const struct pack_index_added *frame,
                struct err *err)
 {
-    if (packer->current &&
-        !pack_writer_fits(packer->current, frame->stored_len, frame->block_count))
-        close_pack(packer);
-    if (begin_pack(packer, err) < 0 || pack_writer_add(packer->current, data, frame, err) < 0)
+    if (!packer_room(packer, frame->stored_len, frame->block_count, err) ||
+        pack_writer_add(packer->current, data, frame, err) < 0)
         return -1;
     packer->block_count += frame->block_count;
     return 0;

@@ -39,7 +39,11 @@ DEFINE_CLEANUP(struct packer *, packer_freep, packer_free)
 /* All below are called by one thread at a time. A pack that could not be written fails the next
  * call, with the reason, and all further ones. */
 
-/* Copies the frame. Waits if all buffers are full. */
+/* Where the bytes of a frame may be put before it is added, as the next call: so they need not be
+ * copied. Waits if all buffers are full. NULL, and an error. */
+uint8_t *packer_room(struct packer *packer, uint32_t stored_len, uint32_t block_count,
+                     struct err *err);
+/* Copies the frame, if its bytes are not in packer_room already. Waits if all buffers are full. */
 int packer_add(struct packer *packer, const void *data, const struct pack_index_added *frame,
                struct err *err);
 /* Called now and then: closes the pack if one is due. */

@@ -148,14 +148,20 @@ uint32_t pack_writer_frame_count(const struct pack_writer *writer)
     return writer->index.frame_count;
 }
 
+uint8_t *pack_writer_room(const struct pack_writer *writer)
+{
+    return writer->data + PACK_HEAD_SIZE + writer->index.frames_len;
+}
+
 int pack_writer_add(struct pack_writer *writer, const void *data,
                     const struct pack_index_added *frame, struct err *err)
 {
-    uint8_t *end = writer->data + PACK_HEAD_SIZE + writer->index.frames_len;
+    uint8_t *room = pack_writer_room(writer);
 
     if (pack_index_add(&writer->index, frame, err) < 0)
         return -1;
-    memcpy(end, data, frame->stored_len);
+    if (data != room)
+        memcpy(room, data, frame->stored_len);
     return 0;
 }
 

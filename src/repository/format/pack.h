@@ -46,7 +46,10 @@ DEFINE_CLEANUP(struct pack_writer *, pack_writer_freep, pack_writer_free)
 
 /* Whether the pack has room for this frame; an empty one has room for any. */
 bool pack_writer_fits(const struct pack_writer *writer, uint32_t stored_len, uint32_t block_count);
-/* Copies frame->stored_len bytes of the frame, and its ids. It fits. */
+/* Where the bytes of the next frame go. */
+uint8_t *pack_writer_room(const struct pack_writer *writer);
+/* Copies frame->stored_len bytes of the frame, if they are not in pack_writer_room already, and its
+ * ids. It fits. */
 int pack_writer_add(struct pack_writer *writer, const void *data,
                     const struct pack_index_added *frame, struct err *err);
 uint32_t pack_writer_frame_count(const struct pack_writer *writer);
