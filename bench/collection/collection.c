@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * usage: collection [GUESTS]
+ * usage: collection [GUESTS [MEMORY-LIMIT-IN-MIB]]
  *
  * How much memory and processor time a collection takes of a large repository: by default one of 300
  * guests, 33 points of each, the first of which has 6400 packs and the others 90 each; every point
@@ -280,11 +280,15 @@ static long largest_mib(void)
     return usage.ru_maxrss / 1024;
 }
 
-static void measure(struct made_store *made, const char *what, int state_fd)
+static void measure(struct made_store *made, const char *what, int state_fd, uint64_t memory_limit)
 {
     const struct repository repository = {.store = &made->store, .id = made->repository};
     const struct collect_settings settings = {
-        .scope = "default", .state_fd = state_fd, .host = "bench"};
+        .scope = "default",
+        .state_fd = state_fd,
+        .host = "bench",
+        .memory_limit = memory_limit,
+    };
     const struct collect_events events = {pass_bench_event, NULL};
     CLEANUP_ERR struct err err = ERR_INIT;
     struct collect_result result;
@@ -307,6 +311,7 @@ int main(int argc, char **argv)
                               .repository = {{1}}};
     char folder[] = "/tmp/bench-collection.XXXXXX";
     CLEANUP_STRINGS struct strings names = {0};
+    uint64_t memory_limit = argc > 2 ? strtoull(argv[2], NULL, 10) << 20 : 0;
     int state_fd = -1;
 
     make_sessions(&made, argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 300);
@@ -315,8 +320,8 @@ int main(int argc, char **argv)
         return 1;
     }
     printf("before: %ld MiB\n", largest_mib());
-    measure(&made, "first", state_fd);
-    measure(&made, "second", state_fd);
+    measure(&made, "first", state_fd, memory_limit);
+    measure(&made, "second", state_fd, memory_limit);
     if (dir_list(state_fd, ".", &names, NULL) == 0)
         for (size_t i = 0; i < names.count; i++)
             (void)unlinkat(state_fd, names.items[i], 0);

@@ -29,6 +29,7 @@ static const struct options_row rows[] = {
      ARGUMENT(collect.alone)},
     {"nfs-ok", OPTION_FLAG, NULL, "listings on this network file system are never old",
      ARGUMENT(collect.nfs_ok)},
+    ROW_MEMORY_LIMIT,
     ROW_DRY_RUN("show how much could be removed, but remove nothing"),
     ROW_QUIET,
     ROW_VERBOSE,
@@ -49,6 +50,7 @@ static int run_collect(const struct arguments *arguments, struct verb_run *run, 
     options.repository = arguments->repository;
     options.scope = arguments->scope;
     options.dry_run = arguments->dry_run;
+    options.memory_limit = arguments->children.memory_limit;
     return keep_collect(&options, &run->report, &run->outcome, err);
 }
 

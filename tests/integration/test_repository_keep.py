@@ -182,6 +182,17 @@ def test_scopes_are_collected_on_their_own(t):
     same(repository.points(), points[1:], "points of the other scope")
 
 
+def test_a_collection_without_enough_memory_says_how_much_it_takes(t):
+    repository, points = planted(t, days=(2, 1))
+    repository.trash(points[0])
+    before = repository.find("*/default/*/*"), repository.packs()
+    line = repository.refused("collect", "--trash-age", "0", "--scope", "default", "--memory-limit", "1M",
+                              says=["scope 'default'", "2 packs", "--memory-limit"])
+    same((repository.find("*/default/*/*"), repository.packs()), before, "what is there")
+    repository.run("collect", "--trash-age", "0", "--memory-limit", line.split("--memory-limit ")[1])
+    same(repository.points(), points[1:], "points")
+
+
 def test_holds_are_listed_with_who_and_why(t):
     repository, points = planted(t, "web", "db", days=(2, 1))
     expect("no point is held" in repository.run("list", "--holds").err, "it is not said that no point is held")

@@ -130,6 +130,7 @@ static int collect_scope(void *opaque, const struct repository *repository, cons
         .alone = options->alone,
         .nfs_ok = options->nfs_ok,
         .dry_run = options->dry_run,
+        .memory_limit = options->memory_limit,
     };
     const struct collect_events events = {on_collect_event, collecting};
     struct collect_result result = {0};

@@ -52,6 +52,7 @@ struct collect_options {
     bool alone;
     bool nfs_ok;
     bool dry_run;
+    uint64_t memory_limit; /* bytes; 0: none */
 };
 
 /* What collect_options have if nobody says otherwise. */

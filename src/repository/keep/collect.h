@@ -32,7 +32,8 @@ struct collect_settings {
     uint64_t look_ms;     /* between looks at them */
     bool alone;  /* whoever runs this knows that nobody else writes, and no other collection runs */
     bool nfs_ok; /* the same: that listings are never old */
-    bool dry_run; /* changes nothing in the repository */
+    bool dry_run;          /* changes nothing in the repository */
+    uint64_t memory_limit; /* bytes that the process may take, more or less; 0: no limit */
 };
 
 enum collect_event_kind {
@@ -81,7 +82,7 @@ struct collect_result {
 };
 
 /* Corrupt: a point cannot be read, and nothing was deleted (marks_set_aside is for it). Busy: another
- * process on this host collects in this scope. Unsupported: the store needs alone or nfs_ok, or there
- * is a point of a newer version. */
+ * process on this host collects in this scope. Unsupported: the store needs alone or nfs_ok, it takes
+ * more memory than memory_limit, of which nothing was changed, or there is a point of a newer version. */
 int collect_run(const struct repository *repository, const struct collect_settings *settings,
                 const struct collect_events *events, struct collect_result *ret, struct err *err);

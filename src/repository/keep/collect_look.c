@@ -410,6 +410,8 @@ int collect_look(struct collection *work, struct err *err)
     CLEANUP(before_token_clear) struct before_token before = {0};
     bool dry_run = work->settings->dry_run;
 
+    if (collect_expect_look(work, err) < 0)
+        return -1;
     if (dry_run)
         work->begun_ms = collect_wait_now_ms(); /* to ask the store would be a write */
     else if (store_now(work->scope.store, &work->begun_ms, err) < 0)

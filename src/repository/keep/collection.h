@@ -81,6 +81,11 @@ int collection_explain_unreadable(const struct collection *work, struct err *fai
 int collection_spare_packs(struct collection *work, const struct point_id *point,
                            enum slot_kind *ret_kind, struct err *err);
 
+/* collect_memory.c: whether the first look, or a state file of this size, fits into the limit of
+ * memory. Unsupported: it does not. */
+int collect_expect_look(struct collection *work, struct err *err);
+int collect_expect_state(struct collection *work, uint64_t size, struct err *err);
+
 /* collect_look.c: C1 to C5. With dry_run C1 to C4, without any write. */
 int collect_look(struct collection *work, struct err *err);
 /* The time by the clock of this host. */

@@ -10,7 +10,9 @@
  *   32 SHA-256 of the scope's name and all bytes before.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/digest.h"
@@ -181,6 +183,16 @@ static int parse_state(struct collection *work, const char *data, size_t len, st
     return reader_check(&reader, "it", err);
 }
 
+static int expect_state(struct collection *work, const char *name, struct err *err)
+{
+    struct stat st;
+
+    if (fstatat(work->settings->state_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return err_set_errno(err, errno, "cannot stat the file");
+    return (uint64_t)st.st_size > STATE_MAX ? 0
+                                            : collect_expect_state(work, (uint64_t)st.st_size, err);
+}
+
 int collection_load(struct collection *work, bool *ret, struct err *err)
 {
     CLEANUP_FREE char *name = collection_file_name(work, "collection");
@@ -189,9 +201,12 @@ int collection_load(struct collection *work, bool *ret, struct err *err)
     size_t len = 0;
 
     *ret = false;
-    if (io_read_file(work->settings->state_fd, name, STATE_MAX, &data, &len, &failure) < 0) {
+    if (expect_state(work, name, &failure) < 0 ||
+        io_read_file(work->settings->state_fd, name, STATE_MAX, &data, &len, &failure) < 0) {
         if (failure.kind == ERR_NOT_FOUND)
             return 0;
+        if (failure.kind == ERR_UNSUPPORTED)
+            return err_move(err, &failure);
         err_move(err, &failure);
         return err_prefix(err, "cannot read '%s' in the state directory", name);
     }

@@ -2,6 +2,7 @@
 #include "repository/keep/pack_set.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #define FIRST_CAP 1024u
@@ -62,6 +63,10 @@ int pack_set_add(struct pack_set *set, const struct id *session, uint32_t number
 {
     if (set->count == UINT32_MAX / 2)
         return err_set(err, ERR_UNSUPPORTED, "there are too many packs");
+    if (set->most && set->count >= set->most)
+        return err_set(err, ERR_TRANSIENT,
+                       "more than %" PRIu64 " packs were made since they were counted; begin again",
+                       set->most);
     if (make_set_room(set, err) < 0)
         return -1;
     struct pack_set_session *last =

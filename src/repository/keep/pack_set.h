@@ -24,6 +24,7 @@ struct pack_set {
     uint8_t *marks;    /* owned; bits */
     uint32_t count;
     uint32_t cap;
+    uint64_t most; /* packs that there is memory for; 0: for any number */
 };
 
 void pack_set_clear(struct pack_set *set);
@@ -32,7 +33,7 @@ void pack_set_clear(struct pack_set *set);
 /* The order of sessions. */
 int pack_set_compare(const struct id *a, const struct id *b);
 
-/* Adds a pack, without a mark. They come in order (internal, if not). */
+/* Adds a pack, without a mark. They come in order (internal, if not). Transient: it is one too many. */
 int pack_set_add(struct pack_set *set, const struct id *session, uint32_t number, uint32_t size,
                  struct err *err);
 /* Marks those of the packs that are in the set. */
