@@ -149,6 +149,8 @@ static void write_listed_fields(const struct event *event, struct json *fields)
     const struct event_listed *listed = &event->listed;
 
     json_set_str(fields, "guest", event->guest);
+    if (listed->scope)
+        json_set_str(fields, "scope", listed->scope);
     json_set_str(fields, "uuid", listed->uuid);
     json_set_str(fields, "type", listed->type);
     json_set_str(fields, "time", listed->time);

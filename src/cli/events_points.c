@@ -46,9 +46,13 @@ static void write_listed_point(const struct event *event, struct buf *text)
     char utc[WHEN_TEXT_SIZE], when[WHEN_TEXT_SIZE];
     char size[UNITS_TEXT_SIZE], stored[UNITS_TEXT_SIZE];
 
+    if (event->listed_point.first && event->listed_point.with_scope)
+        buf_printf(text, "%-10s ", "SCOPE");
     if (event->listed_point.first)
         buf_printf(text, "%-20s %-10s %-25s %-8s %-16s %5s %10s %10s\n", "GUEST", "POINT", "TIME",
                    "STATE", "CONSISTENCY", "DISKS", "SIZE", "NEW");
+    if (event->listed_point.with_scope)
+        buf_printf(text, "%-10s ", event->listed_point.scope);
     buf_printf(text, "%-20s %-10.*s ", event->guest, (int)entry->id_digits, entry->id);
     if (entry->problem) {
         buf_printf(text, "UNREADABLE: %s", entry->problem);
@@ -83,6 +87,7 @@ static void write_listed_point_fields(const struct event *event, struct json *fi
     char utc[WHEN_TEXT_SIZE];
 
     json_set_str(fields, "guest", event->guest);
+    json_set_str(fields, "scope", event->listed_point.scope);
     json_set_str(fields, "point", entry->id);
     if (entry->problem) {
         json_set_str(fields, "error", entry->problem);

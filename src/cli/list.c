@@ -4,7 +4,7 @@
 static const struct options_row rows[] = {
     ROW_SOURCE,
     ROW_IN_REPOSITORY,
-    ROW_IN_SCOPE,
+    ROW_SCOPE("only this scope of the repository; default: all"),
     ROW_DOMAINS,
     {"holds", OPTION_FLAG, NULL, "of a repository: only points that are held, by whom and why",
      ARGUMENT(holds)},

@@ -39,7 +39,7 @@ static int parse_part(const char *text, void *ret_part, struct err *err)
 static const struct options_row rows[] = {
     ROW_SOURCE,
     ROW_IN_REPOSITORY,
-    ROW_IN_SCOPE,
+    ROW_SCOPE("only this scope of the repository; default: each in turn"),
     ROW_DOMAINS,
     ROW_EXCLUDE_DOMAINS,
     {"level", OPTION_PARSED, "LEVEL",

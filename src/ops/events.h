@@ -229,6 +229,7 @@ struct event_restored {
 };
 
 struct event_listed {
+    const char *scope; /* of the repository that it is in; NULL: it is in an archive */
     const char *uuid;
     const char *type;
     const char *time;
@@ -260,8 +261,10 @@ struct event_listed {
 /* One of the points of a guest, without what only its manifest says. */
 struct event_listed_point {
     const struct points_entry *entry;
-    bool first;     /* of the list: the head of a table goes before it */
-    bool with_hold; /* who holds it, and why, is of interest */
+    bool first;        /* of the list: the head of a table goes before it */
+    bool with_hold;    /* who holds it, and why, is of interest */
+    const char *scope; /* of the repository that it is in */
+    bool with_scope;   /* points of other scopes are listed, too */
 };
 
 struct event_orphan {

@@ -7,6 +7,7 @@
 #include "ops/backup_sizes.h"
 #include "ops/findings.h"
 #include "ops/host_key.h"
+#include "ops/keep/scopes.h"
 #include "ops/points.h"
 #include "ops/undo/recover.h"
 #include "ops/select.h"
@@ -97,7 +98,7 @@ static void describe_lacking(struct list_entry *listing)
 }
 
 /* -1: part of the backup is missing. */
-static int tell_backup(const struct point *backup, const struct seal_key *key,
+static int tell_backup(const struct point *backup, const char *scope, const struct seal_key *key,
                        const struct report *report, struct err *err)
 {
     const struct manifest *manifest = points_manifest(backup);
@@ -112,6 +113,7 @@ static int tell_backup(const struct point *backup, const struct seal_key *key,
         &(struct event){.kind = EVENT_LISTED,
                         .guest = manifest->domain_name,
                         .listed = {
+                            .scope = scope,
                             .uuid = manifest->domain_uuid,
                             .type = manifest->domain_type,
                             .time = manifest->time,
@@ -147,38 +149,63 @@ static int tell_backup(const struct point *backup, const struct seal_key *key,
 
 /* ---- a guest ----------------------------------------------------------------------------- */
 
-struct list_run {
+/* A store, and what is to be listed of it. */
+struct list_part {
+    char *scope; /* owned; of a repository; NULL: an archive */
     struct points_store *store;
-    const struct seal_key *key;
-    const struct report *report;
-    bool holds;
-    bool told; /* a row of the table */
+    struct selection guests;
+    struct strings unmatched; /* words that mean no guest of it */
 };
 
-static int list_named(const struct list_run *run, const char *guest, const char *id,
-                      struct err *err)
+struct list_run {
+    const struct list_options *options;
+    const struct report *report;
+    struct outcome *outcome;
+    struct seal_key *key;
+    struct list_part *parts; /* owned */
+    size_t count;
+    struct err first; /* a point that is meant is not in some scope */
+    bool told;        /* a row of the table */
+};
+
+static void list_run_clear(struct list_run *run)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        free(run->parts[i].scope);
+        points_store_close(run->parts[i].store);
+        selection_clear(&run->parts[i].guests);
+        strings_clear(&run->parts[i].unmatched);
+    }
+    free(run->parts);
+    err_clear(&run->first);
+    host_key_free(run->key);
+}
+
+static int list_named(const struct list_run *run, const struct list_part *part, const char *guest,
+                      const char *id, struct err *err)
 {
     CLEANUP(points_closep) struct point *backup = NULL;
 
-    if (points_open(run->store, guest, id, &backup, err) < 0)
+    if (points_open(part->store, guest, id, &backup, err) < 0)
         return -1;
-    return tell_backup(backup, run->key, run->report, err);
+    return tell_backup(backup, part->scope, run->key, run->report, err);
 }
 
 static bool is_shown_point(const struct list_run *run, const struct points_entry *entry,
                            const char *id)
 {
-    return (!run->holds || entry->held) && (!id || strcmp(entry->id, id) == 0);
+    return (!run->options->holds || entry->held) && (!id || strcmp(entry->id, id) == 0);
 }
 
 /* -1: a point cannot be read. */
-static int list_points_of(struct list_run *run, const char *guest, const char *id, struct err *err)
+static int list_points_of(struct list_run *run, const struct list_part *part, const char *guest,
+                          const char *id, struct err *err)
 {
     CLEANUP_POINTS_LIST struct points_list list = {0};
     const struct points_entry *bad = NULL;
     size_t kept = 0;
 
-    if (points_list(run->store, guest, &list, err) < 0)
+    if (points_list(part->store, guest, &list, err) < 0)
         return -1;
     for (size_t i = 0; i < list.count; i++) {
         kept += !list.all[i].trashed;
@@ -188,56 +215,158 @@ static int list_points_of(struct list_run *run, const char *guest, const char *i
             bad = &list.all[i];
         report_event(run->report, &(struct event){.kind = EVENT_LISTED_POINT,
                                                   .guest = guest,
-                                                  .listed_point = {&list.all[i], !run->told,
-                                                                   .with_hold = run->holds}});
+                                                  .listed_point = {
+                                                      .entry = &list.all[i],
+                                                      .first = !run->told,
+                                                      .with_hold = run->options->holds,
+                                                      .scope = part->scope,
+                                                      .with_scope = run->count > 1,
+                                                  }});
         run->told = true;
     }
-    if (list.count > 0 && kept == 0 && !run->holds)
+    if (list.count > 0 && kept == 0 && !run->options->holds)
         log_notice("guest '%s': all its points are in the trash; virt-backup undelete takes them "
                    "out",
                    guest);
     return bad ? err_set(err, ERR_CORRUPT, "a point cannot be read: %s", bad->problem) : 0;
 }
 
-static int list_guest(struct list_run *run, const char *guest, const char *id, struct err *err)
+static int list_guest(struct list_run *run, const struct list_part *part, size_t place,
+                      struct err *err)
 {
-    if (points_store_has_many(run->store) && (!id || run->holds))
-        return list_points_of(run, guest, id, err);
-    return list_named(run, guest, id, err);
+    const char *guest = part->guests.names[place], *id = part->guests.points[place];
+
+    if (points_store_has_many(part->store) && (!id || run->options->holds))
+        return list_points_of(run, part, guest, id, err);
+    return list_named(run, part, guest, id, err);
+}
+
+static void list_part_of(struct list_run *run, const struct list_part *part)
+{
+    for (size_t i = 0; i < part->guests.count; i++) {
+        CLEANUP_ERR struct err guest_err = ERR_INIT;
+        if (!part->guests.chosen[i])
+            continue;
+        if (list_guest(run, part, i, &guest_err) == 0) {
+            run->outcome->good++;
+            continue;
+        }
+        err_prefix(&guest_err, "guest '%s'", part->guests.names[i]);
+        report_failure(run->report, run->outcome, part->guests.names[i], &guest_err);
+    }
+}
+
+/* ---- what there is to list ------------------------------------------------------------------- */
+
+/* one_of_several: a guest that is not in it may be in another one. */
+static int add_list_part(struct list_run *run, const struct points_place *place,
+                         bool one_of_several, struct err *err)
+{
+    const struct name_list *domains = &run->options->domains;
+
+    run->parts = mem_resize(run->parts, run->count + 1, sizeof(*run->parts));
+    struct list_part *part = &run->parts[run->count++];
+    *part = (struct list_part){0};
+    if (place->is_repository)
+        part->scope = mem_strdup(place->scope);
+    const struct select_request request = {
+        .wanted = domains,
+        .trashed = true,
+        .unmatched = one_of_several ? &part->unmatched : NULL,
+        .report = run->report,
+        .outcome = run->outcome,
+    };
+    if (points_store_open(place, &part->store, err) < 0)
+        return -1;
+    return domains->count == 0 ? select_all(part->store, &part->guests, err)
+                               : select_from_store(part->store, &request, &part->guests, err);
+}
+
+static int add_list_scope(void *opaque, const struct repository *repository, const char *scope,
+                          struct err *err)
+{
+    struct list_run *run = opaque;
+    struct points_place place = run->options->source;
+    CLEANUP_ERR struct err failure = ERR_INIT;
+
+    (void)repository;
+    place.scope = scope;
+    if (add_list_part(run, &place, true, &failure) == 0)
+        return 0;
+    if (failure.kind != ERR_NOT_FOUND)
+        return err_move(err, &failure);
+    if (run->first.kind == ERR_NONE)
+        err_move(&run->first, &failure);
+    return 0;
+}
+
+static bool is_matched(const struct list_run *run, const char *word)
+{
+    for (size_t i = 0; i < run->count; i++)
+        if (!strings_has(&run->parts[i].unmatched, word))
+            return true;
+    return false;
+}
+
+static size_t count_chosen(const struct list_run *run)
+{
+    size_t chosen = 0;
+
+    for (size_t i = 0; i < run->count; i++)
+        for (size_t j = 0; j < run->parts[i].guests.count; j++)
+            chosen += run->parts[i].guests.chosen[j];
+    return chosen;
+}
+
+/* Words that mean a guest in no scope. */
+static int tell_unmatched(struct list_run *run, struct err *err)
+{
+    const struct name_list *domains = &run->options->domains;
+    CLEANUP_FREE char *where = mem_printf("repository %s", run->options->source.path);
+
+    if (domains->count == 0)
+        return 0;
+    if (count_chosen(run) == 0 && run->first.kind != ERR_NONE)
+        return err_move(err, &run->first);
+    if (count_chosen(run) == 0)
+        return err_set(err, ERR_NOT_FOUND, "%s has no guest '%s'%s", where, domains->names[0],
+                       domains->count > 1 ? ", nor any of the others" : "");
+    for (size_t i = 0; i < run->parts[0].unmatched.count; i++) {
+        const char *word = run->parts[0].unmatched.items[i];
+        const struct event_no_match no_match = {NO_MATCH_GUEST, "--domain-names", word, where};
+        if (!is_matched(run, word))
+            report_no_match(run->report, run->outcome, &no_match);
+    }
+    return 0;
+}
+
+static int add_list_parts(struct list_run *run, struct err *err)
+{
+    const struct points_place *source = &run->options->source;
+    const struct scopes_request request = {
+        .url = source->path, .report = run->report, .outcome = run->outcome};
+    const struct scopes_each each = {add_list_scope, run};
+
+    if (!source->is_repository || source->scope)
+        return add_list_part(run, source, false, err);
+    return scopes_run(&request, &each, err) < 0 ? -1 : tell_unmatched(run, err);
 }
 
 int list_run(const struct list_options *options, const struct report *report,
              struct outcome *ret_outcome, struct err *err)
 {
-    CLEANUP(points_store_closep) struct points_store *store = NULL;
-    CLEANUP(host_key_freep) struct seal_key *key = NULL;
-    struct selection guests CLEANUP(selection_clear) = {0};
-    const struct select_request request = {
-        .wanted = &options->domains, .trashed = true, .report = report, .outcome = ret_outcome};
+    struct list_run run CLEANUP(list_run_clear) = {
+        .options = options, .report = report, .outcome = ret_outcome};
 
     recover_tell(report);
-    if (points_store_open(&options->source, &store, err) < 0)
+    if (add_list_parts(&run, err) < 0)
         return -1;
-    if (options->domains.count == 0) {
-        if (select_all(store, &guests, err) < 0)
-            return -1;
-    } else if (select_from_store(store, &request, &guests, err) < 0) {
-        return -1;
-    }
-    key = host_key_for_reading(report);
-    struct list_run run = {store, key, report, options->holds, false};
-    for (size_t i = 0; i < guests.count; i++) {
-        CLEANUP_ERR struct err guest_err = ERR_INIT;
-        if (!guests.chosen[i])
-            continue;
-        if (list_guest(&run, guests.names[i], guests.points[i], &guest_err) == 0) {
-            ret_outcome->good++;
-            continue;
-        }
-        err_prefix(&guest_err, "guest '%s'", guests.names[i]);
-        report_failure(report, ret_outcome, guests.names[i], &guest_err);
-    }
+    run.key = host_key_for_reading(report);
+    for (size_t i = 0; i < run.count; i++)
+        list_part_of(&run, &run.parts[i]);
     if (options->holds && !run.told)
         log_notice("no point is held");
+    else if (options->source.is_repository && options->domains.count == 0 && !run.told)
+        log_notice("%s: has no points", options->source.path);
     return 0;
 }

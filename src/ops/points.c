@@ -65,6 +65,11 @@ void points_store_trashed_guests(const struct points_store *store, struct string
         store->ops->trashed_guests(store, ret);
 }
 
+char *points_store_guest_uuid(const struct points_store *store, const char *guest)
+{
+    return store->ops->guest_uuid ? store->ops->guest_uuid(store, guest) : NULL;
+}
+
 int points_store_orphans(struct points_store *store, struct strings *ret, struct err *err)
 {
     return store->ops->orphans(store, ret, err);

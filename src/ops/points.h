@@ -56,6 +56,9 @@ int points_store_guests(struct points_store *store, struct strings *ret, struct 
 /* Appends the names of those all of whose points are in the trash, as they were when the guests were
  * last listed; points_store_guests leaves them out. */
 void points_store_trashed_guests(const struct points_store *store, struct strings *ret);
+/* The UUID of a guest, as they were when the guests were last listed, which the caller frees. NULL:
+ * only the manifests of its points have it. */
+char *points_store_guest_uuid(const struct points_store *store, const char *guest);
 /* Appends what looks like part of a point although no point has it: the point that it belonged to
  * cannot be restored. */
 int points_store_orphans(struct points_store *store, struct strings *ret, struct err *err);

@@ -11,6 +11,8 @@ struct points_store_ops {
     int (*guests)(struct points_store *store, struct strings *ret, struct err *err);
     void (*trashed_guests)(const struct points_store *store,
                            struct strings *ret); /* NULL: it has no trash */
+    char *(*guest_uuid)(const struct points_store *store,
+                        const char *guest); /* NULL: only its manifests have it */
     int (*orphans)(struct points_store *store, struct strings *ret, struct err *err);
     int (*list)(struct points_store *store, const char *guest, struct points_list *ret,
                 struct err *err);

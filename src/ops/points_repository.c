@@ -84,6 +84,16 @@ static void list_trashed_guests(const struct points_store *base, struct strings 
             strings_add(ret, store->guests.all[i].name);
 }
 
+static char *guest_uuid(const struct points_store *base, const char *guest)
+{
+    char uuid[ID_UUID_SIZE];
+    struct id id;
+
+    return points_repository_find_guest(&store_of(base)->guests, guest, &id)
+               ? mem_strdup(id_uuid(&id, uuid))
+               : NULL;
+}
+
 /* What nobody refers to any more is for the collector. */
 static int list_no_orphans(struct points_store *store, struct strings *ret, struct err *err)
 {
@@ -347,6 +357,7 @@ static int read_repository_small(const struct point *base, const struct manifest
 static const struct points_store_ops repository_store_ops = {
     .guests = list_repository_guests,
     .trashed_guests = list_trashed_guests,
+    .guest_uuid = guest_uuid,
     .orphans = list_no_orphans,
     .list = list_repository_points,
     .open = open_repository_point,

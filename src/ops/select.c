@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/buf.h"
+#include "base/shell.h"
 #include "base/strings.h"
 
 static bool select_is_in(const struct name_list *list, const char *name)
@@ -94,6 +95,11 @@ int select_names(const struct select_request *request, bool *ret_chosen, struct 
         ret_chosen[i] = (request->wanted->count == 0 || wanted[i]) && !excluded[i];
         chosen += ret_chosen[i];
     }
+    if (request->unmatched) {
+        for (size_t i = 0; i < not_wanted.count; i++)
+            strings_add(request->unmatched, not_wanted.items[i]);
+        return 0;
+    }
     if (chosen == 0)
         return select_refuse(request, &not_wanted, err);
     select_report(request, "--domain-names", &not_wanted);
@@ -177,13 +183,16 @@ static bool select_has_uuids(const struct name_list *list, const struct name_lis
     return false;
 }
 
-/* If the manifest cannot be read, only the name is known. */
+/* If only the manifest has it, and cannot be read, only the name is known. */
 static void select_read_uuids(struct points_store *store, const struct selection *selection,
                               struct strings *uuids)
 {
     for (size_t i = 0; i < selection->count; i++) {
         CLEANUP(points_closep) struct point *backup = NULL;
-        if (points_open(store, selection->names[i], NULL, &backup, NULL) == 0)
+        char *uuid = points_store_guest_uuid(store, selection->names[i]);
+        if (uuid)
+            strings_take(uuids, uuid);
+        else if (points_open(store, selection->names[i], NULL, &backup, NULL) == 0)
             strings_add(uuids, points_manifest(backup)->domain_uuid);
         else
             strings_take(uuids, NULL);
@@ -352,21 +361,38 @@ int select_every_point(struct points_store *store, struct selection *selection, 
     return 0;
 }
 
+static bool select_is_meant(const struct name_list *words, const char *name, const char *uuid)
+{
+    for (size_t i = 0; i < words->count; i++)
+        for (enum select_way way = BY_NAME; way <= BY_PATTERN; way++)
+            if (select_matches(way, words->names[i], name, uuid))
+                return true;
+    return false;
+}
+
 /* Who looks for such a guest should not think that it was never there. */
 static void select_explain_trash(const struct points_store *store, const struct name_list *wanted,
                                  struct err *err)
 {
     CLEANUP_STRINGS struct strings trashed = {0};
 
+    if (!err || err->kind != ERR_NOT_FOUND)
+        return;
     points_store_trashed_guests(store, &trashed);
-    for (size_t i = 0; err && err->kind == ERR_NOT_FOUND && i < wanted->count; i++)
-        if (strings_has(&trashed, wanted->names[i])) {
-            err_append(err,
-                       "all points of '%s' are in the trash; take one out with virt-backup "
-                       "undelete",
-                       wanted->names[i]);
-            return;
-        }
+    for (size_t i = 0; i < trashed.count; i++) {
+        const char *name = trashed.items[i];
+        CLEANUP_FREE char *uuid = points_store_guest_uuid(store, name);
+        if (!select_is_meant(wanted, name, uuid))
+            continue;
+        CLEANUP_FREE char *latest = mem_printf("%s@latest", name);
+        CLEANUP_FREE char *word = shell_quote(latest);
+        CLEANUP_FREE char *place = shell_quote(points_store_place(store));
+        err_append(err,
+                   "all points of '%s' are in the trash; to take the latest out, run: virt-backup "
+                   "undelete --repository %s %s",
+                   name, place, word);
+        return;
+    }
 }
 
 int select_from_store(struct points_store *store, const struct select_request *request,

@@ -34,6 +34,9 @@ struct select_request {
     const struct name_list *excluded; /* NULL: none */
     bool trashed;      /* of a store: guests all of whose points are in the trash, too */
     const char *where; /* "the hypervisor" */
+    /* Of a store that is one of several: gets the words for guests that mean none in it, which are not
+     * reported then; that nothing is chosen is no error. NULL: it is the only one. */
+    struct strings *unmatched;
     const struct report *report;
     struct outcome *outcome;
 };

@@ -193,6 +193,33 @@ def test_a_collection_without_enough_memory_says_how_much_it_takes(t):
     same(repository.points(), points[1:], "points")
 
 
+def test_scopes_are_listed_one_after_the_other(t):
+    repository = Repository(t)
+    expect("has no points" in repository.run("list").err, "nothing is said of a repository without points")
+    web = repository.plant("web", 2)
+    expect("SCOPE" not in repository.run("list").out, "scopes are shown although there is one")
+    for top in "cdhpstvx":
+        os.makedirs(os.path.join(repository.path, top, "lab"), mode=0o700)
+    lab = repository.plant("web", 1, scope="lab"), repository.plant("db", 1, scope="lab")
+
+    def listed(*arguments, status=0):
+        return [(event["scope"], event["point"]) for event in repository.events("list", *arguments, status=status)
+                if event["event"] == "point"]
+    same(listed(), [("default", web), ("lab", lab[1]), ("lab", lab[0])], "points")
+    same(listed("--scope", "lab", "--domain-names", "web"), [("lab", lab[0])], "points of one scope")
+    same(listed("--domain-names", "web"), [("default", web), ("lab", lab[0])], "points of a guest of two scopes")
+    same(listed("--domain-names", "db"), [("lab", lab[1])], "points of a guest of one scope")
+    same(listed("--domain-names", "db,wbe", status=3), [("lab", lab[1])], "points of the guest that is there")
+    result = repository.run("list", "--domain-names", "db,wbe", status=3)
+    same([line for line in result.error_lines if "wbe" in line and "db" not in line], result.error_lines, "errors")
+    same(len(result.error_lines), 1, "errors")
+    lines = result.out.splitlines()
+    same((lines[0].split()[:2], lines[1].split()[:2]), (["SCOPE", "GUEST"], ["lab", "db"]), "table")
+    repository.refused("list", "--domain-names", "wbe", says=["has no guest 'wbe'"])
+    repository.refused("list", "--domain-names", "web@00000000", says=["has no point '00000000'"])
+    repository.refused("list", "--scope", "nowhere", says=["default, lab"])
+
+
 def test_holds_are_listed_with_who_and_why(t):
     repository, points = planted(t, "web", "db", days=(2, 1))
     expect("no point is held" in repository.run("list", "--holds").err, "it is not said that no point is held")
@@ -217,5 +244,13 @@ def test_a_guest_that_is_all_in_the_trash_is_listed(t):
     result = repository.run("list")
     expect("guest 'web': all its points are in the trash" in result.err, result.err)
     expect("guest 'db'" not in result.err, result.err)
-    repository.refused("restore", "--destination-path", t.restored, "--domain-names", "web",
-                       says=["has no guest 'web'", "all points of 'web' are in the trash", "undelete"])
+    guest = str(uuid.uuid5(uuid.NAMESPACE_OID, "web"))
+    listed = [event for event in repository.events("list", "--domain-names", guest) if event["event"] == "point"]
+    same([(event["guest"], event["in-trash"]) for event in listed], [("web", True)] * 2, "points of its UUID")
+    for word in ("web", guest, "w*", f"{guest}@latest"):
+        line = repository.refused("restore", "--destination-path", t.restored, "--domain-names", word,
+                                  says=["has no guest", "all points of 'web' are in the trash", "undelete"])
+    command = line.split("run: virt-backup ")[1].split()
+    same(command, ["undelete", "--repository", repository.path, "web@latest"], "the remedy")
+    t.vb(*command)
+    expect("all its points" not in repository.run("list").err, "web is still all in the trash")

@@ -88,17 +88,17 @@ class Repository:
         with open(path, "xb") as file:
             file.write(data)
 
-    def plant(self, name, days, point=True):
+    def plant(self, name, days, point=True, scope="default"):
         """A point of a guest of this name, so many days old, with a pack of its own, which no verify would accept. Without
         a point: what a session leaves that died."""
         guest = uuid.uuid5(uuid.NAMESPACE_OID, name)
         then = time.time() * 1000 - days * DAY_MS
         sid, gid = session_id(then, self.t.rng.randbytes(10)), guest.bytes
-        slot = f"default/{gid.hex()}/{sid.hex()}"
+        slot = f"{scope}/{gid.hex()}/{sid.hex()}"
         announced = {"format": 1, "gid": gid.hex(), "sid": sid.hex(), "host": "alpha", "program": "test"}
         self._put(f"s/{slot}", json.dumps(announced).encode())
         pack = self.t.rng.randbytes(300)
-        self._put(f"d/default/{sid[-1]:02x}/{sid.hex()}-00000000", pack)
+        self._put(f"d/{scope}/{sid[-1]:02x}/{sid.hex()}-00000000", pack)
         if not point:
             return sid.hex()
         info = {"format": 1, "name": name, "uuid": str(guest), "taken-at": stamp(then), "guest-state": "shut off",

@@ -106,7 +106,8 @@ const struct event_row event_rows_keep[] = {
      "\"source\":\"/srv\",\"defined\":false,\"image-size\":0,\"stored-size\":0,"
      "\"disk-usage\":0,\"disks\":[],\"extras\":[],\"left-out\":[],\"findings\":[],"
      "\"memory-per-child\":1048576,\"children\":1,\"children-memory\":1048576}"},
-    {{EVENT_LISTED_POINT, "web", .listed_point = {&listed_point, .first = true}},
+    {{EVENT_LISTED_POINT, "web",
+      .listed_point = {&listed_point, .first = true, .scope = "default"}},
      "point",
      EVENT_AS_RESULT,
      "GUEST                POINT      TIME                      STATE    CONSISTENCY      DISKS    "
@@ -115,34 +116,47 @@ const struct event_row event_rows_keep[] = {
      "web                  01a2228d8c 2026-11-28 14:27:11 +0000 shut off offline              2    "
      " "
      "16 MiB      4 MiB  verified  held  #weekly",
-     "{\"guest\":\"web\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\","
+     "{\"guest\":\"web\",\"scope\":\"default\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\","
      "\"time\":\"2026-11-28T14:27:11Z\",\"host\":\"a\",\"state\":\"shut off\","
      "\"method\":\"offline\",\"consistency\":\"shut-off\",\"disks\":2,\"memory\":false,"
      "\"image-size\":16777216,\"new-size\":4194304,\"complete\":true,\"derived\":false,"
      "\"verified\":true,\"held\":true,\"hold\":{\"by\":\"a\","
      "\"since\":\"2026-11-28T14:27:12Z\",\"reason\":\"before the upgrade\"},\"in-trash\":false,"
      "\"tags\":[\"weekly\"]}"},
-    {{EVENT_LISTED_POINT, "web", .listed_point = {&unreadable_point, .first = false}},
+    {{EVENT_LISTED_POINT, "web",
+      .listed_point = {&unreadable_point, .first = false, .scope = "default"}},
      "point",
      EVENT_AS_RESULT,
      "web                  01a2228d   UNREADABLE: p/default: its SHA-256 is wrong",
-     "{\"guest\":\"web\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\","
+     "{\"guest\":\"web\",\"scope\":\"default\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\","
      "\"error\":\"p/default: its SHA-256 is wrong\",\"in-trash\":true,\"held\":false}"},
-    {{EVENT_LISTED_POINT, "web", .listed_point = {&held_point, .with_hold = true}},
+    {{EVENT_LISTED_POINT, "web",
+      .listed_point = {&unreadable_point, .first = true, .scope = "lab", .with_scope = true}},
+     "point",
+     EVENT_AS_RESULT,
+     "SCOPE      GUEST                POINT      TIME                      STATE    CONSISTENCY    "
+     "  "
+     "DISKS       SIZE        NEW\n"
+     "lab        web                  01a2228d   UNREADABLE: p/default: its SHA-256 is wrong",
+     "{\"guest\":\"web\",\"scope\":\"lab\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\","
+     "\"error\":\"p/default: its SHA-256 is wrong\",\"in-trash\":true,\"held\":false}"},
+    {{EVENT_LISTED_POINT, "web",
+      .listed_point = {&held_point, .with_hold = true, .scope = "default"}},
      "point",
      EVENT_AS_RESULT,
      "web                  01a2228d   UNREADABLE: p/default: its SHA-256 is wrong\n"
      "  held by a since 2026-11-28 14:27:12 +0000: before the upgrade",
-     "{\"guest\":\"web\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\","
+     "{\"guest\":\"web\",\"scope\":\"default\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\","
      "\"error\":\"p/default: its SHA-256 is wrong\",\"in-trash\":false,\"held\":true,"
      "\"hold\":{\"by\":\"a\",\"since\":\"2026-11-28T14:27:12Z\","
      "\"reason\":\"before the upgrade\"}}"},
-    {{EVENT_LISTED_POINT, "web", .listed_point = {&strangely_held_point, .with_hold = true}},
+    {{EVENT_LISTED_POINT, "web",
+      .listed_point = {&strangely_held_point, .with_hold = true, .scope = "default"}},
      "point",
      EVENT_AS_RESULT,
      "web                  01a2228d   UNREADABLE: p/default: its SHA-256 is wrong\n"
      "  held; what the hold says cannot be read",
-     "{\"guest\":\"web\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\","
+     "{\"guest\":\"web\",\"scope\":\"default\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\","
      "\"error\":\"p/default: its SHA-256 is wrong\",\"in-trash\":false,\"held\":true}"},
     {{EVENT_REMOVED, "web", POINT_ID, .removed = {"2026-05-01T10:00:00Z", "a"}},
      "backup-removed",
