@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ops/keep/meant.h"
+#include "ops/points.h"
 
 /* ---- words ------------------------------------------------------------------------------------------ */
 
@@ -122,6 +123,44 @@ static void a_guest_in_two_scopes_is_ambiguous(void **state)
             assert_string_equal(found.scope->scope.name, "lab");
         }
     }
+}
+
+/* What is left of the newest point has the length of a tombstone. */
+static void the_latest_is_not_silently_an_older_one(void **state)
+{
+    static const struct planted point = {2, "web", SESSION("1111", REST), 1000, 0};
+    static const struct planted newer = {2, "web", SESSION("2222", REST), 2000, 0};
+    static const char *const words[] = {"latest", "2200-01-01"};
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+    CLEANUP_MEANT_VIEW struct meant_view view = {0};
+    CLEANUP_MEANT_POINT struct meant_point meant = {0};
+    CLEANUP(points_store_closep) struct points_store *store = NULL;
+    CLEANUP_POINTS_LIST struct points_list list = {0};
+    CLEANUP_STRINGS struct strings guests = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP_FREE char *found = NULL;
+    uint8_t rest[SLOT_TOMBSTONE_SIZE] = "VBPOINT1";
+
+    (void)state;
+    keep_world_begin(&world);
+    keep_world_plant(&world, &point);
+    const struct point_id id = keep_world_id(&newer);
+    keep_world_plant_bytes(&world, &id, rest, sizeof(rest));
+    const struct points_place place = {.path = world.folder.path, .is_repository = true};
+    assert_int_equal(points_store_open(&place, &store, NULL), 0);
+    assert_int_equal(points_store_guests(store, &guests, NULL), 0);
+    assert_int_equal(points_list(store, "web", &list, NULL), 0);
+    assert_int_equal(list.count, 2);
+    assert_non_null(list.all[1].problem);
+    for (size_t i = 0; i < 2; i++) {
+        assert_fails(points_find(store, "web", words[i], &found, &err), &err, ERR_CORRUPT);
+        assert_non_null(strstr(err.text, "for an older point, give its id"));
+        err_clear(&err);
+    }
+    assert_int_equal(points_find(store, "web", SESSION("1111", ""), &found, NULL), 0);
+    assert_int_equal(meant_open(world.folder.path, NULL, &view, NULL), 0);
+    assert_fails(meant_find(&view, "web@latest", false, &meant, &err), &err, ERR_CORRUPT);
+    assert_int_equal(meant_find(&view, SESSION("2222", ""), false, &meant, NULL), 0);
 }
 
 /* ---- marks ------------------------------------------------------------------------------------------ */
@@ -294,6 +333,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_word_means_one_point),
         cmocka_unit_test(a_guest_in_two_scopes_is_ambiguous),
+        cmocka_unit_test(the_latest_is_not_silently_an_older_one),
         cmocka_unit_test(marks_are_put_on_points_and_taken_off),
         cmocka_unit_test(removed_points_are_in_the_trash),
         cmocka_unit_test(each_point_fails_alone),

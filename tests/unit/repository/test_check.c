@@ -31,6 +31,7 @@ struct check_world {
     unsigned packs_read;
     const char *host;
     bool removes; /* the first point, and its packs, while it is checked */
+    int (*look_at_manifest)(const struct stored_point *point, struct err *err);
 };
 
 static void remove_the_first(const struct check_world *world);
@@ -77,6 +78,7 @@ static struct points_check *open_check(struct check_world *world, enum small_lev
         .level = level,
         .children = &children,
         .host = world->host,
+        .look_at_manifest = world->look_at_manifest,
         .progress = count_packs,
         .opaque = world,
     };
@@ -238,6 +240,13 @@ static void another_pack_is_in_its_place(const struct check_world *world, struct
     set_pack_sha256(bytes);
 }
 
+static void pack_is_of_a_later_version(const struct check_world *world, struct buf *bytes)
+{
+    (void)world;
+    bytes->data[44] = 0x80; /* flags */
+    set_pack_sha256(bytes);
+}
+
 static const struct damage {
     void (*change)(const struct check_world *world, struct buf *bytes);
     enum small_level level;   /* the first that sees it */
@@ -249,6 +258,7 @@ static const struct damage {
     {pack_is_too_long, LEVEL_OBJECTS, DEFECT_LENGTH, "is too long"},
     {pack_has_a_flipped_bit, LEVEL_STORED, DEFECT_STORED, "its SHA-256 differs"},
     {another_pack_is_in_its_place, LEVEL_STORED, DEFECT_STORED, "another"},
+    {pack_is_of_a_later_version, LEVEL_STORED, DEFECT_STORED, "has unknown flags"},
     {id_is_another, LEVEL_STORED, DEFECT_STORED, "not the pack that the point was made with"},
     {frame_has_a_flipped_bit, LEVEL_DATA, DEFECT_DATA, ""},
     {frame_has_no_digest, LEVEL_DATA, DEFECT_DATA, "not as frames are written"},
@@ -328,6 +338,51 @@ static void an_unreadable_point_is_bad(void **state)
     finds(&world, LEVEL_OBJECTS, "is unreadable");
 }
 
+static void a_point_of_a_later_version_is_bad(void **state)
+{
+    CLEANUP_WORLD struct check_world world;
+
+    (void)state;
+    begin_check_world(&world);
+    CLEANUP_FREE char *name = objects_name(&world.backup.scope, NAME_SLOT, &world.points[0], 0);
+    CLEANUP_BUF struct buf bytes = object_file_get(&world.backup, name);
+    bytes.data[12] = 0x80; /* flags */
+    set_pack_sha256(&bytes);
+    object_file_put(&world.backup, name, bytes.data, bytes.len);
+    finds(&world, LEVEL_OBJECTS, "has unknown flags");
+    CLEANUP_CHECK_RECORDS struct check_records records = {0};
+    assert_int_equal(check_records_read(&world.backup.scope, NULL, &records, NULL), 0);
+    assert_int_equal(records.count, 0); /* it may be good */
+}
+
+static int refuse_manifest(const struct stored_point *point, struct err *err)
+{
+    assert_true(point->manifest.len > 0);
+    return err_set(err, ERR_UNSUPPORTED, "its manifest: is of no use");
+}
+
+static int accept_manifest(const struct stored_point *point, struct err *err)
+{
+    (void)point;
+    (void)err;
+    return 0;
+}
+
+static void a_point_with_a_bad_manifest_is_bad(void **state)
+{
+    CLEANUP_WORLD struct check_world world;
+
+    (void)state;
+    begin_check_world(&world);
+    for (enum small_level level = LEVEL_OBJECTS; level <= LEVEL_DATA; level++) {
+        world.look_at_manifest = refuse_manifest;
+        finds(&world, level, "its manifest: is of no use");
+        assert_int_equal(noted_defect(&world), -1);
+        world.look_at_manifest = accept_manifest;
+        finds(&world, level, NULL);
+    }
+}
+
 static void remove_the_first(const struct check_world *world)
 {
     const struct slot_id slot = {world->backup.scope.repository, world->points[0].session,
@@ -369,6 +424,8 @@ int main(void)
         cmocka_unit_test(damage_is_found_noted_and_forgotten),
         cmocka_unit_test(every_byte_of_a_pack_counts),
         cmocka_unit_test(an_unreadable_point_is_bad),
+        cmocka_unit_test(a_point_of_a_later_version_is_bad),
+        cmocka_unit_test(a_point_with_a_bad_manifest_is_bad),
         cmocka_unit_test(a_removed_point_is_not_damaged),
     };
 

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -38,6 +39,42 @@ static void put_mark(const struct stored_scope *scope, uint8_t guest, uint8_t se
     put_listed(scope, marker, 20);
     if (verdict)
         put_listed(scope, name, strlen(verdict));
+}
+
+static void a_link_in_the_place_of_a_slot_is_one(void **state)
+{
+    const struct id guest = {{2}}, moved = {{3}};
+    CLEANUP_FOLDER struct folder_repository folder;
+    CLEANUP_LISTING struct listing listing = {0}, with_unknown = {0}, without = {0};
+    CLEANUP_STRINGS struct strings unknown = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    char text[ID_TEXT_SIZE];
+    size_t count = 0;
+
+    (void)state;
+    folder_begin(&folder);
+    const struct stored_scope scope = {folder.repository->store, folder.repository->id,
+                                       REPOSITORY_SCOPE};
+    const struct point_id id = {guest, {{5}}};
+    CLEANUP_FREE char *slot = objects_name(&scope, NAME_SLOT, &id, 0);
+    CLEANUP_FREE char *slot_path = mem_printf("%s/%s", folder.path, slot);
+    CLEANUP_FREE char *guest_path =
+        mem_printf("%s/p/default/%s", folder.path, id_text(&moved, text));
+    put_slot(&scope, 2, 1, 200);
+    assert_int_equal(symlink("elsewhere", slot_path), 0);
+    assert_int_equal(listing_read(&scope, NULL, NULL, &listing, NULL), 0);
+    const struct listed_point *points = listing_of_guest(&listing, &guest, &count);
+    assert_int_equal(count, 2);
+    assert_int_equal(points[1].size, 0);
+    assert_false(points[1].tombstone);
+    /* What was moved away with all that is in it. */
+    assert_int_equal(symlink("elsewhere", guest_path), 0);
+    assert_int_equal(listing_read(&scope, NULL, NULL, &without, &err), -1);
+    assert_int_equal(err.kind, ERR_CORRUPT);
+    assert_non_null(strstr(err.text, id_text(&moved, text)));
+    assert_int_equal(listing_read(&scope, NULL, &unknown, &with_unknown, NULL), 0);
+    assert_int_equal(unknown.count, 1);
+    assert_int_equal(with_unknown.count, 2);
 }
 
 static void slots_are_listed_with_their_trash(void **state)
@@ -101,6 +138,7 @@ static void a_scope_that_is_missing_is_not_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_link_in_the_place_of_a_slot_is_one),
         cmocka_unit_test(slots_are_listed_with_their_trash),
         cmocka_unit_test(a_scope_that_is_missing_is_not_empty),
     };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
 #include <string.h>
 
 #include "keep_world.h"
@@ -349,7 +350,7 @@ static void a_dry_run_changes_nothing(void **state)
     assert_true(keep_world_same(world.memory, before));
 }
 
-static void what_cannot_be_read_stops_all_until_it_is_set_aside(void **state)
+static void stops_all_until_it_is_set_aside(const void *rest, size_t len)
 {
     const struct point_id bad = keep_world_point(1, 1), dead = keep_world_point(1, 2);
     const struct collect_events events = {keep_world_pass_event, NULL};
@@ -358,11 +359,10 @@ static void what_cannot_be_read_stops_all_until_it_is_set_aside(void **state)
     CLEANUP_ERR struct err err = ERR_INIT;
     WORLD;
 
-    (void)state;
     keep_world_put_packs(&world, &bad);
     keep_world_put_packs(&world, &dead);
     slot = objects_name(&world.scope, NAME_SLOT, &bad, 0);
-    keep_world_put_object(&world, slot, "neither a point nor a tombstone");
+    keep_world_put_bytes(&world, slot, rest, len);
     keep_world_put_removed(&world, &dead);
     assert_int_equal(collect_run(world.repository, &settings, &events, &result, &err), -1);
     assert_int_equal(err.kind, ERR_CORRUPT);
@@ -374,6 +374,15 @@ static void what_cannot_be_read_stops_all_until_it_is_set_aside(void **state)
     assert_int_equal(keep_world_collect(&world, &settings).points_removed, 1);
     assert_false(keep_world_has(&world, NAME_PACK, &dead, 0));
     assert_false(keep_world_has(&world, NAME_PACK, &bad, 0));
+}
+
+static void what_cannot_be_read_stops_all_until_it_is_set_aside(void **state)
+{
+    static const uint8_t rest[SLOT_TOMBSTONE_SIZE] = "VBPOINT1";
+
+    (void)state;
+    stops_all_until_it_is_set_aside("neither a point nor a tombstone", 31);
+    stops_all_until_it_is_set_aside(rest, sizeof(rest)); /* what has the length of a tombstone */
 }
 
 static void a_full_store_gets_its_reserve(void **state)
@@ -424,6 +433,22 @@ static void stores_that_promise_less_want_to_be_told_so(void **state)
     assert_int_equal(collect_run(world.repository, &settings, &events, &result, &err), 0);
 }
 
+/* A descriptor with which nothing can be flushed. */
+static void a_state_directory_that_cannot_be_flushed_is_named(void **state)
+{
+    const struct collect_events events = {keep_world_pass_event, NULL};
+    struct collect_result result;
+    CLEANUP_ERR struct err err = ERR_INIT;
+    WORLD;
+
+    (void)state;
+    CLEANUP_CLOSE int path_fd = open(world.state_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    assert_true(path_fd >= 0);
+    settings.state_fd = path_fd;
+    assert_int_equal(collect_run(world.repository, &settings, &events, &result, &err), -1);
+    assert_non_null(strstr(err.text, "the state directory: "));
+}
+
 static void what_is_left_goes_when_it_is_old(void **state)
 {
     const struct point_id point = keep_world_point(1, 1), fenced = keep_world_point(1, 2);
@@ -467,6 +492,7 @@ int main(void)
         cmocka_unit_test(a_full_store_gets_its_reserve),
         cmocka_unit_test(a_point_that_cannot_be_replaced_stays_with_its_packs),
         cmocka_unit_test(stores_that_promise_less_want_to_be_told_so),
+        cmocka_unit_test(a_state_directory_that_cannot_be_flushed_is_named),
         cmocka_unit_test(what_is_left_goes_when_it_is_old),
     };
 
