@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "folder_store.h"
 
 static void assert_mode(const char *path, const char *name, mode_t mode)
@@ -162,6 +163,31 @@ static void scopes_are_made_and_found(void **state)
     assert_int_equal(repository_add_scope(folder.repository, "a/b", NULL), -1);
 }
 
+static void a_scope_that_is_not_there_is_told_with_those_that_are(void **state)
+{
+    CLEANUP_FOLDER struct folder_repository folder = {0};
+    struct store_object object = {.data = ""};
+    enum store_outcome outcome = STORE_EXISTS;
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    (void)state;
+    folder_begin(&folder);
+    assert_int_equal(repository_need_scope(folder.repository, REPOSITORY_SCOPE, NULL), 0);
+    assert_int_equal(repository_need_scope(folder.repository, "lab", &err), -1);
+    assert_int_equal(err.kind, ERR_NOT_FOUND);
+    assert_true(text_ends(err.text, " has no scope 'lab'; it has: none"));
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(repository_add_scope(folder.repository, i ? "attic" : "cellar", NULL), 0);
+        CLEANUP_FREE char *name = mem_printf("s/%s/%032x/%032x", i ? "attic" : "cellar", 1, 2);
+        object.name = name;
+        assert_int_equal(store_create(folder.repository->store, &object, &outcome, NULL), 0);
+    }
+    assert_int_equal(repository_need_scope(folder.repository, "lab", &err), -1);
+    assert_true(text_ends(err.text, " has no scope 'lab'; it has: attic, cellar"));
+    assert_int_equal(repository_need_scope(folder.repository, "Lab", &err), -1);
+    assert_int_equal(err.kind, ERR_USAGE);
+}
+
 /* A part of the repository that is not mounted must not be made again beside itself. */
 static void what_a_scope_lacks_is_not_made_again(void **state)
 {
@@ -186,6 +212,7 @@ int main(void)
         cmocka_unit_test(what_an_interrupted_one_has_left_is_used),
         cmocka_unit_test(what_is_none_is_not_opened),
         cmocka_unit_test(scopes_are_made_and_found),
+        cmocka_unit_test(a_scope_that_is_not_there_is_told_with_those_that_are),
         cmocka_unit_test(what_a_scope_lacks_is_not_made_again),
     };
 

@@ -20,6 +20,12 @@ static void note_event(void *opaque, const struct prune_event *event)
                event->text ? ": " : "", event->text ? event->text : "");
 }
 
+static void pass_event(void *opaque, const struct prune_event *event)
+{
+    (void)opaque;
+    (void)event;
+}
+
 struct failing {
     struct id session; /* of the point that cannot be read */
     enum err_kind kind;
@@ -74,10 +80,97 @@ static void a_point_that_cannot_be_read_stays_and_keeps_no_other_from_being_prun
     }
 }
 
+/* ---- a store that fails ---------------------------------------------------------------------- */
+
+struct bad_step {
+    unsigned step; /* that fails; counted down */
+    const char *below;
+    enum memory_step what;
+    enum err_kind kind;
+    bool any; /* whatever it is, and wherever */
+    bool failed;
+};
+
+static int fail_at_step(void *opaque, enum memory_step step, const char *name, struct err *err)
+{
+    struct bad_step *bad = opaque;
+
+    if (bad->failed ||
+        (!bad->any && (step != bad->what || strncmp(name, bad->below, strlen(bad->below)) != 0)) ||
+        bad->step-- > 0)
+        return 0;
+    bad->failed = true;
+    return err_set(err, bad->kind, "the store fails");
+}
+
+/* With two points to drop, and one of which a pack is known to be bad. */
+static int prune_badly(struct bad_step *bad, struct prune_result *ret, struct err *err)
+{
+    const struct memory_hook hook = {fail_at_step, bad};
+    const struct prune_settings settings = {.policy.keep = {[RETENTION_LAST] = 1},
+                                            .policy.force = true};
+    const struct prune_events told = {pass_event, NULL};
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+    struct point_id points[4];
+
+    keep_world_begin(&world);
+    for (unsigned i = 0; i < 4; i++) {
+        points[i] = keep_world_point(2, i + 1);
+        keep_world_put(&world, &points[i], NULL);
+    }
+    CLEANUP_FREE char *record = objects_name(&world.scope, NAME_BAD_PACK, &points[0], 1);
+    keep_world_put_object(&world, record, "{}");
+    memory_add_time(world.memory, INT64_C(24) * 3600 * 1000);
+    world.scope.store = memory_open(world.memory, &hook);
+    int status = prune_run(&world.scope, &settings, &told, ret, err);
+    store_close(world.scope.store);
+    world.scope.store = world.repository->store;
+    return status;
+}
+
+/* What cannot be told now is never taken for nothing. */
+static void any_step_that_fails_ends_the_run(void **state)
+{
+    struct prune_result result = {0};
+    unsigned steps = 0;
+
+    (void)state;
+    for (;; steps++) {
+        struct bad_step bad = {.step = steps, .any = true, .kind = ERR_TRANSIENT};
+        CLEANUP_ERR struct err err = ERR_INIT;
+        if (prune_badly(&bad, &result, &err) == 0) {
+            assert_false(bad.failed);
+            break;
+        }
+        assert_true(bad.failed);
+        assert_int_equal(err.kind, ERR_TRANSIENT);
+    }
+    assert_in_range(steps, 20, 200);
+    assert_int_equal(result.guests, 1);
+    assert_int_equal(result.points_damaged, 1);
+    assert_int_equal(result.points_dropped, 2);
+    assert_int_equal(result.points_kept, 2);
+}
+
+/* What a collection has removed meanwhile is dropped, too. */
+static void a_point_that_goes_meanwhile_is_no_failure(void **state)
+{
+    struct bad_step bad = {.below = "t/", .what = MEMORY_CREATE, .kind = ERR_NOT_FOUND};
+    struct prune_result result = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(prune_badly(&bad, &result, &err), 0);
+    assert_true(bad.failed);
+    assert_int_equal(result.points_dropped, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_point_that_cannot_be_read_stays_and_keeps_no_other_from_being_pruned),
+        cmocka_unit_test(any_step_that_fails_ends_the_run),
+        cmocka_unit_test(a_point_that_goes_meanwhile_is_no_failure),
     };
 
     return cmocka_run_group_tests_name("prune", tests, NULL, NULL);
