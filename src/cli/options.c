@@ -162,12 +162,17 @@ static int read_option(struct reading *reading, const char *argument, struct err
     return 0;
 }
 
+static const char names_option[] = "domain-names";
+
 static int read_word(struct reading *reading, const char *argument, struct err *err)
 {
     const struct options_row *words = reading->table->words;
 
     if (!reading->open && !words)
-        return err_set(err, ERR_USAGE, "unexpected argument '%s'; see --help", argument);
+        return err_set(err, ERR_USAGE, "unexpected argument '%s'; %s", argument,
+                       find_row(reading->table, names_option, strlen(names_option))
+                           ? "guests are named with --domain-names"
+                           : "see --help");
     if (!reading->open) {
         strings_add(argument_of(reading, words), argument);
         return 0;

@@ -187,7 +187,7 @@ def test_a_collection_without_enough_memory_says_how_much_it_takes(t):
     repository.trash(points[0])
     before = repository.find("*/default/*/*"), repository.packs()
     line = repository.refused("collect", "--trash-age", "0", "--scope", "default", "--memory-limit", "1M",
-                              says=["scope 'default'", "2 packs", "--memory-limit"])
+                              says=["scope 'default'", "packs: 2", "--memory-limit"])
     same((repository.find("*/default/*/*"), repository.packs()), before, "what is there")
     repository.run("collect", "--trash-age", "0", "--memory-limit", line.split("--memory-limit ")[1])
     same(repository.points(), points[1:], "points")

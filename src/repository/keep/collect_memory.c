@@ -114,8 +114,8 @@ static int check_collection_memory(struct collection *work, const struct memory_
     if (needed <= work->settings->memory_limit)
         return 0;
     return err_set(err, ERR_UNSUPPORTED,
-                   "to collect it takes up to %" PRIu64 " MiB of memory, for the names of %" PRIu64
-                   " packs and %" PRIu64 " points; give it that with --memory-limit %" PRIu64 "M",
+                   "to collect it takes up to %" PRIu64 " MiB of memory (names of packs: %" PRIu64
+                   ", of points: %" PRIu64 "); give it that with --memory-limit %" PRIu64 "M",
                    mib, look->packs, look->slots, mib);
 }
 

@@ -80,6 +80,32 @@ static void a_point_that_cannot_be_read_stays_and_keeps_no_other_from_being_prun
     }
 }
 
+static void tags_keep_points(void **state)
+{
+    static const char *const tags[] = {"weekly"};
+    const struct prune_settings settings = {
+        .policy = {.keep = {[RETENTION_LAST] = 1}, .tags = {tags, 1}, .force = true},
+        .dry_run = true};
+    const struct mark mark = {.by = "alpha", .reason = "test"};
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+    struct prune_result result = {0};
+    CLEANUP_BUF struct buf events = {0};
+    const struct prune_events told = {note_event, &events};
+    struct point_id points[3];
+    bool changed = false;
+
+    (void)state;
+    keep_world_begin(&world);
+    for (unsigned i = 0; i < 3; i++) {
+        points[i] = keep_world_point(2, i + 1);
+        keep_world_put(&world, &points[i], NULL);
+    }
+    assert_int_equal(marks_tag(&world.scope, &points[1], "weekly", &mark, &changed, NULL), 0);
+    assert_int_equal(prune_run(&world.scope, &settings, &told, &result, NULL), 0);
+    CLEANUP_FREE char *text = buf_take_str(&events);
+    assert_string_equal(text, "drops 34\nkeeps 59\nkeeps 7e\n");
+}
+
 /* ---- a store that fails ---------------------------------------------------------------------- */
 
 struct bad_step {
@@ -169,6 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_point_that_cannot_be_read_stays_and_keeps_no_other_from_being_pruned),
+        cmocka_unit_test(tags_keep_points),
         cmocka_unit_test(any_step_that_fails_ends_the_run),
         cmocka_unit_test(a_point_that_goes_meanwhile_is_no_failure),
     };
