@@ -23,7 +23,7 @@ static void plant_days(struct keep_world *world, uint8_t guest, const char *name
                        unsigned last, struct point_id *ret_first)
 {
     for (unsigned day = first; day + 1 > last; day--) {
-        char id[ID_TEXT_SIZE];
+        char id[ID_TEXT_SIZE + 8];
         snprintf(id, sizeof(id), "%012llx%04x%016x", (unsigned long long)days_ago(day), day, guest);
         const struct planted planted = {guest, name, id, days_ago(day), 0};
         struct point_id made = keep_world_plant(world, &planted);
