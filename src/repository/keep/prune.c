@@ -96,21 +96,15 @@ static int add_bad_record(void *opaque, const struct name *name, const struct st
 /* The trash before the slots, as everybody must who builds on what is in them. */
 static int list_prunables(struct pruning *pruning, struct err *err)
 {
-    const struct id *guest = pruning->settings->guest;
     const struct objects_each bad = {add_bad_record, pruning, &pruning->unknown};
     const struct objects_each slots = {add_prunable, pruning, &pruning->unknown, OBJECTS_SHOWN};
-    char below[ID_TEXT_SIZE];
 
-    if (trash_read(pruning->scope, guest, &pruning->unknown, &pruning->trash, err) < 0 ||
-        marks_list(pruning->scope, guest, &pruning->unknown, &pruning->marks, err) < 0 ||
-        objects_list(pruning->scope, "v", "bad", &bad, err) < 0 ||
-        objects_list(pruning->scope, "p", guest ? id_text(guest, below) : NULL, &slots, err) < 0)
-        return -1;
-    if (guest && pruning->points.count == 0)
-        return err_set(err, ERR_NOT_FOUND, "%s: the guest %s has no points in scope '%s'",
-                       store_url(pruning->scope->store), id_text(guest, below),
-                       pruning->scope->name);
-    return 0;
+    return trash_read(pruning->scope, NULL, &pruning->unknown, &pruning->trash, err) < 0 ||
+                   marks_list(pruning->scope, NULL, &pruning->unknown, &pruning->marks, err) < 0 ||
+                   objects_list(pruning->scope, "v", "bad", &bad, err) < 0 ||
+                   objects_list(pruning->scope, "p", NULL, &slots, err) < 0
+               ? -1
+               : 0;
 }
 
 /* ---- what a point is ------------------------------------------------------------------------- */

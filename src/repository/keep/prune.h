@@ -15,7 +15,6 @@
 
 struct prune_settings {
     struct retention_policy policy;
-    const struct id *guest;   /* only this one; NULL: all of the scope */
     int64_t newest_within_ms; /* of guests whose newest good point, by when its data was taken, is
                                * older than this, nothing is dropped; 0: of all */
     bool dry_run;
@@ -56,6 +55,6 @@ struct prune_result {
     uint64_t points_damaged;
 };
 
-/* Usage: the policy has no option. Not found: there is no such guest. */
+/* Usage: the policy has no option. */
 int prune_run(const struct stored_scope *scope, const struct prune_settings *settings,
               const struct prune_events *events, struct prune_result *ret, struct err *err);

@@ -80,6 +80,35 @@ static void a_point_that_cannot_be_read_stays_and_keeps_no_other_from_being_prun
     }
 }
 
+static void points_in_the_trash_are_not_kept(void **state)
+{
+    const struct prune_settings settings = {.policy.keep = {[RETENTION_LAST] = 1}};
+    const struct mark mark = {.by = "alpha", .reason = "test"};
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+    struct prune_result result = {0};
+    CLEANUP_BUF struct buf events = {0};
+    const struct prune_events told = {note_event, &events};
+    struct point_id points[3];
+    bool made = false;
+
+    (void)state;
+    keep_world_begin(&world);
+    for (unsigned i = 0; i < 3; i++) {
+        points[i] = keep_world_point(2, i + 1);
+        keep_world_put(&world, &points[i], NULL);
+    }
+    assert_int_equal(marks_trash(&world.scope, &points[0], &mark, &made, NULL), 0);
+    const struct failing newer = {points[1].session, ERR_UNSUPPORTED};
+    const struct stored_parser parser = {(void *)&newer, fail_at_a_point};
+    world.scope.parser = &parser;
+    assert_int_equal(prune_run(&world.scope, &settings, &told, &result, NULL), 0);
+    CLEANUP_FREE char *text = buf_take_str(&events);
+    assert_non_null(strstr(text, "in trash 34\ntoo new 59: "));
+    assert_int_equal(result.guests_refused, 1);
+    assert_int_equal(result.points_dropped, 0);
+    assert_int_equal(result.points_kept, 2);
+}
+
 static void tags_keep_points(void **state)
 {
     static const char *const tags[] = {"weekly"};
@@ -195,6 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_point_that_cannot_be_read_stays_and_keeps_no_other_from_being_pruned),
+        cmocka_unit_test(points_in_the_trash_are_not_kept),
         cmocka_unit_test(tags_keep_points),
         cmocka_unit_test(any_step_that_fails_ends_the_run),
         cmocka_unit_test(a_point_that_goes_meanwhile_is_no_failure),
