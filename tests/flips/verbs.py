@@ -89,7 +89,7 @@ def run(binary, folder, rng, cases):
     """Returns what was wrong, and a line about what was done."""
     started = time.monotonic()
     verbs = Verbs(binary, folder, rng)
-    if not verbs.disk or verbs.ask("pack"):
+    if not verbs.disk or verbs.ask("pack") or verbs.refused:
         verbs.problems.append("a repository without damage is not good")
     for _ in range(cases):
         verbs.flip()

@@ -3,8 +3,8 @@
 """Builds virt-backup in several configurations and runs all of its tests; scripts/check calls it.
 
   gcc       warnings are errors; unit tests but those that are slow, style tests, a choice of the faults of scripts/fault,
-            single calls that fail, some thousand damaged archives, some hostile ones; the model of collection,
-            and a short storm in a repository
+            single calls that fail, some thousand damaged archives and some bits of a repository, some hostile
+            archives; the model of collection, and a short storm in a repository
   clang     without the libraries that may be missing; warnings are errors; unit tests but those that are slow and that
             no compiler changes; the fuzz targets, a few seconds each
   sanitize  AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer; unit tests, and single calls that
@@ -48,6 +48,7 @@ INTEGRATION_TESTS = os.cpu_count() + 1
 QUICK = ["--suite", "unit", "--no-suite", "slow"]
 FUZZ_S = 5  # for each target
 FLIPS = 4000
+VERB_FLIPS = 20  # half a second of processor time each
 HOSTILE = 40
 STORM_S = 5
 CALLS = {"gcc": 80, "sanitize": 30}
@@ -282,7 +283,8 @@ class Check:
             self.test("gcc: kills and failing calls", run_script, folder, "fault")
             self.test("gcc: hostile archives", run_script, folder, "hostile", "--sample", str(HOSTILE))
             self.test("gcc: single calls that fail", run_calls, folder, CALLS["gcc"])
-            self.test("gcc: damaged archives", run_script, folder, "flips", "--cases", str(FLIPS))
+            self.test("gcc: damaged archives", run_script, folder, "flips", "--cases", str(FLIPS),
+                      "--verb-cases", str(VERB_FLIPS))
         self.test("gcc: model of collection", run_script, folder, "model")
         self.test("gcc: storm in a repository", run_script, folder, "storm", "--seconds", str(STORM_S))
 
