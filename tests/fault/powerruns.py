@@ -11,6 +11,7 @@ import time
 import traceback
 
 import powerbench
+import powerinplace
 import powerrepository
 from vbtest import command
 
@@ -19,7 +20,7 @@ ROOT = os.path.normpath(os.path.join(HERE, "../.."))
 PRIVATE_LIBVIRT = os.path.join(ROOT, "tests/lib/private-libvirt")
 PER_RUN = 6
 MOMENT_LIMIT_S = 240
-SCENARIOS = powerbench.SCENARIOS | powerrepository.SCENARIOS
+SCENARIOS = powerbench.SCENARIOS | powerinplace.SCENARIOS | powerrepository.SCENARIOS
 SLOW = ("--bandwidth-limit", "3M", "--chunk-size", "64K")
 
 
