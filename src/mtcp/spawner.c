@@ -12,7 +12,7 @@
 #include "base/launch.h"
 #include "base/pass.h"
 #include "base/units.h"
-#include "mtcp/spawner_process.h"
+#include "mtcp/spawner_parse.h"
 
 /* Forking a child, and waiting for one that is killed after its grace, take a moment. */
 #define ANSWER_LIMIT_MS 60000
@@ -21,7 +21,13 @@
 struct spawner {
     pid_t pid;
     int sock; /* -1 once an exchange has failed: requests and answers are out of step then */
+    struct spawner_parse_kept parser;
 };
+
+struct spawner_parse_kept *spawner_kept_parser(struct spawner *spawner)
+{
+    return &spawner->parser;
+}
 
 struct spawner *spawner_start(const char *child_command, struct err *err)
 {
@@ -31,6 +37,7 @@ struct spawner *spawner_start(const char *child_command, struct err *err)
     pid_t parent = getpid();
 
     spawner->sock = -1;
+    spawner_parse_begin(&spawner->parser);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         err_set_errno(err, errno, "cannot create a socket for the spawner process");
         return NULL;
@@ -151,6 +158,7 @@ void spawner_free(struct spawner *spawner)
 {
     if (!spawner)
         return;
+    spawner_parse_clear(&spawner->parser);
     if (spawner->sock >= 0)
         close(spawner->sock);
     if (spawner->pid > 0)

@@ -78,13 +78,15 @@ struct spawner_parse {
     spawner_parser *parser;
     uint64_t size; /* of the data */
     uint64_t max;  /* of what it makes */
+    bool alone;    /* by a process that has parsed nothing else */
     bool unconfined;
 };
 
-/* Calls the parser in a process of its own, in the sandbox unless `unconfined`, which has the data
- * and nothing else. What it makes comes into *ret, which is empty: at most what->max bytes, which are
- * not to be trusted. The process has memory for the data and for so many, and some beside.
- * Blocks and fails like spawner_read_index. */
+/* Calls the parser in another process, in the sandbox unless `unconfined`, which has the data and
+ * nothing else. What it makes comes into *ret, which is empty: at most what->max bytes, which are
+ * not to be trusted. The process has memory for the data and for so many, and some beside. One serves
+ * many calls, unless `alone`; an error always comes from one that has served no other. Blocks and
+ * fails like spawner_read_index. */
 int spawner_parse_apart(struct spawner *spawner, const struct spawner_parse *what, const void *data,
                         struct buf *ret, struct err *err);
 /* Waits until a child has ended and says why: "killed by signal 9 (Killed)",

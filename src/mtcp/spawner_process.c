@@ -147,7 +147,7 @@ static int answer_fork(struct spawning *spawning, const struct child_settings *s
 }
 
 /* Forks the process that reads an index or parses something else, and answers with the end of its
- * pipe. */
+ * socket. */
 static int answer_apart(struct spawning *spawning, const struct spawner_request *request,
                         int file_fd, struct err *err)
 {
@@ -155,21 +155,21 @@ static int answer_apart(struct spawning *spawning, const struct spawner_request 
     bool unconfined = index ? request->index.unconfined : request->parse.unconfined;
     struct spawner_answer answer = {.kind = ERR_NONE};
     pid_t parent = getpid();
-    int ends[2];
+    int pair[2];
 
     if (!unconfined && prove_once(spawning, err) < 0)
         return -1;
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return err_set_errno(err, errno, "cannot create a pipe");
-    CLEANUP_CLOSE int ours = ends[0];
-    CLEANUP_CLOSE int theirs = ends[1];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return err_set_errno(err, errno, "cannot create a socket for a child process");
+    CLEANUP_CLOSE int ours = pair[0];
+    CLEANUP_CLOSE int theirs = pair[1];
     answer.pid = fork();
     if (answer.pid < 0)
         return err_set_errno(err, errno, "cannot fork a child process");
     if (answer.pid == 0 && index)
         spawner_index_run(&request->index, theirs, file_fd, parent);
     if (answer.pid == 0)
-        spawner_parse_run(&request->parse, theirs, file_fd, parent);
+        spawner_parse_run(&request->parse, theirs, parent);
     if (send_answer(spawning->sock, &answer, (const int[]){ours, -1}) < 0)
         _exit(EXIT_FAILURE);
     return 0;

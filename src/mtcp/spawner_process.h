@@ -2,8 +2,8 @@
  *
  * What runs in the spawner, and what crosses its socket (SOCK_SEQPACKET): one
  * request, one answer. The answer to a fork carries the child's socket and, for
- * a child of our own, its memfd; the answer to an index or a parse, the end of a pipe,
- * see mtcp/spawner_index.h.
+ * a child of our own, its memfd; the answer to an index or a parse, the end of a socket,
+ * see mtcp/spawner_apart.h.
  */
 #pragma once
 
@@ -16,12 +16,18 @@
 
 #define SPAWNER_TEXT_MAX 1024
 
+/* Of a process that parses. */
+struct spawner_parse_limits {
+    uint64_t memory;
+    bool unconfined;
+};
+
 struct spawner_request {
     enum { SPAWNER_PROVE, SPAWNER_FORK, SPAWNER_INDEX, SPAWNER_PARSE, SPAWNER_WAIT } kind;
-    struct child_settings settings; /* fork */
-    struct spawner_index index;     /* index; the file's descriptor comes with it */
-    struct spawner_parse parse;     /* parse; the same */
-    pid_t pid;                      /* wait */
+    struct child_settings settings;    /* fork */
+    struct spawner_index index;        /* index; the file's descriptor comes with it */
+    struct spawner_parse_limits parse; /* parse */
+    pid_t pid;                         /* wait */
     unsigned grace_ms;
 };
 

@@ -11,6 +11,7 @@ static int parse_apart(void *opaque, stored_parse *parse, const void *data, size
         .parser = parse,
         .size = len,
         .max = stored_unpack_most(len),
+        .alone = parse == stored_unpack_point,
         .unconfined = children->options->no_sandbox,
     };
 

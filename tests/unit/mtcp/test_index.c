@@ -138,7 +138,7 @@ static void test_a_read_error_is_one(void **state)
 /* ---- answers of a process that somebody else has taken over --------------------- */
 
 struct answer {
-    struct spawner_index_head head;
+    struct spawner_apart_head head;
     struct spawner_index_entry entries[3];
 };
 
@@ -205,7 +205,7 @@ static void test_a_lying_answer_is_refused(void **state)
 static void test_one_that_makes_no_progress_is_not_waited_for(void **state)
 {
     const struct spawner_index what = {.type = CODEC_ZSTD, .size = 1000};
-    const struct spawner_index_head head = {.count = 3};
+    const struct spawner_apart_head head = {.count = 3};
     CLEANUP_CONTAINER_INDEX struct container_index index = {0};
     CLEANUP_ERR struct err err = ERR_INIT;
     int ends[2];
