@@ -160,8 +160,8 @@ struct arguments {
      ARGUMENT(json)}
 /* clang-format on */
 
-/* The place of backups: the folder that the option of this name has given, or a repository. Usage:
- * neither or both are given. */
+/* The place of backups: the folder that the option of this name has given, or a repository. Its
+ * parser is for the caller to set. Usage: neither or both are given. */
 int arguments_place(const struct arguments *arguments, const char *folder, const char *option,
                     struct points_place *ret, struct err *err);
 

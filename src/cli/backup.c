@@ -106,6 +106,7 @@ static int run_backup(const struct arguments *arguments, struct verb_run *run, s
                         err) < 0 ||
         check_repository(arguments, err) < 0)
         return -1;
+    options.destination.parser = run->parser;
     return backup_run(&options, run->spawner, &run->report, &run->outcome, err);
 }
 

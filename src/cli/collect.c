@@ -31,6 +31,7 @@ static const struct options_row rows[] = {
      ARGUMENT(collect.nfs_ok)},
     ROW_MEMORY_LIMIT,
     ROW_DRY_RUN("show how much could be removed, but remove nothing"),
+    ROW_NO_SANDBOX,
     ROW_QUIET,
     ROW_VERBOSE,
     ROW_JSON,
@@ -49,6 +50,7 @@ static int run_collect(const struct arguments *arguments, struct verb_run *run, 
 
     options.repository = arguments->repository;
     options.scope = arguments->scope;
+    options.parser = run->parser;
     options.dry_run = arguments->dry_run;
     options.memory_limit = arguments->children.memory_limit;
     return keep_collect(&options, &run->report, &run->outcome, err);
@@ -64,5 +66,6 @@ const struct verb collect_verb = {
         "began must end before anything is removed, so a collection may take several runs.",
     .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
     .prepare = set_defaults,
+    .has_parser = true,
     .run = run_collect,
 };

@@ -30,7 +30,10 @@ static const struct options_row rows[] = {
 static int run_export(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
     const struct carry_options options = {
-        .source = {.path = arguments->repository, .is_repository = true, .scope = arguments->scope},
+        .source = {.path = arguments->repository,
+                   .is_repository = true,
+                   .scope = arguments->scope,
+                   .parser = run->parser},
         .destination = {.path = arguments->destination},
         .point = arguments->point,
         .domains = lists_borrow(&arguments->domains),

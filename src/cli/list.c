@@ -8,6 +8,7 @@ static const struct options_row rows[] = {
     ROW_DOMAINS,
     {"holds", OPTION_FLAG, NULL, "of a repository: only points that are held, by whom and why",
      ARGUMENT(holds)},
+    ROW_NO_SANDBOX,
     ROW_JSON,
 };
 
@@ -20,6 +21,7 @@ static int run_list(const struct arguments *arguments, struct verb_run *run, str
 
     if (arguments_place(arguments, arguments->source, "source-path", &options.source, err) < 0)
         return -1;
+    options.source.parser = run->parser;
     if (arguments->source && arguments->holds)
         return err_set(err, ERR_USAGE, "--holds applies to --repository only");
     return list_run(&options, &run->report, &run->outcome, err);
@@ -30,5 +32,6 @@ const struct verb list_verb = {
     .summary = "show what a folder of backups holds",
     .description = "Shows the backups in a folder, as their manifests describe them.",
     .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
+    .has_parser = true,
     .run = run_list,
 };

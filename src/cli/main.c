@@ -21,6 +21,7 @@
 #include "cli/suggest.h"
 #include "cli/verb.h"
 #include "mtcp/spawner.h"
+#include "ops/children.h"
 #include "ops/undo/guardian.h"
 
 static const struct verb *const verbs[] = {
@@ -144,6 +145,7 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
     CLEANUP(spawner_freep) struct spawner *spawner = NULL;
     CLEANUP_ERR struct err err = ERR_INIT;
     struct verb_run run = {.report = output_report(&output)};
+    struct parser parser;
     const struct guardian_settings guarded = {
         .calls = &undo_calls_libvirt,
         .archive = verb->makes_archive ? arguments->destination : NULL,
@@ -159,12 +161,19 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
         status = guardian_start(&guarded, &guardian, &err);
     if (status == 0 && arguments->nice > 0)
         status = priority_lower(arguments->nice, &err);
-    if (status == 0 && verb->has_children)
+    if (status == 0 && (verb->has_children || verb->has_parser))
         status = (spawner = spawner_start(arguments->child_command, &err)) ? 0 : -1;
-    if (status == 0 && spawner && !arguments->children.no_sandbox && !arguments->dry_run)
+    /* A parser alone is started, and its sandbox tested, when it is needed. */
+    if (status == 0 && verb->has_children && !arguments->children.no_sandbox && !arguments->dry_run)
         status = prove_sandbox(spawner, &err);
+    if (status == 0 && verb->has_parser)
+        children_warn(&arguments->children, &run.report);
     /* 3. The work. */
     run.spawner = spawner;
+    if (spawner) {
+        parser = spawner_parser(spawner, arguments->children.no_sandbox);
+        run.parser = &parser;
+    }
     run.guardian = guardian;
     if (status == 0)
         status = verb->run(arguments, &run, &err);

@@ -18,6 +18,7 @@ static const struct options_row hold_rows[] = {
     ROW_REPOSITORY,
     ROW_POINT_SCOPE,
     {"reason", OPTION_TEXT, "TEXT", "why, for people who look at the hold", ARGUMENT(reason)},
+    ROW_NO_SANDBOX,
     ROW_QUIET,
     ROW_VERBOSE,
     ROW_JSON,
@@ -25,7 +26,7 @@ static const struct options_row hold_rows[] = {
 
 /* Of release and undelete. */
 static const struct options_row plain_rows[] = {
-    ROW_REPOSITORY, ROW_POINT_SCOPE, ROW_QUIET, ROW_VERBOSE, ROW_JSON,
+    ROW_REPOSITORY, ROW_POINT_SCOPE, ROW_NO_SANDBOX, ROW_QUIET, ROW_VERBOSE, ROW_JSON,
 };
 
 static const struct options_row tag_rows[] = {
@@ -33,6 +34,7 @@ static const struct options_row tag_rows[] = {
     {"add", OPTION_LIST, "TAGS", "give the points these tags, comma-separated", ARGUMENT(add_tags)},
     {"remove", OPTION_LIST, "TAGS", "take these tags from them", ARGUMENT(remove_tags)},
     ROW_POINT_SCOPE,
+    ROW_NO_SANDBOX,
     ROW_QUIET,
     ROW_VERBOSE,
     ROW_JSON,
@@ -45,6 +47,7 @@ static int run_mark(enum mark_action action, const struct arguments *arguments,
         .action = action,
         .repository = arguments->repository,
         .scope = arguments->scope,
+        .parser = run->parser,
         .points = lists_borrow(&arguments->words),
         .add_tags = lists_borrow(&arguments->add_tags),
         .remove_tags = lists_borrow(&arguments->remove_tags),
@@ -85,6 +88,7 @@ const struct verb hold_verb = {
     .options = {.rows = hold_rows,
                 .count = sizeof(hold_rows) / sizeof(*hold_rows),
                 .words = &words},
+    .has_parser = true,
     .run = run_hold,
 };
 
@@ -95,6 +99,7 @@ const struct verb release_verb = {
     .options = {.rows = plain_rows,
                 .count = sizeof(plain_rows) / sizeof(*plain_rows),
                 .words = &words},
+    .has_parser = true,
     .run = run_release,
 };
 
@@ -107,6 +112,7 @@ const struct verb undelete_verb = {
     .options = {.rows = plain_rows,
                 .count = sizeof(plain_rows) / sizeof(*plain_rows),
                 .words = &words},
+    .has_parser = true,
     .run = run_undelete,
 };
 
@@ -117,5 +123,6 @@ const struct verb tag_verb = {
         "Gives points of a repository tags, or takes them away. Tags that were given with the\n"
         "backup stay.",
     .options = {.rows = tag_rows, .count = sizeof(tag_rows) / sizeof(*tag_rows), .words = &words},
+    .has_parser = true,
     .run = run_tag,
 };

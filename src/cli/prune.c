@@ -80,6 +80,7 @@ static const struct options_row rows[] = {
     {"change", OPTION_PARSED, "PERCENT", "with --simulate: what changes between two backups",
      ARGUMENT(change_per_10k), .parse = parse_change},
     ROW_DRY_RUN("show which points would be kept, and why, but drop none"),
+    ROW_NO_SANDBOX,
     ROW_QUIET,
     ROW_VERBOSE,
     ROW_JSON,
@@ -134,6 +135,7 @@ static int run_prune(const struct arguments *arguments, struct verb_run *run, st
     const struct prune_options options = {
         .repository = arguments->repository,
         .scope = arguments->scope,
+        .parser = run->parser,
         .policy = policy,
         .time_zone = arguments->time_zone,
         .newest_within_ms = arguments->newest_within_ms,
@@ -150,5 +152,6 @@ const struct verb prune_verb = {
         "the trash, from where collect removes them. At least one such option is needed.",
     .done = "pruned",
     .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
+    .has_parser = true,
     .run = run_prune,
 };

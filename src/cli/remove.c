@@ -16,6 +16,7 @@ static const struct options_row rows[] = {
      ARGUMENT(domains)},
     {"yes", OPTION_FLAG, NULL, "do not ask", ARGUMENT(yes)},
     ROW_WAIT,
+    ROW_NO_SANDBOX,
     ROW_QUIET,
     ROW_VERBOSE,
     ROW_JSON,
@@ -73,6 +74,7 @@ static int remove_of_repository(const struct arguments *arguments, remove_confir
         .action = MARK_REMOVE,
         .repository = arguments->repository,
         .scope = arguments->scope,
+        .parser = run->parser,
         .points = lists_borrow(&points),
         .confirm = confirm,
     };
@@ -121,5 +123,6 @@ const struct verb remove_verb = {
     .done = "removed",
     .of_points = true,
     .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows), .words = &words},
+    .has_parser = true,
     .run = run_remove,
 };

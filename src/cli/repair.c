@@ -13,6 +13,7 @@ static const struct options_row rows[] = {
     {"set-aside", OPTION_FLAG, NULL, "copy points that cannot be read aside, and give them up",
      ARGUMENT(set_aside), .required = true},
     ROW_SCOPE("only points of this scope"),
+    ROW_NO_SANDBOX,
     ROW_QUIET,
     ROW_VERBOSE,
     ROW_JSON,
@@ -24,6 +25,7 @@ static int run_repair(const struct arguments *arguments, struct verb_run *run, s
         .action = MARK_SET_ASIDE,
         .repository = arguments->repository,
         .scope = arguments->scope,
+        .parser = run->parser,
         .points = lists_borrow(&arguments->words),
         .reason = "unreadable",
     };
@@ -39,5 +41,6 @@ const struct verb repair_verb = {
         "copies such points to where they are in nobody's way, and has the next collection\n"
         "remove them with what only they used.",
     .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows), .words = &words},
+    .has_parser = true,
     .run = run_repair,
 };

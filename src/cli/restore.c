@@ -90,6 +90,7 @@ static int run_restore(const struct arguments *arguments, struct verb_run *run, 
     if (arguments_place(arguments, arguments->source, "source-path", &options.source, err) < 0 ||
         check_places(arguments, err) < 0)
         return -1;
+    options.source.parser = run->parser;
     return restore_run(&options, run->spawner, &run->report, &run->outcome, err);
 }
 

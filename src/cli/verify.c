@@ -80,6 +80,7 @@ static int run_verify(const struct arguments *arguments, struct verb_run *run, s
 
     if (arguments_place(arguments, arguments->source, "source-path", &options.source, err) < 0)
         return -1;
+    options.source.parser = run->parser;
     if (arguments->source && (arguments->level != VERIFY_DATA || arguments->part.parts ||
                               arguments->max_age_ms || arguments->max_time_ms))
         return err_set(err, ERR_USAGE,

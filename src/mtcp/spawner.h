@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/parser.h"
 #include "codec/codec.h"
 #include "codec/container.h"
 
@@ -71,11 +72,9 @@ struct spawner_index {
  * an I/O error). An error of any other kind counts as corrupt. */
 int spawner_read_index(struct spawner *spawner, const struct spawner_index *what, int fd,
                        struct container_index *ret, struct err *err);
-/* Makes other bytes of some bytes, in *ret, which is empty. */
-typedef int spawner_parser(const void *data, size_t len, struct buf *ret, struct err *err);
 /* Plain data, see above; the function is at the same address in all of our processes. */
 struct spawner_parse {
-    spawner_parser *parser;
+    parser_function *parser;
     uint64_t size; /* of the data */
     uint64_t max;  /* of what it makes */
     bool alone;    /* by a process that has parsed nothing else */
@@ -89,6 +88,8 @@ struct spawner_parse {
  * fails like spawner_read_index. */
 int spawner_parse_apart(struct spawner *spawner, const struct spawner_parse *what, const void *data,
                         struct buf *ret, struct err *err);
+/* A parser that does so. Borrows the spawner. */
+struct parser spawner_parser(struct spawner *spawner, bool unconfined);
 /* Waits until a child has ended and says why: "killed by signal 9 (Killed)",
  * "exited with status 1"; the caller frees the text, ret_why may be NULL. A child
  * that still runs after grace_ms is killed with SIGKILL. One that waits for storage

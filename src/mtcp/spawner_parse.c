@@ -244,3 +244,34 @@ int spawner_parse_apart(struct spawner *spawner, const struct spawner_parse *wha
             return err_move(err, &failed);
     }
 }
+
+static int run_apart(struct spawner *spawner, const struct parser_task *task, bool unconfined,
+                     struct buf *ret, struct err *err)
+{
+    const struct spawner_parse what = {
+        .parser = task->function,
+        .size = task->len,
+        .max = task->max,
+        .alone = task->alone,
+        .unconfined = unconfined,
+    };
+
+    return spawner_parse_apart(spawner, &what, task->data, ret, err);
+}
+
+static int run_confined(void *opaque, const struct parser_task *task, struct buf *ret,
+                        struct err *err)
+{
+    return run_apart(opaque, task, false, ret, err);
+}
+
+static int run_unconfined(void *opaque, const struct parser_task *task, struct buf *ret,
+                          struct err *err)
+{
+    return run_apart(opaque, task, true, ret, err);
+}
+
+struct parser spawner_parser(struct spawner *spawner, bool unconfined)
+{
+    return (struct parser){spawner, unconfined ? run_unconfined : run_confined};
+}

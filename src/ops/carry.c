@@ -433,8 +433,6 @@ int carry_run(const struct carry_options *options, struct spawner *spawner,
         .outcome = ret_outcome,
     };
 
-    source.children = &run.decoding;
-    destination.children = &run.encoding;
     if (points_store_open(&source, &run.store, err) < 0 || choose_points(&run, &guests, err) < 0)
         return -1;
     if (children_warn_buffer(&options->children, &options->codec, report, err) < 0)

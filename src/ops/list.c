@@ -343,8 +343,10 @@ static int tell_unmatched(struct list_run *run, struct err *err)
 static int add_list_parts(struct list_run *run, struct err *err)
 {
     const struct points_place *source = &run->options->source;
-    const struct scopes_request request = {
-        .url = source->path, .report = run->report, .outcome = run->outcome};
+    const struct scopes_request request = {.url = source->path,
+                                           .parser = source->parser,
+                                           .report = run->report,
+                                           .outcome = run->outcome};
     const struct scopes_each each = {add_list_scope, run};
 
     if (!source->is_repository || source->scope)

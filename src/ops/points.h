@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/parser.h"
 #include "base/strings.h"
 #include "codec/chunks.h"
 #include "codec/codec.h"
@@ -24,15 +25,12 @@
 #include "record/sav.h"
 #include "record/seal.h"
 
-struct children; /* ops/children.h */
-
 /* Where a store is. All borrowed. */
 struct points_place {
     const char *path; /* an archive's folder; what stands for a repository, which may be a URL */
     bool is_repository;
-    const char *scope; /* of a repository; NULL: "default" */
-    /* Of whom processes parse what a repository holds; NULL: this one does. */
-    const struct children *children;
+    const char *scope;           /* of a repository; NULL: "default" */
+    const struct parser *parser; /* of what is in it; NULL: this process parses */
 };
 
 /* ---- a store, open for reading ------------------------------------------------------- */

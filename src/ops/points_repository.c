@@ -6,7 +6,6 @@
 #include "base/digest.h"
 #include "ops/extras.h"
 #include "ops/points_repository_impl.h"
-#include "ops/points_repository_parser.h"
 #include "repository/keep/objects.h"
 #include "repository/listing.h"
 
@@ -14,7 +13,6 @@ struct repository_store {
     struct points_store base;
     struct repository *repository; /* owned */
     struct stored_scope scope;
-    struct stored_parser parser;
     struct repository_guests guests; /* owned; as they were when they were last listed */
 };
 
@@ -31,10 +29,10 @@ int points_repository_open(const struct points_place *place, struct repository *
     if (!name_is_scope(scope))
         return err_set(err, ERR_USAGE, "'%s' cannot be a scope: up to %d of a to z, 0 to 9 and '-'",
                        scope, LIMITS_SCOPE);
-    if (repository_open(place->path, ret, err) < 0)
+    if (repository_open(place->path, place->parser, ret, err) < 0)
         return -1;
-    *ret_scope =
-        (struct stored_scope){.store = (*ret)->store, .repository = (*ret)->id, .name = scope};
+    *ret_scope = (struct stored_scope){
+        .store = (*ret)->store, .repository = (*ret)->id, .name = scope, .parser = (*ret)->parser};
     return 0;
 }
 
@@ -389,10 +387,6 @@ int points_repository_open_store(const struct points_place *place, struct points
     store->repository = TAKE_PTR(repository);
     store->scope = scope;
     store->scope.name = mem_strdup(scope.name);
-    if (place->children) {
-        store->parser = points_repository_parser(place->children);
-        store->scope.parser = &store->parser;
-    }
     *ret = &store->base;
     return 0;
 }

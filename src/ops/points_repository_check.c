@@ -283,7 +283,6 @@ static int verify_next_scope(void *opaque, const struct repository *repository, 
 
     (void)repository;
     source.scope = scope;
-    source.children = &verify->children;
     int result =
         points_store_open(&source, &verify->store, err) < 0 ? -1 : verify_scope(verify, err);
     leave_scope(verify);
@@ -320,6 +319,7 @@ int points_repository_verify(const struct verify_options *options, struct spawne
     const char *scope = options->source.scope;
     const struct scopes_request request = {
         .url = options->source.path,
+        .parser = options->source.parser,
         .scope = scope || all ? scope : "default", /* a guest is one of a scope */
         .report = report,
         .outcome = ret_outcome,

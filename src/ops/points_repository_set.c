@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/when.h"
 #include "ops/points_repository_impl.h"
-#include "ops/points_repository_parser.h"
 #include "repository/guest_lookup.h"
 #include "repository/keep/marks.h"
 #include "repository/point_writer.h"
@@ -14,7 +13,6 @@ struct repository_place {
     struct points_writer base;
     struct repository *repository; /* owned */
     struct stored_scope scope;
-    struct stored_parser parser; /* of the scope, if it has one */
 };
 
 /* One image at a time. */
@@ -148,7 +146,6 @@ static int begin_session(const struct repository_place *place, const struct poin
         .scope = place->scope.name,
         .host = request->host,
         .program = "virt-backup " VIRT_BACKUP_VERSION,
-        .parser = place->scope.parser,
     };
 
     options.no_refresh = request->no_refresh;
@@ -359,10 +356,6 @@ int points_repository_open_writer(const struct points_place *where, struct point
     place->repository = repository;
     place->scope = scope;
     place->scope.name = mem_strdup(scope.name);
-    if (where->children) {
-        place->parser = points_repository_parser(where->children);
-        place->scope.parser = &place->parser;
-    }
     *ret = &place->base;
     return 0;
 }

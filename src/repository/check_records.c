@@ -6,7 +6,8 @@
 #include "base/random.h"
 #include "repository/format/name.h"
 
-/* A small object; those that are damaged are reported as such (corrupt). */
+/* A small object; those that are damaged are reported as such (corrupt), and so are those that
+ * whoever parses them does not survive. */
 static int read_record(const struct stored_scope *scope, const char *name,
                        enum small_object_kind kind, struct small_object *ret, struct err *err)
 {
@@ -16,9 +17,11 @@ static int read_record(const struct stored_scope *scope, const char *name,
                    kind == SMALL_VERIFICATION ? LIMITS_VERIFICATION : LIMITS_SMALL_OBJECT, &bytes,
                    err) < 0)
         return -1;
-    return small_object_parse(kind, bytes.data, bytes.len, ret, err) < 0
-               ? err_prefix(err, "%s/%s", store_url(scope->store), name)
-               : 0;
+    if (small_object_read(scope->parser, kind, &bytes, ret, err) == 0)
+        return 0;
+    if (err->kind == ERR_IO)
+        err->kind = ERR_CORRUPT;
+    return err_prefix(err, "%s/%s", store_url(scope->store), name);
 }
 
 /* Whether it is enough to pass over an object that gave this error: it is damaged, or gone. */

@@ -28,7 +28,16 @@ void repository_close(struct repository *repository)
     free(repository);
 }
 
-int repository_open_in(struct store *store, struct repository **ret, struct err *err)
+static void take_config(struct repository *repository, const struct small_object *config)
+{
+    repository->id = config->id;
+    memcpy(repository->id_salt, config->id_salt, sizeof(repository->id_salt));
+    repository->create_only = (enum small_create_only)config->create_only;
+    repository->lagging = store_lagging(repository->store);
+}
+
+int repository_open_in(struct store *store, const struct parser *parser, struct repository **ret,
+                       struct err *err)
 {
     CLEANUP(repository_closep) struct repository *repository = mem_alloc(sizeof(*repository));
     CLEANUP_FREE char *name = lone_name(NAME_CONFIG);
@@ -37,6 +46,7 @@ int repository_open_in(struct store *store, struct repository **ret, struct err 
     CLEANUP_ERR struct err failure = ERR_INIT;
 
     repository->store = store;
+    repository->parser = parser;
     if (store_read(store, name, LIMITS_CONFIG, &bytes, &failure) < 0) {
         if (failure.kind != ERR_NOT_FOUND)
             return err_move(err, &failure);
@@ -45,21 +55,19 @@ int repository_open_in(struct store *store, struct repository **ret, struct err 
                        "repository create",
                        store_url(store), name);
     }
-    if (small_object_parse(SMALL_CONFIG, bytes.data, bytes.len, &config, err) < 0)
+    if (small_object_read(parser, SMALL_CONFIG, &bytes, &config, err) < 0)
         return err_prefix(err, "%s/%s", store_url(store), name);
-    repository->id = config.id;
-    memcpy(repository->id_salt, config.id_salt, sizeof(repository->id_salt));
-    repository->create_only = (enum small_create_only)config.create_only;
-    repository->lagging = store_lagging(store);
+    take_config(repository, &config);
     *ret = TAKE_PTR(repository);
     return 0;
 }
 
-int repository_open(const char *url, struct repository **ret, struct err *err)
+int repository_open(const char *url, const struct parser *parser, struct repository **ret,
+                    struct err *err)
 {
     struct store *store = NULL;
 
-    return store_open(url, &store, err) < 0 ? -1 : repository_open_in(store, ret, err);
+    return store_open(url, &store, err) < 0 ? -1 : repository_open_in(store, parser, ret, err);
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */
@@ -95,6 +103,7 @@ static int create_config(struct repository *repository, struct err *err)
     if (outcome == STORE_EXISTS)
         return err_set(err, ERR_EXISTS, "%s: somebody else has made a repository there just now",
                        store_url(repository->store));
+    take_config(repository, &config);
     return 0;
 }
 
@@ -107,7 +116,8 @@ int repository_create_in(struct store *store, const char *scope, struct reposito
     if (add_first_folders(store, err) < 0 || repository_add_scope(repository, scope, err) < 0 ||
         repository_add_reserve(repository, err) < 0 || create_config(repository, err) < 0)
         return -1;
-    return repository_open_in(TAKE_PTR(repository->store), ret, err);
+    *ret = TAKE_PTR(repository);
+    return 0;
 }
 
 /* True if there is a config, whatever is in it. */

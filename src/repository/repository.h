@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "base/parser.h"
 #include "base/strings.h"
 #include "repository/format/small_object.h"
 #include "store/store.h"
@@ -21,7 +22,8 @@ struct repository {
     /* What keeps names from being created twice. CREATE_ONLY_NONE: nothing does, and who collects
      * must be alone. */
     enum small_create_only create_only;
-    const char *lagging; /* as store_lagging: who collects there may not see all there is */
+    const struct parser *parser; /* borrowed; as in struct stored_scope */
+    const char *lagging;         /* as store_lagging: who collects there may not see all there is */
 };
 
 /* Makes the folder, if it is missing, and a repository with this scope in it, which is open then.
@@ -32,10 +34,13 @@ int repository_create(const char *url, const char *scope, struct repository **re
 int repository_create_in(struct store *store, const char *scope, struct repository **ret,
                          struct err *err);
 
-/* Not found: the store has no config. Unsupported: it is encrypted, or of a newer format. */
-int repository_open(const char *url, struct repository **ret, struct err *err);
+/* What is in it is parsed by this parser, which must outlive the repository; NULL: by this process.
+ * Not found: the store has no config. Unsupported: it is encrypted, or of a newer format. */
+int repository_open(const char *url, const struct parser *parser, struct repository **ret,
+                    struct err *err);
 /* The same with an open store, whose ownership it takes, also if it fails. */
-int repository_open_in(struct store *store, struct repository **ret, struct err *err);
+int repository_open_in(struct store *store, const struct parser *parser, struct repository **ret,
+                       struct err *err);
 
 void repository_close(struct repository *repository); /* accepts NULL */
 DEFINE_CLEANUP(struct repository *, repository_closep, repository_close)

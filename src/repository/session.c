@@ -83,7 +83,7 @@ int session_begin(const struct repository *repository, const struct session_requ
 
     session->scope_name = mem_strdup(request->scope);
     session->scope = (struct stored_scope){repository->store, repository->id, session->scope_name,
-                                           request->parser};
+                                           repository->parser};
     session->host = mem_strdup(request->host);
     session->id.guest = request->guest;
     session->ended = true; /* nothing is announced */

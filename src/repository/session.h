@@ -34,8 +34,6 @@ struct session_request {
     const struct id *like; /* a guest whose newest point probably has blocks of this one; NULL */
     const char *host;
     const char *program;
-    const struct stored_parser
-        *parser; /* borrowed until the session has begun; as in stored_scope */
 };
 
 /* Steps 1 and 2. Any error ends the session. */

@@ -217,14 +217,6 @@ static int look_at_slot(const struct stored_scope *scope, const struct slot_id *
                : 0;
 }
 
-static int unpack_slot(const struct stored_scope *scope, stored_parse *parse,
-                       const struct buf *bytes, struct buf *ret, struct err *err)
-{
-    return scope->parser
-               ? scope->parser->run(scope->parser->opaque, parse, bytes->data, bytes->len, ret, err)
-               : parse(bytes->data, bytes->len, ret, err);
-}
-
 /* All bytes, as many as the table says, behind the id; before so many are asked for, whether there
  * are. */
 static int read_point_bytes(const struct slot_look *look, const struct slot_id *id, struct buf *ret,
@@ -269,7 +261,9 @@ int stored_point_read(const struct stored_scope *scope, const struct point_id *i
     }
     if (read_point_bytes(&look, &point->id, &bytes, err) < 0)
         return -1;
-    if (unpack_slot(scope, stored_unpack_point, &bytes, &point->unpacked, err) < 0)
+    const struct parser_task task = {stored_unpack_point, bytes.data, bytes.len,
+                                     stored_unpack_most(bytes.len), .alone = true};
+    if (parser_run(scope->parser, &task, &point->unpacked, err) < 0)
         return prefix_slot(&look, err);
     if (take_point(point, err) < 0) {
         err_prefix(err, "is unreadable");
@@ -336,7 +330,9 @@ static int read_info_of(const struct stored_scope *scope, const struct slot_look
         err_set(err, ERR_CORRUPT, "is unreadable: it is too short");
         return prefix_slot(look, err);
     }
-    if (unpack_slot(scope, stored_unpack_info, &bytes, &unpacked, err) < 0)
+    const struct parser_task task = {stored_unpack_info, bytes.data, bytes.len,
+                                     STORED_UNPACK_INFO_MAX};
+    if (parser_run(scope->parser, &task, &unpacked, err) < 0)
         return prefix_slot(look, err);
     if (stored_unpack_take_info(unpacked.data, unpacked.len, &id->guest, ret, err) < 0) {
         err_prefix(err, "is unreadable");

@@ -6,26 +6,16 @@
 #include <string.h>
 
 #include "base/units.h"
-#include "base/utf8.h"
 #include "repository/format/flags.h"
+#include "repository/format/flat.h"
 #include "repository/format/name.h"
 
-/* The last time that can be written: of the year 9999. */
-#define LAST_MS UINT64_C(253402300799999)
 /* Type, number and length of a section. */
 #define SECTION_HEAD 16u
 #define MOST_GROWTH 64
 #define MOST_IN_ANY_CASE (LIMITS_SMALL + (UINT64_C(128) << 20))
-/* No facts take more: texts, which JSON makes no shorter, and some numbers. */
-#define INFO_MAX (2 * LIMITS_INFO + 65536)
 
 /* ---- unpacking -------------------------------------------------------------------------------- */
-
-static void put_unpacked_text(struct buf *ret, const char *text)
-{
-    buf_put_be32(ret, (uint32_t)strlen(text));
-    buf_append_str(ret, text);
-}
 
 static void put_optional_id(struct buf *ret, bool there, const struct id *id)
 {
@@ -36,9 +26,9 @@ static void put_optional_id(struct buf *ret, bool there, const struct id *id)
 
 static void put_unpacked_info(struct buf *ret, const struct info *info)
 {
-    put_unpacked_text(ret, info->name);
-    put_unpacked_text(ret, info->host);
-    put_unpacked_text(ret, info->program);
+    flat_put_text(ret, info->name);
+    flat_put_text(ret, info->host);
+    flat_put_text(ret, info->program);
     buf_put_be64(ret, (uint64_t)info->taken_ms);
     buf_put_u8(ret, (uint8_t)info->state);
     buf_put_u8(ret, (uint8_t)info->consistency);
@@ -48,10 +38,10 @@ static void put_unpacked_info(struct buf *ret, const struct info *info)
     put_optional_id(ret, info->derived, &info->derived_from);
     buf_put_be32(ret, (uint32_t)info->tags.count);
     for (size_t i = 0; i < info->tags.count; i++)
-        put_unpacked_text(ret, info->tags.items[i]);
+        flat_put_text(ret, info->tags.items[i]);
     buf_put_be32(ret, (uint32_t)info->disk_count);
     for (size_t i = 0; i < info->disk_count; i++) {
-        put_unpacked_text(ret, info->disks[i].target);
+        flat_put_text(ret, info->disks[i].target);
         buf_put_be64(ret, info->disks[i].size);
     }
 }
@@ -68,7 +58,7 @@ uint64_t stored_unpack_most(uint64_t stored_len)
 static int reserve_unpacked(const struct slot *slot, struct buf *ret, struct err *err)
 {
     uint64_t most = stored_unpack_most(slot->size);
-    uint64_t size = INFO_MAX;
+    uint64_t size = STORED_UNPACK_INFO_MAX;
 
     for (uint32_t i = 0; i < slot->section_count; i++)
         if (!units_add(size, slot->sections[i].raw_len, &size) ||
@@ -170,25 +160,6 @@ static int fail_unpacked(const char *what, struct err *err)
     return err_set(err, ERR_CORRUPT, "its %s", what);
 }
 
-/* Whole, of UTF-8 without a NUL, and not empty. */
-static char *take_text(struct reader *reader)
-{
-    uint32_t len = reader_be32(reader);
-    const uint8_t *bytes = len > 0 && len <= LIMITS_INFO ? reader_bytes(reader, len) : NULL;
-
-    if (!bytes || memchr(bytes, '\0', len)) {
-        reader->failed = true;
-        return NULL;
-    }
-    char *text = mem_strndup((const char *)bytes, len);
-    for (size_t at = 0, step; text[at]; at += step)
-        if ((step = utf8_decode(text + at, NULL)) == 0) {
-            reader->failed = true;
-            break;
-        }
-    return text;
-}
-
 static bool take_bool(struct reader *reader)
 {
     uint8_t value = reader_u8(reader);
@@ -214,7 +185,7 @@ static int take_tags(struct reader *reader, struct info *info, struct err *err)
     if (reader->failed || count > LIMITS_POINT_TAGS)
         return fail_unpacked("tags are too many", err);
     for (uint32_t i = 0; i < count; i++) {
-        CLEANUP_FREE char *tag = take_text(reader);
+        CLEANUP_FREE char *tag = flat_text(reader, LIMITS_INFO);
         if (reader->failed || !name_is_tag(tag) || strings_has(&info->tags, tag))
             return fail_unpacked("tags are none", err);
         strings_add(&info->tags, tag);
@@ -229,7 +200,7 @@ static int take_disks(struct reader *reader, struct info *info, struct err *err)
     if (reader->failed || count > LIMITS_DISKS)
         return fail_unpacked("disks are too many", err);
     for (uint32_t i = 0; i < count; i++) {
-        CLEANUP_FREE char *target = take_text(reader);
+        CLEANUP_FREE char *target = flat_text(reader, LIMITS_INFO);
         uint64_t size = reader_be64(reader);
         bool bad = reader->failed || size > LIMITS_IMAGE;
         for (size_t j = 0; j < info->disk_count && !bad; j++)
@@ -246,20 +217,19 @@ static int take_info_from(struct reader *reader, const struct id *guest, struct 
 {
     CLEANUP_INFO struct info info = {.guest = *guest};
 
-    info.name = take_text(reader);
-    info.host = take_text(reader);
-    info.program = take_text(reader);
-    uint64_t taken_ms = reader_be64(reader);
+    info.name = flat_text(reader, LIMITS_INFO);
+    info.host = flat_text(reader, LIMITS_INFO);
+    info.program = flat_text(reader, LIMITS_INFO);
+    info.taken_ms = flat_time_ms(reader);
     uint8_t state = reader_u8(reader), consistency = reader_u8(reader);
     info.memory = take_bool(reader);
     info.stored = reader_be64(reader);
     info.has_base = take_optional_id(reader, &info.base);
     info.derived = take_optional_id(reader, &info.derived_from);
-    if (reader->failed || taken_ms > LAST_MS || info.stored > INT64_MAX ||
+    if (reader->failed || info.stored > INT64_MAX ||
         !manifest_state_name((enum manifest_state)state) ||
         !manifest_consistency_name((enum manifest_consistency)consistency))
         return fail_unpacked("facts are none", err);
-    info.taken_ms = (int64_t)taken_ms;
     info.state = (enum manifest_state)state;
     info.consistency = (enum manifest_consistency)consistency;
     if (take_tags(reader, &info, err) < 0 || take_disks(reader, &info, err) < 0)

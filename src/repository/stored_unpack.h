@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Points, made simple. What takes libraries to read in a slot - sections that are compressed, the
- * JSON of INFO - is unpacked by functions that may run in another process (struct stored_parser).
+ * JSON of INFO - is unpacked by functions that may run in another process (base/parser.h).
  * What they make is read here again, with nothing but arrays and lengths, and every byte of it is
  * checked: it may come from a process that a hostile point has taken over.
  */
@@ -17,13 +17,16 @@
  * room for the small items of a guest, which may be zeros. */
 uint64_t stored_unpack_most(uint64_t stored_len);
 
-/* ---- unpacking: functions for a struct stored_parser ------------------------------------------ */
+/* No facts take more: texts, which JSON makes no shorter, and some numbers. */
+#define STORED_UNPACK_INFO_MAX (2 * LIMITS_INFO + 65536)
+
+/* ---- unpacking: for a struct parser ----------------------------------------------------------- */
 
 /* data: a struct slot_id, then all bytes of the slot. Corrupt: it is no point, by slot_parse, or more than
  * stored_unpack_most. */
-stored_parse stored_unpack_point;
+parser_function stored_unpack_point;
 /* data: a struct slot_id, the struct slot_section of INFO, then the section as stored. */
-stored_parse stored_unpack_info;
+parser_function stored_unpack_info;
 
 /* ---- what they made --------------------------------------------------------------------------- */
 

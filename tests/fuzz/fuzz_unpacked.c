@@ -42,14 +42,11 @@ static void make_slot(const struct slot_id *id, struct buf *ret)
     FUZZ_CHECK(slot_writer_finish(&writer, id, 0, ret, NULL) == 0);
 }
 
-static int say(void *opaque, stored_parse *parse, const void *data, size_t len, struct buf *ret,
-               struct err *err)
+static int say(void *opaque, const struct parser_task *task, struct buf *ret, struct err *err)
 {
     const struct buf *said = opaque;
 
-    (void)parse;
-    (void)data;
-    (void)len;
+    (void)task;
     (void)err;
     buf_append(ret, said->data, said->len);
     return 0;
@@ -89,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static char url[] = "fuzz";
     CLEANUP_BUF struct buf said = {0}, slot = {0};
-    const struct stored_parser parser = {&said, say};
+    const struct parser parser = {&said, say};
     const struct slot_id id = {{{1}}, {{2}}, {{3}}};
     const struct point_id point_id = {id.guest, id.session};
     CLEANUP(stored_point_freep) struct stored_point *point = NULL;

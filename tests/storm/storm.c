@@ -127,7 +127,7 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (strcmp(verb, "create") == 0 && argc == 3)
         return create(argv[2]);
-    if (argc < 3 || repository_open(argv[2], &repository, &err) < 0)
+    if (argc < 3 || repository_open(argv[2], NULL, &repository, &err) < 0)
         return argc < 3 ? 2 : storm_failed("open", &err);
     struct storm storm = {.repository = repository,
                           .scope = {repository->store, repository->id, REPOSITORY_SCOPE},

@@ -226,7 +226,6 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
     check_excluded_disks(&run, &guests, chosen, ret_outcome);
     expanded.exclude_disks =
         (struct name_list){(const char *const *)excluded.items, excluded.count};
-    expanded.destination.children = &run.children;
     run.options = &expanded;
     if (children_warn_buffer(&options->children, &options->codec, report, err) < 0)
         return -1;

@@ -152,8 +152,13 @@ int keep_collect(const struct collect_options *options, const struct report *rep
     CLEANUP_CLOSE int state_fd = -1;
     struct keep_collecting collecting = {
         .options = options, .report = report, .outcome = ret_outcome, .host = host};
-    const struct scopes_request request = {options->repository, options->scope, report,
-                                           ret_outcome};
+    const struct scopes_request request = {
+        .url = options->repository,
+        .parser = options->parser,
+        .scope = options->scope,
+        .report = report,
+        .outcome = ret_outcome,
+    };
     const struct scopes_each each = {collect_scope, &collecting};
 
     if (gethostname(host, sizeof(host) - 1) < 0 || *host == '\0')

@@ -16,7 +16,8 @@
 
 struct prune_options {
     const char *repository;
-    const char *scope; /* NULL: each in turn */
+    const struct parser *parser; /* as in struct points_place */
+    const char *scope;           /* NULL: each in turn */
     struct retention_policy policy;
     const char *time_zone;     /* NULL: the host's */
     uint64_t newest_within_ms; /* guests without a complete point this young are left alone; 0: all
@@ -45,7 +46,8 @@ int keep_simulate(const struct prune_simulation *simulation, const struct report
 
 struct collect_options {
     const char *repository;
-    const char *scope; /* NULL: each in turn */
+    const struct parser *parser; /* as in struct points_place */
+    const char *scope;           /* NULL: each in turn */
     uint64_t trash_age_ms;
     uint64_t silence_ms;
     bool wait;
@@ -80,7 +82,8 @@ enum mark_action {
 struct mark_options {
     enum mark_action action;
     const char *repository;
-    const char *scope; /* NULL: all */
+    const struct parser *parser; /* as in struct points_place */
+    const char *scope;           /* NULL: all */
     struct name_list points;
     struct name_list add_tags; /* MARK_TAG */
     struct name_list remove_tags;

@@ -140,7 +140,8 @@ int keep_mark(const struct mark_options *options, const struct report *report,
         return err_set(err, ERR_IO, "this host has no name");
     run.mark.by = writer_of(options->action, host);
     run.mark.reason = options->reason ? options->reason : "by command";
-    if (meant_open(options->repository, options->scope, &view, err) < 0)
+    const struct meant_place where = {options->repository, options->scope, options->parser};
+    if (meant_open(&where, &view, err) < 0)
         return -1;
     for (size_t i = 0; i < options->points.count; i++) {
         CLEANUP_ERR struct err point_err = ERR_INIT;

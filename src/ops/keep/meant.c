@@ -10,11 +10,12 @@
 
 /* ---- the view ---------------------------------------------------------------------------------- */
 
-int meant_open(const char *url, const char *scope, struct meant_view *ret, struct err *err)
+int meant_open(const struct meant_place *where, struct meant_view *ret, struct err *err)
 {
+    const char *scope = where->scope;
     CLEANUP_MEANT_VIEW struct meant_view view = {0};
 
-    if (repository_open(url, &view.repository, err) < 0)
+    if (repository_open(where->url, where->parser, &view.repository, err) < 0)
         return -1;
     if (scope && repository_need_scope(view.repository, scope, err) < 0)
         return -1;
@@ -26,7 +27,7 @@ int meant_open(const char *url, const char *scope, struct meant_view *ret, struc
     for (; view.count < view.names.count; view.count++) {
         struct meant_scope *one = &view.scopes[view.count];
         one->scope = (struct stored_scope){view.repository->store, view.repository->id,
-                                           view.names.items[view.count]};
+                                           view.names.items[view.count], view.repository->parser};
         if (listing_read(&one->scope, NULL, NULL, &one->listing, err) < 0)
             return -1;
     }

@@ -29,8 +29,14 @@ struct meant_view {
     size_t count;
 };
 
-/* scope NULL: all of them. Not found: there is no such repository or scope. */
-int meant_open(const char *url, const char *scope, struct meant_view *ret, struct err *err);
+struct meant_place {
+    const char *url;
+    const char *scope; /* NULL: all of them */
+    const struct parser *parser;
+};
+
+/* Not found: there is no such repository or scope. The parser must outlive the view. */
+int meant_open(const struct meant_place *where, struct meant_view *ret, struct err *err);
 void meant_close(struct meant_view *view);
 #define CLEANUP_MEANT_VIEW CLEANUP(meant_close)
 

@@ -135,7 +135,8 @@ static int prune_scope(void *opaque, const struct repository *repository, const 
                        struct err *err)
 {
     struct keep_pruning *pruning = opaque;
-    const struct stored_scope stored = {repository->store, repository->id, scope};
+    const struct stored_scope stored = {repository->store, repository->id, scope,
+                                        repository->parser};
     const struct prune_settings settings = {.policy = pruning->options->policy,
                                             .newest_within_ms =
                                                 (int64_t)pruning->options->newest_within_ms,
@@ -157,8 +158,13 @@ int keep_prune(const struct prune_options *options, const struct report *report,
 {
     CLEANUP(keep_pruning_clear)
     struct keep_pruning pruning = {.options = options, .report = report, .outcome = ret_outcome};
-    const struct scopes_request request = {options->repository, options->scope, report,
-                                           ret_outcome};
+    const struct scopes_request request = {
+        .url = options->repository,
+        .parser = options->parser,
+        .scope = options->scope,
+        .report = report,
+        .outcome = ret_outcome,
+    };
     const struct scopes_each each = {prune_scope, &pruning};
 
     if (options->time_zone && period_use_zone(options->time_zone, err) < 0)

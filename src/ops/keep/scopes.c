@@ -24,7 +24,7 @@ int scopes_run(const struct scopes_request *request, const struct scopes_each *e
     CLEANUP(repository_closep) struct repository *repository = NULL;
     CLEANUP_STRINGS struct strings scopes = {0};
 
-    if (repository_open(request->url, &repository, err) < 0)
+    if (repository_open(request->url, request->parser, &repository, err) < 0)
         return -1;
     if (request->scope && repository_need_scope(repository, request->scope, err) < 0)
         return -1;

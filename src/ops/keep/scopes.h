@@ -18,6 +18,7 @@ struct scopes_each {
  * run. */
 struct scopes_request {
     const char *url;
+    const struct parser *parser; /* as repository_open takes it */
     const char *scope;
     const struct report *report;
     struct outcome *outcome;

@@ -250,7 +250,6 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
                      .block_digests = options->source.is_repository},
     };
 
-    source.children = &run.children;
     if (points_store_open(&source, &run.store, err) < 0 ||
         choose_backups(&run, ret_outcome, &guests, err) < 0)
         return -1;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "repository/format/fields.h"
+#include "repository/format/flat.h"
 #include "repository/format/stamp.h"
 
 /* ---- what objects have ----------------------------------------------------------------------- */
@@ -179,6 +180,107 @@ int small_object_parse(enum small_object_kind kind, const void *data, size_t len
         if (object_members[i].kind == kind &&
             get_object_member(json, &object_members[i], &object, err) < 0)
             return -1;
+    *ret = object;
+    object = (struct small_object){0};
+    return 0;
+}
+
+/* ---- reading with a parser ------------------------------------------------------------------- */
+
+static void flatten_member(const struct object_member *member, const struct small_object *object,
+                           struct buf *ret)
+{
+    const void *value = (const char *)object + member->offset;
+
+    switch (member->type) {
+    case MEMBER_TEXT:
+        flat_put_text(ret, *(char *const *)value);
+        break;
+    case MEMBER_TIME:
+        buf_put_be64(ret, (uint64_t)*(const int64_t *)value);
+        break;
+    case MEMBER_ID:
+        buf_append(ret, value, ID_SIZE);
+        break;
+    case MEMBER_KEY:
+        buf_append(ret, value, DIGEST_SIZE);
+        break;
+    case MEMBER_WORD:
+        buf_put_be32(ret, *(const unsigned *)value);
+        break;
+    }
+}
+
+/* A parser_function. data: the kind, in a byte, and the object. */
+static int flatten_small_object(const void *data, size_t len, struct buf *ret, struct err *err)
+{
+    struct reader reader = reader_of(data, len);
+    enum small_object_kind kind = (enum small_object_kind)reader_u8(&reader);
+    CLEANUP_SMALL_OBJECT struct small_object object = {0};
+
+    if (small_object_parse(kind, reader.p, reader.left, &object, err) < 0)
+        return -1;
+    for (size_t i = 0; i < MEMBER_COUNT; i++)
+        if (object_members[i].kind == kind)
+            flatten_member(&object_members[i], &object, ret);
+    return 0;
+}
+
+static void take_flat_bytes(struct reader *reader, void *ret, size_t len)
+{
+    const uint8_t *bytes = reader_bytes(reader, len);
+
+    if (bytes)
+        memcpy(ret, bytes, len);
+}
+
+static void take_flat_member(struct reader *reader, const struct object_member *member,
+                             struct small_object *object)
+{
+    void *value = (char *)object + member->offset;
+    uint32_t word;
+
+    switch (member->type) {
+    case MEMBER_TEXT:
+        *(char **)value = flat_text(reader, max_of_object(object->kind));
+        break;
+    case MEMBER_TIME:
+        *(int64_t *)value = flat_time_ms(reader);
+        break;
+    case MEMBER_ID:
+        take_flat_bytes(reader, value, ID_SIZE);
+        break;
+    case MEMBER_KEY:
+        take_flat_bytes(reader, value, DIGEST_SIZE);
+        break;
+    case MEMBER_WORD:
+        word = reader_be32(reader);
+        reader->failed = reader->failed || !member->words(word);
+        *(unsigned *)value = word;
+        break;
+    }
+}
+
+int small_object_read(const struct parser *parser, enum small_object_kind kind,
+                      const struct buf *bytes, struct small_object *ret, struct err *err)
+{
+    CLEANUP_SMALL_OBJECT struct small_object object = {.kind = kind};
+    CLEANUP_BUF struct buf given = {0}, flat = {0};
+
+    buf_put_u8(&given, (uint8_t)kind);
+    if (bytes->len > 0)
+        buf_append(&given, bytes->data, bytes->len);
+    /* It is no longer than in JSON, where numbers are texts. */
+    const struct parser_task task = {flatten_small_object, given.data, given.len,
+                                     max_of_object(kind)};
+    if (parser_run(parser, &task, &flat, err) < 0)
+        return -1;
+    struct reader reader = reader_of(flat.data, flat.len);
+    for (size_t i = 0; i < MEMBER_COUNT; i++)
+        if (object_members[i].kind == kind)
+            take_flat_member(&reader, &object_members[i], &object);
+    if (reader.failed || reader.left > 0)
+        return err_set(err, ERR_CORRUPT, "its members are none");
     *ret = object;
     object = (struct small_object){0};
     return 0;

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/digest.h"
+#include "base/parser.h"
 #include "repository/format/id.h"
 #include "repository/format/limits.h"
 
@@ -56,3 +57,6 @@ int small_object_format(const struct small_object *object, struct buf *ret, stru
 /* Unsupported: a newer format, or a repository that is encrypted. */
 int small_object_parse(enum small_object_kind kind, const void *data, size_t len,
                        struct small_object *ret, struct err *err);
+/* The same by a parser, or by this process (NULL). Fails as parser_run does, too. */
+int small_object_read(const struct parser *parser, enum small_object_kind kind,
+                      const struct buf *bytes, struct small_object *ret, struct err *err);

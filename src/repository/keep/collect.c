@@ -31,8 +31,10 @@ static void begin_collection(struct collection *work, const struct repository *r
     work->repository = repository;
     work->settings = settings;
     work->events = events;
-    work->scope = (struct stored_scope){
-        .store = repository->store, .repository = repository->id, .name = settings->scope};
+    work->scope = (struct stored_scope){.store = repository->store,
+                                        .repository = repository->id,
+                                        .name = settings->scope,
+                                        .parser = repository->parser};
 }
 
 static void count_candidates(const struct pack_set *set, struct collect_result *result)

@@ -293,7 +293,7 @@ int marks_hold_note(const struct stored_scope *scope, const struct point_id *poi
 
     if (store_read(scope->store, name, LIMITS_SMALL_OBJECT, &bytes, err) < 0)
         return -1;
-    if (small_object_parse(SMALL_MARK, bytes.data, bytes.len, &content, err) < 0)
+    if (small_object_read(scope->parser, SMALL_MARK, &bytes, &content, err) < 0)
         return err_prefix(err, "%s/%s", store_url(scope->store), name);
     *ret = (struct hold_note){TAKE_PTR(content.by), TAKE_PTR(content.reason), content.when_ms};
     return 0;

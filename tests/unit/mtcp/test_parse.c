@@ -66,7 +66,7 @@ static int parse_memory(const void *data, size_t len, struct buf *ret, struct er
     return ret->data ? 0 : err_set_errno(err, ENOMEM, "cannot get memory");
 }
 
-static int parse_apart(spawner_parser *parser, const void *data, size_t len, struct buf *ret,
+static int parse_apart(parser_function *parser, const void *data, size_t len, struct buf *ret,
                        struct err *err)
 {
     CLEANUP(spawner_freep) struct spawner *spawner = spawner_start(NULL, NULL);

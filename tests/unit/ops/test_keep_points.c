@@ -78,7 +78,8 @@ static void a_word_means_one_point(void **state)
     struct point_id in_trash = keep_world_plant(&world, &trashed);
     keep_world_trash(&world, &in_trash);
     keep_world_plant_tombstone(&world, &removed);
-    assert_int_equal(meant_open(world.folder.path, NULL, &view, NULL), 0);
+    assert_int_equal(meant_open(&(struct meant_place){world.folder.path, NULL, NULL}, &view, NULL),
+                     0);
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
         CLEANUP_MEANT_POINT struct meant_point found = {0};
         CLEANUP_ERR struct err err = ERR_INIT;
@@ -114,7 +115,10 @@ static void a_guest_in_two_scopes_is_ambiguous(void **state)
     for (size_t i = 0; i < 2; i++) {
         CLEANUP_MEANT_VIEW struct meant_view view = {0};
         CLEANUP_MEANT_POINT struct meant_point found = {0};
-        assert_int_equal(meant_open(world.folder.path, i ? "lab" : NULL, &view, NULL), 0);
+        assert_int_equal(
+            meant_open(&(struct meant_place){world.folder.path, i ? "lab" : NULL, NULL}, &view,
+                       NULL),
+            0);
         if (i == 0) {
             assert_fails(meant_find(&view, "web@latest", false, &found, &err), &err, ERR_USAGE);
             assert_non_null(strstr(err.text, "or --scope"));
@@ -158,7 +162,8 @@ static void the_latest_is_not_silently_an_older_one(void **state)
         err_clear(&err);
     }
     assert_int_equal(points_find(store, "web", SESSION("1111", ""), &found, NULL), 0);
-    assert_int_equal(meant_open(world.folder.path, NULL, &view, NULL), 0);
+    assert_int_equal(meant_open(&(struct meant_place){world.folder.path, NULL, NULL}, &view, NULL),
+                     0);
     assert_fails(meant_find(&view, "web@latest", false, &meant, &err), &err, ERR_CORRUPT);
     assert_int_equal(meant_find(&view, SESSION("2222", ""), false, &meant, NULL), 0);
 }

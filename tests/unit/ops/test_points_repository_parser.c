@@ -11,7 +11,7 @@
 
 #include "../repository/made_point.h"
 #include "../repository/one_object.h"
-#include "ops/points_repository_parser.h"
+#include "mtcp/spawner.h"
 #include "repository/stored_point.h"
 
 #define SLOT_NAME "p/default/02020202020202020202020202020202/03030303030303030303030303030303"
@@ -19,9 +19,7 @@
 static void a_point_is_the_same_with_and_without_a_process(void **state)
 {
     CLEANUP(spawner_freep) struct spawner *spawner = spawner_start(NULL, NULL);
-    const struct children_options options = {.no_sandbox = false};
-    const struct children children = {.spawner = spawner, .options = &options};
-    const struct stored_parser parser = points_repository_parser(&children);
+    const struct parser parser = spawner_parser(spawner, false);
     CLEANUP_MADE_POINT struct made_point made = made_point_usual();
     CLEANUP_BUF struct buf bytes = made_point_bytes(&made);
     struct one_object object = one_object_of(SLOT_NAME, bytes.data, bytes.len);

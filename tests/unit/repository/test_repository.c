@@ -32,7 +32,7 @@ static void a_new_repository_can_be_opened(void **state)
     assert_mode(folder.path, "config", S_IFREG | 0600);
     assert_mode(folder.path, "reserve", S_IFREG | 0600);
 
-    assert_int_equal(repository_open(folder.path, &again, NULL), 0);
+    assert_int_equal(repository_open(folder.path, NULL, &again, NULL), 0);
     assert_memory_equal(&again->id, &folder.repository->id, sizeof(again->id));
     assert_memory_equal(again->id_salt, folder.repository->id_salt, DIGEST_SIZE);
     assert_int_equal(again->create_only, CREATE_ONLY_CONDITION);
@@ -69,7 +69,7 @@ static void what_is_one_already_is_refused(void **state)
     (void)state;
     folder_begin(&folder);
     assert_refused(folder.path, ERR_EXISTS, "already a repository");
-    assert_int_equal(repository_open(folder.path, &again, NULL), 0);
+    assert_int_equal(repository_open(folder.path, NULL, &again, NULL), 0);
     assert_memory_equal(&again->id, &folder.repository->id, ID_SIZE);
 }
 
@@ -115,7 +115,7 @@ static void assert_not_opened(const char *path, enum err_kind kind, const char *
     CLEANUP(repository_closep) struct repository *repository = NULL;
     CLEANUP_ERR struct err err = ERR_INIT;
 
-    assert_int_equal(repository_open(path, &repository, &err), -1);
+    assert_int_equal(repository_open(path, NULL, &repository, &err), -1);
     assert_int_equal(err.kind, kind);
     if (!strstr(err.text, text) || !strstr(err.text, path))
         fail_msg("the error is: %s", err.text);

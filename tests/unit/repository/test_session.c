@@ -144,34 +144,34 @@ static void the_base_is_the_newest_complete_point(void **state)
     assert_int_equal(session_notes(fixture.session).unreadable->count, 0);
 }
 
-static int parse_and_count(void *opaque, stored_parse *parse, const void *data, size_t len,
-                           struct buf *ret, struct err *err)
+static int parse_and_count(void *opaque, const struct parser_task *task, struct buf *ret,
+                           struct err *err)
 {
     ++*(unsigned *)opaque;
-    return parse(data, len, ret, err);
+    return task->function(task->data, task->len, ret, err);
 }
 
 /* What others have written is not parsed in this process if there is a parser. */
 static void points_are_given_to_the_parser(void **state)
 {
     unsigned parsed = 0;
-    const struct stored_parser parser = {&parsed, parse_and_count};
+    const struct parser parser = {&parsed, parse_and_count};
     FIXTURE;
 
     (void)state;
     made_session_run(repository, request, 0);
-    request->parser = &parser;
+    repository->parser = &parser;
     begin_again(&fixture);
     assert_non_null(session_base(fixture.session));
     assert_int_equal(parsed, 2); /* the summary, and the whole point */
 }
 
-static int die_at_the_newest(void *opaque, stored_parse *parse, const void *data, size_t len,
-                             struct buf *ret, struct err *err)
+static int die_at_the_newest(void *opaque, const struct parser_task *task, struct buf *ret,
+                             struct err *err)
 {
-    if (memcmp(data, opaque, sizeof(struct slot_id)) == 0)
+    if (memcmp(task->data, opaque, sizeof(struct slot_id)) == 0)
         return err_set(err, ERR_IO, "the process that parses it has ended");
-    return parse(data, len, ret, err);
+    return task->function(task->data, task->len, ret, err);
 }
 
 /* Be it for a bad sector, or because the parser did not survive it. */
@@ -183,8 +183,8 @@ static void a_point_that_cannot_be_read_is_passed_over_and_told(void **state)
     struct id good = made_session_run(repository, request, 0);
     struct slot_id newest = {repository->id, made_session_run(repository, request, 0),
                              request->guest};
-    const struct stored_parser parser = {&newest, die_at_the_newest};
-    request->parser = &parser;
+    const struct parser parser = {&newest, die_at_the_newest};
+    repository->parser = &parser;
     begin_again(&fixture);
     assert_known(fixture.session, 0, &good);
     assert_int_equal(session_notes(fixture.session).unreadable->count, 1);

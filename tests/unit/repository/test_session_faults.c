@@ -78,10 +78,10 @@ static void world_begin(struct world *world)
 
     world->memory = memory_snapshot(fresh);
     world->step = UINT32_MAX;
-    assert_int_equal(repository_open_in(memory_open(world->memory, NULL), &world->repository, NULL),
-                     0);
-    assert_int_equal(repository_open_in(memory_open(world->memory, &hook), &world->disturbed, NULL),
-                     0);
+    assert_int_equal(
+        repository_open_in(memory_open(world->memory, NULL), NULL, &world->repository, NULL), 0);
+    assert_int_equal(
+        repository_open_in(memory_open(world->memory, &hook), NULL, &world->disturbed, NULL), 0);
     world->steps = 0;
     world->request = made_request(7);
 }

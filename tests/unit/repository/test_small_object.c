@@ -232,9 +232,115 @@ static void times_are_read_in_one_form(void **state)
             fail_msg("'%s' was taken", bad[i]);
 }
 
+/* ---- what a parser says ------------------------------------------------------------------------ */
+
+/* It flips the bit `at`, or leaves the last `cut` bytes out. */
+struct lying_parser {
+    size_t at;
+    size_t cut;
+    size_t len; /* of what it would say otherwise */
+};
+
+static int lie(void *opaque, const struct parser_task *task, struct buf *ret, struct err *err)
+{
+    struct lying_parser *lying = opaque;
+
+    if (task->function(task->data, task->len, ret, err) < 0)
+        return -1;
+    lying->len = ret->len;
+    ret->len -= lying->cut;
+    if (lying->at < ret->len * 8)
+        ret->data[lying->at / 8] ^= (uint8_t)(1u << lying->at % 8);
+    return 0;
+}
+
+static int read_from(struct lying_parser *lying, size_t i, struct small_object *ret,
+                     struct err *err)
+{
+    const struct parser parser = {lying, lie};
+    CLEANUP_BUF struct buf bytes = {0};
+
+    buf_append_str(&bytes, objects[i].text);
+    return small_object_read(&parser, objects[i].kind, &bytes, ret, err);
+}
+
+static void what_a_parser_says_is_the_object(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < OBJECT_COUNT; i++) {
+        struct lying_parser honest = {.at = SIZE_MAX};
+        CLEANUP_SMALL_OBJECT struct small_object object = {0};
+        CLEANUP_ERR struct err err = ERR_INIT;
+        CLEANUP_BUF struct buf bytes = {0};
+        if (read_from(&honest, i, &object, &err) < 0)
+            fail_msg("%s", err.text);
+        assert_int_equal(small_object_format(&object, &bytes, NULL), 0);
+        assert_int_equal(bytes.len, strlen(objects[i].text));
+        assert_memory_equal(bytes.data, objects[i].text, bytes.len);
+    }
+}
+
+/* What is believed could have been written: it is read back then. */
+static void nothing_that_a_parser_says_of_an_object_does_harm(void **state)
+{
+    size_t refused = 0;
+
+    (void)state;
+    for (size_t i = 0; i < OBJECT_COUNT; i++) {
+        struct lying_parser lying = {.at = SIZE_MAX};
+        for (size_t bit = 0; bit == 0 || bit < lying.len * 8; bit++) {
+            CLEANUP_SMALL_OBJECT struct small_object object = {0};
+            CLEANUP_ERR struct err err = ERR_INIT;
+            CLEANUP_BUF struct buf bytes = {0};
+            if (read_from(&lying, i, &object, &err) < 0) {
+                assert_int_equal(err.kind, ERR_CORRUPT);
+                refused++;
+            } else {
+                assert_int_equal(small_object_format(&object, &bytes, NULL), 0);
+            }
+            lying.at = bit;
+        }
+        for (lying.at = SIZE_MAX, lying.cut = 1; lying.cut <= lying.len; lying.cut++) {
+            CLEANUP_SMALL_OBJECT struct small_object object = {0};
+            assert_int_equal(read_from(&lying, i, &object, NULL), -1);
+        }
+    }
+    assert_true(refused > 0);
+}
+
+/* What comes behind the last member, and what is longer than any object. */
+static int say_more(void *opaque, const struct parser_task *task, struct buf *ret, struct err *err)
+{
+    if (task->function(task->data, task->len, ret, err) < 0)
+        return -1;
+    for (size_t i = 0; i < *(size_t *)opaque; i++)
+        buf_put_u8(ret, 'x');
+    return 0;
+}
+
+static void a_parser_that_says_too_much_is_refused(void **state)
+{
+    static const size_t counts[] = {1, 100000};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const struct parser parser = {(void *)&counts[i], say_more};
+        CLEANUP_SMALL_OBJECT struct small_object object = {0};
+        CLEANUP_ERR struct err err = ERR_INIT;
+        CLEANUP_BUF struct buf bytes = {0};
+        buf_append_str(&bytes, objects[3].text);
+        assert_int_equal(small_object_read(&parser, objects[3].kind, &bytes, &object, &err), -1);
+        assert_int_equal(err.kind, ERR_CORRUPT);
+        assert_non_null(strstr(err.text, i ? "has more than" : "its members"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_parser_says_is_the_object),
+        cmocka_unit_test(nothing_that_a_parser_says_of_an_object_does_harm),
+        cmocka_unit_test(a_parser_that_says_too_much_is_refused),
         cmocka_unit_test(objects_are_as_documented),
         cmocka_unit_test(members_have_their_meaning),
         cmocka_unit_test(each_member_must_be_there),

@@ -31,15 +31,15 @@ struct failing {
     enum err_kind kind;
 };
 
-static int fail_at_a_point(void *opaque, stored_parse *parse, const void *data, size_t len,
-                           struct buf *ret, struct err *err)
+static int fail_at_a_point(void *opaque, const struct parser_task *task, struct buf *ret,
+                           struct err *err)
 {
     const struct failing *failing = opaque;
-    const struct slot_id *id = data;
+    const struct slot_id *id = task->data;
 
     if (id_compare(&id->session, &failing->session) == 0)
         return err_set(err, failing->kind, "cannot be read");
-    return parse(data, len, ret, err);
+    return task->function(task->data, task->len, ret, err);
 }
 
 /* A sector that is bad, a file that is not ours, a process that does not survive it. */
@@ -64,7 +64,7 @@ static void a_point_that_cannot_be_read_stays_and_keeps_no_other_from_being_prun
             keep_world_put(&world, &points[j], NULL);
         }
         const struct failing failing = {points[1].session, kinds[i]};
-        const struct stored_parser parser = {(void *)&failing, fail_at_a_point};
+        const struct parser parser = {(void *)&failing, fail_at_a_point};
         world.scope.parser = &parser;
         const struct prune_events told = {note_event, &events};
         if (prune_run(&world.scope, &settings, &told, &result, &err) < 0)
@@ -99,7 +99,7 @@ static void points_in_the_trash_are_not_kept(void **state)
     }
     assert_int_equal(marks_trash(&world.scope, &points[0], &mark, &made, NULL), 0);
     const struct failing newer = {points[1].session, ERR_UNSUPPORTED};
-    const struct stored_parser parser = {(void *)&newer, fail_at_a_point};
+    const struct parser parser = {(void *)&newer, fail_at_a_point};
     world.scope.parser = &parser;
     assert_int_equal(prune_run(&world.scope, &settings, &told, &result, NULL), 0);
     CLEANUP_FREE char *text = buf_take_str(&events);
