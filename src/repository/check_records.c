@@ -155,8 +155,10 @@ static int list_check_records(const struct stored_scope *scope, const struct id 
     return objects_list(scope, "v", below, &each, err);
 }
 
-int check_records_read(const struct stored_scope *scope, const struct id *guest,
-                       struct check_records *ret, struct err *err)
+/* point: NULL, or the only one of the guest whose records are read. */
+static int read_check_records(const struct stored_scope *scope, const struct id *guest,
+                              const struct point_id *point, struct check_records *ret,
+                              struct err *err)
 {
     CLEANUP_CHECK_RECORDS struct check_records records = {0};
     size_t count = 0;
@@ -166,7 +168,8 @@ int check_records_read(const struct stored_scope *scope, const struct id *guest,
     for (size_t i = 0; i < records.count; i++) {
         struct check_record record = records.records[i];
         bool good = false;
-        if (fill_check_record(scope, &record, &good, err) < 0)
+        if ((!point || objects_compare_points(&record.point, point) == 0) &&
+            fill_check_record(scope, &record, &good, err) < 0)
             return -1;
         records.records[i] = records.records[count];
         records.records[count] = record;
@@ -177,6 +180,12 @@ int check_records_read(const struct stored_scope *scope, const struct id *guest,
     *ret = records;
     records = (struct check_records){0};
     return 0;
+}
+
+int check_records_read(const struct stored_scope *scope, const struct id *guest,
+                       struct check_records *ret, struct err *err)
+{
+    return read_check_records(scope, guest, NULL, ret, err);
 }
 
 int64_t check_records_last_good(const struct check_records *records, const struct point_id *point,
@@ -194,15 +203,14 @@ int64_t check_records_last_good(const struct check_records *records, const struc
 }
 
 static int remove_older_records(const struct stored_scope *scope,
-                                const struct check_records *records, const struct point_id *point,
+                                const struct check_records *records,
                                 const struct small_object *newer, struct err *err)
 {
     CLEANUP_STRINGS struct strings names = {0};
 
     for (size_t i = 0; i < records->count; i++) {
         const struct check_record *record = &records->records[i];
-        if (objects_compare_points(&record->point, point) == 0 && record->level <= newer->level &&
-            record->when_ms <= newer->when_ms)
+        if (record->level <= newer->level && record->when_ms <= newer->when_ms)
             strings_add(&names, record->name);
     }
     return names.count > 0 ? store_delete(scope->store, &names, err) : 0;
@@ -216,7 +224,7 @@ int check_records_note(const struct stored_scope *scope, const struct point_id *
     CLEANUP_BUF struct buf bytes = {0};
     enum store_outcome outcome = STORE_EXISTS;
 
-    if (check_records_read(scope, &point->guest, &records, err) < 0 ||
+    if (read_check_records(scope, &point->guest, point, &records, err) < 0 ||
         random_hex((NAME_RANDOM_SIZE - 1) / 2, name.random, err) < 0 ||
         small_object_format(verification, &bytes, err) < 0)
         return -1;
@@ -227,5 +235,5 @@ int check_records_note(const struct stored_scope *scope, const struct point_id *
         return -1;
     if (outcome != STORE_MADE)
         return err_set(err, ERR_EXISTS, "%s/%s: is there already", store_url(scope->store), text);
-    return remove_older_records(scope, &records, point, verification, err);
+    return remove_older_records(scope, &records, verification, err);
 }
