@@ -351,7 +351,11 @@ static int add_list_parts(struct list_run *run, struct err *err)
 
     if (!source->is_repository || source->scope)
         return add_list_part(run, source, false, err);
-    return scopes_run(&request, &each, err) < 0 ? -1 : tell_unmatched(run, err);
+    if (scopes_run(&request, &each, err) < 0)
+        return -1;
+    /* A list finds no damage: it has failed to show a scope. */
+    run->outcome->damaged = false;
+    return tell_unmatched(run, err);
 }
 
 int list_run(const struct list_options *options, const struct report *report,
@@ -366,9 +370,10 @@ int list_run(const struct list_options *options, const struct report *report,
     run.key = host_key_for_reading(report);
     for (size_t i = 0; i < run.count; i++)
         list_part_of(&run, &run.parts[i]);
-    if (options->holds && !run.told)
+    if (options->holds && !run.told && ret_outcome->failed == 0)
         log_notice("no point is held");
-    else if (options->source.is_repository && options->domains.count == 0 && !run.told)
+    else if (options->source.is_repository && options->domains.count == 0 && !run.told &&
+             ret_outcome->failed == 0)
         log_notice("%s: has no points", options->source.path);
     return 0;
 }
