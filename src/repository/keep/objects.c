@@ -25,6 +25,26 @@ struct objects_look {
     const struct objects_each *each;
 };
 
+static bool is_id_with_more(const char *text)
+{
+    return strspn(text, "0123456789abcdef") == ID_TEXT_SIZE - 1 &&
+           strchr("./", text[ID_TEXT_SIZE - 1]); /* or its end */
+}
+
+/* "p/default/web.old/01a2...": a folder that has another name now, with what must not be missed. */
+static bool is_in_renamed_folder(const char *name)
+{
+    bool renamed = false;
+
+    for (const char *at = name, *slash; (slash = strchr(at, '/')); at = slash + 1) {
+        CLEANUP_FREE char *folder = mem_printf("%.*s", (int)(slash - name), name);
+        renamed |= !name_is_folder(folder);
+        if (renamed && (is_id_with_more(at) || is_id_with_more(slash + 1)))
+            return true;
+    }
+    return false;
+}
+
 /* A file or a link in place of a folder (which may have been moved away) is not an empty folder. */
 static int look_at_object(void *opaque, const struct store_entry *entry, struct err *err)
 {
@@ -36,6 +56,12 @@ static int look_at_object(void *opaque, const struct store_entry *entry, struct 
     if (look->each->odd == OBJECTS_STRICT && name_is_folder(entry->name))
         return err_set(err, ERR_CORRUPT, "%s/%s: is not a folder", store_url(look->scope->store),
                        entry->name);
+    if (look->each->odd == OBJECTS_STRICT && is_in_renamed_folder(entry->name))
+        return err_set(
+            err, ERR_CORRUPT,
+            "%s/%s: its folder has a name that no repository has; give it the former name, "
+            "or move it out of the repository",
+            store_url(look->scope->store), entry->name);
     if (look->each->unknown)
         strings_add(look->each->unknown, entry->name);
     return 0;

@@ -27,7 +27,8 @@ char *objects_name(const struct stored_scope *scope, enum name_kind kind,
  * link, in place of a folder a file or a link. An object that is not seen is taken for one that is not
  * there: of a point, a hold or a session this loses data. */
 enum objects_odd {
-    OBJECTS_STRICT, /* an object is there, with size 0; for a folder, which may hide some: corrupt */
+    OBJECTS_STRICT, /* an object is there, with size 0; for a folder, which may hide some: corrupt;
+                     * so is a folder with another name that has objects */
     OBJECTS_SHOWN,  /* the same, but what stands for a folder is among the unknown */
     OBJECTS_FILES,  /* it is passed over: for whom an object that is missed does no harm */
 };

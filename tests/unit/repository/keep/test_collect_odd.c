@@ -106,19 +106,39 @@ static void put_folder(const struct odd_world *odd, const char *path)
     assert_int_equal(mkdir(path, 0700), 0);
 }
 
+static void put_aside(const struct odd_world *odd, const char *path)
+{
+    CLEANUP_FREE char *aside = mem_printf("%s.old", path);
+
+    (void)odd;
+    assert_int_equal(rename(path, aside), 0);
+}
+
+static void put_by_name(const struct odd_world *odd, const char *path)
+{
+    CLEANUP_FREE char *named = mem_printf("%.*s/web", (int)(strrchr(path, '/') - path), path);
+
+    (void)odd;
+    assert_int_equal(rename(path, named), 0);
+}
+
 static const struct {
     enum name_kind kind;
     unsigned guest;
     int up; /* levels above the object */
     void (*put)(const struct odd_world *odd, const char *path);
 } cases[] = {
-    {NAME_SLOT, KEPT, 0, put_link},    {NAME_SLOT, KEPT, 0, put_folder},
-    {NAME_SLOT, KEPT, 1, put_link},    {NAME_SLOT, KEPT, 1, put_file},
-    {NAME_HOLD, HELD, 0, put_link},    {NAME_HOLD, HELD, 0, put_folder},
-    {NAME_HOLD, HELD, 1, put_link},    {NAME_HOLD, HELD, 1, put_file},
-    {NAME_HOLD, HELD, 2, put_link},    {NAME_HOLD, HELD, 2, put_file},
-    {NAME_SESSION, BUSY, 0, put_link}, {NAME_SESSION, BUSY, 0, put_folder},
-    {NAME_SESSION, BUSY, 1, put_link}, {NAME_SESSION, BUSY, 1, put_file},
+    {NAME_SLOT, KEPT, 0, put_link},       {NAME_SLOT, KEPT, 0, put_folder},
+    {NAME_SLOT, KEPT, 1, put_link},       {NAME_SLOT, KEPT, 1, put_file},
+    {NAME_HOLD, HELD, 0, put_link},       {NAME_HOLD, HELD, 0, put_folder},
+    {NAME_HOLD, HELD, 1, put_link},       {NAME_HOLD, HELD, 1, put_file},
+    {NAME_HOLD, HELD, 2, put_link},       {NAME_HOLD, HELD, 2, put_file},
+    {NAME_SESSION, BUSY, 0, put_link},    {NAME_SESSION, BUSY, 0, put_folder},
+    {NAME_SESSION, BUSY, 1, put_link},    {NAME_SESSION, BUSY, 1, put_file},
+    {NAME_SLOT, KEPT, 1, put_aside},      {NAME_SLOT, KEPT, 1, put_by_name},
+    {NAME_HOLD, HELD, 1, put_aside},      {NAME_HOLD, HELD, 2, put_aside},
+    {NAME_HOLD, HELD, 2, put_by_name},    {NAME_SESSION, BUSY, 1, put_aside},
+    {NAME_SESSION, BUSY, 1, put_by_name},
 };
 
 static void nothing_is_removed_whatever_hides_an_object(void **state)
@@ -140,9 +160,28 @@ static void nothing_is_removed_whatever_hides_an_object(void **state)
         if (cases[i].up > 0) {
             assert_int_equal(rc, -1);
             assert_int_equal(err.kind, ERR_CORRUPT);
+            *strrchr(path, '/') = '\0'; /* the folder of what was renamed */
             assert_non_null(strstr(err.text, path));
         }
     }
+}
+
+/* As some file servers make them in each folder. */
+static void folders_of_others_are_passed_over(void **state)
+{
+    CLEANUP_ODD_WORLD struct odd_world odd = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    (void)state;
+    odd_world_begin(&odd);
+    CLEANUP_FREE char *slot = path_of(&odd, NAME_SLOT, KEPT);
+    CLEANUP_FREE char *folder = mem_printf("%.*s/@eaDir", (int)(strrchr(slot, '/') - slot), slot);
+    CLEANUP_FREE char *file = mem_printf("%s/%s@SynoEAStream", folder, strrchr(slot, '/') + 1);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(mknod(file, S_IFREG | 0600, 0), 0);
+    if (collect(&odd, false, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_true(has_pack(&odd, KEPT) && has_pack(&odd, HELD) && !has_pack(&odd, BUSY));
 }
 
 static void with_nothing_odd_the_same_are_removed(void **state)
@@ -167,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_removed_whatever_hides_an_object),
+        cmocka_unit_test(folders_of_others_are_passed_over),
         cmocka_unit_test(with_nothing_odd_the_same_are_removed),
     };
 
