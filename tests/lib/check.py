@@ -44,7 +44,7 @@ CONFIGURATIONS = {
 }
 # Tests wait more than they work: how many unit tests and integration tests are run at a time.
 UNIT_TESTS = 2 * os.cpu_count()
-INTEGRATION_TESTS = os.cpu_count() + 2
+INTEGRATION_TESTS = os.cpu_count() + 1
 QUICK = ["--suite", "unit", "--no-suite", "slow"]
 FUZZ_S = 5  # for each target
 FLIPS = 4000
