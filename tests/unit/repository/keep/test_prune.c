@@ -80,6 +80,15 @@ static void a_point_that_cannot_be_read_stays_and_keeps_no_other_from_being_prun
     }
 }
 
+static void begin_with_three(struct keep_world *world, struct point_id points[static 3])
+{
+    keep_world_begin(world);
+    for (unsigned i = 0; i < 3; i++) {
+        points[i] = keep_world_point(2, i + 1);
+        keep_world_put(world, &points[i], NULL);
+    }
+}
+
 static void points_in_the_trash_are_not_kept(void **state)
 {
     const struct prune_settings settings = {.policy.keep = {[RETENTION_LAST] = 1}};
@@ -92,11 +101,7 @@ static void points_in_the_trash_are_not_kept(void **state)
     bool made = false;
 
     (void)state;
-    keep_world_begin(&world);
-    for (unsigned i = 0; i < 3; i++) {
-        points[i] = keep_world_point(2, i + 1);
-        keep_world_put(&world, &points[i], NULL);
-    }
+    begin_with_three(&world, points);
     assert_int_equal(marks_trash(&world.scope, &points[0], &mark, &made, NULL), 0);
     const struct failing newer = {points[1].session, ERR_UNSUPPORTED};
     const struct parser parser = {(void *)&newer, fail_at_a_point};
@@ -124,11 +129,7 @@ static void tags_keep_points(void **state)
     bool changed = false;
 
     (void)state;
-    keep_world_begin(&world);
-    for (unsigned i = 0; i < 3; i++) {
-        points[i] = keep_world_point(2, i + 1);
-        keep_world_put(&world, &points[i], NULL);
-    }
+    begin_with_three(&world, points);
     assert_int_equal(marks_tag(&world.scope, &points[1], "weekly", &mark, &changed, NULL), 0);
     assert_int_equal(prune_run(&world.scope, &settings, &told, &result, NULL), 0);
     CLEANUP_FREE char *text = buf_take_str(&events);
