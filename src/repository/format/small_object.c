@@ -280,7 +280,7 @@ int small_object_read(const struct parser *parser, enum small_object_kind kind,
         if (object_members[i].kind == kind)
             take_flat_member(&reader, &object_members[i], &object);
     if (reader.failed || reader.left > 0)
-        return err_set(err, ERR_CORRUPT, "its members are none");
+        return err_set(err, ERR_CORRUPT, "the parser has given something else than its members");
     *ret = object;
     object = (struct small_object){0};
     return 0;

@@ -126,8 +126,8 @@ static int count_names(struct collection *work, bool packs, struct memory_look *
         const char *top;
         const char *below;
     } small[] = {{"t", NULL}, {"h", NULL}, {"s", NULL}, {"v", "bad"}};
-    const struct objects_each pack = {count_listed_pack, look, NULL};
-    const struct objects_each slot = {.call = count_slot, .opaque = look, .odd = true};
+    const struct objects_each pack = {count_listed_pack, look, .odd = OBJECTS_FILES};
+    const struct objects_each slot = {count_slot, look, NULL};
     const struct objects_each other = {count_small, look, NULL};
 
     if (packs && objects_list(&work->scope, "d", NULL, &pack, err) < 0)

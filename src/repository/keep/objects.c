@@ -60,7 +60,7 @@ static int look_at_object(void *opaque, const struct store_entry *entry, struct 
         return err_set(
             err, ERR_CORRUPT,
             "%s/%s: its folder has a name that no repository has; give it the former name, "
-            "or move it out of the repository",
+            "or move it out of the repository if it may be lost",
             store_url(look->scope->store), entry->name);
     if (look->each->unknown)
         strings_add(look->each->unknown, entry->name);

@@ -166,6 +166,28 @@ static void nothing_is_removed_whatever_hides_an_object(void **state)
     }
 }
 
+/* Names are counted before anything is collected; no more is asked of them then than later. */
+static void a_limit_of_memory_changes_nothing(void **state)
+{
+    static const uint64_t limits[] = {0, UINT64_C(1) << 30};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        CLEANUP_ODD_WORLD struct odd_world odd = {0};
+        CLEANUP_ERR struct err err = ERR_INIT;
+        const struct collect_events events = {keep_world_pass_event, NULL};
+        struct collect_result result = {0};
+        odd_world_begin(&odd);
+        struct collect_settings settings = keep_world_settings(&odd.world);
+        settings.memory_limit = limits[i];
+        CLEANUP_FREE char *path = path_of(&odd, NAME_PACK, KEPT);
+        *strrchr(path, '/') = '\0';
+        put_file(&odd, path);
+        if (collect_run(odd.world.repository, &settings, &events, &result, &err) < 0)
+            fail_msg("limit %zu: %s", i, err.text);
+    }
+}
+
 /* As some file servers make them in each folder. */
 static void folders_of_others_are_passed_over(void **state)
 {
@@ -206,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_removed_whatever_hides_an_object),
+        cmocka_unit_test(a_limit_of_memory_changes_nothing),
         cmocka_unit_test(folders_of_others_are_passed_over),
         cmocka_unit_test(with_nothing_odd_the_same_are_removed),
     };
