@@ -27,10 +27,18 @@
 
 /* ---- what every connection needs ------------------------------------------------------------ */
 
-static void end_use(void)
+/* The last reference to a connection (NULL: none was opened) asks libvirtd to end it. */
+static void close_connection(virConnectPtr connection)
 {
+    BOUNDED_CALLS(&bounded_usual);
+
+    event_loop_close(connection);
+}
+
+static void end_use(virConnectPtr connection)
+{
+    close_connection(connection);
     bounded_stop();
-    event_loop_end();
 }
 
 static int begin_use(struct err *err)
@@ -39,7 +47,7 @@ static int begin_use(struct err *err)
         return -1;
     if (bounded_start(err) == 0)
         return 0;
-    event_loop_end();
+    event_loop_close(NULL);
     return -1;
 }
 
@@ -99,10 +107,8 @@ static void clean_abandoned(void *opaque)
 {
     struct opening *opening = opaque;
 
-    if (opening->connection)
-        virConnectClose(opening->connection);
+    end_use(opening->connection);
     free_opening(opening);
-    end_use();
 }
 
 static int fail_late(const struct opening *opening, struct err *err)
@@ -162,7 +168,7 @@ static int open_in_thread(const char *uri, uint64_t timeout_ms, virConnectPtr *r
     int result = opening->connection ? 0 : err_move(err, &opening->err);
     free_opening(opening);
     if (result < 0)
-        end_use();
+        end_use(NULL);
     return result;
 }
 
@@ -175,20 +181,10 @@ int connection_open(const char *uri, uint64_t timeout_ms, virConnectPtr *ret, st
     return 0;
 }
 
-/* The last reference asks libvirtd to end the connection. */
-static void close_connection(virConnectPtr connection)
-{
-    BOUNDED_CALLS(&bounded_usual);
-
-    virConnectClose(connection);
-}
-
 void connection_close(virConnectPtr connection)
 {
-    if (!connection)
-        return;
-    close_connection(connection);
-    end_use();
+    if (connection)
+        end_use(connection);
 }
 
 /* ---- using it --------------------------------------------------------------------------- */

@@ -27,6 +27,11 @@ def note(text):
     log.append(text)
 
 
+def note_first(text):
+    """What explains a failure goes before the commands that led to it."""
+    log.insert(0, text)
+
+
 def expect(condition, text):
     if not condition:
         raise Failure(text)

@@ -17,7 +17,7 @@ import uuid
 
 from vbtest import command, disks, leftovers, objects, proc
 from vbtest.archive import Archive
-from vbtest.command import Failure, Process, Skip, expect, note, run, virsh, wait_until
+from vbtest.command import Failure, Process, Skip, expect, note_first, run, virsh, wait_until
 from vbtest.disks import MIB, Disk
 from vbtest.guest import Guest
 from vbtest.session import Session, wait_for_socket
@@ -58,8 +58,8 @@ class Context:
         """Undo everything, then look for what is left over."""
         trouble = None
         try:
-            self._check_temporary()
             self._check_sanitizer()
+            self._check_temporary()
         except Failure as failure:
             trouble = failure
         files = self.dir
@@ -96,7 +96,7 @@ class Context:
     def _note_sanitizer(self):
         for name in self._sanitizer_reports():
             with open(self.path(name), encoding="utf-8", errors="replace") as file:
-                note(file.read())
+                note_first(file.read())
 
     def _check_sanitizer(self):
         reports = self._sanitizer_reports()

@@ -4,12 +4,15 @@
  */
 #include "sample.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <libvirt/libvirt.h>
 
 #include "base/quit.h"
 #include "guest/guest.h"
@@ -57,6 +60,56 @@ static void connections_can_be_open_together_and_one_after_the_other(void **stat
         assert_ptr_not_equal(first, second);
     }
     hypervisor_close(NULL);
+}
+
+/* ---- what else runs when a connection is closed ------------------------------------------------ */
+
+static unsigned count_threads(void)
+{
+    DIR *folder = opendir("/proc/self/task");
+    unsigned count = 0;
+
+    assert_non_null(folder);
+    for (const struct dirent *entry; (entry = readdir(folder));)
+        count += entry->d_name[0] != '.';
+    closedir(folder);
+    return count;
+}
+
+static struct {
+    unsigned limit;   /* threads that may run when a connection is closed; 0: any number */
+    unsigned threads; /* that ran */
+} closing;
+
+int __wrap_virConnectClose(virConnectPtr connection);
+int __real_virConnectClose(virConnectPtr connection);
+
+/* A thread that was joined may be listed a little longer. */
+int __wrap_virConnectClose(virConnectPtr connection)
+{
+    for (unsigned i = 0; closing.limit > 0 && i < 1000; i++) {
+        closing.threads = count_threads();
+        if (closing.threads <= closing.limit)
+            break;
+        usleep(1000);
+    }
+    return __real_virConnectClose(connection);
+}
+
+static void the_event_loop_stands_still_when_the_last_connection_is_closed(void **state)
+{
+    unsigned ours = count_threads();
+    struct hypervisor *first = open_node();
+    struct hypervisor *second = open_node();
+
+    (void)state;
+    closing.limit = ours + 2; /* the loop and what watches the limits of calls */
+    hypervisor_close(first);
+    assert_int_equal(closing.threads, ours + 2);
+    closing.limit = ours + 1;
+    hypervisor_close(second);
+    assert_int_equal(closing.threads, ours + 1);
+    closing.limit = 0;
 }
 
 static void check_refused(const char *uri, const char *server)
@@ -220,6 +273,7 @@ int main(void)
         cmocka_unit_test(a_connection_knows_where_it_is),
         cmocka_unit_test(the_default_uri_is_libvirts),
         cmocka_unit_test(connections_can_be_open_together_and_one_after_the_other),
+        cmocka_unit_test(the_event_loop_stands_still_when_the_last_connection_is_closed),
         cmocka_unit_test(uris_of_other_hosts_are_refused_unasked),
         cmocka_unit_test(uris_of_this_host_are_tried),
         cmocka_unit_test(an_unreachable_libvirt_is_told_with_the_remedy),
