@@ -30,7 +30,7 @@ struct qemu_nbd {
 static int qemu_nbd_launch(const struct qemu_nbd_image *image, int listen_fd,
                            struct qemu_nbd *server, struct err *err)
 {
-    const char *argv[8] = {"qemu-nbd"};
+    const char *argv[10] = {"qemu-nbd"};
     size_t n = 1;
 
     argv[n++] = image->direct ? "--cache=none" : "--cache=writeback";
@@ -38,6 +38,10 @@ static int qemu_nbd_launch(const struct qemu_nbd_image *image, int listen_fd,
     argv[n++] = image->qemu_format;
     if (image->read_only)
         argv[n++] = "--read-only";
+    if (image->bitmap) {
+        argv[n++] = "--bitmap";
+        argv[n++] = image->bitmap;
+    }
     argv[n] = image->path;
     const int fds[] = {-1, server->said_fd, server->said_fd, listen_fd};
     const struct launch launch = {

@@ -20,7 +20,8 @@ struct qemu_nbd_image {
     bool in_folder;          /* the path is relative to this folder: */
     int folder_fd;           /* borrowed */
     bool read_only;
-    bool direct; /* bypass the page cache */
+    bool direct;        /* bypass the page cache */
+    const char *bitmap; /* of the image, that is offered; NULL: none */
 };
 
 /* *ret_socket is connected; the caller owns it. If qemu-nbd cannot open the image, it closes its

@@ -3,38 +3,39 @@
 
 #include <inttypes.h>
 
+#include "disk/bitmap.h"
 #include "disk/cluster_map.h"
 #include "disk/reader_impl.h"
 
 /* qemu-nbd would guess the format of a backing file that has none recorded, so the whole chain is
  * checked before qemu-nbd may open the image. */
-static int open_other(const char *path, const struct format *format, uint64_t min_part,
+static int open_other(const struct reader_request *request, const struct format *format,
                       struct disk_reader **ret, struct err *err)
 {
     CLEANUP_DISK_INFO struct disk_info info = {0};
 
-    if (disk_inspect(path, format->name, &info, err) < 0)
+    if (disk_inspect(request->path, format->name, &info, err) < 0)
         return -1;
     if (info.encrypted)
         return err_set(err, ERR_UNSUPPORTED,
                        "%s: is encrypted; encrypted images cannot be read without their secret",
-                       path);
-    if (disk_reader_open_nbd(path, format, &info, min_part, ret, err) < 0)
-        return err_prefix(err, "%s", path);
+                       request->path);
+    if (disk_reader_open_nbd(request, format, &info, ret, err) < 0)
+        return err_prefix(err, "%s", request->path);
     return 0;
 }
 
-int disk_reader_open_min(const char *path, const char *format_name, uint64_t min_part,
-                         struct disk_reader **ret, struct err *err)
+int disk_reader_open_as(const struct reader_request *request, struct disk_reader **ret,
+                        struct err *err)
 {
-    const struct format *format = disk_format_find(format_name, err);
+    const struct format *format = disk_format_find(request->format, err);
     struct disk_reader *reader = NULL;
 
-    if (!format || (format->is_raw && disk_reader_open_raw(path, &reader, err) < 0))
-        return err_prefix(err, "%s", path);
-    if (!format->is_raw && open_other(path, format, min_part, &reader, err) < 0)
+    if (!format || (format->is_raw && disk_reader_open_raw(request->path, &reader, err) < 0))
+        return err_prefix(err, "%s", request->path);
+    if (!format->is_raw && open_other(request, format, &reader, err) < 0)
         return -1;
-    reader->path = mem_strdup(path);
+    reader->path = mem_strdup(request->path);
     *ret = reader;
     return 0;
 }
@@ -42,7 +43,25 @@ int disk_reader_open_min(const char *path, const char *format_name, uint64_t min
 int disk_reader_open(const char *path, const char *format, struct disk_reader **ret,
                      struct err *err)
 {
-    return disk_reader_open_min(path, format, CLUSTER_MAP_MIN_PART, ret, err);
+    return disk_reader_open_as(
+        &(struct reader_request){path, format, .min_part = CLUSTER_MAP_MIN_PART}, ret, err);
+}
+
+/* qemu-nbd itself refuses a bitmap that is broken, but not one that does not note any more. */
+int disk_reader_open_since(const char *path, const char *bitmap, struct disk_reader **ret,
+                           struct err *err)
+{
+    const struct reader_request request = {path, "qcow2", bitmap, CLUSTER_MAP_MIN_PART};
+    enum disk_bitmap_state state = DISK_BITMAP_ABSENT;
+
+    if (disk_bitmap_look(path, bitmap, &state, err) < 0)
+        return -1;
+    if (state == DISK_BITMAP_ABSENT)
+        return err_set(err, ERR_NOT_FOUND, "%s: has no bitmap '%s'", path, bitmap);
+    if (state == DISK_BITMAP_BROKEN)
+        return err_set(err, ERR_CORRUPT, "%s: its bitmap '%s' may have missed what was written",
+                       path, bitmap);
+    return disk_reader_open_as(&request, ret, err);
 }
 
 int disk_reader_open_export(const struct disk_export *export, struct disk_reader **ret,
@@ -73,6 +92,8 @@ uint64_t disk_reader_size(const struct disk_reader *reader)
  *   (reader_nbd.c)                    parts at a time              the guest sees them; else qemu-nbd
  *     its clusters that are           qemu-nbd: base:allocation    qemu-nbd
  *     compressed, short or unknown
+ *     the same with a bitmap          qemu-nbd: the bitmap, then   the same
+ *                                     as above
  *   any other image (reader_nbd.c)    qemu-nbd: base:allocation    qemu-nbd
  *   a running guest's disk            QEMU: base:allocation, and   QEMU
  *   (reader_export.c)                 a dirty bitmap

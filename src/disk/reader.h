@@ -28,6 +28,10 @@ struct disk_reader;
 /* Refused in addition to what disk_inspect refuses: encrypted images (unsupported). */
 int disk_reader_open(const char *path, const char *format, struct disk_reader **ret,
                      struct err *err);
+/* The same of a qcow2 image that has a bitmap (disk/bitmap.h): disk_reader_map knows what is the same
+ * as when that was begun. Not found: the image does not have it. Corrupt: it is not sound. */
+int disk_reader_open_since(const char *path, const char *bitmap, struct disk_reader **ret,
+                           struct err *err);
 /* Connects to the NBD server listening on that unix socket: QEMU's, for a backup job. Does not wait:
  * busy if the server accepts no connections at the moment. */
 int disk_export_connect(const char *socket_path, int *ret_socket, struct err *err);

@@ -25,15 +25,20 @@ struct disk_reader { /* first member of each kind's struct */
     uint64_t size;
 };
 
-/* disk_reader_open with another CLUSTER_MAP_MIN_PART. */
-int disk_reader_open_min(const char *path, const char *format, uint64_t min_part,
-                         struct disk_reader **ret, struct err *err);
+struct reader_request {
+    const char *path;
+    const char *format;
+    const char *bitmap; /* NULL: none */
+    uint64_t min_part;  /* usually CLUSTER_MAP_MIN_PART */
+};
+
+int disk_reader_open_as(const struct reader_request *request, struct disk_reader **ret,
+                        struct err *err);
 
 /* The kinds: raw files and block devices, and everything that qemu-nbd can read. `info` is what
  * disk_inspect says about that image. */
 int disk_reader_open_raw(const char *path, struct disk_reader **ret, struct err *err);
-int disk_reader_open_nbd(const char *path, const struct format *format,
-                         const struct disk_info *info, uint64_t min_part, struct disk_reader **ret,
-                         struct err *err);
+int disk_reader_open_nbd(const struct reader_request *request, const struct format *format,
+                         const struct disk_info *info, struct disk_reader **ret, struct err *err);
 int disk_reader_open_socket(const struct disk_export *export, struct disk_reader **ret,
                             struct err *err);

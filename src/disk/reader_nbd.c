@@ -32,6 +32,7 @@ struct nbd_reader {
     unsigned file_count;
     uint64_t *file_sizes;
     struct cluster_map *map; /* NULL: everything is read through the server */
+    bool has_bitmap;         /* the link knows what was not written to */
 };
 
 static void close_chain(struct nbd_reader *nbd)
@@ -76,18 +77,26 @@ static void find_cluster_part(struct nbd_reader *nbd, uint64_t offset, struct cl
         *ret = (struct cluster_part){CLUSTER_OTHER, .len = nbd->base.size - offset};
 }
 
+static int ask_server(struct nbd_reader *nbd, uint64_t offset, struct disk_part *ret,
+                      struct err *err)
+{
+    return nbd_link_map(nbd->link, offset, ret, err) < 0 ? explain_read(nbd, err) : 0;
+}
+
 static int map_nbd(struct disk_reader *reader, uint64_t offset, struct disk_part *ret,
                    struct err *err)
 {
     struct nbd_reader *nbd = (struct nbd_reader *)reader;
     struct cluster_part part;
 
+    if (nbd->has_bitmap)
+        return ask_server(nbd, offset, ret, err);
     find_cluster_part(nbd, offset, &part);
     *ret = (struct disk_part){part.kind == CLUSTER_ZERO ? DISK_ZERO : DISK_DATA, part.len};
     if (part.kind != CLUSTER_OTHER)
         return 0;
-    if (nbd_link_map(nbd->link, offset, ret, err) < 0)
-        return explain_read(nbd, err);
+    if (ask_server(nbd, offset, ret, err) < 0)
+        return -1;
     if (ret->len > part.len)
         ret->len = part.len;
     return 0;
@@ -166,7 +175,7 @@ static int connect_server(struct nbd_reader *nbd, const struct qemu_nbd_image *i
 
     if (qemu_nbd_start(image, &nbd->server, &socket, err) < 0)
         return -1;
-    if (nbd_link_open(socket, "", NULL, &nbd->link, err) < 0)
+    if (nbd_link_open(socket, "", image->bitmap, &nbd->link, err) < 0)
         return qemu_nbd_explain(nbd->server, err);
     nbd->base.size = nbd_link_size(nbd->link);
     return 0;
@@ -189,21 +198,26 @@ static void read_directly(struct nbd_reader *nbd, const struct qemu_nbd_image *i
     nbd->map = cluster_map_new(&clusters);
 }
 
-int disk_reader_open_nbd(const char *path, const struct format *format,
-                         const struct disk_info *info, uint64_t min_part, struct disk_reader **ret,
-                         struct err *err)
+int disk_reader_open_nbd(const struct reader_request *request, const struct format *format,
+                         const struct disk_info *info, struct disk_reader **ret, struct err *err)
 {
-    struct qemu_nbd_image image = {path, format->qemu, .read_only = true,
-                                   .direct = chain_can_direct(info)};
+    struct qemu_nbd_image image = {
+        .path = request->path,
+        .qemu_format = format->qemu,
+        .read_only = true,
+        .direct = chain_can_direct(info),
+        .bitmap = request->bitmap,
+    };
     struct nbd_reader *nbd = mem_alloc(sizeof(*nbd));
 
     nbd->base.kind = &nbd_kind;
+    nbd->has_bitmap = request->bitmap != NULL;
     if (lock_chain(nbd, info, err) < 0 || connect_server(nbd, &image, err) < 0) {
         close_nbd(&nbd->base);
         return -1;
     }
     if (info->plain_chain)
-        read_directly(nbd, &image, min_part);
+        read_directly(nbd, &image, request->min_part);
     *ret = &nbd->base;
     return 0;
 }

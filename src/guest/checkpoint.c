@@ -192,6 +192,18 @@ static int redefine(virDomainPtr domain, const char *record, bool validate, bool
     return libvirt_error(err, "cannot redefine a checkpoint");
 }
 
+int guest_checkpoint_record(struct guest *guest, const struct guest_checkpoint *checkpoint,
+                            struct err *err)
+{
+    virDomainPtr domain CLEANUP_DOMAIN = NULL;
+    CLEANUP_FREE char *record = record_of(checkpoint->name, checkpoint->targets);
+    bool made = false;
+
+    if (connection_domain(guest, &domain, err) < 0)
+        return -1;
+    return redefine(domain, record, false, &made, err);
+}
+
 /* ---- validating ------------------------------------------------------------------------------------ */
 
 /* Each by itself. libvirt's record then names only the last that was sound. libvirt itself takes the

@@ -42,6 +42,10 @@ struct guest_checkpoint {
     const struct strings *targets; /* the disks that it records */
 };
 
+/* Makes libvirt's record of one whose bitmaps were added to the images while the guest was off. */
+int guest_checkpoint_record(struct guest *guest, const struct guest_checkpoint *checkpoint,
+                            struct err *err);
+
 enum guest_checkpoint_state {
     GUEST_CHECKPOINT_FOUND,     /* libvirt has it, and its bitmap is there and sound */
     GUEST_CHECKPOINT_REDEFINED, /* the same, but its record was lost and is made anew */

@@ -8,7 +8,7 @@
  *     drive delete GUEST NAME TARGET...
  *     drive capture GUEST MODE FOLDER OWNER DISK... [commit] [stop=STEP]
  *
- * MODE: live, pause, none. OWNER: of the checkpoint that is made, or "-". DISK: TARGET, "!" if it is to
+ * MODE: live, pause, none, save, off. OWNER: of the checkpoint that is made, or "-". DISK: TARGET, "!" if it is to
  * be recorded, "=SINCE" if an increment is to be read. What the export holds goes to FOLDER/TARGET.whole,
  * and the increment is written over FOLDER/TARGET.raw. The name of each step is printed when it is
  * reached: read, ended, committing, committed. At that of "stop" it waits until it is killed.
@@ -105,13 +105,13 @@ struct run {
     int state_fd;
 };
 
-static int gather(struct drive *drive, bool memory, const char *folder, struct source *ret,
-                  struct err *err)
+static int gather(struct drive *drive, enum capture_mode mode, const char *folder,
+                  struct source *ret, struct err *err)
 {
     const struct name_list none = {0};
     const struct source_request request = {
-        .memory = memory,
-        .exports = true,
+        .memory = capture_has_memory(mode),
+        .exports = capture_has_exports(mode),
         .exclude_disks = &none,
         .destination = folder,
     };
@@ -233,8 +233,8 @@ static int begin(struct run *run, struct err *err)
 
 static void tell_tracks(const struct run *run)
 {
-    static const char *const words[] = {"records", "not-local", "not-qcow2", "old-qcow2",
-                                        "snapshots"};
+    static const char *const words[] = {"records",   "not-local", "not-qcow2",
+                                        "old-qcow2", "snapshots", "no-bitmap"};
 
     if (run->capture.intent.checkpoint)
         printf("checkpoint %s\n", run->capture.intent.checkpoint);
@@ -281,15 +281,18 @@ static int parse_disk(struct run *run, const char *word, struct err *err)
 
 static int parse(struct run *run, char **words, struct err *err)
 {
-    static const char *const modes[] = {
-        [CAPTURE_PAUSE] = "pause", [CAPTURE_LIVE] = "live", [CAPTURE_DISKS] = "none"};
+    static const char *const modes[] = {[CAPTURE_PAUSE] = "pause",
+                                        [CAPTURE_LIVE] = "live",
+                                        [CAPTURE_DISKS] = "none",
+                                        [CAPTURE_SAVE] = "save",
+                                        [CAPTURE_OFFLINE] = "off"};
 
     for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++)
         if (text_same(modes[i], words[0]))
             run->mode = (enum capture_mode)i;
     run->folder = words[1];
     run->owner = strcmp(words[2], "-") == 0 ? NULL : words[2];
-    if (gather(run->drive, capture_has_memory(run->mode), run->folder, &run->source, err) < 0)
+    if (gather(run->drive, run->mode, run->folder, &run->source, err) < 0)
         return -1;
     for (char **word = words + 3; *word; word++)
         if (strcmp(*word, "commit") == 0)

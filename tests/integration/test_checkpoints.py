@@ -279,6 +279,101 @@ def test_disks_that_cannot_be_recorded_are_read_whole_beside_others(t):
     goes_on(guest, before)
 
 
+# ---- images that nobody uses -------------------------------------------------------------------------
+
+
+def writes(guest):
+    """It runs, and writes to one cluster of two of its disks."""
+    guest.start()
+    guest.serial.wait_for_steps(3)
+    guest.destroy()
+
+
+def check_off(drive, name):
+    """The only checkpoint of it."""
+    same(drive.listed(), [name], "libvirt's checkpoints")
+    same([bitmaps(disk) for disk in drive.guest.disks[:2]], [{name: ["auto"]}] * 2, "bitmaps of the images")
+
+
+def test_increment_of_a_guest_that_is_off(t):
+    """Each goes on from one of the other kind, too."""
+    guest = t.guest("web", t.boot_disk(), t.disk("vdb", boot=2), t.disk("vdc", "raw", size=MIB),
+                    t.disk("vdd", size=MIB, options={"compat": "0.10"})).define()
+    drive, definition = Drive(t, guest), guest.dump("--inactive")
+    first = drive.capture("off", "vda!", "vdb!", "vdc!", "vdd!", "commit")
+    same({target: track[0] for target, track in drive.tracks.items()},
+         {"vda": "records", "vdb": "records", "vdc": "not-qcow2", "vdd": "old-qcow2"}, "its disks")
+    drive.check_copies("vda", "vdb", "vdc", "vdd")
+    check_off(drive, first)
+    writes(guest)
+    # What no guest writes is noted as well.
+    run("qemu-io", "-f", "qcow2", "-c", f"write -P 9 {MIB} 4096", guest.disks[1].path)
+    second = drive.capture("off", f"vda!={first}", f"vdb!={first}", "vdc!", "vdd!", "commit")
+    same(drive.tracks["vda"], ("records", "found"), "the track of a disk")
+    expect(all(0 < read <= 2 * CLUSTER for read in drive.data("vda", "vdb")), f"bytes that are read: {drive.read}")
+    drive.check_copies("vda", "vdb", "vdc", "vdd")
+    check_off(drive, second)
+    # As a guest whose definition was lost and found again: libvirt has no record of the bitmaps.
+    guest.call("checkpoint-delete", "--metadata", "--checkpointname", second)
+    guest.start()
+    before = guest.serial.wait_for_steps(3)
+    third = drive.capture("none", f"vda!={second}", f"vdb!={second}", "vdc!", "vdd!", "commit")
+    same(drive.data("vda", "vdb"), [CLUSTER, CLUSTER], "bytes that are read of an increment")
+    guest.serial.wait_for_steps(3)
+    fourth = drive.capture("save", f"vda!={third}", f"vdb!={third}", "vdc!", "vdd!", "commit")
+    expect(all(0 < read <= CLUSTER for read in drive.data("vda", "vdb")), f"bytes that are read: {drive.read}")
+    drive.check_copies("vda", "vdb")
+    goes_on(guest, before)
+    same((drive.listed(), {name for _, name in loaded_bitmaps(guest)}), ([fourth], {fourth}), "its checkpoints")
+    guest.destroy()
+    drive.capture("off", f"vda!={fourth}", f"vdb!={fourth}", "vdc!", "vdd!", "commit")
+    drive.check_copies("vda", "vdb", "vdc", "vdd")
+    same(guest.dump("--inactive"), definition, "the definition")
+
+
+def test_bitmap_of_an_image_that_missed_something_is_not_believed(t):
+    """QEMU was killed, the image was made anew, its bitmap removed; and one that something uses gets none."""
+    guest = two_disks(t).define()
+    drive = Drive(t, guest)
+    first = drive.capture("off", "vda!", "vdb!", "commit")
+    guest.start()
+    guest.serial.wait_for_steps(2)
+    kill_qemu(guest)
+    second = drive.capture("off", f"vda!={first}", f"vdb!={first}", "commit")
+    same(drive.tracks, {"vda": ("records", "broken"), "vdb": ("records", "broken")}, "the tracks after a kill")
+    check_off(drive, second)
+    run("qemu-img", "bitmap", "--remove", "-f", "qcow2", guest.disks[0].path, second)
+    third = drive.capture("off", f"vda!={second}", f"vdb!={second}", "commit")
+    same(drive.tracks, {"vda": ("records", "absent"), "vdb": ("records", "found")}, "the tracks without one bitmap")
+    same(drive.data("vdb"), [0], "bytes that are read of what nobody wrote to")
+    drive.check_copies("vda", "vdb")
+    check_off(drive, third)
+    holder = Process(["qemu-nbd", "--read-only", "--persistent", "-f", "qcow2", "-k", t.path("nbd.sock"), guest.disks[1].path])
+    wait_until(lambda: os.path.exists(t.path("nbd.sock")), "qemu-nbd")
+    run(drive.program, "capture", "web", "off", drive.folder, OWNER, "vda!", "vdb!", status=None, env=t.environment)
+    holder.signal(signal.SIGTERM)
+    holder.finish()
+    t.vb("recover")
+    check_off(drive, third)
+
+
+def test_checkpoint_of_a_killed_backup_of_images_is_deleted_unless_it_may_be_committed(t):
+    guest = two_disks(t).define()
+    drive = Drive(t, guest)
+    first = drive.capture("off", "vda!", "vdb!", "commit")
+    for step, stays in (("read", False), ("ended", False), ("committing", True), ("committed", True)):
+        name = drive.stopped_at(step, "off", f"vda!={first}", f"vdb!={first}", "commit")
+        expect(name in drive.listed(), f"there was no checkpoint when it was killed ({step})")
+        t.vb("recover")
+        left = {"read": [first], "ended": [first], "committing": [first, name], "committed": [name]}[step]
+        same(sorted(drive.listed()), sorted(left), f"the checkpoints after '{step}'")
+        same([sorted(bitmaps(disk)) for disk in guest.disks], [sorted(left)] * 2, f"the bitmaps after '{step}'")
+        same((guest.state(), os.listdir("/var/lib/virt-backup")), ("shut off", []), "the guest")
+        first = name if stays else first
+    first = drive.capture("off", f"vda!={first}", f"vdb!={first}", "commit")
+    check_off(drive, first)
+
+
 # ---- a run that dies -------------------------------------------------------------------------------------
 
 

@@ -83,6 +83,18 @@ static int make_place(struct capture *capture, struct err *err)
     return staging_make(request->staging, err) < 0 ? -1 : capture_check_access(request, err);
 }
 
+/* Before the images are read: what is written meanwhile, by a guest that is started, is noted once too
+ * often rather than once too little. */
+static int record_images(struct capture *capture, struct err *err)
+{
+    if (capture_settle_images(&capture->request, err) < 0 ||
+        capture_name_checkpoint(capture, err) < 0)
+        return -1;
+    if (!capture->intent.checkpoint)
+        return 0;
+    return note_intent(capture, err) < 0 ? -1 : capture_add_bitmaps(capture, err);
+}
+
 /* libvirt has written the image, but has not flushed its head, which marks it as complete. From
  * here on it must survive a power cut. */
 static int begin_save(struct capture *capture, struct err *err)
@@ -103,7 +115,7 @@ static int begin_save(struct capture *capture, struct err *err)
     if (staging_flush(capture->intent.memory, err) < 0)
         return err_prefix(err, "its memory image");
     log_detail("guest '%s': its memory image is flushed", capture->intent.name);
-    return at_instant(request, err);
+    return record_images(capture, err) < 0 ? -1 : at_instant(request, err);
 }
 
 static int copy_memory(struct capture *capture, struct err *err)
@@ -202,7 +214,7 @@ static int begin_mode(struct capture *capture, struct err *err)
 {
     switch (capture->request.mode) {
     case CAPTURE_OFFLINE:
-        return at_instant(&capture->request, err);
+        return record_images(capture, err) < 0 ? -1 : at_instant(&capture->request, err);
     case CAPTURE_SAVE:
         return begin_save(capture, err);
     case CAPTURE_PAUSE:

@@ -35,6 +35,7 @@ enum capture_record {
     CAPTURE_NOT_QCOW2,
     CAPTURE_OLD_QCOW2, /* of version 2 (compat=0.10), which has no bitmaps */
     CAPTURE_SNAPSHOTS, /* its guest could not be reverted to its internal snapshots any more */
+    CAPTURE_NO_BITMAP, /* its image could not be given one */
 };
 
 /* How a disk is followed from one backup to the next (guest/checkpoint.h). The caller sets the first
@@ -64,8 +65,7 @@ struct capture_request {
     const char *owner;        /* of the guest's checkpoints (guest/checkpoint.h): a new one is made
                                    * at the instant of the backup; NULL: none */
     struct capture_track
-        *tracks; /* of each disk of the source, in its order; NULL: none is followed.
-                                   * Only in a mode with exports */
+        *tracks; /* of each disk of the source, in its order; NULL: none is followed */
     int state_fd;
     /* Called by capture_begin while the guest is in the state that is backed up: stopped, down or
      * frozen; without an agent it may be running. -1 ends the capture. When a transient guest is

@@ -16,6 +16,10 @@ const struct capture_calls capture_calls_libvirt = {
     .snapshot_memory = guest_snapshot_memory,
     .is_safe = guest_checkpoint_is_safe,
     .validate = guest_checkpoint_validate,
+    .record = guest_checkpoint_record,
+    .bitmap_look = disk_bitmap_look,
+    .bitmap_list = disk_bitmap_list,
+    .bitmap_add = disk_bitmap_add,
     .list = guest_checkpoint_list,
     .backup_begin = guest_backup_begin,
 };

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What capturing asks of a hypervisor: a table of calls, as undo_calls is for the way back, so that a
- * test can replace libvirt. The contracts are those of guest/ and of ops/backup/scratch_watch.h.
+ * test can replace libvirt. The contracts are those of guest/, of disk/bitmap.h and of
+ * ops/backup/scratch_watch.h.
  */
 #pragma once
 
+#include "disk/bitmap.h"
 #include "guest/guest.h"
 #include "guest/live.h"
 #include "ops/backup/scratch_watch.h"
@@ -30,6 +32,11 @@ struct capture_calls {
     int (*is_safe)(struct guest *guest, bool *ret_safe, struct err *err);
     int (*validate)(struct guest *guest, const struct guest_checkpoint *checkpoint,
                     enum guest_checkpoint_state *ret_states, struct err *err);
+    int (*record)(struct guest *guest, const struct guest_checkpoint *checkpoint, struct err *err);
+    int (*bitmap_look)(const char *path, const char *name, enum disk_bitmap_state *ret,
+                       struct err *err);
+    int (*bitmap_list)(const char *path, struct strings *ret, struct err *err);
+    int (*bitmap_add)(const char *path, const char *name, struct err *err);
     int (*list)(struct guest *guest, const char *owner, struct strings *names, struct err *err);
     int (*backup_begin)(struct guest *guest, const struct guest_backup *backup, struct err *err);
 };

@@ -55,8 +55,29 @@ int capture_settle_tracks(const struct capture_request *request, struct err *err
         struct capture_track *track = &request->tracks[i];
         track->recordable = safe ? find_recordable(&request->source->disks[i]) : CAPTURE_SNAPSHOTS;
         track->record = track->record && request->owner && track->recordable == CAPTURE_RECORDS;
-        if (track->since && settle_since(request, i, err) < 0)
+        bool off = request->mode == CAPTURE_OFFLINE;
+        if (track->since && !off && settle_since(request, i, err) < 0)
             return -1;
+    }
+    return 0;
+}
+
+int capture_settle_images(const struct capture_request *request, struct err *err)
+{
+    for (size_t i = 0; request->tracks && i < request->source->disk_count; i++) {
+        struct capture_track *track = &request->tracks[i];
+        enum disk_bitmap_state state = DISK_BITMAP_ABSENT;
+        if (!track->since)
+            continue;
+        if (track->recordable == CAPTURE_RECORDS &&
+            request->calls->bitmap_look(request->source->disks[i].path, track->since, &state, err) <
+                0)
+            return -1;
+        if (state != DISK_BITMAP_SOUND)
+            track->since = NULL;
+        track->state = state == DISK_BITMAP_SOUND    ? GUEST_CHECKPOINT_FOUND
+                       : state == DISK_BITMAP_BROKEN ? GUEST_CHECKPOINT_BROKEN
+                                                     : GUEST_CHECKPOINT_ABSENT;
     }
     return 0;
 }
@@ -78,12 +99,70 @@ int capture_name_checkpoint(struct capture *capture, struct err *err)
     return guest_checkpoint_name(request->owner, &intent->checkpoint, err);
 }
 
+/* Whoever uses the image will be in the way of reading it, too. */
+static int add_bitmap_of(const struct capture *capture, size_t disk, struct strings *added,
+                         struct err *err)
+{
+    const struct capture_request *request = &capture->request;
+    const struct source_disk *source = &request->source->disks[disk];
+    CLEANUP_ERR struct err add_err = ERR_INIT;
+
+    if (request->calls->bitmap_add(source->path, capture->intent.checkpoint, &add_err) == 0) {
+        strings_add(added, source->target);
+        return 0;
+    }
+    if (add_err.kind == ERR_BUSY || add_err.kind == ERR_CANCELLED)
+        return err_move(err, &add_err);
+    request->tracks[disk].record = false;
+    request->tracks[disk].recordable = CAPTURE_NO_BITMAP;
+    log_detail("guest '%s': the next backup reads all of disk %s: %s", capture->intent.name,
+               source->target, add_err.text);
+    return 0;
+}
+
+int capture_add_bitmaps(struct capture *capture, struct err *err)
+{
+    const struct capture_request *request = &capture->request;
+    CLEANUP_STRINGS struct strings added = {0};
+    CLEANUP_ERR struct err record_err = ERR_INIT;
+
+    for (size_t i = 0; i < request->source->disk_count; i++)
+        if (request->tracks[i].record && add_bitmap_of(capture, i, &added, err) < 0)
+            return -1;
+    /* Without a record of libvirt's, which the next backup makes, the bitmaps are as good. */
+    const struct guest_checkpoint checkpoint = {capture->intent.checkpoint, &added};
+    if (added.count > 0 && request->calls->record(request->guest, &checkpoint, &record_err) < 0)
+        log_detail("guest '%s': libvirt has no record of its checkpoint: %s", capture->intent.name,
+                   record_err.text);
+    return 0;
+}
+
 int capture_commit_begin(struct capture *capture, struct err *err)
 {
     if (!capture->intent.checkpoint)
         return 0;
     capture->intent.committing = true;
     return intent_write(capture->request.state_fd, &capture->intent, err);
+}
+
+/* libvirt does that only while the guest runs. If it is started now, the next backup does it. */
+static int delete_former_bitmaps(const struct capture *capture, struct err *err)
+{
+    const struct capture_request *request = &capture->request;
+    const struct intent *intent = &capture->intent;
+
+    for (size_t i = 0; i < intent->checkpoint_images.count; i++) {
+        const char *path = intent->checkpoint_images.items[i];
+        CLEANUP_STRINGS struct strings names = {0};
+        if (request->calls->bitmap_list(path, &names, err) < 0)
+            return -1;
+        for (size_t j = 0; j < names.count; j++)
+            if (guest_checkpoint_is_ours(names.items[j], request->owner) &&
+                strcmp(names.items[j], intent->checkpoint) != 0 &&
+                request->calls->undo->bitmap_remove(path, names.items[j], err) < 0)
+                return -1;
+    }
+    return 0;
 }
 
 /* The next increment continues the backup that is now committed. If it does not work, the next backup
@@ -93,17 +172,17 @@ static int delete_former(const struct capture *capture, struct err *err)
     const struct capture_request *request = &capture->request;
     const struct intent *intent = &capture->intent;
     CLEANUP_STRINGS struct strings names = {0};
+    bool off = request->mode == CAPTURE_OFFLINE;
 
     if (request->calls->list(request->guest, request->owner, &names, err) < 0)
         return -1;
     for (size_t i = 0; i < names.count; i++) {
         const struct guest_checkpoint former = {names.items[i], &intent->recorded};
-        bool off = false;
         if (strcmp(names.items[i], intent->checkpoint) != 0 &&
             request->calls->undo->checkpoint_delete(request->guest, &former, &off, err) < 0)
             return -1;
     }
-    return 0;
+    return off ? delete_former_bitmaps(capture, err) : 0;
 }
 
 void capture_commit_end(struct capture *capture, bool committed)

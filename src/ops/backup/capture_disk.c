@@ -4,13 +4,22 @@
  */
 #include "ops/backup/capture.h"
 
+/* The checkpoint since which only what was written is read; NULL: all is read. */
+static const char *since_of(const struct capture_request *request, const struct source_disk *disk)
+{
+    return request->tracks ? request->tracks[disk - request->source->disks].since : NULL;
+}
+
 /* Of an image that the guest could not start with while we have it. */
 static int open_disk_image(const struct capture_request *request, const struct source_disk *disk,
                            struct disk_reader **ret, struct err *err)
 {
     CLEANUP(disk_reader_closep) struct disk_reader *reader = NULL;
+    const char *since = since_of(request, disk);
 
-    if (disk_reader_open(disk->path, disk->format, &reader, err) < 0)
+    int opened = since ? disk_reader_open_since(disk->path, since, &reader, err)
+                       : disk_reader_open(disk->path, disk->format, &reader, err);
+    if (opened < 0)
         return -1;
     if (request->mode == CAPTURE_SAVE && guardian_hold(request->guardian, reader, err) < 0)
         return -1;
@@ -22,12 +31,10 @@ static int open_export(const struct capture *capture, const struct source_disk *
                        struct disk_reader **ret, struct err *err)
 {
     const struct capture_request *request = &capture->request;
-    size_t index = (size_t)(disk - request->source->disks);
-    bool increment = request->tracks && request->tracks[index].since;
     struct disk_export export = {
         .path = disk->path ? disk->path : disk->target,
         .name = disk->target,
-        .bitmap = increment ? GUEST_BACKUP_BITMAP : NULL,
+        .bitmap = since_of(request, disk) ? GUEST_BACKUP_BITMAP : NULL,
     };
 
     if (guardian_connect(capture->request.guardian, capture->intent.socket, &export.socket, err) <

@@ -152,7 +152,9 @@ static struct disk_reader *open_without_server(const char *path)
     struct err err = ERR_INIT;
 
     /* However short it is. */
-    assert_ok(disk_reader_open_min(path, "qcow2", 1, &reader, &err), &err);
+    assert_ok(
+        disk_reader_open_as(&(struct reader_request){path, "qcow2", .min_part = 1}, &reader, &err),
+        &err);
     assert_true(disk_reader_size(reader) == IMAGE_SIZE);
     int server = only_child();
     assert_true(server > 0);

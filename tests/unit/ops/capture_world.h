@@ -10,7 +10,7 @@
 struct capture_way {
     const char *name;
     enum capture_mode mode;
-    bool running; /* else the guest was paused */
+    bool running; /* else the guest was paused, or off if it is captured offline */
     enum { WITHOUT_CHECKPOINT, NOT_COMMITTED, COMMITTED } checkpoint;
 };
 extern const struct capture_way capture_ways[];

@@ -330,13 +330,14 @@ static int fake_bitmap_remove(const char *path, const char *name, struct err *er
         return -1;
     for (size_t i = 0; i < FAKE_GUESTS; i++) {
         struct fake_guest *guest = &fake->guests[i];
-        if (strcmp(guest->bitmap, name) != 0)
+        char *found = strcmp(guest->former, name) == 0 ? guest->former : guest->bitmap;
+        if (strcmp(found, name) != 0)
             continue;
         if (fake->start_in_between)
             guest->active = guest->booted = true;
         if (guest->active)
             return err_set(err, ERR_BUSY, "%s: is in use", path);
-        guest->bitmap[0] = '\0';
+        found[0] = '\0';
     }
     return fake_done();
 }

@@ -26,6 +26,7 @@ struct fake_guest {
     char checkpoints[FAKE_TEXT];
     char record[FAKE_TEXT]; /* name of a checkpoint of ours; empty: none */
     char bitmap[FAKE_TEXT]; /* name of the bitmap in its image; empty: none */
+    char former[FAKE_TEXT]; /* of another there */
     bool active;
     bool paused;
     bool booted;   /* not resumed or restored */

@@ -33,6 +33,10 @@ static void the_guest_is_as_it_was(void **state)
             fail_msg("%s", err.text);
         assert_true(backup.rest_removed && !stranded);
         check_as_it_was(&backup);
+        bool former =
+            capture_ways[i].mode != CAPTURE_OFFLINE || capture_ways[i].checkpoint != COMMITTED;
+        assert_int_equal(world.web->bitmap[0] != '\0', capture_ways[i].checkpoint == COMMITTED);
+        assert_int_equal(world.web->former[0] != '\0', former);
     }
 }
 
