@@ -53,6 +53,9 @@ struct chunk_source {
      * 1 to its raw length; encoding, they are put one after the other. A chunk of zeros is always
      * whole. Called by the thread that reads, after each read. NULL: all of it. */
     uint32_t (*gathered)(void *opaque, uint64_t id);
+    /* Encoding: how many bytes that were read for chunk id count for a limit of the rate. Called by the
+     * thread that reads, after each read. NULL: those that read has given. */
+    uint64_t (*counted)(void *opaque, uint64_t id);
     /* Decoding, a source whose chunks are pieces of the image in some other order: *ret is the sink
      * for them, which makes the image's chunks of them and puts those into `sink`, in order, as they
      * are complete, and tells it their digests. Called once, before the first read; *ret belongs to the

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/quit.h"
 #include "base/when.h"
 #include "ops/points_repository_impl.h"
 #include "repository/guest_lookup.h"
@@ -28,7 +29,6 @@ struct repository_set {
     struct chunk_source source;
     struct buf small[SMALL_ITEMS_MAX]; /* by kind - 1 */
     bool has_small[SMALL_ITEMS_MAX];
-    bool derived;
 };
 
 static const struct repository_place *repository_place_of(const struct points_writer *writer)
@@ -91,9 +91,21 @@ static void clear_set(struct repository_set *set)
     free(set);
 }
 
+/* Of a backup that failed for another reason nothing is kept beyond the parts that are there: it may have
+ * failed because the store is full. */
 static void drop_repository_set(struct points_set *base)
 {
-    clear_set(repository_set_of(base));
+    struct repository_set *set = repository_set_of(base);
+    CLEANUP_ERR struct err err = ERR_INIT;
+    bool aside = false;
+
+    if (quit_requested() && point_writer_put_aside(set->writer, &aside, &err) < 0)
+        log_detail("guest '%s': what was stored is not kept: %s", set->guest, err.text);
+    if (aside || point_writer_parts(set->writer) > 0)
+        log_notice("guest '%s': what was stored until now is kept, and the next backup goes on "
+                   "with it",
+                   set->guest);
+    clear_set(set);
 }
 
 static void tell_notes(const struct repository_set *set)
@@ -129,7 +141,6 @@ static void describe_set(struct repository_set *set, const struct points_request
     set->info.name = mem_strdup(request->guest);
     set->info.guest = *guest;
     set->info.taken_ms = request->derived ? request->taken_ms : 0;
-    set->derived = request->derived;
     set->info.host = mem_strdup(request->host);
     set->info.program = mem_strdup("virt-backup " VIRT_BACKUP_VERSION);
     for (size_t i = 0; i < request->tag_count; i++)
@@ -137,8 +148,15 @@ static void describe_set(struct repository_set *set, const struct points_request
             strings_add(&set->info.tags, request->tags[i]);
 }
 
-static int begin_session(const struct repository_place *place, const struct points_request *request,
-                         struct repository_set *set, struct err *err)
+/* The point will be that of the last session. */
+static void note_id(struct repository_set *set)
+{
+    set->base.id = id_text(session_id(set->session), set->id_text);
+}
+
+static int begin_set_session(const struct repository_place *place,
+                             const struct points_request *request, struct repository_set *set,
+                             struct err *err)
 {
     struct point_options options = point_options_within(request->memory);
     struct id guest, like;
@@ -149,6 +167,8 @@ static int begin_session(const struct repository_place *place, const struct poin
     };
 
     options.no_refresh = request->no_refresh;
+    options.derived = request->derived;
+    options.part_info = &set->info;
     if (!id_parse_uuid(request->uuid, &guest))
         return err_set(err, ERR_INTERNAL, "'%s' is not a UUID", request->uuid);
     if (request->like && guest_lookup(&place->scope, request->like, &like, err) < 0)
@@ -157,9 +177,9 @@ static int begin_session(const struct repository_place *place, const struct poin
     asked.like = request->like ? &like : NULL;
     describe_set(set, request, &guest);
     if (session_begin(place->repository, &asked, &set->session, err) < 0 ||
-        point_writer_new(place->repository, set->session, &options, &set->writer, err) < 0)
+        point_writer_new(place->repository, &set->session, &options, &set->writer, err) < 0)
         return -1;
-    set->base.id = id_text(session_id(set->session), set->id_text);
+    note_id(set);
     tell_notes(set);
     return 0;
 }
@@ -170,7 +190,7 @@ static int begin_repository_set(struct points_writer *writer, const struct point
     struct repository_set *set = mem_alloc(sizeof(*set));
 
     set->base.writer = writer;
-    if (begin_session(repository_place_of(writer), request, set, err) < 0) {
+    if (begin_set_session(repository_place_of(writer), request, set, err) < 0) {
         clear_set(set);
         return -1;
     }
@@ -248,6 +268,7 @@ static int finish_repository_image(struct points_set *base, struct manifest_stor
 
     if (point_writer_end_image(set->writer, &written, err) < 0)
         return -1;
+    note_id(set);
     set->info.memory = set->info.memory || memory;
     *ret = (struct manifest_stored){
         .image = written.image,
@@ -303,7 +324,7 @@ static int commit_point(struct repository_set *set, const struct manifest *manif
 {
     CLEANUP_BUF struct buf text = {0};
     struct small_items small = {0};
-    struct point_parts parts = {.info = &set->info, .small = &small, .derived = set->derived};
+    struct point_parts parts = {.info = &set->info, .small = &small};
 
     note_time(set);
     if (check_items(set, manifest, err) < 0 || manifest_format(manifest, &text, err) < 0)

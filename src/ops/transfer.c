@@ -50,10 +50,7 @@ static int limited_read(void *opaque, uint64_t id, void *data, size_t cap, size_
 
     if (source->read(source->opaque, id, data, cap, ret_len, ret_kind, err) < 0)
         return -1;
-    /* To find the parts of a chunk that a child is to have, all of it was read. */
-    uint64_t len = source->gathered && !run->content
-                       ? chunk_raw_len(id, source->chunk_size, source->raw_size)
-                       : *ret_len;
+    uint64_t len = source->counted ? source->counted(source->opaque, id) : *ret_len;
     return limit_take(&run->transfer->children->limit, len, err);
 }
 

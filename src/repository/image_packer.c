@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -20,6 +21,8 @@
 #include "repository/chunk_hasher.h"
 #include "repository/format/map.h"
 #include "repository/frame_queue.h"
+#include "repository/made_result.h"
+#include "repository/point_maps.h"
 
 #define NOWHERE UINT32_MAX
 
@@ -33,6 +36,9 @@ struct image_packer {
     struct image_input input;
     struct chunk_source source;
 
+    /* Of the source, which holds it while it looks blocks up; the sink, to keep it from that. */
+    pthread_mutex_t planning;
+
     /* Of the source. */
     struct chunk_digest *digest;
     struct content_digest *content;
@@ -43,6 +49,7 @@ struct image_packer {
     uint8_t zero_digest[DIGEST_SIZE]; /* of a full chunk of the content digest */
     uint64_t new_blocks;
     uint64_t known_blocks;
+    uint64_t counted; /* of the chunk that was read last, in bytes */
     /* Of the chunk that is looked at. */
     struct known_block expected[PLAN_BLOCKS];
     struct chunk_plan plan;
@@ -96,6 +103,7 @@ int image_packer_new(const struct image_input *input, struct image_packer **ret,
     image = mem_alloc(sizeof(*image));
     image->input = *input;
     image->source = *source;
+    pthread_mutex_init(&image->planning, NULL);
     image->digest = chunk_digest_new();
     image->content = content_digest_new();
     chunk_digest_of_zeros(image->digest, MANIFEST_MAP_CHUNK, image->zero_digest);
@@ -123,6 +131,7 @@ void image_packer_free(struct image_packer *image)
     chunk_digest_free(image->digest);
     content_digest_free(image->content);
     chunk_hasher_free(image->hasher);
+    pthread_mutex_destroy(&image->planning);
     free(image);
 }
 
@@ -233,16 +242,19 @@ static struct frame_in_work *make_frame(struct image_packer *image, uint64_t id,
 static void take_chunk(struct image_packer *image, uint64_t id, const struct hashed_chunk *chunk,
                        uint8_t *data, size_t *ret_len, enum chunk_kind *ret_kind)
 {
-    uint64_t first_new = known_own_count(image->input.known);
     uint64_t parts = units_div_up(chunk->len, MANIFEST_MAP_CHUNK);
 
     for (uint64_t i = 0; i < parts; i++)
         content_digest_add(image->content, chunk->content + i * DIGEST_SIZE, 1);
+    pthread_mutex_lock(&image->planning);
+    uint64_t first_new = known_own_count(image->input.known);
     plan_chunk(image, id, chunk);
     map_chunk(image, id, first_new);
+    if (image->plan.frame_count > 0)
+        known_add_own(image->input.known, image->plan.ids, image->plan.frame_count);
+    pthread_mutex_unlock(&image->planning);
     if (image->plan.frame_count == 0)
         return;
-    known_add_own(image->input.known, image->plan.ids, image->plan.frame_count);
     image->new_blocks += image->plan.frame_count;
     struct frame_in_work *frame = make_frame(image, id, chunk);
     frame->raw_len = gather_blocks(frame, chunk->data, chunk->len, data);
@@ -269,6 +281,7 @@ static int read_chunk_again(struct image_packer *image, uint64_t id, uint8_t *da
     if (!frame)
         return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 " is read again, and needs no child",
                        id);
+    image->counted = len;
     if (source->read(source->opaque, id, data, cap, ret_len, &kind, err) < 0)
         return -1;
     if (kind == CHUNK_ZERO)
@@ -276,6 +289,12 @@ static int read_chunk_again(struct image_packer *image, uint64_t id, uint8_t *da
     *ret_len = gather_blocks(frame, data, len, data);
     chunk_digest_of(image->digest, data, *ret_len, digest);
     return memcmp(digest, frame->digest, DIGEST_SIZE) == 0 ? 0 : set_changed(id, err);
+}
+
+/* Whether an earlier backup, that was not completed, has come by the whole chunk. */
+static bool is_passed(const struct image_packer *image, uint64_t id)
+{
+    return (id + 1) * (image->source.chunk_size / LIMITS_BLOCK) <= image->input.passed;
 }
 
 static int read_image(void *opaque, uint64_t id, void *data, size_t cap, size_t *ret_len,
@@ -293,12 +312,15 @@ static int read_image(void *opaque, uint64_t id, void *data, size_t cap, size_t 
         return err_set(err, ERR_INTERNAL, "no room for chunk %" PRIu64, id);
     *ret_kind = CHUNK_SAME;
     *ret_len = chunk->len;
+    image->counted = is_passed(image, id) ? 0 : chunk->len;
     pass_zeros(image, id);
     if (chunk->all_zeros) {
         pass_zeros(image, id + 1);
         return 0;
     }
     take_chunk(image, id, chunk, data, ret_len, ret_kind);
+    if (*ret_kind == CHUNK_DATA)
+        image->counted = chunk->len;
     image->next_chunk = id + 1;
     return 0;
 }
@@ -309,6 +331,14 @@ static uint32_t image_gathered(void *opaque, uint64_t id)
     const struct frame_in_work *frame = frame_queue_find(image->frames, id);
 
     return frame ? frame->raw_len : 0;
+}
+
+static uint64_t image_counted(void *opaque, uint64_t id)
+{
+    const struct image_packer *image = opaque;
+
+    (void)id;
+    return image->counted;
 }
 
 static int check_image_source(void *opaque, struct err *err)
@@ -327,48 +357,12 @@ struct chunk_source image_packer_source(struct image_packer *image)
     source.look = look_at_image;
     source.read = read_image;
     source.gathered = image_gathered;
+    source.counted = image_counted;
     source.check = image->source.check ? check_image_source : NULL;
     return source;
 }
 
 /* ---- the sink -------------------------------------------------------------------------------- */
-
-static int check_made_result(struct image_packer *image, const struct chunk_output *output,
-                             struct result *ret, size_t *ret_len, struct err *err)
-{
-    struct result_cursor cursor = {0};
-    struct result_block block;
-
-    if (result_parse_shared(output->data, output->len, output->raw, &image->table, ret, err) < 0)
-        return -1;
-    if (ret->raw_len != output->raw_len)
-        return err_set(err, ERR_CORRUPT, "a child's result is for %u bytes, but it was given %u",
-                       ret->raw_len, output->raw_len);
-    *ret_len = result_head_size(ret->block_count);
-    while (result_next(ret, &cursor, &block))
-        *ret_len += block.stored_len;
-    if (*ret_len > (size_t)ret->raw_len + LIMITS_FRAME_GROWTH)
-        return err_set(err, ERR_CORRUPT, "a child has made %zu bytes of %u", *ret_len,
-                       ret->raw_len);
-    return 0;
-}
-
-/* A result as it is stored: the digest of what was read, the table as it was checked, and the blocks,
- * which in an outline lie elsewhere. */
-static void write_result(const struct result *result, const uint8_t *digest, uint8_t *to)
-{
-    struct result_cursor cursor = {0};
-    struct result_block block;
-
-    /* a result begins with its digest */
-    memcpy(to, result->digest, result_head_size(result->block_count));
-    memcpy(to, digest, DIGEST_SIZE);
-    to += result_head_size(result->block_count);
-    while (result_next(result, &cursor, &block)) {
-        if (block.stored_len > 0)
-            to = mempcpy(to, block.data, block.stored_len);
-    }
-}
 
 static int put_frame(struct image_packer *image, const struct chunk_output *output,
                      const struct frame_in_work *frame, struct err *err)
@@ -387,13 +381,13 @@ static int put_frame(struct image_packer *image, const struct chunk_output *outp
                 memcmp(output->digest, frame->digest, DIGEST_SIZE) == 0;
     if (output->raw_len != frame->raw_len || !same)
         return set_changed(output->id, err);
-    if (check_made_result(image, output, &result, &len, err) < 0)
+    if (made_result_parse(output, &image->table, &result, &len, err) < 0)
         return -1;
     added.stored_len = (uint32_t)len;
     uint8_t *room = packer_room(image->input.packer, added.stored_len, added.block_count, err);
     if (!room)
         return -1;
-    write_result(&result, frame->digest, room);
+    made_result_write(&result, frame->digest, room);
     if (packer_add(image->input.packer, room, &added, err) < 0)
         return -1;
     image->stored += len;
@@ -435,6 +429,34 @@ struct chunk_sink image_packer_sink(struct image_packer *image)
         .put = put_image,
         .stored = image_stored,
     };
+}
+
+void image_packer_pause(struct image_packer *image)
+{
+    pthread_mutex_lock(&image->planning);
+}
+
+void image_packer_go_on(struct image_packer *image)
+{
+    pthread_mutex_unlock(&image->planning);
+}
+
+void image_packer_map_so_far(const struct image_packer *image, struct buf *ret)
+{
+    const struct point_maps_stored stored = {
+        .known_packs = known_pack_count(image->input.known),
+        .own = packer_block_count(image->input.packer),
+        .mapped = known_own_count(image->input.known),
+    };
+    CLEANUP_BUF struct buf map = {0};
+
+    map_writer_copy(&image->map, &map);
+    point_maps_cut(&map, &stored, ret);
+}
+
+uint64_t image_packer_size(const struct image_packer *image)
+{
+    return image->source.raw_size;
 }
 
 int image_packer_finish(struct image_packer *image, struct image_written *ret, struct err *err)

@@ -6,6 +6,9 @@
  * which nothing is are SAME. The sink makes the frames. It is ordered: so the blocks of an image lie
  * in packs as they do in the image, and its map is short.
  *
+ * A long backup may change its session in the middle of an image (repository/point_writer.h). The sink
+ * pauses the source for that: whatever that has looked up by then is safe, because it is in the map.
+ *
  * What a child has compressed is compared, by the digests of its blocks, with what was looked up.
  */
 #pragma once
@@ -31,6 +34,10 @@ struct image_input {
      * their order. NULL: it is not there. */
     const struct stored_point *base;
     const struct stored_image *base_image;
+    /* The first so many blocks of the image were read for a backup that was not completed: to come by
+     * them again costs nothing of a limit of the rate, if they are known. Else that backup would
+     * come no further tonight. */
+    uint64_t passed;
 };
 
 /* Images of one session are written one after the other. Refused (internal): a source with another
@@ -42,6 +49,13 @@ DEFINE_CLEANUP(struct image_packer *, image_packer_freep, image_packer_free)
 /* Both are used in one run of a pool. */
 struct chunk_source image_packer_source(struct image_packer *image);
 struct chunk_sink image_packer_sink(struct image_packer *image);
+
+/* For the sink, in its put: between these two no block is looked up. */
+void image_packer_pause(struct image_packer *image);
+void image_packer_go_on(struct image_packer *image);
+/* Paused, or after the run: the map of what is known or in a pack so far, appended. */
+void image_packer_map_so_far(const struct image_packer *image, struct buf *ret);
+uint64_t image_packer_size(const struct image_packer *image);
 
 struct image_written {
     struct manifest_image image; /* its content digest is over chunks of 1 MiB */

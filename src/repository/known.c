@@ -23,7 +23,7 @@
 #define ENTRY_PACK_MASK UINT64_C(0xffffff)
 #define ENTRY_BLOCK_MASK UINT64_C(0xffff)
 
-/* Three points, and the session. */
+/* The base, partial points, that of another guest, and the session. */
 _Static_assert(3 * UINT64_C(1) * LIMITS_POINT_PACKS + LIMITS_PACK_NUMBER < ENTRY_PACK_MASK,
                "numbers of packs have 24 bits");
 _Static_assert(LIMITS_PACK_BLOCKS - 1 <= ENTRY_BLOCK_MASK, "numbers of blocks have 16 bits");
@@ -33,6 +33,7 @@ struct known_pack {
     uint8_t *frame_bits; /* owned; a bit for each block: it is the first of a frame */
     uint32_t count;
     enum codec_type codec; /* of its frames; not of the session's own */
+    bool left;             /* its blocks are known no more */
 };
 
 struct known {
@@ -131,7 +132,7 @@ bool known_is(const struct known *known, const struct known_block *block, const 
 {
     const struct known_pack *pack = pack_of(known, block->pack);
 
-    return pack && block->block < pack->count && has_wanted_codec(known, block) &&
+    return pack && !pack->left && block->block < pack->count && has_wanted_codec(known, block) &&
            memcmp(pack->ids[block->block].bytes, id->bytes, ID_SIZE) == 0;
 }
 
@@ -264,6 +265,11 @@ void known_add_pack(struct known *known, struct pack_index *index)
 uint32_t known_pack_count(const struct known *known)
 {
     return known->pack_count;
+}
+
+void known_leave_pack(struct known *known, uint32_t number)
+{
+    known->packs[number].left = true;
 }
 
 /* ---- blocks ---------------------------------------------------------------------------------- */

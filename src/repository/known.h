@@ -50,6 +50,8 @@ void known_expect(struct known *known, uint64_t blocks);
  * nothing of it is known. */
 void known_add_pack(struct known *known, struct pack_index *index);
 uint32_t known_pack_count(const struct known *known);
+/* From now on nothing is known of this pack. At any time. */
+void known_leave_pack(struct known *known, uint32_t number);
 
 /* ---- blocks --------------------------------------------------------------------------------- */
 

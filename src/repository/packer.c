@@ -26,6 +26,9 @@ struct packer {
     unsigned made;               /* writers, wherever they are */
     uint64_t block_count;
     uint64_t current_first; /* block of the current pack */
+    uint64_t current_bytes; /* of its frames */
+    uint32_t closed_count;
+    uint64_t closed_bytes;
 
     pthread_mutex_t mutex; /* of all below */
     pthread_cond_t changed;
@@ -67,15 +70,15 @@ static void *write_packs(void *opaque)
         struct full_pack pack = take_full(packer);
         CLEANUP_ERR struct err err = ERR_INIT;
         struct pack_digest digest;
-        uint32_t number = 0;
+        struct pack_id id = {0};
         packer->writing++;
         pthread_mutex_unlock(&packer->mutex);
-        int status = packer->target.put(packer->target.opaque, pack.writer, &digest, &number, &err);
+        int status = packer->target.put(packer->target.opaque, pack.writer, &digest, &id, &err);
         pthread_mutex_lock(&packer->mutex);
         packer->writing--;
         packer->unused[packer->unused_count++] = pack.writer;
         if (status == 0) {
-            packer->packs[pack.index].number = number;
+            packer->packs[pack.index].id = id;
             packer->packs[pack.index].digest = digest;
         } else if (!packer->failed) {
             packer->failed = true;
@@ -175,6 +178,9 @@ static void close_pack(struct packer *packer)
     pthread_cond_broadcast(&packer->changed);
     pthread_mutex_unlock(&packer->mutex);
     packer->current_first = packer->block_count;
+    packer->closed_count++;
+    packer->closed_bytes += packer->current_bytes;
+    packer->current_bytes = 0;
 }
 
 uint8_t *packer_room(struct packer *packer, uint32_t stored_len, uint32_t block_count,
@@ -192,6 +198,7 @@ int packer_add(struct packer *packer, const void *data, const struct pack_index_
         pack_writer_add(packer->current, data, frame, err) < 0)
         return -1;
     packer->block_count += frame->block_count;
+    packer->current_bytes += frame->stored_len;
     return 0;
 }
 
@@ -223,6 +230,17 @@ int packer_finish(struct packer *packer, struct err *err)
     int status = check_failed(packer, err);
     pthread_mutex_unlock(&packer->mutex);
     return status;
+}
+
+uint64_t packer_block_count(const struct packer *packer)
+{
+    return packer->block_count;
+}
+
+uint32_t packer_closed(const struct packer *packer, uint64_t *ret_bytes)
+{
+    *ret_bytes = packer->closed_bytes;
+    return packer->closed_count;
 }
 
 const struct packer_pack *packer_packs(const struct packer *packer, uint32_t *ret_count)

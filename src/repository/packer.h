@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The packs of a session. Frames are put into a pack until it is full; full ones are written by
+ * The packs of a backup. Frames are put into a pack until it is full; full ones are written by
  * threads, while the next is being filled. Blocks are numbered from 0 in the order in which they
- * come, over all images of the session, and at the end it is told which pack has which.
+ * come, over all images, and in the end it is told which pack has which.
  *
  * A pack is closed early, even if it is empty, when the session is due to show by one that it is
  * alive.
@@ -23,7 +23,7 @@ struct pack_target {
     void *opaque;
     /* Closes the pack under the session's next number, and puts it. Called by several threads. */
     int (*put)(void *opaque, struct pack_writer *writer, struct pack_digest *ret_digest,
-               uint32_t *ret_number, struct err *err);
+               struct pack_id *ret_id, struct err *err);
     /* Whether one is to be put now. */
     bool (*due)(void *opaque);
 };
@@ -48,14 +48,17 @@ int packer_add(struct packer *packer, const void *data, const struct pack_index_
                struct err *err);
 /* Called now and then: closes the pack if one is due. */
 int packer_tick(struct packer *packer, struct err *err);
-/* Closes the last pack, if it has frames, and waits until all are written. */
+/* Closes the last pack, if it has frames, and waits until all are written. More may be added. */
 int packer_finish(struct packer *packer, struct err *err);
 
 struct packer_pack {
-    uint32_t number;
+    struct pack_id id;
     struct pack_digest digest;
-    uint64_t first_block; /* by the numbering of the session */
+    uint64_t first_block; /* by the numbering of the backup */
 };
 
+/* How many blocks were added; in how many packs that were closed since, and of how many bytes. */
+uint64_t packer_block_count(const struct packer *packer);
+uint32_t packer_closed(const struct packer *packer, uint64_t *ret_bytes);
 /* After packer_finish: all packs, by their first block; the empty ones too. Borrowed. */
 const struct packer_pack *packer_packs(const struct packer *packer, uint32_t *ret_count);

@@ -78,6 +78,39 @@ static int next_part(struct part_walk *walk, struct map_run *ret, struct err *er
     return 1;
 }
 
+void point_maps_cut(const struct buf *map, const struct point_maps_stored *stored, struct buf *ret)
+{
+    /* The map is right, so how long its packs are does not matter. */
+    const uint32_t all =
+        stored->known_packs + (uint32_t)units_div_up(stored->mapped, KNOWN_OWN_BLOCKS);
+    CLEANUP_FREE uint32_t *counts = mem_array((size_t)all + 1, sizeof(*counts));
+    const struct map_packs packs = {counts, all};
+    CLEANUP_MAP_WRITER struct map_writer writer = {0};
+    struct map_reader reader;
+    struct map_run run;
+    struct buf cut;
+
+    for (uint32_t i = 0; i < all; i++)
+        counts[i] = KNOWN_OWN_BLOCKS;
+    if (map_reader_begin(&reader, map->data, map->len, &packs, NULL) < 0)
+        return;
+    map_writer_begin(&writer, reader.size);
+    while (map_reader_next(&reader, &run, NULL) > 0) {
+        if (run.pack >= stored->known_packs) {
+            uint64_t first =
+                (uint64_t)(run.pack - stored->known_packs) * KNOWN_OWN_BLOCKS + run.first;
+            uint64_t there = first < stored->own ? stored->own - first : 0;
+            if (run.count > there)
+                run.count = there;
+        }
+        if (run.count > 0)
+            map_writer_add(&writer, &run);
+    }
+    map_writer_finish(&writer, &cut);
+    buf_append(ret, cut.data, cut.len);
+    buf_clear(&cut);
+}
+
 /* ---- packs ----------------------------------------------------------------------------------- */
 
 struct used_pack {
@@ -157,8 +190,7 @@ static struct used_pack *list_used(const struct point_maps *maps, const struct p
             pack->digest = &maps->known->names[i].digest;
             continue;
         }
-        pack->id = maps->own;
-        pack->id.number = own[i - packs->known_count].number;
+        pack->id = own[i - packs->known_count].id;
         pack->digest = &own[i - packs->known_count].digest;
         packs->own_bytes += pack->digest->size;
     }

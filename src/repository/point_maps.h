@@ -2,7 +2,7 @@
  *
  * From the maps as an image's writer makes them, in which packs have the numbers of the known blocks
  * (repository/known.h), to those of a point: which packs are used, in their order, and where the
- * blocks of the session itself are, which have been counted through all its packs.
+ * blocks of the backup itself are, which have been counted through all packs of its sessions.
  */
 #pragma once
 
@@ -12,6 +12,7 @@
 
 struct point_map {
     uint32_t number;  /* of the image */
+    char *target;     /* owned: of the disk; NULL: the memory */
     uint64_t size;    /* of the image, bytes */
     struct buf bytes; /* owned */
 };
@@ -21,13 +22,12 @@ struct point_maps {
     size_t count;
     const struct known_packs *known;
     const struct packer *packer; /* has finished */
-    struct pack_id own;          /* of the session's packs, but for the number */
 };
 
 struct point_packs {
     struct packs packs;          /* owned: those that are used */
     struct pack_digest *digests; /* owned; by place */
-    uint64_t own_bytes;          /* of the session's own packs among them */
+    uint64_t own_bytes;          /* of the backup's own packs among them */
     /* Of the numbers in the maps; owned. */
     uint32_t known_count; /* numbers below it are known packs, those from there on own blocks */
     uint32_t *places;     /* of known packs and then of own ones; POINT_PACK_UNUSED */
@@ -39,6 +39,14 @@ struct point_packs {
 
 void point_packs_clear(struct point_packs *packs);
 #define CLEANUP_POINT_PACKS CLEANUP(point_packs_clear)
+
+/* What a map has of blocks that are known, and of the backup's own that are stored; appended. */
+struct point_maps_stored {
+    uint32_t known_packs;
+    uint64_t own;    /* the first so many of the backup's blocks are stored, */
+    uint64_t mapped; /* and so many are in maps */
+};
+void point_maps_cut(const struct buf *map, const struct point_maps_stored *stored, struct buf *ret);
 
 /* Unsupported: the point would use too many packs. */
 int point_maps_packs(const struct point_maps *maps, struct point_packs *ret, struct err *err);

@@ -3,21 +3,8 @@
 
 #include <string.h>
 
-#include "repository/image_packer.h"
-#include "repository/known_packs.h"
-#include "repository/point_maps.h"
+#include "repository/point_writer_internal.h"
 #include "repository/refresh.h"
-
-struct point_writer {
-    const struct repository *repository;
-    struct session *session;
-    struct known_packs packs;
-    struct packer *packer;
-    struct image_packer *image; /* the one that is being written; NULL: none */
-    uint32_t image_number;
-    struct point_map *maps; /* owned; of the images that were written */
-    size_t map_count;
-};
 
 /* ---- beginning ------------------------------------------------------------------------------- */
 
@@ -40,39 +27,51 @@ struct point_options point_options_within(uint64_t memory)
     return options;
 }
 
+/* The session changes only while no pack is being put. */
 static int put_session_pack(void *opaque, struct pack_writer *pack, struct pack_digest *ret_digest,
-                            uint32_t *ret_number, struct err *err)
+                            struct pack_id *ret_id, struct err *err)
 {
-    return session_put_pack(opaque, pack, ret_digest, ret_number, err);
+    const struct point_writer *writer = opaque;
+    struct session *session = *writer->session;
+
+    *ret_id = (struct pack_id){session_scope(session)->repository, *session_id(session), 0};
+    return session_put_pack(session, pack, ret_digest, &ret_id->number, err);
 }
 
 static bool is_pack_due(void *opaque)
 {
-    return session_pack_is_due(opaque);
+    const struct point_writer *writer = opaque;
+
+    return session_pack_is_due(*writer->session);
 }
 
 static int read_known_packs(struct point_writer *writer, const struct point_options *options,
                             struct err *err)
 {
-    const struct stored_point *base = session_base(writer->session);
+    const struct stored_point *base = session_base(*writer->session);
     CLEANUP_FREE bool *left_out = base ? mem_array(base->packs.count + 1, sizeof(*left_out)) : NULL;
     const struct known_request request = {
-        writer->session, left_out, options->known_memory ? options->known_memory : KNOWN_MEMORY};
+        *writer->session, left_out, options->known_memory ? options->known_memory : KNOWN_MEMORY};
 
     if (base && !options->no_refresh)
         refresh_choose(base, left_out);
     return known_packs_read(&request, &writer->packs, err);
 }
 
-int point_writer_new(const struct repository *repository, struct session *session,
+int point_writer_new(const struct repository *repository, struct session **session,
                      const struct point_options *options, struct point_writer **ret,
                      struct err *err)
 {
     CLEANUP(point_writer_freep) struct point_writer *writer = mem_alloc(sizeof(*writer));
-    const struct pack_target target = {session, put_session_pack, is_pack_due};
+    const struct pack_target target = {writer, put_session_pack, is_pack_due};
 
     writer->repository = repository;
     writer->session = session;
+    writer->options = *options;
+    if (writer->options.part_bytes == 0)
+        writer->options.part_bytes = POINT_PART_BYTES;
+    if (writer->options.part_ms == 0)
+        writer->options.part_ms = POINT_PART_MS;
     if (read_known_packs(writer, options, err) < 0)
         return -1;
     writer->packer = packer_new(&target, options->pack_buffers, err);
@@ -86,11 +85,13 @@ void point_writer_free(struct point_writer *writer)
 {
     if (!writer)
         return;
-    image_packer_free(writer->image);
     packer_free(writer->packer);
     known_packs_clear(&writer->packs);
-    for (size_t i = 0; i < writer->map_count; i++)
+    for (size_t i = 0; i < writer->map_count + (writer->image != NULL); i++) {
         buf_clear(&writer->maps[i].bytes);
+        free(writer->maps[i].target);
+    }
+    image_packer_free(writer->image);
     free(writer->maps);
     free(writer);
 }
@@ -108,21 +109,48 @@ uint64_t point_writer_chunk_size(enum codec_type codec)
     return image_packer_chunk_size(codec);
 }
 
-/* NULL: the base does not have this disk. */
-static const struct stored_image *find_base_image(const struct stored_point *base,
-                                                  const char *target)
+/* NULL: the point does not have this disk. */
+static const struct stored_image *find_image_of(const struct stored_point *point,
+                                                const char *target)
 {
-    for (size_t i = 0; base && target && i < base->info.disk_count; i++) {
-        if (strcmp(base->info.disks[i].target, target) == 0)
-            return stored_point_image(base, (uint32_t)i);
+    for (size_t i = 0; point && target && i < point->info.disk_count; i++) {
+        if (strcmp(point->info.disks[i].target, target) == 0)
+            return stored_point_image(point, (uint32_t)i);
     }
     return NULL;
+}
+
+/* How far backups that were not completed have come with this disk, in blocks. */
+static uint64_t count_passed(const struct session *session, const char *target)
+{
+    const struct stored_point *point;
+    uint64_t passed = 0;
+
+    for (size_t i = 0; (point = session_known(session, i)); i++) {
+        const struct stored_image *image = find_image_of(point, target);
+        struct map_reader reader;
+        struct map_run run;
+        if (!image || !(point->flags & FLAG_PARTIAL))
+            continue;
+        stored_point_walk(point, image, &reader);
+        while (map_reader_next(&reader, &run, NULL) > 0)
+            if (run.block + run.count > passed)
+                passed = run.block + run.count;
+    }
+    return passed;
+}
+
+static uint64_t point_image_stored(void *opaque)
+{
+    const struct point_writer *writer = opaque;
+
+    return writer->sink.stored(writer->sink.opaque);
 }
 
 int point_writer_begin_image(struct point_writer *writer, const struct point_image *image,
                              struct point_plugs *ret, struct err *err)
 {
-    const struct stored_point *base = session_base(writer->session);
+    const struct stored_point *base = session_base(*writer->session);
     const struct image_input input = {
         .source = image->source,
         .codec = image->codec,
@@ -130,16 +158,26 @@ int point_writer_begin_image(struct point_writer *writer, const struct point_ima
         .known = writer->packs.known,
         .packer = writer->packer,
         .base = base,
-        .base_image = find_base_image(base, image->target),
+        .base_image = find_image_of(base, image->target),
+        .passed = count_passed(*writer->session, image->target),
     };
 
     if (writer->image)
         return err_set(err, ERR_INTERNAL, "another image is still being written");
     if (image_packer_new(&input, &writer->image, err) < 0)
         return -1;
-    writer->image_number = image->number;
+    writer->maps = mem_resize(writer->maps, writer->map_count + 1, sizeof(*writer->maps));
+    writer->maps[writer->map_count] = (struct point_map){
+        .number = image->number,
+        .target = image->target ? mem_strdup(image->target) : NULL,
+        .size = image->source->raw_size,
+    };
+    writer->sink = image_packer_sink(writer->image);
     ret->source = image_packer_source(writer->image);
-    ret->sink = image_packer_sink(writer->image);
+    ret->sink = writer->sink;
+    ret->sink.opaque = writer;
+    ret->sink.put = point_writer_put;
+    ret->sink.stored = point_image_stored;
     return 0;
 }
 
@@ -151,9 +189,9 @@ int point_writer_end_image(struct point_writer *writer, struct point_image_writt
     if (image_packer_finish(writer->image, &written, err) < 0)
         return -1;
     image_packer_free(TAKE_PTR(writer->image));
-    writer->maps = mem_resize(writer->maps, writer->map_count + 1, sizeof(*writer->maps));
-    writer->maps[writer->map_count++] = (struct point_map){
-        .number = writer->image_number, .size = written.image.raw_size, .bytes = written.map};
+    struct point_map *map = &writer->maps[writer->map_count++];
+    buf_clear(&map->bytes);
+    map->bytes = written.map;
     *ret = (struct point_image_written){
         .image = written.image,
         .new_blocks = written.new_blocks,
@@ -206,15 +244,15 @@ static int add_packs(struct slot_writer *slot, const struct point_packs *used, s
     return add_section(slot, SLOT_DIGESTS, &digests, err);
 }
 
-static int add_maps(const struct point_writer *writer, struct slot_writer *slot,
+static int add_maps(const struct point_maps *maps, struct slot_writer *slot,
                     const struct point_packs *used, struct err *err)
 {
-    for (size_t i = 0; i < writer->map_count; i++) {
+    for (size_t i = 0; i < maps->count; i++) {
         CLEANUP_BUF struct buf map = {0};
-        if (point_maps_write(&writer->maps[i], used, &map, err) < 0)
+        if (point_maps_write(&maps->maps[i], used, &map, err) < 0)
             return -1;
         const struct slot_added added = {.type = SLOT_MAP,
-                                         .number = writer->maps[i].number,
+                                         .number = maps->maps[i].number,
                                          .data = map.data,
                                          .len = map.len,
                                          .compress = true};
@@ -244,7 +282,7 @@ static int add_rest(const struct point_parts *parts, struct slot_writer *slot, s
 static void complete_info(const struct point_writer *writer, const struct point_packs *used,
                           struct info *info)
 {
-    const struct stored_point *base = session_base(writer->session);
+    const struct stored_point *base = session_base(*writer->session);
 
     info->has_base = base != NULL;
     if (base)
@@ -252,31 +290,53 @@ static void complete_info(const struct point_writer *writer, const struct point_
     info->stored = used->own_bytes;
 }
 
+int point_writer_add_images(const struct point_writer *writer, size_t map_count, struct info *info,
+                            struct slot_writer *slot, struct point_packs *ret_used, struct err *err)
+{
+    const struct point_maps maps = {
+        .maps = writer->maps,
+        .count = map_count,
+        .known = &writer->packs,
+        .packer = writer->packer,
+    };
+    CLEANUP_BUF struct buf text = {0};
+
+    if (point_maps_packs(&maps, ret_used, err) < 0)
+        return -1;
+    complete_info(writer, ret_used, info);
+    return info_format(info, &text, err) < 0 || add_packs(slot, ret_used, err) < 0 ||
+                   add_section(slot, SLOT_INFO, &text, err) < 0 ||
+                   add_maps(&maps, slot, ret_used, err) < 0
+               ? -1
+               : 0;
+}
+
+int point_writer_fill_slot(const struct point_writer *writer, struct slot_writer *slot,
+                           uint32_t flags, const struct info *info, struct err *err)
+{
+    const struct stored_scope *scope = session_scope(*writer->session);
+    const struct slot_id id = {scope->repository, *session_id(*writer->session), info->guest};
+    CLEANUP_BUF struct buf point = {0};
+
+    if (slot_writer_finish(slot, &id, flags | (writer->options.derived ? FLAG_DERIVED : 0), &point,
+                           err) < 0)
+        return -1;
+    return session_commit(*writer->session, point.data, point.len, err);
+}
+
 int point_writer_commit(struct point_writer *writer, const struct point_parts *parts,
                         struct err *err)
 {
-    const struct stored_scope *scope = session_scope(writer->session);
-    const struct slot_id id = {scope->repository, *session_id(writer->session), parts->info->guest};
     CLEANUP_SLOT_WRITER struct slot_writer slot = {0};
     CLEANUP_POINT_PACKS struct point_packs used = {0};
-    CLEANUP_BUF struct buf info = {0}, point = {0};
 
     if (writer->map_count)
         qsort(writer->maps, writer->map_count, sizeof(*writer->maps), compare_maps);
-    if (check_images(writer, parts->info, err) < 0 || packer_finish(writer->packer, err) < 0 ||
-        point_maps_packs(
-            &(struct point_maps){.maps = writer->maps,
-                                 .count = writer->map_count,
-                                 .known = &writer->packs,
-                                 .packer = writer->packer,
-                                 .own = {.repository = id.repository, .session = id.session}},
-            &used, err) < 0)
-        return -1;
-    complete_info(writer, &used, parts->info);
-    if (info_format(parts->info, &info, err) < 0 || add_packs(&slot, &used, err) < 0 ||
-        add_section(&slot, SLOT_INFO, &info, err) < 0 || add_maps(writer, &slot, &used, err) < 0 ||
-        add_rest(parts, &slot, err) < 0 ||
-        slot_writer_finish(&slot, &id, parts->derived ? FLAG_DERIVED : 0, &point, err) < 0)
-        return -1;
-    return session_commit(writer->session, point.data, point.len, err);
+    return check_images(writer, parts->info, err) < 0 || packer_finish(writer->packer, err) < 0 ||
+                   point_writer_add_images(writer, writer->map_count, parts->info, &slot, &used,
+                                           err) < 0 ||
+                   add_rest(parts, &slot, err) < 0 ||
+                   point_writer_fill_slot(writer, &slot, 0, parts->info, err) < 0
+               ? -1
+               : 0;
 }

@@ -5,6 +5,11 @@
  *
  * What the packs of the session's known points have is not stored again. Of packs of which the base
  * uses little, some are not used any more (repository/refresh.h).
+ *
+ * A long backup takes several sessions: when one has stored much, or has lasted for long, it ends in a
+ * partial point, and another one goes on in its place, in the middle of an image. So if the backup
+ * is not completed, what was stored until then is known to the next one; and no session lasts so long
+ * that a collection would take it for dead.
  */
 #pragma once
 
@@ -18,18 +23,29 @@
 
 struct point_writer;
 
+/* When a session ends in a partial point: after so much, or after so long if it has put a pack. */
+#define POINT_PART_BYTES (UINT64_C(64) << 30)
+#define POINT_PART_MS (INT64_C(30) * 60 * 1000)
+
 struct point_options {
     bool no_refresh;
+    bool derived;          /* the point is made from another one, not by a backup */
     unsigned pack_buffers; /* 1 to PACKER_BUFFERS; each takes LIMITS_PACK bytes */
     size_t known_memory;   /* bytes for what is known of blocks; 0: KNOWN_MEMORY */
+    /* What partial points have of INFO, but for disks and sizes; borrowed until the end, and read from
+     * when an image is begun. NULL: the backup is made in one session, however long it takes. */
+    const struct info *part_info;
+    uint64_t part_bytes; /* 0: POINT_PART_BYTES */
+    int64_t part_ms;     /* 0: POINT_PART_MS */
 };
 
 /* What takes no more than so many bytes, or, of fewer than a pack and a MiB, those; 0: all that is of
  * use. */
 struct point_options point_options_within(uint64_t memory);
 
-/* Reads the indexes of the packs that the session may use. Both are borrowed. */
-int point_writer_new(const struct repository *repository, struct session *session,
+/* Reads the indexes of the packs that the session may use. Both are borrowed; when a session has ended
+ * in a partial point, *session is the one that goes on. */
+int point_writer_new(const struct repository *repository, struct session **session,
                      const struct point_options *options, struct point_writer **ret,
                      struct err *err);
 /* Does not end the session. Accepts NULL. */
@@ -78,9 +94,13 @@ struct point_parts {
     const void *manifest;
     size_t manifest_len;
     const struct small_items *small;
-    bool derived; /* made from another point, not by a backup */
 };
 
 /* Waits until all packs are put, and commits the session. */
 int point_writer_commit(struct point_writer *writer, const struct point_parts *parts,
                         struct err *err);
+/* Instead: the session ends in a partial point, if it has put a pack; *ret says so. For a backup that
+ * was interrupted, when no pool runs any more. */
+int point_writer_put_aside(struct point_writer *writer, bool *ret, struct err *err);
+/* How many partial points there are of this backup. */
+unsigned point_writer_parts(const struct point_writer *writer);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "repository/session.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -53,9 +54,10 @@ static int announce_session(struct session *session, const struct session_reques
     return 0;
 }
 
-/* Announces the session under a name that is newer than all points of its guest. */
+/* Announces the session under a name that is newer than all points of its guest. former: the one that
+ * it goes on for; NULL: none. */
 static int begin_above(struct session *session, const struct session_request *request,
-                       struct err *err)
+                       struct session *former, struct err *err)
 {
     int64_t time_ms = session->start_store_ms;
     bool behind = true;
@@ -68,7 +70,8 @@ static int begin_above(struct session *session, const struct session_request *re
             return err_prefix(err, "no point can be newer than the newest one");
         session->ended = false;
         if (announce_session(session, request, err) < 0 ||
-            session_find_points(session, request->like, &behind, &time_ms, err) < 0 ||
+            (former ? session_take_points(session, former, &behind, &time_ms, err)
+                    : session_find_points(session, request->like, &behind, &time_ms, err)) < 0 ||
             (behind && session_give_up(session, err) < 0))
             return -1;
         time_ms++;
@@ -76,8 +79,8 @@ static int begin_above(struct session *session, const struct session_request *re
     return 0;
 }
 
-int session_begin(const struct repository *repository, const struct session_request *request,
-                  struct session **ret, struct err *err)
+static int begin_session(const struct repository *repository, const struct session_request *request,
+                         struct session *former, struct session **ret, struct err *err)
 {
     CLEANUP(session_endp) struct session *session = mem_alloc(sizeof(*session));
 
@@ -85,6 +88,7 @@ int session_begin(const struct repository *repository, const struct session_requ
     session->scope = (struct stored_scope){repository->store, repository->id, session->scope_name,
                                            repository->parser};
     session->host = mem_strdup(request->host);
+    session->program = mem_strdup(request->program);
     session->id.guest = request->guest;
     session->ended = true; /* nothing is announced */
     if (repository_add_scope(repository, request->scope, err) < 0 ||
@@ -93,9 +97,33 @@ int session_begin(const struct repository *repository, const struct session_requ
         return -1;
     session->start_boot_ms = session_boot_ms();
     session->last_pack_boot_ms = session->start_boot_ms;
-    if (begin_above(session, request, err) < 0)
+    if (begin_above(session, request, former, err) < 0)
         return -1;
     *ret = TAKE_PTR(session);
+    return 0;
+}
+
+int session_begin(const struct repository *repository, const struct session_request *request,
+                  struct session **ret, struct err *err)
+{
+    return begin_session(repository, request, NULL, ret, err);
+}
+
+int session_go_on(const struct repository *repository, struct session **session, struct err *err)
+{
+    const struct session_request request = {
+        .scope = (*session)->scope_name,
+        .guest = (*session)->id.guest,
+        .host = (*session)->host,
+        .program = (*session)->program,
+    };
+    struct session *next = NULL;
+
+    assert((*session)->ended);
+    if (begin_session(repository, &request, *session, &next, err) < 0)
+        return err_prefix(err, "the backup cannot go on");
+    session_end(*session);
+    *session = next;
     return 0;
 }
 
@@ -113,6 +141,7 @@ void session_end(struct session *session)
     free(session->bad_packs);
     free(session->other_host);
     free(session->host);
+    free(session->program);
     free(session->part);
     free(session->scope_name);
     free(session);
@@ -137,12 +166,17 @@ int64_t session_now_ms(const struct session *session)
 
 const struct stored_point *session_base(const struct session *session)
 {
-    return session->has_base ? session->known[0] : NULL;
+    return session->has_base && !session->known_gone[0] ? session->known[0] : NULL;
 }
 
 const struct stored_point *session_known(const struct session *session, size_t number)
 {
     return number < session->known_count ? session->known[number] : NULL;
+}
+
+bool session_known_is_gone(const struct session *session, size_t number)
+{
+    return session->known_gone[number];
 }
 
 struct session_notes session_notes(const struct session *session)
@@ -216,6 +250,11 @@ int session_put_pack(struct session *session, struct pack_writer *writer,
     *ret_number = id.number;
     session->last_pack_boot_ms = session_boot_ms();
     return 0;
+}
+
+int64_t session_age_ms(const struct session *session)
+{
+    return session_boot_ms() - session->start_boot_ms;
 }
 
 bool session_pack_is_due(const struct session *session)

@@ -16,6 +16,10 @@
  * does neither; its packs go with a later collection. A session may take hours or days, but not 30 days
  * by a clock that runs on while the host sleeps.
  *
+ * A long backup takes several sessions. Each but the last ends in a partial point, which has what the
+ * backup has done so far, and the next one relies on that: so little is lost if the backup is not
+ * completed, because the next backup knows the blocks of partial points, too.
+ *
  * Errors name the object, not the guest. For one thread at a time, except for packs.
  */
 #pragma once
@@ -39,6 +43,9 @@ struct session_request {
 /* Steps 1 and 2. Any error ends the session. */
 int session_begin(const struct repository *repository, const struct session_request *request,
                   struct session **ret, struct err *err);
+/* The same once *session has committed a partial point, which must still be there (transient): a new
+ * session of the same backup, in the place of *session. It takes over the known points. */
+int session_go_on(const struct repository *repository, struct session **session, struct err *err);
 /* Gives up unless the point was committed, and frees. Accepts NULL. */
 void session_end(struct session *session);
 DEFINE_CLEANUP(struct session *, session_endp, session_end)
@@ -52,11 +59,14 @@ int64_t session_now_ms(const struct session *session);
 /* ---- what it builds on ----------------------------------------------------------------------- */
 
 /* The guest's newest point that is complete, not derived and not in the trash; NULL if there is
- * none. */
+ * none, or it was gone when the backup went on with this session. */
 const struct stored_point *session_base(const struct session *session);
-/* The points from whose packs blocks may be taken over, by their ids: the base, a partial point of the
- * guest that is newer, the newest complete point of the guest it is like. NULL: there are no more. */
+/* The points from whose packs blocks may be taken over, by their ids: the base, partial points of the
+ * guest that are newer, the newest complete point of the guest it is like. NULL: there are no more. */
 const struct stored_point *session_known(const struct session *session, size_t number);
+/* Whether it was gone, or in the trash, when the backup went on with this session: then it counts no
+ * more, but for what the former session's point has of it. */
+bool session_known_is_gone(const struct session *session, size_t number);
 /* Whether somebody has found this pack lost or damaged: none of its blocks is taken over. */
 bool session_pack_is_bad(const struct session *session, const struct id *pack_session,
                          uint32_t number);
@@ -79,6 +89,9 @@ int session_put_pack(struct session *session, struct pack_writer *writer,
 /* True if no pack was put for so long that a collector might take the session for dead. It is then to
  * put one, an empty one if need be. For any thread. */
 bool session_pack_is_due(const struct session *session);
+
+/* How long ago it began. For any thread. */
+int64_t session_age_ms(const struct session *session);
 
 /* Step 4, once. point: all bytes of it. Busy: fenced, a collector has taken the session for dead.
  * Transient: something that the point refers to may be gone, and a new session may succeed. */

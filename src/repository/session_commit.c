@@ -38,23 +38,31 @@ static int check_announced(const struct session *session, struct err *err)
                    store_url(session->scope.store), name);
 }
 
-static int check_known(const struct session *session, struct err *err)
+static int check_known_point(const struct session *session, const struct point_id *id,
+                             struct err *err)
 {
+    enum slot_kind kind = SLOT_POINT;
     char text[ID_TEXT_SIZE];
 
+    if (objects_slot_kind(&session->scope, id, &kind, err) < 0)
+        return -1;
+    if (kind != SLOT_POINT)
+        return err_set(err, ERR_TRANSIENT,
+                       "the point %s, on which this one builds, was removed in the meantime; "
+                       "start the backup again",
+                       id_text(&id->session, text));
+    return 0;
+}
+
+static int check_known(const struct session *session, struct err *err)
+{
     for (size_t i = 0; i < session->known_count; i++) {
         const struct slot_id *known = &session->known[i]->id;
         const struct point_id id = {known->guest, known->session};
-        enum slot_kind kind = SLOT_POINT;
-        if (objects_slot_kind(&session->scope, &id, &kind, err) < 0)
+        if (!session->known_gone[i] && check_known_point(session, &id, err) < 0)
             return -1;
-        if (kind != SLOT_POINT)
-            return err_set(err, ERR_TRANSIENT,
-                           "the point %s, on which this one builds, was removed in the meantime; "
-                           "start the backup again",
-                           id_text(&id.session, text));
     }
-    return 0;
+    return session->goes_on ? check_known_point(session, &session->former, err) : 0;
 }
 
 /* Names of packs, and those of the folders that have these names, are settled before the point. */

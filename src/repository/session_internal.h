@@ -6,7 +6,11 @@
 
 #include "repository/session.h"
 
-#define SESSION_KNOWN_MAX 3
+/* The base, partial points that are newer, and that of the guest it is like. */
+#define SESSION_PARTIALS_MAX 16
+#define SESSION_KNOWN_MAX (SESSION_PARTIALS_MAX + 2)
+/* Of their packs, each counted as often as it is in one: numbers of packs have a bound (known.c). */
+#define SESSION_KNOWN_PACKS (UINT64_C(3) * LIMITS_POINT_PACKS)
 
 struct session_bad_pack {
     struct id session;
@@ -18,7 +22,8 @@ struct session {
     struct stored_scope scope;
     struct point_id id;
     char *part; /* owned: what its temporary files are called */
-    char *host; /* owned */
+    char *host; /* owned, as the program */
+    char *program;
 
     int64_t
         start_store_ms; /* the start by the store's clock, and by ours, which counts suspension */
@@ -28,8 +33,11 @@ struct session {
     bool ended;                   /* its slot is filled, or not ours to fill any more */
 
     struct stored_point *known[SESSION_KNOWN_MAX]; /* owned */
+    bool known_gone[SESSION_KNOWN_MAX];            /* of each: nothing more is taken from it */
     size_t known_count;
-    bool has_base;                      /* the first of them */
+    bool has_base; /* the first of them */
+    bool goes_on;  /* the backup has ended a session before, in this point: */
+    struct point_id former;
     struct session_bad_pack *bad_packs; /* owned; sorted as listed */
     size_t bad_pack_count;
 
@@ -45,6 +53,10 @@ int64_t session_boot_ms(void);
  * the guest has a time that is not before the session's own, and nothing was read; *ret_time_ms is
  * the newest such. */
 int session_find_points(struct session *session, const struct id *like, bool *ret_behind,
+                        int64_t *ret_time_ms, struct err *err);
+/* session_points.c: the same for a session that goes on with what `former` has begun: takes its known
+ * points over, as far as they are still there, and relies on the point that it has ended in. */
+int session_take_points(struct session *session, struct session *former, bool *ret_behind,
                         int64_t *ret_time_ms, struct err *err);
 /* session_points.c: reads which packs are bad. */
 int session_find_bad_packs(struct session *session, struct err *err);

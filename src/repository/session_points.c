@@ -95,31 +95,61 @@ static int add_known_point(struct session *session, const struct point_id *id, b
     return 0;
 }
 
-/* Goes from the newest point to the oldest, and stops at the first complete one. A partial one that is
- * newer comes behind it in the end. */
+/* Whether it has packs that no known point has, and there is room for it. A backup that took several
+ * sessions has left a partial point of each, of which the newest has all; one that was begun again
+ * and came less far has not. */
+static int is_of_use(struct session *session, const struct point_id *id, bool *ret, struct err *err)
+{
+    CLEANUP_FREE char *name = objects_name(&session->scope, NAME_SLOT, id, 0);
+    const struct slot_id slot_id = {session->scope.repository, id->session, id->guest};
+    CLEANUP_ERR struct err why = ERR_INIT;
+    CLEANUP_SLOT struct slot slot = {0};
+    CLEANUP_PACKS struct packs packs = {0};
+    uint64_t count = 0;
+
+    *ret = false;
+    if (packs_read(session->scope.store, name, &slot_id, &slot, &packs, &why) < 0)
+        return pass_unreadable(session, &why, err);
+    for (size_t i = 0; i < session->known_count; i++)
+        count += session->known[i]->packs.count;
+    if (session->known_count == SESSION_PARTIALS_MAX ||
+        count + packs.count > SESSION_KNOWN_PACKS - UINT64_C(2) * LIMITS_POINT_PACKS)
+        return 0;
+    for (uint32_t i = 0; i < packs.count && !*ret; i++) {
+        struct id pack_session;
+        uint32_t number = 0, place = 0;
+        bool known = false;
+        packs_at(&packs, i, &pack_session, &number);
+        for (size_t j = 0; j < session->known_count && !known; j++)
+            known = packs_find(&session->known[j]->packs, &pack_session, number, &place);
+        *ret = !known;
+    }
+    return 0;
+}
+
+/* Goes from the newest point to the oldest, and stops at the first complete one. Partial ones that are
+ * newer come behind it in the end. */
 static int find_own_points(struct session *session, const struct listing *listing, struct err *err)
 {
-    bool has_partial = false;
     uint32_t flags = 0;
 
     for (size_t i = listing->count; i-- > 0 && !session->has_base;) {
         const struct listed_point *listed = &listing->points[i];
         bool there = !listed->tombstone && !listed->trashed, added = false;
-        if (there && look_at_point(session, &listed->id, &there, &flags, err) < 0)
+        if ((there && look_at_point(session, &listed->id, &there, &flags, err) < 0) ||
+            (there && (flags & FLAG_PARTIAL) && is_of_use(session, &listed->id, &there, err) < 0))
             return -1;
-        if (!there || (flags & FLAG_DERIVED) || ((flags & FLAG_PARTIAL) && has_partial))
+        if (!there || (flags & (FLAG_DERIVED | FLAG_PARTIAL)) == FLAG_DERIVED)
             continue;
         if (add_known_point(session, &listed->id, &added, err) < 0)
             return -1;
-        if (added && (flags & FLAG_PARTIAL))
-            has_partial = true;
-        else if (added)
-            session->has_base = true;
+        session->has_base = added && !(flags & FLAG_PARTIAL);
     }
-    if (session->has_base && has_partial) {
-        struct stored_point *partial = session->known[0];
-        session->known[0] = session->known[1];
-        session->known[1] = partial;
+    if (session->has_base) {
+        struct stored_point *base = session->known[session->known_count - 1];
+        memmove(&session->known[1], &session->known[0],
+                (session->known_count - 1) * sizeof(session->known[0]));
+        session->known[0] = base;
     }
     return 0;
 }
@@ -152,23 +182,31 @@ static void note_other_host(struct session *session)
         session->other_host = mem_strdup(newest->info.host);
 }
 
+static int list_own_points(struct session *session, struct listing *ret, bool *ret_behind,
+                           int64_t *ret_time_ms, struct err *err)
+{
+    *ret_behind = false;
+    if (listing_read(&session->scope, &session->id.guest, NULL, ret, err) < 0)
+        return -1;
+    if (ret->count == 0)
+        return 0;
+    int64_t newest_ms = id_time_ms(&ret->points[ret->count - 1].id.session);
+    if (newest_ms - session->start_store_ms > DAY_MS)
+        session->ahead_ms = newest_ms - session->start_store_ms;
+    *ret_behind = newest_ms >= id_time_ms(&session->id.session);
+    *ret_time_ms = newest_ms;
+    return 0;
+}
+
 int session_find_points(struct session *session, const struct id *like, bool *ret_behind,
                         int64_t *ret_time_ms, struct err *err)
 {
     CLEANUP_LISTING struct listing own = {0}, other = {0};
 
-    *ret_behind = false;
-    if (listing_read(&session->scope, &session->id.guest, NULL, &own, err) < 0)
+    if (list_own_points(session, &own, ret_behind, ret_time_ms, err) < 0)
         return -1;
-    if (own.count > 0) {
-        int64_t newest_ms = id_time_ms(&own.points[own.count - 1].id.session);
-        if (newest_ms - session->start_store_ms > DAY_MS)
-            session->ahead_ms = newest_ms - session->start_store_ms;
-        *ret_behind = newest_ms >= id_time_ms(&session->id.session);
-        *ret_time_ms = newest_ms;
-        if (*ret_behind)
-            return 0;
-    }
+    if (*ret_behind)
+        return 0;
     if (find_own_points(session, &own, err) < 0)
         return -1;
     note_other_host(session);
@@ -177,4 +215,68 @@ int session_find_points(struct session *session, const struct id *like, bool *re
     return listing_read(&session->scope, like, NULL, &other, err) < 0
                ? -1
                : find_like_point(session, &other, err);
+}
+
+/* ---- of a session before --------------------------------------------------------------------- */
+
+/* Whether it is a point, and not in the trash. That is looked up anew after this session was announced:
+ * what the former one saw counts for nothing. own: the points of the session's guest. */
+static int is_still_there(struct session *session, const struct listing *own,
+                          const struct point_id *id, bool *ret, struct err *err)
+{
+    CLEANUP_LISTING struct listing other = {0};
+    const struct listing *listing = own;
+    CLEANUP_ERR struct err why = ERR_INIT;
+    enum slot_kind kind = 0;
+    bool listed = false;
+
+    *ret = false;
+    if (id_compare(&id->guest, &session->id.guest) != 0) {
+        if (listing_read(&session->scope, &id->guest, NULL, &other, err) < 0)
+            return -1;
+        listing = &other;
+    }
+    for (size_t i = 0; i < listing->count; i++)
+        if (objects_compare_points(&listing->points[i].id, id) == 0)
+            listed = !listing->points[i].tombstone && !listing->points[i].trashed;
+    if (listed && objects_slot_kind(&session->scope, id, &kind, &why) < 0)
+        return pass_unreadable(session, &why, err);
+    *ret = listed && kind == SLOT_POINT;
+    return 0;
+}
+
+int session_take_points(struct session *session, struct session *former, bool *ret_behind,
+                        int64_t *ret_time_ms, struct err *err)
+{
+    CLEANUP_LISTING struct listing own = {0};
+    char text[ID_TEXT_SIZE];
+    bool there = false;
+
+    if (list_own_points(session, &own, ret_behind, ret_time_ms, err) < 0)
+        return -1;
+    if (*ret_behind)
+        return 0;
+    session->goes_on = true;
+    session->former = former->id;
+    if (is_still_there(session, &own, &session->former, &there, err) < 0)
+        return -1;
+    if (!there)
+        return err_set(
+            err, ERR_TRANSIENT,
+            "the point %s, which has what was done so far, was removed; start the backup "
+            "again",
+            id_text(&session->former.session, text));
+    for (size_t i = 0; i < former->known_count; i++) {
+        const struct slot_id *known = &former->known[i]->id;
+        const struct point_id id = {known->guest, known->session};
+        there = false;
+        if (!former->known_gone[i] && is_still_there(session, &own, &id, &there, err) < 0)
+            return -1;
+        session->known_gone[i] = !there;
+    }
+    memcpy(session->known, former->known, sizeof(session->known));
+    session->known_count = former->known_count;
+    session->has_base = former->has_base;
+    former->known_count = 0;
+    return 0;
 }

@@ -77,7 +77,7 @@ static int write_point(struct storm *storm, const struct session_request *reques
     if (session_begin(storm->repository, request, &session, err) < 0)
         return -1;
     info.taken_ms = session_now_ms(session);
-    if (point_writer_new(storm->repository, session, &options, &writer, err) < 0 ||
+    if (point_writer_new(storm->repository, &session, &options, &writer, err) < 0 ||
         write_image(writer, image, err) < 0 || point_writer_commit(writer, &parts, err) < 0)
         return -1;
     printf("made %s\n", id_text(session_id(session), text));

@@ -70,6 +70,17 @@ void map_writer_finish(struct map_writer *writer, struct buf *ret)
     *writer = (struct map_writer){0};
 }
 
+void map_writer_copy(const struct map_writer *writer, struct buf *ret)
+{
+    struct map_writer copy = *writer;
+
+    copy.bytes = (struct buf){0};
+    buf_append(&copy.bytes, writer->bytes.data, writer->bytes.len);
+    write_pending(&copy);
+    buf_append(ret, copy.bytes.data, copy.bytes.len);
+    buf_clear(&copy.bytes);
+}
+
 void map_writer_clear(struct map_writer *writer)
 {
     buf_clear(&writer->bytes);

@@ -32,6 +32,8 @@ void map_writer_begin(struct map_writer *writer, uint64_t image_size);
 void map_writer_add(struct map_writer *writer, const struct map_run *run);
 /* The caller frees what the buffer has. */
 void map_writer_finish(struct map_writer *writer, struct buf *ret);
+/* The map of what was added so far; appended. */
+void map_writer_copy(const struct map_writer *writer, struct buf *ret);
 void map_writer_clear(struct map_writer *writer);
 #define CLEANUP_MAP_WRITER CLEANUP(map_writer_clear)
 

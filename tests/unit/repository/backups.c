@@ -97,6 +97,8 @@ struct loop {
     uint64_t next_id;
     uint64_t random;
     uint64_t children; /* chunks given to one */
+    uint64_t counted;
+    const struct backup *backup;
 };
 
 static void clear_item(struct window_item *item)
@@ -136,6 +138,9 @@ static int load_item(struct loop *loop, struct err *err)
     struct window_item *item = &loop->items[loop->count];
     struct chunk_run run;
 
+    if (loop->backup->before_chunk &&
+        loop->backup->before_chunk(loop->backup->opaque, loop->next_id, err) < 0)
+        return -1;
     if (source->look(source->opaque, loop->next_id, &run, err) < 0)
         return -1;
     loop->count++;
@@ -144,6 +149,7 @@ static int load_item(struct loop *loop, struct err *err)
         item->input = malloc((size_t)source->chunk_size);
         if (read_input(loop, item, err) < 0)
             return -1;
+        loop->counted += source->counted(source->opaque, item->output.id);
     } else {
         /* a pool does not take all of a run at once */
         item->output.count = run.count > 1000 ? 1000 : run.count;
@@ -274,12 +280,14 @@ static int write_image(const struct backup *backup, struct point_writer *writer,
                         .outline = backup->codec == CODEC_NONE,
                         .lies = backup->lying_children,
                         .result_size = codec_result_bound(&spec, source.chunk_size),
-                        .random = backup->seed};
+                        .random = backup->seed,
+                        .backup = backup};
     assert_non_null(loop.encoder);
     if (!loop.lies && chance_below(&loop.random, 2) == 0)
         encoder_omit_digests(loop.encoder); /* the others are like foreign children */
-    if (run_loop(&loop, err) < 0 ||
-        point_writer_end_image(writer, &result->images[number], err) < 0)
+    int status = run_loop(&loop, err);
+    result->counted += loop.counted;
+    if (status < 0 || point_writer_end_image(writer, &result->images[number], err) < 0)
         return -1;
     result->new_blocks += result->images[number].new_blocks;
     result->chunks += loop.children;
@@ -288,15 +296,9 @@ static int write_image(const struct backup *backup, struct point_writer *writer,
 
 static void fill_info(const struct backup *backup, const struct session *session, struct info *info)
 {
-    *info = (struct info){
-        .name = mem_strdup("web"),
-        .guest = backup->guest,
-        .taken_ms = session_now_ms(session),
-        .state = STATE_SHUT_OFF,
-        .consistency = CONSISTENCY_OFFLINE,
-        .host = mem_strdup("alpha"),
-        .program = mem_strdup("test"),
-    };
+    info->taken_ms = session_now_ms(session);
+    info->state = STATE_SHUT_OFF;
+    info->consistency = CONSISTENCY_OFFLINE;
     for (size_t i = 0; i < backup->disk_count; i++) {
         if (backup->disks[i].target)
             info_add_disk(info, backup->disks[i].target, backup->disks[i].size);
@@ -311,24 +313,35 @@ int backup_try(const struct backup *backup, struct backup_result *ret, struct er
                                             .like = backup->like,
                                             .host = "alpha",
                                             .program = "test"};
-    const struct point_options options = {.no_refresh = backup->no_refresh, .pack_buffers = 2};
     const struct small_items small = {.items = {{ITEM_NVRAM, (const uint8_t *)"variables", 9}},
                                       .count = 1};
     CLEANUP(session_endp) struct session *session = NULL;
     CLEANUP(point_writer_freep) struct point_writer *writer = NULL;
     CLEANUP_INFO struct info info = {0};
+    const struct point_options options = {.no_refresh = backup->no_refresh,
+                                          .pack_buffers = 2,
+                                          .part_info = &info,
+                                          .part_bytes = backup->part_bytes,
+                                          .part_ms = backup->part_ms};
     const char *why = NULL;
 
     *ret = (struct backup_result){0};
+    info = (struct info){.name = mem_strdup("web"),
+                         .guest = backup->guest,
+                         .host = mem_strdup("alpha"),
+                         .program = mem_strdup("test")};
     if (session_begin(backup->repository, &request, &session, err) < 0 ||
-        point_writer_new(backup->repository, session, &options, &writer, err) < 0)
+        point_writer_new(backup->repository, &session, &options, &writer, err) < 0)
         return -1;
     ret->session = *session_id(session);
     ret->unread = point_writer_unread(writer, &why);
     assert_int_equal(ret->unread > 0, why != NULL);
     for (size_t i = 0; i < backup->disk_count; i++) {
-        if (write_image(backup, writer, i, ret, err) < 0)
+        if (write_image(backup, writer, i, ret, err) < 0) {
+            if (backup->put_aside)
+                assert_int_equal(point_writer_put_aside(writer, &ret->aside, NULL), 0);
             return -1;
+        }
     }
     fill_info(backup, session, &info);
     const struct point_parts parts = {&info, "<domain/>", 9, &small};
@@ -336,6 +349,8 @@ int backup_try(const struct backup *backup, struct backup_result *ret, struct er
         backup->before_commit(backup->opaque);
     if (point_writer_commit(writer, &parts, err) < 0)
         return -1;
+    ret->session = *session_id(session);
+    ret->parts = point_writer_parts(writer);
     ret->packs = count_packs(backup->repository, &ret->session);
     return 0;
 }

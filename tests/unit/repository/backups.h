@@ -29,6 +29,11 @@ struct backup {
     bool no_refresh;
     uint64_t seed;       /* of the order in which chunks are done */
     bool lying_children; /* foreign ones, that say wrong digests */
+    uint64_t part_bytes; /* as in struct point_options */
+    int64_t part_ms;
+    bool put_aside; /* if it fails */
+    /* Called before each chunk is read for the first time; may be NULL. A failure ends the backup. */
+    int (*before_chunk)(void *opaque, uint64_t chunk, struct err *err);
     /* Called before the point is committed; may be NULL. */
     void (*before_commit)(void *opaque);
     void *opaque;
@@ -41,6 +46,9 @@ struct backup_result {
     uint32_t packs;      /* that the session has put */
     uint64_t chunks;     /* that were given to a child */
     uint32_t unread;
+    unsigned parts;   /* partial points of this backup */
+    bool aside;       /* it was put aside */
+    uint64_t counted; /* bytes for a limit of the rate */
 };
 
 int backup_try(const struct backup *backup, struct backup_result *ret, struct err *err);

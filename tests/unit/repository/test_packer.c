@@ -36,7 +36,7 @@ struct target {
      .fail_from = UINT32_MAX}
 
 static int put(void *opaque, struct pack_writer *writer, struct pack_digest *ret_digest,
-               uint32_t *ret_number, struct err *err)
+               struct pack_id *ret_id, struct err *err)
 {
     struct target *target = opaque;
     struct pack_id id = {0};
@@ -55,7 +55,7 @@ static int put(void *opaque, struct pack_writer *writer, struct pack_digest *ret
     if (pack_writer_close(writer, &id, &bytes, err) < 0)
         return -1;
     *ret_digest = bytes.digest;
-    *ret_number = number;
+    *ret_id = (struct pack_id){.number = number};
     target->due = false;
     return 0;
 }
@@ -108,7 +108,7 @@ static void test_full_packs_are_put_in_turn(void **state)
     const struct packer_pack *packs = packer_packs(packer, &count);
     assert_int_equal(count, 4);
     for (uint32_t i = 0; i < count; i++) {
-        assert_int_equal(packs[i].number, i); /* one thread */
+        assert_int_equal(packs[i].id.number, i); /* one thread */
         assert_int_equal(packs[i].first_block, i * PACK_FRAMES * FRAME_BLOCKS);
         assert_int_equal(packs[i].digest.block_count, (i < 3 ? PACK_FRAMES : 1) * FRAME_BLOCKS);
     }

@@ -198,14 +198,18 @@ static void derived_points_and_partial_ones_are_no_base(void **state)
     (void)state;
     made_session_run(repository, request, FLAG_PARTIAL);
     struct id complete = made_session_run(repository, request, 0);
-    made_session_run(repository, request, FLAG_PARTIAL);
+    struct id earlier = made_session_run(repository, request, FLAG_PARTIAL);
     struct id partial = made_session_run(repository, request, FLAG_PARTIAL);
     made_session_run(repository, request, FLAG_DERIVED);
     begin_again(&fixture);
     assert_known(fixture.session, 0, &complete);
     assert_known(fixture.session, 1, &partial);
-    assert_known(fixture.session, 2, NULL);
+    assert_known(fixture.session, 2, &earlier); /* it has a pack of its own */
+    assert_known(fixture.session, 3, NULL);
     assert_ptr_equal(session_base(fixture.session), session_known(fixture.session, 0));
+    struct id copied = made_session_run(repository, request, FLAG_PARTIAL | FLAG_DERIVED);
+    begin_again(&fixture);
+    assert_known(fixture.session, 1, &copied);
 }
 
 static void a_partial_point_alone_is_known_but_no_base(void **state)
