@@ -46,6 +46,7 @@ SCENARIOS = {
     "backup-paused": (bench.BackupBench, {"state": "paused"}),
     "backup-off": (bench.BackupBench, {"state": "shut off"}),
     "backup-checkpoint": (checkpoints.CheckpointBench, {}),
+    "backup-checkpoint-off": (checkpoints.CheckpointBench, {"state": "shut off"}),
     "beside-reader": (bench.BesideReaderBench, {}),
     "restore": (bench.RestoreBench, {}),
     "restore-autorun": (bench.RestoreBench, {"autorun": True}),
@@ -66,8 +67,8 @@ SCENARIOS = {
 ROOM_STORE = tuple(roomrepository.SCENARIOS)
 ROOM = tuple(name for name in SCENARIOS if name.startswith("room"))
 # Of the short run, which has others of their kind.
-LEFT_OUT = (*ROOM[1:3], "room-prune", "room-repository", "repository-none", "repository-pause", "repository-prune")
-UNGUARDED = ("backup-off", "beside-reader", "repository-off", "repository-prune", "repository-collect", *ROOM_STORE)
+LEFT_OUT = (*ROOM[1:3], "backup-checkpoint-off", "room-prune", "room-repository", "repository-none", "repository-pause", "repository-prune")
+UNGUARDED = ("backup-off", "backup-checkpoint-off", "beside-reader", "repository-off", "repository-prune", "repository-collect", *ROOM_STORE)
 RUNNING = ("backup-save", "backup-pause", "backup-live", "backup-none")
 # Calls that take their time: killed in the middle of them, more than once.
 LONG = re.compile("virDomain(SaveFlags|RestoreFlags|SnapshotCreateXML|BackupBegin|AbortJob|Resume|DefineXMLFlags)$")

@@ -4,7 +4,7 @@
 import os
 
 from bench import BackupBench
-from vbtest.checkpoints import OWNER, drive_of, loaded_bitmaps
+from vbtest.checkpoints import OWNER, drive_of, image_bitmaps, loaded_bitmaps
 from vbtest.command import expect, run, same
 
 
@@ -13,24 +13,31 @@ class CheckpointBench(BackupBench):
 
     statuses = (0, *range(10, 30))
 
-    def __init__(self, name, options):
-        super().__init__(name, options)
+    def __init__(self, name, options, state="running"):
+        super().__init__(name, options, state=state)
         self.binary = drive_of(options.binary)
         self.former = []  # checkpoints before the run
+        self.marks = set()  # bitmaps then
         self.prepare()
         run(self.binary, *self.words(), env=self.t.environment)
 
     def listed(self):
         return self.guest.call("checkpoint-list", "--name").out.split()
 
+    def bitmaps(self):
+        """As QEMU has them, or the image that nobody uses."""
+        if self.state == "running":
+            return {bitmap for _, bitmap in loaded_bitmaps(self.guest)}
+        return set(image_bitmaps(self.guest.disks[0]))
+
     def words(self, *more, to=None):
         since = f"={self.former[-1]}" if self.former else ""
-        return ["capture", "web", "none", to or self.t.archive.path, OWNER, f"vda!{since}", "vdb", "commit", *more]
+        return ["capture", "web", "none" if self.state == "running" else "off", to or self.t.archive.path, OWNER, f"vda!{since}", "vdb", "commit", *more]
 
     def prepare(self):
         super().prepare()
         os.mkdir(self.t.archive.path, 0o700)
-        self.former = self.listed()
+        self.former, self.marks = self.listed(), self.bitmaps()
 
     def recover(self, fault):
         """There is only one way to call it: whoever kills it does so to virt-backup."""
@@ -64,11 +71,14 @@ class CheckpointBench(BackupBench):
     def check_only_one(self):
         left = self.listed()
         expect(len(left) == 1 and left[0] not in self.former, f"after a whole backup there are {left}, before {self.former}")
-        same({bitmap for _, bitmap in loaded_bitmaps(self.guest)}, set(left), "bitmaps after a whole backup")
+        same(self.bitmaps(), set(left), "bitmaps after a whole backup")
 
     def check_checkpoints(self, fault):
         if self.is_committed and fault.do != "fail":
             self.check_only_one()
+            return
+        if self.state == "shut off":
+            self.check_images(fault)
             return
         left = self.listed()
         made = [name for name in left if name not in self.former]
@@ -76,4 +86,13 @@ class CheckpointBench(BackupBench):
         expect(made or not self.is_committed, "the backup is committed, and its checkpoint is not there")
         expect(not made or self.may_be_committed, f"a checkpoint is left of a backup that is not committed: {made}")
         expect(made or not lost, f"the former checkpoint is gone, and there is no other: {lost}")
-        same({bitmap for _, bitmap in loaded_bitmaps(self.guest)}, set(left), "bitmaps")
+        same(self.bitmaps(), set(left), "bitmaps")
+
+    def check_images(self, fault):
+        """The bitmaps decide, libvirt's record may be missing; and a qemu-img that is killed takes all bitmaps with it."""
+        marks = self.bitmaps()
+        made = {*marks, *self.listed()} - self.marks - {*self.former}
+        lost = self.marks - marks
+        expect(not made or self.may_be_committed, f"a checkpoint is left of a backup that is not committed: {made}")
+        if fault.do != "kill-during" and not self.may_be_committed:
+            expect(not lost, f"the former bitmap is gone: {lost}")

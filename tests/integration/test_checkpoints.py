@@ -7,7 +7,7 @@ import os
 import signal
 
 from vbtest import leftovers
-from vbtest.checkpoints import OWNER, drive_of, loaded_bitmaps
+from vbtest.checkpoints import OWNER, drive_of, image_bitmaps, loaded_bitmaps
 from vbtest.command import Process, expect, run, same, wait_until
 from vbtest.disks import MIB
 from vbtest.midway import job_xml, pid_in
@@ -64,12 +64,6 @@ class Drive:
 
     def listed(self):
         return self.guest.call("checkpoint-list", "--name").out.split()
-
-
-def bitmaps(disk):
-    """Names and flags, as the image file has them."""
-    info = json.loads(run("qemu-img", "info", "-U", "-f", "qcow2", "--output=json", disk.path).out)
-    return {entry["name"]: entry["flags"] for entry in info["format-specific"]["data"].get("bitmaps", [])}
 
 
 def remove_loaded(guest, node, name):
@@ -192,7 +186,7 @@ def test_checkpoint_is_found_redefined_broken_or_absent(t):
     drive.check_copies("vda")
 
     kill_qemu(guest)
-    expect("in-use" in bitmaps(guest.disks[0])[name], "QEMU had written the bitmap, and was killed")
+    expect("in-use" in image_bitmaps(guest.disks[0])[name], "QEMU had written the bitmap, and was killed")
     guest.start()
     guest.serial.wait_for_steps(2)
     same(drive.states(name, "vda"), {"vda": "broken"}, "one of a guest that was killed")
@@ -202,7 +196,7 @@ def test_checkpoint_is_found_redefined_broken_or_absent(t):
     drive.check_copies("vda", "vdb")
     same(drive.listed(), [newest], "the checkpoints after that")
     guest.destroy()
-    same([list(bitmaps(disk)) for disk in guest.disks], [[newest], [newest]], "bitmaps of the images")
+    same([list(image_bitmaps(disk)) for disk in guest.disks], [[newest], [newest]], "bitmaps of the images")
 
 
 def test_bitmap_that_is_missing_concerns_its_disk_alone(t):
@@ -292,7 +286,7 @@ def writes(guest):
 def check_off(drive, name):
     """The only checkpoint of it."""
     same(drive.listed(), [name], "libvirt's checkpoints")
-    same([bitmaps(disk) for disk in drive.guest.disks[:2]], [{name: ["auto"]}] * 2, "bitmaps of the images")
+    same([image_bitmaps(disk) for disk in drive.guest.disks[:2]], [{name: ["auto"]}] * 2, "bitmaps of the images")
 
 
 def test_increment_of_a_guest_that_is_off(t):
@@ -367,7 +361,7 @@ def test_checkpoint_of_a_killed_backup_of_images_is_deleted_unless_it_may_be_com
         t.vb("recover")
         left = {"read": [first], "ended": [first], "committing": [first, name], "committed": [name]}[step]
         same(sorted(drive.listed()), sorted(left), f"the checkpoints after '{step}'")
-        same([sorted(bitmaps(disk)) for disk in guest.disks], [sorted(left)] * 2, f"the bitmaps after '{step}'")
+        same([sorted(image_bitmaps(disk)) for disk in guest.disks], [sorted(left)] * 2, f"the bitmaps after '{step}'")
         same((guest.state(), os.listdir("/var/lib/virt-backup")), ("shut off", []), "the guest")
         first = name if stays else first
     first = drive.capture("off", f"vda!={first}", f"vdb!={first}", "commit")
@@ -404,7 +398,7 @@ def test_checkpoint_of_a_guest_that_is_off_is_deleted(t):
     first = drive.capture("none", "vda!", "vdb!", "commit")
     name = drive.stopped_at("ended", "none", f"vda!={first}", f"vdb!={first}", "commit")
     guest.destroy()
-    same([sorted(bitmaps(disk)) for disk in guest.disks], [sorted((first, name))] * 2, "bitmaps of the images")
+    same([sorted(image_bitmaps(disk)) for disk in guest.disks], [sorted((first, name))] * 2, "bitmaps of the images")
     # Somebody else has an image open: nothing is forgotten.
     holder = Process(["qemu-nbd", "--read-only", "--persistent", "-f", "qcow2", "-k", t.path("nbd.sock"), guest.disks[1].path])
     wait_until(lambda: os.path.exists(t.path("nbd.sock")), "qemu-nbd")
@@ -415,7 +409,7 @@ def test_checkpoint_of_a_guest_that_is_off_is_deleted(t):
     holder.finish()
     t.vb("recover")
     same((drive.listed(), os.listdir("/var/lib/virt-backup")), ([first], []), "what is left")
-    same([sorted(bitmaps(disk)) for disk in guest.disks], [[first]] * 2, "bitmaps of the images")
+    same([sorted(image_bitmaps(disk)) for disk in guest.disks], [[first]] * 2, "bitmaps of the images")
     guest.start()
     same(drive.states(first, "vda", "vdb"), {"vda": "found", "vdb": "found"}, "the one before")
 
@@ -436,6 +430,6 @@ def test_checkpoint_of_a_guest_that_is_gone_is_removed_from_its_image(t):
     name = drive.stopped_at("ended", "none", "vda!", "commit")
     guest.destroy()
     same(guest.state(), "gone", "state")
-    expect(name in bitmaps(guest.disks[0]), "the bitmap is not in the image")
+    expect(name in image_bitmaps(guest.disks[0]), "the bitmap is not in the image")
     t.vb("recover")
-    same((bitmaps(guest.disks[0]), os.listdir("/var/lib/virt-backup")), ({}, []), "what is left")
+    same((image_bitmaps(guest.disks[0]), os.listdir("/var/lib/virt-backup")), ({}, []), "what is left")

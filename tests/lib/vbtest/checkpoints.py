@@ -4,12 +4,20 @@
 import json
 import os
 
+from vbtest.command import run
+
 OWNER = "0123456789abcdef"
 
 
 def drive_of(binary):
     """The program, built beside this virt-backup."""
     return os.path.realpath(os.path.join(os.path.dirname(binary), "../tests/checkpoints/drive"))
+
+
+def image_bitmaps(disk):
+    """Names and flags, as the image file has them."""
+    info = json.loads(run("qemu-img", "info", "-U", "-f", "qcow2", "--output=json", disk.path).out)
+    return {entry["name"]: entry["flags"] for entry in info["format-specific"]["data"].get("bitmaps", [])}
 
 
 def loaded_bitmaps(guest):
