@@ -23,13 +23,10 @@ import traceback
 
 import bench
 import bystanders
-import checkpoints
-import inplace
-import points
-import repository
 import roomrepository
 import shortage
 from record import Record
+from scenarios import LEFT_OUT, ROOM, ROOM_STORE, RUNNING, SCENARIOS, UNGUARDED
 from vbtest import command
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -38,38 +35,6 @@ PRIVATE_LIBVIRT = os.path.join(ROOT, "tests/lib/private-libvirt")
 POINT_LIMIT_S = 180
 PROGRESS_POINTS = 250
 
-SCENARIOS = {
-    "backup-save": (bench.BackupBench, {"memory": "save"}),
-    "backup-pause": (bench.BackupBench, {"memory": "pause"}),
-    "backup-live": (bench.BackupBench, {"memory": "live", "replace": True}),
-    "backup-none": (bench.BackupBench, {"memory": "none", "replace": True}),
-    "backup-paused": (bench.BackupBench, {"state": "paused"}),
-    "backup-off": (bench.BackupBench, {"state": "shut off"}),
-    "backup-checkpoint": (checkpoints.CheckpointBench, {}),
-    "backup-checkpoint-off": (checkpoints.CheckpointBench, {"state": "shut off"}),
-    "beside-reader": (bench.BesideReaderBench, {}),
-    "restore": (bench.RestoreBench, {}),
-    "restore-autorun": (bench.RestoreBench, {"autorun": True}),
-    "restore-replace": (bench.RestoreBench, {"replace": True}),
-    "restore-points": (points.PointsBench, {}),
-    "restore-in-place": (inplace.InPlaceBench, {}),
-    "repository-off": (repository.RepositoryBackupBench, {"state": "shut off"}),
-    "repository-none": (repository.RepositoryBackupBench, {"memory": "none"}),
-    "repository-pause": (repository.RepositoryBackupBench, {"memory": "pause"}),
-    "repository-restore": (repository.RepositoryRestoreBench, {}),
-    "repository-prune": (repository.RepositoryKeepBench, {"verb": "prune"}),
-    "repository-collect": (repository.RepositoryKeepBench, {"verb": "collect"}),
-    "room-none": (shortage.ShortageBench, {"memory": "none"}),
-    "room-pause": (shortage.ShortageBench, {"memory": "pause"}),
-    "room-live": (shortage.ShortageBench, {"memory": "live"}),
-    **roomrepository.SCENARIOS,
-}
-ROOM_STORE = tuple(roomrepository.SCENARIOS)
-ROOM = tuple(name for name in SCENARIOS if name.startswith("room"))
-# Of the short run, which has others of their kind.
-LEFT_OUT = (*ROOM[1:3], "backup-checkpoint-off", "room-prune", "room-repository", "repository-none", "repository-pause", "repository-prune")
-UNGUARDED = ("backup-off", "backup-checkpoint-off", "beside-reader", "repository-off", "repository-prune", "repository-collect", *ROOM_STORE)
-RUNNING = ("backup-save", "backup-pause", "backup-live", "backup-none")
 # Calls that take their time: killed in the middle of them, more than once.
 LONG = re.compile("virDomain(SaveFlags|RestoreFlags|SnapshotCreateXML|BackupBegin|AbortJob|Resume|DefineXMLFlags)$")
 REMOTE = re.compile("vir[A-Z]|nbd_aio_connect|nbd_aio_disconnect|fsync|rename")
