@@ -17,7 +17,7 @@ struct archive_backup;
 
 /* Opens the manifest of `domain` and all its files, which belong to the same backup: if a writer
  * exchanges them meanwhile, tries again. An interrupted exchange is no obstacle: its journal says
- * where the files are. Fails as manifest_parse does; also corrupt if the manifest is another
+ * where the files are. Fails as manifest_read does; also corrupt if the manifest is another
  * guest's. A file that is missing or cannot be opened is not an error yet. The reader must outlive
  * the backup. */
 int archive_backup_open(struct archive_reader *archive, const char *domain,

@@ -311,7 +311,7 @@ static int write_manifest(struct backup_set *set, const struct manifest *manifes
 
     if (!name)
         return -1;
-    if (manifest_format(manifest, &text, err) < 0)
+    if (manifest_format(manifest, set->folder->parser, &text, err) < 0)
         return folder_prefix(set->folder, name, err);
     int fd = add_file(set, name, err);
     if (fd < 0)

@@ -10,13 +10,13 @@
 #include "base/io.h"
 #include "base/xml.h"
 
-int folder_open(const char *path, struct folder *ret, struct err *err)
+int folder_open(const char *path, const struct parser *parser, struct folder *ret, struct err *err)
 {
     int fd = -1;
 
     if (io_open_dir(path, &fd, err) < 0)
         return err_prefix(err, "%s", path);
-    *ret = (struct folder){.path = mem_strdup(path), .fd = fd};
+    *ret = (struct folder){.path = mem_strdup(path), .fd = fd, .parser = parser};
     return 0;
 }
 
@@ -68,8 +68,10 @@ int folder_manifest(const struct folder *folder, const char *name, const char *d
     uint8_t sha256[DIGEST_SIZE];
     size_t len = 0;
 
-    if (io_read_file(folder->fd, name, XML_MAX_SIZE, &text, &len, err) < 0 ||
-        manifest_parse(text, len, &manifest, err) < 0)
+    if (io_read_file(folder->fd, name, XML_MAX_SIZE, &text, &len, err) < 0)
+        return folder_prefix(folder, name, err);
+    const struct xml_text written = {text, len, folder->parser, true};
+    if (manifest_read(&written, &manifest, err) < 0)
         return folder_prefix(folder, name, err);
     if (strcmp(manifest->domain_name, domain) != 0) {
         err_set(err, ERR_CORRUPT,
@@ -97,7 +99,7 @@ bool folder_may_be_manifest(const struct folder *folder, const char *name)
 
     if (io_read_file(folder->fd, name, XML_MAX_SIZE, &text, &len, &why) < 0)
         return why.kind != ERR_NOT_FOUND;
-    return !manifest_is_other_xml(text, len);
+    return !manifest_is_other_xml(&(struct xml_text){text, len, folder->parser, true});
 }
 
 int folder_manifest_digest(const struct folder *folder, const char *name,

@@ -16,13 +16,14 @@
 #include "base/strings.h"
 
 struct folder {
-    char *path; /* as the user gave it; owned */
-    int fd;     /* owned */
+    char *path;                  /* as the user gave it; owned */
+    int fd;                      /* owned */
+    const struct parser *parser; /* of manifests; borrowed; NULL: this process parses */
 };
 
 #define FOLDER_INIT ((struct folder){.fd = -1})
 
-int folder_open(const char *path, struct folder *ret, struct err *err);
+int folder_open(const char *path, const struct parser *parser, struct folder *ret, struct err *err);
 void folder_clear(struct folder *folder);
 #define CLEANUP_FOLDER CLEANUP(folder_clear)
 
@@ -39,8 +40,8 @@ int folder_flush(const struct folder *folder, struct err *err);
 /* Appends all names in the folder (base/dir.h). */
 int folder_names(const struct folder *folder, struct strings *names, struct err *err);
 
-/* Reads the manifest of `domain` from the file `name`. Not found: there is no such file, or it is
- * other XML. Corrupt or unsupported as for manifest_parse; also corrupt if it is the manifest of a
+/* Reads the manifest of `domain` from the file `name`, by a parser that has parsed no other. Not found: there is no such file, or it is
+ * other XML. Corrupt or unsupported as for manifest_read; also corrupt if it is the manifest of a
  * guest of another name, or names files that cannot be its own. sha256: of the whole file; NULL:
  * not wanted. */
 int folder_manifest(const struct folder *folder, const char *name, const char *domain,

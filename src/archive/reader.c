@@ -56,12 +56,13 @@ static int tell_of_exchanges(const struct folder *folder, struct err *err)
     return 0;
 }
 
-int archive_reader_open(const char *path, struct archive_reader **ret, struct err *err)
+int archive_reader_open(const char *path, const struct parser *parser, struct archive_reader **ret,
+                        struct err *err)
 {
     CLEANUP(archive_reader_closep) struct archive_reader *archive = mem_alloc(sizeof(*archive));
 
     archive->folder = FOLDER_INIT;
-    if (folder_open(path, &archive->folder, err) < 0 ||
+    if (folder_open(path, parser, &archive->folder, err) < 0 ||
         tell_of_exchanges(&archive->folder, err) < 0)
         return -1;
     *ret = TAKE_PTR(archive);

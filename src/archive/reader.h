@@ -14,8 +14,10 @@
 struct archive_reader;
 
 /* Takes no lock and writes nothing. An interrupted exchange is reported in a warning, but does not
- * prevent reading: see archive/backup.h. */
-int archive_reader_open(const char *path, struct archive_reader **ret, struct err *err);
+ * prevent reading: see archive/backup.h. Manifests are read by the parser (NULL: by this process),
+ * which must outlive the reader. */
+int archive_reader_open(const char *path, const struct parser *parser, struct archive_reader **ret,
+                        struct err *err);
 void archive_reader_close(struct archive_reader *archive);
 DEFINE_CLEANUP(struct archive_reader *, archive_reader_closep, archive_reader_close)
 

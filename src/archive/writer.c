@@ -48,14 +48,15 @@ static int share_folder(const struct folder *folder, struct err *err)
     return 0;
 }
 
-static int open_writer_once(const char *path, struct archive_writer *archive, struct err *err)
+static int open_writer_once(const char *path, const struct parser *parser,
+                            struct archive_writer *archive, struct err *err)
 {
     bool made = mkdir(path, 0700) == 0;
 
     if (!made && errno != EEXIST)
         return err_set_errno(err, errno, "%s: cannot create the folder", path);
     archive->made = archive->made || made;
-    if (folder_open(path, &archive->folder, err) < 0) {
+    if (folder_open(path, parser, &archive->folder, err) < 0) {
         if (made)
             (void)rmdir(path);
         return -1;
@@ -64,11 +65,12 @@ static int open_writer_once(const char *path, struct archive_writer *archive, st
 }
 
 /* Removing an empty folder takes almost no time, so wait for that. */
-static int open_archive_folder(const char *path, struct archive_writer *archive, struct err *err)
+static int open_archive_folder(const char *path, const struct parser *parser,
+                               struct archive_writer *archive, struct err *err)
 {
     for (int i = 0;; i++) {
         CLEANUP_ERR struct err why = ERR_INIT;
-        if (open_writer_once(path, archive, &why) == 0)
+        if (open_writer_once(path, parser, archive, &why) == 0)
             return 0;
         if (why.kind != ERR_BUSY || i == OPEN_TRIES)
             return err_move(err, &why);
@@ -77,12 +79,13 @@ static int open_archive_folder(const char *path, struct archive_writer *archive,
     }
 }
 
-int archive_writer_open(const char *path, struct archive_writer **ret, struct err *err)
+int archive_writer_open(const char *path, const struct parser *parser, struct archive_writer **ret,
+                        struct err *err)
 {
     CLEANUP(archive_writer_closep) struct archive_writer *archive = mem_alloc(sizeof(*archive));
 
     archive->folder = FOLDER_INIT;
-    if (open_archive_folder(path, archive, err) < 0)
+    if (open_archive_folder(path, parser, archive, err) < 0)
         return -1;
     if (archive->made)
         sync_parent(&archive->folder);

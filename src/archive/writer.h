@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "base/parser.h"
 #include "base/err.h"
 
 struct archive_writer;
@@ -15,7 +16,8 @@ struct archive_writer;
  * what they left. Scratch files of earlier versions stay, with a warning that names them, because
  * one may be the only copy of a guest's memory. What cannot be cleaned up gives a warning too: it
  * concerns only one guest. */
-int archive_writer_open(const char *path, struct archive_writer **ret, struct err *err);
+int archive_writer_open(const char *path, const struct parser *parser, struct archive_writer **ret,
+                        struct err *err);
 /* If this writer made the folder and it is empty, the folder is removed. */
 void archive_writer_close(struct archive_writer *archive);
 DEFINE_CLEANUP(struct archive_writer *, archive_writer_closep, archive_writer_close)

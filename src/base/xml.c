@@ -1,148 +1,157 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/xml.h"
 
-#include <limits.h>
 #include <string.h>
-
-#include <libxml/parser.h>
-#include <libxml/tree.h>
-#include <libxml/xmlsave.h>
 
 #include "base/buf.h"
 #include "base/utf8.h"
+#include "base/xml_flat.h"
+#include "base/xml_tree.h"
 
-/* xmlDoc and xmlNode are cast to and from our opaque types, one to one. */
-static xmlDoc *doc_of(const struct xml_doc *doc)
+/* ---- documents --------------------------------------------------------------------------- */
+
+struct xml_doc *xml_read(const struct xml_text *text, struct err *err)
 {
-    return (xmlDoc *)(uintptr_t)doc;
-}
+    const struct parser_task task = {xml_flatten, text->text, text->len, XML_FLAT_MAX(text->len),
+                                     text->alone};
+    CLEANUP_BUF struct buf flat = {0};
 
-static xmlNode *node_of(const struct xml_node *node)
-{
-    return (xmlNode *)(uintptr_t)node;
-}
-
-static struct xml_node *as_node(xmlNode *node)
-{
-    return (struct xml_node *)node;
-}
-
-static const xmlChar *as_xml_text(const char *text)
-{
-    return (const xmlChar *)text;
-}
-
-static int set_parse_error(const xmlParserCtxt *parser, struct err *err)
-{
-    CLEANUP_FREE char *text = mem_strdup(parser->lastError.message);
-
-    if (!text)
-        return err_set(err, ERR_CORRUPT, "not XML");
-    text[strcspn(text, "\n")] = '\0';
-    return err_set(err, ERR_CORRUPT, "not XML: line %d: %s", parser->lastError.line, text);
+    if (text->len > XML_MAX_SIZE) {
+        err_set(err, ERR_CORRUPT, "is larger than the limit of %zu bytes", XML_MAX_SIZE);
+        return NULL;
+    }
+    return parser_run(text->parser, &task, &flat, err) < 0
+               ? NULL
+               : xml_tree_read(flat.data, flat.len, err);
 }
 
 struct xml_doc *xml_parse(const char *text, size_t len, struct err *err)
 {
-    if (len > XML_MAX_SIZE) {
-        err_set(err, ERR_CORRUPT, "is larger than the limit of %zu bytes", XML_MAX_SIZE);
-        return NULL;
-    }
-    /* libxml2 would stop there and take what comes before it for the whole document. */
-    if (memchr(text, '\0', len)) {
-        err_set(err, ERR_CORRUPT, "not XML: it contains a NUL byte");
-        return NULL;
-    }
-    xmlParserCtxt *parser = xmlNewParserCtxt();
-    if (!parser) {
-        err_set(err, ERR_INTERNAL, "cannot create an XML parser");
-        return NULL;
-    }
-    xmlDoc *doc = xmlCtxtReadMemory(parser, text, (int)len, NULL, NULL,
-                                    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-                                        XML_PARSE_NOBLANKS | XML_PARSE_NOCDATA);
-    if (!doc) {
-        set_parse_error(parser, err);
-    } else if (doc->intSubset || doc->extSubset) {
-        xmlFreeDoc(TAKE_PTR(doc));
-        err_set(err, ERR_CORRUPT, "has a document type declaration, which is not accepted");
-    } else if (!xmlDocGetRootElement(doc)) {
-        xmlFreeDoc(TAKE_PTR(doc));
-        err_set(err, ERR_CORRUPT, "not XML: it has no root element");
-    }
-    xmlFreeParserCtxt(parser);
-    return (struct xml_doc *)doc;
+    return xml_read(&(struct xml_text){.text = text, .len = len}, err);
+}
+
+static struct xml_node *new_element(struct xml_doc *doc, struct xml_node *parent, const char *name)
+{
+    struct xml_node *node = xml_tree_add(doc, parent, XML_ELEMENT);
+
+    node->name = xml_tree_text(doc, name, strlen(name));
+    node->prefix = "";
+    return node;
 }
 
 struct xml_doc *xml_new(const char *root_name)
 {
-    xmlDoc *doc = xmlNewDoc(as_xml_text("1.0"));
+    struct xml_doc *doc = xml_tree_new();
 
-    xmlDocSetRootElement(doc, xmlNewDocNode(doc, NULL, as_xml_text(root_name), NULL));
-    return (struct xml_doc *)doc;
-}
-
-struct xml_doc *xml_copy(const struct xml_doc *doc)
-{
-    return (struct xml_doc *)xmlCopyDoc(doc_of(doc), 1);
+    new_element(doc, NULL, root_name);
+    return doc;
 }
 
 void xml_free(struct xml_doc *doc)
 {
-    xmlFreeDoc(doc_of(doc));
+    if (doc)
+        xml_tree_free(doc);
 }
 
 struct xml_node *xml_root(const struct xml_doc *doc)
 {
-    return as_node(xmlDocGetRootElement(doc_of(doc)));
+    return doc->root;
 }
 
-char *xml_format_node(const struct xml_node *node)
-{
-    xmlBuffer *buffer = xmlBufferCreate();
-    xmlSaveCtxt *save = xmlSaveToBuffer(buffer, "UTF-8", XML_SAVE_FORMAT | XML_SAVE_NO_DECL);
-    struct buf text = {0};
+/* ---- copies ----------------------------------------------------------------------------------- */
 
-    xmlSaveTree(save, node_of(node));
-    xmlSaveClose(save);
-    buf_append_str(&text, (const char *)xmlBufferContent(buffer));
-    xmlBufferFree(buffer);
-    buf_append_str(&text, "\n");
-    return buf_take_str(&text);
+static const char *copy_text(struct xml_doc *doc, const char *text)
+{
+    return text ? xml_tree_text(doc, text, strlen(text)) : NULL;
 }
 
-char *xml_format(const struct xml_doc *doc)
+/* What the prefix stands for where the copy comes from, it has to stand for there. */
+static void declare_again(struct xml_node *copy, const char *prefix, const char *uri)
 {
-    return xml_format_node(xml_root(doc));
+    const char *here = xml_tree_resolve(copy, prefix);
+
+    if (!uri || (here && strcmp(here, uri) == 0))
+        return;
+    xml_tree_declare(copy, copy_text(copy->doc, prefix), copy_text(copy->doc, uri));
+}
+
+static void copy_element(struct xml_node *copy, const struct xml_node *node)
+{
+    struct xml_doc *doc = copy->doc;
+
+    copy->prefix = copy_text(doc, node->prefix);
+    copy->name = copy_text(doc, node->name);
+    for (const struct xml_declared *one = node->declared; one; one = one->next)
+        xml_tree_declare(copy, copy_text(doc, one->prefix), copy_text(doc, one->uri));
+    declare_again(copy, node->prefix, xml_tree_resolve(node, node->prefix));
+    for (const struct xml_attr *attr = node->attrs; attr; attr = attr->next) {
+        if (*attr->prefix)
+            declare_again(copy, attr->prefix, xml_tree_resolve(node, attr->prefix));
+        xml_tree_add_attr(copy, copy_text(doc, attr->prefix), copy_text(doc, attr->name),
+                          copy_text(doc, attr->value));
+    }
+    copy->ns = copy_text(doc, node->ns);
+}
+
+/* As deep as elements are nested. */
+static struct xml_node *copy_tree(struct xml_doc *doc, struct xml_node *parent,
+                                  const struct xml_node *node)
+{
+    struct xml_node *copy = xml_tree_add(doc, parent, node->kind);
+
+    if (node->kind == XML_ELEMENT)
+        copy_element(copy, node);
+    copy->text = copy_text(doc, node->text);
+    for (const struct xml_node *child = node->first; child; child = child->next)
+        copy_tree(doc, copy, child);
+    return copy;
+}
+
+struct xml_doc *xml_copy_node(const struct xml_node *node)
+{
+    struct xml_doc *copy = xml_tree_new();
+
+    copy_tree(copy, NULL, node);
+    return copy;
+}
+
+struct xml_doc *xml_copy(const struct xml_doc *doc)
+{
+    return xml_copy_node(doc->root);
+}
+
+/* ---- walking ----------------------------------------------------------------------------------- */
+
+static struct xml_node *element_from(struct xml_node *node)
+{
+    while (node && node->kind != XML_ELEMENT)
+        node = node->next;
+    return node;
 }
 
 const char *xml_name(const struct xml_node *node)
 {
-    return (const char *)node_of(node)->name;
+    return node->name;
 }
 
 const char *xml_ns(const struct xml_node *node)
 {
-    const xmlNs *ns = node_of(node)->ns;
-
-    return ns ? (const char *)ns->href : NULL;
+    return node->ns;
 }
 
 struct xml_node *xml_parent(const struct xml_node *node)
 {
-    xmlNode *parent = node_of(node)->parent;
-
-    return parent && parent->type == XML_ELEMENT_NODE ? as_node(parent) : NULL;
+    return node->parent;
 }
 
 struct xml_node *xml_first(const struct xml_node *node)
 {
-    return as_node(xmlFirstElementChild(node_of(node)));
+    return element_from(node->first);
 }
 
 struct xml_node *xml_next(const struct xml_node *node)
 {
-    return as_node(xmlNextElementSibling(node_of(node)));
+    return element_from(node->next);
 }
 
 bool xml_is(const struct xml_node *node, const char *ns, const char *name)
@@ -195,18 +204,22 @@ struct xml_node *xml_walk(const struct xml_node *top, struct xml_node *node)
     return next;
 }
 
-static const char *attr_value(const xmlAttr *attr)
+/* ---- attributes and texts ------------------------------------------------------------------------ */
+
+static struct xml_attr *find_attr(const struct xml_node *node, const char *name)
 {
-    if (!attr->children)
-        return "";
-    return (const char *)attr->children->content;
+    struct xml_attr *attr = node->attrs;
+
+    while (attr && strcmp(attr->name, name) != 0)
+        attr = attr->next;
+    return attr;
 }
 
 const char *xml_attr(const struct xml_node *node, const char *name)
 {
-    const xmlAttr *attr = xmlHasProp(node_of(node), as_xml_text(name));
+    const struct xml_attr *attr = find_attr(node, name);
 
-    return attr ? attr_value(attr) : NULL;
+    return attr ? attr->value : NULL;
 }
 
 const char *xml_find_attr(const struct xml_node *node, const char *path, const char *name)
@@ -216,13 +229,20 @@ const char *xml_find_attr(const struct xml_node *node, const char *path, const c
     return found ? xml_attr(found, name) : NULL;
 }
 
+static void gather_text(const struct xml_node *node, struct buf *ret)
+{
+    if (node->kind == XML_TEXT)
+        buf_append_str(ret, node->text);
+    for (const struct xml_node *child = node->first; child; child = child->next)
+        gather_text(child, ret);
+}
+
 char *xml_text(const struct xml_node *node)
 {
-    xmlChar *content = xmlNodeGetContent(node_of(node));
-    char *text = mem_strdup(content ? (const char *)content : "");
+    struct buf text = {0};
 
-    xmlFree(content);
-    return text;
+    gather_text(node, &text);
+    return buf_take_str(&text);
 }
 
 char *xml_find_text(const struct xml_node *node, const char *path)
@@ -235,62 +255,76 @@ char *xml_find_text(const struct xml_node *node, const char *path)
 void xml_each_attr(struct xml_node *node,
                    bool (*each)(void *opaque, const char *name, const char *value), void *opaque)
 {
-    const xmlAttr *next = NULL;
+    const struct xml_attr *next = NULL;
 
-    for (const xmlAttr *attr = node_of(node)->properties; attr; attr = next) {
+    for (const struct xml_attr *attr = node->attrs; attr; attr = next) {
         next = attr->next; /* `each` may set or remove this one */
-        if (!each(opaque, (const char *)attr->name, attr_value(attr)))
+        if (!each(opaque, attr->name, attr->value))
             return;
     }
 }
 
+/* ---- changing -------------------------------------------------------------------------------------- */
+
 void xml_set_attr(struct xml_node *node, const char *name, const char *value)
 {
-    const xmlAttr *attr = xmlHasProp(node_of(node), as_xml_text(name));
+    struct xml_attr *attr = find_attr(node, name);
 
-    /* It was found without its prefix: it keeps that, and no second one is made. */
-    xmlSetNsProp(node_of(node), attr ? attr->ns : NULL, as_xml_text(name), as_xml_text(value));
+    /* One that was found without its prefix keeps that, and no second one is made. */
+    if (!attr)
+        attr = xml_tree_add_attr(node, "", copy_text(node->doc, name), NULL);
+    attr->value = copy_text(node->doc, value);
 }
 
 void xml_remove_attr(struct xml_node *node, const char *name)
 {
-    xmlUnsetProp(node_of(node), as_xml_text(name));
+    struct xml_attr *const attr = find_attr(node, name);
+    struct xml_attr **link = &node->attrs;
+
+    while (*link && *link != attr)
+        link = &(*link)->next;
+    if (*link)
+        *link = attr->next;
 }
 
 void xml_set_text(struct xml_node *node, const char *text)
 {
-    xmlNodeSetContent(node_of(node), NULL);
-    xmlNodeAddContent(node_of(node), as_xml_text(text));
+    node->first = node->last = NULL;
+    if (*text)
+        xml_tree_add(node->doc, node, XML_TEXT)->text = copy_text(node->doc, text);
+}
+
+/* A prefix that stands for this namespace at the node; NULL if there is no such prefix. */
+static const char *find_prefix(const struct xml_node *node, const char *ns)
+{
+    for (const struct xml_node *above = node; above; above = above->parent)
+        for (const struct xml_declared *one = above->declared; one; one = one->next)
+            if (strcmp(one->uri, ns) == 0 && strcmp(xml_tree_resolve(node, one->prefix), ns) == 0)
+                return one->prefix;
+    return NULL;
 }
 
 struct xml_node *xml_add(struct xml_node *parent, const char *prefix, const char *ns,
                          const char *name)
 {
-    xmlNode *above = node_of(parent);
-    xmlNode *node = xmlNewDocNode(above->doc, NULL, as_xml_text(name), NULL);
+    const char *known = ns ? find_prefix(parent, ns) : "";
+    struct xml_node *node = new_element(parent->doc, parent, name);
 
-    xmlAddChild(above, node);
-    if (ns) {
-        xmlNs *known = xmlSearchNsByHref(above->doc, above, as_xml_text(ns));
-        xmlSetNs(node, known ? known : xmlNewNs(node, as_xml_text(ns), as_xml_text(prefix)));
-    }
-    return as_node(node);
+    node->prefix = known ? known : copy_text(node->doc, prefix);
+    node->ns = copy_text(node->doc, ns);
+    declare_again(node, node->prefix, ns ? ns : "");
+    return node;
 }
 
 struct xml_node *xml_add_copy(struct xml_node *parent, const struct xml_node *node)
 {
-    xmlNode *above = node_of(parent);
-    xmlNode *copy = xmlDocCopyNode(node_of(node), above->doc, 1);
-
-    xmlAddChild(above, copy);
-    xmlReconciliateNs(above->doc, copy);
-    return as_node(copy);
+    return copy_tree(parent->doc, parent, node);
 }
 
 void xml_remove(struct xml_node *node)
 {
-    xmlUnlinkNode(node_of(node));
-    xmlFreeNode(node_of(node));
+    *(node->previous ? &node->previous->next : &node->parent->first) = node->next;
+    *(node->next ? &node->next->previous : &node->parent->last) = node->previous;
 }
 
 bool xml_text_valid(const char *text)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * XML through libxml2, which only this module uses. Reads without DTDs, entities or network, and
- * with limits on size and depth; every document with a DOCTYPE is refused (corrupt).
+ * XML. Texts are read with libxml2, which only base/xml_flat.c uses, by this process or by another
+ * (base/parser.h): without DTDs, entities or network, and with limits on size, depth and number. Every
+ * document with a DOCTYPE is refused (corrupt). What is done with a document afterwards takes no library.
  *
  * A node is borrowed from its document and lives until the document is freed or the node is
- * removed. `ns` is a namespace URI; NULL means "in no namespace".
+ * removed. Comments are kept, processing instructions are not. `ns` is a namespace URI; NULL means "in no namespace".
  */
 #pragma once
 
@@ -13,16 +14,30 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/parser.h"
 
 #define XML_MAX_SIZE ((size_t)4 << 20)
 
 struct xml_doc;
 struct xml_node;
 
+/* A text, borrowed, and who reads it. */
+struct xml_text {
+    const char *text;
+    size_t len;
+    const struct parser *parser; /* NULL: this process */
+    bool alone;                  /* as in struct parser_task */
+};
+
+/* NULL if it fails. */
+struct xml_doc *xml_read(const struct xml_text *text, struct err *err);
+/* By this process: the text comes from ourselves, or from libvirt. */
 struct xml_doc *xml_parse(const char *text, size_t len, struct err *err);
 /* A document with an empty root element (ns must be NULL-able as above). */
 struct xml_doc *xml_new(const char *root_name);
 struct xml_doc *xml_copy(const struct xml_doc *doc);
+/* A document whose root is a deep copy of the node. */
+struct xml_doc *xml_copy_node(const struct xml_node *node);
 void xml_free(struct xml_doc *doc);
 DEFINE_CLEANUP(struct xml_doc *, xml_freep, xml_free)
 

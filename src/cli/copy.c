@@ -26,7 +26,7 @@ static const struct options_row rows[] = {
 static int run_take_over(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
     const struct carry_options options = {
-        .source = {.path = arguments->source},
+        .source = {.path = arguments->source, .parser = run->parser},
         .destination = {.path = arguments->repository,
                         .is_repository = true,
                         .scope = arguments->scope,

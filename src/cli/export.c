@@ -34,7 +34,7 @@ static int run_export(const struct arguments *arguments, struct verb_run *run, s
                    .is_repository = true,
                    .scope = arguments->scope,
                    .parser = run->parser},
-        .destination = {.path = arguments->destination},
+        .destination = {.path = arguments->destination, .parser = run->parser},
         .point = arguments->point,
         .domains = lists_borrow(&arguments->domains),
         .exclude_domains = lists_borrow(&arguments->exclude_domains),

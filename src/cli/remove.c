@@ -86,6 +86,7 @@ static int remove_of_archive(const struct arguments *arguments, remove_confirm *
 {
     const struct remove_options options = {
         .archive = arguments->source,
+        .parser = run->parser,
         .domains = lists_borrow(&arguments->domains),
         .wait_ms = arguments->wait_ms,
         .confirm = confirm,

@@ -16,7 +16,7 @@
 /* What a verb receives and returns besides its arguments. */
 struct verb_run {
     struct spawner *spawner;     /* NULL if the verb has no children */
-    const struct parser *parser; /* of what is in a repository */
+    const struct parser *parser; /* of what is in a repository or an archive */
     struct guardian *guardian;   /* NULL if it has none */
     struct report report;
     struct outcome outcome;
@@ -31,7 +31,7 @@ struct verb {
     bool of_points; /* in a repository it is points that are done, of which a guest has many */
     struct options_table options;
     bool has_children;  /* needs the spawner */
-    bool has_parser;    /* needs it only to parse what is in a repository */
+    bool has_parser;    /* needs it only to parse what is there */
     bool has_guardian;  /* stops guests, so something must undo that if the verb dies */
     bool makes_archive; /* in the folder of --destination-path */
     bool is_child;      /* stdout carries the protocol; signals end it as they end any filter */

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/sandbox.h"
 #include "base/units.h"
+#include "base/xml.h"
 #include "mtcp/spawner_child.h"
 
 #define PIECE MIB
@@ -31,7 +32,8 @@ static int confine_parser(const struct spawner_parse_limits *limits, pid_t paren
     };
 
     json_free(json_new_object()); /* draws a random number at its first use */
-    tzset();                      /* timegm, at its first, opens a file */
+    xml_free(xml_parse("<a/>", 4, NULL));
+    tzset(); /* timegm, at its first, opens a file */
     return limits->unconfined ? 0 : sandbox_enter(&plan, NULL);
 }
 

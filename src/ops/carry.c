@@ -66,15 +66,17 @@ static void carry_job_clear(struct carry_job *job)
 
 /* ---- the manifest --------------------------------------------------------------------------- */
 
-static int copy_manifest(const struct manifest *from, struct manifest **ret, struct err *err)
+static int copy_manifest(const struct manifest *from, const struct parser *parser,
+                         struct manifest **ret, struct err *err)
 {
     struct manifest unsealed = *from;
     CLEANUP_BUF struct buf text = {0};
 
     unsealed.seal_key = NULL;
-    if (manifest_format(&unsealed, &text, err) < 0)
+    if (manifest_format(&unsealed, parser, &text, err) < 0)
         return -1;
-    return manifest_parse((const char *)text.data, text.len, ret, err);
+    const struct xml_text copy = {(const char *)text.data, text.len, parser, true};
+    return manifest_read(&copy, ret, err);
 }
 
 /* Whether this host has written the point, and what it has written covers all that is copied: it must
@@ -99,7 +101,8 @@ static int describe_copy(struct carry_job *job, struct err *err)
 {
     const struct children_options *children = &job->run->options->children;
 
-    if (copy_manifest(points_manifest(job->from), &job->manifest, err) < 0)
+    if (copy_manifest(points_manifest(job->from), job->run->options->source.parser, &job->manifest,
+                      err) < 0)
         return -1;
     free(job->manifest->tool_version);
     job->manifest->tool_version = mem_strdup(VIRT_BACKUP_VERSION);

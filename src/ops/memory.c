@@ -119,46 +119,54 @@ int memory_store(const struct memory_store *store, const char *sav_path,
 
 /* ---- restoring -------------------------------------------------------------------------- */
 
-/* What libvirt would get from the image unchanged: the cookie, or all of it. */
-static int look_at_head(const struct points_head *head, struct definition_findings *findings,
-                        struct err *err)
+/* What libvirt would get from the image: the cookie, or, unchanged, all of it. *ret_cookie: the text of
+ * what was looked at, which is what libvirt may get: the stored text may be something else, if who
+ * has parsed it has lied. NULL: there is no cookie. The caller frees it. */
+static int look_at_head(const struct points_head *head, const struct parser *parser,
+                        struct definition_findings *findings, char **ret_cookie, struct err *err)
 {
     const char *cookie = head->sav.cookie;
+
+    *ret_cookie = NULL;
 
     if (!head->known)
         definition_findings_add(findings,
                                 "memory image: unknown layout, would be resumed with its own XML");
     if (!head->known || !cookie)
         return 0;
-    CLEANUP(xml_freep) struct xml_doc *doc = xml_parse(cookie, strlen(cookie), err);
+    const struct xml_text text = {cookie, strlen(cookie), parser, true};
+    CLEANUP(xml_freep) struct xml_doc *doc = xml_read(&text, err);
     if (!doc)
         return err_prefix(err, "its cookie");
     if (!xml_is(xml_root(doc), NULL, "cookie"))
         return err_set(err, ERR_CORRUPT,
                        "is a damaged save image: its cookie is not a <cookie> element");
     definition_check_cookie(doc, findings);
+    *ret_cookie = xml_format(doc);
     return 0;
 }
 
 int memory_look(const struct point *backup, struct definition_findings *findings, struct err *err)
 {
     CLEANUP_POINTS_HEAD struct points_head head = {0};
+    CLEANUP_FREE char *cookie = NULL;
 
     if (points_read_head(backup, &head, err) < 0)
         return -1;
-    if (look_at_head(&head, findings, err) == 0)
+    if (look_at_head(&head, points_parser(backup), findings, &cookie, err) == 0)
         return 0;
     CLEANUP_FREE char *path = points_item_text(backup, points_manifest(backup)->memory);
     return err_prefix(err, "%s", path);
 }
 
-/* Checks the very bytes that are used: what was looked at before may have been changed since. */
+/* Checks what is used: what was looked at before may have been changed since. */
 static int check_image(const struct memory_restore *restore, const struct points_image *image,
-                       struct err *err)
+                       char **ret_cookie, struct err *err)
 {
     struct definition_findings findings CLEANUP_FINDINGS = {0};
 
-    if (look_at_head(points_image_head(image), &findings, err) < 0)
+    if (look_at_head(points_image_head(image), points_parser(restore->backup), &findings,
+                     ret_cookie, err) < 0)
         return -1;
     if (findings.count > 0 && !restore->trusted)
         return err_set(err, ERR_DENIED, "reaches beyond the guest's own files: %s",
@@ -206,7 +214,7 @@ static int decode_memory(const struct memory_restore *restore, struct points_ima
 }
 
 static int write_memory(const struct memory_restore *restore, struct points_image *memory, int fd,
-                        const char *xml, bool running, struct err *err)
+                        const char *xml, const char *cookie, bool running, struct err *err)
 {
     const struct points_head *stored = points_image_head(memory);
     const struct manifest_image *image = &stored_memory(restore)->image;
@@ -214,7 +222,7 @@ static int write_memory(const struct memory_restore *restore, struct points_imag
 
     if (restore->keep_state)
         running = stored->sav.was_running;
-    if (stored->known && sav_format_head(xml, stored->sav.cookie, running, SAV_RAW, &head, err) < 0)
+    if (stored->known && sav_format_head(xml, cookie, running, SAV_RAW, &head, err) < 0)
         return -1;
     if (io_write(fd, head.data, head.len, err) < 0)
         return err_prefix(err, "%s", restore->path);
@@ -232,12 +240,13 @@ int memory_restore(const struct memory_restore *restore, int fd, const char *xml
 {
     CLEANUP(points_close_imagep) struct points_image *image = NULL;
     CLEANUP_FREE char *path = points_item_text(restore->backup, stored_memory(restore));
+    CLEANUP_FREE char *cookie = NULL;
 
     if (open_memory(restore, &image, err) < 0)
         return -1;
-    if (check_image(restore, image, err) < 0)
+    if (check_image(restore, image, &cookie, err) < 0)
         return err_prefix(err, "%s", path);
-    return write_memory(restore, image, fd, xml, running, err);
+    return write_memory(restore, image, fd, xml, cookie, running, err);
 }
 
 int memory_verify(const struct memory_restore *restore, struct err *err)
@@ -245,10 +254,12 @@ int memory_verify(const struct memory_restore *restore, struct err *err)
     CLEANUP(points_close_imagep) struct points_image *image = NULL;
     CLEANUP_FREE char *path = points_item_text(restore->backup, stored_memory(restore));
     struct definition_findings ignored CLEANUP_FINDINGS = {0};
+    CLEANUP_FREE char *cookie = NULL;
 
     if (open_memory(restore, &image, err) < 0)
         return -1;
-    if (look_at_head(points_image_head(image), &ignored, err) < 0)
+    if (look_at_head(points_image_head(image), points_parser(restore->backup), &ignored, &cookie,
+                     err) < 0)
         return err_prefix(err, "%s", path);
     return decode_memory(restore, image, NULL, err);
 }

@@ -8,15 +8,18 @@
 /* The only functions that choose the kind of store. */
 int points_store_open(const struct points_place *place, struct points_store **ret, struct err *err)
 {
-    return place->is_repository ? points_repository_open_store(place, ret, err)
-                                : points_archive_open_store(place->path, ret, err);
+    if ((place->is_repository ? points_repository_open_store(place, ret, err)
+                              : points_archive_open_store(place, ret, err)) < 0)
+        return -1;
+    (*ret)->parser = place->parser;
+    return 0;
 }
 
 int points_writer_open(const struct points_place *place, struct points_writer **ret,
                        struct err *err)
 {
     return place->is_repository ? points_repository_open_writer(place, ret, err)
-                                : points_archive_open_writer(place->path, ret, err);
+                                : points_archive_open_writer(place, ret, err);
 }
 
 char *points_item_name(const struct points_place *place, const char *guest,
@@ -180,6 +183,11 @@ void points_head_clear(struct points_head *head)
 {
     sav_clear(&head->sav);
     head->known = false;
+}
+
+const struct parser *points_parser(const struct point *point)
+{
+    return point->store->parser;
 }
 
 int points_read_head(const struct point *point, struct points_head *ret, struct err *err)

@@ -30,7 +30,7 @@ struct points_place {
     const char *path; /* an archive's folder; what stands for a repository, which may be a URL */
     bool is_repository;
     const char *scope;           /* of a repository; NULL: "default" */
-    const struct parser *parser; /* of what is in it; NULL: this process parses */
+    const struct parser *parser; /* of what is in it, borrowed; NULL: this process parses */
 };
 
 /* ---- a store, open for reading ------------------------------------------------------- */
@@ -149,6 +149,9 @@ struct points_head {
 
 void points_head_clear(struct points_head *head);
 #define CLEANUP_POINTS_HEAD CLEANUP(points_head_clear)
+
+/* Of what is in the point: that of its place. */
+const struct parser *points_parser(const struct point *point);
 
 /* Reads the head of the memory image and nothing else. It is not known yet to be what was stored. */
 int points_read_head(const struct point *point, struct points_head *ret, struct err *err);

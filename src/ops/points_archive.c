@@ -252,16 +252,17 @@ static const struct points_store_ops archive_store_ops = {
     .close = close_store,
 };
 
-int points_archive_open_store(const char *path, struct points_store **ret, struct err *err)
+int points_archive_open_store(const struct points_place *place, struct points_store **ret,
+                              struct err *err)
 {
     struct archive_reader *reader = NULL;
 
-    if (archive_reader_open(path, &reader, err) < 0)
+    if (archive_reader_open(place->path, place->parser, &reader, err) < 0)
         return -1;
     struct archive_store *store = mem_alloc(sizeof(*store));
     store->base.ops = &archive_store_ops;
-    store->base.place = mem_strdup(path);
-    store->base.title = mem_printf("archive %s", path);
+    store->base.place = mem_strdup(place->path);
+    store->base.title = mem_printf("archive %s", place->path);
     store->reader = reader;
     *ret = &store->base;
     return 0;

@@ -8,7 +8,9 @@
 
 #include "ops/points.h"
 
-int points_archive_open_store(const char *path, struct points_store **ret, struct err *err);
-int points_archive_open_writer(const char *path, struct points_writer **ret, struct err *err);
+int points_archive_open_store(const struct points_place *place, struct points_store **ret,
+                              struct err *err);
+int points_archive_open_writer(const struct points_place *place, struct points_writer **ret,
+                               struct err *err);
 char *points_archive_item_name(const char *guest, const struct points_item *item,
                                enum codec_type codec, struct err *err);

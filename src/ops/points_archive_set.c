@@ -213,16 +213,17 @@ static const struct points_set_ops archive_set_ops = {
     .drop = abort_archive_set,
 };
 
-int points_archive_open_writer(const char *path, struct points_writer **ret, struct err *err)
+int points_archive_open_writer(const struct points_place *place, struct points_writer **ret,
+                               struct err *err)
 {
     struct archive_writer *writer = NULL;
 
-    if (archive_writer_open(path, &writer, err) < 0)
+    if (archive_writer_open(place->path, place->parser, &writer, err) < 0)
         return -1;
-    struct archive_place *place = mem_alloc(sizeof(*place));
-    place->base.ops = &archive_set_ops;
-    place->base.place = mem_strdup(path);
-    place->writer = writer;
-    *ret = &place->base;
+    struct archive_place *archive = mem_alloc(sizeof(*archive));
+    archive->base.ops = &archive_set_ops;
+    archive->base.place = mem_strdup(place->path);
+    archive->writer = writer;
+    *ret = &archive->base;
     return 0;
 }

@@ -37,6 +37,7 @@ struct points_store {
     const struct points_store_ops *ops;
     char *place; /* owned, as title */
     char *title;
+    const struct parser *parser; /* borrowed; set by points.c */
     bool has_many;
 };
 

@@ -200,12 +200,14 @@ static int check_point_manifest(const struct stored_point *point, const struct m
     return 0;
 }
 
-int points_repository_manifest(const struct stored_point *point, struct manifest **ret,
-                               struct err *err)
+int points_repository_manifest(const struct stored_point *point, const struct parser *parser,
+                               struct manifest **ret, struct err *err)
 {
     CLEANUP(manifest_freep) struct manifest *manifest = NULL;
 
-    if (manifest_parse((const char *)point->manifest.data, point->manifest.len, &manifest, err) < 0)
+    const struct xml_text text = {(const char *)point->manifest.data, point->manifest.len, parser,
+                                  true};
+    if (manifest_read(&text, &manifest, err) < 0)
         return err_prefix(err, "its manifest");
     if (check_point_manifest(point, manifest, err) < 0)
         return -1;
@@ -221,7 +223,8 @@ static int read_point(struct points_store *store, const struct point_id *id,
     if (point->stored->flags & FLAG_PARTIAL)
         return err_set(err, ERR_UNSUPPORTED,
                        "it is of a backup that did not come to its end; choose another");
-    return points_repository_manifest(point->stored, &point->manifest, err);
+    return points_repository_manifest(point->stored, store_of(store)->scope.parser,
+                                      &point->manifest, err);
 }
 
 static int open_repository_point(struct points_store *store, const char *guest, const char *text,

@@ -100,11 +100,12 @@ static int decode_frames(void *opaque, enum codec_type codec, const struct chunk
     return 0;
 }
 
-static int look_at_manifest(const struct stored_point *point, struct err *err)
+static int look_at_manifest(const struct stored_point *point, const struct parser *parser,
+                            struct err *err)
 {
     CLEANUP(manifest_freep) struct manifest *manifest = NULL;
 
-    return points_repository_manifest(point, &manifest, err);
+    return points_repository_manifest(point, parser, &manifest, err);
 }
 
 /* ---- which points ------------------------------------------------------------------------------ */

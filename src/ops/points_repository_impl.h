@@ -54,9 +54,10 @@ int points_repository_guest_id(struct points_store *store, const char *name, str
                                struct err *err);
 
 /* The manifest of a point that is not partial, which speaks of what is in the point, and of all of it.
- * The caller frees. Errors do not name the point. */
-int points_repository_manifest(const struct stored_point *point, struct manifest **ret,
-                               struct err *err);
+ * The caller frees. It is read by a parser (NULL: this process) that has parsed nothing else. Errors do
+ * not name the point. */
+int points_repository_manifest(const struct stored_point *point, const struct parser *parser,
+                               struct manifest **ret, struct err *err);
 
 /* The small item of this kind; NULL: the point has no such item. */
 const struct small_item *points_repository_small(const struct stored_point *stored, uint32_t kind);

@@ -322,12 +322,13 @@ static int check_items(const struct repository_set *set, const struct manifest *
 static int commit_point(struct repository_set *set, const struct manifest *manifest,
                         struct err *err)
 {
+    const struct parser *parser = repository_place_of(set->base.writer)->repository->parser;
     CLEANUP_BUF struct buf text = {0};
     struct small_items small = {0};
     struct point_parts parts = {.info = &set->info, .small = &small};
 
     note_time(set);
-    if (check_items(set, manifest, err) < 0 || manifest_format(manifest, &text, err) < 0)
+    if (check_items(set, manifest, err) < 0 || manifest_format(manifest, parser, &text, err) < 0)
         return -1;
     set->info.state = manifest->state;
     set->info.consistency = manifest->consistency;

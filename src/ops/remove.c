@@ -86,7 +86,9 @@ int remove_run(const struct remove_options *options, const struct report *report
     const struct select_request request = {
         .wanted = &options->domains, .report = report, .outcome = ret_outcome};
     struct remove_run run CLEANUP(remove_run_clear) = {
-        .options = options, .place.path = options->archive, .report = report};
+        .options = options,
+        .place = {.path = options->archive, .parser = options->parser},
+        .report = report};
 
     if (points_store_open(&run.place, &run.store, err) < 0 ||
         select_from_store(run.store, &request, &guests, err) < 0)

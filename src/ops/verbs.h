@@ -170,7 +170,8 @@ struct remove_candidate {
 typedef bool remove_confirm(void *opaque, const struct remove_candidate *candidate);
 
 struct remove_options {
-    const char *archive; /* for a repository there is keep_mark */
+    const char *archive;         /* for a repository there is keep_mark */
+    const struct parser *parser; /* as in struct points_place */
     struct name_list domains;
     uint64_t wait_ms; /* as in backup_options */
     remove_confirm *confirm;

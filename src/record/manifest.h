@@ -188,10 +188,11 @@ const struct manifest_disk *manifest_find_disk(const struct manifest *manifest, 
 
 /* Appends the text of the file to the empty buffer *ret, seal and its own SHA-256
  * filled in. Refused (unsupported): text that XML cannot carry (control characters, not
- * UTF-8), more than XML_MAX_SIZE bytes. What manifest_parse would not take is
+ * UTF-8), more than XML_MAX_SIZE bytes. What manifest_read would not take is
  * refused (internal): what is written can be read. format_version is not looked
- * at: it is always MANIFEST_FORMAT_VERSION. */
-int manifest_format(const struct manifest *manifest, struct buf *ret, struct err *err);
+ * at: it is always MANIFEST_FORMAT_VERSION. The parser reads it back (NULL: this process). */
+int manifest_format(const struct manifest *manifest, const struct parser *parser, struct buf *ret,
+                    struct err *err);
 /* Checks everything that can be checked without the other files: XML, version (unsupported: "was
  * made by a newer virt-backup: format version 4; this one reads 2 and 3"), own digest, and then
  * everything that manifest_format promises: sizes, counts, owners, power-of-two chunk sizes, that
@@ -200,11 +201,11 @@ int manifest_format(const struct manifest *manifest, struct buf *ret, struct err
  * theirs, which is up to whoever stores them, nor the seal except for its form: see seal_check. Intact XML that never was a
  * manifest is "not found"; everything else is corrupt. Errors do not name the file: the caller adds
  * a prefix. */
-int manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err);
+int manifest_read(const struct xml_text *text, struct manifest **ret, struct err *err);
 
-/* True for what manifest_parse says "not found" of: whole XML that never was a manifest. A
+/* True for what manifest_read says "not found" of: whole XML that never was a manifest. A
  * manifest is known by the marks in its text, without being parsed. */
-bool manifest_is_other_xml(const char *text, size_t len);
+bool manifest_is_other_xml(const struct xml_text *text);
 
 /* Every stored file of the manifest in turn, in the order of the file: start
  * with *cursor = 0; NULL at the end. Borrowed from the manifest. */

@@ -11,7 +11,7 @@
 #include "base/digest.h"
 #include "base/err.h"
 
-/* All that manifest_parse promises about the contents. Corrupt. */
+/* All that manifest_read promises about the contents. Corrupt. */
 int manifest_check(const struct manifest *manifest, struct err *err);
 
 /* The manifest's text has two places of 64 digits, next to each other:

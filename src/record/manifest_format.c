@@ -133,7 +133,8 @@ static char *insert_seal(const char *text, const struct seal_key *key)
     return insert_digits(text, places.seal, hex);
 }
 
-int manifest_format(const struct manifest *manifest, struct buf *ret, struct err *err)
+int manifest_format(const struct manifest *manifest, const struct parser *parser, struct buf *ret,
+                    struct err *err)
 {
     CLEANUP(manifest_freep) struct manifest *again = NULL;
     CLEANUP_ERR struct err why = ERR_INIT;
@@ -155,7 +156,8 @@ int manifest_format(const struct manifest *manifest, struct buf *ret, struct err
                        "with virsh edit");
     manifest_check_digest(sealed, strlen(sealed), &places, hex);
     CLEANUP_FREE char *whole = insert_digits(sealed, places.digest, hex);
-    if (manifest_parse(whole, strlen(whole), &again, &why) < 0)
+    const struct xml_text written = {whole, strlen(whole), parser, false};
+    if (manifest_read(&written, &again, &why) < 0)
         return err_set(err, ERR_INTERNAL, "the manifest could not be read back: %s", why.text);
     buf_append(ret, whole, strlen(whole));
     return 0;

@@ -221,9 +221,8 @@ static int take_live(struct element_walk *walk, struct manifest *manifest, struc
         return -1;
     if (!domain || xml_next(domain))
         return err_set(err, ERR_CORRUPT, "the manifest's <live> must hold one domain");
-    CLEANUP_FREE char *text = xml_format_node(domain);
-    manifest->live = xml_parse(text, strlen(text), err);
-    return manifest->live ? 0 : -1;
+    manifest->live = xml_copy_node(domain);
+    return 0;
 }
 
 static int take_backup(struct xml_node *backup, unsigned version, struct manifest *manifest,
@@ -255,20 +254,22 @@ static int take_backup(struct xml_node *backup, unsigned version, struct manifes
     return check_end(&walk, err);
 }
 
-bool manifest_is_other_xml(const char *text, size_t len)
+bool manifest_is_other_xml(const struct xml_text *text)
 {
     CLEANUP(xml_freep) struct xml_doc *doc = NULL;
 
-    if (has_trace(text, len))
+    if (has_trace(text->text, text->len))
         return false;
-    doc = xml_parse(text, len, NULL);
+    doc = xml_read(text, NULL);
     return doc && !find_backup(doc);
 }
 
-int manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err)
+int manifest_read(const struct xml_text *whole, struct manifest **ret, struct err *err)
 {
     CLEANUP(manifest_freep) struct manifest *manifest = manifest_new();
-    CLEANUP(xml_freep) struct xml_doc *doc = xml_parse(text, len, err);
+    CLEANUP(xml_freep) struct xml_doc *doc = xml_read(whole, err);
+    const char *text = whole->text;
+    size_t len = whole->len;
     struct manifest_places places;
     unsigned version = 0;
 

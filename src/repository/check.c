@@ -317,7 +317,7 @@ static int check_manifest_of(const struct points_check *check, const struct stor
     CLEANUP_ERR struct err why = ERR_INIT;
 
     if (!check->request.look_at_manifest || point->flags & FLAG_PARTIAL ||
-        check->request.look_at_manifest(point, &why) == 0)
+        check->request.look_at_manifest(point, check->request.scope->parser, &why) == 0)
         return 0;
     if (why.kind != ERR_CORRUPT && why.kind != ERR_UNSUPPORTED)
         return err_move(err, &why);

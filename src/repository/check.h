@@ -38,7 +38,8 @@ struct check_request {
     const char *host;                      /* that checks; NULL: nothing is noted */
     /* Whether a complete point's manifest can be read, and is that of the point; NULL: not looked at.
      * Corrupt, unsupported: no, for a reason that does not name the slot. */
-    int (*look_at_manifest)(const struct stored_point *point, struct err *err);
+    int (*look_at_manifest)(const struct stored_point *point, const struct parser *parser,
+                            struct err *err);
     /* After each pack that was read, with its bytes; NULL: not wanted. */
     void (*progress)(void *opaque, uint64_t bytes);
     void *opaque;

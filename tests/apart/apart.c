@@ -17,6 +17,8 @@
 static char *words[WORDS_MAX]; /* none: nothing is looked at */
 
 static void *(*real_json_loadb)(const char *data, size_t len, size_t flags, void *error);
+static void *(*real_read_memory)(void *context, const char *data, int len, const char *url,
+                                 const char *encoding, int options);
 static size_t (*real_decompress)(void *to, size_t size, const void *data, size_t len);
 static size_t (*real_decompress_in)(void *context, void *to, size_t size, const void *data,
                                     size_t len);
@@ -33,6 +35,7 @@ static void __attribute__((constructor)) begin(void)
     for (size_t i = 0; rest && i + 1 < WORDS_MAX; i++)
         words[i] = strsep(&rest, ",");
     real_json_loadb = (__typeof__(real_json_loadb))dlsym(RTLD_NEXT, "json_loadb");
+    real_read_memory = (__typeof__(real_read_memory))dlsym(RTLD_NEXT, "xmlCtxtReadMemory");
     real_decompress = (__typeof__(real_decompress))dlsym(RTLD_NEXT, "ZSTD_decompress");
     real_decompress_in = (__typeof__(real_decompress_in))dlsym(RTLD_NEXT, "ZSTD_decompressDCtx");
     pthread_atfork(NULL, NULL, leave_control_process);
@@ -44,12 +47,26 @@ static void die_of(const char *function)
     abort();
 }
 
-void *json_loadb(const char *data, size_t len, size_t flags, void *error);
-void *json_loadb(const char *data, size_t len, size_t flags, void *error)
+static void die_of_words(const char *function, const char *data, size_t len)
 {
     for (size_t i = 0; words[i]; i++)
         if (memmem(data, len, words[i], strlen(words[i])))
-            die_of("json_loadb");
+            die_of(function);
+}
+
+void *xmlCtxtReadMemory(void *context, const char *data, int len, const char *url,
+                        const char *encoding, int options);
+void *xmlCtxtReadMemory(void *context, const char *data, int len, const char *url,
+                        const char *encoding, int options)
+{
+    die_of_words("xmlCtxtReadMemory", data, (size_t)len);
+    return real_read_memory(context, data, len, url, encoding, options);
+}
+
+void *json_loadb(const char *data, size_t len, size_t flags, void *error);
+void *json_loadb(const char *data, size_t len, size_t flags, void *error)
+{
+    die_of_words("json_loadb", data, len);
     return real_json_loadb(data, len, flags, error);
 }
 

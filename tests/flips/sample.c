@@ -184,7 +184,7 @@ static void back_up(const char *path, const char *domain, enum sample_kind kind,
     ret->memory_len = MEMORY_SIZE;
     ret->memory = content(ret->memory_len, variant + 200);
     const struct backup_set_request request = {.domain = domain, .uuid = uuid};
-    if (archive_writer_open(path, &writer, &err) < 0 ||
+    if (archive_writer_open(path, NULL, &writer, &err) < 0 ||
         backup_set_begin(writer, &request, &making.set, &err) < 0)
         sample_fail(path, &err);
     making.manifest = new_manifest(&making, uuid, memory);

@@ -34,12 +34,13 @@ static void check_again(const struct manifest *manifest)
     CLEANUP(manifest_freep) struct manifest *again = NULL;
     CLEANUP_ERR struct err err = ERR_INIT;
 
-    if (manifest_format(manifest, &first, &err) < 0) {
+    if (manifest_format(manifest, NULL, &first, &err) < 0) {
         FUZZ_CHECK(err.kind == ERR_UNSUPPORTED);
         return;
     }
-    FUZZ_CHECK(manifest_parse((const char *)first.data, first.len, &again, NULL) == 0);
-    FUZZ_CHECK(manifest_format(again, &second, NULL) == 0);
+    FUZZ_CHECK(manifest_read(&(struct xml_text){.text = (const char *)first.data, .len = first.len},
+                             &again, NULL) == 0);
+    FUZZ_CHECK(manifest_format(again, NULL, &second, NULL) == 0);
     FUZZ_CHECK(first.len == second.len && memcmp(first.data, second.data, first.len) == 0);
 }
 
@@ -50,7 +51,7 @@ static void try_text(const char *text, size_t len)
     CLEANUP(manifest_freep) struct manifest *manifest = NULL;
     CLEANUP_ERR struct err err = ERR_INIT;
 
-    if (manifest_parse(text, len, &manifest, &err) < 0) {
+    if (manifest_read(&(struct xml_text){.text = text, .len = len}, &manifest, &err) < 0) {
         FUZZ_CHECK(err.text && !manifest);
         FUZZ_CHECK(err.kind == ERR_CORRUPT || err.kind == ERR_NOT_FOUND ||
                    err.kind == ERR_UNSUPPORTED);

@@ -99,7 +99,7 @@ struct archive_writer *sample_open_writer(const char *folder)
     CLEANUP_ERR struct err err = ERR_INIT;
     struct archive_writer *writer = NULL;
 
-    CHECK(archive_writer_open(folder, &writer, &err), &err);
+    CHECK(archive_writer_open(folder, NULL, &writer, &err), &err);
     return writer;
 }
 
@@ -108,7 +108,7 @@ struct archive_reader *sample_open_reader(const char *folder)
     CLEANUP_ERR struct err err = ERR_INIT;
     struct archive_reader *reader = NULL;
 
-    CHECK(archive_reader_open(folder, &reader, &err), &err);
+    CHECK(archive_reader_open(folder, NULL, &reader, &err), &err);
     return reader;
 }
 
@@ -144,7 +144,7 @@ void sample_check_backup(const char *folder, const char *domain, const char *tag
     CLEANUP(archive_backup_closep) struct archive_backup *backup = NULL;
     size_t count = 0;
 
-    CHECK(archive_reader_open(folder, &reader, &err), &err);
+    CHECK(archive_reader_open(folder, NULL, &reader, &err), &err);
     CHECK(archive_backup_open(reader, domain, &backup, &err), &err);
     const struct manifest *manifest = archive_backup_manifest(backup);
     for (; *targets; targets++, count++) {

@@ -19,13 +19,13 @@ static const char *const two[] = {"vda", "vdb", NULL};
 
 static unsigned parsed; /* manifests */
 
-int __real_manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err);
-int __wrap_manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err);
+int __real_manifest_read(const struct xml_text *text, struct manifest **ret, struct err *err);
+int __wrap_manifest_read(const struct xml_text *text, struct manifest **ret, struct err *err);
 
-int __wrap_manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err)
+int __wrap_manifest_read(const struct xml_text *text, struct manifest **ret, struct err *err)
 {
     parsed++;
-    return __real_manifest_parse(text, len, ret, err);
+    return __real_manifest_read(text, ret, err);
 }
 
 static void a_backup_is_its_files_and_its_manifest(void **state)
@@ -81,7 +81,7 @@ static void a_folder_that_stays_empty_is_removed_by_its_maker(void **state)
     struct err err = ERR_INIT;
 
     (void)state;
-    CHECK_FAILS(archive_writer_open(deep, &writer, &err), &err, ERR_NOT_FOUND, deep);
+    CHECK_FAILS(archive_writer_open(deep, NULL, &writer, &err), &err, ERR_NOT_FOUND, deep);
     archive_writer_close(sample_open_writer(inner));
     sample_check_names(folder, "");
     assert_int_equal(mkdir(inner, 0700), 0);
@@ -237,7 +237,8 @@ static void a_run_of_a_former_version_is_not_disturbed(void **state)
 
     (void)state;
     assert_int_equal(flock(fd, LOCK_EX), 0);
-    CHECK_FAILS(archive_writer_open(folder, &writer, &err), &err, ERR_BUSY, "an older version");
+    CHECK_FAILS(archive_writer_open(folder, NULL, &writer, &err), &err, ERR_BUSY,
+                "an older version");
     archive_reader_close(sample_open_reader(folder));
     sample_remove_folder(folder);
 }

@@ -181,7 +181,7 @@ static void what_was_not_decided_is_undone(void **state)
     /* The journal was written and flushed, but did not have its name yet. */
     rename_in(folder, JOURNAL, PART("4"));
     sample_check_backup(folder, "web", "old", old_targets);
-    CHECK(archive_writer_open(folder, &writer, &err), &err);
+    CHECK(archive_writer_open(folder, NULL, &writer, &err), &err);
     archive_writer_close(TAKE_PTR(writer));
     sample_check_backup(folder, "web", "old", old_targets);
     sample_check_names(folder, "web-vda.raw web-vdb.raw web-vdc.raw web.xml");

@@ -36,7 +36,7 @@ static void run_child(const char *folder)
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
         _exit(2);
     raise(SIGSTOP);
-    if (archive_writer_open(folder, &writer, NULL) < 0 ||
+    if (archive_writer_open(folder, NULL, &writer, NULL) < 0 ||
         sample_backup(writer, "web", SAMPLE_UUID, "new", new_targets, true, NULL) < 0)
         _exit(1);
     archive_writer_close(writer);

@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/quit.h"
 #include "base/units.h"
+#include "ops/memory.h"
 #include "ops/transfer.h"
 
 static struct spawner *spawner;
@@ -387,6 +388,26 @@ int fixture_read_image(const struct point *point, const struct manifest_stored *
                        struct err *err)
 {
     return take_image(point, stored, NULL, err);
+}
+
+void fixture_restore_memory(struct fixture *fixture, const struct point *point, int fd,
+                            const char *xml)
+{
+    struct children children CLEANUP(children_end) = {
+        .spawner = spawner,
+        .options = &options,
+        .decode = true,
+        .block_digests = fixture->suite->is_repository,
+    };
+    const struct memory_restore restore = {
+        .children = &children,
+        .report = &report,
+        .guest = "web",
+        .backup = point,
+        .path = "memory",
+    };
+
+    CHECK(memory_restore(&restore, fd, xml, true, &fixture->err), &fixture->err);
 }
 
 void fixture_check_image(struct fixture *fixture, const struct point *point,

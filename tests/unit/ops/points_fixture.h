@@ -74,6 +74,9 @@ int fixture_read_image(const struct point *point, const struct manifest_stored *
 /* What points_open_image returns. */
 int fixture_open_image(const struct point *point, const struct manifest_stored *stored,
                        struct points_image **ret, struct err *err);
+/* As memory_restore, untrusted. */
+void fixture_restore_memory(struct fixture *fixture, const struct point *point, int fd,
+                            const char *xml);
 /* An image of IMAGE_SIZE bytes. */
 void fixture_check_image(struct fixture *fixture, const struct point *point,
                          const struct manifest_stored *stored, const uint8_t *expected);

@@ -12,6 +12,7 @@
 
 #include "points_fixture.h"
 #include "points_suite_find.h"
+#include "points_suite_memory.h"
 
 /* ---- what comes back --------------------------------------------------------------------------- */
 
@@ -38,96 +39,6 @@ static void images_of_each_codec_come_back(void **state)
         assert_int_equal(disk->stored.codec.type, codecs[i]->type);
         fixture_check_image(fixture, point, &disk->stored, data);
     }
-}
-
-static void check_head(const struct points_head *head, const struct points_head *expected)
-{
-    assert_non_null(head);
-    assert_int_equal(head->known, expected->known);
-    if (!expected->known)
-        return;
-    assert_string_equal(head->sav.xml, expected->sav.xml);
-    assert_string_equal(head->sav.cookie, expected->sav.cookie);
-    assert_int_equal(head->sav.was_running, expected->sav.was_running);
-}
-
-static void store_and_check_memory(struct fixture *fixture, const struct codec_spec *codec,
-                                   const struct points_head *head, enum points_replace replace)
-{
-    CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
-    CLEANUP(manifest_freep) struct manifest *manifest = sample_manifest("web", fixture_uuid("web"));
-    CLEANUP_FREE uint8_t *data = fixture_content(IMAGE_SIZE, 7);
-    CLEANUP_POINTS_HEAD struct points_head found = {0};
-    CLEANUP(points_close_imagep) struct points_image *image = NULL;
-    struct points_set *set = NULL;
-
-    CHECK(fixture_begin(writer, "web", replace, &set, &fixture->err), &fixture->err);
-    fixture_put_memory(fixture, set, manifest, codec, head, data);
-    CHECK(points_commit(set, manifest, &fixture->err), &fixture->err);
-
-    CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
-    CLEANUP(points_closep) struct point *point = fixture_open_point(fixture, store, "web");
-    const struct manifest_stored *memory = points_manifest(point)->memory;
-    assert_non_null(memory);
-    fixture_check_image(fixture, point, memory, data);
-    CHECK(points_read_head(point, &found, &fixture->err), &fixture->err);
-    check_head(&found, head);
-    CHECK(fixture_open_image(point, memory, &image, &fixture->err), &fixture->err);
-    check_head(points_image_head(image), head);
-}
-
-static void memory_comes_back_with_its_head(void **state)
-{
-    static const struct codec_spec *const codecs[] = {&fixture_none, &fixture_lzma, &fixture_zstd};
-    static char xml[] = "<domain/>", cookie[] = "<cookie/>";
-
-    for (unsigned i = 0; i < 6; i++) {
-        const struct points_head head = {
-            .known = true, .sav = {.xml = xml, .cookie = cookie, .was_running = i < 3}};
-        store_and_check_memory(*state, codecs[i % 3], &head, i ? POINTS_REPLACE : POINTS_KEEP);
-    }
-}
-
-/* The content digest does not cover the head; in an archive that of the file does. */
-static void a_head_that_the_manifest_was_not_written_for_is_corrupt(void **state)
-{
-    static char xml[] = "<domain/>", cookie[] = "<cookie/>";
-    const struct points_head head = {.known = true, .sav = {.xml = xml, .cookie = cookie}};
-    struct fixture *fixture = *state;
-
-    if (!fixture->suite->is_repository)
-        skip();
-    for (unsigned forgery = 0; forgery < 2; forgery++) {
-        CLEANUP(points_writer_closep) struct points_writer *writer = fixture_open_writer(fixture);
-        CLEANUP(manifest_freep)
-        struct manifest *manifest = sample_manifest("web", fixture_uuid("web"));
-        CLEANUP_FREE uint8_t *data = fixture_content(IMAGE_SIZE, 7);
-        struct points_set *set = NULL;
-
-        CHECK(fixture_begin(writer, "web", POINTS_KEEP, &set, &fixture->err), &fixture->err);
-        fixture_put_memory(fixture, set, manifest, &fixture_zstd, &head, data);
-        assert_true(manifest->memory->has_header);
-        if (forgery == 0)
-            manifest->memory->header[0] ^= 1;
-        else
-            manifest->memory->has_header = false;
-        CHECK(points_commit(set, manifest, &fixture->err), &fixture->err);
-
-        CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
-        struct point *point = NULL;
-        CHECK_FAILS(points_open(store, "web", NULL, &point, &fixture->err), &fixture->err,
-                    ERR_CORRUPT, "another header");
-    }
-}
-
-/* Its first bytes are those of a save image of a version that nobody knows. */
-static void memory_of_unknown_layout_comes_back_whole(void **state)
-{
-    static const struct codec_spec *const codecs[] = {&fixture_lzma, &fixture_zstd};
-    const struct points_head head = {.known = false};
-
-    for (unsigned i = 0; i < 2; i++)
-        store_and_check_memory(*state, codecs[i], &head, i ? POINTS_REPLACE : POINTS_KEEP);
 }
 
 static void a_disk_has_no_head(void **state)
@@ -466,6 +377,7 @@ int points_suite_run(const struct points_suite *suite)
     const struct CMUnitTest tests[] = {
         POINTS_TEST(images_of_each_codec_come_back),
         POINTS_TEST(memory_comes_back_with_its_head),
+        POINTS_TEST(what_was_looked_at_is_restored_with_memory),
         POINTS_TEST(a_head_that_the_manifest_was_not_written_for_is_corrupt),
         POINTS_TEST(memory_of_unknown_layout_comes_back_whole),
         POINTS_TEST(a_disk_has_no_head),

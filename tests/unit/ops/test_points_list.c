@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * How often `list` parses manifests: the linker lets calls of manifest_parse go through here.
+ * How often `list` parses manifests: the linker lets calls of manifest_read go through here.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,13 +14,13 @@
 
 static unsigned parsed;
 
-int __real_manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err);
-int __wrap_manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err);
+int __real_manifest_read(const struct xml_text *text, struct manifest **ret, struct err *err);
+int __wrap_manifest_read(const struct xml_text *text, struct manifest **ret, struct err *err);
 
-int __wrap_manifest_parse(const char *text, size_t len, struct manifest **ret, struct err *err)
+int __wrap_manifest_read(const struct xml_text *text, struct manifest **ret, struct err *err)
 {
     parsed++;
-    return __real_manifest_parse(text, len, ret, err);
+    return __real_manifest_read(text, ret, err);
 }
 
 static char *make(void)

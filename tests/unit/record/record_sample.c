@@ -245,7 +245,7 @@ char *sample_format(const struct manifest *manifest, size_t *ret_len)
     CLEANUP_ERR struct err err = ERR_INIT;
     struct buf text = {0};
 
-    CHECK(manifest_format(manifest, &text, &err), &err);
+    CHECK(manifest_format(manifest, NULL, &text, &err), &err);
     *ret_len = text.len;
     return buf_take_str(&text);
 }
@@ -280,7 +280,9 @@ void sample_check_forged(const char *text, const char *from, const char *to, enu
     struct manifest *parsed = NULL;
     struct err err = ERR_INIT;
 
-    CHECK_FAILS(manifest_parse(forged, strlen(forged), &parsed, &err), &err, kind, part);
+    CHECK_FAILS(
+        manifest_read(&(struct xml_text){.text = forged, .len = strlen(forged)}, &parsed, &err),
+        &err, kind, part);
 }
 
 void sample_check_forgeries(const struct manifest *manifest, const struct sample_forgery *forgeries,

@@ -100,7 +100,7 @@ static void every_member_survives_the_round_trip(void **state)
 
     (void)state;
     CLEANUP_FREE char *text = sample_format(a, &len);
-    CHECK(manifest_parse(text, len, &b, &err), &err);
+    CHECK(manifest_read(&(struct xml_text){.text = text, .len = len}, &b, &err), &err);
     check_head(b, a);
     assert_int_equal(b->disk_count, 2);
     check_disk(&b->disks[0], &a->disks[0]);
@@ -163,7 +163,7 @@ static void a_manifest_in_the_definition_is_replaced(void **state)
     manifest->definition = xml_parse(text, len, NULL);
     CLEANUP_FREE char *second = sample_format(manifest, &len);
     assert_string_equal(second, text);
-    CHECK(manifest_parse(second, len, &again, &err), &err);
+    CHECK(manifest_read(&(struct xml_text){.text = second, .len = len}, &again, &err), &err);
 }
 
 static void strip_leaves_no_empty_metadata(void **state)
@@ -242,10 +242,13 @@ static void other_xml_is_no_manifest(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
-        CHECK_FAILS(manifest_parse(others[i], strlen(others[i]), &parsed, &err), &err,
-                    ERR_NOT_FOUND, "not a manifest of virt-backup");
-    CHECK_FAILS(manifest_parse("", 0, &parsed, &err), &err, ERR_CORRUPT, "damaged");
-    CHECK_FAILS(manifest_parse("hello", 5, &parsed, &err), &err, ERR_CORRUPT, "damaged");
+        CHECK_FAILS(manifest_read(&(struct xml_text){.text = others[i], .len = strlen(others[i])},
+                                  &parsed, &err),
+                    &err, ERR_NOT_FOUND, "not a manifest of virt-backup");
+    CHECK_FAILS(manifest_read(&(struct xml_text){.text = "", .len = 0}, &parsed, &err), &err,
+                ERR_CORRUPT, "damaged");
+    CHECK_FAILS(manifest_read(&(struct xml_text){.text = "hello", .len = 5}, &parsed, &err), &err,
+                ERR_CORRUPT, "damaged");
 }
 
 /* What list relies on, who does not parse what is one. */
@@ -269,13 +272,17 @@ static void other_xml_is_known_without_a_manifest(void **state)
     CLEANUP_FREE char *text = sample_format(manifest, &len);
 
     (void)state;
-    assert_false(manifest_is_other_xml(text, len));
+    assert_false(manifest_is_other_xml(&(struct xml_text){.text = text, .len = len}));
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         CLEANUP_ERR struct err err = ERR_INIT;
         struct manifest *parsed = NULL;
         len = strlen(cases[i].text);
-        assert_int_equal(manifest_is_other_xml(cases[i].text, len), cases[i].other);
-        assert_int_equal(manifest_parse(cases[i].text, len, &parsed, &err), -1);
+        assert_int_equal(
+            manifest_is_other_xml(&(struct xml_text){.text = cases[i].text, .len = len}),
+            cases[i].other);
+        assert_int_equal(
+            manifest_read(&(struct xml_text){.text = cases[i].text, .len = len}, &parsed, &err),
+            -1);
         assert_int_equal(err.kind == ERR_NOT_FOUND, cases[i].other);
     }
 }
@@ -303,7 +310,7 @@ static void text_that_xml_cannot_carry_is_refused(void **state)
 
         free(disk->path);
         disk->path = mem_strdup(bad[i]);
-        CHECK_FAILS(manifest_format(manifest, &text, &err), &err, ERR_UNSUPPORTED,
+        CHECK_FAILS(manifest_format(manifest, NULL, &text, &err), &err, ERR_UNSUPPORTED,
                     "the 'path' of a manifest's <source>");
         assert_int_equal(text.len, 0);
     }
@@ -318,10 +325,10 @@ static void what_could_not_be_read_is_not_written(void **state)
 
     (void)state;
     disk->stored.image.chunk_size = 1000;
-    CHECK_FAILS(manifest_format(manifest, &text, &err), &err, ERR_INTERNAL, "chunk size");
+    CHECK_FAILS(manifest_format(manifest, NULL, &text, &err), &err, ERR_INTERNAL, "chunk size");
     disk->stored.image.chunk_size = CODEC_CHUNK_MIN;
     free(TAKE_PTR(manifest->host));
-    CHECK_FAILS(manifest_format(manifest, &text, &err), &err, ERR_INTERNAL, "has no 'host'");
+    CHECK_FAILS(manifest_format(manifest, NULL, &text, &err), &err, ERR_INTERNAL, "has no 'host'");
 }
 
 static void manifests_match_the_schema(void **state)

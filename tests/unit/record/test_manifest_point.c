@@ -69,7 +69,7 @@ static void places_survive_the_round_trip(void **state)
     a->disks[1].stored.image.has_content = false;
     memset(a->disks[1].stored.image.content, 0, DIGEST_SIZE);
     CLEANUP_FREE char *text = sample_format(a, &len);
-    CHECK(manifest_parse(text, len, &b, &err), &err);
+    CHECK(manifest_read(&(struct xml_text){.text = text, .len = len}, &b, &err), &err);
     assert_non_null(strstr(text, "<vb:stored map=\"0\" compression=\"lzma:9e\""));
     assert_non_null(strstr(text, "<vb:stored map=\"memory\""));
     assert_non_null(strstr(text, "<vb:stored small=\"1\""));
@@ -114,10 +114,10 @@ static void only_a_map_may_lack_its_content_digest(void **state)
 
     (void)state;
     in_point->extras[0].stored.image.has_content = false;
-    CHECK_FAILS(manifest_format(in_point, &text, &err), &err, ERR_INTERNAL,
+    CHECK_FAILS(manifest_format(in_point, NULL, &text, &err), &err, ERR_INTERNAL,
                 "small item 1: has no attribute 'content-sha256'");
     in_archive->disks[0].stored.image.has_content = false;
-    CHECK_FAILS(manifest_format(in_archive, &text, &err), &err, ERR_INTERNAL,
+    CHECK_FAILS(manifest_format(in_archive, NULL, &text, &err), &err, ERR_INTERNAL,
                 "file 'web-vda.raw.xz': has no attribute 'content-sha256'");
 }
 

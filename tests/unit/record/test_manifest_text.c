@@ -27,7 +27,7 @@ static void every_flipped_bit_is_found(void **state)
         struct manifest *parsed = NULL;
 
         text[bit / 8] ^= (char)(1 << bit % 8);
-        if (manifest_parse(text, len, &parsed, &err) == 0)
+        if (manifest_read(&(struct xml_text){.text = text, .len = len}, &parsed, &err) == 0)
             fail_msg("bit %zu of byte %zu is not missed", bit % 8, bit / 8);
         /* "Not found" would hide the backup from list and verify. */
         if (err.kind != ERR_CORRUPT && err.kind != ERR_UNSUPPORTED)
@@ -46,7 +46,8 @@ static void every_cut_is_found(void **state)
     (void)state;
     for (size_t cut = 0; cut < len; cut++) {
         struct manifest *parsed = NULL;
-        CHECK_FAILS(manifest_parse(text, cut, &parsed, &err), &err, ERR_CORRUPT, "damaged");
+        CHECK_FAILS(manifest_read(&(struct xml_text){.text = text, .len = cut}, &parsed, &err),
+                    &err, ERR_CORRUPT, "damaged");
     }
 }
 
@@ -61,7 +62,7 @@ static void the_documented_digest_formula_holds(void **state)
 
     (void)state;
     assert_string_equal(same, text);
-    CHECK(manifest_parse(same, len, &again, &err), &err);
+    CHECK(manifest_read(&(struct xml_text){.text = same, .len = len}, &again, &err), &err);
 }
 
 static void another_format_is_named_as_such(void **state)
@@ -90,7 +91,7 @@ static void the_former_format_is_read(void **state)
     CLEANUP_FREE char *text = sample_load(SAMPLES "/format-2", "web.xml", &len);
 
     (void)state;
-    CHECK(manifest_parse(text, len, &manifest, &err), &err);
+    CHECK(manifest_read(&(struct xml_text){.text = text, .len = len}, &manifest, &err), &err);
     assert_int_equal(manifest->format_version, 2);
     assert_string_equal(manifest->host, "host.example");
     assert_int_equal(manifest->disk_count, 2);
@@ -110,7 +111,7 @@ static void a_second_place_for_the_digest_is_refused(void **state)
     (void)state;
     xml_free(manifest->definition);
     manifest->definition = xml_parse(xml, sizeof(xml) - 1, NULL);
-    CHECK_FAILS(manifest_format(manifest, &text, &err), &err, ERR_UNSUPPORTED, "looks like");
+    CHECK_FAILS(manifest_format(manifest, NULL, &text, &err), &err, ERR_UNSUPPORTED, "looks like");
 }
 
 static void a_guest_cannot_fake_the_digests_place_in_its_text(void **state)
@@ -127,7 +128,7 @@ static void a_guest_cannot_fake_the_digests_place_in_its_text(void **state)
     xml_free(manifest->definition);
     manifest->definition = xml_parse(xml, sizeof(xml) - 1, NULL);
     CLEANUP_FREE char *text = sample_format(manifest, &len);
-    CHECK(manifest_parse(text, len, &again, &err), &err);
+    CHECK(manifest_read(&(struct xml_text){.text = text, .len = len}, &again, &err), &err);
 }
 
 int main(void)

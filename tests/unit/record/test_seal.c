@@ -26,7 +26,8 @@ static void check_state(const char *text, const struct seal_key *key, enum seal_
     CLEANUP(manifest_freep) struct manifest *manifest = NULL;
     CLEANUP_ERR struct err err = ERR_INIT;
 
-    CHECK(manifest_parse(text, strlen(text), &manifest, &err), &err);
+    CHECK(manifest_read(&(struct xml_text){.text = text, .len = strlen(text)}, &manifest, &err),
+          &err);
     assert_string_equal(seal_state_name(seal_check(&manifest->seal, key)),
                         seal_state_name(expected));
 }

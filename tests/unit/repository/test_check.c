@@ -31,7 +31,8 @@ struct check_world {
     unsigned packs_read;
     const char *host;
     bool removes; /* the first point, and its packs, while it is checked */
-    int (*look_at_manifest)(const struct stored_point *point, struct err *err);
+    int (*look_at_manifest)(const struct stored_point *point, const struct parser *parser,
+                            struct err *err);
 };
 
 static void remove_the_first(const struct check_world *world);
@@ -355,14 +356,18 @@ static void a_point_of_a_later_version_is_bad(void **state)
     assert_int_equal(records.count, 0); /* it may be good */
 }
 
-static int refuse_manifest(const struct stored_point *point, struct err *err)
+static int refuse_manifest(const struct stored_point *point, const struct parser *parser,
+                           struct err *err)
 {
+    (void)parser;
     assert_true(point->manifest.len > 0);
     return err_set(err, ERR_UNSUPPORTED, "its manifest: is of no use");
 }
 
-static int accept_manifest(const struct stored_point *point, struct err *err)
+static int accept_manifest(const struct stored_point *point, const struct parser *parser,
+                           struct err *err)
 {
+    (void)parser;
     (void)point;
     (void)err;
     return 0;
