@@ -68,6 +68,7 @@ struct arguments {
     const char *reason;
     bool set_aside;
     bool holds;
+    bool partial;
     bool no_refresh;
     bool force;
     bool allow_autorun;

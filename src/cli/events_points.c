@@ -14,9 +14,8 @@ static void put_remarks(const struct points_entry *entry, struct buf *text)
         bool is_so;
         const char *text;
     } remarks[] = {
-        {!entry->complete, "incomplete"}, {entry->derived, "derived"},
-        {entry->verified, "verified"},    {entry->held, "held"},
-        {entry->trashed, "in trash"},
+        {!entry->complete, "partial"}, {entry->derived, "derived"},  {entry->verified, "verified"},
+        {entry->held, "held"},         {entry->trashed, "in trash"},
     };
 
     for (size_t i = 0; i < sizeof(remarks) / sizeof(*remarks); i++)
@@ -59,10 +58,11 @@ static void write_listed_point(const struct event *event, struct buf *text)
         put_hold(&event->listed_point, text);
         return;
     }
-    buf_printf(text, "%-25s %-8s %-16s %5zu %10s %10s",
-               when_local(when_utc(entry->time_ms, utc), when), manifest_state_name(entry->state),
-               manifest_consistency_name(entry->consistency), entry->disk_count,
-               units_format_size(entry->size, size), units_format_size(entry->stored, stored));
+    buf_printf(
+        text, "%-25s %-8s %-16s %5zu %10s %10s", when_local(when_utc(entry->time_ms, utc), when),
+        entry->complete ? manifest_state_name(entry->state) : "-",
+        entry->complete ? manifest_consistency_name(entry->consistency) : "-", entry->disk_count,
+        units_format_size(entry->size, size), units_format_size(entry->stored, stored));
     put_remarks(entry, text);
     put_hold(&event->listed_point, text);
 }
@@ -100,9 +100,11 @@ static void write_listed_point_fields(const struct event *event, struct json *fi
         json_add_str(tags, entry->tags.items[i]);
     json_set_str(fields, "time", when_utc(entry->time_ms, utc));
     json_set_str(fields, "host", entry->host);
-    json_set_str(fields, "state", manifest_state_name(entry->state));
-    json_set_str(fields, "method", events_method(entry->consistency));
-    json_set_str(fields, "consistency", events_consistency(entry->consistency));
+    if (entry->complete) {
+        json_set_str(fields, "state", manifest_state_name(entry->state));
+        json_set_str(fields, "method", events_method(entry->consistency));
+        json_set_str(fields, "consistency", events_consistency(entry->consistency));
+    }
     json_set_u64(fields, "disks", entry->disk_count);
     json_set_bool(fields, "memory", entry->memory);
     json_set_u64(fields, "image-size", entry->size);

@@ -8,6 +8,8 @@ static const struct options_row rows[] = {
     ROW_DOMAINS,
     {"holds", OPTION_FLAG, NULL, "of a repository: only points that are held, by whom and why",
      ARGUMENT(holds)},
+    {"partial", OPTION_FLAG, NULL,
+     "of a repository: also points of backups that were not completed", ARGUMENT(partial)},
     ROW_NO_SANDBOX,
     ROW_JSON,
 };
@@ -17,13 +19,15 @@ static int run_list(const struct arguments *arguments, struct verb_run *run, str
     struct list_options options = {
         .domains = lists_borrow(&arguments->domains),
         .holds = arguments->holds,
+        .partial = arguments->partial,
     };
 
     if (arguments_place(arguments, arguments->source, "source-path", &options.source, err) < 0)
         return -1;
     options.source.parser = run->parser;
-    if (arguments->source && arguments->holds)
-        return err_set(err, ERR_USAGE, "--holds applies to --repository only");
+    if (arguments->source && (arguments->holds || arguments->partial))
+        return err_set(err, ERR_USAGE, "--%s applies to --repository only",
+                       arguments->holds ? "holds" : "partial");
     return list_run(&options, &run->report, &run->outcome, err);
 }
 

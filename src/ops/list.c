@@ -166,6 +166,7 @@ struct list_run {
     size_t count;
     struct err first; /* a point that is meant is not in some scope */
     bool told;        /* a row of the table */
+    bool hidden;      /* a guest has only partial points */
 };
 
 static void list_run_clear(struct list_run *run)
@@ -194,7 +195,9 @@ static int list_named(const struct list_run *run, const struct list_part *part, 
 static bool is_shown_point(const struct list_run *run, const struct points_entry *entry,
                            const char *id)
 {
-    return (!run->options->holds || entry->held) && (!id || strcmp(entry->id, id) == 0);
+    if (run->options->holds)
+        return entry->held && (!id || strcmp(entry->id, id) == 0);
+    return entry->problem || entry->complete || run->options->partial;
 }
 
 /* -1: a point cannot be read. */
@@ -203,7 +206,7 @@ static int list_points_of(struct list_run *run, const struct list_part *part, co
 {
     CLEANUP_POINTS_LIST struct points_list list = {0};
     const struct points_entry *bad = NULL;
-    size_t kept = 0;
+    size_t kept = 0, shown = 0;
 
     if (points_list(part->store, guest, &list, err) < 0)
         return -1;
@@ -211,6 +214,7 @@ static int list_points_of(struct list_run *run, const struct list_part *part, co
         kept += !list.all[i].trashed;
         if (!is_shown_point(run, &list.all[i], id))
             continue;
+        shown++;
         if (list.all[i].problem)
             bad = &list.all[i];
         report_event(run->report, &(struct event){.kind = EVENT_LISTED_POINT,
@@ -228,6 +232,12 @@ static int list_points_of(struct list_run *run, const struct list_part *part, co
         log_notice("guest '%s': all its points are in the trash; virt-backup undelete takes them "
                    "out",
                    guest);
+    run->hidden = run->hidden || (kept > 0 && shown == 0);
+    if (kept > 0 && shown == 0 && !run->options->holds)
+        log_notice(
+            "guest '%s': no backup of it was completed yet; the next one goes on with what is "
+            "stored, which list --partial shows",
+            guest);
     return bad ? err_set(err, ERR_CORRUPT, "a point cannot be read: %s", bad->problem) : 0;
 }
 
@@ -373,7 +383,7 @@ int list_run(const struct list_options *options, const struct report *report,
     if (options->holds && !run.told && ret_outcome->failed == 0)
         log_notice("no point is held");
     else if (options->source.is_repository && options->domains.count == 0 && !run.told &&
-             ret_outcome->failed == 0)
+             !run.hidden && ret_outcome->failed == 0)
         log_notice("%s: has no points", options->source.path);
     return 0;
 }

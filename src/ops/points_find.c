@@ -42,6 +42,14 @@ static const struct points_entry *find_by_time(const struct points_list *list, i
     return found;
 }
 
+static bool find_partial(const struct points_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (!list->all[i].problem && !list->all[i].complete && !list->all[i].trashed)
+            return true;
+    return false;
+}
+
 static int find_unreadable(const struct points_entry *entry, struct err *err)
 {
     return err_set(err, ERR_CORRUPT, "%s; for an older point, give its id", entry->problem);
@@ -70,7 +78,10 @@ static int find_point(const struct points_list *list, const char *word,
     if (*ret)
         return (*ret)->problem ? find_unreadable(*ret, err) : 0;
     if (time_ms == INT64_MAX)
-        return err_set(err, ERR_NOT_FOUND, "has no point that can be restored");
+        return err_set(err, ERR_NOT_FOUND, "has no point that can be restored%s",
+                       find_partial(list) ? ": no backup of it was completed yet; back it up "
+                                            "again, which goes on with what is stored"
+                                          : "");
     return err_set(err, ERR_NOT_FOUND, "has no point of '%s' or before", word);
 }
 
@@ -85,6 +96,12 @@ static int find_listed(const struct points_list *list, const char *word, char **
         return err_set(err, ERR_NOT_FOUND,
                        "point %.*s is in the trash; take it out with virt-backup undelete",
                        (int)found->id_digits, found->id);
+    if (!found->problem && !found->complete)
+        return err_set(
+            err, ERR_UNSUPPORTED,
+            "point %.*s is of a backup that was not completed; choose another one, or back "
+            "the guest up again, which goes on with what is stored",
+            (int)found->id_digits, found->id);
     *ret_id = mem_strdup(found->id);
     return 0;
 }

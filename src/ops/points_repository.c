@@ -221,8 +221,10 @@ static int read_point(struct points_store *store, const struct point_id *id,
     if (stored_point_read(&store_of(store)->scope, id, &point->stored, err) < 0)
         return -1;
     if (point->stored->flags & FLAG_PARTIAL)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "it is of a backup that did not come to its end; choose another");
+        return err_set(
+            err, ERR_UNSUPPORTED,
+            "it is of a backup that was not completed; choose another one, or back the guest up "
+            "again, which goes on with what is stored");
     return points_repository_manifest(point->stored, store_of(store)->scope.parser,
                                       &point->manifest, err);
 }

@@ -148,7 +148,8 @@ struct recover_options {
 struct list_options {
     struct points_place source;
     struct name_list domains;
-    bool holds; /* of a repository: only points that are held */
+    bool holds;   /* of a repository: only points that are held */
+    bool partial; /* of a repository: also those of backups that were not completed */
 };
 
 /* Event "backup" for each guest, with a text of several lines. Of a store that has many points of a

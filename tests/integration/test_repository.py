@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Points in a repository: nights of guests, each of which comes back to the byte."""
 
+import glob
 import os
 import shutil
 import signal
@@ -205,6 +206,56 @@ def test_an_interrupted_backup_adds_nothing(t):
     same(slots, sessions, "the session has given up")
     t.add_point(repository, guest)
     check_point(t, repository, guest, t.points(repository)[0]["point"], kept)
+
+
+def stored_blocks(repository):
+    """How many blocks all packs have."""
+    blocks = 0
+    for path in glob.glob(f"{repository}/d/default/*/*"):
+        with open(path, "rb") as pack:
+            pack.seek(-64, os.SEEK_END)
+            pack.seek(int.from_bytes(pack.read(8), "big") + 4)
+            blocks += int.from_bytes(pack.read(4), "big")
+    return blocks
+
+
+def test_nights_that_come_to_no_end_store_nothing_twice(t):
+    """Each is ended when it has filled a pack."""
+    size = 140 * MIB
+    path = t.path("large.raw")
+    with open(path, "wb") as disk:
+        for _ in range(size // MIB):
+            disk.write(t.rng.randbytes(MIB))
+    guest = t.guest("web", disks.Disk(path, "raw")).define()
+    repository = t.repository()
+    before, kept = guest.snapshot(), keep(t, guest, 0)
+    signals = [signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGTERM]
+    lost = 0
+    for number in signals:
+        known = stored_blocks(repository)
+        process = t.start_vb("backup", "--repository", repository, "--compression", "none", "--bandwidth-limit", "40M")
+        wait_until(lambda: stored_blocks(repository) > known + 400, "another pack")
+        process.signal(number)
+        result = process.finish(120)
+        t.vb("recover")
+        guest.check_unchanged(before)
+        same(t.points(repository), [], "points")
+        if number == signal.SIGKILL:
+            lost += stored_blocks(repository) - known
+            continue
+        same(result.status, 128 + number, "exit status")
+        expect("the next backup goes on with it" in result.err, f"nothing is said of what is kept: {result.err}")
+    parts = [point for point in t.points(repository, "--partial") if not point["complete"]]
+    same(len(parts), 3, "partial points")
+    refused = t.refused("restore", "--repository", repository, "--destination-path", t.path("nowhere"))
+    expect("back it up again" in refused, refused)
+    for verb in (("restore", "--destination-path", t.path("nowhere")), ("verify",)):
+        refused = t.refused(verb[0], "--repository", repository, f"--domain-names=web@{parts[0]['point']}", *verb[1:])
+        expect("back the guest up again" in refused, refused)
+    t.vb("backup", "--repository", repository, "--compression", "none")
+    same(stored_blocks(repository) - lost, size // 65536, "blocks of all nights")
+    check_point(t, repository, guest, "latest", kept)
+    t.vb("verify", "--repository", repository)
 
 
 def test_two_guests_are_backed_up_at_once(t):

@@ -53,6 +53,15 @@ static const struct points_entry listed_point = {
     .held_ms = INT64_C(1795876032000),
     .tags = {tag_texts, 1},
 };
+static const struct points_entry partial_point = {
+    .id = listed_id,
+    .id_digits = 10,
+    .time_ms = INT64_C(1795876031000),
+    .host = listed_host,
+    .disk_count = 2,
+    .size = 16 << 20,
+    .stored = 4 << 20,
+};
 static const struct points_entry held_point = {
     .id = listed_id,
     .id_digits = 8,
@@ -123,6 +132,15 @@ const struct event_row event_rows_keep[] = {
      "\"verified\":true,\"held\":true,\"hold\":{\"by\":\"a\","
      "\"since\":\"2026-11-28T14:27:12Z\",\"reason\":\"before the upgrade\"},\"in-trash\":false,"
      "\"tags\":[\"weekly\"]}"},
+    {{EVENT_LISTED_POINT, "web", .listed_point = {&partial_point, .scope = "default"}},
+     "point",
+     EVENT_AS_RESULT,
+     "web                  01a2228d8c 2026-11-28 14:27:11 +0000 -        -                    2    "
+     " 16 MiB      4 MiB  partial",
+     "{\"guest\":\"web\",\"scope\":\"default\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\","
+     "\"time\":\"2026-11-28T14:27:11Z\",\"host\":\"a\",\"disks\":2,\"memory\":false,"
+     "\"image-size\":16777216,\"new-size\":4194304,\"complete\":false,\"derived\":false,"
+     "\"verified\":false,\"held\":false,\"in-trash\":false,\"tags\":[]}"},
     {{EVENT_LISTED_POINT, "web",
       .listed_point = {&unreadable_point, .first = false, .scope = "default"}},
      "point",

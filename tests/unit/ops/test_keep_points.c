@@ -8,6 +8,8 @@
 
 #include "ops/keep/meant.h"
 #include "ops/points.h"
+#include "ops/verbs.h"
+#include "repository/keep/marks.h"
 
 /* ---- words ------------------------------------------------------------------------------------------ */
 
@@ -97,6 +99,77 @@ static void a_word_means_one_point(void **state)
         if (!strstr(err.text, words[i].text))
             fail_msg("%s: %s", words[i].word, err.text);
     }
+}
+
+/* ---- backups that were not completed ------------------------------------------------------------------ */
+
+static void find_nothing(struct points_store *store, const char *guest, const char *word,
+                         enum err_kind kind, const char *text)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    char *id = NULL;
+
+    assert_fails(points_find(store, guest, word, &id, &err), &err, kind);
+    if (!strstr(err.text, text))
+        fail_msg("%s", err.text);
+}
+
+static void count_listed(void *opaque, const struct event *event)
+{
+    if (event->kind == EVENT_LISTED_POINT)
+        buf_printf(opaque, "%s:%.4s%s ", event->guest, event->listed_point.entry->id + 12,
+                   event->listed_point.entry->complete ? "" : "?");
+}
+
+static void expect_points(const struct keep_world *world, const struct list_options *options,
+                          const char *expected)
+{
+    struct list_options asked = *options;
+    struct outcome outcome = {0};
+    struct buf listed = {0};
+    const struct report report = {.opaque = &listed, .event = count_listed};
+
+    asked.source = (struct points_place){.path = world->folder.path, .is_repository = true};
+    assert_int_equal(list_run(&asked, &report, &outcome, NULL), 0);
+    CLEANUP_FREE char *text = buf_take_str(&listed);
+    assert_string_equal(text, expected);
+    assert_int_equal(outcome.failed, 0);
+}
+
+static void a_partial_point_is_hidden_and_refused(void **state)
+{
+    static const struct planted points[] = {
+        {2, "web", SESSION("1111", REST), 1000, 0},
+        {2, "web", SESSION("3333", REST), 3000, FLAG_PARTIAL},
+        {4, "new", SESSION("4444", REST), 1000, FLAG_PARTIAL},
+    };
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+    CLEANUP(points_store_closep) struct points_store *store = NULL;
+    CLEANUP(points_closep) struct point *point = NULL;
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP_FREE char *latest = NULL;
+    bool changed = false;
+
+    (void)state;
+    keep_world_begin(&world);
+    for (size_t i = 0; i < sizeof(points) / sizeof(*points); i++)
+        keep_world_plant(&world, &points[i]);
+    const struct points_place place = {.path = world.folder.path, .is_repository = true};
+    assert_int_equal(points_store_open(&place, &store, NULL), 0);
+    assert_int_equal(points_find(store, "web", "latest", &latest, NULL), 0);
+    assert_memory_equal(latest + 12, "1111", 4);
+    find_nothing(store, "web", SESSION("3333", ""), ERR_UNSUPPORTED, "back the guest up again");
+    find_nothing(store, "new", "latest", ERR_NOT_FOUND, "no backup of it was completed yet");
+    assert_fails(points_open(store, "web", SESSION("3333", REST), &point, &err), &err,
+                 ERR_UNSUPPORTED);
+
+    expect_points(&world, &(struct list_options){0}, "web:1111 ");
+    expect_points(&world, &(struct list_options){.partial = true}, "new:4444? web:1111 web:3333? ");
+    const struct point_id held = keep_world_id(&points[1]);
+    assert_int_equal(
+        marks_hold(&world.scope, &held, &(struct mark){"alpha", "to look at it"}, &changed, NULL),
+        0);
+    expect_points(&world, &(struct list_options){.holds = true}, "web:3333? ");
 }
 
 static void a_guest_in_two_scopes_is_ambiguous(void **state)
@@ -337,6 +410,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_word_means_one_point),
+        cmocka_unit_test(a_partial_point_is_hidden_and_refused),
         cmocka_unit_test(a_guest_in_two_scopes_is_ambiguous),
         cmocka_unit_test(the_latest_is_not_silently_an_older_one),
         cmocka_unit_test(marks_are_put_on_points_and_taken_off),
