@@ -24,11 +24,20 @@ struct fetch_range {
     uint32_t left;                     /* frames that were not taken yet */
     const struct fetched_frame *first; /* of them, in the order of the batch */
     enum range_state state;
-    uint8_t *data; /* owned */
+    struct fetch_buffer *buffer; /* owned; NULL before it is RANGE_COMING */
     struct err err;
 };
 
 TAILQ_HEAD(fetch_ranges, fetch_range);
+
+/* Bytes of a range. Those with room for FRAME_FETCH_MOST are kept for the next one. */
+struct fetch_buffer {
+    SLIST_ENTRY(fetch_buffer) link;
+    size_t cap;
+    uint8_t data[];
+};
+
+SLIST_HEAD(fetch_buffers, fetch_buffer);
 
 struct frame_fetch {
     const struct stored_scope *scope;
@@ -43,14 +52,50 @@ struct frame_fetch {
     size_t range_count;
     size_t ahead;               /* bytes of those that are not RANGE_WAITING */
     struct fetch_range *urgent; /* is waited for */
+    struct fetch_buffers spare; /* owned */
     bool quit;
 };
 
 static void free_range(struct fetch_range *range)
 {
-    free(range->data);
+    free(range->buffer);
     err_clear(&range->err);
     free(range);
+}
+
+/* Short ranges get as much as they need, since there may be many of them. */
+static size_t room_for(uint32_t len)
+{
+    return len > FRAME_FETCH_MOST / 2 && len <= FRAME_FETCH_MOST ? FRAME_FETCH_MOST : len;
+}
+
+/* The mutex is held. */
+static struct fetch_buffer *take_spare(struct frame_fetch *fetch, uint32_t len)
+{
+    struct fetch_buffer *buffer = SLIST_FIRST(&fetch->spare);
+
+    if (!buffer || room_for(len) != FRAME_FETCH_MOST)
+        return NULL;
+    SLIST_REMOVE_HEAD(&fetch->spare, link);
+    return buffer;
+}
+
+/* The mutex is held. */
+static void keep_spare(struct frame_fetch *fetch, struct fetch_range *range)
+{
+    if (!range->buffer || range->buffer->cap != FRAME_FETCH_MOST)
+        return;
+    SLIST_INSERT_HEAD(&fetch->spare, range->buffer, link);
+    range->buffer = NULL;
+}
+
+static struct fetch_buffer *new_buffer(uint32_t len)
+{
+    struct fetch_buffer *buffer = malloc(sizeof(*buffer) + room_for(len));
+
+    if (buffer)
+        buffer->cap = room_for(len);
+    return buffer;
 }
 
 /* ---- a request -------------------------------------------------------------------------------- */
@@ -73,12 +118,13 @@ static int read_pack_bytes(const struct frame_fetch *fetch, uint32_t place, uint
 
 static void fetch_one_range(const struct frame_fetch *fetch, struct fetch_range *range)
 {
-    range->data = malloc(range->len);
-    if (!range->data)
+    if (!range->buffer)
+        range->buffer = new_buffer(range->len);
+    if (!range->buffer)
         (void)err_set_errno(&range->err, ENOMEM, "cannot get %" PRIu32 " bytes of memory",
                             range->len);
     else
-        (void)read_pack_bytes(fetch, range->pack, range->offset, range->data, range->len,
+        (void)read_pack_bytes(fetch, range->pack, range->offset, range->buffer->data, range->len,
                               &range->err);
 }
 
@@ -109,6 +155,7 @@ static void *fetch_next_ranges(void *opaque)
             continue;
         }
         range->state = RANGE_COMING;
+        range->buffer = take_spare(fetch, range->len);
         fetch->ahead += range->len;
         pthread_mutex_unlock(&fetch->mutex);
         fetch_one_range(fetch, range);
@@ -128,6 +175,7 @@ struct frame_fetch *frame_fetch_new(const struct stored_scope *scope,
     fetch->scope = scope;
     fetch->point = point;
     TAILQ_INIT(&fetch->ranges);
+    SLIST_INIT(&fetch->spare);
     pthread_mutex_init(&fetch->mutex, NULL);
     pthread_cond_init(&fetch->asked, NULL);
     pthread_cond_init(&fetch->came, NULL);
@@ -137,6 +185,7 @@ struct frame_fetch *frame_fetch_new(const struct stored_scope *scope,
 void frame_fetch_free(struct frame_fetch *fetch)
 {
     struct fetch_range *range = NULL;
+    struct fetch_buffer *buffer = NULL;
 
     if (!fetch)
         return;
@@ -149,6 +198,10 @@ void frame_fetch_free(struct frame_fetch *fetch)
     while ((range = TAILQ_FIRST(&fetch->ranges))) {
         TAILQ_REMOVE(&fetch->ranges, range, link);
         free_range(range);
+    }
+    while ((buffer = SLIST_FIRST(&fetch->spare))) {
+        SLIST_REMOVE_HEAD(&fetch->spare, link);
+        free(buffer);
     }
     pthread_mutex_destroy(&fetch->mutex);
     pthread_cond_destroy(&fetch->asked);
@@ -178,49 +231,29 @@ static int compare_ranges(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-/* Of wanted[0], the first of `count`, and of those behind it in the same pack: how many frames, and in
- * *ret_all whether they are half of the pack or more. */
-static size_t count_in_pack(const struct frame_fetch *fetch, struct fetched_frame *const *wanted,
-                            size_t count, bool *ret_all)
-{
-    uint32_t pack = wanted[0]->pack, end = 0;
-    uint64_t bytes = 0;
-    size_t n = 0;
-
-    for (; n < count && wanted[n]->pack == pack; n++) {
-        const struct pack_frame *frame = &wanted[n]->frame;
-        if (n == 0 || frame->offset >= end)
-            bytes += frame->stored_len;
-        end = frame->offset + frame->stored_len;
-    }
-    *ret_all = bytes * 2 >= fetch->point->digests[pack].index_offset - PACK_HEAD_SIZE;
-    return n;
-}
-
-/* The range that begins with wanted[0] and takes in those that follow, of `count` of the same pack, as
- * far as no gap is too large. Returns how many. */
-static size_t make_range(const struct frame_fetch *fetch, struct fetched_frame **wanted,
-                         size_t count, bool all, struct fetch_range **ret)
+/* The range that begins with wanted[0] and takes in those of `count` that follow in the same pack, as
+ * far as no gap is too large, nor the range. Returns how many. */
+static size_t make_range(struct fetched_frame **wanted, size_t count, struct fetch_range **ret)
 {
     struct fetch_range *range = mem_alloc(sizeof(*range));
-    uint32_t end = wanted[0]->frame.offset;
+    uint32_t start = wanted[0]->frame.offset, end = start;
     size_t n = 0;
 
     range->pack = wanted[0]->pack;
-    range->offset = all ? 0 : end;
+    range->offset = start;
     range->first = wanted[0];
-    for (; n < count; n++) {
+    for (; n < count && wanted[n]->pack == range->pack; n++) {
         const struct pack_frame *frame = &wanted[n]->frame;
-        if (!all && frame->offset >= end && frame->offset - end >= FRAME_FETCH_GAP)
+        uint32_t frame_end = frame->offset + frame->stored_len;
+        if (n > 0 && frame_end > end &&
+            (frame_end - start > FRAME_FETCH_MOST || frame->offset - end >= FRAME_FETCH_GAP))
             break;
-        end = frame->offset + frame->stored_len;
+        end = frame_end;
         if (wanted[n] < range->first)
             range->first = wanted[n];
         wanted[n]->range = range;
     }
-    if (all)
-        end = fetch->point->digests[range->pack].index_offset - PACK_HEAD_SIZE;
-    range->len = end - range->offset;
+    range->len = end - start;
     range->left = (uint32_t)n;
     *ret = range;
     return n;
@@ -249,12 +282,8 @@ int frame_fetch_want(struct frame_fetch *fetch, struct fetched_frame *frames, si
         wanted[i] = &frames[i];
     if (count > 0)
         qsort(wanted, count, sizeof(*wanted), compare_wanted);
-    for (size_t i = 0; i < count;) {
-        bool all = false;
-        size_t end = i + count_in_pack(fetch, &wanted[i], count - i, &all);
-        while (i < end)
-            i += make_range(fetch, &wanted[i], end - i, all, &ranges[range_count++]);
-    }
+    for (size_t i = 0; i < count;)
+        i += make_range(&wanted[i], count - i, &ranges[range_count++]);
     if (range_count > 0)
         qsort(ranges, range_count, sizeof(*ranges), compare_ranges);
     pthread_mutex_lock(&fetch->mutex);
@@ -301,12 +330,13 @@ int frame_fetch_take(struct frame_fetch *fetch, struct fetched_frame *frame, voi
         pthread_mutex_unlock(&fetch->mutex);
         return -1;
     }
-    memcpy(data, range->data + (at->offset - range->offset), at->stored_len);
+    memcpy(data, range->buffer->data + (at->offset - range->offset), at->stored_len);
     frame->range = NULL;
     if (--range->left == 0) {
         TAILQ_REMOVE(&fetch->ranges, range, link);
         fetch->range_count--;
         fetch->ahead -= range->len;
+        keep_spare(fetch, range);
         free_range(range);
         pthread_cond_broadcast(&fetch->asked);
     }

@@ -2,9 +2,8 @@
  *
  * Gets the stored bytes of frames out of packs, ahead of their use. Frames are asked for in batches;
  * those of a batch that are near each other in a pack come with one request, with what lies between
- * them, and if half of a pack's frames or more are wanted, all of it comes at once. Several requests
- * are on their way at a time, each in a thread of its own; the order of the batches is that in
- * which the bytes are expected.
+ * them. Several requests are on their way at a time, each in a thread of its own; the order of the
+ * batches is that in which the bytes are expected.
  */
 #pragma once
 
@@ -13,11 +12,14 @@
 
 /* A request is worth the bytes that come in the time that it takes. */
 #define FRAME_FETCH_GAP ((uint32_t)512 << 10)
+/* Of one request, unless a single frame is longer. Memory of this size is used again and again: fresh
+ * pages cost more than what is read into them. */
+#define FRAME_FETCH_MOST ((uint32_t)4 << 20)
 /* At a time. */
 #define FRAME_FETCH_REQUESTS 8u
 /* Bytes that have come, or are asked for, and have not been taken; one request more may be under
  * way if its bytes are waited for. */
-#define FRAME_FETCH_AHEAD ((size_t)128 << 20)
+#define FRAME_FETCH_AHEAD ((size_t)64 << 20)
 
 struct frame_fetch;
 

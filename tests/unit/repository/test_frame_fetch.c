@@ -152,26 +152,34 @@ static void frames_near_each_other_come_together(void **state)
     assert_int_equal(world.store.count, 4);
 }
 
-static void half_a_pack_is_a_whole_one(void **state)
+/* At the end of a frame; only one that is longer comes as it is. */
+static void requests_have_a_bound(void **state)
 {
     CLEANUP_FETCH struct fetch_world world;
-    const uint32_t part = FRAMES_LEN / 4;
+    const uint32_t most = FRAME_FETCH_MOST, half = most / 2;
     struct fetched_frame frames[] = {
-        wanted_frame(0, 3 * part, part), wanted_frame(0, part, part),
-        wanted_frame(1, 3 * part, part), wanted_frame(1, part, part - 1),
-        wanted_frame(2, part, part),     wanted_frame(2, part, part),
+        wanted_frame(0, 0, half),        wanted_frame(0, half, half),
+        wanted_frame(0, most, half),     wanted_frame(0, most + half, half + 1),
+        wanted_frame(1, 7, most + 1),    wanted_frame(1, 7 + most + 1, half + 1),
+        wanted_frame(1, 7, most + 1),    wanted_frame(1, 7 + most + 1 + half + 1, 1),
+        wanted_frame(0, half + 1, half),
     };
+    const size_t count = ARRAY_COUNT(frames) - 1; /* the last is for later */
 
     (void)state;
     begin_fetching(&world);
-    assert_int_equal(frame_fetch_want(world.fetch, frames, ARRAY_COUNT(frames), NULL), 0);
-    for (size_t i = 0; i < ARRAY_COUNT(frames); i++)
+    assert_int_equal(frame_fetch_want(world.fetch, frames, count, NULL), 0);
+    for (size_t i = 0; i < count; i++)
         takes(&world, &frames[i]);
-    assert_int_equal(world.store.count, 4);
-    assert_true(was_read(&world, 0, 0, FRAMES_LEN));
-    assert_true(was_read(&world, 1, part, part - 1));
-    assert_true(was_read(&world, 1, 3 * part, part));
-    assert_true(was_read(&world, 2, part, part)); /* the same twice is not half */
+    assert_int_equal(world.store.count, 5);
+    assert_true(was_read(&world, 0, 0, most));
+    assert_true(was_read(&world, 0, most, half));
+    assert_true(was_read(&world, 0, most + half, half + 1));
+    assert_true(was_read(&world, 1, 7, most + 1));
+    assert_true(was_read(&world, 1, 7 + most + 1, half + 2));
+    /* in memory that had others */
+    assert_int_equal(frame_fetch_want(world.fetch, &frames[count], 1, NULL), 0);
+    takes(&world, &frames[count]);
 }
 
 /* Fails if they do not come within a minute. */
@@ -254,7 +262,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_near_each_other_come_together),
-        cmocka_unit_test(half_a_pack_is_a_whole_one),
+        cmocka_unit_test(requests_have_a_bound),
         cmocka_unit_test(no_more_is_read_than_there_is_room_for),
         cmocka_unit_test(each_frame_of_a_request_that_fails_is_told),
         cmocka_unit_test(what_was_not_taken_is_freed),
