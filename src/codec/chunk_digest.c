@@ -63,17 +63,23 @@ static void add_leaf(const struct chunk_digest *chunk, struct batch *batch, cons
         batch->messages[batch->message_count++] = (struct multi_digest_message){data, len, digest};
 }
 
-/* The digests of the blocks whose leaves are in the batch; returns where the next one goes. */
-static uint8_t *hash_blocks(const struct chunk_digest *chunk, struct batch *batch, uint8_t *ret)
+void chunk_digest_blocks_of_leaves(struct chunk_digest *chunk, const uint8_t *leaves, size_t count,
+                                   uint8_t *ret_blocks)
 {
-    batch->message_count = 0;
-    for (size_t i = 0; i < batch->leaf_count; i += 2, ret += DIGEST_SIZE) {
-        size_t leaves = batch->leaf_count - i < 2 ? 1 : 2;
-        batch->messages[batch->message_count++] =
-            (struct multi_digest_message){batch->leaves[i], leaves * DIGEST_SIZE, ret};
+    struct multi_digest_message messages[MULTI_DIGEST_MAX];
+
+    while (count > 0) {
+        size_t blocks = 0;
+        for (; count > 0 && blocks < MULTI_DIGEST_MAX; blocks++) {
+            size_t of_block = count < 2 ? 1 : 2;
+            messages[blocks] =
+                (struct multi_digest_message){leaves, of_block * DIGEST_SIZE, ret_blocks};
+            leaves += of_block * DIGEST_SIZE;
+            ret_blocks += DIGEST_SIZE;
+            count -= of_block;
+        }
+        multi_digest_of(chunk->multi, messages, blocks);
     }
-    multi_digest_of(chunk->multi, batch->messages, batch->message_count);
-    return ret;
 }
 
 void chunk_digest_of(struct chunk_digest *chunk, const void *data, size_t len,
@@ -106,8 +112,10 @@ void chunk_digest_with_parts(struct chunk_digest *chunk, const void *data, size_
         digest_add(chunk->over_leaves, batch.leaves, batch.leaf_count * DIGEST_SIZE);
         if (parts.leaves)
             parts.leaves = mempcpy(parts.leaves, batch.leaves, batch.leaf_count * DIGEST_SIZE);
-        if (parts.blocks)
-            parts.blocks = hash_blocks(chunk, &batch, parts.blocks);
+        if (parts.blocks) {
+            chunk_digest_blocks_of_leaves(chunk, batch.leaves[0], batch.leaf_count, parts.blocks);
+            parts.blocks += (batch.leaf_count + 1) / 2 * DIGEST_SIZE;
+        }
     }
     digest_finish(chunk->over_leaves, ret);
 }

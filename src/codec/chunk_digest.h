@@ -40,6 +40,9 @@ void chunk_digest_with_parts(struct chunk_digest *chunk, const void *data, size_
 /* Of a chunk whose leaves have these `count` digests. */
 void chunk_digest_of_leaves(struct chunk_digest *chunk, const uint8_t *leaves, size_t count,
                             uint8_t ret[static DIGEST_SIZE]);
+/* And of its blocks. */
+void chunk_digest_blocks_of_leaves(struct chunk_digest *chunk, const uint8_t *leaves, size_t count,
+                                   uint8_t *ret_blocks);
 /* Of a chunk of `len` zeros. */
 void chunk_digest_of_zeros(struct chunk_digest *chunk, size_t len, uint8_t ret[static DIGEST_SIZE]);
 void chunk_digest_free(struct chunk_digest *chunk); /* accepts NULL */
@@ -51,8 +54,12 @@ static inline size_t chunk_digest_blocks_size(uint64_t len)
 {
     return (size_t)((len + CHUNK_DIGEST_BLOCK - 1) / CHUNK_DIGEST_BLOCK) * DIGEST_SIZE;
 }
-/* The number of its leaves. */
+/* The number of its leaves, and the size of their digests. */
 static inline size_t chunk_digest_leaf_count(uint64_t len)
 {
     return (size_t)((len + CHUNK_DIGEST_LEAF - 1) / CHUNK_DIGEST_LEAF);
+}
+static inline size_t chunk_digest_leaves_size(uint64_t len)
+{
+    return chunk_digest_leaf_count(len) * DIGEST_SIZE;
 }

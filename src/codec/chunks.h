@@ -83,6 +83,7 @@ struct chunk_output {
     /* DATA, if the sink wants them: of each block of the raw chunk (codec/chunk_digest.h), one
      * after the other; else NULL. */
     const uint8_t *block_digests;
+    const uint8_t *leaf_digests; /* with these, if it was decoded: of each leaf; else NULL */
 };
 
 struct chunk_sink {

@@ -105,7 +105,8 @@ struct decoder *decoder_new(enum codec_type type, uint64_t chunk_size, uint64_t 
  * zeros, it must be equal (corrupt if not). */
 int decoder_decode(struct decoder *decoder, const void *result, size_t len, struct codec_room *raw,
                    uint8_t ret_digest[static DIGEST_SIZE], struct err *err);
-/* As encoder_set_blocks, of each chunk that is decoded. */
+/* As encoder_set_blocks, of each chunk that is decoded; and of its leaves. */
 void decoder_set_blocks(struct decoder *decoder, uint8_t *blocks);
+void decoder_set_leaves(struct decoder *decoder, uint8_t *leaves);
 void decoder_free(struct decoder *decoder);
 DEFINE_CLEANUP(struct decoder *, decoder_freep, decoder_free)

@@ -11,7 +11,7 @@ struct decoder {
     const struct codec_backend *backend;
     void *state; /* owned, the backend's */
     struct chunk_digest *digest;
-    uint8_t *blocks; /* borrowed: where the digests of a chunk's blocks go; may be NULL */
+    struct chunk_digest_parts parts; /* borrowed: where digests of a chunk's parts go */
     uint64_t chunk_size;
 };
 
@@ -74,7 +74,7 @@ int decoder_decode(struct decoder *decoder, const void *result, size_t len, stru
                        raw->cap, parsed.raw_len);
     if (decode_blocks(decoder, &parsed, raw->data, err) < 0)
         return -1;
-    chunk_digest_with_blocks(decoder->digest, raw->data, parsed.raw_len, digest, decoder->blocks);
+    chunk_digest_with_parts(decoder->digest, raw->data, parsed.raw_len, digest, decoder->parts);
     if (has_digest(&parsed) && memcmp(digest, parsed.digest, DIGEST_SIZE) != 0)
         return err_set(err, ERR_CORRUPT,
                        "the decoded bytes differ from those that were encoded "
@@ -86,7 +86,12 @@ int decoder_decode(struct decoder *decoder, const void *result, size_t len, stru
 
 void decoder_set_blocks(struct decoder *decoder, uint8_t *blocks)
 {
-    decoder->blocks = blocks;
+    decoder->parts.blocks = blocks;
+}
+
+void decoder_set_leaves(struct decoder *decoder, uint8_t *leaves)
+{
+    decoder->parts.leaves = leaves;
 }
 
 void decoder_free(struct decoder *decoder)

@@ -190,7 +190,9 @@ static int decode_chunk(struct serving *serving, const struct message *message,
             decoder_new(settings->codec.type, settings->chunk_size, settings->memory_limit, why);
     if (!serving->decoder)
         return -1;
-    decoder_set_blocks(serving->decoder, area->blocks);
+    bool shared = message->command == 'M';
+    decoder_set_blocks(serving->decoder, shared ? NULL : area->blocks);
+    decoder_set_leaves(serving->decoder, shared ? area->leaves : NULL);
     return decoder_decode(serving->decoder, area->input, message->size, output, area->digest, why);
 }
 

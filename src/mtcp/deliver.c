@@ -14,30 +14,66 @@
 
 /* ---- taking results -------------------------------------------------------- */
 
-/* Keeps the digests of the chunk's blocks, if the sink wants them. They are copied, because the
- * child can reach its own; those of a child that gives none are computed. Decoded bytes are in
- * the output, others are still where the child got them. */
+static bool wants_block_digests(const struct pool_run *run, const struct item *item)
+{
+    return run->sink->block_digests && item->kind != CHUNK_ZERO;
+}
+
+/* Room for the digests of the chunk's parts, if the sink wants them. */
+static struct chunk_digest_parts part_digests(const struct pool_run *run, struct item *item)
+{
+    size_t blocks = chunk_digest_blocks_size(item->raw_len);
+    size_t leaves = run->pool->settings.decode ? chunk_digest_leaves_size(item->raw_len) : 0;
+
+    if (!wants_block_digests(run, item))
+        return (struct chunk_digest_parts){0};
+    free(item->block_digests); /* of a result that was lost with its child */
+    item->block_digests = mem_alloc(blocks + leaves);
+    item->leaf_digests = leaves ? item->block_digests + blocks : NULL;
+    return (struct chunk_digest_parts){item->block_digests, item->leaf_digests};
+}
+
+/* A child of our own has hashed what it decoded. Its digests are copied, because it can reach them. */
+static void digest_decoded(struct pool_run *run, const struct worker *worker, struct item *item)
+{
+    const struct shared_area *at = &item->area->at;
+    const struct chunk_digest_parts parts = part_digests(run, item);
+    struct chunk_digest *digest = run->pool->digest;
+
+    if (worker->foreign) {
+        chunk_digest_with_parts(digest, at->output, item->raw_len, item->digest, parts);
+        return;
+    }
+    memcpy(item->digest, at->digest, DIGEST_SIZE);
+    if (!parts.leaves)
+        return;
+    memcpy(parts.leaves, at->leaves, chunk_digest_leaves_size(item->raw_len));
+    chunk_digest_blocks_of_leaves(digest, parts.leaves, chunk_digest_leaf_count(item->raw_len),
+                                  parts.blocks);
+}
+
+/* Keeps the digests of the chunk's blocks, if the sink wants them, as the child gave them; those of a
+ * child that gives none are computed, of a chunk that was encoded from where the child got it. */
 static int keep_block_digests(struct pool_run *run, struct worker *worker, struct item *item,
                               struct err *err)
 {
-    const struct shared_area *at = &item->area->at;
+    bool decode = run->pool->settings.decode;
     uint32_t raw_len = item->raw_len;
     size_t len = chunk_digest_blocks_size(raw_len);
     const uint8_t *noted = NULL;
     uint8_t digest[DIGEST_SIZE];
 
-    if (!run->sink->block_digests || item->kind == CHUNK_ZERO)
+    if (!wants_block_digests(run, item))
         return 0;
-    if (worker_noted_blocks(worker, raw_len, &noted, err) < 0)
+    if (!decode)
+        (void)part_digests(run, item);
+    if ((worker->foreign || !decode) && worker_noted_blocks(worker, raw_len, &noted, err) < 0)
         return -1;
-    free(item->block_digests); /* of a result that was lost with its child */
-    item->block_digests = mem_alloc(len);
     if (noted)
         memcpy(item->block_digests, noted, len);
-    else
-        chunk_digest_with_blocks(run->pool->digest,
-                                 run->pool->settings.decode ? at->output : at->input, raw_len,
-                                 digest, item->block_digests);
+    else if (!decode)
+        chunk_digest_with_blocks(run->pool->digest, item->area->at.input, raw_len, digest,
+                                 item->block_digests);
     for (size_t done = 0; done < len; done += DIGEST_SIZE) {
         if (io_is_zero(item->block_digests + done, DIGEST_SIZE))
             return err_set(err, ERR_CORRUPT, "gave no digest of block %zu", done / DIGEST_SIZE + 1);
@@ -59,10 +95,7 @@ static int check_result(struct pool_run *run, struct worker *worker, struct item
     if (run->pool->settings.decode) {
         if (len != raw_len)
             return err_set(err, ERR_CORRUPT, "answered with %zu bytes instead of %u", len, raw_len);
-        if (worker->foreign)
-            chunk_digest_of(run->pool->digest, at->output, raw_len, item->digest);
-        else
-            memcpy(item->digest, at->digest, DIGEST_SIZE);
+        digest_decoded(run, worker, item);
         return keep_block_digests(run, worker, item, err);
     }
     int failed = shared_outlines(&run->pool->settings)
@@ -155,7 +188,8 @@ static int post_item(struct pool_run *run, struct item *item, struct err *err)
     struct put_job job = {.output = {.id = item->id,
                                      .raw_len = item->raw_len,
                                      .kind = item->kind,
-                                     .block_digests = item->block_digests},
+                                     .block_digests = item->block_digests,
+                                     .leaf_digests = item->leaf_digests},
                           .count = item->count,
                           .digests = item->digests};
 

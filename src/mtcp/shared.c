@@ -25,7 +25,9 @@ void shared_layout(const struct child_settings *settings, struct shared_layout *
     ret->input_size = settings->decode ? result : raw;
     ret->output_size = settings->decode ? raw : result;
     ret->blocks_size = settings->block_digests ? chunk_digest_blocks_size(raw) : 0;
-    ret->input_offset = round_up(DIGEST_SIZE + ret->blocks_size, DIGESTS_UNIT);
+    ret->leaves_size =
+        settings->block_digests && settings->decode ? chunk_digest_leaves_size(raw) : 0;
+    ret->input_offset = round_up(DIGEST_SIZE + ret->blocks_size + ret->leaves_size, DIGESTS_UNIT);
     ret->output_offset = round_up(ret->input_offset + ret->input_size, PAGE_SIZE_MAX);
     ret->area_size = round_up(ret->output_offset + ret->output_size, PAGE_SIZE_MAX);
     ret->total_size = SHARED_AREAS * ret->area_size;
@@ -39,6 +41,7 @@ struct shared_area shared_area(const struct shared_layout *layout, uint8_t *segm
     return (struct shared_area){
         .digest = area,
         .blocks = layout->blocks_size > 0 ? area + DIGEST_SIZE : NULL,
+        .leaves = layout->leaves_size > 0 ? area + DIGEST_SIZE + layout->blocks_size : NULL,
         .input = area + layout->input_offset,
         .output = area + layout->output_offset,
     };

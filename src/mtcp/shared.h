@@ -12,7 +12,7 @@
  * other, and no lock is needed.
  * The digests are that of the raw chunk - decoding answers with raw bytes only, and so the
  * control process need not hash them itself - and those of its blocks, if the settings call for
- * them.
+ * them; decoding, those of its leaves, from which the control process makes those of the blocks.
  *
  * Encoding with codec none, the result would be a copy of the input, and so it is
  * an outline (codec/result.h) of the chunk, which stays in the same area until
@@ -30,6 +30,7 @@
 
 struct shared_layout {
     size_t blocks_size; /* of the digests of a chunk's blocks; 0: they are not wanted */
+    size_t leaves_size; /* of those of the leaves; 0 */
     size_t input_size;
     size_t output_size;
     size_t input_offset; /* in an area */
@@ -41,6 +42,7 @@ struct shared_layout {
 struct shared_area {
     uint8_t *digest;
     uint8_t *blocks; /* NULL: they are not wanted */
+    uint8_t *leaves; /* instead of them, in what was decoded after M; NULL */
     uint8_t *input;
     uint8_t *output;
 };

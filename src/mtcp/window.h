@@ -53,6 +53,7 @@ struct item {
     bool renewed;             /* ITEM_WAITING: that worker is to have it, not another */
     uint8_t digest[DIGEST_SIZE];
     uint8_t *block_digests; /* owned; NULL: not wanted, or not known yet */
+    uint8_t *leaf_digests;  /* in the same memory, if the chunk was decoded */
 };
 
 struct window {

@@ -6,6 +6,8 @@
 struct kept_frame {
     uint64_t last_use;
     uint32_t raw_len; /* 0: the slot is empty */
+    size_t number;    /* of those that are kept */
+    uint64_t left;    /* of its pieces, if that is noted */
 };
 
 struct frame_plan {
@@ -22,18 +24,23 @@ struct frame_plan {
     uint64_t keys[FRAME_PLAN_SLOTS];
     struct kept_frame kept[FRAME_PLAN_SLOTS];
     uint32_t slot_count; /* those from here on were never used */
+    struct frame_uses *uses;
+    bool noting;
+    size_t kept_count; /* so far */
     size_t bytes;
-    uint64_t uses;
+    uint64_t clock; /* of last_use */
 };
 
 struct frame_plan *frame_plan_new(struct pack_indexes *indexes, const struct stored_point *point,
-                                  const struct stored_image *image)
+                                  const struct stored_image *image, struct frame_uses *uses)
 {
     struct frame_plan *plan = mem_alloc(sizeof(*plan));
 
     plan->indexes = indexes;
     plan->point = point;
     plan->image = image;
+    plan->uses = uses;
+    plan->noting = !uses->complete;
     stored_point_walk(point, image, &plan->reader);
     return plan;
 }
@@ -51,6 +58,62 @@ void frame_plan_free(struct frame_plan *plan)
         return;
     release_index(plan);
     free(plan);
+}
+
+/* ---- what is noted ---------------------------------------------------------------------------- */
+
+void frame_uses_clear(struct frame_uses *uses)
+{
+    free(uses->list);
+    *uses = (struct frame_uses){0};
+}
+
+static uint64_t bits_of(uint32_t first, uint32_t count)
+{
+    return (count < 64 ? (UINT64_C(1) << count) - 1 : UINT64_MAX) << first;
+}
+
+/* NULL: nothing is noted of it. */
+static struct frame_use *noted_use(const struct frame_plan *plan, uint32_t slot)
+{
+    if (slot == FRAME_PLAN_PASSING || plan->kept[slot].number >= plan->uses->count)
+        return NULL;
+    return &plan->uses->list[plan->kept[slot].number];
+}
+
+static void note_kept(struct frame_plan *plan)
+{
+    struct frame_uses *uses = plan->uses;
+
+    if (!plan->noting || uses->count == FRAME_PLAN_NOTED)
+        return;
+    if (uses->count == uses->cap) {
+        uses->cap = uses->cap ? uses->cap * 2 : 256;
+        uses->list = mem_resize(uses->list, uses->cap, sizeof(*uses->list));
+    }
+    uses->list[uses->count++] = (struct frame_use){0};
+}
+
+/* Of the first piece of a frame. */
+static void tell_use(const struct frame_plan *plan, struct frame_plan_step *step)
+{
+    const struct frame_use *use = plan->noting ? NULL : noted_use(plan, step->slot);
+
+    step->kept = use ? use->later : bits_of(0, step->frame.block_count);
+    step->wanted = step->kept | bits_of(step->first, step->count);
+}
+
+/* Of a later one. */
+static void count_use(struct frame_plan *plan, struct frame_plan_step *step)
+{
+    struct frame_use *use = noted_use(plan, step->slot);
+
+    if (use && plan->noting) {
+        use->later |= bits_of(step->first, step->count);
+        use->pieces++;
+    } else if (use) {
+        step->last = --plan->kept[step->slot].left == 0;
+    }
 }
 
 /* ---- what is kept ----------------------------------------------------------------------------- */
@@ -97,8 +160,12 @@ static uint32_t keep_frame(struct frame_plan *plan, uint64_t key, uint32_t raw_l
         drop_oldest(plan);
     uint32_t slot = empty_slot(plan);
     plan->keys[slot] = key;
-    plan->kept[slot] = (struct kept_frame){.last_use = ++plan->uses, .raw_len = raw_len};
+    plan->kept[slot] = (struct kept_frame){
+        .last_use = ++plan->clock, .raw_len = raw_len, .number = plan->kept_count++};
     plan->bytes += raw_len;
+    note_kept(plan);
+    const struct frame_use *use = noted_use(plan, slot);
+    plan->kept[slot].left = use ? use->pieces : 0;
     return slot;
 }
 
@@ -171,6 +238,8 @@ int frame_plan_next(struct frame_plan *plan, struct frame_plan_step *ret, struct
         return 1;
     }
     int more = more_of_run(plan, err);
+    if (more == 0 && plan->noting)
+        plan->uses->complete = true;
     if (more <= 0)
         return more;
     if (take_piece(plan, ret, err) < 0)
@@ -178,11 +247,13 @@ int frame_plan_next(struct frame_plan *plan, struct frame_plan_step *ret, struct
     uint64_t key = key_of_frame(ret->pack, &ret->frame);
     ret->slot = find_kept(plan, key);
     if (ret->slot != FRAME_PLAN_PASSING) {
-        plan->kept[ret->slot].last_use = ++plan->uses;
+        plan->kept[ret->slot].last_use = ++plan->clock;
+        count_use(plan, ret);
         return 1;
     }
     if (ret->count < ret->frame.block_count)
         ret->slot = keep_frame(plan, key, ret->frame.raw_len);
+    tell_use(plan, ret);
     plan->due = *ret;
     plan->piece_due = true;
     ret->kind = FRAME_PLAN_DECODE;

@@ -7,7 +7,8 @@
  * needed again after that, it is decoded again.
  *
  * The same steps come each time, so that several can follow one plan at their own pace, and know of each
- * other only how far they are.
+ * other only how far they are. The first walk notes what of a frame is used while it is kept, so that
+ * those that follow keep nothing else.
  */
 #pragma once
 
@@ -18,6 +19,24 @@
 #define FRAME_PLAN_KEPT ((size_t)64 << 20)
 /* No slot: the frame is used at once, and not kept. */
 #define FRAME_PLAN_PASSING UINT32_MAX
+
+/* What is noted, of as many frames that are kept as there is room for here: those after them are used
+ * as a whole, as far as anybody knows. */
+#define FRAME_PLAN_NOTED ((size_t)1 << 20)
+
+struct frame_use {
+    uint64_t later;  /* bit n: block n of the frame is in its second piece, or one after that */
+    uint64_t pieces; /* after the first */
+};
+
+struct frame_uses {         /* zeroed at first */
+    struct frame_use *list; /* owned; in the order in which the frames are decoded */
+    size_t count;
+    size_t cap;
+    bool complete;
+};
+
+void frame_uses_clear(struct frame_uses *uses);
 
 enum frame_plan_kind {
     FRAME_PLAN_DECODE, /* the frame comes into its slot, whose contents nobody needs any more */
@@ -30,6 +49,11 @@ struct frame_plan_step {
     uint32_t slot;
     struct pack_frame frame;
     const struct id *ids; /* of the frame's blocks; borrowed until the next step */
+    /* FRAME_PLAN_DECODE. Bit n: block n of the frame will be in a piece before the frame is decoded again,
+     * and in one after the first, which is the next step. What is not noted may be. */
+    uint64_t wanted;
+    uint64_t kept;
+    bool last; /* FRAME_PLAN_PIECE: no other one comes before that, for certain */
     /* FRAME_PLAN_PIECE. Pieces ascend in the image; what lies between them is zeros. Each block has
      * the length that the image has there. */
     uint64_t block; /* of the image */
@@ -39,9 +63,10 @@ struct frame_plan_step {
 
 struct frame_plan;
 
-/* image: of that point. All are borrowed. */
+/* image: of that point. uses: of this image; it is complete when the first plan with it has come to its
+ * end. All are borrowed. */
 struct frame_plan *frame_plan_new(struct pack_indexes *indexes, const struct stored_point *point,
-                                  const struct stored_image *image);
+                                  const struct stored_image *image, struct frame_uses *uses);
 void frame_plan_free(struct frame_plan *plan); /* accepts NULL */
 DEFINE_CLEANUP(struct frame_plan *, frame_plan_freep, frame_plan_free)
 

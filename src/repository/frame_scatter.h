@@ -3,8 +3,8 @@
  * From decoded frames to chunks of the image. Frames come in the order of a plan
  * (repository/frame_plan.h), with the digests of their blocks, which must have the ids of the pack's
  * index. The image's chunks, of FRAME_SCATTER_CHUNK bytes, go to a sink in order, each with its
- * digest: one that a frame is alone goes there as it is, with the digest that the child gave; others
- * are put together and hashed here.
+ * digest: one that a frame is alone goes there as it is, others are put together. Their digests are made
+ * of those of the leaves, which came with the frames: no byte is hashed twice.
  */
 #pragma once
 
@@ -21,6 +21,7 @@ struct frame_scatter_request {
     const struct stored_image *image;
     const uint8_t *id_salt; /* of the repository, DIGEST_SIZE bytes */
     struct pack_indexes *indexes;
+    struct frame_uses *uses; /* complete */
 };
 
 /* sink: copied; gets chunks, runs of zeros if it takes them, and digests in order (chain). NULL, and

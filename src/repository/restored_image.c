@@ -24,6 +24,7 @@ struct restored_image {
     const struct stored_image *stored;
     char *name; /* owned: for messages */
     struct pack_indexes *indexes;
+    struct frame_uses uses;
     enum codec_type codec;
     uint64_t chunk_size;  /* the most bytes of a frame of this codec */
     uint64_t frame_count; /* of the plan: those that are decoded twice count twice */
@@ -50,7 +51,8 @@ struct restored_image {
 static int count_frames(struct restored_image *image, struct err *err)
 {
     CLEANUP(frame_plan_freep)
-    struct frame_plan *plan = frame_plan_new(image->indexes, image->request.point, image->stored);
+    struct frame_plan *plan =
+        frame_plan_new(image->indexes, image->request.point, image->stored, &image->uses);
     struct frame_plan_step step;
     int more;
 
@@ -93,7 +95,7 @@ int restored_image_open(const struct restored_request *request, struct restored_
     image->chunk_size =
         (image->codec == CODEC_LZMA ? LIMITS_FRAME_BLOCKS_LZMA : LIMITS_FRAME_BLOCKS) *
         (uint64_t)LIMITS_BLOCK;
-    image->plan = frame_plan_new(image->indexes, request->point, image->stored);
+    image->plan = frame_plan_new(image->indexes, request->point, image->stored, &image->uses);
     image->fetch = frame_fetch_new(request->scope, request->point);
     *ret = TAKE_PTR(image);
     return 0;
@@ -107,6 +109,7 @@ void restored_image_close(struct restored_image *image)
     frame_fetch_free(image->fetch);
     frame_plan_free(image->plan);
     pack_indexes_free(image->indexes);
+    frame_uses_clear(&image->uses);
     free(image->frames);
     free(image->name);
     free(image);
@@ -250,6 +253,7 @@ static int unpack_frames(void *opaque, const struct chunk_sink *sink, struct chu
         .image = image->stored,
         .id_salt = image->request.id_salt,
         .indexes = image->indexes,
+        .uses = &image->uses,
     };
 
     image->scatter = frame_scatter_new(&request, sink, err);

@@ -97,15 +97,21 @@ int storm_decode(const struct chunk_source *source, const struct chunk_sink *sin
     size_t cap = codec_result_bound(&spec, source->chunk_size);
     CLEANUP_FREE uint8_t *input = mem_alloc(cap), *raw = mem_alloc(source->chunk_size);
     CLEANUP_FREE uint8_t *blocks = mem_alloc(chunk_digest_blocks_size(source->chunk_size));
+    CLEANUP_FREE uint8_t *leaves = mem_alloc(chunk_digest_leaves_size(source->chunk_size));
 
     if (!decoder)
         return -1;
     decoder_set_blocks(decoder, blocks);
+    decoder_set_leaves(decoder, leaves);
     for (uint64_t id = 0; id < source->count; id++) {
         uint8_t digest[DIGEST_SIZE];
         struct codec_room room = {.data = raw, .cap = source->chunk_size};
-        struct chunk_output output = {
-            .id = id, .count = 1, .data = raw, .digest = digest, .block_digests = blocks};
+        struct chunk_output output = {.id = id,
+                                      .count = 1,
+                                      .data = raw,
+                                      .digest = digest,
+                                      .block_digests = blocks,
+                                      .leaf_digests = leaves};
         size_t len = 0;
         if (source->read(source->opaque, id, input, cap, &len, &output.kind, err) < 0 ||
             decoder_decode(decoder, input, len, &room, digest, err) < 0)

@@ -209,6 +209,11 @@ static int put_one(struct image *image, const struct chunk_output *output, struc
         stored->block_digests = mem_alloc(size);
         memcpy(stored->block_digests, output->block_digests, size);
     }
+    if (output->leaf_digests) {
+        size_t size = chunk_digest_leaves_size(output->raw_len);
+        stored->leaf_digests = mem_alloc(size);
+        memcpy(stored->leaf_digests, output->leaf_digests, size);
+    }
     if (output->data) {
         stored->data = mem_alloc(output->len + (output->raw ? output->raw_len : 0));
         memcpy(stored->data, output->data, output->len);
@@ -263,6 +268,7 @@ void image_clear(struct image *image)
     for (uint64_t i = 0; image->stored && i < image_chunks(image); i++) {
         free(image->stored[i].data);
         free(image->stored[i].block_digests);
+        free(image->stored[i].leaf_digests);
     }
     free(image->stored);
     image->stored = NULL;
@@ -314,6 +320,23 @@ static bool blocks_right(const struct image *image, const struct stored *stored,
     return block;
 }
 
+/* What is decoded comes with the digests of its leaves. */
+static bool leaves_right(const struct image *image, const struct stored *stored, const uint8_t *raw)
+{
+    const uint8_t *leaf = stored->leaf_digests;
+    uint8_t digest[DIGEST_SIZE];
+
+    if (!stored->block_digests || !image->results)
+        return !leaf;
+    for (uint32_t at = 0; leaf && at < stored->raw_len; at += 32768, leaf += DIGEST_SIZE) {
+        uint32_t left = stored->raw_len - at;
+        digest_of(raw + at, left < 32768 ? left : 32768, digest);
+        if (memcmp(leaf, digest, DIGEST_SIZE) != 0)
+            return false;
+    }
+    return leaf;
+}
+
 static bool stored_right(const struct image *image, uint64_t id, const uint8_t *raw)
 {
     const struct stored *stored = &image->stored[id];
@@ -331,6 +354,8 @@ static bool stored_right(const struct image *image, uint64_t id, const uint8_t *
         return wrong(id, "has another digest");
     if (!blocks_right(image, stored, raw))
         return wrong(id, "has other digests of blocks");
+    if (!leaves_right(image, stored, raw))
+        return wrong(id, "has other digests of leaves");
     if ((stored->kind == CHUNK_ZERO) != !has_data(image, id) && !image->results)
         return wrong(id, "is zero or not, but says otherwise");
     return true;

@@ -22,6 +22,7 @@ struct stored {
     size_t len;
     uint8_t digest[32];
     uint8_t *block_digests; /* NULL where the output had none */
+    uint8_t *leaf_digests;
 };
 
 struct image {

@@ -91,15 +91,20 @@ static void test_a_source_that_gathers_nothing_or_too_much(void **state)
 /* 64 MiB: they need more than a page. */
 static void test_the_blocks_of_large_chunks(void **state)
 {
-    struct image image = image_of("d", 0, true);
+    struct image image = image_of("d", 0, true), back = image;
 
     (void)state;
-    image.chunk_size = (uint64_t)64 << 20;
-    image.raw_size = image.chunk_size + 70000;
+    image.chunk_size = back.chunk_size = (uint64_t)64 << 20;
+    image.raw_size = back.raw_size = image.chunk_size + 70000;
     CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "none", false, 1);
     run(&image, pool);
     assert_true(image_encoded_right(&image, "none"));
+    back.results = image.stored;
+    CLEANUP(pool_freep) struct pool *decoding = new_pool(&back, "none", true, 1);
+    run(&back, decoding);
+    assert_true(image_decoded_right(&back));
     image_clear(&image);
+    image_clear(&back);
 }
 
 static void test_the_same_children_serve_a_sink_that_wants_none(void **state)

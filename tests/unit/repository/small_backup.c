@@ -303,6 +303,7 @@ int small_backup_pool(const struct chunk_source *source, const struct chunk_sink
     size_t cap = codec_result_bound(&spec, source->chunk_size);
     CLEANUP_FREE uint8_t *input = malloc(cap), *raw = malloc(source->chunk_size);
     CLEANUP_FREE uint8_t *blocks = malloc(chunk_digest_blocks_size(source->chunk_size));
+    CLEANUP_FREE uint8_t *leaves = malloc(chunk_digest_leaves_size(source->chunk_size));
 
     assert_non_null(decoder);
     for (uint64_t id = 0; id < source->count; id++) {
@@ -311,6 +312,7 @@ int small_backup_pool(const struct chunk_source *source, const struct chunk_sink
         enum chunk_kind kind = CHUNK_ZERO;
         size_t len = 0;
         decoder_set_blocks(decoder, blocks);
+        decoder_set_leaves(decoder, leaves);
         if (source->read(source->opaque, id, input, cap, &len, &kind, err) < 0)
             return -1;
         assert_int_equal(kind, CHUNK_DATA);
@@ -325,7 +327,8 @@ int small_backup_pool(const struct chunk_source *source, const struct chunk_sink
                                             .data = zeros ? NULL : raw,
                                             .len = zeros ? 0 : room.len,
                                             .digest = digest,
-                                            .block_digests = zeros ? NULL : blocks};
+                                            .block_digests = zeros ? NULL : blocks,
+                                            .leaf_digests = zeros ? NULL : leaves};
         if (sink->put(sink->opaque, &output, err) < 0)
             return -1;
     }
