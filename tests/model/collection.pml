@@ -231,6 +231,61 @@ done:
     life = 0
 }
 
+#ifdef LONG_BACKUP
+/* One backup in two sessions, of the slots 1 and 2, with the base 0. The first ends in a partial point, which
+ * has some of the base or none of it; the second takes over its map, and may take more of the base. */
+proctype long_writer()
+{
+    byte trash, known, n;
+    bool base;
+
+    atomic { ADD(sessions, 1) };                                                      /* W1 */
+    atomic { trash = TRASHED };                                                       /* W2 */
+    atomic { base = (!HAS(trash, 0) && slot[0] == POINT); trash = 0 };                /* W3 */
+    atomic { ADD(packs, 1); ADD(known, 1) };                                          /* W4 */
+    atomic {                                                                          /* W7 */
+        if
+        :: base -> known = known | refs[0]
+        :: true
+        fi;
+        if
+        :: slot[1] == EMPTY -> slot[1] = POINT; refs[1] = known; ADD(partial, 1); check_points()
+        :: else -> goto done
+        fi
+    };
+    atomic { ADD(sessions, 2) };                                                      /* W1 again */
+    atomic { trash = TRASHED };
+    atomic {
+#ifndef BROKEN_PART_NOT_LOOKED_AT
+        if
+        :: HAS(trash, 1) || slot[1] != POINT -> goto give_up
+        :: else
+        fi;
+#endif
+#ifndef BROKEN_BASE_NOT_LOOKED_AT_AGAIN
+        base = (base && !HAS(trash, 0) && slot[0] == POINT);
+#endif
+        trash = 0
+    };
+    atomic { ADD(packs, 2); ADD(known, 2) };
+    atomic {
+        if
+        :: base -> known = known | refs[0]
+        :: true
+        fi;
+        if
+        :: slot[2] == EMPTY -> slot[2] = POINT; refs[2] = known; check_points()
+        :: else
+        fi;
+        goto done
+    };
+give_up:
+    atomic { if :: slot[2] == EMPTY -> slot[2] = GIVEN_UP :: else fi };
+done:
+    atomic { known = 0; base = false; trash = 0 }
+}
+#endif
+
 proctype pruner()
 {
     byte x, n, left = MARKERS + 1;
@@ -618,7 +673,11 @@ init {
         byte n = 1;
         slot[0] = POINT;
         refs[0] = BIT(0);
+#ifdef LONG_BACKUP
+        run long_writer();
+#else
         do :: n <= WRITERS -> run writer(n); n++ :: else -> break od;
+#endif
         n = 0;
         do :: n < COLLECTORS -> run collector(n); n++ :: else -> break od;
         n = 0;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "altered_frozen.h"
+#include "altered_going.h"
 #include "base/text.h"
 #include "repository/format/name.h"
 #include "repository/format/slot.h"
@@ -26,6 +27,7 @@ struct altered_store {
     bool looks;              /* a collection has a token, and has not listed the sessions yet */
     bool commits;            /* a session has looked whether it is still announced */
     struct strings former;   /* slots that had a tombstone since the token was put off */
+    struct going going;      /* of a session */
     char *late;              /* name of an object that is created later */
     struct buf late_bytes;
 };
@@ -90,6 +92,7 @@ static int altered_create(struct store *store, const struct store_object *object
     const char *name = object->name;
     bool point = text_begins(name, "p/") && object->len > SLOT_TOMBSTONE_SIZE;
 
+    going_note(&own->going, object);
     switch ((int)own->altered.rule) {
     case RULE_ANNOUNCED_LATE:
         if (own->altered.role == ROLE_WRITER && text_begins(name, "s/"))
@@ -210,7 +213,8 @@ static int altered_get(struct store *store, const struct store_range *range, siz
     }
     if (own->altered.role == ROLE_WRITER && text_begins(range->name, "s/"))
         own->commits = true;
-    if (slot && (takes_copies(own) || skips_second_look(own))) {
+    if (slot &&
+        (takes_copies(own) || skips_second_look(own) || going_hides(&own->going, range->name))) {
         struct memory_bytes copy = memory_look(own->altered.copies, range->name);
         if (copy.data)
             return get_bytes(copy.data, copy.len, range, ret_len);
@@ -356,6 +360,8 @@ static int altered_list(struct store *store, const char *prefix, const struct st
     note_place(own, prefix);
     if (answers_nothing(own, prefix))
         return 0;
+    if (own->going.part)
+        return going_list(&own->going, own->inner, prefix, each, err);
     if (takes_copies(own) && slots) {
         struct copies_look look = {own->altered.copies, each};
         const struct store_each copies = {list_copy, &look};
@@ -452,6 +458,7 @@ static void altered_close(struct store *store)
     frozen_clear(&own->holds);
     strings_clear(&own->replaced);
     strings_clear(&own->former);
+    going_clear(&own->going);
     free(own->late);
     buf_clear(&own->late_bytes);
     free(own);
@@ -478,6 +485,7 @@ struct store *altered_open(struct store *inner, const struct altered *altered)
     own->store.url = mem_strdup("memory");
     own->inner = inner;
     own->altered = *altered;
+    own->going.altered = &own->altered;
     own->at_first = true;
     return &own->store;
 }

@@ -207,6 +207,12 @@ static void add_writer(struct crowd *crowd)
     actor->writer.like = chance_below(&crowd->chance, 4) == 0 ? 3 - actor->writer.guest : 0;
     actor->writer.sessions = 1 + (unsigned)chance_below(&crowd->chance, 2);
     actor->writer.packs = (unsigned)chance_below(&crowd->chance, 3);
+    /* Not from the crowd's chance: the seeds at which other rules show stay right. */
+    bool only = crowd->run->rule == RULE_PART_NOT_LOOKED_AT ||
+                crowd->run->rule == RULE_BASE_NOT_LOOKED_AT_AGAIN;
+    uint64_t chance = crowd->run->seed + crowd->actor_count;
+    if (only || (crowd->run->rule == RULE_NONE && chance_below(&chance, 2) == 0))
+        actor->writer.parts = 1 + (unsigned)chance_below(&chance, 2);
 }
 
 static struct crowd_actor *add_collector(struct crowd *crowd, unsigned state)

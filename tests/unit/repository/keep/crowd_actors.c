@@ -11,7 +11,8 @@
 #include "repository/keep/prune.h"
 #include "repository/session.h"
 
-#define MAX_PACKS 6u
+#define MAX_PACKS 16u
+#define MAX_KNOWN 6u /* packs of other backups */
 
 static struct stored_scope scope_of(const struct crowd_actor *actor)
 {
@@ -64,7 +65,7 @@ static void add_section(struct slot_writer *writer, uint16_t type, const struct 
 
 /* A point whose disk has one block of each of these packs. */
 static struct buf point_of(const struct crowd_actor *actor, const struct id *session,
-                           const struct written_pack *written, uint32_t count)
+                           const struct written_pack *written, uint32_t count, uint32_t flags)
 {
     const struct slot_id id = {actor->repository.id, *session, guest_of(actor->writer.guest)};
     const struct buf manifest = {.data = (uint8_t *)"<domain/>", .len = 9};
@@ -78,7 +79,7 @@ static struct buf point_of(const struct crowd_actor *actor, const struct id *ses
     CLEANUP_MAP_WRITER struct map_writer map = {0};
     CLEANUP_PACKS struct packs packs = {0};
     CLEANUP_BUF struct buf list = {0}, digests = {0}, facts = {0}, runs = {0};
-    struct pack_digest digest[MAX_PACKS + 4];
+    struct pack_digest digest[MAX_PACKS];
     struct buf bytes = {0};
 
     info.disks = &disk;
@@ -101,8 +102,9 @@ static struct buf point_of(const struct crowd_actor *actor, const struct id *ses
     add_section(&writer, SLOT_DIGESTS, &digests);
     add_section(&writer, SLOT_INFO, &facts);
     add_section(&writer, SLOT_MAP, &runs);
-    add_section(&writer, SLOT_MANIFEST, &manifest);
-    if (slot_writer_finish(&writer, &id, 0, &bytes, NULL) < 0)
+    if (!(flags & FLAG_PARTIAL))
+        add_section(&writer, SLOT_MANIFEST, &manifest);
+    if (slot_writer_finish(&writer, &id, flags, &bytes, NULL) < 0)
         abort();
     return bytes;
 }
@@ -128,25 +130,65 @@ static int put_one_pack(struct crowd_actor *actor, struct session *session,
                : session_put_pack(session, writer, &digest, &ret->number, err);
 }
 
-/* Packs of what the session knows, newest first, and its own. */
-static int write_session(struct crowd_actor *actor, struct session *session, struct err *err)
-{
-    struct written_pack packs[MAX_PACKS + 4];
-    const struct stored_point *known = NULL;
-    uint32_t count = 0, unique = 0;
+struct packs_written {
+    struct written_pack packs[MAX_PACKS];
+    uint32_t count;
+};
 
-    for (unsigned i = 0; i < actor->writer.packs; i++, count++)
-        if (put_one_pack(actor, session, &packs[count], err) < 0)
-            return -1;
+static void add_written(struct packs_written *written, const struct written_pack *pack)
+{
+    for (uint32_t i = 0; i < written->count; i++)
+        if (compare_written_packs(&written->packs[i], pack) == 0)
+            return;
+    if (written->count < MAX_PACKS)
+        written->packs[written->count++] = *pack;
+}
+
+/* Packs of the points that the session knows, newest first. */
+static void add_known_packs(const struct session *session, struct packs_written *written)
+{
+    const struct stored_point *known = NULL;
+    uint32_t count = 0;
+
     for (size_t i = 0; (known = session_known(session, i)); i++)
-        for (uint32_t j = known->packs.count; j-- > 0 && count < MAX_PACKS; count++)
-            packs_at(&known->packs, j, &packs[count].session, &packs[count].number);
-    qsort(packs, count, sizeof(*packs), compare_written_packs);
-    for (uint32_t i = 0; i < count; i++)
-        if (unique == 0 || compare_written_packs(&packs[unique - 1], &packs[i]) != 0)
-            packs[unique++] = packs[i];
-    CLEANUP_BUF struct buf point = point_of(actor, session_id(session), packs, unique);
+        for (uint32_t j = known->packs.count; j-- > 0 && count < MAX_KNOWN; count++) {
+            struct written_pack pack;
+            packs_at(&known->packs, j, &pack.session, &pack.number);
+            if (!session_known_is_gone(session, i))
+                add_written(written, &pack);
+        }
+}
+
+static int commit_written(struct crowd_actor *actor, struct session *session,
+                          struct packs_written *written, uint32_t flags, struct err *err)
+{
+    qsort(written->packs, written->count, sizeof(*written->packs), compare_written_packs);
+    CLEANUP_BUF struct buf point =
+        point_of(actor, session_id(session), written->packs, written->count, flags);
     return session_commit(session, point.data, point.len, err);
+}
+
+/* Packs of its own, and others. Of a part some of them only; the next session takes these over, and looks
+ * for the others again. */
+static int write_session(struct crowd_actor *actor, struct session **session, struct err *err)
+{
+    struct packs_written written = {0};
+
+    for (unsigned part = 0; part <= actor->writer.parts; part++) {
+        bool last = part == actor->writer.parts;
+        for (unsigned i = 0; i < actor->writer.packs; i++) {
+            struct written_pack pack;
+            if (put_one_pack(actor, *session, &pack, err) < 0)
+                return -1;
+            add_written(&written, &pack);
+        }
+        if (last || (actor->number + part) % 2)
+            add_known_packs(*session, &written);
+        if (commit_written(actor, *session, &written, last ? 0 : FLAG_PARTIAL, err) < 0 ||
+            (!last && session_go_on(&actor->repository, session, err) < 0))
+            return -1;
+    }
+    return 0;
 }
 
 void crowd_write(void *opaque)
@@ -169,7 +211,7 @@ void crowd_write(void *opaque)
                 judge_failure(actor, "a session cannot begin", &err);
             continue;
         }
-        if (write_session(actor, session, &err) < 0) {
+        if (write_session(actor, &session, &err) < 0) {
             if (err.kind != ERR_BUSY && err.kind != ERR_TRANSIENT)
                 judge_failure(actor, "a session fails", &err);
             continue;

@@ -47,6 +47,7 @@ struct crowd_actor {
         unsigned like; /* 0: none */
         unsigned sessions;
         unsigned packs;
+        unsigned parts; /* partial points of each backup */
     } writer;
     struct {
         int state_fd;
