@@ -56,7 +56,7 @@ def result(row, data):
              "goal_bytes": row.most, "failed": None, "group": row.group, "disk": (group or {}).get("disk", "")}
     if group is None:
         return found | {"failed": "not measured"}
-    for label in ("", row.ours, row.peer):
+    for label in ("", row.ours, row.peer, row.beyond):
         if label in group["failed"]:
             return found | {"failed": f"{label}: {group['failed'][label]}" if label else group["failed"][label]}
     ours, peer = group["sides"][row.ours], group["sides"][row.peer]
@@ -65,6 +65,8 @@ def result(row, data):
     for name, side in (("ours", ours), ("peer", peer)):
         found |= {f"{name}_{field}": median(side["runs"], field) for field in ("wall", "cpu", "peak", "size")}
         found[f"{name}_range"] = [min(run["wall"] for run in side["runs"]), max(run["wall"] for run in side["runs"])]
+    if row.beyond:
+        found["ours_wall"] = max(0.0, found["ours_wall"] - median(group["sides"][row.beyond]["runs"], "wall"))
     found["ratio"] = found["ours_wall"] / found["peer_wall"]
     found["size_ratio"] = found["ours_size"] / found["peer_size"] if found["ours_size"] and found["peer_size"] else None
     found["plan"] = planned_memory(ours.get("plan"))
