@@ -52,10 +52,16 @@ static uint64_t *count_used(const struct stored_point *base)
     return used;
 }
 
-void refresh_choose(const struct stored_point *base, bool *ret)
+static uint64_t bytes_used(const struct pack_digest *digest, uint64_t used)
 {
-    CLEANUP_FREE struct little_used *packs = mem_array(base->packs.count + 1, sizeof(*packs));
-    CLEANUP_FREE uint64_t *used = count_used(base);
+    uint64_t frames = digest->index_offset - PACK_HEAD_SIZE;
+
+    return digest->block_count ? frames * used / digest->block_count : 0;
+}
+
+static void choose_little_used(const struct stored_point *base, const uint64_t *used,
+                               struct little_used *packs, bool *ret)
+{
     uint64_t room = base->info.stored / REFRESH_STORED_DIVISOR;
     size_t count = 0;
 
@@ -63,14 +69,40 @@ void refresh_choose(const struct stored_point *base, bool *ret)
         room = REFRESH_BYTES_MIN;
     for (uint32_t i = 0; i < base->packs.count; i++) {
         const struct pack_digest *digest = &base->digests[i];
-        if (used[i] * 100 >= (uint64_t)digest->block_count * REFRESH_USED_PERCENT)
-            continue;
-        uint64_t frames = digest->index_offset - PACK_HEAD_SIZE;
-        packs[count++] = (struct little_used){i, frames * used[i] / digest->block_count};
+        if (used[i] * 100 < (uint64_t)digest->block_count * REFRESH_USED_PERCENT)
+            packs[count++] = (struct little_used){i, bytes_used(digest, used[i])};
     }
     qsort(packs, count, sizeof(*packs), compare_little_used);
     for (size_t i = 0; i < count && packs[i].bytes <= room; i++) {
         room -= packs[i].bytes;
         ret[packs[i].place] = true;
     }
+}
+
+/* Without those that are left anyway. What they have makes one pack. */
+static void choose_small(const struct stored_point *base, const uint64_t *used,
+                         struct little_used *packs, bool *ret)
+{
+    uint64_t room = LIMITS_PACK_BODY;
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < base->packs.count; i++)
+        if (!ret[i] && base->digests[i].size < REFRESH_SMALL_BYTES)
+            packs[count++] = (struct little_used){i, bytes_used(&base->digests[i], used[i])};
+    if (count <= REFRESH_SMALL_PACKS)
+        return;
+    qsort(packs, count, sizeof(*packs), compare_little_used);
+    for (size_t i = 0; i < count && packs[i].bytes <= room; i++) {
+        room -= packs[i].bytes;
+        ret[packs[i].place] = true;
+    }
+}
+
+void refresh_choose(const struct stored_point *base, bool *ret)
+{
+    CLEANUP_FREE struct little_used *packs = mem_array(base->packs.count + 1, sizeof(*packs));
+    CLEANUP_FREE uint64_t *used = count_used(base);
+
+    choose_little_used(base, used, packs, ret);
+    choose_small(base, used, packs, ret);
 }

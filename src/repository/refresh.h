@@ -18,6 +18,11 @@
 #define REFRESH_BYTES_MIN (UINT64_C(64) << 20)
 #define REFRESH_STORED_DIVISOR 5u
 
-/* Sets ret[place] of the packs that are to be used no more, the emptiest first; the others are not
- * touched. */
+/* The packs of small nights, on the other hand, stay in use for years, and each is an object that every
+ * listing, check and restore must deal with. So if the base uses more than 100 of less than 4 MiB, what it uses of
+ * the smallest is stored again, too, as much as makes one pack. */
+#define REFRESH_SMALL_BYTES (UINT64_C(4) << 20)
+#define REFRESH_SMALL_PACKS 100u
+
+/* Sets ret[place] of the packs that are to be used no more; the others are not touched. */
 void refresh_choose(const struct stored_point *base, bool *ret);

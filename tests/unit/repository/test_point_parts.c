@@ -10,6 +10,7 @@
 #include "backups.h"
 #include "repository/keep/marks.h"
 #include "repository/listing.h"
+#include "repository/refresh.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define BLOCK ((size_t)LIMITS_BLOCK)
@@ -327,6 +328,38 @@ static void test_what_was_passed_costs_nothing_of_a_limit(void **state)
     assert_int_equal(backup_run(&parts.backup).counted, DISK_MIB * MIB);
 }
 
+/* ---- many small nights ------------------------------------------------------------------------ */
+
+/* Each night changes one block, and no chunk comes to have too many pieces. When there are more than 100
+ * small packs, they become one. */
+static void test_packs_of_many_small_nights_are_joined(void **state)
+{
+    const unsigned nights = 104, chunks = 18;
+    struct backup_result result;
+    uint64_t stored = 0, most = 0;
+    CLEANUP_ERR struct err err = ERR_INIT;
+    PARTS;
+
+    (void)state;
+    parts.disks[0].size = parts.disks[0].data_len = chunks * MIB;
+    parts.backup.no_refresh = false;
+    for (unsigned night = 0; night < nights; night++) {
+        *(uint64_t *)(void *)(parts.data + night % chunks * MIB + night / chunks * BLOCK) +=
+            DISK_BLOCKS;
+        if (backup_try(&parts.backup, &result, &err) < 0)
+            fail_msg("%s", err.text);
+        CLEANUP(stored_point_freep)
+        struct stored_point *point = backup_read(&parts.backup, &result.session);
+        stored += result.new_blocks;
+        most = point->packs.count > most ? point->packs.count : most;
+        if (night + 1 == nights)
+            assert_in_range(point->packs.count, 2, 4);
+    }
+    assert_int_equal(most, 1 + REFRESH_SMALL_PACKS + 1);
+    assert_int_equal(stored, chunks * 16 + nights - 1 + REFRESH_SMALL_PACKS + 1);
+    assert_int_equal(backup_run(&parts.backup).new_blocks, 0);
+}
+
 /* ---- points that go meanwhile ---------------------------------------------------------------- */
 
 /* From then on nothing is taken from the base but what the part has of it. */
@@ -373,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_nights_that_are_killed_lose_little),
         cmocka_unit_test(test_a_night_that_came_less_far_hides_nothing),
         cmocka_unit_test(test_what_was_passed_costs_nothing_of_a_limit),
+        cmocka_unit_test(test_packs_of_many_small_nights_are_joined),
         cmocka_unit_test(test_a_base_that_goes_is_left),
     };
 

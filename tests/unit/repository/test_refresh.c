@@ -11,7 +11,7 @@
 #include "repository/refresh.h"
 
 #define MIB (UINT64_C(1) << 20)
-#define PACKS 12u
+#define PACKS 120u
 
 /* A base of packs of 100 blocks, of some of which an image uses some. */
 struct sample {
@@ -40,14 +40,15 @@ static void sample_make(struct sample *sample, const uint32_t *used, uint32_t co
                                         .images = sample->images,
                                         .image_count = 2}};
     for (uint32_t i = 0; i < count; i++) {
-        sample->digests[i] = (struct pack_digest){
-            .block_count = 100, .index_offset = PACK_HEAD_SIZE + (uint32_t)frames};
+        sample->digests[i] = (struct pack_digest){.block_count = 100,
+                                                  .index_offset = PACK_HEAD_SIZE + (uint32_t)frames,
+                                                  .size = (uint32_t)frames + 2000};
         sample->block_counts[i] = 100;
     }
     /* one image has the first half of what is used, another the rest */
     for (uint32_t image = 0; image < 2; image++) {
         struct map_writer writer;
-        map_writer_begin(&writer, 10000 * (uint64_t)LIMITS_BLOCK);
+        map_writer_begin(&writer, 20000 * (uint64_t)LIMITS_BLOCK);
         for (uint32_t i = 0; i < count; i++) {
             uint32_t half = used[i] / 2;
             struct map_run run = {block, image ? used[i] - half : half, i, image ? half : 0};
@@ -141,6 +142,62 @@ static void test_a_block_counts_once(void **state)
     assert_chosen(&sample, "-x");
 }
 
+static unsigned count_chosen(const struct sample *sample, bool *chosen)
+{
+    unsigned count = 0;
+
+    memset(chosen, 0, PACKS * sizeof(*chosen));
+    refresh_choose(&sample->point, chosen);
+    for (uint32_t i = 0; i < sample->point.packs.count; i++)
+        count += chosen[i];
+    return count;
+}
+
+/* Of 101 as much as makes a pack. */
+static void test_many_small_packs_are_joined(void **state)
+{
+    CLEANUP(sample_clear) struct sample sample;
+    uint32_t used[PACKS];
+    bool chosen[PACKS];
+
+    (void)state;
+    for (uint32_t i = 0; i < PACKS; i++)
+        used[i] = 100;
+    sample_make(&sample, used, 100, MIB);
+    assert_int_equal(count_chosen(&sample, chosen), 0);
+    sample_clear(&sample);
+    sample_make(&sample, used, 101, MIB);
+    assert_int_equal(count_chosen(&sample, chosen), 32);
+    /* Those of 4 MiB are not small. */
+    sample.digests[7].size = 4 * MIB;
+    assert_int_equal(count_chosen(&sample, chosen), 0);
+    sample.digests[7].size--;
+    assert_int_equal(count_chosen(&sample, chosen), 32);
+    /* The smallest go first. */
+    for (uint32_t i = 50; i < 101; i++)
+        sample.digests[i].index_offset = PACK_HEAD_SIZE + MIB / 2;
+    assert_int_equal(count_chosen(&sample, chosen), 51 + (32 * 2 - 51) / 2);
+    for (uint32_t i = 50; i < 101; i++)
+        assert_true(chosen[i]);
+}
+
+/* What is left because little of it is used does not count among the small ones. */
+static void test_small_packs_that_are_left_do_not_count(void **state)
+{
+    CLEANUP(sample_clear) struct sample sample;
+    uint32_t used[PACKS];
+    bool chosen[PACKS];
+
+    (void)state;
+    for (uint32_t i = 0; i < PACKS; i++)
+        used[i] = i < 10 ? 30 : 100;
+    sample_make(&sample, used, 110, MIB);
+    assert_int_equal(count_chosen(&sample, chosen), 10);
+    sample_clear(&sample);
+    sample_make(&sample, used, 111, MIB);
+    assert_int_equal(count_chosen(&sample, chosen), 10 + 32);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +206,8 @@ int main(void)
         cmocka_unit_test(test_the_emptiest_go_first),
         cmocka_unit_test(test_a_fifth_of_what_the_base_stored),
         cmocka_unit_test(test_a_block_counts_once),
+        cmocka_unit_test(test_many_small_packs_are_joined),
+        cmocka_unit_test(test_small_packs_that_are_left_do_not_count),
     };
 
     return cmocka_run_group_tests_name("repository refresh", tests, NULL, NULL);
