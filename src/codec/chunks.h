@@ -56,6 +56,14 @@ struct chunk_source {
     /* Encoding: how many bytes that were read for chunk id count for a limit of the rate. Called by the
      * thread that reads, after each read. NULL: those that read has given. */
     uint64_t (*counted)(void *opaque, uint64_t id);
+    /* An increment, of which whoever reads it has the rest from an earlier time: bit n of *ret_same is
+     * set if block n (CHUNK_DIGEST_BLOCK) of chunk id is as it was then. Its chunks have at most 64
+     * blocks. Called in id order, before the chunk is read, not for each. NULL: nothing is known of
+     * single blocks. */
+    int (*find_same)(void *opaque, uint64_t id, uint64_t *ret_same, struct err *err);
+    /* With find_same: like read, but of the chunk only these blocks, to their places in it; the rest of
+     * `data` is not touched. */
+    int (*read_blocks)(void *opaque, uint64_t id, uint64_t blocks, void *data, struct err *err);
     /* Decoding, a source whose chunks are pieces of the image in some other order: *ret is the sink
      * for them, which makes the image's chunks of them and puts those into `sink`, in order, as they
      * are complete, and tells it their digests. Called once, before the first read; *ret belongs to the

@@ -38,6 +38,21 @@ void extent_map_add(struct extent_map *map, uint64_t len, enum disk_part_kind ki
     map->extents[map->count++] = (struct extent){end, kind};
 }
 
+/* The first extent that ends behind offset, which is before that of `below`. */
+static size_t go_back(const struct extent_map *map, uint64_t offset, size_t below)
+{
+    size_t first = 0;
+
+    while (first < below) {
+        size_t middle = first + (below - first) / 2;
+        if (map->extents[middle].end <= offset)
+            first = middle + 1;
+        else
+            below = middle;
+    }
+    return first;
+}
+
 bool extent_map_find(struct extent_map *map, uint64_t offset, struct disk_part *ret)
 {
     size_t i = map->last;
@@ -45,7 +60,7 @@ bool extent_map_find(struct extent_map *map, uint64_t offset, struct disk_part *
     if (offset < map->start || offset >= end_of(map))
         return false;
     if (i > 0 && offset < map->extents[i - 1].end)
-        i = 0;
+        i = go_back(map, offset, i - 1);
     while (map->extents[i].end <= offset)
         i++;
     map->last = i;

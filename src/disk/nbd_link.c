@@ -319,8 +319,7 @@ static int ask_map(struct nbd_link *link, uint64_t offset, struct err *err)
     return nbd_link_settle(link, err);
 }
 
-/* Joins what both contexts say, which may cut the image in different places. What is zeros now is
- * zeros, whether or not it was written to. */
+/* Joins what both contexts say, which may cut the image in different places. */
 static bool find_link_part(struct nbd_link *link, uint64_t offset, struct disk_part *ret)
 {
     struct disk_part hole = {DISK_DATA, link->size - offset};
@@ -329,7 +328,9 @@ static bool find_link_part(struct nbd_link *link, uint64_t offset, struct disk_p
     if ((link->has_holes && !extent_map_find(&link->holes, offset, &hole)) ||
         (link->bitmap_context && !extent_map_find(&link->clean, offset, &clean)))
         return false;
-    ret->kind = hole.kind == DISK_ZERO ? DISK_ZERO : clean.kind;
+    ret->kind = clean.kind;
+    if (hole.kind == DISK_ZERO)
+        ret->kind = clean.kind == DISK_SAME ? DISK_SAME_ZERO : DISK_ZERO;
     ret->len = hole.len < clean.len ? hole.len : clean.len;
     return true;
 }

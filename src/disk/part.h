@@ -7,9 +7,10 @@
 #include <stdint.h>
 
 enum disk_part_kind {
-    DISK_DATA, /* must be read */
-    DISK_ZERO, /* all zeros: a hole, an unallocated or zero cluster */
-    DISK_SAME, /* not written to since the dirty bitmap was begun, and not known to be zeros */
+    DISK_DATA,      /* must be read */
+    DISK_ZERO,      /* all zeros: a hole, an unallocated or zero cluster */
+    DISK_SAME,      /* not written to since the dirty bitmap was begun, and not known to be zeros */
+    DISK_SAME_ZERO, /* both */
 };
 
 struct disk_part {

@@ -68,6 +68,29 @@ static void hash_content(struct chunk_hasher *hasher, struct hashed_chunk *chunk
     }
 }
 
+/* Runs of blocks that were read: more leaves are hashed at the same time than a block has. */
+static void hash_read_blocks(struct chunk_hasher *hasher, struct hashed_chunk *chunk,
+                             uint8_t *digests)
+{
+    uint32_t most = (uint32_t)(MANIFEST_MAP_CHUNK / LIMITS_BLOCK);
+    uint8_t unused[DIGEST_SIZE];
+
+    for (uint32_t i = 0, end; i < chunk->block_count; i = end) {
+        bool same = chunk->same >> i & 1;
+        for (end = i + 1; end < chunk->block_count && end - i < most &&
+                          (chunk->same >> end & 1) == (uint64_t)same;)
+            end++;
+        if (same)
+            continue;
+        uint32_t offset = i * LIMITS_BLOCK;
+        uint32_t len = end < chunk->block_count ? (end - i) * LIMITS_BLOCK : chunk->len - offset;
+        chunk_digest_with_parts(hasher->digest, chunk->data + offset, len, unused,
+                                (struct chunk_digest_parts){
+                                    digests + (size_t)i * DIGEST_SIZE,
+                                    chunk->leaves + (size_t)i * HASHER_BLOCK_LEAVES * DIGEST_SIZE});
+    }
+}
+
 static void hash_part(struct chunk_hasher *hasher, struct part_ahead *part)
 {
     struct hashed_chunk *chunk = &part->chunk;
@@ -75,9 +98,14 @@ static void hash_part(struct chunk_hasher *hasher, struct part_ahead *part)
 
     if (part->kind != CHUNK_DATA || chunk->all_zeros)
         return;
-    hash_content(hasher, chunk, digests);
     chunk->block_count = (uint32_t)units_div_up(chunk->len, LIMITS_BLOCK);
+    if (hasher->source.find_same)
+        hash_read_blocks(hasher, chunk, digests);
+    else
+        hash_content(hasher, chunk, digests);
     for (uint32_t i = 0; i < chunk->block_count; i++) {
+        if (chunk->same >> i & 1)
+            continue;
         uint32_t left = chunk->len - i * LIMITS_BLOCK;
         chunk->zeros[i] = io_is_zero(chunk->data + (size_t)i * LIMITS_BLOCK,
                                      left < LIMITS_BLOCK ? left : LIMITS_BLOCK);
@@ -163,11 +191,20 @@ static int read_part(struct chunk_hasher *hasher, struct part_ahead *part, struc
     if (kind == CHUNK_SAME || (kind == CHUNK_DATA && len != expected))
         return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 " was read with %zu bytes", part->id,
                        len);
-    part->count = 1;
-    part->chunk.data = part->data;
-    part->chunk.len = (uint32_t)expected;
     part->chunk.all_zeros = kind == CHUNK_ZERO;
+    part->chunk.same = 0;
     return 0;
+}
+
+static int read_part_of_increment(struct chunk_hasher *hasher, struct part_ahead *part,
+                                  struct err *err)
+{
+    const struct chunk_source *source = &hasher->source;
+
+    part->chunk.all_zeros = false;
+    return source->find_same(source->opaque, part->id, &part->chunk.same, err) < 0
+               ? -1
+               : source->read_blocks(source->opaque, part->id, ~part->chunk.same, part->data, err);
 }
 
 /* Adds what comes next to the ring, which has room for it. */
@@ -179,12 +216,15 @@ static int append_part_ahead(struct chunk_hasher *hasher, struct err *err)
 
     if (source->look(source->opaque, hasher->next_id, &run, err) < 0)
         return -1;
-    if (run.kind == CHUNK_SAME)
+    if (run.kind == CHUNK_SAME && !source->find_same)
         return err_set(err, ERR_INTERNAL, "an image of which parts are known cannot be hashed");
     part->id = hasher->next_id;
-    part->count = run.count;
+    part->count = run.kind == CHUNK_DATA ? 1 : run.count;
     part->kind = run.kind;
-    if (run.kind == CHUNK_DATA && read_part(hasher, part, err) < 0)
+    part->chunk.data = part->data;
+    part->chunk.len = (uint32_t)chunk_raw_len(part->id, source->chunk_size, source->raw_size);
+    if (run.kind == CHUNK_DATA && (source->find_same ? read_part_of_increment(hasher, part, err)
+                                                     : read_part(hasher, part, err)) < 0)
         return -1;
     hasher->next_id += part->count;
     pthread_mutex_lock(&hasher->mutex);
@@ -248,4 +288,16 @@ int chunk_hasher_read(struct chunk_hasher *hasher, uint64_t id, const struct has
     wait_until_hashed(hasher, hasher->taken);
     *ret = &part->chunk;
     return 0;
+}
+
+uint64_t chunk_hasher_bytes_read(const struct hashed_chunk *chunk)
+{
+    uint64_t len = chunk->len;
+
+    for (uint32_t i = 0; chunk->same && i < chunk->block_count; i++)
+        if (chunk->same >> i & 1) {
+            uint32_t left = chunk->len - i * LIMITS_BLOCK;
+            len -= left < LIMITS_BLOCK ? left : LIMITS_BLOCK;
+        }
+    return len;
 }

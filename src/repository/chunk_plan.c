@@ -4,6 +4,11 @@
 #include <assert.h>
 #include <string.h>
 
+static bool is_same(const struct planned_input *input, uint32_t block)
+{
+    return input->same >> block & 1;
+}
+
 /* A block is looked for first where it was in the base, so that what has not changed stays one run
  * even if other packs have some of it, too. */
 static void look_up_blocks(const struct known *known, const struct planned_input *input,
@@ -11,10 +16,14 @@ static void look_up_blocks(const struct known *known, const struct planned_input
 {
     for (uint32_t i = 0; i < input->count; i++) {
         struct planned_block *block = &plan->blocks[i];
-        *block = (struct planned_block){.kind = PLANNED_ZERO};
+        *block = (struct planned_block){.kind = PLANNED_ZERO, .at = input->expected[i]};
+        if (is_same(input, i)) {
+            if (block->at.pack != UINT32_MAX)
+                block->kind = PLANNED_KNOWN;
+            continue;
+        }
         if (input->zeros[i])
             continue;
-        block->at = input->expected[i];
         bool found = known_is(known, &block->at, &input->ids[i]) ||
                      known_find(known, &input->ids[i], &block->at);
         block->kind = found ? PLANNED_KNOWN : PLANNED_NEW;
@@ -29,7 +38,8 @@ static bool piece_goes_on(const struct known *known, const struct known_block *l
 }
 
 /* Single known blocks become new if there are too many pieces. */
-static void cap_pieces(const struct known *known, struct chunk_plan *plan)
+static void cap_pieces(const struct known *known, const struct planned_input *input,
+                       struct chunk_plan *plan)
 {
     struct planned_block *singles[PLAN_BLOCKS];
     struct planned_block *last = NULL; /* known, of the piece that may go on */
@@ -56,7 +66,8 @@ static void cap_pieces(const struct known *known, struct chunk_plan *plan)
     if (pieces + any_new < PLAN_PIECES)
         return;
     for (uint32_t i = 0; i < single_count; i++)
-        singles[i]->kind = PLANNED_NEW;
+        if (!is_same(input, (uint32_t)(singles[i] - plan->blocks)))
+            singles[i]->kind = PLANNED_NEW;
 }
 
 /* Each block once, even if the chunk has it several times. */
@@ -84,6 +95,6 @@ void chunk_plan_make(const struct known *known, const struct planned_input *inpu
     assert(input->count >= 1 && input->count <= PLAN_BLOCKS);
     ret->count = input->count;
     look_up_blocks(known, input, ret);
-    cap_pieces(known, ret);
+    cap_pieces(known, input, ret);
     fill_frame(input, ret);
 }

@@ -41,6 +41,9 @@ struct planned_input {
     const struct known_block *expected; /* of each block: where it was in the base; pack is
                                          * UINT32_MAX: nowhere */
     uint32_t count;                     /* 1 to PLAN_BLOCKS */
+    /* Bit n: block n was not read, since it is what the base had, where it is expected (nowhere: zeros).
+     * It stays there, into however many pieces that cuts the chunk. */
+    uint64_t same;
 };
 
 void chunk_plan_make(const struct known *known, const struct planned_input *input,

@@ -18,19 +18,14 @@
 #include "codec/chunk_digest.h"
 #include "codec/result.h"
 #include "record/content_digest.h"
+#include "repository/base_image.h"
+#include "repository/taken_over.h"
 #include "repository/chunk_hasher.h"
 #include "repository/format/map.h"
 #include "repository/frame_queue.h"
+#include "repository/gathered_frame.h"
 #include "repository/made_result.h"
 #include "repository/point_maps.h"
-
-#define NOWHERE UINT32_MAX
-
-/* Where the base has the image's blocks; asked in the order of the image. */
-struct base_cursor {
-    struct map_reader reader;
-    struct map_run run; /* count 0: there are no more */
-};
 
 struct image_packer {
     struct image_input input;
@@ -43,7 +38,11 @@ struct image_packer {
     struct chunk_digest *digest;
     struct content_digest *content;
     struct chunk_hasher *hasher;
-    struct base_cursor base;
+    struct base_image base;
+    struct taken_over inherited; /* is_increment: `source` is this one's */
+    struct chunk_source whole;   /* what that reads from */
+    bool is_increment;
+    uint64_t taken_over; /* blocks before this one are in the map if they are not zeros */
     struct map_writer map;
     uint64_t next_chunk;              /* those before it were looked at */
     uint8_t zero_digest[DIGEST_SIZE]; /* of a full chunk of the content digest */
@@ -71,26 +70,9 @@ uint64_t image_packer_chunk_size(enum codec_type codec)
 
 /* ---- making one ------------------------------------------------------------------------------ */
 
-static void next_base_run(struct base_cursor *base)
-{
-    if (map_reader_next(&base->reader, &base->run, NULL) <= 0)
-        base->run = (struct map_run){0};
-}
-
-static struct known_block base_block(struct base_cursor *base, uint64_t block)
-{
-    while (base->run.count > 0 && base->run.block + base->run.count <= block)
-        next_base_run(base);
-    if (base->run.count == 0 || block < base->run.block)
-        return (struct known_block){.pack = NOWHERE};
-    return (struct known_block){base->run.pack,
-                                base->run.first + (uint32_t)(block - base->run.block)};
-}
-
-int image_packer_new(const struct image_input *input, struct image_packer **ret, struct err *err)
+static int check_packer_source(const struct image_input *input, struct err *err)
 {
     const struct chunk_source *source = input->source;
-    CLEANUP(image_packer_freep) struct image_packer *image = NULL;
 
     if (source->chunk_size != image_packer_chunk_size(input->codec) || source->gathered)
         return err_set(err, ERR_INTERNAL, "an image in chunks of %" PRIu64 " bytes makes no frames",
@@ -100,6 +82,29 @@ int image_packer_new(const struct image_input *input, struct image_packer **ret,
                        "an image of %" PRIu64 " bytes is too large for a repository, whose largest "
                        "has %" PRIu64,
                        source->raw_size, LIMITS_IMAGE);
+    if (source->find_same && (!input->base_image || input->base_image->size != source->raw_size))
+        return err_set(err, ERR_INTERNAL, "an increment of an image that the base does not have");
+    return 0;
+}
+
+/* The hasher is to see only what can be taken over. */
+static void begin_increment(struct image_packer *image)
+{
+    image->is_increment = true;
+    image->whole = image->source;
+    image->inherited = (struct taken_over){
+        .source = &image->whole, .known = image->input.known, .planning = &image->planning};
+    base_image_begin(&image->inherited.base, image->input.base, image->input.base_image);
+    image->source = taken_over_source(&image->inherited);
+}
+
+int image_packer_new(const struct image_input *input, struct image_packer **ret, struct err *err)
+{
+    const struct chunk_source *source = input->source;
+    CLEANUP(image_packer_freep) struct image_packer *image = NULL;
+
+    if (check_packer_source(input, err) < 0)
+        return -1;
     image = mem_alloc(sizeof(*image));
     image->input = *input;
     image->source = *source;
@@ -110,11 +115,10 @@ int image_packer_new(const struct image_input *input, struct image_packer **ret,
     map_writer_begin(&image->map, source->raw_size);
     image->frames = frame_queue_new();
     known_set_codec(input->known, input->codec);
-    if (input->base_image) {
-        stored_point_walk(input->base, input->base_image, &image->base.reader);
-        next_base_run(&image->base);
-    }
-    image->hasher = chunk_hasher_new(source, input->id_salt, err);
+    base_image_begin(&image->base, input->base, input->base_image);
+    if (source->find_same)
+        begin_increment(image);
+    image->hasher = chunk_hasher_new(&image->source, input->id_salt, err);
     if (!image->hasher)
         return -1;
     *ret = TAKE_PTR(image);
@@ -147,19 +151,53 @@ static void pass_zeros(struct image_packer *image, uint64_t to_chunk)
 
     if (to_chunk == image->next_chunk)
         return;
+    image->next_chunk = to_chunk;
+    if (image->is_increment)
+        return;
     content_digest_add(image->content, image->zero_digest, (end - start) / MANIFEST_MAP_CHUNK);
     if ((end - start) % MANIFEST_MAP_CHUNK > 0) {
         chunk_digest_of_zeros(image->digest, (end - start) % MANIFEST_MAP_CHUNK, digest);
         content_digest_add(image->content, digest, 1);
     }
-    image->next_chunk = to_chunk;
+}
+
+/* What was read ahead, and found to be the same, was found before the session changed. */
+static int set_base_gone(struct err *err)
+{
+    return err_set(err, ERR_TRANSIENT,
+                   "the point on which this one builds was removed while it was made; start the "
+                   "backup again");
+}
+
+/* Blocks of these chunks that the base has, up to the last. May be called again for some of them. */
+static int take_over(struct image_packer *image, uint64_t id, uint64_t count, struct err *err)
+{
+    uint64_t in_chunk = image->source.chunk_size / LIMITS_BLOCK;
+    uint64_t from = id * in_chunk, to = (id + count) * in_chunk;
+    struct map_run run;
+
+    if (from < image->taken_over)
+        from = image->taken_over;
+    pthread_mutex_lock(&image->planning);
+    bool usable = true;
+    while (usable && base_image_next(&image->base, &from, to, &run)) {
+        usable = known_is_usable(image->input.known, run.pack);
+        map_writer_add(&image->map, &run);
+        image->known_blocks += run.count;
+    }
+    pthread_mutex_unlock(&image->planning);
+    if (to > image->taken_over)
+        image->taken_over = to;
+    return usable ? 0 : set_base_gone(err);
 }
 
 static int look_at_image(void *opaque, uint64_t id, struct chunk_run *ret, struct err *err)
 {
-    const struct image_packer *image = opaque;
+    struct image_packer *image = opaque;
 
     if (chunk_hasher_look(image->hasher, id, ret, err) < 0)
+        return -1;
+    if (ret->kind == CHUNK_SAME && take_over(image, id, ret->count, err) < 0)
         return -1;
     if (ret->kind == CHUNK_ZERO)
         ret->kind = CHUNK_SAME; /* a gap of the map */
@@ -174,10 +212,11 @@ static void plan_chunk(struct image_packer *image, uint64_t id, const struct has
         .zeros = chunk->zeros,
         .expected = image->expected,
         .count = chunk->block_count,
+        .same = chunk->same,
     };
 
     for (uint32_t i = 0; i < input.count; i++)
-        image->expected[i] = base_block(&image->base, first + i);
+        image->expected[i] = base_image_block(&image->base, first + i);
     chunk_plan_make(image->input.known, &input, &image->plan);
 }
 
@@ -199,68 +238,42 @@ static void map_chunk(struct image_packer *image, uint64_t chunk, uint64_t first
     }
 }
 
-/* Puts the frame's blocks one after the other at `to`, which may be the chunk itself; returns how
- * many bytes they have. */
-static uint32_t gather_blocks(const struct frame_in_work *frame, const uint8_t *chunk, uint32_t len,
-                              uint8_t *to)
+static bool same_is_usable(const struct image_packer *image, const struct hashed_chunk *chunk)
 {
-    uint32_t gathered = 0;
-
-    for (uint32_t i = 0; i < frame->count; i++) {
-        uint32_t offset = frame->blocks[i] * LIMITS_BLOCK;
-        uint32_t size = len - offset < LIMITS_BLOCK ? len - offset : LIMITS_BLOCK;
-        memmove(to + gathered, chunk + offset, size);
-        gathered += size;
-    }
-    return gathered;
-}
-
-static struct frame_in_work *make_frame(struct image_packer *image, uint64_t id,
-                                        const struct hashed_chunk *chunk)
-{
-    struct frame_in_work *frame = mem_alloc(sizeof(*frame));
-    const struct chunk_plan *plan = &image->plan;
-    uint8_t leaves[sizeof(chunk->leaves)];
-    size_t all = chunk_digest_leaf_count(chunk->len), count = 0;
-
-    frame->chunk = id;
-    frame->count = plan->frame_count;
-    memcpy(frame->ids, plan->ids, plan->frame_count * sizeof(*frame->ids));
-    for (uint32_t i = 0; i < plan->frame_count; i++) {
-        size_t first = (size_t)plan->frame[i] * HASHER_BLOCK_LEAVES;
-        size_t of_block = all - first < HASHER_BLOCK_LEAVES ? all - first : HASHER_BLOCK_LEAVES;
-        frame->blocks[i] = (uint8_t)plan->frame[i];
-        memcpy(leaves + count * DIGEST_SIZE, chunk->leaves + first * DIGEST_SIZE,
-               of_block * DIGEST_SIZE);
-        count += of_block;
-    }
-    chunk_digest_of_leaves(image->digest, leaves, count, frame->digest);
-    return frame;
+    for (uint32_t i = 0; i < image->plan.count; i++)
+        if (chunk->same >> i & 1 && image->expected[i].pack != BASE_NOWHERE &&
+            !known_is_usable(image->input.known, image->expected[i].pack))
+            return false;
+    return true;
 }
 
 /* What there is of a chunk for a child goes to `data`. */
-static void take_chunk(struct image_packer *image, uint64_t id, const struct hashed_chunk *chunk,
-                       uint8_t *data, size_t *ret_len, enum chunk_kind *ret_kind)
+static int take_chunk(struct image_packer *image, uint64_t id, const struct hashed_chunk *chunk,
+                      uint8_t *data, size_t *ret_len, enum chunk_kind *ret_kind, struct err *err)
 {
     uint64_t parts = units_div_up(chunk->len, MANIFEST_MAP_CHUNK);
 
-    for (uint64_t i = 0; i < parts; i++)
+    for (uint64_t i = 0; i < parts && !image->is_increment; i++)
         content_digest_add(image->content, chunk->content + i * DIGEST_SIZE, 1);
     pthread_mutex_lock(&image->planning);
     uint64_t first_new = known_own_count(image->input.known);
     plan_chunk(image, id, chunk);
+    bool usable = same_is_usable(image, chunk);
     map_chunk(image, id, first_new);
     if (image->plan.frame_count > 0)
         known_add_own(image->input.known, image->plan.ids, image->plan.frame_count);
     pthread_mutex_unlock(&image->planning);
+    if (!usable)
+        return set_base_gone(err);
     if (image->plan.frame_count == 0)
-        return;
+        return 0;
     image->new_blocks += image->plan.frame_count;
-    struct frame_in_work *frame = make_frame(image, id, chunk);
-    frame->raw_len = gather_blocks(frame, chunk->data, chunk->len, data);
+    struct frame_in_work *frame = gathered_frame_make(image->digest, id, chunk, &image->plan);
+    frame->raw_len = gathered_frame_fill(frame, chunk->data, chunk->len, data);
     *ret_len = frame->raw_len;
     *ret_kind = CHUNK_DATA;
     frame_queue_add(image->frames, frame);
+    return 0;
 }
 
 static int set_changed(uint64_t id, struct err *err)
@@ -286,7 +299,7 @@ static int read_chunk_again(struct image_packer *image, uint64_t id, uint8_t *da
         return -1;
     if (kind == CHUNK_ZERO)
         memset(data, 0, len);
-    *ret_len = gather_blocks(frame, data, len, data);
+    *ret_len = gathered_frame_fill(frame, data, len, data);
     chunk_digest_of(image->digest, data, *ret_len, digest);
     return memcmp(digest, frame->digest, DIGEST_SIZE) == 0 ? 0 : set_changed(id, err);
 }
@@ -312,15 +325,16 @@ static int read_image(void *opaque, uint64_t id, void *data, size_t cap, size_t 
         return err_set(err, ERR_INTERNAL, "no room for chunk %" PRIu64, id);
     *ret_kind = CHUNK_SAME;
     *ret_len = chunk->len;
-    image->counted = is_passed(image, id) ? 0 : chunk->len;
+    image->counted = is_passed(image, id) ? 0 : chunk_hasher_bytes_read(chunk);
     pass_zeros(image, id);
     if (chunk->all_zeros) {
         pass_zeros(image, id + 1);
         return 0;
     }
-    take_chunk(image, id, chunk, data, ret_len, ret_kind);
+    if (take_chunk(image, id, chunk, data, ret_len, ret_kind, err) < 0)
+        return -1;
     if (*ret_kind == CHUNK_DATA)
-        image->counted = chunk->len;
+        image->counted = chunk_hasher_bytes_read(chunk);
     image->next_chunk = id + 1;
     return 0;
 }
@@ -358,6 +372,8 @@ struct chunk_source image_packer_source(struct image_packer *image)
     source.read = read_image;
     source.gathered = image_gathered;
     source.counted = image_counted;
+    source.find_same = NULL;
+    source.read_blocks = NULL;
     source.check = image->source.check ? check_image_source : NULL;
     return source;
 }
@@ -468,14 +484,15 @@ int image_packer_finish(struct image_packer *image, struct image_written *ret, s
                        image->chunks_put, source->count);
     pass_zeros(image, source->count);
     *ret = (struct image_written){
-        .image = {.has_content = true,
+        .image = {.has_content = !image->is_increment,
                   .raw_size = source->raw_size,
                   .chunk_size = MANIFEST_MAP_CHUNK},
         .new_blocks = image->new_blocks,
         .known_blocks = image->known_blocks,
         .stored = image->stored,
     };
-    content_digest_finish(image->content, ret->image.content);
+    if (!image->is_increment)
+        content_digest_finish(image->content, ret->image.content);
     map_writer_finish(&image->map, &ret->map);
     return 0;
 }

@@ -3,7 +3,8 @@
  * One image on its way into a point: a source that wraps that of the disk (or of the memory), and a
  * sink for the results. The source reads and hashes the whole image, looks each block up among the
  * known ones, and gives the children only what is to be stored (repository/chunk_plan.h); chunks of
- * which nothing is are SAME. The sink makes the frames. It is ordered: so the blocks of an image lie
+ * which nothing is are SAME. Of an increment it reads only what is not the same, and takes the rest over
+ * from the base (repository/taken_over.h). The sink makes the frames. It is ordered: so the blocks of an image lie
  * in packs as they do in the image, and its map is short.
  *
  * A long backup may change its session in the middle of an image (repository/point_writer.h). The sink
@@ -41,7 +42,8 @@ struct image_input {
 };
 
 /* Images of one session are written one after the other. Refused (internal): a source with another
- * chunk size, or one that gathers. */
+ * chunk size, or one that gathers; an increment of an image that the base does not have, or has in another
+ * size. */
 int image_packer_new(const struct image_input *input, struct image_packer **ret, struct err *err);
 void image_packer_free(struct image_packer *image); /* accepts NULL */
 DEFINE_CLEANUP(struct image_packer *, image_packer_freep, image_packer_free)
@@ -58,7 +60,8 @@ void image_packer_map_so_far(const struct image_packer *image, struct buf *ret);
 uint64_t image_packer_size(const struct image_packer *image);
 
 struct image_written {
-    struct manifest_image image; /* its content digest is over chunks of 1 MiB */
+    struct manifest_image
+        image;      /* its content digest is over chunks of 1 MiB; an increment has none */
     struct buf map; /* owned: see repository/format/map.h; packs are named by their numbers in
                      * `known` */
     uint64_t new_blocks;

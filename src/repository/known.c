@@ -32,7 +32,8 @@ struct known_pack {
     struct id *ids;      /* owned; NULL: nothing is known of it */
     uint8_t *frame_bits; /* owned; a bit for each block: it is the first of a frame */
     uint32_t count;
-    enum codec_type codec; /* of its frames; not of the session's own */
+    bool usable;           /* not of the session's own, like the next */
+    enum codec_type codec; /* of its frames */
     bool left;             /* its blocks are known no more */
 };
 
@@ -233,25 +234,17 @@ static struct known_pack *next_pack(struct known_pack **packs, uint32_t *count)
     return &(*packs)[(*count)++];
 }
 
-static bool has_one_codec(const struct pack_index *index)
-{
-    for (uint32_t i = 1; i < index->frame_count; i++)
-        if (index->frames[i].codec != index->frames[0].codec)
-            return false;
-    return index->frame_count > 0;
-}
-
 void known_add_pack(struct known *known, struct pack_index *index)
 {
     struct known_pack *pack = next_pack(&known->packs, &known->pack_count);
     uint64_t size = table_size_for(known->table_size, known->count + index->block_count);
 
     assert(known->own_count == 0);
-    if (has_one_codec(index) && known_fits(known, index->block_count) &&
+    pack->usable = pack_index_codec(index, &pack->codec);
+    if (pack->usable && known_fits(known, index->block_count) &&
         (size == known->table_size || make_table(known, size))) {
-        *pack = (struct known_pack){.ids = TAKE_PTR(index->ids),
-                                    .count = index->block_count,
-                                    .codec = index->frames[0].codec};
+        pack->ids = TAKE_PTR(index->ids);
+        pack->count = index->block_count;
         pack->frame_bits = mem_alloc(index->block_count / 8 + 1);
         for (uint32_t i = 0; i < index->frame_count; i++)
             mark_frame(pack, index->frames[i].first_block);
@@ -260,6 +253,19 @@ void known_add_pack(struct known *known, struct pack_index *index)
         known->bytes += bytes_of_blocks(pack->count);
     }
     pack_index_clear(index);
+}
+
+void known_add_without_ids(struct known *known, enum codec_type codec)
+{
+    struct known_pack *pack = next_pack(&known->packs, &known->pack_count);
+
+    *pack = (struct known_pack){.usable = true, .codec = codec};
+}
+
+bool known_is_usable(const struct known *known, uint32_t pack)
+{
+    return pack < known->pack_count && known->packs[pack].usable && !known->packs[pack].left &&
+           (!known->has_codec || known->packs[pack].codec == known->codec);
 }
 
 uint32_t known_pack_count(const struct known *known)
@@ -284,11 +290,23 @@ bool known_find(const struct known *known, const struct id *id, struct known_blo
     return there;
 }
 
+bool known_id(const struct known *known, const struct known_block *block, struct id *ret)
+{
+    const struct known_pack *pack = pack_of(known, block->pack);
+
+    if (!pack || block->block >= pack->count)
+        return false;
+    *ret = pack->ids[block->block];
+    return true;
+}
+
 bool known_continues(const struct known *known, const struct known_block *block,
                      const struct known_block *next)
 {
-    return next->pack == block->pack && next->block == block->block + 1 &&
-           !begins_frame(pack_of(known, next->pack), next->block);
+    const struct known_pack *pack = pack_of(known, next->pack);
+
+    return next->pack == block->pack && next->block == block->block + 1 && pack &&
+           next->block < pack->count && !begins_frame(pack, next->block);
 }
 
 /* The pack that the next block of the session counts to; NULL: there is no room for it. */

@@ -49,9 +49,14 @@ void known_expect(struct known *known, uint64_t blocks);
 /* The next pack. Takes what index owns; the same without blocks, or with frames of several codecs:
  * nothing of it is known. */
 void known_add_pack(struct known *known, struct pack_index *index);
+/* The next pack, of which no ids are kept for want of room; its frames are of this codec. */
+void known_add_without_ids(struct known *known, enum codec_type codec);
 uint32_t known_pack_count(const struct known *known);
 /* From now on nothing is known of this pack. At any time. */
 void known_leave_pack(struct known *known, uint32_t number);
+/* Whether the blocks of an added pack may be referred to: it has frames, and all are of the codec that is
+ * wanted. */
+bool known_is_usable(const struct known *known, uint32_t pack);
 
 /* ---- blocks --------------------------------------------------------------------------------- */
 
@@ -59,7 +64,10 @@ void known_leave_pack(struct known *known, uint32_t number);
 bool known_find(const struct known *known, const struct id *id, struct known_block *ret);
 /* Whether this is that block; false also if nothing is known of its pack. */
 bool known_is(const struct known *known, const struct known_block *block, const struct id *id);
-/* Whether `next` comes right after block, in the same frame. Both are known. */
+/* False: it was not kept. */
+bool known_id(const struct known *known, const struct known_block *block, struct id *ret);
+/* Whether `next` comes right after block, in the same frame; false also if nothing is known of its
+ * pack. */
 bool known_continues(const struct known *known, const struct known_block *block,
                      const struct known_block *next);
 

@@ -24,7 +24,10 @@ struct pack_reading {
     struct known_packs *packs;
     bool *wanted;               /* owned: by number */
     struct pack_index *indexes; /* owned: by number */
-    uint32_t limit;             /* no pack from this number on is wanted */
+    enum codec_type *codecs;    /* owned: by number, of packs whose ids have no room */
+    bool *usable;               /* owned: by number, the same */
+    uint32_t limit;             /* from this number on there is no room for ids, */
+    uint32_t end;               /* and from this one on no pack is wanted */
     _Atomic uint32_t next;
     pthread_mutex_t mutex; /* of all below */
     struct err first;      /* why a pack could not be read */
@@ -37,6 +40,8 @@ static void pack_reading_clear(struct pack_reading *reading)
         pack_index_clear(&reading->indexes[i]);
     free(reading->indexes);
     free(reading->wanted);
+    free(reading->codecs);
+    free(reading->usable);
     err_clear(&reading->first);
     err_clear(&reading->fatal);
     pthread_mutex_destroy(&reading->mutex);
@@ -94,9 +99,25 @@ static void choose_wanted(struct pack_reading *reading)
         reading->limit = i + 1;
     }
     known_expect(packs->known, blocks);
+    const struct stored_point *first = session_known(reading->request->session, 0);
+    reading->end = reading->limit;
+    if (reading->request->increment && first && reading->end < first->packs.count)
+        reading->end = first->packs.count;
+    reading->codecs = mem_array((size_t)packs->count + 1, sizeof(*reading->codecs));
+    reading->usable = mem_array((size_t)packs->count + 1, sizeof(*reading->usable));
 }
 
 /* ---- reading them ---------------------------------------------------------------------------- */
+
+static void keep_index(struct pack_reading *reading, uint32_t number, struct pack_index *index)
+{
+    if (number < reading->limit) {
+        reading->indexes[number] = *index;
+        *index = (struct pack_index){0};
+        return;
+    }
+    reading->usable[number] = pack_index_codec(index, &reading->codecs[number]);
+}
 
 /* False: no further pack is to be tried. */
 static bool note_unread(struct pack_reading *reading, struct err *err)
@@ -119,15 +140,14 @@ static void *read_indexes(void *opaque)
     const struct stored_scope *scope = session_scope(reading->request->session);
     uint32_t number;
 
-    while (!quit_requested() && (number = atomic_fetch_add(&reading->next, 1)) < reading->limit) {
+    while (!quit_requested() && (number = atomic_fetch_add(&reading->next, 1)) < reading->end) {
         const struct known_pack_name *name = &reading->packs->names[number];
         CLEANUP_PACK struct pack pack = {0};
         CLEANUP_ERR struct err err = ERR_INIT;
         if (!reading->wanted[number])
             continue;
         if (pack_open(scope->store, scope->name, &name->id, &name->digest, &pack, &err) == 0) {
-            reading->indexes[number] = pack.index;
-            pack.index = (struct pack_index){0};
+            keep_index(reading, number, &pack.index);
         } else if (!note_unread(reading, &err)) {
             break;
         }
@@ -141,7 +161,7 @@ static int read_wanted(struct pack_reading *reading, struct err *err)
     size_t started = 0;
     int status = 0;
 
-    while (started < ARRAY_COUNT(threads) && started < reading->limit && status == 0) {
+    while (started < ARRAY_COUNT(threads) && started < reading->end && status == 0) {
         status = thread_start(&threads[started], read_indexes, reading,
                               "reading the indexes of packs", err);
         started += status == 0;
@@ -165,7 +185,10 @@ int known_packs_read(const struct known_request *request, struct known_packs *re
     if (read_wanted(&reading, err) < 0)
         return -1;
     for (uint32_t i = 0; i < packs.count; i++)
-        known_add_pack(packs.known, &reading.indexes[i]);
+        if (reading.usable[i])
+            known_add_without_ids(packs.known, reading.codecs[i]);
+        else
+            known_add_pack(packs.known, &reading.indexes[i]);
     packs.why = reading.first.text;
     reading.first.text = NULL;
     *ret = packs;

@@ -16,6 +16,8 @@ struct known_request {
     const struct session *session; /* borrowed, as all below */
     const bool *left_out; /* packs of the first point, by place, that are not wanted; NULL: none */
     size_t memory;        /* KNOWN_MEMORY */
+    bool increment; /* blocks of the first point may be taken over unread: which of its packs can be
+                     * used must be known of all of them, even if there is no room for their ids */
 };
 
 struct known_pack_name {

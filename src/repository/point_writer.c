@@ -3,8 +3,10 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "repository/point_writer_internal.h"
 #include "repository/refresh.h"
+#include "repository/witnesses.h"
 
 /* ---- beginning ------------------------------------------------------------------------------- */
 
@@ -51,7 +53,8 @@ static int read_known_packs(struct point_writer *writer, const struct point_opti
     const struct stored_point *base = session_base(*writer->session);
     CLEANUP_FREE bool *left_out = base ? mem_array(base->packs.count + 1, sizeof(*left_out)) : NULL;
     const struct known_request request = {
-        *writer->session, left_out, options->known_memory ? options->known_memory : KNOWN_MEMORY};
+        *writer->session, left_out, options->known_memory ? options->known_memory : KNOWN_MEMORY,
+        .increment = base && base->trust_count > 0};
 
     if (base && !options->no_refresh)
         refresh_choose(base, left_out);
@@ -262,6 +265,35 @@ static int add_maps(const struct point_maps *maps, struct slot_writer *slot,
     return 0;
 }
 
+/* What cannot be kept only costs the next backup time. */
+static int add_trusts(const struct point_writer *writer, const struct point_parts *parts,
+                      struct slot_writer *slot, const struct point_packs *used, struct err *err)
+{
+    for (size_t i = 0; parts->trusts && i < parts->info->disk_count; i++) {
+        CLEANUP_TRUST_SECTION struct trust_section section = {0};
+        CLEANUP_BUF struct buf bytes = {0};
+        CLEANUP_ERR struct err why = ERR_INIT;
+        if (!parts->trusts[i])
+            continue;
+        trust_copy(parts->trusts[i], &section.facts);
+        if (witnesses_choose(&writer->maps[i], used, writer->packs.known, &section, err) < 0)
+            return -1;
+        if (trust_section_format(&section, &bytes, &why) < 0) {
+            log_detail("disk '%s': the next backup will read all of it: %s",
+                       parts->info->disks[i].target, why.text);
+            continue;
+        }
+        const struct slot_added added = {.type = SLOT_TRUST,
+                                         .number = (uint32_t)i,
+                                         .data = bytes.data,
+                                         .len = bytes.len,
+                                         .compress = true};
+        if (slot_writer_add(slot, &added, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int add_rest(const struct point_parts *parts, struct slot_writer *slot, struct err *err)
 {
     const struct slot_added manifest = {.type = SLOT_MANIFEST,
@@ -335,6 +367,7 @@ int point_writer_commit(struct point_writer *writer, const struct point_parts *p
     return check_images(writer, parts->info, err) < 0 || packer_finish(writer->packer, err) < 0 ||
                    point_writer_add_images(writer, writer->map_count, parts->info, &slot, &used,
                                            err) < 0 ||
+                   add_trusts(writer, parts, &slot, &used, err) < 0 ||
                    add_rest(parts, &slot, err) < 0 ||
                    point_writer_fill_slot(writer, &slot, 0, parts->info, err) < 0
                ? -1

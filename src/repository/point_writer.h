@@ -4,7 +4,8 @@
  * (mtcp/pool.h), and then, with all that is known of the guest, the point itself.
  *
  * What the packs of the session's known points have is not stored again. Of packs of which the base
- * uses little, some are not used any more (repository/refresh.h).
+ * uses little, some are not used any more (repository/refresh.h). A source that tells what is the same
+ * (find_same) means: as in the base.
  *
  * A long backup takes several sessions: when one has stored much, or has lasted for long, it ends in a
  * partial point, and another one goes on in its place, in the middle of an image. So if the backup
@@ -17,6 +18,7 @@
 #include "codec/codec.h"
 #include "record/manifest.h"
 #include "repository/format/info.h"
+#include "record/trust.h"
 #include "repository/format/small_items.h"
 #include "repository/packer.h"
 #include "repository/session.h"
@@ -91,6 +93,8 @@ int point_writer_end_image(struct point_writer *writer, struct point_image_writt
 
 struct point_parts {
     struct info *info; /* base and stored are filled in; there is an image for each disk in it */
+    const struct trust *const
+        *trusts; /* of each disk, NULL: nothing is kept of it; NULL: of none */
     const void *manifest;
     size_t manifest_len;
     const struct small_items *small;

@@ -16,6 +16,9 @@ void stored_point_free(struct stored_point *point)
     free((void *)point->map_packs.block_counts);
     info_clear(&point->info);
     free(point->images);
+    for (uint32_t i = 0; i < point->trust_count; i++)
+        trust_section_clear(&point->trusts[i].section);
+    free(point->trusts);
     buf_clear(&point->unpacked);
     free(point);
 }
@@ -97,6 +100,24 @@ static int take_digests(struct stored_point *point, const struct unpacked_sectio
                : err_set_errno(err, ENOMEM, "cannot get memory for its list of packs");
 }
 
+static int take_trust(struct stored_point *point, const struct unpacked_section *section,
+                      struct err *err)
+{
+    if (section->number >= point->info.disk_count)
+        return err_set(err, ERR_CORRUPT,
+                       "it keeps how disk %" PRIu32 " goes on, and has no such disk",
+                       section->number);
+    if (section->len == 0)
+        return 0;
+    point->trusts = mem_resize(point->trusts, point->trust_count + 1, sizeof(*point->trusts));
+    struct stored_trust *trust = &point->trusts[point->trust_count];
+    *trust = (struct stored_trust){.number = section->number};
+    if (trust_section_take(section->data, section->len, &trust->section, err) < 0)
+        return prefix_image(point, section->number, err);
+    point->trust_count++;
+    return 0;
+}
+
 static int take_section(struct stored_point *point, const struct unpacked_section *section,
                         struct packs_met *met, struct err *err)
 {
@@ -111,11 +132,7 @@ static int take_section(struct stored_point *point, const struct unpacked_sectio
         return take_image(point, section, met, err) < 0 ? prefix_image(point, section->number, err)
                                                         : 0;
     case SLOT_TRUST:
-        return section->number < point->info.disk_count
-                   ? 0
-                   : err_set(err, ERR_CORRUPT,
-                             "it keeps how disk %" PRIu32 " goes on, and has no such disk",
-                             section->number);
+        return take_trust(point, section, err);
     case SLOT_MANIFEST:
         point->manifest = (struct slot_content){.data = section->data, .len = section->len};
         return 0;
@@ -278,6 +295,14 @@ const struct stored_image *stored_point_image(const struct stored_point *point, 
     for (uint32_t i = 0; i < point->image_count; i++)
         if (point->images[i].number == number)
             return &point->images[i];
+    return NULL;
+}
+
+const struct trust_section *stored_point_trust(const struct stored_point *point, uint32_t number)
+{
+    for (uint32_t i = 0; i < point->trust_count; i++)
+        if (point->trusts[i].number == number)
+            return &point->trusts[i].section;
     return NULL;
 }
 

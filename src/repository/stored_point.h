@@ -15,12 +15,18 @@
 #include "repository/format/packs.h"
 #include "repository/format/slot.h"
 #include "repository/format/small_items.h"
+#include "repository/format/trust_section.h"
 #include "repository/keep/objects.h"
 
 struct stored_image {
     uint32_t number;         /* of the disk, as in info.disks; or SLOT_MEMORY */
     uint64_t size;           /* bytes */
     struct slot_content map; /* borrows from the point */
+};
+
+struct stored_trust {
+    uint32_t number;              /* of the disk */
+    struct trust_section section; /* owned */
 };
 
 struct stored_point {
@@ -33,6 +39,8 @@ struct stored_point {
     struct stored_image
         *images; /* the disks in the order of INFO, then the memory if there is one */
     uint32_t image_count;
+    struct stored_trust *trusts; /* of some disks; owned */
+    uint32_t trust_count;
     struct slot_content manifest; /* text without a NUL; empty in a partial point */
     struct small_items small;
     struct buf unpacked; /* what is borrowed */
@@ -48,6 +56,8 @@ DEFINE_CLEANUP(struct stored_point *, stored_point_freep, stored_point_free)
 
 /* NULL: it has no such image. number: as in struct stored_image. */
 const struct stored_image *stored_point_image(const struct stored_point *point, uint32_t number);
+/* NULL: nothing is kept of this disk that can be read. */
+const struct trust_section *stored_point_trust(const struct stored_point *point, uint32_t number);
 /* Walks the image's map. It has been walked before, so every map_reader_next succeeds. */
 void stored_point_walk(const struct stored_point *point, const struct stored_image *image,
                        struct map_reader *ret);

@@ -9,6 +9,7 @@
 #include "repository/format/flags.h"
 #include "repository/format/flat.h"
 #include "repository/format/name.h"
+#include "repository/format/trust_section.h"
 
 /* Type, number and length of a section. */
 #define SECTION_HEAD 16u
@@ -85,17 +86,34 @@ static bool is_unpacked_type(enum slot_type type)
            type == SLOT_MANIFEST || type == SLOT_SMALL;
 }
 
+/* One that cannot be read is empty: the disk is only backed up as if there were none. */
+static void put_trust_section(struct buf *ret, const struct slot_section *section,
+                              const uint8_t *stored)
+{
+    CLEANUP_SLOT_CONTENT struct slot_content content = {0};
+    CLEANUP_TRUST_SECTION struct trust_section trust = {0};
+    CLEANUP_BUF struct buf flat = {0};
+
+    if (slot_open_section(section, stored, LIMITS_TRUST, &content, NULL) == 0 &&
+        trust_section_parse(content.data, content.len, &trust, NULL) == 0)
+        trust_section_flatten(&trust, &flat);
+    buf_put_be64(ret, flat.len);
+    buf_append(ret, flat.data, flat.len);
+}
+
 static int put_section(struct buf *ret, const struct slot_section *section, const uint8_t *slot,
                        struct err *err)
 {
-    bool with_bytes = section->type != SLOT_TRUST;
-
     if (!is_unpacked_type(section->type))
         return 0;
     buf_put_be32(ret, section->type);
     buf_put_be32(ret, section->number);
-    buf_put_be64(ret, with_bytes ? section->raw_len : 0);
-    return with_bytes ? slot_append_section(section, slot + section->offset, ret, err) : 0;
+    if (section->type == SLOT_TRUST) {
+        put_trust_section(ret, section, slot + section->offset);
+        return 0;
+    }
+    buf_put_be64(ret, section->raw_len);
+    return slot_append_section(section, slot + section->offset, ret, err);
 }
 
 static int put_info_section(struct buf *ret, const struct slot_section *section,

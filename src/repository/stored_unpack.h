@@ -33,7 +33,7 @@ parser_function stored_unpack_info;
 struct unpacked_section {
     enum slot_type type; /* PACKS, DIGESTS, MAP, TRUST, MANIFEST or SMALL */
     uint32_t number;
-    const uint8_t *data; /* borrowed; decompressed. Of TRUST no bytes are given. */
+    const uint8_t *data; /* borrowed; decompressed. Of TRUST: for trust_section_take, or empty */
     size_t len;
 };
 

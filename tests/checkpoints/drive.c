@@ -145,7 +145,7 @@ static int copy(struct disk_reader *reader, int fd, uint64_t ret_sizes[3], struc
             return -1;
         if (part.kind != DISK_SAME && io_pwrite(fd, piece, len, offset, err) < 0)
             return -1;
-        ret_sizes[part.kind] += len;
+        ret_sizes[part.kind == DISK_SAME_ZERO ? DISK_ZERO : part.kind] += len;
         offset += len;
     }
     return 0;

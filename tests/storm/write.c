@@ -70,7 +70,8 @@ static int write_point(struct storm *storm, const struct session_request *reques
                                      .host = mem_strdup(request->host),
                                      .program = mem_strdup(request->program)};
     const struct small_items none = {0};
-    const struct point_parts parts = {&info, manifest, strlen(manifest), &none};
+    const struct point_parts parts = {
+        .info = &info, .manifest = manifest, .manifest_len = strlen(manifest), .small = &none};
     char text[ID_TEXT_SIZE];
 
     info_add_disk(&info, "vda", STORM_SIZE);

@@ -45,6 +45,9 @@
 #define LIMITS_MAP_HEAD (UINT64_C(64) << 10)
 #define LIMITS_MAP_BLOCK 16u
 #define LIMITS_POINT_TAGS 32u
+#define LIMITS_WITNESSES 66u /* of a disk */
+#define LIMITS_GRANULARITY_MIN 512u
+#define LIMITS_GRANULARITY_MAX (UINT64_C(1) << 31)
 
 /* Objects in JSON. */
 #define LIMITS_CONFIG 4096u

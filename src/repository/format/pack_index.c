@@ -183,6 +183,16 @@ int pack_index_parse(const void *data, size_t len, uint32_t frames_len, struct p
     return 0;
 }
 
+bool pack_index_codec(const struct pack_index *index, enum codec_type *ret)
+{
+    for (uint32_t i = 1; i < index->frame_count; i++)
+        if (index->frames[i].codec != index->frames[0].codec)
+            return false;
+    if (index->frame_count > 0)
+        *ret = index->frames[0].codec;
+    return index->frame_count > 0;
+}
+
 const struct pack_frame *pack_index_frame_of(const struct pack_index *index, uint32_t block)
 {
     uint32_t low = 0, high = index->frame_count;

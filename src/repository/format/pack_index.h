@@ -52,5 +52,7 @@ void pack_index_format(const struct pack_index *index, struct buf *ret);
 int pack_index_parse(const void *data, size_t len, uint32_t frames_len, struct pack_index *ret,
                      struct err *err);
 
+/* The codec of all its frames; false: there are several, or no frames. */
+bool pack_index_codec(const struct pack_index *index, enum codec_type *ret);
 /* The frame that holds a block of the pack. */
 const struct pack_frame *pack_index_frame_of(const struct pack_index *index, uint32_t block);

@@ -15,7 +15,10 @@ struct backup_disk {
     uint8_t *data; /* borrowed: the bytes from data_start on; all others are zeros */
     uint64_t data_start;
     uint64_t data_len;
-    bool all_read;       /* what is zeros is found by reading */
+    bool all_read; /* what is zeros is found by reading */
+    const uint8_t
+        *former; /* an increment, if the base has kept what it needs: what `data` was then, which
+                            * is all of the disk; NULL: none */
     uint64_t changed_at; /* this chunk, read for a second time, has other bytes; 0: none */
 };
 
@@ -27,6 +30,7 @@ struct backup {
     const struct backup_disk *disks; /* the memory, if there is one, as the last */
     size_t disk_count;
     bool no_refresh;
+    bool follow;         /* the point keeps how its disks go on */
     uint64_t seed;       /* of the order in which chunks are done */
     bool lying_children; /* foreign ones, that say wrong digests */
     uint64_t part_bytes; /* as in struct point_options */
@@ -46,9 +50,10 @@ struct backup_result {
     uint32_t packs;      /* that the session has put */
     uint64_t chunks;     /* that were given to a child */
     uint32_t unread;
-    unsigned parts;   /* partial points of this backup */
-    bool aside;       /* it was put aside */
-    uint64_t counted; /* bytes for a limit of the rate */
+    unsigned parts;       /* partial points of this backup */
+    bool aside;           /* it was put aside */
+    uint64_t counted;     /* bytes for a limit of the rate */
+    uint64_t blocks_read; /* of increments */
 };
 
 int backup_try(const struct backup *backup, struct backup_result *ret, struct err *err);

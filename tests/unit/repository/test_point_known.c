@@ -283,10 +283,12 @@ static void test_each_of_thirty_days_comes_back(void **state)
     struct backup_disk days[DAYS];
     struct id sessions[DAYS];
     uint64_t stored = 0;
+    unsigned increments = 0;
 
     (void)state;
     folder_begin(&folder);
-    struct backup backup = {.repository = folder.repository, .guest = {{7}}, .disk_count = 1};
+    struct backup backup = {
+        .repository = folder.repository, .guest = {{7}}, .disk_count = 1, .follow = true};
     for (unsigned day = 0; day < DAYS; day++) {
         uint8_t *data = mem_alloc((size_t)size);
         days[day] = (struct backup_disk){
@@ -296,6 +298,9 @@ static void test_each_of_thirty_days_comes_back(void **state)
         else
             memcpy(data, days[day - 1].data, (size_t)size);
         live_a_day(data, size, &random);
+        if (day > 0 && chance_below(&random, 3) > 0)
+            days[day].former = days[day - 1].data;
+        increments += days[day].former != NULL;
         backup.disks = &days[day];
         backup.codec = codecs[(first_codec + day / 10) % ARRAY_COUNT(codecs)];
         backup.seed = chance_next(&random);
@@ -311,6 +316,7 @@ static void test_each_of_thirty_days_comes_back(void **state)
         backup.disks = &days[day];
         backup_check(&backup, &sessions[day]);
     }
+    assert_in_range(increments, 1, DAYS - 2);
     /* Each of three codecs stores the whole disk; were nothing known, it would be thirty times. */
     assert_in_range(stored, DISK_BLOCKS / 2, 8 * DISK_BLOCKS);
     for (unsigned day = 0; day < DAYS; day++)
