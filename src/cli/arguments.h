@@ -70,6 +70,7 @@ struct arguments {
     bool holds;
     bool partial;
     bool no_refresh;
+    bool full_read;
     bool force;
     bool allow_autorun;
     bool decode;

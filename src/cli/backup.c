@@ -48,6 +48,8 @@ static const struct options_row rows[] = {
      ARGUMENT(like)},
     {"no-refresh", OPTION_FLAG, NULL, "of a repository: go on using packs of which little is used",
      ARGUMENT(no_refresh)},
+    {"full-read", OPTION_FLAG, NULL, "of a repository: read disks whole, not only what has changed",
+     ARGUMENT(full_read)},
     ROW_WAIT,
     ROW_CHILDREN,
     ROW_MEMORY_LIMIT,
@@ -66,8 +68,9 @@ static const struct options_row rows[] = {
 static int check_repository(const struct arguments *arguments, struct err *err)
 {
     if (!arguments->repository &&
-        (arguments->tags.count || arguments->like || arguments->no_refresh))
-        return err_set(err, ERR_USAGE, "--tag, --like and --no-refresh apply to --repository only");
+        (arguments->tags.count || arguments->like || arguments->no_refresh || arguments->full_read))
+        return err_set(err, ERR_USAGE,
+                       "--tag, --like, --no-refresh and --full-read apply to --repository only");
     if (arguments->repository && arguments->replace_backup != POINTS_KEEP)
         return err_set(
             err, ERR_USAGE,
@@ -98,6 +101,7 @@ static int run_backup(const struct arguments *arguments, struct verb_run *run, s
         .replace = arguments->replace_backup,
         .like = arguments->like,
         .no_refresh = arguments->no_refresh,
+        .full_read = arguments->full_read,
         .tags = lists_borrow(&arguments->tags),
         .dry_run = arguments->dry_run,
     };

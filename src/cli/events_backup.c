@@ -185,6 +185,9 @@ static void write_image(const struct event *event, struct buf *text)
     units_format_size(image->sizes.usage, usage);
     if (image->file)
         buf_printf(text, " stored as %s, which takes %s", image->file, usage);
+    else if (image->increment)
+        buf_printf(text, ", of which %s were read and %s were new",
+                   units_format_size(image->read, raw), usage);
     else
         buf_printf(text, ", of which %s were new", usage);
 }
@@ -197,6 +200,10 @@ static void write_image_fields(const struct event *event, struct json *fields)
     json_set_str(fields, "disk", image->what);
     json_set_str(fields, "file", image->file);
     events_put_sizes(&image->sizes, fields);
+    if (image->file)
+        return;
+    json_set_u64(fields, "read-size", image->read);
+    json_set_bool(fields, "increment", image->increment);
 }
 
 const struct event_form events_image_stored = {"disk-done", EVENT_AS_RESULT, write_image,

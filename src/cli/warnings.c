@@ -8,102 +8,97 @@
 #include "base/when.h"
 #include "ops/findings.h"
 
+static const char *const warning_rows[WARNING_KINDS] = {
+    [WARNING_COMPRESSION_BUFFER] =
+        "--compression-buffer {buffer}: {codec} gets a dictionary of {dictionary} and chunks "
+        "of "
+        "{chunk}; a size that does not suit the level may compress badly",
+    [WARNING_NO_SANDBOX] = "--no-sandbox: child processes run with full privileges; a flaw in a "
+                           "decompressor is not contained",
+    [WARNING_NOT_SEALED] = "backups are not sealed, so a restore will treat them as those of "
+                           "another host: {why}",
+    [WARNING_SEALS_UNKNOWN] = "this host's seals cannot be checked, so its own backups are "
+                              "treated as those of another host: {why}",
+    [WARNING_LEFT_BEHIND] = "{why}",
+    [WARNING_LEFT_TO_RECOVER] = "{why}; to put it back, run: virt-backup recover",
+    [WARNING_RECOVER_LATER] = "{why}; to wait longer, run: virt-backup recover",
+    [WARNING_NOT_PUT_BACK] = "{why}",
+
+    [WARNING_MEMORY_UNSAFE] =
+        "the memory in the backup may be wrong: this QEMU can miss what an emulated guest "
+        "writes while it runs; --guest-memory pause is safe",
+    [WARNING_MEMORY_FORCED] = "its memory changed faster than it could be copied, so the guest "
+                              "was stopped for the rest",
+    [WARNING_NOT_FROZEN] = "{why}; the disks are backed up as after a power failure",
+    [WARNING_SNAPSHOTS_LEFT_OUT] = "disk '{disk}' has internal snapshots, which are not backed "
+                                   "up: only the current state of the disk is",
+    [WARNING_OTHER_SOURCE] = "disk '{disk}': {why}; the source that the running guest uses is "
+                             "backed up",
+    [WARNING_DISK_NOT_RUNNING] = "disk '{disk}' is not backed up, because it is {why}; to back "
+                                 "it up too, use --guest-memory save, or shut the guest down",
+    [WARNING_MARKED_CORRUPT] = "disk '{disk}': QEMU has marked its image as corrupt, so the "
+                               "backup of it may be damaged; check the image with qemu-img check",
+    [WARNING_FORMAT_UNWRITABLE] =
+        "disk '{disk}': a restore cannot create {format} images; the disk can only be restored "
+        "as raw, to a block device given with --disk-map",
+    [WARNING_NEEDS_TRUST] = "restoring it needs --trust-definition, because its backup has no "
+                            "seal: {findings}",
+    [WARNING_READ_WHOLE] = "disk '{disk}' is read whole, not only what was written to it: {why}",
+    [WARNING_SNAPSHOTS_NOT_FOLLOWED] =
+        "disk '{disk}' is read whole each time: to record what is written to it would keep the "
+        "guest from being reverted to its internal snapshots",
+    [WARNING_SAVE_IMAGE_UNKNOWN] =
+        "the layout of libvirt's save image is unknown; it is stored as it is",
+    [WARNING_SAVE_IMAGE_COMPRESSED] =
+        "the layout of libvirt's save image is unknown; it is stored as it is, compressed as a "
+        "whole, and virsh restore can read it only once it is decompressed, or restored by "
+        "virt-backup",
+
+    [WARNING_RENAMED_SINCE] =
+        "skipped: this guest was renamed to '{guest}', whose backup of {newer} is newer than "
+        "this one of {time}; to restore this one, name it with --domain-names",
+    [WARNING_TRUSTED] = "its definition is trusted: {finding}",
+    [WARNING_MEDIUM_LEFT_OUT] = "drive '{disk}' is left empty: its medium is not in the backup",
+    [WARNING_DISK_LEFT_OUT] =
+        "disk '{disk}' is not in the backup and is left out of the restored guest; use "
+        "--disk-map {disk}=PATH to give it another place, or --keep-left-out to keep it where "
+        "it was",
+    [WARNING_MEMORY_DROPPED] = "its memory is not restored: the guest can only be resumed with "
+                               "all of its disks",
+    [WARNING_SHARED_DIFFERS] =
+        "disk '{disk}' is shareable, but its contents differ from those in the other guest's "
+        "backup, so it is restored as a separate disk",
+    [WARNING_COPY_WITHOUT_MEMORY] =
+        "its memory is not restored under a new name: the guest boots from its disks",
+    [WARNING_COPY_NOT_STARTED] = "the original guest starts with the host; this copy does not",
+    [WARNING_NO_MEMORY_IMAGE] = "the backup has no memory image, so the guest boots from its disks",
+    [WARNING_POINTS_REMOVED] = "--replace has removed {points} of guest '{guest}' from libvirt, "
+                               "which would not fit the restored disks",
+    [WARNING_POINTS_WOULD_BE_REMOVED] = "--replace would remove {points} of guest '{guest}' from "
+                                        "libvirt, which would not fit the restored disks",
+    [WARNING_BASE_REPLACED] =
+        "{path} is replaced, so that {other-path}, which is based on it, becomes useless",
+    [WARNING_MODE_CHANGED] = "{path}: its mode was {mode} and is now {new-mode}",
+    [WARNING_OWNER_CHANGED] = "without privileges, owner, group or SELinux context could not be "
+                              "restored; the files belong to you",
+    [WARNING_POOL_NOT_REFRESHED] = "{why}",
+    [WARNING_HOST_INACTIVE] = "this host's {thing} '{name}' is not active, but the guest needs "
+                              "it ({uses}); to start it, run: {command}",
+    [WARNING_HOST_LACKS] = "this host lacks the {thing} '{name}' ({uses}), which the guest needs",
+    [WARNING_HOST_LACKS_VOLUME] = "this host's storage pool '{name}' lacks the volume "
+                                  "'{volume}' ({uses}), which the guest needs",
+    [WARNING_DEVICE_UNSURE] = "the guest uses the host device '{name}' ({uses}); make sure that "
+                              "this host has it, and that it is the right one",
+
+    [WARNING_SEAL_BROKEN] = "its seal is broken: the backup was changed after this host made it",
+
+    [WARNING_UNKNOWN_OBJECT] =
+        "{name}: the repository has no objects with such names; it is left alone",
+};
+
 const char *warnings_row(enum warning_kind kind)
 {
-    static const char *const rows[WARNING_KINDS] = {
-        [WARNING_COMPRESSION_BUFFER] =
-            "--compression-buffer {buffer}: {codec} gets a dictionary of {dictionary} and chunks "
-            "of "
-            "{chunk}; a size that does not suit the level may compress badly",
-        [WARNING_NO_SANDBOX] =
-            "--no-sandbox: child processes run with full privileges; a flaw in a "
-            "decompressor is not contained",
-        [WARNING_NOT_SEALED] = "backups are not sealed, so a restore will treat them as those of "
-                               "another host: {why}",
-        [WARNING_SEALS_UNKNOWN] = "this host's seals cannot be checked, so its own backups are "
-                                  "treated as those of another host: {why}",
-        [WARNING_LEFT_BEHIND] = "{why}",
-        [WARNING_LEFT_TO_RECOVER] = "{why}; to put it back, run: virt-backup recover",
-        [WARNING_RECOVER_LATER] = "{why}; to wait longer, run: virt-backup recover",
-        [WARNING_NOT_PUT_BACK] = "{why}",
-
-        [WARNING_MEMORY_UNSAFE] =
-            "the memory in the backup may be wrong: this QEMU can miss what an emulated guest "
-            "writes while it runs; --guest-memory pause is safe",
-        [WARNING_MEMORY_FORCED] = "its memory changed faster than it could be copied, so the guest "
-                                  "was stopped for the rest",
-        [WARNING_NOT_FROZEN] = "{why}; the disks are backed up as after a power failure",
-        [WARNING_SNAPSHOTS_LEFT_OUT] = "disk '{disk}' has internal snapshots, which are not backed "
-                                       "up: only the current state of the disk is",
-        [WARNING_OTHER_SOURCE] = "disk '{disk}': {why}; the source that the running guest uses is "
-                                 "backed up",
-        [WARNING_DISK_NOT_RUNNING] = "disk '{disk}' is not backed up, because it is {why}; to back "
-                                     "it up too, use --guest-memory save, or shut the guest down",
-        [WARNING_MARKED_CORRUPT] =
-            "disk '{disk}': QEMU has marked its image as corrupt, so the "
-            "backup of it may be damaged; check the image with qemu-img check",
-        [WARNING_FORMAT_UNWRITABLE] =
-            "disk '{disk}': a restore cannot create {format} images; the disk can only be restored "
-            "as raw, to a block device given with --disk-map",
-        [WARNING_NEEDS_TRUST] = "restoring it needs --trust-definition, because its backup has no "
-                                "seal: {findings}",
-        [WARNING_SAVE_IMAGE_UNKNOWN] =
-            "the layout of libvirt's save image is unknown; it is stored as it is",
-        [WARNING_SAVE_IMAGE_COMPRESSED] =
-            "the layout of libvirt's save image is unknown; it is stored as it is, compressed as a "
-            "whole, and virsh restore can read it only once it is decompressed, or restored by "
-            "virt-backup",
-
-        [WARNING_RENAMED_SINCE] =
-            "skipped: this guest was renamed to '{guest}', whose backup of {newer} is newer than "
-            "this one of {time}; to restore this one, name it with --domain-names",
-        [WARNING_TRUSTED] = "its definition is trusted: {finding}",
-        [WARNING_MEDIUM_LEFT_OUT] = "drive '{disk}' is left empty: its medium is not in the backup",
-        [WARNING_DISK_LEFT_OUT] =
-            "disk '{disk}' is not in the backup and is left out of the restored guest; use "
-            "--disk-map {disk}=PATH to give it another place, or --keep-left-out to keep it where "
-            "it was",
-        [WARNING_MEMORY_DROPPED] = "its memory is not restored: the guest can only be resumed with "
-                                   "all of its disks",
-        [WARNING_SHARED_DIFFERS] =
-            "disk '{disk}' is shareable, but its contents differ from those in the other guest's "
-            "backup, so it is restored as a separate disk",
-        [WARNING_COPY_WITHOUT_MEMORY] =
-            "its memory is not restored under a new name: the guest boots from its disks",
-        [WARNING_COPY_NOT_STARTED] = "the original guest starts with the host; this copy does not",
-        [WARNING_NO_MEMORY_IMAGE] =
-            "the backup has no memory image, so the guest boots from its disks",
-        [WARNING_POINTS_REMOVED] =
-            "--replace has removed {points} of guest '{guest}' from libvirt, "
-            "which would not fit the restored disks",
-        [WARNING_POINTS_WOULD_BE_REMOVED] =
-            "--replace would remove {points} of guest '{guest}' from "
-            "libvirt, which would not fit the restored disks",
-        [WARNING_BASE_REPLACED] =
-            "{path} is replaced, so that {other-path}, which is based on it, becomes useless",
-        [WARNING_MODE_CHANGED] = "{path}: its mode was {mode} and is now {new-mode}",
-        [WARNING_OWNER_CHANGED] =
-            "without privileges, owner, group or SELinux context could not be "
-            "restored; the files belong to you",
-        [WARNING_POOL_NOT_REFRESHED] = "{why}",
-        [WARNING_HOST_INACTIVE] = "this host's {thing} '{name}' is not active, but the guest needs "
-                                  "it ({uses}); to start it, run: {command}",
-        [WARNING_HOST_LACKS] =
-            "this host lacks the {thing} '{name}' ({uses}), which the guest needs",
-        [WARNING_HOST_LACKS_VOLUME] = "this host's storage pool '{name}' lacks the volume "
-                                      "'{volume}' ({uses}), which the guest needs",
-        [WARNING_DEVICE_UNSURE] =
-            "the guest uses the host device '{name}' ({uses}); make sure that "
-            "this host has it, and that it is the right one",
-
-        [WARNING_SEAL_BROKEN] =
-            "its seal is broken: the backup was changed after this host made it",
-
-        [WARNING_UNKNOWN_OBJECT] =
-            "{name}: the repository has no objects with such names; it is left alone",
-    };
-
-    return kind < WARNING_KINDS ? rows[kind] : NULL;
+    return kind < WARNING_KINDS ? warning_rows[kind] : NULL;
 }
 
 /* ---- fields ------------------------------------------------------------------------------- */

@@ -144,6 +144,11 @@ static char *record_of(const char *name, const struct strings *targets)
     return xml_format(doc);
 }
 
+char *guest_checkpoint_xml(const struct guest_checkpoint *checkpoint)
+{
+    return record_of(checkpoint->name, checkpoint->targets);
+}
+
 /* Of a list of one. */
 static char *record_of_one(const char *name, const char *target)
 {

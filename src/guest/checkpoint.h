@@ -45,6 +45,9 @@ struct guest_checkpoint {
 /* Makes libvirt's record of one whose bitmaps were added to the images while the guest was off. */
 int guest_checkpoint_record(struct guest *guest, const struct guest_checkpoint *checkpoint,
                             struct err *err);
+/* libvirt's record of it, as XML, by which it can be redefined (virsh checkpoint-create --redefine). The
+ * caller frees. */
+char *guest_checkpoint_xml(const struct guest_checkpoint *checkpoint);
 
 enum guest_checkpoint_state {
     GUEST_CHECKPOINT_FOUND,     /* libvirt has it, and its bitmap is there and sound */

@@ -161,7 +161,7 @@ static int encode_from(struct carry_job *job, const struct points_facts *facts,
     struct chunk_source source = file_chunks_source(file);
     struct transfer transfer = {&job->run->encoding, job->run->report, job->tally.guest, what};
     struct chunk_sink sink;
-    uint64_t usage = 0;
+    struct tally_image image = {.what = what, .read = file->raw_size};
 
     if (points_create_image(job->to, facts, &source, &sink, err) < 0 ||
         children_pool(&job->run->encoding, &job->run->options->codec, job->chunk_size,
@@ -169,9 +169,9 @@ static int encode_from(struct carry_job *job, const struct points_facts *facts,
         return -1;
     int result = transfer_in(&transfer, &source, &sink, err);
     children_end(&job->run->encoding);
-    if (result < 0 || points_finish_image(job->to, ret, &usage, err) < 0)
+    if (result < 0 || points_finish_image(job->to, ret, &image.usage, err) < 0)
         return -1;
-    tally_stored(&job->tally, what, ret, usage);
+    tally_stored(&job->tally, ret, &image);
     return 0;
 }
 

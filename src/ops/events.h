@@ -195,6 +195,8 @@ struct event_image_stored {
     const char *what; /* its target, or "memory" */
     const char *file;
     struct sizes sizes;
+    uint64_t read;  /* bytes of it that were read */
+    bool increment; /* only what was written since the newest point was to be read */
 };
 
 struct event_backed_up {

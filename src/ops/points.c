@@ -269,6 +269,38 @@ const char *points_set_id(const struct points_set *set)
     return set->id;
 }
 
+const char *points_set_owner(const struct points_set *set)
+{
+    return set->owner;
+}
+
+const char *points_set_base(const struct points_set *set)
+{
+    return set->base;
+}
+
+const struct trust *points_base_trust(const struct points_set *set, const char *target)
+{
+    return set->owner ? set->writer->ops->base_trust(set, target) : NULL;
+}
+
+bool points_witness(const struct points_set *set, const char *target, size_t n,
+                    uint64_t *ret_offset, size_t *ret_len)
+{
+    return set->writer->ops->witness(set, target, n, ret_offset, ret_len);
+}
+
+bool points_witness_fits(const struct points_set *set, const char *target, size_t n,
+                         const void *data)
+{
+    return set->writer->ops->witness_fits(set, target, n, data);
+}
+
+void points_keep_trust(struct points_set *set, const char *target, const struct trust *trust)
+{
+    set->writer->ops->keep_trust(set, target, trust);
+}
+
 int points_expect(struct points_set *set, const struct points_item *item, enum codec_type codec,
                   struct err *err)
 {

@@ -24,6 +24,7 @@
 #include "record/manifest.h"
 #include "record/sav.h"
 #include "record/seal.h"
+#include "record/trust.h"
 
 /* Where a store is. All borrowed. */
 struct points_place {
@@ -239,6 +240,27 @@ struct points_request {
     int64_t taken_ms; /* which was taken then, in milliseconds since 1970 */
 };
 
+/* ---- what a point builds on ----
+ * A store may keep of each disk how it can be followed to the next point (record/trust.h), so that
+ * this need only read what is written until then. */
+
+/* For whom checkpoints of guests are made, as guest/checkpoint.h has it; borrowed from the set. NULL:
+ * the store keeps nothing of the kind. */
+const char *points_set_owner(const struct points_set *set);
+/* The id of the newest point, on which this one builds; borrowed. NULL: there is none. */
+const char *points_set_base(const struct points_set *set);
+/* What that point keeps of a disk; borrowed. NULL: nothing. */
+const struct trust *points_base_trust(const struct points_set *set, const char *target);
+/* The blocks by which to see whether the disk is still the one that it was: the n-th, from 0, is of *ret_len
+ * bytes at *ret_offset. False: there are no more. */
+bool points_witness(const struct points_set *set, const char *target, size_t n,
+                    uint64_t *ret_offset, size_t *ret_len);
+/* Whether that block has these bytes. */
+bool points_witness_fits(const struct points_set *set, const char *target, size_t n,
+                         const void *data);
+/* To be kept of a disk of this point, which was stored; copied. */
+void points_keep_trust(struct points_set *set, const char *target, const struct trust *trust);
+
 enum points_kind { POINTS_DISK, POINTS_MEMORY, POINTS_SMALL };
 
 struct points_item {
@@ -270,7 +292,8 @@ struct points_facts {
     const struct points_head *head;
 };
 
-/* Begins an image, one at a time. The sink is for an encoder's results, and belongs to the set.
+/* Begins an image, one at a time. A source that tells what is the same means: as in the newest point, which
+ * must keep something of the disk, and have it in the same size. The sink is for an encoder's results, and belongs to the set.
  * *source reads the image; a store that may have parts of it already puts a source of its own before
  * it. The caller keeps what it was until the image is finished. */
 int points_create_image(struct points_set *set, const struct points_facts *facts,

@@ -72,6 +72,13 @@ struct points_set_ops {
                      size_t len, struct manifest_stored *ret, struct err *err);
     int (*commit)(struct points_set *set, const struct manifest *manifest, struct err *err);
     void (*drop)(struct points_set *set); /* points_abort */
+    /* All NULL: nothing is kept of how a disk goes on. */
+    const struct trust *(*base_trust)(const struct points_set *set, const char *target);
+    bool (*witness)(const struct points_set *set, const char *target, size_t n,
+                    uint64_t *ret_offset, size_t *ret_len);
+    bool (*witness_fits)(const struct points_set *set, const char *target, size_t n,
+                         const void *data);
+    void (*keep_trust)(struct points_set *set, const char *target, const struct trust *trust);
 };
 
 struct points_writer {
@@ -81,5 +88,7 @@ struct points_writer {
 
 struct points_set {
     struct points_writer *writer;
-    const char *id; /* the implementation's; NULL: its store has one point of a guest */
+    const char *id;    /* the implementation's, as all; NULL: its store has one point of a guest */
+    const char *owner; /* NULL: it keeps nothing of how a disk goes on */
+    const char *base;
 };

@@ -2,13 +2,18 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/digest.h"
 #include "base/quit.h"
 #include "base/when.h"
+#include "guest/checkpoint.h"
 #include "ops/points_repository_impl.h"
 #include "repository/guest_lookup.h"
 #include "repository/keep/marks.h"
 #include "repository/point_writer.h"
 #include "repository/session.h"
+#include "repository/witnesses.h"
+
+#define OWNER_PREFIX "vb-1 owner"
 
 struct repository_place {
     struct points_writer base;
@@ -29,6 +34,10 @@ struct repository_set {
     struct chunk_source source;
     struct buf small[SMALL_ITEMS_MAX]; /* by kind - 1 */
     bool has_small[SMALL_ITEMS_MAX];
+    char owner[GUEST_CHECKPOINT_OWNER_LEN + 1];
+    char base_text[ID_TEXT_SIZE];
+    struct trust *trusts; /* owned; of each disk, without a checkpoint if nothing is kept of it */
+    size_t trust_count;
 };
 
 static const struct repository_place *repository_place_of(const struct points_writer *writer)
@@ -87,6 +96,9 @@ static void clear_set(struct repository_set *set)
     info_clear(&set->info);
     for (size_t i = 0; i < SMALL_ITEMS_MAX; i++)
         buf_clear(&set->small[i]);
+    for (size_t i = 0; i < set->trust_count; i++)
+        trust_clear(&set->trusts[i]);
+    free(set->trusts);
     free(set->guest);
     free(set);
 }
@@ -148,6 +160,22 @@ static void describe_set(struct repository_set *set, const struct points_request
             strings_add(&set->info.tags, request->tags[i]);
 }
 
+/* Checkpoints of other repositories and scopes are not ours to go on with, or to delete. */
+static void describe_owner(const struct repository_place *place, struct repository_set *set)
+{
+    CLEANUP_BUF struct buf bytes = {0};
+    uint8_t digest[DIGEST_SIZE];
+    char text[DIGEST_HEX_SIZE];
+
+    buf_append_str(&bytes, OWNER_PREFIX);
+    buf_append(&bytes, place->scope.repository.bytes, ID_SIZE);
+    buf_append_str(&bytes, place->scope.name);
+    digest_of(bytes.data, bytes.len, digest);
+    digest_to_hex(digest, text);
+    memcpy(set->owner, text, GUEST_CHECKPOINT_OWNER_LEN);
+    set->base.owner = set->owner;
+}
+
 /* The point will be that of the last session. */
 static void note_id(struct repository_set *set)
 {
@@ -180,6 +208,11 @@ static int begin_set_session(const struct repository_place *place,
         point_writer_new(place->repository, &set->session, &options, &set->writer, err) < 0)
         return -1;
     note_id(set);
+    if (!request->derived)
+        describe_owner(place, set);
+    const struct stored_point *base = session_base(set->session);
+    if (base)
+        set->base.base = id_text(&base->id.session, set->base_text);
     tell_notes(set);
     return 0;
 }
@@ -301,6 +334,73 @@ static int put_repository_small(struct points_set *base, enum manifest_extra_kin
     return 0;
 }
 
+/* ---- how disks go on ---------------------------------------------------------------------- */
+
+static const struct repository_set *const_set_of(const struct points_set *set)
+{
+    return (const struct repository_set *)set;
+}
+
+/* NULL: nothing is kept of it. */
+static const struct trust_section *base_section(const struct points_set *base, const char *target)
+{
+    const struct stored_point *point = session_base(const_set_of(base)->session);
+
+    for (size_t i = 0; point && i < point->info.disk_count; i++)
+        if (strcmp(point->info.disks[i].target, target) == 0)
+            return stored_point_trust(point, (uint32_t)i);
+    return NULL;
+}
+
+static const struct trust *repository_base_trust(const struct points_set *base, const char *target)
+{
+    const struct trust_section *section = base_section(base, target);
+
+    return section ? &section->facts : NULL;
+}
+
+static bool repository_witness(const struct points_set *base, const char *target, size_t n,
+                               uint64_t *ret_offset, size_t *ret_len)
+{
+    const struct trust_section *section = base_section(base, target);
+
+    if (!section || n >= section->witness_count)
+        return false;
+    uint64_t left = section->facts.size - section->witnesses[n].offset;
+    *ret_offset = section->witnesses[n].offset;
+    *ret_len = left < LIMITS_BLOCK ? (size_t)left : LIMITS_BLOCK;
+    return true;
+}
+
+static bool repository_witness_fits(const struct points_set *base, const char *target, size_t n,
+                                    const void *data)
+{
+    const struct trust_section *section = base_section(base, target);
+    const struct repository *repository = repository_place_of(base->writer)->repository;
+    uint64_t offset = 0;
+    size_t len = 0;
+
+    return repository_witness(base, target, n, &offset, &len) &&
+           witnesses_fit(repository->id_salt, &section->witnesses[n], data, len);
+}
+
+static void keep_repository_trust(struct points_set *base, const char *target,
+                                  const struct trust *trust)
+{
+    struct repository_set *set = repository_set_of(base);
+
+    if (set->trust_count < set->info.disk_count) {
+        set->trusts = mem_resize(set->trusts, set->info.disk_count, sizeof(*set->trusts));
+        while (set->trust_count < set->info.disk_count)
+            set->trusts[set->trust_count++] = (struct trust){0};
+    }
+    for (size_t i = 0; i < set->trust_count; i++)
+        if (strcmp(set->info.disks[i].target, target) == 0) {
+            trust_clear(&set->trusts[i]);
+            trust_copy(trust, &set->trusts[i]);
+        }
+}
+
 /* ---- the end ------------------------------------------------------------------------------- */
 
 static int check_items(const struct repository_set *set, const struct manifest *manifest,
@@ -325,7 +425,8 @@ static int commit_point(struct repository_set *set, const struct manifest *manif
     const struct parser *parser = repository_place_of(set->base.writer)->repository->parser;
     CLEANUP_BUF struct buf text = {0};
     struct small_items small = {0};
-    struct point_parts parts = {.info = &set->info, .small = &small};
+    CLEANUP_FREE const struct trust **trusts = mem_array(set->info.disk_count + 1, sizeof(*trusts));
+    struct point_parts parts = {.info = &set->info, .trusts = trusts, .small = &small};
 
     note_time(set);
     if (check_items(set, manifest, err) < 0 || manifest_format(manifest, parser, &text, err) < 0)
@@ -336,6 +437,8 @@ static int commit_point(struct repository_set *set, const struct manifest *manif
         if (set->has_small[i])
             small.items[small.count++] = (struct small_item){(enum small_item_kind)(i + 1),
                                                              set->small[i].data, set->small[i].len};
+    for (size_t i = 0; i < set->trust_count; i++)
+        trusts[i] = set->trusts[i].checkpoint ? &set->trusts[i] : NULL;
     parts.manifest = text.data;
     parts.manifest_len = text.len;
     return point_writer_commit(set->writer, &parts, err);
@@ -362,6 +465,10 @@ static const struct points_set_ops repository_set_ops = {
     .put_small = put_repository_small,
     .commit = commit_repository_set,
     .drop = drop_repository_set,
+    .base_trust = repository_base_trust,
+    .witness = repository_witness,
+    .witness_fits = repository_witness_fits,
+    .keep_trust = keep_repository_trust,
 };
 
 int points_repository_open_writer(const struct points_place *where, struct points_writer **ret,

@@ -3,19 +3,21 @@
 
 #include "base/units.h"
 
-void tally_stored(struct tally *tally, const char *what, const struct manifest_stored *stored,
-                  uint64_t usage)
+void tally_stored(struct tally *tally, const struct manifest_stored *stored,
+                  const struct tally_image *image)
 {
     const struct sizes sizes = {
         .image = stored->image.raw_size,
-        .stored = stored->place == PLACE_FILE ? stored->file.size : usage,
-        .usage = usage,
+        .stored = stored->place == PLACE_FILE ? stored->file.size : image->usage,
+        .usage = image->usage,
     };
 
     sizes_add(&tally->sizes, &sizes);
-    report_event(tally->report, &(struct event){.kind = EVENT_IMAGE_STORED,
-                                                .guest = tally->guest,
-                                                .image_stored = {what, stored->file.name, sizes}});
+    report_event(tally->report,
+                 &(struct event){.kind = EVENT_IMAGE_STORED,
+                                 .guest = tally->guest,
+                                 .image_stored = {image->what, stored->file.name, sizes,
+                                                  image->read, image->increment}});
 }
 
 void tally_done(struct tally *tally, const struct manifest *manifest)

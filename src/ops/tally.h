@@ -20,8 +20,15 @@ struct tally {
     bool copied; /* from another store, not backed up */
 };
 
-/* Counts an image that is stored, in so much room, and reports it (EVENT_IMAGE_STORED). */
-void tally_stored(struct tally *tally, const char *what, const struct manifest_stored *stored,
-                  uint64_t usage);
+struct tally_image {
+    const char *what; /* the target of a disk, or "memory" */
+    uint64_t usage;   /* room that it takes */
+    uint64_t read;    /* bytes of it that were read */
+    bool increment;   /* only what was written since the newest point was to be read */
+};
+
+/* Counts an image that is stored, and reports it (EVENT_IMAGE_STORED). */
+void tally_stored(struct tally *tally, const struct manifest_stored *stored,
+                  const struct tally_image *image);
 /* Counts the small files, too (NVRAM and such). EVENT_BACKED_UP. */
 void tally_done(struct tally *tally, const struct manifest *manifest);

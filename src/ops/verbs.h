@@ -59,6 +59,7 @@ struct backup_options {
     enum points_replace replace;
     const char *like; /* as in struct points_request, like the next two */
     bool no_refresh;
+    bool full_read; /* disks are read whole, even if it is known what was written to them */
     struct name_list tags;
     bool dry_run;
 };

@@ -31,6 +31,8 @@ enum warning_kind {
     WARNING_MARKED_CORRUPT,
     WARNING_FORMAT_UNWRITABLE,
     WARNING_NEEDS_TRUST,
+    WARNING_READ_WHOLE,
+    WARNING_SNAPSHOTS_NOT_FOLLOWED,
     WARNING_SAVE_IMAGE_UNKNOWN,
     WARNING_SAVE_IMAGE_COMPRESSED, /* the same, of an image that is stored compressed */
     /* restore */

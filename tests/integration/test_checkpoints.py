@@ -7,7 +7,7 @@ import os
 import signal
 
 from vbtest import leftovers
-from vbtest.checkpoints import OWNER, drive_of, image_bitmaps, loaded_bitmaps
+from vbtest.checkpoints import OWNER, drive_of, image_bitmaps, kill_qemu, loaded_bitmaps
 from vbtest.command import Process, expect, run, same, wait_until
 from vbtest.disks import MIB
 from vbtest.midway import job_xml, pid_in
@@ -69,12 +69,6 @@ class Drive:
 def remove_loaded(guest, node, name):
     guest.call("qemu-monitor-command", "--cmd",
                json.dumps({"execute": "block-dirty-bitmap-remove", "arguments": {"node": node, "name": name}}))
-
-
-def kill_qemu(guest):
-    pid = pid_in(f"/run/libvirt/qemu/{guest.name}.pid")
-    os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: pid not in leftovers.processes() and guest.state() == "shut off", "the end of the killed guest")
 
 
 def two_disks(t):
@@ -176,7 +170,7 @@ def test_checkpoint_is_found_redefined_broken_or_absent(t):
     same(drive.listed(), [name], "the checkpoints after all that")
 
     guest.destroy()
-    guest.undefine("--checkpoints-metadata")
+    guest.undefine()
     guest.running()
     same(drive.listed(), [], "what libvirt knows after the guest was defined anew")
     same(drive.states(name, "vda"), {"vda": "redefined"}, "one whose record was lost")

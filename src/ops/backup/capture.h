@@ -108,11 +108,12 @@ void capture_close_disk(struct capture *capture, struct disk_reader *reader);
  * what was read cannot be trusted because the guest started or ended, or its scratch space ran out,
  * in the meantime. */
 int capture_end(struct capture *capture, struct err *err);
-/* For a backup with a checkpoint, capture->intent.checkpoint; otherwise these do nothing. Call the first
+/* For a backup with an owner of checkpoints; otherwise these do nothing. Call the first
  * directly before the backup is committed, and the other directly afterwards. Until the first, the
  * checkpoint is deleted by whoever undoes; in between, if this process dies, it stays, committed or
  * not. In the end, if the backup is committed (or may be), it stays, and all others of the same owner
- * are deleted; else capture_clear deletes it. */
+ * are deleted, also if there is no new one: no backup goes on from them any more; else capture_clear
+ * deletes it. */
 int capture_commit_begin(struct capture *capture, struct err *err);
 void capture_commit_end(struct capture *capture, bool committed);
 

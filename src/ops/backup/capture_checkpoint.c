@@ -149,17 +149,18 @@ int capture_commit_begin(struct capture *capture, struct err *err)
 static int delete_former_bitmaps(const struct capture *capture, struct err *err)
 {
     const struct capture_request *request = &capture->request;
-    const struct intent *intent = &capture->intent;
 
-    for (size_t i = 0; i < intent->checkpoint_images.count; i++) {
-        const char *path = intent->checkpoint_images.items[i];
+    for (size_t i = 0; i < request->source->disk_count; i++) {
+        const struct source_disk *disk = &request->source->disks[i];
         CLEANUP_STRINGS struct strings names = {0};
-        if (request->calls->bitmap_list(path, &names, err) < 0)
+        if (!disk->local || strcmp(disk->format, "qcow2") != 0)
+            continue;
+        if (request->calls->bitmap_list(disk->path, &names, err) < 0)
             return -1;
         for (size_t j = 0; j < names.count; j++)
             if (guest_checkpoint_is_ours(names.items[j], request->owner) &&
-                strcmp(names.items[j], intent->checkpoint) != 0 &&
-                request->calls->undo->bitmap_remove(path, names.items[j], err) < 0)
+                !text_same(names.items[j], capture->intent.checkpoint) &&
+                request->calls->undo->bitmap_remove(disk->path, names.items[j], err) < 0)
                 return -1;
     }
     return 0;
@@ -178,7 +179,7 @@ static int delete_former(const struct capture *capture, struct err *err)
         return -1;
     for (size_t i = 0; i < names.count; i++) {
         const struct guest_checkpoint former = {names.items[i], &intent->recorded};
-        if (strcmp(names.items[i], intent->checkpoint) != 0 &&
+        if (!text_same(names.items[i], intent->checkpoint) &&
             request->calls->undo->checkpoint_delete(request->guest, &former, &off, err) < 0)
             return -1;
     }
@@ -187,11 +188,10 @@ static int delete_former(const struct capture *capture, struct err *err)
 
 void capture_commit_end(struct capture *capture, bool committed)
 {
+    bool followed = capture->request.owner && capture->request.tracks;
     CLEANUP_ERR struct err err = ERR_INIT;
 
-    if (!capture->intent.checkpoint)
-        return;
-    if (committed && delete_former(capture, &err) < 0)
+    if (committed && followed && delete_former(capture, &err) < 0)
         log_detail("guest '%s': its former checkpoints are not deleted yet: %s",
                    capture->intent.name, err.text);
     if (committed)

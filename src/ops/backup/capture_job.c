@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/log.h"
 #include "base/units.h"
 #include "guest/definition/definition.h"
 #include "ops/backup/capture_checkpoint.h"
@@ -97,6 +98,25 @@ static void describe_job_disk(const struct capture *capture, struct guest_backup
         }
 }
 
+/* libvirt does not say which of the bitmaps it could not use after all. False: none was asked for. */
+static bool drop_increments(struct capture *capture, struct guest_backup_disk *disks, size_t count)
+{
+    const struct capture_request *request = &capture->request;
+    bool any = false;
+
+    for (size_t i = 0; i < count; i++)
+        disks[i].since = NULL;
+    for (size_t i = 0; request->tracks && i < request->source->disk_count; i++) {
+        struct capture_track *track = &request->tracks[i];
+        if (!track->since)
+            continue;
+        any = true;
+        track->since = NULL;
+        track->state = GUEST_CHECKPOINT_BROKEN;
+    }
+    return any;
+}
+
 /* Every disk of the guest must be in the job's list, or libvirt includes it by itself. */
 int capture_job_begin(struct capture *capture, struct err *err)
 {
@@ -118,6 +138,12 @@ int capture_job_begin(struct capture *capture, struct err *err)
         .disk_count = all.count,
         .checkpoint = capture->intent.checkpoint,
     };
+    CLEANUP_ERR struct err begin_err = ERR_INIT;
+    if (capture->request.calls->backup_begin(capture->request.guest, &backup, &begin_err) == 0)
+        return 0;
+    if (begin_err.kind != ERR_NOT_FOUND || !drop_increments(capture, disks, all.count))
+        return err_move(err, &begin_err);
+    log_detail("guest '%s': all of its disks is read: %s", capture->intent.name, begin_err.text);
     return capture->request.calls->backup_begin(capture->request.guest, &backup, err);
 }
 

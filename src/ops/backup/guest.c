@@ -10,6 +10,7 @@
 #include "ops/backup/plan.h"
 #include "ops/tally.h"
 #include "ops/backup/capture.h"
+#include "ops/backup/follow.h"
 #include "ops/describe.h"
 #include "ops/disk_chunks.h"
 #include "ops/extras.h"
@@ -33,6 +34,7 @@ struct backup_job {
     struct lock_file *lock;
     enum capture_mode mode;
     struct capture capture;
+    struct follow follow;
     bool left;               /* a former run did not put it back */
     struct staging *staging; /* NULL: no memory is stored */
     struct codec_spec codec; /* with the dictionary size that follows from --compression-buffer */
@@ -50,6 +52,7 @@ static void abort_job_set(void *opaque)
 static void backup_job_clear(struct backup_job *job)
 {
     capture_clear(&job->capture, abort_job_set, job);
+    follow_clear(&job->follow);
     staging_close(job->staging);
     manifest_free(job->manifest);
     source_clear(&job->source);
@@ -60,9 +63,12 @@ static void backup_job_clear(struct backup_job *job)
 
 /* ---- disks ------------------------------------------------------------------------ */
 
-static int copy_image(struct backup_job *job, struct disk_reader *reader, const char *target,
-                      struct manifest_stored *stored, uint64_t *ret_usage, struct err *err)
+static int copy_image(struct backup_job *job, struct disk_reader *reader,
+                      const struct source_disk *source_disk, struct manifest_stored *stored,
+                      struct tally_image *ret_image, struct err *err)
 {
+    const char *target = source_disk->target;
+    struct disk_chunks disk;
     struct transfer transfer = {
         .children = &job->run->children,
         .report = job->run->report,
@@ -75,33 +81,40 @@ static int copy_image(struct backup_job *job, struct disk_reader *reader, const 
         .chunk_size = job->chunk_size,
         .raw_size = disk_reader_size(reader),
     };
-    struct disk_chunks disk;
-    struct chunk_source source = disk_chunks_source(&disk, reader, job->chunk_size);
     struct chunk_sink sink;
+    uint64_t witnesses = 0;
 
+    if (follow_disk(&job->follow, source_disk, reader, &ret_image->increment, &witnesses, err) < 0)
+        return -1;
+    struct chunk_source source =
+        disk_chunks_source(&disk, reader, job->chunk_size, ret_image->increment);
     if (points_create_image(job->set, &facts, &source, &sink, err) < 0)
         return -1;
     if (transfer_in(&transfer, &source, &sink, err) < 0)
         return -1;
-    return points_finish_image(job->set, stored, ret_usage, err);
+    ret_image->read = witnesses + disk.read;
+    if (points_finish_image(job->set, stored, &ret_image->usage, err) < 0)
+        return -1;
+    follow_keep(&job->follow, &job->capture, source_disk, facts.raw_size);
+    return 0;
 }
 
 static int copy_disk(struct backup_job *job, const struct source_disk *disk, struct err *err)
 {
     struct disk_reader *reader = NULL;
     struct manifest_disk *described = NULL;
-    uint64_t usage = 0;
+    struct tally_image image = {.what = disk->target};
 
     if (describe_disk(job->manifest, disk, &described, err) < 0 ||
         capture_open_disk(&job->capture, disk, &reader, err) < 0)
         return err_prefix(err, "disk '%s'", disk->target);
     if (!disk->local)
         described->file_size = disk_reader_size(reader);
-    int copied = copy_image(job, reader, disk->target, &described->stored, &usage, err);
+    int copied = copy_image(job, reader, disk, &described->stored, &image, err);
     capture_close_disk(&job->capture, reader);
     if (copied < 0)
         return err_prefix(err, "disk '%s'", disk->target);
-    tally_stored(&job->tally, disk->target, &described->stored, usage);
+    tally_stored(&job->tally, &described->stored, &image);
     return 0;
 }
 
@@ -165,6 +178,19 @@ static int copy_captured(struct backup_job *job, struct err *err)
     struct backup_run *run = job->run;
     struct capture *capture = &job->capture;
     CLEANUP_ERR struct err end_err = ERR_INIT;
+    const struct follow_request follow = {
+        .source = &job->source,
+        .set = job->set,
+        .report = run->report,
+        .guest = job->name,
+        .uuid = guest_uuid(job->guest),
+        .host = hypervisor_host(run->hypervisor),
+        .state_fd = run->state_fd,
+        .full_read = run->options->full_read,
+    };
+
+    if (capture_has_exports(job->mode))
+        follow_begin(&job->follow, &follow);
     const struct capture_request request = {
         .calls = &capture_calls_libvirt,
         .hypervisor = run->hypervisor,
@@ -180,6 +206,8 @@ static int copy_captured(struct backup_job *job, struct err *err)
         .guardian = run->options->guardian,
         .mode = job->mode,
         .scratch_path = run->options->scratch_path,
+        .owner = job->follow.tracks ? points_set_owner(job->set) : NULL,
+        .tracks = job->follow.tracks,
         .state_fd = run->state_fd,
         .at_instant = read_extras,
         .opaque = job,
@@ -187,6 +215,7 @@ static int copy_captured(struct backup_job *job, struct err *err)
 
     if (capture_begin(capture, &request, err) < 0)
         return -1;
+    follow_settle(&job->follow);
     tell_volume(job);
     int copied = copy_held(job, err);
     capture->read_failed = copied < 0 && err->kind == ERR_IO;
@@ -221,7 +250,7 @@ static int store_memory(struct backup_job *job, struct err *err)
         .keep_state = job->source.managed_save != NULL,
         .running = job->source.status.state == GUEST_RUNNING,
     };
-    uint64_t usage = 0;
+    struct tally_image stored = {.what = "memory"};
 
     if (!image)
         image = job->source.managed_save;
@@ -229,9 +258,10 @@ static int store_memory(struct backup_job *job, struct err *err)
         return 0;
     job->manifest->live = xml_copy(job->source.live);
     job->manifest->memory = mem_alloc(sizeof(*job->manifest->memory));
-    if (memory_store(&store, image, job->manifest->memory, &usage, err) < 0)
+    if (memory_store(&store, image, job->manifest->memory, &stored.usage, err) < 0)
         return err_prefix(err, "memory");
-    tally_stored(&job->tally, "memory", job->manifest->memory, usage);
+    stored.read = job->manifest->memory->image.raw_size;
+    tally_stored(&job->tally, job->manifest->memory, &stored);
     return 0;
 }
 
@@ -400,6 +430,7 @@ static int back_up(struct backup_job *job, struct err *err)
     capture_commit_end(&job->capture, committed == 0);
     if (committed < 0)
         return -1;
+    follow_note(&job->follow, job->tally.point_id);
     tally_done(&job->tally, job->manifest);
     tell_findings(job);
     return 0;

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Checkpoints of ours and their bitmaps, through tests/checkpoints/drive: no verb makes them yet."""
+"""Checkpoints of ours and their bitmaps."""
 
 import json
 import os
+import signal
+
+from vbtest import leftovers
+from vbtest.command import wait_until
+from vbtest.midway import pid_in
 
 from vbtest.command import run
 
@@ -25,3 +30,9 @@ def loaded_bitmaps(guest):
     query = guest.call("qemu-monitor-command", "--cmd", '{"execute":"query-named-block-nodes","arguments":{"flat":true}}').out
     return [(node["node-name"], bitmap["name"]) for node in json.loads(query)["return"]
             for bitmap in node.get("dirty-bitmaps", [])]
+
+
+def kill_qemu(guest):
+    pid = pid_in(f"/run/libvirt/qemu/{guest.name}.pid")
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: pid not in leftovers.processes() and guest.state() == "shut off", "the end of the killed guest")

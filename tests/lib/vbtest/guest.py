@@ -75,7 +75,8 @@ class Guest:
         self.call("destroy")
 
     def undefine(self, *flags):
-        self.call("undefine", *flags)
+        """With the records of checkpoints, which backups into a repository leave."""
+        self.call("undefine", "--checkpoints-metadata", *flags)
 
     def suspend(self):
         self.call("suspend")

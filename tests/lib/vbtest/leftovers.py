@@ -2,6 +2,7 @@
 """What a run may not leave behind: processes, loop devices, mounts, libvirt objects, state, temporary files."""
 
 import contextlib
+import glob
 import os
 import shutil
 
@@ -78,6 +79,11 @@ def libvirt_objects():
     return found
 
 
+def notes():
+    """Of the newest points of guests, which stay on purpose."""
+    return glob.glob(f"{STATE_DIR}/*.point")
+
+
 class Baseline:
     """How things were before a test; check() finds what has come since."""
 
@@ -105,6 +111,8 @@ class Baseline:
 
     def check(self):
         self.check_processes()
+        for path in notes():
+            os.unlink(path)
         objects = libvirt_objects()
         for what, left in (("libvirt objects", objects - self.objects),
                            ("loop devices", attached_loops(self.directory)),

@@ -146,6 +146,18 @@ static const struct event_row rows[] = {
      EVENT_AS_RESULT,
      "guest 'web': vda: 4 GiB stored as web-vda.raw, which takes 1 GiB",
      "{\"guest\":\"web\",\"disk\":\"vda\",\"file\":\"web-vda.raw\"," SIZES_JSON "}"},
+    {{EVENT_IMAGE_STORED, "web", .image_stored = {"vda", NULL, SIZES, UINT64_C(4) << 30, false}},
+     "disk-done",
+     EVENT_AS_RESULT,
+     "guest 'web': vda: 4 GiB, of which 1 GiB were new",
+     "{\"guest\":\"web\",\"disk\":\"vda\",\"file\":null," SIZES_JSON
+     ",\"read-size\":4294967296,\"increment\":false}"},
+    {{EVENT_IMAGE_STORED, "web", .image_stored = {"vda", NULL, SIZES, UINT64_C(2) << 30, true}},
+     "disk-done",
+     EVENT_AS_RESULT,
+     "guest 'web': vda: 4 GiB, of which 2 GiB were read and 1 GiB were new",
+     "{\"guest\":\"web\",\"disk\":\"vda\",\"file\":null," SIZES_JSON
+     ",\"read-size\":2147483648,\"increment\":true}"},
     {{EVENT_BACKED_UP, "web",
       .backed_up = {.done = DONE, .consistency = CONSISTENCY_PAUSE, .downtime = {true, 1230}}},
      "guest-done",

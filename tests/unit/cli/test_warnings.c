@@ -74,6 +74,10 @@ static const char *const texts[WARNING_KINDS] = {
         "a block device given with --disk-map",
     [WARNING_NEEDS_TRUST] = "restoring it needs --trust-definition, because its backup has no "
                             "seal: os/kernel: /srv/vmlinuz",
+    [WARNING_READ_WHOLE] = "disk 'vda' is read whole, not only what was written to it: this is why",
+    [WARNING_SNAPSHOTS_NOT_FOLLOWED] =
+        "disk 'vda' is read whole each time: to record what is written to it would keep the guest "
+        "from being reverted to its internal snapshots",
     [WARNING_SAVE_IMAGE_UNKNOWN] =
         "the layout of libvirt's save image is unknown; it is stored as it is",
     [WARNING_SAVE_IMAGE_COMPRESSED] =

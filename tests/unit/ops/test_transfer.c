@@ -54,7 +54,7 @@ static void data_at_the_edges_of_chunks_is_found(void **state)
     assert_int_equal(pwrite(fd, block, sizeof(block), 7 * CHUNK), sizeof(block));
     assert_int_equal(pwrite(fd, block, sizeof(block), 11 * CHUNK - 4096), sizeof(block));
     assert_int_equal(disk_reader_open(from, "raw", &reader, &err), 0);
-    const struct chunk_source source = disk_chunks_source(&disk, reader, CHUNK);
+    const struct chunk_source source = disk_chunks_source(&disk, reader, CHUNK, false);
     if (put_in(&source, &err) < 0)
         fail_msg("%s", err.text);
     for (uint64_t id = 0; id < image_chunks(&stored); id++)

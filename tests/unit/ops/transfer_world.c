@@ -169,7 +169,7 @@ int disk_in(uint64_t shrunk_to, struct err *err)
     assert_int_equal(disk_reader_open(from, "raw", &reader, err), 0);
     if (shrunk_to)
         assert_int_equal(truncate(from, (off_t)shrunk_to), 0);
-    const struct chunk_source source = disk_chunks_source(&disk, reader, CHUNK);
+    const struct chunk_source source = disk_chunks_source(&disk, reader, CHUNK, false);
     assert_int_equal(source.raw_size, stored.raw_size);
     return put_in(&source, err);
 }
