@@ -37,3 +37,16 @@ struct parser {
  * bytes. */
 int parser_run(const struct parser *parser, const struct parser_task *task, struct buf *ret,
                struct err *err);
+
+/* What comes of one of many tasks. Both owned; err.kind is ERR_NONE if it was done. */
+struct parser_result {
+    struct buf made;
+    struct err err;
+};
+
+void parser_results_clear(struct parser_result *results, size_t count);
+
+/* parser_run for each of these, which a parser gets in one request for many; that is alone if all of
+ * them are. Results: zeroed. One that cannot be done in company is tried once more by itself. */
+void parser_run_each(const struct parser *parser, const struct parser_task *tasks, size_t count,
+                     struct parser_result *results);

@@ -21,6 +21,14 @@
 
 /* ---- the process that parses -------------------------------------------------------- */
 
+/* In the spawner, so that each does not have to. */
+void spawner_parse_warm_up(void)
+{
+    json_free(json_new_object()); /* draws a random number at its first use */
+    xml_free(xml_parse("<a/>", 4, NULL));
+    tzset(); /* timegm, at its first, opens a file */
+}
+
 static int confine_parser(const struct spawner_parse_limits *limits, pid_t parent)
 {
     const struct sandbox_plan plan = {
@@ -31,9 +39,6 @@ static int confine_parser(const struct spawner_parse_limits *limits, pid_t paren
         .parent = parent,
     };
 
-    json_free(json_new_object()); /* draws a random number at its first use */
-    xml_free(xml_parse("<a/>", 4, NULL));
-    tzset(); /* timegm, at its first, opens a file */
     return limits->unconfined ? 0 : sandbox_enter(&plan, NULL);
 }
 

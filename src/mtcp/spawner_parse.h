@@ -29,6 +29,8 @@ void spawner_parse_begin(struct spawner_parse_kept *kept);
 void spawner_parse_clear(struct spawner_parse_kept *kept);
 struct spawner_parse_kept *spawner_kept_parser(struct spawner *spawner); /* in mtcp/spawner.c */
 
+/* What the sandbox would forbid. To be called before the process is forked. */
+void spawner_parse_warm_up(void);
 /* The whole life of that process, which the spawner has forked. */
 void spawner_parse_run(const struct spawner_parse_limits *limits, int sock, pid_t parent)
     __attribute__((noreturn));

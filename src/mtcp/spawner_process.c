@@ -163,6 +163,8 @@ static int answer_apart(struct spawning *spawning, const struct spawner_request 
         return err_set_errno(err, errno, "cannot create a socket for a child process");
     CLEANUP_CLOSE int ours = pair[0];
     CLEANUP_CLOSE int theirs = pair[1];
+    if (!index)
+        spawner_parse_warm_up();
     answer.pid = fork();
     if (answer.pid < 0)
         return err_set_errno(err, errno, "cannot fork a child process");

@@ -164,40 +164,25 @@ static void show_marks(const struct stored_scope *scope, const struct marks *mar
 }
 
 /* False: there is no point in the slot any more. */
-static bool fill_point(const struct stored_scope *scope, const struct listed_point *listed,
+static bool fill_point(const struct listed_point *listed, struct stored_found *found,
                        struct points_entry *entry)
 {
-    CLEANUP_STORED_SUMMARY struct stored_summary summary = {0};
-    CLEANUP_ERR struct err why = ERR_INIT;
+    const struct err *why = &found->err;
     char text[ID_TEXT_SIZE];
 
-    if (stored_point_summary(scope, &listed->id, &summary, &why) < 0 && why.kind == ERR_NOT_FOUND)
-        return false;
-    if (why.kind == ERR_NONE && summary.kind != SLOT_POINT)
+    if (why->kind == ERR_NOT_FOUND || (why->kind == ERR_NONE && found->summary.kind != SLOT_POINT))
         return false;
     entry->id = mem_strdup(id_text(&listed->id.session, text));
     entry->time_ms = listed->time_ms;
     entry->trashed = listed->trashed;
-    if (why.kind != ERR_NONE) {
-        entry->problem = mem_strdup(why.text);
+    if (why->kind != ERR_NONE) {
+        entry->problem = mem_strdup(why->text);
         return true;
     }
-    entry->complete = !(summary.flags & FLAG_PARTIAL);
-    entry->derived = (summary.flags & FLAG_DERIVED) != 0;
-    show_info(&summary.info, entry);
+    entry->complete = !(found->summary.flags & FLAG_PARTIAL);
+    entry->derived = (found->summary.flags & FLAG_DERIVED) != 0;
+    show_info(&found->summary.info, entry);
     return true;
-}
-
-/* The last time that it was verified, at whatever level, it was good. */
-static bool is_verified(const struct check_records *records, const struct point_id *id)
-{
-    const struct check_record *last = NULL;
-
-    for (size_t i = 0; i < records->count; i++)
-        if (id_compare(&records->records[i].point.session, &id->session) == 0 &&
-            (!last || records->records[i].when_ms >= last->when_ms))
-            last = &records->records[i];
-    return last && last->result == RESULT_GOOD;
 }
 
 int points_repository_list(const struct stored_scope *scope, const struct id *guest,
@@ -211,15 +196,20 @@ int points_repository_list(const struct stored_scope *scope, const struct id *gu
         marks_list(scope, guest, NULL, &marks, err) < 0 ||
         check_records_read(scope, guest, &records, err) < 0)
         return -1;
+    CLEANUP_FREE struct point_id *ids = mem_array(listing.count, sizeof(*ids));
+    for (size_t i = 0; i < listing.count; i++)
+        ids[i] = listing.points[i].id;
+    struct stored_found *found = stored_point_summaries(scope, ids, listing.count);
     ret->all = mem_array(listing.count, sizeof(*ret->all));
     for (size_t i = 0; i < listing.count; i++) {
         struct points_entry *entry = &ret->all[ret->count];
-        if (!fill_point(scope, &listing.points[i], entry))
+        if (!fill_point(&listing.points[i], &found[i], entry))
             continue;
         show_marks(scope, &marks, &listing.points[i].id, entry);
         strings_sort(&entry->tags);
-        entry->verified = is_verified(&records, &listing.points[i].id);
+        entry->verified = check_records_is_good(&records, &listing.points[i].id);
         ret->count++;
     }
+    stored_found_free(found, listing.count);
     return 0;
 }

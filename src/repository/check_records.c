@@ -129,20 +129,58 @@ static int add_check_record(void *opaque, const struct name *name, const struct 
     return 0;
 }
 
-/* *ret_good is false if it is damaged or gone. */
-static int fill_check_record(const struct stored_scope *scope, struct check_record *record,
-                             bool *ret_good, struct err *err)
+/* Records whose objects are read, and then parsed together. */
+struct records_look {
+    size_t count;
+    struct buf *bytes; /* owned, as all; all of `count` */
+    struct parser_task *tasks;
+    struct parser_result *results;
+    struct check_record **records; /* which are borrowed; those that are there */
+};
+
+static void records_look_clear(struct records_look *look)
+{
+    for (size_t i = 0; i < look->count; i++)
+        buf_clear(&look->bytes[i]);
+    parser_results_clear(look->results, look->count);
+    free(look->bytes);
+    free(look->tasks);
+    free(look->results);
+    free(look->records);
+}
+
+/* Adds it to those that are to be parsed; one that is gone is passed over. */
+static int read_check_record(const struct stored_scope *scope, struct check_record *record,
+                             struct records_look *look, struct err *err)
+{
+    CLEANUP_ERR struct err why = ERR_INIT;
+    CLEANUP_BUF struct buf bytes = {0};
+
+    if (store_read(scope->store, record->name, LIMITS_VERIFICATION, &bytes, &why) < 0)
+        return can_pass_over(&why) ? 0 : err_move(err, &why);
+    look->tasks[look->count] =
+        small_object_task(SMALL_VERIFICATION, &bytes, &look->bytes[look->count]);
+    look->tasks[look->count].alone = true;
+    look->records[look->count++] = record;
+    return 0;
+}
+
+/* 0: it is damaged, or whoever parses it does not survive it. */
+static int take_check_record(struct parser_result *result, struct check_record *record,
+                             struct err *err)
 {
     CLEANUP_SMALL_OBJECT struct small_object object = {0};
-    CLEANUP_ERR struct err why = ERR_INIT;
 
-    *ret_good = read_record(scope, record->name, SMALL_VERIFICATION, &object, &why) == 0;
-    if (!*ret_good)
-        return can_pass_over(&why) ? 0 : err_move(err, &why);
+    if (result->err.kind != ERR_NONE)
+        return can_pass_over(&result->err) || result->err.kind == ERR_IO
+                   ? 0
+                   : err_move(err, &result->err);
+    if (small_object_take(SMALL_VERIFICATION, &result->made, &object, NULL) < 0)
+        return 0;
     record->level = (enum small_level)object.level;
     record->result = (enum small_result)object.result;
     record->when_ms = object.when_ms;
-    return 0;
+    return 1;
 }
 
 static int list_check_records(const struct stored_scope *scope, const struct id *guest,
@@ -155,30 +193,59 @@ static int list_check_records(const struct stored_scope *scope, const struct id 
     return objects_list(scope, "v", below, &each, err);
 }
 
+static void add_good_record(struct check_record *record, struct check_records *ret)
+{
+    ret->records = mem_resize(ret->records, ret->count + 1, sizeof(*ret->records));
+    ret->records[ret->count++] = *record;
+    record->name = NULL;
+}
+
+/* What of each is open at a time. */
+#define RECORDS_AT_ONCE 256u
+
+/* point: NULL, or the only one whose records are read. */
+static int read_some_records(const struct stored_scope *scope, struct check_record *records,
+                             size_t count, const struct point_id *point, struct check_records *ret,
+                             struct err *err)
+{
+    struct records_look look CLEANUP(records_look_clear) = {
+        .bytes = mem_array(count, sizeof(*look.bytes)),
+        .tasks = mem_array(count, sizeof(*look.tasks)),
+        .results = mem_array(count, sizeof(*look.results)),
+        .records = mem_array(count, sizeof(*look.records)),
+    };
+
+    for (size_t i = 0; i < count; i++)
+        if ((!point || objects_compare_points(&records[i].point, point) == 0) &&
+            read_check_record(scope, &records[i], &look, err) < 0)
+            return -1;
+    parser_run_each(scope->parser, look.tasks, look.count, look.results);
+    for (size_t i = 0; i < look.count; i++) {
+        int good = take_check_record(&look.results[i], look.records[i], err);
+        if (good < 0)
+            return -1;
+        if (good)
+            add_good_record(look.records[i], ret);
+    }
+    return 0;
+}
+
 /* point: NULL, or the only one of the guest whose records are read. */
 static int read_check_records(const struct stored_scope *scope, const struct id *guest,
                               const struct point_id *point, struct check_records *ret,
                               struct err *err)
 {
-    CLEANUP_CHECK_RECORDS struct check_records records = {0};
-    size_t count = 0;
+    CLEANUP_CHECK_RECORDS struct check_records records = {0}, good = {0};
 
     if (list_check_records(scope, guest, &records, err) < 0)
         return -1;
-    for (size_t i = 0; i < records.count; i++) {
-        struct check_record record = records.records[i];
-        bool good = false;
-        if ((!point || objects_compare_points(&record.point, point) == 0) &&
-            fill_check_record(scope, &record, &good, err) < 0)
+    for (size_t i = 0, some = 0; i < records.count; i += some) {
+        some = records.count - i < RECORDS_AT_ONCE ? records.count - i : RECORDS_AT_ONCE;
+        if (read_some_records(scope, &records.records[i], some, point, &good, err) < 0)
             return -1;
-        records.records[i] = records.records[count];
-        records.records[count] = record;
-        count += good;
     }
-    while (records.count > count)
-        free(records.records[--records.count].name);
-    *ret = records;
-    records = (struct check_records){0};
+    *ret = good;
+    good = (struct check_records){0};
     return 0;
 }
 
@@ -200,6 +267,17 @@ int64_t check_records_last_good(const struct check_records *records, const struc
             last_ms = record->when_ms;
     }
     return last_ms;
+}
+
+bool check_records_is_good(const struct check_records *records, const struct point_id *point)
+{
+    const struct check_record *last = NULL;
+
+    for (size_t i = 0; i < records->count; i++)
+        if (objects_compare_points(&records->records[i].point, point) == 0 &&
+            (!last || records->records[i].when_ms >= last->when_ms))
+            last = &records->records[i];
+    return last && last->result == RESULT_GOOD;
 }
 
 static int remove_older_records(const struct stored_scope *scope,

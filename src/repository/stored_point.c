@@ -200,14 +200,12 @@ static const char *tombstone_text(enum slot_kind kind)
 struct slot_look {
     struct store *store;
     char *name; /* owned */
-    struct buf start;
     struct slot slot;
 };
 
 static void slot_look_clear(struct slot_look *look)
 {
     free(look->name);
-    buf_clear(&look->start);
     slot_clear(&look->slot);
 }
 
@@ -220,16 +218,16 @@ static int prefix_slot(const struct slot_look *look, struct err *err)
 static int look_at_slot(const struct stored_scope *scope, const struct slot_id *id,
                         struct slot_look *ret, struct err *err)
 {
-    struct buf *start = &ret->start;
+    CLEANUP_BUF struct buf start = {0};
 
     ret->store = scope->store;
     ret->name = objects_name(scope, NAME_SLOT, &(struct point_id){id->guest, id->session}, 0);
-    struct store_range range = {ret->name, 0, buf_reserve(start, SLOT_START_MAX), SLOT_START_MAX};
-    if (store_get(scope->store, &range, &start->len, err) < 0)
+    struct store_range range = {ret->name, 0, buf_reserve(&start, SLOT_START_MAX), SLOT_START_MAX};
+    if (store_get(scope->store, &range, &start.len, err) < 0)
         return -1;
-    bool tombstone = start->len <= SLOT_TOMBSTONE_SIZE;
-    return (tombstone ? slot_parse : slot_parse_start)(start->data, start->len, id, &ret->slot,
-                                                       err) < 0
+    bool tombstone = start.len <= SLOT_TOMBSTONE_SIZE;
+    return (tombstone ? slot_parse : slot_parse_start)(start.data, start.len, id, &ret->slot, err) <
+                   0
                ? prefix_slot(ret, err)
                : 0;
 }
@@ -336,49 +334,131 @@ void stored_summary_clear(struct stored_summary *summary)
     *summary = (struct stored_summary){0};
 }
 
-static int read_info_of(const struct stored_scope *scope, const struct slot_look *look,
-                        const struct slot_id *id, struct info *ret, struct err *err)
-{
-    const struct slot_section *section = slot_find(&look->slot, SLOT_INFO, 0);
-    size_t head = sizeof(*id) + sizeof(*section), found = 0;
-    CLEANUP_BUF struct buf bytes = {0}, unpacked = {0};
+/* A summary that is being read. */
+struct summary_look {
+    struct slot_id id;
+    struct slot_look slot;
+    struct buf bytes; /* for stored_unpack_info */
+};
 
-    buf_append(&bytes, id, sizeof(*id));
-    buf_append(&bytes, section, sizeof(*section));
-    (void)buf_reserve(&bytes, (size_t)section->stored_len); /* at most LIMITS_INFO */
-    const struct store_range range = {look->name, section->offset, bytes.data + head,
+static void summary_look_clear(struct summary_look *look)
+{
+    slot_look_clear(&look->slot);
+    buf_clear(&look->bytes);
+}
+
+static int read_info_bytes(struct summary_look *summary, struct err *err)
+{
+    const struct slot_look *look = &summary->slot;
+    const struct slot_section *section = slot_find(&look->slot, SLOT_INFO, 0);
+    size_t head = sizeof(summary->id) + sizeof(*section), found = 0;
+    struct buf *bytes = &summary->bytes;
+
+    buf_append(bytes, &summary->id, sizeof(summary->id));
+    buf_append(bytes, section, sizeof(*section));
+    (void)buf_reserve(bytes, (size_t)section->stored_len); /* at most LIMITS_INFO */
+    const struct store_range range = {look->name, section->offset, bytes->data + head,
                                       (size_t)section->stored_len};
     if (store_get(look->store, &range, &found, err) < 0)
         return -1;
-    bytes.len += found;
+    bytes->len += found;
     if (found != section->stored_len) {
         err_set(err, ERR_CORRUPT, "is unreadable: it is too short");
-        return prefix_slot(look, err);
-    }
-    const struct parser_task task = {stored_unpack_info, bytes.data, bytes.len,
-                                     STORED_UNPACK_INFO_MAX};
-    if (parser_run(scope->parser, &task, &unpacked, err) < 0)
-        return prefix_slot(look, err);
-    if (stored_unpack_take_info(unpacked.data, unpacked.len, &id->guest, ret, err) < 0) {
-        err_prefix(err, "is unreadable");
         return prefix_slot(look, err);
     }
     return 0;
 }
 
+/* Of a tombstone this is all. */
+static int begin_summary(const struct stored_scope *scope, const struct point_id *id,
+                         struct summary_look *look, struct stored_summary *ret, struct err *err)
+{
+    look->id = (struct slot_id){scope->repository, id->session, id->guest};
+    if (look_at_slot(scope, &look->id, &look->slot, err) < 0)
+        return -1;
+    ret->kind = look->slot.slot.kind;
+    ret->flags = look->slot.slot.flags;
+    return ret->kind == SLOT_POINT ? read_info_bytes(look, err) : 0;
+}
+
+static int end_summary(const struct summary_look *look, struct parser_result *result,
+                       struct stored_summary *ret, struct err *err)
+{
+    if (result->err.kind != ERR_NONE) {
+        err_move(err, &result->err);
+        return prefix_slot(&look->slot, err);
+    }
+    if (stored_unpack_take_info(result->made.data, result->made.len, &look->id.guest, &ret->info,
+                                err) < 0) {
+        err_prefix(err, "is unreadable");
+        return prefix_slot(&look->slot, err);
+    }
+    return 0;
+}
+
+/* What is open of so many points at a time. */
+#define SUMMARIES_AT_ONCE 256u
+
+static void read_summaries(const struct stored_scope *scope, const struct point_id *ids,
+                           size_t count, struct stored_found *ret)
+{
+    struct summary_look *looks = mem_array(count, sizeof(*looks));
+    struct parser_task *tasks = mem_array(count, sizeof(*tasks));
+    struct parser_result *results = mem_array(count, sizeof(*results));
+    size_t *places = mem_array(count, sizeof(*places)); /* of the tasks */
+    size_t asked = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (begin_summary(scope, &ids[i], &looks[i], &ret[i].summary, &ret[i].err) < 0 ||
+            ret[i].summary.kind != SLOT_POINT)
+            continue;
+        tasks[asked] = (struct parser_task){stored_unpack_info, looks[i].bytes.data,
+                                            looks[i].bytes.len, STORED_UNPACK_INFO_MAX, count > 1};
+        places[asked++] = i;
+    }
+    parser_run_each(scope->parser, tasks, asked, results);
+    for (size_t i = 0; i < asked; i++) {
+        struct stored_found *found = &ret[places[i]];
+        (void)end_summary(&looks[places[i]], &results[i], &found->summary, &found->err);
+    }
+    parser_results_clear(results, asked);
+    for (size_t i = 0; i < count; i++)
+        summary_look_clear(&looks[i]);
+    free(places);
+    free(results);
+    free(tasks);
+    free(looks);
+}
+
+struct stored_found *stored_point_summaries(const struct stored_scope *scope,
+                                            const struct point_id *ids, size_t count)
+{
+    struct stored_found *found = mem_array(count, sizeof(*found));
+
+    for (size_t i = 0, some = 0; i < count; i += some) {
+        some = count - i < SUMMARIES_AT_ONCE ? count - i : SUMMARIES_AT_ONCE;
+        read_summaries(scope, &ids[i], some, &found[i]);
+    }
+    return found;
+}
+
+void stored_found_free(struct stored_found *found, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        stored_summary_clear(&found[i].summary);
+        err_clear(&found[i].err);
+    }
+    free(found);
+}
+
 int stored_point_summary(const struct stored_scope *scope, const struct point_id *id,
                          struct stored_summary *ret, struct err *err)
 {
-    const struct slot_id slot_id = {scope->repository, id->session, id->guest};
-    CLEANUP(slot_look_clear) struct slot_look look = {0};
-    struct stored_summary summary = {0};
+    struct stored_found found = {0};
 
-    if (look_at_slot(scope, &slot_id, &look, err) < 0)
-        return -1;
-    summary.kind = look.slot.kind;
-    summary.flags = look.slot.flags;
-    if (summary.kind == SLOT_POINT && read_info_of(scope, &look, &slot_id, &summary.info, err) < 0)
-        return -1;
-    *ret = summary;
+    read_summaries(scope, id, 1, &found);
+    if (found.err.kind != ERR_NONE)
+        return err_move(err, &found.err);
+    *ret = found.summary;
     return 0;
 }

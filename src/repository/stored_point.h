@@ -78,3 +78,12 @@ void stored_summary_clear(struct stored_summary *summary);
 #define CLEANUP_STORED_SUMMARY CLEANUP(stored_summary_clear)
 int stored_point_summary(const struct stored_scope *scope, const struct point_id *id,
                          struct stored_summary *ret, struct err *err);
+
+/* The same of many points, such as all of a guest, which a parser of their own is asked for together. */
+struct stored_found {
+    struct stored_summary summary;
+    struct err err; /* ERR_NONE: the summary is filled */
+};
+struct stored_found *stored_point_summaries(const struct stored_scope *scope,
+                                            const struct point_id *ids, size_t count);
+void stored_found_free(struct stored_found *found, size_t count); /* and what is left in them */

@@ -261,21 +261,23 @@ static void take_flat_member(struct reader *reader, const struct object_member *
     }
 }
 
-int small_object_read(const struct parser *parser, enum small_object_kind kind,
-                      const struct buf *bytes, struct small_object *ret, struct err *err)
+struct parser_task small_object_task(enum small_object_kind kind, const struct buf *bytes,
+                                     struct buf *ret_given)
+{
+    buf_put_u8(ret_given, (uint8_t)kind);
+    if (bytes->len > 0)
+        buf_append(ret_given, bytes->data, bytes->len);
+    /* It is no longer than in JSON, where numbers are texts. */
+    return (struct parser_task){flatten_small_object, ret_given->data, ret_given->len,
+                                max_of_object(kind)};
+}
+
+int small_object_take(enum small_object_kind kind, const struct buf *made, struct small_object *ret,
+                      struct err *err)
 {
     CLEANUP_SMALL_OBJECT struct small_object object = {.kind = kind};
-    CLEANUP_BUF struct buf given = {0}, flat = {0};
+    struct reader reader = reader_of(made->data, made->len);
 
-    buf_put_u8(&given, (uint8_t)kind);
-    if (bytes->len > 0)
-        buf_append(&given, bytes->data, bytes->len);
-    /* It is no longer than in JSON, where numbers are texts. */
-    const struct parser_task task = {flatten_small_object, given.data, given.len,
-                                     max_of_object(kind)};
-    if (parser_run(parser, &task, &flat, err) < 0)
-        return -1;
-    struct reader reader = reader_of(flat.data, flat.len);
     for (size_t i = 0; i < MEMBER_COUNT; i++)
         if (object_members[i].kind == kind)
             take_flat_member(&reader, &object_members[i], &object);
@@ -284,4 +286,14 @@ int small_object_read(const struct parser *parser, enum small_object_kind kind,
     *ret = object;
     object = (struct small_object){0};
     return 0;
+}
+
+int small_object_read(const struct parser *parser, enum small_object_kind kind,
+                      const struct buf *bytes, struct small_object *ret, struct err *err)
+{
+    CLEANUP_BUF struct buf given = {0}, made = {0};
+    const struct parser_task task = small_object_task(kind, bytes, &given);
+
+    return parser_run(parser, &task, &made, err) < 0 ? -1
+                                                     : small_object_take(kind, &made, ret, err);
 }

@@ -60,3 +60,8 @@ int small_object_parse(enum small_object_kind kind, const void *data, size_t len
 /* The same by a parser, or by this process (NULL). Fails as parser_run does, too. */
 int small_object_read(const struct parser *parser, enum small_object_kind kind,
                       const struct buf *bytes, struct small_object *ret, struct err *err);
+/* In two halves, for parser_run_each. *ret_given, which is empty, is filled with what the task borrows. */
+struct parser_task small_object_task(enum small_object_kind kind, const struct buf *bytes,
+                                     struct buf *ret_given);
+int small_object_take(enum small_object_kind kind, const struct buf *made, struct small_object *ret,
+                      struct err *err);

@@ -344,6 +344,49 @@ static void a_summary_needs_head_and_facts_only(void **state)
     assert_null(summary.info.name);
 }
 
+struct counting_parser {
+    unsigned asked;
+    unsigned alone;
+};
+
+static int count_and_parse(void *opaque, const struct parser_task *task, struct buf *ret,
+                           struct err *err)
+{
+    struct counting_parser *counting = opaque;
+
+    counting->asked++;
+    counting->alone += task->alone;
+    return task->function(task->data, task->len, ret, err);
+}
+
+#define MANY 300u
+
+static void many_summaries_come_of_few_requests(void **state)
+{
+    CLEANUP_MADE_POINT struct made_point made = made_point_usual();
+    CLEANUP_BUF struct buf bytes = made_point_bytes(&made);
+    struct one_object object = one_object_of(SLOT_NAME, bytes.data, bytes.len);
+    struct counting_parser counting = {0};
+    const struct parser parser = {&counting, count_and_parse};
+    const struct stored_scope scope = {&object.store, made.id.repository, "default", &parser};
+    struct point_id ids[MANY];
+
+    (void)state;
+    for (size_t i = 0; i < MANY; i++)
+        ids[i] = (struct point_id){made.id.guest, made.id.session};
+    ids[7].session.bytes[0] ^= 1;
+    struct stored_found *found = stored_point_summaries(&scope, ids, MANY);
+    assert_int_equal(object.gets, 2 * MANY - 1);
+    assert_in_range(counting.asked, 1, 5);
+    assert_int_equal(counting.alone, counting.asked);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(found[i].err.kind, i == 7 ? ERR_NOT_FOUND : ERR_NONE);
+        if (i != 7)
+            assert_string_equal(found[i].summary.info.name, "web");
+    }
+    stored_found_free(found, MANY);
+}
+
 /* ---- a parser that was taken over ------------------------------------------------------------- */
 
 struct lying_parser {
@@ -487,6 +530,7 @@ int main(void)
         cmocka_unit_test(every_other_length_is_seen),
         cmocka_unit_test(tombstones_say_what_became_of_the_point),
         cmocka_unit_test(a_summary_needs_head_and_facts_only),
+        cmocka_unit_test(many_summaries_come_of_few_requests),
         cmocka_unit_test(nothing_that_a_parser_says_does_harm),
         cmocka_unit_test(facts_of_a_parser_are_checked_like_others),
     };
