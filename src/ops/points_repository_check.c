@@ -40,6 +40,10 @@ struct repository_verify {
     struct course course;
     uint64_t begun_ms;
     enum small_level level;
+    bool several; /* scopes may be looked at; of those that were: */
+    size_t chosen;
+    struct strings wanted, excluded; /* words of the options that meant a guest in one of them */
+    struct err first;                /* of one that lacks a point that is wanted */
     char host[256];
 };
 
@@ -239,16 +243,85 @@ static int verify_points(struct repository_verify *verify, struct selection *poi
     return 0;
 }
 
-static int verify_scope(struct repository_verify *verify, struct err *err)
+/* Adds the words that are not among those that were left. */
+static void note_matched(const struct name_list *words, const struct strings *unmatched,
+                         struct strings *matched)
+{
+    for (size_t i = 0; i < words->count; i++)
+        if (!strings_has(unmatched, words->names[i]) && !strings_has(matched, words->names[i]))
+            strings_add(matched, words->names[i]);
+}
+
+static int select_in_scope(struct repository_verify *verify, struct selection *points,
+                           struct err *err)
 {
     const struct verify_options *options = verify->options;
+    CLEANUP_STRINGS struct strings not_wanted = {0}, not_excluded = {0};
+    const struct select_request request = {
+        .wanted = &options->domains,
+        .excluded = &options->exclude_domains,
+        .unmatched = verify->several ? &not_wanted : NULL,
+        .unmatched_excluded = &not_excluded,
+        .report = verify->report,
+        .outcome = verify->outcome,
+    };
+
+    CLEANUP_ERR struct err failure = ERR_INIT;
+    if (select_from_store(verify->store, &request, points, &failure) < 0) {
+        /* It may be in another one. */
+        if (!verify->several || failure.kind != ERR_NOT_FOUND)
+            return err_move(err, &failure);
+        if (verify->first.kind == ERR_NONE)
+            err_move(&verify->first, &failure);
+        return 0;
+    }
+    note_matched(&options->domains, &not_wanted, &verify->wanted);
+    note_matched(&options->exclude_domains, &not_excluded, &verify->excluded);
+    for (size_t i = 0; i < points->count; i++)
+        verify->chosen += points->chosen[i];
+    return 0;
+}
+
+static void tell_words_without_guest(const struct repository_verify *verify, const char *option,
+                                     const struct name_list *words, const struct strings *matched)
+{
+    CLEANUP_FREE char *where = mem_printf("repository %s", verify->options->source.path);
+
+    for (size_t i = 0; i < words->count; i++) {
+        const struct event_no_match no_match = {NO_MATCH_GUEST, option, words->names[i], where};
+        if (!strings_has(matched, words->names[i]))
+            report_no_match(verify->report, verify->outcome, &no_match);
+    }
+}
+
+/* Words that mean a guest in no scope. */
+static int check_words(struct repository_verify *verify, struct err *err)
+{
+    const struct verify_options *options = verify->options;
+    const struct name_list *domains = &options->domains, *excluded = &options->exclude_domains;
+
+    /* A scope that cannot be read may have what is missing. */
+    if (!verify->several || (verify->chosen == 0 && verify->outcome->failed > 0))
+        return 0;
+    if (verify->chosen == 0 && verify->first.kind != ERR_NONE)
+        return err_move(err, &verify->first);
+    if (verify->chosen == 0 && domains->count > 0 && verify->wanted.count == 0)
+        return err_set(err, ERR_NOT_FOUND, "repository %s has no guest '%s'%s",
+                       options->source.path, domains->names[0],
+                       domains->count > 1 ? ", nor any of the others" : "");
+    if (verify->chosen == 0)
+        return err_set(err, ERR_NOT_FOUND, "repository %s has no guest to work on",
+                       options->source.path);
+    tell_words_without_guest(verify, "--domain-names", domains, &verify->wanted);
+    tell_words_without_guest(verify, "--exclude-domains", excluded, &verify->excluded);
+    return 0;
+}
+
+static int verify_scope(struct repository_verify *verify, struct err *err)
+{
     struct selection points CLEANUP(selection_clear) = {0};
     struct points_repository_view view;
-    const struct select_request request = {.wanted = &options->domains,
-                                           .excluded = &options->exclude_domains,
-                                           .report = verify->report,
-                                           .outcome = verify->outcome};
-
+    size_t before = verify->chosen;
     points_repository_look(verify->store, &view);
     const struct check_request check = {
         .scope = view.scope,
@@ -258,8 +331,11 @@ static int verify_scope(struct repository_verify *verify, struct err *err)
         .host = verify->host,
         .look_at_manifest = look_at_manifest,
     };
-    if (select_from_store(verify->store, &request, &points, err) < 0 ||
-        select_every_point(verify->store, &points, err) < 0 ||
+    if (select_in_scope(verify, &points, err) < 0)
+        return -1;
+    if (verify->several && verify->chosen == before)
+        return 0;
+    if (select_every_point(verify->store, &points, err) < 0 ||
         leave_out_points(verify, &view, &points, err) < 0 ||
         check_open(&check, &verify->check, err) < 0)
         return -1;
@@ -294,6 +370,9 @@ static void repository_verify_clear(struct repository_verify *verify)
 {
     leave_scope(verify);
     children_end(&verify->children);
+    strings_clear(&verify->wanted);
+    strings_clear(&verify->excluded);
+    err_clear(&verify->first);
 }
 
 int points_repository_verify(const struct verify_options *options, struct spawner *spawner,
@@ -305,6 +384,7 @@ int points_repository_verify(const struct verify_options *options, struct spawne
         [VERIFY_STORED] = LEVEL_STORED,
         [VERIFY_OBJECTS] = LEVEL_OBJECTS,
     };
+    const bool all = options->domains.count == 0 && options->exclude_domains.count == 0;
     struct repository_verify verify CLEANUP(repository_verify_clear) = {
         .options = options,
         .report = report,
@@ -315,13 +395,12 @@ int points_repository_verify(const struct verify_options *options, struct spawne
                      .block_digests = true},
         .level = levels[options->level],
         .begun_ms = units_now_ms(),
+        .several = !all && !options->source.scope,
     };
-    const bool all = options->domains.count == 0 && options->exclude_domains.count == 0;
-    const char *scope = options->source.scope;
     const struct scopes_request request = {
         .url = options->source.path,
         .parser = options->source.parser,
-        .scope = scope || all ? scope : "default", /* a guest is one of a scope */
+        .scope = options->source.scope,
         .report = report,
         .outcome = ret_outcome,
     };
@@ -332,7 +411,7 @@ int points_repository_verify(const struct verify_options *options, struct spawne
     if (gethostname(verify.host, sizeof(verify.host) - 1) < 0)
         snprintf(verify.host, sizeof(verify.host), "localhost");
     children_warn(&options->children, report);
-    int result = scopes_run(&request, &each, err);
+    int result = scopes_run(&request, &each, err) < 0 ? -1 : check_words(&verify, err);
     if (result < 0)
         ret_outcome->signal = quit_requested();
     else

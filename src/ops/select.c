@@ -98,6 +98,8 @@ int select_names(const struct select_request *request, bool *ret_chosen, struct 
     if (request->unmatched) {
         for (size_t i = 0; i < not_wanted.count; i++)
             strings_add(request->unmatched, not_wanted.items[i]);
+        for (size_t i = 0; i < not_excluded.count; i++)
+            strings_add(request->unmatched_excluded, not_excluded.items[i]);
         return 0;
     }
     if (chosen == 0)

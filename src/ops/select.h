@@ -35,8 +35,10 @@ struct select_request {
     bool trashed;      /* of a store: guests all of whose points are in the trash, too */
     const char *where; /* "the hypervisor" */
     /* Of a store that is one of several: gets the words for guests that mean none in it, which are not
-     * reported then; that nothing is chosen is no error. NULL: it is the only one. */
+     * reported then; that nothing is chosen is no error. NULL: it is the only one. The words of
+     * `excluded` go to another list (NULL: none are excluded). */
     struct strings *unmatched;
+    struct strings *unmatched_excluded;
     const struct report *report;
     struct outcome *outcome;
 };

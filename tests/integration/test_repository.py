@@ -377,7 +377,12 @@ def test_verify_goes_through_all_scopes(t):
     old = sorted(point["point"] for point in points)
     same(sorted(set(verified()) - set(old)), verified("--scope", "lab"), "points of the other scope")
     same(len(verified()), 3, "points that are verified")
-    same(sorted(verified("--domain-names=web")), old, "points of a guest")
+    same(sorted(verified("--domain-names=web")), sorted(verified()), "points of a guest of two scopes")
+    same(verified("--domain-names=web", "--scope", "lab"), verified("--scope", "lab"), "points of a guest of one scope")
+    same(sorted(verified(f"--domain-names=web@{old[0]}")), old[:1], "one point")
+    t.refused("verify", "--repository", repository, "--domain-names=nobody", says=["has no guest 'nobody'"])
+    t.refused("verify", "--repository", repository, "--domain-names=web,nobody", status=3, says=["'nobody'"])
+    t.refused("verify", "--repository", repository, "--exclude-domains=web", says=["has no guest to work on"])
 
 
 # ---- what is refused --------------------------------------------------------------------------------
