@@ -58,6 +58,7 @@ struct arguments {
     struct strings keep_tags;
     const char *time_zone;
     uint64_t newest_within_ms;
+    bool verified_only;
     struct arguments_schedule simulated;
     uint64_t simulated_ms;
     uint64_t stored;

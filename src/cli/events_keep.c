@@ -122,6 +122,7 @@ static const struct {
     [RETENTION_LATEST] = {"latest", "it is the latest"},
     [RETENTION_YOUNG] = {"young", "it is less than an hour old"},
     [RETENTION_IN_PROGRESS] = {"in-progress", "it is part of a backup that has not completed"},
+    [RETENTION_UNVERIFIED] = {"unverified", "verify has not found it good"},
     [RETENTION_DROPPED] = {"no-option", "no option keeps it"},
     [RETENTION_COMPLETED] = {"completed", "it is partial, and a newer one is complete"},
     [RETENTION_ABANDONED] = {"abandoned", "it is partial, and 30 days old"},

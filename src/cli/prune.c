@@ -68,6 +68,8 @@ static const struct options_row rows[] = {
     {"newest-within", OPTION_PARSED, "TIME",
      "only guests whose newest complete point is no older than this", ARGUMENT(newest_within_ms),
      .parse = arguments_parse_time},
+    {"verified-only", OPTION_FLAG, NULL,
+     "points that verify has not found good count for nothing, and stay", ARGUMENT(verified_only)},
     {"force", OPTION_FLAG, NULL, "drop more than half of a guest's points, or despite odd clocks",
      ARGUMENT(force)},
     {"simulate", OPTION_PARSED, "SCHEDULE",
@@ -99,6 +101,8 @@ static int check_simulation(const struct arguments *arguments, struct err *err)
     }
     if (arguments->repository || arguments->scope)
         return err_set(err, ERR_USAGE, "--simulate looks at no repository");
+    if (arguments->verified_only)
+        return err_set(err, ERR_USAGE, "--verified-only does not apply to --simulate");
     if (!arguments->simulated_ms)
         return err_set(err, ERR_USAGE, "--simulate needs --for TIME, such as --for 2y");
     if (sized && (!arguments->stored || !arguments->change_per_10k))
@@ -139,6 +143,7 @@ static int run_prune(const struct arguments *arguments, struct verb_run *run, st
         .policy = policy,
         .time_zone = arguments->time_zone,
         .newest_within_ms = arguments->newest_within_ms,
+        .verified_only = arguments->verified_only,
         .dry_run = arguments->dry_run,
     };
     return keep_prune(&options, &run->report, &run->outcome, err);

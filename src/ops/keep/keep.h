@@ -22,6 +22,7 @@ struct prune_options {
     const char *time_zone;     /* NULL: the host's */
     uint64_t newest_within_ms; /* guests without a complete point this young are left alone; 0: all
                                   are pruned */
+    bool verified_only; /* points that no check has found good count for nothing, and are kept */
     bool dry_run;
 };
 

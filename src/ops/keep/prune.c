@@ -140,6 +140,7 @@ static int prune_scope(void *opaque, const struct repository *repository, const 
     const struct prune_settings settings = {.policy = pruning->options->policy,
                                             .newest_within_ms =
                                                 (int64_t)pruning->options->newest_within_ms,
+                                            .verified_only = pruning->options->verified_only,
                                             .dry_run = pruning->options->dry_run};
     const struct prune_events events = {on_prune_event, pruning};
     struct prune_result result = {0};

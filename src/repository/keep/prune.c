@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "repository/keep/marks.h"
+#include "repository/check_records.h"
 #include "repository/keep/trash.h"
 #include "repository/stored_point.h"
 
@@ -134,16 +135,19 @@ static int find_bad_packs(const struct pruning *pruning, struct prunable *point,
     return 0;
 }
 
-static int look_at_prunable(struct pruning *pruning, struct prunable *point, struct err *err)
+static int look_at_prunable(struct pruning *pruning, struct prunable *point,
+                            struct stored_found *found, struct err *err)
 {
-    CLEANUP_STORED_SUMMARY struct stored_summary summary = {0};
+    struct stored_summary *summary = &found->summary;
     CLEANUP_ERR struct err why = ERR_INIT;
 
-    if (stored_point_summary(pruning->scope, &point->point, &summary, &why) == 0) {
-        point->gone = summary.kind != SLOT_POINT;
-        point->flags = summary.flags;
-        point->info = summary.info;
-        summary.info = (struct info){0};
+    if (found->err.kind != ERR_NONE) {
+        err_move(&why, &found->err);
+    } else {
+        point->gone = summary->kind != SLOT_POINT;
+        point->flags = summary->flags;
+        point->info = summary->info;
+        summary->info = (struct info){0};
         if (point->gone || find_bad_packs(pruning, point, &why) == 0)
             return 0;
     }
@@ -305,6 +309,48 @@ static bool refuse_newer_point(struct pruning *pruning, const struct prunable *p
     return any;
 }
 
+/* Of those that count; the others are told of. */
+static int leave_out_unverified(struct pruning *pruning, const struct prunable *points,
+                                size_t *places, size_t *count, struct err *err)
+{
+    const struct retention_verdict verdict = {.reason = RETENTION_UNVERIFIED};
+    CLEANUP_CHECK_RECORDS struct check_records records = {0};
+    size_t left = 0;
+
+    if (*count == 0 || check_records_read(pruning->scope, &points->point.guest, &records, err) < 0)
+        return *count == 0 ? 0 : -1;
+    for (size_t i = 0; i < *count; i++) {
+        const struct prunable *point = &points[places[i]];
+        if (point->flags & FLAG_PARTIAL || check_records_is_good(&records, &point->point)) {
+            places[left++] = places[i];
+            continue;
+        }
+        pruning->result.points_kept++;
+        tell_prunable(pruning, PRUNE_KEEPS, point, &verdict);
+    }
+    *count = left;
+    return 0;
+}
+
+/* All that are not in the trash. */
+static int look_at_prunables(struct pruning *pruning, struct prunable *points, size_t count,
+                             struct err *err)
+{
+    CLEANUP_FREE struct point_id *ids = mem_array(count, sizeof(*ids));
+    size_t asked = 0, at = 0;
+    int result = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (!points[i].trashed)
+            ids[asked++] = points[i].point;
+    struct stored_found *found = stored_point_summaries(pruning->scope, ids, asked);
+    for (size_t i = 0; i < count && result == 0; i++)
+        if (!points[i].trashed)
+            result = look_at_prunable(pruning, &points[i], &found[at++], err);
+    stored_found_free(found, asked);
+    return result;
+}
+
 static int prune_guest(struct pruning *pruning, struct prunable *points, size_t count,
                        struct err *err)
 {
@@ -312,13 +358,13 @@ static int prune_guest(struct pruning *pruning, struct prunable *points, size_t 
     size_t place_count = 0;
 
     pruning->result.guests++;
+    if (look_at_prunables(pruning, points, count, err) < 0)
+        return -1;
     for (size_t i = 0; i < count; i++) {
         if (points[i].trashed) {
             tell_prunable(pruning, PRUNE_IN_TRASH, &points[i], NULL);
             continue;
         }
-        if (look_at_prunable(pruning, &points[i], err) < 0)
-            return -1;
         if (points[i].too_new)
             continue;
         if (points[i].wrong) {
@@ -332,6 +378,9 @@ static int prune_guest(struct pruning *pruning, struct prunable *points, size_t 
         return 0;
     for (size_t i = 0; i < count; i++)
         pruning->result.points_kept += points[i].wrong != NULL;
+    if (pruning->settings->verified_only &&
+        leave_out_unverified(pruning, points, places, &place_count, err) < 0)
+        return -1;
     return decide_guest(pruning, points, places, place_count, err);
 }
 

@@ -17,6 +17,8 @@ struct prune_settings {
     struct retention_policy policy;
     int64_t newest_within_ms; /* of guests whose newest good point, by when its data was taken, is
                                * older than this, nothing is dropped; 0: of all */
+    /* Complete points count only if the last check of them found them good; others are kept. */
+    bool verified_only;
     bool dry_run;
 };
 

@@ -72,6 +72,7 @@ enum retention_reason {
     RETENTION_LATEST,      /* what `latest` means */
     RETENTION_YOUNG,       /* taken, or made by its session, in the last hour */
     RETENTION_IN_PROGRESS, /* partial, and no backup has completed since */
+    RETENTION_UNVERIFIED,  /* complete, but no check has found it good: for whoever decides */
     RETENTION_DROPPED,     /* no option keeps it */
     RETENTION_COMPLETED,   /* partial, and a newer backup is complete */
     RETENTION_ABANDONED,   /* partial, for 30 days */

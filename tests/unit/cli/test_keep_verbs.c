@@ -41,7 +41,7 @@ static void a_policy_is_read(void **state)
                                "--repository|/r|--keep-last=1|--keep-hourly=2|--keep-daily|3|"
                                "--keep-weekly=4|--keep-monthly=5|--keep-yearly=6|--keep-within=2w|"
                                "--keep-tag=a,b|--keep-tag|c|--newest-within|1d|--time-zone=UTC|"
-                               "--force|--dry-run",
+                               "--verified-only|--force|--dry-run",
                                &arguments, NULL),
                      0);
     for (size_t i = 0; i < RETENTION_PERIODIC; i++)
@@ -52,7 +52,8 @@ static void a_policy_is_read(void **state)
     assert_string_equal(arguments.keep_tags.items[2], "c");
     assert_string_equal(arguments.repository, "/r");
     assert_string_equal(arguments.time_zone, "UTC");
-    assert_true(arguments.force && arguments.dry_run && !arguments.simulated.given);
+    assert_true(arguments.force && arguments.verified_only && arguments.dry_run &&
+                !arguments.simulated.given);
     options_clear(&prune_verb.options, &arguments);
 }
 

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "repository/keep/prune.h"
+#include "repository/check_records.h"
 #include "repository/stored_point.h"
+#include "repository/stored_unpack.h"
 
 static void note_event(void *opaque, const struct prune_event *event)
 {
@@ -37,6 +39,9 @@ static int fail_at_a_point(void *opaque, const struct parser_task *task, struct 
     const struct failing *failing = opaque;
     const struct slot_id *id = task->data;
 
+    /* In company with others it does not survive, either. */
+    if (task->function != stored_unpack_info)
+        return err_set(err, ERR_IO, "the process has ended");
     if (id_compare(&id->session, &failing->session) == 0)
         return err_set(err, failing->kind, "cannot be read");
     return task->function(task->data, task->len, ret, err);
@@ -87,6 +92,65 @@ static void begin_with_three(struct keep_world *world, struct point_id points[st
         points[i] = keep_world_point(2, i + 1);
         keep_world_put(world, &points[i], NULL);
     }
+}
+
+static void note_verified(struct keep_world *world, const struct point_id *point,
+                          enum small_result result, int64_t when_ms)
+{
+    static char host[] = "alpha";
+    const struct small_object verification = {
+        .kind = SMALL_VERIFICATION,
+        .host = host,
+        .level = LEVEL_DATA,
+        .result = result,
+        .when_ms = when_ms,
+    };
+
+    CLEANUP_ERR struct err err = ERR_INIT;
+    if (check_records_note(&world->scope, point, &verification, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static char *prune_dry(struct keep_world *world, bool verified_only, struct prune_result *ret)
+{
+    const struct prune_settings settings = {
+        .policy = {.keep = {[RETENTION_LAST] = 1}, .force = true},
+        .verified_only = verified_only,
+        .dry_run = true};
+    struct buf events = {0};
+    const struct prune_events told = {note_event, &events};
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    *ret = (struct prune_result){0};
+    if (prune_run(&world->scope, &settings, &told, ret, &err) < 0)
+        fail_msg("%s", err.text);
+    return buf_take_str(&events);
+}
+
+static void points_that_are_not_verified_count_for_nothing_if_told(void **state)
+{
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+    struct prune_result result;
+    struct point_id points[3];
+
+    (void)state;
+    begin_with_three(&world, points);
+    CLEANUP_FREE char *all = prune_dry(&world, false, &result);
+    assert_string_equal(all, "drops 34\ndrops 59\nkeeps 7e\n");
+    CLEANUP_FREE char *none = prune_dry(&world, true, &result);
+    assert_string_equal(none, "keeps 34\nkeeps 59\nkeeps 7e\n");
+    assert_int_equal(result.points_kept, 3);
+    /* Two that are good: the newest of all, which is not, keeps neither from being kept. */
+    note_verified(&world, &points[0], RESULT_GOOD, 1000);
+    note_verified(&world, &points[1], RESULT_GOOD, 1000);
+    CLEANUP_FREE char *two = prune_dry(&world, true, &result);
+    assert_string_equal(two, "keeps 7e\ndrops 34\nkeeps 59\n");
+    assert_int_equal(result.points_kept, 2);
+    assert_int_equal(result.points_dropped, 1);
+    /* The last check counts. */
+    note_verified(&world, &points[1], RESULT_BAD, 2000);
+    CLEANUP_FREE char *bad = prune_dry(&world, true, &result);
+    assert_string_equal(bad, "keeps 59\nkeeps 7e\nkeeps 34\n");
 }
 
 static void points_in_the_trash_are_not_kept(void **state)
@@ -226,6 +290,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_point_that_cannot_be_read_stays_and_keeps_no_other_from_being_pruned),
         cmocka_unit_test(points_in_the_trash_are_not_kept),
+        cmocka_unit_test(points_that_are_not_verified_count_for_nothing_if_told),
         cmocka_unit_test(tags_keep_points),
         cmocka_unit_test(any_step_that_fails_ends_the_run),
         cmocka_unit_test(a_point_that_goes_meanwhile_is_no_failure),
