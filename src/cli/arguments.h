@@ -59,6 +59,7 @@ struct arguments {
     const char *time_zone;
     uint64_t newest_within_ms;
     bool verified_only;
+    bool hold;
     struct arguments_schedule simulated;
     uint64_t simulated_ms;
     uint64_t stored;

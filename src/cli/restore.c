@@ -8,6 +8,8 @@ static const struct options_row rows[] = {
     {"point", OPTION_TEXT, "POINT",
      "of a repository: an id, latest (the default), or a time: the last before it",
      ARGUMENT(point)},
+    {"hold", OPTION_FLAG, NULL, "of a repository: hold the points until they are restored",
+     ARGUMENT(hold)},
     {"destination-path", OPTION_TEXT, "PATH", "folder for the restored disks",
      ARGUMENT(destination)},
     {"original-places", OPTION_FLAG, NULL, "put every file back where it was; no destination",
@@ -78,6 +80,7 @@ static int run_restore(const struct arguments *arguments, struct verb_run *run, 
         .staging_path = arguments->staging_path,
         .children = arguments->children,
         .wait_ms = arguments->wait_ms,
+        .hold = arguments->hold,
         .allow_autorun = arguments->allow_autorun,
         .replace = arguments->replace,
         .keep_left_out = arguments->keep_left_out,
@@ -91,6 +94,8 @@ static int run_restore(const struct arguments *arguments, struct verb_run *run, 
         check_places(arguments, err) < 0)
         return -1;
     options.source.parser = run->parser;
+    if (arguments->hold && arguments->source)
+        return err_set(err, ERR_USAGE, "--hold applies to --repository only");
     return restore_run(&options, run->spawner, &run->report, &run->outcome, err);
 }
 

@@ -185,6 +185,17 @@ void points_head_clear(struct points_head *head)
     head->known = false;
 }
 
+int points_hold(struct points_store *store, const char *guest, const char *id, const char *by,
+                bool *ret_made, struct err *err)
+{
+    return store->ops->hold(store, guest, id, by, ret_made, err);
+}
+
+int points_release(struct points_store *store, const char *guest, const char *id, struct err *err)
+{
+    return store->ops->release(store, guest, id, err);
+}
+
 const struct parser *points_parser(const struct point *point)
 {
     return point->store->parser;

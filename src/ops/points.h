@@ -152,6 +152,12 @@ struct points_head {
 void points_head_clear(struct points_head *head);
 #define CLEANUP_POINTS_HEAD CLEANUP(points_head_clear)
 
+/* Of a store with many points: from when this succeeds until points_release, the point is not removed.
+ * *ret_made is false if somebody holds it already; then it is theirs to release. by: a host. */
+int points_hold(struct points_store *store, const char *guest, const char *id, const char *by,
+                bool *ret_made, struct err *err);
+int points_release(struct points_store *store, const char *guest, const char *id, struct err *err);
+
 /* Of what is in the point: that of its place. */
 const struct parser *points_parser(const struct point *point);
 

@@ -18,6 +18,9 @@ struct points_store_ops {
                 struct err *err);
     int (*open)(struct points_store *store, const char *guest, const char *id, struct point **ret,
                 struct err *err);
+    int (*hold)(struct points_store *store, const char *guest, const char *id, const char *by,
+                bool *ret_made, struct err *err); /* NULL: not has_many; so is the next one */
+    int (*release)(struct points_store *store, const char *guest, const char *id, struct err *err);
     bool (*is_current)(const struct point *point);
     char *(*item_text)(const struct point *point, const struct manifest_stored *stored);
     int (*item_usage)(const struct point *point, const struct manifest_stored *stored,

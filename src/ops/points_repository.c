@@ -7,6 +7,7 @@
 #include "ops/extras.h"
 #include "ops/points_repository_impl.h"
 #include "repository/keep/objects.h"
+#include "repository/keep/marks.h"
 #include "repository/listing.h"
 
 struct repository_store {
@@ -357,6 +358,38 @@ static int read_repository_small(const struct point *base, const struct manifest
     return 0;
 }
 
+/* ---- holds --------------------------------------------------------------------------------- */
+
+static int find_held(struct points_store *store, const char *guest, const char *text,
+                     struct point_id *ret, struct err *err)
+{
+    if (points_repository_guest_id(store, guest, &ret->guest, err) < 0)
+        return -1;
+    return id_parse(text, &ret->session) ? 0 : err_set(err, ERR_USAGE, "'%s' is no id", text);
+}
+
+static int hold_repository_point(struct points_store *store, const char *guest, const char *text,
+                                 const char *by, bool *ret_made, struct err *err)
+{
+    const struct mark mark = {.by = by, .reason = "virt-backup restore"};
+    struct point_id id;
+
+    return find_held(store, guest, text, &id, err) < 0
+               ? -1
+               : marks_hold(&store_of(store)->scope, &id, &mark, ret_made, err);
+}
+
+static int release_repository_point(struct points_store *store, const char *guest, const char *text,
+                                    struct err *err)
+{
+    struct point_id id;
+    bool released = false;
+
+    return find_held(store, guest, text, &id, err) < 0
+               ? -1
+               : marks_release(&store_of(store)->scope, &id, &released, err);
+}
+
 static const struct points_store_ops repository_store_ops = {
     .guests = list_repository_guests,
     .trashed_guests = list_trashed_guests,
@@ -364,6 +397,8 @@ static const struct points_store_ops repository_store_ops = {
     .orphans = list_no_orphans,
     .list = list_repository_points,
     .open = open_repository_point,
+    .hold = hold_repository_point,
+    .release = release_repository_point,
     .is_current = repository_point_is_current,
     .item_text = repository_item_text,
     .item_usage = repository_item_usage,

@@ -87,6 +87,7 @@ struct restore_options {
     const char *staging_path; /* NULL: the usual one, see ops/staging.h */
     struct children_options children;
     uint64_t wait_ms; /* as in backup_options */
+    bool hold;        /* points of a repository, until they are restored */
     bool allow_autorun;
     bool replace;
     bool trust_definition;

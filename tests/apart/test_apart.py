@@ -131,7 +131,8 @@ class ApartTest(unittest.TestCase):
     def test_restore(self):
         place = self.new_folder("restored")
         self.on_repository("restore", *LIBVIRT, "--destination-path", place, "--dry-run")
-        self.on_repository("restore", *LIBVIRT, "--destination-path", place)
+        self.on_repository("restore", *LIBVIRT, "--destination-path", place, "--hold")
+        self.assertNotIn('"held":true', self.make("list", "--repository", self.repository, "--json"))
 
     def test_export(self):
         archive = os.path.join(self.folder, "archive")

@@ -16,6 +16,7 @@
 #include "ops/host_key.h"
 #include "ops/undo/recover.h"
 #include "ops/restore/destination.h"
+#include "ops/restore/hold.h"
 #include "ops/select.h"
 #include "ops/undo/state_dir.h"
 
@@ -250,6 +251,8 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
                      .block_digests = options->source.is_repository},
     };
 
+    struct restore_holds holds CLEANUP(restore_holds_end) = {0}; /* ends before the store */
+
     if (points_store_open(&source, &run.store, err) < 0 ||
         choose_backups(&run, ret_outcome, &guests, err) < 0)
         return -1;
@@ -257,6 +260,9 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
     maps = placed.maps;
     if (options->domains.count == 0)
         leave_out_former_names(run.store, &guests, report);
+    if (options->hold && !options->dry_run &&
+        restore_holds_begin(run.store, &guests, &holds, err) < 0)
+        return -1;
     /* A disk that is put back in its place belongs to a guest, which must not be using it. */
     if ((!options->disks.count || options->original_places) &&
         hypervisor_open(options->uri, &run.hypervisor, err) < 0)

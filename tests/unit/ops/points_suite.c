@@ -385,6 +385,7 @@ int points_suite_run(const struct points_suite *suite)
         POINTS_TEST(a_point_is_found_by_its_id),
         POINTS_TEST(points_are_listed_and_found),
         POINTS_TEST(what_means_no_point_is_told),
+        POINTS_TEST(a_point_is_held_while_it_is_restored),
         POINTS_TEST(nothing_is_listed_before_the_commit),
         POINTS_TEST(an_abort_leaves_nothing),
         POINTS_TEST(an_image_that_is_too_short_is_refused),

@@ -5,9 +5,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
+#include "ops/restore/hold.h"
 #include "points_fixture.h"
 
 void points_are_listed_and_found(void **state)
@@ -68,4 +70,66 @@ void what_means_no_point_is_told(void **state)
                     cases[i].kind, cases[i].part);
     CHECK_FAILS(points_find(store, "db", "latest", &found, &fixture->err), &fixture->err,
                 ERR_NOT_FOUND, "");
+}
+
+/* How many of the guest's points are held, by whom and why: the newest of these. */
+static size_t count_held(struct fixture *fixture, const char *guest, char **ret_why)
+{
+    CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
+    CLEANUP_POINTS_LIST struct points_list list = {0};
+    size_t count = 0;
+
+    free(TAKE_PTR(*ret_why));
+    CHECK(points_list(store, guest, &list, &fixture->err), &fixture->err);
+    for (size_t i = 0; i < list.count; i++)
+        if (list.all[i].held) {
+            free(*ret_why);
+            *ret_why = mem_strdup(list.all[i].held_why);
+            count++;
+        }
+    return count;
+}
+
+void a_point_is_held_while_it_is_restored(void **state)
+{
+    static char web[] = "web", db[] = "db", other[] = "other";
+    struct fixture *fixture = *state;
+    CLEANUP_FREE char *why = NULL;
+    char *names[] = {web, db, other}, *ids[] = {NULL, NULL, NULL};
+    bool chosen[] = {true, true, false}, made = false;
+    struct selection points = {names, ids, 3, chosen};
+    struct restore_holds holds = {0};
+
+    if (!fixture->suite->is_repository)
+        return; /* its guests have one point each */
+    fixture_write_point(fixture, web, POINTS_KEEP, 1);
+    fixture_write_point(fixture, web, POINTS_KEEP, 2);
+    fixture_write_point(fixture, db, POINTS_KEEP, 3);
+    CLEANUP(points_store_closep) struct points_store *store = fixture_open_store(fixture);
+    CHECK(restore_holds_begin(store, &points, &holds, &fixture->err), &fixture->err);
+    assert_int_equal(count_held(fixture, web, &why), 1);
+    assert_string_equal(why, "virt-backup restore");
+    assert_int_equal(count_held(fixture, db, &why), 1);
+    CLEANUP_FREE char *latest = ids[0];
+    CLEANUP_FREE char *of_db = ids[1];
+    assert_non_null(latest);
+    assert_null(ids[2]);
+    restore_holds_end(&holds);
+    assert_int_equal(count_held(fixture, web, &why), 0);
+    assert_int_equal(count_held(fixture, db, &why), 0);
+
+    /* What somebody else holds stays held. */
+    CHECK(points_hold(store, web, latest, "alpha", &made, &fixture->err), &fixture->err);
+    assert_true(made);
+    CHECK(restore_holds_begin(store, &points, &holds, &fixture->err), &fixture->err);
+    restore_holds_end(&holds);
+    assert_int_equal(count_held(fixture, web, &why), 1);
+    assert_int_equal(count_held(fixture, db, &why), 0);
+
+    /* If one cannot be held, none stays held. */
+    chosen[2] = true;
+    CHECK(points_release(store, web, latest, &fixture->err), &fixture->err);
+    CHECK_FAILS(restore_holds_begin(store, &points, &holds, &fixture->err), &fixture->err,
+                ERR_NOT_FOUND, "guest 'other'");
+    assert_int_equal(count_held(fixture, web, &why), 0);
 }
