@@ -76,9 +76,7 @@ int disk_bitmap_list(const char *path, struct strings *ret, struct err *err)
 /* It does not open what the image is based on. */
 static int add_bitmap(const char *path, const char *name, struct err *err)
 {
-    CLEANUP_FREE char *granularity = mem_printf("%u", DISK_BITMAP_GRANULARITY);
-    const char *const argv[] = {"qemu-img", "bitmap", "--add", "-g", granularity,
-                                "-f",       "qcow2",  path,    name, NULL};
+    const char *const argv[] = {"qemu-img", "bitmap", "--add", "-f", "qcow2", path, name, NULL};
 
     return qemu_img_run(argv, path, NULL, err);
 }

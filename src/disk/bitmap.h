@@ -9,8 +9,6 @@
 #include "base/err.h"
 #include "base/strings.h"
 
-#define DISK_BITMAP_GRANULARITY 65536u /* bytes, as libvirt's, which QEMU chooses */
-
 enum disk_bitmap_state {
     DISK_BITMAP_SOUND,  /* it has noted everything since it was added */
     DISK_BITMAP_BROKEN, /* who wrote last did not end properly, or it does not note */
@@ -22,7 +20,8 @@ int disk_bitmap_look(const char *path, const char *name, enum disk_bitmap_state 
                      struct err *err);
 /* Appends the names of all that the image has. Works while a guest uses it. */
 int disk_bitmap_list(const char *path, struct strings *ret, struct err *err);
-/* Adds one that notes what is written from now on. Refused: the image has one of this name (exists),
+/* Adds one that notes what is written from now on, in units of the size that QEMU chooses for those
+ * of libvirt, too. Refused: the image has one of this name (exists),
  * is of version 2, which has no bitmaps (unsupported), something uses it (busy). Flushed when it
  * returns. On failure the image is as it was. */
 int disk_bitmap_add(const char *path, const char *name, struct err *err);

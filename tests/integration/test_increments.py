@@ -8,7 +8,7 @@ import signal
 
 from vbtest import disks, leftovers
 from vbtest.checkpoints import kill_qemu
-from vbtest.command import expect, run, same, wait_until
+from vbtest.command import Process, expect, run, same, wait_until
 from vbtest.disks import MIB
 
 CLUSTER = 64 * 1024
@@ -153,8 +153,112 @@ def test_aborted_backups_in_between(t):
     nights.check(point)
 
 
+# ---- guests that are off ----------------------------------------------------------------------------
+
+
+def write_to(disk, offset, length=CLUSTER):
+    """As a guest does, but without one."""
+    run("qemu-io", "-f", "qcow2", "-c", f"write -q -P {1 + offset // CLUSTER % 255} {offset} {length}", disk.path)
+
+
+def off_guest(t):
+    return t.guest("web", t.boot_disk(), t.disk("vdb", size=32 * MIB, boot=2)).define()
+
+
+def test_guest_that_is_off_and_runs_in_turns(t):
+    guest = off_guest(t)
+    nights = Nights(t, guest)
+    nights.night()
+    same((nights.increments, nights.warnings), ({"vda": False, "vdb": False}, []), "the first night")
+    write_to(guest.disks[1], 20 * MIB)
+    point = nights.night()
+    same((nights.increments, nights.warnings), ({"vda": True, "vdb": True}, []), "a guest that is off")
+    expect(nights.read["vdb"] <= 67 * CLUSTER, f"{nights.read['vdb']} bytes were read of vdb")
+    nights.check(point)
+    same(len(nights.checkpoints()), 1, "checkpoints")
+    guest.start()
+    token, count = guest.serial.wait_for_steps(3)
+    guest.suspend()
+    point = nights.night()
+    same((nights.increments, nights.warnings), ({"vda": True, "vdb": True}, []), "the same when it runs")
+    nights.check(point, nights.night("--full-read"))
+    guest.resume()
+    guest.serial.wait_for_steps(3)
+    nights.night(mode="save")
+    same((nights.increments, nights.warnings), ({"vda": True, "vdb": True}, []), "a guest that is saved")
+    guest.goes_on(token, count, steps=3)
+    guest.destroy()
+    point = nights.night()
+    same((nights.increments, nights.warnings), ({"vda": True, "vdb": True}, []), "when it is off again")
+    nights.check(point)
+    same(len(nights.checkpoints()), 1, "checkpoints in the end")
+    t.vb("verify", "--repository", nights.repository)
+
+
+def test_what_happens_to_a_guest_between_two_nights(t):
+    """Whatever it is: the point is the disk, and what cannot be trusted is read whole."""
+    guest = off_guest(t)
+    nights = Nights(t, guest)
+    vda, vdb = guest.disks
+    nights.night()
+
+    def defined_anew():
+        with open(t.path("definition.xml"), "w", encoding="utf-8") as file:
+            file.write(guest.dump("--inactive"))
+        guest.undefine()
+        guest.virsh("define", t.path("definition.xml"))
+
+    def copied_over():
+        """A copy of the former day is put back by something that keeps the inode."""
+        shutil.copyfile(copy, vdb.path)
+
+    def commit_an_overlay():
+        top = t.path("top.qcow2")
+        run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", vdb.path, top)
+        run("qemu-io", "-f", "qcow2", "-c", f"write -q -P 7 {9 * MIB} {MIB}", top)
+        run("qemu-img", "commit", "-q", "-f", "qcow2", top)
+        os.unlink(top)
+
+    def converted():
+        run("qemu-img", "convert", "-f", "qcow2", "-O", "qcow2", vdb.path, vdb.path + ".new")
+        os.rename(vdb.path + ".new", vdb.path)
+
+    copy = t.path("copy.qcow2")
+    shutil.copyfile(vdb.path, copy)
+    both, one = {"vda": True, "vdb": True}, {"vda": True, "vdb": False}
+    write_to(vda, 3 * MIB)
+    for number, (what, change, increments) in enumerate((
+            ("nothing", lambda: None, both),
+            ("it is defined anew", defined_anew, both),
+            ("an overlay is committed", commit_an_overlay, both),
+            ("an image is put back from a copy", copied_over, one),
+            ("an image has grown", lambda: run("qemu-img", "resize", "-q", "-f", "qcow2", vdb.path, "+1M"), one),
+            ("an image is converted", converted, one),
+            ("an image is amended", lambda: run("qemu-img", "amend", "-f", "qcow2", "-o", "lazy_refcounts=on", vdb.path), both))):
+        change()
+        write_to(vdb, (number + 1) * MIB + CLUSTER)
+        point = nights.night()
+        same(nights.increments, increments, f"{what}: increments")
+        same(len(nights.warnings), sum(not increment for increment in increments.values()), f"{what}: {nights.warnings}")
+        nights.check(point)
+    # With a snapshot it is followed no more, and can be reverted.
+    run("qemu-img", "snapshot", "-c", "before", vdb.path)
+    nights.check(nights.night())
+    expect(any("snapshot" in warning for warning in nights.warnings), f"{nights.warnings}")
+    run("qemu-img", "snapshot", "-a", "before", vdb.path)
+    nights.check(nights.night())
+    same(nights.increments, one, "increments of an image that was reverted")
+    # A guest over an image that is based on this one reads it meanwhile.
+    reader = Process(["qemu-nbd", "--read-only", "--persistent", "-f", "qcow2", "-k", t.path("nbd.sock"), vda.path])
+    wait_until(lambda: os.path.exists(t.path("nbd.sock")), "qemu-nbd")
+    point = nights.night()
+    reader.signal(signal.SIGTERM)
+    reader.finish()
+    nights.check(point)
+
+
 def test_increments_with_memory(t):
-    """The captures that pause the guest go on from each other; one that saves it reads its disks whole."""
+    """Captures of all kinds go on from each other."""
     guest = t.guest("web", t.boot_disk(), t.disk("vdb", size=32 * MIB, boot=2)).running()
     nights = Nights(t, guest)
     token, _ = guest.serial.last()
@@ -164,10 +268,9 @@ def test_increments_with_memory(t):
     point = nights.night(mode="pause")
     same((nights.increments, nights.warnings), ({"vda": True, "vdb": True}, []), "with memory")
     expect(nights.read["vdb"] in (66 * CLUSTER, 67 * CLUSTER), f"{nights.read['vdb']} bytes were read of vdb")
-    nights.night(mode="save")
-    same((nights.increments, nights.warnings), ({"vda": False, "vdb": False}, []), "a guest that was saved")
-    nights.night(mode="pause")
-    same((nights.increments, nights.warnings), ({"vda": False, "vdb": False}, []), "the night after that")
+    for mode in ("save", "pause"):
+        nights.night(mode=mode)
+        same((nights.increments, nights.warnings), ({"vda": True, "vdb": True}, []), mode)
     nights.night()
     same((nights.increments, nights.warnings), ({"vda": True, "vdb": True}, []), "and the next")
     same(len(nights.checkpoints()), 1, "checkpoints")

@@ -99,7 +99,8 @@ int capture_name_checkpoint(struct capture *capture, struct err *err)
     return guest_checkpoint_name(request->owner, &intent->checkpoint, err);
 }
 
-/* Whoever uses the image will be in the way of reading it, too. */
+/* If somebody else reads the image, a guest over another image that is based on it, say, it can be
+ * read, but not be given a bitmap. */
 static int add_bitmap_of(const struct capture *capture, size_t disk, struct strings *added,
                          struct err *err)
 {
@@ -111,7 +112,7 @@ static int add_bitmap_of(const struct capture *capture, size_t disk, struct stri
         strings_add(added, source->target);
         return 0;
     }
-    if (add_err.kind == ERR_BUSY || add_err.kind == ERR_CANCELLED)
+    if (add_err.kind == ERR_CANCELLED)
         return err_move(err, &add_err);
     request->tracks[disk].record = false;
     request->tracks[disk].recordable = CAPTURE_NO_BITMAP;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * How the disks of a running guest are followed from one point of a store to the next: the facts for
+ * How the disks of a guest are followed from one point of a store to the next: the facts for
  * ops/backup/increment.h are looked up, and what a point is to keep for the next one is put together.
  *
  * The state directory has a note of the point that was made last of a guest for an owner of

@@ -189,8 +189,7 @@ static int copy_captured(struct backup_job *job, struct err *err)
         .full_read = run->options->full_read,
     };
 
-    if (capture_has_exports(job->mode))
-        follow_begin(&job->follow, &follow);
+    follow_begin(&job->follow, &follow);
     const struct capture_request request = {
         .calls = &capture_calls_libvirt,
         .hypervisor = run->hypervisor,

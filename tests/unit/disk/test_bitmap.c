@@ -55,7 +55,7 @@ static int open_export(const char *bitmap, struct disk_reader **ret, struct err 
 
 static char *map_of(struct disk_reader *reader)
 {
-    static const char *const names[] = {"data", "zero", "same"};
+    static const char *const names[] = {"data", "zero", "same", "same zero"};
     CLEANUP_ERR struct err err = ERR_INIT;
     CLEANUP_BUF struct buf text = {0};
     struct disk_part part = {0};
@@ -80,7 +80,7 @@ static char *map_text(const char *bitmap)
 
 #define SINCE_MAP                                                                                  \
     "1024 KiB same\n64 KiB data\n960 KiB same\n128 KiB zero\n6016 KiB same\n"                      \
-    "2048 KiB zero\n64 KiB data\n6080 KiB zero\n"
+    "2048 KiB same zero\n64 KiB data\n6080 KiB same zero\n"
 
 static void a_map_tells_what_is_the_same_as_before(void **state)
 {
@@ -188,9 +188,9 @@ static void a_bitmap_that_is_added_notes_what_is_written(void **state)
     run("qemu-io", "-f", "qcow2", "-c", "write -P 4 4M 4K", path, NULL);
     assert_ok(disk_reader_open_since(path, "new", &reader, &err), &err);
     CLEANUP_FREE char *map = map_of(reader);
-    assert_string_equal(map,
-                        "2048 KiB same\n128 KiB zero\n1920 KiB same\n64 KiB data\n4032 KiB same\n"
-                        "2048 KiB zero\n64 KiB same\n6080 KiB zero\n");
+    assert_string_equal(
+        map, "2048 KiB same\n128 KiB same zero\n1920 KiB same\n64 KiB data\n4032 KiB same\n"
+             "2048 KiB same zero\n64 KiB same\n6080 KiB same zero\n");
     /* It goes on beside the other. */
     assert_int_equal(look(path, "since"), DISK_BITMAP_SOUND);
 }
