@@ -90,7 +90,7 @@ def own_processes(binary):
 
 def left_files(archive, *folders):
     """Temporary files, sockets, scratch files, notes and locks that are still there."""
-    found = sorted(leftovers.files_below(leftovers.STATE_DIR))
+    found = sorted(set(leftovers.files_below(leftovers.STATE_DIR)) - set(leftovers.notes()))
     for folder in folders:
         found += sorted(leftovers.files_below(folder))
     found += glob.glob("/var/lib/libvirt/qemu/domain-*/vb-*") + glob.glob("/var/lib/libvirt/virt-backup/*")

@@ -3,6 +3,7 @@
 
 import bench
 import checkpoints
+import increments
 import inplace
 import points
 import repository
@@ -27,6 +28,10 @@ SCENARIOS = {
     "repository-off": (repository.RepositoryBackupBench, {"state": "shut off"}),
     "repository-none": (repository.RepositoryBackupBench, {"memory": "none"}),
     "repository-pause": (repository.RepositoryBackupBench, {"memory": "pause"}),
+    "increment-off": (increments.IncrementBench, {"state": "shut off"}),
+    "increment-none": (increments.IncrementBench, {"memory": "none"}),
+    "increment-pause": (increments.IncrementBench, {"memory": "pause"}),
+    "increment-save": (increments.IncrementBench, {"memory": "save"}),
     "repository-restore": (repository.RepositoryRestoreBench, {}),
     "repository-prune": (repository.RepositoryKeepBench, {"verb": "prune"}),
     "repository-collect": (repository.RepositoryKeepBench, {"verb": "collect"}),
@@ -39,7 +44,7 @@ ROOM_STORE = tuple(roomrepository.SCENARIOS)
 ROOM = tuple(name for name in SCENARIOS if name.startswith("room"))
 # Of the short run, which has others of their kind.
 LEFT_OUT = (*ROOM[1:3], "backup-checkpoint-off", "room-prune", "room-repository", "repository-none", "repository-pause",
-            "repository-prune")
-UNGUARDED = ("backup-off", "backup-checkpoint-off", "beside-reader", "repository-off", "repository-prune",
+            "repository-prune", "increment-off", "increment-pause", "increment-save")
+UNGUARDED = ("backup-off", "backup-checkpoint-off", "beside-reader", "repository-off", "increment-off", "repository-prune",
              "repository-collect", *ROOM_STORE)
 RUNNING = ("backup-save", "backup-pause", "backup-live", "backup-none")
