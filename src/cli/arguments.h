@@ -42,6 +42,7 @@ struct arguments {
     struct strings exclude_domains;
     struct strings disks;
     struct strings dismiss;
+    struct strings remove_guests;
     struct strings exclude_disks;
     struct strings tags;
     struct arguments_part part;

@@ -303,6 +303,19 @@ static void write_dismissed(const struct event *event, struct buf *text)
     }
 }
 
+static void write_checkpoint(const struct event *event, struct buf *text)
+{
+    buf_printf(text, "guest '%s': checkpoint %s%s", event->guest, event->checkpoint.name,
+               event->checkpoint.removed ? " is removed" : "");
+}
+
+static void write_checkpoint_fields(const struct event *event, struct json *fields)
+{
+    json_set_str(fields, "guest", event->guest);
+    json_set_str(fields, "checkpoint", event->checkpoint.name);
+    json_set_bool(fields, "removed", event->checkpoint.removed);
+}
+
 /* ---- all of them ------------------------------------------------------------------------------------ */
 
 static const struct event_form warning = {"warning", EVENT_AS_WARNING, write_warning,
@@ -327,6 +340,8 @@ static const struct event_form removed = {"backup-removed", EVENT_AS_RESULT, wri
                                           write_removed_fields};
 static const struct event_form recovered = {"guest-recovered", EVENT_AS_RESULT, write_recovered,
                                             write_recovered_fields};
+static const struct event_form checkpoint = {"checkpoint", EVENT_AS_RESULT, write_checkpoint,
+                                             write_checkpoint_fields};
 static const struct event_form dismissed = {"guest-dismissed", EVENT_AS_RESULT, write_dismissed,
                                             write_guest_field};
 
@@ -354,6 +369,7 @@ const struct event_form *events_form(enum event_kind kind)
         [EVENT_REMOVED] = &removed,
         [EVENT_RECOVERED] = &recovered,
         [EVENT_DISMISSED] = &dismissed,
+        [EVENT_CHECKPOINT] = &checkpoint,
         [EVENT_POINT_FAILED] = &events_point_failed,
         [EVENT_POINT_HELD] = &events_point_held,
         [EVENT_POINT_RELEASED] = &events_point_released,

@@ -46,6 +46,7 @@ extern const struct verb list_verb;
 extern const struct verb verify_verb;
 extern const struct verb recover_verb;
 extern const struct verb remove_verb;
+extern const struct verb checkpoints_verb;
 extern const struct verb repository_verb;
 extern const struct verb prune_verb;
 extern const struct verb collect_verb;

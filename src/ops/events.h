@@ -49,6 +49,8 @@ enum event_kind {
     /* recover */
     EVENT_RECOVERED,
     EVENT_DISMISSED,
+    /* checkpoints */
+    EVENT_CHECKPOINT,
     /* of several verbs, about one point of a repository */
     EVENT_POINT_FAILED,
     EVENT_POINT_HELD,
@@ -290,6 +292,11 @@ struct event_dismissed {
     const char *checkpoint; /* that the run may have made; NULL: none */
 };
 
+struct event_checkpoint {
+    const char *name;
+    bool removed;
+};
+
 /* A point of a repository. */
 struct event_point {
     const char *scope;
@@ -413,6 +420,7 @@ struct event {
         struct event_removed removed;
         struct event_recovered recovered;
         struct event_dismissed dismissed;
+        struct event_checkpoint checkpoint;
         struct event_point_failed point_failed;
         struct event_point
             point; /* EVENT_POINT_HELD to EVENT_POINT_SET_ASIDE, EVENT_POINT_PRUNED */

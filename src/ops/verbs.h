@@ -147,6 +147,18 @@ struct recover_options {
     uint64_t wait_ms;         /* to wait for another process that has a guest; 0: a minute */
 };
 
+/* Of guests, made by backups into a repository (guest/checkpoint.h). */
+struct checkpoints_options {
+    const char *uri;
+    struct name_list domains; /* empty: all */
+    uint64_t wait_ms;         /* as in backup_options */
+    bool remove;              /* else they are listed */
+};
+
+/* EVENT_CHECKPOINT for each that there is, or was removed. */
+int checkpoints_run(const struct checkpoints_options *options, const struct report *report,
+                    struct outcome *ret_outcome, struct err *err);
+
 struct list_options {
     struct points_place source;
     struct name_list domains;

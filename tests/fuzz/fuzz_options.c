@@ -33,9 +33,10 @@ static void read_line(const struct verb *verb, const char *const *args)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct verb *const verbs[] = {
-        &backup_verb,     &restore_verb,    &list_verb,  &verify_verb,  &recover_verb,
-        &mtcp_child_verb, &repository_verb, &prune_verb, &collect_verb, &tag_verb};
+    static const struct verb *const verbs[] = {&backup_verb,     &restore_verb,    &list_verb,
+                                               &verify_verb,     &recover_verb,    &mtcp_child_verb,
+                                               &repository_verb, &prune_verb,      &collect_verb,
+                                               &tag_verb,        &checkpoints_verb};
     struct fuzz_input input = {data, size};
     const struct verb *verb = verbs[fuzz_u8(&input) % (sizeof(verbs) / sizeof(*verbs))];
     CLEANUP_FREE char *text = fuzz_text(&input);

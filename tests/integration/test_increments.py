@@ -7,7 +7,7 @@ import shutil
 import signal
 
 from vbtest import disks, leftovers
-from vbtest.checkpoints import kill_qemu
+from vbtest.checkpoints import image_bitmaps, kill_qemu, loaded_bitmaps
 from vbtest.command import Process, expect, run, same, wait_until
 from vbtest.disks import MIB
 
@@ -278,3 +278,51 @@ def test_increments_with_memory(t):
     guest.undefine()
     t.restore_point(nights.repository, "--allow-autorun", f"--domain-names=web@{point}")
     guest.goes_on(token, 0)
+
+
+def listed(t, *options):
+    events = t.events(t.vb("checkpoints", "--json", *options))
+    return [(event["guest"], event["checkpoint"], event["removed"]) for event in events if event["event"] == "checkpoint"]
+
+
+def test_checkpoints_are_taken_off_before_a_snapshot(t):
+    """A guest with an internal snapshot is not followed, and can be reverted."""
+    guest = t.guest("web", t.boot_disk()).running()
+    other = t.guest("db", t.disk("vda", "raw", size=MIB, name="db.raw")).define()
+    nights = Nights(t, guest)
+    nights.night()
+    (name,) = nights.checkpoints()
+    foreign = "<domaincheckpoint><name>mine</name><disks><disk name='vda' checkpoint='bitmap'/></disks></domaincheckpoint>"
+    with open(t.path("mine.xml"), "w", encoding="utf-8") as file:
+        file.write(foreign)
+    guest.call("checkpoint-create", "--xmlfile", t.path("mine.xml"))
+    same(listed(t), [("web", name, False)], "all checkpoints")
+    same(listed(t, "--domain-names", other.name), [], "those of another guest")
+    t.refused("checkpoints", "--remove", "web", "--domain-names", "web", status=2, says=["--remove"])
+    same(listed(t, "--remove", "web"), [("web", name, True)], "what is removed")
+    same(nights.checkpoints(), ["mine"], "what is left")
+    same({bitmap for _, bitmap in loaded_bitmaps(guest)}, {"mine"}, "bitmaps that are left")
+    guest.call("checkpoint-delete", "--checkpointname", "mine")
+
+    # A record that libvirt has lost: the bitmap is found while the guest is off.
+    nights.night()
+    same((nights.increments, len(nights.warnings)), ({"vda": False}, 1), "the night after")
+    (name,) = nights.checkpoints()
+    guest.destroy()
+    guest.call("checkpoint-delete", "--metadata", "--checkpointname", name)
+    same(listed(t), [("web", name, False)], "a bitmap without a record")
+    same(listed(t, "--remove", "web"), [("web", name, True)], "the same, removed")
+    same((listed(t), image_bitmaps(guest.disks[0])), ([], {}), "what is left of it")
+
+    guest.start()
+    guest.serial.wait_for_steps(2)
+    guest.call("snapshot-create-as", "--name", "before")
+    nights.night()
+    same([("internal snapshots" in warning, nights.increments) for warning in nights.warnings if "each time" in warning],
+         [(True, {"vda": False})], "the first night with a snapshot")
+    nights.night()
+    same([warning for warning in nights.warnings if "each time" in warning], [], "the warning is given once")
+    same(nights.checkpoints(), [], "checkpoints of a guest with a snapshot")
+    guest.call("snapshot-revert", "--snapshotname", "before")
+    same(guest.state(), "running", "the guest is reverted")
+    guest.call("snapshot-delete", "--snapshotname", "before")
