@@ -83,8 +83,10 @@ static void write_undeleted(const struct event *event, struct buf *text)
 static void write_set_aside(const struct event *event, struct buf *text)
 {
     put_point(event, &event->point, text);
-    buf_printf(text, " is set aside as %s; the next collection removes what only it used",
-               event->point.copy);
+    buf_append_str(text, " is set aside");
+    if (event->point.copy)
+        buf_printf(text, " as %s", event->point.copy);
+    buf_append_str(text, "; the next collection removes what only it used");
 }
 
 static void write_set_aside_fields(const struct event *event, struct json *fields)

@@ -162,6 +162,19 @@ static int link_to(const struct folder_place *from, int fd, const struct folder_
     }
 }
 
+/* What somebody has put in the place of an object may be a folder. */
+static int rename_over(const struct folder_place *from, const struct folder_place *to,
+                       struct err *err)
+{
+    if (renameat(from->dir_fd, from->name, to->dir_fd, to->name) == 0 ||
+        (errno == EISDIR && unlinkat(to->dir_fd, to->name, AT_REMOVEDIR) == 0 &&
+         renameat(from->dir_fd, from->name, to->dir_fd, to->name) == 0))
+        return 0;
+    if (errno == ENOTEMPTY || errno == EEXIST)
+        return err_set(err, ERR_IO, "is a folder with something in it; move that away");
+    return err_set_errno(err, errno, "cannot rename");
+}
+
 /* The name is taken by renaming instead of linking if it may be anybody's. */
 static int put_in_folder(struct store_folder *folder, const struct store_object *object,
                          bool replace, enum store_outcome *ret, struct err *err)
@@ -176,8 +189,8 @@ static int put_in_folder(struct store_folder *folder, const struct store_object 
         return -1;
     if (!replace)
         rc = link_to(&from, fd, &to, ret, err);
-    else if (renameat(from.dir_fd, from.name, to.dir_fd, to.name) < 0)
-        rc = err_set_errno(err, errno, "cannot rename");
+    else
+        rc = rename_over(&from, &to, err);
     /* If it stays it is in nobody's way, and the collector removes it one day. */
     if (!replace || rc < 0)
         (void)unlinkat(from.dir_fd, from.name, 0);

@@ -375,9 +375,10 @@ static int read_whole_slot(const struct stored_scope *scope, const char *name, u
     return 0;
 }
 
-/* Copies the slot, if there is no point and no tombstone in it that can be read. */
+/* Copies the slot, if there is no point and no tombstone in it that can be read. *ret_copied is false
+ * if it is no object at all: a link or a folder in its place. */
 static int copy_unreadable(const struct stored_scope *scope, const struct point_id *point,
-                           const char *copy, struct err *err)
+                           const char *copy, bool *ret_copied, struct err *err)
 {
     CLEANUP_FREE char *name = objects_name(scope, NAME_SLOT, point, 0);
     const struct slot_id id = {scope->repository, point->session, point->guest};
@@ -387,8 +388,9 @@ static int copy_unreadable(const struct stored_scope *scope, const struct point_
     enum store_outcome outcome = STORE_EXISTS;
     size_t len = 0;
 
-    if (read_whole_slot(scope, name, &bytes, &len, err) < 0)
-        return -1;
+    *ret_copied = read_whole_slot(scope, name, &bytes, &len, &why) == 0;
+    if (!*ret_copied)
+        return why.kind == ERR_CORRUPT ? 0 : err_move(err, &why);
     if (slot_parse(bytes, len, &id, &slot, &why) == 0)
         return err_set(err, ERR_EXISTS, "%s/%s: is readable; only unreadable points are set aside",
                        store_url(scope->store), name);
@@ -404,11 +406,12 @@ int marks_set_aside(const struct stored_scope *scope, const struct point_id *poi
     CLEANUP_FREE char *copy = objects_name(scope, NAME_SET_ASIDE, point, 0);
     struct trash_marker marker;
     enum trash_verdict verdict = TRASH_TAKEN;
-    bool made = false;
+    bool made = false, copied = false;
 
     /* As a collector does: the marker, then the look at holds, then the verdict. The first look spares
      * a held point the marker. */
-    if (copy_unreadable(scope, point, copy, err) < 0 || refuse_held(scope, point, err) < 0 ||
+    if (copy_unreadable(scope, point, copy, &copied, err) < 0 ||
+        refuse_held(scope, point, err) < 0 ||
         make_marker(scope, point, mark, &marker, &made, err) < 0 ||
         refuse_held(scope, point, err) < 0 ||
         trash_judge(scope, &marker, TRASH_TAKEN, &verdict, err) < 0)
@@ -416,6 +419,6 @@ int marks_set_aside(const struct stored_scope *scope, const struct point_id *poi
     if (verdict != TRASH_TAKEN)
         return err_set(err, ERR_BUSY,
                        "the point was taken out of the trash in the same moment; try again");
-    *ret_copy = TAKE_PTR(copy);
+    *ret_copy = copied ? TAKE_PTR(copy) : NULL;
     return 0;
 }

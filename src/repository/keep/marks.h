@@ -60,7 +60,7 @@ int marks_untag(const struct stored_scope *scope, const struct point_id *point, 
 /* Copies an unreadable point to "x/", for study, and has the next collection remove it, without an age
  * in the trash: until then it stops collections. What only it referred to is removed with it. Exists:
  * it is readable; marks_remove is for those. Busy: it is held. *ret_copy: name of the copy, which the
- * caller frees. */
+ * caller frees; NULL if a link or a folder is in its place, of which there can be none. */
 int marks_set_aside(const struct stored_scope *scope, const struct point_id *point,
                     const struct mark *mark, char **ret_copy, struct err *err);
 

@@ -166,6 +166,61 @@ static void nothing_is_removed_whatever_hides_an_object(void **state)
     }
 }
 
+/* What is in the place of a point stops collections until it is set aside; then it goes. */
+static void what_is_in_the_place_of_a_point_can_be_set_aside(void **state)
+{
+    void (*const puts[])(const struct odd_world *odd, const char *path) = {put_link, put_folder};
+    const struct mark mark = {.by = "alpha", .reason = "test"};
+    const struct point_id kept = point_of(KEPT);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(puts) / sizeof(*puts); i++) {
+        CLEANUP_ODD_WORLD struct odd_world odd = {0};
+        CLEANUP_ERR struct err err = ERR_INIT;
+        enum slot_kind kind = SLOT_POINT;
+        struct stat st;
+        odd_world_begin(&odd);
+        CLEANUP_FREE char *path = path_of(&odd, NAME_SLOT, KEPT);
+        CLEANUP_FREE char *copy = NULL;
+        puts[i](&odd, path);
+        assert_int_equal(collect(&odd, false, &err), -1);
+        if (marks_set_aside(&odd.world.scope, &kept, &mark, &copy, &err) < 0)
+            fail_msg("%s", err.text);
+        assert_null(copy);
+        if (collect(&odd, false, &err) < 0)
+            fail_msg("%s", err.text);
+        assert_false(has_pack(&odd, KEPT));
+        assert_int_equal(lstat(path, &st), 0);
+        assert_true(S_ISREG(st.st_mode));
+        assert_int_equal(objects_slot_kind(&odd.world.scope, &kept, &kind, NULL), 0);
+        assert_int_equal(kind, SLOT_REMOVED);
+    }
+}
+
+static void a_folder_with_something_in_it_stays(void **state)
+{
+    const struct mark mark = {.by = "alpha", .reason = "test"};
+    const struct point_id kept = point_of(KEPT);
+    CLEANUP_ODD_WORLD struct odd_world odd = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP_FREE char *copy = NULL;
+
+    (void)state;
+    odd_world_begin(&odd);
+    CLEANUP_FREE char *path = path_of(&odd, NAME_SLOT, KEPT);
+    CLEANUP_FREE char *inside = mem_printf("%s/file", path);
+    put_folder(&odd, path);
+    assert_int_equal(mknod(inside, S_IFREG | 0600, 0), 0);
+    if (marks_set_aside(&odd.world.scope, &kept, &mark, &copy, &err) < 0)
+        fail_msg("%s", err.text);
+    (void)collect(&odd, false, &err);
+    assert_int_equal(access(inside, F_OK), 0);
+    assert_int_equal(unlink(inside), 0);
+    if (collect(&odd, false, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_false(has_pack(&odd, KEPT));
+}
+
 /* Names are counted before anything is collected; no more is asked of them then than later. */
 static void a_limit_of_memory_changes_nothing(void **state)
 {
@@ -229,6 +284,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_removed_whatever_hides_an_object),
         cmocka_unit_test(a_limit_of_memory_changes_nothing),
+        cmocka_unit_test(what_is_in_the_place_of_a_point_can_be_set_aside),
+        cmocka_unit_test(a_folder_with_something_in_it_stays),
         cmocka_unit_test(folders_of_others_are_passed_over),
         cmocka_unit_test(with_nothing_odd_the_same_are_removed),
     };
