@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Backup, destroy, restore, over and over, of a guest that writes to two disks all the time and judges itself."""
 
+import json
 import os
 import shutil
 
@@ -21,11 +22,12 @@ class Bench:
     """One guest with the verifier, which lives from round to round; only its disks move."""
 
     def __init__(self, t, mode, repository=None):
-        """REPOSITORY: where to back up, instead of a new archive each time."""
+        """REPOSITORY: where to back up, instead of a new archive each time; then of a round's backups all but the first are
+        increments of both disks."""
         if mode == "live" and not live_is_trusted():
             raise Skip("QEMU before 9 corrupts live memory images of guests that it emulates and that are busy")
         self.t, self.mode, self.round, self.repository = t, mode, 0, repository
-        disks = [self._disk("vda", "qcow2"), self._disk("vdb", "raw")]
+        disks = [self._disk("vda", "qcow2"), self._disk("vdb", "qcow2" if repository else "raw")]
         self.guest = linux.linux_guest(t, "web", *disks, asked="verifier", memory_mib=96)
         self.guest.define().start()
         self.verifier = linux.Verifier(self.guest)
@@ -45,16 +47,23 @@ class Bench:
         os.chmod(path, 0o666)
         return Disk(path, format_name, target)
 
-    def _backup(self, archive):
-        words = self.t.rng.choice(((), ("--compression", "zstd:1")))
+    def _backup(self, archive, increment=False):
+        """Returns the id of the point, if it is one."""
+        words, point = self.t.rng.choice(((), ("--compression", "zstd:1"))), None
         self.verifier.set_mark()
         if self.repository:
-            self.t.vb("backup", "--repository", self.repository, "--domain-names", "web", "--guest-memory", self.mode, *words)
+            done = self.t.vb("backup", "--repository", self.repository, "--domain-names", "web", "--guest-memory", self.mode,
+                             "--json", *words)
+            events = [json.loads(line) for line in done.out.splitlines()]
+            same({event["disk"]: event["increment"] for event in events if event["event"] == "disk-done"
+                  and event["disk"] != "memory"}, {"vda": increment, "vdb": increment}, "increments")
+            point = [event["point"] for event in events if event["event"] == "guest-done"][0]
         else:
             self.t.backup(self.guest, "--guest-memory", self.mode, *words, to=archive)
         # What it writes after its instant must not be in the backup.
         self.verifier.wait_for_writes(200)
         self.verifier.check(self.token)
+        return point
 
     def _take_away(self):
         self.guest.destroy()
@@ -67,6 +76,8 @@ class Bench:
         archive, restored = t.path(f"archive-{self.round}"), t.path(f"restored-{self.round}")
         self._backup(archive)
         if self.repository:
+            for _ in range(t.rng.randrange(1, 3)):
+                self._backup(None, increment=True)
             self._take_away()
             t.vb("restore", "--repository", self.repository, "--allow-autorun", "--destination-path", restored)
             downtime = 0
@@ -83,12 +94,15 @@ class Bench:
     def mix(self):
         """The negative control: the memory of one backup with the disks of the next. Returns what is found bad."""
         t = self.t
-        first, second = t.path("first"), t.path("second")
-        self._backup(first)
-        self._backup(second)
+        first = self._backup(t.path("first"))
+        self._backup(t.path("second"), increment=bool(self.repository))
         self._take_away()
-        t.restore("--disks", "vda,vdb", source=second, to=t.path("others"))
-        t.restore(source=first, to=t.path("mixed"))
+        if self.repository:
+            t.restore_point(self.repository, "--disks", "vda,vdb", "--domain-names=web", to=t.path("others"))
+            t.restore_point(self.repository, "--point", first, "--domain-names=web", to=t.path("mixed"))
+        else:
+            t.restore("--disks", "vda,vdb", source=t.path("second"), to=t.path("others"))
+            t.restore(source=t.path("first"), to=t.path("mixed"))
         for disk in self.guest.disks:
             name = os.path.basename(disk.path)
             with open(t.path("others", name), "rb") as source, open(t.path("mixed", name), "r+b") as target:

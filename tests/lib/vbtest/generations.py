@@ -1,13 +1,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A guest that is shut off and has other disks each day; what they are on a day follows from a seed."""
+"""A guest that is shut off and has other disks each day; what they are on a day follows from a seed.
+
+How an image comes to hold the next day follows from the seed, too: written to as a guest writes, so that bitmaps note it;
+the same after its bitmaps were lost, or after a backup that was killed; another file in its place; or another disk in the
+same file, with bitmaps that look as if nobody had written to it.
+"""
 
 import os
 import random
 
 from vbtest import disks
+from vbtest.checkpoints import image_bitmaps
+from vbtest.command import run
 from vbtest.disks import MIB, SECTOR, Disk
 
 PAGE, BLOCK = 4096, 65536
+WAYS = ("written", "written", "written", "lost", "aborted", "exchanged", "behind")
+INCREMENTS = ("written", "aborted")
 # No multiple of a block, or of a MiB: the last ones are short.
 SIZES = {"vda": 24 * MIB + 7 * SECTOR, "vdb": 16 * MIB + BLOCK + SECTOR}
 
@@ -31,6 +40,10 @@ class Content:
             line = b"%016x " % self.rng.getrandbits(64) + b"it is as it was on the day before\n"
             piece = (line * (length // len(line) + 1))[:length]
         self.data[start:start + length] = piece
+
+    def become_another(self):
+        for start in range(0, len(self.data), 4 * BLOCK):
+            self.fill(start, 4 * BLOCK, self.rng.choice(("noise", "text")))
 
     def place(self, unit):
         return self.rng.randrange(len(self.data) // unit) * unit
@@ -64,13 +77,15 @@ class Guest:
     def __init__(self, t, name, seed, formats):
         self.t, self.name, self.seed, self.formats = t, name, seed, formats
         self.begin()
+        self.written = {}       # what is in the images
         self.disks = [Disk(self.path(target), format_name, target) for target, format_name in formats.items()]
-        self.write()
+        self.exchange()
         self.guest = t.guest(name, *self.disks, memory_mib=64).define()
 
     def begin(self):
         """It is the first day again, though the disks stay what they are."""
         self.day, self.contents = 0, {target: Content(target, self.seed) for target in self.formats}
+        self.way, self.ways = "exchanged", random.Random(f"{self.seed}/{self.name}/ways")
         for content in self.contents.values():      # the first days are clones
             content.rng.seed(f"{self.seed}/{self.name}")
 
@@ -79,18 +94,73 @@ class Guest:
 
     def live(self):
         self.day += 1
+        self.way = self.ways.choice(WAYS)
         for content in self.contents.values():
             content.live()
+            if self.way == "behind":
+                content.become_another()
 
     def write(self):
+        """The disks are what they are to be today."""
+        if self.way == "exchanged":
+            self.exchange()
+        elif self.way == "behind":
+            self.write_behind()
+        else:
+            for target, content in self.contents.items():
+                if self.way == "lost" and self.formats[target] == "qcow2":
+                    for name in image_bitmaps(self.disk(target)):
+                        run("qemu-img", "bitmap", "--remove", "-f", "qcow2", self.path(target), name)
+                self.write_changes(target, content)
+        self.written = {target: bytes(content.data) for target, content in self.contents.items()}
+
+    def disk(self, target):
+        return next(disk for disk in self.disks if disk.target == target)
+
+    def make(self, target, path):
+        """A new image."""
+        self.contents[target].write(path)
+        if self.formats[target] != "raw":
+            disks.convert(path, path + ".converted", self.formats[target])
+            os.rename(path + ".converted", path)
+        os.chmod(path, 0o644)
+
+    def exchange(self):
         for target, content in self.contents.items():
-            path = self.path(target)
-            content.write(path + ".new")
-            if self.formats[target] != "raw":
-                disks.convert(path + ".new", path + ".converted", self.formats[target])
-                os.rename(path + ".converted", path + ".new")
-            os.chmod(path + ".new", 0o644)
-            os.rename(path + ".new", path)
+            self.make(target, self.path(target) + ".new")
+            os.rename(self.path(target) + ".new", self.path(target))
+            self.written[target] = bytes(content.data)
+
+    def write_behind(self):
+        for target, format_name in self.formats.items():
+            path, new = self.path(target), self.path(target) + ".new"
+            self.make(target, new)
+            if format_name == "qcow2":
+                for name in image_bitmaps(self.disk(target)):
+                    run("qemu-img", "bitmap", "--add", "-f", "qcow2", new, name)
+            with open(new, "rb") as source, open(path, "r+b") as file:
+                file.write(source.read())
+                file.truncate()
+            os.unlink(new)
+
+    def write_changes(self, target, content):
+        """As QEMU writes."""
+        commands, pieces = [], []
+        for start in range(0, len(content.data), BLOCK):
+            data = content.data[start:start + BLOCK]
+            if data != self.written[target][start:start + BLOCK]:
+                pieces.append(self.t.path(f"piece-{start}"))
+                with open(pieces[-1], "wb") as file:
+                    file.write(data)
+                commands += ["-c", f"write -q -s {pieces[-1]} {start} {len(data)}"]
+        if commands:
+            run("qemu-io", "-f", self.formats[target], *commands, self.path(target))
+        for piece in pieces:
+            os.unlink(piece)
+
+    def increments(self):
+        """Which disks today's backup is to read as increments."""
+        return {target: self.way in INCREMENTS and format_name == "qcow2" for target, format_name in self.formats.items()}
 
     def check(self, folder):
         """The disks in there are what those of the guest are today."""
