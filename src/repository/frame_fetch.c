@@ -30,12 +30,17 @@ struct fetch_range {
 
 TAILQ_HEAD(fetch_ranges, fetch_range);
 
-/* Bytes of a range. Those with room for FRAME_FETCH_MOST are kept for the next one. */
+/* Bytes of a range. Its memory goes to one that comes later: fresh pages cost more than what is read
+ * into them. There is room for a page, two, four and so on. */
 struct fetch_buffer {
     SLIST_ENTRY(fetch_buffer) link;
     size_t cap;
     uint8_t data[];
 };
+
+#define BUFFER_LEAST ((size_t)4096)
+#define BUFFER_SIZES                                                                               \
+    12u /* the last has room for 8 MiB, for a frame that is longer than a request */
 
 SLIST_HEAD(fetch_buffers, fetch_buffer);
 
@@ -50,9 +55,10 @@ struct frame_fetch {
     pthread_cond_t came;
     struct fetch_ranges ranges; /* owned; in the order in which they are expected */
     size_t range_count;
-    size_t ahead;               /* bytes of those that are not RANGE_WAITING */
-    struct fetch_range *urgent; /* is waited for */
-    struct fetch_buffers spare; /* owned */
+    size_t ahead;                             /* bytes of those that are not RANGE_WAITING */
+    struct fetch_range *urgent;               /* is waited for */
+    struct fetch_buffers spare[BUFFER_SIZES]; /* owned */
+    size_t spare_bytes;
     bool quit;
 };
 
@@ -63,38 +69,50 @@ static void free_range(struct fetch_range *range)
     free(range);
 }
 
-/* Short ranges get as much as they need, since there may be many of them. */
-static size_t room_for(uint32_t len)
+/* Which size has room for so many bytes. */
+static unsigned buffer_size(size_t len)
 {
-    return len > FRAME_FETCH_MOST / 2 && len <= FRAME_FETCH_MOST ? FRAME_FETCH_MOST : len;
+    unsigned size = 0;
+
+    while (size < BUFFER_SIZES && BUFFER_LEAST << size < len)
+        size++;
+    return size;
 }
 
-/* The mutex is held. */
+/* The mutex is held. NULL: there is none of this size. */
 static struct fetch_buffer *take_spare(struct frame_fetch *fetch, uint32_t len)
 {
-    struct fetch_buffer *buffer = SLIST_FIRST(&fetch->spare);
+    unsigned size = buffer_size(len);
+    struct fetch_buffer *buffer = size < BUFFER_SIZES ? SLIST_FIRST(&fetch->spare[size]) : NULL;
 
-    if (!buffer || room_for(len) != FRAME_FETCH_MOST)
+    if (!buffer)
         return NULL;
-    SLIST_REMOVE_HEAD(&fetch->spare, link);
+    SLIST_REMOVE_HEAD(&fetch->spare[size], link);
+    fetch->spare_bytes -= buffer->cap;
     return buffer;
 }
 
 /* The mutex is held. */
 static void keep_spare(struct frame_fetch *fetch, struct fetch_range *range)
 {
-    if (!range->buffer || range->buffer->cap != FRAME_FETCH_MOST)
+    struct fetch_buffer *buffer = range->buffer;
+    unsigned size = buffer ? buffer_size(buffer->cap) : BUFFER_SIZES;
+
+    if (size == BUFFER_SIZES || fetch->spare_bytes + buffer->cap > FRAME_FETCH_AHEAD)
         return;
-    SLIST_INSERT_HEAD(&fetch->spare, range->buffer, link);
+    SLIST_INSERT_HEAD(&fetch->spare[size], buffer, link);
+    fetch->spare_bytes += buffer->cap;
     range->buffer = NULL;
 }
 
 static struct fetch_buffer *new_buffer(uint32_t len)
 {
-    struct fetch_buffer *buffer = malloc(sizeof(*buffer) + room_for(len));
+    unsigned size = buffer_size(len);
+    size_t cap = size < BUFFER_SIZES ? BUFFER_LEAST << size : len;
+    struct fetch_buffer *buffer = malloc(sizeof(*buffer) + cap);
 
     if (buffer)
-        buffer->cap = room_for(len);
+        buffer->cap = cap;
     return buffer;
 }
 
@@ -175,7 +193,8 @@ struct frame_fetch *frame_fetch_new(const struct stored_scope *scope,
     fetch->scope = scope;
     fetch->point = point;
     TAILQ_INIT(&fetch->ranges);
-    SLIST_INIT(&fetch->spare);
+    for (unsigned i = 0; i < BUFFER_SIZES; i++)
+        SLIST_INIT(&fetch->spare[i]);
     pthread_mutex_init(&fetch->mutex, NULL);
     pthread_cond_init(&fetch->asked, NULL);
     pthread_cond_init(&fetch->came, NULL);
@@ -199,10 +218,11 @@ void frame_fetch_free(struct frame_fetch *fetch)
         TAILQ_REMOVE(&fetch->ranges, range, link);
         free_range(range);
     }
-    while ((buffer = SLIST_FIRST(&fetch->spare))) {
-        SLIST_REMOVE_HEAD(&fetch->spare, link);
-        free(buffer);
-    }
+    for (unsigned i = 0; i < BUFFER_SIZES; i++)
+        while ((buffer = SLIST_FIRST(&fetch->spare[i]))) {
+            SLIST_REMOVE_HEAD(&fetch->spare[i], link);
+            free(buffer);
+        }
     pthread_mutex_destroy(&fetch->mutex);
     pthread_cond_destroy(&fetch->asked);
     pthread_cond_destroy(&fetch->came);

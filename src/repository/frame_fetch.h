@@ -12,8 +12,7 @@
 
 /* A request is worth the bytes that come in the time that it takes. */
 #define FRAME_FETCH_GAP ((uint32_t)512 << 10)
-/* Of one request, unless a single frame is longer. Memory of this size is used again and again: fresh
- * pages cost more than what is read into them. */
+/* Of one request, unless a single frame is longer. */
 #define FRAME_FETCH_MOST ((uint32_t)4 << 20)
 /* At a time. */
 #define FRAME_FETCH_REQUESTS 8u
