@@ -41,6 +41,10 @@ struct codec_backend {
     /* Writes exactly block->raw_len bytes, for which there is room, or fails. */
     int (*decode)(void *decoder, const struct result_block *block, uint8_t *ret_raw,
                   struct err *err);
+    /* The first len bytes of a block, fewer than it has, or some more; NULL: it cannot. What follows them
+     * is not looked at. */
+    int (*decode_start)(void *decoder, const struct result_block *block, uint8_t *ret_raw,
+                        size_t len, struct err *err);
     void (*decoder_free)(void *decoder); /* accepts NULL */
 };
 

@@ -11,6 +11,8 @@
 
 _Static_assert(CHUNK_DIGEST_LEAF <= MULTI_DIGEST_LEN_MAX, "leaves are hashed side by side");
 _Static_assert(MULTI_DIGEST_MAX % 2 == 0, "a batch holds whole blocks");
+_Static_assert(MULTI_DIGEST_MAX >= 64 * CHUNK_DIGEST_BLOCK / CHUNK_DIGEST_LEAF,
+               "all leaves of 64 blocks are a batch");
 
 static const uint8_t zeros[CHUNK_DIGEST_LEAF];
 
@@ -125,6 +127,23 @@ void chunk_digest_of_leaves(struct chunk_digest *chunk, const uint8_t *leaves, s
 {
     digest_add(chunk->over_leaves, leaves, count * DIGEST_SIZE);
     digest_finish(chunk->over_leaves, ret);
+}
+
+void chunk_digest_leaves_of(struct chunk_digest *chunk, const void *data, size_t len,
+                            uint64_t blocks, uint8_t *ret_leaves)
+{
+    struct multi_digest_message messages[MULTI_DIGEST_MAX];
+    const uint8_t *bytes = data;
+    size_t count = 0;
+
+    for (size_t at = 0; at < len; at += CHUNK_DIGEST_LEAF, ret_leaves += DIGEST_SIZE) {
+        size_t block = at / CHUNK_DIGEST_BLOCK;
+        size_t leaf = len - at < CHUNK_DIGEST_LEAF ? len - at : CHUNK_DIGEST_LEAF;
+        if (block > 63 || !(blocks >> block & 1))
+            continue;
+        messages[count++] = (struct multi_digest_message){bytes + at, leaf, ret_leaves};
+    }
+    multi_digest_of(chunk->multi, messages, count);
 }
 
 void chunk_digest_of_zeros(struct chunk_digest *chunk, size_t len, uint8_t ret[static DIGEST_SIZE])

@@ -43,6 +43,9 @@ void chunk_digest_of_leaves(struct chunk_digest *chunk, const uint8_t *leaves, s
 /* And of its blocks. */
 void chunk_digest_blocks_of_leaves(struct chunk_digest *chunk, const uint8_t *leaves, size_t count,
                                    uint8_t *ret_blocks);
+/* The digests of the leaves of these blocks, bit n for block n, each in its place. */
+void chunk_digest_leaves_of(struct chunk_digest *chunk, const void *data, size_t len,
+                            uint64_t blocks, uint8_t *ret_leaves);
 /* Of a chunk of `len` zeros. */
 void chunk_digest_of_zeros(struct chunk_digest *chunk, size_t len, uint8_t ret[static DIGEST_SIZE]);
 void chunk_digest_free(struct chunk_digest *chunk); /* accepts NULL */

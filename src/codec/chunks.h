@@ -64,6 +64,10 @@ struct chunk_source {
     /* With find_same: like read, but of the chunk only these blocks, to their places in it; the rest of
      * `data` is not touched. */
     int (*read_blocks)(void *opaque, uint64_t id, uint64_t blocks, void *data, struct err *err);
+    /* Decoding: which 64 KiB blocks of chunk id are wanted, bit n for block n; at least one. Of others
+     * neither bytes nor digests need come, and the chunk's own digest is zeros. Called by the thread that
+     * reads, after each read. NULL: all. */
+    uint64_t (*wanted)(void *opaque, uint64_t id);
     /* Decoding, a source whose chunks are pieces of the image in some other order: *ret is the sink
      * for them, which makes the image's chunks of them and puts those into `sink`, in order, as they
      * are complete, and tells it their digests. Called once, before the first read; *ret belongs to the

@@ -108,5 +108,10 @@ int decoder_decode(struct decoder *decoder, const void *result, size_t len, stru
 /* As encoder_set_blocks, of each chunk that is decoded; and of its leaves. */
 void decoder_set_blocks(struct decoder *decoder, uint8_t *blocks);
 void decoder_set_leaves(struct decoder *decoder, uint8_t *leaves);
+/* Of chunks that are decoded from now on only these blocks of CHUNK_DIGEST_BLOCK bytes are wanted, bit n
+ * for block n; 0, as at the start: all. If that is not all of a chunk, what follows the last one may be
+ * left out, digests of leaves are those of wanted blocks, there are none of blocks, and the chunk's is zeros
+ * and is not compared. */
+void decoder_set_wanted(struct decoder *decoder, uint64_t blocks);
 void decoder_free(struct decoder *decoder);
 DEFINE_CLEANUP(struct decoder *, decoder_freep, decoder_free)

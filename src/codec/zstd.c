@@ -6,7 +6,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
-/* For the memory figures only; these functions are exported by the shared library. */
+/* For the memory figures, and to decode the start of a frame; these functions are exported by the shared
+ * library. */
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 
@@ -274,6 +275,29 @@ static int zstd_decode(void *state, const struct result_block *block, uint8_t *r
     return 0;
 }
 
+static int zstd_decode_start(void *state, const struct result_block *block, uint8_t *ret_raw,
+                             size_t len, struct err *err)
+{
+    const uint8_t *data = block->data;
+    size_t left = block->stored_len, done = 0;
+
+    if (zstd_frame_check(block, err) < 0)
+        return -1;
+    size_t got = ZSTD_decompressBegin(state);
+    while (!ZSTD_isError(got) && done < len) {
+        size_t next = ZSTD_nextSrcSizeToDecompress(state);
+        if (next == 0 || next > left)
+            return err_set(err, ERR_CORRUPT, "a damaged zstd frame: it ends too early");
+        got = ZSTD_decompressContinue(state, ret_raw + done, block->raw_len - done, data, next);
+        data += next;
+        left -= next;
+        done += ZSTD_isError(got) ? 0 : got;
+    }
+    return ZSTD_isError(got)
+               ? err_set(err, ERR_CORRUPT, "a damaged zstd frame: %s", ZSTD_getErrorName(got))
+               : 0;
+}
+
 const struct codec_backend codec_backend_zstd = {
     .dictionary = zstd_dictionary,
     .dictionary_step = zstd_dictionary_step,
@@ -286,5 +310,6 @@ const struct codec_backend codec_backend_zstd = {
     .encoder_free = zstd_encoder_free,
     .decoder_new = zstd_decoder_new,
     .decode = zstd_decode,
+    .decode_start = zstd_decode_start,
     .decoder_free = zstd_decoder_free,
 };

@@ -193,6 +193,10 @@ static int decode_chunk(struct serving *serving, const struct message *message,
     bool shared = message->command == 'M';
     decoder_set_blocks(serving->decoder, shared ? NULL : area->blocks);
     decoder_set_leaves(serving->decoder, shared ? area->leaves : NULL);
+    uint64_t wanted = 0;
+    if (shared && area->wanted)
+        memcpy(&wanted, area->wanted, sizeof(wanted));
+    decoder_set_wanted(serving->decoder, wanted);
     return decoder_decode(serving->decoder, area->input, message->size, output, area->digest, why);
 }
 

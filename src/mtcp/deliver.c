@@ -128,7 +128,7 @@ static int learn_zeros(struct pool *pool, const struct item *item, struct err *e
 {
     const struct shared_area *at = &item->area->at;
 
-    if (item->raw_len < pool->settings.chunk_size)
+    if (item->raw_len < pool->settings.chunk_size || item->area->partial)
         return 0;
     if (!pool->settings.decode && item->kind == CHUNK_ZERO && !pool->zeros)
         return keep_zeros(pool, at->output, item->area->len, err);

@@ -18,8 +18,21 @@ static uint32_t raw_len_of(const struct pool_run *run, uint64_t id, enum chunk_k
                                                   : pool_raw_len(source, id);
 }
 
-static int read_chunk(struct pool_run *run, const struct worker_area *area, uint64_t id,
-                      size_t *ret_len, enum chunk_kind *ret_kind, struct err *err)
+/* Tells the child what is wanted of a chunk that was read. One of another program, which does not see the
+ * area, gives all. */
+static void tell_wanted(const struct pool_run *run, struct worker_area *area, uint64_t id)
+{
+    const struct chunk_source *source = run->source;
+    uint64_t wanted =
+        run->sink->block_digests && source->wanted ? source->wanted(source->opaque, id) : 0;
+
+    area->partial = wanted != 0 && !run->pool->settings.foreign;
+    if (area->at.wanted)
+        memcpy(area->at.wanted, &wanted, sizeof(wanted));
+}
+
+static int read_chunk(struct pool_run *run, struct worker_area *area, uint64_t id, size_t *ret_len,
+                      enum chunk_kind *ret_kind, struct err *err)
 {
     const size_t cap = run->pool->layout.input_size;
     enum chunk_kind kind = CHUNK_DATA;
@@ -32,6 +45,7 @@ static int read_chunk(struct pool_run *run, const struct worker_area *area, uint
     fits = fits && raw_len > 0 && raw_len <= pool_raw_len(run->source, id);
     if (kind == CHUNK_DATA && !fits)
         return err_set(err, ERR_INTERNAL, "chunk %" PRIu64 " was read with %zu bytes", id, len);
+    tell_wanted(run, area, id);
     *ret_len = len;
     *ret_kind = kind;
     return 0;
@@ -104,7 +118,7 @@ static int check_same(const struct pool_run *run, uint64_t id, const struct chun
 }
 
 /* What the next chunks are; if the next one has to be read for that, it is in the area. */
-static int look_at_next(struct pool_run *run, const struct worker_area *area, struct chunk_run *ret,
+static int look_at_next(struct pool_run *run, struct worker_area *area, struct chunk_run *ret,
                         size_t *ret_len, struct err *err)
 {
     enum chunk_kind kind = CHUNK_ZERO;

@@ -27,7 +27,8 @@ void shared_layout(const struct child_settings *settings, struct shared_layout *
     ret->blocks_size = settings->block_digests ? chunk_digest_blocks_size(raw) : 0;
     ret->leaves_size =
         settings->block_digests && settings->decode ? chunk_digest_leaves_size(raw) : 0;
-    ret->input_offset = round_up(DIGEST_SIZE + ret->blocks_size + ret->leaves_size, DIGESTS_UNIT);
+    ret->input_offset = round_up(
+        DIGEST_SIZE + ret->blocks_size + ret->leaves_size + sizeof(uint64_t), DIGESTS_UNIT);
     ret->output_offset = round_up(ret->input_offset + ret->input_size, PAGE_SIZE_MAX);
     ret->area_size = round_up(ret->output_offset + ret->output_size, PAGE_SIZE_MAX);
     ret->total_size = SHARED_AREAS * ret->area_size;
@@ -37,11 +38,13 @@ struct shared_area shared_area(const struct shared_layout *layout, uint8_t *segm
                                unsigned number)
 {
     uint8_t *area = segment + number * layout->area_size;
+    uint8_t *leaves = layout->leaves_size > 0 ? area + DIGEST_SIZE + layout->blocks_size : NULL;
 
     return (struct shared_area){
         .digest = area,
         .blocks = layout->blocks_size > 0 ? area + DIGEST_SIZE : NULL,
-        .leaves = layout->leaves_size > 0 ? area + DIGEST_SIZE + layout->blocks_size : NULL,
+        .leaves = leaves,
+        .wanted = leaves ? leaves + layout->leaves_size : NULL,
         .input = area + layout->input_offset,
         .output = area + layout->output_offset,
     };

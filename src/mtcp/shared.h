@@ -12,7 +12,8 @@
  * other, and no lock is needed.
  * The digests are that of the raw chunk - decoding answers with raw bytes only, and so the
  * control process need not hash them itself - and those of its blocks, if the settings call for
- * them; decoding, those of its leaves, from which the control process makes those of the blocks.
+ * them; decoding, those of its leaves, from which the control process makes those of the blocks, and
+ * before that, from the control process, which blocks are wanted at all.
  *
  * Encoding with codec none, the result would be a copy of the input, and so it is
  * an outline (codec/result.h) of the chunk, which stays in the same area until
@@ -43,6 +44,7 @@ struct shared_area {
     uint8_t *digest;
     uint8_t *blocks; /* NULL: they are not wanted */
     uint8_t *leaves; /* instead of them, in what was decoded after M; NULL */
+    uint8_t *wanted; /* with leaves: which blocks are, 8 bytes in this host's order; 0: all */
     uint8_t *input;
     uint8_t *output;
 };

@@ -44,6 +44,7 @@ enum worker_event {
 struct worker_area {
     struct shared_area at;
     bool taken;        /* a chunk is in it, from when it is read until its result is put */
+    bool partial;      /* decoding: not all of the chunk in it is wanted */
     size_t len;        /* of the result */
     size_t blocks_len; /* of the digests of blocks that a foreign child has sent with it */
 };

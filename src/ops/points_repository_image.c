@@ -92,6 +92,13 @@ static uint32_t gathered_unnamed(void *opaque, uint64_t id)
     return image->read.gathered(image->read.opaque, id);
 }
 
+static uint64_t wanted_unnamed(void *opaque, uint64_t id)
+{
+    const struct repository_image *image = opaque;
+
+    return image->read.wanted(image->read.opaque, id);
+}
+
 static int check_named(void *opaque, struct err *err)
 {
     const struct repository_image *image = opaque;
@@ -111,6 +118,7 @@ static struct chunk_source named_source(struct repository_image *image)
     source.read = read_named;
     source.unpack = unpack_unnamed;
     source.gathered = image->read.gathered ? gathered_unnamed : NULL;
+    source.wanted = image->read.wanted ? wanted_unnamed : NULL;
     source.check = check_named;
     return source;
 }

@@ -61,6 +61,13 @@ static uint32_t limited_gathered(void *opaque, uint64_t id)
     return run->source->gathered(run->source->opaque, id);
 }
 
+static uint64_t limited_wanted(void *opaque, uint64_t id)
+{
+    const struct transfer_run *run = opaque;
+
+    return run->source->wanted(run->source->opaque, id);
+}
+
 static int run_pool(struct transfer_run *run, const struct chunk_sink *sink, struct err *err)
 {
     struct pool_stats stats = {0};
@@ -73,6 +80,7 @@ static int run_pool(struct transfer_run *run, const struct chunk_sink *sink, str
     limited.look = limited_look;
     limited.read = limited_read;
     limited.gathered = run->source->gathered ? limited_gathered : NULL;
+    limited.wanted = run->source->wanted ? limited_wanted : NULL;
     run->started_ms = units_now_ms();
     if (pool_run(children->pool, &plugs, &stats, err) < 0)
         return -1;

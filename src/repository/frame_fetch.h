@@ -35,6 +35,7 @@ struct fetch_range;
 struct fetched_frame {
     uint32_t pack; /* its place */
     struct pack_frame frame;
+    uint64_t wanted;           /* of its blocks; for the caller */
     struct fetch_range *range; /* set by frame_fetch_want; not the caller's to look into */
 };
 

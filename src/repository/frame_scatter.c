@@ -259,6 +259,8 @@ static int check_block_ids(struct frame_scatter *scatter, const struct chunk_out
     const struct frame_plan_step *step = &scatter->step;
 
     for (uint32_t i = 0; i < step->frame.block_count; i++) {
+        if (!(step->wanted >> i & 1))
+            continue;
         uint32_t len = block_len(&step->frame, i);
         uint8_t of_zeros[DIGEST_SIZE];
         const uint8_t *digest =

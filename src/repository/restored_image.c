@@ -150,7 +150,8 @@ static int want_batch(struct restored_image *image, struct err *err)
             image->cap = image->cap ? image->cap * 2 : 256;
             image->frames = mem_resize(image->frames, image->cap, sizeof(*image->frames));
         }
-        image->frames[image->count++] = (struct fetched_frame){step.pack, step.frame, NULL};
+        image->frames[image->count++] =
+            (struct fetched_frame){.pack = step.pack, .frame = step.frame, .wanted = step.wanted};
         bytes += step.frame.stored_len;
     }
     if (more < 0)
@@ -231,6 +232,13 @@ static uint32_t planned_frame_len(void *opaque, uint64_t id)
     return frame ? frame->frame.raw_len : 0;
 }
 
+static uint64_t planned_frame_wanted(void *opaque, uint64_t id)
+{
+    const struct fetched_frame *frame = planned_frame(opaque, id);
+
+    return frame ? frame->wanted : 0;
+}
+
 /* ---- the end that puts ------------------------------------------------------------------------ */
 
 static int put_decoded_frame(void *opaque, const struct chunk_output *output, struct err *err)
@@ -282,6 +290,7 @@ struct chunk_source restored_image_source(struct restored_image *image)
         .look = look_at_frame,
         .read = read_planned_frame,
         .gathered = planned_frame_len,
+        .wanted = planned_frame_wanted,
         .unpack = unpack_frames,
         .check = check_all_put,
     };

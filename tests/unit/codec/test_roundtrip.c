@@ -66,6 +66,90 @@ static void chunks_come_back(const char *spec_text)
     }
 }
 
+#define PARTS_LEN ((size_t)17 * 65536 + 40000)
+
+/* Each wanted block and its leaves; there is no digest of the whole unless all are wanted. */
+static void check_wanted(struct decoder *decoder, const uint8_t *result, size_t len,
+                         const uint8_t *raw, uint64_t wanted)
+{
+    const uint64_t all = (UINT64_C(1) << 18) - 1;
+    struct err err CLEANUP_ERR = ERR_INIT;
+    uint8_t *back CLEANUP_FREE = malloc(PARTS_LEN);
+    uint8_t leaves[36][DIGEST_SIZE], expected[DIGEST_SIZE], digest[DIGEST_SIZE];
+    struct codec_room room = {back, PARTS_LEN};
+
+    decoder_set_leaves(decoder, leaves[0]);
+    decoder_set_wanted(decoder, wanted);
+    if (decoder_decode(decoder, result, len, &room, digest, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(room.len, PARTS_LEN);
+    for (size_t leaf = 0, at = 0; at < PARTS_LEN; leaf++, at += 32768) {
+        size_t leaf_len = PARTS_LEN - at < 32768 ? PARTS_LEN - at : 32768;
+        if (wanted && !(wanted >> leaf / 2 & 1))
+            continue;
+        assert_memory_equal(back + at, raw + at, leaf_len);
+        digest_of(raw + at, leaf_len, expected);
+        assert_memory_equal(leaves[leaf], expected, DIGEST_SIZE);
+    }
+    memset(expected, 0, sizeof(expected));
+    if (wanted == 0 || (wanted & all) == all)
+        documented_chunk_digest(raw, PARTS_LEN, expected);
+    assert_memory_equal(digest, expected, DIGEST_SIZE);
+    decoder_set_leaves(decoder, NULL);
+    decoder_set_wanted(decoder, 0);
+}
+
+static void wanted_blocks_come_alone(void **state)
+{
+    static const char *const specs[] = {"none", "zstd:1", "zstd:19", "lzma:0"};
+    static const uint64_t wanted[] = {1,       2,       0x21, 0x1ff,   0x10000,   0x20000,
+                                      0x20001, 0x3fffe, 0,    0x3ffff, UINT64_MAX};
+    uint64_t chunk_size = 2 * MIB;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(specs) / sizeof(*specs); i++) {
+        struct codec_spec spec = sample_spec(specs[i]);
+        struct encoder *encoder CLEANUP(encoder_freep) = encoder_new(&spec, chunk_size, NULL);
+        struct decoder *decoder CLEANUP(decoder_freep) = decoder_for(&spec, chunk_size);
+        size_t cap = codec_result_bound(&spec, chunk_size);
+        uint8_t *result CLEANUP_FREE = malloc(cap);
+        for (enum sample_kind kind = 0; kind < SAMPLE_KINDS; kind++) {
+            uint8_t *raw CLEANUP_FREE = sample_new(kind, seed, PARTS_LEN);
+            struct codec_room room = {result, cap};
+            assert_int_equal(encoder_encode(encoder, raw, PARTS_LEN, &room, NULL), 0);
+            for (size_t j = 0; j < sizeof(wanted) / sizeof(*wanted); j++)
+                check_wanted(decoder, result, room.len, raw, wanted[j]);
+        }
+    }
+}
+
+/* What comes after the wanted blocks is not even decoded; before them, damage counts. */
+static void what_is_not_wanted_is_not_decoded(void **state)
+{
+    struct codec_spec spec = sample_spec("zstd:1");
+    struct encoder *encoder CLEANUP(encoder_freep) = encoder_new(&spec, 2 * MIB, NULL);
+    struct decoder *decoder CLEANUP(decoder_freep) = decoder_for(&spec, 2 * MIB);
+    size_t cap = codec_result_bound(&spec, 2 * MIB);
+    uint8_t *result CLEANUP_FREE = malloc(cap), *back CLEANUP_FREE = malloc(PARTS_LEN);
+    uint8_t *raw CLEANUP_FREE = malloc(PARTS_LEN), digest[DIGEST_SIZE];
+    struct codec_room room = {result, cap}, decoded = {back, PARTS_LEN};
+
+    (void)state;
+    for (size_t i = 0; i < PARTS_LEN; i++)
+        raw[i] = (uint8_t)("text of few letters"[(i * i >> 5) % 19]);
+    assert_int_equal(encoder_encode(encoder, raw, PARTS_LEN, &room, NULL), 0);
+    result[room.len - 1] ^= 1; /* of the checksum of the frame */
+    decoder_set_wanted(decoder, 1);
+    assert_int_equal(decoder_decode(decoder, result, room.len, &decoded, digest, NULL), 0);
+    assert_memory_equal(back, raw, 65536);
+    decoder_set_wanted(decoder, 1 << 17);
+    assert_int_equal(decoder_decode(decoder, result, room.len, &decoded, digest, NULL), -1);
+    decoder_set_wanted(decoder, 0);
+    assert_int_equal(decoder_decode(decoder, result, room.len, &decoded, digest, NULL), -1);
+    result[room.len - 1] ^= 1;
+    assert_int_equal(decoder_decode(decoder, result, room.len, &decoded, digest, NULL), 0);
+}
+
 static void none_gives_chunks_back(void **state)
 {
     (void)state;
@@ -381,6 +465,8 @@ static int start(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wanted_blocks_come_alone),
+        cmocka_unit_test(what_is_not_wanted_is_not_decoded),
         cmocka_unit_test(none_gives_chunks_back),
         cmocka_unit_test(lzma_gives_chunks_back),
         cmocka_unit_test(zstd_gives_chunks_back),

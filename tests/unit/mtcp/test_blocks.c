@@ -151,6 +151,90 @@ static void test_children_make_no_digests_that_are_known(void **state)
     }
 }
 
+/* Chunks that are all the same: half zeros, half not. Of the first only a block of zeros is wanted. */
+struct half_zeros {
+    uint8_t raw[CHUNK];
+    uint8_t result[CHUNK + CHUNK / 8];
+    size_t len;
+    unsigned puts;
+};
+#define HALVES 12u
+
+static int look_at_half(void *opaque, uint64_t id, struct chunk_run *ret, struct err *err)
+{
+    (void)opaque;
+    (void)id;
+    (void)err;
+    *ret = (struct chunk_run){.kind = CHUNK_DATA, .count = 1};
+    return 0;
+}
+
+static int read_half(void *opaque, uint64_t id, void *data, size_t cap, size_t *ret_len,
+                     enum chunk_kind *ret_kind, struct err *err)
+{
+    const struct half_zeros *half = opaque;
+
+    (void)id;
+    (void)err;
+    assert_true(half->len <= cap);
+    memcpy(data, half->result, half->len);
+    *ret_len = half->len;
+    *ret_kind = CHUNK_DATA;
+    return 0;
+}
+
+static uint64_t wanted_of_half(void *opaque, uint64_t id)
+{
+    (void)opaque;
+    return id == 0 ? 1 : 0xf;
+}
+
+static int put_half(void *opaque, const struct chunk_output *output, struct err *err)
+{
+    struct half_zeros *half = opaque;
+    size_t wanted = output->id == 0 ? 65536 : CHUNK;
+
+    half->puts++;
+    if (output->kind != CHUNK_DATA || output->len != CHUNK || !output->leaf_digests ||
+        memcmp(output->data, half->raw, wanted) != 0)
+        return err_set(err, ERR_INTERNAL, "chunk %u is not what it was", (unsigned)output->id);
+    return 0;
+}
+
+/* A chunk of which little is wanted says nothing of others that are stored in the same way. */
+static void test_what_is_not_wanted_is_not_taken_for_zeros(void **state)
+{
+    struct image image = image_of("d", 0, true);
+    struct half_zeros *half = mem_alloc(sizeof(*half));
+    struct codec_room room = {half->result, sizeof(half->result)};
+    struct codec_spec spec;
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(codec_parse("zstd:1", &spec, NULL), 0);
+    CLEANUP(encoder_freep) struct encoder *encoder = encoder_new(&spec, CHUNK, NULL);
+    memset(half->raw + CHUNK / 2, 'x', CHUNK / 2);
+    assert_int_equal(encoder_encode(encoder, half->raw, CHUNK, &room, NULL), 0);
+    half->len = room.len;
+    const struct chunk_source source = {
+        .opaque = half,
+        .count = HALVES,
+        .chunk_size = CHUNK,
+        .raw_size = (uint64_t)HALVES * CHUNK,
+        .look = look_at_half,
+        .read = read_half,
+        .wanted = wanted_of_half,
+    };
+    const struct chunk_sink sink = {
+        .opaque = half, .ordered = true, .block_digests = true, .put = put_half};
+    CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "zstd:1", true, 1);
+    if (pool_run(pool, &(struct pool_plugs){.source = &source, .sink = &sink}, NULL, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(half->puts, HALVES);
+    image_clear(&image);
+    free(half);
+}
+
 static void test_a_sink_that_needs_digests_of_children_that_make_none(void **state)
 {
     struct image image = image_of("d", 0, true);
@@ -194,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_the_same_children_serve_a_sink_that_wants_none),
         cmocka_unit_test(test_children_that_were_not_told_so_give_none),
         cmocka_unit_test(test_children_make_no_digests_that_are_known),
+        cmocka_unit_test(test_what_is_not_wanted_is_not_taken_for_zeros),
         cmocka_unit_test(test_a_sink_that_needs_digests_of_children_that_make_none),
         cmocka_unit_test(test_a_result_that_cannot_be_decoded),
     };

@@ -300,6 +300,7 @@ int small_backup_pool(const struct chunk_source *source, const struct chunk_sink
     CLEANUP(decoder_freep)
     struct decoder *decoder =
         decoder_new(codec, source->chunk_size, codec_decoder_memory(&spec), err);
+    CLEANUP(chunk_digest_freep) struct chunk_digest *hasher = chunk_digest_new();
     size_t cap = codec_result_bound(&spec, source->chunk_size);
     CLEANUP_FREE uint8_t *input = malloc(cap), *raw = malloc(source->chunk_size);
     CLEANUP_FREE uint8_t *blocks = malloc(chunk_digest_blocks_size(source->chunk_size));
@@ -311,13 +312,17 @@ int small_backup_pool(const struct chunk_source *source, const struct chunk_sink
         struct codec_room room = {.data = raw, .cap = source->chunk_size};
         enum chunk_kind kind = CHUNK_ZERO;
         size_t len = 0;
-        decoder_set_blocks(decoder, blocks);
         decoder_set_leaves(decoder, leaves);
         if (source->read(source->opaque, id, input, cap, &len, &kind, err) < 0)
             return -1;
         assert_int_equal(kind, CHUNK_DATA);
+        /* what is not wanted is what was there before */
+        memset(raw, 0xa5, source->chunk_size);
+        memset(leaves, 0xa5, chunk_digest_leaves_size(source->chunk_size));
+        decoder_set_wanted(decoder, source->wanted ? source->wanted(source->opaque, id) : 0);
         if (decoder_decode(decoder, input, len, &room, digest, err) < 0)
             return -1;
+        chunk_digest_blocks_of_leaves(hasher, leaves, chunk_digest_leaf_count(room.len), blocks);
         assert_int_equal(room.len, source->gathered(source->opaque, id));
         bool zeros = room.len == source->chunk_size && io_is_zero(raw, room.len);
         const struct chunk_output output = {.id = id,
