@@ -245,6 +245,14 @@ static void write_vanished(const struct event *event, struct buf *text)
     buf_append_str(text, ": its backup was removed while the archive was being verified");
 }
 
+/* ---- copy --------------------------------------------------------------------------------------- */
+
+static void write_copied_before(const struct event *event, struct buf *text)
+{
+    buf_printf(text, "guest '%s': its backup was copied before, as point %.*s", event->guest,
+               EVENTS_ID_SHOWN, event->point_id);
+}
+
 /* ---- remove, recover ------------------------------------------------------------------------------ */
 
 static void write_removed(const struct event *event, struct buf *text)
@@ -336,6 +344,8 @@ static const struct event_form orphan = {"orphan", EVENT_AS_ERROR, write_orphan,
                                          write_orphan_fields};
 static const struct event_form vanished = {"guest-removed", EVENT_AS_RESULT, write_vanished,
                                            events_put_named_point};
+static const struct event_form copied_before = {"copied-before", EVENT_AS_RESULT,
+                                                write_copied_before, events_put_named_point};
 static const struct event_form removed = {"backup-removed", EVENT_AS_RESULT, write_removed,
                                           write_removed_fields};
 static const struct event_form recovered = {"guest-recovered", EVENT_AS_RESULT, write_recovered,
@@ -357,6 +367,7 @@ const struct event_form *events_form(enum event_kind kind)
         [EVENT_BACKUP_PLAN] = &events_backup_plan,
         [EVENT_IMAGE_STORED] = &events_image_stored,
         [EVENT_BACKED_UP] = &events_backed_up,
+        [EVENT_COPIED_BEFORE] = &copied_before,
         [EVENT_RESTORE_PLAN] = &events_restore_plan,
         [EVENT_DISK_RESTORED] = &events_disk_restored,
         [EVENT_RESTORED] = &events_restored,

@@ -263,7 +263,7 @@ static int begin_copy(struct carry_job *job, struct err *err)
         .wait_ms = options->wait_ms,
         .tags = options->tags.names,
         .tag_count = options->tags.count,
-        .derived = true,
+        .derived_from = points_id(job->from),
         .memory = children_store_memory(&options->children),
     };
 
@@ -303,12 +303,22 @@ static int carry_point(struct carry_run *run, const char *guest, const char *id,
                   .started_ms = units_now_ms(),
                   .copied = true},
     };
+    CLEANUP_FREE char *there = NULL;
     struct sizing_plan plan;
     uint64_t volume = 0;
 
     if (points_open(run->store, guest, id, &job.from, err) < 0)
         return -1;
     const struct manifest *from = points_manifest(job.from);
+    if (points_writer_find_copy(run->writer, from->domain_uuid, points_id(job.from), &there, err) <
+        0)
+        return -1;
+    if (there) {
+        report_event(
+            run->report,
+            &(struct event){.kind = EVENT_COPIED_BEFORE, .guest = guest, .point_id = there});
+        return 0;
+    }
     if (seal_check(&from->seal, run->key) == SEAL_BROKEN)
         report_warning(run->report, guest, &(struct warning){WARNING_SEAL_BROKEN});
     /* Each image is read twice. */

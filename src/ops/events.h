@@ -32,6 +32,8 @@ enum event_kind {
     EVENT_BACKUP_PLAN,
     EVENT_IMAGE_STORED,
     EVENT_BACKED_UP,
+    /* copy */
+    EVENT_COPIED_BEFORE, /* point_id: the copy that is there */
     /* restore */
     EVENT_RESTORE_PLAN,
     EVENT_DISK_RESTORED,
@@ -396,7 +398,7 @@ struct event_repository_made {
     bool creates_once;   /* false: collections must have it for themselves */
 };
 
-/* The member is that of the kind; EVENT_GUEST_NOT_TRIED and EVENT_VANISHED have none. */
+/* The member is that of the kind; EVENT_GUEST_NOT_TRIED, EVENT_COPIED_BEFORE and EVENT_VANISHED have none. */
 struct event {
     enum event_kind kind;
     const char *guest;    /* NULL: it is about no single guest */

@@ -269,6 +269,14 @@ char *points_writer_lone_file_system(const struct points_writer *writer)
     return writer->ops->lone_file_system(writer);
 }
 
+int points_writer_find_copy(const struct points_writer *writer, const char *uuid,
+                            const char *derived_from, char **ret_id, struct err *err)
+{
+    *ret_id = NULL;
+    return writer->ops->find_copy ? writer->ops->find_copy(writer, uuid, derived_from, ret_id, err)
+                                  : 0;
+}
+
 int points_begin(struct points_writer *writer, const struct points_request *request,
                  struct points_set **ret, struct err *err)
 {

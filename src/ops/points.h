@@ -208,6 +208,11 @@ const char *points_writer_place(const struct points_writer *writer);
  * frees. */
 char *points_writer_lone_file_system(const struct points_writer *writer);
 
+/* The id of a point that was made from the one of another store with this id, is not in the trash and
+ * was not found damaged; NULL: there is none, or the store has one point of a guest. The caller frees. */
+int points_writer_find_copy(const struct points_writer *writer, const char *uuid,
+                            const char *derived_from, char **ret_id, struct err *err);
+
 /* Removes a point of the same store that is open for reading: all of it, or nothing. Of a repository
  * it goes into the trash. Busy: it was replaced or removed in the meantime, it is held, or another
  * writer of the guest is still at work after wait_ms (LOCK_FILE_FOREVER: no limit). */
@@ -242,8 +247,8 @@ struct points_request {
     uint64_t memory;  /* bytes that the store may take; 0: all that is of use */
     const char *const *tags;
     size_t tag_count;
-    bool derived;     /* it is made from another point, */
-    int64_t taken_ms; /* which was taken then, in milliseconds since 1970 */
+    const char *derived_from; /* NULL, or the id of the point that it is made from, */
+    int64_t taken_ms;         /* which was taken then, in milliseconds since 1970 */
 };
 
 /* ---- what a point builds on ----

@@ -60,6 +60,8 @@ struct points_image {
 
 struct points_set_ops {
     char *(*lone_file_system)(const struct points_writer *writer);
+    int (*find_copy)(const struct points_writer *writer, const char *uuid, const char *derived_from,
+                     char **ret_id, struct err *err); /* NULL: it has one point of a guest */
     int (*remove)(struct points_writer *writer, const struct point *point, uint64_t wait_ms,
                   struct err *err);
     void (*close)(struct points_writer *writer); /* its place is freed by points.c */

@@ -53,6 +53,11 @@ static inline const struct repository_point *repository_point_of(const struct po
 int points_repository_guest_id(struct points_store *store, const char *name, struct id *ret,
                                struct err *err);
 
+/* What INFO calls the point that another one is made from, by its id in its store. */
+bool points_repository_origin(const char *derived_from, struct id *ret);
+/* See points_writer_find_copy. */
+int points_repository_find_copy(const struct stored_scope *scope, const char *uuid,
+                                const char *derived_from, char **ret_id, struct err *err);
 /* The manifest of a point that is not partial, which speaks of what is in the point, and of all of it.
  * The caller frees. It is read by a parser (NULL: this process) that has parsed nothing else. Errors do
  * not name the point. */

@@ -213,3 +213,45 @@ int points_repository_list(const struct stored_scope *scope, const struct id *gu
     stored_found_free(found, listing.count);
     return 0;
 }
+
+/* ---- copies --------------------------------------------------------------------------------- */
+
+bool points_repository_origin(const char *derived_from, struct id *ret)
+{
+    CLEANUP_FREE char *digits = mem_strndup(derived_from, ID_TEXT_SIZE - 1);
+
+    return id_parse(digits, ret);
+}
+
+static bool is_copy_of(const struct stored_scope *scope, const struct listed_point *listed,
+                       const struct id *origin)
+{
+    CLEANUP_STORED_SUMMARY struct stored_summary summary = {0};
+
+    return !listed->tombstone && !listed->trashed &&
+           stored_point_summary(scope, &listed->id, &summary, NULL) == 0 &&
+           summary.kind == SLOT_POINT && !(summary.flags & FLAG_PARTIAL) && summary.info.derived &&
+           id_compare(&summary.info.derived_from, origin) == 0;
+}
+
+int points_repository_find_copy(const struct stored_scope *scope, const char *uuid,
+                                const char *derived_from, char **ret_id, struct err *err)
+{
+    CLEANUP_LISTING struct listing listing = {0};
+    struct check_records records CLEANUP(check_records_clear) = {0};
+    char text[ID_TEXT_SIZE];
+    struct id guest, origin;
+
+    *ret_id = NULL;
+    if (!id_parse_uuid(uuid, &guest) || !points_repository_origin(derived_from, &origin))
+        return 0;
+    if (listing_read(scope, &guest, NULL, &listing, err) < 0 ||
+        check_records_read(scope, &guest, &records, err) < 0)
+        return -1;
+    for (size_t i = listing.count; i-- > 0 && !*ret_id;) {
+        const struct point_id *id = &listing.points[i].id;
+        if (!check_records_is_bad(&records, id) && is_copy_of(scope, &listing.points[i], &origin))
+            *ret_id = mem_strdup(id_text(&id->session, text));
+    }
+    return 0;
+}

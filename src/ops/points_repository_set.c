@@ -73,6 +73,13 @@ static char *no_locks(const struct points_writer *writer)
     return NULL;
 }
 
+static int find_copy_at(const struct points_writer *writer, const char *uuid,
+                        const char *derived_from, char **ret_id, struct err *err)
+{
+    return points_repository_find_copy(&repository_place_of(writer)->scope, uuid, derived_from,
+                                       ret_id, err);
+}
+
 static int trash_point(struct points_writer *writer, const struct point *base, uint64_t wait_ms,
                        struct err *err)
 {
@@ -152,7 +159,9 @@ static void describe_set(struct repository_set *set, const struct points_request
     set->guest = mem_strdup(request->guest);
     set->info.name = mem_strdup(request->guest);
     set->info.guest = *guest;
-    set->info.taken_ms = request->derived ? request->taken_ms : 0;
+    set->info.taken_ms = request->derived_from ? request->taken_ms : 0;
+    set->info.derived = request->derived_from &&
+                        points_repository_origin(request->derived_from, &set->info.derived_from);
     set->info.host = mem_strdup(request->host);
     set->info.program = mem_strdup("virt-backup " VIRT_BACKUP_VERSION);
     for (size_t i = 0; i < request->tag_count; i++)
@@ -195,7 +204,7 @@ static int begin_set_session(const struct repository_place *place,
     };
 
     options.no_refresh = request->no_refresh;
-    options.derived = request->derived;
+    options.derived = request->derived_from != NULL;
     options.part_info = &set->info;
     if (!id_parse_uuid(request->uuid, &guest))
         return err_set(err, ERR_INTERNAL, "'%s' is not a UUID", request->uuid);
@@ -208,7 +217,7 @@ static int begin_set_session(const struct repository_place *place,
         point_writer_new(place->repository, &set->session, &options, &set->writer, err) < 0)
         return -1;
     note_id(set);
-    if (!request->derived)
+    if (!request->derived_from)
         describe_owner(place, set);
     const struct stored_point *base = session_base(set->session);
     if (base)
@@ -456,6 +465,7 @@ static int commit_repository_set(struct points_set *base, const struct manifest 
 
 static const struct points_set_ops repository_set_ops = {
     .lone_file_system = no_locks,
+    .find_copy = find_copy_at,
     .remove = trash_point,
     .close = close_repository_place,
     .begin = begin_repository_set,

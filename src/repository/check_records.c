@@ -269,7 +269,9 @@ int64_t check_records_last_good(const struct check_records *records, const struc
     return last_ms;
 }
 
-bool check_records_is_good(const struct check_records *records, const struct point_id *point)
+/* NULL: it was never checked. */
+static const struct check_record *find_last_record(const struct check_records *records,
+                                                   const struct point_id *point)
 {
     const struct check_record *last = NULL;
 
@@ -277,7 +279,21 @@ bool check_records_is_good(const struct check_records *records, const struct poi
         if (objects_compare_points(&records->records[i].point, point) == 0 &&
             (!last || records->records[i].when_ms >= last->when_ms))
             last = &records->records[i];
+    return last;
+}
+
+bool check_records_is_good(const struct check_records *records, const struct point_id *point)
+{
+    const struct check_record *last = find_last_record(records, point);
+
     return last && last->result == RESULT_GOOD;
+}
+
+bool check_records_is_bad(const struct check_records *records, const struct point_id *point)
+{
+    const struct check_record *last = find_last_record(records, point);
+
+    return last && last->result == RESULT_BAD;
 }
 
 static int remove_older_records(const struct stored_scope *scope,

@@ -18,6 +18,8 @@ static void describe_part(const struct point_writer *writer, size_t map_count, s
         .name = mem_strdup(info->name),
         .guest = info->guest,
         .taken_ms = info->taken_ms,
+        .derived = info->derived,
+        .derived_from = info->derived_from,
         .state = info->state,
         .consistency = info->consistency,
         .host = mem_strdup(info->host),

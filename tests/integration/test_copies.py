@@ -222,6 +222,34 @@ def interrupt(t, *words):
     same(process.finish(60).status, 128 + signal.SIGINT, "exit status")
 
 
+def test_a_backup_is_copied_once(t):
+    guest = t.guest("web", t.disk("vda", "raw", size=2 * MIB)).define()
+    with open(guest.disks[0].path, "r+b") as disk:
+        disk.write(t.rng.randbytes(MIB))
+    t.backup(guest)
+    repository = t.repository()
+    copy(t, repository)
+    (point,) = t.points(repository)
+    stored = sorted(glob.glob(f"{repository}/[dps]/default/*/*"))
+    again = t.events(copy(t, repository, "--json"))
+    same([event["point"] for event in again if event["event"] == "copied-before"], [point["point"]], "the copy that is there")
+    same(sorted(glob.glob(f"{repository}/[dps]/default/*/*")), stored, "objects of the repository")
+    expect("copied before, as point " + point["point"][:16] in copy(t, repository).out, "nothing is said")
+    # What is in the trash is no copy, and another backup has none.
+    t.vb("remove", "--repository", repository, f"web@{point['point']}", "--yes")
+    copy(t, repository)
+    same(sum(not point["in-trash"] for point in t.points(repository)), 1, "points")
+    t.backup(guest, "--replace")
+    copy(t, repository)
+    same(sum(not point["in-trash"] for point in t.points(repository)), 2, "points")
+    # One that was found damaged is none either.
+    for pack in glob.glob(f"{repository}/d/default/*/*"):
+        os.unlink(pack)
+    t.vb("verify", "--repository", repository, status=4)
+    copy(t, repository)
+    same(sum(not point["in-trash"] for point in t.points(repository)), 3, "points")
+
+
 def test_an_interrupted_copy_leaves_no_point(t):
     t.backup(t.guest("web", t.slow_disk(size=48 * MIB)).define())
     repository = t.repository()

@@ -26,7 +26,8 @@ struct info {
     bool has_base;
     struct id base; /* the session whose point it builds on */
     bool derived;
-    struct id derived_from;
+    struct id
+        derived_from; /* a session, or the first bytes of the SHA-256 of an archive's manifest */
     struct strings tags;
     uint64_t stored;         /* bytes of its own packs */
     struct info_disk *disks; /* owned; in the order of their maps */
