@@ -193,6 +193,7 @@ int follow_disk(struct follow *follow, const struct source_disk *disk, struct di
     if (!follow->tracks[number].since)
         return 0;
     struct increment_facts *facts = &follow->facts[number];
+    facts->base = points_base_trust(follow->request.set, disk->target); /* it may be gone */
     facts->size = disk_reader_size(reader);
     if (increment_judge(facts) == INCREMENT_SOUND &&
         check_witnesses(follow, disk->target, reader, &facts->witnesses_differ, ret_read, err) < 0)

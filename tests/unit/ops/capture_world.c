@@ -118,9 +118,13 @@ static int fake_snapshot_memory(struct guest *guest, const struct guest_snapshot
     return fake_done();
 }
 
+static bool lost_late; /* see struct backup */
+
 static int fake_backup_begin(struct guest *guest, const struct guest_backup *backup,
                              struct err *err)
 {
+    if (lost_late && backup->disks[0].since)
+        return err_set(err, ERR_NOT_FOUND, "the bitmap cannot be used");
     if (fake_step(err) < 0)
         return -1;
     (void)snprintf(fake_of(guest)->socket, FAKE_TEXT, "%s", backup->socket);
@@ -148,7 +152,7 @@ static int fake_validate(struct guest *guest, const struct guest_checkpoint *che
     (void)guest;
     assert_string_equal(checkpoint->name, FORMER);
     assert_string_equal(checkpoint->targets->items[0], "vda");
-    *ret_states = GUEST_CHECKPOINT_BROKEN;
+    *ret_states = lost_late ? GUEST_CHECKPOINT_FOUND : GUEST_CHECKPOINT_BROKEN;
     return fake_step(err) < 0 ? -1 : fake_done();
 }
 
@@ -305,6 +309,7 @@ int back_up(struct backup *backup, bool *ret_stranded, struct err *err)
     struct capture capture = {0};
 
     assert_non_null(live);
+    lost_late = backup->late;
     if (capture_has_memory(backup->way->mode))
         assert_int_equal(staging_open(&staged, &staging, NULL), 0);
     struct guest *guest = fake_handle(world->web);

@@ -22,6 +22,7 @@ struct backup {
     void (*in_middle)(const struct world *world);
     bool captured;
     bool rest_removed;
+    bool late; /* libvirt finds the former bitmap sound, and then cannot use it */
 };
 
 void prepare(struct world *world, size_t way, struct backup *ret);

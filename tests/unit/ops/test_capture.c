@@ -40,6 +40,29 @@ static void the_guest_is_as_it_was(void **state)
     }
 }
 
+/* The job of all disks is begun again, without increments. */
+static void a_bitmap_that_is_lost_late_costs_an_increment(void **state)
+{
+    unsigned tried = 0;
+
+    (void)state;
+    for (size_t i = 0; i < capture_way_count; i++) {
+        struct world world CLEANUP(world_clear) = {.state_fd = -1};
+        struct backup backup;
+        CLEANUP_ERR struct err err = ERR_INIT;
+        bool stranded = false;
+        if (!capture_ways[i].checkpoint || !capture_has_exports(capture_ways[i].mode))
+            continue;
+        prepare(&world, i, &backup);
+        backup.late = true;
+        if (back_up(&backup, &stranded, &err) < 0)
+            fail_msg("%s: %s", capture_ways[i].name, err.text);
+        check_as_it_was(&backup);
+        tried++;
+    }
+    assert_true(tried > 1);
+}
+
 static void each_step(enum fake_fault fault, bool may_leave)
 {
     for (size_t i = 0; i < capture_way_count; i++)
@@ -168,6 +191,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_guest_is_as_it_was),
+        cmocka_unit_test(a_bitmap_that_is_lost_late_costs_an_increment),
         cmocka_unit_test(a_step_that_fails_once_leaves_it_as_it_was_or_to_recover),
         cmocka_unit_test(a_lost_connection_leaves_it_as_it_was),
         cmocka_unit_test(steps_that_keep_failing_leave_it_to_recover),
