@@ -2,6 +2,7 @@
 """What is run with faults: the bench of each scenario, and what the bench is told."""
 
 import bench
+import carried
 import checkpoints
 import increments
 import inplace
@@ -35,6 +36,8 @@ SCENARIOS = {
     "repository-restore": (repository.RepositoryRestoreBench, {}),
     "repository-prune": (repository.RepositoryKeepBench, {"verb": "prune"}),
     "repository-collect": (repository.RepositoryKeepBench, {"verb": "collect"}),
+    "copy": (carried.CarryBench, {"verb": "copy"}),
+    "export": (carried.CarryBench, {"verb": "export"}),
     "room-none": (shortage.ShortageBench, {"memory": "none"}),
     "room-pause": (shortage.ShortageBench, {"memory": "pause"}),
     "room-live": (shortage.ShortageBench, {"memory": "live"}),
@@ -46,5 +49,5 @@ ROOM = tuple(name for name in SCENARIOS if name.startswith("room"))
 LEFT_OUT = (*ROOM[1:3], "backup-checkpoint-off", "room-prune", "room-repository", "repository-none", "repository-pause",
             "repository-prune", "increment-off", "increment-pause", "increment-save")
 UNGUARDED = ("backup-off", "backup-checkpoint-off", "beside-reader", "repository-off", "increment-off", "repository-prune",
-             "repository-collect", *ROOM_STORE)
+             "repository-collect", "copy", "export", *ROOM_STORE)
 RUNNING = ("backup-save", "backup-pause", "backup-live", "backup-none")
