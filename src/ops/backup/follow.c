@@ -59,7 +59,7 @@ static struct increment_facts facts_of(const struct follow *follow, const struct
     struct increment_facts facts = {
         .base = points_base_trust(request->set, disk->target),
         .full_read = request->full_read,
-        .owner = points_set_owner(request->set),
+        .owner = follow->owner,
         .host = request->host,
         .path = disk->path,
         .format = disk->format,
@@ -82,7 +82,8 @@ void follow_begin(struct follow *follow, const struct follow_request *request)
     if (!points_set_owner(request->set))
         return;
     follow->request = *request;
-    follow->note = mem_printf("%s.%s.point", request->uuid, points_set_owner(request->set));
+    follow->owner = mem_strdup(points_set_owner(request->set));
+    follow->note = mem_printf("%s.%s.point", request->uuid, follow->owner);
     follow->noted = read_note(follow);
     follow->tracks = mem_array(count + 1, sizeof(*follow->tracks));
     follow->facts = mem_array(count + 1, sizeof(*follow->facts));
@@ -98,6 +99,7 @@ void follow_clear(struct follow *follow)
 {
     free(follow->tracks);
     free(follow->facts);
+    free(follow->owner);
     free(follow->note);
     free(follow->noted);
     *follow = (struct follow){0};

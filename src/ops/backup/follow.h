@@ -28,6 +28,7 @@ struct follow {
     struct follow_request request; /* what it points to is borrowed */
     struct capture_track *tracks; /* owned; of each disk: for the capture. NULL: none is followed */
     struct increment_facts *facts; /* owned, as all below; of each disk */
+    char *owner;                   /* of the checkpoints; the set's own goes with the commit */
     char *note;                    /* its name */
     char *noted;
     bool kept; /* the point keeps how some disk goes on */

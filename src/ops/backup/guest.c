@@ -205,7 +205,7 @@ static int copy_captured(struct backup_job *job, struct err *err)
         .guardian = run->options->guardian,
         .mode = job->mode,
         .scratch_path = run->options->scratch_path,
-        .owner = job->follow.tracks ? points_set_owner(job->set) : NULL,
+        .owner = job->follow.owner,
         .tracks = job->follow.tracks,
         .state_fd = run->state_fd,
         .at_instant = read_extras,
