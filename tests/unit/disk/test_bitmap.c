@@ -45,6 +45,14 @@ static pid_t start_server(const char *image, const char *socket)
     return (pid_t)strtol(text, NULL, 10);
 }
 
+/* No child of ours. */
+static void stop_server(pid_t server)
+{
+    kill(server, SIGTERM);
+    while (kill(server, 0) == 0)
+        usleep(1000);
+}
+
 static int open_export(const char *bitmap, struct disk_reader **ret, struct err *err)
 {
     struct disk_export export = {.path = "guest's disk", .name = "vda", .bitmap = bitmap};
@@ -95,7 +103,7 @@ static void a_map_tells_what_is_the_same_as_before(void **state)
     CLEANUP_FREE char *without = map_text(NULL);
     CLEANUP_FREE char *with = map_text("since");
     int opened = open_export("gone", &reader, &err);
-    kill(server, SIGTERM);
+    stop_server(server);
     assert_string_equal(without, "2048 KiB data\n128 KiB zero\n6016 KiB data\n2048 KiB zero\n"
                                  "64 KiB data\n6080 KiB zero\n");
     assert_string_equal(with, SINCE_MAP);
