@@ -80,8 +80,14 @@ static int step_within(struct nbd_link *link, uint64_t limit_ms, int quit, struc
     if (direction & LIBNBD_AIO_DIRECTION_WRITE)
         fds[0].events |= POLLOUT;
     int ready = poll(fds, 2, (int)limit_ms);
-    if (ready < 0)
-        return errno == EINTR ? 0 : err_set_errno(err, errno, "poll");
+    if (ready < 0 && errno == EINTR)
+        return 0;
+    /* After a failure what is in flight is not waited for any more, so its memory may go: nothing may
+     * arrive. */
+    if (ready < 0) {
+        link->broken = true;
+        return err_set_errno(err, errno, "poll");
+    }
     if (ready == 0) {
         link->broken = true;
         return err_set(err, ERR_IO, "the NBD server has not answered for %llu seconds",
@@ -95,7 +101,10 @@ static int step_within(struct nbd_link *link, uint64_t limit_ms, int quit, struc
         result = nbd_aio_notify_read(link->nbd);
     else if (fds[0].revents)
         result = nbd_aio_notify_write(link->nbd);
-    return result < 0 ? nbd_failure(link, "the NBD connection failed", err) : 0;
+    if (result == 0)
+        return 0;
+    link->broken = true;
+    return nbd_failure(link, "the NBD connection failed", err);
 }
 
 static int step_link(struct nbd_link *link, struct err *err)

@@ -81,6 +81,19 @@ static void negotiate(int sock)
     }
 }
 
+struct nbd_handle;
+
+static bool talks; /* it says something, but no answer */
+static bool fails; /* what arrives cannot be processed */
+
+int __wrap_nbd_aio_notify_read(struct nbd_handle *nbd);
+int __real_nbd_aio_notify_read(struct nbd_handle *nbd);
+
+int __wrap_nbd_aio_notify_read(struct nbd_handle *nbd)
+{
+    return fails ? -1 : __real_nbd_aio_notify_read(nbd);
+}
+
 /* Opens a link to it; the server is a process that is killed in the end. */
 static struct nbd_link *open_link(pid_t *ret_server)
 {
@@ -94,6 +107,7 @@ static struct nbd_link *open_link(pid_t *ret_server)
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* if the test is killed for waiting too long */
         close(ends[0]);
         negotiate(ends[1]);
+        (void)io_write(ends[1], "?", talks ? 1 : 0, NULL);
         for (;;)
             pause();
     }
@@ -128,6 +142,25 @@ static pid_t start_talker(int sock, int ours)
 }
 
 /* ---- tests ---------------------------------------------------------------------------------------- */
+
+/* Nothing may arrive for a request that nobody waits for any more: its memory may be gone. */
+static void a_link_that_failed_is_not_used_any_more(void **state)
+{
+    uint8_t data[4096];
+    pid_t server;
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    (void)state;
+    talks = true;
+    struct nbd_link *link = open_link(&server);
+    fails = true;
+    assert_int_equal(nbd_link_fetch(link, 0, data, sizeof(data), &err), -1);
+    fails = talks = false;
+    assert_true(nbd_link_is_lost(link));
+    assert_int_equal(nbd_link_shutdown(link, NULL), -1);
+    nbd_link_free(link);
+    end_server(server);
+}
 
 static void a_server_that_does_not_close_is_left(void **state)
 {
@@ -184,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_copy_of_the_socket_ends_the_connection),
+        cmocka_unit_test(a_link_that_failed_is_not_used_any_more),
         cmocka_unit_test(a_server_that_does_not_close_is_left),
         cmocka_unit_test(a_signal_ends_the_wait_for_an_answer), /* the last: signals stay */
     };
