@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ElementTree
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../.."))
 sys.path[:0] = [os.path.join(ROOT, "bench/lib"), os.path.join(ROOT, "tests/lib")]
-from vbbench import chart, content, groups, lab, life, measure, report, repository, rows, runner, running  # noqa: E402
+from vbbench import chart, content, groups, increments, lab, life, measure, report, repository, rows, runner, running  # noqa: E402
 
 ROW = rows.Row("backup", "group", "ours", "peer", 0.5, 1.02)
 PLAN = {"children": 3, "memory-per-child": 20 << 20}
@@ -118,7 +118,7 @@ class Chart(unittest.TestCase):
 
 class Rows(unittest.TestCase):
     def test_each_row_has_a_group(self):
-        self.assertEqual({row.group for row in rows.ROWS}, set(groups.GROUPS | running.GROUPS | repository.GROUPS))
+        self.assertEqual({row.group for row in rows.ROWS}, set(groups.GROUPS | running.GROUPS | repository.GROUPS | increments.GROUPS))
 
     def test_choice(self):
         self.assertEqual({row.peer for row in rows.matching("restic, pixz")}, {"restic backup", "restic", "pixz -6 -p 2"})

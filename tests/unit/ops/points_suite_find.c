@@ -113,6 +113,7 @@ void a_point_is_held_while_it_is_restored(void **state)
     CLEANUP_FREE char *latest = ids[0];
     CLEANUP_FREE char *of_db = ids[1];
     assert_non_null(latest);
+    assert_non_null(of_db);
     assert_null(ids[2]);
     restore_holds_end(&holds);
     assert_int_equal(count_held(fixture, web, &why), 0);
