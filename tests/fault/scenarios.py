@@ -46,8 +46,8 @@ SCENARIOS = {
 ROOM_STORE = tuple(roomrepository.SCENARIOS)
 ROOM = tuple(name for name in SCENARIOS if name.startswith("room"))
 # Of the short run, which has others of their kind.
-LEFT_OUT = (*ROOM[1:3], "backup-checkpoint-off", "room-prune", "room-repository", "repository-none", "repository-pause",
-            "repository-prune", "increment-off", "increment-pause", "increment-save")
+LEFT_OUT = (*ROOM[1:3], "backup-checkpoint", "backup-checkpoint-off", "room-prune", "room-repository", "repository-none",
+            "repository-pause", "repository-prune", "increment-off", "increment-pause", "increment-save")
 UNGUARDED = ("backup-off", "backup-checkpoint-off", "beside-reader", "repository-off", "increment-off", "repository-prune",
              "repository-collect", "copy", "export", *ROOM_STORE)
 RUNNING = ("backup-save", "backup-pause", "backup-live", "backup-none")
