@@ -61,7 +61,7 @@ class Runner:
 
     def remove(self):
         self.guest.destroy()
-        self.guest.undefine("--checkpoints-metadata")
+        self.guest.undefine()
         remove(self.path)
 
 
