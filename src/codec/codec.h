@@ -110,8 +110,8 @@ void decoder_set_blocks(struct decoder *decoder, uint8_t *blocks);
 void decoder_set_leaves(struct decoder *decoder, uint8_t *leaves);
 /* Of chunks that are decoded from now on only these blocks of CHUNK_DIGEST_BLOCK bytes are wanted, bit n
  * for block n; 0, as at the start: all. If that is not all of a chunk, what follows the last one may be
- * left out, digests of leaves are those of wanted blocks, there are none of blocks, and the chunk's is zeros
- * and is not compared. */
+ * left out: only the digests of wanted leaves are made, not those of blocks, and the chunk's is zeros
+ * and not compared. */
 void decoder_set_wanted(struct decoder *decoder, uint64_t blocks);
 void decoder_free(struct decoder *decoder);
 DEFINE_CLEANUP(struct decoder *, decoder_freep, decoder_free)

@@ -209,7 +209,7 @@ const char *points_writer_place(const struct points_writer *writer);
 char *points_writer_lone_file_system(const struct points_writer *writer);
 
 /* The id of a point that was made from the one of another store with this id, is not in the trash and
- * was not found damaged; NULL: there is none, or the store has one point of a guest. The caller frees. */
+ * was not found damaged; NULL: no such point, or the store has one point of a guest. The caller frees. */
 int points_writer_find_copy(const struct points_writer *writer, const char *uuid,
                             const char *derived_from, char **ret_id, struct err *err);
 
@@ -258,7 +258,7 @@ struct points_request {
 /* For whom checkpoints of guests are made, as guest/checkpoint.h has it; borrowed from the set. NULL:
  * the store keeps nothing of the kind. */
 const char *points_set_owner(const struct points_set *set);
-/* The id of the newest point, on which this one builds; borrowed. NULL: there is none. */
+/* The id of the newest point, on which this one builds; borrowed. NULL: the guest has no point yet. */
 const char *points_set_base(const struct points_set *set);
 /* What that point keeps of a disk; borrowed. NULL: nothing. */
 const struct trust *points_base_trust(const struct points_set *set, const char *target);

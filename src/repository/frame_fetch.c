@@ -79,7 +79,7 @@ static unsigned buffer_size(size_t len)
     return size;
 }
 
-/* The mutex is held. NULL: there is none of this size. */
+/* The mutex is held. NULL: no memory of this size is spare. */
 static struct fetch_buffer *take_spare(struct frame_fetch *fetch, uint32_t len)
 {
     unsigned size = buffer_size(len);

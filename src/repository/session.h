@@ -59,12 +59,12 @@ int64_t session_now_ms(const struct session *session);
 /* ---- what it builds on ----------------------------------------------------------------------- */
 
 /* The guest's newest point that is complete, not derived and not in the trash; NULL if there is
- * none, or it was gone when the backup went on with this session. */
+ * none, or it was gone when the backup went on here. */
 const struct stored_point *session_base(const struct session *session);
 /* The points from whose packs blocks may be taken over, by their ids: the base, partial points of the
  * guest that are newer, the newest complete point of the guest it is like. NULL: there are no more. */
 const struct stored_point *session_known(const struct session *session, size_t number);
-/* Whether it was gone, or in the trash, when the backup went on with this session: then it counts no
+/* Whether it was gone, or in the trash, when the backup went on here: then it counts no
  * more, but for what the former session's point has of it. */
 bool session_known_is_gone(const struct session *session, size_t number);
 /* Whether somebody has found this pack lost or damaged: none of its blocks is taken over. */

@@ -219,7 +219,7 @@ int session_find_points(struct session *session, const struct id *like, bool *re
 
 /* ---- of a session before --------------------------------------------------------------------- */
 
-/* Whether it is a point, and not in the trash. That is looked up anew after this session was announced:
+/* Whether it is a point, and not in the trash. That is looked up anew after the session was announced:
  * what the former one saw counts for nothing. own: the points of the session's guest. */
 static int is_still_there(struct session *session, const struct listing *own,
                           const struct point_id *id, bool *ret, struct err *err)

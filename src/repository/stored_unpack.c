@@ -86,7 +86,7 @@ static bool is_unpacked_type(enum slot_type type)
            type == SLOT_MANIFEST || type == SLOT_SMALL;
 }
 
-/* One that cannot be read is empty: the disk is only backed up as if there were none. */
+/* One that cannot be read counts as empty: the disk is only read whole. */
 static void put_trust_section(struct buf *ret, const struct slot_section *section,
                               const uint8_t *stored)
 {

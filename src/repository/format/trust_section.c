@@ -198,7 +198,7 @@ int trust_section_take(const void *data, size_t len, struct trust_section *ret, 
     take_facts(&reader, &section.facts);
     uint32_t count = reader_be32(&reader);
     if (reader.failed || count > LIMITS_WITNESSES)
-        return err_set(err, ERR_CORRUPT, "its facts are none");
+        return err_set(err, ERR_CORRUPT, "its facts cannot be read");
     section.witnesses = mem_array((size_t)count + 1, sizeof(*section.witnesses));
     for (uint32_t i = 0; i < count; i++) {
         struct trust_witness *witness = &section.witnesses[section.witness_count++];
@@ -208,7 +208,7 @@ int trust_section_take(const void *data, size_t len, struct trust_section *ret, 
             memcpy(witness->id.bytes, id, ID_SIZE);
     }
     if (reader.failed || reader.left > 0)
-        return err_set(err, ERR_CORRUPT, "its facts are none");
+        return err_set(err, ERR_CORRUPT, "its facts cannot be read");
     if (check_section(&section, err) < 0)
         return -1;
     *ret = section;

@@ -93,6 +93,20 @@ static inline void put_tombstone(const struct stored_scope *scope, const struct 
     assert_int_equal(store_replace(scope->store, &object, NULL), 0);
 }
 
+/* expected NULL: there is no point of that number. */
+static inline void assert_known(const struct session *session, size_t number,
+                                const struct id *expected)
+{
+    const struct stored_point *point = session_known(session, number);
+
+    if (!expected) {
+        assert_null(point);
+        return;
+    }
+    assert_non_null(point);
+    assert_memory_equal(&point->id.session, expected, ID_SIZE);
+}
+
 static inline void assert_error(const struct err *err, enum err_kind kind, const char *text)
 {
     assert_int_equal(err->kind, kind);

@@ -113,18 +113,6 @@ static void a_new_scope_is_made(void **state)
 
 /* ---- what it builds on ----------------------------------------------------------------------- */
 
-static void assert_known(const struct session *session, size_t number, const struct id *expected)
-{
-    const struct stored_point *point = session_known(session, number);
-
-    if (!expected) {
-        assert_null(point);
-        return;
-    }
-    assert_non_null(point);
-    assert_memory_equal(&point->id.session, expected, ID_SIZE);
-}
-
 static void the_base_is_the_newest_complete_point(void **state)
 {
     FIXTURE;

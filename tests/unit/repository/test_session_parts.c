@@ -6,18 +6,6 @@
 
 #include "repository/keep/marks.h"
 
-static void assert_known(const struct session *session, size_t number, const struct id *expected)
-{
-    const struct stored_point *point = session_known(session, number);
-
-    if (!expected) {
-        assert_null(point);
-        return;
-    }
-    assert_non_null(point);
-    assert_memory_equal(&point->id.session, expected, ID_SIZE);
-}
-
 /* Commits a partial point in the fixture's session, and goes on with another. */
 static int end_in_part(struct fixture *fixture, struct point_id *ret_part, struct err *err)
 {
