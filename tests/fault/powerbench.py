@@ -97,6 +97,8 @@ class PowerBench:
     # Whether the power is cut at random effects of a run, most of which may come in a short part of its time, and once as
     # soon as it has ended: nothing may be durable by luck then.
     by_effects = False
+    # How many of its effects are those around the commit: there half of the moments come.
+    late_effects = 1 << 30
 
     def __init__(self, options, name):
         self.t = Context(f"power/{name}", options.seed, options.binary, options.build_dir)

@@ -11,6 +11,7 @@ import time
 import traceback
 
 import powerbench
+import powerincrements
 import powerinplace
 import powerrepository
 from vbtest import command
@@ -20,7 +21,7 @@ ROOT = os.path.normpath(os.path.join(HERE, "../.."))
 PRIVATE_LIBVIRT = os.path.join(ROOT, "tests/lib/private-libvirt")
 PER_RUN = 6
 MOMENT_LIMIT_S = 240
-SCENARIOS = powerbench.SCENARIOS | powerinplace.SCENARIOS | powerrepository.SCENARIOS
+SCENARIOS = powerbench.SCENARIOS | powerinplace.SCENARIOS | powerrepository.SCENARIOS | powerincrements.SCENARIOS
 SLOW = ("--bandwidth-limit", "3M", "--chunk-size", "64K")
 
 
@@ -90,7 +91,9 @@ class Campaign:
             bench.prepare()
             # Of the first one it is not known how long it takes, and how much it does.
             if bench.by_effects:
-                offsets = sorted(rng.randrange(self.lengths.get(name, 40)) for _ in range(count - 1))
+                length = self.lengths.get(name, 40)
+                first = max(0, length - bench.late_effects)
+                offsets = sorted(rng.randrange(first if number % 2 else 0, length) for number in range(count - 1))
             else:
                 offsets = sorted(rng.uniform(0, self.lengths.get(name, 1.5) * 1.05) for _ in range(count))
             words, preload = bench.words(), None
