@@ -37,7 +37,15 @@ static bool piece_goes_on(const struct known *known, const struct known_block *l
            known_continues(known, last, next);
 }
 
-/* Single known blocks become new if there are too many pieces. */
+static bool is_in_place(const struct planned_input *input, const struct chunk_plan *plan,
+                        uint32_t i)
+{
+    const struct known_block *at = &plan->blocks[i].at;
+
+    return at->pack == input->expected[i].pack && at->block == input->expected[i].block;
+}
+
+/* Single known blocks that have come from elsewhere become new if there are too many pieces. */
 static void cap_pieces(const struct known *known, const struct planned_input *input,
                        struct chunk_plan *plan)
 {
@@ -66,7 +74,7 @@ static void cap_pieces(const struct known *known, const struct planned_input *in
     if (pieces + any_new < PLAN_PIECES)
         return;
     for (uint32_t i = 0; i < single_count; i++)
-        if (!is_same(input, (uint32_t)(singles[i] - plan->blocks)))
+        if (!is_in_place(input, plan, (uint32_t)(singles[i] - plan->blocks)))
             singles[i]->kind = PLANNED_NEW;
 }
 

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What becomes of the blocks of a chunk: zeros are left out, known ones are referred to, the others
- * make one frame. So that a restore need not read many frames for one chunk, single known blocks
- * are stored again where the chunk is in PLAN_PIECES pieces or more.
+ * make one frame. So that a restore need not read many frames for one chunk, single known blocks that
+ * have come from elsewhere are stored again where the chunk is in PLAN_PIECES pieces or more.
+ *
+ * Those that are where the base has them are not: pages of a database change here and there each day, and
+ * what lies between them would be stored every week or so. A restore decodes their frames for this
+ * chunk alone, each once, and refresh.h sees to packs of which little is used.
  *
  * A piece is a run of the chunk's blocks that follow each other in one frame, or are the same block
  * again; all that is stored anew is one piece, and zeros do not count.
@@ -42,7 +46,7 @@ struct planned_input {
                                          * UINT32_MAX: nowhere */
     uint32_t count;                     /* 1 to PLAN_BLOCKS */
     /* Bit n: block n was not read, since it is what the base had, where it is expected (nowhere: zeros).
-     * It stays there, into however many pieces that cuts the chunk. */
+     * It stays there. */
     uint64_t same;
 };
 

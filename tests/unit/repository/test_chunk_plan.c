@@ -151,6 +151,22 @@ static void test_the_same_known_block_again_is_no_further_piece(void **state)
     assert_plan("5 5 11 21 31 41 51 61 71", "=5 =5 0 1 2 3 4 5 6");
 }
 
+/* However many pieces that makes. */
+static void test_blocks_that_are_where_they_were_are_not_stored_again(void **state)
+{
+    CLEANUP(known_freep) struct known *known = make_known();
+    struct chunk chunk;
+
+    (void)state;
+    parse_chunk("1 a 11 b 21 c 31 d 41 e 51 f 61 g 71 h", &chunk);
+    for (uint32_t i = 0; i < chunk.count; i += 2)
+        chunk.expected[i] = (struct known_block){1, 1 + 5 * i};
+    chunk.expected[14].block++; /* this one has moved */
+    struct chunk_plan plan = plan_of(known, &chunk);
+    CLEANUP_FREE char *text = text_of(&plan);
+    assert_string_equal(text, " =1 0 =11 1 =21 2 =31 3 =41 4 =51 5 =61 6 7 8");
+}
+
 /* So that what has not changed stays one run, although an earlier pack has it, too. */
 static void test_a_block_is_looked_for_where_it_was(void **state)
 {
@@ -178,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_a_block_is_in_the_frame_once),
         cmocka_unit_test(test_single_known_blocks_of_many_pieces_are_stored_again),
         cmocka_unit_test(test_the_same_known_block_again_is_no_further_piece),
+        cmocka_unit_test(test_blocks_that_are_where_they_were_are_not_stored_again),
         cmocka_unit_test(test_a_block_is_looked_for_where_it_was),
     };
 

@@ -107,8 +107,7 @@ static void test_packs_used_more_are_kept(void **state)
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
-/* Every second block changes, day by day another one: a chunk would have its blocks in ever more
- * frames. */
+/* A chunk that is put together of blocks from all over the disk would have them in many frames. */
 static void test_a_chunk_is_not_spread_over_many_frames(void **state)
 {
     (void)state;
@@ -130,6 +129,20 @@ static void test_a_chunk_is_not_spread_over_many_frames(void **state)
     for (unsigned i = 0; i < 6; i++)
         memcpy(clone.data + i * BLOCK, was + (i % 2 * 32 + 17 + i) * BLOCK, BLOCK);
     assert_int_equal(backup_run(&clone.backup).new_blocks, 0);
+}
+
+/* A chunk in which one block or another changes each day has frames of many days, and no more is stored
+ * than has changed. */
+static void test_blocks_that_change_day_by_day_are_stored_alone(void **state)
+{
+    (void)state;
+    CLONE;
+    clone.backup.no_refresh = true;
+    backup_run(&clone.backup);
+    for (unsigned day = 0; day < 16; day++) {
+        change_blocks(&clone, day * 7 % 16, day * 7 % 16 + 1, 100 + day);
+        assert_int_equal(backup_run(&clone.backup).new_blocks, 1);
+    }
 }
 
 /* ---- packs that cannot be relied on ---------------------------------------------------------- */
@@ -329,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_packs_little_used_are_left),
         cmocka_unit_test(test_packs_used_more_are_kept),
         cmocka_unit_test(test_a_chunk_is_not_spread_over_many_frames),
+        cmocka_unit_test(test_blocks_that_change_day_by_day_are_stored_alone),
         cmocka_unit_test(test_a_pack_that_was_found_bad_is_stored_again),
         cmocka_unit_test(test_a_pack_that_is_gone_or_damaged_is_stored_again),
         cmocka_unit_test(test_a_guest_that_is_like_another),
