@@ -4,17 +4,30 @@
 struct little_used {
     uint32_t place;
     uint64_t bytes; /* of the frames, those in use */
+    uint64_t share; /* of its blocks that are used, times 2^32 */
 };
 
-/* The emptiest first. */
-static int compare_little_used(const void *a, const void *b)
+static int compare_numbers(uint64_t a, uint64_t b)
+{
+    return a < b ? -1 : a > b;
+}
+
+static int compare_used_share(const void *a, const void *b)
 {
     const struct little_used *x = a;
     const struct little_used *y = b;
 
-    if (x->bytes != y->bytes)
-        return x->bytes < y->bytes ? -1 : 1;
-    return x->place < y->place ? -1 : x->place > y->place;
+    return x->share != y->share ? compare_numbers(x->share, y->share)
+                                : compare_numbers(x->place, y->place);
+}
+
+static int compare_used_bytes(const void *a, const void *b)
+{
+    const struct little_used *x = a;
+    const struct little_used *y = b;
+
+    return x->bytes != y->bytes ? compare_numbers(x->bytes, y->bytes)
+                                : compare_numbers(x->place, y->place);
 }
 
 /* Of the run's blocks, those that no run before it has had; seen: a bit for each block of the pack. */
@@ -52,11 +65,27 @@ static uint64_t *count_used(const struct stored_point *base)
     return used;
 }
 
-static uint64_t bytes_used(const struct pack_digest *digest, uint64_t used)
+static struct little_used little_used_of(const struct stored_point *base, const uint64_t *used,
+                                         uint32_t place)
 {
-    uint64_t frames = digest->index_offset - PACK_HEAD_SIZE;
+    const struct pack_digest *digest = &base->digests[place];
+    uint64_t blocks = digest->block_count ? digest->block_count : 1;
 
-    return digest->block_count ? frames * used / digest->block_count : 0;
+    return (struct little_used){
+        .place = place,
+        .bytes = (digest->index_offset - PACK_HEAD_SIZE) * used[place] / blocks,
+        .share = (used[place] << 32) / blocks,
+    };
+}
+
+/* Leaves them as far as there is room: one that is too large does not keep others from it. */
+static void leave_packs(const struct little_used *packs, size_t count, uint64_t room, bool *ret)
+{
+    for (size_t i = 0; i < count; i++)
+        if (packs[i].bytes <= room) {
+            room -= packs[i].bytes;
+            ret[packs[i].place] = true;
+        }
 }
 
 static void choose_little_used(const struct stored_point *base, const uint64_t *used,
@@ -67,35 +96,26 @@ static void choose_little_used(const struct stored_point *base, const uint64_t *
 
     if (room < REFRESH_BYTES_MIN)
         room = REFRESH_BYTES_MIN;
-    for (uint32_t i = 0; i < base->packs.count; i++) {
-        const struct pack_digest *digest = &base->digests[i];
-        if (used[i] * 100 < (uint64_t)digest->block_count * REFRESH_USED_PERCENT)
-            packs[count++] = (struct little_used){i, bytes_used(digest, used[i])};
-    }
-    qsort(packs, count, sizeof(*packs), compare_little_used);
-    for (size_t i = 0; i < count && packs[i].bytes <= room; i++) {
-        room -= packs[i].bytes;
-        ret[packs[i].place] = true;
-    }
+    for (uint32_t i = 0; i < base->packs.count; i++)
+        if (used[i] * 100 < (uint64_t)base->digests[i].block_count * REFRESH_USED_PERCENT)
+            packs[count++] = little_used_of(base, used, i);
+    qsort(packs, count, sizeof(*packs), compare_used_share);
+    leave_packs(packs, count, room, ret);
 }
 
 /* Without those that are left anyway. What they have makes one pack. */
 static void choose_small(const struct stored_point *base, const uint64_t *used,
                          struct little_used *packs, bool *ret)
 {
-    uint64_t room = LIMITS_PACK_BODY;
     size_t count = 0;
 
     for (uint32_t i = 0; i < base->packs.count; i++)
         if (!ret[i] && base->digests[i].size < REFRESH_SMALL_BYTES)
-            packs[count++] = (struct little_used){i, bytes_used(&base->digests[i], used[i])};
+            packs[count++] = little_used_of(base, used, i);
     if (count <= REFRESH_SMALL_PACKS)
         return;
-    qsort(packs, count, sizeof(*packs), compare_little_used);
-    for (size_t i = 0; i < count && packs[i].bytes <= room; i++) {
-        room -= packs[i].bytes;
-        ret[packs[i].place] = true;
-    }
+    qsort(packs, count, sizeof(*packs), compare_used_bytes);
+    leave_packs(packs, count, LIMITS_PACK_BODY, ret);
 }
 
 void refresh_choose(const struct stored_point *base, bool *ret)

@@ -5,8 +5,11 @@
  * which the base uses little the rest is stored once more, some of it in each backup, and then the
  * next points do without them.
  *
- * Less than 35 %, and at most a fifth of what the base's own session stored or 64 MiB, whichever is
- * more: of 30 days with 1 % of changes a day this kept 2 to 6 % less for 1.6 % more written.
+ * Less than half, those first of which the least share is used: they give back most for what is stored
+ * again. Not too much in one night, because until the points that use the old packs are gone everything is
+ * there twice: a fifth of what the base's own session stored, but at least half a pack, or those of
+ * small guests would never come to it. Of ten weeks with 1 % of changes a day this takes a quarter less
+ * than no refresh where a week of points is kept, and a fifth more where points of weeks and months are.
  */
 #pragma once
 
@@ -14,8 +17,8 @@
 
 #include "repository/stored_point.h"
 
-#define REFRESH_USED_PERCENT 35u
-#define REFRESH_BYTES_MIN (UINT64_C(64) << 20)
+#define REFRESH_USED_PERCENT 50u
+#define REFRESH_BYTES_MIN (LIMITS_PACK_BODY / 2)
 #define REFRESH_STORED_DIVISOR 5u
 
 /* The packs of small nights, on the other hand, stay in use for years, and each is an object that every
