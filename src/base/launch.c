@@ -256,18 +256,21 @@ int launch_wait_or_quit(struct launched *launched, int *ret_status, struct err *
     return result;
 }
 
-/* True once it has ended. */
+/* True once it has ended. Only we reap it, so its pid cannot have been reused. */
 static bool launch_gone_within(pid_t pid, unsigned timeout_ms)
 {
+    CLEANUP_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     uint64_t deadline_ms = units_now_ms() + timeout_ms;
 
     for (;;) {
+        struct pollfd end = {.fd = pidfd, .events = POLLIN};
         pid_t ended = waitpid(pid, NULL, WNOHANG);
+        uint64_t now_ms = units_now_ms();
         if (ended == pid || (ended < 0 && errno != EINTR))
             return true;
-        if (units_now_ms() >= deadline_ms)
+        if (now_ms >= deadline_ms)
             return false;
-        poll(NULL, 0, END_POLL_MS);
+        poll(&end, 1, pidfd < 0 ? END_POLL_MS : (int)(deadline_ms - now_ms));
     }
 }
 
