@@ -49,6 +49,7 @@ struct nbd_link {
     bool broken; /* connection lost, or ended with requests in flight */
 
     struct link_piece pieces[MAX_UNDER_WAY];
+    uint8_t *written[MAX_UNDER_WAY]; /* owned: what each of them writes; NULL before its first */
     unsigned under_way;
     int failed_errno; /* of the failed piece with the lowest offset; 0: none */
     struct link_piece failed;
@@ -214,38 +215,8 @@ static int drop_piece(struct link_piece *piece, struct err *err)
     return nbd_failure(piece->link, piece->what, err);
 }
 
-static int queue_pieces(struct nbd_link *link, uint64_t offset, void *read_to,
-                        const void *write_from, size_t len, struct err *err)
-{
-    for (size_t at = 0; at < len;) {
-        size_t part = len - at < PIECE ? len - at : PIECE;
-        if (check_usable(link, err) < 0)
-            return -1;
-        if (link->failed_errno)
-            return nbd_link_settle(link, err);
-        struct link_piece *piece =
-            begin_piece(link, read_to ? "cannot read" : "cannot write", offset + at, err);
-        if (!piece)
-            return -1;
-        nbd_completion_callback done = {.callback = piece_done, .user_data = piece};
-        int64_t cookie =
-            read_to ? nbd_aio_pread(link->nbd, (char *)read_to + at, part, offset + at, done, 0)
-                    : nbd_aio_pwrite(link->nbd, (const char *)write_from + at, part, offset + at,
-                                     done, 0);
-        if (cookie < 0)
-            return drop_piece(piece, err);
-        at += part;
-    }
-    return 0;
-}
-
-int nbd_link_write(struct nbd_link *link, uint64_t offset, const void *data, size_t len,
-                   struct err *err)
-{
-    return queue_pieces(link, offset, NULL, data, len, err);
-}
-
-int nbd_link_settle(struct nbd_link *link, struct err *err)
+/* Waits for everything that was queued. The error names the lowest offset that failed. */
+static int settle_pieces(struct nbd_link *link, struct err *err)
 {
     if (check_usable(link, err) < 0)
         return -1;
@@ -264,18 +235,71 @@ int nbd_link_settle(struct nbd_link *link, struct err *err)
                          link->failed.offset);
 }
 
+/* What a piece writes stays until the server has answered, or the connection is closed. */
+static const void *keep_written(const struct link_piece *piece, const void *data, size_t len)
+{
+    uint8_t **kept = &piece->link->written[piece - piece->link->pieces];
+
+    if (!*kept)
+        *kept = mem_alloc(PIECE);
+    memcpy(*kept, data, len);
+    return *kept;
+}
+
+static int queue_pieces(struct nbd_link *link, uint64_t offset, void *read_to,
+                        const void *write_from, size_t len, struct err *err)
+{
+    for (size_t at = 0; at < len;) {
+        size_t part = len - at < PIECE ? len - at : PIECE;
+        if (check_usable(link, err) < 0)
+            return -1;
+        if (link->failed_errno)
+            return settle_pieces(link, err);
+        struct link_piece *piece =
+            begin_piece(link, read_to ? "cannot read" : "cannot write", offset + at, err);
+        if (!piece)
+            return -1;
+        nbd_completion_callback done = {.callback = piece_done, .user_data = piece};
+        int64_t cookie =
+            read_to ? nbd_aio_pread(link->nbd, (char *)read_to + at, part, offset + at, done, 0)
+                    : nbd_aio_pwrite(link->nbd,
+                                     keep_written(piece, (const char *)write_from + at, part), part,
+                                     offset + at, done, 0);
+        if (cookie < 0)
+            return drop_piece(piece, err);
+        at += part;
+    }
+    return 0;
+}
+
+/* Nothing moves on a connection while we are elsewhere: what was queued goes to the server, which
+ * then has work. */
+static int send_pieces(struct nbd_link *link, struct err *err)
+{
+    while (link->under_way > 0 && nbd_aio_get_direction(link->nbd) & LIBNBD_AIO_DIRECTION_WRITE)
+        if (step_link(link, err) < 0)
+            return -1;
+    return 0;
+}
+
+int nbd_link_write(struct nbd_link *link, uint64_t offset, const void *data, size_t len,
+                   struct err *err)
+{
+    return queue_pieces(link, offset, NULL, data, len, err) < 0 ? -1 : send_pieces(link, err);
+}
+
 int nbd_link_fetch(struct nbd_link *link, uint64_t offset, void *data, size_t len, struct err *err)
 {
     if (queue_pieces(link, offset, data, NULL, len, err) < 0) {
-        (void)nbd_link_settle(link, NULL);
+        (void)settle_pieces(link, NULL);
         return -1;
     }
-    return nbd_link_settle(link, err);
+    return settle_pieces(link, err);
 }
 
 int nbd_link_flush(struct nbd_link *link, struct err *err)
 {
-    if (nbd_link_settle(link, err) < 0)
+    if (settle_pieces(link, err) < 0)
         return -1;
     struct link_piece *piece = begin_piece(link, "cannot flush", 0, err);
     if (!piece)
@@ -283,7 +307,7 @@ int nbd_link_flush(struct nbd_link *link, struct err *err)
     nbd_completion_callback done = {.callback = piece_done, .user_data = piece};
     if (nbd_aio_flush(link->nbd, done, 0) < 0)
         return drop_piece(piece, err);
-    return nbd_link_settle(link, err);
+    return settle_pieces(link, err);
 }
 
 /* ---- map -------------------------------------------------------------------- */
@@ -325,7 +349,7 @@ static int ask_map(struct nbd_link *link, uint64_t offset, struct err *err)
     extent_map_begin(&link->clean, offset, link->size);
     if (nbd_aio_block_status(link->nbd, span, offset, extents, done, 0) < 0)
         return drop_piece(piece, err);
-    return nbd_link_settle(link, err);
+    return settle_pieces(link, err);
 }
 
 /* Joins what both contexts say, which may cut the image in different places. */
@@ -367,7 +391,7 @@ bool nbd_link_is_lost(const struct nbd_link *link)
 
 int nbd_link_shutdown(struct nbd_link *link, struct err *err)
 {
-    if (nbd_link_settle(link, err) < 0)
+    if (settle_pieces(link, err) < 0)
         return -1;
     link->broken = true;
     if (nbd_aio_disconnect(link->nbd, 0) < 0)
@@ -393,6 +417,8 @@ void nbd_link_free(struct nbd_link *link)
         return;
     /* Closes the socket; requests in flight are forgotten, and their memory is not touched. */
     nbd_close(link->nbd);
+    for (size_t i = 0; i < MAX_UNDER_WAY; i++)
+        free(link->written[i]);
     if (link->cut_fd >= 0) {
         /* If the handle never came to own its socket it leaves it open, and QEMU would wait for
          * this client forever. */

@@ -24,15 +24,13 @@ int nbd_link_open(int socket, const char *export_name, const char *bitmap, struc
                   struct err *err);
 uint64_t nbd_link_size(const struct nbd_link *link);
 
-/* Queues a part of a transfer; the memory is borrowed until nbd_link_settle. Blocks only while too
- * much is in flight. Errors of earlier parts may be returned here. */
+/* Sends data, of which it keeps a copy, and waits for no answer unless too much is in flight. Errors of
+ * earlier writes may be returned here. */
 int nbd_link_write(struct nbd_link *link, uint64_t offset, const void *data, size_t len,
                    struct err *err);
-/* Waits for everything that was queued. The error names the lowest offset that failed. Call this
- * after a failed write too. */
-int nbd_link_settle(struct nbd_link *link, struct err *err);
 /* Reads and waits for the result. */
 int nbd_link_fetch(struct nbd_link *link, uint64_t offset, void *data, size_t len, struct err *err);
+/* Waits for all writes, and makes them durable. The error names the lowest offset that failed. */
 int nbd_link_flush(struct nbd_link *link, struct err *err);
 
 /* What is known (base:allocation, qemu:dirty-bitmap) from offset on. Answers are cached, so asking

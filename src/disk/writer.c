@@ -129,10 +129,9 @@ int disk_writer_write(struct disk_writer *writer, uint64_t offset, const void *d
 {
     if (check_write_range(writer, offset, len, err) < 0)
         return -1;
-    int result = write_runs(writer, offset, data, len, err);
-    if (writer->kind->settle && writer->kind->settle(writer, result < 0 ? NULL : err) < 0)
-        result = -1;
-    return result < 0 ? explain_write_failure(writer->path, &writer->file, writer->size, err) : 0;
+    if (write_runs(writer, offset, data, len, err) == 0)
+        return 0;
+    return explain_write_failure(writer->path, &writer->file, writer->size, err);
 }
 
 int disk_writer_zero(struct disk_writer *writer, uint64_t offset, uint64_t len, struct err *err)

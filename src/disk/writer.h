@@ -39,7 +39,7 @@ struct disk_target {
 int disk_writer_create(const struct disk_target *target, struct disk_writer **ret, struct err *err);
 /* In any order, each byte at most once; on a block device each byte exactly once, by this or by
  * disk_writer_zero. Runs of zeros in the data become holes if unwritten parts of the target read as
- * zeros. */
+ * zeros. The failure of a write may be told by a later one, or by disk_writer_finish. */
 int disk_writer_write(struct disk_writer *writer, uint64_t offset, const void *data, size_t len,
                       struct err *err);
 /* A run of zeros: left as a hole in a new image; on a raw block device the kernel makes it read as

@@ -13,11 +13,9 @@ struct writer_kind {
     /* Aligned runs of zeros of this size inside data are skipped, because unwritten parts of the
      * target read as zeros; 0: everything is written. */
     size_t hole_size;
-    /* The data is borrowed until settle. */
+    /* May tell the failure of an earlier write. */
     int (*write)(struct disk_writer *writer, uint64_t offset, const void *data, size_t len,
                  struct err *err);
-    /* Waits for what was written; also called after a failure. NULL: write has already waited. */
-    int (*settle)(struct disk_writer *writer, struct err *err);
     /* NULL: nothing to do. */
     int (*zero)(struct disk_writer *writer, uint64_t offset, uint64_t len, struct err *err);
     /* Flushes and releases the image. */

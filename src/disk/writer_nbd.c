@@ -36,13 +36,6 @@ static int write_nbd(struct disk_writer *writer, uint64_t offset, const void *da
     return nbd_link_write(nbd->link, offset, data, len, err) < 0 ? explain_write(nbd, err) : 0;
 }
 
-static int settle_nbd(struct disk_writer *writer, struct err *err)
-{
-    struct nbd_writer *nbd = (struct nbd_writer *)writer;
-
-    return nbd_link_settle(nbd->link, err) < 0 ? explain_write(nbd, err) : 0;
-}
-
 static int finish_nbd(struct disk_writer *writer, struct err *err)
 {
     struct nbd_writer *nbd = (struct nbd_writer *)writer;
@@ -66,11 +59,8 @@ static void free_nbd(struct disk_writer *writer)
     qemu_nbd_free(nbd->server);
 }
 
-static const struct writer_kind nbd_kind = {.hole_size = CLUSTER,
-                                            .write = write_nbd,
-                                            .settle = settle_nbd,
-                                            .finish = finish_nbd,
-                                            .free = free_nbd};
+static const struct writer_kind nbd_kind = {
+    .hole_size = CLUSTER, .write = write_nbd, .finish = finish_nbd, .free = free_nbd};
 
 /* How programs reach it: a file through its folder, so that nobody can replace it meanwhile. */
 static char *path_for_programs(const struct disk_target *target, const struct local_file *file)

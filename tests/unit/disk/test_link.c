@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * An NBD server that stops to answer: nothing waits for it for ever.
+ * NBD servers that answer late or never: nothing waits for them longer than it must.
  */
 #include "disk/hold.h"
 #include "disk/nbd_link.h"
@@ -27,6 +27,7 @@
 
 /* ---- a server that shakes hands, and then does nothing ----------------------------------------- */
 
+enum { FLAGS = 1 | 4 /* flush */ };
 enum { OPT_GO = 7, REP_ACK = 1, REP_INFO = 3 };
 #define REP_UNSUPPORTED UINT32_C(0x80000001)
 
@@ -59,7 +60,7 @@ static void negotiate(int sock)
         uint16_t type;
         uint64_t size;
         uint16_t flags;
-    } __attribute__((packed)) info = {0, htobe64(SIZE), htobe16(1)};
+    } __attribute__((packed)) info = {0, htobe64(SIZE), htobe16(FLAGS)};
     struct option option;
     uint32_t flags;
     char data[4096];
@@ -124,6 +125,66 @@ static void end_server(pid_t server)
     waitpid(server, NULL, 0);
 }
 
+/* ---- a server that answers no write before all have come ---------------------------------------- */
+
+enum { WRITE = 1, FLUSH = 3, WRITES = 3 };
+
+struct request {
+    uint32_t magic;
+    uint16_t flags, type;
+    uint64_t cookie, offset;
+    uint32_t len;
+} __attribute__((packed));
+
+static uint8_t byte_at(uint64_t offset)
+{
+    return (uint8_t)(offset * 7 + (offset >> 12));
+}
+
+static void fill(uint8_t *data, uint64_t offset, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        data[i] = byte_at(offset + i);
+}
+
+static void answer(int sock, uint64_t cookie, uint32_t error)
+{
+    const struct {
+        uint32_t magic, error;
+        uint64_t cookie;
+    } __attribute__((packed)) head = {htobe32(0x67446698), htobe32(error), cookie};
+
+    (void)io_write(sock, &head, sizeof(head), NULL);
+}
+
+/* Its status is 0 if all writes brought what they should. */
+static void serve_late(int sock, uint32_t error_of_second)
+{
+    static uint8_t data[SIZE];
+    uint64_t cookies[WRITES];
+    struct request request;
+    unsigned writes = 0;
+
+    negotiate(sock);
+    while (recv(sock, &request, sizeof(request), MSG_WAITALL) == sizeof(request)) {
+        uint64_t offset = be64toh(request.offset);
+        uint32_t len = be32toh(request.len);
+        if (be16toh(request.type) == FLUSH)
+            answer(sock, request.cookie, 0);
+        if (be16toh(request.type) != WRITE)
+            continue;
+        if (writes == WRITES || len > SIZE || recv(sock, data, len, MSG_WAITALL) != (ssize_t)len)
+            _exit(1);
+        for (uint32_t i = 0; i < len; i++)
+            if (data[i] != byte_at(offset + i))
+                _exit(2);
+        cookies[writes++] = request.cookie;
+        for (unsigned i = 0; i < WRITES && writes == WRITES; i++)
+            answer(sock, cookies[i], i == 1 ? error_of_second : 0);
+    }
+    _exit(writes == WRITES ? 0 : 3);
+}
+
 /* ---- a server that sends more than anybody reads, and closes when it is told the end ------------- */
 
 static pid_t start_talker(int sock, int ours)
@@ -175,6 +236,40 @@ static void a_server_that_does_not_close_is_left(void **state)
     end_server(server);
 }
 
+/* What was written may be overwritten by then, and an error is told later. */
+static void writes_do_not_wait_for_their_answers(void **state)
+{
+    static uint8_t data[600 << 10]; /* of which some is sent in two pieces */
+
+    (void)state;
+    for (uint32_t error = 0; error <= 5; error += 5) {
+        CLEANUP_ERR struct err err = ERR_INIT;
+        struct nbd_link *link = NULL;
+        int ends[2], status = -1;
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+        pid_t server = fork();
+        if (server == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            close(ends[0]);
+            serve_late(ends[1], error);
+        }
+        close(ends[1]);
+        assert_int_equal(nbd_link_open(ends[0], "", NULL, &link, NULL), 0);
+        fill(data, 4096, sizeof(data));
+        assert_int_equal(nbd_link_write(link, 4096, data, sizeof(data), NULL), 0);
+        fill(data, 700 << 10, 4096);
+        assert_int_equal(nbd_link_write(link, 700 << 10, data, 4096, NULL), 0);
+        memset(data, 0, sizeof(data));
+        assert_int_equal(nbd_link_flush(link, &err), error ? -1 : 0);
+        if (error)
+            assert_string_equal(err.text, "cannot write at byte 528384: Input/output error");
+        assert_int_equal(nbd_link_shutdown(link, NULL), 0);
+        nbd_link_free(link);
+        assert_int_equal(waitpid(server, &status, 0), server);
+        assert_int_equal(status, 0);
+    }
+}
+
 /* Another process has a copy of the client's socket, and the client itself does nothing. */
 static void a_copy_of_the_socket_ends_the_connection(void **state)
 {
@@ -219,6 +314,7 @@ int main(void)
         cmocka_unit_test(a_copy_of_the_socket_ends_the_connection),
         cmocka_unit_test(a_link_that_failed_is_not_used_any_more),
         cmocka_unit_test(a_server_that_does_not_close_is_left),
+        cmocka_unit_test(writes_do_not_wait_for_their_answers),
         cmocka_unit_test(a_signal_ends_the_wait_for_an_answer), /* the last: signals stay */
     };
 
