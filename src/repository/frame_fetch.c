@@ -55,7 +55,9 @@ struct frame_fetch {
     pthread_cond_t came;
     struct fetch_ranges ranges; /* owned; in the order in which they are expected */
     size_t range_count;
-    size_t ahead;                             /* bytes of those that are not RANGE_WAITING */
+    size_t ahead;                             /* bytes of those that are not RANGE_WAITING, */
+    size_t ahead_most;                        /* and their bound */
+    bool began;                               /* something was taken */
     struct fetch_range *urgent;               /* is waited for */
     struct fetch_buffers spare[BUFFER_SIZES]; /* owned */
     size_t spare_bytes;
@@ -98,7 +100,7 @@ static void keep_spare(struct frame_fetch *fetch, struct fetch_range *range)
     struct fetch_buffer *buffer = range->buffer;
     unsigned size = buffer ? buffer_size(buffer->cap) : BUFFER_SIZES;
 
-    if (size == BUFFER_SIZES || fetch->spare_bytes + buffer->cap > FRAME_FETCH_AHEAD)
+    if (size == BUFFER_SIZES || fetch->spare_bytes + buffer->cap > fetch->ahead_most)
         return;
     SLIST_INSERT_HEAD(&fetch->spare[size], buffer, link);
     fetch->spare_bytes += buffer->cap;
@@ -156,7 +158,7 @@ static struct fetch_range *next_range(struct frame_fetch *fetch)
     TAILQ_FOREACH(range, &fetch->ranges, link)
     {
         if (range->state == RANGE_WAITING)
-            return fetch->ahead + range->len <= FRAME_FETCH_AHEAD ? range : NULL;
+            return fetch->ahead + range->len <= fetch->ahead_most ? range : NULL;
     }
     return NULL;
 }
@@ -192,6 +194,7 @@ struct frame_fetch *frame_fetch_new(const struct stored_scope *scope,
 
     fetch->scope = scope;
     fetch->point = point;
+    fetch->ahead_most = FRAME_FETCH_AHEAD_FIRST;
     TAILQ_INIT(&fetch->ranges);
     for (unsigned i = 0; i < BUFFER_SIZES; i++)
         SLIST_INIT(&fetch->spare[i]);
@@ -318,11 +321,23 @@ int frame_fetch_want(struct frame_fetch *fetch, struct fetched_frame *frames, si
 
 /* ---- taking ----------------------------------------------------------------------------------- */
 
+/* The mutex is held. What is taken first could not be there yet. */
+static void look_further_ahead(struct frame_fetch *fetch)
+{
+    if (!fetch->began || fetch->ahead_most >= FRAME_FETCH_AHEAD)
+        return;
+    fetch->ahead_most *= 2;
+    pthread_cond_broadcast(&fetch->asked);
+}
+
 /* The mutex is held. */
 static int wait_for_range(struct frame_fetch *fetch, struct fetch_range *range, struct err *err)
 {
     fetch->urgent = range;
     pthread_cond_signal(&fetch->asked);
+    if (range->state != RANGE_DONE)
+        look_further_ahead(fetch);
+    fetch->began = true;
     while (range->state != RANGE_DONE) {
         struct timespec until;
         if (quit_check(err) < 0)

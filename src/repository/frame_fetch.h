@@ -17,7 +17,9 @@
 /* At a time. */
 #define FRAME_FETCH_REQUESTS 8u
 /* Bytes that have come, or are asked for, and have not been taken; one request more may be under
- * way if its bytes are waited for. */
+ * way if its bytes are waited for. The bound is doubled, up to a limit, whenever bytes have not come
+ * in time: a store that answers at once costs little memory, which itself takes time to get. */
+#define FRAME_FETCH_AHEAD_FIRST ((size_t)8 << 20)
 #define FRAME_FETCH_AHEAD ((size_t)64 << 20)
 
 struct frame_fetch;

@@ -23,6 +23,9 @@ struct endless_store {
     struct store store;
     pthread_mutex_t mutex;
     pthread_cond_t more; /* is read */
+    pthread_cond_t go;
+    bool held;         /* no answer is given for frames of HELD_LEN */
+    unsigned released; /* but for these, the first */
     bool fails;
     bool ends; /* after the first byte of what is asked for */
     unsigned count;
@@ -32,6 +35,10 @@ struct endless_store {
         size_t len;
     } gets[GETS_MAX];
 };
+
+/* Frames that are held: two in each pack, so long that each has a request of its own. */
+#define HELD_LEN ((uint32_t)10 << 20)
+#define HELD_AT ((uint32_t)15 << 20)
 
 static uint8_t endless_byte(uint32_t pack, uint64_t offset)
 {
@@ -53,6 +60,8 @@ static int endless_get(struct store *store, const struct store_range *range, siz
         endless->gets[number].len = range->cap;
     }
     pthread_cond_signal(&endless->more);
+    while (endless->held && pack * 2 + (range->offset > HELD_AT) >= endless->released)
+        pthread_cond_wait(&endless->go, &endless->mutex);
     pthread_mutex_unlock(&endless->mutex);
     if (endless->fails)
         return err_set(err, ERR_IO, "a bad disk");
@@ -80,6 +89,7 @@ static void begin_fetching(struct fetch_world *world)
     *world = (struct fetch_world){.store = {.store = {&endless_ops, url}}};
     pthread_mutex_init(&world->store.mutex, NULL);
     pthread_cond_init(&world->store.more, NULL);
+    pthread_cond_init(&world->store.go, NULL);
     world->scope = (struct stored_scope){&world->store.store, {{1}}, "default"};
     for (uint32_t i = 0; i < PACKS; i++) {
         assert_int_equal(packs_add(&world->point.packs, &session, i, NULL), 0);
@@ -89,12 +99,23 @@ static void begin_fetching(struct fetch_world *world)
     world->fetch = frame_fetch_new(&world->scope, &world->point);
 }
 
+/* So many of the frames are answered. */
+static void release(struct fetch_world *world, unsigned frames)
+{
+    pthread_mutex_lock(&world->store.mutex);
+    world->store.released = frames;
+    pthread_cond_broadcast(&world->store.go);
+    pthread_mutex_unlock(&world->store.mutex);
+}
+
 static void end_fetching(struct fetch_world *world)
 {
+    release(world, UINT32_MAX);
     frame_fetch_free(world->fetch);
     packs_clear(&world->point.packs);
     pthread_mutex_destroy(&world->store.mutex);
     pthread_cond_destroy(&world->store.more);
+    pthread_cond_destroy(&world->store.go);
 }
 #define CLEANUP_FETCH CLEANUP(end_fetching)
 
@@ -196,32 +217,72 @@ static void wait_for_gets(struct fetch_world *world, unsigned count)
     pthread_mutex_unlock(&world->store.mutex);
 }
 
-/* The first that are wanted are read first, and no more than there is room for, but always what is
- * waited for. */
-static void no_more_is_read_than_there_is_room_for(void **state)
+/* What is waited for is read first, though there is no room for it. */
+static void what_is_waited_for_is_read(void **state)
 {
-    const unsigned ahead = FRAME_FETCH_AHEAD / FRAMES_LEN;
     CLEANUP_FETCH struct fetch_world world;
     struct fetched_frame frames[PACKS];
 
     (void)state;
     begin_fetching(&world);
     for (uint32_t i = 0; i < PACKS; i++)
-        frames[i] = wanted_frame(PACKS - 1 - i, 0, FRAMES_LEN);
+        frames[i] = wanted_frame(i, 0, FRAMES_LEN);
     assert_int_equal(frame_fetch_want(world.fetch, frames, PACKS, NULL), 0);
-    wait_for_gets(&world, ahead);
     takes(&world, &frames[0]);
-    wait_for_gets(&world, ahead + 1);
     takes(&world, &frames[PACKS - 1]);
-    pthread_mutex_lock(&world.store.mutex);
-    assert_int_equal(world.store.count, ahead + 2);
-    for (unsigned i = 0; i < ahead; i++)
-        assert_in_range(world.store.gets[i].pack, PACKS - ahead, PACKS - 1);
-    assert_int_equal(world.store.gets[ahead + 1].pack, 0);
-    pthread_mutex_unlock(&world.store.mutex);
+    assert_int_equal(world.store.count, 2);
+    assert_int_equal(world.store.gets[0].pack, 0);
+    assert_int_equal(world.store.gets[1].pack, PACKS - 1);
     for (uint32_t i = 1; i < PACKS - 1; i++)
         takes(&world, &frames[i]);
     assert_int_equal(world.store.count, PACKS);
+}
+
+struct release {
+    struct fetch_world *world;
+    unsigned frame;
+    unsigned gets;
+};
+
+/* Releases a frame that is waited for when so many have been asked for. */
+static void *release_when_asked(void *opaque)
+{
+    const struct release *release_at = opaque;
+
+    wait_for_gets(release_at->world, release_at->gets);
+    release(release_at->world, release_at->frame + 1);
+    return NULL;
+}
+
+/* The further ahead it is read, the more often bytes were not there in time; but with a limit. */
+static void a_store_that_answers_late_is_asked_for_more(void **state)
+{
+    /* How many are asked for while a frame is waited for: itself, and for how many there is room. */
+    const unsigned room[] = {1, 1, 3, 6, 6, 6};
+    CLEANUP_FETCH struct fetch_world world;
+    struct fetched_frame frames[PACKS * 2];
+    const unsigned takings = ARRAY_COUNT(room);
+
+    (void)state;
+    assert_int_equal(FRAME_FETCH_AHEAD_FIRST, 8 << 20);
+    assert_int_equal(FRAME_FETCH_AHEAD, 64 << 20);
+    begin_fetching(&world);
+    world.store.held = true;
+    for (uint32_t i = 0; i < PACKS * 2; i++)
+        frames[i] = wanted_frame(i / 2, i % 2 * HELD_AT, HELD_LEN);
+    assert_int_equal(frame_fetch_want(world.fetch, frames, PACKS * 2, NULL), 0);
+    for (unsigned i = 0; i < takings; i++) {
+        struct release release_at = {&world, i, i + room[i]};
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, release_when_asked, &release_at), 0);
+        takes(&world, &frames[i]);
+        pthread_join(thread, NULL);
+    }
+    wait_for_gets(&world, takings + room[takings - 1]);
+    pthread_mutex_lock(&world.store.mutex);
+    unsigned count = world.store.count;
+    pthread_mutex_unlock(&world.store.mutex);
+    assert_int_equal(count, takings + room[takings - 1]);
 }
 
 static void each_frame_of_a_request_that_fails_is_told(void **state)
@@ -263,7 +324,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_near_each_other_come_together),
         cmocka_unit_test(requests_have_a_bound),
-        cmocka_unit_test(no_more_is_read_than_there_is_room_for),
+        cmocka_unit_test(what_is_waited_for_is_read),
+        cmocka_unit_test(a_store_that_answers_late_is_asked_for_more),
         cmocka_unit_test(each_frame_of_a_request_that_fails_is_told),
         cmocka_unit_test(what_was_not_taken_is_freed),
     };
