@@ -6,7 +6,7 @@ import os
 import re
 
 from vbtest import command, leftovers
-from vbtest.command import Failure, expect, run
+from vbtest.command import Failure, expect, virsh
 from vbtest.guest import normal_xml
 
 QUESTIONS = {
@@ -69,7 +69,7 @@ def look(*names):
     for name in names:
         for key, question in QUESTIONS.items():
             words += [f"echo @@{name}/{key}@@", f"{question} {name}"]
-    result = run("virsh", "-q", "; ".join(words), status=None)
+    result = virsh("; ".join(words), status=None)
     command.log.pop()   # pages of XML, of which only a difference matters
     strange = [line for line in result.error_lines
                if "failed to get domain" not in line and "domain is not running" not in line]

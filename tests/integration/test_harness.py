@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 
-from vbtest import disks, leftovers, oracle, proc
-from vbtest.command import Failure, Process, expect, run, same, virsh, wait_until
+from vbtest import command, disks, leftovers, oracle, proc
+from vbtest.command import Failure, Process, expect, run, same, virsh, virsh_many, wait_until
 from vbtest.disks import attached_loops
 
 
@@ -126,6 +126,32 @@ def test_private_libvirt_ends_with_its_owner(t):
         expect(any("qemu-system" in command for command in t.baseline.new_processes().values()), "no QEMU is there")
         process.kill()
     wait_until(lambda: not t.baseline.new_processes(), "the end of all processes")
+
+
+def test_virsh_that_runs_all_the_time_answers_as_one_of_its_own(t):
+    """Its status, output and errors; also after another libvirtd has come, and of names that it cannot read."""
+    odd = t.guest("it's \"odd\" $1; list", t.boot_disk())
+    beyond = t.guest("größe\t1", t.disk("vda", "qcow2", name="beyond.qcow2"))
+    other = t.guest("web", t.disk("vdb")).define()
+    odd.define()
+    shell = command.virsh_shell
+    for _ in range(2):
+        for words in (("list", "--all", "--name"), ("dumpxml", "web"), ("domstate", "--domain", odd.name), ("domstate", "gone"),
+                      ("list", "--nothing"), ("nothing",), ("list --all; echo x; uri",), ("start", "--domain", "gone", "--paused")):
+            before = shell.pid
+            here, own = virsh(*words, status=None), run("virsh", "-q", *words, status=None)
+            same((here.status, here.out, here.err), (own.status, own.out, own.err), f"answers of virsh {words}")
+            expect(before in (None, shell.pid), "virsh was started anew")
+        t.restart_libvirtd()
+        virsh("uri")
+        expect(before != shell.pid, "virsh was not started anew for another libvirtd")
+    beyond.define()
+    same(beyond.state(), "shut off", "a guest whose name takes a virsh of its own")
+    same(virsh_many(("domstate", "web"), ("domstate", "gone"), ("domuuid", "web"))[1:], [None, other.uuid() + "\n"],
+         "answers of which one is an error")
+    fails(lambda: virsh("domstate", "gone"))
+    fails(lambda: virsh("event", "--all", "--loop", limit_s=0.2))
+    same(other.state(), "shut off", "what comes after a virsh that had not ended")
 
 
 def test_what_is_left_in_libvirt_is_seen(t):

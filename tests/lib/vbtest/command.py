@@ -6,6 +6,8 @@ import signal
 import subprocess
 import time
 
+from vbtest.virsh_shell import Shell
+
 # Only there so that a broken test ends: a good one on a host with other work to do, where guests are emulated, takes many
 # times as long as on an idle one.
 RUN_LIMIT_S = 300
@@ -13,6 +15,7 @@ WAIT_LIMIT_S = 180
 
 log = []
 failed = False   # whether the running test has failed already
+virsh_shell = Shell()
 
 
 class Failure(Exception):
@@ -99,28 +102,35 @@ class Process:
 
 def run(*arguments, status=0, limit_s=RUN_LIMIT_S, **options):
     """Run a program to its end. STATUS is what it must end with; None: whatever it likes."""
-    result = Process(arguments, **options).finish(limit_s)
+    return _with_status(Process(arguments, **options).finish(limit_s), status)
+
+
+def _with_status(result, status):
     if status is not None and result.status != status:
         last = (result.error_lines or result.out.splitlines() or ["no output"])[-1]
         raise Failure(f"{result.line} ended with {result.status} instead of {status}: {last}")
     return result
 
 
-def virsh(*arguments, **options):
-    return run("virsh", "-q", *arguments, **options)
+def virsh(*arguments, status=0, limit_s=RUN_LIMIT_S, **options):
+    """By the virsh that runs all the time, or, with options of a process, by one of its own."""
+    started = time.monotonic()
+    words = ["virsh", "-q", *map(str, arguments)]
+    try:
+        found = None if options else virsh_shell.run(arguments, limit_s)
+    except TimeoutError:
+        raise Failure(f"{shlex.join(words)} had not ended after {limit_s} s") from None
+    if found is None:
+        return run(*words, status=status, limit_s=limit_s, **options)
+    result = Result(words, found[0], _text(found[1]), _text(found[2]))
+    _record(result, time.monotonic() - started)
+    return _with_status(result, status)
 
 
 def virsh_many(*commands, **options):
-    """Several commands of virsh, each a tuple of words, by one process: it takes longer to start than any of them to run.
-    The first that fails is the last that is run. Returns what each has printed, None for those that failed or were not run."""
-    end = "-- the end of one command --"
-    words = [";".join(f"{' '.join(map(virsh_quote, command))}; echo '{end}'" for command in commands)]
-    printed = virsh(*words, status=None, **options).out.split(end)
-    return (printed[:-1] + [None] * len(commands))[:len(commands)]
-
-
-def virsh_quote(word):
-    return "'" + str(word).replace("'", "'\\''") + "'"
+    """Several commands of virsh, each a tuple of words. Returns what each has printed, None for those that failed."""
+    results = [virsh(*command, status=None, **options) for command in commands]
+    return [result.out if result.status == 0 else None for result in results]
 
 
 def libvirt_version():

@@ -6,6 +6,7 @@ import glob
 import os
 import shutil
 
+from vbtest import command
 from vbtest.command import Failure, virsh, wait_until
 from vbtest.disks import attached_loops
 
@@ -25,12 +26,12 @@ def processes():
             with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
                 words = file.read().rpartition(")")[2].split()
             with open(f"/proc/{name}/cmdline", "rb") as file:
-                command = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
+                line = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
         except OSError:
             continue
         state, threads = words[0], int(words[17])
         if state not in "ZX" or threads > 1:
-            found[int(name)] = command[:160]
+            found[int(name)] = line[:160]
     return found
 
 
@@ -100,7 +101,7 @@ class Baseline:
         self.temporary = set(os.listdir("/tmp"))
 
     def new_processes(self):
-        return {pid: command for pid, command in processes().items() if pid not in self.processes}
+        return {pid: line for pid, line in processes().items() if pid not in self.processes and pid != command.virsh_shell.pid}
 
     def check_processes(self):
         """libvirt's own helpers and a QEMU that has just been destroyed need a moment to end."""
