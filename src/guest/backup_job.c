@@ -21,6 +21,9 @@
 #include "guest/libvirt_error.h"
 
 #define POLL_MS 50
+/* A job of which nothing is read ends within some milliseconds, while the guest stands still. */
+#define QUICK_POLL_MS 2
+#define QUICK_END_MS 200
 /* If a job has no data by then, its data is lost. */
 #define JOB_BEGIN_MS 30000
 /* After this long the user is told what we are waiting for. */
@@ -28,6 +31,7 @@
 /* libvirt reports the end of a job before all of it is cleaned up. */
 #define JOB_END_MS 30000
 #define SCRATCH_END_MS 10000
+#define ACTIVATES_SINCE_MAJOR 10 /* QEMU, with blockdev-set-active */
 
 /* ---- the current job -------------------------------------------------------------------------
  *
@@ -132,8 +136,13 @@ static int check_paths(const struct guest_backup *backup, struct err *err)
     return 0;
 }
 
-/* whole: nothing is asked for that needs bitmaps. */
-static char *backup_xml(const struct guest_backup *backup, bool whole)
+/* loading: only disks whose bitmaps are asked for, but without them. */
+static bool is_in_job(const struct guest_backup_disk *disk, bool loading)
+{
+    return disk->scratch && (disk->since || !loading);
+}
+
+static char *backup_xml(const struct guest_backup *backup, bool loading)
 {
     CLEANUP(xml_freep) struct xml_doc *doc = xml_new("domainbackup");
 
@@ -146,12 +155,12 @@ static char *backup_xml(const struct guest_backup *backup, bool whole)
         const struct guest_backup_disk *wanted = &backup->disks[i];
         struct xml_node *disk = xml_add(list, NULL, NULL, "disk");
         xml_set_attr(disk, "name", wanted->target);
-        xml_set_attr(disk, "backup", wanted->scratch ? "yes" : "no");
-        if (!wanted->scratch)
+        xml_set_attr(disk, "backup", is_in_job(wanted, loading) ? "yes" : "no");
+        if (!is_in_job(wanted, loading))
             continue;
         xml_set_attr(disk, "type", "file");
         xml_set_attr(disk, "exportname", wanted->target);
-        if (wanted->since && !whole) {
+        if (wanted->since && !loading) {
             xml_set_attr(disk, "backupmode", "incremental");
             xml_set_attr(disk, "incremental", wanted->since);
             xml_set_attr(disk, "exportbitmap", GUEST_BACKUP_BITMAP);
@@ -228,13 +237,39 @@ static bool load_bitmaps(struct guest *guest, virDomainPtr domain,
                          const struct guest_backup *backup, struct err *err)
 {
     CLEANUP_FREE char *xml = backup_xml(backup, true);
+    CLEANUP_ERR struct err begin_err = ERR_INIT;
     enum begin_trouble trouble = BEGIN_OTHER;
 
     log_detail("guest '%s': a backup job of which nothing is read comes first, to load the bitmaps",
                guest->name);
-    if (begin_job(domain, xml, NULL, &trouble, err) < 0)
-        return trouble == BEGIN_INACTIVE && activate_nodes(domain);
+    if (begin_job(domain, xml, NULL, &trouble, &begin_err) < 0) {
+        if (trouble == BEGIN_INACTIVE && activate_nodes(domain))
+            return true;
+        err_move(err, &begin_err);
+        return false;
+    }
     return guest_backup_end(guest, backup->socket, err) == 0;
+}
+
+static bool asks_for_bitmaps(const struct guest_backup *backup)
+{
+    for (size_t i = 0; i < backup->disk_count; i++)
+        if (backup->disks[i].scratch && backup->disks[i].since)
+            return true;
+    return false;
+}
+
+/* Before libvirt is asked for what QEMU would refuse, which takes it as long as the job itself. An
+ * older QEMU may still run than the one that is installed, so each way may fail: then the answer to
+ * begin_job shows the other. */
+static bool take_nodes_back(struct guest *guest, virDomainPtr domain,
+                            const struct guest_backup *backup, struct err *err)
+{
+    if (!guest->handed_over)
+        return false;
+    if (guest->qemu_major >= ACTIVATES_SINCE_MAJOR)
+        return activate_nodes(domain);
+    return asks_for_bitmaps(backup) && load_bitmaps(guest, domain, backup, err);
 }
 
 static int begin_with_active_nodes(struct guest *guest, virDomainPtr domain,
@@ -245,12 +280,16 @@ static int begin_with_active_nodes(struct guest *guest, virDomainPtr domain,
     CLEANUP_ERR struct err first = ERR_INIT;
     CLEANUP_ERR struct err load_err = ERR_INIT;
     enum begin_trouble trouble = BEGIN_OTHER;
-
+    bool taken = take_nodes_back(guest, domain, backup, &load_err);
+    if (load_err.errnum == ETIMEDOUT)
+        return err_move(err, &load_err);
     if (begin_job(domain, xml, checkpoint, &trouble, &first) == 0)
         return 0;
-    bool again = trouble == BEGIN_INACTIVE    ? activate_nodes(domain)
-                 : trouble == BEGIN_NO_BITMAP ? load_bitmaps(guest, domain, backup, &load_err)
-                                              : false;
+    bool again = false;
+    if (trouble == BEGIN_INACTIVE)
+        again = activate_nodes(domain);
+    else if (trouble == BEGIN_NO_BITMAP && !taken && load_err.kind == ERR_NONE)
+        again = load_bitmaps(guest, domain, backup, &load_err);
     if (load_err.errnum == ETIMEDOUT)
         return err_move(err, &load_err);
     if (load_err.kind != ERR_NONE)
@@ -319,9 +358,16 @@ int guest_backup_begin(struct guest *guest, const struct guest_backup *backup, s
 
 /* ---- end ------------------------------------------------------------------------------------------- */
 
+static void wait_a_little(uint64_t begin_ms)
+{
+    bool quick = units_now_ms() - begin_ms < QUICK_END_MS;
+
+    usleep((quick ? QUICK_POLL_MS : POLL_MS) * 1000);
+}
+
 static int wait_for_job_end(virDomainPtr domain, const char *socket, struct err *err)
 {
-    uint64_t deadline_ms = units_now_ms() + JOB_END_MS;
+    uint64_t begin_ms = units_now_ms();
 
     for (;;) {
         CLEANUP(xml_freep) struct xml_doc *job = NULL;
@@ -329,11 +375,11 @@ static int wait_for_job_end(virDomainPtr domain, const char *socket, struct err 
             return -1;
         if (!is_job_at(job, socket))
             return 0;
-        if (units_now_ms() >= deadline_ms) {
+        if (units_now_ms() - begin_ms >= JOB_END_MS) {
             CLEANUP_FREE char *line = shell_virsh("domjobabort", virDomainGetName(domain));
             return err_set(err, ERR_BUSY, "the backup job does not end; to end it, run: %s", line);
         }
-        usleep(POLL_MS * 1000);
+        wait_a_little(begin_ms);
     }
 }
 
@@ -351,14 +397,14 @@ static bool any_scratch(const struct xml_doc *job)
 
 static void wait_for_scratch(const struct xml_doc *job)
 {
-    uint64_t deadline_ms = units_now_ms() + SCRATCH_END_MS;
+    uint64_t begin_ms = units_now_ms();
 
     while (any_scratch(job)) {
-        if (units_now_ms() >= deadline_ms) {
+        if (units_now_ms() - begin_ms >= SCRATCH_END_MS) {
             log_detail("libvirt has not removed the scratch files of the backup job");
             return;
         }
-        usleep(POLL_MS * 1000);
+        wait_a_little(begin_ms);
     }
 }
 

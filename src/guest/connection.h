@@ -38,6 +38,9 @@ struct guest {
     char *name;
     char uuid[VIR_UUID_STRING_BUFLEN];
     bool stuck;           /* see guest_is_stuck */
+    bool handed_over;     /* we have copied its memory, and not resumed it since: QEMU may have
+                           * handed its block nodes over */
+    unsigned qemu_major;  /* the version that is installed; known if it was handed over, else 0 */
     pthread_mutex_t lock; /* guards what is below */
     virDomainPtr domain;  /* holds a reference to its connection, which may be an old one */
     struct {

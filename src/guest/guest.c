@@ -294,6 +294,7 @@ int guest_suspend(struct guest *guest, struct err *err)
 
 int guest_resume(struct guest *guest, struct err *err)
 {
+    guest->handed_over = false;
     return change_state(guest, virDomainResume, VIR_DOMAIN_RUNNING, "cannot resume the guest", err);
 }
 

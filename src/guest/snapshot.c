@@ -385,6 +385,17 @@ static int capture_memory(struct guest *guest, struct memory_copy *call, bool ru
     return result < 0 ? -1 : check_after(call->domain, &disks, err);
 }
 
+static unsigned installed_major(virDomainPtr domain)
+{
+    BOUNDED_CALLS(&bounded_slow);
+
+    unsigned long version = 0;
+
+    return virConnectGetVersion(virDomainGetConnect(domain), &version) < 0
+               ? 0
+               : (unsigned)(version / 1000000);
+}
+
 static struct memory_copy *new_copy(virDomainPtr domain, const struct guest_snapshot *snapshot)
 {
     struct memory_copy *call = mem_alloc(sizeof(*call));
@@ -416,12 +427,14 @@ int guest_snapshot_memory(struct guest *guest, const struct guest_snapshot *snap
         return err_set(err, ERR_EXISTS, "%s already exists", snapshot->path);
     struct memory_copy *call = new_copy(domain, snapshot);
     bool running = before.state == VIR_DOMAIN_RUNNING;
+    guest->qemu_major = installed_major(domain); /* asked before the guest is stopped */
     int result = capture_memory(guest, call, running, err);
     if (guest->stuck) /* it and the guest's state are libvirt's matter now */
         return -1;
     bool forced = call->forced;
     free_copy(call);
     if (result == 0) {
+        guest->handed_over = true;
         *ret_forced = forced && snapshot->live;
         return 0;
     }

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <libvirt/libvirt-qemu.h>
 #include <libvirt/virterror.h>
 
 struct fake_libvirt fake_libvirt;
@@ -74,6 +75,13 @@ virErrorPtr virGetLastError(void)
     virErrorPtr (*real)(void) = (virErrorPtr(*)(void))dlsym(RTLD_NEXT, "virGetLastError");
 
     return has_error ? &fake_error : real();
+}
+
+const char *virGetLastErrorMessage(void)
+{
+    virErrorPtr error = virGetLastError();
+
+    return error && error->message ? error->message : "no error";
 }
 
 /* ---- what the tests answer --------------------------------------------------------------------- */
@@ -167,4 +175,31 @@ int virDomainAbortJob(virDomainPtr domain)
     (void)domain;
     has_error = false;
     return fake_libvirt.abort_job ? fake_libvirt.abort_job(fake_libvirt.abort_job_calls++) : 0;
+}
+
+int virDomainBackupBegin(virDomainPtr domain, const char *xml, const char *checkpoint,
+                         unsigned flags)
+{
+    (void)domain;
+    (void)flags;
+    has_error = false;
+    return fake_libvirt.backup_begin
+               ? fake_libvirt.backup_begin(fake_libvirt.backup_begin_calls++, xml, checkpoint)
+               : 0;
+}
+
+int virDomainQemuMonitorCommand(virDomainPtr domain, const char *command, char **ret,
+                                unsigned flags)
+{
+    const char *reply = NULL;
+
+    (void)domain;
+    (void)flags;
+    has_error = false;
+    if (fake_libvirt.monitor)
+        reply = fake_libvirt.monitor(fake_libvirt.monitor_calls++, command);
+    if (!reply)
+        return fake_libvirt_fail(VIR_ERR_OPERATION_INVALID, VIR_FROM_QEMU, "no monitor");
+    *ret = strdup(reply);
+    return 0;
 }

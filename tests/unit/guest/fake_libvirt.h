@@ -29,6 +29,9 @@ struct fake_libvirt {
     int (*get_time)(unsigned call);
     int (*save)(unsigned call);
     int (*abort_job)(unsigned call);
+    int (*backup_begin)(unsigned call, const char *xml, const char *checkpoint);
+    const char *(*monitor)(unsigned call, const char *command); /* the reply; NULL: fails */
+    unsigned backup_begin_calls, monitor_calls;
     unsigned job_stats_calls, backup_xml_calls, freeze_calls, thaw_calls, get_time_calls,
         save_calls, abort_job_calls;
 };

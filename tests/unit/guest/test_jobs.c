@@ -16,6 +16,7 @@
 #include "base/units.h"
 #include "fake_libvirt.h"
 #include "guest/backup_job.h"
+#include "guest/connection.h"
 #include "guest/hypervisor.h"
 
 #define LONG_MS (UINT64_C(10) * 60 * 1000)
@@ -148,6 +149,141 @@ static void second_signal_ends_the_wait_for_a_job(void **state)
     assert_in_range(units_now_ms() - began_ms, 1000, 10000);
 }
 
+/* ---- block nodes that were handed over -------------------------------------------------------- */
+
+#define JOB "<domainbackup><server socket='/nowhere/socket'/></domainbackup>"
+
+static struct {
+    unsigned begun; /* jobs that libvirt has begun */
+    bool active;    /* the nodes are QEMU's own again ... */
+    bool loaded;    /* ... and their bitmaps are loaded */
+    bool commands;  /* QEMU has the command for that */
+    bool broken;    /* no bitmap can be used */
+    bool running;   /* a job is */
+    char calls[64]; /* what libvirt was asked for, in order */
+} qemu;
+
+static void note_call(char what)
+{
+    size_t len = strlen(qemu.calls);
+
+    assert_true(len + 1 < sizeof(qemu.calls));
+    qemu.calls[len] = what;
+}
+
+/* An increment is asked for of vda, and vdb is read whole. */
+static int begin_on_qemu(unsigned call, const char *xml, const char *checkpoint)
+{
+    bool increment = strstr(xml, "backupmode=\"incremental\"");
+    bool both = !strstr(xml, "backup=\"no\"");
+
+    (void)call;
+    note_call(increment ? 'I' : both ? 'W' : 'L');
+    assert_int_equal(both, checkpoint != NULL);
+    if (qemu.commands && !qemu.active)
+        return fake_libvirt_fail(VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU, "Block node is inactive");
+    if (increment && (!qemu.loaded || qemu.broken))
+        return fake_libvirt_fail(VIR_ERR_CHECKPOINT_INCONSISTENT, VIR_FROM_QEMU, "missing bitmap");
+    qemu.active = qemu.loaded = qemu.running = true;
+    qemu.begun++;
+    return 0;
+}
+
+static const char *job_on_qemu(unsigned call)
+{
+    (void)call;
+    return qemu.running ? JOB : NULL;
+}
+
+static int abort_on_qemu(unsigned call)
+{
+    (void)call;
+    note_call('A');
+    qemu.running = false;
+    return 0;
+}
+
+static const char *command_on_qemu(unsigned call, const char *command)
+{
+    (void)call;
+    note_call('S');
+    assert_non_null(strstr(command, "blockdev-set-active"));
+    if (!qemu.commands)
+        return "{\"error\":{\"class\":\"CommandNotFound\"}}";
+    qemu.active = qemu.loaded = true;
+    return "{\"return\":{}}";
+}
+
+static int begin_handed_over(unsigned installed_major, const char *since, struct err *err)
+{
+    const struct guest_backup_disk disks[] = {
+        {.target = "vda", .scratch = "/nowhere/vda", .since = since, .record = true},
+        {.target = "vdb", .scratch = "/nowhere/vdb"},
+    };
+    const struct guest_backup backup = {"/nowhere/socket", disks, 2, "vb-checkpoint"};
+
+    fake_libvirt.backup_begin = begin_on_qemu;
+    fake_libvirt.backup_xml = job_on_qemu;
+    fake_libvirt.abort_job = abort_on_qemu;
+    fake_libvirt.monitor = command_on_qemu;
+    guest->handed_over = true;
+    guest->qemu_major = installed_major;
+    return guest_backup_begin(guest, &backup, err);
+}
+
+/* While the guest stands still, libvirt is asked for nothing that QEMU refuses. */
+static void increment_after_a_copy_of_memory_costs_one_more_job_of_its_disk(void **state)
+{
+    (void)state;
+    memset(&qemu, 0, sizeof(qemu));
+    assert_int_equal(begin_handed_over(7, "vb-former", NULL), 0);
+    assert_string_equal(qemu.calls, "LAI");
+}
+
+static void whole_read_after_a_copy_of_memory_is_one_job(void **state)
+{
+    (void)state;
+    memset(&qemu, 0, sizeof(qemu));
+    assert_int_equal(begin_handed_over(7, NULL, NULL), 0);
+    assert_string_equal(qemu.calls, "W");
+}
+
+static void newer_qemu_has_a_command(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        memset(&qemu, 0, sizeof(qemu));
+        qemu.commands = true;
+        assert_int_equal(begin_handed_over(10, i ? "vb-former" : NULL, NULL), 0);
+        assert_string_equal(qemu.calls, i ? "SI" : "SW");
+    }
+}
+
+/* An upgrade changes what is installed, not what runs. */
+static void qemu_that_runs_may_be_older_or_newer_than_the_installed_one(void **state)
+{
+    (void)state;
+    memset(&qemu, 0, sizeof(qemu));
+    assert_int_equal(begin_handed_over(10, "vb-former", NULL), 0);
+    assert_string_equal(qemu.calls, "SILAI");
+    memset(&qemu, 0, sizeof(qemu));
+    qemu.commands = true;
+    assert_int_equal(begin_handed_over(7, "vb-former", NULL), 0);
+    assert_string_equal(qemu.calls, "LSI");
+}
+
+static void broken_bitmap_after_a_copy_of_memory_is_told(void **state)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    (void)state;
+    memset(&qemu, 0, sizeof(qemu));
+    qemu.broken = true;
+    assert_int_equal(begin_handed_over(7, "vb-former", &err), -1);
+    assert_int_equal(err.kind, ERR_NOT_FOUND);
+    assert_string_equal(qemu.calls, "LAI");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +291,12 @@ int main(void)
         cmocka_unit_test_setup(lost_connection_is_not_taken_for_a_job, reset),
         cmocka_unit_test_setup(job_that_is_being_begun_is_waited_for, reset),
         cmocka_unit_test_setup(job_of_somebody_else_is_waited_for_up_to_the_limit, reset),
+        cmocka_unit_test_setup(increment_after_a_copy_of_memory_costs_one_more_job_of_its_disk,
+                               reset),
+        cmocka_unit_test_setup(whole_read_after_a_copy_of_memory_is_one_job, reset),
+        cmocka_unit_test_setup(newer_qemu_has_a_command, reset),
+        cmocka_unit_test_setup(qemu_that_runs_may_be_older_or_newer_than_the_installed_one, reset),
+        cmocka_unit_test_setup(broken_bitmap_after_a_copy_of_memory_is_told, reset),
         /* The last one: signals that have come stay. */
         cmocka_unit_test_setup(second_signal_ends_the_wait_for_a_job, reset),
     };
