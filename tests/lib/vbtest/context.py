@@ -38,6 +38,7 @@ class Context:
         self.name = name
         self.binary = binary
         self.build_dir = build_dir
+        self.through = ()        # words of a program that runs virt-backup, as on another host
         # The order and number of the tests that run before this one must not matter.
         self.rng = random.Random(f"{seed}/{name}")
         self.user = None
@@ -282,7 +283,7 @@ class Context:
 
     def vb(self, *arguments, status=0, **options):
         try:
-            return run(self.binary, *arguments, status=status, **(self._options() | options))
+            return run(*self.through, self.binary, *arguments, status=status, **(self._options() | options))
         except Failure:
             self._note_sanitizer()
             raise
