@@ -70,6 +70,20 @@ class Results(unittest.TestCase):
             self.assertEqual(found["met"], met)
             self.assertIn("| +0.5 s |", report.table([found], data([], [])))
 
+    def test_a_goal_may_be_what_is_read(self):
+        row = rows.Row("what is read", "group", "ours", "peer", None, read=0.03)
+        for read, said in ((30, "yes | read: 0.03 (0.03)"), (31, "no: what is read | read: 0.031 (0.03)"), (None, "no: what is read | ")):
+            raw = data([run | {"read": read} for run in runs(1, 1)], [run | {"read": 1000} for run in runs(9)])
+            found = report.result(row, raw)
+            self.assertEqual(found["met"], said.startswith("yes"))
+            self.assertIn(f" | {said} |", report.table([found], raw))
+
+    def test_what_is_read_is_that_of_all_disks(self):
+        out = ('{"event":"disk-done","disk":"vda","read-size":3}\nnot JSON\n{"event":"disk-done","disk":"vdb","read-size":4}\n'
+               '{"event":"bottleneck","bound-by":"reading"}\n')
+        self.assertEqual(runner.own_figures(out), {"bottleneck": {"event": "bottleneck", "bound-by": "reading"}, "read": 7})
+        self.assertEqual(runner.own_figures("another program's"), {"bottleneck": None, "read": None})
+
     def test_efficiency_counts_children_up_to_the_cores(self):
         self.assertAlmostEqual(report.result(ROW, data(runs(2), runs(2)))["efficiency"], 0.9)
 

@@ -46,14 +46,15 @@ def _missed(found, row):
             (row.more_s is None or found["ours_wall"] - found["peer_wall"] <= row.more_s))
     size = ((row.size is None or found["size_ratio"] is None or rounded(found["size_ratio"]) <= row.size) and
             (row.most is None or found["ours_size"] <= row.most))
-    return [name for name, met in (("time", time), ("size", size)) if not met]
+    read = row.read is None or (found["read_ratio"] is not None and rounded(found["read_ratio"]) <= row.read)
+    return [name for name, met in (("time", time), ("size", size), ("what is read", read)) if not met]
 
 
 def result(row, data):
     """All that the table says of a row; with "failed" if it could not be measured."""
     group = data["groups"].get(row.group)
     found = {"name": row.name, "peer": row.peer, "goal": row.wall, "goal_size": row.size, "goal_more_s": row.more_s,
-             "goal_bytes": row.most, "failed": None, "group": row.group, "disk": (group or {}).get("disk", "")}
+             "goal_bytes": row.most, "goal_read": row.read, "failed": None, "group": row.group, "disk": (group or {}).get("disk", "")}
     if group is None:
         return found | {"failed": "not measured"}
     for label in ("", row.ours, row.peer, row.beyond):
@@ -63,12 +64,13 @@ def result(row, data):
     if not ours["runs"] or not peer["runs"]:
         return found | {"failed": "not measured"}
     for name, side in (("ours", ours), ("peer", peer)):
-        found |= {f"{name}_{field}": median(side["runs"], field) for field in ("wall", "cpu", "peak", "size")}
+        found |= {f"{name}_{field}": median(side["runs"], field) for field in ("wall", "cpu", "peak", "size", "read")}
         found[f"{name}_range"] = [min(run["wall"] for run in side["runs"]), max(run["wall"] for run in side["runs"])]
     if row.beyond:
         found["ours_wall"] = max(0.0, found["ours_wall"] - median(group["sides"][row.beyond]["runs"], "wall"))
     found["ratio"] = found["ours_wall"] / found["peer_wall"]
     found["size_ratio"] = found["ours_size"] / found["peer_size"] if found["ours_size"] and found["peer_size"] else None
+    found["read_ratio"] = found["ours_read"] / found["peer_read"] if found["ours_read"] and found["peer_read"] else None
     found["plan"] = planned_memory(ours.get("plan"))
     found["efficiency"] = efficiency(ours, data["machine"]["cores"])
     found["rounds"] = min(len(ours["runs"]), len(peer["runs"]))
@@ -95,6 +97,8 @@ def _goal(found):
 def _size(found):
     if found["goal_bytes"] is not None:
         return f"{found['ours_size'] / KIB:.0f} KiB ({found['goal_bytes'] / KIB:g})"
+    if found["goal_read"] is not None:
+        return "" if found["read_ratio"] is None else f"read: {rounded(found['read_ratio'])} ({found['goal_read']:g})"
     if found["size_ratio"] is None:
         return ""
     goal = f" ({found['goal_size']:g})" if found["goal_size"] else ""
@@ -132,7 +136,7 @@ def _notes(results, data):
     yield (f"\nTimes are medians in seconds, flushed to disk; ratio is ours / peer, lower is better. What is read was "
            f"{' or '.join(caches)} in the page cache for both sides. A row without a goal for its time is about sizes. Sizes are "
            "allocated bytes, of a repository those that the run has added, ours / peer, the goal in "
-           "brackets. CPU seconds and peak memory (MiB) are ours / peer, all processes of a side together; in brackets "
+           "brackets; \"read\" is what was read of the disk. CPU seconds and peak memory (MiB) are ours / peer, all processes of a side together; in brackets "
            "is the memory that `--dry-run` plans. Efficiency is (CPU time) / (children x wall time) of ours.\n")
     disks = {}
     for found in results:

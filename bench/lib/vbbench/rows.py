@@ -18,6 +18,7 @@ class Row:
     more_s: float | None = None     # instead of shares: most seconds that ours may take beyond the peer
     most: int | None = None         # and most bytes that it may store
     beyond: str | None = None       # the side whose time is taken off ours first
+    read: float | None = None       # most that ours may read of the disk, as a share of what the peer, ours too, reads
 
 
 ROWS = (
@@ -55,6 +56,7 @@ ROWS = (
     Row("repository: 7 days kept of 31, collected", "repository-generations", "ours, 7 kept", "own first backup", None, 1.35),
     Row("increment: running guest, 1 %, beyond the capture", "increment-second", "ours", "own first backup", 0.06, 0.016,
         beyond="ours, nothing written"),
+    Row("increment: running guest, 1 %: what is read", "increment-second", "ours", "own first backup", None, read=0.03),
     Row("increment: running guest, 1 %", "increment-second", "ours", "virtnbdbackup -l inc -z", 0.8, 0.90),
     Row("increment: bitmap lost", "increment-second", "ours, bitmap lost", "ours", None, 1.02),
     Row("increment: restore of the newest of 31", "increment-chain", "ours", "virtnbdrestore", 0.35),

@@ -38,17 +38,22 @@ class Raw:
             len(side["runs"]) >= rounds for side in found["sides"].values())
 
 
-def _own_figures(out):
-    """What virt-backup's --json output says about itself: the fields of its last bottleneck event."""
-    found = None
+def own_figures(out):
+    """What virt-backup's --json output says about itself: the fields of its last bottleneck event, and the bytes that it has
+    read of all disks together."""
+    bottleneck, read = None, None
     for line in out.splitlines():
         try:
             event = json.loads(line)
         except ValueError:
             continue
-        if isinstance(event, dict) and event.get("event") == "bottleneck":
-            found = event
-    return found
+        if not isinstance(event, dict):
+            continue
+        if event.get("event") == "bottleneck":
+            bottleneck = event
+        elif event.get("event") == "disk-done" and "read-size" in event:
+            read = (read or 0) + event["read-size"]
+    return {"bottleneck": bottleneck, "read": read}
 
 
 def _one_run(side, cache):
@@ -59,7 +64,7 @@ def _one_run(side, cache):
     figures = measure.run(side.argv, os.path.dirname(side.output), stdout=side.stdout, env=side.env, cwd=side.cwd,
                           servers=side.servers)
     run = dataclasses.asdict(figures)
-    run["bottleneck"] = _own_figures(run.pop("out"))
+    run |= own_figures(run.pop("out"))
     if side.sized:
         run["size"] = allocated(side.output) - before - (allocated(side.reserved) if side.reserved else 0)
     side.finish()
