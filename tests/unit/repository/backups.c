@@ -359,7 +359,8 @@ static int write_image(const struct backup *backup, struct point_writer *writer,
     assert_non_null(loop.encoder);
     if (!loop.lies && chance_below(&loop.random, 2) == 0)
         encoder_omit_digests(loop.encoder); /* the others are like foreign children */
-    int status = run_loop(&loop, err);
+    int status =
+        backup->run_image ? backup->run_image(backup->opaque, &plugs, err) : run_loop(&loop, err);
     result->counted += loop.counted;
     if (status < 0 || point_writer_end_image(writer, &result->images[number], err) < 0)
         return -1;

@@ -36,7 +36,10 @@ struct backup {
     uint64_t part_bytes; /* as in struct point_options */
     int64_t part_ms;
     bool put_aside; /* if it fails */
-    /* Called before each chunk is read for the first time; may be NULL. A failure ends the backup. */
+    /* In place of the loop, the real pool, say. NULL: the loop. */
+    int (*run_image)(void *opaque, const struct point_plugs *plugs, struct err *err);
+    /* Called by the loop before each chunk is read for the first time; may be NULL. A failure ends the
+     * backup. */
     int (*before_chunk)(void *opaque, uint64_t chunk, struct err *err);
     /* Called before the point is committed; may be NULL. */
     void (*before_commit)(void *opaque);
