@@ -12,6 +12,7 @@
 #include "disk/bitmap.h"
 #include "guest/checkpoint.h"
 #include "guest/definition/definition.h"
+#include "ops/point_notes.h"
 #include "ops/report.h"
 #include "ops/select.h"
 #include "ops/undo/guest_lock.h"
@@ -130,10 +131,12 @@ static int take_checkpoints(struct checkpoints_run *run, struct guest *guest, st
         guest_checkpoint_list(guest, NULL, &found.names, err) < 0)
         return -1;
     bool off = status.state == GUEST_SHUT_OFF;
-    return find_images(guest, off, &found, err) < 0 || (off && find_bitmaps(&found, err) < 0) ||
-                   handle_names(run, guest, &found, err) < 0
-               ? -1
-               : 0;
+    if (find_images(guest, off, &found, err) < 0 || (off && find_bitmaps(&found, err) < 0) ||
+        handle_names(run, guest, &found, err) < 0)
+        return -1;
+    if (run->options->remove)
+        point_notes_remove(run->state_fd, guest_uuid(guest));
+    return 0;
 }
 
 static int choose_and_take(struct checkpoints_run *run, struct guest **list, size_t count,
@@ -147,6 +150,7 @@ static int choose_and_take(struct checkpoints_run *run, struct guest **list, siz
         .uuids = uuids,
         .count = count,
         .wanted = &run->options->domains,
+        .option = run->options->remove ? "--remove" : NULL,
         .where = "the hypervisor",
         .report = run->report,
         .outcome = run->outcome,

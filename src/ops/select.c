@@ -104,7 +104,7 @@ int select_names(const struct select_request *request, bool *ret_chosen, struct 
     }
     if (chosen == 0)
         return select_refuse(request, &not_wanted, err);
-    select_report(request, "--domain-names", &not_wanted);
+    select_report(request, request->option ? request->option : "--domain-names", &not_wanted);
     select_report(request, "--exclude-domains", &not_excluded);
     return 0;
 }

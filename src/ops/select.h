@@ -31,6 +31,7 @@ struct select_request {
     const char *const *uuids; /* may be NULL (not known), and so may each of them */
     size_t count;
     const struct name_list *wanted;   /* empty: all */
+    const char *option;               /* that they were given with; NULL: "--domain-names" */
     const struct name_list *excluded; /* NULL: none */
     bool trashed;      /* of a store: guests all of whose points are in the trash, too */
     const char *where; /* "the hypervisor" */

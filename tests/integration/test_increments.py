@@ -5,9 +5,11 @@ import json
 import os
 import shutil
 import signal
+import time
+import uuid
 
 from vbtest import leftovers
-from vbtest.checkpoints import image_bitmaps, kill_qemu, loaded_bitmaps
+from vbtest.checkpoints import OWNER, image_bitmaps, kill_qemu, loaded_bitmaps
 from vbtest.command import Process, expect, run, same, wait_until
 from vbtest.disks import MIB
 from vbtest.nights import Nights
@@ -256,8 +258,9 @@ def test_checkpoints_are_taken_off_before_a_snapshot(t):
     same(listed(t), [("web", name, False)], "all checkpoints")
     same(listed(t, "--domain-names", other.name), [], "those of another guest")
     t.refused("checkpoints", "--remove", "web", "--domain-names", "web", status=2, says=["--remove"])
+    same(len(leftovers.notes()), 1, "notes of the newest point")
     same(listed(t, "--remove", "web"), [("web", name, True)], "what is removed")
-    same(nights.checkpoints(), ["mine"], "what is left")
+    same((nights.checkpoints(), leftovers.notes()), (["mine"], []), "what is left")
     same({bitmap for _, bitmap in loaded_bitmaps(guest)}, {"mine"}, "bitmaps that are left")
     guest.call("checkpoint-delete", "--checkpointname", "mine")
 
@@ -286,3 +289,31 @@ def test_checkpoints_are_taken_off_before_a_snapshot(t):
     guest.call("snapshot-revert", "--snapshotname", "before")
     same(guest.state(), "running", "the guest is reverted")
     guest.call("snapshot-delete", "--snapshotname", "before")
+
+
+def test_checkpoints_of_guests_that_are_not_there(t):
+    t.guest("web", t.boot_disk()).define()
+    line = t.refused("checkpoints", "--remove", "wbe")
+    same(line, "virt-backup: the hypervisor has no guest 'wbe'", "what is said of an unknown guest")
+    result = t.vb("checkpoints", "--remove", "wbe,web", status=3)
+    same(result.error_lines, ["virt-backup: --remove: the hypervisor has no guest 'wbe'"], "the same beside one that is there")
+
+
+def test_notes_of_guests_that_are_gone(t):
+    """They go when they are old, and those of others stay however old they are."""
+    guest = t.guest("web", t.boot_disk()).define()
+    nights = Nights(t, guest)
+    nights.night()
+    (own,) = leftovers.notes()
+    days = 24 * 3600
+    gone, young, other = (os.path.join(leftovers.STATE_DIR, name) for name in (
+        f"{uuid.UUID(int=1)}.{OWNER}.point", f"{uuid.UUID(int=2)}.{OWNER}.point", f"{guest.uuid()}.{OWNER}.point"))
+    for path, age in ((gone, 91), (young, 89), (other, 1000), (own, 1000)):
+        with open(path, "a", encoding="ascii"):
+            pass
+        os.utime(path, (time.time() - age * days,) * 2)
+    nights.night()
+    same((nights.increments, nights.warnings), ({"vda": True}, []), "the night after")
+    same(set(leftovers.notes()), {young, other, own}, "notes that are left")
+    for path in (young, other):
+        os.unlink(path)

@@ -2,11 +2,13 @@
 #include "ops/backup/guest.h"
 
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/quit.h"
 #include "guest/definition/definition.h"
 #include "ops/host_key.h"
+#include "ops/point_notes.h"
 #include "ops/undo/intent.h"
 #include "ops/undo/recover.h"
 #include "ops/select.h"
@@ -178,11 +180,16 @@ static void tell_of_locks(const struct backup_run *run)
 }
 
 /* Put right what an earlier run left behind, before anything is begun. */
-static int open_places(struct backup_run *run, struct err *err)
+static int open_places(struct backup_run *run, const struct guests *guests, struct err *err)
 {
+    CLEANUP_STRINGS struct strings uuids = {0};
+
     if (state_dir_open(&run->state_fd, err) < 0 ||
         recover_before(run->state_fd, &run->told, run->report, err) < 0)
         return -1;
+    for (size_t i = 0; i < guests->count; i++)
+        strings_add(&uuids, guest_uuid(guests->list[i]));
+    point_notes_sweep(run->state_fd, &uuids, time(NULL));
     run->key = host_key_for_backup(run->report);
     if (points_writer_open(&run->options->destination, &run->writer, err) < 0)
         return -1;
@@ -232,7 +239,7 @@ int backup_run(const struct backup_options *options, struct spawner *spawner,
     children_warn(&options->children, report);
     if (options->dry_run)
         recover_tell(report);
-    int result = options->dry_run ? 0 : open_places(&run, err);
+    int result = options->dry_run ? 0 : open_places(&run, &guests, err);
     if (result == 0)
         result = take_guests(&run, &guests, chosen, ret_outcome, err);
     for (size_t i = 0; i < guests.count; i++)

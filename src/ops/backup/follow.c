@@ -5,29 +5,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "codec/chunk_digest.h"
+#include "ops/point_notes.h"
 #include "ops/report.h"
-
-#define NOTE_MAX 64u
-#define NEWER_THAN_ANY "g" /* ids are hexadecimal digits */
-
-/* ---- the note ---------------------------------------------------------------------------- */
-
-/* One that cannot be read is one that does not agree. */
-static char *read_note(const struct follow *follow)
-{
-    CLEANUP_ERR struct err err = ERR_INIT;
-    char *text = NULL;
-    size_t len = 0;
-
-    if (io_read_file(follow->request.state_fd, follow->note, NOTE_MAX, &text, &len, &err) < 0)
-        return err.kind == ERR_NOT_FOUND ? NULL : mem_strdup(NEWER_THAN_ANY);
-    text[strcspn(text, "\n")] = '\0';
-    return text;
-}
 
 void follow_note(const struct follow *follow, const char *point)
 {
@@ -35,9 +17,7 @@ void follow_note(const struct follow *follow, const char *point)
 
     if (!follow->kept || !point)
         return;
-    CLEANUP_FREE char *text = mem_printf("%s\n", point);
-    const struct io_file file = {follow->note, text, strlen(text), .mode = 0600, .replace = true};
-    if (io_publish(follow->request.state_fd, &file, &err) < 0)
+    if (point_note_write(follow->request.state_fd, follow->note, point, &err) < 0)
         log_detail("guest '%s': its new point is not noted: %s", follow->request.guest, err.text);
 }
 
@@ -83,8 +63,8 @@ void follow_begin(struct follow *follow, const struct follow_request *request)
         return;
     follow->request = *request;
     follow->owner = mem_strdup(points_set_owner(request->set));
-    follow->note = mem_printf("%s.%s.point", request->uuid, follow->owner);
-    follow->noted = read_note(follow);
+    follow->note = point_note_name(request->uuid, follow->owner);
+    follow->noted = point_note_read(request->state_fd, follow->note);
     follow->tracks = mem_array(count + 1, sizeof(*follow->tracks));
     follow->facts = mem_array(count + 1, sizeof(*follow->facts));
     for (size_t i = 0; i < count; i++) {

@@ -2,9 +2,6 @@
  *
  * How the disks of a guest are followed from one point of a store to the next: the facts for
  * ops/backup/increment.h are looked up, and what a point is to keep for the next one is put together.
- *
- * The state directory has a note of the point that was made last of a guest for an owner of
- * checkpoints, "UUID.OWNER.point". It is only there to be compared; without it nothing is lost.
  */
 #pragma once
 
@@ -29,9 +26,9 @@ struct follow {
     struct capture_track *tracks; /* owned; of each disk: for the capture. NULL: none is followed */
     struct increment_facts *facts; /* owned, as all below; of each disk */
     char *owner;                   /* of the checkpoints; the set's own goes with the commit */
-    char *note;                    /* its name */
-    char *noted;
-    bool kept; /* the point keeps how some disk goes on */
+    char *note;                    /* the name of the guest's (ops/point_notes.h) ... */
+    char *noted;                   /* ... and what it says */
+    bool kept;                     /* the point keeps how some disk goes on */
 };
 
 /* Does nothing for a store that keeps nothing. */
