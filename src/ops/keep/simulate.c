@@ -13,7 +13,10 @@
 
 static void add_lump(struct simulate_store *store, struct simulate_lump lump)
 {
-    store->lumps = mem_resize(store->lumps, store->count + 1, sizeof(*store->lumps));
+    /* The room is the next power of two. */
+    if ((store->count & (store->count - 1)) == 0)
+        store->lumps =
+            mem_resize(store->lumps, store->count ? 2 * store->count : 1, sizeof(*store->lumps));
     store->lumps[store->count++] = lump;
 }
 
