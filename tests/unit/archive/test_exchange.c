@@ -211,14 +211,16 @@ static void check_stuck(const char *folder, const char *part)
     remove_in(folder, "zoo-vda.raw");
 }
 
-static void every_flipped_bit_of_the_journal_is_found(void **state)
+/* Any bit of its digest, of which two letters may stand for the same; one bit of any other byte, each of eight in turn. */
+static void flipped_bits_of_the_journal_are_found(void **state)
 {
     char *folder = decided_folder(true, NULL);
     size_t len = 0;
     CLEANUP_FREE char *text = sample_read(folder, JOURNAL, &len);
 
     (void)state;
-    for (size_t bit = 0; bit < 8 * len; bit++) {
+    const size_t last = 8 * (len - strlen("sha256 \n") - 2 * (size_t)DIGEST_SIZE);
+    for (size_t bit = 0; bit < 8 * len; bit += bit < last ? 9 : 1) {
         text[bit / 8] ^= (char)(1 << bit % 8);
         sample_write(folder, JOURNAL, text, len);
         text[bit / 8] ^= (char)(1 << bit % 8);
@@ -459,7 +461,7 @@ int main(void)
         cmocka_unit_test(a_decided_exchange_is_finished_from_every_step),
         cmocka_unit_test(renames_in_any_order_are_finished),
         cmocka_unit_test(what_was_not_decided_is_undone),
-        cmocka_unit_test(every_flipped_bit_of_the_journal_is_found),
+        cmocka_unit_test(flipped_bits_of_the_journal_are_found),
         cmocka_unit_test(a_hostile_journal_is_refused),
         cmocka_unit_test(a_journal_does_not_reach_another_guests_files),
         cmocka_unit_test(a_missing_file_stops_the_exchange),
