@@ -12,8 +12,8 @@
 
 Every check of a unit test program counts as one test, as does each style test and each integration test.
 A configuration that cannot be built counts as a failed test. Each step says how long it took, and how many seconds of
-processors, which other work on the machine changes little. The integration tests wait more than they work: the rest is
-done meanwhile, so lines of both alternate.
+processors, which other work on the machine changes little; the list of them comes at the end. The integration tests
+wait more than they work: the rest is done meanwhile, so lines of both alternate.
 """
 
 import argparse
@@ -39,7 +39,8 @@ SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimizatio
 CONFIGURATIONS = {
     "gcc": ("gcc", ["--werror", "-Ddebug=false"]),
     "clang": ("clang", ["--werror", "-Ddebug=false", "-Dipsec_mb=disabled"]),
-    "sanitize": ("gcc", SANITIZE),
+    # At fixed addresses: a program that is put anywhere takes longer to start, and it is started thousands of times.
+    "sanitize": ("gcc", [*SANITIZE, "-Dc_link_args=-Wl,-no-pie"]),
     "fuzz": ("clang", ["--werror", "-Dfuzz=true", *SANITIZE]),
 }
 # Tests wait more than they work: how many unit tests and integration tests are run at a time.
@@ -239,6 +240,7 @@ class Check:
         self.options = options
         self.started = time.monotonic()
         self.total = Counts()
+        self.used = []  # seconds of processors, and of what step
         self.sanitized = concurrent.futures.Future()  # the folder of that build
 
     def step(self, what):
@@ -247,9 +249,11 @@ class Check:
     @contextlib.contextmanager
     def timed(self, what):
         """Says how long something took, what it used, and the result that is put into the list."""
-        started, used, result = time.monotonic(), used_seconds(), []
+        started, before, result = time.monotonic(), used_seconds(), []
         yield result
-        took = f"in {time.monotonic() - started:.0f} s, {used_seconds() - used:.0f} s of processors"
+        used = used_seconds() - before
+        self.used.append((used, what))
+        took = f"in {time.monotonic() - started:.0f} s, {used:.0f} s of processors"
         say(f"   {what}: " + ", ".join([*map(str, result), took]))
 
     def chosen(self, name):
@@ -329,6 +333,12 @@ class Check:
             say(traceback.format_exc())
             self.count(Counts(failed=1))
 
+    def show_used(self):
+        """What is worth making faster."""
+        total = sum(used for used, _ in self.used)
+        say("\n".join(f"   {used:5.0f} s of processors: {what}"
+                      for used, what in [*sorted(self.used, reverse=True), (total, "all")]))
+
     def run(self):
         # Daemons: they end when this thread is interrupted.
         lanes = [threading.Thread(target=self.guard, args=(lane,), daemon=True) for lane in (self.integrate, self.work)]
@@ -345,6 +355,7 @@ def main():
     parser.add_argument("--seed", help="seed of the integration tests")
     check = Check(parser.parse_args())
     check.run()
+    check.show_used()
     check.step("all done")
     print(check.total, flush=True)
     sys.exit(1 if check.total.failed or not check.total.passed else 0)
