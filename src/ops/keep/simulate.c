@@ -7,7 +7,7 @@
 #include "base/units.h"
 
 /* As the writer of a point has them. */
-#define REFRESH_BELOW 0.5
+#define REFRESH_BELOW 0.35
 #define REFRESH_LEAST ((double)(16 * MIB))
 #define REFRESH_SHARE 0.2
 

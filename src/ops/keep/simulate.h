@@ -5,7 +5,7 @@
  *
  * Changes are taken to be spread evenly. The blocks of a session then go out of use all at the same
  * rate, so a session's packs are one lump with the share that is in use, which the next sessions
- * refresh as a real one does: when less than half of it is used, the oldest first, up to a fifth of
+ * refresh as a real one does: when less than 35 percent of it is used, the oldest first, up to a fifth of
  * what the session stores anyhow, or 16 MiB. A lump is stored as long as a point that uses it is
  * kept. Real guests change the same places again and again, and need a little less.
  */

@@ -73,23 +73,23 @@ static char *pack_path(const struct clone *clone, const struct id *session)
 
 /* ---- refresh --------------------------------------------------------------------------------- */
 
-/* Of the first session's pack less than half is used: the next backup stores that again, and then
+/* Of the first session's pack less than 35 % is used: the next backup stores that again, and then
  * that pack is not needed any more. */
 static void test_packs_little_used_are_left(void **state)
 {
     (void)state;
     CLONE;
     struct id first = backup_run(&clone.backup).session;
-    change_blocks(&clone, 0, 33, 2); /* 31 of 64 are left */
+    change_blocks(&clone, 0, 42, 2); /* 22 of 64 are left: 34 % */
     struct backup_result second = backup_run(&clone.backup);
-    assert_int_equal(second.new_blocks, 33);
+    assert_int_equal(second.new_blocks, 42);
     assert_true(uses_session(&clone.backup, &second.session, &first));
 
     clone.backup.no_refresh = true;
     assert_int_equal(backup_run(&clone.backup).new_blocks, 0);
     clone.backup.no_refresh = false;
     struct backup_result third = backup_run(&clone.backup);
-    assert_int_equal(third.new_blocks, 31);
+    assert_int_equal(third.new_blocks, 22);
     assert_false(uses_session(&clone.backup, &third.session, &first));
     assert_true(uses_session(&clone.backup, &third.session, &second.session));
     assert_int_equal(backup_run(&clone.backup).new_blocks, 0);
@@ -100,8 +100,8 @@ static void test_packs_used_more_are_kept(void **state)
     (void)state;
     CLONE;
     backup_run(&clone.backup);
-    change_blocks(&clone, 0, 32, 2); /* half of 64 are left */
-    assert_int_equal(backup_run(&clone.backup).new_blocks, 32);
+    change_blocks(&clone, 0, 41, 2); /* 23 of 64 are left: 36 % */
+    assert_int_equal(backup_run(&clone.backup).new_blocks, 41);
     assert_int_equal(backup_run(&clone.backup).new_blocks, 0);
 }
 
