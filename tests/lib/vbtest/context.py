@@ -21,7 +21,7 @@ from vbtest.archive import Archive
 from vbtest.command import Failure, Process, Skip, expect, note_first, run, virsh, wait_until
 from vbtest.disks import MIB, Disk
 from vbtest.guest import Guest
-from vbtest.session import Session, wait_for_socket
+from vbtest.session import Session, daemon_environment, wait_for_socket
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 GUESTS = os.path.join(HERE, "../../guests")
@@ -268,7 +268,7 @@ class Context:
         """The daemon of the private libvirt, which was ended, as it was started first."""
         arguments = [shutil.which("libvirtd", path="/usr/sbin:/sbin:/usr/bin"), "--pid-file", "/run/libvirt/libvirtd.pid",
                      "--config", "/etc/libvirt/libvirtd.conf"]
-        environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nonexistent", LC_ALL="C")
+        environment = daemon_environment()
         with open("/var/log/libvirt/daemons.log", "ab") as log:
             daemon = subprocess.Popen([*through, *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                       cwd="/", start_new_session=True)

@@ -13,6 +13,12 @@ from vbtest import namespace
 from vbtest.command import WAIT_LIMIT_S
 
 
+def daemon_environment():
+    """Of libvirt's daemons. What they start runs as other users, who may not write to the folder of our temporary files."""
+    environment = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
+    return environment | {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent", "LC_ALL": "C"}
+
+
 def wait_for_socket(path, daemon, who, limit_s=WAIT_LIMIT_S):
     """Wait until the daemon answers on its unix socket: it, and not a process that an earlier one has left, which holds the
     old socket for a moment longer."""
