@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/types.h>
 
@@ -19,6 +20,33 @@ int random_bytes(void *ret, size_t len, struct err *err)
             return err_set_errno(err, errno, "cannot get random bytes");
         bytes += n;
         len -= (size_t)n;
+    }
+    return 0;
+}
+
+/* splitmix64, of Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014. */
+static uint64_t next_number(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15;
+
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
+int random_noise(void *ret, size_t len, struct err *err)
+{
+    uint8_t *bytes = ret;
+    uint64_t state = 0;
+
+    if (random_bytes(&state, sizeof(state), err) < 0)
+        return -1;
+    while (len > 0) {
+        uint64_t number = next_number(&state);
+        size_t part = len < sizeof(number) ? len : sizeof(number);
+        memcpy(bytes, &number, part);
+        bytes += part;
+        len -= part;
     }
     return 0;
 }

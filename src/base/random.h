@@ -9,5 +9,8 @@
 #include "base/err.h"
 
 int random_bytes(void *ret, size_t len, struct err *err);
-/* The same as 2 * len lower-case hex digits, and a NUL. */
+/* Bytes that nobody can compress, many at little cost. Whoever knows some of them knows all: they are no
+ * secret. */
+int random_noise(void *ret, size_t len, struct err *err);
+/* 2 * len lower-case hex digits of such bytes of the kernel, and a NUL. */
 int random_hex(size_t len, char *ret, struct err *err);

@@ -159,8 +159,8 @@ int repository_add_reserve(const struct repository *repository, struct err *err)
 
     if (!data)
         return err_set_errno(err, ENOMEM, "cannot get memory for the reserve");
-    /* Random: it takes its room on file systems that compress, too. */
-    if (random_bytes(data, RESERVE_SIZE, err) < 0)
+    /* It takes its room on file systems that compress, too. */
+    if (random_noise(data, RESERVE_SIZE, err) < 0)
         return -1;
     return store_create(repository->store, &object, &outcome, err);
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
 
@@ -48,6 +49,49 @@ static void all_bytes_are_filled_though_they_come_in_parts(void **state)
         assert_int_not_equal(seen[i], 0);
 }
 
+static int compare_numbers(const void *one, const void *other)
+{
+    uint64_t a = *(const uint64_t *)one, b = *(const uint64_t *)other;
+
+    return a < b ? -1 : a > b;
+}
+
+/* What compresses finds what is there twice, or bits that tend to one side. */
+static void noise_has_nothing_twice(void **state)
+{
+    enum { COUNT = 1 << 16 };
+    static uint64_t numbers[2 * COUNT];
+    uint64_t ones = 0;
+
+    (void)state;
+    most = 100;
+    assert_int_equal(random_noise(numbers, sizeof(numbers) / 2, NULL), 0);
+    assert_int_equal(random_noise(numbers + COUNT, sizeof(numbers) / 2, NULL), 0);
+    for (size_t i = 0; i < 2 * (size_t)COUNT; i++)
+        ones += (uint64_t)__builtin_popcountll(numbers[i]);
+    assert_in_range(ones, 64 * COUNT - 64 * COUNT / 100, 64 * COUNT + 64 * COUNT / 100);
+    qsort(numbers, 2 * (size_t)COUNT, sizeof(*numbers), compare_numbers);
+    for (size_t i = 1; i < 2 * (size_t)COUNT; i++)
+        assert_true(numbers[i - 1] != numbers[i]);
+}
+
+static void noise_ends_where_it_should(void **state)
+{
+    (void)state;
+    most = 100;
+    for (size_t len = 0; len < 24; len++) {
+        uint8_t seen[25] = {0};
+        for (int round = 0; round < 20; round++) {
+            uint8_t data[25] = {0};
+            assert_int_equal(random_noise(data, len, NULL), 0);
+            for (size_t i = 0; i < sizeof(data); i++)
+                seen[i] |= data[i];
+        }
+        for (size_t i = 0; i < sizeof(seen); i++)
+            assert_int_equal(seen[i] != 0, i < len);
+    }
+}
+
 static void hex_has_two_digits_a_byte(void **state)
 {
     char text[2 * 8 + 1], other[sizeof(text)];
@@ -68,6 +112,7 @@ static void a_kernel_that_has_none_is_an_error(void **state)
 
     (void)state;
     most = 0;
+    assert_int_equal(random_noise(text, sizeof(text), NULL), -1);
     assert_int_equal(random_hex(8, text, &err), -1);
     assert_non_null(strstr(err.text, "random bytes"));
 }
@@ -76,6 +121,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_bytes_are_filled_though_they_come_in_parts),
+        cmocka_unit_test(noise_has_nothing_twice),
+        cmocka_unit_test(noise_ends_where_it_should),
         cmocka_unit_test(hex_has_two_digits_a_byte),
         cmocka_unit_test(a_kernel_that_has_none_is_an_error),
     };
