@@ -8,6 +8,7 @@ import tempfile
 import types
 import unittest
 import xml.etree.ElementTree as ElementTree
+from unittest import mock
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../.."))
 sys.path[:0] = [os.path.join(ROOT, "bench/lib"), os.path.join(ROOT, "tests/lib")]
@@ -194,12 +195,30 @@ class Sizes(unittest.TestCase):
 
             argv = ["dd", "if=/dev/urandom", f"of={output}/new", "bs=64k", "count=1"]
             side = lab.Side(argv, output, [], prepare=prepare, **options)
-            return runner._one_run(side, "warm")["size"]    # pylint: disable=protected-access
+            return runner._one_run(side, "warm", False)["size"]    # pylint: disable=protected-access
 
     def test_what_is_counted(self):
         self.assertEqual(self.size_of(), 64 << 10)
         self.assertEqual(self.size_of(added=False), 96 << 10)
         self.assertEqual(self.size_of(added=False, reserved="reserve"), 80 << 10)
+
+
+class Rounds(unittest.TestCase):
+    def test_memory_has_a_run_of_its_own(self):
+        watched = []
+
+        def run(argv, _folder, watch_memory, **_options):
+            watched.append((argv[0], watch_memory))
+            return measure.Figures(len(watched), 1, len(watched) if watch_memory else None)
+
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(measure, "run", run):
+            sides = {name: lab.Side([name], os.path.join(folder, name), [], sized=False) for name in ("ours", "peer")}
+            kept = runner.run_group("group", lab.Group(sides, "disk"), types.SimpleNamespace(rounds=2, cache="warm"), "k",
+                                    lambda _text: None)
+        self.assertEqual([word for word, _ in watched], ["ours", "peer", "peer", "ours", "ours", "peer"])
+        self.assertEqual([watch for _, watch in watched], [True, True, False, False, False, False])
+        found = {name: [(run["wall"], run["peak"]) for run in side["runs"]] for name, side in kept["sides"].items()}
+        self.assertEqual(found, {"ours": [(4, 1), (5, 1)], "peer": [(3, 2), (6, 2)]})
 
 
 class Measuring(unittest.TestCase):

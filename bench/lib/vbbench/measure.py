@@ -33,7 +33,7 @@ class CommandFailed(Exception):
 class Figures:
     wall: float
     cpu: float
-    peak: int
+    peak: int | None  # of memory, if it was watched
     out: str = ""
 
 
@@ -194,22 +194,24 @@ def _wait(process, limit_s):
         raise
 
 
-def run(argv, flush_folder, stdout=None, env=None, cwd=None, servers=(), limit_s=LIMIT_S):
-    """Run and measure. STDOUT: a file for its output instead of having it in the figures."""
+def run(argv, flush_folder, stdout=None, env=None, cwd=None, servers=(), limit_s=LIMIT_S, watch_memory=False):
+    """Run and measure. STDOUT: a file for its output instead of having it in the figures. WATCH_MEMORY: its peak is in the
+    figures, and it takes longer than it would: to look takes the processors of a command that uses all of them."""
     others = tree_of([os.getpid()])
     flush(flush_folder)
     cpu, cpu_servers = _cpu_of_children(), cpu_of_servers(servers)
     sampler = _Sampler(servers, set(others))
     out = open(stdout, "wb") if stdout else subprocess.PIPE  # pylint: disable=consider-using-with
     try:
-        sampler.start()
+        if watch_memory:
+            sampler.start()
         began = time.monotonic()
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, env=env, cwd=cwd)
         said, complained = _wait(process, limit_s)
         flush(flush_folder)
         wall = time.monotonic() - began
     finally:
-        peak = sampler.finish()
+        peak = sampler.finish() if watch_memory else None
         if stdout:
             out.close()
     _reap_the_rest(set(others))

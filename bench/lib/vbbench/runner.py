@@ -56,13 +56,13 @@ def own_figures(out):
     return {"bottleneck": bottleneck, "read": read}
 
 
-def _one_run(side, cache):
+def _one_run(side, cache, watch_memory):
     remove(side.output)
     side.prepare()
     before = allocated(side.output) if side.added and os.path.exists(side.output) else 0
     measure.prepare_cache(side.sources, cache)
     figures = measure.run(side.argv, os.path.dirname(side.output), stdout=side.stdout, env=side.env, cwd=side.cwd,
-                          servers=side.servers)
+                          servers=side.servers, watch_memory=watch_memory)
     run = dataclasses.asdict(figures)
     run |= own_figures(run.pop("out"))
     if side.sized:
@@ -72,25 +72,30 @@ def _one_run(side, cache):
 
 
 def run_group(name, group, options, key, say):
-    """Returns what is kept of the group: all its figures, and what failed."""
+    """Returns what is kept of the group: all its figures, and what failed. Before the rounds comes one of which only the
+    memory counts."""
     kept = {"key": key, "disk": group.disk, "cache": options.cache, "failed": {}, "sides": {}}
     for label, side in group.sides.items():
         kept["sides"][label] = {"argv": side.argv, "runs": [], "plan": None}
-    labels = list(group.sides)
-    for number in range(options.rounds):
+    labels, peaks = list(group.sides), {}
+    for number in range(options.rounds + 1):
         first = number % len(labels)
         for label in labels[first:] + labels[:first]:
             if label in kept["failed"]:
                 continue
             try:
-                run = _one_run(group.sides[label], options.cache)
+                run = _one_run(group.sides[label], options.cache, watch_memory=number == 0)
             except TROUBLE as error:
                 kept["failed"][label] = str(error)
                 say(f"{name}: {label}: FAILED: {error}")
                 continue
+            if number == 0:
+                peaks[label] = run["peak"]
+                continue
+            run["peak"] = peaks[label]
             kept["sides"][label]["runs"].append(run)
             size = f", {run['size'] / (1 << 20):.0f} MiB" if "size" in run else ""
-            say(f"{name}, round {number + 1}: {label}: {run['wall']:.2f} s, CPU {run['cpu']:.2f} s, "
+            say(f"{name}, round {number}: {label}: {run['wall']:.2f} s, CPU {run['cpu']:.2f} s, "
                 f"peak {run['peak'] / (1 << 20):.0f} MiB{size}")
     for label, side in group.sides.items():
         if label not in kept["failed"]:
