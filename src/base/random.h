@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Random bytes of the kernel, good enough for keys and for names that nobody can guess.
+ * Random bytes of the kernel, good enough for keys and for names that nobody can guess; and noise.
  */
 #pragma once
 
@@ -12,5 +12,5 @@ int random_bytes(void *ret, size_t len, struct err *err);
 /* Bytes that nobody can compress, many at little cost. Whoever knows some of them knows all: they are no
  * secret. */
 int random_noise(void *ret, size_t len, struct err *err);
-/* 2 * len lower-case hex digits of such bytes of the kernel, and a NUL. */
+/* 2 * len lower-case hex digits of the kernel's random bytes, and a NUL. */
 int random_hex(size_t len, char *ret, struct err *err);

@@ -42,7 +42,7 @@ int point_note_write(int state_fd, const char *name, const char *point, struct e
     return io_publish(state_fd, &file, err);
 }
 
-/* The UUID of a note's name, which the caller frees; NULL: it is none. */
+/* The UUID in the name of a note, which the caller frees; NULL: the file is not a note. */
 static char *uuid_of_note(const char *name)
 {
     size_t len = UUID_LEN + 1 + GUEST_CHECKPOINT_OWNER_LEN + strlen(NOTE_END);
