@@ -136,8 +136,9 @@ static int serve_connect(struct guarding *guarding, const struct guardian_reques
     return -1;
 }
 
-/* A run that went on in the meantime must not get at a guest that was let go. */
-static void serve_request(struct guarding *guarding, struct guardian_request *request, int fd)
+/* A run that went on in the meantime must not get at a guest that was let go. False: the answer
+ * could not be sent, and the run would wait for it. */
+static bool serve_request(struct guarding *guarding, struct guardian_request *request, int fd)
 {
     struct guardian_answer answer = {.number = request->number};
     CLEANUP_CLOSE int held = fd;
@@ -155,8 +156,7 @@ static void serve_request(struct guarding *guarding, struct guardian_request *re
     } else if (held >= 0) {
         holds_add(guarding, request->kind, TAKE_FD(held));
     }
-    /* If the run is gone, the socket tells that next. */
-    (void)pass_send(guarding->sock, &answer, sizeof(answer), &connected, 1);
+    return pass_send(guarding->sock, &answer, sizeof(answer), &connected, 1) == 0;
 }
 
 /* ---- a run that is stopped --------------------------------------------------------------- */
@@ -209,7 +209,8 @@ static void look_for_stop(struct guarding *guarding)
 
 /* ---- the process ---------------------------------------------------------------------------- */
 
-/* True: the run says that all is well. If its socket closes before that, it is dead. */
+/* True: the run says that all is well. If its socket closes before that, it is dead; if it gets no
+ * answer, it goes on without us, once our side of the socket is closed. */
 static bool guarding_serve(struct guarding *guarding)
 {
     unsigned look_ms = guarding->settings->look_ms;
@@ -228,7 +229,8 @@ static bool guarding_serve(struct guarding *guarding)
             return false;
         if (request.verb == GUARDIAN_DONE)
             return true;
-        serve_request(guarding, &request, fd);
+        if (!serve_request(guarding, &request, fd))
+            return false;
     }
 }
 

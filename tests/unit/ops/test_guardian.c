@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,18 @@
 #define PATIENCE_MS 20000
 /* What a run exits with that has found out that its guest was let go. */
 #define TAKEN 3
+
+/* If set, no other process of the test than this one can send. */
+static pid_t only_sender;
+
+ssize_t sendmsg(int sock, const struct msghdr *message, int flags)
+{
+    if (only_sender && getpid() != only_sender) {
+        errno = ENOBUFS;
+        return -1;
+    }
+    return syscall(SYS_sendmsg, sock, message, flags);
+}
 
 static struct guardian *start(const struct world *world)
 {
@@ -383,6 +396,26 @@ static void without_it_the_run_goes_on(void **state)
     }
 }
 
+static void one_that_cannot_answer_is_not_waited_for(void **state)
+{
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+    uint64_t began_ms = units_now_ms();
+    CLEANUP_CLOSE int connected = -1;
+
+    (void)state;
+    world_make(&world);
+    CLEANUP_CLOSE int server = listen_at(&world);
+    CLEANUP_FREE char *path = path_in(&world, "server");
+    only_sender = getpid();
+    struct guardian *guardian = start(&world);
+    assert_int_equal(guardian_connect(guardian, path, &connected, NULL), 0);
+    guardian_drop(guardian);
+    guardian_free(guardian);
+    only_sender = 0;
+    assert_true(units_now_ms() - began_ms < PATIENCE_MS);
+    assert_int_equal(waitpid(-1, NULL, 0), -1);
+}
+
 static void no_server_is_told_at_once(void **state)
 {
     struct world world CLEANUP(world_clear) = {.state_fd = -1};
@@ -414,6 +447,7 @@ int main(void)
         cmocka_unit_test(a_run_that_holds_no_guest_may_be_stopped),
         cmocka_unit_test(a_stop_is_noticed_within_ten_seconds),
         cmocka_unit_test(without_it_the_run_goes_on),
+        cmocka_unit_test(one_that_cannot_answer_is_not_waited_for),
         cmocka_unit_test(no_server_is_told_at_once),
     };
 
