@@ -12,8 +12,9 @@
 
 Every check of a unit test program counts as one test, as does each style test and each integration test.
 A configuration that cannot be built counts as a failed test. Each step says how long it took, and how many seconds of
-processors, which other work on the machine changes little; the list of them comes at the end. The integration tests
-wait more than they work: the rest is done meanwhile, so lines of both alternate.
+processors, which other work on the machine changes little; the list of them comes at the end, and the beginning of
+each failure once more. The integration tests wait more than they work: the rest is done meanwhile, so lines of both
+alternate.
 """
 
 import argparse
@@ -57,6 +58,8 @@ TAP_LINE = re.compile(r"^(not )?ok\b(.*)$", re.MULTILINE)
 TAP_PLAN = re.compile(r"^1\.\.(\d+)", re.MULTILINE)
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
 LOCK = threading.Lock()  # of the output, and of what is counted
+FAILURES = []  # of each failed test its first lines, which are shown again at the end
+FAILURE_LINES = 25
 USED = threading.local()  # seconds of processors, by each lane
 
 
@@ -79,6 +82,20 @@ def say(text):
     with LOCK:
         sys.stdout.write(text + "\n" if text else "")
         sys.stdout.flush()
+
+
+def note_failures(lines):
+    """A failed test has a line "not ok", and what belongs to it is indented more."""
+    depth = None
+    for line in map(str.rstrip, lines):
+        indented = len(line) - len(line.lstrip())
+        if line.lstrip().startswith("not ok"):
+            depth = indented
+            FAILURES.append([line])
+        elif depth is not None and indented > depth:
+            FAILURES[-1].append(line)
+        elif line:
+            depth = None
 
 
 def start(arguments, **options):
@@ -120,6 +137,7 @@ def build(name, *targets):
     if done.returncode == 0:
         return folder
     say(f"{done.stdout}\nnot ok build with {name}")
+    FAILURES.append([f"not ok build with {name}", *(f"    {line}" for line in done.stdout.splitlines()[-FAILURE_LINES:])])
     return None
 
 
@@ -151,6 +169,7 @@ def show_failure(test):
     for stream in ("stdout", "stderr"):
         lines += [f"    {line}" for line in test.get(stream, "").splitlines()]
     say("\n".join(lines))
+    note_failures(lines)
 
 
 def run_suites(folder, *words):
@@ -183,13 +202,14 @@ def run_integration(folder, seed):
              "--build-dir", GUESTS, "--jobs", str(INTEGRATION_TESTS), *(["--seed", seed] if seed else [])]
     # Its lines are shown as they come: this takes longest.
     process = start(words)
-    last = ""
+    lines = []
     with process.stdout:
         for line in process.stdout:
-            last = line.strip() or last
+            lines.append(line)
             say(f"  {line.rstrip()}")
     end(process)
-    found = SUMMARY.fullmatch(last)
+    note_failures(lines)
+    found = SUMMARY.fullmatch("".join(lines[-1:]).strip())
     if found:
         counts.passed, counts.failed, counts.skipped = map(int, found.groups())
     if not found or (process.returncode != 0 and counts.failed == 0):
@@ -209,6 +229,7 @@ def run_harness(words, environment=None):
         say("".join(f"   {line}" for line in lines[-2:-1]))
     if not found or done.returncode != 0:
         say(done.stdout)
+        note_failures(done.stdout.splitlines())
         counts.failed = counts.failed or 1
     return counts
 
@@ -339,6 +360,13 @@ class Check:
         say("\n".join(f"   {used:5.0f} s of processors: {what}"
                       for used, what in [*sorted(self.used, reverse=True), (total, "all")]))
 
+    @staticmethod
+    def show_failures():
+        """Again, where they are found."""
+        for lines in FAILURES:
+            left_out = [f"    ({len(lines) - FAILURE_LINES} more lines above)"] if len(lines) > FAILURE_LINES else []
+            say("\n".join(lines[:FAILURE_LINES] + left_out))
+
     def run(self):
         # Daemons: they end when this thread is interrupted.
         lanes = [threading.Thread(target=self.guard, args=(lane,), daemon=True) for lane in (self.integrate, self.work)]
@@ -357,6 +385,7 @@ def main():
     check.run()
     check.show_used()
     check.step("all done")
+    check.show_failures()
     print(check.total, flush=True)
     sys.exit(1 if check.total.failed or not check.total.passed else 0)
 
