@@ -25,6 +25,16 @@ int arguments_place(const struct arguments *arguments, const char *folder, const
     return 0;
 }
 
+struct guest_choice arguments_choice(const struct arguments *arguments)
+{
+    return (struct guest_choice){
+        .names = lists_borrow(&arguments->domains),
+        .titles = lists_borrow(&arguments->domain_titles),
+        .tags = lists_borrow(&arguments->domain_tags),
+        .excluded = lists_borrow(&arguments->exclude_domains),
+    };
+}
+
 int arguments_parse_codec(const char *text, void *ret_codec, struct err *err)
 {
     return codec_parse(text, ret_codec, err);
@@ -70,5 +80,45 @@ int arguments_parse_chunk_size(const char *text, void *ret_size, struct err *err
     if (size < CODEC_CHUNK_MIN || size > CODEC_CHUNK_MAX || !units_is_power_of_two(size))
         return err_set(err, ERR_USAGE, "'%s' is not a power of two from 64K to 512M", text);
     *(uint64_t *)ret_size = size;
+    return 0;
+}
+
+int arguments_parse_guest_memory(const char *text, void *ret_memory, struct err *err)
+{
+    static const struct {
+        const char *name;
+        enum guest_memory value;
+    } ways[] = {
+        {"live", GUEST_MEMORY_LIVE},
+        {"pause", GUEST_MEMORY_PAUSE},
+        {"save", GUEST_MEMORY_SAVE},
+        {"none", GUEST_MEMORY_NONE},
+    };
+
+    for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++)
+        if (strcmp(text, ways[i].name) == 0) {
+            *(enum guest_memory *)ret_memory = ways[i].value;
+            return 0;
+        }
+    return err_set(err, ERR_USAGE, "unknown value '%s'; choose live, pause, save or none", text);
+}
+
+int arguments_parse_within(const char *text, void *ret_ms, struct err *err)
+{
+    uint64_t ms = 0;
+
+    if (units_parse_time(text, &ms, err) < 0)
+        return -1;
+    if (ms > INT64_MAX)
+        return err_set(err, ERR_USAGE, "'%s' is too long", text);
+    *(int64_t *)ret_ms = (int64_t)ms;
+    return 0;
+}
+
+int arguments_parse_age(const char *text, void *ret_ms, struct err *err)
+{
+    if (strcmp(text, "0") != 0)
+        return units_parse_time(text, ret_ms, err);
+    *(uint64_t *)ret_ms = 0;
     return 0;
 }

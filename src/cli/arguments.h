@@ -39,6 +39,8 @@ struct arguments {
     const char *scratch_path;
     const char *staging_path;
     struct strings domains;
+    struct strings domain_titles;
+    struct strings domain_tags;
     struct strings exclude_domains;
     struct strings disks;
     struct strings dismiss;
@@ -111,6 +113,12 @@ struct arguments {
 #define ROW_DOMAINS                                                                                \
     {"domain-names", OPTION_NAMES, "NAMES", "only these guests, comma-separated; default: all",    \
      ARGUMENT(domains)}
+#define ROW_DOMAIN_TITLES                                                                          \
+    {"domain-titles", OPTION_NAMES, "TITLES", "guests with these titles, or patterns of titles",   \
+     ARGUMENT(domain_titles)}
+#define ROW_DOMAIN_TAGS                                                                            \
+    {"domain-tags", OPTION_NAMES, "TAGS", "guests that have one of these tags in their metadata",  \
+     ARGUMENT(domain_tags)}
 #define ROW_EXCLUDE_DOMAINS                                                                        \
     {"exclude-domains", OPTION_NAMES, "NAMES", "not these guests", ARGUMENT(exclude_domains)}
 #define ROW_CHILDREN                                                                               \
@@ -170,6 +178,9 @@ struct arguments {
 int arguments_place(const struct arguments *arguments, const char *folder, const char *option,
                     struct points_place *ret, struct err *err);
 
+/* The guests of this host that are meant; borrowed. */
+struct guest_choice arguments_choice(const struct arguments *arguments);
+
 /* For OPTION_PARSED rows. */
 int arguments_parse_codec(const char *text, void *ret_codec, struct err *err);
 int arguments_parse_time(const char *text, void *ret_ms, struct err *err);
@@ -177,3 +188,6 @@ int arguments_parse_wait(const char *text, void *ret_ms, struct err *err);
 int arguments_parse_nice(const char *text, void *ret_nice, struct err *err);
 int arguments_parse_replace(const char *text, void *ret_replace, struct err *err);
 int arguments_parse_chunk_size(const char *text, void *ret_size, struct err *err);
+int arguments_parse_guest_memory(const char *text, void *ret_memory, struct err *err);
+int arguments_parse_within(const char *text, void *ret_ms, struct err *err);
+int arguments_parse_age(const char *text, void *ret_ms, struct err *err); /* or 0 */

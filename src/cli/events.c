@@ -120,6 +120,12 @@ static void write_no_match(const struct event *event, struct buf *text)
     case NO_MATCH_GUEST:
         buf_printf(text, "%s has no guest '%s'", no_match->where, no_match->name);
         break;
+    case NO_MATCH_TITLE:
+        buf_printf(text, "%s has no guest with the title '%s'", no_match->where, no_match->name);
+        break;
+    case NO_MATCH_TAG:
+        buf_printf(text, "%s has no guest with the tag '%s'", no_match->where, no_match->name);
+        break;
     case NO_MATCH_DISK:
         buf_printf(text, "none of the guests has a disk '%s'", no_match->name);
         break;

@@ -146,6 +146,8 @@ struct event_downtime {
 
 enum event_no_match_why {
     NO_MATCH_GUEST,          /* `where` has no such guest */
+    NO_MATCH_TITLE,          /* `where` has no guest with such a title */
+    NO_MATCH_TAG,            /* the same of tags */
     NO_MATCH_DISK,           /* no guest has such a disk */
     NO_MATCH_DISK_IN_BACKUP, /* that of the guest `where` */
     NO_MATCH_RESTORED,       /* no such guest is to be restored */
