@@ -5,6 +5,7 @@
 
 #include "base/lock_file.h"
 #include "base/priority.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "codec/codec.h"
 
@@ -120,5 +121,34 @@ int arguments_parse_age(const char *text, void *ret_ms, struct err *err)
     if (strcmp(text, "0") != 0)
         return units_parse_time(text, ret_ms, err);
     *(uint64_t *)ret_ms = 0;
+    return 0;
+}
+
+int arguments_parse_clock(const char *text, void *ret_clock, struct err *err)
+{
+    static const char form[] = "00:00";
+    bool good = strlen(text) == strlen(form);
+
+    for (size_t i = 0; good && form[i]; i++)
+        good = form[i] == ':' ? text[i] == ':' : text[i] >= '0' && text[i] <= '9';
+    unsigned hour = good ? (unsigned)(text[0] - '0') * 10 + (unsigned)(text[1] - '0') : 0;
+    unsigned minute = good ? (unsigned)(text[3] - '0') * 10 + (unsigned)(text[4] - '0') : 0;
+    if (!good || hour > 23 || minute > 59)
+        return err_set(err, ERR_USAGE, "'%s' is not a time of day; write it like 06:00", text);
+    *(struct arguments_clock *)ret_clock = (struct arguments_clock){true, hour * 60 + minute};
+    return 0;
+}
+
+#define SHARE_MAX 10000
+
+int arguments_parse_share(const char *text, void *ret_parts, struct err *err)
+{
+    const char *number = text_after(text, "1/");
+    uint64_t parts = 0;
+
+    if (!number || units_parse_number(number, 1, SHARE_MAX, &parts, NULL) < 0)
+        return err_set(err, ERR_USAGE, "'%s' is not a share; write it like 1/30, at least 1/%d",
+                       text, SHARE_MAX);
+    *(unsigned *)ret_parts = (unsigned)parts;
     return 0;
 }

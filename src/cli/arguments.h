@@ -25,6 +25,12 @@ struct arguments_part {
     unsigned parts;
 };
 
+/* A time of day. */
+struct arguments_clock {
+    bool given;
+    unsigned minutes; /* since midnight */
+};
+
 struct arguments {
     const char *source;
     const char *repository;
@@ -91,6 +97,18 @@ struct arguments {
     bool overwrite;
     bool verbose;
     bool yes;
+    /* Of jobs: */
+    struct options_given given;
+    const char *before;
+    const char *after;
+    const char *failed;
+    const char *metrics;
+    uint64_t hook_time_ms;
+    uint64_t verify_time_ms;
+    unsigned verify_share; /* 30: a thirtieth */
+    unsigned parallel;
+    struct arguments_clock not_after;
+    bool no_collect;
 };
 
 #define ARGUMENT(member) .offset = offsetof(struct arguments, member)
@@ -190,4 +208,6 @@ int arguments_parse_replace(const char *text, void *ret_replace, struct err *err
 int arguments_parse_chunk_size(const char *text, void *ret_size, struct err *err);
 int arguments_parse_guest_memory(const char *text, void *ret_memory, struct err *err);
 int arguments_parse_within(const char *text, void *ret_ms, struct err *err);
-int arguments_parse_age(const char *text, void *ret_ms, struct err *err); /* or 0 */
+int arguments_parse_clock(const char *text, void *ret_clock, struct err *err); /* "06:00" */
+int arguments_parse_share(const char *text, void *ret_parts, struct err *err); /* "1/30" */
+int arguments_parse_age(const char *text, void *ret_ms, struct err *err);      /* or 0 */

@@ -5,7 +5,7 @@
 
 #include "base/xml.h"
 #include "guest/guest.h"
-#include "ops/select.h"
+#include "ops/select_private.h"
 
 #define BETWEEN_TAGS ", \t\r\n"
 
@@ -23,27 +23,49 @@ static void read_tags(const struct xml_node *root, struct strings *ret)
     }
 }
 
-/* The caller frees; NULL: it has none. */
-static char *read_labels(struct guest *guest, struct strings *ret_tags)
+static struct xml_doc *read_definition(struct guest *guest, enum guest_xml_kind kind)
 {
     CLEANUP_FREE char *text = NULL;
-    CLEANUP(xml_freep) struct xml_doc *doc = NULL;
 
-    if (guest_get_xml(guest, GUEST_XML_PERSISTENT, &text, NULL) < 0 ||
-        !(doc = xml_parse(text, strlen(text), NULL)))
-        return NULL;
-    read_tags(xml_root(doc), ret_tags);
-    return xml_find_text(xml_root(doc), "title");
+    return guest_get_xml(guest, kind, &text, NULL) < 0 ? NULL : xml_parse(text, strlen(text), NULL);
 }
 
-void host_guests_describe(struct guest *const *guests, size_t count, bool labels,
+static void read_disks(const struct xml_node *root, struct strings *ret)
+{
+    for (const struct xml_node *disk = xml_find(root, "devices/disk"); disk;
+         disk = xml_next_same(disk)) {
+        const char *target = xml_find_attr(disk, "target", "dev");
+        if (target && !strings_has(ret, target))
+            strings_add(ret, target);
+    }
+}
+
+static void read_details(struct guest *guest, struct host_guests *ret, size_t at)
+{
+    CLEANUP(xml_freep) struct xml_doc *doc = read_definition(guest, GUEST_XML_PERSISTENT);
+    CLEANUP(xml_freep) struct xml_doc *live = read_definition(guest, GUEST_XML_LIVE);
+
+    if (doc) {
+        ret->titles.items[at] = xml_find_text(xml_root(doc), "title");
+        read_tags(xml_root(doc), &ret->tags[at]);
+        read_disks(xml_root(doc), &ret->disks[at]);
+    }
+    if (live)
+        read_disks(xml_root(live), &ret->disks[at]);
+}
+
+void host_guests_describe(struct guest *const *guests, size_t count, bool details,
                           struct host_guests *ret)
 {
-    *ret = (struct host_guests){.count = count, .tags = mem_array(count, sizeof(*ret->tags))};
+    *ret = (struct host_guests){.count = count,
+                                .tags = mem_array(count, sizeof(*ret->tags)),
+                                .disks = mem_array(count, sizeof(*ret->disks))};
     for (size_t i = 0; i < count; i++) {
         strings_add(&ret->names, guest_name(guests[i]));
         strings_add(&ret->uuids, guest_uuid(guests[i]));
-        strings_take(&ret->titles, labels ? read_labels(guests[i], &ret->tags[i]) : NULL);
+        strings_take(&ret->titles, NULL);
+        if (details)
+            read_details(guests[i], ret, i);
     }
 }
 
@@ -66,13 +88,38 @@ void host_guests_clear(struct host_guests *guests)
     strings_clear(&guests->names);
     strings_clear(&guests->uuids);
     strings_clear(&guests->titles);
-    for (size_t i = 0; i < guests->count; i++)
+    for (size_t i = 0; i < guests->count; i++) {
         strings_clear(&guests->tags[i]);
+        strings_clear(&guests->disks[i]);
+    }
     free(guests->tags);
+    free(guests->disks);
     *guests = (struct host_guests){0};
 }
 
-bool host_guests_need_labels(const struct guest_choice *choice)
+bool host_guests_mark(const struct host_guests *guests, const char *word, bool *ret)
+{
+    const struct select_request request = {
+        .names = (const char *const *)guests->names.items,
+        .uuids = (const char *const *)guests->uuids.items,
+        .count = guests->count,
+    };
+
+    return select_mark(&request, word, ret);
+}
+
+bool host_guests_has_disk(const struct host_guests *guests, size_t guest, const char *word)
+{
+    const char *colon = strrchr(word, ':');
+    CLEANUP_FREE char *name = colon ? mem_strndup(word, (size_t)(colon - word)) : NULL;
+    CLEANUP_FREE bool *meant = mem_array(guests->count, sizeof(*meant));
+
+    if (name && (!host_guests_mark(guests, name, meant) || !meant[guest]))
+        return false;
+    return strings_has(&guests->disks[guest], colon ? colon + 1 : word);
+}
+
+bool host_guests_need_details(const struct guest_choice *choice)
 {
     return choice->titles.count || choice->tags.count;
 }

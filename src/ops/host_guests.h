@@ -25,19 +25,25 @@ struct host_guests {
     struct strings uuids;
     struct strings titles; /* NULL: a guest without one */
     struct strings *tags;  /* owned */
+    struct strings *disks; /* owned; their targets: "vda" */
 };
 
-/* What guests have. labels: titles and tags, too, which takes a call of libvirt for each guest; one
- * that libvirt does not describe has neither. */
-void host_guests_describe(struct guest *const *guests, size_t count, bool labels,
+/* What guests have. details: titles, tags and disks, too, which takes calls of libvirt for each guest;
+ * one that libvirt does not describe has none. */
+void host_guests_describe(struct guest *const *guests, size_t count, bool details,
                           struct host_guests *ret);
-/* Connects to libvirt (NULL: its default) and describes all guests that it has, with labels. */
+/* Connects to libvirt (NULL: its default) and describes all guests that it has, with details. */
 int host_guests_list(const char *uri, struct host_guests *ret, struct err *err);
 void host_guests_clear(struct host_guests *guests);
 #define CLEANUP_HOST_GUESTS CLEANUP(host_guests_clear)
 
+/* Sets ret[i] for each guest that the word means: by name, else by UUID, else as a pattern. False: it
+ * means none. */
+bool host_guests_mark(const struct host_guests *guests, const char *word, bool *ret);
+/* Whether a word for disks, "vdb" or "GUEST:vdb", means one of this guest. */
+bool host_guests_has_disk(const struct host_guests *guests, size_t guest, const char *word);
 /* Whether the choice asks for titles or tags. */
-bool host_guests_need_labels(const struct guest_choice *choice);
+bool host_guests_need_details(const struct guest_choice *choice);
 /* Sets ret_chosen[i] for each guest. Reports what matches no guest, and fails, as select_names. */
 int host_guests_choose(const struct host_guests *guests, const struct guest_choice *choice,
                        const struct report *report, struct outcome *outcome, bool *ret_chosen,

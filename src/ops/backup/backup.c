@@ -32,7 +32,7 @@ static int choose_guests(const struct backup_run *run, const struct guests *gues
     const struct guest_choice *choice = &run->options->choice;
     CLEANUP_HOST_GUESTS struct host_guests there = {0};
 
-    host_guests_describe(guests->list, guests->count, host_guests_need_labels(choice), &there);
+    host_guests_describe(guests->list, guests->count, host_guests_need_details(choice), &there);
     const struct select_request request = {
         .names = (const char *const *)there.names.items,
         .uuids = (const char *const *)there.uuids.items,
