@@ -59,8 +59,14 @@ int job_file_read(const struct job_places *places, const char *word, struct job 
 int job_file_parse(const char *text, size_t len, struct job *job, struct err *err);
 /* The text of an environment file: REPOSITORY or DESTINATION, OPTIONS, KEEP, COLLECT. */
 int job_file_parse_old(const char *text, size_t len, struct job *job, struct err *err);
+/* Reads a job, adds what a command line gave, and checks all of it. */
+int job_file_load(const struct job_places *places, const char *word,
+                  const struct options_given *given, struct job *ret, struct err *err);
 /* Names of all jobs, sorted; those with an old file only, too. A folder that is missing has none. */
 int job_file_names(const struct job_places *places, struct strings *ret, struct err *err);
+
+/* Where the file of this job is; the caller frees. */
+char *job_file_path(const struct job_places *places, const char *name);
 
 /* Adds what a command line gave. */
 void job_override(struct job *job, const struct options_given *given);

@@ -166,6 +166,15 @@ static int refuse_name(const struct job_places *places, const char *name, struct
                    : err_append(err, "virt-backup-job(5) says how to write one");
 }
 
+char *job_file_path(const struct job_places *places, const char *name)
+{
+    CLEANUP_FREE char *path = mem_printf("%s/%s" SUFFIX, places->folder, name);
+    CLEANUP_FREE char *old =
+        places->old_folder ? mem_printf("%s/%s" SUFFIX, places->old_folder, name) : NULL;
+
+    return access(path, F_OK) < 0 && old && access(old, F_OK) == 0 ? TAKE_PTR(old) : TAKE_PTR(path);
+}
+
 /* Sets name, path and old of the job. */
 static int find_file(const struct job_places *places, const char *word, struct job *job,
                      struct err *err)
@@ -180,13 +189,9 @@ static int find_file(const struct job_places *places, const char *word, struct j
         return 0;
     }
     job->name = mem_strdup(word);
-    job->path = mem_printf("%s/%s" SUFFIX, places->folder, word);
+    job->path = job_file_path(places, word);
+    job->old = !text_begins(job->path, places->folder);
     if (*word != '\0' && *word != '.' && access(job->path, F_OK) == 0)
-        return 0;
-    free(job->path);
-    job->old = true;
-    job->path = mem_printf("%s/%s" SUFFIX, places->old_folder ? places->old_folder : "", word);
-    if (places->old_folder && *word != '\0' && *word != '.' && access(job->path, F_OK) == 0)
         return 0;
     return refuse_name(places, word, err);
 }
@@ -203,6 +208,21 @@ int job_file_read(const struct job_places *places, const char *word, struct job 
     if (read_checked(job.path, &text, &len, err) < 0)
         return err_prefix(err, "%s", job.path);
     if ((job.old ? job_file_parse_old : job_file_parse)(text, len, &job, err) < 0)
+        return -1;
+    *ret = job;
+    job = (struct job){0};
+    return 0;
+}
+
+int job_file_load(const struct job_places *places, const char *word,
+                  const struct options_given *given, struct job *ret, struct err *err)
+{
+    CLEANUP_JOB struct job job = {0};
+
+    if (job_file_read(places, word, &job, err) < 0)
+        return -1;
+    job_override(&job, given);
+    if (job_check(&job, err) < 0)
         return -1;
     *ret = job;
     job = (struct job){0};

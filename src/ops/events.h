@@ -53,6 +53,14 @@ enum event_kind {
     EVENT_DISMISSED,
     /* checkpoints */
     EVENT_CHECKPOINT,
+    /* job, run */
+    EVENT_JOB_FAILED, /* as a whole */
+    EVENT_JOB_OLD,    /* its file is one of earlier versions */
+    EVENT_JOB_UNUSED, /* a section means no guest of this host */
+    EVENT_JOB_LISTED,
+    EVENT_JOB_GOOD, /* as far as its file alone can tell */
+    EVENT_JOB_SHOWN,
+    EVENT_JOB_GUEST, /* what it comes to for this guest */
     /* of several verbs, about one point of a repository */
     EVENT_POINT_FAILED,
     EVENT_POINT_HELD,
@@ -400,6 +408,24 @@ struct event_repository_made {
     bool creates_once;   /* false: collections must have it for themselves */
 };
 
+struct event_setting {
+    const char *key;
+    const char *value;   /* NULL: a flag */
+    unsigned line;       /* 0: it was given on the command line */
+    const char *section; /* NULL: of the whole job */
+};
+
+struct event_job {
+    const char *name;
+    const char *path;
+    struct event_problem problem;         /* EVENT_JOB_FAILED; names the job, or its file */
+    const struct event_setting *settings; /* EVENT_JOB_SHOWN, EVENT_JOB_GUEST */
+    size_t setting_count;
+    const char *section;  /* EVENT_JOB_UNUSED */
+    unsigned line;        /* of the section */
+    const char *left_out; /* EVENT_JOB_GUEST: by which keys; NULL: it is not */
+};
+
 /* The member is that of the kind; EVENT_GUEST_NOT_TRIED, EVENT_COPIED_BEFORE and EVENT_VANISHED have none. */
 struct event {
     enum event_kind kind;
@@ -425,6 +451,7 @@ struct event {
         struct event_recovered recovered;
         struct event_dismissed dismissed;
         struct event_checkpoint checkpoint;
+        struct event_job job; /* EVENT_JOB_FAILED to EVENT_JOB_GUEST */
         struct event_point_failed point_failed;
         struct event_point
             point; /* EVENT_POINT_HELD to EVENT_POINT_SET_ASIDE, EVENT_POINT_PRUNED */
