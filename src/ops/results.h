@@ -42,6 +42,13 @@ struct results {
 void results_clear(struct results *results);
 #define CLEANUP_RESULTS CLEANUP(results_clear)
 
+/* Appends it; its texts are those of results_keep, or outlive the results. */
+void results_append(struct results *results, const struct run_result *result);
+/* A copy of the text (NULL: NULL), which lives as long as the results. */
+const char *results_keep(struct results *results, const char *text);
+/* The newest, by its end, becomes the last. */
+void results_sort(struct results *results);
+
 /* Keeps the result in the state directory: in the guest's file, or without a guest in the job's; and
  * that of a guest in this scope (NULL: "default") of a repository, unless that is NULL. The other place
  * gets it even if one fails. Texts may be of any length; what is too long is cut. Waits up to ten
