@@ -25,7 +25,7 @@ struct job_key {
 };
 
 /* The keys, then options that have no key because they are about one run and what it shows. */
-#define JOB_KEY_COUNT 52
+#define JOB_KEY_COUNT 53
 #define JOB_ROW_COUNT (JOB_KEY_COUNT + 3)
 extern const struct options_row job_rows[JOB_ROW_COUNT];
 

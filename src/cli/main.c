@@ -17,7 +17,7 @@
 #include "base/units.h"
 #include "cli/help.h"
 #include "cli/output.h"
-#include "cli/status.h"
+#include "cli/exit_status.h"
 #include "cli/suggest.h"
 #include "cli/verb.h"
 #include "mtcp/spawner.h"
@@ -115,7 +115,7 @@ static void make_run_id(char text[static RUN_ID_SIZE])
 
 static void tell_status(int status)
 {
-    CLEANUP_FREE char *text = status_text(status);
+    CLEANUP_FREE char *text = exit_status_text(status);
     CLEANUP_FREE char *line = mem_printf("exit status %d: %s", status, text);
 
     if (status != STATUS_GOOD)
@@ -130,7 +130,7 @@ static const char *word_for_done(const struct verb *verb, const struct arguments
 }
 
 /* Runs the verb; its arguments are already read. Returns the exit status. */
-static int run_verb(const struct verb *verb, struct arguments *arguments)
+static int do_verb(const struct verb *verb, struct arguments *arguments)
 {
     char run_id[RUN_ID_SIZE];
     uint64_t started_ms = units_now_ms();
@@ -182,7 +182,7 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
         output_error(&output, &err);
     /* The sandbox forbids what libraries do at exit. */
     if (verb->is_child)
-        _exit(status_of_run(&err, &run.outcome));
+        _exit(exit_status_of_run(&err, &run.outcome));
     /* 4. The result. */
     const struct output_summary summary = {
         .verb = verb->name,
@@ -190,7 +190,7 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
         .done = word_for_done(verb, arguments),
         .relation = verb->relation,
         .outcome = run.outcome,
-        .status = status_of_run(&err, &run.outcome),
+        .status = exit_status_of_run(&err, &run.outcome),
         .elapsed_ms = units_now_ms() - started_ms,
     };
     output_finish(&output, &summary);
@@ -229,7 +229,7 @@ static int run_command_line(const char *const *args, struct err *err)
     if (read_arguments(verb, args + 1, &arguments, &help, err) == 0) {
         if (help)
             show_help(verb);
-        status = help ? STATUS_GOOD : run_verb(verb, &arguments);
+        status = help ? STATUS_GOOD : do_verb(verb, &arguments);
     }
     options_clear(&verb->options, &arguments);
     return status;

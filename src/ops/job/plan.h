@@ -44,6 +44,9 @@ struct job_plan {
     unsigned parallel;      /* guests at a time, from 1 */
     int64_t not_after_s;    /* Unix time at which nothing is begun any more; INT64_MAX: none */
     char *metrics;          /* a file; NULL: none is written */
+    unsigned
+        stagger_s; /* the start is put off by less than this, always by the same; 0: not at all */
+    uint64_t wait_ms; /* while another run of this job goes on; LOCK_FILE_FOREVER */
 };
 
 /* Accepts what is half filled in. The plan is empty and can be used again. */

@@ -90,6 +90,9 @@ static char *plan_text(const struct job *job, struct err *err)
     }
     put_words(&text, "then", &plan.verify);
     put_words(&text, "then", &plan.collect);
+    if (plan.stagger_s || plan.wait_ms)
+        buf_printf(&text, "stagger %u, wait %llu\n", plan.stagger_s,
+                   (unsigned long long)plan.wait_ms);
     if (plan.parallel != 1)
         buf_printf(&text, "parallel %u\n", plan.parallel);
     if (plan.not_after_s != INT64_MAX)
@@ -118,10 +121,9 @@ static void expect_plan(const char *file, const char *expected)
 static void a_short_job_saves_all_guests(void **state)
 {
     (void)state;
-    expect_plan("repository = /r\n",
-                "a,b:\n backup --domain-names=a\\,b --repository=/r\n"
-                "db1:\n backup --domain-names=db1 --repository=/r\n"
-                "web:\n backup --domain-names=web --repository=/r\n");
+    expect_plan("repository = /r\n", "a,b:\n backup --domain-names=a\\,b --repository=/r\n"
+                                     "db1:\n backup --domain-names=db1 --repository=/r\n"
+                                     "web:\n backup --domain-names=web --repository=/r\n");
     expect_plan("destination-path=/b\nreplace=yes\ndomain-names=web\n",
                 "web:\n backup --domain-names=web --destination-path=/b --replace\n");
 }
@@ -129,21 +131,22 @@ static void a_short_job_saves_all_guests(void **state)
 static void keys_reach_the_steps_that_have_them(void **state)
 {
     (void)state;
-    expect_plan("repository = /r\nscope = s\nhypervisor-uri = qemu:///system\ndomain-titles = Sh*\n"
-                "compression = zstd:9\nwait = yes\nmemory-limit = 1G\nkeep-daily = 7\n"
-                "time-zone = UTC\ntrash-age = 3d\nverify-share = 1/30\nverify-time = 1h\n"
-                "parallel = 2\nmetrics = /m.prom\nno-sandbox = yes\n",
-                "web:\n"
-                " backup --domain-names=web --repository=/r --scope=s "
-                "--hypervisor-uri=qemu:///system --compression=zstd:9 --wait --memory-limit=1G "
-                "--no-sandbox\n"
-                " prune --domain-names=web --repository=/r --scope=s --no-sandbox --keep-daily=7 "
-                "--time-zone=UTC\n"
-                "then verify --repository=/r --scope=s --wait --memory-limit=1G --no-sandbox "
-                "--share=1/30 --max-time=1h\n"
-                "then collect --repository=/r --scope=s --memory-limit=1G --no-sandbox "
-                "--trash-age=3d\n"
-                "parallel 2\nmetrics /m.prom\n");
+    expect_plan(
+        "repository = /r\nscope = s\nhypervisor-uri = qemu:///system\ndomain-titles = Sh*\n"
+        "compression = zstd:9\nwait = 10m\nstagger = 1h\nmemory-limit = 1G\nkeep-daily = 7\n"
+        "time-zone = UTC\ntrash-age = 3d\nverify-share = 1/30\nverify-time = 1h\n"
+        "parallel = 2\nmetrics = /m.prom\nno-sandbox = yes\n",
+        "web:\n"
+        " backup --domain-names=web --repository=/r --scope=s "
+        "--hypervisor-uri=qemu:///system --compression=zstd:9 --wait=10m --memory-limit=1G "
+        "--no-sandbox\n"
+        " prune --domain-names=web --repository=/r --scope=s --no-sandbox --keep-daily=7 "
+        "--time-zone=UTC\n"
+        "then verify --repository=/r --scope=s --wait=10m --memory-limit=1G --no-sandbox "
+        "--share=1/30 --max-time=1h\n"
+        "then collect --repository=/r --scope=s --memory-limit=1G --no-sandbox "
+        "--trash-age=3d\n"
+        "stagger 3600, wait 600000\nparallel 2\nmetrics /m.prom\n");
 }
 
 static void sections_change_keys_for_their_guests(void **state)
@@ -178,9 +181,9 @@ static void disks_are_left_out_where_they_are(void **state)
                 "db1:\n backup --domain-names=db1 --repository=/r --exclude-disk=vdb\n"
                 "web:\n backup --domain-names=web --repository=/r\n");
     expect_plan("repository=/r\ndomain-names=db1,web\nexclude-disk=db*:vdb, w*:vda, web:vdx\n",
+                "--exclude-disk: web:vdx\n"
                 "db1:\n backup --domain-names=db1 --repository=/r --exclude-disk=vdb\n"
-                "web:\n backup --domain-names=web --repository=/r --exclude-disk=vda\n"
-                "--exclude-disk: web:vdx\n");
+                "web:\n backup --domain-names=web --repository=/r --exclude-disk=vda\n");
 }
 
 static void hooks_are_of_the_job_or_of_guests(void **state)
@@ -216,9 +219,8 @@ static void what_means_no_guest_is_told(void **state)
 
 static void options_take_the_place_of_keys(void **state)
 {
-    static const char *const args[] = {"night",       "--domain-names", "web",
-                                       "db1",         "--nice=7",       "--exclude-disk=vda",
-                                       "--full-read", NULL};
+    static const char *const args[] = {"night",    "--domain-names",     "web",         "db1",
+                                       "--nice=7", "--exclude-disk=vda", "--full-read", NULL};
     CLEANUP_JOB struct job job = {0};
     struct arguments arguments = {0};
     bool help = false;
@@ -272,8 +274,7 @@ static void wrong_environment_files_are_refused(void **state)
         {"OPTIONS=\"--replace", "/j: line 1: OPTIONS: a quote is not closed: \"--replace"},
         {"[guest a]", "/j: line 1: an environment file has no sections; a job file would be in the "
                       "folder jobs.d"},
-        {"OPTIONS=--replace",
-         "/j: it does not say where to; add a line: repository = /PATH"},
+        {"OPTIONS=--replace", "/j: it does not say where to; add a line: repository = /PATH"},
     };
 
     (void)state;

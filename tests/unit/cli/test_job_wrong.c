@@ -21,7 +21,9 @@ static const struct {
     {TO "\n[guest web", "line 3: '[guest web' does not end with ']'"},
     {TO "[guest web] # the shop\n", "line 2: '[guest web] # the shop' does not end with ']'"},
     {TO "before = /x\x07", "line 2: it contains the control character U+0007; remove it"},
-    {TO "like = B\xfccher", "line 2: its text is not UTF-8; save the file in that encoding"},
+    {TO "like = B\xfc"
+        "cher",
+     "line 2: its text is not UTF-8; save the file in that encoding"},
     {"export REPOSITORY\n", "line 1: 'export REPOSITORY' is neither a key with its value, KEY = "
                             "VALUE, nor a [section]"},
     /* sections */
@@ -33,8 +35,7 @@ static const struct {
                 "where NAME may be a pattern"},
     {"[job]\n" TO, "line 1: unknown section [job]; what is for some guests only is below [guest "
                    "NAME], where NAME may be a pattern"},
-    {TO "[guest a]\nnice=1\n[guest a]\n",
-     "line 4: [guest a] is in line 2, too; put both together"},
+    {TO "[guest a]\nnice=1\n[guest a]\n", "line 4: [guest a] is in line 2, too; put both together"},
     /* keys */
     {TO "compresion = zstd", "line 2: unknown key 'compresion'; did you mean 'compression'?"},
     {TO "--compression = zstd", "line 2: unknown key '--compression'; did you mean 'compression'?"},
@@ -55,8 +56,8 @@ static const struct {
      "line 3: 'parallel' is for the whole job; move it before the first section"},
     /* values */
     {TO "compression =", "line 2: compression: its value is missing"},
-    {TO "compression = zst", "line 2: compression: unknown compression 'zst'; choose none, lzma or "
-                             "zstd, with a level if you like"},
+    {TO "compression = zst", "line 2: compression: unknown compression 'zst'; choose none, "
+                             "lzma[:0-9[e]] or zstd[:1-19]"},
     {TO "guest-memory = all", "line 2: guest-memory: unknown value 'all'; choose live, pause, save "
                               "or none"},
     {TO "keep-daily = 0", "line 2: keep-daily: '0' is not a number from 1 to 65536"},
@@ -67,7 +68,8 @@ static const struct {
     {TO "no-sandbox = true", "line 2: no-sandbox: 'true' is neither yes nor no"},
     {TO "full-read = 1", "line 2: full-read: '1' is neither yes nor no"},
     {TO "not-after = 6:00", "line 2: not-after: '6:00' is not a time of day; write it like 06:00"},
-    {TO "not-after = 24:00", "line 2: not-after: '24:00' is not a time of day; write it like 06:00"},
+    {TO "not-after = 24:00",
+     "line 2: not-after: '24:00' is not a time of day; write it like 06:00"},
     {TO "parallel = many", "line 2: parallel: 'many' is not a number from 1 to 65536"},
     {TO "verify-share = 30", "line 2: verify-share: '30' is not a share; write it like 1/30, at "
                              "least 1/10000"},
@@ -89,8 +91,7 @@ static const struct {
      "line 2: metrics: 'vb.prom' is not a whole path, which begins with '/'"},
     {TO "scratch-path = ~/scratch",
      "line 2: scratch-path: '~/scratch' is not a whole path, which begins with '/'"},
-    {TO "before = quiesce --fast",
-     "line 2: before: 'quiesce' is not the whole path of a program"},
+    {TO "before = quiesce --fast", "line 2: before: 'quiesce' is not the whole path of a program"},
     {TO "failed = /bin/mail -s \"a night", "line 2: failed: a quote is not closed: \"a night"},
     {TO "after = /bin/x \\", "line 2: after: nothing follows the last backslash of '\\'"},
     {TO "hook-time = 0", "line 2: hook-time: '0' is not a time; write it like 90s, 10m, 2h or 7d"},
