@@ -254,7 +254,8 @@ static void environment_files_are_jobs(void **state)
                      "web:\n backup --domain-names=web --repository=/r --compression=zstd --wait\n"
                      " prune --domain-names=web --repository=/r --keep-daily=7 "
                      "--newest-within=1d\n"
-                     "then collect --repository=/r --trash-age=7d\n");
+                     "then collect --repository=/r --trash-age=7d\n"
+                     "stagger 0, wait 18446744073709551615\n");
     parse("DESTINATION='/b c'\nOPTIONS=--replace --verbose --domain-names=web\n", true, &folder);
     expect_job(&folder, "web:\n backup --domain-names=web --destination-path=/b c --replace\n");
 }
