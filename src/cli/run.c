@@ -60,7 +60,6 @@ const struct verb run_verb = {
         "Carries out jobs: each guest is backed up by itself, then points that nothing keeps are\n"
         "dropped and removed, and a share of the repository is verified. An option takes the\n"
         "place of the key of its name in the file.",
-    .done = "backed up",
     .options = {.rows = job_rows,
                 .count = JOB_ROW_COUNT,
                 .words = &words_row,

@@ -231,10 +231,21 @@ static int job_run_locked(struct job_work *work, struct err *err)
     return result;
 }
 
+static void job_add_outcome(struct outcome *sum, const struct outcome *outcome)
+{
+    sum->good += outcome->good;
+    sum->failed += outcome->failed;
+    sum->busy += outcome->busy;
+    sum->damaged = sum->damaged || outcome->damaged;
+    sum->stranded = sum->stranded || outcome->stranded;
+    sum->signal = outcome->signal ? outcome->signal : sum->signal;
+}
+
 int job_run_with(const struct job_plan *plan, const struct job_means *means,
-                 const struct report *report, struct outcome *ret_outcome, struct err *err)
+                 const struct report *report, struct outcome *outcome, struct err *err)
 {
     CLEANUP(lock_file_releasep) struct lock_file *lock = NULL;
+    struct outcome own = {0};
     const struct job_means all = {
         .program = means->program ? means->program : OWN_PROGRAM,
         .hook_grace_ms = means->hook_grace_ms,
@@ -243,18 +254,19 @@ int job_run_with(const struct job_plan *plan, const struct job_means *means,
         .keep_result = means->keep_result ? means->keep_result : job_record_keep,
     };
     CLEANUP(job_work_end)
-    struct job_work work = {.plan = plan, .means = &all, .report = report, .outcome = ret_outcome};
+    struct job_work work = {.plan = plan, .means = &all, .report = report, .outcome = &own};
 
-    *ret_outcome = (struct outcome){0};
     job_work_begin(&work);
     if (job_start_lock(&work, &lock, err) < 0)
         return -1;
     job_start_stagger(&work);
-    return job_run_locked(&work, err);
+    int result = job_run_locked(&work, err);
+    job_add_outcome(outcome, &own);
+    return result;
 }
 
-int job_run(const struct job_plan *plan, const struct report *report, struct outcome *ret_outcome,
+int job_run(const struct job_plan *plan, const struct report *report, struct outcome *outcome,
             struct err *err)
 {
-    return job_run_with(plan, &(struct job_means){0}, report, ret_outcome, err);
+    return job_run_with(plan, &(struct job_means){0}, report, outcome, err);
 }

@@ -24,10 +24,10 @@ struct job_means {
                        struct err *err);
 };
 
-/* Returns when everything has ended. outcome: a guest is good if it has a new point, and a step that
- * fails counts as failed. -1: nothing was done, because a hook of the job has failed, a signal came
+/* Returns when everything has ended. Adds to *outcome: a guest is good if it has a new point, and a step
+ * that fails counts as failed. -1: nothing was done, because a hook of the job has failed, a signal came
  * before the first guest (cancelled), or the job is being run already (busy). */
-int job_run(const struct job_plan *plan, const struct report *report, struct outcome *ret_outcome,
+int job_run(const struct job_plan *plan, const struct report *report, struct outcome *outcome,
             struct err *err);
 int job_run_with(const struct job_plan *plan, const struct job_means *means,
-                 const struct report *report, struct outcome *ret_outcome, struct err *err);
+                 const struct report *report, struct outcome *outcome, struct err *err);

@@ -161,7 +161,7 @@ static void step_judge(const struct step_reading *reading, int status)
         end->status = STATUS_NOT_STARTED;
         step_set_reason(end, ERR_INTERNAL,
                         reading->garbled
-                            ? mem_strdup("what it has written is no list of JSON objects")
+                            ? mem_strdup("what it has written are no JSON objects")
                             : mem_strdup("it has ended without a word about what it has done"));
         return;
     }

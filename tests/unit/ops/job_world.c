@@ -184,6 +184,7 @@ void job_world_hook(struct strings *hook, const char *lines)
 int job_world_run(struct job_world *world)
 {
     err_clear(&world->err);
+    world->outcome = (struct outcome){0};
     return job_run_with(&world->plan, &world->means, &world->report, &world->outcome, &world->err);
 }
 

@@ -70,7 +70,7 @@ static void a_step_that_is_killed_after_its_point(void **state)
 static void a_step_that_writes_garbage(void **state)
 {
     b_fails(*state, "head -c 3000000 /dev/zero | tr '\\0' x; echo; echo '[1]'; exit 0\n",
-            "what it has written is no list of JSON objects\n", 1);
+            "what it has written are no JSON objects\n", 1);
 }
 
 static void a_step_that_writes_nothing(void **state)
