@@ -76,7 +76,8 @@ static char *plan_text(const struct job *job, struct err *err)
     struct outcome outcome = {0};
 
     make_guests(&guests);
-    if (job_plan_make(job, &guests, NOW_S, &report, &outcome, &plan, err) < 0) {
+    const struct job_planning planning = {job, &guests, NOW_S, &report, &outcome};
+    if (job_plan_make(&planning, &plan, err) < 0) {
         buf_clear(&text);
         return NULL;
     }
