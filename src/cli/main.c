@@ -17,7 +17,7 @@
 #include "base/units.h"
 #include "cli/help.h"
 #include "cli/output.h"
-#include "cli/status.h"
+#include "cli/exit_status.h"
 #include "cli/suggest.h"
 #include "cli/verb.h"
 #include "mtcp/spawner.h"
@@ -115,7 +115,7 @@ static void make_run_id(char text[static RUN_ID_SIZE])
 
 static void tell_status(int status)
 {
-    CLEANUP_FREE char *text = status_text(status);
+    CLEANUP_FREE char *text = exit_status_text(status);
     CLEANUP_FREE char *line = mem_printf("exit status %d: %s", status, text);
 
     if (status != STATUS_GOOD)
@@ -182,7 +182,7 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
         output_error(&output, &err);
     /* The sandbox forbids what libraries do at exit. */
     if (verb->is_child)
-        _exit(status_of_run(&err, &run.outcome));
+        _exit(exit_status_of_run(&err, &run.outcome));
     /* 4. The result. */
     const struct output_summary summary = {
         .verb = verb->name,
@@ -190,7 +190,7 @@ static int run_verb(const struct verb *verb, struct arguments *arguments)
         .done = word_for_done(verb, arguments),
         .relation = verb->relation,
         .outcome = run.outcome,
-        .status = status_of_run(&err, &run.outcome),
+        .status = exit_status_of_run(&err, &run.outcome),
         .elapsed_ms = units_now_ms() - started_ms,
     };
     output_finish(&output, &summary);

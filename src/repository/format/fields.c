@@ -40,6 +40,22 @@ int fields_text(const struct json *json, const char *name, char **ret, struct er
     return 0;
 }
 
+static bool is_null(const struct json *json, const char *name)
+{
+    const struct json *value = json_get(json, name);
+    CLEANUP_FREE char *text = json_format(value);
+
+    return value && strcmp(text, "null") == 0;
+}
+
+int fields_text_or_null(const struct json *json, const char *name, char **ret, struct err *err)
+{
+    if (!is_null(json, name))
+        return fields_text(json, name, ret, err);
+    *ret = NULL;
+    return 0;
+}
+
 int fields_bool(const struct json *json, const char *name, bool *ret, struct err *err)
 {
     CLEANUP_FREE char *text = json_format(json_get(json, name));
@@ -80,10 +96,7 @@ int fields_id(const struct json *json, const char *name, struct id *ret, struct 
 int fields_id_or_null(const struct json *json, const char *name, bool *ret_there, struct id *ret,
                       struct err *err)
 {
-    const struct json *value = json_get(json, name);
-    CLEANUP_FREE char *text = json_format(value);
-
-    if (value && strcmp(text, "null") == 0) {
+    if (is_null(json, name)) {
         *ret_there = false;
         return 0;
     }

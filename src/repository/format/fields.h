@@ -17,6 +17,8 @@ int fields_open(const void *data, size_t len, size_t max, struct json **ret, str
 
 /* Not empty; the caller frees. */
 int fields_text(const struct json *json, const char *name, char **ret, struct err *err);
+/* null: *ret is NULL. */
+int fields_text_or_null(const struct json *json, const char *name, char **ret, struct err *err);
 int fields_bool(const struct json *json, const char *name, bool *ret, struct err *err);
 int fields_number(const struct json *json, const char *name, uint64_t max, uint64_t *ret,
                   struct err *err);

@@ -53,6 +53,7 @@
 #define LIMITS_CONFIG 4096u
 #define LIMITS_SMALL_OBJECT 1024u
 #define LIMITS_VERIFICATION 65536u
+#define LIMITS_RESULT 16384u
 
 #define LIMITS_MARKERS 9999u /* times that a point can be in the trash */
 #define LIMITS_TAG 64u       /* bytes */

@@ -35,6 +35,7 @@ static const struct {
     {NAME_BAD_PACK, "v/%s/bad/%i-%p", 0, LIMITS_PACK_NUMBER - 1},
     {NAME_VERIFIED, "v/%s/ok/%g/%i-%r", 0, 0},
     {NAME_SET_ASIDE, "x/%s/%g/%i", 0, 0},
+    {NAME_RESULT, "r/%s/%g/%i-%r", 0, 0},
     {NAME_PART, "tmp/%s/%g/%i-%n", 0, UINT32_MAX},
     {NAME_LONE_PART, "tmp/%r", 0, 0},
 };

@@ -28,6 +28,7 @@ enum name_kind {
     NAME_BAD_PACK,   /* the same */
     NAME_VERIFIED,   /* SCOPE, guest, session, random */
     NAME_SET_ASIDE,  /* SCOPE, guest, session */
+    NAME_RESULT,     /* SCOPE, guest, session: made like one; random: stands for a host */
     NAME_PART,       /* folders only: SCOPE, guest, session, number: a file being written */
     NAME_LONE_PART,  /* folders only: random */
 };

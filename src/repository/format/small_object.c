@@ -21,7 +21,18 @@ WORDS(defect_word, "missing", "length", "stored", "data")
 WORDS(level_word, "objects", "stored", "data")
 WORDS(result_word, "good", "bad")
 
-enum object_member_type { MEMBER_TEXT, MEMBER_TIME, MEMBER_ID, MEMBER_KEY, MEMBER_WORD };
+enum object_member_type {
+    MEMBER_TEXT,
+    MEMBER_TEXT_OR_NULL,
+    MEMBER_NUMBER,
+    MEMBER_TIME,
+    MEMBER_ID,
+    MEMBER_KEY,
+    MEMBER_WORD,
+};
+
+/* A JSON number is signed. */
+#define MEMBER_NUMBER_MAX ((uint64_t)INT64_MAX)
 
 static const struct object_member {
     enum small_object_kind kind;
@@ -52,6 +63,18 @@ static const struct object_member {
     MEMBER(VERIFICATION, "result", WORD, result, result_word),
     MEMBER(VERIFICATION, "when", TIME, when_ms, NULL),
     MEMBER(VERIFICATION, "host", TEXT, host, NULL),
+    MEMBER(RESULT, "verb", TEXT, verb, NULL),
+    MEMBER(RESULT, "job", TEXT_OR_NULL, job, NULL),
+    MEMBER(RESULT, "name", TEXT, name, NULL),
+    MEMBER(RESULT, "host", TEXT, host, NULL),
+    MEMBER(RESULT, "started", TIME, started_ms, NULL),
+    MEMBER(RESULT, "ended", TIME, ended_ms, NULL),
+    MEMBER(RESULT, "when", TIME, when_ms, NULL),
+    MEMBER(RESULT, "status", NUMBER, status, NULL),
+    MEMBER(RESULT, "point", TEXT_OR_NULL, point, NULL),
+    MEMBER(RESULT, "read", NUMBER, read, NULL),
+    MEMBER(RESULT, "stored", NUMBER, stored, NULL),
+    MEMBER(RESULT, "reason", TEXT_OR_NULL, reason, NULL),
 #undef MEMBER
 };
 #define MEMBER_COUNT (sizeof(object_members) / sizeof(object_members[0]))
@@ -60,6 +83,7 @@ static size_t max_of_object(enum small_object_kind kind)
 {
     return kind == SMALL_CONFIG         ? LIMITS_CONFIG
            : kind == SMALL_VERIFICATION ? LIMITS_VERIFICATION
+           : kind == SMALL_RESULT       ? LIMITS_RESULT
                                         : LIMITS_SMALL_OBJECT;
 }
 
@@ -69,6 +93,10 @@ void small_object_clear(struct small_object *object)
     free(object->reason);
     free(object->host);
     free(object->by);
+    free(object->verb);
+    free(object->job);
+    free(object->name);
+    free(object->point);
     *object = (struct small_object){0};
 }
 
@@ -83,8 +111,12 @@ static void set_object_member(struct json *json, const struct object_member *mem
 
     switch (member->type) {
     case MEMBER_TEXT:
+    case MEMBER_TEXT_OR_NULL:
         text = *(char *const *)value;
         break;
+    case MEMBER_NUMBER:
+        json_set_u64(json, member->name, *(const uint64_t *)value);
+        return;
     case MEMBER_TIME:
         text = stamp_format(*(const int64_t *)value, stamp);
         break;
@@ -137,6 +169,10 @@ static int get_object_member(const struct json *json, const struct object_member
     switch (member->type) {
     case MEMBER_TEXT:
         return fields_text(json, member->name, value, err);
+    case MEMBER_TEXT_OR_NULL:
+        return fields_text_or_null(json, member->name, value, err);
+    case MEMBER_NUMBER:
+        return fields_number(json, member->name, MEMBER_NUMBER_MAX, value, err);
     case MEMBER_TIME:
         return fields_time(json, member->name, value, err);
     case MEMBER_ID:
@@ -196,6 +232,14 @@ static void flatten_member(const struct object_member *member, const struct smal
     case MEMBER_TEXT:
         flat_put_text(ret, *(char *const *)value);
         break;
+    case MEMBER_TEXT_OR_NULL:
+        buf_put_u8(ret, *(char *const *)value != NULL);
+        if (*(char *const *)value)
+            flat_put_text(ret, *(char *const *)value);
+        break;
+    case MEMBER_NUMBER:
+        buf_put_be64(ret, *(const uint64_t *)value);
+        break;
     case MEMBER_TIME:
         buf_put_be64(ret, (uint64_t)*(const int64_t *)value);
         break;
@@ -238,11 +282,21 @@ static void take_flat_member(struct reader *reader, const struct object_member *
                              struct small_object *object)
 {
     void *value = (char *)object + member->offset;
+    uint64_t number;
     uint32_t word;
 
     switch (member->type) {
     case MEMBER_TEXT:
         *(char **)value = flat_text(reader, max_of_object(object->kind));
+        break;
+    case MEMBER_TEXT_OR_NULL:
+        if (reader_u8(reader))
+            *(char **)value = flat_text(reader, max_of_object(object->kind));
+        break;
+    case MEMBER_NUMBER:
+        number = reader_be64(reader);
+        reader->failed = reader->failed || number > MEMBER_NUMBER_MAX;
+        *(uint64_t *)value = number;
         break;
     case MEMBER_TIME:
         *(int64_t *)value = flat_time_ms(reader);

@@ -17,6 +17,7 @@ enum small_object_kind {
     SMALL_MARK,  /* a marker, a hold or a tag */
     SMALL_BAD_PACK,
     SMALL_VERIFICATION,
+    SMALL_RESULT, /* of a run, about a guest */
 };
 
 /* What keeps the store from creating a name again. */
@@ -43,8 +44,18 @@ struct small_object {
     /* SMALL_VERIFICATION */
     unsigned level;
     unsigned result;
+    /* SMALL_RESULT, with reason, which may be NULL there */
+    char *verb;
+    char *job;   /* NULL: of no job */
+    char *name;  /* of the guest */
+    char *point; /* id of the point that was made; NULL */
+    uint64_t status;
+    uint64_t read; /* bytes */
+    uint64_t stored;
+    int64_t started_ms; /* these two by the host's clock */
+    int64_t ended_ms;
     /* several */
-    char *host;      /* SMALL_SESSION, SMALL_TOKEN, SMALL_VERIFICATION */
+    char *host;      /* SMALL_SESSION, SMALL_TOKEN, SMALL_VERIFICATION, SMALL_RESULT */
     char *by;        /* SMALL_MARK, SMALL_BAD_PACK */
     int64_t when_ms; /* all but SMALL_SESSION; of SMALL_CONFIG, when it was created */
 };

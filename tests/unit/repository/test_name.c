@@ -36,6 +36,7 @@ static const struct {
     {"v/default/bad/" SESSION "-0000000a", NAME_BAD_PACK, 10},
     {"v/default/ok/" GUEST "/" SESSION "-" RANDOM, NAME_VERIFIED, 0},
     {"x/default/" GUEST "/" SESSION, NAME_SET_ASIDE, 0},
+    {"r/default/" GUEST "/" SESSION "-" RANDOM, NAME_RESULT, 0},
     {"tmp/default/" GUEST "/" SESSION "-0", NAME_PART, 0},
     {"tmp/default/" GUEST "/" SESSION "-4294967295", NAME_PART, 4294967295u},
     {"tmp/" RANDOM, NAME_LONE_PART, 0},

@@ -37,6 +37,10 @@ static const struct {
      "{\"format\":1,\"what\":\"stored\",\"when\":\"" WHEN "\",\"by\":\"verify\"}"},
     {SMALL_VERIFICATION, 65536,
      "{\"format\":1,\"level\":\"data\",\"result\":\"bad\",\"when\":\"" WHEN "\",\"host\":\"h\"}"},
+    {SMALL_RESULT, 16384,
+     "{\"format\":1,\"verb\":\"backup\",\"job\":\"nightly\",\"name\":\"web\",\"host\":\"h\","
+     "\"started\":\"" WHEN "\",\"ended\":\"" WHEN "\",\"when\":\"" WHEN "\",\"status\":1,"
+     "\"point\":null,\"read\":1048576,\"stored\":0,\"reason\":\"the disk is gone\"}"},
 };
 #define OBJECT_COUNT (sizeof(objects) / sizeof(objects[0]))
 
@@ -148,6 +152,11 @@ static void what_an_object_cannot_say_is_refused(void **state)
         {4, "stored", "store", ERR_CORRUPT, "what"},
         {5, "\"data\"", "\"Data\"", ERR_CORRUPT, "level"},
         {5, "\"bad\"", "7", ERR_CORRUPT, "result"},
+        {6, "\"nightly\"", "\"\"", ERR_CORRUPT, "job"},
+        {6, "null", "7", ERR_CORRUPT, "point"},
+        {6, "1048576", "-1", ERR_CORRUPT, "read"},
+        {6, "1048576", "9223372036854775808", ERR_CORRUPT, "JSON"},
+        {6, "\"status\":1", "\"status\":null", ERR_CORRUPT, "status"},
     };
 
     (void)state;

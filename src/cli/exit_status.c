@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "cli/status.h"
+#include "cli/exit_status.h"
 
 #include <string.h>
 
@@ -18,7 +18,7 @@ static int of_error(const struct err *err)
     }
 }
 
-char *status_text(int status)
+char *exit_status_text(int status)
 {
     static const char *const texts[] = {
         [STATUS_GOOD] = "everything is done",
@@ -37,7 +37,7 @@ char *status_text(int status)
     return mem_strdup(texts[status]);
 }
 
-int status_of_run(const struct err *err, const struct outcome *outcome)
+int exit_status_of_run(const struct err *err, const struct outcome *outcome)
 {
     int signal =
         err->kind == ERR_CANCELLED && !outcome->signal ? quit_requested() : outcome->signal;

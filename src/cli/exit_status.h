@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "ops/report.h"
 
-enum status {
+enum exit_status {
     STATUS_GOOD = 0,
     STATUS_FAILED = 1,
     STATUS_USAGE = 2,
@@ -21,8 +21,8 @@ enum status {
 /* The status of a run. err: the error of the whole run, or an unset one. If several apply, the
  * first of these: 5, 4, the signal, the error of the run, 1 (every guest failed), 6 (every guest
  * failed because others work on them), 3. */
-int status_of_run(const struct err *err, const struct outcome *outcome);
+int exit_status_of_run(const struct err *err, const struct outcome *outcome);
 
 /* "some guests failed", "stopped by SIGTERM": the meaning of a number that systemd shows only as
  * 3/NOTIMPLEMENTED. */
-char *status_text(int status);
+char *exit_status_text(int status);

@@ -4,7 +4,7 @@
 #include <signal.h>
 
 #include "base/quit.h"
-#include "cli/status.h"
+#include "cli/exit_status.h"
 
 static int status_of(enum err_kind kind, struct outcome outcome)
 {
@@ -12,7 +12,7 @@ static int status_of(enum err_kind kind, struct outcome outcome)
 
     if (kind != ERR_NONE)
         err_set(&err, kind, "why");
-    return status_of_run(&err, &outcome);
+    return exit_status_of_run(&err, &outcome);
 }
 
 static void a_run_over_guests_tells_how_many_failed(void **state)
@@ -73,10 +73,10 @@ static void each_status_has_a_text(void **state)
 {
     (void)state;
     for (int status = STATUS_GOOD; status <= STATUS_BUSY; status++) {
-        CLEANUP_FREE char *text = status_text(status);
+        CLEANUP_FREE char *text = exit_status_text(status);
         assert_true(strlen(text) > 3);
     }
-    CLEANUP_FREE char *stopped = status_text(STATUS_SIGNAL + SIGTERM);
+    CLEANUP_FREE char *stopped = exit_status_text(STATUS_SIGNAL + SIGTERM);
     assert_string_equal(stopped, "stopped by SIGTERM");
 }
 
