@@ -404,6 +404,17 @@ const struct event_form *events_form(enum event_kind kind)
         [EVENT_COLLECTED] = &events_collected,
         [EVENT_SCOPE_FAILED] = &events_scope_failed,
         [EVENT_REPOSITORY_MADE] = &events_repository_made,
+        [EVENT_JOB_DELAYED] = &events_job_delayed,
+        [EVENT_JOB_TROUBLE] = &events_job_trouble,
+        [EVENT_JOB_BACKED_UP] = &events_job_backed_up,
+        [EVENT_JOB_TOLD_FAILED] = &events_job_told_failed,
+        [EVENT_JOB_GUEST_LEFT] = &events_job_guest_left,
+        [EVENT_JOB_NOT_PRUNED] = &events_job_not_pruned,
+        [EVENT_JOB_STEP_DONE] = &events_job_step_done,
+        [EVENT_JOB_STEP_FAILED] = &events_job_step_failed,
+        [EVENT_JOB_STEP_TOLD_FAILED] = &events_job_step_told_failed,
+        [EVENT_JOB_STEP_LEFT] = &events_job_step_left,
+        [EVENT_JOB_DONE] = &events_job_done,
     };
 
     return kind < EVENT_KINDS ? forms[kind] : NULL;

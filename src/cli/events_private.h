@@ -38,6 +38,17 @@ extern const struct event_form events_session_fenced;
 extern const struct event_form events_collected;
 extern const struct event_form events_scope_failed;
 extern const struct event_form events_repository_made;
+extern const struct event_form events_job_delayed;
+extern const struct event_form events_job_trouble;
+extern const struct event_form events_job_backed_up;
+extern const struct event_form events_job_told_failed;
+extern const struct event_form events_job_guest_left;
+extern const struct event_form events_job_not_pruned;
+extern const struct event_form events_job_step_done;
+extern const struct event_form events_job_step_failed;
+extern const struct event_form events_job_step_told_failed;
+extern const struct event_form events_job_step_left;
+extern const struct event_form events_job_done;
 
 /* Of the id of a point, so many digits are shown to people: its time, and 16 random bits. */
 #define EVENTS_ID_SHOWN 16

@@ -80,6 +80,18 @@ enum event_kind {
     EVENT_SCOPE_FAILED,
     /* repository */
     EVENT_REPOSITORY_MADE,
+    /* run */
+    EVENT_JOB_DELAYED,
+    EVENT_JOB_TROUBLE, /* that costs no guest its backup */
+    EVENT_JOB_BACKED_UP,
+    EVENT_JOB_TOLD_FAILED, /* as EVENT_GUEST_FAILED; the guest's step has shown it */
+    EVENT_JOB_GUEST_LEFT,  /* the window closed before it was begun */
+    EVENT_JOB_NOT_PRUNED,  /* the guest has no new point */
+    EVENT_JOB_STEP_DONE,
+    EVENT_JOB_STEP_FAILED,
+    EVENT_JOB_STEP_TOLD_FAILED, /* the step has shown it */
+    EVENT_JOB_STEP_LEFT,        /* a signal, or the end of the window, came before it */
+    EVENT_JOB_DONE,
     EVENT_KINDS
 };
 
@@ -398,14 +410,68 @@ struct event_repository_made {
     bool creates_once;   /* false: collections must have it for themselves */
 };
 
-/* The member is that of the kind; EVENT_GUEST_NOT_TRIED, EVENT_COPIED_BEFORE and EVENT_VANISHED have none. */
+/* The start of a job is put off. */
+struct event_job_delayed {
+    const char *job;
+    const char *until;
+};
+
+enum event_job_trouble_what {
+    JOB_TROUBLE_LOCK,    /* nothing keeps out other runs of it */
+    JOB_TROUBLE_RESULT,  /* results cannot be kept */
+    JOB_TROUBLE_METRICS, /* they cannot be written */
+    JOB_TROUBLE_HOOK,    /* one that comes after the work has failed */
+};
+
+struct event_job_trouble {
+    const char *job;
+    enum event_job_trouble_what what;
+    struct event_problem problem;
+};
+
+struct event_job_backed_up {
+    uint64_t read;
+    uint64_t stored; /* bytes that are new */
+    uint64_t elapsed_ms;
+};
+
+/* Prune, verify or collect. */
+struct event_job_step {
+    const char *job;
+    const char *verb;
+    uint64_t elapsed_ms;          /* EVENT_JOB_STEP_DONE */
+    struct event_problem problem; /* EVENT_JOB_STEP_FAILED, EVENT_JOB_STEP_TOLD_FAILED */
+};
+
+struct event_job_failure {
+    const char *guest;
+    const char *reason;
+};
+
+/* What became of the guests of a job. */
+struct event_job_done {
+    const char *job;
+    size_t count;
+    size_t good;
+    size_t left;      /* not begun: the window closed */
+    size_t not_tried; /* not begun: a signal came */
+    const struct event_job_failure *failures;
+    size_t failure_count;
+    const char *const *failed_steps; /* "prune web", "collect" */
+    size_t failed_step_count;
+    uint64_t stored; /* bytes that are new */
+    uint64_t elapsed_ms;
+};
+
+/* The member is that of the kind; EVENT_GUEST_NOT_TRIED, EVENT_COPIED_BEFORE, EVENT_VANISHED,
+ * EVENT_JOB_GUEST_LEFT and EVENT_JOB_NOT_PRUNED have none. */
 struct event {
     enum event_kind kind;
     const char *guest;    /* NULL: it is about no single guest */
     const char *point_id; /* of its point; NULL: the store has one of it, or no point is meant */
     union {
         struct warning warning;
-        struct event_problem problem; /* EVENT_GUEST_FAILED, EVENT_DAMAGE */
+        struct event_problem problem; /* EVENT_GUEST_FAILED, EVENT_DAMAGE, EVENT_JOB_TOLD_FAILED */
         struct event_no_match no_match;
         struct event_bottleneck bottleneck;
         struct event_locks locks;
@@ -436,5 +502,10 @@ struct event {
         struct event_collected collected;
         struct event_scope_failed scope_failed;
         struct event_repository_made repository_made;
+        struct event_job_delayed job_delayed;
+        struct event_job_trouble job_trouble;
+        struct event_job_backed_up job_backed_up;
+        struct event_job_step job_step; /* EVENT_JOB_STEP_DONE to EVENT_JOB_STEP_LEFT */
+        struct event_job_done job_done;
     };
 };

@@ -26,6 +26,7 @@ APART = {
     "ops/backup": ["ops/restore"],
     "ops/restore": ["ops/backup"],
     "ops/undo": ["ops/backup", "ops/restore"],
+    "ops/job": ["ops/backup", "ops/restore", "ops/keep"],
 }
 
 # What is seen in some files of a folder only: verbs know archives as one kind of store.

@@ -19,3 +19,6 @@ struct event_row {
 /* About points of a repository. */
 extern const struct event_row event_rows_keep[];
 extern const size_t event_rows_keep_count;
+/* Of jobs. */
+extern const struct event_row event_rows_job[];
+extern const size_t event_rows_job_count;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "unit.h"
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/units.h"
 #include "event_rows.h"
@@ -386,9 +387,19 @@ static const struct event_row rows[] = {
 /* Of all files. */
 static const struct event_row *row_at(size_t i)
 {
-    return i < ROWS                           ? &rows[i]
-           : i < ROWS + event_rows_keep_count ? &event_rows_keep[i - ROWS]
-                                              : NULL;
+    const struct {
+        const struct event_row *rows;
+        size_t count;
+    } files[] = {{rows, ROWS},
+                 {event_rows_keep, event_rows_keep_count},
+                 {event_rows_job, event_rows_job_count}};
+
+    for (size_t file = 0; file < ARRAY_COUNT(files); file++) {
+        if (i < files[file].count)
+            return &files[file].rows[i];
+        i -= files[file].count;
+    }
+    return NULL;
 }
 
 /* ---- tests --------------------------------------------------------------------------------------- */
