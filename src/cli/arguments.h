@@ -25,6 +25,12 @@ struct arguments_part {
     unsigned parts;
 };
 
+/* A time of day. */
+struct arguments_clock {
+    bool given;
+    unsigned minutes; /* since midnight */
+};
+
 struct arguments {
     const char *source;
     const char *repository;
@@ -39,6 +45,8 @@ struct arguments {
     const char *scratch_path;
     const char *staging_path;
     struct strings domains;
+    struct strings domain_titles;
+    struct strings domain_tags;
     struct strings exclude_domains;
     struct strings disks;
     struct strings dismiss;
@@ -89,6 +97,18 @@ struct arguments {
     bool overwrite;
     bool verbose;
     bool yes;
+    /* Of jobs: */
+    struct options_given given;
+    const char *before;
+    const char *after;
+    const char *failed;
+    const char *metrics;
+    uint64_t hook_time_ms;
+    uint64_t verify_time_ms;
+    unsigned verify_share; /* 30: a thirtieth */
+    unsigned parallel;
+    struct arguments_clock not_after;
+    bool no_collect;
 };
 
 #define ARGUMENT(member) .offset = offsetof(struct arguments, member)
@@ -111,6 +131,12 @@ struct arguments {
 #define ROW_DOMAINS                                                                                \
     {"domain-names", OPTION_NAMES, "NAMES", "only these guests, comma-separated; default: all",    \
      ARGUMENT(domains)}
+#define ROW_DOMAIN_TITLES                                                                          \
+    {"domain-titles", OPTION_NAMES, "TITLES", "guests with these titles, or patterns of titles",   \
+     ARGUMENT(domain_titles)}
+#define ROW_DOMAIN_TAGS                                                                            \
+    {"domain-tags", OPTION_NAMES, "TAGS", "guests that have one of these tags in their metadata",  \
+     ARGUMENT(domain_tags)}
 #define ROW_EXCLUDE_DOMAINS                                                                        \
     {"exclude-domains", OPTION_NAMES, "NAMES", "not these guests", ARGUMENT(exclude_domains)}
 #define ROW_CHILDREN                                                                               \
@@ -170,6 +196,9 @@ struct arguments {
 int arguments_place(const struct arguments *arguments, const char *folder, const char *option,
                     struct points_place *ret, struct err *err);
 
+/* The guests of this host that are meant; borrowed. */
+struct guest_choice arguments_choice(const struct arguments *arguments);
+
 /* For OPTION_PARSED rows. */
 int arguments_parse_codec(const char *text, void *ret_codec, struct err *err);
 int arguments_parse_time(const char *text, void *ret_ms, struct err *err);
@@ -177,3 +206,8 @@ int arguments_parse_wait(const char *text, void *ret_ms, struct err *err);
 int arguments_parse_nice(const char *text, void *ret_nice, struct err *err);
 int arguments_parse_replace(const char *text, void *ret_replace, struct err *err);
 int arguments_parse_chunk_size(const char *text, void *ret_size, struct err *err);
+int arguments_parse_guest_memory(const char *text, void *ret_memory, struct err *err);
+int arguments_parse_within(const char *text, void *ret_ms, struct err *err);
+int arguments_parse_clock(const char *text, void *ret_clock, struct err *err); /* "06:00" */
+int arguments_parse_share(const char *text, void *ret_parts, struct err *err); /* "1/30" */
+int arguments_parse_age(const char *text, void *ret_ms, struct err *err);      /* or 0 */

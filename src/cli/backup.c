@@ -1,67 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/verb.h"
 
-#include <string.h>
-
-static int parse_guest_memory(const char *text, void *ret_memory, struct err *err)
-{
-    static const struct {
-        const char *name;
-        enum guest_memory value;
-    } ways[] = {
-        {"live", GUEST_MEMORY_LIVE},
-        {"pause", GUEST_MEMORY_PAUSE},
-        {"save", GUEST_MEMORY_SAVE},
-        {"none", GUEST_MEMORY_NONE},
-    };
-
-    for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++)
-        if (strcmp(text, ways[i].name) == 0) {
-            *(enum guest_memory *)ret_memory = ways[i].value;
-            return 0;
-        }
-    return err_set(err, ERR_USAGE, "unknown value '%s'; choose live, pause, save or none", text);
-}
+#include "cli/rows.h"
 
 static const struct options_row rows[] = {
-    {"destination-path", OPTION_TEXT, "PATH", "folder for the backups; created if it is missing",
-     ARGUMENT(destination)},
-    ROW_IN_REPOSITORY,
-    ROW_IN_SCOPE,
-    ROW_URI,
-    ROW_DOMAINS,
-    ROW_EXCLUDE_DOMAINS,
-    {"exclude-disk", OPTION_NAMES, "DISKS", "leave out these disks: vdb, or GUEST:vdb",
-     ARGUMENT(exclude_disks)},
-    ROW_COMPRESSION,
-    {"guest-memory", OPTION_PARSED, "HOW",
-     "how a running guest is captured: live, pause, save or none", ARGUMENT(guest_memory),
-     .parse = parse_guest_memory},
-    {"scratch-path", OPTION_TEXT, "PATH",
-     "folder for what a running guest overwrites while its disks are read", ARGUMENT(scratch_path)},
-    {"staging-path", OPTION_TEXT, "PATH",
-     "folder in which libvirt writes a guest's memory before it is stored", ARGUMENT(staging_path)},
-    ROW_REPLACE_BACKUP,
-    {"tag", OPTION_LIST, "TAGS", "of a repository: words for the points that are made",
-     ARGUMENT(tags)},
-    {"like", OPTION_TEXT, "GUEST", "of a repository: a guest that has much in common with these",
-     ARGUMENT(like)},
-    {"no-refresh", OPTION_FLAG, NULL, "of a repository: go on using packs of which little is used",
-     ARGUMENT(no_refresh)},
-    {"full-read", OPTION_FLAG, NULL, "of a repository: read disks whole, not only what has changed",
-     ARGUMENT(full_read)},
-    ROW_WAIT,
-    ROW_CHILDREN,
-    ROW_MEMORY_LIMIT,
-    ROW_BANDWIDTH_LIMIT,
-    ROW_NICE,
-    ROW_COMPRESSION_BUFFER,
-    ROW_CHUNK_SIZE,
-    ROW_CHILD_COMMAND,
-    ROW_NO_SANDBOX,
-    ROW_DRY_RUN("show what would be done, but do nothing"),
-    ROW_QUIET,
-    ROW_VERBOSE,
+    ROW_DESTINATION,  ROW_IN_REPOSITORY,
+    ROW_IN_SCOPE,     ROW_URI,
+    ROW_DOMAINS,      ROW_EXCLUDE_DOMAINS,
+    ROW_EXCLUDE_DISK, ROW_COMPRESSION,
+    ROW_GUEST_MEMORY, ROW_SCRATCH,
+    ROW_STAGING,      ROW_REPLACE_BACKUP,
+    ROW_TAG,          ROW_LIKE,
+    ROW_NO_REFRESH,   ROW_FULL_READ,
+    ROW_WAIT,         ROW_CHILDREN,
+    ROW_MEMORY_LIMIT, ROW_BANDWIDTH_LIMIT,
+    ROW_NICE,         ROW_COMPRESSION_BUFFER,
+    ROW_CHUNK_SIZE,   ROW_CHILD_COMMAND,
+    ROW_NO_SANDBOX,   ROW_DRY_RUN("show what would be done, but do nothing"),
+    ROW_QUIET,        ROW_VERBOSE,
     ROW_JSON,
 };
 
@@ -86,8 +42,7 @@ static int run_backup(const struct arguments *arguments, struct verb_run *run, s
 {
     struct backup_options options = {
         .uri = arguments->uri,
-        .domains = lists_borrow(&arguments->domains),
-        .exclude_domains = lists_borrow(&arguments->exclude_domains),
+        .choice = arguments_choice(arguments),
         .exclude_disks = lists_borrow(&arguments->exclude_disks),
         .codec = arguments->codec,
         .guest_memory = arguments->repository && arguments->guest_memory == GUEST_MEMORY_AUTO

@@ -1,34 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/rows.h"
 #include "cli/verb.h"
-
-#include <string.h>
-
-#include "base/units.h"
-
-/* A time, or 0. */
-static int parse_age(const char *text, void *ret_ms, struct err *err)
-{
-    if (strcmp(text, "0") != 0)
-        return units_parse_time(text, ret_ms, err);
-    *(uint64_t *)ret_ms = 0;
-    return 0;
-}
 
 static const struct options_row rows[] = {
     ROW_REPOSITORY,
     ROW_SCOPE("only this scope of it; default: each in turn"),
-    {"trash-age", OPTION_PARSED, "TIME",
-     "remove what has been in the trash for this long; default: 7d", ARGUMENT(collect.trash_age_ms),
-     .parse = parse_age},
-    {"silence", OPTION_PARSED, "TIME",
-     "take sessions for dead that are silent for this long; default: 24h",
-     ARGUMENT(collect.silence_ms), .parse = parse_age},
+    ROW_TRASH_AGE,
+    ROW_SILENCE,
     {"wait", OPTION_FLAG, NULL, "wait for sessions, instead of leaving the rest to a later run",
      ARGUMENT(collect.wait)},
-    {"alone", OPTION_FLAG, NULL, "nobody else writes to the repository at the same time",
-     ARGUMENT(collect.alone)},
-    {"nfs-ok", OPTION_FLAG, NULL, "listings on this network file system are never old",
-     ARGUMENT(collect.nfs_ok)},
+    ROW_ALONE,
+    ROW_NFS_OK,
     ROW_MEMORY_LIMIT,
     ROW_DRY_RUN("show how much could be removed, but remove nothing"),
     ROW_NO_SANDBOX,

@@ -120,6 +120,12 @@ static void write_no_match(const struct event *event, struct buf *text)
     case NO_MATCH_GUEST:
         buf_printf(text, "%s has no guest '%s'", no_match->where, no_match->name);
         break;
+    case NO_MATCH_TITLE:
+        buf_printf(text, "%s has no guest with the title '%s'", no_match->where, no_match->name);
+        break;
+    case NO_MATCH_TAG:
+        buf_printf(text, "%s has no guest with the tag '%s'", no_match->where, no_match->name);
+        break;
     case NO_MATCH_DISK:
         buf_printf(text, "none of the guests has a disk '%s'", no_match->name);
         break;
@@ -381,6 +387,13 @@ const struct event_form *events_form(enum event_kind kind)
         [EVENT_RECOVERED] = &recovered,
         [EVENT_DISMISSED] = &dismissed,
         [EVENT_CHECKPOINT] = &checkpoint,
+        [EVENT_JOB_FAILED] = &events_job_failed,
+        [EVENT_JOB_OLD] = &events_job_old,
+        [EVENT_JOB_UNUSED] = &events_job_unused,
+        [EVENT_JOB_LISTED] = &events_job_listed,
+        [EVENT_JOB_GOOD] = &events_job_good,
+        [EVENT_JOB_SHOWN] = &events_job_shown,
+        [EVENT_JOB_GUEST] = &events_job_guest,
         [EVENT_POINT_FAILED] = &events_point_failed,
         [EVENT_POINT_HELD] = &events_point_held,
         [EVENT_POINT_RELEASED] = &events_point_released,

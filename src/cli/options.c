@@ -31,15 +31,31 @@ static const struct options_row *find_row(const struct options_table *table, con
     return NULL;
 }
 
-static int unknown_option(const struct options_table *table, const char *name, size_t len,
-                          struct err *err)
+const struct options_row *options_find(const struct options_table *table, const char *name)
 {
-    CLEANUP_FREE char *word = mem_strndup(name, len);
+    return find_row(table, name, strlen(name));
+}
+
+const char *options_nearest(const struct options_table *table, const char *name)
+{
     CLEANUP_FREE const char **names = mem_array(table->count, sizeof(*names));
 
     for (size_t i = 0; i < table->count; i++)
         names[i] = table->rows[i].name;
-    const char *nearest = suggest_nearest(word, names, table->count);
+    return suggest_nearest(name, names, table->count);
+}
+
+bool options_add_up(const struct options_row *row)
+{
+    return row->kind == OPTION_NAMES || row->kind == OPTION_LIST || row->kind == OPTION_MAPS;
+}
+
+static int unknown_option(const struct options_table *table, const char *name, size_t len,
+                          struct err *err)
+{
+    CLEANUP_FREE char *word = mem_strndup(name, len);
+    const char *nearest = options_nearest(table, word);
+
     err_set(err, ERR_USAGE, "unknown option '--%s'", word);
     return nearest ? err_append(err, "did you mean '--%s'?", nearest)
                    : err_append(err, "see --help");
@@ -72,10 +88,9 @@ static int set_number(const char *text, unsigned *field, struct err *err)
     return 0;
 }
 
-static int set_value(struct reading *reading, const struct options_row *row, const char *text,
-                     struct err *err)
+int options_set(const struct options_row *row, const char *text, void *arguments, struct err *err)
 {
-    void *field = argument_of(reading, row);
+    void *field = (uint8_t *)arguments + row->offset;
 
     switch (row->kind) {
     case OPTION_FLAG:
@@ -139,6 +154,16 @@ static int take_value(struct reading *reading, const struct options_row *row, co
     return -1;
 }
 
+static void note_given(struct reading *reading, const struct options_row *row, const char *text)
+{
+    struct options_given *given = (void *)(reading->arguments + reading->table->given);
+
+    if (!reading->table->notes_given)
+        return;
+    given->values = mem_resize(given->values, given->count + 1, sizeof(*given->values));
+    given->values[given->count++] = (struct options_value){row, text};
+}
+
 static int read_option(struct reading *reading, const char *argument, struct err *err)
 {
     const char *name = argument + 2;
@@ -154,9 +179,11 @@ static int read_option(struct reading *reading, const char *argument, struct err
         return unknown_option(reading->table, name, len, err);
     if (take_value(reading, row, equals, &text, err) < 0)
         return -1;
-    if ((text || row->kind == OPTION_FLAG || row->optional) &&
-        set_value(reading, row, text, err) < 0)
-        return err_prefix(err, "option '--%s'", row->name);
+    if (text || row->kind == OPTION_FLAG || row->optional) {
+        if (options_set(row, text, reading->arguments, err) < 0)
+            return err_prefix(err, "option '--%s'", row->name);
+        note_given(reading, row, text);
+    }
     reading->given[row - reading->table->rows] = true;
     reading->open = row->kind == OPTION_NAMES ? row : NULL;
     return 0;
@@ -179,6 +206,7 @@ static int read_word(struct reading *reading, const char *argument, struct err *
     }
     if (lists_add_names(argument_of(reading, reading->open), argument, err) < 0)
         return err_prefix(err, "option '--%s'", reading->open->name);
+    note_given(reading, reading->open, argument);
     return 0;
 }
 
@@ -238,4 +266,9 @@ void options_clear(const struct options_table *table, void *arguments)
     }
     if (table->words)
         strings_clear((struct strings *)((uint8_t *)arguments + table->words->offset));
+    if (table->notes_given) {
+        struct options_given *given = (void *)((uint8_t *)arguments + table->given);
+        free(given->values);
+        *given = (struct options_given){0};
+    }
 }

@@ -49,12 +49,25 @@ struct options_row {
     int (*parse)(const char *text, void *ret_field, struct err *err);
 };
 
+/* What a command line gave, in its order. */
+struct options_value {
+    const struct options_row *row;
+    const char
+        *text; /* borrowed from the command line; NULL: a flag, or a value that was left out */
+};
+struct options_given {
+    struct options_value *values;
+    size_t count;
+};
+
 struct options_table {
     const struct options_row *rows;
     size_t count;
     /* What arguments that belong to no option are: a row with metavar, help and offset, of struct
      * strings; NULL: they are refused. */
     const struct options_row *words;
+    bool notes_given;
+    size_t given; /* if so: offset of a struct options_given */
 };
 
 /* Reads args (up to the terminating NULL) into the fields of *arguments; other fields are not
@@ -62,5 +75,13 @@ struct options_table {
  * that name the option. */
 int options_read(const struct options_table *table, const char *const *args, void *arguments,
                  bool *ret_help, struct err *err);
+/* NULL: the table has no option of this name. */
+const struct options_row *options_find(const struct options_table *table, const char *name);
+/* The option whose name is most like this; NULL: none is. Borrowed from the table. */
+const char *options_nearest(const struct options_table *table, const char *name);
+/* Sets the field of one option as options_read does. The error (usage) does not name the option. */
+int options_set(const struct options_row *row, const char *text, void *arguments, struct err *err);
+/* Whether values of this kind add up. */
+bool options_add_up(const struct options_row *row);
 /* Frees the lists in *arguments; call it after a failed options_read too. */
 void options_clear(const struct options_table *table, void *arguments);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/verb.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#include "base/units.h"
+#include "cli/rows.h"
 
 #define PERCENT_MAX 10000 /* hundredths of a percent */
 
@@ -27,18 +28,6 @@ static int parse_change(const char *text, void *ret_per_10k, struct err *err)
     return err_set(err, ERR_USAGE, "'%s' is not a percentage; write it like 1%% or 0.25%%", text);
 }
 
-static int parse_within(const char *text, void *ret_ms, struct err *err)
-{
-    uint64_t ms = 0;
-
-    if (units_parse_time(text, &ms, err) < 0)
-        return -1;
-    if (ms > INT64_MAX)
-        return err_set(err, ERR_USAGE, "'%s' is too long", text);
-    *(int64_t *)ret_ms = (int64_t)ms;
-    return 0;
-}
-
 static int parse_schedule(const char *text, void *ret_simulated, struct err *err)
 {
     struct arguments_schedule *simulated = ret_simulated;
@@ -47,29 +36,21 @@ static int parse_schedule(const char *text, void *ret_simulated, struct err *err
     return schedule_parse(text, &simulated->schedule, err);
 }
 
-#define KEEP(option) ARGUMENT(policy.keep[option])
-
 static const struct options_row rows[] = {
     {"repository", OPTION_TEXT, "URL", "the repository: a folder; not with --simulate",
      ARGUMENT(repository)},
     ROW_SCOPE("only this scope of it; default: each in turn"),
-    {"keep-last", OPTION_NUMBER, "N", "the last N points of each guest", KEEP(RETENTION_LAST)},
-    {"keep-hourly", OPTION_NUMBER, "N", "the newest of each hour, for N hours that have one",
-     KEEP(RETENTION_HOURLY)},
-    {"keep-daily", OPTION_NUMBER, "N", "the same of days", KEEP(RETENTION_DAILY)},
-    {"keep-weekly", OPTION_NUMBER, "N", "the same of weeks", KEEP(RETENTION_WEEKLY)},
-    {"keep-monthly", OPTION_NUMBER, "N", "the same of months", KEEP(RETENTION_MONTHLY)},
-    {"keep-yearly", OPTION_NUMBER, "N", "the same of years", KEEP(RETENTION_YEARLY)},
-    {"keep-within", OPTION_PARSED, "TIME", "those so much older than the newest, and younger",
-     ARGUMENT(policy.within_ms), .parse = parse_within},
-    {"keep-tag", OPTION_LIST, "TAGS", "those that have one of these tags", ARGUMENT(keep_tags)},
-    {"time-zone", OPTION_TEXT, "ZONE", "where days begin, such as UTC; default: this host's zone",
-     ARGUMENT(time_zone)},
-    {"newest-within", OPTION_PARSED, "TIME",
-     "only guests whose newest complete point is no older than this", ARGUMENT(newest_within_ms),
-     .parse = arguments_parse_time},
-    {"verified-only", OPTION_FLAG, NULL,
-     "points that verify has not found good count for nothing, and stay", ARGUMENT(verified_only)},
+    ROW_KEEP_LAST,
+    ROW_KEEP_HOURLY,
+    ROW_KEEP_DAILY,
+    ROW_KEEP_WEEKLY,
+    ROW_KEEP_MONTHLY,
+    ROW_KEEP_YEARLY,
+    ROW_KEEP_WITHIN,
+    ROW_KEEP_TAG,
+    ROW_TIME_ZONE,
+    ROW_NEWEST_WITHIN,
+    ROW_VERIFIED_ONLY,
     {"force", OPTION_FLAG, NULL, "drop more than half of a guest's points, or despite odd clocks",
      ARGUMENT(force)},
     {"simulate", OPTION_PARSED, "SCHEDULE",

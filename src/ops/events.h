@@ -53,6 +53,14 @@ enum event_kind {
     EVENT_DISMISSED,
     /* checkpoints */
     EVENT_CHECKPOINT,
+    /* job, run */
+    EVENT_JOB_FAILED, /* as a whole */
+    EVENT_JOB_OLD,    /* its file is one of earlier versions */
+    EVENT_JOB_UNUSED, /* a section means no guest of this host */
+    EVENT_JOB_LISTED,
+    EVENT_JOB_GOOD, /* as far as its file alone can tell */
+    EVENT_JOB_SHOWN,
+    EVENT_JOB_GUEST, /* what it comes to for this guest */
     /* of several verbs, about one point of a repository */
     EVENT_POINT_FAILED,
     EVENT_POINT_HELD,
@@ -158,6 +166,8 @@ struct event_downtime {
 
 enum event_no_match_why {
     NO_MATCH_GUEST,          /* `where` has no such guest */
+    NO_MATCH_TITLE,          /* `where` has no guest with such a title */
+    NO_MATCH_TAG,            /* the same of tags */
     NO_MATCH_DISK,           /* no guest has such a disk */
     NO_MATCH_DISK_IN_BACKUP, /* that of the guest `where` */
     NO_MATCH_RESTORED,       /* no such guest is to be restored */
@@ -463,6 +473,24 @@ struct event_job_done {
     uint64_t elapsed_ms;
 };
 
+struct event_setting {
+    const char *key;
+    const char *value;   /* NULL: a flag */
+    unsigned line;       /* 0: it was given on the command line */
+    const char *section; /* NULL: of the whole job */
+};
+
+struct event_job {
+    const char *name;
+    const char *path;
+    struct event_problem problem;         /* EVENT_JOB_FAILED; names the job, or its file */
+    const struct event_setting *settings; /* EVENT_JOB_SHOWN, EVENT_JOB_GUEST */
+    size_t setting_count;
+    const char *section;  /* EVENT_JOB_UNUSED */
+    unsigned line;        /* of the section */
+    const char *left_out; /* EVENT_JOB_GUEST: by which keys; NULL: it is not */
+};
+
 /* The member is that of the kind; EVENT_GUEST_NOT_TRIED, EVENT_COPIED_BEFORE, EVENT_VANISHED,
  * EVENT_JOB_GUEST_LEFT and EVENT_JOB_NOT_PRUNED have none. */
 struct event {
@@ -489,6 +517,7 @@ struct event {
         struct event_recovered recovered;
         struct event_dismissed dismissed;
         struct event_checkpoint checkpoint;
+        struct event_job job; /* EVENT_JOB_FAILED to EVENT_JOB_GUEST */
         struct event_point_failed point_failed;
         struct event_point
             point; /* EVENT_POINT_HELD to EVENT_POINT_SET_ASIDE, EVENT_POINT_PRUNED */

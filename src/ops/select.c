@@ -6,10 +6,10 @@
 #include <strings.h>
 
 #include "base/buf.h"
-#include "base/shell.h"
 #include "base/strings.h"
+#include "ops/select_private.h"
 
-static bool select_is_in(const struct name_list *list, const char *name)
+bool select_is_in(const struct name_list *list, const char *name)
 {
     for (size_t i = 0; i < list->count; i++)
         if (strcmp(list->names[i], name) == 0)
@@ -19,29 +19,24 @@ static bool select_is_in(const struct name_list *list, const char *name)
 
 /* ---- words -------------------------------------------------------------------------- */
 
-enum select_way { BY_NAME, BY_UUID, BY_PATTERN };
-
-static bool select_matches(enum select_way way, const char *word, const char *name,
-                           const char *uuid)
+bool select_matches(enum select_way way, const char *word, const char *name, const char *uuid)
 {
     switch (way) {
-    case BY_NAME:
+    case SELECT_BY_NAME:
         return strcmp(word, name) == 0;
-    case BY_UUID:
+    case SELECT_BY_UUID:
         return uuid && strcasecmp(word, uuid) == 0;
-    case BY_PATTERN:
+    case SELECT_BY_PATTERN:
         break;
     }
     return fnmatch(word, name, 0) == 0;
 }
 
-/* Tries names, then UUIDs, then patterns; the first of these under which the word means any guest
- * counts. Sets ret[i] for the guests that it means; false: it means none. */
-static bool select_mark(const struct select_request *request, const char *word, bool *ret)
+bool select_mark(const struct select_request *request, const char *word, bool *ret)
 {
     bool any = false;
 
-    for (enum select_way way = BY_NAME; !any && way <= BY_PATTERN; way++)
+    for (enum select_way way = SELECT_BY_NAME; !any && way <= SELECT_BY_PATTERN; way++)
         for (size_t i = 0; i < request->count; i++)
             if (select_matches(way, word, request->names[i],
                                request->uuids ? request->uuids[i] : NULL))
@@ -57,55 +52,129 @@ static void select_mark_all(const struct select_request *request, const struct n
             strings_add(unmatched, list->names[i]);
 }
 
-static void select_report(const struct select_request *request, const char *option,
-                          const struct strings *unmatched)
+/* ---- titles and tags ------------------------------------------------------------------ */
+
+static bool select_title_matches(const struct select_request *request, size_t guest,
+                                 const char *word)
+{
+    const char *title = request->titles[guest];
+
+    return title && (strcmp(word, title) == 0 || fnmatch(word, title, 0) == 0);
+}
+
+static bool select_tag_matches(const struct select_request *request, size_t guest, const char *word)
+{
+    return strings_has(&request->tags[guest], word);
+}
+
+static void select_mark_labels(const struct select_request *request, const struct name_list *list,
+                               bool (*matches)(const struct select_request *, size_t, const char *),
+                               bool *ret, struct strings *unmatched)
+{
+    for (size_t i = 0; list && i < list->count; i++) {
+        bool any = false;
+        for (size_t j = 0; j < request->count; j++)
+            if (matches(request, j, list->names[i]))
+                any = ret[j] = true;
+        if (!any)
+            strings_add(unmatched, list->names[i]);
+    }
+}
+
+/* ---- the choice ------------------------------------------------------------------------ */
+
+/* What was wanted and is not there. */
+struct select_missing {
+    struct strings names;
+    struct strings titles;
+    struct strings tags;
+    struct strings excluded;
+};
+
+static void select_missing_clear(struct select_missing *missing)
+{
+    strings_clear(&missing->names);
+    strings_clear(&missing->titles);
+    strings_clear(&missing->tags);
+    strings_clear(&missing->excluded);
+}
+
+static void select_report(const struct select_request *request, enum event_no_match_why why,
+                          const char *option, const struct strings *unmatched)
 {
     for (size_t i = 0; i < unmatched->count; i++) {
-        const struct event_no_match no_match = {NO_MATCH_GUEST, option, unmatched->items[i],
-                                                request->where};
+        const struct event_no_match no_match = {why, option, unmatched->items[i], request->where};
         report_no_match(request->report, request->outcome, &no_match);
     }
 }
 
-static int select_refuse(const struct select_request *request, const struct strings *unmatched,
+static void select_report_all(const struct select_request *request,
+                              const struct select_missing *missing)
+{
+    select_report(request, NO_MATCH_GUEST, request->option ? request->option : "--domain-names",
+                  &missing->names);
+    select_report(request, NO_MATCH_TITLE, "--domain-titles", &missing->titles);
+    select_report(request, NO_MATCH_TAG, "--domain-tags", &missing->tags);
+    select_report(request, NO_MATCH_GUEST, "--exclude-domains", &missing->excluded);
+}
+
+static void select_put_list(struct buf *text, const char *what, const struct strings *words)
+{
+    for (size_t i = 0; i < words->count; i++)
+        buf_printf(text, "%s%s'%s'",
+                   i           ? ", "
+                   : text->len ? ", and no guest "
+                               : "no guest ",
+                   i ? "" : what, words->items[i]);
+}
+
+static int select_refuse(const struct select_request *request, const struct select_missing *missing,
                          struct err *err)
 {
     CLEANUP_BUF struct buf list = {0};
 
-    if (unmatched->count == 0)
+    select_put_list(&list, "", &missing->names);
+    select_put_list(&list, "with the title ", &missing->titles);
+    select_put_list(&list, "with the tag ", &missing->tags);
+    if (list.len == 0)
         return err_set(err, ERR_NOT_FOUND, "%s has no guest to work on", request->where);
-    for (size_t i = 0; i < unmatched->count; i++)
-        buf_printf(&list, "%s'%s'", i ? ", " : "", unmatched->items[i]);
     buf_put_u8(&list, '\0');
-    return err_set(err, ERR_NOT_FOUND, "%s has no guest %s", request->where,
-                   (const char *)list.data);
+    return err_set(err, ERR_NOT_FOUND, "%s has %s", request->where, (const char *)list.data);
+}
+
+static bool select_is_empty(const struct name_list *list)
+{
+    return !list || list->count == 0;
 }
 
 int select_names(const struct select_request *request, bool *ret_chosen, struct err *err)
 {
     CLEANUP_FREE bool *wanted = mem_array(request->count, sizeof(*wanted));
     CLEANUP_FREE bool *excluded = mem_array(request->count, sizeof(*excluded));
-    CLEANUP_STRINGS struct strings not_wanted = {0};
-    CLEANUP_STRINGS struct strings not_excluded = {0};
+    CLEANUP(select_missing_clear) struct select_missing missing = {0};
+    const bool all = select_is_empty(request->wanted) && select_is_empty(request->wanted_titles) &&
+                     select_is_empty(request->wanted_tags);
     size_t chosen = 0;
 
-    select_mark_all(request, request->wanted, wanted, &not_wanted);
-    select_mark_all(request, request->excluded, excluded, &not_excluded);
+    select_mark_all(request, request->wanted, wanted, &missing.names);
+    select_mark_labels(request, request->wanted_titles, select_title_matches, wanted,
+                       &missing.titles);
+    select_mark_labels(request, request->wanted_tags, select_tag_matches, wanted, &missing.tags);
+    select_mark_all(request, request->excluded, excluded, &missing.excluded);
     for (size_t i = 0; i < request->count; i++) {
-        ret_chosen[i] = (request->wanted->count == 0 || wanted[i]) && !excluded[i];
+        ret_chosen[i] = (all || wanted[i]) && !excluded[i];
         chosen += ret_chosen[i];
     }
     if (request->unmatched) {
-        for (size_t i = 0; i < not_wanted.count; i++)
-            strings_add(request->unmatched, not_wanted.items[i]);
-        for (size_t i = 0; i < not_excluded.count; i++)
-            strings_add(request->unmatched_excluded, not_excluded.items[i]);
+        for (size_t i = 0; i < missing.names.count; i++)
+            strings_add(request->unmatched, missing.names.items[i]);
+        for (size_t i = 0; i < missing.excluded.count; i++)
+            strings_add(request->unmatched_excluded, missing.excluded.items[i]);
         return 0;
     }
     if (chosen == 0)
-        return select_refuse(request, &not_wanted, err);
-    select_report(request, request->option ? request->option : "--domain-names", &not_wanted);
-    select_report(request, "--exclude-domains", &not_excluded);
+        return select_refuse(request, &missing, err);
+    select_report_all(request, &missing);
     return 0;
 }
 
@@ -120,9 +189,9 @@ bool select_disk_matches(const char *word, const struct select_disk *disk)
     if (!colon || strcmp(colon + 1, disk->target) != 0)
         return false;
     CLEANUP_FREE char *guest = mem_strndup(word, (size_t)(colon - word));
-    return select_matches(BY_NAME, guest, disk->guest, NULL) ||
-           select_matches(BY_UUID, guest, disk->guest, disk->uuid) ||
-           select_matches(BY_PATTERN, guest, disk->guest, NULL);
+    return select_matches(SELECT_BY_NAME, guest, disk->guest, NULL) ||
+           select_matches(SELECT_BY_UUID, guest, disk->guest, disk->uuid) ||
+           select_matches(SELECT_BY_PATTERN, guest, disk->guest, NULL);
 }
 
 void select_expand_disks(const struct select_request *request, const struct name_list *words,
@@ -167,273 +236,4 @@ bool select_target_in_list(const struct name_list *list, const char *target,
         if (select_target_is_meant(list->names[i], target, manifest))
             return true;
     return false;
-}
-
-/* ---- stores ---------------------------------------------------------------------------- */
-
-/* Patterns and names are told by the names of the guests, UUIDs only by their manifests. */
-static bool select_may_be_uuid(const char *word)
-{
-    return strspn(word, "0123456789abcdefABCDEF-") == 36 && (word[36] == '\0' || word[36] == '@');
-}
-
-static bool select_has_uuids(const struct name_list *list, const struct name_list *known)
-{
-    for (size_t i = 0; list && i < list->count; i++)
-        if (select_may_be_uuid(list->names[i]) && !select_is_in(known, list->names[i]))
-            return true;
-    return false;
-}
-
-/* If only the manifest has it, and cannot be read, only the name is known. */
-static void select_read_uuids(struct points_store *store, const struct selection *selection,
-                              struct strings *uuids)
-{
-    for (size_t i = 0; i < selection->count; i++) {
-        CLEANUP(points_closep) struct point *backup = NULL;
-        char *uuid = points_store_guest_uuid(store, selection->names[i]);
-        if (uuid)
-            strings_take(uuids, uuid);
-        else if (points_open(store, selection->names[i], NULL, &backup, NULL) == 0)
-            strings_add(uuids, points_manifest(backup)->domain_uuid);
-        else
-            strings_take(uuids, NULL);
-    }
-}
-
-bool select_mark_in_store(struct points_store *store, const struct selection *selection,
-                          const char *word, bool *ret)
-{
-    CLEANUP_STRINGS struct strings uuids = {0};
-    const struct name_list known = {(const char *const *)selection->names, selection->count};
-
-    if (select_may_be_uuid(word) && !select_is_in(&known, word))
-        select_read_uuids(store, selection, &uuids);
-    const struct select_request request = {
-        .names = known.names,
-        .uuids = (const char *const *)uuids.items,
-        .count = known.count,
-    };
-    return select_mark(&request, word, ret);
-}
-
-static int select_list(struct points_store *store, bool trashed, struct selection *ret,
-                       struct err *err)
-{
-    CLEANUP_STRINGS struct strings guests = {0};
-
-    if (points_store_guests(store, &guests, err) < 0)
-        return -1;
-    if (trashed)
-        points_store_trashed_guests(store, &guests);
-    strings_sort(&guests);
-    *ret = (struct selection){
-        .names = guests.items,
-        .points = mem_array(guests.count, sizeof(*ret->points)),
-        .count = guests.count,
-        .chosen = mem_array(guests.count, sizeof(*ret->chosen)),
-    };
-    guests = (struct strings){0};
-    return 0;
-}
-
-int select_all(struct points_store *store, struct selection *ret, struct err *err)
-{
-    if (select_list(store, true, ret, err) < 0)
-        return -1;
-    memset(ret->chosen, true, ret->count);
-    return 0;
-}
-
-/* ---- points of guests ------------------------------------------------------------------ */
-
-/* A word that means points of guests. */
-struct select_point {
-    const char *guest; /* borrowed; NULL: the word means guests */
-    const char *point;
-};
-
-/* What follows the last '@', unless the whole word means a guest. ret_words: the words for guests. */
-static void select_split(const struct select_request *request, struct select_point *ret,
-                         const char **ret_words, struct strings *owned)
-{
-    CLEANUP_FREE bool *meant = mem_array(request->count, sizeof(*meant));
-
-    for (size_t i = 0; i < request->wanted->count; i++) {
-        const char *word = request->wanted->names[i];
-        const char *at = strrchr(word, '@');
-        ret_words[i] = word;
-        if (!at || at == word || at[1] == '\0' || select_mark(request, word, meant))
-            continue;
-        char *guest = mem_strndup(word, (size_t)(at - word));
-        strings_take(owned, guest);
-        ret[i] = (struct select_point){guest, at + 1};
-        ret_words[i] = guest;
-    }
-}
-
-static void select_add(struct selection *selection, const char *name, char *point)
-{
-    size_t last = selection->count++;
-
-    selection->names = mem_resize(selection->names, selection->count, sizeof(*selection->names));
-    selection->points = mem_resize(selection->points, selection->count, sizeof(*selection->points));
-    selection->chosen = mem_resize(selection->chosen, selection->count, sizeof(*selection->chosen));
-    selection->names[last] = mem_strdup(name);
-    selection->points[last] = point;
-    selection->chosen[last] = true;
-}
-
-/* further: names and ids of points of guests that have one already. */
-static int select_apply_point(struct points_store *store, const struct select_request *request,
-                              const struct select_point *point, struct selection *selection,
-                              struct strings *further, struct err *err)
-{
-    CLEANUP_FREE bool *meant = mem_array(request->count, sizeof(*meant));
-
-    if (!point->guest || !select_mark(request, point->guest, meant))
-        return 0;
-    for (size_t i = 0; i < request->count; i++) {
-        char *id = NULL;
-        if (!meant[i] || !selection->chosen[i])
-            continue;
-        if (points_find(store, request->names[i], point->point, &id, err) < 0)
-            return -1;
-        if (!selection->points[i]) {
-            selection->points[i] = id;
-            continue;
-        }
-        strings_add(further, request->names[i]);
-        strings_take(further, id);
-    }
-    return 0;
-}
-
-static int select_apply_points(struct points_store *store, const struct select_request *request,
-                               const struct select_point *points, struct selection *selection,
-                               struct err *err)
-{
-    CLEANUP_STRINGS struct strings further = {0};
-
-    for (size_t i = 0; i < request->wanted->count; i++)
-        if (select_apply_point(store, request, &points[i], selection, &further, err) < 0)
-            return -1;
-    for (size_t i = 0; i < further.count; i += 2)
-        select_add(selection, further.items[i], mem_strdup(further.items[i + 1]));
-    return 0;
-}
-
-int select_points(struct points_store *store, struct selection *selection, const char *word,
-                  struct err *err)
-{
-    for (size_t i = 0; i < selection->count; i++) {
-        for (size_t j = 0; j < i; j++)
-            if (selection->chosen[i] && selection->chosen[j] &&
-                strcmp(selection->names[i], selection->names[j]) == 0)
-                return err_set(err, ERR_USAGE,
-                               "guest '%s' is named with two points; name it with one",
-                               selection->names[i]);
-        if (word && selection->chosen[i] && !selection->points[i] &&
-            points_find(store, selection->names[i], word, &selection->points[i], err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static bool select_is_whole(const struct points_entry *entry)
-{
-    return !entry->trashed && (entry->problem || entry->complete);
-}
-
-int select_every_point(struct points_store *store, struct selection *selection, struct err *err)
-{
-    const size_t count = selection->count;
-
-    for (size_t i = 0; i < count; i++) {
-        CLEANUP_POINTS_LIST struct points_list list = {0};
-        if (!selection->chosen[i] || selection->points[i])
-            continue;
-        if (points_list(store, selection->names[i], &list, err) < 0)
-            return -1;
-        selection->chosen[i] = false;
-        for (size_t j = 0; j < list.count; j++)
-            if (select_is_whole(&list.all[j]))
-                select_add(selection, selection->names[i], TAKE_PTR(list.all[j].id));
-    }
-    return 0;
-}
-
-static bool select_is_meant(const struct name_list *words, const char *name, const char *uuid)
-{
-    for (size_t i = 0; i < words->count; i++)
-        for (enum select_way way = BY_NAME; way <= BY_PATTERN; way++)
-            if (select_matches(way, words->names[i], name, uuid))
-                return true;
-    return false;
-}
-
-/* Who looks for such a guest should not think that it was never there. */
-static void select_explain_trash(const struct points_store *store, const struct name_list *wanted,
-                                 struct err *err)
-{
-    CLEANUP_STRINGS struct strings trashed = {0};
-
-    if (!err || err->kind != ERR_NOT_FOUND)
-        return;
-    points_store_trashed_guests(store, &trashed);
-    for (size_t i = 0; i < trashed.count; i++) {
-        const char *name = trashed.items[i];
-        CLEANUP_FREE char *uuid = points_store_guest_uuid(store, name);
-        if (!select_is_meant(wanted, name, uuid))
-            continue;
-        CLEANUP_FREE char *latest = mem_printf("%s@latest", name);
-        CLEANUP_FREE char *word = shell_quote(latest);
-        CLEANUP_FREE char *place = shell_quote(points_store_place(store));
-        err_append(err,
-                   "all points of '%s' are in the trash; to take the latest out, run: virt-backup "
-                   "undelete --repository %s %s",
-                   name, place, word);
-        return;
-    }
-}
-
-int select_from_store(struct points_store *store, const struct select_request *request,
-                      struct selection *ret, struct err *err)
-{
-    CLEANUP_STRINGS struct strings uuids = {0};
-    struct selection selection CLEANUP(selection_clear) = {0};
-    struct select_request whole = *request;
-
-    if (select_list(store, request->trashed, &selection, err) < 0)
-        return -1;
-    const struct name_list known = {(const char *const *)selection.names, selection.count};
-    if (select_has_uuids(request->wanted, &known) || select_has_uuids(request->excluded, &known))
-        select_read_uuids(store, &selection, &uuids);
-    whole.where = points_store_title(store);
-    whole.names = known.names;
-    whole.uuids = (const char *const *)uuids.items;
-    whole.count = known.count;
-    CLEANUP_FREE struct select_point *points = mem_array(request->wanted->count, sizeof(*points));
-    CLEANUP_FREE const char **guest_words = mem_array(request->wanted->count, sizeof(*guest_words));
-    CLEANUP_STRINGS struct strings owned = {0};
-    select_split(&whole, points, guest_words, &owned);
-    const struct name_list wanted = {guest_words, request->wanted->count};
-    whole.wanted = &wanted;
-    if (select_names(&whole, selection.chosen, err) < 0) {
-        select_explain_trash(store, &wanted, err);
-        return -1;
-    }
-    if (select_apply_points(store, &whole, points, &selection, err) < 0)
-        return -1;
-    *ret = selection;
-    selection = (struct selection){0};
-    return 0;
-}
-
-void selection_clear(struct selection *selection)
-{
-    strings_clear(&(struct strings){selection->names, selection->count});
-    strings_clear(&(struct strings){selection->points, selection->count});
-    free(selection->chosen);
-    *selection = (struct selection){0};
 }

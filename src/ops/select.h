@@ -30,7 +30,13 @@ struct select_request {
     const char *const *names;
     const char *const *uuids; /* may be NULL (not known), and so may each of them */
     size_t count;
-    const struct name_list *wanted;   /* empty: all */
+    const struct name_list *wanted; /* empty, like the next two: all */
+    /* Guests whose title is one of these, or matches it as a shell pattern, and guests that have one
+     * of these tags. NULL: none; else titles and tags of all guests are given. */
+    const struct name_list *wanted_titles;
+    const struct name_list *wanted_tags;
+    const char *const *titles; /* each may be NULL */
+    const struct strings *tags;
     const char *option;               /* that they were given with; NULL: "--domain-names" */
     const struct name_list *excluded; /* NULL: none */
     bool trashed;      /* of a store: guests all of whose points are in the trash, too */

@@ -23,6 +23,15 @@ struct name_list {
     size_t count;
 };
 
+/* Guests of this host: those that one of the first three lists means; if all are empty, all. See
+ * ops/select.h for what a word means. */
+struct guest_choice {
+    struct name_list names;
+    struct name_list titles;
+    struct name_list tags;
+    struct name_list excluded;
+};
+
 /* Options for the child processes and their input. */
 struct children_options {
     unsigned children;           /* 0: as many as make it faster */
@@ -45,9 +54,8 @@ enum guest_memory {
 
 struct backup_options {
     struct points_place destination;
-    const char *uri;          /* NULL: libvirt's default */
-    struct name_list domains; /* empty: all */
-    struct name_list exclude_domains;
+    const char *uri; /* NULL: libvirt's default */
+    struct guest_choice choice;
     struct name_list exclude_disks; /* "vdb" in every guest, or "GUEST:vdb" */
     struct codec_spec codec;
     enum guest_memory guest_memory;

@@ -58,6 +58,7 @@ FOREIGN = {
     r"openssl/.*": "base",
     r"intel-ipsec-mb\.h": "base",
     r"jansson\.h": "base",
+    r"ini\.h": "base",
     r"seccomp\.h": "base",
 }
 

@@ -107,7 +107,7 @@ else:
                         tree.read("src/codec/codec.c"), re.S | re.M)
     expect(f"{COMPLETION}: codecs", complete("backup", "--compression", ""),
            re.findall(r'\.name = "(\w+)"', codecs[0]))
-    ways = re.findall(r"\} ways\[\] = \{(.*?)^    \};", tree.read("src/cli/backup.c"), re.S | re.M)
+    ways = re.findall(r"\} ways\[\] = \{(.*?)^    \};", tree.read("src/cli/arguments.c"), re.S | re.M)
     expect(f"{COMPLETION}: ways of capture", complete("backup", "--guest-memory", ""),
            re.findall(r'\{"(\w+)"', ways[0]))
     expect(f"{COMPLETION}: repository", complete("repository", ""), ["create"])

@@ -7,6 +7,7 @@
 
 #include "base/quit.h"
 #include "guest/definition/definition.h"
+#include "ops/host_guests.h"
 #include "ops/host_key.h"
 #include "ops/point_notes.h"
 #include "ops/undo/intent.h"
@@ -28,25 +29,17 @@ static int choose_guests(const struct backup_run *run, const struct guests *gues
                          struct outcome *outcome, bool *ret_chosen, struct strings *ret_excluded,
                          struct err *err)
 {
-    CLEANUP_FREE const char **names = mem_array(guests->count, sizeof(*names));
-    CLEANUP_FREE const char **uuids = mem_array(guests->count, sizeof(*uuids));
-    const struct select_request request = {
-        .names = names,
-        .uuids = uuids,
-        .count = guests->count,
-        .wanted = &run->options->domains,
-        .excluded = &run->options->exclude_domains,
-        .where = "the hypervisor",
-        .report = run->report,
-        .outcome = outcome,
-    };
+    const struct guest_choice *choice = &run->options->choice;
+    CLEANUP_HOST_GUESTS struct host_guests there = {0};
 
-    for (size_t i = 0; i < guests->count; i++) {
-        names[i] = guest_name(guests->list[i]);
-        uuids[i] = guest_uuid(guests->list[i]);
-    }
+    host_guests_describe(guests->list, guests->count, host_guests_need_details(choice), &there);
+    const struct select_request request = {
+        .names = (const char *const *)there.names.items,
+        .uuids = (const char *const *)there.uuids.items,
+        .count = there.count,
+    };
     select_expand_disks(&request, &run->options->exclude_disks, ret_excluded);
-    return select_names(&request, ret_chosen, err);
+    return host_guests_choose(&there, choice, run->report, outcome, ret_chosen, err);
 }
 
 /* ---- --exclude-disk ------------------------------------------------------------------ */

@@ -76,6 +76,18 @@ static const struct event_row rows[] = {
      "--domain-names: archive /b has no guest 'wbe'",
      "{\"option\":\"--domain-names\",\"name\":\"wbe\",\"kind\":\"not-found\","
      "\"error\":\"--domain-names: archive /b has no guest 'wbe'\"}"},
+    {{EVENT_NO_MATCH, .no_match = {NO_MATCH_TITLE, "--domain-titles", "Shp", "the hypervisor"}},
+     "no-match",
+     EVENT_AS_ERROR,
+     "--domain-titles: the hypervisor has no guest with the title 'Shp'",
+     "{\"option\":\"--domain-titles\",\"name\":\"Shp\",\"kind\":\"not-found\","
+     "\"error\":\"--domain-titles: the hypervisor has no guest with the title 'Shp'\"}"},
+    {{EVENT_NO_MATCH, .no_match = {NO_MATCH_TAG, "--domain-tags", "gold", "the hypervisor"}},
+     "no-match",
+     EVENT_AS_ERROR,
+     "--domain-tags: the hypervisor has no guest with the tag 'gold'",
+     "{\"option\":\"--domain-tags\",\"name\":\"gold\",\"kind\":\"not-found\","
+     "\"error\":\"--domain-tags: the hypervisor has no guest with the tag 'gold'\"}"},
     {{EVENT_NO_MATCH, .no_match = {NO_MATCH_DISK, "--exclude-disk", "vdx"}},
      "no-match",
      EVENT_AS_ERROR,

@@ -19,18 +19,29 @@ static const char *const uuids[THERE] = {NULL,
                                          NULL,
                                          NULL};
 
+static char nightly[] = "nightly";
+static char gold[] = "gold";
+static char *db_tags[] = {nightly, gold};
+static char *web_tags[] = {nightly};
+static const char *const titles[THERE] = {NULL, "", "Orders", "Shop [test]", "Shop t", NULL};
+static const struct strings tags[THERE] = {[2] = {db_tags, 2}, [3] = {web_tags, 1}};
+
 /* What was told, a line each. */
 static void note_event(void *opaque, const struct event *event)
 {
     assert_int_equal(event->kind, EVENT_NO_MATCH);
-    assert_int_equal(event->no_match.why, NO_MATCH_GUEST);
+    assert_int_equal(event->no_match.why, strstr(event->no_match.option, "tags") ? NO_MATCH_TAG
+                                          : strstr(event->no_match.option, "titles")
+                                              ? NO_MATCH_TITLE
+                                              : NO_MATCH_GUEST);
     buf_printf(opaque, "%s of %s: %s\n", event->no_match.option, event->no_match.where,
                event->no_match.name);
 }
 
+enum { NAMES, EXCLUDED, TITLES, TAGS, LISTS };
+
 /* The choice as text: the names chosen, then what was told. The caller frees. */
-static char *choice(const struct name_list *wanted, const struct name_list *excluded,
-                    struct outcome *outcome, struct err *err)
+static char *choice(const struct name_list lists[LISTS], struct outcome *outcome, struct err *err)
 {
     struct buf told = {0};
     struct buf text = {0};
@@ -39,9 +50,13 @@ static char *choice(const struct name_list *wanted, const struct name_list *excl
     const struct select_request request = {
         .names = there,
         .uuids = uuids,
+        .titles = titles,
+        .tags = tags,
         .count = THERE,
-        .wanted = wanted,
-        .excluded = excluded,
+        .wanted = &lists[NAMES],
+        .wanted_titles = &lists[TITLES],
+        .wanted_tags = &lists[TAGS],
+        .excluded = &lists[EXCLUDED],
         .where = "the hypervisor",
         .report = &report,
         .outcome = outcome,
@@ -59,22 +74,29 @@ static char *choice(const struct name_list *wanted, const struct name_list *excl
     return buf_take_str(&text);
 }
 
-static void expect_choice(const char *const *wanted, const char *const *excluded, unsigned failed,
-                          const char *expected)
+static void expect_choice_of(const char *const *const words[LISTS], unsigned failed,
+                             const char *expected)
 {
-    struct name_list lists[2] = {{wanted, 0}, {excluded, 0}};
+    struct name_list lists[LISTS] = {0};
     struct outcome outcome = {0};
     CLEANUP_ERR struct err err = ERR_INIT;
 
-    for (int i = 0; i < 2; i++)
-        while (lists[i].names && lists[i].names[lists[i].count])
+    for (int i = 0; i < LISTS; i++)
+        for (lists[i].names = words[i]; words[i] && words[i][lists[i].count];)
             lists[i].count++;
-    CLEANUP_FREE char *text = choice(&lists[0], &lists[1], &outcome, &err);
+    CLEANUP_FREE char *text = choice(lists, &outcome, &err);
     if (!text && err.kind == ERR_NOT_FOUND)
         assert_string_equal(err.text, expected);
     else
         assert_string_equal(text, expected);
     assert_int_equal(outcome.failed, failed);
+}
+
+static void expect_choice(const char *const *wanted, const char *const *excluded, unsigned failed,
+                          const char *expected)
+{
+    expect_choice_of((const char *const *const[LISTS]){wanted, excluded, NULL, NULL}, failed,
+                     expected);
 }
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -138,6 +160,27 @@ static void a_choice_of_none_is_refused(void **state)
     expect_choice(WORDS("web"), WORDS("web"), 0, "the hypervisor has no guest to work on");
     expect_choice(WORDS("wbe"), NULL, 0, "the hypervisor has no guest 'wbe'");
     expect_choice(WORDS("wbe", "y"), NULL, 0, "the hypervisor has no guest 'wbe', 'y'");
+}
+
+static void titles_and_tags_choose_too(void **state)
+{
+    (void)state;
+    expect_choice_of((const char *const *const[LISTS]){[TITLES] = WORDS("Shop*")}, 0, "web web-2 ");
+    /* The text itself, or a pattern. */
+    expect_choice_of((const char *const *const[LISTS]){[TITLES] = WORDS("Shop [test]")}, 0,
+                     "web web-2 ");
+    expect_choice_of((const char *const *const[LISTS]){[TAGS] = WORDS("gold", "night*", "Gold")}, 2,
+                     "db "
+                     "--domain-tags of the hypervisor: night*\n"
+                     "--domain-tags of the hypervisor: Gold\n");
+    /* Together they choose more, and what is excluded is not chosen by any. */
+    expect_choice_of((const char *const *const[LISTS]){WORDS("a,b"), WORDS("web"),
+                                                       WORDS("Ord*", "x"), WORDS("nightly")},
+                     1, "a,b db --domain-titles of the hypervisor: x\n");
+    expect_choice_of(
+        (const char *const *const[LISTS]){WORDS("wbe"), NULL, WORDS("x", "y"), WORDS("z")}, 0,
+        "the hypervisor has no guest 'wbe', and no guest with the title 'x', 'y', and "
+        "no guest with the tag 'z'");
 }
 
 static void disks_are_named_alone_or_with_their_guest(void **state)
@@ -268,6 +311,7 @@ int main(void)
         cmocka_unit_test(a_literal_name_wins_over_a_pattern),
         cmocka_unit_test(what_matches_nothing_is_told_and_the_others_are_taken),
         cmocka_unit_test(a_choice_of_none_is_refused),
+        cmocka_unit_test(titles_and_tags_choose_too),
         cmocka_unit_test(disks_are_named_alone_or_with_their_guest),
         cmocka_unit_test(a_guest_in_a_word_for_a_disk_becomes_its_name),
         cmocka_unit_test(a_guest_with_a_point_means_that_point),

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/verb.h"
+
+#include <time.h>
+
+#include "cli/job_plan.h"
+#include "cli/job_report.h"
+#include "cli/job_table.h"
+#include "ops/job/job.h"
+
+/* Of one job; its guests' own failures are in the outcome. */
+static int run_one(const struct job_places *places, const char *name,
+                   const struct arguments *arguments, struct verb_run *run, struct err *err)
+{
+    CLEANUP_JOB struct job job = {0};
+    CLEANUP_HOST_GUESTS struct host_guests guests = {0};
+    CLEANUP_JOB_PLAN struct job_plan plan = {0};
+
+    if (job_file_load(places, name, &arguments->given, &job, err) < 0)
+        return -1;
+    job_report_old(&run->report, &job);
+    const struct job_setting *uri = job_find(&job, "hypervisor-uri");
+    if (host_guests_list(uri ? uri->text : NULL, &guests, err) < 0)
+        return err_prefix(err, "job '%s'", job.name);
+    job_report_unused(&run->report, &job, &guests);
+    if (job_plan_make(&job, &guests, time(NULL), &run->report, &run->outcome, &plan, err) < 0)
+        return -1;
+    host_guests_clear(&guests);
+    return job_run(&plan, &run->report, &run->outcome, err);
+}
+
+static int run_jobs(const struct arguments *arguments, struct verb_run *run, struct err *err)
+{
+    CLEANUP_JOB_PLACES struct job_places places = {0};
+
+    job_places_usual(&places);
+    for (size_t i = 0; i < arguments->words.count; i++) {
+        const char *name = arguments->words.items[i];
+        CLEANUP_ERR struct err job_err = ERR_INIT;
+        if (run_one(&places, name, arguments, run, &job_err) == 0)
+            continue;
+        if (job_err.kind == ERR_CANCELLED)
+            return err_move(err, &job_err);
+        job_report_failed(&run->report, &run->outcome, name, &job_err);
+    }
+    return 0;
+}
+
+static const struct options_row words_row = {NULL,
+                                             OPTION_LIST,
+                                             "NAME...",
+                                             "the jobs, or the paths of their files",
+                                             ARGUMENT(words),
+                                             .required = true};
+
+const struct verb run_verb = {
+    .name = "run",
+    .summary = "do a night's work: back up, prune, collect, verify, as a job says",
+    .description =
+        "Carries out jobs: each guest is backed up by itself, then points that nothing keeps are\n"
+        "dropped and removed, and a share of the repository is verified. An option takes the\n"
+        "place of the key of its name in the file.",
+    .done = "backed up",
+    .options = {.rows = job_rows,
+                .count = JOB_ROW_COUNT,
+                .words = &words_row,
+                .notes_given = true,
+                .given = offsetof(struct arguments, given)},
+    .run = run_jobs,
+};
