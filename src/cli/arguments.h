@@ -106,6 +106,7 @@ struct arguments {
     uint64_t hook_time_ms;
     uint64_t stagger_ms;
     uint64_t verify_time_ms;
+    uint64_t stagger_ms;
     unsigned verify_share; /* 30: a thirtieth */
     unsigned parallel;
     struct arguments_clock not_after;

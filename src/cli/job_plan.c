@@ -209,6 +209,17 @@ static const char *text_of(const struct plan_making *making, const char *key)
     return meant.count ? meant.settings[meant.count - 1]->text : NULL;
 }
 
+/* 0: it is not given. A time was checked when it was read. */
+static unsigned seconds_of(const struct plan_making *making, const char *key)
+{
+    const char *text = text_of(making, key);
+    uint64_t ms = 0;
+
+    if (text)
+        arguments_parse_time(text, &ms, NULL);
+    return ms / 1000 > UINT32_MAX ? UINT32_MAX : (unsigned)(ms / 1000);
+}
+
 static void plan_hook(const struct plan_making *making, const char *key, struct strings *ret)
 {
     const char *text = text_of(making, key);
@@ -219,14 +230,10 @@ static void plan_hook(const struct plan_making *making, const char *key, struct 
 
 static void plan_hooks(const struct plan_making *making, struct job_hooks *ret)
 {
-    const char *limit = text_of(making, "hook-time");
-    uint64_t limit_ms = 0;
-
     plan_hook(making, "before", &ret->before);
     plan_hook(making, "after", &ret->after);
     plan_hook(making, "failed", &ret->failed);
-    if (limit && arguments_parse_time(limit, &limit_ms, NULL) == 0)
-        ret->limit_s = limit_ms / 1000 > UINT32_MAX ? UINT32_MAX : (unsigned)(limit_ms / 1000);
+    ret->limit_s = seconds_of(making, "hook-time");
 }
 
 /* ---- the plan ----------------------------------------------------------------------------------- */
@@ -307,6 +314,9 @@ static void plan_whole(struct plan_making *making, int64_t now_s, struct job_pla
     plan->uri = mem_strdup(text_of(making, "hypervisor-uri"));
     plan->metrics = mem_strdup(text_of(making, "metrics"));
     plan->parallel = parallel ? (unsigned)strtoul(parallel, NULL, 10) : 1;
+    plan->stagger_s = seconds_of(making, "stagger");
+    if (is_given(making, options_find(&job_keys, "wait")))
+        arguments_parse_wait(text_of(making, "wait"), &plan->wait_ms, NULL);
     plan->not_after_s = INT64_MAX;
     if (not_after && arguments_parse_clock(not_after, &clock, NULL) == 0)
         plan->not_after_s = next_time(clock.minutes, now_s);

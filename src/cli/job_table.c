@@ -15,6 +15,9 @@
 #define ROW_NOT_AFTER                                                                              \
     {"not-after", OPTION_PARSED, "HH:MM", "time of day after which nothing is begun any more",     \
      ARGUMENT(not_after), .parse = arguments_parse_clock}
+#define ROW_STAGGER                                                                                \
+    {"stagger", OPTION_PARSED, "TIME", "begin by so much later, on each host by something else",   \
+     ARGUMENT(stagger_ms), .parse = arguments_parse_time}
 #define ROW_VERIFY_SHARE                                                                           \
     {"verify-share", OPTION_PARSED, "1/N", "verify this part of the repository each time",         \
      ARGUMENT(verify_share), .parse = arguments_parse_share}

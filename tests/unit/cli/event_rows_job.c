@@ -10,7 +10,62 @@ static const struct event_job_failure failures[] = {
     {"db", "the disk is full"}, {"mail", "gone"}, {"www", "busy"}, {"x", "y"}};
 static const char *const failed_steps[] = {"prune web", "collect"};
 
+static const struct event_setting settings[] = {
+    {"compression", "zstd", 4, NULL},
+    {"full-read", NULL, 9, "db*"},
+    {"nice", "7", 0, NULL},
+};
+#define JOB(...) .job = {.name = "nightly", .path = "/j/nightly.conf", __VA_ARGS__}
+
 const struct event_row event_rows_job[] = {
+    {{EVENT_JOB_FAILED, JOB(.problem = {ERR_USAGE, "/j: line 3: unknown key"})},
+     "job-failed",
+     EVENT_AS_ERROR,
+     "/j: line 3: unknown key",
+     "{\"job\":\"nightly\",\"kind\":\"usage\",\"error\":\"/j: line 3: unknown key\"}"},
+    {{EVENT_JOB_OLD, JOB()},
+     "job-old",
+     EVENT_AS_WARNING,
+     "job 'nightly': /j/nightly.conf is an environment file of earlier versions; to move it, see "
+     "MOVING in virt-backup-job(5)",
+     "{\"job\":\"nightly\",\"file\":\"/j/nightly.conf\"}"},
+    {{EVENT_JOB_UNUSED, JOB(.section = "db*", .line = 9)},
+     "job-section-unused",
+     EVENT_AS_WARNING,
+     "job 'nightly': line 9: [guest db*] means no guest of this host",
+     "{\"job\":\"nightly\",\"file\":\"/j/nightly.conf\",\"section\":\"db*\",\"line\":9}"},
+    {{EVENT_JOB_LISTED, JOB()},
+     "job",
+     EVENT_AS_RESULT,
+     "nightly              /j/nightly.conf",
+     "{\"job\":\"nightly\",\"file\":\"/j/nightly.conf\"}"},
+    {{EVENT_JOB_GOOD, JOB()},
+     "job-good",
+     EVENT_AS_RESULT,
+     "job 'nightly': /j/nightly.conf is good",
+     "{\"job\":\"nightly\",\"file\":\"/j/nightly.conf\"}"},
+    {{EVENT_JOB_SHOWN, JOB(.settings = settings, .setting_count = 1)},
+     "job-shown",
+     EVENT_AS_RESULT,
+     "job 'nightly': /j/nightly.conf\n"
+     "  compression = zstd                         line 4",
+     "{\"job\":\"nightly\",\"file\":\"/j/nightly.conf\",\"settings\":[{\"key\":\"compression\","
+     "\"value\":\"zstd\",\"line\":4}]}"},
+    {{EVENT_JOB_GUEST, "db1", JOB(.settings = settings, .setting_count = 3)},
+     "job-guest",
+     EVENT_AS_RESULT,
+     "guest 'db1'\n"
+     "  compression = zstd                         line 4\n"
+     "  full-read = yes                            line 9, [guest db*]\n"
+     "  nice = 7                                   command line",
+     "{\"job\":\"nightly\",\"guest\":\"db1\",\"settings\":[{\"key\":\"compression\","
+     "\"value\":\"zstd\",\"line\":4},{\"key\":\"full-read\",\"value\":\"yes\",\"line\":9,"
+     "\"section\":\"db*\"},{\"key\":\"nice\",\"value\":\"7\"}]}"},
+    {{EVENT_JOB_GUEST, "web", JOB(.left_out = "exclude-domains")},
+     "job-guest",
+     EVENT_AS_RESULT,
+     "guest 'web': left out (exclude-domains)",
+     "{\"job\":\"nightly\",\"guest\":\"web\",\"left-out\":\"exclude-domains\"}"},
     {{EVENT_JOB_DELAYED, .job_delayed = {"nightly", "2026-05-01T10:00:00Z"}},
      "job-delayed",
      EVENT_AS_RESULT,
