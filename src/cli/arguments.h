@@ -104,7 +104,6 @@ struct arguments {
     const char *failed;
     const char *metrics;
     uint64_t hook_time_ms;
-    uint64_t stagger_ms;
     uint64_t verify_time_ms;
     uint64_t stagger_ms;
     unsigned verify_share; /* 30: a thirtieth */

@@ -286,20 +286,6 @@ static void plan_guests(struct plan_making *making, const bool *chosen, struct j
     making->in_section = NULL;
 }
 
-/* How long its start is put off at most, and how long it waits for another run of the job. */
-static void plan_start(struct plan_making *making, struct job_plan *plan)
-{
-    const char *stagger = text_of(making, "stagger");
-    const struct options_row *wait = options_find(&job_keys, "wait");
-    uint64_t stagger_ms = 0;
-
-    if (stagger && arguments_parse_time(stagger, &stagger_ms, NULL) == 0)
-        plan->stagger_s =
-            stagger_ms / 1000 > UINT32_MAX ? UINT32_MAX : (unsigned)(stagger_ms / 1000);
-    if (is_given(making, wait))
-        (void)arguments_parse_wait(text_of(making, "wait"), &plan->wait_ms, NULL);
-}
-
 static void plan_whole(struct plan_making *making, int64_t now_s, struct job_plan *plan)
 {
     struct arguments_clock clock = {0};
@@ -320,7 +306,6 @@ static void plan_whole(struct plan_making *making, int64_t now_s, struct job_pla
     plan->not_after_s = INT64_MAX;
     if (not_after && arguments_parse_clock(not_after, &clock, NULL) == 0)
         plan->not_after_s = next_time(clock.minutes, now_s);
-    plan_start(making, plan);
     plan_hooks(making, &plan->hooks);
     if (text_of(making, "verify-share") || text_of(making, "verify-time"))
         add_step(making, JOB_VERIFY, "verify", NULL, &plan->verify);
