@@ -10,6 +10,7 @@ import signal
 from vbtest.command import expect, same, wait_until
 from vbtest.disks import MIB
 from vbtest.midway import job_xml
+from vbtest.repository import Repository
 
 
 def three_guests(t):
@@ -48,29 +49,31 @@ def points_of(t, repository, in_trash):
 
 
 def test_a_broken_guest_costs_the_others_nothing_and_keeps_its_points(t):
-    guests = three_guests(t)
-    repository = job_repository(t)
-    job = job_file(t, repository, "domain-names = a, b, c", "keep-last = 2")
-    for _ in range(2):
-        result = t.vb("run", job, "--keep-last", "9")
+    repository = Repository(t, "a", "b", "c")
+    t.undo.callback(shutil.rmtree, "/var/lib/virt-backup/results", ignore_errors=True)
+    guests, path = repository.guests, repository.guests[1].disks[0].path
+    job = job_file(t, repository.path, "domain-names = a, b, c", "keep-last = 2")
+    for days in (9, 5):
+        result = t.vb("run", job)
         expect("job 'nightly': 3 of 3 guests backed up, " in result.out, f"summary: {result.out}")
-    same(points_of(t, repository, False), {"a": 2, "b": 2, "c": 2}, "points after two nights")
-    path = guests[1].disks[0].path
+        for point in repository.points()[-3:]:
+            repository.age(point, days)
+    same(points_of(t, repository.path, False), {"a": 2, "b": 2, "c": 2}, "points after two nights")
     os.rename(path, path + ".away")
     before = [guest.snapshot() for guest in guests]
     result = t.vb("run", job, status=3)
     expect("job 'nightly': 2 of 3 guests backed up, 1 failed (b: " in result.out, f"summary: {result.out}")
     expect("guest 'b': keeps all its points, because it has no new one" in result.out, f"output: {result.out}")
     same([line.count("guest 'b': ") for line in result.error_lines], [1], "lines of error, and names of the guest")
-    same(points_of(t, repository, False), {"a": 2, "b": 2, "c": 2}, "points after the third night")
-    same(points_of(t, repository, True), {"a": 1, "c": 1}, "points in the trash")
-    os.rename(path + ".away", path)
+    same(points_of(t, repository.path, False), {"a": 2, "b": 2, "c": 2}, "points after the third night")
+    same(points_of(t, repository.path, True), {"a": 1, "c": 1}, "points in the trash")
     for guest, state in zip(guests, before):
         guest.check_unchanged(state)
+    os.rename(path + ".away", path)
     # It was left out longest, so it is the first.
-    events = t.events(t.vb("run", job, "--keep-last", "9", "--json"))
+    events = t.events(t.vb("run", job, "--json"))
     same([event["guest"] for event in events if event["event"] == "guest-done"][0], "b", "first guest")
-    same(events[-1]["event"], "summary", "last object")
+    same(points_of(t, repository.path, True).get("b"), 1, "points of b in the trash")
 
 
 def test_hooks_of_a_guest(t):
