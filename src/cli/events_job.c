@@ -39,17 +39,20 @@ static const char *trouble_text(enum event_job_trouble_what what)
     return texts[what];
 }
 
+/* A warning about a guest does not name it. */
 static void put_job_trouble(const struct event *event, struct buf *text)
 {
     const struct event_job_trouble *trouble = &event->job_trouble;
 
+    if (!event->guest)
+        buf_printf(text, "job '%s': ", trouble->job);
     buf_printf(text, "%s%s", trouble_text(trouble->what), trouble->problem.error);
 }
 
 static void write_job_trouble(const struct event *event, struct buf *text)
 {
-    buf_printf(text, "%s '%s': ", event->guest ? "guest" : "job",
-               event->guest ? event->guest : event->job_trouble.job);
+    if (event->guest)
+        buf_printf(text, "guest '%s': ", event->guest);
     put_job_trouble(event, text);
 }
 
@@ -59,7 +62,6 @@ static void write_job_trouble_fields(const struct event *event, struct json *fie
 
     put_job_trouble(event, &text);
     CLEANUP_FREE char *warning = buf_take_str(&text);
-    json_set_str(fields, "job", event->job_trouble.job);
     json_set_str(fields, "guest", event->guest);
     json_set_str(fields, "warning", warning);
 }

@@ -40,6 +40,7 @@ static const struct options_row rows[] = {
     {"repository", OPTION_TEXT, "URL", "the repository: a folder; not with --simulate",
      ARGUMENT(repository)},
     ROW_SCOPE("only this scope of it; default: each in turn"),
+    ROW_DOMAINS,
     ROW_KEEP_LAST,
     ROW_KEEP_HOURLY,
     ROW_KEEP_DAILY,
@@ -80,7 +81,7 @@ static int check_simulation(const struct arguments *arguments, struct err *err)
             return err_set(err, ERR_USAGE, "--repository URL is required");
         return 0;
     }
-    if (arguments->repository || arguments->scope)
+    if (arguments->repository || arguments->scope || arguments->domains.count)
         return err_set(err, ERR_USAGE, "--simulate looks at no repository");
     if (arguments->verified_only)
         return err_set(err, ERR_USAGE, "--verified-only does not apply to --simulate");
@@ -126,6 +127,7 @@ static int run_prune(const struct arguments *arguments, struct verb_run *run, st
         .newest_within_ms = arguments->newest_within_ms,
         .verified_only = arguments->verified_only,
         .dry_run = arguments->dry_run,
+        .domains = lists_borrow(&arguments->domains),
     };
     return keep_prune(&options, &run->report, &run->outcome, err);
 }

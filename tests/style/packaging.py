@@ -16,6 +16,8 @@ ESSENTIAL = {"gcc", "libc6-dev"}
 # Each has its settings in /etc/virt-backup.
 JOBS = ["virt-backup@.service", "virt-backup-repository@.service", "virt-backup-prune@.service",
         "virt-backup-collect@.service"]
+# One of these is enough.
+JOB_PLACES = {"virt-backup@.service": ["|/etc/virt-backup/jobs.d/%i.conf", "|/etc/virt-backup/%i.conf"]}
 
 
 def unit_problems():
@@ -67,7 +69,8 @@ def problems():
     for name in sorted(set(re.findall(r"\]\(([^)#:]+)\)", tree.read("README.md"))) - packaged):
         yield f"debian/docs: README.md refers to {name}, which is not in the package"
     for name in JOBS:
-        for line in ("AssertPathExists=/etc/virt-backup/%i.conf", "SuccessExitStatus=143"):
+        asserted = [f"AssertPathExists={path}" for path in JOB_PLACES.get(name, ["/etc/virt-backup/%i.conf"])]
+        for line in (*asserted, "SuccessExitStatus=143"):
             if line not in tree.read(f"dist/systemd/{name}").splitlines():
                 yield f"dist/systemd/{name}: lacks {line}"
     yield from unit_problems()

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/notify.h"
+#include "base/quit.h"
 #include "base/units.h"
 
 #define SHOWN_INTERVAL_MS 2000
@@ -19,7 +20,6 @@ void watch_begin(struct watch *watch, size_t count, size_t workers)
 
 void watch_end(struct watch *watch)
 {
-    notify_send("STOPPING=1");
     for (size_t i = 0; i < watch->place_count; i++)
         free(watch->places[i].what);
     free(watch->places);
@@ -59,6 +59,8 @@ void watch_beat(struct watch *watch)
         watch->beat_ms = now_ms;
         notify_send("WATCHDOG=1");
     }
+    if (quit_requested() && !watch->stopping)
+        watch->stopping = notify_send("STOPPING=1");
     pthread_mutex_unlock(&watch->mutex);
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,14 +29,17 @@ struct watch { /* its fields are private */
     uint64_t interval_ms; /* between two signs of life; 0: none are wanted */
     uint64_t beat_ms;
     uint64_t shown_ms;
+    bool stopping;
 };
 
 /* For so many guests, and so many workers. Tells READY. */
 void watch_begin(struct watch *watch, size_t count, size_t workers);
-/* Tells STOPPING. Once for each watch_begin. */
+/* Once for each watch_begin. */
 void watch_end(struct watch *watch);
 #define CLEANUP_WATCH CLEANUP(watch_end)
 
+/* After a signal it also tells STOPPING, once: not at the end of a job, because the run may have another
+ * one, which the manager would kill. */
 void watch_beat(struct watch *watch);
 /* This worker begins with something, which is 0 % done; NULL: it has nothing to do. */
 void watch_set(struct watch *watch, size_t worker, const char *what);

@@ -24,6 +24,7 @@ struct prune_options {
                                   are pruned */
     bool verified_only; /* points that no check has found good count for nothing, and are kept */
     bool dry_run;
+    struct name_list domains; /* names or UUIDs; empty: all */
 };
 
 int keep_prune(const struct prune_options *options, const struct report *report,

@@ -16,10 +16,12 @@ struct keep_pruning {
     struct id guest_id;
     size_t kept;
     size_t dropped;
+    bool *found; /* owned; which of the named guests there are */
 };
 
 static void keep_pruning_clear(struct keep_pruning *pruning)
 {
+    free(pruning->found);
     free(pruning->guest);
 }
 
@@ -141,7 +143,10 @@ static int prune_scope(void *opaque, const struct repository *repository, const 
                                             .newest_within_ms =
                                                 (int64_t)pruning->options->newest_within_ms,
                                             .verified_only = pruning->options->verified_only,
-                                            .dry_run = pruning->options->dry_run};
+                                            .dry_run = pruning->options->dry_run,
+                                            .guests = pruning->options->domains.names,
+                                            .guest_count = pruning->options->domains.count,
+                                            .found = pruning->found};
     const struct prune_events events = {on_prune_event, pruning};
     struct prune_result result = {0};
 
@@ -152,6 +157,18 @@ static int prune_scope(void *opaque, const struct repository *repository, const 
         return -1;
     pruning->outcome->good += (unsigned)(result.guests - result.guests_refused);
     return 0;
+}
+
+static void tell_unfound_guests(struct keep_pruning *pruning)
+{
+    const struct name_list *domains = &pruning->options->domains;
+
+    for (size_t i = 0; i < domains->count; i++)
+        if (!pruning->found[i])
+            report_no_match(pruning->report, pruning->outcome,
+                            &(struct event_no_match){NO_MATCH_GUEST, "--domain-names",
+                                                     domains->names[i],
+                                                     pruning->options->repository});
 }
 
 int keep_prune(const struct prune_options *options, const struct report *report,
@@ -170,5 +187,9 @@ int keep_prune(const struct prune_options *options, const struct report *report,
 
     if (options->time_zone && period_use_zone(options->time_zone, err) < 0)
         return -1;
-    return scopes_run(&request, &each, err);
+    pruning.found = mem_array(options->domains.count + 1, sizeof(*pruning.found));
+    if (scopes_run(&request, &each, err) < 0)
+        return -1;
+    tell_unfound_guests(&pruning);
+    return 0;
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "repository/keep/marks.h"
@@ -351,12 +352,60 @@ static int look_at_prunables(struct pruning *pruning, struct prunable *points, s
     return result;
 }
 
+/* ---- which guests ---------------------------------------------------------------------------- */
+
+/* The name that the newest of them has, of those that can be read; NULL: none can. The caller frees. */
+static int find_guest_name(struct pruning *pruning, const struct prunable *points, size_t count,
+                           char **ret, struct err *err)
+{
+    for (size_t i = count; i > 0 && !*ret; i--) {
+        struct prunable point = {.point = points[i - 1].point};
+        int status = look_at_prunables(pruning, &point, 1, err);
+        *ret = status < 0 ? NULL : TAKE_PTR(point.info.name);
+        prunable_clear(&point);
+        if (status < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Most guests of a large repository are not, so as little as possible is read of them. */
+static int find_whether_meant(struct pruning *pruning, const struct prunable *points, size_t count,
+                              bool *ret, struct err *err)
+{
+    const struct prune_settings *settings = pruning->settings;
+    CLEANUP_FREE char *name = NULL;
+    char uuid[ID_UUID_SIZE];
+
+    *ret = settings->guest_count == 0;
+    if (*ret)
+        return 0;
+    id_uuid(&points->point.guest, uuid);
+    for (size_t i = 0; i < settings->guest_count; i++)
+        if (strcasecmp(settings->guests[i], uuid) == 0)
+            *ret = settings->found[i] = true;
+    if (*ret)
+        return 0;
+    if (find_guest_name(pruning, points, count, &name, err) < 0)
+        return -1;
+    for (size_t i = 0; name && i < settings->guest_count; i++)
+        if (strcmp(settings->guests[i], name) == 0)
+            *ret = settings->found[i] = true;
+    return 0;
+}
+
 static int prune_guest(struct pruning *pruning, struct prunable *points, size_t count,
                        struct err *err)
 {
+    bool meant = false;
+
     CLEANUP_FREE size_t *places = mem_array(count, sizeof(*places));
     size_t place_count = 0;
 
+    if (find_whether_meant(pruning, points, count, &meant, err) < 0)
+        return -1;
+    if (!meant)
+        return 0;
     pruning->result.guests++;
     if (look_at_prunables(pruning, points, count, err) < 0)
         return -1;

@@ -20,6 +20,11 @@ struct prune_settings {
     /* Complete points count only if the last check of them found them good; others are kept. */
     bool verified_only;
     bool dry_run;
+    /* Only guests that have one of these names, by their newest point that can be read, or UUIDs; count
+     * 0: all. found, with an element for each, becomes true for those that a guest has. */
+    const char *const *guests;
+    size_t guest_count;
+    bool *found;
 };
 
 enum prune_event_kind {

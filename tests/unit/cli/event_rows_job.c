@@ -75,26 +75,26 @@ const struct event_row event_rows_job[] = {
      "warning",
      EVENT_AS_WARNING,
      "job 'nightly': another run of the job would not be kept out: /s: full",
-     "{\"job\":\"nightly\",\"guest\":null,"
-     "\"warning\":\"another run of the job would not be kept out: /s: full\"}"},
+     "{\"guest\":null,"
+     "\"warning\":\"job 'nightly': another run of the job would not be kept out: /s: full\"}"},
     {{EVENT_JOB_TROUBLE, TROUBLE(JOB_TROUBLE_RESULT)},
      "warning",
      EVENT_AS_WARNING,
      "job 'nightly': the backups go on, but virt-backup status will not know how they ended: /s: "
      "full",
-     "{\"job\":\"nightly\",\"guest\":null,\"warning\":\"the backups go on, but virt-backup status "
+     "{\"guest\":null,\"warning\":\"job 'nightly': the backups go on, but virt-backup status "
      "will not know how they ended: /s: full\"}"},
     {{EVENT_JOB_TROUBLE, TROUBLE(JOB_TROUBLE_METRICS)},
      "warning",
      EVENT_AS_WARNING,
      "job 'nightly': the metrics are not up to date: /s: full",
-     "{\"job\":\"nightly\",\"guest\":null,\"warning\":\"the metrics are not up to date: /s: "
+     "{\"guest\":null,\"warning\":\"job 'nightly': the metrics are not up to date: /s: "
      "full\"}"},
     {{EVENT_JOB_TROUBLE, "web", TROUBLE(JOB_TROUBLE_HOOK)},
      "warning",
      EVENT_AS_WARNING,
      "guest 'web': /s: full",
-     "{\"job\":\"nightly\",\"guest\":\"web\",\"warning\":\"/s: full\"}"},
+     "{\"guest\":\"web\",\"warning\":\"/s: full\"}"},
     {{EVENT_JOB_BACKED_UP, "web", "0198f3a2c4d51b7e00112233445566ff",
       .job_backed_up = {2 * GIB, 3 * MIB, 61000}},
      "guest-done",

@@ -121,6 +121,7 @@ static const char *const kinds[EVENT_KINDS] = {
     [EVENT_POINT_PRUNED] = "pruned",       [EVENT_POINT_DAMAGED] = "damaged",
     [EVENT_PRUNED] = "guest-pruned",       [EVENT_PRUNE_SKIPPED] = "skipped",
     [EVENT_SCOPE_FAILED] = "scope-failed", [EVENT_REMOVED] = "removed",
+    [EVENT_NO_MATCH] = "no-match",
 };
 
 static void put_point_line(struct buf *told, const struct event_point *point)

@@ -240,16 +240,19 @@ static void what_a_hook_gets_cannot_break_its_form(void **state)
 {
     struct job_world *world = *state;
 
+    free(GUEST_B.name);
+    GUEST_B.name = mem_strdup("b\nc\033[2J");
     job_world_script(world, "backup-b",
                      "cat <<'END'\n"
                      "{\"event\":\"guest-failed\",\"error\":\"x\\ny\\u001b[2J\"}\n"
                      "END\n"
                      "exit 1\n");
-    job_world_hook(&GUEST_B.hooks.failed,
-                   "printf '<%s>\\n' \"$VIRT_BACKUP_REASON\" >> \"$JOB_WORLD/log\"; "
-                   "wc -l >> \"$JOB_WORLD/log\"");
+    job_world_hook(
+        &GUEST_B.hooks.failed,
+        "printf '<%s|%s>\\n' \"$VIRT_BACKUP_GUEST\" \"$VIRT_BACKUP_REASON\" >> \"$JOB_WORLD/log\"; "
+        "wc -l >> \"$JOB_WORLD/log\"");
     assert_int_equal(job_world_run(world), 0);
-    expect_log(world, "<x y?[2J>\n1\n");
+    expect_log(world, "<b c?[2J|x y?[2J>\n1\n");
 }
 
 int main(void)

@@ -69,6 +69,32 @@ static void what_the_policy_drops_is_in_the_trash(void **state)
     assert_fails(prune(&world, &options, &err), &err, ERR_NOT_FOUND);
 }
 
+static void only_guests_that_are_named_are_pruned(void **state)
+{
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+    static const char *const names[] = {"web", "wbe"};
+    char uuid[ID_UUID_SIZE];
+    const char *const uuids[] = {uuid};
+    struct prune_options options = {.policy.keep = {[RETENTION_LAST] = 2}, .domains = {names, 2}};
+    struct point_id web, db;
+
+    (void)state;
+    keep_world_begin(&world);
+    plant_days(&world, 2, "web", 3, 1, &web);
+    plant_days(&world, 4, "db", 3, 1, &db);
+    assert_int_equal(prune(&world, &options, NULL), 0);
+    assert_true(keep_world_has_trashed(&world, &web));
+    assert_false(keep_world_has_trashed(&world, &db));
+    assert_int_equal(world.outcome.good, 1);
+    assert_int_equal(world.outcome.failed, 1); /* there is no wbe */
+    id_uuid(&db.guest, uuid);
+    options.domains = (struct name_list){uuids, 1};
+    assert_int_equal(prune(&world, &options, NULL), 0);
+    assert_true(keep_world_has_trashed(&world, &db));
+    assert_int_equal(world.outcome.good, 1);
+    assert_int_equal(world.outcome.failed, 0);
+}
+
 static void a_guest_without_a_new_good_point_loses_nothing(void **state)
 {
     CLEANUP_KEEP_WORLD struct keep_world world = {0};
@@ -178,6 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_policy_drops_is_in_the_trash),
+        cmocka_unit_test(only_guests_that_are_named_are_pruned),
         cmocka_unit_test(a_guest_without_a_new_good_point_loses_nothing),
         cmocka_unit_test(a_guest_that_would_lose_most_is_refused),
         cmocka_unit_test(a_point_of_a_newer_version_keeps_its_guest),

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Nights of a job with real guests: one that is broken costs the others nothing, and keeps what it has."""
+
+import glob
+import json
+import os
+import shutil
+import signal
+
+from vbtest.command import expect, same, wait_until
+from vbtest.disks import MIB
+from vbtest.midway import job_xml
+from vbtest.repository import Repository
+
+
+def three_guests(t):
+    return [t.guest(name, t.disk("vda", size=2 * MIB, name=f"{name}.qcow2")).define() for name in ("a", "b", "c")]
+
+
+def job_repository(t):
+    """A new one. What the host remembers of it, and of how runs ended, goes with the test."""
+    def forget():
+        for path in glob.glob(f"/var/lib/virt-backup/*-{number}-*"):
+            os.unlink(path)
+        shutil.rmtree("/var/lib/virt-backup/results", ignore_errors=True)
+
+    path = t.repository()
+    with open(os.path.join(path, "config"), encoding="utf-8") as file:
+        number = json.load(file)["id"]
+    t.undo.callback(forget)
+    return path
+
+
+def job_file(t, repository, *lines):
+    path = t.path("nightly.conf")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join((f"repository = {repository}", *lines)) + "\n")
+    os.chmod(path, 0o600)
+    return path
+
+
+def points_of(t, repository, in_trash):
+    """How many each guest has."""
+    counts = {}
+    for point in t.points(repository):
+        if point["in-trash"] == in_trash:
+            counts[point["guest"]] = counts.get(point["guest"], 0) + 1
+    return counts
+
+
+def test_a_broken_guest_costs_the_others_nothing_and_keeps_its_points(t):
+    repository = Repository(t, "a", "b", "c")
+    t.undo.callback(shutil.rmtree, "/var/lib/virt-backup/results", ignore_errors=True)
+    guests, path = repository.guests, repository.guests[1].disks[0].path
+    job = job_file(t, repository.path, "domain-names = a, b, c", "keep-last = 2")
+    for days in (9, 5):
+        result = t.vb("run", job)
+        expect("job 'nightly': 3 of 3 guests backed up, " in result.out, f"summary: {result.out}")
+        for point in repository.points()[-3:]:
+            repository.age(point, days)
+    same(points_of(t, repository.path, False), {"a": 2, "b": 2, "c": 2}, "points after two nights")
+    os.rename(path, path + ".away")
+    before = [guest.snapshot() for guest in guests]
+    result = t.vb("run", job, status=3)
+    expect("job 'nightly': 2 of 3 guests backed up, 1 failed (b: " in result.out, f"summary: {result.out}")
+    expect("guest 'b': keeps all its points, because it has no new one" in result.out, f"output: {result.out}")
+    same([line.count("guest 'b': ") for line in result.error_lines], [1], "lines of error, and names of the guest")
+    same(points_of(t, repository.path, False), {"a": 2, "b": 2, "c": 2}, "points after the third night")
+    same(points_of(t, repository.path, True), {"a": 1, "c": 1}, "points in the trash")
+    for guest, state in zip(guests, before):
+        guest.check_unchanged(state)
+    os.rename(path + ".away", path)
+    # It was left out longest, so it is the first.
+    events = t.events(t.vb("run", job, "--json"))
+    same([event["guest"] for event in events if event["event"] == "guest-done"][0], "b", "first guest")
+    same(points_of(t, repository.path, True).get("b"), 1, "points of b in the trash")
+
+
+def test_hooks_of_a_guest(t):
+    three_guests(t)
+    notes = t.path("notes")
+    job = job_file(t, job_repository(t), "domain-names = a, b, c",
+                   f"""after = /bin/sh -c 'cat >> "{notes}"'""",
+                   "[guest b]", "before = /bin/false")
+    result = t.vb("run", job, status=3)
+    expect("guest 'b': hook 'before': /bin/false: exit status 1; the guest is not backed up" in result.err,
+           f"errors: {result.err}")
+    with open(notes, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    expect('"event":"after"' in lines[-1] and '"job":"nightly"' in lines[-1], f"notes: {lines}")
+
+
+def running_guest_in_the_middle(t):
+    """A job that reads its first guest slowly, and has another one before it."""
+    slow = t.guest("web", t.slow_disk(boot=1)).running()
+    others = [t.guest(name, t.disk("vda", "raw", size=2 * MIB, name=f"{name}.raw")).define() for name in ("a", "b")]
+    job = job_file(t, job_repository(t), "domain-names = web, a, b", "[guest web]", "bandwidth-limit = 256K",
+                   "guest-memory = none")
+    return slow, others, job
+
+
+def test_a_signal_in_the_middle_leaves_all_guests_as_they_were(t):
+    slow, others, job = running_guest_in_the_middle(t)
+    before = [guest.snapshot() for guest in (slow, *others)]
+    token, count = slow.serial.last()
+    process = t.start_vb("run", job, "--parallel", "3", "--json")
+    wait_until(lambda: process.running() and job_xml(slow), "the backup of the running guest")
+    process.signal(signal.SIGTERM)
+    result = process.finish(60)
+    same(result.status, 143, "exit status")
+    slow.goes_on(token, count)
+    for guest, state in zip((slow, *others), before):
+        guest.check_unchanged(state)
+    done = [event for event in t.events(result) if event["event"] == "job-done"]
+    same([failure["guest"] for failure in done[0]["failures"]][:1], ["web"], "guest that was stopped")
+
+
+def test_a_killed_run_leaves_all_guests_as_they_were(t):
+    slow, others, job = running_guest_in_the_middle(t)
+    before = [guest.snapshot() for guest in (slow, *others)]
+    token, count = slow.serial.last()
+    process = t.start_vb("run", job, "--parallel", "3")
+    wait_until(lambda: process.running() and job_xml(slow), "the backup of the running guest")
+    process.signal(signal.SIGKILL)
+    process.finish(60)
+    wait_until(lambda: slow.snapshot() == before[0], "the guest as it was")
+    slow.goes_on(token, count)
+    for guest, state in zip((slow, *others), before):
+        guest.check_unchanged(state)
+    t.vb("recover")
