@@ -51,7 +51,7 @@ static int check_characters(const char *line, struct err *err)
 }
 
 /* The next line, without blanks around it. The caller frees. */
-static char *take_line(struct ini_reading *reading, struct err *err)
+static char *take_ini_line(struct ini_reading *reading, struct err *err)
 {
     size_t left = (size_t)(reading->end - reading->next);
     const char *newline = memchr(reading->next, '\n', left);
@@ -87,9 +87,9 @@ static int begin_section(struct ini_reading *reading, const char *line, struct e
 }
 
 /* What libinih gets of a line: nothing, if it is not a key and its value. */
-static int put_line(struct ini_reading *reading, char *ret, size_t size)
+static int put_ini_line(struct ini_reading *reading, char *ret, size_t size)
 {
-    CLEANUP_FREE char *line = take_line(reading, &reading->err);
+    CLEANUP_FREE char *line = take_ini_line(reading, &reading->err);
 
     *ret = '\0';
     if (!line)
@@ -109,7 +109,7 @@ static char *ini_next_line(char *ret, int size, void *stream)
 {
     struct ini_reading *reading = stream;
 
-    if (reading->next == reading->end || put_line(reading, ret, (size_t)size) < 0)
+    if (reading->next == reading->end || put_ini_line(reading, ret, (size_t)size) < 0)
         return NULL;
     return ret;
 }

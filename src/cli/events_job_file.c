@@ -13,19 +13,19 @@ static void put_name_fields(const struct event *event, struct json *fields)
     json_set_str(fields, "file", event->job.path);
 }
 
-static void write_failed(const struct event *event, struct buf *text)
+static void write_job_failed(const struct event *event, struct buf *text)
 {
     buf_append_str(text, event->job.problem.error);
 }
 
-static void write_failed_fields(const struct event *event, struct json *fields)
+static void write_job_failed_fields(const struct event *event, struct json *fields)
 {
     json_set_str(fields, "job", event->job.name);
     events_put_problem(&event->job.problem, fields);
 }
 
-const struct event_form events_job_failed = {"job-failed", EVENT_AS_ERROR, write_failed,
-                                             write_failed_fields};
+const struct event_form events_job_failed = {"job-failed", EVENT_AS_ERROR, write_job_failed,
+                                             write_job_failed_fields};
 
 static void write_old(const struct event *event, struct buf *text)
 {
@@ -53,12 +53,13 @@ static void write_unused_fields(const struct event *event, struct json *fields)
 const struct event_form events_job_unused = {"job-section-unused", EVENT_AS_WARNING, write_unused,
                                              write_unused_fields};
 
-static void write_listed(const struct event *event, struct buf *text)
+static void write_job_listed(const struct event *event, struct buf *text)
 {
     buf_printf(text, "%-*s %s", NAME_COLUMN, event->job.name, event->job.path);
 }
 
-const struct event_form events_job_listed = {"job", EVENT_AS_RESULT, write_listed, put_name_fields};
+const struct event_form events_job_listed = {"job", EVENT_AS_RESULT, write_job_listed,
+                                             put_name_fields};
 
 static void write_good(const struct event *event, struct buf *text)
 {
@@ -70,7 +71,7 @@ const struct event_form events_job_good = {"job-good", EVENT_AS_RESULT, write_go
 
 /* ---- settings ----------------------------------------------------------------------- */
 
-static void put_setting(const struct event_setting *setting, struct buf *text)
+static void put_job_setting(const struct event_setting *setting, struct buf *text)
 {
     CLEANUP_FREE char *left =
         mem_printf("  %s = %s", setting->key, setting->value ? setting->value : "yes");
@@ -84,10 +85,10 @@ static void put_setting(const struct event_setting *setting, struct buf *text)
         buf_printf(text, ", [guest %s]", setting->section);
 }
 
-static void put_settings(const struct event_job *job, struct buf *text)
+static void put_job_settings(const struct event_job *job, struct buf *text)
 {
     for (size_t i = 0; i < job->setting_count; i++)
-        put_setting(&job->settings[i], text);
+        put_job_setting(&job->settings[i], text);
 }
 
 static void put_setting_fields(const struct event_job *job, struct json *fields)
@@ -108,30 +109,30 @@ static void put_setting_fields(const struct event_job *job, struct json *fields)
     json_set(fields, "settings", settings);
 }
 
-static void write_shown(const struct event *event, struct buf *text)
+static void write_job_shown(const struct event *event, struct buf *text)
 {
     buf_printf(text, "job '%s': %s", event->job.name, event->job.path);
-    put_settings(&event->job, text);
+    put_job_settings(&event->job, text);
 }
 
-static void write_shown_fields(const struct event *event, struct json *fields)
+static void write_job_shown_fields(const struct event *event, struct json *fields)
 {
     put_name_fields(event, fields);
     put_setting_fields(&event->job, fields);
 }
 
-const struct event_form events_job_shown = {"job-shown", EVENT_AS_RESULT, write_shown,
-                                            write_shown_fields};
+const struct event_form events_job_shown = {"job-shown", EVENT_AS_RESULT, write_job_shown,
+                                            write_job_shown_fields};
 
-static void write_guest(const struct event *event, struct buf *text)
+static void write_job_guest(const struct event *event, struct buf *text)
 {
     buf_printf(text, "guest '%s'", event->guest);
     if (event->job.left_out)
         buf_printf(text, ": left out (%s)", event->job.left_out);
-    put_settings(&event->job, text);
+    put_job_settings(&event->job, text);
 }
 
-static void write_guest_fields(const struct event *event, struct json *fields)
+static void write_job_guest_fields(const struct event *event, struct json *fields)
 {
     json_set_str(fields, "job", event->job.name);
     json_set_str(fields, "guest", event->guest);
@@ -141,5 +142,5 @@ static void write_guest_fields(const struct event *event, struct json *fields)
         put_setting_fields(&event->job, fields);
 }
 
-const struct event_form events_job_guest = {"job-guest", EVENT_AS_RESULT, write_guest,
-                                            write_guest_fields};
+const struct event_form events_job_guest = {"job-guest", EVENT_AS_RESULT, write_job_guest,
+                                            write_job_guest_fields};

@@ -53,7 +53,7 @@ void job_override(struct job *job, const struct options_given *given)
 
 /* ---- sections ------------------------------------------------------------------------ */
 
-static int add_section(struct job *job, const struct ini_line *line, struct err *err)
+static int add_job_section(struct job *job, const struct ini_line *line, struct err *err)
 {
     const char *guests = text_after(line->section, "guest ");
 
@@ -86,8 +86,8 @@ static int refuse_key(const char *key, struct err *err)
     return err_append(err, "virt-backup-job(5) lists the keys");
 }
 
-static int check_place(const struct job *job, const struct options_row *row, size_t section,
-                       struct err *err)
+static int check_key_place(const struct job *job, const struct options_row *row, size_t section,
+                           struct err *err)
 {
     if (section && job_key_of(row)->place == JOB_WHOLE)
         return err_set(err, ERR_USAGE,
@@ -127,7 +127,7 @@ static char *without_blanks(const char *text, struct err *err)
 }
 
 /* A file is read in another folder than it was written in. */
-static int check_path(const struct options_row *row, const char *text, struct err *err)
+static int check_whole_path(const struct options_row *row, const char *text, struct err *err)
 {
     static const char *const kinds[] = {"PATH", "FILE", "PROGRAM", "URL"};
 
@@ -145,11 +145,11 @@ static bool is_switch(const struct options_row *row, const char *text, bool *ret
     return (row->kind == OPTION_FLAG || row->optional) && (*ret_off || strcmp(text, "yes") == 0);
 }
 
-static int check_value(const struct options_row *row, const char *text, struct err *err)
+static int check_key_value(const struct options_row *row, const char *text, struct err *err)
 {
     struct arguments scratch = {0};
 
-    if (check_path(row, text, err) < 0)
+    if (check_whole_path(row, text, err) < 0)
         return -1;
     int status = options_set(row, text, &scratch, err);
     options_clear(&job_keys, &scratch);
@@ -157,7 +157,7 @@ static int check_value(const struct options_row *row, const char *text, struct e
 }
 
 /* What follows the equals sign. The text of *ret is the caller's. */
-static int read_value(const char *text, struct job_setting *ret, struct err *err)
+static int read_key_value(const char *text, struct job_setting *ret, struct err *err)
 {
     CLEANUP_FREE char *value = NULL;
 
@@ -168,26 +168,26 @@ static int read_value(const char *text, struct job_setting *ret, struct err *err
     if (ret->row->kind == OPTION_FLAG)
         return err_set(err, ERR_USAGE, "'%s' is neither yes nor no", text);
     value = options_add_up(ret->row) ? without_blanks(text, err) : mem_strdup(text);
-    if (!value || check_value(ret->row, value, err) < 0)
+    if (!value || check_key_value(ret->row, value, err) < 0)
         return -1;
     ret->text = TAKE_PTR(value);
     return 0;
 }
 
-static int take_line(void *opaque, const struct ini_line *line, struct err *err)
+static int take_job_line(void *opaque, const struct ini_line *line, struct err *err)
 {
     struct job *job = opaque;
 
     if (!line->key)
-        return add_section(job, line, err);
+        return add_job_section(job, line, err);
     struct job_setting setting = {.row = options_find(&job_keys, line->key),
                                   .line = line->number,
                                   .section = job->section_count};
     if (!setting.row)
         return refuse_key(line->key, err);
-    if (check_place(job, setting.row, setting.section, err) < 0)
+    if (check_key_place(job, setting.row, setting.section, err) < 0)
         return -1;
-    if (read_value(line->value, &setting, err) < 0)
+    if (read_key_value(line->value, &setting, err) < 0)
         return err_prefix(err, "%s", line->key);
     job_add(job, &setting);
     return 0;
@@ -195,7 +195,7 @@ static int take_line(void *opaque, const struct ini_line *line, struct err *err)
 
 int job_file_parse(const char *text, size_t len, struct job *job, struct err *err)
 {
-    if (ini_read(text, len, take_line, job, err) < 0)
+    if (ini_read(text, len, take_job_line, job, err) < 0)
         return err_prefix(err, "%s", job->path);
     return 0;
 }
@@ -209,8 +209,8 @@ static int prefix_setting(const struct job *job, const struct job_setting *setti
     return err_prefix(err, "%s: line %u", job->path, setting->line);
 }
 
-static int check_store(const struct job *job, const struct job_setting *setting, bool repository,
-                       struct err *err)
+static int check_key_store(const struct job *job, const struct job_setting *setting,
+                           bool repository, struct err *err)
 {
     enum job_store store = job_key_of(setting->row)->store;
 
@@ -239,7 +239,7 @@ int job_check(const struct job *job, struct err *err)
         return prefix_setting(job, folder > repository ? folder : repository, err);
     }
     for (size_t i = 0; i < job->count; i++)
-        if (check_store(job, &job->settings[i], repository != NULL, err) < 0)
+        if (check_key_store(job, &job->settings[i], repository != NULL, err) < 0)
             return -1;
     return 0;
 }

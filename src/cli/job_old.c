@@ -33,8 +33,8 @@ static bool is_about_output(const char *option)
     return text_same(option, "quiet") || text_same(option, "verbose") || text_same(option, "json");
 }
 
-static int add_option(struct job *job, const struct old_variable *variable,
-                      const struct options_value *value, unsigned line, struct err *err)
+static int add_old_option(struct job *job, const struct old_variable *variable,
+                          const struct options_value *value, unsigned line, struct err *err)
 {
     const struct options_row *row = options_find(&job_keys, value->row->name);
 
@@ -49,8 +49,8 @@ static int add_option(struct job *job, const struct old_variable *variable,
 }
 
 /* The options of such a command line; those that it must have are in other variables. */
-static int add_options(struct job *job, const struct old_variable *variable,
-                       const struct strings *words, unsigned line, struct err *err)
+static int add_old_options(struct job *job, const struct old_variable *variable,
+                           const struct strings *words, unsigned line, struct err *err)
 {
     const struct options_table *whole = &variable->verb->options;
     CLEANUP_FREE struct options_row *rows = mem_array(whole->count, sizeof(*rows));
@@ -72,13 +72,13 @@ static int add_options(struct job *job, const struct old_variable *variable,
     if (status < 0)
         err_prefix(err, "%s", variable->name);
     for (size_t i = 0; status == 0 && i < arguments.given.count; i++)
-        status = add_option(job, variable, &arguments.given.values[i], line, err);
+        status = add_old_option(job, variable, &arguments.given.values[i], line, err);
     options_clear(&table, &arguments);
     return status;
 }
 
-static int add_variable(struct job *job, const struct old_variable *variable,
-                        const struct ini_line *line, struct err *err)
+static int add_old_variable(struct job *job, const struct old_variable *variable,
+                            const struct ini_line *line, struct err *err)
 {
     CLEANUP_STRINGS struct strings words = {0};
 
@@ -89,10 +89,10 @@ static int add_variable(struct job *job, const struct old_variable *variable,
         CLEANUP_STRINGS struct strings inner = {0};
         if (job_words_split(words.items[0], &inner, err) < 0)
             return err_prefix(err, "%s", variable->name);
-        return add_options(job, variable, &inner, line->number, err);
+        return add_old_options(job, variable, &inner, line->number, err);
     }
     if (variable->verb)
-        return add_options(job, variable, &words, line->number, err);
+        return add_old_options(job, variable, &words, line->number, err);
     if (words.count != 1)
         return err_set(err, ERR_USAGE, "%s must be one path; write \"...\" around it",
                        variable->name);
@@ -112,7 +112,7 @@ static int take_old_line(void *opaque, const struct ini_line *line, struct err *
                        "jobs.d");
     for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++)
         if (strcmp(line->key, variables[i].name) == 0)
-            return add_variable(job, &variables[i], line, err);
+            return add_old_variable(job, &variables[i], line, err);
     return 0; /* of something else that the service runs */
 }
 

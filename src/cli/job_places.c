@@ -118,7 +118,7 @@ static int read_checked(const char *path, char **ret_text, size_t *ret_len, stru
 /* ---- names -------------------------------------------------------------------------------- */
 
 /* The name of the job that a file of this name has; NULL: it has none. The caller frees. */
-static char *name_of_file(const char *file)
+static char *job_of_file(const char *file)
 {
     if (*file == '.' || !text_ends(file, SUFFIX))
         return NULL;
@@ -134,7 +134,7 @@ static int add_names(const char *folder, struct strings *ret, struct err *err)
     if (dir_list(AT_FDCWD, folder, &files, err) < 0)
         return err_prefix(err, "%s", folder);
     for (size_t i = 0; i < files.count; i++) {
-        CLEANUP_FREE char *name = name_of_file(files.items[i]);
+        CLEANUP_FREE char *name = job_of_file(files.items[i]);
         if (name && !strings_has(ret, name))
             strings_add(ret, name);
     }
@@ -176,14 +176,14 @@ char *job_file_path(const struct job_places *places, const char *name)
 }
 
 /* Sets name, path and old of the job. */
-static int find_file(const struct job_places *places, const char *word, struct job *job,
-                     struct err *err)
+static int find_job_file(const struct job_places *places, const char *word, struct job *job,
+                         struct err *err)
 {
     const char *slash = strrchr(word, '/');
 
     if (slash) {
         job->path = mem_strdup(word);
-        job->name = name_of_file(slash + 1);
+        job->name = job_of_file(slash + 1);
         if (!job->name)
             return err_set(err, ERR_USAGE, "%s: the name of a job file ends with " SUFFIX, word);
         return 0;
@@ -203,7 +203,7 @@ int job_file_read(const struct job_places *places, const char *word, struct job 
     CLEANUP_FREE char *text = NULL;
     size_t len = 0;
 
-    if (find_file(places, word, &job, err) < 0 || check_folders(job.path, err) < 0)
+    if (find_job_file(places, word, &job, err) < 0 || check_folders(job.path, err) < 0)
         return -1;
     if (read_checked(job.path, &text, &len, err) < 0)
         return err_prefix(err, "%s", job.path);

@@ -12,7 +12,7 @@
 
 /* ---- which settings count ----------------------------------------------------------- */
 
-static bool is_meant(const struct job_setting *setting, const bool *in_section)
+static bool is_setting_meant(const struct job_setting *setting, const bool *in_section)
 {
     enum job_place place = job_key_of(setting->row)->place;
 
@@ -40,7 +40,7 @@ void job_meant(const struct job *job, const struct options_row *row, const bool 
 {
     *ret = (struct job_meant){0};
     for (size_t i = 0; i < job->count; i++)
-        if (job->settings[i].row == row && is_meant(&job->settings[i], in_section))
+        if (job->settings[i].row == row && is_setting_meant(&job->settings[i], in_section))
             add_meant(&job->settings[i], ret);
 }
 
@@ -112,7 +112,7 @@ struct plan_making {
     struct strings other_disks; /* the others */
 };
 
-static void add_word(struct strings *words, const char *name, const char *text)
+static void add_step_word(struct strings *words, const char *name, const char *text)
 {
     if (text)
         strings_take(words, mem_printf("--%s=%s", name, text));
@@ -121,7 +121,7 @@ static void add_word(struct strings *words, const char *name, const char *text)
 }
 
 /* A name as a list takes it. The caller frees. */
-static char *quote_name(const char *name)
+static char *quote_listed_name(const char *name)
 {
     struct buf text = {0};
 
@@ -134,7 +134,7 @@ static char *quote_name(const char *name)
 }
 
 /* Each guest has a command line of its own, and would complain of words for disks of others. */
-static void add_disks(struct plan_making *making, const char *text, struct strings *words)
+static void add_step_disks(struct plan_making *making, const char *text, struct strings *words)
 {
     CLEANUP_STRINGS struct strings disks = {0};
 
@@ -147,12 +147,12 @@ static void add_disks(struct plan_making *making, const char *text, struct strin
         if (!strings_has(noted, word))
             strings_add(noted, word);
         if (has)
-            add_word(words, "exclude-disk", colon ? colon + 1 : word);
+            add_step_word(words, "exclude-disk", colon ? colon + 1 : word);
     }
 }
 
-static void add_key(struct plan_making *making, const struct options_row *row, enum job_step step,
-                    struct strings *words)
+static void add_step_key(struct plan_making *making, const struct options_row *row,
+                         enum job_step step, struct strings *words)
 {
     const struct job_key *key = job_key_of(row);
     CLEANUP_JOB_MEANT struct job_meant meant = {0};
@@ -162,9 +162,10 @@ static void add_key(struct plan_making *making, const struct options_row *row, e
     job_meant(making->job, row, making->in_section, &meant);
     for (size_t i = 0; i < meant.count; i++) {
         if (row == options_find(&job_keys, "exclude-disk"))
-            add_disks(making, meant.settings[i]->text, words);
+            add_step_disks(making, meant.settings[i]->text, words);
         else
-            add_word(words, key->step_name ? key->step_name : row->name, meant.settings[i]->text);
+            add_step_word(words, key->step_name ? key->step_name : row->name,
+                          meant.settings[i]->text);
     }
 }
 
@@ -172,13 +173,13 @@ static void add_key(struct plan_making *making, const struct options_row *row, e
 static void add_step(struct plan_making *making, enum job_step step, const char *verb,
                      const char *guest, struct strings *ret)
 {
-    CLEANUP_FREE char *name = guest ? quote_name(guest) : NULL;
+    CLEANUP_FREE char *name = guest ? quote_listed_name(guest) : NULL;
 
     strings_add(ret, verb);
     if (name)
-        add_word(ret, "domain-names", name);
+        add_step_word(ret, "domain-names", name);
     for (size_t i = 0; i < job_keys.count; i++)
-        add_key(making, &job_keys.rows[i], step, ret);
+        add_step_key(making, &job_keys.rows[i], step, ret);
 }
 
 static bool is_given(const struct plan_making *making, const struct options_row *row)
@@ -239,7 +240,7 @@ static void plan_hooks(const struct plan_making *making, struct job_hooks *ret)
 /* ---- the plan ----------------------------------------------------------------------------------- */
 
 /* The next time after now that a clock here shows this time of day. */
-static int64_t next_time(unsigned minutes, int64_t now_s)
+static int64_t next_time_of_day(unsigned minutes, int64_t now_s)
 {
     time_t now = (time_t)now_s;
     struct tm day;
@@ -305,7 +306,7 @@ static void plan_whole(struct plan_making *making, int64_t now_s, struct job_pla
         arguments_parse_wait(text_of(making, "wait"), &plan->wait_ms, NULL);
     plan->not_after_s = INT64_MAX;
     if (not_after && arguments_parse_clock(not_after, &clock, NULL) == 0)
-        plan->not_after_s = next_time(clock.minutes, now_s);
+        plan->not_after_s = next_time_of_day(clock.minutes, now_s);
     plan_hooks(making, &plan->hooks);
     if (text_of(making, "verify-share") || text_of(making, "verify-time"))
         add_step(making, JOB_VERIFY, "verify", NULL, &plan->verify);
@@ -326,19 +327,20 @@ static void tell_unknown_disks(const struct plan_making *making)
     }
 }
 
-int job_plan_make(const struct job *job, const struct host_guests *guests, int64_t now_s,
-                  const struct report *report, struct outcome *outcome, struct job_plan *ret,
-                  struct err *err)
+int job_plan_make(const struct job_planning *planning, struct job_plan *ret, struct err *err)
 {
+    const struct host_guests *guests = planning->guests;
     CLEANUP_FREE bool *chosen = mem_array(guests->count + 1, sizeof(*chosen));
-    struct plan_making making = {
-        .job = job, .guests = guests, .report = report, .outcome = outcome};
+    struct plan_making making = {.job = planning->job,
+                                 .guests = guests,
+                                 .report = planning->report,
+                                 .outcome = planning->outcome};
 
-    if (job_choose(job, guests, report, outcome, chosen, err) < 0)
-        return err_prefix(err, "job '%s'", job->name);
+    if (job_choose(making.job, guests, making.report, making.outcome, chosen, err) < 0)
+        return err_prefix(err, "job '%s'", making.job->name);
     *ret = (struct job_plan){0};
     plan_guests(&making, chosen, ret);
-    plan_whole(&making, now_s, ret);
+    plan_whole(&making, planning->now_s, ret);
     tell_unknown_disks(&making);
     strings_clear(&making.known_disks);
     strings_clear(&making.other_disks);

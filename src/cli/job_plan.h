@@ -31,8 +31,12 @@ bool *job_sections_of(const struct job *job, const struct host_guests *guests);
 int job_choose(const struct job *job, const struct host_guests *guests, const struct report *report,
                struct outcome *outcome, bool *ret_chosen, struct err *err);
 
-/* The plan of a job that has passed job_check. now_s: Unix time at which it begins. Reports what
- * means nothing here: guests, disks that are left out. */
-int job_plan_make(const struct job *job, const struct host_guests *guests, int64_t now_s,
-                  const struct report *report, struct outcome *outcome, struct job_plan *ret,
-                  struct err *err);
+struct job_planning {
+    const struct job *job; /* has passed job_check */
+    const struct host_guests *guests;
+    int64_t now_s;               /* Unix time at which it begins */
+    const struct report *report; /* gets what means nothing here: guests, disks that are left out */
+    struct outcome *outcome;
+};
+
+int job_plan_make(const struct job_planning *planning, struct job_plan *ret, struct err *err);

@@ -15,9 +15,6 @@
 #define ROW_NOT_AFTER                                                                              \
     {"not-after", OPTION_PARSED, "HH:MM", "time of day after which nothing is begun any more",     \
      ARGUMENT(not_after), .parse = arguments_parse_clock}
-#define ROW_STAGGER                                                                                \
-    {"stagger", OPTION_PARSED, "TIME", "begin by so much later, on each host by something else",   \
-     ARGUMENT(stagger_ms), .parse = arguments_parse_time}
 #define ROW_VERIFY_SHARE                                                                           \
     {"verify-share", OPTION_PARSED, "1/N", "verify this part of the repository each time",         \
      ARGUMENT(verify_share), .parse = arguments_parse_share}
@@ -27,6 +24,10 @@
 #define ROW_NO_COLLECT                                                                             \
     {"no-collect", OPTION_FLAG, NULL, "leave it to others to remove what no point needs",          \
      ARGUMENT(no_collect)}
+#define ROW_STAGGER                                                                                \
+    {"stagger", OPTION_PARSED, "TIME",                                                             \
+     "begin up to so much later, each host at its own time", ARGUMENT(stagger_ms),                 \
+     .parse = arguments_parse_time}
 #define ROW_METRICS                                                                                \
     {"metrics", OPTION_TEXT, "FILE", "write the state of the guests there, for Prometheus",        \
      ARGUMENT(metrics)}
@@ -34,7 +35,7 @@
     {name, OPTION_PARSED, "COMMAND", what, ARGUMENT(field), .parse = job_words_check}
 #define ROW_BEFORE ROW_HOOK("before", "program that is run first; if it fails, nothing is done", before)
 #define ROW_AFTER ROW_HOOK("after", "program that is run last, however it ended", after)
-#define ROW_FAILED ROW_HOOK("failed", "program that is run last, if something has failed", failed)
+#define ROW_FAILED ROW_HOOK("failed", "program that is run if it has failed", failed)
 #define ROW_HOOK_TIME                                                                              \
     {"hook-time", OPTION_PARSED, "TIME", "end such a program after this time",                     \
      ARGUMENT(hook_time_ms), .parse = arguments_parse_time}

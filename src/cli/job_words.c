@@ -8,7 +8,7 @@
 #define BLANKS " \t"
 
 /* Reads one word from *at, which is moved behind it. The caller frees. */
-static char *take_word(const char **at, struct err *err)
+static char *take_job_word(const char **at, struct err *err)
 {
     CLEANUP_BUF struct buf word = {0};
     char quote = '\0';
@@ -42,7 +42,7 @@ int job_words_split(const char *text, struct strings *ret, struct err *err)
     const char *at = text;
 
     while (*(at += strspn(at, BLANKS))) {
-        char *word = take_word(&at, err);
+        char *word = take_job_word(&at, err);
         if (!word)
             return -1;
         strings_take(ret, word);

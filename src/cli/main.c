@@ -130,7 +130,7 @@ static const char *word_for_done(const struct verb *verb, const struct arguments
 }
 
 /* Runs the verb; its arguments are already read. Returns the exit status. */
-static int do_verb(const struct verb *verb, struct arguments *arguments)
+static int carry_out_verb(const struct verb *verb, struct arguments *arguments)
 {
     char run_id[RUN_ID_SIZE];
     uint64_t started_ms = units_now_ms();
@@ -229,7 +229,7 @@ static int run_command_line(const char *const *args, struct err *err)
     if (read_arguments(verb, args + 1, &arguments, &help, err) == 0) {
         if (help)
             show_help(verb);
-        status = help ? STATUS_GOOD : do_verb(verb, &arguments);
+        status = help ? STATUS_GOOD : carry_out_verb(verb, &arguments);
     }
     options_clear(&verb->options, &arguments);
     return status;

@@ -23,7 +23,8 @@ static int run_one(const struct job_places *places, const char *name,
     if (host_guests_list(uri ? uri->text : NULL, &guests, err) < 0)
         return err_prefix(err, "job '%s'", job.name);
     job_report_unused(&run->report, &job, &guests);
-    if (job_plan_make(&job, &guests, time(NULL), &run->report, &run->outcome, &plan, err) < 0)
+    const struct job_planning planning = {&job, &guests, time(NULL), &run->report, &run->outcome};
+    if (job_plan_make(&planning, &plan, err) < 0)
         return -1;
     host_guests_clear(&guests);
     return job_run(&plan, &run->report, &run->outcome, err);

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 
 from bench import BackupBench
 from bystanders import offspring
@@ -82,6 +83,7 @@ class ShortageBench(BackupBench):
         place = self.target if fault.do == "fill-target" else self.scratch
         progress = Progress(self.guest.serial.path)
         progress.start()
+        began = time.monotonic()
         process, release = self.hold(fault, self.words())
         filler = fill(place, fault.size)
         # A slow target: the room must not be missed only because all is over soon.
@@ -92,12 +94,13 @@ class ShortageBench(BackupBench):
             wait_for_end(process, STALL_S)
         send(children, signal.SIGCONT)
         result = self.finish(process)
-        longest = progress.stop()
+        longest, took_s = progress.stop(), time.monotonic() - began
         label = self.label(fault)
         note(f"effect {fault.at}: {label}; the guest stood still for {longest:.2f} s at most")
         os.unlink(filler)
         expect(result.status in (0, 1, 3), f"exit status {result.status}")
-        expect(longest <= MAX_PAUSE_S, f"the guest stood still for {longest:.2f} s")
+        # It does not wait for the run to fail, however slow all is.
+        expect(longest <= max(MAX_PAUSE_S, took_s / 3), f"the guest stood still for {longest:.2f} s of {took_s:.2f}")
         same(sorted(os.listdir(self.scratch)), [], "scratch files")
         self.check(fault)
         return f"{label}, status {result.status}, still for {longest:.2f} s"

@@ -87,6 +87,12 @@ for verb in verbs:
         if options[name] != page[name]:
             add_problem(f"doc/virt-backup-{verb}.1.scd: --{name} takes '{page[name]}', --help says '{options[name]}'")
 
+# What a job can say has keys, which are the options of run but those about what one run shows.
+job_page = tree.read("doc/virt-backup-job.5.scd").partition("# KEYS")[2].partition("\n# ")[0]
+keys = [key for line in re.findall(r"^(\*[\w, *-]+\*) \((?:job|guest|job, guest)\)$", job_page, re.M)
+        for key in re.findall(r"\*([\w-]+)\*", line)]
+expect("doc/virt-backup-job.5.scd, KEYS", keys, options_of_help("run").keys() - {"quiet", "verbose", "json", "help"})
+
 if not shutil.which("bash"):
     add_problem("there is no bash to try the completion with")
 else:
@@ -111,6 +117,7 @@ else:
     expect(f"{COMPLETION}: ways of capture", complete("backup", "--guest-memory", ""),
            re.findall(r'\{"(\w+)"', ways[0]))
     expect(f"{COMPLETION}: repository", complete("repository", ""), ["create"])
+    expect(f"{COMPLETION}: job", complete("job", ""), ["check", "list", "show"])
     expect(f"{COMPLETION}: new repository", complete("repository", "create", tree.ROOT + "/comp"), [tree.ROOT + "/completion"])
     expect(f"{COMPLETION}: names", complete("backup", "--domain-names", "w"), ["web", "web\\ 2"])
     expect(f"{COMPLETION}: list of names", complete("backup", "--domain-names", "web,a"), ["web,a\\\\\\,b"])

@@ -76,7 +76,8 @@ static char *plan_text(const struct job *job, struct err *err)
     struct outcome outcome = {0};
 
     make_guests(&guests);
-    if (job_plan_make(job, &guests, NOW_S, &report, &outcome, &plan, err) < 0) {
+    const struct job_planning planning = {job, &guests, NOW_S, &report, &outcome};
+    if (job_plan_make(&planning, &plan, err) < 0) {
         buf_clear(&text);
         return NULL;
     }
@@ -254,7 +255,8 @@ static void environment_files_are_jobs(void **state)
                      "web:\n backup --domain-names=web --repository=/r --compression=zstd --wait\n"
                      " prune --domain-names=web --repository=/r --keep-daily=7 "
                      "--newest-within=1d\n"
-                     "then collect --repository=/r --trash-age=7d\n");
+                     "then collect --repository=/r --trash-age=7d\n"
+                     "stagger 0, wait 18446744073709551615\n");
     parse("DESTINATION='/b c'\nOPTIONS=--replace --verbose --domain-names=web\n", true, &folder);
     expect_job(&folder, "web:\n backup --domain-names=web --destination-path=/b c --replace\n");
 }
