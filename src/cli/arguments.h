@@ -36,6 +36,7 @@ struct arguments {
     const char *uri;
     const char *new_name;
     const char *child_command;
+    const char *metrics;
     const char *scratch_path;
     const char *staging_path;
     struct strings domains;
@@ -72,6 +73,7 @@ struct arguments {
     bool set_aside;
     bool holds;
     bool partial;
+    bool nagios;
     bool no_refresh;
     bool full_read;
     bool force;

@@ -373,6 +373,8 @@ const struct event_form *events_form(enum event_kind kind)
         [EVENT_RESTORED] = &events_restored,
         [EVENT_LISTED] = &events_listed,
         [EVENT_LISTED_POINT] = &events_listed_point,
+        [EVENT_STATUS] = &events_status,
+        [EVENT_STATUS_TOTAL] = &events_status_total,
         [EVENT_VERIFIED] = &verified,
         [EVENT_DAMAGE] = &damage,
         [EVENT_ORPHAN] = &orphan,

@@ -15,6 +15,8 @@ extern const struct event_form events_disk_restored;
 extern const struct event_form events_restored;
 extern const struct event_form events_listed;
 extern const struct event_form events_listed_point;
+extern const struct event_form events_status;
+extern const struct event_form events_status_total;
 extern const struct event_form events_point_failed;
 extern const struct event_form events_point_held;
 extern const struct event_form events_point_released;

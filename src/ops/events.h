@@ -41,6 +41,9 @@ enum event_kind {
     /* list */
     EVENT_LISTED,
     EVENT_LISTED_POINT, /* of a store that has many of a guest */
+    /* status */
+    EVENT_STATUS, /* of a guest */
+    EVENT_STATUS_TOTAL,
     /* verify */
     EVENT_VERIFIED, /* and good */
     EVENT_DAMAGE,
@@ -273,6 +276,21 @@ struct event_listed_point {
     bool with_scope;   /* points of other scopes are listed, too */
 };
 
+struct status;
+struct status_guest;
+
+struct event_status {
+    const struct status *all;
+    const struct status_guest *guest;
+    bool first; /* the head of a table goes before it */
+};
+
+struct event_status_total {
+    const struct status *all;
+    bool plugin;         /* for a monitoring system, which gets no other event */
+    const char *unknown; /* of a plugin: why nothing is known; then `all` is NULL */
+};
+
 struct event_orphan {
     const char *place;
     const char *file;
@@ -417,6 +435,8 @@ struct event {
         struct event_restored restored;
         struct event_listed listed;
         struct event_listed_point listed_point;
+        struct event_status status;
+        struct event_status_total status_total;
         struct event_done verified;
         struct event_orphan orphan;
         struct event_removed removed;
