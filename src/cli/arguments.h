@@ -19,7 +19,7 @@ struct arguments_schedule {
     struct schedule schedule;
 };
 
-/* What verify --part says. */
+/* What verify --part and --share say. */
 struct arguments_part {
     unsigned part;
     unsigned parts;
@@ -47,6 +47,7 @@ struct arguments {
     struct strings exclude_disks;
     struct strings tags;
     struct arguments_part part;
+    struct arguments_part share;
     enum verify_level level;
     uint64_t max_age_ms;
     uint64_t max_time_ms;

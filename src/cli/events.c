@@ -377,6 +377,7 @@ const struct event_form *events_form(enum event_kind kind)
         [EVENT_STATUS_TOTAL] = &events_status_total,
         [EVENT_VERIFIED] = &verified,
         [EVENT_DAMAGE] = &damage,
+        [EVENT_DAMAGED_PACK] = &events_damaged_pack,
         [EVENT_ORPHAN] = &orphan,
         [EVENT_VANISHED] = &vanished,
         [EVENT_REMOVED] = &removed,

@@ -15,6 +15,7 @@ extern const struct event_form events_disk_restored;
 extern const struct event_form events_restored;
 extern const struct event_form events_listed;
 extern const struct event_form events_listed_point;
+extern const struct event_form events_damaged_pack;
 extern const struct event_form events_status;
 extern const struct event_form events_status_total;
 extern const struct event_form events_point_failed;

@@ -47,6 +47,7 @@ enum event_kind {
     /* verify */
     EVENT_VERIFIED, /* and good */
     EVENT_DAMAGE,
+    EVENT_DAMAGED_PACK, /* and which points need it */
     EVENT_ORPHAN,
     EVENT_VANISHED, /* the backup was removed before it was verified */
     /* remove */
@@ -291,6 +292,13 @@ struct event_status_total {
     const char *unknown; /* of a plugin: why nothing is known; then `all` is NULL */
 };
 
+struct event_damaged_pack {
+    const char *scope;
+    const char *pack;             /* its name in the repository */
+    const struct strings *guests; /* of each point that needs it, the guest, ... */
+    const struct strings *points; /* ... and the id */
+};
+
 struct event_orphan {
     const char *place;
     const char *file;
@@ -438,6 +446,7 @@ struct event {
         struct event_status status;
         struct event_status_total status_total;
         struct event_done verified;
+        struct event_damaged_pack damaged_pack;
         struct event_orphan orphan;
         struct event_removed removed;
         struct event_recovered recovered;

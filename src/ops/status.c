@@ -308,8 +308,8 @@ static int leave_out_others(struct status *status, const struct status_options *
     return 0;
 }
 
-static int look_at_all(const struct status_options *options, const struct report *report,
-                       struct outcome *outcome, struct status *ret, struct err *err)
+static int look_at_everything(const struct status_options *options, const struct report *report,
+                              struct outcome *outcome, struct status *ret, struct err *err)
 {
     CLEANUP_STATUS struct status status = {.now_ms = (int64_t)time(NULL) * 1000,
                                            .max_age_ms = (int64_t)options->max_age_ms};
@@ -366,7 +366,7 @@ int status_run(const struct status_request *request, const struct report *report
 {
     CLEANUP_STATUS struct status status = {0};
     CLEANUP_ERR struct err why = ERR_INIT;
-    bool known = look_at_all(&request->options, report, ret_outcome, &status, &why) == 0 &&
+    bool known = look_at_everything(&request->options, report, ret_outcome, &status, &why) == 0 &&
                  (!request->metrics || metrics_write(request->metrics, &status, &why) == 0);
 
     if (!known && (!request->plugin || why.kind == ERR_CANCELLED))

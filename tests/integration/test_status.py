@@ -133,7 +133,9 @@ def test_damage_makes_a_point_no_good_one(t):
         byte = file.read(1)
         file.seek(100)
         file.write(bytes([byte[0] ^ 1]))
-    repository.run("verify", "--level", "stored", "--domain-names", f"web@{first}", status=4)
+    events = repository.events("verify", "--level", "stored", "--domain-names", f"web@{first}", status=4)
+    same([(event["pack"].rpartition("/")[2], event["points"]) for event in events if event["event"] == "damaged-pack"],
+         [(os.path.basename(pack), [{"guest": "web", "point": first}, {"guest": "web", "point": second}])], "who needs the pack")
     guests, total = status_of(repository, status=1)
     same((guests["web"]["state"], guests["web"]["points"], guests["web"]["damaged"], total["never"]), ("never", 2, 2, 1), "after")
     with open(guest.disks[0].path, "r+b") as disk:
@@ -142,6 +144,33 @@ def test_damage_makes_a_point_no_good_one(t):
     guests, _ = status_of(repository, status=0)
     same((guests["web"]["state"], guests["web"]["point"]), ("failed", repository.points()[-1]), "after the next backup")
     repository.check_restores(repository.points()[-1])
+
+
+def verified(repository, *arguments):
+    """(guest, point) in the order in which they are verified"""
+    events = repository.events("verify", "--level", "stored", *arguments)
+    return [(event["guest"], event["point"]) for event in events if event["event"] == "guest-done"]
+
+
+def test_shares_of_verification_get_round(t):
+    """Each night adds a point of each guest, and one guest is verified; none has to wait for ever."""
+    repository = Repository(t, "a", "b", "c")
+    repository.backup()
+    seen = []
+    for _ in range(4):
+        done = verified(repository, "--share", "1/30")
+        same(len({guest for guest, _ in done}), 1, "guests of a share")
+        same(len(done), len(repository.points(next(g for g in repository.guests if g.name == done[0][0]).uuid().replace("-", ""))),
+             "points of the guest")
+        seen.append(done[0][0])
+        repository.backup()
+    same(seen, ["a", "b", "c", "a"], "guests, night by night")
+    same(len(verified(repository, "--share", "1/1")), len(repository.points()), "points of the whole")
+    order = [guest for guest, _ in verified(repository, "--max-time", "1h")]
+    same(order, sorted(order, key=["b", "c", "a"].index), "guests, in the order of the last time")
+    repository.refused("verify", "--share", "1/30", "--level", "objects", status=2, says=["--share", "objects"])
+    repository.refused("verify", "--share", "1/30", "--part", "1/2", status=2, says=["--share", "--part"])
+    repository.refused("verify", "--share", "2", status=2, says=["--share"])
 
 
 def test_of_an_archive(t):

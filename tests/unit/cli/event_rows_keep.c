@@ -121,7 +121,21 @@ static const struct status two_guests = {
 };
 static const struct status no_guest = {.max_age_ms = 1000};
 
+static char *needing_guests[] = {status_web, listed_host},
+            *needing_points[] = {listed_id, listed_id};
+static const struct strings needing_names = {needing_guests, 2}, needing_ids = {needing_points, 2};
+
 const struct event_row event_rows_keep[] = {
+    {{EVENT_DAMAGED_PACK,
+      .damaged_pack = {"default", "d/default/ef/01-00000000", &needing_names, &needing_ids}},
+     "damaged-pack",
+     EVENT_AS_ERROR,
+     "d/default/ef/01-00000000 is lost or damaged; needed by web@01a2228d8c7747d2, "
+     "a@01a2228d8c7747d2; the next backup of each guest stores again what the guest still has of "
+     "it",
+     "{\"scope\":\"default\",\"pack\":\"d/default/ef/01-00000000\",\"points\":["
+     "{\"guest\":\"web\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\"},"
+     "{\"guest\":\"a\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\"}]}"},
     {{EVENT_STATUS, "web", .status = {&two_guests, &status_guests[0], true}},
      "guest-status",
      EVENT_AS_RESULT,
