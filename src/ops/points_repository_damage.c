@@ -49,8 +49,8 @@ static void look_for_damage(const struct stored_scope *scope, const struct point
         packs_clear(&point->packs);
 }
 
-static const char *name_of_guest(const struct repository_guests *guests, const struct id *id,
-                                 char uuid[static ID_UUID_SIZE])
+static const char *name_of_damaged_guest(const struct repository_guests *guests,
+                                         const struct id *id, char uuid[static ID_UUID_SIZE])
 {
     for (size_t i = 0; i < guests->count; i++)
         if (id_compare(&guests->all[i].id, id) == 0)
@@ -69,7 +69,7 @@ static void tell_damaged_pack(const struct stored_scope *scope, const struct che
 
     for (size_t i = 0; i < points->count; i++)
         if (needs_pack(&points->all[i], pack)) {
-            strings_add(&names, name_of_guest(guests, &points->all[i].id.guest, uuid));
+            strings_add(&names, name_of_damaged_guest(guests, &points->all[i].id.guest, uuid));
             strings_add(&ids, id_text(&points->all[i].id.session, session));
         }
     if (ids.count > 0)

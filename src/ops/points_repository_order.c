@@ -37,7 +37,7 @@ static int look_at_turn(struct points_store *store, const struct check_records *
     if (!point->chosen)
         return 0;
     if (!id_parse(point->id, &id.session))
-        return err_set(err, ERR_INTERNAL, "'%s' is no id of a point", point->id);
+        return err_set(err, ERR_INTERNAL, "'%s' is not the id of a point", point->id);
     if (points_repository_guest_id(store, point->name, &id.guest, err) < 0)
         return -1;
     int64_t checked_ms = check_records_last(records, &id, level);
