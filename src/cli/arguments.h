@@ -19,7 +19,7 @@ struct arguments_schedule {
     struct schedule schedule;
 };
 
-/* What verify --part says. */
+/* What verify --part and --share say. */
 struct arguments_part {
     unsigned part;
     unsigned parts;
@@ -42,6 +42,7 @@ struct arguments {
     const char *uri;
     const char *new_name;
     const char *child_command;
+    const char *metrics;
     const char *scratch_path;
     const char *staging_path;
     struct strings domains;
@@ -54,6 +55,7 @@ struct arguments {
     struct strings exclude_disks;
     struct strings tags;
     struct arguments_part part;
+    struct arguments_part share;
     enum verify_level level;
     uint64_t max_age_ms;
     uint64_t max_time_ms;
@@ -80,6 +82,7 @@ struct arguments {
     bool set_aside;
     bool holds;
     bool partial;
+    bool nagios;
     bool no_refresh;
     bool full_read;
     bool force;

@@ -119,3 +119,41 @@ static void write_listed_point_fields(const struct event *event, struct json *fi
 
 const struct event_form events_listed_point = {"point", EVENT_AS_RESULT, write_listed_point,
                                                write_listed_point_fields};
+
+/* ---- a pack that several points need ------------------------------------------------------------ */
+
+#define NEEDING_SHOWN 20u
+
+static void write_damaged_pack(const struct event *event, struct buf *text)
+{
+    const struct event_damaged_pack *pack = &event->damaged_pack;
+    size_t count = pack->points->count;
+
+    buf_printf(text, "%s is lost or damaged; needed by", pack->pack);
+    for (size_t i = 0; i < count && i < NEEDING_SHOWN; i++)
+        buf_printf(text, "%s %s@%.*s", i ? "," : "", pack->guests->items[i], EVENTS_ID_SHOWN,
+                   pack->points->items[i]);
+    if (count > NEEDING_SHOWN)
+        buf_printf(text, " and %zu more points", count - NEEDING_SHOWN);
+    buf_append_str(text,
+                   "; the next backup of each guest stores again what the guest still has of it");
+}
+
+static void write_damaged_pack_fields(const struct event *event, struct json *fields)
+{
+    const struct event_damaged_pack *pack = &event->damaged_pack;
+    struct json *points = json_new_array();
+
+    for (size_t i = 0; i < pack->points->count; i++) {
+        struct json *point = json_new_object();
+        json_set_str(point, "guest", pack->guests->items[i]);
+        json_set_str(point, "point", pack->points->items[i]);
+        json_add(points, point);
+    }
+    json_set_str(fields, "scope", pack->scope);
+    json_set_str(fields, "pack", pack->pack);
+    json_set(fields, "points", points);
+}
+
+const struct event_form events_damaged_pack = {"damaged-pack", EVENT_AS_ERROR, write_damaged_pack,
+                                               write_damaged_pack_fields};

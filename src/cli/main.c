@@ -25,10 +25,11 @@
 #include "ops/undo/guardian.h"
 
 static const struct verb *const verbs[] = {
-    &backup_verb,  &restore_verb,     &list_verb,     &verify_verb,  &remove_verb,
-    &recover_verb, &repository_verb,  &prune_verb,    &collect_verb, &hold_verb,
-    &release_verb, &tag_verb,         &undelete_verb, &repair_verb,  &copy_verb,
-    &export_verb,  &checkpoints_verb, &job_verb,      &run_verb,     &mtcp_child_verb,
+    &backup_verb,     &restore_verb, &list_verb,        &verify_verb,   &status_verb,
+    &remove_verb,     &recover_verb, &repository_verb,  &prune_verb,    &collect_verb,
+    &hold_verb,       &release_verb, &tag_verb,         &undelete_verb, &repair_verb,
+    &copy_verb,       &export_verb,  &checkpoints_verb, &job_verb,      &run_verb,
+    &mtcp_child_verb,
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(*verbs))
 
@@ -113,6 +114,17 @@ static void make_run_id(char text[static RUN_ID_SIZE])
         snprintf(text + 2 * i, 3, "%02x", random[i]);
 }
 
+#define PLUGIN_UNKNOWN 3 /* of a monitoring system */
+
+static int status_of_verb(const struct verb_run *run, const struct arguments *arguments,
+                          const struct err *err)
+{
+    if (arguments->nagios && err->text)
+        return PLUGIN_UNKNOWN;
+    return run->has_exit_status && !err->text ? run->exit_status
+                                              : exit_status_of_run(err, &run->outcome);
+}
+
 static void tell_status(int status)
 {
     CLEANUP_FREE char *text = exit_status_text(status);
@@ -190,11 +202,12 @@ static int carry_out_verb(const struct verb *verb, struct arguments *arguments)
         .done = word_for_done(verb, arguments),
         .relation = verb->relation,
         .outcome = run.outcome,
-        .status = exit_status_of_run(&err, &run.outcome),
+        .status = status_of_verb(&run, arguments, &err),
         .elapsed_ms = units_now_ms() - started_ms,
     };
     output_finish(&output, &summary);
-    tell_status(summary.status);
+    if (!run.has_exit_status)
+        tell_status(summary.status);
     return summary.status;
 }
 

@@ -20,6 +20,9 @@ struct verb_run {
     struct guardian *guardian;   /* NULL if it has none */
     struct report report;
     struct outcome outcome;
+    bool
+        has_exit_status; /* the verb has exit statuses of its own; it counts if the verb succeeds */
+    int exit_status;
 };
 
 struct verb {
@@ -43,6 +46,7 @@ struct verb {
 extern const struct verb backup_verb;
 extern const struct verb restore_verb;
 extern const struct verb list_verb;
+extern const struct verb status_verb;
 extern const struct verb verify_verb;
 extern const struct verb recover_verb;
 extern const struct verb remove_verb;

@@ -47,6 +47,9 @@ static const struct options_row rows[] = {
      ARGUMENT(level), .parse = parse_verify_level},
     {"part", OPTION_PARSED, "N/PARTS", "of a repository: only this part of the points",
      ARGUMENT(part), .parse = parse_part},
+    {"share", OPTION_PARSED, "N/SHARES",
+     "of a repository: only this share of its bytes, what was verified longest ago",
+     ARGUMENT(share), .parse = parse_part},
     {"max-age", OPTION_PARSED, "TIME",
      "of a repository: only points not found good within this time", ARGUMENT(max_age_ms),
      .parse = arguments_parse_time},
@@ -74,6 +77,8 @@ static int run_verify(const struct arguments *arguments, struct verb_run *run, s
         .level = arguments->level,
         .part = arguments->part.part,
         .parts = arguments->part.parts,
+        .share = arguments->share.part,
+        .shares = arguments->share.parts,
         .max_age_ms = arguments->max_age_ms,
         .max_time_ms = arguments->max_time_ms,
     };
@@ -81,10 +86,15 @@ static int run_verify(const struct arguments *arguments, struct verb_run *run, s
     if (arguments_place(arguments, arguments->source, "source-path", &options.source, err) < 0)
         return -1;
     options.source.parser = run->parser;
-    if (arguments->source && (arguments->level != VERIFY_DATA || arguments->part.parts ||
-                              arguments->max_age_ms || arguments->max_time_ms))
-        return err_set(err, ERR_USAGE,
-                       "--level, --part, --max-age and --max-time apply to --repository only");
+    if (arguments->source &&
+        (arguments->level != VERIFY_DATA || arguments->part.parts || arguments->share.parts ||
+         arguments->max_age_ms || arguments->max_time_ms))
+        return err_set(
+            err, ERR_USAGE,
+            "--level, --part, --share, --max-age and --max-time apply to --repository only");
+    if (arguments->share.parts && (arguments->part.parts || arguments->level == VERIFY_OBJECTS))
+        return err_set(err, ERR_USAGE, "--share cannot be combined with %s",
+                       arguments->part.parts ? "--part" : "--level objects, which reads no packs");
     return verify_run(&options, run->spawner, &run->report, &run->outcome, err);
 }
 

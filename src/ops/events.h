@@ -43,9 +43,13 @@ enum event_kind {
     /* list */
     EVENT_LISTED,
     EVENT_LISTED_POINT, /* of a store that has many of a guest */
+    /* status */
+    EVENT_STATUS, /* of a guest */
+    EVENT_STATUS_TOTAL,
     /* verify */
     EVENT_VERIFIED, /* and good */
     EVENT_DAMAGE,
+    EVENT_DAMAGED_PACK, /* and which points need it */
     EVENT_ORPHAN,
     EVENT_VANISHED, /* the backup was removed before it was verified */
     /* remove */
@@ -292,6 +296,28 @@ struct event_listed_point {
     bool with_scope;   /* points of other scopes are listed, too */
 };
 
+struct status;
+struct status_guest;
+
+struct event_status {
+    const struct status *all;
+    const struct status_guest *guest;
+    bool first; /* the head of a table goes before it */
+};
+
+struct event_status_total {
+    const struct status *all;
+    bool plugin;         /* for a monitoring system, which gets no other event */
+    const char *unknown; /* of a plugin: why nothing is known; then `all` is NULL */
+};
+
+struct event_damaged_pack {
+    const char *scope;
+    const char *pack;             /* its name in the repository */
+    const struct strings *guests; /* of each point that needs it, the guest, ... */
+    const struct strings *points; /* ... and the id */
+};
+
 struct event_orphan {
     const char *place;
     const char *file;
@@ -455,7 +481,10 @@ struct event {
         struct event_restored restored;
         struct event_listed listed;
         struct event_listed_point listed_point;
+        struct event_status status;
+        struct event_status_total status_total;
         struct event_done verified;
+        struct event_damaged_pack damaged_pack;
         struct event_orphan orphan;
         struct event_removed removed;
         struct event_recovered recovered;

@@ -77,13 +77,15 @@ struct points_entry {
     enum manifest_consistency consistency;
     size_t disk_count;
     bool memory;
-    uint64_t size;   /* bytes of its images */
-    uint64_t stored; /* what its backup added to the store */
-    bool complete;   /* false: of a backup that has not come to its end */
-    bool derived;    /* made from another point, not by a backup */
-    bool verified;   /* somebody has found it good, and nobody bad since */
-    bool held;       /* it is not removed */
-    char *held_by;   /* with `held`, like the next two; NULL: the hold cannot be read */
+    uint64_t size;       /* bytes of its images */
+    uint64_t stored;     /* what its backup added to the store */
+    bool complete;       /* false: of a backup that has not come to its end */
+    bool derived;        /* made from another point, not by a backup */
+    bool verified;       /* somebody has found it good, and nobody bad since */
+    int64_t verified_ms; /* when it was last found good, all its bytes having been read; 0: never */
+    bool damaged;        /* it was found damaged, or something that it needs was */
+    bool held;           /* it is not removed */
+    char *held_by;       /* with `held`, like the next two; NULL: the hold cannot be read */
     char *held_why;
     int64_t held_ms; /* since */
     bool trashed;    /* it is to be removed */

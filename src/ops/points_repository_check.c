@@ -11,7 +11,9 @@
 #include "ops/children.h"
 #include "ops/course.h"
 #include "ops/keep/scopes.h"
+#include "ops/points_repository_damage.h"
 #include "ops/points_repository_impl.h"
+#include "ops/points_repository_order.h"
 #include "ops/select.h"
 #include "ops/undo/recover.h"
 #include "repository/check.h"
@@ -39,6 +41,7 @@ struct repository_verify {
     struct points_check *check;
     struct course course;
     uint64_t begun_ms;
+    uint64_t read; /* bytes of packs of this scope */
     enum small_level level;
     bool several; /* scopes may be looked at; of those that were: */
     size_t chosen;
@@ -218,28 +221,57 @@ static bool is_time_up(const struct repository_verify *verify)
     return most && units_now_ms() - verify->begun_ms >= most;
 }
 
+static void note_read_pack(void *opaque, uint64_t bytes)
+{
+    struct repository_verify *verify = opaque;
+
+    verify->read += bytes;
+}
+
+/* Guests are verified as a whole, so that what their points share is read once. */
+static bool is_share_read(const struct repository_verify *verify, const char *last,
+                          const char *guest)
+{
+    const struct verify_options *options = verify->options;
+
+    return options->share && last && strcmp(last, guest) != 0 &&
+           verify->read >= check_listed_bytes(verify->check) / options->shares * options->share;
+}
+
+static void tell_points_left(const struct repository_verify *verify, size_t left, bool share_read)
+{
+    if (left)
+        log_notice("%zu point%s not verified: %s", left, left == 1 ? " was" : "s were",
+                   share_read ? "the share is reached, their turn comes later"
+                   : verify->options->share
+                       ? "the time of --max-time is over, their turn comes later"
+                       : "the time of --max-time is over");
+}
+
 static int verify_points(struct repository_verify *verify, struct selection *points,
                          struct err *err)
 {
+    const char *last = NULL;
+    bool share_read = false;
     size_t left = 0;
 
     course_begin(&verify->course, verify->report, points->chosen, points->count);
     for (size_t i = 0; i < points->count; i++) {
         if (!points->chosen[i])
             continue;
-        if (is_time_up(verify)) {
+        share_read = share_read || is_share_read(verify, last, points->names[i]);
+        if (share_read || is_time_up(verify)) {
             left++;
             continue;
         }
         if (quit_check(err) < 0)
             return -1;
         course_next(&verify->course, i);
+        last = points->names[i];
         if (verify_point(verify, points->names[i], points->points[i], err) < 0)
             return -1;
     }
-    if (left)
-        log_notice("%zu point%s not verified: the time of --max-time is over", left,
-                   left == 1 ? " was" : "s were");
+    tell_points_left(verify, left, share_read);
     return 0;
 }
 
@@ -317,6 +349,11 @@ static int check_words(struct repository_verify *verify, struct err *err)
     return 0;
 }
 
+static bool is_in_turns(const struct verify_options *options)
+{
+    return options->share || options->max_time_ms;
+}
+
 static int verify_scope(struct repository_verify *verify, struct err *err)
 {
     struct selection points CLEANUP(selection_clear) = {0};
@@ -330,6 +367,8 @@ static int verify_scope(struct repository_verify *verify, struct err *err)
         .children = &verify->decoders,
         .host = verify->host,
         .look_at_manifest = look_at_manifest,
+        .progress = note_read_pack,
+        .opaque = verify,
     };
     if (select_in_scope(verify, &points, err) < 0)
         return -1;
@@ -337,9 +376,16 @@ static int verify_scope(struct repository_verify *verify, struct err *err)
         return 0;
     if (select_every_point(verify->store, &points, err) < 0 ||
         leave_out_points(verify, &view, &points, err) < 0 ||
+        (is_in_turns(verify->options) &&
+         points_repository_order(verify->store, verify->level, &points, err) < 0) ||
         check_open(&check, &verify->check, err) < 0)
         return -1;
-    return verify_points(verify, &points, err);
+    unsigned failed = verify->outcome->failed;
+    if (verify_points(verify, &points, err) < 0)
+        return -1;
+    return verify->outcome->failed == failed
+               ? 0
+               : points_repository_tell_damage(verify->store, verify->report, err);
 }
 
 static void leave_scope(struct repository_verify *verify)
@@ -348,6 +394,7 @@ static void leave_scope(struct repository_verify *verify)
     course_clear(&verify->course);
     points_store_close(verify->store);
     verify->check = NULL;
+    verify->read = 0;
     verify->course = (struct course){0};
     verify->store = NULL;
 }

@@ -185,16 +185,45 @@ static bool fill_point(const struct listed_point *listed, struct stored_found *f
     return true;
 }
 
+/* Packs that are bad may have been found while another point was checked. */
+static bool lacks_packs(const struct stored_scope *scope, const struct point_id *point,
+                        const struct check_bad_packs *bad)
+{
+    CLEANUP_FREE char *name = objects_name(scope, NAME_SLOT, point, 0);
+    const struct slot_id id = {scope->repository, point->session, point->guest};
+    CLEANUP_SLOT struct slot slot = {0};
+    CLEANUP_PACKS struct packs packs = {0};
+    uint32_t place = 0;
+
+    if (bad->count == 0 || packs_read(scope->store, name, &id, &slot, &packs, NULL) < 0)
+        return false;
+    for (size_t i = 0; i < bad->count; i++)
+        if (packs_find(&packs, &bad->packs[i].session, bad->packs[i].number, &place))
+            return true;
+    return false;
+}
+
+static void show_checks(const struct stored_scope *scope, const struct point_id *id,
+                        const struct check_records *records, const struct check_bad_packs *bad,
+                        struct points_entry *entry)
+{
+    entry->verified = check_records_is_good(records, id);
+    entry->verified_ms = check_records_last_good(records, id, LEVEL_STORED);
+    entry->damaged = check_records_is_bad(records, id) || lacks_packs(scope, id, bad);
+}
+
 int points_repository_list(const struct stored_scope *scope, const struct id *guest,
                            struct points_list *ret, struct err *err)
 {
     CLEANUP_LISTING struct listing listing = {0};
     CLEANUP_MARKS struct marks marks = {0};
     struct check_records records CLEANUP(check_records_clear) = {0};
+    CLEANUP_CHECK_BAD_PACKS struct check_bad_packs bad = {0};
 
     if (listing_read(scope, guest, NULL, &listing, err) < 0 ||
         marks_list(scope, guest, NULL, &marks, err) < 0 ||
-        check_records_read(scope, guest, &records, err) < 0)
+        check_records_read(scope, guest, &records, err) < 0 ||
+        check_records_bad_packs(scope, &bad, err) < 0)
         return -1;
     CLEANUP_FREE struct point_id *ids = mem_array(listing.count, sizeof(*ids));
     for (size_t i = 0; i < listing.count; i++)
@@ -207,7 +236,7 @@ int points_repository_list(const struct stored_scope *scope, const struct id *gu
             continue;
         show_marks(scope, &marks, &listing.points[i].id, entry);
         strings_sort(&entry->tags);
-        entry->verified = check_records_is_good(&records, &listing.points[i].id);
+        show_checks(scope, &listing.points[i].id, &records, &bad, entry);
         ret->count++;
     }
     stored_found_free(found, listing.count);

@@ -143,6 +143,9 @@ struct verify_options {
     enum verify_level level;
     unsigned part; /* from 1: of so many parts of the points, only this; 0: all of them */
     unsigned parts;
+    unsigned
+        share; /* of so many shares of the bytes, this many, of what was verified longest ago; 0: all */
+    unsigned shares;
     uint64_t max_age_ms;  /* only points that were not found good in this time; 0: all */
     uint64_t max_time_ms; /* no point is begun after this time; 0: no limit */
 };

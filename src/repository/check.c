@@ -88,6 +88,15 @@ void check_close(struct points_check *check)
     free(check);
 }
 
+uint64_t check_listed_bytes(const struct points_check *check)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < check->count; i++)
+        bytes += check->packs[i].size;
+    return bytes;
+}
+
 static struct checked_pack *find_checked_pack(const struct points_check *check,
                                               const struct pack_id *id)
 {

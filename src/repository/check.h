@@ -50,6 +50,9 @@ int check_open(const struct check_request *request, struct points_check **ret, s
 void check_close(struct points_check *check); /* accepts NULL */
 DEFINE_CLEANUP(struct points_check *, check_closep, check_close)
 
+/* Of all packs of the scope, as they were listed. */
+uint64_t check_listed_bytes(const struct points_check *check);
+
 struct check_result {
     bool good;
     uint32_t packs;           /* of the point; 0 if it is unreadable */

@@ -269,6 +269,20 @@ int64_t check_records_last_good(const struct check_records *records, const struc
     return last_ms;
 }
 
+int64_t check_records_last(const struct check_records *records, const struct point_id *point,
+                           enum small_level level)
+{
+    int64_t last_ms = 0;
+
+    for (size_t i = 0; i < records->count; i++) {
+        const struct check_record *record = &records->records[i];
+        if (record->level >= level && record->when_ms > last_ms &&
+            objects_compare_points(&record->point, point) == 0)
+            last_ms = record->when_ms;
+    }
+    return last_ms;
+}
+
 /* NULL: it was never checked. */
 static const struct check_record *find_last_record(const struct check_records *records,
                                                    const struct point_id *point)

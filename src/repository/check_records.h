@@ -57,6 +57,10 @@ int check_records_read(const struct stored_scope *scope, const struct id *guest,
 int64_t check_records_last_good(const struct check_records *records, const struct point_id *point,
                                 enum small_level level);
 
+/* When it was last checked so, whatever was found; 0: never. */
+int64_t check_records_last(const struct check_records *records, const struct point_id *point,
+                           enum small_level level);
+
 /* Whether it was good, or bad, the last time that it was checked, at whatever level. */
 bool check_records_is_good(const struct check_records *records, const struct point_id *point);
 bool check_records_is_bad(const struct check_records *records, const struct point_id *point);

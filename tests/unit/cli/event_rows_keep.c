@@ -2,6 +2,7 @@
 #include "event_rows.h"
 
 #include "base/units.h"
+#include "ops/status.h"
 
 #define POINT_ID "0198f3a2c4d51b7e00112233445566ff"
 #define POINT_TIME "2026-05-01T10:00:00.250Z"
@@ -85,7 +86,104 @@ static const struct points_entry unreadable_point = {
     .trashed = true,
 };
 
+/* ---- status -------------------------------------------------------------------------------------- */
+
+static char status_web[] = "web", status_uuid[] = "01010101-0101-0101-0101-010101010101";
+static char status_backup[] = "backup", status_reason[] = "disk 'vda' | is gone";
+static struct status_guest status_guests[] = {
+    {.name = status_web,
+     .uuid = status_uuid,
+     .on_host = true,
+     .state = STATUS_STATE_STALE,
+     .point = listed_id,
+     .place = listed_host,
+     .scope = status_web,
+     .taken_ms = INT64_C(1795876031000),
+     .size = 16 << 20,
+     .stored = 4 << 20,
+     .points = 3,
+     .damaged = 1,
+     .verified_ms = INT64_C(1795876032000),
+     .failure = {.verb = status_backup,
+                 .host = listed_host,
+                 .reason = status_reason,
+                 .ended_s = INT64_C(1795879631),
+                 .status = 1,
+                 .open = true}},
+    {.name = listed_host, .uuid = status_uuid, .state = STATUS_STATE_GONE},
+};
+static const struct status two_guests = {
+    .guests = status_guests,
+    .count = 2,
+    .now_ms = INT64_C(1795876031000) + INT64_C(27) * 3600 * 1000,
+    .max_age_ms = INT64_C(26) * 3600 * 1000,
+    .states = {[STATUS_STATE_STALE] = 1, [STATUS_STATE_GONE] = 1},
+};
+static const struct status no_guest = {.max_age_ms = 1000};
+
+static char *needing_guests[] = {status_web, listed_host},
+            *needing_points[] = {listed_id, listed_id};
+static const struct strings needing_names = {needing_guests, 2}, needing_ids = {needing_points, 2};
+
 const struct event_row event_rows_keep[] = {
+    {{EVENT_DAMAGED_PACK,
+      .damaged_pack = {"default", "d/default/ef/01-00000000", &needing_names, &needing_ids}},
+     "damaged-pack",
+     EVENT_AS_ERROR,
+     "d/default/ef/01-00000000 is lost or damaged; needed by web@01a2228d8c7747d2, "
+     "a@01a2228d8c7747d2; the next backup of each guest stores again what the guest still has of "
+     "it",
+     "{\"scope\":\"default\",\"pack\":\"d/default/ef/01-00000000\",\"points\":["
+     "{\"guest\":\"web\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\"},"
+     "{\"guest\":\"a\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\"}]}"},
+    {{EVENT_STATUS, "web", .status = {&two_guests, &status_guests[0], true}},
+     "guest-status",
+     EVENT_AS_RESULT,
+     "GUEST  STATE   NEWEST GOOD POINT           AGE        SIZE         NEW  VERIFIED  "
+     "LAST FAILURE\n"
+     "web    stale   2026-11-28 14:27:11 +0000   27h      16 MiB       4 MiB       26h  "
+     "26h ago, backup on a: disk 'vda' | is gone; 1 of its 3 points damaged",
+     "{\"guest\":\"web\",\"uuid\":\"01010101-0101-0101-0101-010101010101\",\"state\":\"stale\","
+     "\"on-host\":true,\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\",\"place\":\"a\","
+     "\"scope\":\"web\",\"time\":\"2026-11-28T14:27:11Z\",\"age-seconds\":97200,"
+     "\"image-size\":16777216,\"new-size\":4194304,\"points\":3,\"damaged\":1,"
+     "\"verified\":\"2026-11-28T14:27:12Z\",\"last-failure\":{"
+     "\"time\":\"2026-11-28T15:27:11Z\",\"verb\":\"backup\",\"job\":null,\"host\":\"a\","
+     "\"status\":1,\"reason\":\"disk 'vda' | is gone\",\"open\":true}}"},
+    {{EVENT_STATUS, "a", .status = {&two_guests, &status_guests[1], false}},
+     "guest-status",
+     EVENT_AS_RESULT,
+     "a      gone    never                         -           -           -     never  never",
+     "{\"guest\":\"a\",\"uuid\":\"01010101-0101-0101-0101-010101010101\",\"state\":\"gone\","
+     "\"on-host\":false,\"points\":0,\"damaged\":0,\"verified\":null}"},
+    {{EVENT_STATUS_TOTAL, .status_total = {&two_guests, false, NULL}},
+     "status",
+     EVENT_AS_RESULT,
+     "1 with none that is new enough, 1 not on this host",
+     "{\"guests\":2,\"ok\":0,\"failed\":0,\"stale\":1,\"never\":0,\"gone\":1,"
+     "\"max-age-seconds\":93600,\"good\":false}"},
+    {{EVENT_STATUS_TOTAL, .status_total = {&two_guests, true, NULL}},
+     "status",
+     EVENT_AS_RESULT,
+     "CRITICAL - 1 with none that is new enough, 1 not on this host | oldest=97200s;;93600;0; "
+     "ok=0;;;0; failed=0;0;;0; stale=1;;0;0; never=0;;0;0; gone=1;;;0;\n"
+     "web    stale   2026-11-28 14:27:11 +0000   27h      16 MiB       4 MiB       26h  "
+     "26h ago, backup on a: disk 'vda' / is gone; 1 of its 3 points damaged",
+     "{\"guests\":2,\"ok\":0,\"failed\":0,\"stale\":1,\"never\":0,\"gone\":1,"
+     "\"max-age-seconds\":93600,\"good\":false}"},
+    {{EVENT_STATUS_TOTAL, .status_total = {&no_guest, true, NULL}},
+     "status",
+     EVENT_AS_RESULT,
+     "OK - no guests | oldest=0s;;1;0; ok=0;;;0; failed=0;0;;0; stale=0;;0;0; never=0;;0;0; "
+     "gone=0;;;0;",
+     "{\"guests\":0,\"ok\":0,\"failed\":0,\"stale\":0,\"never\":0,\"gone\":0,"
+     "\"max-age-seconds\":1,\"good\":true}"},
+    {{EVENT_STATUS_TOTAL, .status_total = {NULL, true, "a | b\nc"}},
+     "status",
+     EVENT_AS_RESULT,
+     "UNKNOWN - a / b c",
+     "{\"error\":\"a | b\\nc\"}"},
+
     {{EVENT_BACKED_UP, "web", POINT_ID,
       .backed_up = {.done = {.disks = 1}, .consistency = CONSISTENCY_OFFLINE}},
      "guest-done",
