@@ -404,6 +404,8 @@ const struct event_form *events_form(enum event_kind kind)
         [EVENT_COLLECTED] = &events_collected,
         [EVENT_SCOPE_FAILED] = &events_scope_failed,
         [EVENT_REPOSITORY_MADE] = &events_repository_made,
+        [EVENT_FINDING] = &events_finding,
+        [EVENT_EXAMINED] = &events_examined,
     };
 
     return kind < EVENT_KINDS ? forms[kind] : NULL;

@@ -38,6 +38,8 @@ extern const struct event_form events_session_fenced;
 extern const struct event_form events_collected;
 extern const struct event_form events_scope_failed;
 extern const struct event_form events_repository_made;
+extern const struct event_form events_finding;
+extern const struct event_form events_examined;
 
 /* Of the id of a point, so many digits are shown to people: its time, and 16 random bits. */
 #define EVENTS_ID_SHOWN 16

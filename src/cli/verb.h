@@ -57,4 +57,5 @@ extern const struct verb undelete_verb;
 extern const struct verb repair_verb;
 extern const struct verb copy_verb;
 extern const struct verb export_verb;
+extern const struct verb doctor_verb;
 extern const struct verb mtcp_child_verb;

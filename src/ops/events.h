@@ -80,6 +80,9 @@ enum event_kind {
     EVENT_SCOPE_FAILED,
     /* repository */
     EVENT_REPOSITORY_MADE,
+    /* doctor */
+    EVENT_FINDING,
+    EVENT_EXAMINED, /* the last one: how many there were */
     EVENT_KINDS
 };
 
@@ -399,6 +402,31 @@ struct event_repository_made {
 };
 
 /* The member is that of the kind; EVENT_GUEST_NOT_TRIED, EVENT_COPIED_BEFORE and EVENT_VANISHED have none. */
+enum finding_severity {
+    FINDING_GOOD,
+    FINDING_NOTE,    /* as it is, it works */
+    FINDING_WARNING, /* something will not be as expected */
+    FINDING_PROBLEM, /* something cannot be backed up or restored */
+    FINDING_SEVERITIES
+};
+
+/* Its texts are made where it is found, as those of errors are. */
+struct event_finding {
+    enum finding_severity severity;
+    const char *area;  /* "libvirt", "guest", "disk", "repository", ... */
+    const char *disk;  /* NULL: of none, as the next */
+    const char *place; /* a path */
+    const char *text;
+    const char *remedy; /* a command, where there is one; NULL: nothing is to be done */
+};
+
+struct event_examined {
+    unsigned good;
+    unsigned notes;
+    unsigned warnings;
+    unsigned problems;
+};
+
 struct event {
     enum event_kind kind;
     const char *guest;    /* NULL: it is about no single guest */
@@ -436,5 +464,7 @@ struct event {
         struct event_collected collected;
         struct event_scope_failed scope_failed;
         struct event_repository_made repository_made;
+        struct event_finding finding;
+        struct event_examined examined;
     };
 };
