@@ -123,6 +123,28 @@ int io_read_file(int dir_fd, const char *name, size_t max, char **ret_data, size
     return 0;
 }
 
+int io_read_made_up(const char *path, size_t max, char **ret_text, struct err *err)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CLEANUP_FREE char *text = NULL;
+    size_t len = 0;
+
+    if (fd < 0)
+        return err_set_errno(err, errno, "%s: cannot open", path);
+    for (size_t cap = 4096, more = cap; more > 0; cap *= 2) {
+        if (len > max)
+            return err_set(err, ERR_CORRUPT, "%s: is larger than the limit of %zu bytes", path,
+                           max);
+        text = mem_resize(text, cap + 1, 1);
+        if (io_read_some(fd, text + len, cap - len, &more, err) < 0)
+            return err_prefix(err, "%s", path);
+        len += more;
+    }
+    text[len] = '\0';
+    *ret_text = TAKE_PTR(text);
+    return 0;
+}
+
 int io_open_in(int dir_fd, const char *name, int flags, mode_t mode, int *ret_fd, struct err *err)
 {
     struct stat st;

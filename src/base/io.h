@@ -28,6 +28,9 @@ int io_pread_some(int fd, void *data, size_t len, uint64_t offset, size_t *ret_l
 int io_read_file(int dir_fd, const char *name, size_t max, char **ret_data, size_t *ret_len,
                  struct err *err);
 
+/* The same of a file that the kernel makes up, such as those in /proc, and does not tell the size of. */
+int io_read_made_up(const char *path, size_t max, char **ret_text, struct err *err);
+
 /* Opens `name` in the folder dir_fd. Refused: a name with '/', a symbolic link as its last
  * component, anything but a regular file. O_CLOEXEC is added. */
 int io_open_in(int dir_fd, const char *name, int flags, mode_t mode, int *ret_fd, struct err *err);

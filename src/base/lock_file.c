@@ -201,12 +201,25 @@ int lock_file_take_under(int dir_fd, const char *name, bool or_folder, uint64_t 
                      err);
 }
 
+static bool is_held(int fd)
+{
+    return flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
 bool lock_file_is_held(int dir_fd, const char *name)
 {
     CLEANUP_CLOSE int fd = -1;
 
-    return io_open_in(dir_fd, name, O_RDONLY, 0, &fd, NULL) == 0 &&
-           flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    return io_open_in(dir_fd, name, O_RDONLY, 0, &fd, NULL) == 0 && is_held(fd);
+}
+
+int lock_file_check(int dir_fd, const char *name, struct err *err)
+{
+    CLEANUP_CLOSE int fd = -1;
+
+    return io_open_in(dir_fd, name, O_RDONLY, 0, &fd, NULL) == 0 && is_held(fd)
+               ? refuse_busy(fd, err)
+               : 0;
 }
 
 void lock_file_leave(struct lock_file *lock)

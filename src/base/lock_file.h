@@ -30,6 +30,8 @@ int lock_file_take_under(int dir_fd, const char *name, bool or_folder, uint64_t 
 /* True if another process, or another lock of this process, holds the file. Needs no write
  * permission, and does not make the file. */
 bool lock_file_is_held(int dir_fd, const char *name);
+/* Busy, with the same words as lock_file_take, if lock_file_is_held; changes nothing. */
+int lock_file_check(int dir_fd, const char *name, struct err *err);
 /* Keeps the file when the lock is released, so that the next one to lock it needs no room. */
 void lock_file_leave(struct lock_file *lock);
 /* Accepts NULL. */

@@ -431,6 +431,8 @@ const struct event_form *events_form(enum event_kind kind)
         [EVENT_JOB_STEP_TOLD_FAILED] = &events_job_step_told_failed,
         [EVENT_JOB_STEP_LEFT] = &events_job_step_left,
         [EVENT_JOB_DONE] = &events_job_done,
+        [EVENT_FINDING] = &events_finding,
+        [EVENT_EXAMINED] = &events_examined,
     };
 
     return kind < EVENT_KINDS ? forms[kind] : NULL;

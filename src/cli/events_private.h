@@ -59,6 +59,8 @@ extern const struct event_form events_job_step_failed;
 extern const struct event_form events_job_step_told_failed;
 extern const struct event_form events_job_step_left;
 extern const struct event_form events_job_done;
+extern const struct event_form events_finding;
+extern const struct event_form events_examined;
 
 /* Of the id of a point, so many digits are shown to people: its time, and 16 random bits. */
 #define EVENTS_ID_SHOWN 16

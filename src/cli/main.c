@@ -25,11 +25,11 @@
 #include "ops/undo/guardian.h"
 
 static const struct verb *const verbs[] = {
-    &backup_verb,     &restore_verb, &list_verb,        &verify_verb,   &status_verb,
-    &remove_verb,     &recover_verb, &repository_verb,  &prune_verb,    &collect_verb,
-    &hold_verb,       &release_verb, &tag_verb,         &undelete_verb, &repair_verb,
-    &copy_verb,       &export_verb,  &checkpoints_verb, &job_verb,      &run_verb,
-    &mtcp_child_verb,
+    &backup_verb, &restore_verb,    &list_verb,        &verify_verb,   &status_verb,
+    &remove_verb, &recover_verb,    &repository_verb,  &prune_verb,    &collect_verb,
+    &hold_verb,   &release_verb,    &tag_verb,         &undelete_verb, &repair_verb,
+    &copy_verb,   &export_verb,     &checkpoints_verb, &job_verb,      &run_verb,
+    &doctor_verb, &mtcp_child_verb,
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(*verbs))
 

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
-#include "base/out.h"
-#include "base/terminal.h"
 #include "base/when.h"
+#include "cli/ask.h"
 #include "cli/verb.h"
 
 static const struct options_row rows[] = {
@@ -34,26 +31,16 @@ static bool confirm_always(void *opaque, const struct remove_candidate *candidat
     return true;
 }
 
-/* A signal or the end of input counts as no. */
 static bool confirm_on_terminal(void *opaque, const struct remove_candidate *candidate)
 {
     char when[WHEN_TEXT_SIZE];
     CLEANUP_FREE char *question = mem_printf(
-        "Remove the backup of guest '%s'%s%.16s, made %s on %s, from %s? [y/N] ", candidate->guest,
+        "Remove the backup of guest '%s'%s%.16s, made %s on %s, from %s?", candidate->guest,
         candidate->id ? ", point " : "", candidate->id ? candidate->id : "",
         when_local(candidate->time, when), candidate->host, candidate->path);
-    CLEANUP_FREE char *shown = terminal_safe(question);
-    char answer[16] = "";
 
     (void)opaque;
-    out_write(OUT_MESSAGES, shown);
-    ssize_t len = read(STDIN_FILENO, answer, sizeof(answer) - 1);
-    if (len <= 0) {
-        out_write(OUT_MESSAGES, "\n");
-        return false;
-    }
-    answer[strcspn(answer, "\r\n")] = '\0';
-    return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
+    return ask_yes(question);
 }
 
 /* Points are named by arguments, or, like guests, with --domain-names. */

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/quit.h"
+#include "cli/ask.h"
+#include "cli/restore_ask.h"
 #include "cli/verb.h"
 
 static const struct options_row rows[] = {
@@ -48,9 +51,15 @@ static const struct options_row rows[] = {
     ROW_JSON,
 };
 
+/* Programs, and whoever says exactly what to do, are not asked. */
+static bool may_ask(const struct arguments *arguments)
+{
+    return !arguments->json && !arguments->quiet && !arguments->dry_run && ask_is_possible();
+}
+
 static int check_places(const struct arguments *arguments, struct err *err)
 {
-    if (!arguments->destination && !arguments->original_places)
+    if (!arguments->destination && !arguments->original_places && !may_ask(arguments))
         return err_set(err, ERR_USAGE,
                        "--destination-path PATH is missing; --original-places needs none");
     if (arguments->destination && arguments->original_places)
@@ -67,6 +76,7 @@ static int check_places(const struct arguments *arguments, struct err *err)
 
 static int run_restore(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
+    CLEANUP_RESTORE_ANSWERS struct restore_answers answers = {0};
     struct restore_options options = {
         .point = arguments->point,
         .destination = arguments->destination,
@@ -96,6 +106,11 @@ static int run_restore(const struct arguments *arguments, struct verb_run *run, 
     options.source.parser = run->parser;
     if (arguments->hold && arguments->source)
         return err_set(err, ERR_USAGE, "--hold applies to --repository only");
+    if (may_ask(arguments) &&
+        restore_ask(&options, run->spawner, &run->report, &answers, err) < 0) {
+        run->outcome.signal = quit_requested();
+        return -1;
+    }
     return restore_run(&options, run->spawner, &run->report, &run->outcome, err);
 }
 

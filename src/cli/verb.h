@@ -63,4 +63,5 @@ extern const struct verb copy_verb;
 extern const struct verb export_verb;
 extern const struct verb job_verb;
 extern const struct verb run_verb;
+extern const struct verb doctor_verb;
 extern const struct verb mtcp_child_verb;

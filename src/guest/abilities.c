@@ -84,7 +84,8 @@ static uint64_t running_major(virDomainPtr domain)
 
 /* QEMU before 9 can miss what an emulated guest writes while its memory is copied. Ask the monitor
  * only if the answer can be yes, because libvirt marks the guest as tainted for that. */
-static bool is_live_trusted(virDomainPtr domain, const struct xml_doc *xml)
+static bool is_live_trusted(const struct hypervisor *hypervisor, virDomainPtr domain,
+                            const struct xml_doc *xml)
 {
     BOUNDED_CALLS(&bounded_slow);
 
@@ -94,7 +95,7 @@ static bool is_live_trusted(virDomainPtr domain, const struct xml_doc *xml)
     if (type && strcmp(type, "kvm") == 0)
         return true;
     if (virConnectGetVersion(virDomainGetConnect(domain), &installed) < 0 ||
-        installed / 1000000 < TRUSTED_SINCE_MAJOR)
+        installed / 1000000 < TRUSTED_SINCE_MAJOR || hypervisor->monitors_spared)
         return false;
     return running_major(domain) >= TRUSTED_SINCE_MAJOR;
 }
@@ -131,7 +132,7 @@ int guest_get_abilities(struct guest *guest, struct guest_abilities *ret, struct
         return -1;
     if (is_qemu(connection)) {
         abilities.manual = hypervisor_version(guest->hypervisor) >= MANUAL_SINCE;
-        abilities.live_trusted = is_live_trusted(domain, xml);
+        abilities.live_trusted = is_live_trusted(guest->hypervisor, domain, xml);
     }
     abilities.agent = has_agent(xml);
     *ret = abilities;

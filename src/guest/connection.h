@@ -23,7 +23,8 @@ struct guest_watch;
 struct hypervisor {
     char *uri; /* these three never change */
     char *host;
-    char *host_uuid; /* NULL: libvirt does not know it */
+    char *host_uuid;      /* NULL: libvirt does not know it */
+    bool monitors_spared; /* set before anything is asked of its guests */
     atomic_ulong version;
     pthread_mutex_t reconnecting; /* held by the thread that is reconnecting */
     pthread_mutex_t lock;         /* guards connection; only held briefly */

@@ -149,6 +149,11 @@ const char *hypervisor_host(const struct hypervisor *hypervisor)
     return hypervisor->host;
 }
 
+void hypervisor_spare_monitors(struct hypervisor *hypervisor)
+{
+    hypervisor->monitors_spared = true;
+}
+
 unsigned long hypervisor_version(const struct hypervisor *hypervisor)
 {
     return atomic_load(&hypervisor->version);

@@ -31,6 +31,13 @@ const char *hypervisor_host_uuid(const struct hypervisor *hypervisor);
 /* libvirtd's version: 9.0.0 is 9000000. */
 unsigned long hypervisor_version(const struct hypervisor *hypervisor);
 
+/* The version of the hypervisor that is installed, in the same form; 0: not known. */
+unsigned long hypervisor_emulator_version(struct hypervisor *hypervisor);
+bool hypervisor_is_qemu(struct hypervisor *hypervisor);
+/* From here on nothing is asked of QEMU's monitor, which libvirt would note as a taint of the guest. What
+ * only the monitor tells counts as not known. */
+void hypervisor_spare_monitors(struct hypervisor *hypervisor);
+
 /* False once the connection is known to be dead. Does not block. */
 bool hypervisor_alive(struct hypervisor *hypervisor);
 /* Reconnects, whether the old connection is dead or not, with back-off for at most timeout_ms.

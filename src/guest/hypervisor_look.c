@@ -228,6 +228,26 @@ static const struct {
     [HOST_NWFILTER] = {has_nwfilter, VIR_ERR_NO_NWFILTER},
 };
 
+/* ---- the hypervisor itself ---------------------------------------------------------------------- */
+
+unsigned long hypervisor_emulator_version(struct hypervisor *hypervisor)
+{
+    BOUNDED_CALLS(&bounded_usual);
+
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
+    unsigned long version = 0;
+
+    return virConnectGetVersion(connection, &version) < 0 ? 0 : version;
+}
+
+bool hypervisor_is_qemu(struct hypervisor *hypervisor)
+{
+    virConnectPtr connection CLEANUP_CONNECTION = connection_of(hypervisor);
+    const char *type = virConnectGetType(connection);
+
+    return type && strcmp(type, "QEMU") == 0;
+}
+
 /* ---- folders --------------------------------------------------------------------------------- */
 
 /* For the system, a session and an embedded driver. */

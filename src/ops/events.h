@@ -106,6 +106,9 @@ enum event_kind {
     EVENT_JOB_STEP_TOLD_FAILED, /* the step has shown it */
     EVENT_JOB_STEP_LEFT,        /* a signal, or the end of the window, came before it */
     EVENT_JOB_DONE,
+    /* doctor */
+    EVENT_FINDING,
+    EVENT_EXAMINED, /* the last one: how many there were */
     EVENT_KINDS
 };
 
@@ -463,6 +466,31 @@ struct event_job {
 
 /* The member is that of the kind; EVENT_GUEST_NOT_TRIED, EVENT_COPIED_BEFORE, EVENT_VANISHED,
  * EVENT_JOB_GUEST_LEFT and EVENT_JOB_NOT_PRUNED have none. */
+enum finding_severity {
+    FINDING_GOOD,
+    FINDING_NOTE,    /* as it is, it works */
+    FINDING_WARNING, /* something will not be as expected */
+    FINDING_PROBLEM, /* something cannot be backed up or restored */
+    FINDING_SEVERITIES
+};
+
+/* Its texts are made where it is found, as those of errors are. */
+struct event_finding {
+    enum finding_severity severity;
+    const char *area;  /* "libvirt", "guest", "disk", "repository", ... */
+    const char *disk;  /* NULL: of none, as the next */
+    const char *place; /* a path */
+    const char *text;
+    const char *remedy; /* a command, where there is one; NULL: nothing is to be done */
+};
+
+struct event_examined {
+    unsigned good;
+    unsigned notes;
+    unsigned warnings;
+    unsigned problems;
+};
+
 struct event {
     enum event_kind kind;
     const char *guest;    /* NULL: it is about no single guest */
@@ -509,5 +537,7 @@ struct event {
         struct event_job_backed_up job_backed_up;
         struct event_job_step job_step; /* EVENT_JOB_STEP_DONE to EVENT_JOB_STEP_LEFT */
         struct event_job_done job_done;
+        struct event_finding finding;
+        struct event_examined examined;
     };
 };

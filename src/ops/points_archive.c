@@ -5,6 +5,7 @@
 
 #include "archive/archive.h"
 #include "archive/image.h"
+#include "archive/reach.h"
 #include "base/io.h"
 #include "ops/points_archive_impl.h"
 #include "ops/sizes.h"
@@ -22,6 +23,11 @@ struct archive_image {
     char *path;
     struct image_reader *reader;
 };
+
+bool points_archive_is_lone(const char *file_system)
+{
+    return reach_ends_at_host(file_system);
+}
 
 static struct archive_store *archive_store(const struct points_store *store)
 {

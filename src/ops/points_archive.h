@@ -12,5 +12,7 @@ int points_archive_open_store(const struct points_place *place, struct points_st
                               struct err *err);
 int points_archive_open_writer(const struct points_place *place, struct points_writer **ret,
                                struct err *err);
+/* Whether other hosts can use a file system of this type and may not see the locks of this one. */
+bool points_archive_is_lone(const char *file_system);
 char *points_archive_item_name(const char *guest, const struct points_item *item,
                                enum codec_type codec, struct err *err);

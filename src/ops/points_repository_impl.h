@@ -84,6 +84,10 @@ struct points_repository_view {
 };
 void points_repository_look(const struct points_store *store, struct points_repository_view *ret);
 
+#define OWNER_TEXT_SIZE 17 /* guest/checkpoint.h, and a NUL */
+/* For whom checkpoints of backups into this scope are made, see points_set_owner. */
+void points_repository_owner(const struct stored_scope *scope, char ret[static OWNER_TEXT_SIZE]);
+
 /* Opens a scope of the repository that is at this place. */
 int points_repository_open(const struct points_place *place, struct repository **ret,
                            struct stored_scope *ret_scope, struct err *err);

@@ -13,8 +13,6 @@
 #include "repository/session.h"
 #include "repository/witnesses.h"
 
-#define OWNER_PREFIX "vb-1 owner"
-
 struct repository_place {
     struct points_writer base;
     struct repository *repository; /* owned */
@@ -34,7 +32,7 @@ struct repository_set {
     struct chunk_source source;
     struct buf small[SMALL_ITEMS_MAX]; /* by kind - 1 */
     bool has_small[SMALL_ITEMS_MAX];
-    char owner[GUEST_CHECKPOINT_OWNER_LEN + 1];
+    char owner[OWNER_TEXT_SIZE];
     char base_text[ID_TEXT_SIZE];
     struct trust *trusts; /* owned; of each disk, without a checkpoint if nothing is kept of it */
     size_t trust_count;
@@ -169,22 +167,6 @@ static void describe_set(struct repository_set *set, const struct points_request
             strings_add(&set->info.tags, request->tags[i]);
 }
 
-/* Checkpoints of other repositories and scopes are not ours to go on with, or to delete. */
-static void describe_owner(const struct repository_place *place, struct repository_set *set)
-{
-    CLEANUP_BUF struct buf bytes = {0};
-    uint8_t digest[DIGEST_SIZE];
-    char text[DIGEST_HEX_SIZE];
-
-    buf_append_str(&bytes, OWNER_PREFIX);
-    buf_append(&bytes, place->scope.repository.bytes, ID_SIZE);
-    buf_append_str(&bytes, place->scope.name);
-    digest_of(bytes.data, bytes.len, digest);
-    digest_to_hex(digest, text);
-    memcpy(set->owner, text, GUEST_CHECKPOINT_OWNER_LEN);
-    set->base.owner = set->owner;
-}
-
 /* The point will be that of the last session. */
 static void note_id(struct repository_set *set)
 {
@@ -217,8 +199,10 @@ static int begin_set_session(const struct repository_place *place,
         point_writer_new(place->repository, &set->session, &options, &set->writer, err) < 0)
         return -1;
     note_id(set);
-    if (!request->derived_from)
-        describe_owner(place, set);
+    if (!request->derived_from) {
+        points_repository_owner(&place->scope, set->owner);
+        set->base.owner = set->owner;
+    }
     const struct stored_point *base = session_base(set->session);
     if (base)
         set->base.base = id_text(&base->id.session, set->base_text);

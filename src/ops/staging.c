@@ -83,6 +83,13 @@ int staging_check_hands(const char *path, uid_t also, char **ret, struct err *er
 
 /* ---- choosing the folder ------------------------------------------------------------------- */
 
+static char *staging_parent(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? mem_strndup(path, slash > path ? (size_t)(slash - path) : 1) : mem_strdup(".");
+}
+
 static int check_room(const char *base, uint64_t needed, struct err *err)
 {
     CLEANUP_CLOSE int fd = -1;
@@ -99,7 +106,7 @@ static int check_room(const char *base, uint64_t needed, struct err *err)
                    units_format_size(room, room_text), units_format_size(needed, needed_text));
 }
 
-static int check_staging(const char *path, uint64_t needed, char **ret, struct err *err)
+static int check_staging_place(const char *path, uint64_t needed, char **ret, struct err *err)
 {
     CLEANUP_FREE char *base = NULL;
 
@@ -117,21 +124,38 @@ static int make_usual(const char *path, struct err *err)
     return 0;
 }
 
-static int choose_staging(const struct staging_request *request, char **ret, struct err *err)
+/* Of a usual folder that is missing, the one that it would be made in says the same. */
+static int look_at_usual(const struct staging_request *request, char **ret, struct err *err)
+{
+    CLEANUP_FREE char *above = staging_parent(request->usual);
+
+    return check_staging_place(access(request->usual, F_OK) == 0 ? request->usual : above,
+                               request->needed, ret, err);
+}
+
+static int take_usual(const struct staging_request *request, char **ret, struct err *err)
+{
+    if (make_usual(request->usual, err) < 0)
+        return -1;
+    return check_staging_place(request->usual, request->needed, ret, err);
+}
+
+/* make: the usual folder, if it is missing. */
+static int choose_staging(const struct staging_request *request, bool make, char **ret,
+                          struct err *err)
 {
     CLEANUP_ERR struct err usual_err = ERR_INIT;
     CLEANUP_ERR struct err other_err = ERR_INIT;
 
     if (request->path) {
-        if (check_staging(request->path, request->needed, ret, err) < 0)
+        if (check_staging_place(request->path, request->needed, ret, err) < 0)
             return err_prefix(err, "--staging-path");
         return 0;
     }
-    if (make_usual(request->usual, &usual_err) == 0 &&
-        check_staging(request->usual, request->needed, ret, &usual_err) == 0)
+    if ((make ? take_usual : look_at_usual)(request, ret, &usual_err) == 0)
         return 0;
     if (request->destination &&
-        check_staging(request->destination, request->needed, ret, &other_err) == 0) {
+        check_staging_place(request->destination, request->needed, ret, &other_err) == 0) {
         log_detail("the guest's memory is staged in the destination: %s", usual_err.text);
         return 0;
     }
@@ -160,13 +184,20 @@ int staging_open(const struct staging_request *request, struct staging **ret, st
 {
     CLEANUP(staging_closep) struct staging *staging = mem_alloc(sizeof(*staging));
 
-    if (choose_staging(request, &staging->base, err) < 0)
+    if (choose_staging(request, true, &staging->base, err) < 0)
         return -1;
     staging->folder = mem_printf("%s/" FOLDER_START "%s",
                                  strcmp(staging->base, "/") ? staging->base : "", request->uuid);
     staging->memory = free_path(staging->folder);
     *ret = TAKE_PTR(staging);
     return 0;
+}
+
+int staging_check(const struct staging_request *request, struct err *err)
+{
+    CLEANUP_FREE char *base = NULL;
+
+    return choose_staging(request, false, &base, err);
 }
 
 void staging_close(struct staging *staging)
@@ -224,13 +255,6 @@ int staging_nameless(const struct staging *staging, int *ret_fd, struct err *err
         return err_set_errno(err, errno, "%s: cannot create a file", staging->base);
     *ret_fd = fd;
     return 0;
-}
-
-static char *staging_parent(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? mem_strndup(path, slash > path ? (size_t)(slash - path) : 1) : mem_strdup(".");
 }
 
 static const char *name_in(const char *path)

@@ -32,6 +32,8 @@ struct staging;
 /* Chooses the place, but makes nothing in it yet. Refused, with the option's name in the message: a
  * place that others can change (denied), a place without enough room (no space). */
 int staging_open(const struct staging_request *request, struct staging **ret, struct err *err);
+/* Whether staging_open would find a place, by the same rules; makes nothing. */
+int staging_check(const struct staging_request *request, struct err *err);
 /* Removes the guest's folder unless a file in it is kept. Accepts NULL. */
 void staging_close(struct staging *staging);
 DEFINE_CLEANUP(struct staging *, staging_closep, staging_close)

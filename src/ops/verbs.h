@@ -170,6 +170,19 @@ struct checkpoints_options {
 int checkpoints_run(const struct checkpoints_options *options, const struct report *report,
                     struct outcome *ret_outcome, struct err *err);
 
+struct doctor_options {
+    const char *uri;
+    struct name_list domains;  /* empty: all */
+    struct points_place place; /* its path is NULL: none */
+    const char *scratch_path;  /* as in backup_options, like the next */
+    const char *staging_path;
+};
+
+/* EVENT_FINDING for each thing that is found good, worth a note, or wrong, and one EVENT_EXAMINED. What is
+ * wrong counts as failed. Changes nothing. Forks, so call it before anything has threads. */
+int doctor_run(const struct doctor_options *options, const struct report *report,
+               struct outcome *ret_outcome, struct err *err);
+
 struct list_options {
     struct points_place source;
     struct name_list domains;

@@ -23,10 +23,12 @@ LAYERS = {
 # Of the folders of a layer: what each must not include. Verbs do not know each other, and what undoes
 # them knows only their journal.
 APART = {
-    "ops/backup": ["ops/restore"],
-    "ops/restore": ["ops/backup"],
+    "ops/backup": ["ops/restore", "ops/doctor"],
+    "ops/restore": ["ops/backup", "ops/doctor"],
     "ops/undo": ["ops/backup", "ops/restore"],
-    "ops/job": ["ops/backup", "ops/restore", "ops/keep"],
+    "ops/job": ["ops/backup", "ops/restore", "ops/keep"],"ops/restore", "ops/doctor"],
+    "ops/keep": ["ops/doctor"],
+    "ops/doctor": ["ops/restore"],
 }
 
 # What is seen in some files of a folder only: verbs know archives as one kind of store.

@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/text.h"
 
-static enum capture_record find_recordable(const struct source_disk *disk)
+enum capture_record capture_recordable(const struct source_disk *disk)
 {
     if (!disk->local)
         return CAPTURE_NOT_LOCAL;
@@ -53,7 +53,8 @@ int capture_settle_tracks(const struct capture_request *request, struct err *err
         return -1;
     for (size_t i = 0; i < request->source->disk_count; i++) {
         struct capture_track *track = &request->tracks[i];
-        track->recordable = safe ? find_recordable(&request->source->disks[i]) : CAPTURE_SNAPSHOTS;
+        track->recordable =
+            safe ? capture_recordable(&request->source->disks[i]) : CAPTURE_SNAPSHOTS;
         track->record = track->record && request->owner && track->recordable == CAPTURE_RECORDS;
         bool off = request->mode == CAPTURE_OFFLINE;
         if (track->since && !off && settle_since(request, i, err) < 0)

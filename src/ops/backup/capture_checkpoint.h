@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Internal to capture*.c: the checkpoint that is made with a capture.
+ * For capture*.c, and whoever foretells what it does: the checkpoint that is made with a capture.
  */
 #pragma once
 
 #include "ops/backup/capture.h"
 
+/* Whether a checkpoint can record a disk, as far as the disk itself says. */
+enum capture_record capture_recordable(const struct source_disk *disk);
 /* Finds out what of the tracks is possible, before the guest is touched. */
 int capture_settle_tracks(const struct capture_request *request, struct err *err);
 /* When the guest is off, or down: what became of the bitmaps when it ended, which only then is in

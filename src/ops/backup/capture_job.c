@@ -16,18 +16,18 @@
 
 /* libvirt gives whatever is at a scratch file's path to QEMU's user, and QEMU writes to it: besides
  * us only that user may be able to change the folder. */
-static int scratch_folder(const struct capture_request *request, const char *private_folder,
-                          char **ret, struct err *err)
+int capture_job_folder(const char *scratch_path, const char *private_folder, char **ret,
+                       struct err *err)
 {
     struct stat st;
 
-    if (!request->scratch_path) {
+    if (!scratch_path) {
         *ret = mem_strdup(private_folder);
         return 0;
     }
     if (stat(private_folder, &st) < 0)
         return err_set_errno(err, errno, "%s", private_folder);
-    if (staging_check_hands(request->scratch_path, st.st_uid, ret, err) == 0)
+    if (staging_check_hands(scratch_path, st.st_uid, ret, err) == 0)
         return 0;
     err_prefix(err, "--scratch-path");
     return err && err->kind == ERR_DENIED
@@ -36,7 +36,7 @@ static int scratch_folder(const struct capture_request *request, const char *pri
                : -1;
 }
 
-static int check_scratch_room(const char *folder, uint64_t image_size, struct err *err)
+int capture_job_check_room(const char *folder, uint64_t image_size, struct err *err)
 {
     CLEANUP_CLOSE int fd = -1;
     uint64_t needed = scratch_watch_needed(image_size);
@@ -63,8 +63,8 @@ int capture_job_name(struct capture *capture, char **ret_folder, struct err *err
     struct intent *intent = &capture->intent;
 
     if (request->calls->private_folder(request->guest, &private_folder, err) < 0 ||
-        scratch_folder(request, private_folder, &folder, err) < 0 ||
-        check_scratch_room(folder, request->source->image_size, err) < 0)
+        capture_job_folder(request->scratch_path, private_folder, &folder, err) < 0 ||
+        capture_job_check_room(folder, request->source->image_size, err) < 0)
         return -1;
     intent->socket = mem_printf("%s/vb-%ld.sock", private_folder, (long)getpid());
     for (size_t i = 0; i < request->source->disk_count; i++) {

@@ -358,9 +358,6 @@ static int gather_job(struct backup_job *job, struct err *err)
     return 0;
 }
 
-/* What QEMU's stream holds besides the guest's memory: devices, video memory. */
-#define DEVICE_STATE_ROOM (UINT64_C(64) << 20)
-
 static int open_staging(struct backup_job *job, struct err *err)
 {
     const struct backup_options *options = job->run->options;
@@ -375,8 +372,7 @@ static int open_staging(struct backup_job *job, struct err *err)
 
     if (!captured && !job->source.managed_save)
         return 0;
-    if (captured && !units_add(job->source.memory_size, DEVICE_STATE_ROOM, &request.needed))
-        request.needed = UINT64_MAX;
+    request.needed = captured ? source_memory_room(&job->source) : 0;
     return staging_open(&request, &job->staging, err);
 }
 

@@ -447,6 +447,16 @@ int source_gather(struct hypervisor *hypervisor, struct guest *guest,
     return 0;
 }
 
+/* What QEMU's stream holds besides the guest's memory: devices, video memory. */
+#define DEVICE_STATE_ROOM (64 * MIB)
+
+uint64_t source_memory_room(const struct source *source)
+{
+    uint64_t room = UINT64_MAX;
+
+    return units_add(source->memory_size, DEVICE_STATE_ROOM, &room) ? room : UINT64_MAX;
+}
+
 void source_clear(struct source *source)
 {
     for (size_t i = 0; i < source->disk_count; i++)

@@ -68,5 +68,7 @@ struct source_request {
 
 int source_gather(struct hypervisor *hypervisor, struct guest *guest,
                   const struct source_request *request, struct source *ret, struct err *err);
+/* The most that a save image of its memory takes, bytes. */
+uint64_t source_memory_room(const struct source *source);
 void source_clear(struct source *source);
 #define CLEANUP_SOURCE CLEANUP(source_clear)

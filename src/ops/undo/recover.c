@@ -239,6 +239,11 @@ void recover_tell(const struct report *report)
         recover_tell_all(state_fd, NULL, report);
 }
 
+char *recover_text(const struct intent *intent)
+{
+    return intent_owner_lives(intent) ? NULL : recover_describe(intent);
+}
+
 int recover_check(int state_fd, const char *uuid, const struct strings *told, struct err *err)
 {
     CLEANUP_INTENT struct intent intent = {0};

@@ -29,5 +29,8 @@ void recover_again(int state_fd, struct strings *told, const struct report *repo
 /* Call it with the guest's lock held. -1: it has a journal; the error says what to do, and why,
  * unless that was told. */
 int recover_check(int state_fd, const char *uuid, const struct strings *told, struct err *err);
+/* "left behind by the backup of ...: WHY"; NULL: the run is at work. The caller frees. */
+struct intent;
+char *recover_text(const struct intent *intent);
 /* Changes nothing: reports which guests could not be put back. Without a state directory, none. */
 void recover_tell(const struct report *report);

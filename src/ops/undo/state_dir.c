@@ -64,10 +64,16 @@ int state_dir_open(int *ret_fd, struct err *err)
     return open_checked(path, ret_fd, err);
 }
 
-int state_dir_look(void)
+int state_dir_check(int *ret_fd, struct err *err)
 {
     CLEANUP_FREE char *path = NULL;
+
+    return state_dir_path(&path, err) < 0 ? -1 : open_checked(path, ret_fd, err);
+}
+
+int state_dir_look(void)
+{
     int fd = -1;
 
-    return state_dir_path(&path, NULL) < 0 || open_checked(path, &fd, NULL) < 0 ? -1 : fd;
+    return state_dir_check(&fd, NULL) < 0 ? -1 : fd;
 }

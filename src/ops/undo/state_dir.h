@@ -15,5 +15,7 @@
 int state_dir_open(int *ret_fd, struct err *err);
 /* Opens it only to look; -1 if it does not exist or cannot be trusted. */
 int state_dir_look(void);
+/* The same, and why not. Not found: it does not exist. */
+int state_dir_check(int *ret_fd, struct err *err);
 /* Its path; the caller frees. */
 int state_dir_path(char **ret, struct err *err);
