@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/large_pages.h"
 #include "base/units.h"
 #include "base/write_behind.h"
 
@@ -17,7 +18,7 @@
 #define ALIGN ((size_t)4096)
 /* Smaller writes are cheaper through the cache, where the kernel joins them. */
 #define DIRECT_MIN ((size_t)64 << 10)
-/* Small and unaligned writes are joined up to this size. */
+/* Writes are joined up to this size. It is the most that a request to a disk can have as a rule. */
 #define STAGE_SIZE ((size_t)4 << 20)
 
 struct bulk_writer {
@@ -25,7 +26,7 @@ struct bulk_writer {
     int flags;
     bool refused;   /* O_DIRECT does not work here */
     bool direct;    /* set on the descriptor now */
-    uint8_t *stage; /* owned, aligned like the file */
+    uint8_t *stage; /* owned, in large pages */
     uint64_t start; /* where the staged bytes go */
     size_t staged;
     struct write_behind behind;
@@ -38,9 +39,9 @@ struct bulk_writer *bulk_writer_new(int fd, struct err *err)
     writer->fd = fd;
     writer->flags = fcntl(fd, F_GETFL);
     writer->refused = writer->flags < 0;
-    writer->stage = aligned_alloc(ALIGN, STAGE_SIZE);
+    writer->stage = large_pages_new(STAGE_SIZE);
     if (!writer->stage) {
-        err_set_errno(err, ENOMEM, "cannot get memory for writing");
+        err_set_errno(err, errno, "cannot get memory for writing");
         return NULL;
     }
     return TAKE_PTR(writer);
@@ -136,13 +137,14 @@ static bool stage_is_full(const struct bulk_writer *writer)
     return writer->start % ALIGN + writer->staged == STAGE_SIZE;
 }
 
-/* True if it can be written directly from the caller's memory. */
+/* True if nothing is gained by a copy: the caller's memory is in large pages, too, or will be
+ * copied by the kernel. */
 static bool is_good_as_it_is(const struct bulk_writer *writer, const uint8_t *data, size_t len,
                              uint64_t offset)
 {
     if (len < DIRECT_MIN)
         return false;
-    return writer->refused || (offset % ALIGN == 0 && (uintptr_t)data % ALIGN == 0);
+    return writer->refused || (offset % ALIGN == 0 && large_pages_begin_at(data));
 }
 
 int bulk_writer_write(struct bulk_writer *writer, const void *data, size_t len, uint64_t offset,
@@ -186,6 +188,6 @@ void bulk_writer_free(struct bulk_writer *writer)
     if (!writer)
         return;
     (void)set_direct(writer, false);
-    free(writer->stage);
+    large_pages_free(writer->stage, STAGE_SIZE);
     free(writer);
 }

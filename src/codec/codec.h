@@ -21,6 +21,7 @@ struct codec_spec {
     enum codec_type type;
     unsigned level;     /* lzma 0-9 (default 6), zstd 1-19 (default 3), none 0 */
     bool extreme;       /* lzma "e" */
+    bool thorough;      /* zstd: the level's own search, also where ours is faster; not in texts */
     uint64_t dict_size; /* lzma dictionary / zstd window; 0: the level's own */
 };
 

@@ -55,11 +55,11 @@ static unsigned grown_log(unsigned log, unsigned by)
  * disks of one kind of content 0 to 5 (bench/levels). The search of level 3 with the larger window
  * and the smaller of its tables halved would stay within 1.01, in 0.9 to 1.0 of the time: no gain.
  * Other levels gain less than they lose. */
-static ZSTD_compressionParameters parameters_of_level(unsigned level)
+static ZSTD_compressionParameters parameters_of_level(const struct codec_spec *spec)
 {
-    ZSTD_compressionParameters own = ZSTD_getCParams((int)level, 0, 0);
+    ZSTD_compressionParameters own = ZSTD_getCParams((int)spec->level, 0, 0);
 
-    if (level != ZSTD_CLEVEL_DEFAULT)
+    if (spec->level != ZSTD_CLEVEL_DEFAULT || spec->thorough)
         return own;
     own.windowLog = 23;
     own.hashLog = 16;
@@ -72,7 +72,7 @@ static ZSTD_compressionParameters parameters_of_level(unsigned level)
  * would find little more. */
 static ZSTD_compressionParameters parameters_of(const struct codec_spec *spec)
 {
-    ZSTD_compressionParameters own = parameters_of_level(spec->level);
+    ZSTD_compressionParameters own = parameters_of_level(spec);
     unsigned log = spec->dict_size ? floor_log2(spec->dict_size) : own.windowLog;
 
     if (log < own.windowLog)

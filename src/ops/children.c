@@ -102,7 +102,8 @@ static bool pool_fits(const struct children *children, const struct codec_spec *
 
     return children->pool && is_large_enough(children, chunks) && plan->chunk_size == chunk_size &&
            plan->codec.type == codec->type && plan->codec.level == codec->level &&
-           plan->codec.extreme == codec->extreme && children->dict_size == codec->dict_size;
+           plan->codec.extreme == codec->extreme && plan->codec.thorough == codec->thorough &&
+           children->dict_size == codec->dict_size;
 }
 
 int children_pool(struct children *children, const struct codec_spec *codec, uint64_t chunk_size,

@@ -33,15 +33,18 @@
 	.set	ports, 0x8010		# word of each: its first port
 	.set	packet, 0x8040
 
-	# Disk number i has the segment 0x1000 * (i + 1). In there, for a queue of 256:
-	.set	QUEUE_SIZE, 256
+	# Disk number i has the segment 0x1000 * (i + 1). In there, for a queue of at least 256, where the
+	# descriptors fill whole pages, and at most 1024; both rings lie behind them, a page each or more:
+	.set	QUEUE_SIZE_MIN, 256
+	.set	QUEUE_SIZE_MAX, 1024
 	.set	DESCRIPTORS, 0
-	.set	AVAILABLE, 0x1000
-	.set	USED, 0x2000
-	.set	REQUEST, 0x3000		# its head: type, zero, sector
-	.set	STATUS, 0x3010
-	.set	BUFFER, 0x3200		# 512 bytes
-	.set	SEGMENT_END, 0x4000
+	.set	DESCRIPTOR_SHIFT, 4	# each has 16 bytes
+	.set	TO_USED, 0x1000		# from the ring of what is available
+	.set	REQUEST, 0x8000		# its head: type, zero, sector
+	.set	STATUS, 0x8010
+	.set	AVAILABLE, 0x8020	# word: where that ring begins
+	.set	BUFFER, 0x8200		# 512 bytes
+	.set	SEGMENT_END, 0x8400
 
 	# Ports of a legacy virtio device.
 	.set	GUEST_FEATURES, 4
@@ -299,8 +302,12 @@ ready:
 	out	dx, ax
 	lea	dx, [bp + QUEUE_NUMBER]
 	in	ax, dx
-	cmp	ax, QUEUE_SIZE
-	jne	error			# and what follows says so at each step
+	cmp	ax, QUEUE_SIZE_MIN
+	jb	error
+	cmp	ax, QUEUE_SIZE_MAX
+	ja	error
+	shl	ax, DESCRIPTOR_SHIFT
+	mov	word ptr es:[AVAILABLE], ax
 	lea	dx, [bp + QUEUE_ADDRESS]
 	mov	eax, ebx
 	shr	eax, 12
@@ -324,7 +331,8 @@ virtio_access:
 	inc	ax			# and another descriptor follows
 	mov	byte ptr es:[DESCRIPTORS + 16 + 12], al
 	mov	byte ptr es:[STATUS], 0xff
-	inc	word ptr es:[AVAILABLE + 2]
+	mov	di, word ptr es:[AVAILABLE]
+	inc	word ptr es:[di + 2]
 	push	dx
 	movzx	bx, dl
 	add	bl, bl			# twice 0x80 is 0
@@ -334,8 +342,8 @@ virtio_access:
 	out	dx, ax
 	pop	dx
 1:	cli
-	mov	ax, word ptr es:[AVAILABLE + 2]
-	cmp	ax, word ptr es:[USED + 2]
+	mov	ax, word ptr es:[di + 2]
+	cmp	ax, word ptr es:[di + TO_USED + 2]
 	je	2f
 	sti				# takes effect after the next instruction
 	hlt

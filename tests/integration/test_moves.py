@@ -8,11 +8,15 @@ from vbtest.disks import MIB
 from vbtest.nights import Nights
 from vbtest.other_host import OtherHost
 
-BOTH, FIRST = {"vda": True, "vdb": True}, {"vda": True, "vdb": False}
+BOTH, FIRST, NONE = ({"vda": vda, "vdb": vdb} for vda, vdb in ((True, True), (True, False), (False, False)))
 
 
-def two_disks(t):
-    return t.guest("web", t.boot_disk(), t.disk("vdb", size=16 * MIB, boot=2))
+def followed(t):
+    """A running guest with two disks, after its first night."""
+    guest = t.guest("web", t.boot_disk(), t.disk("vdb", size=16 * MIB, boot=2)).running()
+    nights = Nights(t, guest)
+    nights.night()
+    return guest, nights
 
 
 def check_night(nights, what, increments, *says):
@@ -32,9 +36,7 @@ def check_night(nights, what, increments, *says):
 
 def test_live_migration_there_and_back(t):
     """libvirt leaves its records of checkpoints behind, and the bitmaps go with the images."""
-    guest = two_disks(t).running()
-    nights = Nights(t, guest)
-    nights.night()
+    guest, nights = followed(t)
     other = OtherHost(t)
     other.migrate_here(guest)
     other.enter()
@@ -46,10 +48,27 @@ def test_live_migration_there_and_back(t):
     same(len(nights.checkpoints()), 1, "checkpoints in the end")
 
 
+def test_live_migration_with_storage(t):
+    """The content of the disks and their bitmaps go into other images, which were there before under the same names."""
+    guest, nights = followed(t)
+    other = OtherHost(t)
+    for disk in guest.disks:
+        other.own_image(disk)
+    other.migrate_here(guest, storage=True)
+    other.enter()
+    check_night(nights, "a guest whose disks were copied", BOTH)
+    other.leave()
+    other.migrate_back(guest, storage=True)
+    check_night(nights, "a guest whose disks were copied back", BOTH)
+    other.migrate_here(guest, storage=True)
+    guest.serial.wait_for_steps(3)
+    other.migrate_back(guest, storage=True)
+    check_night(nights, "a guest whose disks were copied there and back between two nights", BOTH)
+    same(len(nights.checkpoints()), 1, "checkpoints in the end")
+
+
 def test_saved_and_shut_off_by_libvirt(t):
-    guest = two_disks(t).running()
-    nights = Nights(t, guest)
-    nights.night()
+    guest, nights = followed(t)
     token, _ = guest.serial.last()
     guest.call("managedsave")
     guest.start()
@@ -68,9 +87,7 @@ def test_saved_and_shut_off_by_libvirt(t):
 
 def test_definition_goes_and_comes_back(t):
     """libvirt's records of checkpoints go with it."""
-    guest = two_disks(t).running()
-    nights = Nights(t, guest)
-    nights.night()
+    guest, nights = followed(t)
     definition = t.path("definition.xml")
     with open(definition, "w", encoding="utf-8") as file:
         file.write(guest.dump("--inactive"))
@@ -86,9 +103,7 @@ def test_definition_goes_and_comes_back(t):
 
 def test_renamed_guest(t):
     """libvirt forgets the records of checkpoints, but not before it ends."""
-    guest = two_disks(t).running()
-    nights = Nights(t, guest)
-    nights.night()
+    guest, nights = followed(t)
     for name, restart in (("shop", False), ("store", True)):
         guest.destroy()
         guest.call("domrename", "--new-name", name)
@@ -102,9 +117,7 @@ def test_renamed_guest(t):
 
 def test_images_that_libvirt_moves(t):
     """From then on the image of vdb is another."""
-    guest = two_disks(t).running()
-    nights = Nights(t, guest)
-    nights.night()
+    guest, nights = followed(t)
     vdb = guest.disks[1]
     copy, top = t.path("copy.qcow2"), t.path("top.qcow2")
 
@@ -133,9 +146,7 @@ def test_images_that_libvirt_moves(t):
 
 def test_overlay_between_two_nights(t):
     """It is there and gone again before the next night: what was written to it meanwhile is noted."""
-    guest = two_disks(t).running()
-    nights = Nights(t, guest)
-    nights.night()
+    guest, nights = followed(t)
     top = t.path("top.qcow2")
     guest.call("snapshot-create-as", "--name", "top", "--disk-only", "--no-metadata", "--diskspec", "vda,snapshot=no",
                "--diskspec", f"vdb,snapshot=external,file={top}")

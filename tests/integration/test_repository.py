@@ -286,6 +286,21 @@ def test_a_clone_has_little_of_its_own(t):
     check_point(t, repository, clone, "latest", kept)
 
 
+def test_what_little_is_new_is_compressed_better(t):
+    """The same text takes less room in a second night than in a first one."""
+    repository, sizes = t.repository(), []
+    sources = sorted(glob.glob(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../src/*/*.c")))
+    text = b"".join(open(path, "rb").read() for path in sources)[:MIB]
+    for name, nights in ("web", (text,)), ("db", (b"", text)):
+        guest = t.guest(name, t.disk("vda", "raw", size=2 * MIB, name=f"{name}.raw")).define()
+        for content in nights:
+            with open(guest.disks[0].path, "r+b") as disk:
+                disk.write(content.ljust(2 * MIB, b"\0"))
+            t.add_point(repository, guest, "--compression", "zstd:3")
+        sizes.append(t.points(repository, f"--domain-names={name}")[-1]["new-size"])
+    expect(sizes[1] < 0.99 * sizes[0], f"{sizes[1]} bytes beside zeros, {sizes[0]} alone")
+
+
 def test_what_little_is_used_of_is_stored_once_more(t):
     guest = t.guest("web", t.disk("vda", "raw", size=8 * MIB)).define()
     with open(guest.disks[0].path, "r+b") as disk:

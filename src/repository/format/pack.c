@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/mman.h>
 
+#include "base/large_pages.h"
 #include "repository/format/flags.h"
 #include "repository/format/name.h"
 
@@ -103,7 +103,7 @@ int pack_digest_check(const struct pack_digest *digest, struct err *err)
 /* ---- writing --------------------------------------------------------------------------------- */
 
 struct pack_writer {
-    uint8_t *data; /* owned, mapped; LIMITS_PACK bytes */
+    uint8_t *data; /* owned, in large pages; LIMITS_PACK bytes */
     struct pack_index index;
 };
 
@@ -111,13 +111,9 @@ struct pack_writer *pack_writer_new(struct err *err)
 {
     struct pack_writer *writer = mem_alloc(sizeof(*writer));
 
-    /* Not from malloc, which may touch all of it. */
-    void *data =
-        mmap(NULL, LIMITS_PACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (data != MAP_FAILED) {
-        writer->data = data;
+    writer->data = large_pages_new(LIMITS_PACK);
+    if (writer->data)
         return writer;
-    }
     err_set_errno(err, errno, "cannot get %" PRIu32 " bytes of memory for a pack", LIMITS_PACK);
     pack_writer_free(writer);
     return NULL;
@@ -128,8 +124,7 @@ void pack_writer_free(struct pack_writer *writer)
     if (!writer)
         return;
     pack_index_clear(&writer->index);
-    if (writer->data)
-        munmap(writer->data, LIMITS_PACK);
+    large_pages_free(writer->data, LIMITS_PACK);
     free(writer);
 }
 

@@ -39,7 +39,7 @@ int pack_digest_check(const struct pack_digest *digest, struct err *err);
 
 struct pack_writer;
 
-/* Takes LIMITS_PACK bytes, of which only those are really used that are written to. */
+/* Takes LIMITS_PACK bytes in large pages, of which only those are really used that are written to. */
 struct pack_writer *pack_writer_new(struct err *err);
 void pack_writer_free(struct pack_writer *writer); /* accepts NULL */
 DEFINE_CLEANUP(struct pack_writer *, pack_writer_freep, pack_writer_free)

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Another host, as far as libvirt can tell: its own libvirt, name and UUID, and the files of the test as shared storage."""
 
+import json
 import os
 
-from vbtest.command import Process, expect, wait_until
+from vbtest.command import Process, expect, run, wait_until
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 
 
 class OtherHost:
     def __init__(self, t, name="peer"):
-        self.t = t
+        self.t, self.name = t, name
         self.guests = []
         self.ready = t.path(f"{name}.ready")
         self.process = Process([os.path.join(HERE, "../private-libvirt"), "--host", name, "--", "sh", "-c",
@@ -38,17 +39,28 @@ class OtherHost:
     def leave(self):
         self.t.through = ()
 
-    def _migrate(self, guest, *words):
-        data = os.path.join(self.t.tmp, "migration.sock")
-        guest.call("migrate", "--live", "--persistent", "--unsafe", "--migrateuri", f"unix://{data}", *words)
+    def own_image(self, disk):
+        """In the place of its image is another one here, empty and as large."""
+        path = f"{disk.path}.{self.name}"
+        size = json.loads(run("qemu-img", "info", "--force-share", "--output=json", disk.path).out)["virtual-size"]
+        run("qemu-img", "create", "-q", "-f", disk.format, path, str(size))
+        os.chmod(path, 0o666)
+        run("nsenter", "-t", str(self.first), "--mount", "--", "mount", "--bind", path, disk.path)
 
-    def migrate_here(self, guest):
-        """A live migration of a running guest, from libvirt to libvirt. What virsh does with the guest concerns it here."""
-        self._migrate(guest, "--p2p", "--desturi", self.uri)
+    def _migrate(self, guest, *words, storage=False):
+        data, nbd = (f"unix://{os.path.join(self.t.tmp, name)}" for name in ("migration.sock", "storage.sock"))
+        if storage:
+            words = ("--copy-storage-all", "--disks-uri", nbd, *words)
+        guest.call("migrate", "--live", "--persistent", "--unsafe", "--migrateuri", data, *words)
+
+    def migrate_here(self, guest, storage=False):
+        """A live migration of a running guest, from libvirt to libvirt; storage: with the content of its disks. What virsh does
+        with the guest concerns it here."""
+        self._migrate(guest, "--p2p", "--desturi", self.uri, storage=storage)
         guest.user = {"env": dict(os.environ, LIBVIRT_DEFAULT_URI=self.uri)}
         self.guests.append(guest)
 
-    def migrate_back(self, guest):
+    def migrate_back(self, guest, storage=False):
         """This libvirt does not see the other, so virsh goes between them."""
-        self._migrate(guest, "--desturi", "qemu:///system")
+        self._migrate(guest, "--desturi", "qemu:///system", storage=storage)
         guest.user = {}

@@ -9,6 +9,7 @@
 
 #include "base/bulk_writer.h"
 #include "base/io.h"
+#include "base/large_pages.h"
 
 #define SIZE ((size_t)9 << 20)
 #define PAGE ((size_t)4096)
@@ -19,6 +20,27 @@ struct copy {
     int fd;
     struct bulk_writer *writer;
 };
+
+/* Direct writes. With offsets of 64 bits, pwrite is called by another name. */
+static struct {
+    const void *data;
+    size_t len;
+    off_t offset;
+} writes[8];
+static size_t write_count;
+
+ssize_t __real_pwrite64(int fd, const void *data, size_t len, off_t offset);
+ssize_t __wrap_pwrite64(int fd, const void *data, size_t len, off_t offset);
+
+ssize_t __wrap_pwrite64(int fd, const void *data, size_t len, off_t offset)
+{
+    if (fcntl(fd, F_GETFL) & O_DIRECT && write_count < sizeof(writes) / sizeof(*writes)) {
+        writes[write_count].data = data;
+        writes[write_count].len = len;
+        writes[write_count++].offset = offset;
+    }
+    return __real_pwrite64(fd, data, len, offset);
+}
 
 static uint64_t seed;
 
@@ -166,6 +188,57 @@ static void large_writes_do_not_come_into_the_cache(void **state)
     end_copy(&copy);
 }
 
+static void expect_write(size_t number, const void *data, off_t offset, size_t len)
+{
+    assert_true(number < write_count);
+    assert_true(large_pages_begin_at(writes[number].data));
+    if (data)
+        assert_ptr_equal(writes[number].data, data);
+    assert_int_equal(writes[number].offset, offset);
+    assert_int_equal(writes[number].len, len);
+}
+
+/* A disk does more with few large requests. */
+static void pieces_are_written_together_from_large_pages(void **state)
+{
+    const struct scratch *scratch = *state;
+    struct copy copy;
+
+    if (!has_direct(scratch->fd))
+        skip();
+    make_copy(&copy, scratch->fd);
+    write_count = 0;
+    for (size_t at = 0; at < 8 << 20; at += 1 << 20)
+        put(&copy, at, 1 << 20);
+    put(&copy, 8 << 20, SIZE - (8 << 20));
+    check_copy(&copy);
+    assert_int_equal(write_count, 3);
+    expect_write(0, NULL, 0, 4 << 20);
+    expect_write(1, NULL, 4 << 20, 4 << 20);
+    expect_write(2, NULL, 8 << 20, SIZE - (8 << 20));
+    end_copy(&copy);
+}
+
+static void what_is_in_large_pages_is_not_copied(void **state)
+{
+    const struct scratch *scratch = *state;
+    struct copy copy;
+
+    if (!has_direct(scratch->fd))
+        skip();
+    make_copy(&copy, scratch->fd);
+    uint8_t *data = large_pages_new(SIZE);
+    assert_non_null(data);
+    memcpy(data, copy.data, SIZE);
+    write_count = 0;
+    assert_int_equal(bulk_writer_write(copy.writer, data, SIZE, 0, NULL), 0);
+    assert_int_equal(write_count, 1);
+    expect_write(0, data, 0, SIZE);
+    check_copy(&copy);
+    large_pages_free(data, SIZE);
+    end_copy(&copy);
+}
+
 static void small_writes_go_through_the_cache(void **state)
 {
     const struct scratch *scratch = *state;
@@ -226,6 +299,8 @@ int main(void)
         IN_FOLDER(a_stream_of_odd_pieces_arrives_whole),
         IN_FOLDER(pieces_in_any_order_arrive_where_they_belong),
         IN_FOLDER(large_writes_do_not_come_into_the_cache),
+        IN_FOLDER(pieces_are_written_together_from_large_pages),
+        IN_FOLDER(what_is_in_large_pages_is_not_copied),
         IN_FOLDER(small_writes_go_through_the_cache),
         IN_FOLDER(it_does_without_o_direct),
         cmocka_unit_test(a_full_file_system_is_told_with_the_byte),
