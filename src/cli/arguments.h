@@ -105,7 +105,6 @@ struct arguments {
     const char *before;
     const char *after;
     const char *failed;
-    const char *metrics;
     uint64_t hook_time_ms;
     uint64_t verify_time_ms;
     uint64_t stagger_ms;

@@ -464,8 +464,6 @@ struct event_job {
     const char *left_out; /* EVENT_JOB_GUEST: by which keys; NULL: it is not */
 };
 
-/* The member is that of the kind; EVENT_GUEST_NOT_TRIED, EVENT_COPIED_BEFORE, EVENT_VANISHED,
- * EVENT_JOB_GUEST_LEFT and EVENT_JOB_NOT_PRUNED have none. */
 enum finding_severity {
     FINDING_GOOD,
     FINDING_NOTE,    /* as it is, it works */
@@ -491,6 +489,8 @@ struct event_examined {
     unsigned problems;
 };
 
+/* The member is that of the kind; EVENT_GUEST_NOT_TRIED, EVENT_COPIED_BEFORE, EVENT_VANISHED,
+ * EVENT_JOB_GUEST_LEFT and EVENT_JOB_NOT_PRUNED have none. */
 struct event {
     enum event_kind kind;
     const char *guest;    /* NULL: it is about no single guest */
