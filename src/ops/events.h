@@ -15,7 +15,9 @@
 #include "guest/definition/check.h"
 #include "ops/capture_mode.h"
 #include "ops/event_problem.h"
+#include "ops/events_doctor.h"
 #include "ops/events_job.h"
+#include "ops/events_status.h"
 #include "ops/points.h"
 #include "ops/sizes.h"
 #include "ops/warnings.h"
@@ -299,21 +301,6 @@ struct event_listed_point {
     bool with_scope;   /* points of other scopes are listed, too */
 };
 
-struct status;
-struct status_guest;
-
-struct event_status {
-    const struct status *all;
-    const struct status_guest *guest;
-    bool first; /* the head of a table goes before it */
-};
-
-struct event_status_total {
-    const struct status *all;
-    bool plugin;         /* for a monitoring system, which gets no other event */
-    const char *unknown; /* of a plugin: why nothing is known; then `all` is NULL */
-};
-
 struct event_damaged_pack {
     const char *scope;
     const char *pack;             /* its name in the repository */
@@ -444,49 +431,6 @@ struct event_repository_made {
     const char *id;
     const char *lagging; /* the type of a file system whose listings may be old; else NULL */
     bool creates_once;   /* false: collections must have it for themselves */
-};
-
-struct event_setting {
-    const char *key;
-    const char *value;   /* NULL: a flag */
-    unsigned line;       /* 0: it was given on the command line */
-    const char *section; /* NULL: of the whole job */
-};
-
-struct event_job {
-    const char *name;
-    const char *path;
-    struct event_problem problem;         /* EVENT_JOB_FAILED; names the job, or its file */
-    const struct event_setting *settings; /* EVENT_JOB_SHOWN, EVENT_JOB_GUEST */
-    size_t setting_count;
-    const char *section;  /* EVENT_JOB_UNUSED */
-    unsigned line;        /* of the section */
-    const char *left_out; /* EVENT_JOB_GUEST: by which keys; NULL: it is not */
-};
-
-enum finding_severity {
-    FINDING_GOOD,
-    FINDING_NOTE,    /* as it is, it works */
-    FINDING_WARNING, /* something will not be as expected */
-    FINDING_PROBLEM, /* something cannot be backed up or restored */
-    FINDING_SEVERITIES
-};
-
-/* Its texts are made where it is found, as those of errors are. */
-struct event_finding {
-    enum finding_severity severity;
-    const char *area;  /* "libvirt", "guest", "disk", "repository", ... */
-    const char *disk;  /* NULL: of none, as the next */
-    const char *place; /* a path */
-    const char *text;
-    const char *remedy; /* a command, where there is one; NULL: nothing is to be done */
-};
-
-struct event_examined {
-    unsigned good;
-    unsigned notes;
-    unsigned warnings;
-    unsigned problems;
 };
 
 /* The member is that of the kind; EVENT_GUEST_NOT_TRIED, EVENT_COPIED_BEFORE, EVENT_VANISHED,

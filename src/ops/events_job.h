@@ -9,6 +9,24 @@
 
 #include "ops/event_problem.h"
 
+struct event_setting {
+    const char *key;
+    const char *value;   /* NULL: a flag */
+    unsigned line;       /* 0: it was given on the command line */
+    const char *section; /* NULL: of the whole job */
+};
+
+struct event_job {
+    const char *name;
+    const char *path;
+    struct event_problem problem;         /* EVENT_JOB_FAILED; names the job, or its file */
+    const struct event_setting *settings; /* EVENT_JOB_SHOWN, EVENT_JOB_GUEST */
+    size_t setting_count;
+    const char *section;  /* EVENT_JOB_UNUSED */
+    unsigned line;        /* of the section */
+    const char *left_out; /* EVENT_JOB_GUEST: by which keys; NULL: it is not */
+};
+
 /* The start of a job is put off. */
 struct event_job_delayed {
     const char *job;

@@ -81,8 +81,8 @@ static void count_points(const struct listing *listing, struct points_repository
     }
 }
 
-static int look_at_scope(const struct repository *repository, const struct stored_scope *scope,
-                         struct points_repository_state *state, struct err *err)
+static int take_scope_state(const struct repository *repository, const struct stored_scope *scope,
+                            struct points_repository_state *state, struct err *err)
 {
     struct session_search search = {scope, state};
     const struct objects_each each = {add_open_session, &search, NULL, OBJECTS_FILES};
@@ -109,7 +109,7 @@ int points_repository_state(const struct points_place *place, struct points_repo
     struct stored_scope scope;
 
     if (points_repository_open(place, &repository, &scope, err) < 0 ||
-        look_at_scope(repository, &scope, &state, err) < 0)
+        take_scope_state(repository, &scope, &state, err) < 0)
         return -1;
     *ret = state;
     state = (struct points_repository_state){0};

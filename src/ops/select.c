@@ -237,3 +237,11 @@ bool select_target_in_list(const struct name_list *list, const char *target,
             return true;
     return false;
 }
+
+void selection_clear(struct selection *selection)
+{
+    strings_clear(&(struct strings){selection->names, selection->count});
+    strings_clear(&(struct strings){selection->points, selection->count});
+    free(selection->chosen);
+    *selection = (struct selection){0};
+}

@@ -269,11 +269,3 @@ int select_from_store(struct points_store *store, const struct select_request *r
     selection = (struct selection){0};
     return 0;
 }
-
-void selection_clear(struct selection *selection)
-{
-    strings_clear(&(struct strings){selection->names, selection->count});
-    strings_clear(&(struct strings){selection->points, selection->count});
-    free(selection->chosen);
-    *selection = (struct selection){0};
-}

@@ -25,8 +25,8 @@ LAYERS = {
 APART = {
     "ops/backup": ["ops/restore", "ops/doctor"],
     "ops/restore": ["ops/backup", "ops/doctor"],
-    "ops/undo": ["ops/backup", "ops/restore"],
-    "ops/job": ["ops/backup", "ops/restore", "ops/keep"],"ops/restore", "ops/doctor"],
+    "ops/undo": ["ops/backup", "ops/restore", "ops/doctor"],
+    "ops/job": ["ops/backup", "ops/restore", "ops/keep", "ops/doctor"],
     "ops/keep": ["ops/doctor"],
     "ops/doctor": ["ops/restore"],
 }

@@ -81,7 +81,7 @@ static void look_at_orphans(struct doctor *doctor, struct points_store *store)
                 orphans.items[i]));
 }
 
-static void look_at_store(struct doctor *doctor)
+static void examine_store(struct doctor *doctor)
 {
     const struct doctor_subject subject = subject_of(doctor);
     CLEANUP(points_store_closep) struct points_store *store = NULL;
@@ -217,7 +217,7 @@ void doctor_place(struct doctor *doctor)
         doctor_tell(doctor, &subject, FINDING_NOTE, NULL,
                     mem_printf("is not there yet; the first backup makes it"));
     else
-        look_at_store(doctor);
+        examine_store(doctor);
     if (doctor->place_opened && doctor->options->place.is_repository)
         doctor_repository(doctor);
 }

@@ -85,7 +85,7 @@ static void job_tell_done(struct job_work *work, uint64_t elapsed_ms)
 }
 
 /* The exit status that the run would have for this job alone. */
-static int job_status(const struct outcome *outcome)
+static int status_of_outcome(const struct outcome *outcome)
 {
     if (outcome->stranded)
         return 5;
@@ -219,7 +219,7 @@ static int job_run_locked(struct job_work *work, struct err *err)
     result = job_before(work, err);
     if (result == 0)
         job_work_through(work);
-    int status = result < 0 ? 1 : job_status(work->outcome);
+    int status = result < 0 ? 1 : status_of_outcome(work->outcome);
     CLEANUP_FREE char *reason = result < 0 ? mem_strdup(err->text) : job_reason(work);
     job_hook(work, "after", status, reason);
     if (reason)
