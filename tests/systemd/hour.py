@@ -131,8 +131,8 @@ class Hour:
 
     def restore_as_of_the_night_before(self):
         points = json.loads("[" + ",".join(run("virt-backup", "list", "--repository", REPOSITORY, "--domain-names", "db",
-                                               "--points", "--json").out.splitlines()) + "]")
-        names = [point["point"] for point in points if "point" in point]
+                                               "--json").out.splitlines()) + "]")
+        names = [point["point"] for point in points if point["event"] == "point"]
         same(len(names), 2, "points of db")
         run("virt-backup", "restore", "--repository", REPOSITORY, "--original-places", "--domain-names", "db",
             "--point", min(names))
@@ -188,7 +188,7 @@ class Hour:
         journal = run("journalctl", "--unit", UNIT, "--output", "cat").out
         same((result["Result"], result["ExecMainStatus"]), ("success", "0"), f"result of the night; its journal:\n{journal}")
         for guest in (self.web, self.db):
-            found = run("virt-backup", "list", "--repository", REPOSITORY, "--domain-names", guest.name, "--points").out
+            found = run("virt-backup", "list", "--repository", REPOSITORY, "--domain-names", guest.name).out
             same(sum(guest.name in line for line in found.splitlines()), points, f"points of {guest.name}:\n{found}")
 
 
