@@ -169,7 +169,7 @@ static void add_step_key(struct plan_making *making, const struct options_row *r
     }
 }
 
-/* guest: NULL: of the whole job. */
+/* guest: its name or UUID; NULL: of the whole job. */
 static void add_step(struct plan_making *making, enum job_step step, const char *verb,
                      const char *guest, struct strings *ret)
 {
@@ -267,7 +267,7 @@ static void plan_guest(struct plan_making *making, struct job_guest *ret)
     ret->uuid = mem_strdup(making->guests->uuids.items[making->guest]);
     add_step(making, JOB_BACKUP, "backup", name, &ret->backup);
     if (has_policy(making))
-        add_step(making, JOB_PRUNE, "prune", name, &ret->prune);
+        add_step(making, JOB_PRUNE, "prune", ret->uuid, &ret->prune);
     plan_hooks(making, &ret->hooks);
 }
 

@@ -369,6 +369,17 @@ static int find_guest_name(struct pruning *pruning, const struct prunable *point
     return 0;
 }
 
+/* A name is in a point, a UUID in the names of objects. */
+static bool names_are_needed(const struct prune_settings *settings)
+{
+    struct id id;
+
+    for (size_t i = 0; i < settings->guest_count; i++)
+        if (!id_parse_uuid(settings->guests[i], &id))
+            return true;
+    return false;
+}
+
 /* Most guests of a large repository are not, so as little as possible is read of them. */
 static int find_whether_meant(struct pruning *pruning, const struct prunable *points, size_t count,
                               bool *ret, struct err *err)
@@ -384,7 +395,7 @@ static int find_whether_meant(struct pruning *pruning, const struct prunable *po
     for (size_t i = 0; i < settings->guest_count; i++)
         if (strcasecmp(settings->guests[i], uuid) == 0)
             *ret = settings->found[i] = true;
-    if (*ret)
+    if (*ret || !names_are_needed(settings))
         return 0;
     if (find_guest_name(pruning, points, count, &name, err) < 0)
         return -1;

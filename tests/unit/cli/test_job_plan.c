@@ -11,6 +11,9 @@
 #include "cli/job_words.h"
 #include "cli/verb.h"
 
+#define DB1_ID "00000001-0000-4000-8000-000000000000"
+#define WEB_ID "00000002-0000-4000-8000-000000000000"
+
 /* Three guests: db1 has disks vda and vdb, the others vda. */
 static void make_guests(struct host_guests *ret)
 {
@@ -141,7 +144,7 @@ static void keys_reach_the_steps_that_have_them(void **state)
         " backup --domain-names=web --repository=/r --scope=s "
         "--hypervisor-uri=qemu:///system --compression=zstd:9 --wait=10m --memory-limit=1G "
         "--no-sandbox\n"
-        " prune --domain-names=web --repository=/r --scope=s --no-sandbox --keep-daily=7 "
+        " prune --domain-names=" WEB_ID " --repository=/r --scope=s --no-sandbox --keep-daily=7 "
         "--time-zone=UTC\n"
         "then verify --repository=/r --scope=s --wait=10m --memory-limit=1G --no-sandbox "
         "--share=1/30 --max-time=1h\n"
@@ -159,10 +162,10 @@ static void sections_change_keys_for_their_guests(void **state)
                 "[guest db*]\nkeep-daily = 30\nkeep-weekly = 4\ntag = z\nfull-read = no\n",
                 "db1:\n"
                 " backup --domain-names=db1 --repository=/r --tag=x,y --tag=z --nice=1\n"
-                " prune --domain-names=db1 --repository=/r --keep-daily=30 --keep-weekly=4\n"
+                " prune --domain-names=" DB1_ID " --repository=/r --keep-daily=30 --keep-weekly=4\n"
                 "web:\n"
                 " backup --domain-names=web --repository=/r --tag=x,y --full-read --nice=1\n"
-                " prune --domain-names=web --repository=/r --keep-daily=8\n"
+                " prune --domain-names=" WEB_ID " --repository=/r --keep-daily=8\n"
                 "then collect --repository=/r\n");
 }
 
@@ -171,7 +174,7 @@ static void a_guest_may_be_kept_without_the_others(void **state)
     (void)state;
     expect_plan("repository=/r\ndomain-names=db1,web\nno-collect=yes\n[guest db1]\nkeep-last=3\n",
                 "db1:\n backup --domain-names=db1 --repository=/r\n"
-                " prune --domain-names=db1 --repository=/r --keep-last=3\n"
+                " prune --domain-names=" DB1_ID " --repository=/r --keep-last=3\n"
                 "web:\n backup --domain-names=web --repository=/r\n");
 }
 
@@ -250,10 +253,10 @@ static void environment_files_are_jobs(void **state)
           "KEEP=\"--keep-daily 7 --newest-within 1d\"\nCOLLECT=--trash-age 7d\nMAILTO=root\n",
           true, &job);
     expect_job(&job, "db1:\n backup --domain-names=db1 --repository=/r --compression=zstd --wait\n"
-                     " prune --domain-names=db1 --repository=/r --keep-daily=7 "
+                     " prune --domain-names=" DB1_ID " --repository=/r --keep-daily=7 "
                      "--newest-within=1d\n"
                      "web:\n backup --domain-names=web --repository=/r --compression=zstd --wait\n"
-                     " prune --domain-names=web --repository=/r --keep-daily=7 "
+                     " prune --domain-names=" WEB_ID " --repository=/r --keep-daily=7 "
                      "--newest-within=1d\n"
                      "then collect --repository=/r --trash-age=7d\n"
                      "stagger 0, wait 18446744073709551615\n");
