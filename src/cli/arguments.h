@@ -149,8 +149,9 @@ struct arguments {
     {"memory-limit", OPTION_SIZE, "SIZE", "use no more memory than this, such as 2G",              \
      ARGUMENT(children.memory_limit)}
 #define ROW_BANDWIDTH_LIMIT                                                                        \
-    {"bandwidth-limit", OPTION_SIZE, "SIZE", "read no more than this per second, such as 50M",     \
-     ARGUMENT(children.bandwidth_limit)}
+    {"bandwidth-limit", OPTION_PARSED, "RATES",                                                    \
+     "read no more than this per second: 50M, or 50M,08:00-18:00=10M",                             \
+     ARGUMENT(children.bandwidth_limit), .parse = arguments_parse_rates}
 #define ROW_NICE                                                                                   \
     {"nice", OPTION_PARSED, "N", "give way to others: nice value from 0 to 19 (lowest)",           \
      ARGUMENT(nice), .parse = arguments_parse_nice}
@@ -212,5 +213,7 @@ int arguments_parse_chunk_size(const char *text, void *ret_size, struct err *err
 int arguments_parse_guest_memory(const char *text, void *ret_memory, struct err *err);
 int arguments_parse_within(const char *text, void *ret_ms, struct err *err);
 int arguments_parse_clock(const char *text, void *ret_clock, struct err *err); /* "06:00" */
+/* "50M,08:00-18:00=10M,22:00-06:00=none", of struct limit_rates */
+int arguments_parse_rates(const char *text, void *ret_rates, struct err *err);
 int arguments_parse_share(const char *text, void *ret_parts, struct err *err); /* "1/30" */
 int arguments_parse_age(const char *text, void *ret_ms, struct err *err);      /* or 0 */

@@ -172,6 +172,8 @@ static void put_state_counts(const struct status *status, struct buf *text)
     put_state_count(status, STATUS_STATE_GONE, "not on this host", &between, text);
     if (status->count == 0)
         buf_append_str(text, "no guests");
+    if (status->missing)
+        buf_printf(text, ", %zu not found", status->missing);
 }
 
 /* Of the guests of the host that have a good point. */
@@ -197,9 +199,7 @@ static void put_plugin_text(const char *line, struct buf *text)
 
 static const char *plugin_word(const struct status *status)
 {
-    return status_is_bad(status)                     ? "CRITICAL"
-           : status->states[STATUS_STATE_FAILED] > 0 ? "WARNING"
-                                                     : "OK";
+    return status_is_bad(status) ? "CRITICAL" : status_is_doubtful(status) ? "WARNING" : "OK";
 }
 
 /* 'label'=value[unit];[warning above];[critical above];[least];[most] */

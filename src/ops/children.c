@@ -132,7 +132,7 @@ int children_pool(struct children *children, const struct codec_spec *codec, uin
         if (!children->pool)
             return -1;
     }
-    children->limit.rate = children->options->bandwidth_limit;
+    children->limit.rates = children->options->bandwidth_limit;
     return 0;
 }
 

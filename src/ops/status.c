@@ -63,7 +63,8 @@ static int look_at_host(const char *uri, struct status *status, struct err *err)
         hypervisor_list(hypervisor, &guests, &count, err) < 0)
         return -1;
     for (size_t i = 0; i < count; i++)
-        add_status_guest(status, guest_name(guests[i]), guest_uuid(guests[i]))->on_host = true;
+        if (!find_status_guest(status, guest_uuid(guests[i])))
+            add_status_guest(status, guest_name(guests[i]), guest_uuid(guests[i]))->on_host = true;
     guest_list_free(guests, count);
     return 0;
 }
@@ -314,8 +315,9 @@ static int look_at_everything(const struct status_options *options, const struct
     CLEANUP_STATUS struct status status = {.now_ms = (int64_t)time(NULL) * 1000,
                                            .max_age_ms = (int64_t)options->max_age_ms};
 
-    if (look_at_host(options->uri, &status, err) < 0)
-        return -1;
+    for (size_t i = 0; i < options->uri_count; i++)
+        if (look_at_host(options->uris[i], &status, err) < 0)
+            return -1;
     for (size_t i = 0; i < options->place_count; i++)
         if (look_at_place(&status, &options->places[i], report, err) < 0)
             return -1;
@@ -324,6 +326,7 @@ static int look_at_everything(const struct status_options *options, const struct
         return -1;
     look_at_results(&status);
     judge_guests(&status);
+    status.missing = outcome->failed;
     *ret = status;
     status = (struct status){0};
     return 0;
@@ -334,6 +337,11 @@ bool status_is_bad(const struct status *status)
     return status->states[STATUS_STATE_STALE] > 0 || status->states[STATUS_STATE_NEVER] > 0;
 }
 
+bool status_is_doubtful(const struct status *status)
+{
+    return status->states[STATUS_STATE_FAILED] > 0 || status->missing > 0;
+}
+
 /* ---- telling it -------------------------------------------------------------------------------- */
 
 /* As monitoring plugins have them. */
@@ -341,9 +349,9 @@ enum plugin_status { PLUGIN_OK = 0, PLUGIN_WARNING = 1, PLUGIN_CRITICAL = 2, PLU
 
 static int plugin_status(const struct status *status)
 {
-    return status_is_bad(status)                     ? PLUGIN_CRITICAL
-           : status->states[STATUS_STATE_FAILED] > 0 ? PLUGIN_WARNING
-                                                     : PLUGIN_OK;
+    return status_is_bad(status)        ? PLUGIN_CRITICAL
+           : status_is_doubtful(status) ? PLUGIN_WARNING
+                                        : PLUGIN_OK;
 }
 
 static void tell_status_total(const struct report *report, const struct status *status, bool plugin,
@@ -361,23 +369,33 @@ static void tell_status_guests(const struct report *report, const struct status 
                                              .status = {status, &status->guests[i], i == 0}});
 }
 
+int status_tell_unknown(const struct report *report, const struct err *why)
+{
+    tell_status_total(report, NULL, true, why->text);
+    return PLUGIN_UNKNOWN;
+}
+
 int status_run(const struct status_request *request, const struct report *report,
-               struct outcome *ret_outcome, int *ret_exit_status, struct err *err)
+               struct outcome *outcome, int *ret_exit_status, struct err *err)
 {
     CLEANUP_STATUS struct status status = {0};
     CLEANUP_ERR struct err why = ERR_INIT;
-    bool known = look_at_everything(&request->options, report, ret_outcome, &status, &why) == 0 &&
+    bool known = look_at_everything(&request->options, report, outcome, &status, &why) == 0 &&
                  (!request->metrics || metrics_write(request->metrics, &status, &why) == 0);
 
     if (!known && (!request->plugin || why.kind == ERR_CANCELLED))
         return err_move(err, &why);
+    if (!known) {
+        *ret_exit_status = status_tell_unknown(report, &why);
+        return 0;
+    }
     if (request->plugin) {
-        tell_status_total(report, known ? &status : NULL, true, why.text);
-        *ret_exit_status = known ? plugin_status(&status) : PLUGIN_UNKNOWN;
+        tell_status_total(report, &status, true, NULL);
+        *ret_exit_status = plugin_status(&status);
         return 0;
     }
     tell_status_guests(report, &status);
     tell_status_total(report, &status, false, NULL);
-    *ret_exit_status = status_is_bad(&status) || ret_outcome->failed ? 1 : 0;
+    *ret_exit_status = status_is_bad(&status) || outcome->failed ? 1 : 0;
     return 0;
 }

@@ -54,6 +54,7 @@ struct status {
     int64_t now_ms;
     int64_t max_age_ms;
     size_t states[STATUS_STATES]; /* how many guests are in each */
+    size_t missing;               /* what was asked for and is nowhere */
     struct results results;       /* of all guests and jobs of this host, and of guests of others */
 };
 
@@ -64,13 +65,16 @@ void status_clear(struct status *status);
 struct status_options {
     const struct points_place *places; /* a repository without a scope: all its scopes */
     size_t place_count;
-    const char *uri;          /* NULL: libvirt's default */
+    const char *const *uris; /* of the hypervisors; NULL: libvirt's default */
+    size_t uri_count;
     struct name_list domains; /* only these guests; empty: all */
     uint64_t max_age_ms;
 };
 
 /* Whether a guest of the host has no good point that is young enough. */
 bool status_is_bad(const struct status *status);
+/* Whether one has failed since, or something is missing. */
+bool status_is_doubtful(const struct status *status);
 
 /* Fails if libvirt or a place cannot be read: nothing is known then, which a plugin tells, too. Guests that
  * --domain-names names and that are nowhere are reported and counted in the outcome.
@@ -83,4 +87,6 @@ struct status_request {
     bool plugin;
 };
 int status_run(const struct status_request *request, const struct report *report,
-               struct outcome *ret_outcome, int *ret_exit_status, struct err *err);
+               struct outcome *outcome, int *ret_exit_status, struct err *err);
+/* Tells a monitoring system why nothing is known. Returns the exit status for it. */
+int status_tell_unknown(const struct report *report, const struct err *why);

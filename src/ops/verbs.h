@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "mtcp/spawner.h"
+#include "ops/limit.h"
 #include "ops/points.h"
 #include "ops/report.h"
 
@@ -34,13 +35,13 @@ struct guest_choice {
 
 /* Options for the child processes and their input. */
 struct children_options {
-    unsigned children;           /* 0: as many as make it faster */
-    uint64_t memory_limit;       /* bytes; 0: no limit */
-    uint64_t compression_buffer; /* bytes; 0: the level's own */
-    uint64_t chunk_size;         /* bytes; 0: the codec's default */
-    uint64_t bandwidth_limit;    /* bytes a second, of what is read; 0: no limit */
-    bool foreign;                /* --child-command was given: the children get C messages */
-    bool no_sandbox;             /* our own children run with the privileges of this process */
+    unsigned children;                  /* 0: as many as make it faster */
+    uint64_t memory_limit;              /* bytes; 0: no limit */
+    uint64_t compression_buffer;        /* bytes; 0: the level's own */
+    uint64_t chunk_size;                /* bytes; 0: the codec's default */
+    struct limit_rates bandwidth_limit; /* of what is read */
+    bool foreign;                       /* --child-command was given: the children get C messages */
+    bool no_sandbox; /* our own children run with the privileges of this process */
 };
 
 enum guest_memory {

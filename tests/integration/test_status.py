@@ -217,3 +217,61 @@ def test_a_damaged_file_of_results_is_told_and_no_more(t):
         file.write("{")
     done = repository.run("status")
     expect(path in done.err, done.err)
+
+
+def job_file(t, name, place, *lines):
+    path = t.path(name + ".conf")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join((place, *lines)) + "\n")
+    os.chmod(path, 0o600)
+    return path
+
+
+def two_jobs(t):
+    """Of one guest each, which have a point in a repository of their own, and of a guest that no job chooses."""
+    one, two = Repository(t, "web"), Repository(t, "db1", folder="second")
+    one.backup("--domain-names", "web")
+    two.backup("--domain-names", "db1")
+    t.guest("other", t.disk("vda", "raw", size=1 << 20, name="other.raw")).define()
+    return one, two, [job_file(t, "nightly", f"repository = {one.path}", "domain-names = web"),
+                      job_file(t, "weekly", f"repository = {two.path}", "domain-names = db*")]
+
+
+def states_of(t, *words, status):
+    events = t.events(t.vb("status", "--json", *words, status=status))
+    return {event["guest"]: (event["state"], event.get("place")) for event in events if event["event"] == "guest-status"}
+
+
+def test_jobs_say_which_guests_and_which_places(t):
+    one, two, jobs = two_jobs(t)
+    same(states_of(t, *jobs, status=0), {"web": ("ok", one.path), "db1": ("ok", two.path)}, "guests of both jobs")
+    same(states_of(t, jobs[1], status=0), {"db1": ("ok", two.path)}, "guests of one job")
+    same(states_of(t, *jobs, "--domain-names", "web", status=0), {"web": ("ok", one.path)}, "one guest")
+    same(states_of(t, "--repository", one.path, status=1), {"web": ("ok", one.path), "db1": ("never", None), "other": ("never", None)},
+         "guests of a place")
+    two.age(two.points()[0], 2)
+    same(states_of(t, *jobs, status=1), {"web": ("ok", one.path), "db1": ("stale", two.path)}, "after two days")
+    out = t.vb("status", "--nagios", *jobs, status=2).out
+    expect(out.startswith("CRITICAL - 1 with none that is new enough, 1 ok | ") and "other" not in out, out)
+    all_guests = job_file(t, "all", f"repository = {one.path}", "exclude-domains = db1")
+    same(states_of(t, all_guests, status=1), {"web": ("ok", one.path), "other": ("never", None)}, "guests of a job without names")
+
+
+def test_jobs_that_are_wrong_are_told(t):
+    one, _, jobs = two_jobs(t)
+    wrong = job_file(t, "wrong", f"repository = {one.path}", "domain-name = web")
+    t.refused("status", jobs[0], wrong, status=2, says=[f"{wrong}: line 2", "domain-names"])
+    out = t.vb("status", "--nagios", jobs[0], wrong, status=3).out
+    expect(out.startswith("UNKNOWN - ") and f"{wrong}: line 2" in out, out)
+    gone = job_file(t, "gone", f"repository = {one.path}", "domain-names = web, mail")
+    result = t.vb("status", gone, status=1)
+    expect("mail" in result.err and "web" in result.out, result.out + result.err)
+    out = t.vb("status", "--nagios", gone, status=1).out
+    expect(out.startswith("WARNING - 1 ok, 1 not found | "), out)
+    nothing = job_file(t, "nothing", f"repository = {one.path}", "domain-names = mail")
+    result = t.vb("status", nothing, *jobs, status=1)
+    expect("nothing" in result.err and "db1" in result.out, result.out + result.err)
+    t.vb("status", nothing, status=1)
+    t.refused("status", jobs[0], "--repository", one.path, status=2, says=["--repository", jobs[0]])
+    t.refused("status", jobs[0], "--scope", "default", status=2, says=["--scope"])
+    t.refused("status", "nobody-has-this", status=1, says=["there is no job 'nobody-has-this'"])

@@ -49,9 +49,9 @@ def point_of(head, sections):
 
 
 class Repository:
-    def __init__(self, t, *names):
+    def __init__(self, t, *names, folder="repository"):
         """With a guest that is shut off for each name."""
-        self.t, self.path = t, t.path("repository")
+        self.t, self.path = t, t.path(folder)
         t.vb("repository", "create", self.path)
         with open(os.path.join(self.path, "config"), encoding="utf-8") as file:
             self.id = json.load(file)["id"]

@@ -74,7 +74,7 @@ static void a_file_goes_in(void **state)
 static void what_is_read_is_limited(void **state)
 {
     static const struct children_options slow = {.children = 2,
-                                                 .bandwidth_limit = UINT64_C(1) << 40};
+                                                 .bandwidth_limit.rate = UINT64_C(1) << 40};
     CLEANUP_ERR struct err err = ERR_INIT;
 
     (void)state;
@@ -121,7 +121,7 @@ static uint64_t whole_chunk(void *opaque, uint64_t id)
 /* Ten chunks, of which some bytes each are wanted: half a second, less what is given in advance. */
 static void what_is_read_for_a_part_of_it_is_limited(void **state)
 {
-    static const struct children_options slow = {.children = 2, .bandwidth_limit = 20 * CHUNK};
+    static const struct children_options slow = {.children = 2, .bandwidth_limit.rate = 20 * CHUNK};
     const struct chunk_source source = {.count = 10,
                                         .chunk_size = CHUNK,
                                         .raw_size = 10 * CHUNK,

@@ -30,7 +30,7 @@ static void no_limit_never_waits(void **state)
 /* The clock can only say that too little time went by: a busy host takes longer. */
 static void reading_takes_as_long_as_the_limit_says(void **state)
 {
-    struct limit limit = {.rate = 10 * MIB};
+    struct limit limit = {.rates.rate = 10 * MIB};
     uint64_t start = units_now_ms();
 
     (void)state;
@@ -42,7 +42,7 @@ static void reading_takes_as_long_as_the_limit_says(void **state)
 
 static void idle_time_is_not_saved_up(void **state)
 {
-    struct limit limit = {.rate = 10 * MIB};
+    struct limit limit = {.rates.rate = 10 * MIB};
 
     (void)state;
     assert_int_equal(limit_take(&limit, 1, NULL), 0);
@@ -55,8 +55,8 @@ static void idle_time_is_not_saved_up(void **state)
 
 static void huge_figures_do_not_wrap(void **state)
 {
-    struct limit slow = {.rate = 1};
-    struct limit fast = {.rate = UINT64_MAX};
+    struct limit slow = {.rates.rate = 1};
+    struct limit fast = {.rates.rate = UINT64_MAX};
 
     (void)state;
     assert_int_equal(limit_take(&slow, UINT64_MAX, NULL), 0);
@@ -67,7 +67,7 @@ static void huge_figures_do_not_wrap(void **state)
 
 static void a_signal_ends_the_wait(void **state)
 {
-    struct limit limit = {.rate = 1};
+    struct limit limit = {.rates.rate = 1};
     CLEANUP_ERR struct err err = ERR_INIT;
 
     (void)state;
