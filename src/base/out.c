@@ -67,7 +67,8 @@ static bool out_is_writable(int fd, int timeout_ms)
 static bool out_wait(enum out_stream stream)
 {
     int fd = out_fds[stream];
-    struct pollfd fds[] = {{.fd = fd, .events = POLLOUT}, {.fd = quit_fd(), .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = fd, .events = POLLOUT},
+                           {.fd = quit_signal_fd(), .events = POLLIN}};
 
     if (out.gave_up[stream])
         return false;
@@ -110,7 +111,7 @@ static ssize_t out_put(enum out_stream stream, const char *text, size_t len)
         len = PIECE;
     if (out.holds)
         return out_put_held(stream, text, len);
-    if (quit_fd() >= 0 && !out_wait(stream)) {
+    if (quit_signal_fd() >= 0 && !out_wait(stream)) {
         errno = ETIMEDOUT;
         return -1;
     }
@@ -200,7 +201,7 @@ void out_write(enum out_stream stream, const char *text)
 void out_offer(enum out_stream stream, const char *text)
 {
     pthread_mutex_lock(&out.mutex);
-    if (out.holds ? out_put_kept() : quit_fd() < 0 || out_is_writable(out_fds[stream], 0)) {
+    if (out.holds ? out_put_kept() : quit_signal_fd() < 0 || out_is_writable(out_fds[stream], 0)) {
         size_t len = strlen(text);
         size_t done = out_put_all(stream, text, len);
         if (done > 0 && done < len)
@@ -270,6 +271,6 @@ int out_failure(void)
 
 void out_last_words(const char *text)
 {
-    if (quit_fd() < 0 || out_is_writable(STDERR_FILENO, 0))
+    if (quit_signal_fd() < 0 || out_is_writable(STDERR_FILENO, 0))
         (void)!write(STDERR_FILENO, text, strlen(text));
 }

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/array.h"
@@ -15,17 +16,34 @@
 static atomic_int quit_signal; /* other threads look at it too */
 static atomic_bool insisted;
 static int quit_event = -1;
+static int quit_grace = -1; /* a timer, which the second signal starts */
+static atomic_uint_least64_t grace_end_ms;
+static _Thread_local int deferred; /* scopes */
 
 #define SLEEP_SLICE_MS 50
+
+/* All of it may be done in a signal handler. */
+static void begin_grace(void)
+{
+    uint64_t end_ms = units_now_ms() + QUIT_GRACE_MS;
+    const struct itimerspec at = {
+        .it_value = {.tv_sec = (time_t)(end_ms / 1000), .tv_nsec = (long)(end_ms % 1000) * 1000000},
+    };
+
+    grace_end_ms = end_ms;
+    if (quit_grace >= 0)
+        (void)timerfd_settime(quit_grace, TFD_TIMER_ABSTIME, &at, NULL);
+    insisted = true;
+}
 
 static void on_signal(int number)
 {
     int saved_errno = errno;
 
-    if (quit_signal)
-        insisted = true;
-    else
+    if (!quit_signal)
         quit_signal = number;
+    else if (!insisted)
+        begin_grace();
     if (quit_event >= 0)
         (void)!write(quit_event, &(uint64_t){1}, sizeof(uint64_t));
     errno = saved_errno;
@@ -40,6 +58,9 @@ int quit_install(struct err *err)
     quit_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (quit_event < 0)
         return err_set_errno(err, errno, "cannot create an eventfd");
+    quit_grace = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (quit_grace < 0)
+        return err_set_errno(err, errno, "cannot create a timer");
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < ARRAY_COUNT(signals); i++) {
         /* If they are ignored, that is on purpose: nohup, or a shell's background jobs. */
@@ -78,7 +99,31 @@ int quit_sleep(uint64_t ms, struct err *err)
     }
 }
 
+/* ---- while something is undone ----------------------------------------------------------------- */
+
+int quit_defer_begin(void)
+{
+    return ++deferred;
+}
+
+void quit_defer_end(const int *scope)
+{
+    deferred = *scope - 1;
+}
+
+bool quit_is_deferred(void)
+{
+    return deferred > 0;
+}
+
+/* ---- what the work asks ------------------------------------------------------------------------ */
+
 int quit_fd(void)
+{
+    return deferred ? quit_grace : quit_event;
+}
+
+int quit_signal_fd(void)
 {
     return quit_event;
 }
@@ -94,6 +139,10 @@ void quit_set_look(int (*look)(void *opaque, struct err *err), void *opaque)
 
 int quit_check(struct err *err)
 {
+    if (deferred && insisted && units_now_ms() >= grace_end_ms)
+        return err_set(err, ERR_CANCELLED, "stopped by a second signal");
+    if (deferred)
+        return 0;
     if (!quit_signal)
         return quit_look ? quit_look(quit_look_opaque, err) : 0;
     return err_set(err, ERR_CANCELLED, "stopped by SIG%s", sigabbrev_np(quit_signal));
@@ -102,5 +151,7 @@ int quit_check(struct err *err)
 void quit_forget(void)
 {
     quit_event = -1;
+    quit_grace = -1;
     quit_signal = 0;
+    insisted = false;
 }

@@ -4,6 +4,11 @@
  * recorded; the work checks quit_requested, or polls quit_fd together with what it waits for. A
  * second one means that the sender does not want to wait for the undoing either. SIGPIPE and
  * SIGXFSZ are ignored, so that a failing write returns an error.
+ *
+ * What undoes the work is not ended by the signal that made it necessary. It stands in a scope with
+ * QUIT_DEFERRED, in which quit_check and quit_fd, and so every wait for a program or a process, take
+ * notice only of a second signal, and of that after QUIT_GRACE_MS: a program that has just been
+ * started to undo something gets to its end, and one that hangs is not waited for.
  */
 #pragma once
 
@@ -11,6 +16,17 @@
 #include <stdint.h>
 
 #include "base/err.h"
+
+#define QUIT_GRACE_MS 5000
+
+/* From here to the end of the scope, for this thread. Scopes may be nested. */
+#define QUIT_DEFERRED()                                                                            \
+    int quit_scope __attribute__((cleanup(quit_defer_end), unused)) = quit_defer_begin()
+
+int quit_defer_begin(void);
+void quit_defer_end(const int *scope);
+/* Whether this thread is in such a scope. */
+bool quit_is_deferred(void);
 
 /* Installs the handlers. Called once, by main. */
 int quit_install(struct err *err);
@@ -21,14 +37,16 @@ int quit_requested(void);
 bool quit_insisted(void);
 /* Waits this long, or until a second signal has come: then cancelled. */
 int quit_sleep(uint64_t ms, struct err *err);
-/* Readable (POLLIN) once a signal has come; never read from it. -1 before
- * quit_install. */
+/* Readable (POLLIN) once a signal has come for which quit_check fails; never read from it, and ask
+ * for it anew for each wait. -1 before quit_install. */
 int quit_fd(void);
+/* The same for the first signal, in such a scope too: for what is not part of the undoing. */
+int quit_signal_fd(void);
 /* For a forked process in which those signals mean something else: no signal counts as received,
- * and quit_fd is -1. */
+ * and both descriptors are -1. */
 void quit_forget(void);
 /* While `look` is set (NULL: not any more), quit_check also calls it and fails if it does: for a
- * reason to stop that is not a signal. Call this from the thread that calls quit_check. */
+ * reason to stop that is not a signal, and does not stop the undoing either. Call this from the thread that calls quit_check. */
 void quit_set_look(int (*look)(void *opaque, struct err *err), void *opaque);
 /* -1 and a "cancelled" error naming the signal if one has come, else 0. */
 int quit_check(struct err *err);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/quit.h"
 #include "base/text.h"
 #include "disk/image.h"
 #include "disk/local.h"
@@ -94,6 +95,13 @@ static int check_can_add(const char *path, const char *name, struct err *err)
     return 0;
 }
 
+static void take_back(const char *path, const char *name)
+{
+    QUIT_DEFERRED();
+
+    (void)disk_bitmap_remove(path, name, NULL);
+}
+
 static int add_to_file(const char *path, const char *name, struct err *err)
 {
     CLEANUP_LOCAL struct local_file file = LOCAL_FILE_INIT;
@@ -104,7 +112,7 @@ static int add_to_file(const char *path, const char *name, struct err *err)
     if (fsync(file.fd) == 0)
         return 0;
     err_set_errno(err, errno, "cannot flush its new bitmap");
-    (void)disk_bitmap_remove(path, name, NULL);
+    take_back(path, name);
     return -1;
 }
 

@@ -71,7 +71,7 @@ void bounded_begin(struct bounded *bounded, const struct bounded_times *times)
         .outer = innermost,
         .times = *times,
         .begin_ms = units_now_ms(),
-        .undoing = quit_requested() != 0,
+        .undoing = quit_requested() || quit_is_deferred(),
     };
     innermost = bounded;
     pthread_mutex_lock(&watcher.lock);

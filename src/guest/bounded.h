@@ -58,7 +58,7 @@ struct bounded {
     uint64_t begin_ms;
     uint64_t signal_ms;   /* when a signal was seen first; 0: none, or it came before the scope */
     uint64_t insisted_ms; /* the same for a second one */
-    bool undoing;         /* a signal had come before the scope */
+    bool undoing;         /* a signal had come before the scope, or is deferred */
     enum bounded_reason reason;
 };
 

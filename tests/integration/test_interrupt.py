@@ -8,8 +8,9 @@ import subprocess
 import time
 
 from vbtest import leftovers, proc
+from vbtest.checkpoints import image_bitmaps
 from vbtest.command import Failure, expect, run, same, wait_until
-from vbtest.disks import MIB
+from vbtest.disks import MIB, Disk
 
 SLOW = ("--compression", "lzma:9e", "--chunk-size", "4M")
 # A backup whose restore, or check, takes some seconds with LATER.
@@ -73,6 +74,39 @@ def test_sighup(t):
 
 def test_sighup_while_the_guest_runs(t):
     interrupted(t, signal.SIGHUP, 129, "pause", "running")
+
+
+def test_checkpoint_of_an_interrupted_backup_of_a_guest_that_is_off_is_deleted(t):
+    """By qemu-img, which the signal must not end, nor somebody who presses Control-C twice."""
+    path = t.path("vda.qcow2")
+    run("qemu-img", "convert", "-O", "qcow2", t.slow_disk().path, path)
+    guest = t.guest("web", Disk(path, "qcow2")).define()
+    repository = t.repository()
+    t.vb("backup", "--repository", repository)
+    before, bitmaps = guest.snapshot(), image_bitmaps(guest.disks[0])
+    same(len(bitmaps), 1, "bitmaps of the first night")
+    state = sorted(os.listdir("/var/lib/virt-backup"))
+
+    def recorded():
+        """It may be looked at while qemu-img writes it."""
+        look = run("qemu-img", "info", "-U", "-f", "qcow2", path, status=None)
+        return look.status == 0 and look.out.count("granularity:") == 2
+
+    for numbers in ((signal.SIGTERM,), (signal.SIGHUP,), (signal.SIGINT, signal.SIGINT)):
+        process = t.start_vb("backup", "--repository", repository, "--full-read", *LATER)
+        wait_until(recorded, "the new bitmap")
+        same(len(image_bitmaps(guest.disks[0])), 2, "bitmaps in the middle")
+        for number in numbers:
+            process.signal(number)
+        result = process.finish(60)
+        same(result.status, 128 + numbers[0], f"exit status: {result.err}")
+        expect("recover" not in result.err, result.err)
+        same(image_bitmaps(guest.disks[0]), bitmaps, "bitmaps")
+        same(sorted(os.listdir("/var/lib/virt-backup")), state, "files of state, a journal among them")
+        guest.check_unchanged(before)
+        same(len(t.points(repository)), 1, "points")
+    t.vb("backup", "--repository", repository)
+    t.vb("verify", "--repository", repository)
 
 
 def test_terminal_sends_the_signal_to_all(t):

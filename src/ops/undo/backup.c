@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/quit.h"
 #include "base/shell.h"
 #include "ops/staging.h"
 #include "ops/undo/private.h"
@@ -224,6 +225,7 @@ int undo_backup(const struct undo_host *host, struct intent *intent, char **ret_
                 struct err *err)
 {
     int result = -1;
+    QUIT_DEFERRED();
 
     /* libvirtd may go away in the middle; each step may be repeated. */
     for (unsigned i = 0; result < 0 && i < UNDO_TRIES; i++) {
@@ -242,6 +244,7 @@ int undo_backup(const struct undo_host *host, struct intent *intent, char **ret_
 
 int undo_memory(struct intent *intent, struct err *err)
 {
+    QUIT_DEFERRED();
     int there = intent->memory ? intent_look(intent, intent->memory, err) : 0;
 
     if (there < 0)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/quit.h"
 #include "ops/undo/private.h"
 
 #define UNDO_TRIES 5
@@ -59,6 +60,8 @@ static int undo_checkpoint_in_tries(const struct undo_host *host, const struct i
 
 int undo_checkpoint(const struct undo_host *host, struct intent *intent, struct err *err)
 {
+    QUIT_DEFERRED();
+
     if (!intent->checkpoint)
         return 0;
     if (intent->committing)

@@ -11,6 +11,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/quit.h"
 #include "ops/undo/private.h"
 
 static void former_clear(struct intent_former *former)
@@ -112,6 +113,8 @@ static void remove_outdated(const struct intent_former *former)
 
 int undo_outdated(struct intent *intent, struct err *err)
 {
+    QUIT_DEFERRED();
+
     while (intent->outdated && intent->former_count) {
         struct intent_former *former = &intent->formers[intent->former_count - 1];
         int there = intent_look(intent, former->path, err);

@@ -5,6 +5,7 @@
  */
 #include "ops/undo/undo.h"
 
+#include "base/quit.h"
 #include "ops/staging.h"
 #include "ops/undo/files.h"
 #include "ops/undo/private.h"
@@ -59,6 +60,8 @@ static int settle_resumed(const struct undo_host *host, struct intent *intent, s
 
 int undo_restore(const struct undo_host *host, struct intent *intent, struct err *err)
 {
+    QUIT_DEFERRED();
+
     if (undo_outdated(intent, err) < 0 || undo_connect(host, err) < 0)
         return -1;
     if (intent->resumed)
