@@ -95,7 +95,7 @@ static int check_can_add(const char *path, const char *name, struct err *err)
     return 0;
 }
 
-static void take_back(const char *path, const char *name)
+static void take_bitmap_back(const char *path, const char *name)
 {
     QUIT_DEFERRED();
 
@@ -112,7 +112,7 @@ static int add_to_file(const char *path, const char *name, struct err *err)
     if (fsync(file.fd) == 0)
         return 0;
     err_set_errno(err, errno, "cannot flush its new bitmap");
-    take_back(path, name);
+    take_bitmap_back(path, name);
     return -1;
 }
 
