@@ -27,6 +27,8 @@ def unit_problems():
     for path in units:
         if path.removeprefix("dist/") not in installed:
             yield f"dist/meson.build: does not install {path}"
+        if re.search(r"^RestrictSUIDSGID=(yes|true|on|1)$", tree.read(path), re.M):
+            yield f"{path}: RestrictSUIDSGID forbids openat2, with which objects of a repository are opened"
     if not shutil.which("systemd-analyze"):
         return
     with tempfile.TemporaryDirectory() as folder:
