@@ -94,7 +94,7 @@ class Hour:
 
     def have_a_first_night(self):
         """A day ago, as the program sees it. The timer is real, but it fires at once."""
-        drop_in(TIMER, "soon.conf", "[Timer]\nOnCalendar=\nOnActiveSec=1s\nRandomizedDelaySec=0\nPersistent=no\n")
+        drop_in(TIMER, "soon.conf", "[Timer]\nOnCalendar=\nOnActiveSec=1s\nRandomizedDelaySec=0\nAccuracySec=1s\nPersistent=no\n")
         drop_in(UNIT, "past.conf", f"[Service]\nEnvironment=LD_PRELOAD={OUT}/past-shim.so VIRT_BACKUP_PAST_S={DAY_S}\n")
         self.first = self.digest(self.db.disks[0].path)
         run("systemctl", "enable", "--now", TIMER)
