@@ -10,7 +10,7 @@
  * Blanks around keys, values and sections mean nothing, nor does a blank before a line. A value
  * ends with its line, and may contain '#', ';' and '='; there are no quotes and no continuation
  * lines. A colon may stand for the equals sign. The text is UTF-8, with or without a byte order
- * mark. Refused (usage): another encoding, control characters, a line that is none of the above or
+ * mark. Refused (usage): another encoding, control characters, any other line, and one that is
  * longer than INI_LINE_MAX.
  */
 #pragma once

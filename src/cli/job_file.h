@@ -73,7 +73,7 @@ void job_override(struct job *job, const struct options_given *given);
 /* What settings say of each other: there is one place for the backups, and each goes with it. */
 int job_check(const struct job *job, struct err *err);
 
-/* The last of the settings of the whole job with this key; NULL: there is none, or it says no. */
+/* The last of the settings of the whole job with this key; NULL: it is not set, or is no. */
 const struct job_setting *job_find(const struct job *job, const char *key);
 void job_add(struct job *job, const struct job_setting *setting); /* takes the text */
 void job_clear(struct job *job);

@@ -79,7 +79,7 @@ static const char *keep_text(const struct json *object, const char *name, struct
     return results_keep(results, json_get_str(object, name));
 }
 
-/* False: it is none. */
+/* False: it is not a result. */
 static bool take_kept_result(const struct json *object, struct results *ret)
 {
     struct run_result result = {

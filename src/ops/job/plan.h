@@ -5,7 +5,7 @@
  * neither. A plan owns all that is in it.
  *
  * A command line is the words that follow the program's name: "backup", "--repository=/backup",
- * "--domain-names=web". Each value stands in the word of its option.
+ * "--domain-names=web". An option and its value are one word.
  */
 #pragma once
 
