@@ -192,9 +192,8 @@ def test_guest_that_is_started_meanwhile_keeps_its_disk(t):
     guest, before = slow_guest(t)
     process = t.start_vb(*line(t, "--replace", "--overwrite", *LATER))
     wait_for_busy_child(process)
-    process.signal(signal.SIGSTOP)
-    guest.start()
-    process.signal(signal.SIGCONT)
+    with process.stopped():
+        guest.start()
     result = process.finish(60)
     same(result.status, 1, "exit status")
     expect("existing guest is running" in result.err, f"the error: {result.err}")

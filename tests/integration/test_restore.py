@@ -248,10 +248,8 @@ def test_disks_are_restored_side_by_side(t):
     first = t.start_vb(*t.restore_line("--disks", "vda", to=t.path("first")))
     state = "/var/lib/virt-backup"
     wait_until(lambda: any(name.endswith(".intent") for name in os.listdir(state)) or not first.running(), "a journal")
-    first.signal(signal.SIGSTOP)
-    same(first.running(), True, "the first is at work")
-    t.restore("--disks", "vda", to=t.path("second"))
-    first.signal(signal.SIGCONT)
+    with first.stopped():
+        t.restore("--disks", "vda", to=t.path("second"))
     same(first.finish().status, 0, "status of the first")
 
 

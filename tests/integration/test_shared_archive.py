@@ -53,7 +53,8 @@ def test_two_writers_a_reader_and_a_recover_at_once(t):
 def test_second_run_for_a_guest_waits_if_told(t):
     guest = t.guest("web", t.disk("vda", "raw", size=6 * MIB)).define()
     first = start_backup(t, guest, "--bandwidth-limit", "1M")
-    t.refused(*t.backup_line(guest, "--replace", "--wait=1s"), status=6, says=["guest 'web'", "in use since"])
+    with first.stopped():
+        t.refused(*t.backup_line(guest, "--replace", "--wait=1s"), status=6, says=["guest 'web'", "in use since"])
     t.backup(guest, "--replace", "--wait")
     same(first.finish(60).status, 0, "exit status of the first run")
     t.check_good(guest)
@@ -64,7 +65,8 @@ def test_restore_waits_for_a_backup_and_takes_the_new_one(t):
     t.backup(guest)
     run("qemu-io", "-f", "raw", "-c", "write -q -P 7 1M 64k", guest.disks[0].path)
     writer = start_backup(t, guest, "--replace", "--bandwidth-limit", "1M")
-    t.refused(*t.restore_line("--replace"), status=6, says=["guest 'web'", "in use since"])
+    with writer.stopped():
+        t.refused(*t.restore_line("--replace"), status=6, says=["guest 'web'", "in use since"])
     t.vb(*t.restore_line("--replace", "--wait"))
     same(writer.finish(60).status, 0, "exit status of the backup")
     disks.compare(guest.disks[0].path, "raw", os.path.join(t.restored, "vda.raw"), "raw", "the new state")
@@ -77,10 +79,10 @@ def test_backup_that_is_replaced_while_it_is_verified(t):
     image = t.archive.file("web-vda.raw")
     inode = os.stat(image).st_ino
     wait_until(lambda: proc.has_open(reader.pid, image), "the image being read")
-    run("qemu-io", "-f", "raw", "-c", "write -q -P 7 1M 64k", guest.disks[0].path)
-    t.backup(guest, "--replace")
-    expect(os.stat(image).st_ino != inode, "the backup was not replaced")
-    expect(reader.running(), "the reader was done before the backup was replaced")
+    with reader.stopped():
+        run("qemu-io", "-f", "raw", "-c", "write -q -P 7 1M 64k", guest.disks[0].path)
+        t.backup(guest, "--replace")
+        expect(os.stat(image).st_ino != inode, "the backup was not replaced")
     result = reader.finish(60)
     same(result.status, 0, "exit status of verify")
     t.check_good(guest)
@@ -104,13 +106,14 @@ def test_removal_waits_for_a_writer_and_not_for_a_reader(t):
     t.backup(guest)
     line = ("remove", "--source-path", t.archive.path, "--domain-names", "web", "--yes")
     writer = start_backup(t, guest, "--replace", "--bandwidth-limit", "1M")
-    t.refused(*line, status=6, says=["guest 'web'", "in use since"])
+    with writer.stopped():
+        t.refused(*line, status=6, says=["guest 'web'", "in use since"])
     same(writer.finish(60).status, 0, "exit status of the writer")
     reader = t.start_vb("verify", "--source-path", t.archive.path, "--bandwidth-limit", "1M")
     image = t.archive.file("web-vda.raw")
     wait_until(lambda: proc.has_open(reader.pid, image), "the image being read")
-    t.vb(*line)
-    expect(reader.running(), "the reader was done before the backup was removed")
+    with reader.stopped():
+        t.vb(*line)
     same(reader.finish(60).status, 0, "exit status of verify")
     same(t.archive.names(), [], "files in the archive")
 

@@ -13,8 +13,8 @@
 Every check of a unit test program counts as one test, as does each style test and each integration test.
 A configuration that cannot be built counts as a failed test. Each step says how long it took, and how many seconds of
 processors, which other work on the machine changes little; the list of them comes at the end, and the beginning of
-each failure once more. The integration tests wait more than they work: the rest is done meanwhile, so lines of both
-alternate.
+each failure once more, then a line of each. The integration tests wait more than they work: the rest is done
+meanwhile, so lines of both alternate.
 """
 
 import argparse
@@ -362,10 +362,11 @@ class Check:
 
     @staticmethod
     def show_failures():
-        """Again, where they are found."""
+        """Again, where they are found; and a line for each, for whoever sees only the end."""
         for lines in FAILURES:
             left_out = [f"    ({len(lines) - FAILURE_LINES} more lines above)"] if len(lines) > FAILURE_LINES else []
             say("\n".join(lines[:FAILURE_LINES] + left_out))
+        say("\n".join(f"failed: {lines[0].strip().removeprefix('not ok ')[:200]}" for lines in FAILURES))
 
     def run(self):
         # Daemons: they end when this thread is interrupted.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Running programs: every call and its output goes into a log that a failing test shows."""
 
+import contextlib
 import shlex
 import signal
 import subprocess
@@ -85,6 +86,14 @@ class Process:
 
     def signal(self, number):
         self.process.send_signal(number)
+
+    @contextlib.contextmanager
+    def stopped(self):
+        """Stands still meanwhile, in the middle of what it does, however long that takes."""
+        expect(self.running(), f"it is done already: {' '.join(self.arguments)}")
+        self.signal(signal.SIGSTOP)
+        yield
+        self.signal(signal.SIGCONT)
 
     def finish(self, limit_s=RUN_LIMIT_S):
         try:

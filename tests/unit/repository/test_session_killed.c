@@ -15,7 +15,7 @@
 /* ---- the calls ------------------------------------------------------------------------------- */
 
 static unsigned kill_at = UINT32_MAX;
-static unsigned calls;
+static _Atomic unsigned calls; /* of all threads */
 
 static void count_call(void)
 {
