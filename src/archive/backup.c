@@ -13,8 +13,8 @@
 
 /* Exchanging and opening files takes only a moment: if this many attempts in a row fail, something
  * else is wrong. */
-#define OPEN_TRIES 100
-#define OPEN_PAUSE_MS 10
+#define BACKUP_OPEN_TRIES 100
+#define BACKUP_OPEN_PAUSE_MS 10
 /* If the manifest is not the journal's and nothing changes for this long, it never will be. */
 #define OPEN_STUCK 5
 
@@ -137,7 +137,7 @@ static int open_stable(struct archive_backup *backup, struct err *err)
     char after[DIGEST_HEX_SIZE] = "";
     int stuck = 0;
 
-    for (int i = 0; i < OPEN_TRIES; i++) {
+    for (int i = 0; i < BACKUP_OPEN_TRIES; i++) {
         CLEANUP_ERR struct err why = ERR_INIT;
         if (current_backup(backup, before, err) < 0)
             return -1;
@@ -152,7 +152,7 @@ static int open_stable(struct archive_backup *backup, struct err *err)
         if (same && ++stuck == OPEN_STUCK)
             break;
         close_files(backup);
-        poll(NULL, 0, OPEN_PAUSE_MS);
+        poll(NULL, 0, BACKUP_OPEN_PAUSE_MS);
     }
     if (strcmp(before, after) != 0)
         return err_set(err, ERR_BUSY, "%s/%s keeps being replaced", backup->folder->path,

@@ -13,8 +13,8 @@
 #include "archive/tidy.h"
 #include "base/io.h"
 
-#define OPEN_TRIES 40
-#define OPEN_PAUSE_MS 50
+#define WRITER_OPEN_TRIES 40
+#define WRITER_OPEN_PAUSE_MS 50
 
 struct archive_writer {
     struct folder folder; /* its descriptor holds a shared lock */
@@ -72,10 +72,10 @@ static int open_archive_folder(const char *path, const struct parser *parser,
         CLEANUP_ERR struct err why = ERR_INIT;
         if (open_writer_once(path, parser, archive, &why) == 0)
             return 0;
-        if (why.kind != ERR_BUSY || i == OPEN_TRIES)
+        if (why.kind != ERR_BUSY || i == WRITER_OPEN_TRIES)
             return err_move(err, &why);
         folder_clear(&archive->folder);
-        poll(NULL, 0, OPEN_PAUSE_MS);
+        poll(NULL, 0, WRITER_OPEN_PAUSE_MS);
     }
 }
 

@@ -23,7 +23,7 @@
 
 /* The file is read through windows of this size. We find out what is cached in a window before we
  * come so near to it that the kernel reads ahead into it. */
-#define WINDOW (UINT64_C(8) << 20)
+#define CACHE_WINDOW (UINT64_C(8) << 20)
 #define NO_WINDOW UINT64_MAX
 /* Ranges this small are not halved any further. */
 #define LOOK_AT_EACH (UINT64_C(256) << 10)
@@ -80,10 +80,11 @@ struct page_cache *page_cache_new(int fd, uint64_t size)
     cache->size = size;
     cache->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
     cache->current = NO_WINDOW;
-    cache->window_count = (size_t)units_div_up(ahead, WINDOW) + 2;
+    cache->window_count = (size_t)units_div_up(ahead, CACHE_WINDOW) + 2;
     cache->windows = mem_array(cache->window_count, sizeof(*cache->windows));
     for (size_t i = 0; i < cache->window_count; i++)
-        cache->windows[i] = (struct cache_window){NO_WINDOW, mem_alloc(WINDOW / cache->page_size)};
+        cache->windows[i] =
+            (struct cache_window){NO_WINDOW, mem_alloc(CACHE_WINDOW / cache->page_size)};
     posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     return cache;
 }
@@ -91,11 +92,11 @@ struct page_cache *page_cache_new(int fd, uint64_t size)
 /* Length of a window: only the last one is shorter. 0 after the end. */
 static uint64_t window_len(const struct page_cache *cache, uint64_t index)
 {
-    uint64_t start = index * WINDOW;
+    uint64_t start = index * CACHE_WINDOW;
 
     if (start >= cache->size)
         return 0;
-    return cache->size - start < WINDOW ? cache->size - start : WINDOW;
+    return cache->size - start < CACHE_WINDOW ? cache->size - start : CACHE_WINDOW;
 }
 
 /* The number of cached pages; false if it is unknown: kernels before 6.5. Costs far less than
@@ -161,7 +162,7 @@ static void look_at_window(const struct page_cache *cache, struct cache_window *
     uint64_t len = window_len(cache, index);
 
     window->index = NO_WINDOW;
-    if (len > 0 && look_at_range(cache, index * WINDOW, len, window->in))
+    if (len > 0 && look_at_range(cache, index * CACHE_WINDOW, len, window->in))
         window->index = index;
 }
 
@@ -169,7 +170,7 @@ static void drop_window(const struct page_cache *cache, struct cache_window *win
 {
     if (window->index == NO_WINDOW)
         return;
-    uint64_t start = window->index * WINDOW;
+    uint64_t start = window->index * CACHE_WINDOW;
     uint64_t len = window_len(cache, window->index);
     size_t pages = (size_t)((len + cache->page_size - 1) / cache->page_size);
     size_t first = 0;
@@ -186,7 +187,7 @@ static void drop_window(const struct page_cache *cache, struct cache_window *win
 
 void page_cache_enter(struct page_cache *cache, uint64_t offset)
 {
-    uint64_t index = offset / WINDOW;
+    uint64_t index = offset / CACHE_WINDOW;
 
     if (cache->current == index)
         return;
@@ -205,7 +206,7 @@ int page_cache_read(struct page_cache *cache, uint64_t offset, void *data, size_
 {
     for (size_t at = 0; at < len;) {
         uint64_t from = offset + at;
-        uint64_t window = WINDOW - from % WINDOW;
+        uint64_t window = CACHE_WINDOW - from % CACHE_WINDOW;
         size_t part = len - at < window ? len - at : (size_t)window;
         size_t got = 0;
         page_cache_enter(cache, from);

@@ -14,6 +14,9 @@
 #define GIB (MIB * 1024)
 #define TIB (GIB * 1024)
 
+#define HOUR_MS (INT64_C(3600) * 1000)
+#define DAY_MS (24 * HOUR_MS)
+
 /* "1048576", "512K", "60MiB", "1.5G", "2 TiB" in bytes; powers of 1024, in upper or lower case.
  * Refused (usage): no number, a sign, an unknown unit, more than UINT64_MAX. */
 int units_parse_size(const char *text, uint64_t *ret_bytes, struct err *err);

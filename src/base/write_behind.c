@@ -8,7 +8,7 @@
 
 /* A range is written out when it contains this many written bytes, or when the next write is this
  * far away. Holes in between cost nothing. */
-#define WINDOW (16 * MIB)
+#define RANGE_WINDOW (16 * MIB)
 #define SPAN (128 * MIB)
 
 static int sync_range(int fd, const struct write_range *range, unsigned flags, struct err *err)
@@ -54,7 +54,7 @@ int write_behind_add(struct write_behind *behind, int fd, uint64_t offset, uint6
     if (fill->end < offset + len)
         fill->end = offset + len;
     fill->written += len;
-    return fill->written >= WINDOW ? push_out(behind, fd, err) : 0;
+    return fill->written >= RANGE_WINDOW ? push_out(behind, fd, err) : 0;
 }
 
 void write_behind_drop_all(int fd)

@@ -3,7 +3,7 @@
 
 #include "cli/rows.h"
 
-static const struct options_row rows[] = {
+static const struct options_row backup_rows[] = {
     ROW_DESTINATION,  ROW_IN_REPOSITORY,
     ROW_IN_SCOPE,     ROW_URI,
     ROW_DOMAINS,      ROW_DOMAIN_TITLES,
@@ -78,7 +78,7 @@ const struct verb backup_verb = {
         "only for a moment, and then resumed.",
     .done = "backed up",
     .relation = "stored in",
-    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = backup_rows, .count = sizeof(backup_rows) / sizeof(*backup_rows)},
     .has_children = true,
     .has_guardian = true,
     .makes_archive = true,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/verb.h"
 
-static const struct options_row rows[] = {
+static const struct options_row checkpoints_rows[] = {
     ROW_URI,
     ROW_DOMAINS,
     {"remove", OPTION_NAMES, "NAMES", "remove those of these guests", ARGUMENT(remove_guests)},
@@ -32,6 +32,7 @@ const struct verb checkpoints_verb = {
     .description =
         "Shows the checkpoints that backups into a repository have made, by which the next one\n"
         "knows what has changed. Without them it reads everything once.",
-    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = checkpoints_rows,
+                .count = sizeof(checkpoints_rows) / sizeof(*checkpoints_rows)},
     .run = run_checkpoints,
 };

@@ -2,7 +2,7 @@
 #include "cli/rows.h"
 #include "cli/verb.h"
 
-static const struct options_row rows[] = {
+static const struct options_row collect_rows[] = {
     ROW_REPOSITORY,
     ROW_SCOPE("only this scope of it; default: each in turn"),
     ROW_TRASH_AGE,
@@ -46,7 +46,7 @@ const struct verb collect_verb = {
         "the repository refers to. Backups may run at the same time; those that were under way "
         "when it\n"
         "began must end before anything is removed, so a collection may take several runs.",
-    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = collect_rows, .count = sizeof(collect_rows) / sizeof(*collect_rows)},
     .prepare = set_defaults,
     .has_parser = true,
     .run = run_collect,

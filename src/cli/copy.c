@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/verb.h"
 
-static const struct options_row rows[] = {
+static const struct options_row copy_rows[] = {
     {"from", OPTION_TEXT, "PATH", "folder that holds the backups", ARGUMENT(source),
      .required = true},
     {"to", OPTION_TEXT, "URL", "the repository: a folder", ARGUMENT(repository), .required = true},
@@ -50,7 +50,7 @@ const struct verb copy_verb = {
         "are.",
     .done = "copied",
     .relation = "stored in",
-    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = copy_rows, .count = sizeof(copy_rows) / sizeof(*copy_rows)},
     .has_children = true,
     .run = run_take_over,
 };

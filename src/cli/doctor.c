@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/verb.h"
 
-static const struct options_row rows[] = {
+static const struct options_row doctor_rows[] = {
     {"destination-path", OPTION_TEXT, "PATH", "look at this folder of backups, too",
      ARGUMENT(destination)},
     {"repository", OPTION_TEXT, "URL", "look at this repository, too", ARGUMENT(repository)},
@@ -41,7 +41,7 @@ const struct verb doctor_verb = {
     .description =
         "Looks at libvirt, QEMU, this host, each guest, and the place of backups. Says what is\n"
         "wrong, and what to do about it. Changes nothing.",
-    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = doctor_rows, .count = sizeof(doctor_rows) / sizeof(*doctor_rows)},
     .has_parser = true,
     .run = run_doctor,
 };

@@ -332,48 +332,48 @@ static void write_checkpoint_fields(const struct event *event, struct json *fiel
 
 /* ---- all of them ------------------------------------------------------------------------------------ */
 
-static const struct event_form warning = {"warning", EVENT_AS_WARNING, write_warning,
-                                          write_warning_fields};
-static const struct event_form guest_failed = {"guest-failed", EVENT_AS_ERROR, write_failure,
-                                               write_problem_fields};
-static const struct event_form not_tried = {"guest-not-tried", EVENT_AS_ERROR, write_not_tried,
-                                            write_guest_field};
-static const struct event_form no_match = {"no-match", EVENT_AS_ERROR, write_no_match,
-                                           write_no_match_fields};
-static const struct event_form bottleneck = {"bottleneck", EVENT_AS_DETAIL, write_bottleneck,
-                                             write_bottleneck_fields};
-static const struct event_form verified = {"guest-done", EVENT_AS_RESULT, write_verified,
-                                           write_verified_fields};
-static const struct event_form damage = {"damage", EVENT_AS_ERROR, write_damage,
-                                         write_damage_fields};
-static const struct event_form orphan = {"orphan", EVENT_AS_ERROR, write_orphan,
-                                         write_orphan_fields};
-static const struct event_form vanished = {"guest-removed", EVENT_AS_RESULT, write_vanished,
-                                           events_put_named_point};
-static const struct event_form copied_before = {"copied-before", EVENT_AS_RESULT,
-                                                write_copied_before, events_put_named_point};
-static const struct event_form removed = {"backup-removed", EVENT_AS_RESULT, write_removed,
-                                          write_removed_fields};
-static const struct event_form recovered = {"guest-recovered", EVENT_AS_RESULT, write_recovered,
-                                            write_recovered_fields};
-static const struct event_form checkpoint = {"checkpoint", EVENT_AS_RESULT, write_checkpoint,
-                                             write_checkpoint_fields};
-static const struct event_form dismissed = {"guest-dismissed", EVENT_AS_RESULT, write_dismissed,
-                                            write_guest_field};
+static const struct event_form form_warning = {"warning", EVENT_AS_WARNING, write_warning,
+                                               write_warning_fields};
+static const struct event_form form_guest_failed = {"guest-failed", EVENT_AS_ERROR, write_failure,
+                                                    write_problem_fields};
+static const struct event_form form_not_tried = {"guest-not-tried", EVENT_AS_ERROR, write_not_tried,
+                                                 write_guest_field};
+static const struct event_form form_no_match = {"no-match", EVENT_AS_ERROR, write_no_match,
+                                                write_no_match_fields};
+static const struct event_form form_bottleneck = {"bottleneck", EVENT_AS_DETAIL, write_bottleneck,
+                                                  write_bottleneck_fields};
+static const struct event_form form_verified = {"guest-done", EVENT_AS_RESULT, write_verified,
+                                                write_verified_fields};
+static const struct event_form form_damage = {"damage", EVENT_AS_ERROR, write_damage,
+                                              write_damage_fields};
+static const struct event_form form_orphan = {"orphan", EVENT_AS_ERROR, write_orphan,
+                                              write_orphan_fields};
+static const struct event_form form_vanished = {"guest-removed", EVENT_AS_RESULT, write_vanished,
+                                                events_put_named_point};
+static const struct event_form form_copied_before = {"copied-before", EVENT_AS_RESULT,
+                                                     write_copied_before, events_put_named_point};
+static const struct event_form form_removed = {"backup-removed", EVENT_AS_RESULT, write_removed,
+                                               write_removed_fields};
+static const struct event_form form_recovered = {"guest-recovered", EVENT_AS_RESULT,
+                                                 write_recovered, write_recovered_fields};
+static const struct event_form form_checkpoint = {"checkpoint", EVENT_AS_RESULT, write_checkpoint,
+                                                  write_checkpoint_fields};
+static const struct event_form form_dismissed = {"guest-dismissed", EVENT_AS_RESULT,
+                                                 write_dismissed, write_guest_field};
 
 const struct event_form *events_form(enum event_kind kind)
 {
     static const struct event_form *const forms[EVENT_KINDS] = {
-        [EVENT_WARNING] = &warning,
-        [EVENT_GUEST_FAILED] = &guest_failed,
-        [EVENT_GUEST_NOT_TRIED] = &not_tried,
-        [EVENT_NO_MATCH] = &no_match,
-        [EVENT_BOTTLENECK] = &bottleneck,
+        [EVENT_WARNING] = &form_warning,
+        [EVENT_GUEST_FAILED] = &form_guest_failed,
+        [EVENT_GUEST_NOT_TRIED] = &form_not_tried,
+        [EVENT_NO_MATCH] = &form_no_match,
+        [EVENT_BOTTLENECK] = &form_bottleneck,
         [EVENT_LOCKS] = &events_locks,
         [EVENT_BACKUP_PLAN] = &events_backup_plan,
         [EVENT_IMAGE_STORED] = &events_image_stored,
         [EVENT_BACKED_UP] = &events_backed_up,
-        [EVENT_COPIED_BEFORE] = &copied_before,
+        [EVENT_COPIED_BEFORE] = &form_copied_before,
         [EVENT_RESTORE_PLAN] = &events_restore_plan,
         [EVENT_DISK_RESTORED] = &events_disk_restored,
         [EVENT_RESTORED] = &events_restored,
@@ -381,15 +381,15 @@ const struct event_form *events_form(enum event_kind kind)
         [EVENT_LISTED_POINT] = &events_listed_point,
         [EVENT_STATUS] = &events_status,
         [EVENT_STATUS_TOTAL] = &events_status_total,
-        [EVENT_VERIFIED] = &verified,
-        [EVENT_DAMAGE] = &damage,
+        [EVENT_VERIFIED] = &form_verified,
+        [EVENT_DAMAGE] = &form_damage,
         [EVENT_DAMAGED_PACK] = &events_damaged_pack,
-        [EVENT_ORPHAN] = &orphan,
-        [EVENT_VANISHED] = &vanished,
-        [EVENT_REMOVED] = &removed,
-        [EVENT_RECOVERED] = &recovered,
-        [EVENT_DISMISSED] = &dismissed,
-        [EVENT_CHECKPOINT] = &checkpoint,
+        [EVENT_ORPHAN] = &form_orphan,
+        [EVENT_VANISHED] = &form_vanished,
+        [EVENT_REMOVED] = &form_removed,
+        [EVENT_RECOVERED] = &form_recovered,
+        [EVENT_DISMISSED] = &form_dismissed,
+        [EVENT_CHECKPOINT] = &form_checkpoint,
         [EVENT_JOB_FAILED] = &events_job_failed,
         [EVENT_JOB_OLD] = &events_job_old,
         [EVENT_JOB_UNUSED] = &events_job_unused,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/verb.h"
 
-static const struct options_row rows[] = {
+static const struct options_row export_rows[] = {
     ROW_REPOSITORY,
     ROW_IN_SCOPE,
     {"point", OPTION_TEXT, "POINT",
@@ -56,7 +56,7 @@ const struct verb export_verb = {
         "programs can read, too. The points stay where they are.",
     .done = "exported",
     .relation = "stored in",
-    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = export_rows, .count = sizeof(export_rows) / sizeof(*export_rows)},
     .has_children = true,
     .makes_archive = true,
     .run = run_export,

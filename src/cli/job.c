@@ -122,14 +122,14 @@ static int run_job(const struct arguments *arguments, struct verb_run *run, stru
     return refuse_action(words->items[0], err);
 }
 
-static const struct options_row words_row = {NULL,
+static const struct options_row job_words = {NULL,
                                              OPTION_LIST,
                                              "ACTION [NAME...]",
                                              "check [NAME...], list, or show NAME",
                                              ARGUMENT(words),
                                              .required = true};
 
-static const struct options_row rows[] = {ROW_QUIET, ROW_VERBOSE, ROW_JSON};
+static const struct options_row job_verb_rows[] = {ROW_QUIET, ROW_VERBOSE, ROW_JSON};
 
 const struct verb job_verb = {
     .name = "job",
@@ -137,6 +137,8 @@ const struct verb job_verb = {
     .description = "Reads the files of jobs, which run carries out. check names the first mistake "
                    "of each\n"
                    "file, show what a job comes to for each guest of this host.",
-    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows), .words = &words_row},
+    .options = {.rows = job_verb_rows,
+                .count = sizeof(job_verb_rows) / sizeof(*job_verb_rows),
+                .words = &job_words},
     .run = run_job,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/verb.h"
 
-static const struct options_row rows[] = {
+static const struct options_row list_rows[] = {
     ROW_SOURCE,
     ROW_IN_REPOSITORY,
     ROW_SCOPE("only this scope of the repository; default: all"),
@@ -35,7 +35,7 @@ const struct verb list_verb = {
     .name = "list",
     .summary = "show what a folder of backups holds",
     .description = "Shows the backups in a folder, as their manifests describe them.",
-    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = list_rows, .count = sizeof(list_rows) / sizeof(*list_rows)},
     .has_parser = true,
     .run = run_list,
 };

@@ -4,7 +4,7 @@
  */
 #include "cli/verb.h"
 
-static const struct options_row words = {
+static const struct options_row mark_words = {
     NULL,
     OPTION_LIST,
     "POINT...",
@@ -87,7 +87,7 @@ const struct verb hold_verb = {
         "trash, and no collection removes them. Points in the trash are taken out of it.",
     .options = {.rows = hold_rows,
                 .count = sizeof(hold_rows) / sizeof(*hold_rows),
-                .words = &words},
+                .words = &mark_words},
     .has_parser = true,
     .run = run_hold,
 };
@@ -98,7 +98,7 @@ const struct verb release_verb = {
     .description = "Releases points of a repository that are held: prune may drop them again.",
     .options = {.rows = plain_rows,
                 .count = sizeof(plain_rows) / sizeof(*plain_rows),
-                .words = &words},
+                .words = &mark_words},
     .has_parser = true,
     .run = run_release,
 };
@@ -111,7 +111,7 @@ const struct verb undelete_verb = {
         "them. GUEST@latest is the latest one in the trash.",
     .options = {.rows = plain_rows,
                 .count = sizeof(plain_rows) / sizeof(*plain_rows),
-                .words = &words},
+                .words = &mark_words},
     .has_parser = true,
     .run = run_undelete,
 };
@@ -122,7 +122,9 @@ const struct verb tag_verb = {
     .description =
         "Gives points of a repository tags, or takes them away. Tags that were given with the\n"
         "backup stay.",
-    .options = {.rows = tag_rows, .count = sizeof(tag_rows) / sizeof(*tag_rows), .words = &words},
+    .options = {.rows = tag_rows,
+                .count = sizeof(tag_rows) / sizeof(*tag_rows),
+                .words = &mark_words},
     .has_parser = true,
     .run = run_tag,
 };

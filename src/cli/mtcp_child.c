@@ -11,7 +11,7 @@
 /* A control process that knows nothing of chunk sizes may send chunks of up to this size. */
 #define CHUNK_SIZE_LEAST (64 * MIB)
 
-static const struct options_row rows[] = {
+static const struct options_row mtcp_child_rows[] = {
     ROW_COMPRESSION,
     {"decode", OPTION_FLAG, NULL, "decode results back into chunks", ARGUMENT(decode)},
     ROW_CHUNK_SIZE,
@@ -46,13 +46,13 @@ static uint64_t default_chunk_size(const struct codec_spec *codec)
     return size > CHUNK_SIZE_LEAST ? size : CHUNK_SIZE_LEAST;
 }
 
-static const struct child_place place = {
+static const struct child_place codec_place = {
     .in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .keep_stderr = true};
 
 /* The control process is unknown here, and it may not even be the parent. */
 static int confine_child(const struct child_settings *settings, struct err *err)
 {
-    return child_prove_sandbox(err) < 0 ? -1 : child_confine(settings, &place, 0, err);
+    return child_prove_sandbox(err) < 0 ? -1 : child_confine(settings, &codec_place, 0, err);
 }
 
 static int run_child(const struct arguments *arguments, struct verb_run *run, struct err *err)
@@ -76,7 +76,7 @@ static int run_child(const struct arguments *arguments, struct verb_run *run, st
         log_warn("--no-sandbox: a flaw in a decompressor is not contained");
     else if (confine_child(&settings, err) < 0)
         return -1;
-    return child_serve(&settings, &place, err);
+    return child_serve(&settings, &codec_place, err);
 }
 
 const struct verb mtcp_child_verb = {
@@ -85,7 +85,8 @@ const struct verb mtcp_child_verb = {
     .description =
         "Compresses chunks, or decodes them, for a control process that speaks MTCP on this\n"
         "program's standard input and output.",
-    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = mtcp_child_rows,
+                .count = sizeof(mtcp_child_rows) / sizeof(*mtcp_child_rows)},
     .is_child = true,
     .prepare = read_environment,
     .run = run_child,

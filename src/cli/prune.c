@@ -36,7 +36,7 @@ static int parse_schedule(const char *text, void *ret_simulated, struct err *err
     return schedule_parse(text, &simulated->schedule, err);
 }
 
-static const struct options_row rows[] = {
+static const struct options_row prune_rows[] = {
     {"repository", OPTION_TEXT, "URL", "the repository: a folder; not with --simulate",
      ARGUMENT(repository)},
     ROW_SCOPE("only this scope of it; default: each in turn"),
@@ -139,7 +139,7 @@ const struct verb prune_verb = {
         "Goes through the points of each guest and puts those that no --keep option keeps into\n"
         "the trash, from where collect removes them. At least one such option is needed.",
     .done = "pruned",
-    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = prune_rows, .count = sizeof(prune_rows) / sizeof(*prune_rows)},
     .has_parser = true,
     .run = run_prune,
 };

@@ -2,7 +2,7 @@
 #include "cli/verb.h"
 #include "ops/undo/recover.h"
 
-static const struct options_row rows[] = {
+static const struct options_row recover_rows[] = {
     {"dismiss", OPTION_NAMES, "NAMES",
      "no longer put these guests back; the files that the run left are yours", ARGUMENT(dismiss)},
     ROW_WAIT,
@@ -28,6 +28,6 @@ const struct verb recover_verb = {
         "Puts guests back into the state in which a backup found them, when that backup was\n"
         "killed and could not do it itself. backup and restore do this too when they begin.",
     .done = "put back",
-    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = recover_rows, .count = sizeof(recover_rows) / sizeof(*recover_rows)},
     .run = run_recover,
 };

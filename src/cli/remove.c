@@ -5,7 +5,7 @@
 #include "cli/ask.h"
 #include "cli/verb.h"
 
-static const struct options_row rows[] = {
+static const struct options_row remove_rows[] = {
     ROW_SOURCE,
     ROW_IN_REPOSITORY,
     ROW_SCOPE("only points of this scope of the repository"),
@@ -19,7 +19,7 @@ static const struct options_row rows[] = {
     ROW_JSON,
 };
 
-static const struct options_row words = {
+static const struct options_row remove_words = {
     NULL, OPTION_LIST, "[POINT...]",
     "of a repository: 8 or more digits of an id, or GUEST@latest, GUEST@ID, GUEST@TIME",
     ARGUMENT(words)};
@@ -110,7 +110,9 @@ const struct verb remove_verb = {
         "it names. Points of a repository are put into the trash. Asks before each.",
     .done = "removed",
     .of_points = true,
-    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows), .words = &words},
+    .options = {.rows = remove_rows,
+                .count = sizeof(remove_rows) / sizeof(*remove_rows),
+                .words = &remove_words},
     .has_parser = true,
     .run = run_remove,
 };

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/verb.h"
 
-static const struct options_row words = {NULL,
-                                         OPTION_LIST,
-                                         "POINT...",
-                                         "8 or more digits of an id, or GUEST@ID",
-                                         ARGUMENT(words),
-                                         .required = true};
+static const struct options_row repair_words = {NULL,
+                                                OPTION_LIST,
+                                                "POINT...",
+                                                "8 or more digits of an id, or GUEST@ID",
+                                                ARGUMENT(words),
+                                                .required = true};
 
-static const struct options_row rows[] = {
+static const struct options_row repair_rows[] = {
     ROW_REPOSITORY,
     {"set-aside", OPTION_FLAG, NULL, "copy points that cannot be read aside, and give them up",
      ARGUMENT(set_aside), .required = true},
@@ -40,7 +40,9 @@ const struct verb repair_verb = {
         "A point that cannot be read stops collections, because nobody knows what it needs. This\n"
         "copies such points to where they are in nobody's way, and has the next collection\n"
         "remove them with what only they used.",
-    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows), .words = &words},
+    .options = {.rows = repair_rows,
+                .count = sizeof(repair_rows) / sizeof(*repair_rows),
+                .words = &repair_words},
     .has_parser = true,
     .run = run_repair,
 };

@@ -3,14 +3,14 @@
 
 #include <string.h>
 
-static const struct options_row words = {NULL,
-                                         OPTION_LIST,
-                                         "create URL",
-                                         "make a repository in this folder",
-                                         ARGUMENT(words),
-                                         .required = true};
+static const struct options_row repository_words = {NULL,
+                                                    OPTION_LIST,
+                                                    "create URL",
+                                                    "make a repository in this folder",
+                                                    ARGUMENT(words),
+                                                    .required = true};
 
-static const struct options_row rows[] = {
+static const struct options_row repository_rows[] = {
     ROW_SCOPE("its first scope; default: default"),
     ROW_QUIET,
     ROW_VERBOSE,
@@ -39,6 +39,8 @@ const struct verb repository_verb = {
     .description =
         "Makes a repository, in which backups of many guests share what they have in common.\n"
         "The folder is made, too, or must be empty.",
-    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows), .words = &words},
+    .options = {.rows = repository_rows,
+                .count = sizeof(repository_rows) / sizeof(*repository_rows),
+                .words = &repository_words},
     .run = run_repository,
 };

@@ -4,7 +4,7 @@
 #include "cli/restore_ask.h"
 #include "cli/verb.h"
 
-static const struct options_row rows[] = {
+static const struct options_row restore_rows[] = {
     ROW_SOURCE,
     ROW_IN_REPOSITORY,
     ROW_IN_SCOPE,
@@ -122,7 +122,7 @@ const struct verb restore_verb = {
         "that is allowed.",
     .done = "restored",
     .relation = "from",
-    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = restore_rows, .count = sizeof(restore_rows) / sizeof(*restore_rows)},
     .has_children = true,
     .has_guardian = true,
     .run = run_restore,

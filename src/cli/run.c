@@ -47,7 +47,7 @@ static int run_jobs(const struct arguments *arguments, struct verb_run *run, str
     return 0;
 }
 
-static const struct options_row words_row = {NULL,
+static const struct options_row run_words = {NULL,
                                              OPTION_LIST,
                                              "NAME...",
                                              "the jobs, or the paths of their files",
@@ -63,7 +63,7 @@ const struct verb run_verb = {
         "place of the key of its name in the file.",
     .options = {.rows = job_rows,
                 .count = JOB_ROW_COUNT,
-                .words = &words_row,
+                .words = &run_words,
                 .notes_given = true,
                 .given = offsetof(struct arguments, given)},
     .run = run_jobs,

@@ -7,7 +7,7 @@
 
 #define MAX_AGE_MS (UINT64_C(26) * 3600 * 1000)
 
-static const struct options_row rows[] = {
+static const struct options_row status_rows[] = {
     ROW_SOURCE,
     ROW_IN_REPOSITORY,
     ROW_SCOPE("only this scope of the repository; default: all"),
@@ -102,7 +102,7 @@ static int run_status(const struct arguments *arguments, struct verb_run *run, s
     return status_run(&request, &run->report, &run->outcome, &run->exit_status, err);
 }
 
-static const struct options_row words_row = {
+static const struct options_row status_words = {
     NULL, OPTION_LIST, "JOB...",
     "jobs whose guests are shown, or the paths of their files; default: all", ARGUMENT(words)};
 
@@ -115,9 +115,9 @@ const struct verb status_verb = {
         "one was last verified, and what failed last. Without a repository or folder: of "
         "the guests\n"
         "that jobs choose, in the places that they write to.",
-    .options = {.rows = rows,
-                .count = sizeof(rows) / sizeof(*rows),
-                .words = &words_row,
+    .options = {.rows = status_rows,
+                .count = sizeof(status_rows) / sizeof(*status_rows),
+                .words = &status_words,
                 .notes_given = true,
                 .given = offsetof(struct arguments, given)},
     .has_parser = true,

@@ -36,7 +36,7 @@ static int parse_part(const char *text, void *ret_part, struct err *err)
     return 0;
 }
 
-static const struct options_row rows[] = {
+static const struct options_row verify_rows[] = {
     ROW_SOURCE,
     ROW_IN_REPOSITORY,
     ROW_SCOPE("only this scope of the repository; default: each in turn"),
@@ -107,7 +107,7 @@ const struct verb verify_verb = {
     .done = "verified",
     .relation = "stored in",
     .of_points = true,
-    .options = {.rows = rows, .count = sizeof(rows) / sizeof(*rows)},
+    .options = {.rows = verify_rows, .count = sizeof(verify_rows) / sizeof(*verify_rows)},
     .has_children = true,
     .run = run_verify,
 };

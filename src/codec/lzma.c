@@ -17,7 +17,7 @@
 #include "codec/xz_chain.h"
 
 /* Of chunks by default. */
-#define CHUNK_LEAST (16 * MIB)
+#define LZMA_CHUNK_LEAST (16 * MIB)
 
 /* Blocks of zeros of 1, 2, 4 ... segments: any run is made of them, each at most once. */
 #define ZERO_BLOCKS 12
@@ -70,7 +70,7 @@ static uint64_t lzma_chunk_size(const struct codec_spec *spec)
 {
     uint64_t size = 2 * lzma_dictionary(spec);
 
-    return size > CHUNK_LEAST ? size : CHUNK_LEAST;
+    return size > LZMA_CHUNK_LEAST ? size : LZMA_CHUNK_LEAST;
 }
 
 static uint64_t lzma_encoder_figure(const struct codec_spec *spec)

@@ -18,7 +18,7 @@
 
 /* The default chunk size. In smaller chunks the cost of each (messages, table entries, a fresh
  * dictionary) begins to show. */
-#define CHUNK_LEAST (4 * MIB)
+#define ZSTD_CHUNK_LEAST (4 * MIB)
 #define WINDOW_LOG_MIN 10
 /* Hash and chain tables of a window that the user made larger stay below this. */
 #define TABLE_LOG_MAX 28
@@ -99,7 +99,7 @@ static uint64_t zstd_chunk_size(const struct codec_spec *spec)
     unsigned factor = spec->level == ZSTD_CLEVEL_DEFAULT ? 1 : 2;
     uint64_t size = factor * zstd_dictionary(spec);
 
-    return size > CHUNK_LEAST ? size : CHUNK_LEAST;
+    return size > ZSTD_CHUNK_LEAST ? size : ZSTD_CHUNK_LEAST;
 }
 
 static uint64_t zstd_encoder_figure(const struct codec_spec *spec)

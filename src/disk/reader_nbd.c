@@ -157,7 +157,7 @@ static void close_nbd(struct disk_reader *reader)
     free(nbd);
 }
 
-static const struct reader_kind nbd_kind = {
+static const struct reader_kind reader_nbd_kind = {
     .map = map_nbd, .read = read_nbd, .hold = hold_nbd, .close = close_nbd};
 
 static bool chain_can_direct(const struct disk_info *info)
@@ -210,7 +210,7 @@ int disk_reader_open_nbd(const struct reader_request *request, const struct form
     };
     struct nbd_reader *nbd = mem_alloc(sizeof(*nbd));
 
-    nbd->base.kind = &nbd_kind;
+    nbd->base.kind = &reader_nbd_kind;
     nbd->has_bitmap = request->bitmap != NULL;
     if (lock_chain(nbd, info, err) < 0 || connect_server(nbd, &image, err) < 0) {
         close_nbd(&nbd->base);

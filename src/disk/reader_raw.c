@@ -112,9 +112,9 @@ static void close_raw(struct disk_reader *reader)
     free(raw);
 }
 
-static const struct reader_kind file_kind = {
+static const struct reader_kind reader_file_kind = {
     .map = map_file, .read = read_file, .hold = hold_raw, .close = close_raw};
-static const struct reader_kind device_kind = {
+static const struct reader_kind reader_device_kind = {
     .map = map_device, .read = read_data, .hold = hold_raw, .close = close_raw};
 
 int disk_reader_open_raw(const char *path, struct disk_reader **ret, struct err *err)
@@ -128,7 +128,7 @@ int disk_reader_open_raw(const char *path, struct disk_reader **ret, struct err 
     if (qemu_lock_read(file.fd, err) < 0)
         return -1;
     struct raw_reader *raw = mem_alloc(sizeof(*raw));
-    raw->base.kind = file.block_device ? &device_kind : &file_kind;
+    raw->base.kind = file.block_device ? &reader_device_kind : &reader_file_kind;
     raw->base.size = file.size;
     raw->cache = page_cache_new(file.fd, file.size);
     raw->file = file;

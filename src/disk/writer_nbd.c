@@ -59,7 +59,7 @@ static void free_nbd(struct disk_writer *writer)
     qemu_nbd_free(nbd->server);
 }
 
-static const struct writer_kind nbd_kind = {
+static const struct writer_kind writer_nbd_kind = {
     .hole_size = CLUSTER, .write = write_nbd, .finish = finish_nbd, .free = free_nbd};
 
 /* How programs reach it: a file through its folder, so that nobody can replace it meanwhile. */
@@ -117,7 +117,7 @@ int disk_writer_new_nbd(const struct disk_target *target, const struct format *f
                        "an image of this format would have %" PRIu64 " bytes instead of %" PRIu64,
                        nbd_link_size(link), target->image_size);
     struct nbd_writer *nbd = mem_alloc(sizeof(*nbd));
-    nbd->base.kind = &nbd_kind;
+    nbd->base.kind = &writer_nbd_kind;
     nbd->server = TAKE_PTR(server);
     nbd->link = TAKE_PTR(link);
     *ret = &nbd->base;

@@ -107,10 +107,10 @@ static void free_raw(struct disk_writer *writer)
     bulk_writer_free(((struct raw_writer *)writer)->bulk);
 }
 
-static const struct writer_kind file_kind = {
+static const struct writer_kind writer_file_kind = {
     .hole_size = FILE_HOLE_SIZE, .write = write_raw, .finish = finish_raw, .free = free_raw};
 
-static const struct writer_kind device_kind = {
+static const struct writer_kind writer_device_kind = {
     .write = write_raw, .zero = zero_device, .finish = finish_raw, .free = free_raw};
 
 static int new_raw(const struct writer_kind *kind, int fd, struct disk_writer **ret,
@@ -135,7 +135,7 @@ int disk_writer_new_file(const struct disk_target *target, struct local_file *fi
     if (ftruncate(file->fd, (off_t)target->image_size) < 0)
         return err_set_errno(err, errno, "cannot create a file of %" PRIu64 " bytes",
                              target->image_size);
-    return new_raw(&file_kind, file->fd, ret, err);
+    return new_raw(&writer_file_kind, file->fd, ret, err);
 }
 
 int disk_writer_new_device(const struct disk_target *target, struct local_file *file,
@@ -147,5 +147,5 @@ int disk_writer_new_device(const struct disk_target *target, struct local_file *
                        target->image_size);
     if (qemu_lock_write(file->fd, err) < 0)
         return -1;
-    return new_raw(&device_kind, file->fd, ret, err);
+    return new_raw(&writer_device_kind, file->fd, ret, err);
 }

@@ -20,7 +20,7 @@
 #include "guest/job.h"
 #include "guest/libvirt_error.h"
 
-#define POLL_MS 50
+#define JOB_POLL_MS 50
 /* A job of which nothing is read ends within some milliseconds, while the guest stands still. */
 #define QUICK_POLL_MS 2
 #define QUICK_END_MS 200
@@ -119,7 +119,7 @@ int guest_wait_for_job(struct guest *guest, uint64_t timeout_ms, struct err *err
         told = waited_ms >= JOB_PATIENCE_MS;
         if (waited_ms >= timeout_ms)
             return libvirt_error_job(err, "a job (a snapshot, save or migration)", guest->name);
-        if (quit_sleep(POLL_MS, err) < 0)
+        if (quit_sleep(JOB_POLL_MS, err) < 0)
             return err_prefix(err, "a job is running on this guest");
     }
 }
@@ -362,7 +362,7 @@ static void wait_a_little(uint64_t begin_ms)
 {
     bool quick = units_now_ms() - begin_ms < QUICK_END_MS;
 
-    usleep((quick ? QUICK_POLL_MS : POLL_MS) * 1000);
+    usleep((quick ? QUICK_POLL_MS : JOB_POLL_MS) * 1000);
 }
 
 static int wait_for_job_end(virDomainPtr domain, const char *socket, struct err *err)

@@ -11,7 +11,7 @@
 #include "base/thread.h"
 #include "base/units.h"
 
-#define LOOK_MS 100
+#define BOUNDED_LOOK_MS 100
 #define FDS_FOLDER "/proc/self/fd"
 /* Connections are few; an entry whose socket is gone is used again. */
 #define MOST_SOCKETS 32
@@ -60,7 +60,7 @@ static struct {
     pthread_mutex_t lock;
     unsigned count;
     pthread_t thread;
-} use = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} bounded_use = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* The scopes of this thread, the innermost first. */
 static _Thread_local struct bounded *innermost;
@@ -236,7 +236,7 @@ static void wait_for_calls(void)
         return;
     }
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += LOOK_MS * 1000000L;
+    until.tv_nsec += BOUNDED_LOOK_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
     (void)pthread_cond_clockwait(&watcher.news, &watcher.lock, CLOCK_MONOTONIC, &until);
@@ -262,27 +262,27 @@ int bounded_start(struct err *err)
 {
     int result = 0;
 
-    pthread_mutex_lock(&use.lock);
-    if (use.count == 0) {
+    pthread_mutex_lock(&bounded_use.lock);
+    if (bounded_use.count == 0) {
         watcher.stop = false; /* no thread looks at it */
-        result =
-            thread_start(&use.thread, watch_scopes, NULL, "the limits of calls to libvirt", err);
+        result = thread_start(&bounded_use.thread, watch_scopes, NULL,
+                              "the limits of calls to libvirt", err);
     }
     if (result == 0)
-        use.count++;
-    pthread_mutex_unlock(&use.lock);
+        bounded_use.count++;
+    pthread_mutex_unlock(&bounded_use.lock);
     return result;
 }
 
 void bounded_stop(void)
 {
-    pthread_mutex_lock(&use.lock);
-    if (--use.count == 0) {
+    pthread_mutex_lock(&bounded_use.lock);
+    if (--bounded_use.count == 0) {
         pthread_mutex_lock(&watcher.lock);
         watcher.stop = true;
         pthread_cond_signal(&watcher.news);
         pthread_mutex_unlock(&watcher.lock);
-        pthread_join(use.thread, NULL);
+        pthread_join(bounded_use.thread, NULL);
     }
-    pthread_mutex_unlock(&use.lock);
+    pthread_mutex_unlock(&bounded_use.lock);
 }

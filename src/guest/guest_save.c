@@ -18,7 +18,7 @@
 
 /* Between two attempts to abort a save whose job has not begun yet. */
 #define ABORT_RETRY_MS 100
-#define LOOK_MS 1000
+#define SAVE_LOOK_MS 1000
 
 /* ---- when it stopped: told by an event, which libvirt sends as it stops the guest ------------ */
 
@@ -150,7 +150,7 @@ static enum save_end wait_for_save(struct long_call *thread, const struct save_c
     bool stalled = false;
 
     for (;;) {
-        int timeout_ms = patience.wanted_ms ? ABORT_RETRY_MS : LOOK_MS;
+        int timeout_ms = patience.wanted_ms ? ABORT_RETRY_MS : SAVE_LOOK_MS;
         enum long_call_event event = long_call_wait(thread, timeout_ms, !signal_came);
         if (event == LONG_CALL_ENDED && patience.aborted_ms)
             return stalled ? SAVE_STALLED : SAVE_CANCELLED;

@@ -24,7 +24,7 @@
 
 /* How often the copied data is written out, and after how many such rounds libvirt is asked about
  * the progress. */
-#define POLL_MS 25
+#define SNAPSHOT_POLL_MS 25
 #define ATTEND_ROUNDS 4
 /* A guest that dirties its memory as fast as it is copied is stopped after this. */
 #define MAX_PASSES 8
@@ -276,7 +276,7 @@ static int run_copy(struct memory_copy *call, bool *stuck, struct err *err)
         return -1;
     call->patience = patience_begin(units_now_ms());
     for (unsigned round = 1;; round++) {
-        enum long_call_event event = long_call_wait(thread, POLL_MS, !signal_came);
+        enum long_call_event event = long_call_wait(thread, SNAPSHOT_POLL_MS, !signal_came);
         if (event == LONG_CALL_ENDED)
             break;
         signal_came = signal_came || event == LONG_CALL_SIGNAL;
@@ -363,8 +363,8 @@ static int check_after(virDomainPtr domain, const struct definition_disks *befor
     return 0;
 }
 
-static int capture_memory(struct guest *guest, struct memory_copy *call, bool running,
-                          struct err *err)
+static int capture_guest_memory(struct guest *guest, struct memory_copy *call, bool running,
+                                struct err *err)
 {
     CLEANUP_DEFINITION_DISKS struct definition_disks disks = {0};
 
@@ -428,7 +428,7 @@ int guest_snapshot_memory(struct guest *guest, const struct guest_snapshot *snap
     struct memory_copy *call = new_copy(domain, snapshot);
     bool running = before.state == VIR_DOMAIN_RUNNING;
     guest->qemu_major = installed_major(domain); /* asked before the guest is stopped */
-    int result = capture_memory(guest, call, running, err);
+    int result = capture_guest_memory(guest, call, running, err);
     if (guest->stuck) /* it and the guest's state are libvirt's matter now */
         return -1;
     bool forced = call->forced;

@@ -9,7 +9,7 @@
 #include "mtcp/shared.h"
 
 /* Heap fragmentation, and small allocations. */
-#define SLACK (64 * MIB)
+#define CHILD_SLACK (64 * MIB)
 
 int child_prove_sandbox(struct err *err)
 {
@@ -29,7 +29,7 @@ static uint64_t child_memory(const struct child_settings *settings, const struct
     if (settings->decode && settings->memory_limit > codec)
         codec = settings->memory_limit;
     shared_layout(settings, &layout);
-    return codec + codec / 8 + (place->shared ? 0 : layout.area_size) + SLACK;
+    return codec + codec / 8 + (place->shared ? 0 : layout.area_size) + CHILD_SLACK;
 }
 
 static bool is_regular_file(int fd)

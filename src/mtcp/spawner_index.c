@@ -14,7 +14,7 @@
 
 /* ---- the process that reads --------------------------------------------------- */
 
-#define SLACK (64 * MIB)
+#define INDEX_SLACK (64 * MIB)
 /* A block takes at least this much of a file, and of its index at least two bytes. */
 #define BLOCK_MIN 8
 /* An entry in our index and one in liblzma's, with the cost of growing both. */
@@ -26,7 +26,7 @@ static uint64_t reader_memory(const struct spawner_index *what)
 
     if (blocks > CONTAINER_MAX_BLOCKS)
         blocks = CONTAINER_MAX_BLOCKS;
-    return blocks * BLOCK_MEMORY + SLACK;
+    return blocks * BLOCK_MEMORY + INDEX_SLACK;
 }
 
 static int confine_reader(const struct spawner_index *what, pid_t parent)

@@ -150,14 +150,14 @@ int spawner_parse_take(const struct spawner_parse *what, pid_t pid, int sock, st
 /* ---- the control process: the process that is kept ---------------------------------- */
 
 /* For what the parser needs beside the bytes that it gets and those that it makes. */
-#define SLACK (256 * MIB)
+#define PARSE_SLACK (256 * MIB)
 
 /* A power of two, so that not each that is a little larger takes another process. */
 static uint64_t parser_memory(const struct spawner_parse *what)
 {
-    uint64_t memory = SLACK;
+    uint64_t memory = PARSE_SLACK;
 
-    while (memory < what->size + what->max + SLACK)
+    while (memory < what->size + what->max + PARSE_SLACK)
         memory *= 2;
     return memory;
 }

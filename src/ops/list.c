@@ -26,7 +26,7 @@ struct list_entry {
     size_t lacking_count;
 };
 
-static void listing_clear(struct list_entry *listing)
+static void list_entry_clear(struct list_entry *listing)
 {
     free(listing->disks);
     free(listing->extras);
@@ -102,7 +102,7 @@ static int tell_backup(const struct point *backup, const char *scope, const stru
                        const struct report *report, struct err *err)
 {
     const struct manifest *manifest = points_manifest(backup);
-    struct list_entry listing CLEANUP(listing_clear) = {.backup = backup, .manifest = manifest};
+    struct list_entry listing CLEANUP(list_entry_clear) = {.backup = backup, .manifest = manifest};
     enum seal_state seal = seal_check(&manifest->seal, key);
 
     describe_items(&listing);

@@ -83,7 +83,7 @@ static void list_trashed_guests(const struct points_store *base, struct strings 
             strings_add(ret, store->guests.all[i].name);
 }
 
-static char *guest_uuid(const struct points_store *base, const char *guest)
+static char *repository_guest_uuid(const struct points_store *base, const char *guest)
 {
     char uuid[ID_UUID_SIZE];
     struct id id;
@@ -393,7 +393,7 @@ static int release_repository_point(struct points_store *store, const char *gues
 static const struct points_store_ops repository_store_ops = {
     .guests = list_repository_guests,
     .trashed_guests = list_trashed_guests,
-    .guest_uuid = guest_uuid,
+    .guest_uuid = repository_guest_uuid,
     .orphans = list_no_orphans,
     .list = list_repository_points,
     .open = open_repository_point,

@@ -146,7 +146,7 @@ static struct known_block entry_block(uint64_t entry)
 }
 
 /* Where in the table the block is, or would be. *ret_there says which. */
-static uint64_t place_of(const struct known *known, const struct id *id, bool *ret_there)
+static uint64_t known_place_of(const struct known *known, const struct id *id, bool *ret_there)
 {
     uint64_t hash = get_be64(id->bytes);
     uint64_t mask = known->table_size - 1;
@@ -165,7 +165,7 @@ static uint64_t place_of(const struct known *known, const struct id *id, bool *r
 static void put_block(struct known *known, const struct id *id, const struct known_block *block)
 {
     bool there = false;
-    uint64_t at = place_of(known, id, &there);
+    uint64_t at = known_place_of(known, id, &there);
 
     if (there)
         return;
@@ -283,7 +283,7 @@ void known_leave_pack(struct known *known, uint32_t number)
 bool known_find(const struct known *known, const struct id *id, struct known_block *ret)
 {
     bool there = false;
-    uint64_t at = place_of(known, id, &there);
+    uint64_t at = known_place_of(known, id, &there);
 
     if (there)
         *ret = entry_block(known->table[at]);

@@ -5,10 +5,9 @@
  */
 #include <string.h>
 
+#include "base/units.h"
 #include "repository/listing.h"
 #include "repository/session_internal.h"
-
-#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 
 /* ---- bad packs ------------------------------------------------------------------------------- */
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Static functions and the structures of a source file carry their subject: no two files have one of the same
-name, and none has a verb alone. So a line of a backtrace, or `break NAME`, tells which one is meant."""
+name, no header declares it, and none has a verb alone. So a line of a backtrace, or `break NAME`, tells which one is
+meant. Neither do two files of a layer have a variable or a macro of the same name: the builds that compile many files
+as one need that."""
 
 import re
 
@@ -24,6 +26,20 @@ def names(path):
             yield text.count("\n", 0, match.start()) + 1, match.group(1)
 
 
+# What a library's header wants to be told.
+FOREIGN_MACROS = {"ZSTD_STATIC_LINKING_ONLY"}
+
+
+def variables_and_macros(path):
+    """Line and name of each that a source file has for itself, at file scope."""
+    text = tree.code_only(tree.read(path))
+    for match in re.finditer(r"^#\s*define (\w+)|^(?:static|const|_Thread_local)\b[^;{}()=]*?\b(\w+)(?:\[[^]]*\])* ?[=;]|"
+                             r"^\} (\w+)(?:\[[^]]*\])* ?[=;]", text, re.M):
+        name = match.group(match.lastindex)
+        if name not in FOREIGN_MACROS:
+            yield text.count("\n", 0, match.start()) + 1, name
+
+
 problems, where = [], {}
 paths = [path for path in tree.files(".c", ".h", under="src/") if path.split("/")[1] in FOLDERS]
 for path in paths:
@@ -35,4 +51,14 @@ for name, places in where.items():
     if len(places) > 1:
         first, *others = sorted(places)
         problems.append(f"{first}: {name} is also a name in {', '.join(others)}")
-tree.finish(sorted(problems), f"{len(where)} names")
+for path in tree.files(".h", under="src/"):
+    for name in re.findall(r"^(?!static\b|typedef\b)\w[^;{}()=]*?\b(\w+)\(", tree.code_only(tree.read(path)), re.M):
+        if name in where and where[name] != {path}:
+            problems.append(f"{min(where[name])}: {name} is also a function of {path}")
+within = {}
+for path in tree.files(".c", under="src/"):
+    for line, name in variables_and_macros(path):
+        first = within.setdefault((path.split("/")[1], name), path)
+        if first != path:
+            problems.append(f"{path}:{line}: {name} is also a name in {first}")
+tree.finish(sorted(problems), f"{len(where) + len(within)} names")

@@ -56,7 +56,7 @@ struct place {
 };
 
 /* Character devices, disks and host devices are looked at below. */
-static const struct place places[] = {
+static const struct place reference_places[] = {
     {"os/kernel", NULL, NULL, REF_FILE, "kernel"},
     {"os/initrd", NULL, NULL, REF_FILE, "initrd"},
     {"os/dtb", NULL, NULL, REF_FILE, "dtb"},
@@ -343,8 +343,8 @@ int definition_references(const struct xml_doc *domain, const char *const *but, 
     if (!xml_is(root, NULL, "domain"))
         return err_set(err, ERR_CORRUPT, "is not a domain definition: its root element is <%s>",
                        xml_name(root));
-    for (size_t i = 0; i < ARRAY_COUNT(places); i++)
-        add_places(&references, root, places[i].path, &places[i]);
+    for (size_t i = 0; i < ARRAY_COUNT(reference_places); i++)
+        add_places(&references, root, reference_places[i].path, &reference_places[i]);
     definition_host_add(&references, root);
     for (const struct xml_node *devices = xml_child(root, NULL, "devices"); devices;
          devices = xml_next_same(devices))

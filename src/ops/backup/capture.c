@@ -15,7 +15,6 @@
 #include "ops/undo/undo.h"
 
 #define FREEZE_LIMIT_S 30
-#define THAW_LIMIT_S 90
 #define TAKEN_LIMIT_MS (UINT64_C(120) * 1000)
 #define LATE_NEWS_MS 2000
 #define LATE_NEWS_POLL_MS 20
@@ -190,7 +189,7 @@ static int thaw_disks(struct capture *capture, struct err *err)
     if (!capture->intent.frozen)
         return 0;
     capture->thaw_failed =
-        capture->request.calls->undo->thaw(capture->request.guest, THAW_LIMIT_S, err) < 0;
+        capture->request.calls->undo->thaw(capture->request.guest, UNDO_THAW_LIMIT_S, err) < 0;
     if (capture->thaw_failed)
         return -1;
     capture->intent.frozen = false;

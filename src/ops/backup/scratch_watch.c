@@ -11,7 +11,7 @@
 #include "base/thread.h"
 #include "base/units.h"
 
-#define LOOK_MS 100
+#define SCRATCH_LOOK_MS 100
 /* Must still have room for at least a tenth of a second of a guest's writes. */
 #define LOW_WATER_MIN (8 * MIB)
 #define NEEDED_MIN (64 * MIB)
@@ -111,7 +111,7 @@ static void *watch_room(void *opaque)
 
     while (!over) {
         uint64_t count;
-        if (poll(&wake, 1, LOOK_MS) > 0)
+        if (poll(&wake, 1, SCRATCH_LOOK_MS) > 0)
             (void)!read(watch->wake_fd, &count, sizeof(count));
         pthread_mutex_lock(&watch->mutex);
         if (!watch->ending && !watch->given_up)

@@ -8,10 +8,9 @@
 #include <time.h>
 
 #include "base/shell.h"
+#include "base/units.h"
 #include "base/when.h"
 #include "ops/points_repository_state.h"
-
-#define DAY_MS (INT64_C(24) * 3600 * 1000)
 
 static int64_t doctor_now_ms(void)
 {

@@ -17,7 +17,7 @@
 
 #define LINE_MAX_SIZE ((size_t)1 << 20)
 #define READ_SIZE ((size_t)64 << 10)
-#define LOOK_MS 1000
+#define CHILD_LOOK_MS 1000
 #define SIGNALLED_LOOK_MS 100 /* after a first signal: nothing wakes us up for the second */
 /* A guest that was down has to be started for that. */
 #define UNDO_WAIT_MS (UINT64_C(10) * 60 * 1000)
@@ -163,7 +163,7 @@ static bool child_is_over(const struct child_loop *loop)
 static int child_timeout(const struct child_loop *loop)
 {
     uint64_t now_ms = units_now_ms();
-    uint64_t most_ms = loop->signals_passed || quit_fd() < 0 ? SIGNALLED_LOOK_MS : LOOK_MS;
+    uint64_t most_ms = loop->signals_passed || quit_fd() < 0 ? SIGNALLED_LOOK_MS : CHILD_LOOK_MS;
 
     if (loop->deadline_ms && loop->deadline_ms < now_ms + most_ms)
         return loop->deadline_ms > now_ms ? (int)(loop->deadline_ms - now_ms) : 0;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#define HOUR_MS (INT64_C(3600) * 1000)
+#include "base/units.h"
 
 static const char *const weekdays[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
 

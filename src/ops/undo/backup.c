@@ -17,10 +17,6 @@
 #include "ops/undo/private.h"
 #include "record/sav.h"
 
-#define UNDO_TRIES 5
-/* A freeze that timed out may still happen. */
-#define THAW_LIMIT_S 90
-
 /* ---- its memory ------------------------------------------------------------------------- */
 
 enum image {
@@ -195,7 +191,7 @@ static int try_undo(const struct undo_host *host, struct intent *intent, char **
         if (intent->socket && guest.calls->backup_end(guest.guest, intent->socket, &first) < 0)
             result = -1;
         if (intent->frozen &&
-            guest.calls->thaw(guest.guest, THAW_LIMIT_S, result < 0 ? NULL : &first) < 0)
+            guest.calls->thaw(guest.guest, UNDO_THAW_LIMIT_S, result < 0 ? NULL : &first) < 0)
             result = -1;
         if (first.errnum == ETIMEDOUT)
             return err_move(err, &first);

@@ -12,8 +12,6 @@
 #include "base/quit.h"
 #include "ops/undo/private.h"
 
-#define UNDO_TRIES 5
-
 /* The guest was off a moment ago. If it is started now, its image is in use, and the next try finds
  * it running. */
 static int remove_bitmaps(const struct undo_calls *calls, const struct intent *intent,

@@ -20,7 +20,7 @@
 #include "ops/undo/undo.h"
 
 #define DEATH_POLL_MS 2
-#define UNDO_TRIES 3
+#define GUARDIAN_TRIES 3
 #define UNDO_PAUSE_MS 1000
 
 struct guarding {
@@ -50,7 +50,7 @@ static int undo_one(const struct guarding *guarding, int state, const char *uuid
     CLEANUP_FREE char *note = NULL;
     unsigned pause_ms = guarding->settings->undo_pause_ms;
 
-    for (unsigned i = 1; i <= UNDO_TRIES; i++) {
+    for (unsigned i = 1; i <= GUARDIAN_TRIES; i++) {
         enum undo_result result =
             undo_recorded(state, uuid, guarding->settings->calls, &note, &err);
         if (result == UNDO_DONE && note)
@@ -59,7 +59,7 @@ static int undo_one(const struct guarding *guarding, int state, const char *uuid
             return 0;
         if (!intent_exists(state, uuid))
             break; /* there is nothing left to try again */
-        if (i < UNDO_TRIES)
+        if (i < GUARDIAN_TRIES)
             poll(NULL, 0, pause_ms ? (int)pause_ms : UNDO_PAUSE_MS);
     }
     log_warn_guest(name, "%s", err.text);

@@ -11,6 +11,7 @@
 
 /* A save or snapshot whose client has gone still runs to its end. */
 #define UNDO_JOB_WAIT_MS (UINT64_C(10) * 60 * 1000)
+#define UNDO_TRIES 5
 
 /* A guest that may be gone, and its state; a guest that is gone counts as shut off. */
 struct undo_guest {

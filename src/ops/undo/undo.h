@@ -43,6 +43,9 @@
 #include "ops/undo/intent.h"
 #include "ops/undo/calls.h"
 
+/* How long to wait for a thaw: a freeze that timed out may still happen. */
+#define UNDO_THAW_LIMIT_S 90
+
 /* The hypervisor that the guests belong to, and how to ask it. */
 struct undo_host {
     const struct undo_calls *calls;

@@ -20,7 +20,7 @@ static const struct {
     const char *pattern;
     uint32_t min; /* of its number */
     uint32_t max;
-} rows[] = {
+} name_rows[] = {
     {NAME_CONFIG, "config", 0, 0},
     {NAME_RESERVE, "reserve", 0, 0},
     {NAME_KEY, "keys/%s/%k-%r.age", 0, 0},
@@ -39,7 +39,7 @@ static const struct {
     {NAME_PART, "tmp/%s/%g/%i-%n", 0, UINT32_MAX},
     {NAME_LONE_PART, "tmp/%r", 0, 0},
 };
-#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+#define NAME_ROW_COUNT (sizeof(name_rows) / sizeof(name_rows[0]))
 
 static const char scope_bytes[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
 static const char tag_bytes[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
@@ -101,9 +101,9 @@ char *name_format(const struct name *name)
     CLEANUP_BUF struct buf text = {0};
     size_t row = 0;
 
-    while (rows[row].kind != name->kind)
+    while (name_rows[row].kind != name->kind)
         row++;
-    for (const char *p = rows[row].pattern; *p; p++) {
+    for (const char *p = name_rows[row].pattern; *p; p++) {
         if (*p == '%')
             put_member(name, *++p, &text);
         else
@@ -210,11 +210,12 @@ static const char *match_pattern(const char **text, const char *pattern, struct 
 
 static bool matches(const char *text, size_t row, struct name *ret)
 {
-    struct name name = {.kind = rows[row].kind};
+    struct name name = {.kind = name_rows[row].kind};
     uint32_t last_byte = UINT32_MAX;
 
-    if (*match_pattern(&text, rows[row].pattern, &name, &last_byte) != '\0' || *text != '\0' ||
-        name.number < rows[row].min || (rows[row].max > 0 && name.number > rows[row].max) ||
+    if (*match_pattern(&text, name_rows[row].pattern, &name, &last_byte) != '\0' || *text != '\0' ||
+        name.number < name_rows[row].min ||
+        (name_rows[row].max > 0 && name.number > name_rows[row].max) ||
         (last_byte != UINT32_MAX && last_byte != name.session.bytes[ID_SIZE - 1]))
         return false;
     *ret = name;
@@ -223,7 +224,7 @@ static bool matches(const char *text, size_t row, struct name *ret)
 
 bool name_parse(const char *text, struct name *ret)
 {
-    for (size_t row = 0; row < ROW_COUNT; row++)
+    for (size_t row = 0; row < NAME_ROW_COUNT; row++)
         if (matches(text, row, ret))
             return true;
     return false;
@@ -231,11 +232,11 @@ bool name_parse(const char *text, struct name *ret)
 
 bool name_is_folder(const char *text)
 {
-    for (size_t row = 0; row < ROW_COUNT; row++) {
+    for (size_t row = 0; row < NAME_ROW_COUNT; row++) {
         struct name name;
         uint32_t last_byte = UINT32_MAX;
         const char *end = text;
-        if (*match_pattern(&end, rows[row].pattern, &name, &last_byte) == '/' && *end == '\0')
+        if (*match_pattern(&end, name_rows[row].pattern, &name, &last_byte) == '/' && *end == '\0')
             return true;
     }
     return false;

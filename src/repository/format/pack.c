@@ -11,17 +11,17 @@
 
 static const char head_magic[] = "VBPACK1\n";
 static const char end_magic[] = "VBPEND1\n";
-#define MAGIC_SIZE 8
-#define SALT_SIZE 12
+#define PACK_MAGIC_SIZE 8
+#define PACK_SALT_SIZE 12
 #define INDEX_MIN 8u /* of a pack without frames */
 
 /* ---- head and tail --------------------------------------------------------------------------- */
 
 static void format_pack_head(const struct pack_id *id, struct buf *ret)
 {
-    static const uint8_t salt[SALT_SIZE];
+    static const uint8_t salt[PACK_SALT_SIZE];
 
-    buf_append(ret, head_magic, MAGIC_SIZE);
+    buf_append(ret, head_magic, PACK_MAGIC_SIZE);
     buf_append(ret, id->repository.bytes, ID_SIZE);
     buf_append(ret, id->session.bytes, ID_SIZE);
     buf_put_be32(ret, id->number);
@@ -33,10 +33,10 @@ static void format_pack_head(const struct pack_id *id, struct buf *ret)
 /* data: PACK_HEAD_SIZE bytes. */
 static int check_pack_head(const void *data, const struct pack_id *id, struct err *err)
 {
-    static const uint8_t zeros[SALT_SIZE];
+    static const uint8_t zeros[PACK_SALT_SIZE];
     struct reader reader = reader_of(data, PACK_HEAD_SIZE);
 
-    if (memcmp(reader_bytes(&reader, MAGIC_SIZE), head_magic, MAGIC_SIZE) != 0)
+    if (memcmp(reader_bytes(&reader, PACK_MAGIC_SIZE), head_magic, PACK_MAGIC_SIZE) != 0)
         return err_set(err, ERR_CORRUPT, "does not begin like a pack");
     if (memcmp(reader_bytes(&reader, ID_SIZE), id->repository.bytes, ID_SIZE) != 0)
         return err_set(err, ERR_CORRUPT, "belongs to another repository");
@@ -45,7 +45,8 @@ static int check_pack_head(const void *data, const struct pack_id *id, struct er
         return err_set(err, ERR_CORRUPT, "is another pack than its name says");
     if (flags_check(reader_be32(&reader), 0, err) < 0)
         return -1;
-    if (reader_be32(&reader) != 0 || memcmp(reader_bytes(&reader, SALT_SIZE), zeros, SALT_SIZE))
+    if (reader_be32(&reader) != 0 ||
+        memcmp(reader_bytes(&reader, PACK_SALT_SIZE), zeros, PACK_SALT_SIZE))
         return err_set(err, ERR_CORRUPT, "has keys, but is not encrypted");
     return 0;
 }
@@ -61,7 +62,7 @@ static void format_pack_tail(const struct pack_tail *tail, struct buf *ret)
     buf_put_be64(ret, tail->index_offset);
     buf_put_be32(ret, tail->index_len);
     buf_put_be32(ret, 0);
-    buf_append(ret, end_magic, MAGIC_SIZE);
+    buf_append(ret, end_magic, PACK_MAGIC_SIZE);
     buf_put_be64(ret, 0);
 }
 
@@ -73,7 +74,7 @@ static int parse_pack_tail(const void *data, uint32_t size, struct pack_tail *re
     ret->index_offset = reader_be64(&reader);
     ret->index_len = reader_be32(&reader);
     uint32_t zeros = reader_be32(&reader);
-    if (memcmp(reader_bytes(&reader, MAGIC_SIZE), end_magic, MAGIC_SIZE) != 0)
+    if (memcmp(reader_bytes(&reader, PACK_MAGIC_SIZE), end_magic, PACK_MAGIC_SIZE) != 0)
         return err_set(err, ERR_CORRUPT, "does not end like a pack");
     if (zeros != 0 || reader_be64(&reader) != 0)
         return err_set(err, ERR_CORRUPT, "has an end whose reserved bytes are not zero");

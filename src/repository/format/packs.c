@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define NUMBER_SIZE 4
-#define SESSION_SIZE (ID_SIZE + NUMBER_SIZE)
+#define STORED_SESSION_SIZE (ID_SIZE + NUMBER_SIZE)
 #define DIGEST_ENTRY_SIZE (DIGEST_SIZE + 12u)
 
 void packs_clear(struct packs *packs)
@@ -101,7 +101,8 @@ int packs_parse(const void *data, size_t len, struct packs *ret, struct err *err
 
     if (reader_check(&reader, "its list of packs", err) < 0)
         return -1;
-    if (sessions > LIMITS_POINT_SESSIONS || sessions > reader.left / (SESSION_SIZE + NUMBER_SIZE))
+    if (sessions > LIMITS_POINT_SESSIONS ||
+        sessions > reader.left / (STORED_SESSION_SIZE + NUMBER_SIZE))
         return err_set(err, ERR_CORRUPT, "its list of packs cannot have %" PRIu32 " sessions",
                        sessions);
     packs.sessions = calloc(sessions + 1, sizeof(*packs.sessions));

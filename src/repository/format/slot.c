@@ -10,9 +10,9 @@
 #include "codec/zstd_whole.h"
 #include "repository/format/slot_table.h"
 
-static const char magic[] = "VBPOINT1";
-#define MAGIC_SIZE 8
-#define SALT_SIZE 12
+static const char slot_magic[] = "VBPOINT1";
+#define SLOT_MAGIC_SIZE 8
+#define SLOT_SALT_SIZE 12
 #define RESERVED_SIZE 16
 
 void slot_clear(struct slot *slot)
@@ -25,9 +25,9 @@ void slot_clear(struct slot *slot)
 
 static void format_slot_head(const struct slot *slot, const struct slot_id *id, struct buf *ret)
 {
-    static const uint8_t zeros[SALT_SIZE + RESERVED_SIZE];
+    static const uint8_t zeros[SLOT_SALT_SIZE + RESERVED_SIZE];
 
-    buf_append(ret, magic, MAGIC_SIZE);
+    buf_append(ret, slot_magic, SLOT_MAGIC_SIZE);
     buf_put_be32(ret, slot->kind);
     buf_put_be32(ret, slot->flags);
     buf_append(ret, id->repository.bytes, ID_SIZE);
@@ -55,11 +55,11 @@ static int check_slot_kind(const struct slot *slot, struct err *err)
 int slot_parse_head(const uint8_t data[static SLOT_HEAD_SIZE], const struct slot_id *id,
                     struct slot *ret, struct err *err)
 {
-    static const uint8_t zeros[SALT_SIZE + RESERVED_SIZE];
+    static const uint8_t zeros[SLOT_SALT_SIZE + RESERVED_SIZE];
     struct reader reader = reader_of(data, SLOT_HEAD_SIZE);
     struct slot slot = {0};
 
-    if (memcmp(reader_bytes(&reader, MAGIC_SIZE), magic, MAGIC_SIZE) != 0)
+    if (memcmp(reader_bytes(&reader, SLOT_MAGIC_SIZE), slot_magic, SLOT_MAGIC_SIZE) != 0)
         return err_set(err, ERR_CORRUPT, "is unreadable: it does not begin like a point");
     slot.kind = (enum slot_kind)reader_be32(&reader);
     slot.flags = reader_be32(&reader);

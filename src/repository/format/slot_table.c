@@ -33,7 +33,7 @@ static const struct section_row {
     [SLOT_MANIFEST] = {"MANIFEST", LIMITS_MANIFEST, OF_COMPLETE},
     [SLOT_SMALL] = {"SMALL", LIMITS_SMALL, MAYBE_OF_COMPLETE},
 };
-#define ROW_COUNT (sizeof(section_rows) / sizeof(section_rows[0]))
+#define SECTION_ROW_COUNT (sizeof(section_rows) / sizeof(section_rows[0]))
 
 void slot_table_check_of(const void *data, size_t len, uint8_t ret[static SLOT_CHECK_SIZE])
 {
@@ -68,7 +68,7 @@ void slot_table_format(const struct slot_section *section, struct buf *ret)
 /* NULL: a type that is passed over. */
 static const struct section_row *row_of_section(const struct slot_section *section)
 {
-    return section->type < ROW_COUNT ? &section_rows[section->type] : NULL;
+    return section->type < SECTION_ROW_COUNT ? &section_rows[section->type] : NULL;
 }
 
 static int check_section_type(const struct slot_section *section, uint32_t flags, struct err *err)
@@ -77,7 +77,7 @@ static int check_section_type(const struct slot_section *section, uint32_t flags
 
     if (type >= SLOT_TYPE_SKIPPED)
         return 0;
-    if (type < SLOT_PACKS || type >= ROW_COUNT)
+    if (type < SLOT_PACKS || type >= SECTION_ROW_COUNT)
         return err_set(err, ERR_UNSUPPORTED, "section %u is of an unknown type", type);
     enum slot_presence presence = section_rows[type].presence;
     bool partial = flags & FLAG_PARTIAL;
@@ -140,7 +140,7 @@ static bool is_section_after(const struct slot_section *section, const struct sl
 /* Those of one kind are there once at the most, because they are ascending. */
 static int check_sections_are_there(const struct slot *slot, struct err *err)
 {
-    for (uint16_t type = SLOT_PACKS; type < ROW_COUNT; type++) {
+    for (uint16_t type = SLOT_PACKS; type < SECTION_ROW_COUNT; type++) {
         enum slot_presence presence = section_rows[type].presence;
         bool wanted =
             presence == ALWAYS || (presence == OF_COMPLETE && !(slot->flags & FLAG_PARTIAL));

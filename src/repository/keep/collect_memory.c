@@ -6,15 +6,15 @@
  */
 #include <inttypes.h>
 
+#include "base/units.h"
 #include "repository/format/limits.h"
 #include "repository/keep/collection.h"
 
-#define MIB (UINT64_C(1) << 20)
 /* The process, and the reserve of the store, which is made in memory. */
 #define PROCESS_SIZE (32 * MIB)
 /* In the set, and once more in the state file, which is put together in memory. */
 #define PACK_SIZE (sizeof(uint32_t) * 4)
-#define SESSION_SIZE (sizeof(struct pack_set_session) + ID_SIZE + 4)
+#define SET_SESSION_SIZE (sizeof(struct pack_set_session) + ID_SIZE + 4)
 #define STATE_PACK_SIZE 8u /* in the state file */
 /* In four lists. */
 #define SLOT_SIZE (4 * (sizeof(struct collection_slot) + 8))
@@ -96,7 +96,7 @@ static uint64_t lesser_size(uint64_t a, uint64_t b)
 static uint64_t list_size(const struct memory_look *look)
 {
     uint64_t size = lesser_size(look->largest_slot, LIMITS_PACKS);
-    uint64_t of_all = with_more(look->packs) * sizeof(uint32_t) + look->sessions * SESSION_SIZE;
+    uint64_t of_all = with_more(look->packs) * sizeof(uint32_t) + look->sessions * SET_SESSION_SIZE;
 
     return look->state ? size : lesser_size(size, of_all);
 }
@@ -105,10 +105,10 @@ static int check_collection_memory(struct collection *work, const struct memory_
                                    struct err *err)
 {
     uint64_t packs = with_more(look->packs);
-    uint64_t needed = PROCESS_SIZE + packs * PACK_SIZE + packs / 8 + look->sessions * SESSION_SIZE +
-                      look->slots * SLOT_SIZE + look->small * SMALL_SIZE +
-                      look->largest_folder * LISTED_SIZE + LISTS_OF_PACKS * list_size(look) +
-                      look->state;
+    uint64_t needed = PROCESS_SIZE + packs * PACK_SIZE + packs / 8 +
+                      look->sessions * SET_SESSION_SIZE + look->slots * SLOT_SIZE +
+                      look->small * SMALL_SIZE + look->largest_folder * LISTED_SIZE +
+                      LISTS_OF_PACKS * list_size(look) + look->state;
     uint64_t mib = (needed + MIB - 1) / MIB;
 
     if (needed <= work->settings->memory_limit)

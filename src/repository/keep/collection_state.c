@@ -19,8 +19,8 @@
 #include "base/io.h"
 #include "repository/keep/collection.h"
 
-static const char magic[] = "VBCOLL1\n";
-#define MAGIC_SIZE 8u
+static const char state_magic[] = "VBCOLL1\n";
+#define STATE_MAGIC_SIZE 8u
 #define TOKEN_SIZE (NAME_RANDOM_SIZE - 1u)
 #define STATE_MAX ((size_t)1 << 30)
 
@@ -69,7 +69,7 @@ int collection_save(const struct collection *work, struct err *err)
     CLEANUP_BUF struct buf buf = {0};
     uint8_t sha256[DIGEST_SIZE];
 
-    buf_append(&buf, magic, MAGIC_SIZE);
+    buf_append(&buf, state_magic, STATE_MAGIC_SIZE);
     buf_append(&buf, work->scope.repository.bytes, ID_SIZE);
     buf_put_be64(&buf, (uint64_t)work->begun_ms);
     buf_append(&buf, work->token, TOKEN_SIZE);
@@ -162,15 +162,15 @@ static int parse_state(struct collection *work, const char *data, size_t len, st
     uint8_t sha256[DIGEST_SIZE];
     struct reader reader;
 
-    if (len < MAGIC_SIZE + ID_SIZE + DIGEST_SIZE)
+    if (len < STATE_MAGIC_SIZE + ID_SIZE + DIGEST_SIZE)
         return err_set(err, ERR_CORRUPT, "too short");
     digest_state(work, data, len - DIGEST_SIZE, sha256);
     if (memcmp(sha256, data + len - DIGEST_SIZE, DIGEST_SIZE) != 0 ||
-        memcmp(data, magic, MAGIC_SIZE) != 0 ||
-        memcmp(data + MAGIC_SIZE, work->scope.repository.bytes, ID_SIZE) != 0)
+        memcmp(data, state_magic, STATE_MAGIC_SIZE) != 0 ||
+        memcmp(data + STATE_MAGIC_SIZE, work->scope.repository.bytes, ID_SIZE) != 0)
         return err_set(err, ERR_CORRUPT, "its SHA-256 is wrong");
     reader = reader_of(data, len - DIGEST_SIZE);
-    (void)reader_bytes(&reader, MAGIC_SIZE + ID_SIZE);
+    (void)reader_bytes(&reader, STATE_MAGIC_SIZE + ID_SIZE);
     work->begun_ms = (int64_t)reader_be64(&reader);
     const uint8_t *token = reader_bytes(&reader, TOKEN_SIZE);
     if (token)

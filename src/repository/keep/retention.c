@@ -5,9 +5,8 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/units.h"
 
-#define HOUR_MS (INT64_C(3600) * 1000)
-#define DAY_MS (24 * HOUR_MS)
 #define YOUNG_MS HOUR_MS
 #define FUTURE_MS DAY_MS
 #define ABANDONED_MS (30 * DAY_MS)
