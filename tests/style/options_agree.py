@@ -3,7 +3,9 @@
 
 usage: options_agree.py VIRT_BACKUP"""
 
+import functools
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +20,7 @@ def run(*arguments):
     return subprocess.run([PROGRAM, *arguments], check=True, stdout=subprocess.PIPE).stdout.decode()
 
 
+@functools.cache
 def options_of_help(verb):
     """Option: what stands for its value, "[=VALUE]" if that may be left out, or nothing."""
     found = re.findall(r"^  --([\w-]+)((?:\[=| )\S+)? {2,}\S", run("help", verb), re.M)
@@ -36,20 +39,32 @@ def options_of_page(verb):
     return found
 
 
-def complete(*words):
-    """What the completion offers for the last of these words."""
-    script = f"""
+# One shell answers all: a line of words, quoted, in; what is offered, a line each, and an empty line out.
+COMPLETER = f"""
 compopt() {{ :; }}
 virsh() {{ [ "$*" = "-q list --all --name" ] && printf 'web\\nweb 2\\na,b\\n\\n'; }}
 . "{tree.ROOT}/{COMPLETION}"
-COMP_WORDS=("$@")
-COMP_CWORD=$(($# - 1))
-_virt_backup
-printf '%s\\n' "${{COMPREPLY[@]}}"
+while read -r line; do
+    eval "COMP_WORDS=(virt-backup $line)"
+    COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+    unset COMPREPLY
+    _virt_backup
+    for offered in "${{COMPREPLY[@]}}"; do [ -z "$offered" ] || printf '%s\\n' "$offered"; done
+    echo
+done
 """
-    output = subprocess.run(["bash", "-c", script, "bash", "virt-backup", *words], check=True,
-                            stdout=subprocess.PIPE).stdout.decode()
-    return [line for line in output.splitlines() if line]
+
+
+@functools.cache
+def completer():
+    return subprocess.Popen(["bash", "-c", COMPLETER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def complete(*words):
+    """What the completion offers for the last of these words."""
+    shell = completer()
+    print(shlex.join(words), file=shell.stdin, flush=True)
+    return list(iter(lambda: shell.stdout.readline().rstrip("\n"), ""))
 
 
 problems = []
@@ -124,5 +139,6 @@ else:
     expect(f"{COMPLETION}: further name", complete("backup", "--domain-names", "web", "w"), ["web", "web\\ 2"])
     expect(f"{COMPLETION}: name behind =", complete("backup", "--domain-names", "=", "web\\ "), ["web\\ 2"])
     expect(f"{COMPLETION}: folder", complete("list", "--source-path", tree.ROOT + "/comp"), [tree.ROOT + "/completion"])
+    completer().communicate()
 
 tree.finish(problems, f"{len(verbs)} verbs")
