@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Everything that a command line can say. Each verb's table fills in its part; the rows that
- * several verbs share are here. Texts are borrowed from the command line.
+ * Everything that a command line can say. The table of each verb fills in its part; rows that several
+ * tables have are in cli/rows.h. Texts are borrowed from the command line.
  */
 #pragma once
 
@@ -113,87 +113,6 @@ struct arguments {
     struct arguments_clock not_after;
     bool no_collect;
 };
-
-#define ARGUMENT(member) .offset = offsetof(struct arguments, member)
-
-/* clang-format off */
-#define ROW_SOURCE                                                                                 \
-    {"source-path", OPTION_TEXT, "PATH", "folder that holds the backups", ARGUMENT(source)}
-#define ROW_REPOSITORY                                                                             \
-    {"repository", OPTION_TEXT, "URL", "the repository: a folder", ARGUMENT(repository),           \
-     .required = true}
-#define ROW_SCOPE(what) {"scope", OPTION_TEXT, "SCOPE", what, ARGUMENT(scope)}
-#define ROW_IN_REPOSITORY                                                                          \
-    {"repository", OPTION_TEXT, "URL", "a repository, in place of a folder of backups",            \
-     ARGUMENT(repository)}
-#define ROW_IN_SCOPE                                                                               \
-    {"scope", OPTION_TEXT, "SCOPE", "the part of the repository; default: default", ARGUMENT(scope)}
-#define ROW_URI                                                                                    \
-    {"hypervisor-uri", OPTION_TEXT, "URI", "libvirt connection; default: libvirt's default",   \
-     ARGUMENT(uri)}
-#define ROW_DOMAINS                                                                                \
-    {"domain-names", OPTION_NAMES, "NAMES", "only these guests, comma-separated; default: all",    \
-     ARGUMENT(domains)}
-#define ROW_DOMAIN_TITLES                                                                          \
-    {"domain-titles", OPTION_NAMES, "TITLES", "guests with these titles, or patterns of titles",   \
-     ARGUMENT(domain_titles)}
-#define ROW_DOMAIN_TAGS                                                                            \
-    {"domain-tags", OPTION_NAMES, "TAGS", "guests that have one of these tags in their metadata",  \
-     ARGUMENT(domain_tags)}
-#define ROW_EXCLUDE_DOMAINS                                                                        \
-    {"exclude-domains", OPTION_NAMES, "NAMES", "not these guests", ARGUMENT(exclude_domains)}
-#define ROW_CHILDREN                                                                               \
-    {"children", OPTION_NUMBER, "N", "child processes; default: as many as make it faster",        \
-     ARGUMENT(children.children)}
-#define ROW_MEMORY_LIMIT                                                                           \
-    {"memory-limit", OPTION_SIZE, "SIZE", "use no more memory than this, such as 2G",              \
-     ARGUMENT(children.memory_limit)}
-#define ROW_BANDWIDTH_LIMIT                                                                        \
-    {"bandwidth-limit", OPTION_PARSED, "RATES",                                                    \
-     "read no more than this per second: 50M, or 50M,08:00-18:00=10M",                             \
-     ARGUMENT(children.bandwidth_limit), .parse = arguments_parse_rates}
-#define ROW_NICE                                                                                   \
-    {"nice", OPTION_PARSED, "N", "give way to others: nice value from 0 to 19 (lowest)",           \
-     ARGUMENT(nice), .parse = arguments_parse_nice}
-#define ROW_CHUNK_SIZE                                                                             \
-    {"chunk-size", OPTION_PARSED, "SIZE", "size of a chunk: a power of two from 64K to 512M",      \
-     ARGUMENT(children.chunk_size), .parse = arguments_parse_chunk_size}
-#define ROW_COMPRESSION                                                                            \
-    {"compression", OPTION_PARSED, "TYPE", "none (the default), lzma[:0-9[e]] or zstd[:1-19]",     \
-     ARGUMENT(codec), .parse = arguments_parse_codec}
-#define ROW_COMPRESSION_BUFFER                                                                     \
-    {"compression-buffer", OPTION_SIZE, "SIZE",                                                    \
-     "memory for each child, instead of what the level needs",                                     \
-     ARGUMENT(children.compression_buffer)}
-#define ROW_CARRY_STAGING                                                                          \
-    {"staging-path", OPTION_TEXT, "PATH",                                                          \
-     "folder with room for an image while it is copied; default: the destination",                \
-     ARGUMENT(staging_path)}
-#define ROW_REPLACE_BACKUP                                                                         \
-    {                                                                                              \
-        "replace", OPTION_PARSED, "any-host",                                                      \
-            "replace an existing backup of the guest; with any-host another host's too",           \
-            ARGUMENT(replace_backup), .parse = arguments_parse_replace, .optional = true           \
-    }
-#define ROW_CHILD_COMMAND                                                                          \
-    {"child-command", OPTION_TEXT, "PROGRAM", "run this MTCP child instead of the built-in one",   \
-     ARGUMENT(child_command)}
-#define ROW_NO_SANDBOX                                                                             \
-    {"no-sandbox", OPTION_FLAG, NULL, "let child processes run with full privileges",              \
-     ARGUMENT(children.no_sandbox)}
-#define ROW_WAIT                                                                                   \
-    {                                                                                              \
-        "wait", OPTION_PARSED, "TIME",                                                             \
-            "wait while another run uses the guest; without TIME, forever", ARGUMENT(wait_ms),     \
-            .parse = arguments_parse_wait, .optional = true                                        \
-    }
-#define ROW_DRY_RUN(what) {"dry-run", OPTION_FLAG, NULL, what, ARGUMENT(dry_run)}
-#define ROW_QUIET {"quiet", OPTION_FLAG, NULL, "show warnings and errors only", ARGUMENT(quiet)}
-#define ROW_VERBOSE {"verbose", OPTION_FLAG, NULL, "show details", ARGUMENT(verbose)}
-#define ROW_JSON                                                                                   \
-    {"json", OPTION_FLAG, NULL, "write one JSON object per line to standard output",               \
-     ARGUMENT(json)}
-/* clang-format on */
 
 /* The place of backups: the folder that the option of this name has given, or a repository. Its
  * parser is for the caller to set. Usage: neither or both are given. */

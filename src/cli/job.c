@@ -5,6 +5,7 @@
 
 #include "cli/job_plan.h"
 #include "cli/job_report.h"
+#include "cli/rows.h"
 #include "cli/suggest.h"
 
 struct job_run {

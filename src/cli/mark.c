@@ -2,6 +2,7 @@
  *
  * The verbs that put a mark on points of a repository, or take one off: hold, release, tag, undelete.
  */
+#include "cli/rows.h"
 #include "cli/verb.h"
 
 static const struct options_row mark_words = {

@@ -3,6 +3,7 @@
 
 #include "base/when.h"
 #include "cli/ask.h"
+#include "cli/rows.h"
 #include "cli/verb.h"
 
 static const struct options_row remove_rows[] = {

@@ -2,6 +2,7 @@
 #include "base/quit.h"
 #include "cli/ask.h"
 #include "cli/restore_ask.h"
+#include "cli/rows.h"
 #include "cli/verb.h"
 
 static const struct options_row restore_rows[] = {

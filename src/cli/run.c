@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/rows.h"
 #include "cli/verb.h"
 
 #include <time.h>

@@ -2,6 +2,7 @@
 #include "ops/status.h"
 
 #include "base/units.h"
+#include "cli/rows.h"
 #include "cli/status_jobs.h"
 #include "cli/verb.h"
 
