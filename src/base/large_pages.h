@@ -18,6 +18,10 @@
 void *large_pages_new(size_t size);
 void large_pages_free(void *memory, size_t size); /* accepts NULL */
 
+/* As malloc, for who cannot say the size when it is freed; with free. From 4 MiB on it asks for large pages
+ * where whole ones fit: look-ups at random in large tables then cost fewer walks through page tables. */
+void *large_pages_malloc(size_t size);
+
 /* Whether this can be such memory. */
 static inline bool large_pages_begin_at(const void *address)
 {

@@ -10,8 +10,8 @@
 #include <lzma.h>
 #include <string.h>
 
+#include "base/large_pages.h"
 #include "base/units.h"
-#include "codec/huge_pages.h"
 #include "codec/pieces.h"
 #include "codec/xz_block.h"
 #include "codec/xz_chain.h"
@@ -95,7 +95,7 @@ static size_t lzma_result_bound(uint64_t chunk_size)
 static void *allocate_for_lzma(void *opaque, size_t count, size_t size)
 {
     (void)opaque;
-    return size > 0 && count > SIZE_MAX / size ? NULL : huge_pages_take(count * size);
+    return size > 0 && count > SIZE_MAX / size ? NULL : large_pages_malloc(count * size);
 }
 
 static void give_memory(void *opaque, void *memory)

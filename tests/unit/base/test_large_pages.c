@@ -47,17 +47,22 @@ static bool read_flags(const void *address, char *ret, size_t size)
 
 static void the_kernel_is_asked_for_large_pages(void **state)
 {
-    char flags[512];
+    char flags[512] = "", table_flags[512] = "";
     void *memory = large_pages_new(SIZE);
+    uint8_t *table = large_pages_malloc(SIZE);
 
     (void)state;
     assert_non_null(memory);
+    assert_non_null(table);
     bool known = access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) == 0 &&
-                 read_flags(memory, flags, sizeof(flags));
+                 read_flags(memory, flags, sizeof(flags)) &&
+                 read_flags(table + SIZE / 2, table_flags, sizeof(table_flags));
     large_pages_free(memory, SIZE);
+    free(table);
     if (!known)
         skip();
     assert_non_null(strstr(flags, " hg"));
+    assert_non_null(strstr(table_flags, " hg"));
 }
 
 static size_t mapped_bytes(void)
