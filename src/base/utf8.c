@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/utf8.h"
 
+#include <string.h>
+
 size_t utf8_decode(const char *text, uint32_t *ret_code)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -23,5 +25,16 @@ size_t utf8_decode(const char *text, uint32_t *ret_code)
         return 0;
     if (ret_code)
         *ret_code = code;
+    return len;
+}
+
+size_t utf8_cut(const char *text, size_t max)
+{
+    size_t len = strnlen(text, max + 1);
+
+    if (len <= max)
+        return len;
+    for (len = max; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80;)
+        len--;
     return len;
 }

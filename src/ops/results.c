@@ -14,6 +14,7 @@
 #include "base/lock_file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "ops/points_repository_results.h"
 #include "ops/undo/state_dir.h"
 
@@ -40,19 +41,11 @@ void results_append(struct results *results, const struct run_result *result)
 
 /* ---- a result as JSON ------------------------------------------------------------------------ */
 
-/* Not in the middle of a character. */
 static void set_cut_text(struct json *object, const char *name, const char *text)
 {
-    CLEANUP_FREE char *cut = NULL;
-    size_t len = text ? strlen(text) : 0;
+    CLEANUP_FREE char *cut = text ? mem_strndup(text, utf8_cut(text, TEXT_MAX)) : NULL;
 
-    if (len > TEXT_MAX) {
-        len = TEXT_MAX;
-        while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
-            len--;
-        text = cut = mem_strndup(text, len);
-    }
-    json_set_str(object, name, text);
+    json_set_str(object, name, cut);
 }
 
 static struct json *result_to_json(const struct run_result *result)

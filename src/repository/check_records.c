@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "repository/format/name.h"
+#include "repository/small_objects.h"
 
 /* A small object; those that are damaged are reported as such (corrupt), and so are those that
  * whoever parses them does not survive. */
@@ -13,21 +14,13 @@ static int read_record(const struct stored_scope *scope, const char *name,
 {
     CLEANUP_BUF struct buf bytes = {0};
 
-    if (store_read(scope->store, name,
-                   kind == SMALL_VERIFICATION ? LIMITS_VERIFICATION : LIMITS_SMALL_OBJECT, &bytes,
-                   err) < 0)
+    if (store_read(scope->store, name, small_object_max(kind), &bytes, err) < 0)
         return -1;
     if (small_object_read(scope->parser, kind, &bytes, ret, err) == 0)
         return 0;
     if (err->kind == ERR_IO)
         err->kind = ERR_CORRUPT;
     return err_prefix(err, "%s/%s", store_url(scope->store), name);
-}
-
-/* Whether it is enough to pass over an object that gave this error: it is damaged, or gone. */
-static bool can_pass_over(const struct err *err)
-{
-    return err->kind == ERR_CORRUPT || err->kind == ERR_NOT_FOUND || err->kind == ERR_UNSUPPORTED;
 }
 
 /* ---- bad packs -------------------------------------------------------------------------------- */
@@ -75,7 +68,7 @@ int check_records_bad_packs(const struct stored_scope *scope, struct check_bad_p
         CLEANUP_ERR struct err why = ERR_INIT;
         if (read_record(scope, name, SMALL_BAD_PACK, &object, &why) == 0)
             pack->defect = (enum small_defect)object.defect;
-        else if (!can_pass_over(&why))
+        else if (!small_objects_can_do_without(&why))
             return err_move(err, &why);
     }
     *ret = packs;
@@ -129,60 +122,6 @@ static int add_check_record(void *opaque, const struct name *name, const struct 
     return 0;
 }
 
-/* Records whose objects are read, and then parsed together. */
-struct records_look {
-    size_t count;
-    struct buf *bytes; /* owned, as all; all of `count` */
-    struct parser_task *tasks;
-    struct parser_result *results;
-    struct check_record **records; /* which are borrowed; those that are there */
-};
-
-static void records_look_clear(struct records_look *look)
-{
-    for (size_t i = 0; i < look->count; i++)
-        buf_clear(&look->bytes[i]);
-    parser_results_clear(look->results, look->count);
-    free(look->bytes);
-    free(look->tasks);
-    free(look->results);
-    free(look->records);
-}
-
-/* Adds it to those that are to be parsed; one that is gone is passed over. */
-static int read_check_record(const struct stored_scope *scope, struct check_record *record,
-                             struct records_look *look, struct err *err)
-{
-    CLEANUP_ERR struct err why = ERR_INIT;
-    CLEANUP_BUF struct buf bytes = {0};
-
-    if (store_read(scope->store, record->name, LIMITS_VERIFICATION, &bytes, &why) < 0)
-        return can_pass_over(&why) ? 0 : err_move(err, &why);
-    look->tasks[look->count] =
-        small_object_task(SMALL_VERIFICATION, &bytes, &look->bytes[look->count]);
-    look->tasks[look->count].alone = true;
-    look->records[look->count++] = record;
-    return 0;
-}
-
-/* 0: it is damaged, or whoever parses it does not survive it. */
-static int take_check_record(struct parser_result *result, struct check_record *record,
-                             struct err *err)
-{
-    CLEANUP_SMALL_OBJECT struct small_object object = {0};
-
-    if (result->err.kind != ERR_NONE)
-        return can_pass_over(&result->err) || result->err.kind == ERR_IO
-                   ? 0
-                   : err_move(err, &result->err);
-    if (small_object_take(SMALL_VERIFICATION, &result->made, &object, NULL) < 0)
-        return 0;
-    record->level = (enum small_level)object.level;
-    record->result = (enum small_result)object.result;
-    record->when_ms = object.when_ms;
-    return 1;
-}
-
 static int list_check_records(const struct stored_scope *scope, const struct id *guest,
                               struct check_records *ret, struct err *err)
 {
@@ -200,33 +139,22 @@ static void add_good_record(struct check_record *record, struct check_records *r
     record->name = NULL;
 }
 
-/* What of each is open at a time. */
-#define RECORDS_AT_ONCE 256u
+struct check_records_reading {
+    struct check_record **wanted; /* borrowed */
+    struct check_records *good;
+};
 
-/* point: NULL, or the only one whose records are read. */
-static int read_some_records(const struct stored_scope *scope, struct check_record *records,
-                             size_t count, const struct point_id *point, struct check_records *ret,
+static int take_check_record(void *opaque, size_t number, struct small_object *object,
                              struct err *err)
 {
-    struct records_look look CLEANUP(records_look_clear) = {
-        .bytes = mem_array(count, sizeof(*look.bytes)),
-        .tasks = mem_array(count, sizeof(*look.tasks)),
-        .results = mem_array(count, sizeof(*look.results)),
-        .records = mem_array(count, sizeof(*look.records)),
-    };
+    const struct check_records_reading *reading = opaque;
+    struct check_record *record = reading->wanted[number];
 
-    for (size_t i = 0; i < count; i++)
-        if ((!point || objects_compare_points(&records[i].point, point) == 0) &&
-            read_check_record(scope, &records[i], &look, err) < 0)
-            return -1;
-    parser_run_each(scope->parser, look.tasks, look.count, look.results);
-    for (size_t i = 0; i < look.count; i++) {
-        int good = take_check_record(&look.results[i], look.records[i], err);
-        if (good < 0)
-            return -1;
-        if (good)
-            add_good_record(look.records[i], ret);
-    }
+    (void)err;
+    record->level = (enum small_level)object->level;
+    record->result = (enum small_result)object->result;
+    record->when_ms = object->when_ms;
+    add_good_record(record, reading->good);
     return 0;
 }
 
@@ -239,11 +167,18 @@ static int read_check_records(const struct stored_scope *scope, const struct id 
 
     if (list_check_records(scope, guest, &records, err) < 0)
         return -1;
-    for (size_t i = 0, some = 0; i < records.count; i += some) {
-        some = records.count - i < RECORDS_AT_ONCE ? records.count - i : RECORDS_AT_ONCE;
-        if (read_some_records(scope, &records.records[i], some, point, &good, err) < 0)
-            return -1;
-    }
+    CLEANUP_FREE struct check_record **wanted = mem_array(records.count, sizeof(*wanted));
+    CLEANUP_FREE const char **names = mem_array(records.count, sizeof(*names));
+    size_t count = 0;
+    for (size_t i = 0; i < records.count; i++)
+        if (!point || objects_compare_points(&records.records[i].point, point) == 0) {
+            names[count] = records.records[i].name;
+            wanted[count++] = &records.records[i];
+        }
+    struct check_records_reading reading = {wanted, &good};
+    const struct small_objects_each take = {SMALL_VERIFICATION, take_check_record, &reading};
+    if (small_objects_read(scope, names, count, &take, err) < 0)
+        return -1;
     *ret = good;
     good = (struct check_records){0};
     return 0;

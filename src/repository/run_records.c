@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "repository/keep/objects.h"
+#include "repository/small_objects.h"
 
 #define TOP "r"
 #define TEXT_MAX 500u /* bytes, of each text but the reason */
@@ -39,14 +41,10 @@ static int add_folder(struct store *store, const char *scope, struct err *err)
     return store_add_folders(store, &folders, err);
 }
 
-/* Not in the middle of a character. */
 static void cut_text(char *text, size_t max)
 {
-    if (!text || strlen(text) <= max)
-        return;
-    while (max > 0 && ((unsigned char)text[max] & 0xc0) == 0x80)
-        max--;
-    text[max] = '\0';
+    if (text)
+        text[utf8_cut(text, max)] = '\0';
 }
 
 static void cut_texts(struct small_object *result)
@@ -154,48 +152,6 @@ static int note_result_name(void *opaque, const struct name *name, const struct 
     return 0;
 }
 
-/* Results whose objects are read, and then parsed together. */
-struct results_look {
-    size_t count;
-    struct buf *bytes; /* owned, as all; all of `count` */
-    struct parser_task *tasks;
-    struct parser_result *results;
-    struct id *guests;
-};
-
-static void results_look_clear(struct results_look *look)
-{
-    for (size_t i = 0; i < look->count; i++)
-        buf_clear(&look->bytes[i]);
-    parser_results_clear(look->results, look->count);
-    free(look->bytes);
-    free(look->tasks);
-    free(look->results);
-    free(look->guests);
-}
-
-static bool can_pass_over_result(const struct err *err)
-{
-    return err->kind == ERR_CORRUPT || err->kind == ERR_NOT_FOUND || err->kind == ERR_UNSUPPORTED;
-}
-
-static int read_result(const struct stored_scope *scope, const char *text,
-                       struct results_look *look, struct err *err)
-{
-    CLEANUP_ERR struct err why = ERR_INIT;
-    CLEANUP_BUF struct buf bytes = {0};
-    struct name name;
-
-    if (!name_parse(text, &name))
-        return 0;
-    if (store_read(scope->store, text, LIMITS_RESULT, &bytes, &why) < 0)
-        return can_pass_over_result(&why) ? 0 : err_move(err, &why);
-    look->tasks[look->count] = small_object_task(SMALL_RESULT, &bytes, &look->bytes[look->count]);
-    look->tasks[look->count].alone = true;
-    look->guests[look->count++] = name.guest;
-    return 0;
-}
-
 static bool is_text_of_id(const char *text)
 {
     struct id id;
@@ -203,43 +159,24 @@ static bool is_text_of_id(const char *text)
     return strlen(text) == ID_TEXT_SIZE - 1 && id_parse(text, &id);
 }
 
-static int take_result(struct parser_result *result, const struct id *guest,
-                       struct run_records *ret, struct err *err)
-{
-    CLEANUP_SMALL_OBJECT struct small_object object = {0};
+struct run_records_reading {
+    const struct strings *names;
+    struct run_records *records; /* with room for all */
+};
 
-    if (result->err.kind != ERR_NONE)
-        return can_pass_over_result(&result->err) || result->err.kind == ERR_IO
-                   ? 0
-                   : err_move(err, &result->err);
-    if (small_object_take(SMALL_RESULT, &result->made, &object, NULL) < 0 ||
-        (object.point && !is_text_of_id(object.point)))
+static int take_run_record(void *opaque, size_t number, struct small_object *object,
+                           struct err *err)
+{
+    const struct run_records_reading *reading = opaque;
+    struct run_records *records = reading->records;
+    struct name name;
+
+    (void)err;
+    if (!name_parse(reading->names->items[number], &name) ||
+        (object->point && !is_text_of_id(object->point)))
         return 0;
-    ret->all[ret->count++] = (struct run_record){*guest, object};
-    object = (struct small_object){0};
-    return 0;
-}
-
-/* What of each is open at a time. */
-#define RESULTS_AT_ONCE 256u
-
-static int read_some_results(const struct stored_scope *scope, char *const *names, size_t count,
-                             struct run_records *ret, struct err *err)
-{
-    struct results_look look CLEANUP(results_look_clear) = {
-        .bytes = mem_array(count, sizeof(*look.bytes)),
-        .tasks = mem_array(count, sizeof(*look.tasks)),
-        .results = mem_array(count, sizeof(*look.results)),
-        .guests = mem_array(count, sizeof(*look.guests)),
-    };
-
-    for (size_t i = 0; i < count; i++)
-        if (read_result(scope, names[i], &look, err) < 0)
-            return -1;
-    parser_run_each(scope->parser, look.tasks, look.count, look.results);
-    for (size_t i = 0; i < look.count; i++)
-        if (take_result(&look.results[i], &look.guests[i], ret, err) < 0)
-            return -1;
+    records->all[records->count++] = (struct run_record){name.guest, *object};
+    *object = (struct small_object){0};
     return 0;
 }
 
@@ -256,11 +193,10 @@ int run_records_read(const struct stored_scope *scope, const struct id *guest,
         why.kind != ERR_NOT_FOUND)
         return err_move(err, &why);
     records.all = mem_array(names.count, sizeof(*records.all));
-    for (size_t i = 0, some = 0; i < names.count; i += some) {
-        some = names.count - i < RESULTS_AT_ONCE ? names.count - i : RESULTS_AT_ONCE;
-        if (read_some_results(scope, &names.items[i], some, &records, err) < 0)
-            return -1;
-    }
+    struct run_records_reading reading = {&names, &records};
+    const struct small_objects_each take = {SMALL_RESULT, take_run_record, &reading};
+    if (small_objects_read(scope, (const char *const *)names.items, names.count, &take, err) < 0)
+        return -1;
     *ret = records;
     records = (struct run_records){0};
     return 0;

@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/quit.h"
 #include "base/terminal.h"
+#include "base/utf8.h"
 #include "ops/job/child.h"
 
 #define SETTING_MAX 4096 /* the rest of a reason is in the object */
@@ -61,7 +62,8 @@ static void hook_add_setting(struct strings *settings, const char *name, const c
 {
     CLEANUP_FREE char *safe = terminal_safe_line(value ? value : "");
 
-    strings_take(settings, mem_printf("VIRT_BACKUP_%s=%.*s", name, SETTING_MAX, safe));
+    safe[utf8_cut(safe, SETTING_MAX)] = '\0';
+    strings_take(settings, mem_printf("VIRT_BACKUP_%s=%s", name, safe));
 }
 
 static void hook_settings(const struct hook_event *event, struct strings *ret)

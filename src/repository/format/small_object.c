@@ -79,7 +79,7 @@ static const struct object_member {
 };
 #define MEMBER_COUNT (sizeof(object_members) / sizeof(object_members[0]))
 
-static size_t max_of_object(enum small_object_kind kind)
+size_t small_object_max(enum small_object_kind kind)
 {
     return kind == SMALL_CONFIG         ? LIMITS_CONFIG
            : kind == SMALL_VERIFICATION ? LIMITS_VERIFICATION
@@ -150,9 +150,9 @@ int small_object_format(const struct small_object *object, struct buf *ret, stru
             set_object_member(json, &object_members[i], object);
     CLEANUP_FREE char *text = json_format(json);
     size_t len = strlen(text);
-    if (len > max_of_object(object->kind))
+    if (len > small_object_max(object->kind))
         return err_set(err, ERR_UNSUPPORTED, "an object of %zu bytes, and it may have %zu", len,
-                       max_of_object(object->kind));
+                       small_object_max(object->kind));
     if (small_object_parse(object->kind, text, len, &again, err) < 0)
         return err_prefix(err, "an object that cannot be read back");
     buf_append(ret, text, len);
@@ -209,7 +209,7 @@ int small_object_parse(enum small_object_kind kind, const void *data, size_t len
     CLEANUP_SMALL_OBJECT struct small_object object = {.kind = kind};
     CLEANUP(json_freep) struct json *json = NULL;
 
-    if (fields_open(data, len, max_of_object(kind), &json, err) < 0 ||
+    if (fields_open(data, len, small_object_max(kind), &json, err) < 0 ||
         (kind == SMALL_CONFIG && check_config(json, err) < 0))
         return -1;
     for (size_t i = 0; i < MEMBER_COUNT; i++)
@@ -287,11 +287,11 @@ static void take_flat_member(struct reader *reader, const struct object_member *
 
     switch (member->type) {
     case MEMBER_TEXT:
-        *(char **)value = flat_text(reader, max_of_object(object->kind));
+        *(char **)value = flat_text(reader, small_object_max(object->kind));
         break;
     case MEMBER_TEXT_OR_NULL:
         if (reader_u8(reader))
-            *(char **)value = flat_text(reader, max_of_object(object->kind));
+            *(char **)value = flat_text(reader, small_object_max(object->kind));
         break;
     case MEMBER_NUMBER:
         number = reader_be64(reader);
@@ -323,7 +323,7 @@ struct parser_task small_object_task(enum small_object_kind kind, const struct b
         buf_append(ret_given, bytes->data, bytes->len);
     /* It is no longer than in JSON, where numbers are texts. */
     return (struct parser_task){flatten_small_object, ret_given->data, ret_given->len,
-                                max_of_object(kind)};
+                                small_object_max(kind)};
 }
 
 int small_object_take(enum small_object_kind kind, const struct buf *made, struct small_object *ret,

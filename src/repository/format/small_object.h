@@ -60,6 +60,8 @@ struct small_object {
     int64_t when_ms; /* all but SMALL_SESSION; of SMALL_CONFIG, when it was created */
 };
 
+/* Bytes that such an object may have. */
+size_t small_object_max(enum small_object_kind kind);
 void small_object_clear(struct small_object *object);
 #define CLEANUP_SMALL_OBJECT CLEANUP(small_object_clear)
 

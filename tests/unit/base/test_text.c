@@ -60,6 +60,29 @@ static void utf8_is_decoded_strictly(void **state)
     }
 }
 
+static void text_is_cut_between_characters(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t max, len;
+    } rows[] = {
+        {"", 0, 0},
+        {"abc", 3, 3},
+        {"abc", 2, 2},
+        {"a\xc3\xbc", 3, 3},
+        {"a\xc3\xbc", 2, 1},
+        {"\xe2\x80\xae", 2, 0},
+        {"\xe2\x80\xae", 1, 0},
+        {"\xc3\xbc"
+         "b",
+         2, 2},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        assert_int_equal(utf8_cut(rows[i].text, rows[i].max), rows[i].len);
+}
+
 static void a_list_of_strings(void **state)
 {
     CLEANUP_STRINGS struct strings list = {0};
@@ -204,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(beginnings_and_ends),
         cmocka_unit_test(utf8_is_decoded_strictly),
+        cmocka_unit_test(text_is_cut_between_characters),
         cmocka_unit_test(a_list_of_strings),
         cmocka_unit_test(words_are_quoted_for_a_shell),
         cmocka_unit_test(a_simpler_shell_sees_one_word_too),
