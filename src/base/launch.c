@@ -47,13 +47,19 @@ static bool launch_is_set(const struct launch *launch, const char *variable)
     return false;
 }
 
-/* Our environment, except for what the settings override, and for sockets that were passed to
- * us. */
+/* Sockets that were passed to us, and what our service manager expects of us. */
+static bool launch_is_for_us_alone(const char *variable)
+{
+    return text_begins(variable, "LISTEN_") || text_begins(variable, "NOTIFY_SOCKET=") ||
+           text_begins(variable, "WATCHDOG_");
+}
+
+/* Our environment, except for what the settings override. */
 static void launch_make_environment(const struct launch *launch, struct strings *environment,
                                     char **ret_listen_pid)
 {
     for (char **variable = environ; *variable; variable++)
-        if (!text_begins(*variable, "LISTEN_") && !launch_is_set(launch, *variable))
+        if (!launch_is_for_us_alone(*variable) && !launch_is_set(launch, *variable))
             strings_add(environment, *variable);
     for (const char *const *s = launch->settings; s && *s; s++)
         strings_add(environment, *s);

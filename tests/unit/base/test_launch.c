@@ -50,7 +50,8 @@ static void settings_replace_the_environment(void **state)
 {
     static const char *const settings[] = {"VB_SET=new", NULL};
     const struct launch launch = {
-        .argv = SH("echo $VB_SET:$VB_SETTING:$LISTEN_FDS:$LISTEN_PID:$(env | grep -c VB_SET=)"),
+        .argv = SH("echo $VB_SET:$VB_SETTING:$LISTEN_FDS:$LISTEN_PID:$(env | grep -c VB_SET=):"
+                   "$NOTIFY_SOCKET:$WATCHDOG_USEC:$WATCHDOG_PID"),
         .settings = settings,
         .fds = standard,
         .fd_count = 3};
@@ -60,8 +61,11 @@ static void settings_replace_the_environment(void **state)
     setenv("VB_SETTING", "kept", 1);
     setenv("LISTEN_FDS", "7", 1);
     setenv("LISTEN_PID", "1", 1);
+    setenv("NOTIFY_SOCKET", "/run/notify", 1);
+    setenv("WATCHDOG_USEC", "1000000", 1);
+    setenv("WATCHDOG_PID", "1", 1);
     CLEANUP_FREE char *text = output_of(&launch);
-    assert_string_equal(text, "new:kept:::1\n");
+    assert_string_equal(text, "new:kept:::1:::\n");
 }
 
 static void a_listening_socket_is_announced_to_the_program(void **state)
