@@ -16,8 +16,8 @@ static void write_job_delayed(const struct event *event, struct buf *text)
 {
     char when[WHEN_TEXT_SIZE];
 
-    buf_printf(text, "job '%s': begins at %s, this host's place in its stagger",
-               event->job_delayed.job, when_local(event->job_delayed.until, when));
+    buf_printf(text, "job '%s': starts at %s, put off by its stagger", event->job_delayed.job,
+               when_local(event->job_delayed.until, when));
 }
 
 static void write_job_delayed_fields(const struct event *event, struct json *fields)
@@ -29,7 +29,7 @@ static void write_job_delayed_fields(const struct event *event, struct json *fie
 static const char *trouble_text(enum event_job_trouble_what what)
 {
     static const char *const texts[] = {
-        [JOB_TROUBLE_LOCK] = "another run of the job would not be kept out: ",
+        [JOB_TROUBLE_LOCK] = "nothing keeps another run of the job from starting, too: ",
         [JOB_TROUBLE_RESULT] =
             "the backups go on, but virt-backup status will not know how they ended: ",
         [JOB_TROUBLE_METRICS] = "the metrics are not up to date: ",
@@ -106,7 +106,9 @@ static void write_job_problem_fields(const struct event *event, struct json *fie
 
 static void write_job_left(const struct event *event, struct buf *text)
 {
-    buf_printf(text, "guest '%s': left for the next run, which begins with it: it is too late",
+    buf_printf(text,
+               "guest '%s': not begun, because the time of not-after has passed; the next run "
+               "begins with it",
                event->guest);
 }
 

@@ -39,7 +39,7 @@ const struct event_form events_job_old = {"job-old", EVENT_AS_WARNING, write_old
 
 static void write_unused(const struct event *event, struct buf *text)
 {
-    buf_printf(text, "job '%s': line %u: [guest %s] means no guest of this host", event->job.name,
+    buf_printf(text, "job '%s': line %u: [guest %s] matches no guest of this host", event->job.name,
                event->job.line, event->job.section);
 }
 

@@ -61,13 +61,13 @@ static int add_job_section(struct job *job, const struct ini_line *line, struct 
         guests++;
     if (!guests || *guests == '\0')
         return err_set(err, ERR_USAGE,
-                       "unknown section [%s]; what is for some guests only is below [guest NAME], "
-                       "where NAME may be a pattern",
+                       "unknown section [%s]; keys for some guests go below [guest NAME], where "
+                       "NAME may be a pattern",
                        line->section);
     for (size_t i = 0; i < job->section_count; i++)
         if (strcmp(job->sections[i].guests, guests) == 0)
-            return err_set(err, ERR_USAGE, "[guest %s] is in line %u, too; put both together",
-                           guests, job->sections[i].line);
+            return err_set(err, ERR_USAGE, "[guest %s] is on line %u, too; merge the two", guests,
+                           job->sections[i].line);
     job->sections = mem_resize(job->sections, job->section_count + 1, sizeof(*job->sections));
     job->sections[job->section_count++] = (struct job_section){mem_strdup(guests), line->number};
     return 0;
@@ -95,7 +95,7 @@ static int check_key_place(const struct job *job, const struct options_row *row,
     for (size_t i = 0; i < job->count; i++)
         if (job->settings[i].row == row && job->settings[i].section == section &&
             !options_add_up(row))
-            return err_set(err, ERR_USAGE, "'%s' is in line %u, too; remove one of them", row->name,
+            return err_set(err, ERR_USAGE, "'%s' is on line %u, too; remove one of them", row->name,
                            job->settings[i].line);
     return 0;
 }
@@ -134,7 +134,7 @@ static int check_whole_path(const struct options_row *row, const char *text, str
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
         if (row->metavar && strcmp(row->metavar, kinds[i]) == 0 && *text != '\0' && *text != '/' &&
             !(strcmp(row->metavar, "URL") == 0 && strchr(text, ':')))
-            return err_set(err, ERR_USAGE, "'%s' is not a whole path, which begins with '/'", text);
+            return err_set(err, ERR_USAGE, "'%s' is not an absolute path; begin it with '/'", text);
     return 0;
 }
 
@@ -233,7 +233,8 @@ int job_check(const struct job *job, struct err *err)
 
     if (!repository && !folder)
         return err_set(err, ERR_USAGE,
-                       "%s: it does not say where to; add a line: repository = /PATH", job->path);
+                       "%s: it does not say where backups go; add a line: repository = /PATH",
+                       job->path);
     if (repository && folder) {
         err_set(err, ERR_USAGE, "repository and destination-path exclude each other; keep one");
         return prefix_setting(job, folder > repository ? folder : repository, err);

@@ -157,10 +157,10 @@ static int refuse_name(const struct job_places *places, const char *name, struct
     const char *nearest = suggest_nearest(name, (const char *const *)names.items, names.count);
     if (places->old_folder)
         err_set(err, ERR_NOT_FOUND,
-                "there is no job '%s': neither %s/%s" SUFFIX " nor %s/%s" SUFFIX " is there", name,
+                "there is no job '%s': neither %s/%s" SUFFIX " nor %s/%s" SUFFIX " exists", name,
                 places->folder, name, places->old_folder, name);
     else
-        err_set(err, ERR_NOT_FOUND, "there is no job '%s': %s/%s" SUFFIX " is not there", name,
+        err_set(err, ERR_NOT_FOUND, "there is no job '%s': %s/%s" SUFFIX " does not exist", name,
                 places->folder, name);
     return nearest ? err_append(err, "did you mean '%s'?", nearest)
                    : err_append(err, "virt-backup-job(5) says how to write one");

@@ -299,6 +299,7 @@ static void plan_whole(struct plan_making *making, int64_t now_s, struct job_pla
     plan->destination = mem_strdup(text_of(making, "destination-path"));
     plan->scope = mem_strdup(text_of(making, "scope"));
     plan->uri = mem_strdup(text_of(making, "hypervisor-uri"));
+    plan->no_sandbox = is_given(making, options_find(&job_keys, "no-sandbox"));
     plan->metrics = mem_strdup(text_of(making, "metrics"));
     plan->parallel = parallel ? (unsigned)strtoul(parallel, NULL, 10) : 1;
     plan->stagger_s = seconds_of(making, "stagger");

@@ -118,7 +118,7 @@ int job_report_guests(const struct report *report, struct outcome *outcome, cons
         }
         event.job.left_out = is_excluded(job, guests, i)
                                  ? "exclude-domains"
-                                 : "no domain-names, domain-titles or domain-tags mean it";
+                                 : "not chosen by domain-names, domain-titles or domain-tags";
         report_event(report, &event);
     }
     job_report_unused(report, job, guests);

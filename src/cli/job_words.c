@@ -30,7 +30,7 @@ static char *take_job_word(const char **at, struct err *err)
         }
     }
     if (quote) {
-        err_set(err, ERR_USAGE, "a quote is not closed: %s", *at);
+        err_set(err, ERR_USAGE, "unclosed quote: %s", *at);
         return NULL;
     }
     *at = c;
@@ -59,7 +59,8 @@ int job_words_check(const char *text, void *ret_text, struct err *err)
     if (words.count == 0)
         return err_set(err, ERR_USAGE, "its value is empty");
     if (words.items[0][0] != '/')
-        return err_set(err, ERR_USAGE, "'%s' is not the whole path of a program", words.items[0]);
+        return err_set(err, ERR_USAGE, "'%s' is not the absolute path of a program",
+                       words.items[0]);
     *(const char **)ret_text = text;
     return 0;
 }

@@ -12,5 +12,5 @@
 /* Refused (usage): a quote or a backslash without its end. */
 int job_words_split(const char *text, struct strings *ret, struct err *err);
 /* The command of a hook, for options; *ret_text (const char *) borrows the text. Refused, too: no
- * word, and a program without its whole path. */
+ * word, and a program without its absolute path. */
 int job_words_check(const char *text, void *ret_text, struct err *err);

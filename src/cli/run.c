@@ -9,8 +9,9 @@
 #include "cli/job_table.h"
 #include "ops/job/job.h"
 
-/* Of one job; its guests' own failures are in the outcome. */
-static int run_one(const struct job_places *places, const char *name,
+/* Of one job; its guests' own failures are in the outcome. begun_s: when the night began, in which it
+ * may be the second one, so that its window is that of this night. */
+static int run_one(const struct job_places *places, const char *name, int64_t begun_s,
                    const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
     CLEANUP_JOB struct job job = {0};
@@ -24,7 +25,7 @@ static int run_one(const struct job_places *places, const char *name,
     if (host_guests_list(uri ? uri->text : NULL, &guests, err) < 0)
         return err_prefix(err, "job '%s'", job.name);
     job_report_unused(&run->report, &job, &guests);
-    const struct job_planning planning = {&job, &guests, time(NULL), &run->report, &run->outcome};
+    const struct job_planning planning = {&job, &guests, begun_s, &run->report, &run->outcome};
     if (job_plan_make(&planning, &plan, err) < 0)
         return -1;
     host_guests_clear(&guests);
@@ -34,12 +35,13 @@ static int run_one(const struct job_places *places, const char *name,
 static int run_jobs(const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
     CLEANUP_JOB_PLACES struct job_places places = {0};
+    int64_t begun_s = (int64_t)time(NULL);
 
     job_places_usual(&places);
     for (size_t i = 0; i < arguments->words.count; i++) {
         const char *name = arguments->words.items[i];
         CLEANUP_ERR struct err job_err = ERR_INIT;
-        if (run_one(&places, name, arguments, run, &job_err) == 0)
+        if (run_one(&places, name, begun_s, arguments, run, &job_err) == 0)
             continue;
         if (job_err.kind == ERR_CANCELLED)
             return err_move(err, &job_err);

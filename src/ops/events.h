@@ -64,7 +64,7 @@ enum event_kind {
     /* job, run */
     EVENT_JOB_FAILED, /* as a whole */
     EVENT_JOB_OLD,    /* its file is one of earlier versions */
-    EVENT_JOB_UNUSED, /* a section means no guest of this host */
+    EVENT_JOB_UNUSED, /* a section matches no guest of this host */
     EVENT_JOB_LISTED,
     EVENT_JOB_GOOD, /* as far as its file alone can tell */
     EVENT_JOB_SHOWN,

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import time
 
 from vbtest.command import expect, same, wait_until
 from vbtest.disks import MIB
@@ -88,6 +89,21 @@ def test_hooks_of_a_guest(t):
     with open(notes, encoding="utf-8") as file:
         lines = file.read().splitlines()
     expect('"event":"after"' in lines[-1] and '"job":"nightly"' in lines[-1], f"notes: {lines}")
+
+
+def test_the_window_is_that_of_the_night_for_its_second_job_too(t):
+    """The clock shows 06:00 while the first one is carried out."""
+    three_guests(t)
+    repository = job_repository(t)
+    first = job_file(t, repository, "domain-names = a", "not-after = 06:00",
+                     """after = /bin/sh -c 'while test "$(date +%H)" = 05; do sleep 0.2; done'""")
+    second = first.replace("nightly", "second")
+    shutil.copy(first, second)
+    ahead = int(6 * 3600 - 20 - time.time()) % 86400
+    t.environment["TZ"] = f"TEST-{ahead // 3600}:{ahead // 60 % 60}:{ahead % 60}"
+    result = t.vb("run", first, second)
+    expect("job 'nightly': 1 of 1 guest backed up" in result.out, f"the first job: {result.out}")
+    expect("job 'second': 0 of 1 guest backed up, 1 left for the next run" in result.out, f"the second job: {result.out}")
 
 
 def running_guest_in_the_middle(t):

@@ -18,7 +18,7 @@
 #define LINE_MAX_SIZE ((size_t)1 << 20)
 #define READ_SIZE ((size_t)64 << 10)
 #define CHILD_LOOK_MS 1000
-#define SIGNALLED_LOOK_MS 100 /* after a first signal: nothing wakes us up for the second */
+#define SIGNALLED_LOOK_MS 100 /* nothing wakes us up for a second signal, or the end of a group */
 /* A guest that was down has to be started for that. */
 #define UNDO_WAIT_MS (UINT64_C(10) * 60 * 1000)
 #define KILLED_WAIT_MS 5000
@@ -28,9 +28,9 @@ enum child_stage { CHILD_RUNS, CHILD_TERMINATED, CHILD_KILLED };
 struct child_loop {
     const struct job_child *child;
     struct launched launched;
+    pid_t group;   /* of a hook; 0: it is a step */
     int output_fd; /* owned; -1: has been read to its end, or there is no pipe */
     struct buf line;
-    bool cut; /* the rest of this line is not kept */
     bool ended;
     struct job_child_end end;
     unsigned signals_passed;
@@ -55,7 +55,6 @@ static void child_end_line(struct child_loop *loop)
     buf_put_u8(&loop->line, '\0');
     loop->child->line(loop->child->opaque, (const char *)loop->line.data, len);
     loop->line.len = 0;
-    loop->cut = false;
 }
 
 static void child_take(struct child_loop *loop, const char *data, size_t len)
@@ -64,7 +63,6 @@ static void child_take(struct child_loop *loop, const char *data, size_t len)
         const char *newline = memchr(data, '\n', len);
         size_t part = newline ? (size_t)(newline - data) : len;
         size_t room = LINE_MAX_SIZE - loop->line.len;
-        loop->cut = loop->cut || part > room;
         buf_append(&loop->line, data, part < room ? part : room);
         if (newline)
             child_end_line(loop);
@@ -91,14 +89,13 @@ static void child_read(struct child_loop *loop)
 
 /* ---- signals and time -------------------------------------------------------------------- */
 
-/* A hook is a script as a rule, and its signals are for the program that it waits for, too. */
+/* A hook is a script as a rule, and its signals are for the programs that it has started, too, even
+ * if it has ended before them. The number of a group is given to no other as long as it has a member. */
 static void child_signal(const struct child_loop *loop, int number)
 {
-    if (loop->ended)
-        return;
-    if (loop->child->limit_ms)
-        (void)kill(-loop->launched.pid, number);
-    else
+    if (loop->group)
+        (void)kill(-loop->group, number);
+    else if (!loop->ended)
         (void)syscall(SYS_pidfd_send_signal, loop->launched.pidfd, number, NULL, 0);
 }
 
@@ -111,7 +108,7 @@ static void child_pass_signals(struct child_loop *loop)
     loop->signals_passed = wanted;
     child_signal(loop, quit_requested());
     /* A hook has no guest to put back. */
-    if (loop->child->limit_ms && loop->stage == CHILD_RUNS) {
+    if (loop->group && loop->stage == CHILD_RUNS) {
         loop->stage = CHILD_TERMINATED;
         loop->deadline_ms = units_now_ms() + loop->child->grace_ms;
     }
@@ -122,7 +119,7 @@ static bool child_next_stage(struct child_loop *loop)
 {
     uint64_t now_ms = units_now_ms();
 
-    if (loop->ended || loop->deadline_ms == 0 || now_ms < loop->deadline_ms)
+    if ((loop->ended && !loop->group) || loop->deadline_ms == 0 || now_ms < loop->deadline_ms)
         return true;
     switch (loop->stage) {
     case CHILD_RUNS:
@@ -151,19 +148,28 @@ static void child_note_end(struct child_loop *loop)
         return;
     if (loop->output_fd >= 0)
         child_read(loop);
-    loop->deadline_ms = units_now_ms() + (WIFSIGNALED(loop->end.status) ? UNDO_WAIT_MS : 0);
+    if (!loop->group)
+        loop->deadline_ms = units_now_ms() + (WIFSIGNALED(loop->end.status) ? UNDO_WAIT_MS : 0);
+}
+
+/* Whether a hook that was told to end has left processes that are still to do so. What a hook leaves
+ * that has ended by itself is meant to stay. */
+static bool child_has_left_some(const struct child_loop *loop)
+{
+    return loop->group && loop->stage == CHILD_TERMINATED && kill(-loop->group, 0) == 0;
 }
 
 static bool child_is_over(const struct child_loop *loop)
 {
-    return loop->ended &&
+    return loop->ended && !child_has_left_some(loop) &&
            (loop->output_fd < 0 || quit_insisted() || units_now_ms() >= loop->deadline_ms);
 }
 
 static int child_timeout(const struct child_loop *loop)
 {
     uint64_t now_ms = units_now_ms();
-    uint64_t most_ms = loop->signals_passed || quit_fd() < 0 ? SIGNALLED_LOOK_MS : CHILD_LOOK_MS;
+    bool nothing_wakes = loop->signals_passed || loop->ended || quit_fd() < 0;
+    uint64_t most_ms = nothing_wakes ? SIGNALLED_LOOK_MS : CHILD_LOOK_MS;
 
     if (loop->deadline_ms && loop->deadline_ms < now_ms + most_ms)
         return loop->deadline_ms > now_ms ? (int)(loop->deadline_ms - now_ms) : 0;
@@ -223,6 +229,13 @@ static int child_start(struct child_loop *loop, struct err *err)
     return launch_start(&launch, &loop->launched, err);
 }
 
+/* Its start, too, is not ended by a signal that came before. */
+static int child_start_undoing(struct child_loop *loop, struct err *err)
+{
+    QUIT_DEFERRED();
+    return child_start(loop, err);
+}
+
 int job_child_run(const struct job_child *child, struct job_child_end *ret, struct err *err)
 {
     CLEANUP(child_loop_clear)
@@ -232,10 +245,12 @@ int job_child_run(const struct job_child *child, struct job_child_end *ret, stru
         return -1;
     /* What undoes is not meant by a first signal, nor by those that came before. */
     loop.signals_passed = child->undoing ? 1 + quit_insisted() : 0;
-    if (child_start(&loop, err) < 0)
+    if ((child->undoing ? child_start_undoing : child_start)(&loop, err) < 0)
         return -1;
-    if (child->limit_ms)
+    if (child->limit_ms) {
+        loop.group = loop.launched.pid;
         loop.deadline_ms = units_now_ms() + child->limit_ms;
+    }
     if (child_await(&loop, err) < 0)
         return -1;
     *ret = loop.end;

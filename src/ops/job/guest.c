@@ -60,7 +60,7 @@ static void guest_run_backup(struct guest_work *guest, struct job_turn *turn)
     if (!end->reason && end->done == 0) {
         end->status = 1;
         end->kind = ERR_INTERNAL;
-        end->reason = mem_strdup("the backup has ended well, but made no point");
+        end->reason = mem_strdup("the backup reported success, but made no point");
     }
 }
 
@@ -91,6 +91,19 @@ static void guest_run_after(struct job_work *work, const struct job_turn *turn, 
         .stored = end->stored,
         .status = end->status,
         .reason = end->reason,
+    };
+
+    job_work_hook_or_warn(work, &turn->guest->hooks, &event);
+}
+
+/* A signal has come before the backup was begun: no failure, but what before has done is undone. */
+static void guest_run_after_signal(struct job_work *work, const struct job_turn *turn)
+{
+    struct hook_event event = {
+        .event = "after",
+        .guest = turn->guest,
+        .status = 128 + quit_requested(),
+        .reason = "not backed up, because a signal came first",
     };
 
     job_work_hook_or_warn(work, &turn->guest->hooks, &event);
@@ -131,19 +144,19 @@ void job_guest_back_up(struct job_work *work, struct job_turn *turn, size_t work
     const struct job_record record = {"backup", turn->guest, (int64_t)time(NULL)};
     struct guest_work guest = {work, worker};
     uint64_t started_ms = units_now_ms();
-    bool begun = true;
 
     watch_set(&work->watch, worker, turn->guest->name);
-    if (guest_before(work, turn))
+    bool begun = guest_before(work, turn);
+    if (begun)
         guest_run_backup(&guest, turn);
-    else
-        begun = turn->end.reason != NULL;
-    guest_run_after(work, turn, "after");
-    if (begun) {
+    if (begun || turn->end.reason) {
         turn->state = turn->end.reason ? TURN_FAILED : TURN_GOOD;
+        guest_run_after(work, turn, "after");
         if (turn->state == TURN_FAILED)
             guest_run_after(work, turn, "failed");
         job_record_step(work, &record, &turn->end);
+    } else {
+        guest_run_after_signal(work, turn);
     }
     if (turn->state == TURN_GOOD)
         guest_tell_good(work, turn, units_now_ms() - started_ms);

@@ -58,7 +58,6 @@ static void order_take_object(void *opaque, const struct json *object)
  * backups find out, too. */
 static void order_by_store(struct job_work *work)
 {
-    const struct job_plan *plan = work->plan;
     CLEANUP_STRINGS struct strings words = {0};
     CLEANUP_JOB_STEP_END struct job_step_end end = {0};
     const struct job_step step = {
@@ -70,13 +69,7 @@ static void order_by_store(struct job_work *work)
         .watch = &work->watch,
     };
 
-    strings_add(&words, "list");
-    if (plan->repository)
-        strings_take(&words, mem_printf("--repository=%s", plan->repository));
-    else
-        strings_take(&words, mem_printf("--source-path=%s", plan->destination));
-    if (plan->repository)
-        strings_take(&words, mem_printf("--scope=%s", plan->scope ? plan->scope : "default"));
+    job_work_look(work->plan, "list", &words);
     job_step_run(&step, &end);
 }
 

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,7 @@ struct job_plan {
     char *destination; /* an archive folder */
     char *scope;       /* of the repository; NULL: the usual one */
     char *uri;         /* of the hypervisor; NULL: libvirt's default */
+    bool no_sandbox;   /* of the processes that look at the store; steps have words for that */
     struct job_guest *guests;
     size_t guest_count;
     struct strings verify;  /* after all guests; count 0: not done */

@@ -39,22 +39,9 @@ void job_record_step(struct job_work *work, const struct job_record *record,
         job_work_trouble(work, JOB_TROUBLE_RESULT, NULL, &err);
 }
 
-static void record_metrics_words(const struct job_plan *plan, struct strings *ret)
-{
-    strings_add(ret, "status");
-    if (plan->repository)
-        strings_take(ret, mem_printf("--repository=%s", plan->repository));
-    else
-        strings_take(ret, mem_printf("--source-path=%s", plan->destination));
-    if (plan->scope)
-        strings_take(ret, mem_printf("--scope=%s", plan->scope));
-    if (plan->uri)
-        strings_take(ret, mem_printf("--hypervisor-uri=%s", plan->uri));
-    strings_take(ret, mem_printf("--metrics=%s", plan->metrics));
-}
-
 void job_record_metrics(struct job_work *work)
 {
+    const struct job_plan *plan = work->plan;
     CLEANUP_STRINGS struct strings words = {0};
     CLEANUP_JOB_STEP_END struct job_step_end end = {0};
     const struct job_step step = {
@@ -64,9 +51,12 @@ void job_record_metrics(struct job_work *work)
         .watch = &work->watch,
     };
 
-    if (!work->plan->metrics || quit_requested())
+    if (!plan->metrics || quit_requested())
         return;
-    record_metrics_words(work->plan, &words);
+    job_work_look(plan, "status", &words);
+    if (plan->uri)
+        strings_take(&words, mem_printf("--hypervisor-uri=%s", plan->uri));
+    strings_take(&words, mem_printf("--metrics=%s", plan->metrics));
     job_step_run(&step, &end);
     /* 1 without an error: a guest has no good point that is young enough. */
     if (!end.reason || (end.status == 1 && end.objects && !end.told))

@@ -160,9 +160,8 @@ static void step_judge(const struct step_reading *reading, int status)
     if (end->objects == 0) {
         end->status = STATUS_NOT_STARTED;
         step_set_reason(end, ERR_INTERNAL,
-                        reading->garbled
-                            ? mem_strdup("what it has written are no JSON objects")
-                            : mem_strdup("it has ended without a word about what it has done"));
+                        reading->garbled ? mem_strdup("its output is not JSON")
+                                         : mem_strdup("it ended without saying what it had done"));
         return;
     }
     /* A point of another scope that could not be read, for example. */

@@ -9,6 +9,19 @@
 /* Exit statuses of this program's verbs, see virt-backup(1). */
 enum { STEP_DAMAGED = 4, STEP_STRANDED = 5, STEP_BUSY = 6 };
 
+void job_work_look(const struct job_plan *plan, const char *verb, struct strings *ret)
+{
+    strings_add(ret, verb);
+    if (plan->repository) {
+        strings_take(ret, mem_printf("--repository=%s", plan->repository));
+        strings_take(ret, mem_printf("--scope=%s", plan->scope ? plan->scope : "default"));
+    } else {
+        strings_take(ret, mem_printf("--source-path=%s", plan->destination));
+    }
+    if (plan->no_sandbox)
+        strings_add(ret, "--no-sandbox");
+}
+
 void job_work_tell(struct job_work *work, const struct event *event)
 {
     pthread_mutex_lock(&work->mutex);

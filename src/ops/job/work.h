@@ -46,6 +46,8 @@ struct job_work {
     struct watch watch;
 };
 
+/* The words of a verb that looks at the store of the job. */
+void job_work_look(const struct job_plan *plan, const char *verb, struct strings *ret);
 /* Under the mutex. */
 void job_work_tell(struct job_work *work, const struct event *event);
 /* Whether nothing is to be begun any more: a signal has come, or the window has closed. */

@@ -103,11 +103,11 @@ static void a_name_without_a_file_is_refused_loudly(void **state)
 {
     const struct world *world = *state;
     CLEANUP_FREE char *nearest =
-        mem_printf("there is no job 'nihgt': neither %s/nihgt.conf nor %s/nihgt.conf is there; did "
+        mem_printf("there is no job 'nihgt': neither %s/nihgt.conf nor %s/nihgt.conf exists; did "
                    "you mean 'night'?",
                    world->jobs.path, world->scratch->path);
     CLEANUP_FREE char *none =
-        mem_printf("there is no job 'x': neither %s/x.conf nor %s/x.conf is there; "
+        mem_printf("there is no job 'x': neither %s/x.conf nor %s/x.conf exists; "
                    "virt-backup-job(5) says how to write one",
                    world->jobs.path, world->scratch->path);
 

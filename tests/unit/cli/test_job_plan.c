@@ -101,6 +101,8 @@ static char *plan_text(const struct job *job, struct err *err)
         buf_printf(&text, "parallel %u\n", plan.parallel);
     if (plan.not_after_s != INT64_MAX)
         buf_printf(&text, "until +%lld\n", (long long)(plan.not_after_s - NOW_S));
+    if (plan.no_sandbox)
+        buf_append_str(&text, "looks without a sandbox\n");
     if (plan.metrics)
         buf_printf(&text, "metrics %s\n", plan.metrics);
     return buf_take_str(&text);
@@ -150,7 +152,7 @@ static void keys_reach_the_steps_that_have_them(void **state)
         "--share=1/30 --max-time=1h\n"
         "then collect --repository=/r --scope=s --memory-limit=1G --no-sandbox "
         "--trash-age=3d\n"
-        "stagger 3600, wait 600000\nparallel 2\nmetrics /m.prom\n");
+        "stagger 3600, wait 600000\nparallel 2\nlooks without a sandbox\nmetrics /m.prom\n");
 }
 
 static void sections_change_keys_for_their_guests(void **state)
@@ -276,10 +278,11 @@ static void wrong_environment_files_are_refused(void **state)
          "/j: line 1: KEEP: a job cannot have the option '--force'; remove it"},
         {"COLLECT=--wait", "/j: line 1: COLLECT: a job cannot have the option '--wait'; remove it"},
         {"DESTINATION=/a b", "/j: line 1: DESTINATION must be one path; write \"...\" around it"},
-        {"OPTIONS=\"--replace", "/j: line 1: OPTIONS: a quote is not closed: \"--replace"},
+        {"OPTIONS=\"--replace", "/j: line 1: OPTIONS: unclosed quote: \"--replace"},
         {"[guest a]", "/j: line 1: an environment file has no sections; a job file would be in the "
                       "folder jobs.d"},
-        {"OPTIONS=--replace", "/j: it does not say where to; add a line: repository = /PATH"},
+        {"OPTIONS=--replace",
+         "/j: it does not say where backups go; add a line: repository = /PATH"},
     };
 
     (void)state;

@@ -27,15 +27,15 @@ static const struct {
     {"export REPOSITORY\n", "line 1: 'export REPOSITORY' is neither a key with its value, KEY = "
                             "VALUE, nor a [section]"},
     /* sections */
-    {TO "[gest db*]\n", "line 2: unknown section [gest db*]; what is for some guests only is below "
-                        "[guest NAME], where NAME may be a pattern"},
-    {TO "[guest]\n", "line 2: unknown section [guest]; what is for some guests only is below "
-                     "[guest NAME], where NAME may be a pattern"},
-    {TO "[]\n", "line 2: unknown section []; what is for some guests only is below [guest NAME], "
-                "where NAME may be a pattern"},
-    {"[job]\n" TO, "line 1: unknown section [job]; what is for some guests only is below [guest "
-                   "NAME], where NAME may be a pattern"},
-    {TO "[guest a]\nnice=1\n[guest a]\n", "line 4: [guest a] is in line 2, too; put both together"},
+    {TO "[gest db*]\n", "line 2: unknown section [gest db*]; keys for some guests go below [guest "
+                        "NAME], where NAME may be a pattern"},
+    {TO "[guest]\n", "line 2: unknown section [guest]; keys for some guests go below [guest NAME], "
+                     "where NAME may be a pattern"},
+    {TO "[]\n", "line 2: unknown section []; keys for some guests go below [guest NAME], where "
+                "NAME may be a pattern"},
+    {"[job]\n" TO, "line 1: unknown section [job]; keys for some guests go below [guest NAME], "
+                   "where NAME may be a pattern"},
+    {TO "[guest a]\nnice=1\n[guest a]\n", "line 4: [guest a] is on line 2, too; merge the two"},
     /* keys */
     {TO "compresion = zstd", "line 2: unknown key 'compresion'; did you mean 'compression'?"},
     {TO "--compression = zstd", "line 2: unknown key '--compression'; did you mean 'compression'?"},
@@ -46,8 +46,8 @@ static const struct {
     {TO "schedule = daily", "line 2: unknown key 'schedule'; virt-backup-job(5) lists the keys"},
     {TO "quiet = yes", "line 2: unknown key 'quiet'; virt-backup-job(5) lists the keys"},
     {TO "force = yes", "line 2: unknown key 'force'; virt-backup-job(5) lists the keys"},
-    {TO "nice = 3\nnice = 4", "line 3: 'nice' is in line 2, too; remove one of them"},
-    {TO "[guest a]\nlike = x\n\nlike = x", "line 5: 'like' is in line 3, too; remove one of them"},
+    {TO "nice = 3\nnice = 4", "line 3: 'nice' is on line 2, too; remove one of them"},
+    {TO "[guest a]\nlike = x\n\nlike = x", "line 5: 'like' is on line 3, too; remove one of them"},
     {TO "[guest a]\nscope = b",
      "line 3: 'scope' is for the whole job; move it before the first section"},
     {TO "[guest a]\ndomain-names = b",
@@ -86,18 +86,19 @@ static const struct {
     {TO "domain-names = web,, db", "line 2: domain-names: 'web,, db' contains an empty name (write "
                                    "a comma in a name as \\,)"},
     {"repository = guests",
-     "line 1: repository: 'guests' is not a whole path, which begins with '/'"},
+     "line 1: repository: 'guests' is not an absolute path; begin it with '/'"},
     {TO "metrics = vb.prom",
-     "line 2: metrics: 'vb.prom' is not a whole path, which begins with '/'"},
+     "line 2: metrics: 'vb.prom' is not an absolute path; begin it with '/'"},
     {TO "scratch-path = ~/scratch",
-     "line 2: scratch-path: '~/scratch' is not a whole path, which begins with '/'"},
-    {TO "before = quiesce --fast", "line 2: before: 'quiesce' is not the whole path of a program"},
-    {TO "failed = /bin/mail -s \"a night", "line 2: failed: a quote is not closed: \"a night"},
+     "line 2: scratch-path: '~/scratch' is not an absolute path; begin it with '/'"},
+    {TO "before = quiesce --fast",
+     "line 2: before: 'quiesce' is not the absolute path of a program"},
+    {TO "failed = /bin/mail -s \"a night", "line 2: failed: unclosed quote: \"a night"},
     {TO "after = /bin/x \\", "line 2: after: nothing follows the last backslash of '\\'"},
     {TO "hook-time = 0", "line 2: hook-time: '0' is not a time; write it like 90s, 10m, 2h or 7d"},
     /* the whole */
-    {"", "it does not say where to; add a line: repository = /PATH"},
-    {"compression = zstd\n", "it does not say where to; add a line: repository = /PATH"},
+    {"", "it does not say where backups go; add a line: repository = /PATH"},
+    {"compression = zstd\n", "it does not say where backups go; add a line: repository = /PATH"},
     {TO "destination-path = /b\n",
      "line 2: repository and destination-path exclude each other; keep one"},
     {"destination-path = /b\n" TO,

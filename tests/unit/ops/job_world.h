@@ -18,6 +18,12 @@ struct job_world {
     struct err err;
 };
 
+#define GUEST_A (world->plan.guests[0])
+#define GUEST_B (world->plan.guests[1])
+#define GUEST_C (world->plan.guests[2])
+/* For a script: text becomes a line of the log. */
+#define NOTE(text) "echo " text " >> \"$JOB_WORLD/log\""
+
 /* Guests "a", "b" and "c" of the job "nightly", each with words for backup and prune. */
 int job_world_setup(void **state);
 int job_world_teardown(void **state);

@@ -4,15 +4,15 @@
  */
 #include "job_world.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "base/cleanup.h"
 #include "ops/job/hook.h"
-
-#define GUEST_A (world->plan.guests[0])
-#define GUEST_B (world->plan.guests[1])
 
 /* ---- steps ------------------------------------------------------------------------------------ */
 
@@ -70,18 +70,18 @@ static void a_step_that_is_killed_after_its_point(void **state)
 static void a_step_that_writes_garbage(void **state)
 {
     b_fails(*state, "head -c 3000000 /dev/zero | tr '\\0' x; echo; echo '[1]'; exit 0\n",
-            "what it has written are no JSON objects\n", 1);
+            "its output is not JSON\n", 1);
 }
 
 static void a_step_that_writes_nothing(void **state)
 {
-    b_fails(*state, "exit 0\n", "it has ended without a word about what it has done\n", 1);
+    b_fails(*state, "exit 0\n", "it ended without saying what it had done\n", 1);
 }
 
 static void a_step_that_makes_no_point(void **state)
 {
     b_fails(*state, "echo '{\"event\":\"summary\"}'; exit 0\n",
-            "the backup has ended well, but made no point\n", 1);
+            "the backup reported success, but made no point\n", 1);
 }
 
 static void a_step_that_fails_without_a_word(void **state)
@@ -143,8 +143,6 @@ static void a_process_that_outlives_its_step_is_not_awaited(void **state)
 }
 
 /* ---- hooks --------------------------------------------------------------------------------------- */
-
-#define NOTE(text) "echo " text " >> \"$JOB_WORLD/log\""
 
 static void hooks_come_in_their_order(void **state)
 {
@@ -219,6 +217,25 @@ static void a_hook_that_hangs_is_killed(void **state)
     assert_int_equal(world->outcome.good, 2);
 }
 
+/* It ends at SIGTERM, but what it has started does not, and has a pipe as long as it lives. */
+static void what_a_hook_has_started_is_killed_too(void **state)
+{
+    struct job_world *world = *state;
+
+    assert_int_equal(mkfifoat(world->scratch->fd, "alive", 0600), 0);
+    CLEANUP_CLOSE int alive =
+        openat(world->scratch->fd, "alive", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(alive >= 0);
+    job_world_hook(&GUEST_A.hooks.before,
+                   "(trap '' TERM; exec 9> \"$JOB_WORLD/alive\"; sleep 60; sleep 60) & wait");
+    GUEST_A.hooks.limit_s = 1;
+    assert_int_equal(job_world_run(world), 0);
+    struct pollfd ended = {.fd = alive};
+    assert_int_equal(poll(&ended, 1, 10000), 1);
+    assert_int_equal(ended.revents, POLLHUP);
+    expect_log(world, "-guest 'a': hook 'before': sh: stopped, because it took more than 1 s");
+}
+
 static void a_failing_before_hook_of_the_job_ends_it(void **state)
 {
     struct job_world *world = *state;
@@ -276,6 +293,7 @@ int main(void)
         JOB_TEST(the_failed_hook_gets_the_reason),
         JOB_TEST(hooks_after_the_work_only_warn),
         JOB_TEST(a_hook_that_hangs_is_killed),
+        JOB_TEST(what_a_hook_has_started_is_killed_too),
         JOB_TEST(a_failing_before_hook_of_the_job_ends_it),
         JOB_TEST(what_a_hook_gets_cannot_break_its_form),
     };

@@ -1,30 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Jobs: order, window, workers, signals, and what a run has for itself.
+ * Jobs: order, window, workers, and what a run has for itself.
  */
 #include "job_world.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "base/cleanup.h"
 #include "base/lock_file.h"
 #include "base/notify.h"
-#include "base/quit.h"
 #include "base/units.h"
 #include "ops/job/order.h"
 #include "ops/job/start.h"
-
-#define GUEST_A (world->plan.guests[0])
-#define GUEST_B (world->plan.guests[1])
-#define GUEST_C (world->plan.guests[2])
-#define NOTE(text) "echo " text " >> \"$JOB_WORLD/log\""
 
 /* ---- order -------------------------------------------------------------------------------------- */
 
@@ -162,111 +154,6 @@ static void no_more_guests_at_a_time_than_wanted(void **state)
     assert_int_equal(world->outcome.good, 3);
 }
 
-/* ---- signals ------------------------------------------------------------------------------------------ */
-
-/* What the log has when a job that has got this far gets a signal, and what it exits with. */
-static int run_and_signal(struct job_world *world, const char *when, unsigned times)
-{
-    pid_t pid = fork();
-    int status = -1;
-
-    if (pid == 0) {
-        if (quit_install(NULL) < 0 || job_world_run(world) < 0)
-            _exit(99);
-        _exit(world->outcome.signal);
-    }
-    for (unsigned waited = 0; waited < 600; waited++) {
-        CLEANUP_FREE char *log = job_world_log(world);
-        if (strstr(log, when))
-            break;
-        poll(NULL, 0, 50);
-    }
-    for (unsigned i = 0; i < times; i++) {
-        assert_int_equal(kill(pid, SIGTERM), 0);
-        poll(NULL, 0, 300);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-#define PUTS_BACK                                                                                  \
-    "trap 'sleep 0.3; echo put back $guest >> \"$JOB_WORLD/log\"; exit 143' TERM\n" NOTE(          \
-        "waits $guest") "\n"                                                                       \
-                        "while :; do sleep 0.05; done\n"
-
-static void a_signal_is_passed_on_and_what_is_undone_is_awaited(void **state)
-{
-    struct job_world *world = *state;
-
-    job_world_script(world, "backup-b", PUTS_BACK);
-    job_world_hook(&GUEST_B.hooks.after, NOTE("after"));
-    assert_int_equal(run_and_signal(world, "waits b\n", 1), SIGTERM);
-    expect_log(world, "+a", "backup b\n", "put back b\n", "after\n", "kept backup b 143",
-               "not tried c\n", "prune left\n", "verify left\n", "collect left\n",
-               "kept run - 143 ", "done 1 of 3, 1 failed, 0 left, 1 not tried");
-    job_world_expect_not(world, "backup c\n");
-}
-
-static void each_of_several_steps_gets_the_signal(void **state)
-{
-    struct job_world *world = *state;
-
-    world->plan.parallel = 2;
-    job_world_script(world, "backup-a", PUTS_BACK);
-    job_world_script(
-        world, "backup-b",
-        "while ! grep -q 'waits a' \"$JOB_WORLD/log\"; do sleep 0.05; done\n" PUTS_BACK);
-    assert_int_equal(run_and_signal(world, "waits b\n", 1), SIGTERM);
-    expect_log(world, "put back a\n");
-    expect_log(world, "put back b\n");
-    expect_log(world, "not tried c\n", "done 0 of 3, 2 failed, 0 left, 1 not tried");
-}
-
-static void a_step_that_never_ends_gets_a_second_signal(void **state)
-{
-    struct job_world *world = *state;
-
-    job_world_script(world, "backup-a",
-                     "first=1; trap 'test $first || exit 1; first=' TERM\n" NOTE(
-                         "waits a") "\n"
-                                    "while :; do sleep 0.05; done\n");
-    assert_int_equal(run_and_signal(world, "waits a\n", 2), SIGTERM);
-    expect_log(world, "waits a\n", "kept backup a 1 ", "not tried b\n", "not tried c\n");
-}
-
-static void a_signal_while_a_before_hook_runs_begins_nothing(void **state)
-{
-    struct job_world *world = *state;
-
-    job_world_hook(&GUEST_A.hooks.before, NOTE("hook waits") "; sleep 60");
-    job_world_hook(&GUEST_A.hooks.after, NOTE("after"));
-    assert_int_equal(run_and_signal(world, "hook waits\n", 1), SIGTERM);
-    expect_log(world, "after\n", "not tried a\n", "not tried b\n", "not tried c\n");
-    job_world_expect_not(world, "backup a\n");
-    job_world_expect_not(world, "-guest");
-}
-
-/* It undoes what the before hook has done. */
-static void a_signal_does_not_end_an_after_hook(void **state)
-{
-    struct job_world *world = *state;
-
-    job_world_hook(&GUEST_A.hooks.after, NOTE("hook waits") "; sleep 1; " NOTE("after is done"));
-    assert_int_equal(run_and_signal(world, "hook waits\n", 1), SIGTERM);
-    expect_log(world, "backup a\n", "hook waits\n", "after is done\n", "+a", "not tried b\n");
-    job_world_expect_not(world, "trouble");
-}
-
-static void a_signal_ends_the_stagger(void **state)
-{
-    struct job_world *world = *state;
-
-    world->plan.stagger_s = 4000000; /* as good as certainly more than a minute */
-    assert_int_equal(run_and_signal(world, "delayed\n", 1), SIGTERM);
-    expect_log(world, "delayed\n", "not tried a\n", "not tried b\n", "not tried c\n");
-    job_world_expect_not(world, "backup");
-}
-
 /* ---- before the work ------------------------------------------------------------------------------- */
 
 static void hosts_are_spread_over_the_stagger(void **state)
@@ -342,9 +229,12 @@ static void metrics_are_written_at_the_end(void **state)
     struct job_world *world = *state;
 
     world->plan.metrics = mem_strdup("/m.prom");
+    world->plan.no_sandbox = true;
+    job_world_script(world, "list", NOTE("$*") "\n");
     job_world_script(world, "status", NOTE("$*") "; echo '{\"event\":\"status\"}'; exit 1\n");
     assert_int_equal(job_world_run(world), 0);
-    expect_log(world, "collect\n", "status\n", "status --repository=/r --metrics=/m.prom --json\n",
+    expect_log(world, "list --repository=/r --scope=default --no-sandbox --json\n", "collect\n",
+               "status --repository=/r --scope=default --no-sandbox --metrics=/m.prom --json\n",
                "done 3 of 3");
     job_world_expect_not(world, "trouble");
     job_world_script(world, "status",
@@ -433,12 +323,6 @@ int main(void)
         JOB_TEST(what_was_not_begun_in_time_is_left),
         JOB_TEST(guests_are_backed_up_at_the_same_time),
         JOB_TEST(no_more_guests_at_a_time_than_wanted),
-        JOB_TEST(a_signal_is_passed_on_and_what_is_undone_is_awaited),
-        JOB_TEST(each_of_several_steps_gets_the_signal),
-        JOB_TEST(a_step_that_never_ends_gets_a_second_signal),
-        JOB_TEST(a_signal_while_a_before_hook_runs_begins_nothing),
-        JOB_TEST(a_signal_does_not_end_an_after_hook),
-        JOB_TEST(a_signal_ends_the_stagger),
         cmocka_unit_test(hosts_are_spread_over_the_stagger),
         JOB_TEST(a_job_that_is_being_run_is_busy),
         JOB_TEST(a_full_state_folder_costs_no_backup),
