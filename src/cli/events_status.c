@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/terminal.h"
 #include "base/units.h"
 #include "base/when.h"
 #include "ops/status.h"
@@ -74,11 +75,15 @@ static void put_guest_remarks(const struct status_guest *guest, struct buf *text
 {
     if (guest->damaged)
         buf_printf(text, "; %zu of its %zu points damaged", guest->damaged, guest->points);
+    if (guest->ahead)
+        buf_printf(text, "; %zu of its %zu points of the future: a clock was wrong", guest->ahead,
+                   guest->points);
     if (guest->unreadable)
         buf_printf(text, "; its points cannot be listed: %s", guest->unreadable);
 }
 
-static void put_row(const struct status *status, const struct status_guest *guest, struct buf *text)
+static void put_raw_row(const struct status *status, const struct status_guest *guest,
+                        struct buf *text)
 {
     char utc[WHEN_TEXT_SIZE], when[WHEN_TEXT_SIZE], age[UNITS_TEXT_SIZE];
     char verified[UNITS_TEXT_SIZE], size[UNITS_TEXT_SIZE], stored[UNITS_TEXT_SIZE];
@@ -94,6 +99,17 @@ static void put_row(const struct status *status, const struct status_guest *gues
                guest->verified_ms ? age_at(status, guest->verified_ms, verified) : "never");
     put_failure(status, guest, text);
     put_guest_remarks(guest, text);
+}
+
+/* Names and reasons, which may come from others, must not look like another row. */
+static void put_row(const struct status *status, const struct status_guest *guest, struct buf *text)
+{
+    struct buf row = {0};
+
+    put_raw_row(status, guest, &row);
+    CLEANUP_FREE char *raw = buf_take_str(&row);
+    CLEANUP_FREE char *line = terminal_safe_line(raw);
+    buf_append_str(text, line);
 }
 
 static void write_status(const struct event *event, struct buf *text)
@@ -143,6 +159,7 @@ static void write_status_fields(const struct event *event, struct json *fields)
     }
     json_set_u64(fields, "points", guest->points);
     json_set_u64(fields, "damaged", guest->damaged);
+    json_set_u64(fields, "ahead", guest->ahead);
     json_set_str(fields, "verified", guest->verified_ms ? when_utc(guest->verified_ms, utc) : NULL);
     if (guest->unreadable)
         json_set_str(fields, "error", guest->unreadable);
@@ -166,7 +183,7 @@ static void put_state_counts(const struct status *status, struct buf *text)
     const char *between = "";
 
     put_state_count(status, STATUS_STATE_NEVER, "without a good backup", &between, text);
-    put_state_count(status, STATUS_STATE_STALE, "with none that is new enough", &between, text);
+    put_state_count(status, STATUS_STATE_STALE, "whose newest is too old", &between, text);
     put_state_count(status, STATUS_STATE_FAILED, "with a failure since", &between, text);
     put_state_count(status, STATUS_STATE_OK, "ok", &between, text);
     put_state_count(status, STATUS_STATE_GONE, "not on this host", &between, text);

@@ -78,9 +78,15 @@ struct status_place {
     struct status *status;
 };
 
-static bool is_good_entry(const struct points_entry *entry)
+static bool is_ahead(const struct status *status, int64_t time_ms)
 {
-    return entry->complete && !entry->problem && !entry->damaged && !entry->trashed;
+    return time_ms > status->now_ms + STATUS_AHEAD_MS;
+}
+
+static bool is_good_entry(const struct status *status, const struct points_entry *entry)
+{
+    return entry->complete && !entry->problem && !entry->damaged && !entry->trashed &&
+           !is_ahead(status, entry->time_ms);
 }
 
 static void take_newest(const struct status_place *place, const struct points_entry *entry,
@@ -104,9 +110,10 @@ static void look_at_entry(const struct status_place *place, const struct points_
         return;
     guest->points++;
     guest->damaged += entry->damaged || entry->problem;
+    guest->ahead += is_ahead(place->status, entry->time_ms);
     if (entry->verified_ms > guest->verified_ms)
         guest->verified_ms = entry->verified_ms;
-    if (is_good_entry(entry) && (!guest->point || entry->time_ms >= guest->taken_ms))
+    if (is_good_entry(place->status, entry) && (!guest->point || entry->time_ms >= guest->taken_ms))
         take_newest(place, entry, guest);
 }
 
@@ -217,12 +224,14 @@ static void take_failure(const struct run_result *result, struct status_guest *g
     guest->failure.open = true;
 }
 
-/* Results come in the order of time. */
-static void look_at_result(const struct run_result *result, struct status_guest *guest)
+/* Results come in the order of time. A success of the future says nothing about the failures before it. */
+static void look_at_result(const struct status *status, const struct run_result *result,
+                           struct status_guest *guest)
 {
     if (result->status != 0)
         take_failure(result, guest);
-    else if (guest->failure.verb && strcmp(guest->failure.verb, result->verb) == 0)
+    else if (result->ended_s <= (status->now_ms + STATUS_AHEAD_MS) / 1000 && guest->failure.verb &&
+             strcmp(guest->failure.verb, result->verb) == 0)
         guest->failure.open = false;
 }
 
@@ -233,7 +242,7 @@ static void look_at_results(struct status *status)
         const struct run_result *result = &status->results.all[i];
         struct status_guest *guest = result->uuid ? find_status_guest(status, result->uuid) : NULL;
         if (guest)
-            look_at_result(result, guest);
+            look_at_result(status, result, guest);
     }
     /* Somebody has backed it up who keeps no results. */
     for (size_t i = 0; i < status->count; i++)
@@ -253,8 +262,9 @@ static enum status_state judge_guest(const struct status *status, const struct s
         return STATUS_STATE_NEVER;
     if (status->now_ms - guest->taken_ms > status->max_age_ms)
         return STATUS_STATE_STALE;
-    return guest->failure.open || guest->damaged || guest->unreadable ? STATUS_STATE_FAILED
-                                                                      : STATUS_STATE_OK;
+    return guest->failure.open || guest->damaged || guest->ahead || guest->unreadable
+               ? STATUS_STATE_FAILED
+               : STATUS_STATE_OK;
 }
 
 static int compare_status_guests(const void *a, const void *b)

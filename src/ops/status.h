@@ -3,8 +3,9 @@
  * How the guests of this host, and those of some stores, are protected: of each its newest good point, when
  * one was last verified, and how its last runs have ended.
  *
- * A point is good if it is complete, can be read, is not in the trash, and has not been found damaged. Which
- * guests are one is told by their UUIDs.
+ * A point is good if it is complete, can be read, is not in the trash, has not been found damaged, and is not
+ * of the future, more than STATUS_AHEAD_MS after now: such a point, made while a clock was wrong, would hide
+ * for years that there is no newer one. Which guests are one is told by their UUIDs.
  */
 #pragma once
 
@@ -12,6 +13,8 @@
 #include "ops/report.h"
 #include "ops/results.h"
 #include "ops/verbs.h"
+
+#define STATUS_AHEAD_MS (INT64_C(60) * 60 * 1000)
 
 enum status_state {
     STATUS_STATE_OK,     /* has a good point that is young enough */
@@ -37,6 +40,7 @@ struct status_guest {
     /* Of all its points: */
     size_t points;       /* that are complete and not in the trash, ... */
     size_t damaged;      /* ... and of these, were found damaged, or cannot be read */
+    size_t ahead;        /* ... or are of the future */
     int64_t verified_ms; /* when one was last found good, its bytes having been read; 0: never */
     char *unreadable;    /* why its points cannot be listed; else NULL */
     /* The last run about it that has failed; verb NULL: none is known. */

@@ -116,6 +116,34 @@ def test_as_a_plugin_it_speaks_as_plugins_do(t):
     expect(out.startswith("UNKNOWN - "), out)
 
 
+def test_what_is_of_the_future_hides_nothing(t):
+    """A clock was wrong while a point was made, and on another host."""
+    repository = Repository(t, "web")
+    guest = repository.guests[0]
+    repository.backup()
+    repository.age(repository.points()[0], -400)
+    guests, _ = status_of(repository, status=1)
+    same([guests["web"][key] for key in ("state", "points", "ahead")], ["never", 1, 1], "a guest with a point of the future alone")
+    repository.backup()
+    repository.age(repository.points()[-1], 2)
+    guests, _ = status_of(repository, status=1)
+    same([guests["web"][key] for key in ("state", "points", "ahead")], ["stale", 2, 1], "a guest whose last good point is old")
+    put_record(repository, guest, int(time.time()) - 60, 1, "it has no agent")
+    put_record(repository, guest, int(time.time()) + 400 * 86400, 0, None)
+    guests, _ = status_of(repository, "--max-age", "3d", status=0)
+    same((guests["web"]["state"], guests["web"]["last-failure"]["open"]), ("failed", True), "a failure before a success of the future")
+
+
+def test_what_others_write_makes_no_lines_of_its_own(t):
+    repository = Repository(t, "web")
+    repository.backup()
+    put_record(repository, repository.guests[0], int(time.time()) + 60, 1, "gone\nweb    ok      now\x1b[2J")
+    for arguments in ((), ("--nagios",)):
+        out = repository.run("status", *arguments, status=len(arguments)).out
+        same([line for line in out.splitlines() if line.startswith("web    ok")], [], "rows that a record has made")
+        expect("gone web    ok      now?[2J" in out, f"the reason: {out}")
+
+
 def test_damage_makes_a_point_no_good_one(t):
     """Found in a pack that the newest point shares with one before it."""
     repository = Repository(t, "web")
@@ -252,7 +280,7 @@ def test_jobs_say_which_guests_and_which_places(t):
     two.age(two.points()[0], 2)
     same(states_of(t, *jobs, status=1), {"web": ("ok", one.path), "db1": ("stale", two.path)}, "after two days")
     out = t.vb("status", "--nagios", *jobs, status=2).out
-    expect(out.startswith("CRITICAL - 1 with none that is new enough, 1 ok | ") and "other" not in out, out)
+    expect(out.startswith("CRITICAL - 1 whose newest is too old, 1 ok | ") and "other" not in out, out)
     all_guests = job_file(t, "all", f"repository = {one.path}", "exclude-domains = db1")
     same(states_of(t, all_guests, status=1), {"web": ("ok", one.path), "other": ("never", None)}, "guests of a job without names")
 

@@ -110,7 +110,7 @@ static struct status_guest status_guests[] = {
                  .ended_s = INT64_C(1795879631),
                  .status = 1,
                  .open = true}},
-    {.name = listed_host, .uuid = status_uuid, .state = STATUS_STATE_GONE},
+    {.name = listed_host, .uuid = status_uuid, .state = STATUS_STATE_GONE, .points = 1, .ahead = 1},
 };
 static const struct status two_guests = {
     .guests = status_guests,
@@ -147,25 +147,27 @@ const struct event_row event_rows_keep[] = {
      "\"on-host\":true,\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\",\"place\":\"a\","
      "\"scope\":\"web\",\"time\":\"2026-11-28T14:27:11Z\",\"age-seconds\":97200,"
      "\"image-size\":16777216,\"new-size\":4194304,\"points\":3,\"damaged\":1,"
-     "\"verified\":\"2026-11-28T14:27:12Z\",\"last-failure\":{"
+     "\"ahead\":0,\"verified\":\"2026-11-28T14:27:12Z\",\"last-failure\":{"
      "\"time\":\"2026-11-28T15:27:11Z\",\"verb\":\"backup\",\"job\":null,\"host\":\"a\","
      "\"status\":1,\"reason\":\"disk 'vda' | is gone\",\"open\":true}}"},
     {{EVENT_STATUS, "a", .status = {&two_guests, &status_guests[1], false}},
      "guest-status",
      EVENT_AS_RESULT,
-     "a      gone    never                         -           -           -     never  never",
+     "a      gone    never                         -           -           -     never  never; "
+     "1 of its 1 points of the future: a clock was wrong",
      "{\"guest\":\"a\",\"uuid\":\"01010101-0101-0101-0101-010101010101\",\"state\":\"gone\","
-     "\"on-host\":false,\"points\":0,\"damaged\":0,\"verified\":null}"},
+     "\"on-host\":false,\"points\":1,\"damaged\":0,\"ahead\":1,"
+     "\"verified\":null}"},
     {{EVENT_STATUS_TOTAL, .status_total = {&two_guests, false, NULL}},
      "status",
      EVENT_AS_RESULT,
-     "1 with none that is new enough, 1 not on this host",
+     "1 whose newest is too old, 1 not on this host",
      "{\"guests\":2,\"ok\":0,\"failed\":0,\"stale\":1,\"never\":0,\"gone\":1,"
      "\"max-age-seconds\":93600,\"good\":false}"},
     {{EVENT_STATUS_TOTAL, .status_total = {&two_guests, true, NULL}},
      "status",
      EVENT_AS_RESULT,
-     "CRITICAL - 1 with none that is new enough, 1 not on this host | oldest=97200s;;93600;0; "
+     "CRITICAL - 1 whose newest is too old, 1 not on this host | oldest=97200s;;93600;0; "
      "ok=0;;;0; failed=0;0;;0; stale=1;;0;0; never=0;;0;0; gone=1;;;0;\n"
      "web    stale   2026-11-28 14:27:11 +0000   27h      16 MiB       4 MiB       26h  "
      "26h ago, backup on a: disk 'vda' / is gone; 1 of its 3 points damaged",
