@@ -4,6 +4,8 @@
  */
 #include "cli/events_private.h"
 
+#include "base/terminal.h"
+
 static const char *severity_word(enum finding_severity severity)
 {
     static const char *const words[FINDING_SEVERITIES] = {
@@ -17,7 +19,7 @@ static const char *severity_word(enum finding_severity severity)
 }
 
 /* "problem  guest 'web', disk 'vda': ..." */
-static void write_finding(const struct event *event, struct buf *text)
+static void put_finding(const struct event *event, struct buf *text)
 {
     const struct event_finding *finding = &event->finding;
 
@@ -31,8 +33,19 @@ static void write_finding(const struct event *event, struct buf *text)
     if (!event->guest && finding->place)
         buf_printf(text, " %s", finding->place);
     buf_printf(text, ": %s", finding->text);
-    if (finding->remedy)
-        buf_printf(text, "\n         remedy: %s", finding->remedy);
+}
+
+/* What it says of files and backups may come from others, and must not look like a remedy. */
+static void write_finding(const struct event *event, struct buf *text)
+{
+    struct buf found = {0};
+
+    put_finding(event, &found);
+    CLEANUP_FREE char *raw = buf_take_str(&found);
+    CLEANUP_FREE char *line = terminal_safe_line(raw);
+    buf_append_str(text, line);
+    if (event->finding.remedy)
+        buf_printf(text, "\n         remedy: %s", event->finding.remedy);
 }
 
 static void write_finding_fields(const struct event *event, struct json *fields)

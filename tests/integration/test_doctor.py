@@ -67,11 +67,18 @@ def bad_journal(t):
     in_state(t, "12345678-1234-4234-8234-123456789abc.intent", "{")
 
 
-def lock(t):
-    guest = t.small_guest().define()
-    held = open(in_state(t, f"{guest.uuid()}.lock", "812 2026-05-01T10:02:00Z\n"), "rb")  # pylint: disable=consider-using-with
+def held_lock(t, name):
+    held = open(in_state(t, f"{name}.lock", "812 2026-05-01T10:02:00Z\n"), "rb")  # pylint: disable=consider-using-with
     t.undo.callback(held.close)
     fcntl.flock(held, fcntl.LOCK_EX)
+
+
+def lock(t):
+    held_lock(t, t.small_guest().define().uuid())
+
+
+def lock_of_job(t):
+    held_lock(t, "job-nightly")
 
 
 def missing_image(t):
@@ -114,7 +121,7 @@ def internal_snapshot(t):
 
 
 def external_snapshot(t):
-    guest = t.small_guest().running()
+    guest = t.guest("web; reboot", t.boot_disk()).running()
     guest.call("snapshot-create-as", "--name", "nightly", "--disk-only")
 
 
@@ -286,6 +293,7 @@ FAULTS = {
     journal: ("problem", "journal", "did not finish", "virt-backup recover"),
     bad_journal: ("problem", "journal", "", "virt-backup recover --dismiss 12345678-1234-4234-8234-123456789abc"),
     lock: ("note", "lock", "by virt-backup (pid 812)", None),
+    lock_of_job: ("note", "lock", "job 'nightly': in use since 2026-05-01", None),
     missing_image: ("problem", "disk", "No such file", "--exclude-disk vda"),
     two_bad_images: ("problem", "disk", "cannot be backed up", "--exclude-disk vdc"),
     encrypted: ("problem", "disk", "encrypted", "--exclude-disk vdb"),
@@ -293,7 +301,7 @@ FAULTS = {
     raw: ("note", "disk", "this one is raw", None),
     old_qcow2: ("note", "disk", "compat=0.10", "qemu-img amend -f qcow2 -o compat=1.1"),
     internal_snapshot: ("note", "snapshot", "'before'", "virsh snapshot-delete web before"),
-    external_snapshot: ("warning", "snapshot", "'nightly'", "virsh blockcommit"),
+    external_snapshot: ("warning", "snapshot", "'nightly'", "virsh blockcommit --active --pivot 'web; reboot' DISK"),
     foreign_checkpoint: ("note", "checkpoint", "of another program", "virsh checkpoint-delete web other"),
     stray_checkpoint: ("warning", "checkpoint", "of a repository into which", "virsh checkpoint-delete web vb-"),
     stray_bitmap: ("note", "disk", "bitmap 'left'", "qemu-img bitmap --remove"),

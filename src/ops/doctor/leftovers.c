@@ -106,8 +106,8 @@ static void look_at_snapshot(struct doctor *doctor, struct guest *guest, const c
     CLEANUP_FREE char *quoted = shell_quote(name ? name : "");
     CLEANUP_FREE char *verb = shell_virsh("snapshot-delete", guest_name(guest));
     CLEANUP_FREE char *remove = mem_printf("%s %s", verb, quoted);
-    CLEANUP_FREE char *commit =
-        mem_printf("virsh blockcommit --active --pivot --domain %s DISK", guest_name(guest));
+    CLEANUP_FREE char *options = shell_virsh("blockcommit --active --pivot", guest_name(guest));
+    CLEANUP_FREE char *commit = mem_printf("%s DISK", options);
 
     if (!name)
         return;

@@ -11,11 +11,11 @@
 
 #include "base/dir.h"
 #include "base/io.h"
+#include "base/lock_file.h"
 #include "base/shell.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "ops/host_key.h"
-#include "ops/undo/guest_lock.h"
 #include "ops/undo/intent.h"
 #include "ops/undo/recover.h"
 #include "ops/undo/state_dir.h"
@@ -26,8 +26,9 @@
 static void look_at_folder(struct doctor *doctor, const struct doctor_subject *subject)
 {
     CLEANUP_ERR struct err err = ERR_INIT;
-    CLEANUP_FREE char *remedy = mem_printf("chown %u %s && chmod 0700 %s", (unsigned)geteuid(),
-                                           subject->place, subject->place);
+    CLEANUP_FREE char *quoted = shell_quote(subject->place);
+    CLEANUP_FREE char *remedy =
+        mem_printf("chown %u %s && chmod 0700 %s", (unsigned)geteuid(), quoted, quoted);
     char text[UNITS_TEXT_SIZE];
     uint64_t room = 0;
 
@@ -79,13 +80,18 @@ static const char *name_of_patient(const struct doctor *doctor, const char *uuid
     return uuid;
 }
 
-static void look_at_lock(struct doctor *doctor, const char *uuid)
+/* Of a guest, or of a job, as ops/job/start.c names it. */
+static void look_at_lock(struct doctor *doctor, const char *file)
 {
-    const struct doctor_subject subject = {.area = "lock", .guest = name_of_patient(doctor, uuid)};
+    CLEANUP_FREE char *owner = mem_strndup(file, strlen(file) - strlen(".lock"));
+    const char *job = text_after(owner, "job-");
+    const struct doctor_subject subject = {.area = "lock",
+                                           .guest = job ? NULL : name_of_patient(doctor, owner)};
     CLEANUP_ERR struct err err = ERR_INIT;
 
-    if (guest_lock_check(doctor->state_fd, uuid, &err) < 0)
-        doctor_tell(doctor, &subject, FINDING_NOTE, NULL, mem_printf("%s", err.text));
+    if (lock_file_check(doctor->state_fd, file, &err) < 0)
+        doctor_tell(doctor, &subject, FINDING_NOTE, NULL,
+                    job ? mem_printf("job '%s': %s", job, err.text) : mem_strdup(err.text));
 }
 
 static void look_at_files(struct doctor *doctor, const struct doctor_subject *subject)
@@ -102,13 +108,9 @@ static void look_at_files(struct doctor *doctor, const struct doctor_subject *su
     }
     for (size_t i = 0; i < uuids.count; i++)
         look_at_journal(doctor, uuids.items[i]);
-    for (size_t i = 0; i < names.count; i++) {
-        if (!text_ends(names.items[i], ".lock"))
-            continue;
-        CLEANUP_FREE char *uuid =
-            mem_strndup(names.items[i], strlen(names.items[i]) - strlen(".lock"));
-        look_at_lock(doctor, uuid);
-    }
+    for (size_t i = 0; i < names.count; i++)
+        if (text_ends(names.items[i], ".lock"))
+            look_at_lock(doctor, names.items[i]);
 }
 
 static void look_at_key(struct doctor *doctor)

@@ -16,13 +16,6 @@ int guest_lock_take(int state_fd, const char *uuid, uint64_t wait_ms, struct loc
     return lock_file_take_under(state_fd, name, intent_exists(state_fd, uuid), wait_ms, ret, err);
 }
 
-int guest_lock_check(int state_fd, const char *uuid, struct err *err)
-{
-    CLEANUP_FREE char *name = mem_printf("%s.lock", uuid);
-
-    return lock_file_check(state_fd, name, err);
-}
-
 void guest_lock_leave(struct lock_file *lock, int state_fd, const char *uuid)
 {
     if (lock && intent_exists(state_fd, uuid))

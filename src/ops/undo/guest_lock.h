@@ -14,8 +14,6 @@
  * is noted there can be undone even if there is no lock file and none can be made. */
 int guest_lock_take(int state_fd, const char *uuid, uint64_t wait_ms, struct lock_file **ret,
                     struct err *err);
-/* Busy, in the same words, if another run has it; changes nothing. */
-int guest_lock_check(int state_fd, const char *uuid, struct err *err);
 /* Call this before releasing the lock: the lock file stays as long as the guest has a journal, so
  * that the guest can be put back even if there is no room for a new lock file. lock NULL: does
  * nothing. */

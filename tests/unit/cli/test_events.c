@@ -385,6 +385,14 @@ static const struct event_row rows[] = {
      "problem  guest 'web', disk 'vda': it is gone\n         remedy: virsh domblklist web",
      "{\"severity\":\"problem\",\"subject\":\"disk\",\"guest\":\"web\",\"disk\":\"vda\","
      "\"place\":\"/img/a\",\"text\":\"it is gone\",\"remedy\":\"virsh domblklist web\"}"},
+    /* A name of a file that others have given it. */
+    {{EVENT_FINDING,
+      .finding = {FINDING_WARNING, "archive", NULL, "/b", "a\n         remedy: rm", NULL}},
+     "finding",
+     EVENT_AS_RESULT,
+     "warning  archive /b: a          remedy: rm",
+     "{\"severity\":\"warning\",\"subject\":\"archive\",\"guest\":null,\"disk\":null,"
+     "\"place\":\"/b\",\"text\":\"a\\n         remedy: rm\",\"remedy\":null}"},
     {{EVENT_FINDING, .finding = {FINDING_GOOD, "libvirt", NULL, NULL, "9.0.0", NULL}},
      "finding",
      EVENT_AS_RESULT,
