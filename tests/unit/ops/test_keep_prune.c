@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/units.h"
 #include "keep_world.h"
 
 #include <string.h>
 #include <time.h>
-
-#define DAY_MS (INT64_C(24) * 3600 * 1000)
 
 static int prune(struct keep_world *world, struct prune_options *options, struct err *err)
 {

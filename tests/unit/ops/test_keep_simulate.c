@@ -105,8 +105,6 @@ static int simulate(struct prune_simulation *simulation, const char *schedule, s
     return keep_simulate(simulation, &report, err);
 }
 
-#define DAY_MS UINT64_C(86400000)
-
 static void a_policy_shows_what_it_would_keep(void **state)
 {
     struct prune_simulation simulation = {

@@ -7,12 +7,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/units.h"
 #include "folder_store.h"
 #include "made_session.h"
 #include "repository/listing.h"
-
-#define HOUR_MS (INT64_C(60) * 60 * 1000)
-#define DAY_MS (24 * HOUR_MS)
 
 /* ---- the clock that counts suspension -------------------------------------------------------- */
 

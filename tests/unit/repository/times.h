@@ -7,10 +7,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "base/units.h"
 #include "repository/keep/retention.h"
-
-#define HOUR_MS (INT64_C(3600) * 1000)
-#define DAY_MS (24 * HOUR_MS)
 
 /* "2026-10-25 00:30:00" in UTC */
 static inline int64_t at(const char *text)

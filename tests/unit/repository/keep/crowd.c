@@ -10,10 +10,9 @@
 #include "../../chance.h"
 #include "base/dir.h"
 #include "base/io.h"
+#include "base/units.h"
 #include "ledger.h"
 #include "crowd_actors.h"
-
-#define DAY_MS (INT64_C(24) * 3600 * 1000)
 
 /* ---- chance ---------------------------------------------------------------------------------- */
 

@@ -17,13 +17,12 @@
 #include "../../chance.h"
 #include "../backups.h"
 #include "base/array.h"
+#include "base/units.h"
 #include "keep_world.h"
 #include "repository/frame_plan.h"
 #include "repository/keep/prune.h"
 
-#define MIB (UINT64_C(1) << 20)
 #define BLOCK ((size_t)LIMITS_BLOCK)
-#define DAY_MS INT64_C(86400000)
 #define WEEK 7u
 #define FULL_READ_EVERY 30u
 /* What the newest point may be made of, however many nights there were. */
