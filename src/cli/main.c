@@ -248,12 +248,28 @@ static int run_command_line(const char *const *args, struct err *err)
     return status;
 }
 
+/* What is wrong may come before --json. */
+static bool asks_for_json(const char *const *args)
+{
+    for (; *args && strcmp(*args, "--") != 0; args++)
+        if (strcmp(*args, "--json") == 0)
+            return true;
+    return false;
+}
+
+static void refuse_command_line(const char *const *args, const struct err *err)
+{
+    char run_id[RUN_ID_SIZE];
+
+    make_run_id(run_id);
+    output_error(&(struct output){.json = asks_for_json(args), .run_id = run_id}, err);
+}
+
 int main(int argc, char **argv)
 {
     CLEANUP_ERR struct err err = ERR_INIT;
-    struct output output = {0};
+    const char *const *args = (const char *const *)argv + (argc > 0);
 
-    (void)argc;
     /* 1. Backups hold what guests hold, and so does our memory: nobody else may read either. */
     umask(077);
     process_hide();
@@ -261,14 +277,14 @@ int main(int argc, char **argv)
     /* 2. Only for the width of characters: numbers and messages are not localised. */
     setlocale(LC_CTYPE, "");
     /* 3. Read the command line, run the verb. */
-    int status = argc ? run_command_line((const char *const *)argv + 1, &err) : STATUS_USAGE;
+    int status = run_command_line(args, &err);
     if (status < 0) {
-        output_error(&output, &err);
+        refuse_command_line(args, &err);
         return STATUS_USAGE;
     }
     /* 4. A result that could not be written is a failure. */
     if (output_flush(&err) < 0) {
-        output_error(&output, &err);
+        log_error(err.text);
         return status ? status : STATUS_FAILED;
     }
     return status;

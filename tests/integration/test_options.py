@@ -147,6 +147,15 @@ def test_events_of_an_error(t):
     expect(any(event["event"] == "error" and "nobody" in event["error"] for event in events), f"events: {events}")
 
 
+def test_a_wrong_command_line_is_an_object_too(t):
+    for words in (("backup", "--compresion", "zstd", "--json"), ("bakup", "--json")):
+        result = t.vb(*words, status=2)
+        events = t.events(result)
+        same([(event["event"], event["kind"]) for event in events], [("error", "usage")], f"objects of {words}")
+        expect(events[0]["error"] in result.err and "did you mean" in events[0]["error"], f"the error: {events}")
+    same(t.vb("backup", "--compresion", "zstd", status=2).out, "", "standard output without --json")
+
+
 def test_list_for_programs(t):
     guest = t.small_guest().running()
     t.backup(guest, "--compression", "lzma:1")
