@@ -66,7 +66,7 @@ static void put_failure(const struct status *status, const struct status_guest *
     buf_printf(text, "%s ago, %s on %s: ", age_at(status, guest->failure.ended_s * 1000, age),
                guest->failure.verb, guest->failure.host);
     if (guest->failure.reason)
-        buf_append_str(text, guest->failure.reason);
+        buf_append_str(text, results_reason(guest->failure.reason, guest->name));
     else
         buf_printf(text, "exit status %d", guest->failure.status);
 }
@@ -79,7 +79,8 @@ static void put_guest_remarks(const struct status_guest *guest, struct buf *text
         buf_printf(text, "; %zu of its %zu points of the future: a clock was wrong", guest->ahead,
                    guest->points);
     if (guest->unreadable)
-        buf_printf(text, "; its points cannot be listed: %s", guest->unreadable);
+        buf_printf(text, "; its points cannot be listed: %s",
+                   results_reason(guest->unreadable, guest->name));
 }
 
 static void put_raw_row(const struct status *status, const struct status_guest *guest,

@@ -39,6 +39,14 @@ void results_append(struct results *results, const struct run_result *result)
     results->all[results->count++] = *result;
 }
 
+const char *results_reason(const char *reason, const char *guest)
+{
+    CLEANUP_FREE char *start = mem_printf("guest '%s': ", guest);
+    const char *rest = text_after(reason, start);
+
+    return rest ? rest : reason;
+}
+
 /* ---- a result as JSON ------------------------------------------------------------------------ */
 
 static void set_cut_text(struct json *object, const char *name, const char *text)

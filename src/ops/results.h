@@ -49,6 +49,9 @@ const char *results_keep(struct results *results, const char *text);
 /* The newest, by its end, becomes the last. */
 void results_sort(struct results *results);
 
+/* A reason as it is shown where the guest's name stands already: without it. Part of the reason. */
+const char *results_reason(const char *reason, const char *guest);
+
 /* Keeps the result in the state directory: in the guest's file, or without a guest in the job's; and
  * that of a guest in this scope (NULL: "default") of a repository, unless that is NULL. The other place
  * gets it even if one fails. Texts may be of any length; what is too long is cut. Waits up to ten

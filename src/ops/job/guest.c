@@ -9,7 +9,6 @@
 #include <time.h>
 
 #include "base/quit.h"
-#include "base/text.h"
 #include "base/units.h"
 #include "ops/job/record.h"
 #include "ops/job/steps.h"
@@ -35,10 +34,7 @@ static void guest_on_progress(void *opaque, const struct progress *progress)
 
 const char *job_guest_reason(const struct job_turn *turn)
 {
-    CLEANUP_FREE char *start = mem_printf("guest '%s': ", turn->guest->name);
-    const char *rest = text_after(turn->end.reason, start);
-
-    return rest ? rest : turn->end.reason;
+    return results_reason(turn->end.reason, turn->guest->name);
 }
 
 /* ---- the backup -------------------------------------------------------------------------- */

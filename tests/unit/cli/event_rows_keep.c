@@ -89,7 +89,7 @@ static const struct points_entry unreadable_point = {
 /* ---- status -------------------------------------------------------------------------------------- */
 
 static char status_web[] = "web", status_uuid[] = "01010101-0101-0101-0101-010101010101";
-static char status_backup[] = "backup", status_reason[] = "disk 'vda' | is gone";
+static char status_backup[] = "backup", status_reason[] = "guest 'web': disk 'vda' | is gone";
 static struct status_guest status_guests[] = {
     {.name = status_web,
      .uuid = status_uuid,
@@ -149,7 +149,7 @@ const struct event_row event_rows_keep[] = {
      "\"image-size\":16777216,\"new-size\":4194304,\"points\":3,\"damaged\":1,"
      "\"ahead\":0,\"verified\":\"2026-11-28T14:27:12Z\",\"last-failure\":{"
      "\"time\":\"2026-11-28T15:27:11Z\",\"verb\":\"backup\",\"job\":null,\"host\":\"a\","
-     "\"status\":1,\"reason\":\"disk 'vda' | is gone\",\"open\":true}}"},
+     "\"status\":1,\"reason\":\"guest 'web': disk 'vda' | is gone\",\"open\":true}}"},
     {{EVENT_STATUS, "a", .status = {&two_guests, &status_guests[1], false}},
      "guest-status",
      EVENT_AS_RESULT,
