@@ -266,8 +266,12 @@ static void plan_guest(struct plan_making *making, struct job_guest *ret)
     ret->name = mem_strdup(name);
     ret->uuid = mem_strdup(making->guests->uuids.items[making->guest]);
     add_step(making, JOB_BACKUP, "backup", name, &ret->backup);
-    if (has_policy(making))
+    if (has_policy(making)) {
         add_step(making, JOB_PRUNE, "prune", ret->uuid, &ret->prune);
+        /* Without one, prune is about all scopes, of which the others are the matter of other jobs. */
+        if (!text_of(making, "scope"))
+            add_step_word(&ret->prune, "scope", "default");
+    }
     plan_hooks(making, &ret->hooks);
 }
 

@@ -94,7 +94,7 @@
     KEY(JOB_EITHER, 0, JOB_ANY_STORE, NULL, ROW_BEFORE)                                            \
     KEY(JOB_EITHER, 0, JOB_ANY_STORE, NULL, ROW_AFTER)                                             \
     KEY(JOB_EITHER, 0, JOB_ANY_STORE, NULL, ROW_FAILED)                                            \
-    KEY(JOB_EITHER, 0, JOB_ANY_STORE, NULL, ROW_HOOK_TIME)
+    KEY(JOB_GUESTS, 0, JOB_ANY_STORE, NULL, ROW_HOOK_TIME)
 
 #define ITS_ROW(place, steps, store, step_name, ...) __VA_ARGS__,
 #define ITS_FACTS(place, steps, store, step_name, ...) {place, steps, store, step_name},

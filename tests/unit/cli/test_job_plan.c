@@ -164,10 +164,11 @@ static void sections_change_keys_for_their_guests(void **state)
                 "[guest db*]\nkeep-daily = 30\nkeep-weekly = 4\ntag = z\nfull-read = no\n",
                 "db1:\n"
                 " backup --domain-names=db1 --repository=/r --tag=x,y --tag=z --nice=1\n"
-                " prune --domain-names=" DB1_ID " --repository=/r --keep-daily=30 --keep-weekly=4\n"
+                " prune --domain-names=" DB1_ID " --repository=/r --keep-daily=30 --keep-weekly=4 "
+                "--scope=default\n"
                 "web:\n"
                 " backup --domain-names=web --repository=/r --tag=x,y --full-read --nice=1\n"
-                " prune --domain-names=" WEB_ID " --repository=/r --keep-daily=8\n"
+                " prune --domain-names=" WEB_ID " --repository=/r --keep-daily=8 --scope=default\n"
                 "then collect --repository=/r\n");
 }
 
@@ -176,7 +177,7 @@ static void a_guest_may_be_kept_without_the_others(void **state)
     (void)state;
     expect_plan("repository=/r\ndomain-names=db1,web\nno-collect=yes\n[guest db1]\nkeep-last=3\n",
                 "db1:\n backup --domain-names=db1 --repository=/r\n"
-                " prune --domain-names=" DB1_ID " --repository=/r --keep-last=3\n"
+                " prune --domain-names=" DB1_ID " --repository=/r --keep-last=3 --scope=default\n"
                 "web:\n backup --domain-names=web --repository=/r\n");
 }
 
@@ -199,7 +200,10 @@ static void hooks_are_of_the_job_or_of_guests(void **state)
                 "domain-tags=nightly\n[guest *]\nbefore=/bin/g\n[guest db1]\nafter=/bin/h x\n",
                 "before: /bin/a b c d\\ \"\nfailed: /bin/f\nlimit: 120\n"
                 "db1:\n backup --domain-names=db1 --repository=/r\n"
-                "before: /bin/g\nafter: /bin/h x\n");
+                "before: /bin/g\nafter: /bin/h x\nlimit: 120\n");
+    expect_plan("repository=/r\nbefore = /bin/a\ndomain-tags=nightly\n[guest db1]\nhook-time=30s\n",
+                "before: /bin/a\n"
+                "db1:\n backup --domain-names=db1 --repository=/r\nlimit: 30\n");
 }
 
 static void the_window_ends_at_the_next_such_time(void **state)
@@ -256,10 +260,10 @@ static void environment_files_are_jobs(void **state)
           true, &job);
     expect_job(&job, "db1:\n backup --domain-names=db1 --repository=/r --compression=zstd --wait\n"
                      " prune --domain-names=" DB1_ID " --repository=/r --keep-daily=7 "
-                     "--newest-within=1d\n"
+                     "--newest-within=1d --scope=default\n"
                      "web:\n backup --domain-names=web --repository=/r --compression=zstd --wait\n"
                      " prune --domain-names=" WEB_ID " --repository=/r --keep-daily=7 "
-                     "--newest-within=1d\n"
+                     "--newest-within=1d --scope=default\n"
                      "then collect --repository=/r --trash-age=7d\n"
                      "stagger 0, wait 18446744073709551615\n");
     parse("DESTINATION='/b c'\nOPTIONS=--replace --verbose --domain-names=web\n", true, &folder);
