@@ -95,16 +95,23 @@ static int add_bad_record(void *opaque, const struct name *name, const struct st
     return packs_add(&pruning->bad_packs, &name->session, name->number, err);
 }
 
-/* The trash before the slots, as everybody must who builds on what is in them. */
+/* The trash before the slots, as everybody must who builds on what is in them. A job prunes its guests one by one, by
+ * their UUIDs: then only what is below that of one is listed. */
 static int list_prunables(struct pruning *pruning, struct err *err)
 {
     const struct objects_each bad = {add_bad_record, pruning, &pruning->unknown};
     const struct objects_each slots = {add_prunable, pruning, &pruning->unknown, OBJECTS_SHOWN};
+    const struct prune_settings *settings = pruning->settings;
+    struct id guest;
+    char below[ID_TEXT_SIZE];
+    bool one = settings->guest_count == 1 && id_parse_uuid(settings->guests[0], &guest);
+    const struct id *only = one ? &guest : NULL;
 
-    return trash_read(pruning->scope, NULL, &pruning->unknown, &pruning->trash, err) < 0 ||
+    return trash_read(pruning->scope, only, &pruning->unknown, &pruning->trash, err) < 0 ||
                    marks_list(pruning->scope, NULL, &pruning->unknown, &pruning->marks, err) < 0 ||
                    objects_list(pruning->scope, "v", "bad", &bad, err) < 0 ||
-                   objects_list(pruning->scope, "p", NULL, &slots, err) < 0
+                   objects_list(pruning->scope, "p", only ? id_text(only, below) : NULL, &slots,
+                                err) < 0
                ? -1
                : 0;
 }

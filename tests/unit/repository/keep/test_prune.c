@@ -285,6 +285,41 @@ static void a_point_that_goes_meanwhile_is_no_failure(void **state)
     assert_int_equal(result.points_dropped, 2);
 }
 
+/* A job of many guests prunes each by itself, so what it costs must not grow with their number. */
+static void of_one_guest_nothing_else_is_listed(void **state)
+{
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+    struct point_id points[3];
+    char uuid[ID_UUID_SIZE];
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    (void)state;
+    begin_with_three(&world, points);
+    const struct point_id other = keep_world_point(3, 4);
+    keep_world_put(&world, &other, NULL);
+    keep_world_put_object(&world, "p/default/zzz", "");
+    for (size_t count = 0; count < 2; count++) {
+        const char *guest = id_uuid(&points[0].guest, uuid);
+        bool found = false;
+        const struct prune_settings settings = {
+            .policy = {.keep = {[RETENTION_LAST] = 1}, .force = true},
+            .dry_run = true,
+            .guests = &guest,
+            .guest_count = count,
+            .found = &found};
+        CLEANUP_BUF struct buf events = {0};
+        const struct prune_events told = {note_event, &events};
+        struct prune_result result = {0};
+        if (prune_run(&world.scope, &settings, &told, &result, &err) < 0)
+            fail_msg("%s", err.text);
+        CLEANUP_FREE char *text = buf_take_str(&events);
+        assert_int_equal(result.guests, 2 - count);
+        assert_int_equal(result.points_dropped, 2);
+        assert_int_equal(found, count);
+        assert_int_equal(strstr(text, "unknown") != NULL, count == 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +329,7 @@ int main(void)
         cmocka_unit_test(tags_keep_points),
         cmocka_unit_test(any_step_that_fails_ends_the_run),
         cmocka_unit_test(a_point_that_goes_meanwhile_is_no_failure),
+        cmocka_unit_test(of_one_guest_nothing_else_is_listed),
     };
 
     return cmocka_run_group_tests_name("prune", tests, NULL, NULL);
