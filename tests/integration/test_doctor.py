@@ -282,6 +282,63 @@ def make_folder(path, t):
     return path
 
 
+def elsewhere(t, script):
+    """In mounts of its own, which the script changes before."""
+    virsh("version")  # libvirt starts a QEMU to learn it, once
+    t.through = ("unshare", "--mount", "sh", "-ec", script + '\nexec "$0" "$@"')
+
+
+CONFINED = """\
+mount -t tmpfs none /sys/module
+mkdir -p /sys/module/apparmor/parameters
+echo Y >/sys/module/apparmor/parameters/enabled
+mount -t tmpfs none /etc/apparmor.d
+mkdir -p /etc/apparmor.d/abstractions /etc/apparmor.d/local/abstractions
+"""
+ALLOWED = ": >/etc/apparmor.d/abstractions/virt-backup\n"
+
+
+def apparmor_without_abstraction(t):
+    elsewhere(t, CONFINED)
+
+
+def apparmor_without_include(t):
+    elsewhere(t, CONFINED + ALLOWED)
+
+
+def selinux(t):
+    elsewhere(t, "mount -t tmpfs none /sys/fs; mkdir /sys/fs/selinux; echo 1 >/sys/fs/selinux/enforce")
+
+
+def mounted_as(t, kind, options="rw"):
+    """What the kernel says of all mounts is changed, and nothing is mounted."""
+    elsewhere(t, "mount -t tmpfs none /mnt\n"
+                 f"sed -E 's/ - [^ ]+ ([^ ]+) .*/ - {kind} \\1 {options}/' /proc/$$/mountinfo >/mnt/mounts\n"
+                 "mount --bind /mnt/mounts /proc/$$/mountinfo")
+
+
+def repository_on_nfs(t):
+    options = ["--repository", t.repository()]
+    mounted_as(t, "nfs4")
+    return options
+
+
+def repository_on_fat(t):
+    options = ["--repository", t.repository()]
+    mounted_as(t, "vfat")
+    return options
+
+
+def archive_on_fat(t):
+    mounted_as(t, "vfat")
+    return ["--destination-path", t.make_dir("backups")]
+
+
+def archive_on_9p(t):
+    mounted_as(t, "9p")
+    return ["--destination-path", t.make_dir("backups")]
+
+
 # ---- what is found -----------------------------------------------------------------------------
 # how it is made: severity, subject, part of the text, part of the remedy (None: it has none)
 
@@ -323,6 +380,13 @@ FAULTS = {
     dead_session: ("warning", "session", "seems to be dead", "virt-backup collect"),
     trash: ("note", "repository", "1 of 1 points are in the trash", "virt-backup collect"),
     future: ("problem", "repository", "in the future", "timedatectl"),
+    apparmor_without_abstraction: ("note", "apparmor", "not installed", None),
+    apparmor_without_include: ("note", "apparmor", "is not used", "echo 'include <abstractions/virt-backup>' >> /etc"),
+    selinux: ("note", "selinux", "enforcing", None),
+    repository_on_nfs: ("note", "repository", "mounted as nfs4 with an attribute cache", None),
+    repository_on_fat: ("problem", "repository", "no hard links", None),
+    archive_on_fat: ("warning", "archive", "no file can have more than 4 GiB", None),
+    archive_on_9p: ("note", "archive", "may not see the locks", None),
     job_without_timer: ("warning", "timer", "'weekly' is not enabled", "systemctl enable --now virt-backup@weekly.timer"),
 }
 
@@ -423,3 +487,16 @@ def test_staging_is_not_made(t):
     expect([event for event in findings if event["subject"] == "staging" and event["severity"] == "good"],
            f"no room is found: {findings}")
     expect(not os.path.exists("/var/lib/libvirt/virt-backup"), "doctor has made the staging folder")
+
+
+def test_what_is_set_up_as_it_says_is_good(t):
+    """AppArmor after its remedy, and an NFS without a cache of attributes."""
+    repository = t.repository()
+    elsewhere(t, CONFINED + ALLOWED)
+    remedy = next(event["remedy"] for event in examine(t, None, 0) if event["subject"] == "apparmor")
+    elsewhere(t, CONFINED + ALLOWED + remedy)
+    same([event["severity"] for event in examine(t, None, 0) if event["subject"] == "apparmor"], ["good"], "AppArmor")
+    for options in ("rw,lookupcache=pos", "rw,actimeo=0"):
+        mounted_as(t, "nfs4", options)
+        found = [event["text"] for event in examine(t, ["--repository", repository], 0) if event["subject"] == "repository"]
+        expect(found and not any("nfs" in text for text in found), f"of an NFS with {options}: {found}")
