@@ -246,6 +246,19 @@ static void an_earlier_signal_does_not_hurry_the_undoing(void **state)
     assert_int_equal(err.kind, ERR_TRANSIENT);
 }
 
+/* A signal that comes in the middle of it, and not before. */
+static void a_signal_does_not_hurry_what_undoes_for_the_work(void **state)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    (void)state;
+    QUIT_DEFERRED();
+    peer.signals = 1;
+    assert_int_equal(
+        suspend_within((struct bounded_times){.limit_ms = 5 * SHORT_MS, .signal_ms = 1}, &err), -1);
+    assert_int_equal(err.kind, ERR_TRANSIENT);
+}
+
 /* The last test: that a second signal has come is never forgotten. */
 static void a_second_signal_ends_the_undoing(void **state)
 {
@@ -322,6 +335,7 @@ int main(void)
         TEST(an_answer_in_time_is_an_answer),
         TEST(a_signal_ends_a_call),
         TEST(an_earlier_signal_does_not_hurry_the_undoing),
+        TEST(a_signal_does_not_hurry_what_undoes_for_the_work),
         TEST(several_threads_may_begin_and_end_its_use),
         TEST(every_kind_of_call_has_a_limit),
         TEST(a_second_signal_ends_the_undoing),
