@@ -283,7 +283,6 @@ def make_folder(path, t):
 
 
 def elsewhere(t, script):
-    """In mounts of its own, which the script changes before."""
     virsh("version")  # libvirt starts a QEMU to learn it, once
     t.through = ("unshare", "--mount", "sh", "-ec", script + '\nexec "$0" "$@"')
 
@@ -317,16 +316,14 @@ def mounted_as(t, kind, options="rw"):
                  "mount --bind /mnt/mounts /proc/$$/mountinfo")
 
 
-def repository_on_nfs(t):
+def repository_on_nfs(t, kind="nfs4"):
     options = ["--repository", t.repository()]
-    mounted_as(t, "nfs4")
+    mounted_as(t, kind)
     return options
 
 
 def repository_on_fat(t):
-    options = ["--repository", t.repository()]
-    mounted_as(t, "vfat")
-    return options
+    return repository_on_nfs(t, "vfat")
 
 
 def archive_on_fat(t):
