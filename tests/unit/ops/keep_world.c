@@ -166,6 +166,12 @@ static void note_event(void *opaque, const struct event *event)
     case EVENT_WARNING:
         buf_printf(told, " %s", event->warning.name);
         break;
+    case EVENT_SCOPE_FAILED:
+        buf_printf(told, " %s: %s", event->scope_failed.scope, event->scope_failed.problem.error);
+        break;
+    case EVENT_NO_MATCH:
+        buf_printf(told, " %s", event->no_match.name);
+        break;
     default:
         put_point_line(told, &event->point);
         break;
