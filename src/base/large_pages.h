@@ -18,8 +18,8 @@
 void *large_pages_new(size_t size);
 void large_pages_free(void *memory, size_t size); /* accepts NULL */
 
-/* As malloc, for who cannot say the size when it is freed; with free. From 4 MiB on it asks for large pages
- * where whole ones fit: look-ups at random in large tables then cost fewer walks through page tables. */
+/* Like malloc, and freed with free(): for callers that no longer know the size by then. From 4 MiB on, it asks
+ * for large pages where whole ones fit: random look-ups in large tables then take fewer page walks. */
 void *large_pages_malloc(size_t size);
 
 /* Whether this can be such memory. */

@@ -268,7 +268,7 @@ static void plan_guest(struct plan_making *making, struct job_guest *ret)
     add_step(making, JOB_BACKUP, "backup", name, &ret->backup);
     if (has_policy(making)) {
         add_step(making, JOB_PRUNE, "prune", ret->uuid, &ret->prune);
-        /* Without one, prune is about all scopes, of which the others are the matter of other jobs. */
+        /* Without --scope, prune covers every scope, and the others belong to other jobs. */
         if (!text_of(making, "scope"))
             add_step_word(&ret->prune, "scope", "default");
     }

@@ -248,7 +248,7 @@ static int run_command_line(const char *const *args, struct err *err)
     return status;
 }
 
-/* What is wrong may come before --json. */
+/* The mistake may stand before --json, so options were not all read. */
 static bool asks_for_json(const char *const *args)
 {
     for (; *args && strcmp(*args, "--") != 0; args++)

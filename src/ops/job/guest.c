@@ -92,7 +92,7 @@ static void guest_run_after(struct job_work *work, const struct job_turn *turn, 
     job_work_hook_or_warn(work, &turn->guest->hooks, &event);
 }
 
-/* A signal has come before the backup was begun: no failure, but what before has done is undone. */
+/* A signal came before the backup began: that is no failure, but what the before hook did is undone. */
 static void guest_run_after_signal(struct job_work *work, const struct job_turn *turn)
 {
     struct hook_event event = {
