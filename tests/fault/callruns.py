@@ -11,7 +11,6 @@ import collections
 import os
 import random
 import shlex
-import subprocess
 import sys
 import time
 
@@ -58,15 +57,7 @@ class Worker(campaign.Worker):
 
 
 class Crew(campaign.Crew):
-    def _start(self):
-        options = self.options
-        words = [campaign.PRIVATE_LIBVIRT, "--", sys.executable, os.path.join(campaign.HERE, "calls"), "--worker",
-                 "--seed", options.seed, "--binary", options.binary, "--shim", options.shim,
-                 "--build-dir", options.build_dir]
-        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                   start_new_session=True)
-        self.processes.append(process)
-        return process
+    PROGRAM = "calls"
 
 
 class Calls:

@@ -126,22 +126,35 @@ def on_alarm(_number, _frame):
 # ---- workers, seen from outside -----------------------------------------------------------------------
 
 
+class Closed(Exception):
+    """An item came after the workers were sent home."""
+
+
 class Crew:
     """Hands items to workers; each of its threads has one."""
+
+    PROGRAM = "run"
 
     def __init__(self, options):
         self.options = options
         self.local = threading.local()
+        self.lock = threading.Lock()
         self.processes = []
+        self.closed = False
         self.executor = concurrent.futures.ThreadPoolExecutor(options.jobs)
 
     def _start(self):
         options = self.options
-        words = [PRIVATE_LIBVIRT, "--", sys.executable, os.path.join(HERE, "run"), "--worker", "--seed", options.seed,
-                 "--binary", options.binary, "--shim", options.shim, "--build-dir", options.build_dir]
-        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                   start_new_session=True)
-        self.processes.append(process)
+        words = [PRIVATE_LIBVIRT, "--", sys.executable, os.path.join(HERE, self.PROGRAM), "--worker",
+                 "--seed", options.seed, "--binary", options.binary, "--shim", options.shim,
+                 "--build-dir", options.build_dir]
+        # A thread in the middle of a batch must not start one that close() doesn't see.
+        with self.lock:
+            if self.closed:
+                raise Closed
+            process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                       start_new_session=True)
+            self.processes.append(process)
         return process
 
     def ask(self, item):
@@ -186,6 +199,8 @@ class Crew:
             yield from future.result()
 
     def close(self, interrupted):
+        with self.lock:
+            self.closed = True
         self.executor.shutdown(wait=False, cancel_futures=True)
         for process in self.processes:
             if process.poll() is None:

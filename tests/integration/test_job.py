@@ -128,7 +128,9 @@ def test_a_signal_in_the_middle_leaves_all_guests_as_they_were(t):
     for guest, state in zip((slow, *others), before):
         guest.check_unchanged(state)
     done = [event for event in t.events(result) if event["event"] == "job-done"]
-    same([failure["guest"] for failure in done[0]["failures"]][:1], ["web"], "guest that was stopped")
+    # The others may be done by then or be stopped before it: their order is that of their ends.
+    failed = [failure["guest"] for failure in done[0]["failures"]]
+    expect("web" in failed, f"guests that were stopped: {failed}")
 
 
 def test_a_killed_run_leaves_all_guests_as_they_were(t):

@@ -104,8 +104,9 @@ def note_failures(lines):
 
 
 def start(arguments, **options):
-    return subprocess.Popen(arguments, cwd=ROOT, text=True, errors="replace", stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, **options)
+    """A process that ends with us, however we end."""
+    return subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *arguments], cwd=ROOT, text=True, errors="replace",
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **options)
 
 
 def end(process):
