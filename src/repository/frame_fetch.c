@@ -57,6 +57,7 @@ struct frame_fetch {
     size_t range_count;
     size_t ahead;                             /* bytes of those that are not RANGE_WAITING, */
     size_t ahead_most;                        /* and their bound */
+    bool at_hand; /* so far, all that was taken was in memory: nothing is asked for ahead */
     bool began;                               /* something was taken */
     struct fetch_range *urgent;               /* is waited for */
     struct fetch_buffers spare[BUFFER_SIZES]; /* owned */
@@ -120,11 +121,17 @@ static struct fetch_buffer *new_buffer(uint32_t len)
 
 /* ---- a request -------------------------------------------------------------------------------- */
 
+static char *name_pack(const struct frame_fetch *fetch, uint32_t place)
+{
+    const struct pack_id id = stored_point_pack(fetch->point, place);
+
+    return stored_point_pack_name(fetch->scope, &id);
+}
+
 static int read_pack_bytes(const struct frame_fetch *fetch, uint32_t place, uint32_t offset,
                            void *data, uint32_t len, struct err *err)
 {
-    const struct pack_id id = stored_point_pack(fetch->point, place);
-    CLEANUP_FREE char *text = stored_point_pack_name(fetch->scope, &id);
+    CLEANUP_FREE char *text = name_pack(fetch, place);
     size_t found = 0;
 
     const struct store_range part = {text, (uint64_t)PACK_HEAD_SIZE + offset, data, len};
@@ -155,6 +162,8 @@ static struct fetch_range *next_range(struct frame_fetch *fetch)
 
     if (fetch->urgent && fetch->urgent->state == RANGE_WAITING)
         return fetch->urgent;
+    if (fetch->at_hand)
+        return NULL;
     TAILQ_FOREACH(range, &fetch->ranges, link)
     {
         if (range->state == RANGE_WAITING)
@@ -195,6 +204,7 @@ struct frame_fetch *frame_fetch_new(const struct stored_scope *scope,
     fetch->scope = scope;
     fetch->point = point;
     fetch->ahead_most = FRAME_FETCH_AHEAD_FIRST;
+    fetch->at_hand = true;
     TAILQ_INIT(&fetch->ranges);
     for (unsigned i = 0; i < BUFFER_SIZES; i++)
         SLIST_INIT(&fetch->spare[i]);
@@ -283,9 +293,9 @@ static size_t make_range(struct fetched_frame **wanted, size_t count, struct fet
 }
 
 /* As many threads as there are ranges, up to a bound. */
-static int start_fetching(struct frame_fetch *fetch, size_t ranges, struct err *err)
+static int start_fetching(struct frame_fetch *fetch, struct err *err)
 {
-    while (fetch->thread_count < FRAME_FETCH_REQUESTS && fetch->thread_count < ranges) {
+    while (fetch->thread_count < FRAME_FETCH_REQUESTS && fetch->thread_count < fetch->range_count) {
         if (thread_start(&fetch->threads[fetch->thread_count], fetch_next_ranges, fetch,
                          "reading ahead", err) < 0)
             return -1;
@@ -313,10 +323,9 @@ int frame_fetch_want(struct frame_fetch *fetch, struct fetched_frame *frames, si
     for (size_t i = 0; i < range_count; i++)
         TAILQ_INSERT_TAIL(&fetch->ranges, ranges[i], link);
     fetch->range_count += range_count;
-    range_count = fetch->range_count;
     pthread_cond_broadcast(&fetch->asked);
     pthread_mutex_unlock(&fetch->mutex);
-    return start_fetching(fetch, range_count, err);
+    return fetch->at_hand ? 0 : start_fetching(fetch, err);
 }
 
 /* ---- taking ----------------------------------------------------------------------------------- */
@@ -352,29 +361,62 @@ static int wait_for_range(struct frame_fetch *fetch, struct fetch_range *range, 
     return range->err.text ? err_set(err, range->err.kind, "%s", range->err.text) : 0;
 }
 
+/* The mutex is held. */
+static void end_range(struct frame_fetch *fetch, struct fetch_range *range)
+{
+    TAILQ_REMOVE(&fetch->ranges, range, link);
+    fetch->range_count--;
+    if (range->state != RANGE_WAITING)
+        fetch->ahead -= range->len;
+    keep_spare(fetch, range);
+    free_range(range);
+    pthread_cond_broadcast(&fetch->asked);
+}
+
+static bool take_at_hand(struct frame_fetch *fetch, const struct fetched_frame *frame, void *data)
+{
+    CLEANUP_FREE char *text = name_pack(fetch, frame->pack);
+    const struct store_range part = {
+        .name = text,
+        .offset = (uint64_t)PACK_HEAD_SIZE + frame->frame.offset,
+        .data = data,
+        .cap = frame->frame.stored_len,
+    };
+
+    return store_get_at_hand(fetch->scope->store, &part);
+}
+
+static int take_from_range(struct frame_fetch *fetch, const struct fetched_frame *frame, void *data,
+                           struct err *err)
+{
+    struct fetch_range *range = frame->range;
+
+    fetch->at_hand = false;
+    if (wait_for_range(fetch, range, err) < 0)
+        return -1;
+    memcpy(data, range->buffer->data + (frame->frame.offset - range->offset),
+           frame->frame.stored_len);
+    return 0;
+}
+
 int frame_fetch_take(struct frame_fetch *fetch, struct fetched_frame *frame, void *data,
                      struct err *err)
 {
-    struct fetch_range *range = frame->range;
     const struct pack_frame *at = &frame->frame;
+    int taken = 0;
 
-    if (!range)
+    if (!frame->range)
         return read_pack_bytes(fetch, frame->pack, at->offset, data, at->stored_len, err);
-    pthread_mutex_lock(&fetch->mutex);
-    if (wait_for_range(fetch, range, err) < 0) {
-        pthread_mutex_unlock(&fetch->mutex);
+    bool at_hand = fetch->at_hand && take_at_hand(fetch, frame, data);
+    if (!at_hand && start_fetching(fetch, err) < 0)
         return -1;
-    }
-    memcpy(data, range->buffer->data + (at->offset - range->offset), at->stored_len);
-    frame->range = NULL;
-    if (--range->left == 0) {
-        TAILQ_REMOVE(&fetch->ranges, range, link);
-        fetch->range_count--;
-        fetch->ahead -= range->len;
-        keep_spare(fetch, range);
-        free_range(range);
-        pthread_cond_broadcast(&fetch->asked);
-    }
+    pthread_mutex_lock(&fetch->mutex);
+    if (!at_hand)
+        taken = take_from_range(fetch, frame, data, err);
+    if (taken == 0 && --frame->range->left == 0)
+        end_range(fetch, frame->range);
+    if (taken == 0)
+        frame->range = NULL;
     pthread_mutex_unlock(&fetch->mutex);
-    return 0;
+    return taken;
 }

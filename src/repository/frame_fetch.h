@@ -4,6 +4,9 @@
  * those of a batch that are near each other in a pack come with one request, with what lies between
  * them. Several requests are on their way at a time, each in a thread of its own; the order of the
  * batches is that in which the bytes are expected.
+ *
+ * As long as the store has each frame in this host's memory, nothing is asked for ahead: the frames
+ * come from there, without the copy and the threads that cost more than the reading itself.
  */
 #pragma once
 

@@ -115,6 +115,12 @@ int store_get(struct store *store, const struct store_range *range, size_t *ret_
     return 0;
 }
 
+bool store_get_at_hand(struct store *store, const struct store_range *range)
+{
+    return store->ops->get_at_hand && check_object_name(range->name, NULL) == 0 &&
+           store->ops->get_at_hand(store, range);
+}
+
 int store_read(struct store *store, const char *name, size_t max, struct buf *ret, struct err *err)
 {
     struct store_range range = {.name = name, .data = buf_reserve(ret, max + 1), .cap = max + 1};

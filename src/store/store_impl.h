@@ -13,6 +13,7 @@ struct store_ops {
     int (*replace)(struct store *store, const struct store_object *object, struct err *err);
     int (*get)(struct store *store, const struct store_range *range, size_t *ret_len,
                struct err *err);
+    bool (*get_at_hand)(struct store *store, const struct store_range *range); /* optional */
     int (*list)(struct store *store, const char *prefix, const struct store_each *each,
                 struct err *err);
     int (*delete)(struct store *store, const char *name, struct err *err);

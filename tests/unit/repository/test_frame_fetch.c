@@ -28,6 +28,7 @@ struct endless_store {
     unsigned released; /* but for these, the first */
     bool fails;
     bool ends; /* after the first byte of what is asked for */
+    unsigned at_hand; /* so many frames are, the first */
     unsigned count;
     struct {
         uint32_t pack;
@@ -45,13 +46,26 @@ static uint8_t endless_byte(uint32_t pack, uint64_t offset)
     return (uint8_t)(pack * 101 + offset * 7 + (offset >> 8));
 }
 
+static unsigned pack_of(const struct store_range *range)
+{
+    unsigned pack = 0;
+
+    assert_int_equal(sscanf(strrchr(range->name, '-'), "-%x", &pack), 1);
+    return pack;
+}
+
+static void put_bytes(const struct store_range *range, unsigned pack, size_t len)
+{
+    for (size_t i = STEP - range->offset % STEP; i < len; i += STEP)
+        ((uint8_t *)range->data)[i] = endless_byte(pack, range->offset + i);
+}
+
 static int endless_get(struct store *store, const struct store_range *range, size_t *ret_len,
                        struct err *err)
 {
     struct endless_store *endless = (struct endless_store *)store;
-    unsigned pack = 0;
+    const unsigned pack = pack_of(range);
 
-    assert_int_equal(sscanf(strrchr(range->name, '-'), "-%x", &pack), 1);
     pthread_mutex_lock(&endless->mutex);
     unsigned number = endless->count++;
     if (number < GETS_MAX) {
@@ -66,12 +80,23 @@ static int endless_get(struct store *store, const struct store_range *range, siz
     if (endless->fails)
         return err_set(err, ERR_IO, "a bad disk");
     *ret_len = endless->ends ? 1 : range->cap;
-    for (size_t i = STEP - range->offset % STEP; i < *ret_len; i += STEP)
-        ((uint8_t *)range->data)[i] = endless_byte(pack, range->offset + i);
+    put_bytes(range, pack, *ret_len);
     return 0;
 }
 
-static const struct store_ops endless_ops = {.get = endless_get};
+static bool endless_get_at_hand(struct store *store, const struct store_range *range)
+{
+    struct endless_store *endless = (struct endless_store *)store;
+
+    if (endless->at_hand == 0)
+        return false;
+    endless->at_hand--;
+    put_bytes(range, pack_of(range), range->cap);
+    return true;
+}
+
+static const struct store_ops endless_ops = {.get = endless_get,
+                                             .get_at_hand = endless_get_at_hand};
 
 struct fetch_world {
     struct endless_store store;
@@ -305,6 +330,32 @@ static void each_frame_of_a_request_that_fails_is_told(void **state)
     }
 }
 
+/* What is not at hand makes an end of it: the rest of its request comes, too. */
+static void what_is_at_hand_is_not_asked_for(void **state)
+{
+    CLEANUP_FETCH struct fetch_world world;
+    struct fetched_frame frames[PACKS];
+
+    (void)state;
+    begin_fetching(&world);
+    world.store.at_hand = PACKS / 2;
+    for (uint32_t i = 0; i < PACKS; i++)
+        frames[i] = wanted_frame(i / 4, i * 1000, 1000);
+    assert_int_equal(frame_fetch_want(world.fetch, frames, PACKS, NULL), 0);
+    for (uint32_t i = 0; i < PACKS / 2; i++)
+        takes(&world, &frames[i * 2]);
+    assert_int_equal(world.store.count, 0);
+    for (uint32_t i = 0; i < PACKS / 2; i++)
+        takes(&world, &frames[i * 2 + 1]);
+    assert_int_equal(world.store.count, 2);
+    assert_true(was_read(&world, 0, 0, 4000));
+    assert_true(was_read(&world, 1, 4000, 4000));
+    assert_int_equal(frame_fetch_want(world.fetch, frames, 1, NULL), 0);
+    world.store.at_hand = 1;
+    takes(&world, &frames[0]);
+    assert_int_equal(world.store.count, 3);
+}
+
 /* Whoever gives up does not wait for what is only asked for. */
 static void what_was_not_taken_is_freed(void **state)
 {
@@ -327,6 +378,7 @@ int main(void)
         cmocka_unit_test(what_is_waited_for_is_read),
         cmocka_unit_test(a_store_that_answers_late_is_asked_for_more),
         cmocka_unit_test(each_frame_of_a_request_that_fails_is_told),
+        cmocka_unit_test(what_is_at_hand_is_not_asked_for),
         cmocka_unit_test(what_was_not_taken_is_freed),
     };
 

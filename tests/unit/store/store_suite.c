@@ -241,6 +241,25 @@ static void ranges_end_where_the_object_does(void **state)
     assert_int_equal(len, 0);
 }
 
+/* A store need not have anything at hand. */
+static void what_is_at_hand_is_what_is_there(void **state)
+{
+    char data[10];
+    struct store_range range = {.name = "d/one/pack", .offset = 3, .data = data, .cap = 4};
+    FIXTURE;
+
+    (void)state;
+    store_suite_create(store, "d/one/pack", "0123456789");
+    if (store_get_at_hand(store, &range))
+        assert_memory_equal(data, "3456", 4);
+    range.offset = 8;
+    assert_false(store_get_at_hand(store, &range));
+    range.name = "d/one/none";
+    assert_false(store_get_at_hand(store, &range));
+    range.name = "../d/one/pack";
+    assert_false(store_get_at_hand(store, &range));
+}
+
 static void large_objects_come_back(void **state)
 {
     CLEANUP_ERR struct err err = ERR_INIT;
@@ -449,6 +468,7 @@ int store_suite_run(const struct store_suite *the_suite, const struct CMUnitTest
         cmocka_unit_test(what_one_host_has_done_another_sees_at_once),
         cmocka_unit_test(what_is_larger_than_allowed_is_refused),
         cmocka_unit_test(ranges_end_where_the_object_does),
+        cmocka_unit_test(what_is_at_hand_is_what_is_there),
         cmocka_unit_test(large_objects_come_back),
         cmocka_unit_test(listings_are_sorted_whole_names),
         cmocka_unit_test(sizes_and_times_are_listed),

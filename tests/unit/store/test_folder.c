@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "store_suite.h"
@@ -385,6 +386,34 @@ static void files_and_folders_are_for_their_owner_alone(void **state)
     assert_int_equal(st.st_mode & 07777, 0700);
 }
 
+static bool is_cached(int fd)
+{
+    char byte;
+    struct iovec iov = {&byte, 1};
+
+    return preadv2(fd, &iov, 1, 0, RWF_NOWAIT) == 1;
+}
+
+static void what_the_page_cache_has_is_at_hand(void **state)
+{
+    char data[4];
+    const struct store_range range = {.name = "p/one/a", .data = data, .cap = 4};
+    FIXTURE;
+
+    (void)state;
+    store_suite_create(store, "p/one/a", "0123");
+    CLEANUP_FREE char *path = path_in(&fixture, "p/one/a");
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    if (!is_cached(fd))
+        skip();
+    assert_true(store_get_at_hand(store, &range));
+    assert_memory_equal(data, "0123", 4);
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    if (!is_cached(fd))
+        assert_false(store_get_at_hand(store, &range));
+}
+
 static void other_kinds_of_url_are_refused(void **state)
 {
     CLEANUP_ERR struct err err = ERR_INIT;
@@ -415,6 +444,7 @@ int main(void)
         cmocka_unit_test(a_folder_in_place_of_an_object_is_odd),
         cmocka_unit_test(another_file_system_inside_is_refused),
         cmocka_unit_test(files_and_folders_are_for_their_owner_alone),
+        cmocka_unit_test(what_the_page_cache_has_is_at_hand),
         cmocka_unit_test(other_kinds_of_url_are_refused),
     };
 
