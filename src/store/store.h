@@ -72,9 +72,6 @@ struct store_range {
 /* Reads a part of an object: fewer than cap bytes (*ret_len) only at its end. */
 int store_get(struct store *store, const struct store_range *range, size_t *ret_len,
               struct err *err);
-/* The same, of bytes that this host has in its memory. True: range->data has all cap of them. False: they
- * would have to be waited for, or it is not known, or something is wrong, which store_get then says. */
-bool store_get_at_hand(struct store *store, const struct store_range *range);
 /* Appends a whole object. Corrupt: it is larger than max. */
 int store_read(struct store *store, const char *name, size_t max, struct buf *ret, struct err *err);
 
@@ -108,6 +105,10 @@ int store_delete(struct store *store, const struct strings *names, struct err *e
 int store_settle(struct store *store, const struct strings *folders, struct err *err);
 
 /* ---- beside the operations ------------------------------------------------------------------ */
+
+/* store_get of bytes that this host has in its memory. True: range->data has all cap of them. False: they
+ * would have to be waited for, or it is not known, or something is wrong, which store_get then says. */
+bool store_get_at_hand(struct store *store, const struct store_range *range);
 
 /* Makes the first two levels, "d/default". They may exist. */
 int store_add_folders(struct store *store, const struct strings *folders, struct err *err);

@@ -14,7 +14,7 @@ void job_work_look(const struct job_plan *plan, const char *verb, struct strings
     strings_add(ret, verb);
     if (plan->repository) {
         strings_take(ret, mem_printf("--repository=%s", plan->repository));
-        strings_take(ret, mem_printf("--scope=%s", plan->scope ? plan->scope : "default"));
+        strings_take(ret, mem_printf("--scope=%s", plan->scope ? plan->scope : job_usual_scope));
     } else {
         strings_take(ret, mem_printf("--source-path=%s", plan->destination));
     }
