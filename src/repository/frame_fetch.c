@@ -14,6 +14,12 @@
 /* How often a wait looks for a signal. */
 #define LOOK_MS 100
 
+/* A frame that is in the store's memory adds 1, one that is not takes this away: a kernel that needs
+ * memory drops a page here and there of what is in use. At first the second one in a row takes all. */
+#define TRUST_MISS 32u
+#define TRUST_FIRST (TRUST_MISS + 1)
+#define TRUST_MOST (4 * TRUST_MISS + 1)
+
 enum range_state { RANGE_WAITING, RANGE_COMING, RANGE_DONE };
 
 struct fetch_range {
@@ -57,7 +63,7 @@ struct frame_fetch {
     size_t range_count;
     size_t ahead;                             /* bytes of those that are not RANGE_WAITING, */
     size_t ahead_most;                        /* and their bound */
-    bool at_hand; /* so far, all that was taken was in memory: nothing is asked for ahead */
+    unsigned trust; /* that frames are in the store's memory; 0: they are asked for ahead */
     bool began;                               /* something was taken */
     struct fetch_range *urgent;               /* is waited for */
     struct fetch_buffers spare[BUFFER_SIZES]; /* owned */
@@ -162,7 +168,7 @@ static struct fetch_range *next_range(struct frame_fetch *fetch)
 
     if (fetch->urgent && fetch->urgent->state == RANGE_WAITING)
         return fetch->urgent;
-    if (fetch->at_hand)
+    if (fetch->trust > 0)
         return NULL;
     TAILQ_FOREACH(range, &fetch->ranges, link)
     {
@@ -204,7 +210,7 @@ struct frame_fetch *frame_fetch_new(const struct stored_scope *scope,
     fetch->scope = scope;
     fetch->point = point;
     fetch->ahead_most = FRAME_FETCH_AHEAD_FIRST;
-    fetch->at_hand = true;
+    fetch->trust = TRUST_FIRST;
     TAILQ_INIT(&fetch->ranges);
     for (unsigned i = 0; i < BUFFER_SIZES; i++)
         SLIST_INIT(&fetch->spare[i]);
@@ -325,7 +331,7 @@ int frame_fetch_want(struct frame_fetch *fetch, struct fetched_frame *frames, si
     fetch->range_count += range_count;
     pthread_cond_broadcast(&fetch->asked);
     pthread_mutex_unlock(&fetch->mutex);
-    return fetch->at_hand ? 0 : start_fetching(fetch, err);
+    return fetch->trust > 0 ? 0 : start_fetching(fetch, err);
 }
 
 /* ---- taking ----------------------------------------------------------------------------------- */
@@ -386,13 +392,31 @@ static bool take_at_hand(struct frame_fetch *fetch, const struct fetched_frame *
     return store_get_at_hand(fetch->scope->store, &part);
 }
 
+/* Those of a range that was asked for come from there. */
+static bool may_be_at_hand(struct frame_fetch *fetch, const struct fetch_range *range)
+{
+    pthread_mutex_lock(&fetch->mutex);
+    bool may_be = fetch->trust > 0 && range->state == RANGE_WAITING;
+    pthread_mutex_unlock(&fetch->mutex);
+    return may_be;
+}
+
+/* The mutex is held. */
+static void learn(struct frame_fetch *fetch, bool at_hand)
+{
+    if (at_hand)
+        fetch->trust += fetch->trust < TRUST_MOST;
+    else
+        fetch->trust = fetch->trust > TRUST_MISS ? fetch->trust - TRUST_MISS : 0;
+}
+
+/* The mutex is held. */
 static int take_from_range(struct frame_fetch *fetch, const struct fetched_frame *frame, void *data,
                            struct err *err)
 {
-    struct fetch_range *range = frame->range;
+    const struct fetch_range *range = frame->range;
 
-    fetch->at_hand = false;
-    if (wait_for_range(fetch, range, err) < 0)
+    if (wait_for_range(fetch, frame->range, err) < 0)
         return -1;
     memcpy(data, range->buffer->data + (frame->frame.offset - range->offset),
            frame->frame.stored_len);
@@ -407,10 +431,13 @@ int frame_fetch_take(struct frame_fetch *fetch, struct fetched_frame *frame, voi
 
     if (!frame->range)
         return read_pack_bytes(fetch, frame->pack, at->offset, data, at->stored_len, err);
-    bool at_hand = fetch->at_hand && take_at_hand(fetch, frame, data);
+    bool tried = may_be_at_hand(fetch, frame->range);
+    bool at_hand = tried && take_at_hand(fetch, frame, data);
     if (!at_hand && start_fetching(fetch, err) < 0)
         return -1;
     pthread_mutex_lock(&fetch->mutex);
+    if (tried)
+        learn(fetch, at_hand);
     if (!at_hand)
         taken = take_from_range(fetch, frame, data, err);
     if (taken == 0 && --frame->range->left == 0)

@@ -5,7 +5,7 @@
  * them. Several requests are on their way at a time, each in a thread of its own; the order of the
  * batches is that in which the bytes are expected.
  *
- * As long as the store has each frame in this host's memory, nothing is asked for ahead: the frames
+ * As long as the store has nearly all frames in this host's memory, nothing is asked for ahead: they
  * come from there, without the copy and the threads that cost more than the reading itself.
  */
 #pragma once

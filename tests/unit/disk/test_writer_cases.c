@@ -6,10 +6,12 @@
 #include "support.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -74,6 +76,36 @@ static void qcow2_has_no_clusters_for_zeros(void **state)
     disk_writer_free(writer);
     CLEANUP_FREE char *text = run_output("qemu-img", "check", "-f", "qcow2", target.path, NULL);
     assert_non_null(strstr(text, "1/16384 = "));
+}
+
+static uint64_t page_faults_of_children(void)
+{
+    struct rusage used;
+
+    assert_int_equal(getrusage(RUSAGE_CHILDREN, &used), 0);
+    return (uint64_t)used.ru_minflt;
+}
+
+/* qemu-nbd gets its memory from the kernel once, not for each request. */
+static void requests_share_memory(void **state)
+{
+    static uint8_t data[1 << 20];
+    struct disk_target target = {
+        .path = at("large.qcow2"), .format = "qcow2", .image_size = 128 << 20};
+    struct disk_writer *writer = NULL;
+    struct err err = ERR_INIT;
+    uint64_t before = page_faults_of_children();
+
+    (void)state;
+    assert_ok(disk_writer_create(&target, &writer, &err), &err);
+    memset(data, 1, sizeof(data));
+    for (uint64_t offset = 0; offset < target.image_size; offset += sizeof(data))
+        assert_ok(disk_writer_write(writer, offset, data, sizeof(data), &err), &err);
+    assert_ok(disk_writer_finish(writer, &err), &err);
+    disk_writer_free(writer);
+    uint64_t faults = page_faults_of_children() - before;
+    if (faults > target.image_size / (uint64_t)sysconf(_SC_PAGESIZE) / 2)
+        fail_msg("%" PRIu64 " page faults", faults);
 }
 
 static void unsafe_options_are_left_out(void **state)
@@ -281,6 +313,7 @@ int main(void)
         cmocka_unit_test(raw_file_is_sparse),
         cmocka_unit_test(small_holes_are_filled),
         cmocka_unit_test(qcow2_has_no_clusters_for_zeros),
+        cmocka_unit_test(requests_share_memory),
         cmocka_unit_test(unsafe_options_are_left_out),
         cmocka_unit_test(vmdk_that_takes_no_writes_becomes_sparse),
         cmocka_unit_test(formats_without_a_writer_are_refused),

@@ -28,7 +28,7 @@ struct endless_store {
     unsigned released; /* but for these, the first */
     bool fails;
     bool ends; /* after the first byte of what is asked for */
-    unsigned at_hand; /* so many frames are, the first */
+    unsigned at_hand; /* bit n: what is in pack n */
     unsigned count;
     struct {
         uint32_t pack;
@@ -88,9 +88,8 @@ static bool endless_get_at_hand(struct store *store, const struct store_range *r
 {
     struct endless_store *endless = (struct endless_store *)store;
 
-    if (endless->at_hand == 0)
+    if (!(endless->at_hand >> pack_of(range) & 1))
         return false;
-    endless->at_hand--;
     put_bytes(range, pack_of(range), range->cap);
     return true;
 }
@@ -330,30 +329,59 @@ static void each_frame_of_a_request_that_fails_is_told(void **state)
     }
 }
 
-/* What is not at hand makes an end of it: the rest of its request comes, too. */
 static void what_is_at_hand_is_not_asked_for(void **state)
+{
+    CLEANUP_FETCH struct fetch_world world;
+    struct fetched_frame frames[8];
+
+    (void)state;
+    begin_fetching(&world);
+    world.store.at_hand = 1;
+    for (uint32_t i = 0; i < ARRAY_COUNT(frames); i++)
+        frames[i] = wanted_frame(i / 4, i * 1000, 1000);
+    assert_int_equal(frame_fetch_want(world.fetch, frames, ARRAY_COUNT(frames), NULL), 0);
+    for (uint32_t i = 0; i < 4; i++)
+        takes(&world, &frames[i]);
+    assert_int_equal(world.store.count, 0);
+    for (uint32_t i = 4; i < 8; i++)
+        takes(&world, &frames[i]);
+    assert_int_equal(world.store.count, 1);
+    assert_true(was_read(&world, 1, 4000, 4000));
+}
+
+static void one_that_is_not_at_hand_is_no_reason_to_read_ahead(void **state)
 {
     CLEANUP_FETCH struct fetch_world world;
     struct fetched_frame frames[PACKS];
 
     (void)state;
     begin_fetching(&world);
-    world.store.at_hand = PACKS / 2;
+    world.store.at_hand = ~2u;
     for (uint32_t i = 0; i < PACKS; i++)
-        frames[i] = wanted_frame(i / 4, i * 1000, 1000);
+        frames[i] = wanted_frame(i, 0, 1 << 20);
     assert_int_equal(frame_fetch_want(world.fetch, frames, PACKS, NULL), 0);
-    for (uint32_t i = 0; i < PACKS / 2; i++)
-        takes(&world, &frames[i * 2]);
-    assert_int_equal(world.store.count, 0);
-    for (uint32_t i = 0; i < PACKS / 2; i++)
-        takes(&world, &frames[i * 2 + 1]);
-    assert_int_equal(world.store.count, 2);
-    assert_true(was_read(&world, 0, 0, 4000));
-    assert_true(was_read(&world, 1, 4000, 4000));
-    assert_int_equal(frame_fetch_want(world.fetch, frames, 1, NULL), 0);
-    world.store.at_hand = 1;
+    for (uint32_t i = 0; i < PACKS; i++)
+        takes(&world, &frames[i]);
+    assert_int_equal(world.store.count, 1);
+    assert_true(was_read(&world, 1, 0, 1 << 20));
+}
+
+static void two_that_are_not_at_hand_are(void **state)
+{
+    CLEANUP_FETCH struct fetch_world world;
+    struct fetched_frame frames[PACKS];
+
+    (void)state;
+    begin_fetching(&world);
+    for (uint32_t i = 0; i < PACKS; i++)
+        frames[i] = wanted_frame(i, 0, 10);
+    assert_int_equal(frame_fetch_want(world.fetch, frames, PACKS, NULL), 0);
     takes(&world, &frames[0]);
-    assert_int_equal(world.store.count, 3);
+    takes(&world, &frames[1]);
+    wait_for_gets(&world, PACKS);
+    for (uint32_t i = 2; i < PACKS; i++)
+        takes(&world, &frames[i]);
+    assert_int_equal(world.store.count, PACKS);
 }
 
 /* Whoever gives up does not wait for what is only asked for. */
@@ -379,6 +407,8 @@ int main(void)
         cmocka_unit_test(a_store_that_answers_late_is_asked_for_more),
         cmocka_unit_test(each_frame_of_a_request_that_fails_is_told),
         cmocka_unit_test(what_is_at_hand_is_not_asked_for),
+        cmocka_unit_test(one_that_is_not_at_hand_is_no_reason_to_read_ahead),
+        cmocka_unit_test(two_that_are_not_at_hand_are),
         cmocka_unit_test(what_was_not_taken_is_freed),
     };
 
