@@ -61,10 +61,10 @@ struct frame_fetch {
     pthread_cond_t came;
     struct fetch_ranges ranges; /* owned; in the order in which they are expected */
     size_t range_count;
-    size_t ahead;                             /* bytes of those that are not RANGE_WAITING, */
-    size_t ahead_most;                        /* and their bound */
-    unsigned trust; /* that frames are in the store's memory; 0: they are asked for ahead */
-    bool began;                               /* something was taken */
+    size_t ahead;      /* bytes of those that are not RANGE_WAITING, */
+    size_t ahead_most; /* and their bound */
+    unsigned trust;    /* that frames are in the store's memory; 0: they are asked for ahead */
+    bool began;        /* something was taken */
     struct fetch_range *urgent;               /* is waited for */
     struct fetch_buffers spare[BUFFER_SIZES]; /* owned */
     size_t spare_bytes;
