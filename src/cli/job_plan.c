@@ -9,6 +9,7 @@
 #include "cli/job_table.h"
 #include "cli/job_words.h"
 #include "cli/lists.h"
+#include "ops/points.h"
 
 /* ---- which settings count ----------------------------------------------------------- */
 
@@ -270,7 +271,7 @@ static void plan_guest(struct plan_making *making, struct job_guest *ret)
         add_step(making, JOB_PRUNE, "prune", ret->uuid, &ret->prune);
         /* Without --scope, prune covers every scope, and the others belong to other jobs. */
         if (!text_of(making, "scope"))
-            add_step_word(&ret->prune, "scope", job_usual_scope);
+            add_step_word(&ret->prune, "scope", points_usual_scope);
     }
     plan_hooks(making, &ret->hooks);
 }

@@ -30,9 +30,11 @@
 struct points_place {
     const char *path; /* an archive's folder; what stands for a repository, which may be a URL */
     bool is_repository;
-    const char *scope;           /* of a repository; NULL: "default" */
+    const char *scope;           /* of a repository; NULL: points_usual_scope */
     const struct parser *parser; /* of what is in it, borrowed; NULL: this process parses */
 };
+
+extern const char points_usual_scope[];
 
 /* ---- a store, open for reading ------------------------------------------------------- */
 

@@ -17,6 +17,8 @@ struct repository_store {
     struct repository_guests guests; /* owned; as they were when they were last listed */
 };
 
+const char points_usual_scope[] = REPOSITORY_SCOPE;
+
 static const struct repository_store *store_of(const struct points_store *store)
 {
     return (const struct repository_store *)store;
@@ -25,7 +27,7 @@ static const struct repository_store *store_of(const struct points_store *store)
 int points_repository_open(const struct points_place *place, struct repository **ret,
                            struct stored_scope *ret_scope, struct err *err)
 {
-    const char *scope = place->scope ? place->scope : REPOSITORY_SCOPE;
+    const char *scope = place->scope ? place->scope : points_usual_scope;
 
     if (!name_is_scope(scope))
         return err_set(err, ERR_USAGE, "'%s' cannot be a scope: up to %d of a to z, 0 to 9 and '-'",

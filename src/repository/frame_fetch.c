@@ -402,7 +402,7 @@ static bool may_be_at_hand(struct frame_fetch *fetch, const struct fetch_range *
 }
 
 /* The mutex is held. */
-static void learn(struct frame_fetch *fetch, bool at_hand)
+static void learn_of_frame(struct frame_fetch *fetch, bool at_hand)
 {
     if (at_hand)
         fetch->trust += fetch->trust < TRUST_MOST;
@@ -437,7 +437,7 @@ int frame_fetch_take(struct frame_fetch *fetch, struct fetched_frame *frame, voi
         return -1;
     pthread_mutex_lock(&fetch->mutex);
     if (tried)
-        learn(fetch, at_hand);
+        learn_of_frame(fetch, at_hand);
     if (!at_hand)
         taken = take_from_range(fetch, frame, data, err);
     if (taken == 0 && --frame->range->left == 0)

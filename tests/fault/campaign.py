@@ -148,7 +148,7 @@ class Crew:
         words = [PRIVATE_LIBVIRT, "--", sys.executable, os.path.join(HERE, self.PROGRAM), "--worker",
                  "--seed", options.seed, "--binary", options.binary, "--shim", options.shim,
                  "--build-dir", options.build_dir]
-        # A thread in the middle of a batch must not start one that close() doesn't see.
+        # A thread in the middle of a batch must not start one that close() does not see.
         with self.lock:
             if self.closed:
                 raise Closed

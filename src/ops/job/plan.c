@@ -3,10 +3,6 @@
 
 #include <stdlib.h>
 
-#include "repository/repository.h"
-
-const char job_usual_scope[] = REPOSITORY_SCOPE;
-
 static void job_hooks_clear(struct job_hooks *hooks)
 {
     strings_clear(&hooks->before);

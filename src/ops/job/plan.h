@@ -35,7 +35,7 @@ struct job_plan {
     char *name;        /* of the job */
     char *repository;  /* or NULL, and then: */
     char *destination; /* an archive folder */
-    char *scope;       /* of the repository; NULL: job_usual_scope */
+    char *scope;       /* of the repository; NULL: the usual one */
     char *uri;         /* of the hypervisor; NULL: libvirt's default */
     bool no_sandbox;   /* of the processes that look at the store; steps have words for that */
     struct job_guest *guests;
@@ -50,9 +50,6 @@ struct job_plan {
         stagger_s; /* the start is put off by less than this, always by the same; 0: not at all */
     uint64_t wait_ms; /* while another run of this job goes on; LOCK_FILE_FOREVER */
 };
-
-/* Of whoever names none. */
-extern const char job_usual_scope[];
 
 /* Accepts what is half filled in. The plan is empty and can be used again. */
 void job_plan_clear(struct job_plan *plan);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/quit.h"
+#include "ops/points.h"
 
 /* Exit statuses of this program's verbs, see virt-backup(1). */
 enum { STEP_DAMAGED = 4, STEP_STRANDED = 5, STEP_BUSY = 6 };
@@ -14,7 +15,7 @@ void job_work_look(const struct job_plan *plan, const char *verb, struct strings
     strings_add(ret, verb);
     if (plan->repository) {
         strings_take(ret, mem_printf("--repository=%s", plan->repository));
-        strings_take(ret, mem_printf("--scope=%s", plan->scope ? plan->scope : job_usual_scope));
+        strings_take(ret, mem_printf("--scope=%s", plan->scope ? plan->scope : points_usual_scope));
     } else {
         strings_take(ret, mem_printf("--source-path=%s", plan->destination));
     }

@@ -27,7 +27,7 @@ struct endless_store {
     bool held;         /* no answer is given for frames of HELD_LEN */
     unsigned released; /* but for these, the first */
     bool fails;
-    bool ends; /* after the first byte of what is asked for */
+    bool ends;        /* after the first byte of what is asked for */
     unsigned at_hand; /* bit n: what is in pack n */
     unsigned count;
     struct {
