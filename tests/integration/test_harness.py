@@ -128,6 +128,18 @@ def test_private_libvirt_ends_with_its_owner(t):
     wait_until(lambda: not t.baseline.new_processes(), "the end of all processes")
 
 
+def test_private_libvirt_ends_with_whoever_started_it(t):
+    """So that the workers of a runner that is killed do not go on with their tests."""
+    private = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../lib/private-libvirt")
+    starter = ("import subprocess, sys, time; subprocess.Popen([sys.argv[1], 'sh', '-c', sys.argv[2]], start_new_session=True); "
+               "time.sleep(1000)")
+    script = f"touch {t.path('up')} && exec sleep 1000"
+    with subprocess.Popen(["/usr/bin/python3", "-c", starter, private, script], stdout=subprocess.DEVNULL) as process:
+        wait_until(lambda: os.path.exists(t.path("up")), "the command")
+        process.kill()
+    wait_until(lambda: not t.baseline.new_processes(), "the end of all processes")
+
+
 def test_virsh_that_runs_all_the_time_answers_as_one_of_its_own(t):
     """Its status, output and errors; also after another libvirtd has come, and of names that it cannot read."""
     odd = t.guest("it's \"odd\" $1; list", t.boot_disk())
