@@ -148,6 +148,14 @@ static struct fetched_frame wanted_frame(uint32_t pack, uint32_t offset, uint32_
     return (struct fetched_frame){.pack = pack, .frame = {.offset = offset, .stored_len = len}};
 }
 
+static void wants_one_of_each_pack(struct fetch_world *world, struct fetched_frame frames[PACKS],
+                                   uint32_t len)
+{
+    for (uint32_t i = 0; i < PACKS; i++)
+        frames[i] = wanted_frame(i, 0, len);
+    assert_int_equal(frame_fetch_want(world->fetch, frames, PACKS, NULL), 0);
+}
+
 static void takes(struct fetch_world *world, struct fetched_frame *frame)
 {
     CLEANUP_FREE uint8_t *data = malloc(frame->frame.stored_len);
@@ -249,9 +257,7 @@ static void what_is_waited_for_is_read(void **state)
 
     (void)state;
     begin_fetching(&world);
-    for (uint32_t i = 0; i < PACKS; i++)
-        frames[i] = wanted_frame(i, 0, FRAMES_LEN);
-    assert_int_equal(frame_fetch_want(world.fetch, frames, PACKS, NULL), 0);
+    wants_one_of_each_pack(&world, frames, FRAMES_LEN);
     takes(&world, &frames[0]);
     takes(&world, &frames[PACKS - 1]);
     assert_int_equal(world.store.count, 2);
@@ -357,9 +363,7 @@ static void one_that_is_not_at_hand_is_no_reason_to_read_ahead(void **state)
     (void)state;
     begin_fetching(&world);
     world.store.at_hand = ~2u;
-    for (uint32_t i = 0; i < PACKS; i++)
-        frames[i] = wanted_frame(i, 0, 1 << 20);
-    assert_int_equal(frame_fetch_want(world.fetch, frames, PACKS, NULL), 0);
+    wants_one_of_each_pack(&world, frames, 1 << 20);
     for (uint32_t i = 0; i < PACKS; i++)
         takes(&world, &frames[i]);
     assert_int_equal(world.store.count, 1);
@@ -373,9 +377,7 @@ static void two_that_are_not_at_hand_are(void **state)
 
     (void)state;
     begin_fetching(&world);
-    for (uint32_t i = 0; i < PACKS; i++)
-        frames[i] = wanted_frame(i, 0, 10);
-    assert_int_equal(frame_fetch_want(world.fetch, frames, PACKS, NULL), 0);
+    wants_one_of_each_pack(&world, frames, 10);
     takes(&world, &frames[0]);
     takes(&world, &frames[1]);
     wait_for_gets(&world, PACKS);
@@ -392,9 +394,7 @@ static void what_was_not_taken_is_freed(void **state)
 
     (void)state;
     begin_fetching(&world);
-    for (uint32_t i = 0; i < PACKS; i++)
-        frames[i] = wanted_frame(i, 0, 10);
-    assert_int_equal(frame_fetch_want(world.fetch, frames, PACKS, NULL), 0);
+    wants_one_of_each_pack(&world, frames, 10);
     takes(&world, &frames[3]);
 }
 
