@@ -210,7 +210,8 @@ struct frame_fetch *frame_fetch_new(const struct stored_scope *scope,
     fetch->scope = scope;
     fetch->point = point;
     fetch->ahead_most = FRAME_FETCH_AHEAD_FIRST;
-    fetch->trust = TRUST_FIRST;
+    /* Over a network even the opening of a file may take for ever, and a signal would not end it. */
+    fetch->trust = store_lagging(scope->store) ? 0 : TRUST_FIRST;
     TAILQ_INIT(&fetch->ranges);
     for (unsigned i = 0; i < BUFFER_SIZES; i++)
         SLIST_INIT(&fetch->spare[i]);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,6 +30,7 @@ struct endless_store {
     bool fails;
     bool ends;        /* after the first byte of what is asked for */
     unsigned at_hand; /* bit n: what is in pack n */
+    bool far;
     unsigned count;
     struct {
         uint32_t pack;
@@ -94,8 +96,13 @@ static bool endless_get_at_hand(struct store *store, const struct store_range *r
     return true;
 }
 
-static const struct store_ops endless_ops = {.get = endless_get,
-                                             .get_at_hand = endless_get_at_hand};
+static const char *endless_lagging(struct store *store)
+{
+    return ((struct endless_store *)store)->far ? "nfs" : NULL;
+}
+
+static const struct store_ops endless_ops = {
+    .get = endless_get, .get_at_hand = endless_get_at_hand, .lagging = endless_lagging};
 
 struct fetch_world {
     struct endless_store store;
@@ -105,12 +112,12 @@ struct fetch_world {
     struct frame_fetch *fetch;
 };
 
-static void begin_fetching(struct fetch_world *world)
+static void begin_fetching_from(struct fetch_world *world, bool far)
 {
     static char url[] = "endless";
     const struct id session = {{7}};
 
-    *world = (struct fetch_world){.store = {.store = {&endless_ops, url}}};
+    *world = (struct fetch_world){.store = {.store = {&endless_ops, url}, .far = far}};
     pthread_mutex_init(&world->store.mutex, NULL);
     pthread_cond_init(&world->store.more, NULL);
     pthread_cond_init(&world->store.go, NULL);
@@ -121,6 +128,11 @@ static void begin_fetching(struct fetch_world *world)
     }
     world->point.digests = world->digests;
     world->fetch = frame_fetch_new(&world->scope, &world->point);
+}
+
+static void begin_fetching(struct fetch_world *world)
+{
+    begin_fetching_from(world, false);
 }
 
 /* So many of the frames are answered. */
@@ -386,6 +398,21 @@ static void two_that_are_not_at_hand_are(void **state)
     assert_int_equal(world.store.count, PACKS);
 }
 
+static void what_is_far_is_not_at_hand(void **state)
+{
+    CLEANUP_FETCH struct fetch_world world;
+    struct fetched_frame frames[PACKS];
+
+    (void)state;
+    begin_fetching_from(&world, true);
+    world.store.at_hand = UINT_MAX;
+    wants_one_of_each_pack(&world, frames, 10);
+    wait_for_gets(&world, PACKS);
+    for (uint32_t i = 0; i < PACKS; i++)
+        takes(&world, &frames[i]);
+    assert_int_equal(world.store.count, PACKS);
+}
+
 /* Whoever gives up does not wait for what is only asked for. */
 static void what_was_not_taken_is_freed(void **state)
 {
@@ -409,6 +436,7 @@ int main(void)
         cmocka_unit_test(what_is_at_hand_is_not_asked_for),
         cmocka_unit_test(one_that_is_not_at_hand_is_no_reason_to_read_ahead),
         cmocka_unit_test(two_that_are_not_at_hand_are),
+        cmocka_unit_test(what_is_far_is_not_at_hand),
         cmocka_unit_test(what_was_not_taken_is_freed),
     };
 
