@@ -380,7 +380,8 @@ static void end_range(struct frame_fetch *fetch, struct fetch_range *range)
     pthread_cond_broadcast(&fetch->asked);
 }
 
-static bool take_at_hand(struct frame_fetch *fetch, const struct fetched_frame *frame, void *data)
+static bool take_at_hand(const struct frame_fetch *fetch, const struct fetched_frame *frame,
+                         void *data)
 {
     CLEANUP_FREE char *text = name_pack(fetch, frame->pack);
     const struct store_range part = {

@@ -201,12 +201,13 @@ class Crew:
     def close(self, interrupted):
         with self.lock:
             self.closed = True
-        self.executor.shutdown(wait=False, cancel_futures=True)
         for process in self.processes:
             if process.poll() is None:
                 process.terminate() if interrupted else process.stdin.close()
         for process in self.processes:
             process.wait()
+        # Not before: a worker is stopped when the thread ends that has started it.
+        self.executor.shutdown(wait=False, cancel_futures=True)
 
 
 # ---- which faults ------------------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def run(flags, first_process):
     Signals are blocked from here on, and taken one by one with sigwaitinfo(), so that none gets lost on the way.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, *FORWARDED})
-    # Nobody is left to stop us when our parent is killed.
+    # Nobody is left to stop us when our parent is killed. To the kernel it is the thread that has started us.
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     alive_fd, hold_fd = os.pipe()
     check(libc.unshare(flags | CLONE_NEWPID), "unshare")
