@@ -48,8 +48,8 @@ class Bench:
         return Disk(path, format_name, target)
 
     def _backup(self, archive, increment=False):
-        """Returns the id of the point, if it is one."""
-        words, point = self.t.rng.choice(((), ("--compression", "zstd:1"))), None
+        """The guest-done event of a backup into the repository, else nothing."""
+        words, told = self.t.rng.choice(((), ("--compression", "zstd:1"))), None
         self.verifier.set_mark()
         if self.repository:
             done = self.t.vb("backup", "--repository", self.repository, "--domain-names", "web", "--guest-memory", self.mode,
@@ -57,13 +57,13 @@ class Bench:
             events = [json.loads(line) for line in done.out.splitlines()]
             same({event["disk"]: event["increment"] for event in events if event["event"] == "disk-done"
                   and event["disk"] != "memory"}, {"vda": increment, "vdb": increment}, "increments")
-            point = [event["point"] for event in events if event["event"] == "guest-done"][0]
+            (told,) = [event for event in events if event["event"] == "guest-done"]
         else:
             self.t.backup(self.guest, "--guest-memory", self.mode, *words, to=archive)
         # What it writes after its instant must not be in the backup.
         self.verifier.wait_for_writes(200)
         self.verifier.check(self.token)
-        return point
+        return told
 
     def _take_away(self):
         self.guest.destroy()
@@ -74,13 +74,13 @@ class Bench:
         """One round. Returns how many blocks the restored guest has compared, and how many were not right."""
         t, self.round = self.t, self.round + 1
         archive, restored = t.path(f"archive-{self.round}"), t.path(f"restored-{self.round}")
-        self._backup(archive)
+        told = self._backup(archive)
         if self.repository:
             for _ in range(t.rng.randrange(1, 3)):
-                self._backup(None, increment=True)
+                told = self._backup(None, increment=True)
             self._take_away()
             t.vb("restore", "--repository", self.repository, "--allow-autorun", "--destination-path", restored)
-            downtime = 0
+            downtime = told["downtime-ms"]
         else:
             same(manifest_in(archive).consistency(), self.mode, "recorded consistency")
             downtime = manifest_in(archive).downtime_ms()
@@ -99,7 +99,7 @@ class Bench:
         self._take_away()
         if self.repository:
             t.restore_point(self.repository, "--disks", "vda,vdb", "--domain-names=web", to=t.path("others"))
-            t.restore_point(self.repository, "--point", first, "--domain-names=web", to=t.path("mixed"))
+            t.restore_point(self.repository, "--point", first["point"], "--domain-names=web", to=t.path("mixed"))
         else:
             t.restore("--disks", "vda,vdb", source=t.path("second"), to=t.path("others"))
             t.restore(source=t.path("first"), to=t.path("mixed"))
