@@ -127,21 +127,23 @@ int disk_bitmap_add(const char *path, const char *name, struct err *err)
 
 static int remove_bitmap(const char *path, const char *name, struct err *err)
 {
+    /* It does not open what the image is based on. */
+    const char *const argv[] = {"qemu-img", "bitmap", "--remove", "-f", "qcow2", path, name, NULL};
     CLEANUP_LOCAL struct local_file file = LOCAL_FILE_INIT;
+
+    if (local_open(path, O_RDONLY, &file, err) < 0 || qemu_img_run(argv, path, NULL, err) < 0)
+        return err_prefix(err, "%s", path);
+    return 0;
+}
+
+/* An image that others read may well be in use for weeks: what it does not have need not wait for them. */
+int disk_bitmap_remove(const char *path, const char *name, struct err *err)
+{
     enum disk_bitmap_state state = DISK_BITMAP_ABSENT;
 
-    if (local_open(path, O_RDONLY, &file, err) < 0 || read_state(path, name, &state, err) < 0)
+    if (disk_bitmap_look(path, name, &state, err) < 0)
         return -1;
     if (state == DISK_BITMAP_ABSENT)
         return 0;
-    /* It does not open what the image is based on. */
-    const char *const argv[] = {"qemu-img", "bitmap", "--remove", "-f", "qcow2", path, name, NULL};
-    return qemu_img_run(argv, path, NULL, err);
-}
-
-int disk_bitmap_remove(const char *path, const char *name, struct err *err)
-{
-    if (disk_check_unused(path, err) < 0)
-        return -1;
-    return remove_bitmap(path, name, err) < 0 ? err_prefix(err, "%s", path) : 0;
+    return disk_check_unused(path, err) < 0 ? -1 : remove_bitmap(path, name, err);
 }

@@ -25,6 +25,6 @@ int disk_bitmap_list(const char *path, struct strings *ret, struct err *err);
  * is of version 2, which has no bitmaps (unsupported), something uses it (busy). Flushed when it
  * returns. On failure the image is as it was. */
 int disk_bitmap_add(const char *path, const char *name, struct err *err);
-/* Does nothing, and succeeds, if the qcow2 image has no bitmap of this name. Busy if something uses
- * the image. While it works, for a moment, no guest can start with the image. */
+/* Does nothing, and succeeds, if the qcow2 image has no bitmap of this name, even if it is in use. Else
+ * busy if something uses the image. While it works, for a moment, no guest can start with the image. */
 int disk_bitmap_remove(const char *path, const char *name, struct err *err);

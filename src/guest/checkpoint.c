@@ -59,6 +59,8 @@ int guest_checkpoint_is_safe(struct guest *guest, bool *ret_safe, struct err *er
     if (connection_domain(guest, &domain, err) < 0)
         return -1;
     int count = virDomainListAllSnapshots(domain, NULL, VIR_DOMAIN_SNAPSHOT_LIST_INTERNAL);
+    if (count < 0 && libvirt_error_is_unknown_call())
+        count = 0;
     if (count < 0)
         return libvirt_error(err, "cannot list the guest's snapshots");
     *ret_safe = count == 0;
@@ -76,6 +78,8 @@ int guest_checkpoint_list(struct guest *guest, const char *owner, struct strings
     if (connection_domain(guest, &domain, err) < 0)
         return -1;
     int count = virDomainListAllCheckpoints(domain, &checkpoints, 0);
+    if (count < 0 && libvirt_error_is_unknown_call())
+        return 0;
     if (count < 0)
         return libvirt_error(err, "cannot list the guest's checkpoints");
     for (int i = 0; i < count; i++) {
@@ -106,7 +110,8 @@ static int look_up(virDomainPtr domain, const char *name, virDomainCheckpointPtr
     BOUNDED_CALLS(&bounded_usual);
 
     *ret = virDomainCheckpointLookupByName(domain, name, 0);
-    if (!*ret && libvirt_error_code() != VIR_ERR_NO_DOMAIN_CHECKPOINT)
+    if (!*ret && libvirt_error_code() != VIR_ERR_NO_DOMAIN_CHECKPOINT &&
+        !libvirt_error_is_unknown_call())
         return libvirt_error(err, "checkpoint '%s': cannot look it up", name);
     return 0;
 }
@@ -314,12 +319,36 @@ static int delete_one(virDomainPtr domain, const char *name, const char *target,
     return delete_known(domain, name, VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY, err);
 }
 
+/* The record that stays names those that could not be deleted: of a disk, say, that the guest can only read
+ * by now. */
+static int keep_rest(virDomainPtr domain, const char *name, const struct strings *rest,
+                     struct err *failure, struct err *err)
+{
+    CLEANUP_FREE char *record = record_of(name, rest);
+    bool made = false;
+
+    if (failure->errnum != ETIMEDOUT)
+        (void)redefine(domain, record, false, &made, NULL);
+    return err_move(err, failure);
+}
+
+/* One that cannot be deleted does not keep the others. */
 static int delete_each(virDomainPtr domain, const char *name, const struct strings *targets,
                        struct err *err)
 {
-    for (size_t i = 0; i < targets->count; i++)
-        if (delete_one(domain, name, targets->items[i], err) < 0)
-            return -1;
+    CLEANUP_STRINGS struct strings rest = {0};
+    CLEANUP_ERR struct err first = ERR_INIT;
+
+    for (size_t i = 0; i < targets->count && first.errnum != ETIMEDOUT; i++) {
+        CLEANUP_ERR struct err delete_err = ERR_INIT;
+        if (delete_one(domain, name, targets->items[i], &delete_err) == 0)
+            continue;
+        strings_add(&rest, targets->items[i]);
+        if (first.kind == ERR_NONE || delete_err.errnum == ETIMEDOUT)
+            err_move(&first, &delete_err);
+    }
+    if (first.kind != ERR_NONE)
+        return keep_rest(domain, name, &rest, &first, err);
     return delete_known(domain, name, VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY, err);
 }
 

@@ -140,6 +140,13 @@ int libvirt_error_code(void)
     return error ? error->code : 0;
 }
 
+bool libvirt_error_is_unknown_call(void)
+{
+    int code = libvirt_error_code();
+
+    return code == VIR_ERR_NO_SUPPORT || code == VIR_ERR_OPERATION_UNSUPPORTED;
+}
+
 static void ignore_error(void *opaque, virErrorPtr error)
 {
     (void)opaque;

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /* Sets *err to "TEXT: libvirt's message" on one line, with the kind that matches libvirt's code. For
@@ -15,5 +17,7 @@ int libvirt_error(struct err *err, const char *format, ...) __attribute__((forma
 int libvirt_error_job(struct err *err, const char *job, const char *guest);
 /* libvirt's code (VIR_ERR_...), 0 if the last call did not fail. */
 int libvirt_error_code(void);
+/* True if the last call failed because this hypervisor's driver does not have it. */
+bool libvirt_error_is_unknown_call(void);
 /* Stops libvirt from printing errors itself, for the whole process. */
 void libvirt_error_silence(void);

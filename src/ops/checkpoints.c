@@ -4,6 +4,7 @@
  * the bitmaps in images. Those of a guest that is off are looked for in its images, too, whether or not
  * libvirt has a record; while it runs only QEMU knows what is in them.
  */
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -86,34 +87,48 @@ static int find_bitmaps(struct checkpoints_found *found, struct err *err)
     return 0;
 }
 
-/* Repeated, it goes on where a failure has stopped it. */
-static int remove_found_checkpoint(struct guest *guest, const char *name,
+/* Of a guest that is off, libvirt's record goes last, since it leads to bitmaps that stay. */
+static int remove_found_checkpoint(struct guest *guest, bool off, const char *name,
                                    const struct checkpoints_found *found, struct err *err)
 {
     const struct guest_checkpoint checkpoint = {name, &found->targets};
-    bool off = false;
+    bool ended = false;
 
-    if (guest_checkpoint_delete(guest, &checkpoint, &off, err) < 0)
-        return -1;
     for (size_t i = 0; off && i < found->images.count; i++)
+        if (disk_bitmap_remove(found->images.items[i], name, err) < 0)
+            return -1;
+    if (guest_checkpoint_delete(guest, &checkpoint, &ended, err) < 0)
+        return -1;
+    for (size_t i = 0; ended && !off && i < found->images.count; i++)
         if (disk_bitmap_remove(found->images.items[i], name, err) < 0)
             return -1;
     return 0;
 }
 
-static int handle_names(const struct checkpoints_run *run, struct guest *guest,
+/* One that cannot be removed does not keep the others; the first failure is told. */
+static int handle_names(const struct checkpoints_run *run, struct guest *guest, bool off,
                         const struct checkpoints_found *found, struct err *err)
 {
+    CLEANUP_ERR struct err first = ERR_INIT;
+
     for (size_t i = 0; i < found->names.count; i++) {
         const char *name = found->names.items[i];
-        if (run->options->remove &&
-            (quit_check(err) < 0 || remove_found_checkpoint(guest, name, found, err) < 0))
+        CLEANUP_ERR struct err remove_err = ERR_INIT;
+        if (run->options->remove && quit_check(err) < 0)
             return -1;
+        if (run->options->remove &&
+            remove_found_checkpoint(guest, off, name, found, &remove_err) < 0) {
+            if (first.kind == ERR_NONE)
+                err_move(&first, &remove_err);
+            if (first.errnum == ETIMEDOUT)
+                break;
+            continue;
+        }
         report_event(run->report, &(struct event){.kind = EVENT_CHECKPOINT,
                                                   .guest = guest_name(guest),
                                                   .checkpoint = {name, run->options->remove}});
     }
-    return 0;
+    return first.kind == ERR_NONE ? 0 : err_move(err, &first);
 }
 
 static int take_checkpoints(struct checkpoints_run *run, struct guest *guest, struct err *err)
@@ -132,7 +147,7 @@ static int take_checkpoints(struct checkpoints_run *run, struct guest *guest, st
         return -1;
     bool off = status.state == GUEST_SHUT_OFF;
     if (find_images(guest, off, &found, err) < 0 || (off && find_bitmaps(&found, err) < 0) ||
-        handle_names(run, guest, &found, err) < 0)
+        handle_names(run, guest, off, &found, err) < 0)
         return -1;
     if (run->options->remove)
         point_notes_remove(run->state_fd, guest_uuid(guest));

@@ -233,8 +233,12 @@ static int begin(struct run *run, struct err *err)
 
 static void tell_tracks(const struct run *run)
 {
-    static const char *const words[] = {"records",   "not-local", "not-qcow2",
-                                        "old-qcow2", "snapshots", "no-bitmap"};
+    static const char *const words[] = {
+        [CAPTURE_RECORDS] = "records",     [CAPTURE_NOT_LOCAL] = "not-local",
+        [CAPTURE_NOT_QCOW2] = "not-qcow2", [CAPTURE_OLD_QCOW2] = "old-qcow2",
+        [CAPTURE_READ_ONLY] = "read-only", [CAPTURE_SNAPSHOTS] = "snapshots",
+        [CAPTURE_NO_BITMAP] = "no-bitmap",
+    };
 
     if (run->capture.intent.checkpoint)
         printf("checkpoint %s\n", run->capture.intent.checkpoint);

@@ -34,6 +34,7 @@ enum capture_record {
     CAPTURE_NOT_LOCAL,
     CAPTURE_NOT_QCOW2,
     CAPTURE_OLD_QCOW2, /* of version 2 (compat=0.10), which has no bitmaps */
+    CAPTURE_READ_ONLY, /* the guest cannot write to it, and QEMU can neither make nor delete its bitmaps */
     CAPTURE_SNAPSHOTS, /* its guest could not be reverted to its internal snapshots any more */
     CAPTURE_NO_BITMAP, /* its image could not be given one */
 };

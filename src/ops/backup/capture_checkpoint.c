@@ -9,6 +9,7 @@
  */
 #include "ops/backup/capture_checkpoint.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -18,6 +19,8 @@ enum capture_record capture_recordable(const struct source_disk *disk)
 {
     if (!disk->local)
         return CAPTURE_NOT_LOCAL;
+    if (disk->readonly)
+        return CAPTURE_READ_ONLY;
     if (strcmp(disk->format, "qcow2") != 0)
         return CAPTURE_NOT_QCOW2;
     if (disk->info.snapshots)
@@ -29,15 +32,35 @@ enum capture_record capture_recordable(const struct source_disk *disk)
     return CAPTURE_RECORDS;
 }
 
-/* One that is not sound is not asked for: it would make libvirt refuse the job of all disks. */
+static void drop_since(struct capture_track *track)
+{
+    track->since = NULL;
+    track->state = GUEST_CHECKPOINT_ABSENT;
+}
+
+/* Then nothing else that is asked of libvirt will be answered. */
+static bool is_lost(const struct capture_request *request, const struct err *err)
+{
+    return err->errnum == ETIMEDOUT || err->kind == ERR_CANCELLED ||
+           !request->calls->undo->alive(request->hypervisor);
+}
+
+/* One that is not sound is not asked for: it would make libvirt refuse the job of all disks. Nor is one
+ * of which libvirt cannot tell, as where a hypervisor has no checkpoints. */
 static int settle_since(const struct capture_request *request, size_t disk, struct err *err)
 {
     struct capture_track *track = &request->tracks[disk];
     const struct strings target = {&request->source->disks[disk].target, 1};
     const struct guest_checkpoint checkpoint = {track->since, &target};
+    CLEANUP_ERR struct err validate_err = ERR_INIT;
 
-    if (request->calls->validate(request->guest, &checkpoint, &track->state, err) < 0)
-        return -1;
+    if (request->calls->validate(request->guest, &checkpoint, &track->state, &validate_err) < 0) {
+        if (is_lost(request, &validate_err))
+            return err_move(err, &validate_err);
+        log_detail("guest '%s': disk '%s' is read whole: %s", request->name,
+                   request->source->disks[disk].target, validate_err.text);
+        drop_since(track);
+    }
     if (track->state == GUEST_CHECKPOINT_BROKEN || track->state == GUEST_CHECKPOINT_ABSENT)
         track->since = NULL;
     return 0;
@@ -57,6 +80,8 @@ int capture_settle_tracks(const struct capture_request *request, struct err *err
             safe ? capture_recordable(&request->source->disks[i]) : CAPTURE_SNAPSHOTS;
         track->record = track->record && request->owner && track->recordable == CAPTURE_RECORDS;
         bool off = request->mode == CAPTURE_OFFLINE;
+        if (track->since && track->recordable == CAPTURE_READ_ONLY)
+            drop_since(track);
         if (track->since && !off && settle_since(request, i, err) < 0)
             return -1;
     }
@@ -144,48 +169,93 @@ int capture_commit_begin(struct capture *capture, struct err *err)
     if (!capture->intent.checkpoint)
         return 0;
     capture->intent.committing = true;
-    return intent_write(capture->request.state_fd, &capture->intent, err);
+    if (intent_write(capture->request.state_fd, &capture->intent, err) == 0)
+        return 0;
+    capture->intent.committing = false; /* nothing will be committed */
+    return -1;
 }
 
-/* libvirt does that only while the guest runs. If it is started now, the next backup does it. */
-static int delete_former_bitmaps(const struct capture *capture, struct err *err)
+/* ---- those of former backups ----------------------------------------------------------------- */
+
+/* What could not be deleted: the first of it, since one that stays must not keep the others. */
+static int note_failure(struct err *first, struct err *failure)
+{
+    if (first->kind != ERR_NONE)
+        return -1;
+    return err_move(first, failure);
+}
+
+/* Of all images of the guest, which is off. If it is started now, they are in use, and the next backup does
+ * it. */
+static int remove_bitmaps_of(const struct capture *capture, const char *name, struct err *err)
 {
     const struct capture_request *request = &capture->request;
+    CLEANUP_ERR struct err first = ERR_INIT;
 
     for (size_t i = 0; i < request->source->disk_count; i++) {
         const struct source_disk *disk = &request->source->disks[i];
-        CLEANUP_STRINGS struct strings names = {0};
+        CLEANUP_ERR struct err remove_err = ERR_INIT;
+        if (disk->local && strcmp(disk->format, "qcow2") == 0 &&
+            request->calls->undo->bitmap_remove(disk->path, name, &remove_err) < 0)
+            note_failure(&first, &remove_err);
+    }
+    return first.kind == ERR_NONE ? 0 : err_move(err, &first);
+}
+
+/* Bitmaps that libvirt has no record of, too: only they are in the images of a guest that is off. */
+static int list_former(const struct capture *capture, struct strings *names, struct err *err)
+{
+    const struct capture_request *request = &capture->request;
+
+    if (request->calls->list(request->guest, request->owner, names, err) < 0)
+        return -1;
+    for (size_t i = 0; request->mode == CAPTURE_OFFLINE && i < request->source->disk_count; i++) {
+        const struct source_disk *disk = &request->source->disks[i];
+        CLEANUP_STRINGS struct strings bitmaps = {0};
         if (!disk->local || strcmp(disk->format, "qcow2") != 0)
             continue;
-        if (request->calls->bitmap_list(disk->path, &names, err) < 0)
+        if (request->calls->bitmap_list(disk->path, &bitmaps, err) < 0)
             return -1;
-        for (size_t j = 0; j < names.count; j++)
-            if (guest_checkpoint_is_ours(names.items[j], request->owner) &&
-                !text_same(names.items[j], capture->intent.checkpoint) &&
-                request->calls->undo->bitmap_remove(disk->path, names.items[j], err) < 0)
-                return -1;
+        for (size_t j = 0; j < bitmaps.count; j++)
+            if (guest_checkpoint_is_ours(bitmaps.items[j], request->owner) &&
+                !strings_has(names, bitmaps.items[j]))
+                strings_add(names, bitmaps.items[j]);
     }
     return 0;
+}
+
+/* Of a guest that is off, libvirt's record goes last: by it a backup that finds the guest running finds
+ * bitmaps that are left. */
+static int delete_one_former(const struct capture *capture, const char *name, struct err *err)
+{
+    const struct capture_request *request = &capture->request;
+    const struct guest_checkpoint former = {name, &capture->intent.recorded};
+    bool off = false;
+
+    if (request->mode == CAPTURE_OFFLINE && remove_bitmaps_of(capture, name, err) < 0)
+        return -1;
+    return request->calls->undo->checkpoint_delete(request->guest, &former, &off, err);
 }
 
 /* The next increment continues the backup that is now committed. If it does not work, the next backup
  * tries it again. */
 static int delete_former(const struct capture *capture, struct err *err)
 {
-    const struct capture_request *request = &capture->request;
     const struct intent *intent = &capture->intent;
     CLEANUP_STRINGS struct strings names = {0};
-    bool off = request->mode == CAPTURE_OFFLINE;
+    CLEANUP_ERR struct err first = ERR_INIT;
 
-    if (request->calls->list(request->guest, request->owner, &names, err) < 0)
+    if (list_former(capture, &names, err) < 0)
         return -1;
     for (size_t i = 0; i < names.count; i++) {
-        const struct guest_checkpoint former = {names.items[i], &intent->recorded};
+        CLEANUP_ERR struct err delete_err = ERR_INIT;
         if (!text_same(names.items[i], intent->checkpoint) &&
-            request->calls->undo->checkpoint_delete(request->guest, &former, &off, err) < 0)
-            return -1;
+            delete_one_former(capture, names.items[i], &delete_err) < 0)
+            note_failure(&first, &delete_err);
+        if (first.errnum == ETIMEDOUT)
+            break;
     }
-    return off ? delete_former_bitmaps(capture, err) : 0;
+    return first.kind == ERR_NONE ? 0 : err_move(err, &first);
 }
 
 void capture_commit_end(struct capture *capture, bool committed)

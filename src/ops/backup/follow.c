@@ -107,6 +107,10 @@ static void tell_not_recorded(const struct follow *follow, size_t disk)
     if (track->recordable == CAPTURE_SNAPSHOTS && news)
         report_warning(follow->request.report, follow->request.guest,
                        &(struct warning){WARNING_SNAPSHOTS_NOT_FOLLOWED, .disk = source->target});
+    else if (track->recordable == CAPTURE_READ_ONLY)
+        log_detail("guest '%s': disk '%s' is read whole each time: the guest can only read it, and "
+                   "it gets no bitmap",
+                   follow->request.guest, source->target);
     else if (track->recordable == CAPTURE_NOT_QCOW2 || track->recordable == CAPTURE_OLD_QCOW2 ||
              track->recordable == CAPTURE_NOT_LOCAL)
         log_detail("guest '%s': disk '%s' is read whole each time: only images in files of format "

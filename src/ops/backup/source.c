@@ -173,6 +173,7 @@ static int resolve_disk(struct hypervisor *hypervisor, const struct definition_d
     ret->type = mem_strdup(disk->type);
     ret->local = is_local(disk);
     ret->shareable = disk->shareable;
+    ret->readonly = disk->readonly;
     if (strcmp(disk->type, "volume") != 0) {
         ret->path = mem_strdup(disk->path);
         ret->format = mem_strdup(disk->format ? disk->format : "raw");

@@ -20,6 +20,7 @@ struct source_disk {
     char *type; /* file, block, volume, network */
     bool local; /* a file or block device on this host, described in `info` */
     bool shareable;
+    bool readonly;
     char *path; /* on this host; a volume is resolved to its path */
     char *pool; /* for volume disks, else NULL */
     char *volume;

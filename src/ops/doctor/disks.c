@@ -46,6 +46,10 @@ static void tell_record(struct doctor *doctor, const struct doctor_subject *subj
                 "it can be made version 3 while the guest is shut off",
                 whole));
         break;
+    case CAPTURE_READ_ONLY:
+        doctor_tell(doctor, subject, FINDING_NOTE, NULL,
+                    mem_printf("%s: the guest can only read it, and it gets no bitmap", whole));
+        break;
     case CAPTURE_SNAPSHOTS:
         doctor_tell(doctor, subject, FINDING_NOTE, list,
                     mem_printf("%s while there are internal snapshots", whole));

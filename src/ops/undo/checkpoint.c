@@ -12,8 +12,6 @@
 #include "base/quit.h"
 #include "ops/undo/private.h"
 
-/* The guest was off a moment ago. If it is started now, its image is in use, and the next try finds
- * it running. */
 static int remove_bitmaps(const struct undo_calls *calls, const struct intent *intent,
                           struct err *err)
 {
@@ -26,29 +24,49 @@ static int remove_bitmaps(const struct undo_calls *calls, const struct intent *i
     return 0;
 }
 
+/* Of a guest that is off, libvirt's record goes last: if a bitmap must stay, that leads to it.
+ * *ret_in_use: one of its images is in use though the guest is off, or was a moment ago. */
 static int try_undo_checkpoint(const struct undo_host *host, const struct intent *intent,
-                               struct err *err)
+                               bool *ret_in_use, struct err *err)
 {
     const struct guest_checkpoint checkpoint = {intent->checkpoint, &intent->recorded};
     CLEANUP_UNDO_GUEST struct undo_guest guest = {0};
-    bool off = true;
+    struct guest_status status = {.state = GUEST_SHUT_OFF};
+    bool ended = false;
 
-    if (undo_guest_find(host, intent->uuid, &guest, err) < 0)
+    *ret_in_use = false;
+    if (undo_guest_find(host, intent->uuid, &guest, err) < 0 ||
+        (guest.guest && guest.calls->get_status(guest.guest, &status, err) < 0))
         return -1;
-    if (guest.guest && guest.calls->checkpoint_delete(guest.guest, &checkpoint, &off, err) < 0)
+    bool off = status.state == GUEST_SHUT_OFF;
+    if (off && remove_bitmaps(host->calls, intent, err) < 0) {
+        *ret_in_use = err->kind == ERR_BUSY;
         return -1;
-    return off ? remove_bitmaps(host->calls, intent, err) : 0;
+    }
+    if (!guest.guest)
+        return 0;
+    if (guest.calls->checkpoint_delete(guest.guest, &checkpoint, &ended, err) < 0)
+        return -1;
+    return ended && !off ? remove_bitmaps(host->calls, intent, err) : 0;
 }
 
+/* If it is started between two steps, its images are in use, and the next try finds it running. Images that
+ * others read, as those of a template are read by its clones, may be in use for weeks. */
 static int undo_checkpoint_in_tries(const struct undo_host *host, const struct intent *intent,
                                     struct err *err)
 {
     for (unsigned i = 1;; i++) {
         CLEANUP_ERR struct err try_err = ERR_INIT;
+        bool in_use = false;
         if (undo_connect(host, err) < 0)
             return -1;
-        if (try_undo_checkpoint(host, intent, &try_err) == 0)
+        if (try_undo_checkpoint(host, intent, &in_use, &try_err) == 0)
             return 0;
+        if (in_use && i > 1) {
+            log_detail("guest '%s': checkpoint '%s' stays until a later backup deletes it: %s",
+                       intent->name, intent->checkpoint, try_err.text);
+            return 0;
+        }
         bool again = try_err.errnum != ETIMEDOUT && ((try_err.kind == ERR_BUSY && i == 1) ||
                                                      !host->calls->alive(host->hypervisor));
         if (i == UNDO_TRIES || !again)

@@ -118,7 +118,7 @@ static int fake_snapshot_memory(struct guest *guest, const struct guest_snapshot
     return fake_done();
 }
 
-static bool lost_late; /* see struct backup */
+static bool lost_late, untold; /* see struct backup */
 
 static int fake_backup_begin(struct guest *guest, const struct guest_backup *backup,
                              struct err *err)
@@ -152,6 +152,8 @@ static int fake_validate(struct guest *guest, const struct guest_checkpoint *che
     (void)guest;
     assert_string_equal(checkpoint->name, FORMER);
     assert_string_equal(checkpoint->targets->items[0], "vda");
+    if (untold)
+        return err_set(err, ERR_UNSUPPORTED, "this hypervisor has no checkpoints");
     *ret_states = lost_late ? GUEST_CHECKPOINT_FOUND : GUEST_CHECKPOINT_BROKEN;
     return fake_step(err) < 0 ? -1 : fake_done();
 }
@@ -310,6 +312,7 @@ int back_up(struct backup *backup, bool *ret_stranded, struct err *err)
 
     assert_non_null(live);
     lost_late = backup->late;
+    untold = backup->untold;
     if (capture_has_memory(backup->way->mode))
         assert_int_equal(staging_open(&staged, &staging, NULL), 0);
     struct guest *guest = fake_handle(world->web);

@@ -22,7 +22,8 @@ struct backup {
     void (*in_middle)(const struct world *world);
     bool captured;
     bool rest_removed;
-    bool late; /* libvirt finds the former bitmap sound, and then cannot use it */
+    bool late;   /* libvirt finds the former bitmap sound, and then cannot use it */
+    bool untold; /* libvirt cannot tell of the former bitmap */
 };
 
 void prepare(struct world *world, size_t way, struct backup *ret);
