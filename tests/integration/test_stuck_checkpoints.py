@@ -14,11 +14,17 @@ from vbtest.nights import Nights
 READ_ONLY = "<readonly/>"
 
 
-def make_read_only(t, guest, target):
+def begin_with_a_disk_that_becomes_read_only(t):
+    """After the first night, the guest being off then: vdb, whose bitmap QEMU does not delete. Now it runs."""
+    guest = t.guest("web", t.boot_disk(), t.disk("vdb", size=8 * MIB)).define()
+    nights = Nights(t, guest)
+    nights.night()
     path = t.path("read-only.xml")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(re.sub(rf"(<target dev='{target}'[^>]*/>)", rf"\1{READ_ONLY}", guest.dump("--inactive")))
+        file.write(re.sub(r"(<target dev='vdb'[^>]*/>)", rf"\1{READ_ONLY}", guest.dump("--inactive")))
     guest.virsh("define", path)
+    guest.start()
+    return guest, nights
 
 
 def readers(image):
@@ -64,12 +70,8 @@ def test_disk_that_the_guest_can_only_read(t):
 
 
 def test_disk_that_the_guest_can_only_read_by_now(t):
-    """It is read whole without its bitmap, which QEMU does not delete."""
-    guest = t.guest("web", t.boot_disk(), t.disk("vdb", size=8 * MIB)).define()
-    nights = Nights(t, guest)
-    nights.night()
-    make_read_only(t, guest, "vdb")
-    guest.start()
+    """It is read whole, without its bitmap."""
+    _, nights = begin_with_a_disk_that_becomes_read_only(t)
     for _ in range(3):
         nights.night()
         same(nights.increments, {"vda": True, "vdb": False}, "increments")
@@ -90,11 +92,7 @@ def test_interrupted_save_of_a_guest_with_a_disk_that_it_can_only_read(t):
 
 def test_former_checkpoint_that_stays(t):
     """It does not keep the others from being deleted."""
-    guest = t.guest("web", t.boot_disk(), t.disk("vdb", size=8 * MIB)).define()
-    nights = Nights(t, guest)
-    nights.night()
-    make_read_only(t, guest, "vdb")
-    guest.start()
+    guest, nights = begin_with_a_disk_that_becomes_read_only(t)
     for _ in range(4):
         nights.night("--exclude-disk", "vdb")
     same(len(nights.checkpoints()), 2, "checkpoints: the one that stays, and the newest")
