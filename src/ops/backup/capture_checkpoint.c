@@ -230,11 +230,14 @@ static int delete_one_former(const struct capture *capture, const char *name, st
 {
     const struct capture_request *request = &capture->request;
     const struct guest_checkpoint former = {name, &capture->intent.recorded};
-    bool off = false;
+    bool off = request->mode == CAPTURE_OFFLINE;
+    bool ended = false;
 
-    if (request->mode == CAPTURE_OFFLINE && remove_bitmaps_of(capture, name, err) < 0)
+    if (off && remove_bitmaps_of(capture, name, err) < 0)
         return -1;
-    return request->calls->undo->checkpoint_delete(request->guest, &former, &off, err);
+    if (request->calls->undo->checkpoint_delete(request->guest, &former, &ended, err) < 0)
+        return -1;
+    return ended && !off ? remove_bitmaps_of(capture, name, err) : 0;
 }
 
 /* The next increment continues the backup that is now committed. If it does not work, the next backup

@@ -25,7 +25,8 @@ static int remove_bitmaps(const struct undo_calls *calls, const struct intent *i
 }
 
 /* Of a guest that is off, libvirt's record goes last: if a bitmap must stay, that leads to it.
- * *ret_in_use: one of its images is in use though the guest is off, or was a moment ago. */
+ * *ret_in_use: one of its images is in use though the guest is off, or was a moment ago. If the guest is
+ * gone, only the journal leads to it. */
 static int try_undo_checkpoint(const struct undo_host *host, const struct intent *intent,
                                bool *ret_in_use, struct err *err)
 {
@@ -40,7 +41,7 @@ static int try_undo_checkpoint(const struct undo_host *host, const struct intent
         return -1;
     bool off = status.state == GUEST_SHUT_OFF;
     if (off && remove_bitmaps(host->calls, intent, err) < 0) {
-        *ret_in_use = err->kind == ERR_BUSY;
+        *ret_in_use = guest.guest && err->kind == ERR_BUSY;
         return -1;
     }
     if (!guest.guest)

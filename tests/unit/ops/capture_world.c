@@ -118,7 +118,7 @@ static int fake_snapshot_memory(struct guest *guest, const struct guest_snapshot
     return fake_done();
 }
 
-static bool lost_late, untold; /* see struct backup */
+static bool lost_late, untold, ends_late; /* see struct backup */
 
 static int fake_backup_begin(struct guest *guest, const struct guest_backup *backup,
                              struct err *err)
@@ -281,7 +281,10 @@ static int commit(const struct world *world, struct capture *capture, struct err
     world->fake->committed = result == 0;
     if (result == 0)
         fake_done();
+    bool active = world->web->active;
+    world->web->active = active && !ends_late;
     capture_commit_end(capture, result == 0);
+    world->web->active = active;
     return result;
 }
 
@@ -313,6 +316,7 @@ int back_up(struct backup *backup, bool *ret_stranded, struct err *err)
     assert_non_null(live);
     lost_late = backup->late;
     untold = backup->untold;
+    ends_late = backup->ends;
     if (capture_has_memory(backup->way->mode))
         assert_int_equal(staging_open(&staged, &staging, NULL), 0);
     struct guest *guest = fake_handle(world->web);

@@ -24,6 +24,7 @@ struct backup {
     bool rest_removed;
     bool late;   /* libvirt finds the former bitmap sound, and then cannot use it */
     bool untold; /* libvirt cannot tell of the former bitmap */
+    bool ends;   /* the guest has ended when the former checkpoint is deleted */
 };
 
 void prepare(struct world *world, size_t way, struct backup *ret);

@@ -76,6 +76,29 @@ static void a_bitmap_that_libvirt_cannot_tell_of_costs_an_increment(void **state
     assert_true(increments_that_are_whole(false) > 1);
 }
 
+/* libvirt deletes its record alone then, and nothing else would lead to the bitmap. */
+static void a_guest_that_ends_at_the_commit_loses_its_former_bitmap(void **state)
+{
+    unsigned tried = 0;
+
+    (void)state;
+    for (size_t i = 0; i < capture_way_count; i++) {
+        struct world world CLEANUP(world_clear) = {.state_fd = -1};
+        struct backup backup;
+        CLEANUP_ERR struct err err = ERR_INIT;
+        bool stranded = false;
+        if (capture_ways[i].checkpoint != COMMITTED || capture_ways[i].mode == CAPTURE_OFFLINE)
+            continue;
+        prepare(&world, i, &backup);
+        backup.ends = true;
+        if (back_up(&backup, &stranded, &err) < 0)
+            fail_msg("%s: %s", capture_ways[i].name, err.text);
+        assert_string_equal(world.web->former, "");
+        tried++;
+    }
+    assert_true(tried > 1);
+}
+
 static void each_step(enum fake_fault fault, bool may_leave)
 {
     for (size_t i = 0; i < capture_way_count; i++)
@@ -206,6 +229,7 @@ int main(void)
         cmocka_unit_test(the_guest_is_as_it_was),
         cmocka_unit_test(a_bitmap_that_is_lost_late_costs_an_increment),
         cmocka_unit_test(a_bitmap_that_libvirt_cannot_tell_of_costs_an_increment),
+        cmocka_unit_test(a_guest_that_ends_at_the_commit_loses_its_former_bitmap),
         cmocka_unit_test(a_step_that_fails_once_leaves_it_as_it_was_or_to_recover),
         cmocka_unit_test(a_lost_connection_leaves_it_as_it_was),
         cmocka_unit_test(steps_that_keep_failing_leave_it_to_recover),
