@@ -104,6 +104,13 @@ int err_append(struct err *err, const char *format, ...)
     return -1;
 }
 
+int err_note_remedy(struct err *err, enum err_remedy remedy)
+{
+    if (err && err->text)
+        err->remedy = remedy;
+    return -1;
+}
+
 int err_move(struct err *to, struct err *from)
 {
     if (!to) {

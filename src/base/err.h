@@ -29,9 +29,19 @@ enum err_kind {
     ERR_INTERNAL,    /* our own fault */
 };
 
+/* What the text says would help, where a caller offers it, or would otherwise say so once more. */
+enum err_remedy {
+    ERR_REMEDY_NONE = 0,         /* or none that a caller looks at */
+    ERR_REMEDY_TRUST_DEFINITION, /* an option of restore, like the next two */
+    ERR_REMEDY_OVERWRITE,
+    ERR_REMEDY_REPLACE,
+    ERR_REMEDY_RECOVER, /* running recover, after something else */
+};
+
 struct err {
     enum err_kind kind;
     int errnum; /* errno, or 0 */
+    enum err_remedy remedy;
     char *text; /* owned; NULL while no error is set */
 };
 
@@ -53,6 +63,9 @@ int err_prefix(struct err *err, const char *format, ...) __attribute__((format(p
 /* Adds "; TEXT" after the text of an error that is set: a remedy, or a second failure while
  * undoing. Returns -1. */
 int err_append(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Notes the remedy that the text of an error that is set names. Returns -1. */
+int err_note_remedy(struct err *err, enum err_remedy remedy);
 
 /* Moves *from into *to (which may be NULL) and leaves *from empty. Returns -1. */
 int err_move(struct err *to, struct err *from);

@@ -120,16 +120,16 @@ static int ask_place(struct restore_options *options, struct restore_answers *an
 
 /* ---- what it may do --------------------------------------------------------------------------------- */
 
-/* What an error names as its remedy, and what it means. */
 static const struct {
-    const char *option;
+    enum err_remedy remedy;
     const char *question;
     size_t offset;
 } permissions[] = {
-    {"--trust-definition", "Do you trust the origin of this backup?",
+    {ERR_REMEDY_TRUST_DEFINITION, "Do you trust the origin of this backup?",
      offsetof(struct restore_options, trust_definition)},
-    {"--overwrite", "Replace files that are there?", offsetof(struct restore_options, overwrite)},
-    {"--replace", "Remove the guest that is there, and put this one in its place?",
+    {ERR_REMEDY_OVERWRITE, "Replace files that are there?",
+     offsetof(struct restore_options, overwrite)},
+    {ERR_REMEDY_REPLACE, "Remove the guest that is there, and put this one in its place?",
      offsetof(struct restore_options, replace)},
 };
 
@@ -139,16 +139,27 @@ static bool *permission(struct restore_options *options, size_t i)
 }
 
 /* The first failure of a plan that nobody sees. */
+struct plan_failure {
+    char *text; /* owned; NULL: none */
+    enum err_remedy remedy;
+};
+
+static void plan_failure_clear(struct plan_failure *failure)
+{
+    free(failure->text);
+    *failure = (struct plan_failure){0};
+}
+
 static void keep_failure(void *opaque, const struct event *event)
 {
-    char **failure = opaque;
+    struct plan_failure *failure = opaque;
 
-    if ((event->kind == EVENT_GUEST_FAILED || event->kind == EVENT_POINT_FAILED) && !*failure)
-        *failure = events_text(event);
+    if (event->kind == EVENT_GUEST_FAILED && !failure->text)
+        *failure = (struct plan_failure){events_text(event), event->problem.remedy};
 }
 
 static int try_plan(const struct restore_options *options, struct spawner *spawner,
-                    char **ret_failure, struct err *err)
+                    struct plan_failure *ret_failure, struct err *err)
 {
     const struct report silent = {.opaque = ret_failure, .event = keep_failure};
     struct outcome outcome = {0};
@@ -156,13 +167,13 @@ static int try_plan(const struct restore_options *options, struct spawner *spawn
     return restore_run(options, spawner, &silent, &outcome, err);
 }
 
-/* The permission that the failure asks for, and that was not given; or their number. */
-static size_t find_permission(struct restore_options *options, const char *failure)
+/* The permission that would help, and that was not given; or their number. */
+static size_t find_permission(struct restore_options *options, enum err_remedy remedy)
 {
     size_t i = 0;
 
     while (i < ARRAY_COUNT(permissions) &&
-           (*permission(options, i) || !strstr(failure, permissions[i].option)))
+           (*permission(options, i) || remedy != permissions[i].remedy))
         i++;
     return i;
 }
@@ -172,16 +183,16 @@ static int ask_permissions(struct restore_options *options, struct spawner *spaw
                            struct err *err)
 {
     for (;;) {
-        CLEANUP_FREE char *failure = NULL;
+        CLEANUP(plan_failure_clear) struct plan_failure failure = {0};
         if (try_plan(options, spawner, &failure, err) < 0)
             return -1;
-        size_t i = failure ? find_permission(options, failure) : ARRAY_COUNT(permissions);
+        size_t i = find_permission(options, failure.remedy);
         if (i == ARRAY_COUNT(permissions))
             return 0;
-        CLEANUP_FREE char *question = mem_printf("%s\n%s", failure, permissions[i].question);
+        CLEANUP_FREE char *question = mem_printf("%s\n%s", failure.text, permissions[i].question);
         *asked = true;
         if (!ask_yes(question))
-            return err_set(err, ERR_DENIED, "%s", failure);
+            return err_set(err, ERR_DENIED, "%s", failure.text);
         *permission(options, i) = true;
     }
 }

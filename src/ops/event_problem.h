@@ -8,5 +8,6 @@
 
 struct event_problem {
     enum err_kind kind;
-    const char *error; /* the text of a struct err */
+    const char *error;      /* the text of a struct err */
+    enum err_remedy remedy; /* of EVENT_GUEST_FAILED only */
 };

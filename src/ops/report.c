@@ -18,7 +18,7 @@ void report_failure(const struct report *report, struct outcome *outcome, const 
     outcome->failed++;
     report_event(report, &(struct event){.kind = EVENT_GUEST_FAILED,
                                          .guest = guest,
-                                         .problem = {err->kind, err->text}});
+                                         .problem = {err->kind, err->text, err->remedy}});
 }
 
 void report_no_match(const struct report *report, struct outcome *outcome,

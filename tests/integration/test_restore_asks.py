@@ -144,6 +144,17 @@ def test_files_and_the_guest_are_replaced_only_when_asked(t):
         expect(file.read(7) != b"changed", "the disk is not restored")
 
 
+def test_a_name_in_a_failure_is_no_option(t):
+    backed_up(t)
+    for option in ("--trust-definition", "--overwrite", "--replace"):
+        folder = t.path(option)
+        os.mkdir(folder)
+        with open(os.path.join(folder, "web.raw"), "wb"):
+            pass
+        shown = refused(t, [], more=["--destination-path", folder])
+        expect(option in shown, f"the name is not in the failure: {shown}")
+
+
 def test_nothing_is_asked_when_nothing_is_open(t):
     guest = backed_up(t)
     shown = at_terminal(t, restore_words(t, "--destination-path", t.restored), [], 0)

@@ -101,10 +101,11 @@ static int refuse_findings(const struct restore_job *job, struct err *err)
 {
     CLEANUP_FREE char *text = findings_line(&job->findings, "--dry-run lists");
 
-    return err_set(err, ERR_DENIED,
-                   "its definition reaches beyond the guest's own files: %s; %s; if you trust its "
-                   "origin, use --trust-definition",
-                   text, seal_texts[job->seal]);
+    err_set(err, ERR_DENIED,
+            "its definition reaches beyond the guest's own files: %s; %s; if you trust its "
+            "origin, use --trust-definition",
+            text, seal_texts[job->seal]);
+    return err_note_remedy(err, ERR_REMEDY_TRUST_DEFINITION);
 }
 
 int restore_check_findings(struct restore_job *job, struct err *err)

@@ -48,8 +48,10 @@ int placement_take_original(const struct restore_options *options, const char *p
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_EXISTS, "%s is %s, and is not replaced; move it away", path,
                        S_ISLNK(st.st_mode) ? "a symbolic link" : "not a regular file");
-    if (!options->overwrite)
-        return err_set(err, ERR_EXISTS, "%s already exists; use --overwrite to replace it", path);
+    if (!options->overwrite) {
+        err_set(err, ERR_EXISTS, "%s already exists; use --overwrite to replace it", path);
+        return err_note_remedy(err, ERR_REMEDY_OVERWRITE);
+    }
     strings_add(&placement->replaced, path);
     return 0;
 }

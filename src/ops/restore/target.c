@@ -56,11 +56,11 @@ static int check_replaceable(struct guest *guest, const char *name, bool replace
 
     if (replace)
         return check_is_off(guest, name, err);
-    return err_set(err, ERR_EXISTS,
-                   "%s already exists, with UUID %s; restore under another name with "
-                   "--new-name, or replace it with --replace once it is shut off",
-                   strcmp(guest_name(guest), name) == 0 ? "a guest of this name" : who,
-                   guest_uuid(guest));
+    err_set(err, ERR_EXISTS,
+            "%s already exists, with UUID %s; restore under another name with "
+            "--new-name, or replace it with --replace once it is shut off",
+            strcmp(guest_name(guest), name) == 0 ? "a guest of this name" : who, guest_uuid(guest));
+    return err_note_remedy(err, ERR_REMEDY_REPLACE);
 }
 
 static int check_existing(struct target *target, const struct target_request *request,

@@ -6,7 +6,6 @@
 #include "ops/undo/undo.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "base/quit.h"
@@ -86,8 +85,7 @@ int undo_checkpoint(const struct undo_host *host, struct intent *intent, struct 
                    intent->name, intent->checkpoint);
     else if (undo_checkpoint_in_tries(host, intent, err) < 0) {
         err_prefix(err, "cannot delete its checkpoint '%s'", intent->checkpoint);
-        /* A folder that is missing has its own remedy, which ends with the same words. */
-        if (err && err->text && strstr(err->text, "virt-backup recover"))
+        if (err && err->remedy == ERR_REMEDY_RECOVER)
             return -1;
         return err_append(err, "once that is fixed, run: virt-backup recover");
     }

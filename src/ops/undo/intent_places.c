@@ -79,8 +79,9 @@ static int check_place(const struct intent *intent, const char *folder, struct e
         err_set(err, ERR_TRANSIENT, "its folder '%s' is missing", folder);
     else
         err_set(err, ERR_TRANSIENT, "its folder '%s' is no longer the same folder", folder);
-    return err_append(
-        err, "mount its file system, or rename the folder back, then run: virt-backup recover");
+    err_append(err,
+               "mount its file system, or rename the folder back, then run: virt-backup recover");
+    return err_note_remedy(err, ERR_REMEDY_RECOVER);
 }
 
 int intent_look(const struct intent *intent, const char *path, struct err *err)

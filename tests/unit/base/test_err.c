@@ -64,6 +64,25 @@ static void context_of_no_error_makes_none(void **state)
     assert_int_equal(err.kind, ERR_NONE);
 }
 
+static void a_remedy_stays_with_its_error(void **state)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP_ERR struct err moved = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(err_note_remedy(&err, ERR_REMEDY_REPLACE), -1);
+    assert_int_equal(err.remedy, ERR_REMEDY_NONE);
+    err_set(&err, ERR_EXISTS, "it is there; use --replace");
+    err_note_remedy(&err, ERR_REMEDY_REPLACE);
+    err_prefix(&err, "guest 'web'");
+    err_append(&err, "more");
+    err_move(&moved, &err);
+    assert_int_equal(moved.remedy, ERR_REMEDY_REPLACE);
+    assert_int_equal(err.remedy, ERR_REMEDY_NONE);
+    err_set(&moved, ERR_EXISTS, "another is there");
+    assert_int_equal(moved.remedy, ERR_REMEDY_NONE);
+}
+
 static void null_is_accepted_everywhere(void **state)
 {
     struct err from = ERR_INIT;
@@ -73,6 +92,7 @@ static void null_is_accepted_everywhere(void **state)
     assert_int_equal(err_set_errno(NULL, EIO, "x"), -1);
     assert_int_equal(err_prefix(NULL, "x"), -1);
     assert_int_equal(err_append(NULL, "x"), -1);
+    assert_int_equal(err_note_remedy(NULL, ERR_REMEDY_REPLACE), -1);
     err_clear(NULL);
     err_set(&from, ERR_IO, "x");
     assert_int_equal(err_move(NULL, &from), -1);
@@ -113,6 +133,7 @@ int main(void)
         cmocka_unit_test(errno_gives_kind_and_text),
         cmocka_unit_test(setting_again_forgets_the_first_error),
         cmocka_unit_test(context_of_no_error_makes_none),
+        cmocka_unit_test(a_remedy_stays_with_its_error),
         cmocka_unit_test(null_is_accepted_everywhere),
         cmocka_unit_test(moving_leaves_the_source_empty),
         cmocka_unit_test(every_kind_has_a_word),
