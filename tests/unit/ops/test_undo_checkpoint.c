@@ -59,6 +59,20 @@ static void an_image_that_others_read_keeps_its_bitmap_and_what_leads_to_it(void
     assert_string_equal(world.web->record, CHECKPOINT);
 }
 
+static void of_a_guest_that_is_gone_only_the_journal_leads_to_it(void **state)
+{
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+    struct undo_calls calls = fake_calls;
+
+    (void)state;
+    world_make(&world);
+    checkpoint_of_a_guest_that_is_off(&world);
+    world.web->uuid[0] = '\0';
+    calls.bitmap_remove = used_by_another;
+    assert_int_equal(undo_recorded(world.state_fd, WEB, &calls, NULL, NULL), UNDO_STRANDED);
+    assert_true(intent_exists(world.state_fd, WEB));
+}
+
 static void an_image_that_cannot_be_changed_keeps_the_journal_which_says_what_is_left(void **state)
 {
     struct world world CLEANUP(world_clear) = {.state_fd = -1};
@@ -113,6 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_guest_that_is_just_being_started_loses_its_checkpoint_too),
         cmocka_unit_test(an_image_that_others_read_keeps_its_bitmap_and_what_leads_to_it),
+        cmocka_unit_test(of_a_guest_that_is_gone_only_the_journal_leads_to_it),
         cmocka_unit_test(an_image_that_cannot_be_changed_keeps_the_journal_which_says_what_is_left),
         cmocka_unit_test(an_image_that_is_gone_has_no_bitmap),
         cmocka_unit_test(a_guest_that_is_let_go_keeps_it_until_its_run_goes_on),
