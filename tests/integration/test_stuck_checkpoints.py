@@ -70,11 +70,13 @@ def test_disk_that_the_guest_can_only_read(t):
 
 
 def test_disk_that_the_guest_can_only_read_by_now(t):
-    """It is read whole, without its bitmap."""
+    """It is read whole, without its bitmap, and the first night says why."""
     _, nights = begin_with_a_disk_that_becomes_read_only(t)
-    for _ in range(3):
+    for night in range(3):
         nights.night()
         same(nights.increments, {"vda": True, "vdb": False}, "increments")
+        same([("vdb" in text and "can only read it now" in text) for text in nights.warnings], [True] * (night == 0),
+             f"warnings: {nights.warnings}")
     same(len(nights.checkpoints()), 2, "checkpoints: the one that stays, and the newest")
 
 

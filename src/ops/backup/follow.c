@@ -123,8 +123,10 @@ void follow_settle(struct follow *follow)
     for (size_t i = 0; follow->tracks && i < follow->request.source->disk_count; i++) {
         struct increment_facts *facts = &follow->facts[i];
         bool asked = increment_judge(facts) == INCREMENT_SOUND;
-        if (asked)
+        if (asked) {
+            facts->read_only = follow->tracks[i].recordable == CAPTURE_READ_ONLY;
             facts->state = follow->tracks[i].state;
+        }
         tell_doubt(follow, follow->request.source->disks[i].target, increment_judge(facts));
         if (!follow->tracks[i].record)
             tell_not_recorded(follow, i);

@@ -43,6 +43,8 @@ enum increment_doubt increment_judge(const struct increment_facts *facts)
         return INCREMENT_INODE;
     if (!agrees_with_note(facts))
         return INCREMENT_NOTE;
+    if (facts->read_only)
+        return INCREMENT_READ_ONLY;
     if (facts->state == GUEST_CHECKPOINT_ABSENT)
         return INCREMENT_ABSENT;
     if (facts->state == GUEST_CHECKPOINT_BROKEN)
@@ -59,6 +61,7 @@ const char *increment_reason(enum increment_doubt doubt)
         [INCREMENT_SIZE] = "its size has changed",
         [INCREMENT_INODE] = "its image is another file now",
         [INCREMENT_NOTE] = "the newest point is older than the one that this host made last",
+        [INCREMENT_READ_ONLY] = "the guest can only read it now, and its bitmap cannot be used",
         [INCREMENT_ABSENT] = "its checkpoint is gone",
         [INCREMENT_BROKEN] = "the bitmap of its checkpoint cannot be used, as after a crash of the "
                              "host or of QEMU",

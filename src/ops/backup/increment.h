@@ -23,6 +23,7 @@ enum increment_doubt {
     INCREMENT_SIZE,
     INCREMENT_INODE,
     INCREMENT_NOTE,
+    INCREMENT_READ_ONLY,
     INCREMENT_ABSENT,
     INCREMENT_BROKEN,
     INCREMENT_WITNESS,
@@ -43,6 +44,7 @@ struct increment_facts {
     /* What this host notes of its last backup of the guest there, NULL: nothing; and the newest point. */
     const char *noted;
     const char *base_id;
+    bool read_only; /* the guest cannot write to it */
     enum guest_checkpoint_state state;
     bool witnesses_differ;
 };

@@ -133,6 +133,11 @@ static void spoil_note(struct increment_facts *facts)
 {
     facts->noted = "g";
 }
+static void take_writing(struct increment_facts *facts)
+{
+    facts->read_only = true;
+    facts->state = GUEST_CHECKPOINT_ABSENT;
+}
 static void lose_checkpoint(struct increment_facts *facts)
 {
     facts->state = GUEST_CHECKPOINT_ABSENT;
@@ -168,6 +173,7 @@ static void each_condition_is_needed(void **state)
         {take_base_inode, INCREMENT_INODE, true},
         {set_back, INCREMENT_NOTE, true},
         {spoil_note, INCREMENT_NOTE, true},
+        {take_writing, INCREMENT_READ_ONLY, true},
         {lose_checkpoint, INCREMENT_ABSENT, true},
         {break_bitmap, INCREMENT_BROKEN, true},
         {change_witness, INCREMENT_WITNESS, true},
