@@ -81,7 +81,7 @@ int spawner_ask(struct spawner *spawner, const struct spawner_request *request, 
                          (ssize_t)sizeof(*answer)) {
         if (spawner->sock >= 0)
             close(TAKE_FD(spawner->sock));
-        return err_set(err, ERR_IO, "the spawner process %s",
+        return err_set(err, ERR_TRANSIENT, "the spawner process %s",
                        sent && !answered ? "does not answer" : "has ended");
     }
     if (answer->kind == ERR_NONE)

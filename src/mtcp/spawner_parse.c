@@ -194,8 +194,11 @@ static int start_parser(struct spawner *spawner, struct spawner_parse_kept *kept
     const struct spawner_parse_limits limits = {parser_memory(what), what->unconfined};
     const struct spawner_request request = {.kind = SPAWNER_PARSE, .parse = limits};
 
-    if (spawner_apart_start(spawner, &request, -1, &kept->process, err) < 0)
+    if (spawner_apart_start(spawner, &request, -1, &kept->process, err) < 0) {
+        if (err)
+            err->kind = ERR_TRANSIENT; /* whatever keeps it from starting, the data does not */
         return -1;
+    }
     kept->memory = limits.memory;
     kept->unconfined = limits.unconfined;
     kept->served = kept->bytes = 0;

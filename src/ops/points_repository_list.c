@@ -18,37 +18,44 @@ void points_repository_guests_clear(struct repository_guests *guests)
 }
 
 /* Of its points that are in the trash, or are not, the newest that can be read has its name; without
- * one it is called by its UUID. False: it has no such point. */
-static bool name_by_points(const struct stored_scope *scope, const struct listed_point *points,
-                           size_t count, bool trashed, struct repository_guest *ret)
+ * one it is called by its UUID. *ret_any is false if it has no such point. */
+static int name_by_points(const struct stored_scope *scope, const struct listed_point *points,
+                          size_t count, bool trashed, struct repository_guest *ret, bool *ret_any,
+                          struct err *err)
 {
     char uuid[ID_UUID_SIZE];
     bool any = false;
 
     for (size_t i = count; i-- > 0;) {
         CLEANUP_STORED_SUMMARY struct stored_summary summary = {0};
+        CLEANUP_ERR struct err why = ERR_INIT;
         if (points[i].trashed != trashed)
             continue;
         /* What has the length of a tombstone may be all that is left of a point. */
-        bool unreadable = stored_point_summary(scope, &points[i].id, &summary, NULL) < 0;
+        bool unreadable = stored_point_summary(scope, &points[i].id, &summary, &why) < 0;
+        if (unreadable && why.kind != ERR_NOT_FOUND && !stored_point_is_unreadable(&why))
+            return err_move(err, &why);
         any |= unreadable || summary.kind == SLOT_POINT;
         if (unreadable || summary.kind != SLOT_POINT)
             continue;
         *ret = (struct repository_guest){mem_strdup(summary.info.name), points[i].id.guest,
                                          points[i].id.session, trashed};
-        return true;
+        *ret_any = true;
+        return 0;
     }
     if (any)
         *ret = (struct repository_guest){
             mem_strdup(id_uuid(&points[0].id.guest, uuid)), points[0].id.guest, {{0}}, trashed};
-    return any;
+    *ret_any = any;
+    return 0;
 }
 
-static bool name_guest(const struct stored_scope *scope, const struct listed_point *points,
-                       size_t count, struct repository_guest *ret)
+static int name_guest(const struct stored_scope *scope, const struct listed_point *points,
+                      size_t count, struct repository_guest *ret, bool *ret_any, struct err *err)
 {
-    return name_by_points(scope, points, count, false, ret) ||
-           name_by_points(scope, points, count, true, ret);
+    if (name_by_points(scope, points, count, false, ret, ret_any, err) < 0)
+        return -1;
+    return *ret_any ? 0 : name_by_points(scope, points, count, true, ret, ret_any, err);
 }
 
 static int compare_guests(const void *a, const void *b)
@@ -97,10 +104,12 @@ int points_repository_guests(const struct stored_scope *scope, struct repository
     warn_of_unknown(&unknown);
     ret->all = mem_array(listing.count, sizeof(*ret->all));
     for (size_t i = 0, count; i < listing.count; i += count) {
+        bool any = false;
         const struct listed_point *points =
             listing_of_guest(&listing, &listing.points[i].id.guest, &count);
-        if (name_guest(scope, points, count, &ret->all[ret->count]))
-            ret->count++;
+        if (name_guest(scope, points, count, &ret->all[ret->count], &any, err) < 0)
+            return -1;
+        ret->count += any;
     }
     qsort(ret->all, ret->count, sizeof(*ret->all), compare_guests);
     tell_apart(ret);
@@ -163,26 +172,30 @@ static void show_marks(const struct stored_scope *scope, const struct marks *mar
             strings_add(&entry->tags, found->tags.items[i]);
 }
 
-/* False: there is no point in the slot any more. */
-static bool fill_point(const struct listed_point *listed, struct stored_found *found,
-                       struct points_entry *entry)
+/* *ret_there is false if there is no point in the slot any more. */
+static int fill_point(const struct listed_point *listed, struct stored_found *found,
+                      struct points_entry *entry, bool *ret_there, struct err *err)
 {
-    const struct err *why = &found->err;
+    struct err *why = &found->err;
     char text[ID_TEXT_SIZE];
 
-    if (why->kind == ERR_NOT_FOUND || (why->kind == ERR_NONE && found->summary.kind != SLOT_POINT))
-        return false;
+    *ret_there =
+        why->kind != ERR_NOT_FOUND && (why->kind != ERR_NONE || found->summary.kind == SLOT_POINT);
+    if (!*ret_there)
+        return 0;
+    if (why->kind != ERR_NONE && !stored_point_is_unreadable(why))
+        return err_move(err, why);
     entry->id = mem_strdup(id_text(&listed->id.session, text));
     entry->time_ms = listed->time_ms;
     entry->trashed = listed->trashed;
     if (why->kind != ERR_NONE) {
         entry->problem = mem_strdup(why->text);
-        return true;
+        return 0;
     }
     entry->complete = !(found->summary.flags & FLAG_PARTIAL);
     entry->derived = (found->summary.flags & FLAG_DERIVED) != 0;
     show_info(&found->summary.info, entry);
-    return true;
+    return 0;
 }
 
 /* Packs that are bad may have been found while another point was checked. */
@@ -230,9 +243,12 @@ int points_repository_list(const struct stored_scope *scope, const struct id *gu
         ids[i] = listing.points[i].id;
     struct stored_found *found = stored_point_summaries(scope, ids, listing.count);
     ret->all = mem_array(listing.count, sizeof(*ret->all));
-    for (size_t i = 0; i < listing.count; i++) {
+    int result = 0;
+    for (size_t i = 0; i < listing.count && result == 0; i++) {
         struct points_entry *entry = &ret->all[ret->count];
-        if (!fill_point(&listing.points[i], &found[i], entry))
+        bool there = false;
+        result = fill_point(&listing.points[i], &found[i], entry, &there, err);
+        if (result < 0 || !there)
             continue;
         show_marks(scope, &marks, &listing.points[i].id, entry);
         strings_sort(&entry->tags);
@@ -240,7 +256,7 @@ int points_repository_list(const struct stored_scope *scope, const struct id *gu
         ret->count++;
     }
     stored_found_free(found, listing.count);
-    return 0;
+    return result;
 }
 
 /* ---- copies --------------------------------------------------------------------------------- */

@@ -99,8 +99,8 @@ static int settle_check(struct verify_check *check, int result, struct err *foun
 {
     if (result == 0)
         return quit_check(err);
-    /* Options that cannot be met say nothing about the archive. */
-    if (found->kind == ERR_CANCELLED || found->kind == ERR_USAGE)
+    /* Options that cannot be met say nothing about the archive, and neither does what befell this run. */
+    if (found->kind == ERR_CANCELLED || found->kind == ERR_USAGE || found->kind == ERR_TRANSIENT)
         return err_move(err, found);
     if (!points_is_current(check->backup)) {
         check->replaced = true;

@@ -25,8 +25,7 @@ static int newest_name(const struct stored_scope *scope, const struct listed_poi
         if (stored_point_summary(scope, &points[i].id, &summary, &why) == 0) {
             if (summary.kind == SLOT_POINT)
                 *ret = mem_strdup(summary.info.name);
-        } else if (why.kind != ERR_NOT_FOUND && why.kind != ERR_CORRUPT &&
-                   why.kind != ERR_UNSUPPORTED) {
+        } else if (why.kind != ERR_NOT_FOUND && !stored_point_is_unreadable(&why)) {
             return err_move(err, &why);
         }
     }

@@ -57,8 +57,7 @@ static int pass_unreadable(struct session *session, struct err *why, struct err 
 {
     if (why->kind == ERR_NOT_FOUND) /* gone since it was listed */
         return 0;
-    if (why->kind != ERR_CORRUPT && why->kind != ERR_UNSUPPORTED && why->kind != ERR_DENIED &&
-        why->kind != ERR_IO)
+    if (!stored_point_is_unreadable(why))
         return err_move(err, why);
     strings_add(&session->unreadable, why->text);
     return 0;

@@ -79,6 +79,10 @@ void stored_summary_clear(struct stored_summary *summary);
 int stored_point_summary(const struct stored_scope *scope, const struct point_id *id,
                          struct stored_summary *ret, struct err *err);
 
+/* Whether an error of the above is the point's own, so that others may well be read. An empty slot is another
+ * matter. */
+bool stored_point_is_unreadable(const struct err *err);
+
 /* The same of many points, such as all of a guest, which a parser of their own is asked for together. */
 struct stored_found {
     struct stored_summary summary;

@@ -117,29 +117,38 @@ struct meant_guest {
     size_t count;
 };
 
-/* INFO of the newest point that can be read; false if none can. */
-static bool name_of_guest(const struct meant_guest *guest, char **ret)
+/* As the newest point has it that can be read; NULL if none can. The caller frees. */
+static int name_of_guest(const struct meant_guest *guest, char **ret, struct err *err)
 {
-    for (size_t i = guest->count; i-- > 0;) {
+    *ret = NULL;
+    for (size_t i = guest->count; i-- > 0 && !*ret;) {
         CLEANUP_STORED_SUMMARY struct stored_summary summary = {0};
+        CLEANUP_ERR struct err why = ERR_INIT;
         const struct listed_point *point = &guest->points[i];
-        if (point->tombstone ||
-            stored_point_summary(&guest->scope->scope, &point->id, &summary, NULL) < 0 ||
-            summary.kind != SLOT_POINT)
+        if (point->tombstone)
             continue;
-        *ret = TAKE_PTR(summary.info.name);
-        return true;
+        if (stored_point_summary(&guest->scope->scope, &point->id, &summary, &why) == 0) {
+            if (summary.kind == SLOT_POINT)
+                *ret = TAKE_PTR(summary.info.name);
+        } else if (why.kind != ERR_NOT_FOUND && !stored_point_is_unreadable(&why)) {
+            return err_move(err, &why);
+        }
     }
-    return false;
+    return 0;
 }
 
-static bool is_meant_guest(const struct meant_word *word, const struct meant_guest *guest)
+static int is_meant_guest(const struct meant_word *word, const struct meant_guest *guest, bool *ret,
+                          struct err *err)
 {
     CLEANUP_FREE char *name = NULL;
 
-    if (!word->guest || is_uuid_of(word->guest, &guest->points[0].id.guest))
-        return true;
-    return name_of_guest(guest, &name) && strcmp(name, word->guest) == 0;
+    *ret = !word->guest || is_uuid_of(word->guest, &guest->points[0].id.guest);
+    if (*ret)
+        return 0;
+    if (name_of_guest(guest, &name, err) < 0)
+        return -1;
+    *ret = name && strcmp(name, word->guest) == 0;
+    return 0;
 }
 
 /* The newest complete point that is not derived, or a derived one whose data is newer. NULL: there is
@@ -208,8 +217,11 @@ static int search_guest(struct meant_search *search, const struct meant_guest *g
                         struct err *err)
 {
     const struct listed_point *latest = NULL;
+    bool meant = false;
 
-    if (!is_meant_guest(search->word, guest))
+    if (is_meant_guest(search->word, guest, &meant, err) < 0)
+        return -1;
+    if (!meant)
         return 0;
     if (!search->word->id) {
         if (find_latest(guest, search->word, &latest, err) < 0)

@@ -162,8 +162,7 @@ static int look_at_prunable(struct pruning *pruning, struct prunable *point,
     point->gone = why.kind == ERR_NOT_FOUND;
     if (point->gone)
         return 0;
-    if (why.kind != ERR_CORRUPT && why.kind != ERR_UNSUPPORTED && why.kind != ERR_DENIED &&
-        why.kind != ERR_IO)
+    if (!stored_point_is_unreadable(&why))
         return err_move(err, &why);
     point->too_new = why.kind == ERR_UNSUPPORTED;
     point->wrong = TAKE_PTR(why.text);

@@ -17,7 +17,9 @@
 #include <cmocka.h>
 
 #include "base/io.h"
+#include "base/parser.h"
 #include "base/sandbox_filter.h"
+#include "base/xml_flat.h"
 #include "harness.h"
 #include "mtcp/message.h"
 #include "mtcp/shared.h"
@@ -134,6 +136,28 @@ static void test_reasons_of_ends_are_told(void **state)
     spawner_close_child(&stopped);
     spawner_close_child(&broken);
     spawner_close_child(&left);
+}
+
+/* It says nothing of the data. */
+static void test_without_a_spawner_it_may_be_tried_again(void **state)
+{
+    CLEANUP(spawner_freep) struct spawner *spawner = start(NULL);
+    const struct parser parser = spawner_parser(spawner, false);
+    const struct parser_task task = {
+        .function = xml_flatten, .data = "<a/>", .len = 4, .max = 4096};
+    const struct child_settings settings = {.chunk_size = CODEC_CHUNK_MIN};
+    struct child child = fork_child(spawner, "none"), other;
+    CLEANUP_BUF struct buf made = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    (void)state;
+    CLEANUP_FREE char *parent = status_line(child.pid, "PPid");
+    kill((pid_t)strtol(parent, NULL, 10), SIGKILL);
+    spawner_close_child(&child);
+    assert_int_equal(parser_run(&parser, &task, &made, &err), -1);
+    assert_int_equal(err.kind, ERR_TRANSIENT);
+    assert_int_equal(spawner_fork(spawner, &settings, &other, &err), -1);
+    assert_int_equal(err.kind, ERR_TRANSIENT);
 }
 
 static void test_only_children_can_be_waited_for(void **state)
@@ -406,6 +430,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_child_has_a_socket_and_a_segment),
         cmocka_unit_test(test_reasons_of_ends_are_told),
+        cmocka_unit_test(test_without_a_spawner_it_may_be_tried_again),
         cmocka_unit_test(test_only_children_can_be_waited_for),
         cmocka_unit_test(test_terminal_signals_are_left_to_the_control_process),
         cmocka_unit_test(test_signal_settings_of_the_caller_are_not_inherited),

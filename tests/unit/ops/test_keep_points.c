@@ -10,6 +10,7 @@
 #include "ops/points.h"
 #include "ops/verbs.h"
 #include "repository/keep/marks.h"
+#include "repository/stored_unpack.h"
 
 /* ---- words ------------------------------------------------------------------------------------------ */
 
@@ -170,6 +171,45 @@ static void a_partial_point_is_hidden_and_refused(void **state)
         marks_hold(&world.scope, &held, &(struct mark){"alpha", "to look at it"}, &changed, NULL),
         0);
     expect_points(&world, &(struct list_options){.holds = true}, "web:3333? ");
+}
+
+/* As when the process that starts the parsers was killed. */
+static int no_more_points(void *opaque, const struct parser_task *task, struct buf *ret,
+                          struct err *err)
+{
+    const unsigned *left = opaque;
+
+    if (task->function != stored_unpack_info || *left > 0)
+        return task->function(task->data, task->len, ret, err);
+    return err_set(err, ERR_TRANSIENT, "the spawner process has ended");
+}
+
+static void a_run_that_can_parse_no_more_blames_no_point(void **state)
+{
+    static const struct planted web = {2, "web", SESSION("1111", REST), 1000, 0};
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+    CLEANUP(points_store_closep) struct points_store *store = NULL;
+    CLEANUP_MEANT_VIEW struct meant_view view = {0};
+    CLEANUP_MEANT_POINT struct meant_point found = {0};
+    CLEANUP_STRINGS struct strings guests = {0};
+    CLEANUP_POINTS_LIST struct points_list list = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    unsigned left = 1;
+    const struct parser parser = {&left, no_more_points};
+
+    (void)state;
+    keep_world_begin(&world);
+    keep_world_plant(&world, &web);
+    const struct points_place place = {
+        .path = world.folder.path, .is_repository = true, .parser = &parser};
+    assert_int_equal(points_store_open(&place, &store, NULL), 0);
+    assert_int_equal(points_store_guests(store, &guests, NULL), 0);
+    assert_int_equal(
+        meant_open(&(struct meant_place){world.folder.path, NULL, &parser}, &view, NULL), 0);
+    left = 0;
+    assert_fails(points_list(store, "web", &list, &err), &err, ERR_TRANSIENT);
+    assert_fails(points_store_guests(store, &guests, &err), &err, ERR_TRANSIENT);
+    assert_fails(meant_find(&view, "web@latest", false, &found, &err), &err, ERR_TRANSIENT);
 }
 
 static void a_guest_in_two_scopes_is_ambiguous(void **state)
@@ -411,6 +451,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_word_means_one_point),
         cmocka_unit_test(a_partial_point_is_hidden_and_refused),
+        cmocka_unit_test(a_run_that_can_parse_no_more_blames_no_point),
         cmocka_unit_test(a_guest_in_two_scopes_is_ambiguous),
         cmocka_unit_test(the_latest_is_not_silently_an_older_one),
         cmocka_unit_test(marks_are_put_on_points_and_taken_off),

@@ -85,6 +85,32 @@ static void a_point_that_cannot_be_read_stays_and_keeps_no_other_from_being_prun
     }
 }
 
+/* What keeps the run from going on is no damage of points. */
+static void a_failure_of_the_run_is_not_one_of_the_point(void **state)
+{
+    static const enum err_kind kinds[] = {ERR_TRANSIENT, ERR_CANCELLED, ERR_NO_SPACE};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        CLEANUP_KEEP_WORLD struct keep_world world = {0};
+        const struct prune_settings settings = {.policy.keep = {[RETENTION_LAST] = 1}};
+        struct prune_result result = {0};
+        CLEANUP_BUF struct buf events = {0};
+        CLEANUP_ERR struct err err = ERR_INIT;
+        struct point_id point = keep_world_point(2, 1);
+
+        keep_world_begin(&world);
+        keep_world_put(&world, &point, NULL);
+        const struct failing failing = {point.session, kinds[i]};
+        const struct parser parser = {(void *)&failing, fail_at_a_point};
+        world.scope.parser = &parser;
+        const struct prune_events told = {note_event, &events};
+        assert_int_equal(prune_run(&world.scope, &settings, &told, &result, &err), -1);
+        assert_int_equal(err.kind, kinds[i]);
+        assert_int_equal(result.points_damaged, 0);
+    }
+}
+
 static void begin_with_three(struct keep_world *world, struct point_id points[static 3])
 {
     keep_world_begin(world);
@@ -323,6 +349,7 @@ static void of_one_guest_nothing_else_is_listed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_failure_of_the_run_is_not_one_of_the_point),
         cmocka_unit_test(a_point_that_cannot_be_read_stays_and_keeps_no_other_from_being_pruned),
         cmocka_unit_test(points_in_the_trash_are_not_kept),
         cmocka_unit_test(points_that_are_not_verified_count_for_nothing_if_told),
