@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The night of a repository as the systemd units have it: backup, prune, collect."""
+"""The night of a repository as the systemd units have it: backup, prune, collect. Each command has what its unit leaves it."""
 
+import glob
 import os
 import re
 import shlex
+import shutil
 
 from vbtest.command import expect, run, same
 from vbtest.repository import Repository
@@ -37,6 +39,12 @@ class Unit:
                 words.append(settings[name.group(2)])
         return words
 
+    def run(self, t, words, status=0):
+        """As root with the unit's capabilities, and no more."""
+        kept = [name.removeprefix("CAP_").lower() for name in self.values("CapabilityBoundingSet")]
+        bounds = ",".join(["-all"] + ["+" + name for name in kept]) if kept else "+all"
+        run("setpriv", "--no-new-privs", "--inh-caps=-all", f"--bounding-set={bounds}", t.binary, *words, status=status, env=t.environment)
+
 
 def shipped_settings():
     with open(os.path.join(UNITS, "repository.conf"), encoding="utf-8") as file:
@@ -65,7 +73,38 @@ def night(t, settings, statuses=(0, 0, 0)):
     for unit, status in zip(units, statuses):
         program, *words = unit.command(settings)
         same(program, "/usr/bin/virt-backup", "program")
-        run(t.binary, *words, status=status, env=t.environment)
+        unit.run(t, words, status)
+
+
+def shipped_services():
+    """Those that carry out a command of ours."""
+    names = sorted(os.path.basename(path) for path in glob.glob(os.path.join(UNITS, "*.service")))
+    units = [Unit(name.replace("@.", "@x.")) for name in names]
+    return [unit for unit in units if any(line.startswith("ExecStart=/usr/bin/virt-backup ") for line in unit.lines)]
+
+
+def test_each_unit_may_do_what_its_command_does(t):
+    """A point is parsed, and a disk read, by a process of another user."""
+    repository = Repository(t, "web")
+    t.undo.callback(shutil.rmtree, "/var/lib/virt-backup/results", ignore_errors=True)
+    settings = {"REPOSITORY": repository.path, "OPTIONS": "", "KEEP": "--keep-last 1", "COLLECT": "--trash-age 0"}
+    job = t.path("x.conf")
+    with open(job, "w", encoding="utf-8") as file:
+        file.write(f"repository = {settings['REPOSITORY']}\nkeep-last = 1\ntrash-age = 0\nverify-share = 1/1\n")
+    # What makes points comes first.
+    units = sorted(shipped_services(), key=lambda unit: unit.command(settings)[1] not in ("backup", "run"))
+    same({unit.command(settings)[1] for unit in units}, {"backup", "run", "prune", "collect", "recover"}, "commands of the units")
+    for unit in units:
+        words = [job if word == "x" else word for word in unit.command(settings)[1:]]
+        unit.run(t, words)
+
+
+def test_each_unit_of_a_night_gives_an_alarm(t):
+    """Whatever part of a night fails, somebody is told."""
+    del t
+    for unit in shipped_services():
+        if "@x." in unit.name:
+            same(unit.values("OnFailure"), ["virt-backup-failed@x.service"], f"{unit.name}: OnFailure")
 
 
 def test_the_night_of_a_repository(t):
