@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "codec/codec.h"
+#include "ops/points_repository_words.h"
 
 int arguments_place(const struct arguments *arguments, const char *folder, const char *option,
                     struct points_place *ret, struct err *err)
@@ -62,6 +63,17 @@ int arguments_parse_wait(const char *text, void *ret_ms, struct err *err)
         return units_parse_time(text, ret_ms, err);
     *(uint64_t *)ret_ms = LOCK_FILE_FOREVER;
     return 0;
+}
+
+int arguments_parse_tags(const char *text, void *list, struct err *err)
+{
+    return lists_add_names(list, text, err) < 0 ? -1 : points_repository_words_tags(list, err);
+}
+
+int arguments_parse_point_tags(const char *text, void *list, struct err *err)
+{
+    return lists_add_names(list, text, err) < 0 ? -1
+                                                : points_repository_words_point_tags(list, err);
 }
 
 int arguments_parse_replace(const char *text, void *ret_replace, struct err *err)

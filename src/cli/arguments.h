@@ -125,6 +125,9 @@ struct guest_choice arguments_choice(const struct arguments *arguments);
 /* For OPTION_PARSED rows. */
 int arguments_parse_codec(const char *text, void *ret_codec, struct err *err);
 int arguments_parse_time(const char *text, void *ret_ms, struct err *err);
+/* Of OPTION_LIST rows; those of points are limited in number, too. */
+int arguments_parse_tags(const char *text, void *list, struct err *err);
+int arguments_parse_point_tags(const char *text, void *list, struct err *err);
 int arguments_parse_wait(const char *text, void *ret_ms, struct err *err);
 int arguments_parse_nice(const char *text, void *ret_nice, struct err *err);
 int arguments_parse_replace(const char *text, void *ret_replace, struct err *err);

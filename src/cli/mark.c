@@ -32,8 +32,10 @@ static const struct options_row plain_rows[] = {
 
 static const struct options_row tag_rows[] = {
     ROW_REPOSITORY,
-    {"add", OPTION_LIST, "TAGS", "give the points these tags, comma-separated", ARGUMENT(add_tags)},
-    {"remove", OPTION_LIST, "TAGS", "take these tags from them", ARGUMENT(remove_tags)},
+    {"add", OPTION_LIST, "TAGS", "give the points these tags, comma-separated", ARGUMENT(add_tags),
+     .parse = arguments_parse_point_tags},
+    {"remove", OPTION_LIST, "TAGS", "take these tags from them", ARGUMENT(remove_tags),
+     .parse = arguments_parse_tags},
     ROW_POINT_SCOPE,
     ROW_NO_SANDBOX,
     ROW_QUIET,

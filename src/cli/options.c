@@ -103,8 +103,9 @@ int options_set(const struct options_row *row, const char *text, void *arguments
     case OPTION_NUMBER:
         return set_number(text, field, err);
     case OPTION_NAMES:
-    case OPTION_LIST:
         return lists_add_names(field, text, err);
+    case OPTION_LIST:
+        return row->parse ? row->parse(text, field, err) : lists_add_names(field, text, err);
     case OPTION_MAPS:
         return lists_add_map(field, text, err);
     case OPTION_PARSED:

@@ -30,8 +30,9 @@ enum options_kind {
     OPTION_SIZE,   /* uint64_t, bytes; not zero */
     OPTION_NUMBER, /* unsigned, 1 to OPTIONS_MAX_NUMBER */
     OPTION_NAMES,  /* struct strings */
-    OPTION_LIST,   /* struct strings, of an option that takes no further arguments */
-    OPTION_MAPS,   /* struct lists_maps */
+    OPTION_LIST, /* struct strings, of an option that takes no further arguments; `parse`, if there
+                    * is one, adds to it */
+    OPTION_MAPS, /* struct lists_maps */
     OPTION_PARSED, /* what `parse` makes of the text */
 };
 

@@ -112,7 +112,7 @@
      ARGUMENT(staging_path)}
 #define ROW_TAG                                                                                    \
     {"tag", OPTION_LIST, "TAGS", "of a repository: words for the points that are made",            \
-     ARGUMENT(tags)}
+     ARGUMENT(tags), .parse = arguments_parse_point_tags}
 #define ROW_LIKE                                                                                   \
     {"like", OPTION_TEXT, "GUEST", "of a repository: a guest that has much in common with these",  \
      ARGUMENT(like)}
@@ -136,7 +136,8 @@
     {"keep-within", OPTION_PARSED, "TIME", "those so much older than the newest, and younger",     \
      ARGUMENT(policy.within_ms), .parse = arguments_parse_within}
 #define ROW_KEEP_TAG                                                                               \
-    {"keep-tag", OPTION_LIST, "TAGS", "those that have one of these tags", ARGUMENT(keep_tags)}
+    {"keep-tag", OPTION_LIST, "TAGS", "those that have one of these tags", ARGUMENT(keep_tags),    \
+     .parse = arguments_parse_tags}
 #define ROW_TIME_ZONE                                                                              \
     {"time-zone", OPTION_TEXT, "ZONE",                                                             \
      "where days begin, such as UTC; default: this host's zone", ARGUMENT(time_zone)}

@@ -65,6 +65,10 @@ static const struct {
                                    "65536"},
     {TO "keep-within = month",
      "line 2: keep-within: 'month' is not a time; write it like 90s, 10m, 2h or 7d"},
+    {TO "tag = before upgrade", "line 2: tag: 'before upgrade' cannot be a tag: 1 to 64 letters, "
+                                "digits, '.', '_' and '-'"},
+    {TO "[guest a]\nkeep-tag = no/slash", "line 3: keep-tag: 'no/slash' cannot be a tag: 1 to 64 "
+                                          "letters, digits, '.', '_' and '-'"},
     {TO "no-sandbox = true", "line 2: no-sandbox: 'true' is neither yes nor no"},
     {TO "full-read = 1", "line 2: full-read: '1' is neither yes nor no"},
     {TO "not-after = 6:00", "line 2: not-after: '6:00' is not a time of day; write it like 06:00"},

@@ -120,6 +120,9 @@ static void ignore_event(void *opaque, const struct event *event)
     (void)event;
 }
 
+#define TAGS_16 "a0,a1,a2,a3,a4,a5,a6,a7,a8,a9,b0,b1,b2,b3,b4,b5"
+#define TAGS_17 "c0,c1,c2,c3,c4,c5,c6,c7,c8,c9,d0,d1,d2,d3,d4,d5,d6"
+
 static void wrong_command_lines_are_refused(void **state)
 {
     static const struct {
@@ -133,6 +136,20 @@ static void wrong_command_lines_are_refused(void **state)
          "option '--keep-within': 'month' is not a time; write it like 90s, 10m, 2h or 7d"},
         {&prune_verb, "--repository=/r|--for=2y",
          "--for, --stored and --change apply to --simulate only"},
+        {&prune_verb, "--keep-tag=no/slash",
+         "option '--keep-tag': 'no/slash' cannot be a tag: 1 to 64 letters, digits, '.', '_' and "
+         "'-'"},
+        {&backup_verb, "--repository=/r|--tag=before upgrade",
+         "option '--tag': 'before upgrade' cannot be a tag: 1 to 64 letters, digits, '.', '_' and "
+         "'-'"},
+        {&backup_verb, "--repository=/r|--tag=" TAGS_16 "|--tag=" TAGS_17,
+         "option '--tag': 33 tags are too many: a point has at most 32"},
+        {&copy_verb, "--from=/a|--to=/r|--tag=a b",
+         "option '--tag': 'a b' cannot be a tag: 1 to 64 letters, digits, '.', '_' and '-'"},
+        {&tag_verb, "web@latest|--repository=/r|--add=x y",
+         "option '--add': 'x y' cannot be a tag: 1 to 64 letters, digits, '.', '_' and '-'"},
+        {&tag_verb, "web@latest|--repository=/r|--remove=x y",
+         "option '--remove': 'x y' cannot be a tag: 1 to 64 letters, digits, '.', '_' and '-'"},
         {&prune_verb, "--simulate=hourly|--keep-last=3",
          "--simulate needs --for TIME, such as --for 2y"},
         {&prune_verb, "--simulate=hourly|--for=2y|--repository=/r",
