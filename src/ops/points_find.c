@@ -6,6 +6,7 @@
 
 #include "base/when.h"
 #include "ops/points.h"
+#include "record/latest.h"
 
 static bool find_is_id(const char *word)
 {
@@ -26,17 +27,17 @@ static const struct points_entry *find_by_id(const struct points_list *list, con
     return found;
 }
 
-/* What was only begun, or is to go, is not meant by a time. A point that was made from another
- * counts by the time that it shows, and one that cannot be read by when it was begun: an older one
- * in its place would be no better than wrong bytes. */
+/* What was only begun, or is to go, is not meant by a time. One that cannot be read is meant by when
+ * it was begun: an older one in its place would be no better than wrong bytes. */
 static const struct points_entry *find_by_time(const struct points_list *list, int64_t time_ms)
 {
+    struct latest latest = {.until_ms = time_ms};
     const struct points_entry *found = NULL;
 
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = list->count; i-- > 0;) {
         const struct points_entry *entry = &list->all[i];
-        if ((entry->problem || entry->complete) && !entry->trashed && entry->time_ms <= time_ms &&
-            (!found || entry->time_ms >= found->time_ms))
+        if ((entry->problem || entry->complete) && !entry->trashed &&
+            latest_take(&latest, entry->derived, entry->time_ms))
             found = entry;
     }
     return found;

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/when.h"
+#include "record/latest.h"
 #include "repository/format/flags.h"
 #include "repository/stored_point.h"
 
@@ -151,29 +152,21 @@ static int is_meant_guest(const struct meant_word *word, const struct meant_gues
     return 0;
 }
 
-/* The newest complete point that is not derived, or a derived one whose data is newer. NULL: there is
- * none. */
 static int find_latest(const struct meant_guest *guest, const struct meant_word *word,
                        const struct listed_point **ret, struct err *err)
 {
-    int64_t latest_ms = INT64_MIN;
+    struct latest latest = {.until_ms = word->latest_ms};
 
-    for (size_t i = guest->count; i-- > 0;) {
+    for (size_t i = guest->count; i-- > 0 && !latest.settled;) {
         CLEANUP_STORED_SUMMARY struct stored_summary summary = {0};
         const struct listed_point *point = &guest->points[i];
         if (point->trashed != word->trashed)
             continue;
         if (stored_point_summary(&guest->scope->scope, &point->id, &summary, err) < 0)
             return -1;
-        if (summary.kind != SLOT_POINT || summary.flags & FLAG_PARTIAL ||
-            summary.info.taken_ms > word->latest_ms)
-            continue;
-        if (summary.info.taken_ms > latest_ms) {
-            latest_ms = summary.info.taken_ms;
+        if (summary.kind == SLOT_POINT && !(summary.flags & FLAG_PARTIAL) &&
+            latest_take(&latest, summary.flags & FLAG_DERIVED, summary.info.taken_ms))
             *ret = point;
-        }
-        if (!(summary.flags & FLAG_DERIVED))
-            return 0;
     }
     return 0;
 }

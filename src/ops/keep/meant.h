@@ -2,8 +2,8 @@
  *
  * Which points of a repository a word means: 8 or more digits of a point's id, GUEST@latest,
  * GUEST@ID, or GUEST@TIME, where GUEST is a name or a UUID, ID again 8 or more digits, and TIME what
- * when_parse takes: the newest point that is not later. A guest has the name that
- * its newest point has, and its points have the names they had then.
+ * when_parse takes. What is the latest, and what a time means, is in record/latest.h. A guest has
+ * the name that its newest point has, and its points have the names they had then.
  */
 #pragma once
 

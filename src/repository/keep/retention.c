@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/units.h"
+#include "record/latest.h"
 
 #define YOUNG_MS HOUR_MS
 #define FUTURE_MS DAY_MS
@@ -161,29 +162,35 @@ struct landmarks {
     int64_t newest_taken_ms; /* of the complete ones */
 };
 
+static int compare_sessions(const void *a, const void *b)
+{
+    const struct retention_point *const *first = a, *const *second = b;
+
+    return id_compare(&(*second)->id, &(*first)->id);
+}
+
 static struct landmarks find_landmarks(const struct retention_points *guest)
 {
+    CLEANUP_FREE const struct retention_point **points = mem_array(guest->count, sizeof(*points));
     struct landmarks marks = {.newest_taken_ms = INT64_MIN};
+    struct latest latest = {.until_ms = INT64_MAX};
+    size_t count = 0;
 
-    for (size_t i = 0; i < guest->count; i++) {
-        const struct retention_point *point = &guest->points[i];
-        if (point->partial)
-            continue;
-        if (!marks.newest || id_compare(&point->id, &marks.newest->id) > 0)
-            marks.newest = point;
-        if (!point->derived && (!marks.own || id_compare(&point->id, &marks.own->id) > 0))
+    for (size_t i = 0; i < guest->count; i++)
+        if (!guest->points[i].partial)
+            points[count++] = &guest->points[i];
+    if (count > 1)
+        qsort(points, count, sizeof(*points), compare_sessions);
+    for (size_t i = 0; i < count; i++) {
+        const struct retention_point *point = points[i];
+        if (!point->derived && !marks.own)
             marks.own = point;
+        if (latest_take(&latest, point->derived, point->taken_at_ms))
+            marks.latest = point;
         if (point->taken_at_ms > marks.newest_taken_ms)
             marks.newest_taken_ms = point->taken_at_ms;
     }
-    marks.latest = marks.own;
-    for (size_t i = 0; i < guest->count; i++) {
-        const struct retention_point *point = &guest->points[i];
-        if (!point->partial && point->derived &&
-            (!marks.latest || point->taken_at_ms > marks.latest->taken_at_ms ||
-             (marks.latest->derived && compare_taken(point, marks.latest) > 0)))
-            marks.latest = point;
-    }
+    marks.newest = count > 0 ? points[0] : NULL;
     return marks;
 }
 

@@ -102,6 +102,58 @@ static void a_word_means_one_point(void **state)
     }
 }
 
+/* Sessions rise whatever the clock says; when the data was taken does not. */
+static void a_word_means_the_same_point_to_all(void **state)
+{
+    static const struct planted points[] = {
+        /* the clock was ahead, once */
+        {2, "web", SESSION("1111", REST), 8000, 0},
+        {2, "web", SESSION("2222", REST), 2000, 0},
+        {2, "web", SESSION("3333", REST), 4000, 0},
+        /* and behind */
+        {2, "web", SESSION("4444", REST), 3000, 0},
+        {4, "moved", SESSION("5555", REST), 8000, FLAG_DERIVED},
+        {4, "moved", SESSION("6666", REST), 2000, 0},
+        {4, "moved", SESSION("7777", REST), 1000, FLAG_DERIVED},
+        {4, "moved", SESSION("8888", REST), 2000, FLAG_DERIVED},
+    };
+    static const struct {
+        const char *guest, *word, *digits;
+    } words[] = {
+        {"web", "latest", "4444"},
+        {"web", "1970-01-01 00:00:10Z", "4444"},
+        {"web", "1970-01-01 00:00:04Z", "4444"},
+        {"web", "1970-01-01 00:00:02Z", "2222"},
+        {"moved", "latest", "8888"},
+        {"moved", "1970-01-01 00:00:10Z", "8888"},
+        {"moved", "1970-01-01 00:00:01Z", "7777"},
+    };
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+    CLEANUP_MEANT_VIEW struct meant_view view = {0};
+    CLEANUP(points_store_closep) struct points_store *store = NULL;
+
+    (void)state;
+    keep_world_begin(&world);
+    for (size_t i = 0; i < sizeof(points) / sizeof(*points); i++)
+        keep_world_plant(&world, &points[i]);
+    const struct points_place place = {.path = world.folder.path, .is_repository = true};
+    assert_int_equal(points_store_open(&place, &store, NULL), 0);
+    assert_int_equal(meant_open(&(struct meant_place){world.folder.path, NULL, NULL}, &view, NULL),
+                     0);
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        CLEANUP_FREE char *both = mem_printf("%s@%s", words[i].guest, words[i].word);
+        CLEANUP_MEANT_POINT struct meant_point meant = {0};
+        CLEANUP_FREE char *found = NULL;
+        char id[ID_TEXT_SIZE];
+        assert_int_equal(points_find(store, words[i].guest, words[i].word, &found, NULL), 0);
+        if (memcmp(found + 12, words[i].digits, 4) != 0)
+            fail_msg("to restore %s: %s", both, found);
+        assert_int_equal(meant_find(&view, both, false, &meant, NULL), 0);
+        if (memcmp(id_text(&meant.id.session, id) + 12, words[i].digits, 4) != 0)
+            fail_msg("to hold %s: %s", both, id);
+    }
+}
+
 /* ---- backups that were not completed ------------------------------------------------------------------ */
 
 static void find_nothing(struct points_store *store, const char *guest, const char *word,
@@ -450,6 +502,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_word_means_one_point),
+        cmocka_unit_test(a_word_means_the_same_point_to_all),
         cmocka_unit_test(a_partial_point_is_hidden_and_refused),
         cmocka_unit_test(a_run_that_can_parse_no_more_blames_no_point),
         cmocka_unit_test(a_guest_in_two_scopes_is_ambiguous),
