@@ -284,6 +284,16 @@ static void note_matched(const struct name_list *words, const struct strings *un
             strings_add(matched, words->names[i]);
 }
 
+/* All its points may have been removed, and that is as good as it was. */
+static bool is_scope_empty(const struct repository_verify *verify)
+{
+    const struct verify_options *options = verify->options;
+    CLEANUP_STRINGS struct strings guests = {0};
+
+    return options->domains.count == 0 && options->exclude_domains.count == 0 &&
+           points_store_guests(verify->store, &guests, NULL) == 0 && guests.count == 0;
+}
+
 static int select_in_scope(struct repository_verify *verify, struct selection *points,
                            struct err *err)
 {
@@ -300,6 +310,8 @@ static int select_in_scope(struct repository_verify *verify, struct selection *p
 
     CLEANUP_ERR struct err failure = ERR_INIT;
     if (select_from_store(verify->store, &request, points, &failure) < 0) {
+        if (failure.kind == ERR_NOT_FOUND && is_scope_empty(verify))
+            return 0;
         /* It may be in another one. */
         if (!verify->several || failure.kind != ERR_NOT_FOUND)
             return err_move(err, &failure);
