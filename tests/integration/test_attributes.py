@@ -170,6 +170,28 @@ def test_device_in_use_is_refused(t):
         expect(file.read() == before, "the device of a running guest has been written")
 
 
+def content(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def test_device_in_use_is_refused_for_single_disks(t):
+    """Another guest's, or its own; a device of its own may be written to once the guest is off."""
+    other = t.guest("other", t.boot_disk(), t.loop_disk("vdb", size=2 * MIB)).running()
+    guest = t.guest("web", t.boot_disk(name="web.qcow2"), t.loop_disk("vdb", size=2 * MIB)).running()
+    t.backup(guest, "--guest-memory", "none")
+    backed_up = content(guest.disks[1].path)
+    for used in (other, guest):
+        device = used.disks[1].path
+        before = content(device)
+        t.refused(*t.restore_line("--disks", "vdb", "--disk-map", f"vdb={device}"),
+                  says=["guest 'web'", device, f"guest '{used.name}'"])
+        same(content(device), before, "the device of a running guest")
+    guest.destroy()
+    t.vb(*t.restore_line("--disks", "vdb", "--disk-map", f"vdb={device}"))
+    same(content(device), backed_up, "the device")
+
+
 def test_nvram_of_a_uefi_guest(t):
     code, template = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
     nvram = t.path("web_VARS.fd")

@@ -309,6 +309,37 @@ def test_one_disk_of_a_guest_that_stays_defined(t):
     check_folder(t)
 
 
+def test_one_disk_under_a_definition_that_says_what_lies_under_it(t):
+    """libvirt goes by the definition, as after an external snapshot: what is zeros in the image would be the base's."""
+    guest = t.guest("web", t.boot_disk(size=4 * MIB)).running()
+    guest.virsh("snapshot-create-as", "web", "s1", "--disk-only")
+    guest.destroy()
+    top = t.path("vda.s1")
+    run("qemu-io", "-f", "qcow2", "-c", "write -q -z 2M 1M", top)
+    t.backup(guest)
+    with open(top, "rb") as file:
+        before = file.read()
+    t.refused(*line(t, "--overwrite", "--disks", "vda"), says=["guest 'web'", "disk 'vda'", top, "backing file", "--replace"])
+    with open(top, "rb") as file:
+        same(file.read(), before, "the image")
+
+
+def test_one_disk_under_a_definition_that_says_another_format(t):
+    disk = t.boot_disk("qcow2", name="disk.img")
+    guest = t.guest("web", disk, head_xml="<uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid>").define()
+    t.backup(guest)
+    raw = t.path("raw")
+    run("qemu-img", "convert", "-O", "raw", disk.path, raw)
+    os.rename(raw, disk.path)
+    disk.format = "raw"
+    guest.define()
+    with open(disk.path, "rb") as file:
+        before = file.read()
+    t.refused(*line(t, "--overwrite", "--disks", "vda"), says=["disk 'vda'", "is raw", "is qcow2"])
+    with open(disk.path, "rb") as file:
+        same(file.read(), before, "the image")
+
+
 def test_former_files_need_room_to_the_end(t):
     small = t.small_filesystem("images", 12 * MIB)
     disk = Disk(os.path.join(small, "web.raw"), "raw")

@@ -26,6 +26,7 @@ struct definition_disk { /* all text owned */
     bool encrypted;  /* <encryption> in the disk or its source */
     bool slice;      /* <slices>: only part of the file is the disk */
     bool data_store; /* <dataStore> */
+    bool backed; /* <backingStore> with a source: libvirt goes by it, not by the image's header */
 };
 
 /* More than libvirt can give a guest. */

@@ -92,6 +92,7 @@ static struct definition_disk read_disk(const struct xml_node *disk)
         .encrypted = has_child(disk, "encryption") || has_child(source, "encryption"),
         .slice = has_child(source, "slices"),
         .data_store = has_child(source, "dataStore"),
+        .backed = xml_find(disk, "backingStore/source") != NULL,
     };
 }
 

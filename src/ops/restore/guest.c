@@ -15,6 +15,8 @@
 #include "ops/restore/job.h"
 #include "ops/undo/undo.h"
 
+#define RECONNECT_MS 60000u
+
 static void restore_job_clear(struct restore_job *job)
 {
     restore_outputs_clear(&job->outputs);
@@ -23,11 +25,20 @@ static void restore_job_clear(struct restore_job *job)
     xml_free(job->live);
     definition_findings_clear(&job->findings);
     strings_clear(&job->ejected);
+    if (job->replaced_lock)
+        guest_lock_leave(job->replaced_lock, job->run->state_fd, guest_uuid(job->target.replaced));
+    lock_file_release(job->replaced_lock);
     target_clear(&job->target);
     points_close(job->backup);
     intent_clear(&job->intent);
     staging_close(job->staging);
     lock_file_release(job->lock);
+}
+
+/* Of the guest, or of its disks. */
+static bool takes_place(const struct restore_options *options)
+{
+    return options->disks.count == 0 || options->original_places;
 }
 
 /* A restore that does not take the guest's own place need not wait for a run that works on the
@@ -38,7 +49,7 @@ static int begin_intent(struct restore_job *job, struct err *err)
     struct intent *intent = &job->intent;
     const char *new_name = run->options->new_name;
 
-    if (!new_name && run->hypervisor)
+    if (!new_name && takes_place(run->options))
         intent->uuid = mem_strdup(job->manifest->domain_uuid);
     else if (definition_random_uuid(&intent->uuid, err) < 0)
         return -1;
@@ -164,16 +175,32 @@ static struct target_request target_request(const struct restore_job *job)
         .report = job->run->report,
         .replace = job->run->options->replace,
         .disks_only = job->run->options->disks.count > 0,
+        .original_places = job->run->options->original_places,
     };
+}
+
+/* What is in files goes again; what is on devices has taken the place of what was there. */
+static int tell_written_devices(const struct restore_job *job, struct err *err)
+{
+    for (size_t i = 0; i < job->placement.disk_count; i++)
+        if (job->placement.disks[i].block_device)
+            return err_append(err, "%s has been written to by now", job->placement.disks[i].path);
+    return -1;
 }
 
 static int publish_job(struct restore_job *job, struct err *err)
 {
+    struct hypervisor *hypervisor = job->run->hypervisor;
     const struct target_request request = target_request(job);
 
-    if (quit_check(err) < 0 ||
-        (job->run->hypervisor && target_check_again(&job->target, &request, err) < 0))
+    if (quit_check(err) < 0)
         return -1;
+    /* Hours may have gone by, and an upgrade restarts libvirt's daemon. */
+    if (hypervisor && !hypervisor_alive(hypervisor) &&
+        hypervisor_reconnect(hypervisor, RECONNECT_MS, err) < 0)
+        return -1;
+    if (hypervisor && target_check_again(&job->target, &request, err) < 0)
+        return tell_written_devices(job, err);
     return restore_outputs_publish(job, err);
 }
 
@@ -208,7 +235,10 @@ static int start_restored(struct restore_job *job, const char *memory_xml, const
     if (restore_complete(job, err) < 0)
         return -1;
     if (start_guest(job, memory_xml, xml, err) < 0) {
-        /* Everything is in place: a missing network is no reason to throw days of copying away. */
+        /* Everything is in place: a missing network is no reason to throw days of copying away. Unless libvirt
+         * may still be at it, the guest does not run from the image, whoever may have started it. */
+        if (hypervisor_alive(job->run->hypervisor) && err && err->errnum != ETIMEDOUT)
+            free(TAKE_PTR(intent->resumed));
         CLEANUP_FREE char *line = restore_tell_start_line(job);
         restore_tell_lacks(job);
         err_prefix(err, "restored, but could not be started");
@@ -264,12 +294,30 @@ static int take_job(struct restore_job *job, struct err *err)
     return 0;
 }
 
+/* A guest of the same name may have another UUID, and so a lock and a journal of its own. */
+static int take_replaced(struct restore_job *job, struct err *err)
+{
+    struct restore_run *run = job->run;
+    const char *uuid = job->target.replaced ? guest_uuid(job->target.replaced) : NULL;
+
+    if (run->options->dry_run || !uuid || strcasecmp(uuid, job->intent.uuid) == 0)
+        return 0;
+    if (guest_lock_take(run->state_fd, uuid, run->options->wait_ms, &job->replaced_lock, err) < 0) {
+        run->busy = err && err->kind == ERR_BUSY;
+        return err_prefix(err, "the existing guest");
+    }
+    if (recover_check(run->state_fd, uuid, &run->told, err) == 0)
+        return 0;
+    run->stranded = true;
+    return err_prefix(err, "the existing guest");
+}
+
 /* With two backups of one guest under two names, the second must not replace the first. */
 static int claim_uuid(struct restore_job *job, struct err *err)
 {
     CLEANUP_FREE char *uuid = mem_printf("UUID %s", job->manifest->domain_uuid);
 
-    if (!job->run->hypervisor || job->run->options->new_name)
+    if (!takes_place(job->run->options) || job->run->options->new_name)
         return 0;
     if (claims_has(&job->run->claims, uuid))
         return err_set(err, ERR_EXISTS,
@@ -309,7 +357,7 @@ static int restore_from_backup(struct restore_job *job, struct err *err)
     job->seal = seal_check(&job->manifest->seal, run->key);
     if (run->hypervisor) {
         const struct target_request request = target_request(job);
-        if (target_check(&job->target, &request, err) < 0)
+        if (target_check(&job->target, &request, err) < 0 || take_replaced(job, err) < 0)
             return -1;
     }
     if (restore_tpm_place(job, err) < 0)

@@ -38,14 +38,13 @@ static const struct in_use_place *find_used_place(const struct in_use_look *look
     return NULL;
 }
 
-/* The caller frees; NULL: the disk is nowhere on this host, or libvirt does not say where. */
-static char *path_of(const struct in_use_look *look, const struct definition_disk *disk)
+char *in_use_disk_path(struct hypervisor *hypervisor, const struct definition_disk *disk)
 {
     CLEANUP_HYPERVISOR_VOLUME struct hypervisor_volume volume = {0};
 
     if (!disk->pool)
         return mem_strdup(disk->path);
-    (void)hypervisor_volume(look->query->hypervisor, disk->pool, disk->volume, &volume, NULL);
+    (void)hypervisor_volume(hypervisor, disk->pool, disk->volume, &volume, NULL);
     return TAKE_PTR(volume.path);
 }
 
@@ -105,7 +104,7 @@ static int check_domain(const struct in_use_look *look, const struct xml_doc *do
         return 0;
     for (size_t i = 0; i < disks.count; i++) {
         const struct definition_disk *disk = &disks.disks[i];
-        CLEANUP_FREE char *path = path_of(look, disk);
+        CLEANUP_FREE char *path = in_use_disk_path(look->query->hypervisor, disk);
         if (check_disk(look, path, disk->shareable, err) < 0 ||
             (look->any_replaced && check_chain(look, disk, path, err) < 0))
             return -1;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "guest/definition/definition.h"
 #include "guest/hypervisor.h"
 #include "ops/report.h"
 
@@ -25,6 +26,9 @@ struct in_use_query {
     const struct report *report; /* NULL: no warnings */
     const char *name;            /* of the guest, for warnings */
 };
+
+/* Where the disk is on this host, which the caller frees; NULL: nowhere, or libvirt does not say where. */
+char *in_use_disk_path(struct hypervisor *hypervisor, const struct definition_disk *disk);
 
 /* Refused (busy), naming the place and the guest: a disk or the NVRAM of another guest, running or
  * not, unless both share the disk and the other is shut off. For a file that is to be replaced

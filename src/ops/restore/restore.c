@@ -232,6 +232,33 @@ static void restore_run_clear(struct restore_run *run)
     points_store_close(run->store);
 }
 
+/* The first block device that a disk is restored to; NULL: none. */
+static const char *find_device(const struct restore_options *placed)
+{
+    struct stat st;
+
+    for (size_t i = 0; i < placed->map_count; i++)
+        if (stat(placed->maps[i].path, &st) == 0 && S_ISBLK(st.st_mode))
+            return placed->maps[i].path;
+    return NULL;
+}
+
+/* Only libvirt knows whether a guest uses what is written to: a disk that is put back in its place
+ * belongs to one, and so may a device. */
+static int open_libvirt(struct restore_run *run, struct err *err)
+{
+    const struct restore_options *options = run->options;
+    const char *device = find_device(options);
+
+    if (options->disks.count && !options->original_places && !device)
+        return 0;
+    if (hypervisor_open(options->uri, &run->hypervisor, err) == 0)
+        return 0;
+    return options->disks.count && device
+               ? err_append(err, "without it nobody can tell whether a guest uses %s", device)
+               : -1;
+}
+
 int restore_run(const struct restore_options *options, struct spawner *spawner,
                 const struct report *report, struct outcome *ret_outcome, struct err *err)
 {
@@ -263,9 +290,7 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
     if (options->hold && !options->dry_run &&
         restore_holds_begin(run.store, &guests, &holds, err) < 0)
         return -1;
-    /* A disk that is put back in its place belongs to a guest, which must not be using it. */
-    if ((!options->disks.count || options->original_places) &&
-        hypervisor_open(options->uri, &run.hypervisor, err) < 0)
+    if (open_libvirt(&run, err) < 0)
         return -1;
     children_warn(&options->children, report);
     run.key = host_key_for_reading(report);

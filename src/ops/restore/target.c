@@ -141,17 +141,79 @@ static int check_places_in_use(const struct target_request *request, const struc
     return query.count ? in_use_check(&query, err) : 0;
 }
 
-/* Its definition stays, but its disks change. */
+/* ---- disks under a definition that stays ------------------------------------------------------ */
+
+static bool is_same_path(const char *a, const char *b)
+{
+    struct stat st_a, st_b;
+
+    return strcmp(a, b) == 0 || (stat(a, &st_a) == 0 && stat(b, &st_b) == 0 &&
+                                 st_a.st_dev == st_b.st_dev && st_a.st_ino == st_b.st_ino);
+}
+
+/* libvirt gives an image the format and the backing files that the definition says, whatever is in
+ * its header: then the guest would see other data than was restored. */
+static int check_disk_fits(const struct placed_disk *placed, const struct definition_disk *disk,
+                           struct err *err)
+{
+    const char *format = disk->format ? disk->format : "raw";
+
+    if (disk->backed || disk->data_store)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "disk '%s': the guest's definition gives %s a backing file, as after an "
+                       "external snapshot, and the restored image has none; restore the whole "
+                       "guest with --replace, or the disk to a folder with --destination-path",
+                       disk->target, placed->path);
+    if (strcmp(format, placed->format) != 0)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "disk '%s': the guest's definition says that %s is %s, and the restored "
+                       "image is %s; restore the whole guest with --replace, or the disk to a "
+                       "folder with --destination-path",
+                       disk->target, placed->path, format, placed->format);
+    return 0;
+}
+
+static int check_definition_fits(const struct target_request *request, struct guest *guest,
+                                 struct err *err)
+{
+    const struct placement *placement = request->placement;
+    CLEANUP_DEFINITION_DISKS struct definition_disks disks = {0};
+    CLEANUP_FREE char *text = NULL;
+
+    if (guest_get_xml(guest, GUEST_XML_PERSISTENT, &text, err) < 0)
+        return -1;
+    CLEANUP(xml_freep) struct xml_doc *domain = xml_parse(text, strlen(text), err);
+    if (!domain || definition_read_disks(domain, &disks, err) < 0)
+        return err_prefix(err, "the definition of the existing guest");
+    for (size_t i = 0; i < disks.count; i++) {
+        CLEANUP_FREE char *path = in_use_disk_path(request->hypervisor, &disks.disks[i]);
+        for (size_t j = 0; path && j < placement->disk_count; j++)
+            if (is_same_path(path, placement->disks[j].path) &&
+                check_disk_fits(&placement->disks[j], &disks.disks[i], err) < 0)
+                return -1;
+    }
+    return 0;
+}
+
 static int check_disks_only(const struct target_request *request, const struct report *report,
                             struct err *err)
 {
+    const char *name = request->placement->name;
     CLEANUP(guest_freep) struct guest *guest = NULL;
 
-    if (find_guest(request->hypervisor, NULL, request->manifest->domain_uuid, &guest, err) < 0 ||
-        (guest && check_is_off(guest, request->placement->name, err) < 0))
+    if (find_guest(request->hypervisor, NULL, request->manifest->domain_uuid, &guest, err) < 0)
+        return -1;
+    if (guest && check_is_off(guest, name, request->original_places ? err : NULL) < 0) {
+        if (request->original_places)
+            return -1;
+        guest_free(TAKE_PTR(guest)); /* its devices are in use as others' are */
+    }
+    if (guest && check_definition_fits(request, guest, err) < 0)
         return -1;
     return check_places_in_use(request, guest, report, err);
 }
+
+/* ---- both --------------------------------------------------------------------------------------- */
 
 int target_check(struct target *target, const struct target_request *request, struct err *err)
 {
@@ -162,15 +224,27 @@ int target_check(struct target *target, const struct target_request *request, st
     return check_places_in_use(request, target->replaced, request->report, err);
 }
 
+static bool is_same_guest(const struct guest *a, const struct guest *b)
+{
+    return !a || !b ? a == b
+                    : strcmp(guest_uuid(a), guest_uuid(b)) == 0 &&
+                          strcmp(guest_name(a), guest_name(b)) == 0;
+}
+
 int target_check_again(const struct target *target, const struct target_request *request,
                        struct err *err)
 {
-    if (!request->placement->replaced.count)
-        return 0;
+    CLEANUP(target_clear) struct target now = {0};
+
     if (request->disks_only)
         return check_disks_only(request, NULL, err);
-    if (target->replaced && check_is_off(target->replaced, request->placement->name, err) < 0)
+    if (check_existing(&now, request, err) < 0)
         return -1;
+    if (!is_same_guest(now.replaced, target->replaced))
+        return err_set(err, ERR_BUSY,
+                       "%s while it was restored; look at what is there, and start again",
+                       now.replaced ? "another guest has taken its place"
+                                    : "the guest that it was to replace has been removed");
     return check_places_in_use(request, target->replaced, NULL, err);
 }
 

@@ -25,15 +25,19 @@ struct target_request {
     const struct manifest *manifest;
     const struct report *report;
     bool replace;
-    bool disks_only; /* no guest is defined, but disks of this one are put back in their places */
+    bool disks_only; /* no guest is defined */
+    bool
+        original_places; /* with disks_only: disks are put back under the definition that is there */
 };
 
 /* Refused: an existing guest of that name or UUID (unless `replace` is set and it is shut off
  * without managed save), two such guests, a block device that is to be written but is used by any
  * guest, a file that is to be replaced but is in use (see in_use.h). With disks_only an existing
- * guest must be shut off too, but does not count as replaced. */
+ * guest whose disks are put back must be shut off too, and have a definition that fits them, but does
+ * not count as replaced; devices of its own may be written to while it is shut off. */
 int target_check(struct target *target, const struct target_request *request, struct err *err);
-/* The same right before files are replaced: meanwhile a guest may have been started. */
+/* The same right before files and the guest are replaced: meanwhile a guest may have been started,
+ * defined or undefined. */
 int target_check_again(const struct target *target, const struct target_request *request,
                        struct err *err);
 /* Notes in the intent what is there now and what will be; the caller writes the intent down before
