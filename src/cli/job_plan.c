@@ -333,6 +333,14 @@ static void tell_unknown_disks(const struct plan_making *making)
     }
 }
 
+void job_plan_whole(const struct job_planning *planning, struct job_plan *ret)
+{
+    struct plan_making making = {.job = planning->job};
+
+    *ret = (struct job_plan){0};
+    plan_whole(&making, planning->now_s, ret);
+}
+
 int job_plan_make(const struct job_planning *planning, struct job_plan *ret, struct err *err)
 {
     const struct host_guests *guests = planning->guests;
@@ -348,6 +356,7 @@ int job_plan_make(const struct job_planning *planning, struct job_plan *ret, str
     plan_guests(&making, chosen, ret);
     plan_whole(&making, planning->now_s, ret);
     tell_unknown_disks(&making);
+    ret->unmatched = planning->outcome->failed;
     strings_clear(&making.known_disks);
     strings_clear(&making.other_disks);
     return 0;

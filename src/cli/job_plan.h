@@ -36,7 +36,9 @@ struct job_planning {
     const struct host_guests *guests;
     int64_t now_s;               /* Unix time at which it begins */
     const struct report *report; /* gets what means nothing here: guests, disks that are left out */
-    struct outcome *outcome;
+    struct outcome *outcome;     /* its failures are the unmatched names of the plan */
 };
 
+/* What it says beside its guests, which may be NULL. */
+void job_plan_whole(const struct job_planning *planning, struct job_plan *ret);
 int job_plan_make(const struct job_planning *planning, struct job_plan *ret, struct err *err);

@@ -9,26 +9,40 @@
 #include "cli/job_table.h"
 #include "ops/job/job.h"
 
+/* Its guests, and what is done for each. */
+static int plan_one(const struct job_planning *planning, struct job_plan *plan, struct err *err)
+{
+    CLEANUP_HOST_GUESTS struct host_guests guests = {0};
+    struct job_planning whole = *planning;
+    const struct job_setting *uri = job_find(planning->job, "hypervisor-uri");
+
+    if (host_guests_list(uri ? uri->text : NULL, &guests, err) < 0)
+        return err_prefix(err, "job '%s'", planning->job->name);
+    whole.guests = &guests;
+    job_report_unused(planning->report, planning->job, &guests);
+    return job_plan_make(&whole, plan, err);
+}
+
 /* Of one job; its guests' own failures are in the outcome. begun_s: when the night began, in which it
  * may be the second one, so that its window is that of this night. */
 static int run_one(const struct job_places *places, const char *name, int64_t begun_s,
                    const struct arguments *arguments, struct verb_run *run, struct err *err)
 {
     CLEANUP_JOB struct job job = {0};
-    CLEANUP_HOST_GUESTS struct host_guests guests = {0};
     CLEANUP_JOB_PLAN struct job_plan plan = {0};
+    struct outcome unmatched = {0};
+    const struct job_planning planning = {&job, NULL, begun_s, &run->report, &unmatched};
 
     if (job_file_load(places, name, &arguments->given, &job, err) < 0)
         return -1;
     job_report_old(&run->report, &job);
-    const struct job_setting *uri = job_find(&job, "hypervisor-uri");
-    if (host_guests_list(uri ? uri->text : NULL, &guests, err) < 0)
-        return err_prefix(err, "job '%s'", job.name);
-    job_report_unused(&run->report, &job, &guests);
-    const struct job_planning planning = {&job, &guests, begun_s, &run->report, &run->outcome};
-    if (job_plan_make(&planning, &plan, err) < 0)
+    if (plan_one(&planning, &plan, err) < 0) {
+        if (err->kind != ERR_CANCELLED) {
+            job_plan_whole(&planning, &plan);
+            job_run_refused(&plan, &run->report, err);
+        }
         return -1;
-    host_guests_clear(&guests);
+    }
     return job_run(&plan, &run->report, &run->outcome, err);
 }
 

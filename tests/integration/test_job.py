@@ -91,6 +91,26 @@ def test_hooks_of_a_guest(t):
     expect('"event":"after"' in lines[-1] and '"job":"nightly"' in lines[-1], f"notes: {lines}")
 
 
+def test_a_job_that_cannot_begin_fails_aloud(t):
+    """Names that mean no guest, and a libvirt that is down: the failed hook is run, and the result is kept."""
+    three_guests(t)
+    repository = job_repository(t)
+    notes = t.path("notes")
+    hook = f"""failed = /bin/sh -c 'cat >> "{notes}"'"""
+    for number, (status, reason, line) in enumerate((
+            (3, "1 of the names in the job means no guest or disk", "domain-names = a, gone"),
+            (1, "job 'nightly': the hypervisor has no guest 'gone'", "domain-names = gone"),
+            (1, "cannot connect to libvirt", "hypervisor-uri = qemu+unix:///system?socket=/nonexistent"))):
+        t.vb("run", job_file(t, repository, line, hook), status=status)
+        with open(notes, encoding="utf-8") as file:
+            told = [json.loads(text) for text in file]
+        same(len(told), number + 1, "times that the hook was run")
+        expect(reason in told[-1]["reason"], f"what the hook gets: {told[-1]}")
+        with open("/var/lib/virt-backup/results/job-nightly.json", encoding="utf-8") as file:
+            kept = json.load(file)["results"][-1]
+        same((told[-1]["status"], kept["status"]), (status, status), f"status, of {line}")
+
+
 def test_the_window_is_that_of_the_night_for_its_second_job_too(t):
     """The clock shows 06:00 while the first one is carried out."""
     three_guests(t)

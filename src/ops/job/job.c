@@ -115,6 +115,10 @@ static char *job_reason(const struct job_work *work)
                        job_guest_reason(&work->turns[i]));
             break;
         }
+    if (work->plan->unmatched)
+        buf_printf(&text, "%s%u of the names in the job mean%s no guest or disk",
+                   text.len ? "; " : "", work->plan->unmatched,
+                   work->plan->unmatched == 1 ? "s" : "");
     for (size_t i = 0; i < work->failed_steps.count; i++)
         buf_printf(&text, "%s%s failed", text.len ? "; " : "", work->failed_steps.items[i]);
     if (work->outcome->signal)
@@ -241,18 +245,23 @@ static void job_add_outcome(struct outcome *sum, const struct outcome *outcome)
     sum->signal = outcome->signal ? outcome->signal : sum->signal;
 }
 
-int job_run_with(const struct job_plan *plan, const struct job_means *means,
-                 const struct report *report, struct outcome *outcome, struct err *err)
+static struct job_means job_usual_means(const struct job_means *means)
 {
-    CLEANUP(lock_file_releasep) struct lock_file *lock = NULL;
-    struct outcome own = {0};
-    const struct job_means all = {
+    return (struct job_means){
         .program = means->program ? means->program : OWN_PROGRAM,
         .hook_grace_ms = means->hook_grace_ms,
         .open_state = means->open_state ? means->open_state : state_dir_open,
         .read_results = means->read_results ? means->read_results : results_read,
         .keep_result = means->keep_result ? means->keep_result : job_record_keep,
     };
+}
+
+int job_run_with(const struct job_plan *plan, const struct job_means *means,
+                 const struct report *report, struct outcome *outcome, struct err *err)
+{
+    CLEANUP(lock_file_releasep) struct lock_file *lock = NULL;
+    struct outcome own = {.failed = plan->unmatched};
+    const struct job_means all = job_usual_means(means);
     CLEANUP(job_work_end)
     struct job_work work = {.plan = plan, .means = &all, .report = report, .outcome = &own};
 
@@ -269,4 +278,24 @@ int job_run(const struct job_plan *plan, const struct report *report, struct out
             struct err *err)
 {
     return job_run_with(plan, &(struct job_means){0}, report, outcome, err);
+}
+
+void job_run_refused_with(const struct job_plan *plan, const struct job_means *means,
+                          const struct report *report, const struct err *err)
+{
+    struct outcome own = {0};
+    const struct job_means all = job_usual_means(means);
+    CLEANUP(job_work_end)
+    struct job_work work = {.plan = plan, .means = &all, .report = report, .outcome = &own};
+    CLEANUP_FREE char *reason = mem_strdup(err->text);
+
+    job_work_begin(&work);
+    job_keep_whole(&work, (int64_t)time(NULL), 1, reason);
+    job_hook(&work, "failed", 1, reason);
+}
+
+void job_run_refused(const struct job_plan *plan, const struct report *report,
+                     const struct err *err)
+{
+    job_run_refused_with(plan, &(struct job_means){0}, report, err);
 }

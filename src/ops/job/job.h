@@ -25,9 +25,15 @@ struct job_means {
 };
 
 /* Returns when everything has ended. Adds to *outcome: a guest is good if it has a new point, and a step
- * that fails counts as failed. -1: nothing was done, because a hook of the job has failed, a signal came
+ * that fails counts as failed, as does each name that means nothing. -1: nothing was done, because a hook of the job has failed, a signal came
  * before the first guest (cancelled), or the job is being run already (busy). */
 int job_run(const struct job_plan *plan, const struct report *report, struct outcome *outcome,
             struct err *err);
+/* The job could not even be planned, for the reason in *err: its failed hook is run, and its result is
+ * kept. The plan says all but which guests. */
+void job_run_refused(const struct job_plan *plan, const struct report *report,
+                     const struct err *err);
 int job_run_with(const struct job_plan *plan, const struct job_means *means,
                  const struct report *report, struct outcome *outcome, struct err *err);
+void job_run_refused_with(const struct job_plan *plan, const struct job_means *means,
+                          const struct report *report, const struct err *err);

@@ -40,6 +40,7 @@ struct job_plan {
     bool no_sandbox;   /* of the processes that look at the store; steps have words for that */
     struct job_guest *guests;
     size_t guest_count;
+    unsigned unmatched;     /* names in the job that mean no guest or disk; each is a failure */
     struct strings verify;  /* after all guests; count 0: not done */
     struct strings collect; /* after that; count 0: not done */
     struct job_hooks hooks; /* of the job as a whole */

@@ -252,6 +252,36 @@ static void a_failing_before_hook_of_the_job_ends_it(void **state)
     job_world_expect_not(world, "collect\n");
 }
 
+static void a_name_that_means_nothing_is_a_failure(void **state)
+{
+    struct job_world *world = *state;
+
+    world->plan.unmatched = 2;
+    job_world_hook(&world->plan.hooks.failed, NOTE("job: $VIRT_BACKUP_STATUS $VIRT_BACKUP_REASON"));
+    assert_int_equal(job_world_run(world), 0);
+    expect_log(world, "+c ", "job: 3 2 of the names in the job mean no guest or disk\n",
+               "kept run - 3 2 of the names", "done 3 of 3");
+    assert_int_equal(world->outcome.failed, 2);
+}
+
+static void what_cannot_be_planned_is_told_to_the_failed_hook_alone(void **state)
+{
+    struct job_world *world = *state;
+    struct job_plan whole = world->plan;
+    const struct err err = {.kind = ERR_NOT_FOUND, .text = (char[]){"no guest 'gone'"}};
+
+    job_world_hook(&world->plan.hooks.before, NOTE("before"));
+    job_world_hook(&world->plan.hooks.after, NOTE("after"));
+    job_world_hook(&world->plan.hooks.failed, NOTE("job: $VIRT_BACKUP_STATUS $VIRT_BACKUP_REASON"));
+    whole.hooks = world->plan.hooks;
+    whole.guest_count = 0;
+    job_run_refused_with(&whole, &world->means, &world->report, &err);
+    expect_log(world, "kept run - 1 no guest 'gone'\n", "job: 1 no guest 'gone'\n");
+    job_world_expect_not(world, "before");
+    job_world_expect_not(world, "after");
+    job_world_expect_not(world, "backup");
+}
+
 /* Names and reasons come from guests and from outside. */
 static void what_a_hook_gets_cannot_break_its_form(void **state)
 {
@@ -295,6 +325,8 @@ int main(void)
         JOB_TEST(a_hook_that_hangs_is_killed),
         JOB_TEST(what_a_hook_has_started_is_killed_too),
         JOB_TEST(a_failing_before_hook_of_the_job_ends_it),
+        JOB_TEST(a_name_that_means_nothing_is_a_failure),
+        JOB_TEST(what_cannot_be_planned_is_told_to_the_failed_hook_alone),
         JOB_TEST(what_a_hook_gets_cannot_break_its_form),
     };
 
