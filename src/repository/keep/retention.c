@@ -58,12 +58,16 @@ static int compare_taken(const struct retention_point *a, const struct retention
     return id_compare(&a->id, &b->id);
 }
 
-/* A copy of an old point is as old as its data for the policy, but nobody has seen it for long. */
-static int64_t made_ms(const struct retention_point *point)
+/* A copy of an old point is as old as its data for the policy, but nobody has seen it for long; nor
+ * has anybody what was backed up while the clock was behind. A session far ahead tells no time: it
+ * had to be above one of a wrong clock. Of these, a backup just made is young by its data, which is
+ * of now or, if the clock was set back since, of the future; the last of copies stays as the newest. */
+static int64_t made_ms(const struct retention_point *point, int64_t now_ms)
 {
     int64_t session_ms = id_time_ms(&point->id);
 
-    return session_ms > point->taken_at_ms ? session_ms : point->taken_at_ms;
+    return session_ms > point->taken_at_ms && session_ms <= now_ms + FUTURE_MS ? session_ms
+                                                                               : point->taken_at_ms;
 }
 
 static int compare_candidates(const void *a, const void *b)
@@ -204,7 +208,7 @@ static enum retention_reason reason_to_keep(const struct retention_point *point,
         return RETENTION_NEWEST;
     if (point == marks->latest)
         return RETENTION_LATEST;
-    return made_ms(point) > now_ms - YOUNG_MS ? RETENTION_YOUNG : RETENTION_DROPPED;
+    return made_ms(point, now_ms) > now_ms - YOUNG_MS ? RETENTION_YOUNG : RETENTION_DROPPED;
 }
 
 static enum retention_reason judge_partial(const struct retention_point *point,
@@ -217,7 +221,8 @@ static enum retention_reason judge_partial(const struct retention_point *point,
     /* A copy or a repair of an old point does not end the backup that a partial one belongs to. */
     if (marks->own && id_compare(&marks->own->id, &point->id) > 0)
         return RETENTION_COMPLETED;
-    return made_ms(point) < now_ms - ABANDONED_MS ? RETENTION_ABANDONED : RETENTION_IN_PROGRESS;
+    return made_ms(point, now_ms) < now_ms - ABANDONED_MS ? RETENTION_ABANDONED
+                                                          : RETENTION_IN_PROGRESS;
 }
 
 static bool has_option(const struct retention_policy *policy)
@@ -235,11 +240,12 @@ static int refuse_future(const struct retention_points *guest, int64_t now_ms, s
 
     for (size_t i = 0; i < guest->count; i++) {
         const struct retention_point *point = &guest->points[i];
-        if (made_ms(point) > now_ms + FUTURE_MS)
+        if (point->taken_at_ms > now_ms + FUTURE_MS)
             return err_set(err, ERR_EXISTS,
                            "point %s is of %s, which is in the future; if the clock is right now, "
-                           "use --force",
-                           id_text(&point->id, id), period_name(PERIOD_DAY, made_ms(point), day));
+                           "remove that point, or use --force",
+                           id_text(&point->id, id),
+                           period_name(PERIOD_DAY, point->taken_at_ms, day));
     }
     return 0;
 }

@@ -70,7 +70,7 @@ enum retention_reason {
     RETENTION_HELD,        /* somebody has put a hold on it */
     RETENTION_NEWEST,      /* the newest complete one */
     RETENTION_LATEST,      /* what `latest` means */
-    RETENTION_YOUNG,       /* taken, or made by its session, in the last hour */
+    RETENTION_YOUNG,       /* taken, or made by its session, in the last hour or later than now */
     RETENTION_IN_PROGRESS, /* partial, and no backup has completed since */
     RETENTION_UNVERIFIED,  /* complete, but no check has found it good: for whoever decides */
     RETENTION_DROPPED,     /* no option keeps it */
@@ -93,7 +93,7 @@ struct retention_points {
 };
 
 /* verdicts: room for as many; of no use after a failure. now_ms: the store's time. ERR_USAGE if the
- * policy has no option. Refused with ERR_EXISTS, unless forced: a point from more than a day in the
+ * policy has no option. Refused with ERR_EXISTS, unless forced: a point taken more than a day in the
  * future, which tells of a clock that was wrong; and to drop more than half of the complete points.
  * The caller names the guest. */
 int retention_decide(const struct retention_points *guest, const struct retention_policy *policy,

@@ -200,6 +200,29 @@ static const struct table tables[] = {
       {"2026-10-03 01:00:00", "newest", "d", "2026-10-09 01:00:00"},
       {"2026-10-07 01:00:00", "latest", NULL, NULL},
       {"2026-10-02 01:00:00", "tag", "t", NULL}}},
+    {"after a clock that was ahead, sessions above it say nothing of when points were made",
+     "UTC",
+     "2026-10-20 01:00:00",
+     {.keep = {[RETENTION_DAILY] = 1}, .tags = {.texts = one_tag, .count = 1}},
+     {{"2028-01-03 01:00:00", "daily 2028-01-03", "1", NULL},
+      {"2026-10-17 01:00:00", "-", "2", "2028-01-03 01:00:00"},
+      {"2026-10-16 01:00:00", "-", "d", "2028-01-03 01:00:01"},
+      {"2026-09-19 01:00:00", "completed", "p", "2028-01-03 01:00:01"},
+      {"2026-10-19 01:00:00", "latest", NULL, "2028-01-03 01:00:02"},
+      {"2026-10-19 02:00:00", "running", "p", "2028-01-03 01:00:03"},
+      {"2026-09-20 00:59:59", "abandoned", "p", "2028-01-03 01:00:04"},
+      {"2026-10-01 01:00:00", "newest", "d", "2028-01-03 01:00:05"}}},
+    {"what was made while the clock was behind, or is ahead by less than a day, may be young",
+     "UTC",
+     "2026-10-20 01:00:00",
+     {.tags = {.texts = one_tag, .count = 1}},
+     {{"2026-10-20 02:00:00", "young", NULL, NULL},
+      {"2026-10-21 01:00:01", "young", NULL, NULL},
+      {"2026-10-18 01:00:00", "young", NULL, "2026-10-20 00:30:00"},
+      {"2026-10-01 01:00:00", "young", "d", "2026-10-21 01:00:00"},
+      {"2026-10-01 02:00:00", "-", "d", "2026-10-21 01:00:01"},
+      {"2026-10-19 01:00:00", "latest", NULL, "2026-10-21 01:00:02"},
+      {"2026-10-18 02:00:00", "newest", "d", "2026-10-22 01:00:00"}}},
     {"what is less than an hour old stays, by its data or by its session",
      "UTC",
      "2026-10-20 01:00:00",
@@ -294,9 +317,10 @@ static void points_from_the_future_are_refused(void **state)
     points[1] = point_at(now_ms + DAY_MS + 1, 0);
     assert_int_equal(decide(guest, &policy, now_ms, &kind), -1);
     assert_int_equal(kind, ERR_EXISTS);
-    points[1].taken_at_ms = now_ms; /* its session remains */
-    assert_int_equal(decide(guest, &policy, now_ms, &kind), -1);
     policy.force = true;
+    assert_int_equal(decide(guest, &policy, now_ms, &kind), 0);
+    policy.force = false;
+    points[1].taken_at_ms = now_ms; /* its session had to be above another one of the future */
     assert_int_equal(decide(guest, &policy, now_ms, &kind), 0);
 }
 
