@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "base/units.h"
 #include "repository/keep/marks.h"
 #include "repository/check_records.h"
 #include "repository/keep/trash.h"
@@ -216,7 +217,7 @@ static int drop_prunable(struct pruning *pruning, const struct prunable *point,
     return 0;
 }
 
-/* Tells of a guest that has had no good point for too long. */
+/* Tells of a guest that has had no good point for too long. One of the future does not hide that. */
 static bool is_stale_guest(const struct pruning *pruning, const struct prunable *points,
                            const size_t *places, size_t count)
 {
@@ -224,7 +225,7 @@ static bool is_stale_guest(const struct pruning *pruning, const struct prunable 
 
     for (size_t i = 0; i < count; i++) {
         const struct prunable *point = &points[places[i]];
-        if (!(point->flags & FLAG_PARTIAL) &&
+        if (!(point->flags & FLAG_PARTIAL) && point->info.taken_ms <= pruning->now_ms + HOUR_MS &&
             (!newest || point->info.taken_ms > newest->info.taken_ms))
             newest = point;
     }

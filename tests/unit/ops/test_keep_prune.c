@@ -123,6 +123,26 @@ static void a_guest_without_a_new_good_point_loses_nothing(void **state)
                             "skipped mail old\n");
 }
 
+static void a_point_of_the_future_is_not_a_new_one(void **state)
+{
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+    struct prune_options options = {.policy = {.keep = {[RETENTION_LAST] = 2}, .force = true},
+                                    .newest_within_ms = 36 * UINT64_C(3600000)};
+    const int64_t future_ms = days_ago(0) + 400 * DAY_MS;
+    char id[ID_TEXT_SIZE + 8];
+    struct point_id web;
+
+    (void)state;
+    keep_world_begin(&world);
+    plant_days(&world, 2, "web", 4, 2, &web);
+    snprintf(id, sizeof(id), "%012llx%04x%016x", (unsigned long long)future_ms, 9, 2);
+    const struct planted planted = {2, "web", id, future_ms, 0};
+    keep_world_plant(&world, &planted);
+    assert_int_equal(prune(&world, &options, NULL), 0);
+    keep_world_told(&world, "skipped web old\n");
+    assert_false(keep_world_has_trashed(&world, &web));
+}
+
 static void a_guest_that_would_lose_most_is_refused(void **state)
 {
     CLEANUP_KEEP_WORLD struct keep_world world = {0};
@@ -205,6 +225,7 @@ int main(void)
         cmocka_unit_test(what_the_policy_drops_is_in_the_trash),
         cmocka_unit_test(only_guests_that_are_named_are_pruned),
         cmocka_unit_test(a_guest_without_a_new_good_point_loses_nothing),
+        cmocka_unit_test(a_point_of_the_future_is_not_a_new_one),
         cmocka_unit_test(a_guest_that_would_lose_most_is_refused),
         cmocka_unit_test(a_point_of_a_newer_version_keeps_its_guest),
         cmocka_unit_test(scopes_are_pruned_one_after_the_other),
