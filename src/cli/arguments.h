@@ -43,6 +43,7 @@ struct arguments {
     const char *new_name;
     const char *child_command;
     const char *metrics;
+    struct strings metrics_jobs;
     const char *scratch_path;
     const char *staging_path;
     struct strings domains;

@@ -21,6 +21,8 @@ static const struct options_row status_rows[] = {
      ARGUMENT(nagios)},
     {"metrics", OPTION_TEXT, "FILE", "write the state for Prometheus' node_exporter, too",
      ARGUMENT(metrics)},
+    {"metrics-job", OPTION_LIST, "JOBS", "only results of these jobs are in that file",
+     ARGUMENT(metrics_jobs)},
     ROW_NO_SANDBOX,
     ROW_JSON,
 };
@@ -73,6 +75,8 @@ static int look_at_places_of_jobs(const struct arguments *arguments, struct verb
     options->uris = (const char *const *)jobs->uris.items;
     options->uri_count = jobs->uris.count;
     options->domains = lists_borrow(&jobs->guests);
+    if (arguments->metrics_jobs.count == 0 && arguments->words.count > 0)
+        options->jobs = lists_borrow(&jobs->names);
     return 0;
 }
 
@@ -82,7 +86,8 @@ static int run_status(const struct arguments *arguments, struct verb_run *run, s
     CLEANUP_ERR struct err why = ERR_INIT;
     struct points_place place = {0};
     struct status_request request = {
-        .options = {.max_age_ms = arguments->max_age_ms},
+        .options = {.max_age_ms = arguments->max_age_ms,
+                    .jobs = lists_borrow(&arguments->metrics_jobs)},
         .metrics = arguments->metrics,
         .plugin = arguments->nagios,
     };

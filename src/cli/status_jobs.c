@@ -13,6 +13,7 @@ void status_jobs_clear(struct status_jobs *jobs)
     strings_clear(&jobs->place_texts);
     strings_clear(&jobs->uris);
     strings_clear(&jobs->guests);
+    strings_clear(&jobs->names);
     *jobs = (struct status_jobs){0};
 }
 
@@ -126,6 +127,7 @@ static int add_named_job(const struct status_jobs_request *request, const char *
     if (job_file_load(request->places, word, request->given, &job, err) < 0)
         return -1;
     job_report_old(request->report, &job);
+    strings_add(&jobs->names, job.name);
     const struct job_setting *uri = job_find(&job, "hypervisor-uri");
     if (ask_host(uri ? uri->text : NULL, hosts, jobs, &guests, err) < 0)
         return err_prefix(err, "job '%s'", job.name);

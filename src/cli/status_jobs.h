@@ -15,6 +15,7 @@ struct status_jobs {
     struct strings place_texts; /* what the places borrow */
     struct strings uris;        /* of hypervisors; NULL: libvirt's default; each once */
     struct strings guests;      /* UUIDs, each once */
+    struct strings names;       /* of the jobs */
 };
 
 /* What to read. */

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "base/utf8.h"
 #include "ops/status.h"
 
@@ -147,31 +149,40 @@ static const struct {
     {"virt_backup_job_last_run_exit_status", "Its exit status.", job_status},
 };
 
-static bool is_of_job(const struct run_result *result)
+static bool is_of_job(const struct status *status, const struct run_result *result)
 {
-    return !result->guest && result->job;
+    bool wanted = status->jobs.count == 0;
+
+    if (result->guest || !result->job)
+        return false;
+    for (size_t i = 0; i < status->jobs.count && !wanted; i++)
+        wanted = strcmp(status->jobs.names[i], result->job) == 0;
+    return wanted;
 }
 
 /* Results are in the order of time. */
-static bool is_last_of_job(const struct results *results, size_t place)
+static bool is_last_of_job(const struct status *status, size_t place)
 {
+    const struct results *results = &status->results;
     const struct run_result *result = &results->all[place];
 
-    if (!is_of_job(result))
+    if (!is_of_job(status, result))
         return false;
     for (size_t i = place + 1; i < results->count; i++)
-        if (is_of_job(&results->all[i]) && strcmp(results->all[i].job, result->job) == 0 &&
+        if (is_of_job(status, &results->all[i]) && strcmp(results->all[i].job, result->job) == 0 &&
             strcmp(results->all[i].verb, result->verb) == 0)
             return false;
     return true;
 }
 
-static void put_job_metrics(const struct results *results, struct buf *text)
+static void put_job_metrics(const struct status *status, struct buf *text)
 {
+    const struct results *results = &status->results;
+
     for (size_t i = 0; i < sizeof(job_metrics) / sizeof(*job_metrics); i++) {
         bool first = true;
         for (size_t j = 0; j < results->count; j++) {
-            if (!is_last_of_job(results, j))
+            if (!is_last_of_job(status, j))
                 continue;
             if (first)
                 put_head(text, job_metrics[i].name, job_metrics[i].help);
@@ -187,12 +198,24 @@ static void put_job_metrics(const struct results *results, struct buf *text)
 
 /* ---- the file ---------------------------------------------------------------------------------- */
 
+/* Those of one job say of which: a collector refuses all its files if a series is in two of them. */
+static void put_status_time(const struct status *status, struct buf *text)
+{
+    put_head(text, "virt_backup_status_timestamp_seconds", "When these values were gathered.");
+    buf_append_str(text, "virt_backup_status_timestamp_seconds");
+    if (status->jobs.count == 1) {
+        buf_append_str(text, "{job=\"");
+        put_label(text, status->jobs.names[0]);
+        buf_append_str(text, "\"}");
+    }
+    buf_printf(text, " %" PRId64 "\n", status->now_ms / 1000);
+}
+
 void metrics_format(const struct status *status, struct buf *ret)
 {
     put_guest_metrics(status, ret);
-    put_job_metrics(&status->results, ret);
-    put_head(ret, "virt_backup_status_timestamp_seconds", "When these values were gathered.");
-    buf_printf(ret, "virt_backup_status_timestamp_seconds %" PRId64 "\n", status->now_ms / 1000);
+    put_job_metrics(status, ret);
+    put_status_time(status, ret);
 }
 
 /* What others must be able to read, whatever our umask. */
@@ -209,22 +232,63 @@ static int write_metrics_file(int dir_fd, const char *name, const struct buf *te
     return io_sync(fd, err);
 }
 
-int metrics_write(const char *path, const struct status *status, struct err *err)
+static int replace_metrics_file(const char *path, const struct buf *text, struct err *err)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     CLEANUP_FREE char *folder =
         slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : mem_strdup(".");
     CLEANUP_FREE char *temporary = mem_printf(".%.200s.%ld.new", name, (long)getpid());
-    CLEANUP_BUF struct buf text = {0};
     CLEANUP_CLOSE int dir_fd = -1;
 
-    metrics_format(status, &text);
     if (io_open_dir(folder, &dir_fd, err) < 0)
         return err_prefix(err, "%s: cannot write the metrics: %s", path, folder);
-    if (write_metrics_file(dir_fd, temporary, &text, err) < 0 ||
+    if (write_metrics_file(dir_fd, temporary, text, err) < 0 ||
         io_rename(dir_fd, temporary, name, true, err) < 0) {
         (void)unlinkat(dir_fd, temporary, 0);
         return err_prefix(err, "%s: cannot write the metrics", path);
     }
     return io_sync_dir(dir_fd, err);
+}
+
+int metrics_write(const char *path, const struct status *status, struct err *err)
+{
+    CLEANUP_BUF struct buf text = {0};
+
+    metrics_format(status, &text);
+    return replace_metrics_file(path, &text, err);
+}
+
+/* Whether the line, or what it is a comment on, is about a guest. */
+static bool is_guest_line(const char *line)
+{
+    const char *help = text_after(line, "# HELP "), *type = text_after(line, "# TYPE ");
+    const char *name = help ? help : type ? type : line;
+
+    for (size_t i = 0; i < sizeof(guest_metrics) / sizeof(*guest_metrics); i++) {
+        const char *rest = text_after(name, guest_metrics[i].name);
+        if (rest && (*rest == '{' || *rest == ' '))
+            return true;
+    }
+    return false;
+}
+
+/* A file that is missing or cannot be read says nothing. */
+static void keep_guest_lines(const char *path, struct buf *text)
+{
+    CLEANUP_FCLOSE FILE *file = fopen(path, "re");
+    CLEANUP_FREE char *line = NULL;
+    size_t size = 0;
+
+    while (file && getline(&line, &size, file) > 0)
+        if (is_guest_line(line))
+            buf_append_str(text, line);
+}
+
+int metrics_write_jobs(const char *path, const struct status *status, struct err *err)
+{
+    CLEANUP_BUF struct buf text = {0};
+
+    keep_guest_lines(path, &text);
+    put_job_metrics(status, &text);
+    return replace_metrics_file(path, &text, err);
 }

@@ -12,6 +12,8 @@ struct status;
 
 /* Appends the text. */
 void metrics_format(const struct status *status, struct buf *ret);
+/* Replaces what the file says of jobs, and leaves what it says of guests, of which nothing new is known. */
+int metrics_write_jobs(const char *path, const struct status *status, struct err *err);
 /* Replaces the file, which everybody can read, as a whole: its folder gets a temporary file whose name no
  * collector takes. */
 int metrics_write(const char *path, const struct status *status, struct err *err);

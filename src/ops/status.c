@@ -323,7 +323,8 @@ static int look_at_everything(const struct status_options *options, const struct
                               struct outcome *outcome, struct status *ret, struct err *err)
 {
     CLEANUP_STATUS struct status status = {.now_ms = (int64_t)time(NULL) * 1000,
-                                           .max_age_ms = (int64_t)options->max_age_ms};
+                                           .max_age_ms = (int64_t)options->max_age_ms,
+                                           .jobs = options->jobs};
 
     for (size_t i = 0; i < options->uri_count; i++)
         if (look_at_host(options->uris[i], &status, err) < 0)

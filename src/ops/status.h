@@ -60,6 +60,7 @@ struct status {
     size_t states[STATUS_STATES]; /* how many guests are in each */
     size_t missing;               /* what was asked for and is nowhere */
     struct results results;       /* of all guests and jobs of this host, and of guests of others */
+    struct name_list jobs;        /* borrowed; whose results the metrics have; empty: of all */
 };
 
 /* Accepts a zeroed one. */
@@ -72,6 +73,7 @@ struct status_options {
     const char *const *uris; /* of the hypervisors; NULL: libvirt's default */
     size_t uri_count;
     struct name_list domains; /* only these guests; empty: all */
+    struct name_list jobs;    /* only results of these are metrics; empty: of all */
     uint64_t max_age_ms;
 };
 

@@ -101,7 +101,11 @@ def test_a_job_that_cannot_begin_fails_aloud(t):
             (3, "1 of the names in the job means no guest or disk", "domain-names = a, gone"),
             (1, "job 'nightly': the hypervisor has no guest 'gone'", "domain-names = gone"),
             (1, "cannot connect to libvirt", "hypervisor-uri = qemu+unix:///system?socket=/nonexistent"))):
-        t.vb("run", job_file(t, repository, line, hook), status=status)
+        t.vb("run", job_file(t, repository, line, hook, f"metrics = {t.path('m.prom')}"), status=status)
+        with open(t.path("m.prom"), encoding="utf-8") as file:
+            metrics = file.read()
+        expect(f'last_run_exit_status{{job="nightly",verb="run"}} {status}\n' in metrics, f"metrics: {metrics}")
+        expect('newest_point_timestamp_seconds{guest="a"' in metrics, f"metrics: {metrics}")
         with open(notes, encoding="utf-8") as file:
             told = [json.loads(text) for text in file]
         same(len(told), number + 1, "times that the hook was run")
@@ -109,6 +113,27 @@ def test_a_job_that_cannot_begin_fails_aloud(t):
         with open("/var/lib/virt-backup/results/job-nightly.json", encoding="utf-8") as file:
             kept = json.load(file)["results"][-1]
         same((told[-1]["status"], kept["status"]), (status, status), f"status, of {line}")
+
+
+def test_metrics_of_two_jobs(t):
+    """Each has its guests alone, and no series is in both files. Their place is mounted by a hook, and unmounted by another."""
+    three_guests(t)
+    t.undo.callback(shutil.rmtree, "/var/lib/virt-backup/results", ignore_errors=True)
+    folder, mounted = t.make_dir("disk", 0o700), t.make_dir("mounted", 0o700)
+    series = {}
+    for name in ("a", "b"):
+        job, metrics = t.path(f"of-{name}.conf"), t.path(f"{name}.prom")
+        with open(job, "w", encoding="utf-8") as file:
+            file.write(f"destination-path = {mounted}\ndomain-names = {name}\nmetrics = {metrics}\n"
+                       f"before = /bin/mount --bind {folder} {mounted}\nafter = /bin/umount {mounted}\n")
+        os.chmod(job, 0o600)
+        t.vb("run", job)
+        with open(metrics, encoding="utf-8") as file:
+            series[name] = dict(line.rsplit(" ", 1) for line in file if not line.startswith("#"))
+        newest = {key: float(value) for key, value in series[name].items() if "newest_point_timestamp" in key}
+        same(len(newest), 1, f"guests in the metrics of {name}")
+        expect(all(f'guest="{name}"' in key and value > 0 for key, value in newest.items()), f"metrics of {name}: {newest}")
+    same(sorted(set(series["a"]) & set(series["b"])), [], "series in both files")
 
 
 def test_the_window_is_that_of_the_night_for_its_second_job_too(t):

@@ -217,19 +217,20 @@ static int job_run_locked(struct job_work *work, struct err *err)
 {
     uint64_t started_ms = units_now_ms();
     int64_t started_s = (int64_t)time(NULL);
-    int result = 0;
 
-    job_order(work);
-    result = job_before(work, err);
-    if (result == 0)
+    int result = job_before(work, err);
+    if (result == 0) {
+        job_order(work);
         job_work_through(work);
+    }
     int status = result < 0 ? 1 : status_of_outcome(work->outcome);
     CLEANUP_FREE char *reason = result < 0 ? mem_strdup(err->text) : job_reason(work);
+    job_keep_whole(work, started_s, status, reason);
+    /* The after hook may take away what the before hook has brought. */
+    job_record_metrics(work);
     job_hook(work, "after", status, reason);
     if (reason)
         job_hook(work, "failed", status, reason);
-    job_keep_whole(work, started_s, status, reason);
-    job_record_metrics(work);
     if (result == 0)
         job_tell_done(work, units_now_ms() - started_ms);
     return result;
@@ -291,6 +292,7 @@ void job_run_refused_with(const struct job_plan *plan, const struct job_means *m
 
     job_work_begin(&work);
     job_keep_whole(&work, (int64_t)time(NULL), 1, reason);
+    job_record_metrics(&work);
     job_hook(&work, "failed", 1, reason);
 }
 

@@ -4,6 +4,8 @@
 #include <time.h>
 
 #include "base/quit.h"
+#include "ops/metrics.h"
+#include "ops/status.h"
 
 int job_record_keep(const struct run_result *result, const struct job_plan *plan, struct err *err)
 {
@@ -39,6 +41,40 @@ void job_record_step(struct job_work *work, const struct job_record *record,
         job_work_trouble(work, JOB_TROUBLE_RESULT, NULL, &err);
 }
 
+/* All that is known without a look at the store. */
+static int record_job_metrics(struct job_work *work, struct err *err)
+{
+    const char *name = work->plan->name;
+    CLEANUP_STATUS struct status status = {.jobs = {&name, 1}};
+
+    if (work->means->read_results(&status.results, err) < 0)
+        return -1;
+    return metrics_write_jobs(work->plan->metrics, &status, err);
+}
+
+/* Of the guests of the job alone, wherever its place is. */
+static void record_add_words(const struct job_plan *plan, struct strings *words)
+{
+    job_work_look(plan, "status", words);
+    if (plan->uri)
+        strings_take(words, mem_printf("--hypervisor-uri=%s", plan->uri));
+    for (size_t i = 0; i < plan->guest_count; i++)
+        strings_take(words, mem_printf("--domain-names=%s", plan->guests[i].uuid));
+    strings_take(words, mem_printf("--metrics=%s", plan->metrics));
+    strings_take(words, mem_printf("--metrics-job=%s", plan->name));
+}
+
+static void record_metrics_trouble(struct job_work *work, const struct job_step_end *end)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    if (end->reason)
+        job_work_trouble(work, JOB_TROUBLE_METRICS, NULL,
+                         &(const struct err){.kind = end->kind, .text = end->reason});
+    if (record_job_metrics(work, &err) < 0 && !end->reason)
+        job_work_trouble(work, JOB_TROUBLE_METRICS, NULL, &err);
+}
+
 void job_record_metrics(struct job_work *work)
 {
     const struct job_plan *plan = work->plan;
@@ -51,16 +87,14 @@ void job_record_metrics(struct job_work *work)
         .watch = &work->watch,
     };
 
-    if (!plan->metrics || quit_requested())
+    if (!plan->metrics)
         return;
-    job_work_look(plan, "status", &words);
-    if (plan->uri)
-        strings_take(&words, mem_printf("--hypervisor-uri=%s", plan->uri));
-    strings_take(&words, mem_printf("--metrics=%s", plan->metrics));
-    job_step_run(&step, &end);
-    /* 1 without an error: a guest has no good point that is young enough. */
-    if (!end.reason || (end.status == 1 && end.objects && !end.told))
-        return;
-    job_work_trouble(work, JOB_TROUBLE_METRICS, NULL,
-                     &(const struct err){.kind = end.kind, .text = end.reason});
+    if (plan->guest_count > 0 && !quit_requested()) {
+        record_add_words(plan, &words);
+        job_step_run(&step, &end);
+        /* 1 without an error: a guest has no good point that is young enough. */
+        if (!end.reason || (end.status == 1 && end.objects && !end.told))
+            return;
+    }
+    record_metrics_trouble(work, &end);
 }

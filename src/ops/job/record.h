@@ -16,7 +16,8 @@ struct job_record {
 /* What cannot be kept is told once, as a warning: the backups are good all the same. */
 void job_record_step(struct job_work *work, const struct job_record *record,
                      const struct job_step_end *end);
-/* Has the metrics written, by a step of the verb status. */
+/* Has the metrics written, by a step of the verb status. If it fails, and for a plan without guests, what
+ * the file says of guests stays. */
 void job_record_metrics(struct job_work *work);
 /* The usual keeper of results. */
 int job_record_keep(const struct run_result *result, const struct job_plan *plan, struct err *err);

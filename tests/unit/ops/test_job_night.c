@@ -224,6 +224,20 @@ static void a_full_state_folder_costs_no_backup(void **state)
     assert_null(strstr(strstr(log, "trouble 1") + 1, "trouble 1"));
 }
 
+/* A place that the before hook mounts and the after hook unmounts. */
+static void the_place_is_looked_at_between_the_hooks_of_the_job(void **state)
+{
+    struct job_world *world = *state;
+
+    world->plan.metrics = mem_strdup("/m.prom");
+    job_world_hook(&world->plan.hooks.before, NOTE("job before"));
+    job_world_hook(&world->plan.hooks.after, NOTE("job after"));
+    job_world_script(world, "status-uuid-of-c", "echo '{\"event\":\"status\"}'\n");
+    assert_int_equal(job_world_run(world), 0);
+    expect_log(world, "job before\n", "list\n", "backup a\n", "collect\n", "kept run - 0 good\n",
+               "status uuid-of-c\n", "job after\n", "done 3 of 3");
+}
+
 static void metrics_are_written_at_the_end(void **state)
 {
     struct job_world *world = *state;
@@ -231,13 +245,16 @@ static void metrics_are_written_at_the_end(void **state)
     world->plan.metrics = mem_strdup("/m.prom");
     world->plan.no_sandbox = true;
     job_world_script(world, "list", NOTE("$*") "\n");
-    job_world_script(world, "status", NOTE("$*") "; echo '{\"event\":\"status\"}'; exit 1\n");
+    job_world_script(world, "status-uuid-of-c",
+                     NOTE("$*") "; echo '{\"event\":\"status\"}'; exit 1\n");
     assert_int_equal(job_world_run(world), 0);
     expect_log(world, "list --repository=/r --scope=default --no-sandbox --json\n", "collect\n",
-               "status --repository=/r --scope=default --no-sandbox --metrics=/m.prom --json\n",
+               "status --repository=/r --scope=default --no-sandbox --domain-names=uuid-of-a "
+               "--domain-names=uuid-of-b --domain-names=uuid-of-c --metrics=/m.prom "
+               "--metrics-job=nightly --json\n",
                "done 3 of 3");
     job_world_expect_not(world, "trouble");
-    job_world_script(world, "status",
+    job_world_script(world, "status-uuid-of-c",
                      "echo '{\"event\":\"error\",\"error\":\"/m.prom: denied\"}'; exit 1\n");
     assert_int_equal(job_world_run(world), 0);
     expect_log(world, "trouble 2 : /m.prom: denied\n", "done 3 of 3");
@@ -326,6 +343,7 @@ int main(void)
         cmocka_unit_test(hosts_are_spread_over_the_stagger),
         JOB_TEST(a_job_that_is_being_run_is_busy),
         JOB_TEST(a_full_state_folder_costs_no_backup),
+        JOB_TEST(the_place_is_looked_at_between_the_hooks_of_the_job),
         JOB_TEST(metrics_are_written_at_the_end),
         JOB_TEST(the_service_manager_is_told),
     };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,6 +69,61 @@ static void every_metric_has_its_help_and_type_once(void **state)
     }
 }
 
+/* Two files in one folder: nothing that is in both. */
+static void of_one_job_are_its_results_and_its_time(void **state)
+{
+    const struct run_result results[] = {
+        {.job = "a", .verb = "run", .host = "h", .started_s = 10, .ended_s = 20, .status = 3},
+        {.job = "b", .verb = "run", .host = "h", .started_s = 100, .ended_s = 101, .status = 1},
+    };
+    const char *job = "b";
+    const struct status status = {
+        .now_ms = 1000, .results = {(struct run_result *)results, 2, {0}}, .jobs = {&job, 1}};
+    CLEANUP_BUF struct buf text = {0};
+
+    (void)state;
+    metrics_format(&status, &text);
+    buf_put_u8(&text, '\0');
+    const char *all = (const char *)text.data;
+    assert_non_null(strstr(all, "exit_status{job=\"b\",verb=\"run\"} 1\n"));
+    assert_null(strstr(all, "job=\"a\""));
+    assert_non_null(strstr(all, "\nvirt_backup_status_timestamp_seconds{job=\"b\"} 1\n"));
+}
+
+static void what_is_said_of_guests_stays(void **state)
+{
+    const struct run_result failed = {.job = "b", .verb = "run", .host = "h", .status = 1};
+    struct run_result good = failed;
+    const char *job = "b";
+    struct status status = {.guests = guests,
+                            .count = 2,
+                            .now_ms = 1000,
+                            .results = {&good, 1, {0}},
+                            .jobs = {&job, 1}};
+    char folder[] = "/tmp/metrics-test.XXXXXX", text[8192] = "";
+    CLEANUP_CLOSE int fd = -1;
+    size_t len = 0;
+
+    (void)state;
+    good.status = 0;
+    assert_non_null(mkdtemp(folder));
+    CLEANUP_FREE char *path = mem_printf("%s/a.prom", folder);
+    assert_int_equal(metrics_write(path, &status, NULL), 0);
+    status.results.all = (struct run_result *)&failed;
+    status.count = 0;
+    assert_int_equal(metrics_write_jobs(path, &status, NULL), 0);
+    fd = open(path, O_RDONLY);
+    assert_int_equal(io_read_some(fd, text, sizeof(text) - 1, &len, NULL), 0);
+    assert_non_null(strstr(text, "# TYPE virt_backup_guest_present gauge\n"
+                                 "virt_backup_guest_present{guest=\"we\\\"b"));
+    assert_non_null(strstr(text, "} 1777604400.25\n"));
+    assert_non_null(strstr(text, "exit_status{job=\"b\",verb=\"run\"} 1\n"));
+    assert_null(strstr(text, "exit_status{job=\"b\",verb=\"run\"} 0\n"));
+    assert_null(strstr(text, "status_timestamp"));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void without_guests_and_jobs_no_metric_is_empty(void **state)
 {
     const struct status status = {.now_ms = 1000};
@@ -114,6 +170,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_metric_has_its_help_and_type_once),
+        cmocka_unit_test(of_one_job_are_its_results_and_its_time),
+        cmocka_unit_test(what_is_said_of_guests_stays),
         cmocka_unit_test(without_guests_and_jobs_no_metric_is_empty),
         cmocka_unit_test(the_file_is_replaced_as_a_whole),
     };
