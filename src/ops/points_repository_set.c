@@ -74,8 +74,17 @@ static char *no_locks(const struct points_writer *writer)
 static int find_copy_at(const struct points_writer *writer, const char *uuid,
                         const char *derived_from, char **ret_id, struct err *err)
 {
-    return points_repository_find_copy(&repository_place_of(writer)->scope, uuid, derived_from,
-                                       ret_id, err);
+    const struct repository_place *place = repository_place_of(writer);
+    CLEANUP_ERR struct err failure = ERR_INIT, missing = ERR_INIT;
+
+    if (points_repository_find_copy(&place->scope, uuid, derived_from, ret_id, &failure) == 0)
+        return 0;
+    /* A scope that nothing was put into yet has no copy. */
+    if (failure.kind == ERR_NOT_FOUND &&
+        repository_need_scope(place->repository, place->scope.name, &missing) < 0 &&
+        missing.kind == ERR_NOT_FOUND)
+        return 0;
+    return err_move(err, &failure);
 }
 
 static int trash_point(struct points_writer *writer, const struct point *base, uint64_t wait_ms,

@@ -250,6 +250,14 @@ def test_a_backup_is_copied_once(t):
     same(sum(not point["in-trash"] for point in t.points(repository)), 3, "points")
 
 
+def test_a_copy_makes_its_scope(t):
+    t.backup(t.guest("web", t.disk("vda", "raw", size=2 * MIB)).define())
+    repository = t.repository()
+    copy(t, repository, "--scope", "new")
+    copy(t, repository, "--scope", "new")
+    same([point["scope"] for point in t.points(repository)], ["new"], "points")
+
+
 def test_an_interrupted_copy_leaves_no_point(t):
     t.backup(t.guest("web", t.slow_disk(size=48 * MIB)).define())
     repository = t.repository()
