@@ -43,7 +43,8 @@ static int look_at_turn(struct points_store *store, const struct check_records *
     int64_t checked_ms = check_records_last(records, &id, level);
     for (size_t i = 0; i < records->count; i++)
         if (id_compare(&records->records[i].point.guest, &id.guest) == 0 &&
-            records->records[i].level >= level && records->records[i].when_ms > point->guest_ms)
+            records->records[i].level >= level && !records->records[i].ahead &&
+            records->records[i].when_ms > point->guest_ms)
             point->guest_ms = records->records[i].when_ms;
     point->own_ms = checked_ms ? checked_ms : id_time_ms(&id.session);
     return 0;

@@ -2,10 +2,14 @@
 #include "repository/check_records.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/random.h"
+#include "base/units.h"
 #include "repository/format/name.h"
 #include "repository/small_objects.h"
+
+#define CHECK_AHEAD_MS DAY_MS
 
 /* A small object; those that are damaged are reported as such (corrupt), and so are those that
  * whoever parses them does not survive. */
@@ -154,6 +158,7 @@ static int take_check_record(void *opaque, size_t number, struct small_object *o
     record->level = (enum small_level)object->level;
     record->result = (enum small_result)object->result;
     record->when_ms = object->when_ms;
+    record->ahead = object->when_ms > (int64_t)time(NULL) * 1000 + CHECK_AHEAD_MS;
     add_good_record(record, reading->good);
     return 0;
 }
@@ -197,8 +202,8 @@ int64_t check_records_last_good(const struct check_records *records, const struc
 
     for (size_t i = 0; i < records->count; i++) {
         const struct check_record *record = &records->records[i];
-        if (record->result == RESULT_GOOD && record->level >= level && record->when_ms > last_ms &&
-            objects_compare_points(&record->point, point) == 0)
+        if (record->result == RESULT_GOOD && !record->ahead && record->level >= level &&
+            record->when_ms > last_ms && objects_compare_points(&record->point, point) == 0)
             last_ms = record->when_ms;
     }
     return last_ms;
@@ -211,7 +216,7 @@ int64_t check_records_last(const struct check_records *records, const struct poi
 
     for (size_t i = 0; i < records->count; i++) {
         const struct check_record *record = &records->records[i];
-        if (record->level >= level && record->when_ms > last_ms &&
+        if (!record->ahead && record->level >= level && record->when_ms > last_ms &&
             objects_compare_points(&record->point, point) == 0)
             last_ms = record->when_ms;
     }
@@ -224,10 +229,13 @@ static const struct check_record *find_last_record(const struct check_records *r
 {
     const struct check_record *last = NULL;
 
-    for (size_t i = 0; i < records->count; i++)
-        if (objects_compare_points(&records->records[i].point, point) == 0 &&
-            (!last || records->records[i].when_ms >= last->when_ms))
-            last = &records->records[i];
+    for (size_t i = 0; i < records->count; i++) {
+        const struct check_record *record = &records->records[i];
+        if (objects_compare_points(&record->point, point) == 0 &&
+            (!record->ahead || record->result == RESULT_BAD) &&
+            (!last || record->when_ms >= last->when_ms))
+            last = record;
+    }
     return last;
 }
 
@@ -253,7 +261,9 @@ static int remove_older_records(const struct stored_scope *scope,
 
     for (size_t i = 0; i < records->count; i++) {
         const struct check_record *record = &records->records[i];
-        if (record->level <= newer->level && record->when_ms <= newer->when_ms)
+        bool older =
+            record->when_ms <= newer->when_ms || record->when_ms > newer->when_ms + CHECK_AHEAD_MS;
+        if (record->level <= newer->level && older)
             strings_add(&names, record->name);
     }
     return names.count > 0 ? store_delete(scope->store, &names, err) : 0;

@@ -39,6 +39,7 @@ struct check_record {
     enum small_level level;
     enum small_result result;
     int64_t when_ms; /* by the store's clock, since 1970 */
+    bool ahead;      /* that is more than a day in the future: the clock was wrong */
     char *name;      /* owned: of the object */
 };
 
@@ -53,7 +54,8 @@ void check_records_clear(struct check_records *records);
 /* All of a guest, or of the scope (NULL). Those that cannot be read are passed over. */
 int check_records_read(const struct stored_scope *scope, const struct id *guest,
                        struct check_records *ret, struct err *err);
-/* When the point was last found good at this level or a higher one; 0: never. */
+/* When the point was last found good at this level or a higher one; 0: never. What is ahead tells no
+ * time: of such a check only that something was bad counts below, until a later one has looked. */
 int64_t check_records_last_good(const struct check_records *records, const struct point_id *point,
                                 enum small_level level);
 

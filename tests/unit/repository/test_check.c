@@ -3,11 +3,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/array.h"
+#include "base/units.h"
 #include "object_file.h"
 #include "repository/check.h"
 #include "repository/check_records.h"
@@ -160,6 +162,45 @@ static void a_check_takes_the_place_of_those_that_tell_less(void **state)
         finds(&world, levels[i], NULL);
         assert_int_equal(check_records_read(&world.backup.scope, NULL, &records, NULL), 0);
         assert_int_equal(records.count, counts[i]);
+    }
+}
+
+static void note_future(const struct check_world *world, enum small_level level,
+                        enum small_result result)
+{
+    static char host[] = "alpha";
+    const struct small_object verification = {
+        .kind = SMALL_VERIFICATION,
+        .host = host,
+        .level = level,
+        .result = result,
+        .when_ms = (int64_t)time(NULL) * 1000 + 400 * DAY_MS,
+    };
+
+    assert_int_equal(
+        check_records_note(&world->backup.scope, &world->points[0], &verification, NULL), 0);
+}
+
+static void a_check_of_the_future_tells_no_time(void **state)
+{
+    CLEANUP_WORLD struct check_world world;
+
+    (void)state;
+    begin_check_world(&world);
+    for (unsigned round = 0; round < 2; round++) {
+        CLEANUP_CHECK_RECORDS struct check_records before = {0}, after = {0};
+        const struct point_id *point = &world.points[0];
+        note_future(&world, LEVEL_STORED, round ? RESULT_BAD : RESULT_GOOD);
+        assert_int_equal(check_records_read(&world.backup.scope, NULL, &before, NULL), 0);
+        assert_int_equal(check_records_last_good(&before, point, LEVEL_OBJECTS), 0);
+        assert_int_equal(check_records_last(&before, point, LEVEL_OBJECTS), 0);
+        assert_false(check_records_is_good(&before, point));
+        assert_int_equal(check_records_is_bad(&before, point), round);
+        finds(&world, LEVEL_STORED, NULL);
+        assert_int_equal(check_records_read(&world.backup.scope, NULL, &after, NULL), 0);
+        assert_int_equal(after.count, 1);
+        assert_true(check_records_is_good(&after, point));
+        assert_true(check_records_last_good(&after, point, LEVEL_STORED) > 0);
     }
 }
 
@@ -425,6 +466,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_points_are_good_and_packs_are_read_once),
         cmocka_unit_test(a_check_takes_the_place_of_those_that_tell_less),
+        cmocka_unit_test(a_check_of_the_future_tells_no_time),
         cmocka_unit_test(nothing_is_noted_without_a_host),
         cmocka_unit_test(damage_is_found_noted_and_forgotten),
         cmocka_unit_test(every_byte_of_a_pack_counts),
