@@ -82,6 +82,9 @@ static const char *const warning_rows[WARNING_KINDS] = {
     [WARNING_OWNER_CHANGED] = "without privileges, owner, group or SELinux context could not be "
                               "restored; the files belong to you",
     [WARNING_POOL_NOT_REFRESHED] = "{why}",
+    [WARNING_HELD_BY_RESTORE] =
+        "point {name} is held by another restore, which releases it at its own "
+        "end; to keep it until this one is done, use virt-backup hold",
     [WARNING_HOST_INACTIVE] = "this host's {thing} '{name}' is not active, but the guest needs "
                               "it ({uses}); to start it, run: {command}",
     [WARNING_HOST_LACKS] = "this host lacks the {thing} '{name}' ({uses}), which the guest needs",

@@ -388,7 +388,7 @@ static int choose_points(const struct carry_run *run, struct selection *ret, str
         return choose_by_id(run, word, ret, err);
     if (select_from_store(run->store, &request, ret, err) < 0)
         return -1;
-    return select_points(run->store, ret, named ? NULL : word, err);
+    return select_points(run->store, &request, ret, named ? NULL : word, err);
 }
 
 static int carry_points(struct carry_run *run, struct selection *guests, struct err *err)

@@ -169,14 +169,20 @@ struct list_run {
     bool hidden;      /* a guest has only partial points */
 };
 
+static void drop_last_part(struct list_run *run)
+{
+    struct list_part *part = &run->parts[--run->count];
+
+    free(part->scope);
+    points_store_close(part->store);
+    selection_clear(&part->guests);
+    strings_clear(&part->unmatched);
+}
+
 static void list_run_clear(struct list_run *run)
 {
-    for (size_t i = 0; i < run->count; i++) {
-        free(run->parts[i].scope);
-        points_store_close(run->parts[i].store);
-        selection_clear(&run->parts[i].guests);
-        strings_clear(&run->parts[i].unmatched);
-    }
+    while (run->count > 0)
+        drop_last_part(run);
     free(run->parts);
     err_clear(&run->first);
     host_key_free(run->key);
@@ -292,6 +298,19 @@ static int add_list_part(struct list_run *run, const struct points_place *place,
                                : select_from_store(part->store, &request, &part->guests, err);
 }
 
+/* The others can be listed all the same. */
+static int scope_cannot_be_listed(struct list_run *run, const char *scope, struct err *why,
+                                  struct err *err)
+{
+    if (why->kind == ERR_CANCELLED || why->kind == ERR_TRANSIENT || why->kind == ERR_USAGE)
+        return err_move(err, why);
+    err_prefix(why, "scope '%s'", scope);
+    run->outcome->failed++;
+    report_event(run->report, &(struct event){.kind = EVENT_SCOPE_FAILED,
+                                              .scope_failed = {scope, {why->kind, why->text}}});
+    return 0;
+}
+
 static int add_list_scope(void *opaque, const struct repository *repository, const char *scope,
                           struct err *err)
 {
@@ -303,8 +322,13 @@ static int add_list_scope(void *opaque, const struct repository *repository, con
     place.scope = scope;
     if (add_list_part(run, &place, true, &failure) == 0)
         return 0;
-    if (failure.kind != ERR_NOT_FOUND)
-        return err_move(err, &failure);
+    /* A guest that is named may be in another scope. */
+    bool elsewhere = failure.kind == ERR_NOT_FOUND && run->options->domains.count > 0 &&
+                     run->parts[run->count - 1].store;
+    if (!elsewhere) {
+        drop_last_part(run);
+        return scope_cannot_be_listed(run, scope, &failure, err);
+    }
     if (run->first.kind == ERR_NONE)
         err_move(&run->first, &failure);
     return 0;

@@ -373,7 +373,7 @@ static int find_held(struct points_store *store, const char *guest, const char *
 static int hold_repository_point(struct points_store *store, const char *guest, const char *text,
                                  const char *by, bool *ret_made, struct err *err)
 {
-    const struct mark mark = {.by = by, .reason = "virt-backup restore"};
+    const struct mark mark = {.by = by, .reason = MARKS_RESTORE};
     struct point_id id;
 
     return find_held(store, guest, text, &id, err) < 0
@@ -385,11 +385,10 @@ static int release_repository_point(struct points_store *store, const char *gues
                                     struct err *err)
 {
     struct point_id id;
-    bool released = false;
 
     return find_held(store, guest, text, &id, err) < 0
                ? -1
-               : marks_release(&store_of(store)->scope, &id, &released, err);
+               : marks_release_restore(&store_of(store)->scope, &id, err);
 }
 
 static const struct points_store_ops repository_store_ops = {

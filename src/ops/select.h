@@ -77,9 +77,10 @@ struct selection {
 };
 
 /* Sets the point of each chosen guest that has none. word: NULL changes nothing; else see
- * points_find, whose errors are for the whole run. Usage: a guest is chosen twice. */
-int select_points(struct points_store *store, struct selection *selection, const char *word,
-                  struct err *err);
+ * points_find. Of several guests, one that has no point of a time, or none that can be read, fails by itself
+ * (request->report, request->outcome), and is not chosen any more. Usage: a guest is chosen twice. */
+int select_points(struct points_store *store, const struct select_request *request,
+                  struct selection *selection, const char *word, struct err *err);
 
 /* Of a store with many points: each chosen guest without a point is chosen with all that it has,
  * except for those in the trash and those of backups that have not come to their end. */

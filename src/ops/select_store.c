@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/shell.h"
+#include "base/when.h"
 
 /* ---- stores ---------------------------------------------------------------------------- */
 
@@ -163,9 +164,34 @@ static int select_apply_points(struct points_store *store, const struct select_r
     return 0;
 }
 
-int select_points(struct points_store *store, struct selection *selection, const char *word,
-                  struct err *err)
+static size_t select_count(const struct selection *selection)
 {
+    size_t chosen = 0;
+
+    for (size_t i = 0; i < selection->count; i++)
+        chosen += selection->chosen[i];
+    return chosen;
+}
+
+/* The guest has no such point, or none that can be read. Of other guests there may be one, unless an id is
+ * asked for. */
+static int select_without(const struct select_request *request, struct selection *selection,
+                          size_t place, struct err *why, struct err *err)
+{
+    if (why->kind != ERR_NOT_FOUND && why->kind != ERR_CORRUPT && why->kind != ERR_UNSUPPORTED)
+        return err_move(err, why);
+    selection->chosen[place] = false;
+    report_failure(request->report, request->outcome, selection->names[place], why);
+    return 0;
+}
+
+int select_points(struct points_store *store, const struct select_request *request,
+                  struct selection *selection, const char *word, struct err *err)
+{
+    int64_t time_ms = 0;
+    bool each = word && select_count(selection) > 1 &&
+                (strcmp(word, "latest") == 0 || when_parse(word, &time_ms));
+
     for (size_t i = 0; i < selection->count; i++) {
         for (size_t j = 0; j < i; j++)
             if (selection->chosen[i] && selection->chosen[j] &&
@@ -173,8 +199,10 @@ int select_points(struct points_store *store, struct selection *selection, const
                 return err_set(err, ERR_USAGE,
                                "guest '%s' is named with two points; name it with one",
                                selection->names[i]);
+        CLEANUP_ERR struct err why = ERR_INIT;
         if (word && selection->chosen[i] && !selection->points[i] &&
-            points_find(store, selection->names[i], word, &selection->points[i], err) < 0)
+            points_find(store, selection->names[i], word, &selection->points[i], &why) < 0 &&
+            (!each ? err_move(err, &why) : select_without(request, selection, i, &why, err)) < 0)
             return -1;
     }
     return 0;

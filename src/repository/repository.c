@@ -175,19 +175,25 @@ static int pass_over(void *opaque, const struct store_entry *entry, struct err *
     return 0;
 }
 
-static int has_scope(const struct repository *repository, const char *scope, bool *ret,
-                     struct err *err)
+/* The last one that is made. */
+static int list_last_folder(const struct repository *repository, const char *scope, struct err *err)
 {
     CLEANUP_FREE char *last =
         mem_printf("%s/%s/", scope_folders[ARRAY_COUNT(scope_folders) - 1], scope);
+
+    return store_list(repository->store, last, &(struct store_each){.call = pass_over}, err);
+}
+
+static int has_scope(const struct repository *repository, const char *scope, bool *ret,
+                     struct err *err)
+{
     CLEANUP_ERR struct err failure = ERR_INIT;
 
     if (!name_is_scope(scope))
         return err_set(err, ERR_USAGE,
                        "'%s' cannot be the name of a scope: up to %u of a-z, 0-9 and '-' can",
                        scope, LIMITS_SCOPE);
-    *ret =
-        store_list(repository->store, last, &(struct store_each){.call = pass_over}, &failure) == 0;
+    *ret = list_last_folder(repository, scope, &failure) == 0;
     return *ret || failure.kind == ERR_NOT_FOUND ? 0 : err_move(err, &failure);
 }
 
@@ -240,6 +246,10 @@ int repository_need_scope(const struct repository *repository, const char *scope
         return 0;
     if (repository_list_scopes(repository, &scopes, err) < 0)
         return -1;
+    if (strings_has(&scopes, scope)) /* one of its folders is missing: which? */
+        return list_last_folder(repository, scope, err) < 0
+                   ? err_prefix(err, "%s", store_url(repository->store))
+                   : 0;
     for (size_t i = 0; i < scopes.count; i++)
         buf_printf(&list, "%s%s", i ? ", " : "", scopes.items[i]);
     return err_set(err, ERR_NOT_FOUND, "%s has no scope '%s'; it has: %.*s",

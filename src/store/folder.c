@@ -92,7 +92,9 @@ int store_folder_open_dir(const struct store_folder *folder, const char *name, i
     if (!is_upper(name) && upper_fd >= 0)
         return 0;
     return err_set(err, ERR_NOT_FOUND,
-                   "the folder '%s' is missing; is all of the repository mounted?", upper);
+                   "the folder '%s' is missing; is all of the repository mounted? A copy may have "
+                   "been made without empty folders: then make it with mkdir",
+                   upper);
 }
 
 static int store_folder_get(struct store *store, const struct store_range *range, size_t *ret_len,

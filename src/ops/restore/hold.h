@@ -7,13 +7,16 @@
 #include "ops/select.h"
 
 struct restore_holds {
-    struct points_store *store; /* borrowed; NULL: nothing is held */
-    struct selection *points;   /* borrowed */
-    bool *made; /* owned: which of them this run holds, and nobody else did before */
+    /* All borrowed, and set by the caller. */
+    struct points_store *store;
+    struct selection *points;
+    const struct report *report;
+    struct outcome *outcome;
+    bool *made; /* owned: which of them this run holds, and nobody else did before; NULL: none */
 };
 
-/* Holds each chosen point; guests without one get their latest. Both must outlive the holds. */
-int restore_holds_begin(struct points_store *store, struct selection *points,
-                        struct restore_holds *ret, struct err *err);
+/* Holds each chosen point; guests without one get their latest. One whose point cannot be held fails by
+ * itself, and is not chosen any more. */
+int restore_holds_begin(struct restore_holds *holds, struct err *err);
 /* Releases what it has held. A hold that stays is told in a warning. */
 void restore_holds_end(struct restore_holds *holds);

@@ -149,7 +149,7 @@ static int choose_backups(const struct restore_run *run, struct outcome *outcome
     size_t chosen = 0;
 
     if (select_from_store(run->store, &request, guests, err) < 0 ||
-        select_points(run->store, guests, options->point, err) < 0)
+        select_points(run->store, &request, guests, options->point, err) < 0)
         return -1;
     for (size_t i = 0; i < guests->count; i++)
         chosen += guests->chosen[i];
@@ -278,7 +278,9 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
                      .block_digests = options->source.is_repository},
     };
 
-    struct restore_holds holds CLEANUP(restore_holds_end) = {0}; /* ends before the store */
+    /* ends before the store */
+    struct restore_holds holds CLEANUP(restore_holds_end) = {
+        .store = NULL, .points = &guests, .report = report, .outcome = ret_outcome};
 
     if (points_store_open(&source, &run.store, err) < 0 ||
         choose_backups(&run, ret_outcome, &guests, err) < 0)
@@ -287,8 +289,8 @@ int restore_run(const struct restore_options *options, struct spawner *spawner,
     maps = placed.maps;
     if (options->domains.count == 0)
         leave_out_former_names(run.store, &guests, report);
-    if (options->hold && !options->dry_run &&
-        restore_holds_begin(run.store, &guests, &holds, err) < 0)
+    holds.store = run.store;
+    if (options->hold && !options->dry_run && restore_holds_begin(&holds, err) < 0)
         return -1;
     if (open_libvirt(&run, err) < 0)
         return -1;

@@ -234,21 +234,6 @@ int marks_undelete(const struct stored_scope *scope, const struct point_id *poin
 
 /* ---- holds ----------------------------------------------------------------------------------- */
 
-int marks_hold(const struct stored_scope *scope, const struct point_id *point,
-               const struct mark *mark, bool *ret_made, struct err *err)
-{
-    CLEANUP_FREE char *name = objects_name(scope, NAME_HOLD, point, 0);
-    bool made = false, undeleted = false;
-
-    /* The hold comes before the look at the trash: a collector looks at them in the other order, so
-     * that one of the two sees the other. */
-    if (need_point(scope, point, err) < 0 || create_mark(scope, name, mark, &made, err) < 0 ||
-        keep_point(scope, point, &undeleted, err) < 0)
-        return -1;
-    *ret_made = made;
-    return 0;
-}
-
 /* Names that nobody has are not deleted, so that they can be told. */
 static int delete_mark(const struct stored_scope *scope, const char *name, bool there,
                        bool *ret_deleted, struct err *err)
@@ -266,6 +251,54 @@ static int delete_mark(const struct stored_scope *scope, const char *name, bool 
     return store_settle(scope->store, &folders, err);
 }
 
+static int is_held_by_restore(const struct stored_scope *scope, const struct point_id *point,
+                              bool *ret, struct err *err)
+{
+    CLEANUP_HOLD_NOTE struct hold_note note = {0};
+    CLEANUP_ERR struct err why = ERR_INIT;
+
+    *ret = false;
+    if (marks_hold_note(scope, point, &note, &why) == 0)
+        *ret = strcmp(note.reason, MARKS_RESTORE) == 0;
+    else if (why.kind != ERR_NOT_FOUND && why.kind != ERR_CORRUPT)
+        return err_move(err, &why);
+    return 0;
+}
+
+/* Two restores share the hold of the first. */
+static int take_over_hold(const struct stored_scope *scope, const struct point_id *point,
+                          const struct mark *mark, const char *name, bool *ret_made,
+                          struct err *err)
+{
+    bool by_restore = false, deleted = false;
+
+    if (strcmp(mark->reason, MARKS_RESTORE) == 0)
+        return 0;
+    if (is_held_by_restore(scope, point, &by_restore, err) < 0)
+        return -1;
+    if (!by_restore)
+        return 0;
+    return delete_mark(scope, name, true, &deleted, err) < 0
+               ? -1
+               : create_mark(scope, name, mark, ret_made, err);
+}
+
+int marks_hold(const struct stored_scope *scope, const struct point_id *point,
+               const struct mark *mark, bool *ret_made, struct err *err)
+{
+    CLEANUP_FREE char *name = objects_name(scope, NAME_HOLD, point, 0);
+    bool made = false, undeleted = false;
+
+    /* The hold comes before the look at the trash: a collector looks at them in the other order, so
+     * that one of the two sees the other. */
+    if (need_point(scope, point, err) < 0 || create_mark(scope, name, mark, &made, err) < 0 ||
+        (!made && take_over_hold(scope, point, mark, name, &made, err) < 0) ||
+        keep_point(scope, point, &undeleted, err) < 0)
+        return -1;
+    *ret_made = made;
+    return 0;
+}
+
 int marks_release(const struct stored_scope *scope, const struct point_id *point,
                   bool *ret_released, struct err *err)
 {
@@ -275,6 +308,17 @@ int marks_release(const struct stored_scope *scope, const struct point_id *point
     if (list_marks_of(scope, point, &marks, err) < 0)
         return -1;
     return delete_mark(scope, name, marks.count > 0 && marks.points[0].held, ret_released, err);
+}
+
+int marks_release_restore(const struct stored_scope *scope, const struct point_id *point,
+                          struct err *err)
+{
+    CLEANUP_FREE char *name = objects_name(scope, NAME_HOLD, point, 0);
+    bool by_restore = false, released = false;
+
+    return is_held_by_restore(scope, point, &by_restore, err) < 0
+               ? -1
+               : delete_mark(scope, name, by_restore, &released, err);
 }
 
 void marks_hold_note_clear(struct hold_note *note)

@@ -27,13 +27,20 @@ int marks_remove(const struct stored_scope *scope, const struct point_id *point,
 int marks_undelete(const struct stored_scope *scope, const struct point_id *point,
                    bool *ret_undeleted, struct err *err);
 
+/* The reason of the hold of a restore, which releases it at its end. */
+#define MARKS_RESTORE "virt-backup restore"
+
 /* From when this succeeds until marks_release, the point is not removed. A point in the trash is taken
- * out of it. *ret_made is false if it was held already. Errors as of marks_undelete. */
+ * out of it. *ret_made is false if it was held already; but a hold that is to stay takes the place of
+ * a restore's. Errors as of marks_undelete. */
 int marks_hold(const struct stored_scope *scope, const struct point_id *point,
                const struct mark *mark, bool *ret_made, struct err *err);
 /* *ret_released is false if it was not held. */
 int marks_release(const struct stored_scope *scope, const struct point_id *point,
                   bool *ret_released, struct err *err);
+/* The same of a restore's hold, unless another has taken its place. */
+int marks_release_restore(const struct stored_scope *scope, const struct point_id *point,
+                          struct err *err);
 
 /* What a hold says. All owned. */
 struct hold_note {

@@ -113,6 +113,9 @@ static const char *const texts[WARNING_KINDS] = {
     [WARNING_OWNER_CHANGED] = "without privileges, owner, group or SELinux context could not be "
                               "restored; the files belong to you",
     [WARNING_POOL_NOT_REFRESHED] = "this is why",
+    [WARNING_HELD_BY_RESTORE] =
+        "point lan is held by another restore, which releases it at its own end; "
+        "to keep it until this one is done, use virt-backup hold",
     [WARNING_HOST_INACTIVE] = "this host's network 'lan' is not active, but the guest needs it "
                               "(interface); to start it, run: virsh net-start lan",
     [WARNING_HOST_LACKS] = "this host lacks the network 'lan' (interface), which the guest needs",
