@@ -14,7 +14,8 @@ static void put_remarks(const struct points_entry *entry, struct buf *text)
         bool is_so;
         const char *text;
     } remarks[] = {
-        {!entry->complete, "partial"}, {entry->derived, "derived"},  {entry->verified, "verified"},
+        {!entry->complete, "partial"}, {entry->derived, "derived"},
+        {entry->damaged, "DAMAGED"},   {entry->verified && !entry->damaged, "verified"},
         {entry->held, "held"},         {entry->trashed, "in trash"},
     };
 
@@ -112,6 +113,7 @@ static void write_listed_point_fields(const struct event *event, struct json *fi
     json_set_bool(fields, "complete", entry->complete);
     json_set_bool(fields, "derived", entry->derived);
     json_set_bool(fields, "verified", entry->verified);
+    json_set_bool(fields, "damaged", entry->damaged);
     put_hold_fields(entry, fields);
     json_set_bool(fields, "in-trash", entry->trashed);
     json_set(fields, "tags", tags);

@@ -368,7 +368,9 @@ def test_verify_finds_a_damaged_pack_and_notes_it(t):
         result = t.vb("verify", "--repository", repository, "--level", level, f"--domain-names=web@{points[0]['point']}",
                       status=4)
         expect(os.path.basename(pack) in result.err, f"the pack is not named: {result.err}")
-    expect(not t.points(repository)[0]["verified"], "a damaged point is called verified")
+    same([(point["verified"], point["damaged"]) for point in t.points(repository)][0], (False, True), "verified, damaged")
+    rows = t.vb("list", "--repository", repository).out.splitlines()
+    same(["DAMAGED" in row for row in rows[1:]], [point["damaged"] for point in t.points(repository)], "rows that say so")
 
 
 def test_verify_in_parts_and_by_age(t):

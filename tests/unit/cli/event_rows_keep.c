@@ -62,6 +62,7 @@ static const struct points_entry partial_point = {
     .disk_count = 2,
     .size = 16 << 20,
     .stored = 4 << 20,
+    .damaged = true,
 };
 static const struct points_entry held_point = {
     .id = listed_id,
@@ -229,18 +230,18 @@ const struct event_row event_rows_keep[] = {
      "\"time\":\"2026-11-28T14:27:11Z\",\"host\":\"a\",\"state\":\"shut off\","
      "\"method\":\"offline\",\"consistency\":\"shut-off\",\"disks\":2,\"memory\":false,"
      "\"image-size\":16777216,\"new-size\":4194304,\"complete\":true,\"derived\":false,"
-     "\"verified\":true,\"held\":true,\"hold\":{\"by\":\"a\","
+     "\"verified\":true,\"damaged\":false,\"held\":true,\"hold\":{\"by\":\"a\","
      "\"since\":\"2026-11-28T14:27:12Z\",\"reason\":\"before the upgrade\"},\"in-trash\":false,"
      "\"tags\":[\"weekly\"]}"},
     {{EVENT_LISTED_POINT, "web", .listed_point = {&partial_point, .scope = "default"}},
      "point",
      EVENT_AS_RESULT,
      "web                  01a2228d8c 2026-11-28 14:27:11 +0000 -        -                    2    "
-     " 16 MiB      4 MiB  partial",
+     " 16 MiB      4 MiB  partial  DAMAGED",
      "{\"guest\":\"web\",\"scope\":\"default\",\"point\":\"01a2228d8c7747d2772f1fe235eda9f9\","
      "\"time\":\"2026-11-28T14:27:11Z\",\"host\":\"a\",\"disks\":2,\"memory\":false,"
      "\"image-size\":16777216,\"new-size\":4194304,\"complete\":false,\"derived\":false,"
-     "\"verified\":false,\"held\":false,\"in-trash\":false,\"tags\":[]}"},
+     "\"verified\":false,\"damaged\":true,\"held\":false,\"in-trash\":false,\"tags\":[]}"},
     {{EVENT_LISTED_POINT, "web",
       .listed_point = {&unreadable_point, .first = false, .scope = "default"}},
      "point",
