@@ -206,6 +206,13 @@ static bool is_shown_point(const struct list_run *run, const struct points_entry
     return entry->problem || entry->complete || run->options->partial;
 }
 
+/* Verbs that are given no scope would look for its points in the usual one. */
+static bool is_scope_shown(const struct list_run *run, const struct list_part *part)
+{
+    return run->count > 1 ||
+           (!run->options->source.scope && strcmp(part->scope, points_usual_scope) != 0);
+}
+
 /* -1: a point cannot be read. */
 static int list_points_of(struct list_run *run, const struct list_part *part, const char *guest,
                           const char *id, struct err *err)
@@ -230,7 +237,7 @@ static int list_points_of(struct list_run *run, const struct list_part *part, co
                                                       .first = !run->told,
                                                       .with_hold = run->options->holds,
                                                       .scope = part->scope,
-                                                      .with_scope = run->count > 1,
+                                                      .with_scope = is_scope_shown(run, part),
                                                   }});
         run->told = true;
     }

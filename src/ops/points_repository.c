@@ -423,7 +423,7 @@ int points_repository_open_store(const struct points_place *place, struct points
     struct repository_store *store = mem_alloc(sizeof(*store));
     store->base.ops = &repository_store_ops;
     store->base.place = mem_strdup(place->path);
-    store->base.title = mem_printf("repository %s", place->path);
+    store->base.title = mem_printf("scope '%s' of repository %s", scope.name, place->path);
     store->base.has_many = true;
     store->repository = TAKE_PTR(repository);
     store->scope = scope;

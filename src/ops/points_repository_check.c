@@ -299,7 +299,9 @@ static int select_in_scope(struct repository_verify *verify, struct selection *p
 {
     const struct verify_options *options = verify->options;
     CLEANUP_STRINGS struct strings not_wanted = {0}, not_excluded = {0};
+    CLEANUP_FREE char *where = mem_printf("repository %s", options->source.path);
     const struct select_request request = {
+        .where = where, /* the scope is told with the error */
         .wanted = &options->domains,
         .excluded = &options->exclude_domains,
         .unmatched = verify->several ? &not_wanted : NULL,

@@ -40,7 +40,7 @@ struct select_request {
     const char *option;               /* that they were given with; NULL: "--domain-names" */
     const struct name_list *excluded; /* NULL: none */
     bool trashed;      /* of a store: guests all of whose points are in the trash, too */
-    const char *where; /* "the hypervisor" */
+    const char *where; /* "the hypervisor"; of a store NULL: its title */
     /* Of a store that is one of several: gets the words for guests that mean none in it, which are not
      * reported then; that nothing is chosen is no error. NULL: it is the only one. The words of
      * `excluded` go to another list (NULL: none are excluded). */

@@ -277,7 +277,7 @@ int select_from_store(struct points_store *store, const struct select_request *r
     const struct name_list known = {(const char *const *)selection.names, selection.count};
     if (select_has_uuids(request->wanted, &known) || select_has_uuids(request->excluded, &known))
         select_read_uuids(store, &selection, &uuids);
-    whole.where = points_store_title(store);
+    whole.where = request->where ? request->where : points_store_title(store);
     whole.names = known.names;
     whole.uuids = (const char *const *)uuids.items;
     whole.count = known.count;

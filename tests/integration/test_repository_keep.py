@@ -193,6 +193,18 @@ def test_a_collection_without_enough_memory_says_how_much_it_takes(t):
     same(repository.points(), points[1:], "points")
 
 
+def test_a_scope_that_is_not_the_usual_one_is_named(t):
+    repository = Repository(t, "web")
+    repository.run("backup", "--scope", "lab")
+    result = repository.run("list")
+    same([line.split()[0] for line in result.out.splitlines()], ["SCOPE", "lab"], "first column")
+    expect("SCOPE" not in repository.run("list", "--scope", "lab").out, "the scope that is asked for is shown")
+    to = t.path("exported")
+    repository.refused("export", "--domain-names", "web", "--destination-path", to, says=["scope 'default'", "has no guest 'web'"])
+    repository.refused("restore", "--domain-names", "web", "--original-places", says=["scope 'default'", "has no guest 'web'"])
+    repository.run("export", "--scope", "lab", "--destination-path", to)
+
+
 def test_scopes_are_listed_one_after_the_other(t):
     repository = Repository(t)
     expect("has no points" in repository.run("list").err, "nothing is said of a repository without points")
