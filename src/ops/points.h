@@ -72,8 +72,8 @@ int points_store_orphans(struct points_store *store, struct strings *ret, struct
 struct points_entry {
     char *id;
     unsigned id_digits; /* of its start that no other point of the guest shares, 8 at least */
-    int64_t time_ms;    /* that it shows, since 1970 */
-    char *problem;      /* why it cannot be read: nothing below is known then; else NULL */
+    int64_t time_ms; /* that it shows, since 1970; of one that cannot be read, when it was begun */
+    char *problem;   /* why it cannot be read: nothing below is known then; else NULL */
     char *host;
     enum manifest_state state;
     enum manifest_consistency consistency;

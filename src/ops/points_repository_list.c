@@ -186,7 +186,7 @@ static int fill_point(const struct listed_point *listed, struct stored_found *fo
     if (why->kind != ERR_NONE && !stored_point_is_unreadable(why))
         return err_move(err, why);
     entry->id = mem_strdup(id_text(&listed->id.session, text));
-    entry->time_ms = listed->time_ms;
+    entry->time_ms = id_time_ms(&listed->id.session);
     entry->trashed = listed->trashed;
     if (why->kind != ERR_NONE) {
         entry->problem = mem_strdup(why->text);

@@ -159,11 +159,17 @@ static int find_latest(const struct meant_guest *guest, const struct meant_word 
 
     for (size_t i = guest->count; i-- > 0 && !latest.settled;) {
         CLEANUP_STORED_SUMMARY struct stored_summary summary = {0};
+        CLEANUP_ERR struct err why = ERR_INIT;
         const struct listed_point *point = &guest->points[i];
         if (point->trashed != word->trashed)
             continue;
-        if (stored_point_summary(&guest->scope->scope, &point->id, &summary, err) < 0)
-            return -1;
+        if (stored_point_summary(&guest->scope->scope, &point->id, &summary, &why) < 0) {
+            if (why.kind != ERR_NOT_FOUND &&
+                (!stored_point_is_unreadable(&why) ||
+                 latest_take(&latest, false, id_time_ms(&point->id.session))))
+                return err_move(err, &why);
+            continue;
+        }
         if (summary.kind == SLOT_POINT && !(summary.flags & FLAG_PARTIAL) &&
             latest_take(&latest, summary.flags & FLAG_DERIVED, summary.info.taken_ms))
             *ret = point;

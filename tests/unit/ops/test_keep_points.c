@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/array.h"
 #include "ops/keep/meant.h"
 #include "ops/points.h"
 #include "ops/verbs.h"
@@ -299,7 +300,9 @@ static void the_latest_is_not_silently_an_older_one(void **state)
 {
     static const struct planted point = {2, "web", SESSION("1111", REST), 1000, 0};
     static const struct planted newer = {2, "web", SESSION("2222", REST), 2000, 0};
-    static const char *const words[] = {"latest", "2200-01-01"};
+    /* the last is after its session began, and before its bytes were changed */
+    static const char *const words[] = {"latest", "2200-01-01", "2025-12-31"};
+    static const char *const older[] = {"2025-01-01", "1970-01-02"};
     CLEANUP_KEEP_WORLD struct keep_world world = {0};
     CLEANUP_MEANT_VIEW struct meant_view view = {0};
     CLEANUP_MEANT_POINT struct meant_point meant = {0};
@@ -321,15 +324,25 @@ static void the_latest_is_not_silently_an_older_one(void **state)
     assert_int_equal(points_list(store, "web", &list, NULL), 0);
     assert_int_equal(list.count, 2);
     assert_non_null(list.all[1].problem);
-    for (size_t i = 0; i < 2; i++) {
+    assert_int_equal(meant_open(&(struct meant_place){world.folder.path, NULL, NULL}, &view, NULL),
+                     0);
+    for (size_t i = 0; i < ARRAY_COUNT(words); i++) {
+        CLEANUP_FREE char *word = mem_printf("web@%s", words[i]);
         assert_fails(points_find(store, "web", words[i], &found, &err), &err, ERR_CORRUPT);
         assert_non_null(strstr(err.text, "for an older point, give its id"));
         err_clear(&err);
+        assert_fails(meant_find(&view, word, false, &meant, &err), &err, ERR_CORRUPT);
+        err_clear(&err);
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(older); i++) {
+        CLEANUP_FREE char *word = mem_printf("web@%s", older[i]);
+        CLEANUP_MEANT_POINT struct meant_point one = {0};
+        CLEANUP_FREE char *good = NULL;
+        assert_int_equal(points_find(store, "web", older[i], &good, NULL), 0);
+        assert_int_equal(meant_find(&view, word, false, &one, NULL), 0);
+        assert_memory_equal(good + 12, "1111", 4);
     }
     assert_int_equal(points_find(store, "web", SESSION("1111", ""), &found, NULL), 0);
-    assert_int_equal(meant_open(&(struct meant_place){world.folder.path, NULL, NULL}, &view, NULL),
-                     0);
-    assert_fails(meant_find(&view, "web@latest", false, &meant, &err), &err, ERR_CORRUPT);
     assert_int_equal(meant_find(&view, SESSION("2222", ""), false, &meant, NULL), 0);
 }
 
