@@ -46,6 +46,7 @@ static int look_at_one_place(const struct arguments *arguments, struct points_pl
         return -1;
     options->places = place;
     options->place_count = 1;
+    options->new_ok = arguments->metrics_jobs.count > 0;
     options->uris = &arguments->uri;
     options->uri_count = 1;
     options->domains = lists_borrow(&arguments->domains);
@@ -72,6 +73,7 @@ static int look_at_places_of_jobs(const struct arguments *arguments, struct verb
         jobs->places[i].parser = run->parser;
     options->places = jobs->places;
     options->place_count = jobs->place_count;
+    options->new_ok = true;
     options->uris = (const char *const *)jobs->uris.items;
     options->uri_count = jobs->uris.count;
     options->domains = lists_borrow(&jobs->guests);

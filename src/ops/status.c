@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/status.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "guest/guest.h"
@@ -187,7 +189,22 @@ static int look_at_scope(void *opaque, const struct repository *repository, cons
     return look_at_store(scopes->status, &place, err);
 }
 
-static int look_at_place(struct status *status, const struct points_place *place,
+/* A backup makes the folder, but not those above it: what is not mounted is not taken for new. */
+static bool is_folder_to_come(const char *path)
+{
+    CLEANUP_FREE char *clean = mem_strdup(path);
+    struct stat st;
+
+    for (size_t len = strlen(clean); len > 1 && clean[len - 1] == '/'; len--)
+        clean[len - 1] = '\0';
+    char *slash = strrchr(clean, '/');
+    if (!slash || stat(clean, &st) == 0 || errno != ENOENT)
+        return false;
+    slash[slash == clean] = '\0';
+    return stat(clean, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int look_at_place(struct status *status, const struct points_place *place, bool new_ok,
                          const struct report *report, struct err *err)
 {
     struct outcome outcome = {0};
@@ -195,11 +212,12 @@ static int look_at_place(struct status *status, const struct points_place *place
     const struct scopes_request request = {.url = place->path,
                                            .parser = place->parser,
                                            .scope = place->scope,
+                                           .new_ok = new_ok,
                                            .report = report,
                                            .outcome = &outcome};
 
     if (!place->is_repository)
-        return look_at_store(status, place, err);
+        return new_ok && is_folder_to_come(place->path) ? 0 : look_at_store(status, place, err);
     if (scopes_run(&request, &(struct scopes_each){look_at_scope, &scopes}, err) < 0)
         return -1;
     return outcome.failed
@@ -330,7 +348,7 @@ static int look_at_everything(const struct status_options *options, const struct
         if (look_at_host(options->uris[i], &status, err) < 0)
             return -1;
     for (size_t i = 0; i < options->place_count; i++)
-        if (look_at_place(&status, &options->places[i], report, err) < 0)
+        if (look_at_place(&status, &options->places[i], options->new_ok, report, err) < 0)
             return -1;
     if (results_read(&status.results, err) < 0 ||
         leave_out_others(&status, options, report, outcome, err) < 0)

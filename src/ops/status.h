@@ -70,6 +70,8 @@ void status_clear(struct status *status);
 struct status_options {
     const struct points_place *places; /* a repository without a scope: all its scopes */
     size_t place_count;
+    /* These are places of jobs: scopes and folders that the first backup makes need not be there. */
+    bool new_ok;
     const char *const *uris; /* of the hypervisors; NULL: libvirt's default */
     size_t uri_count;
     struct name_list domains; /* only these guests; empty: all */

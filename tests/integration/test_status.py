@@ -285,6 +285,19 @@ def test_jobs_say_which_guests_and_which_places(t):
     same(states_of(t, all_guests, status=1), {"web": ("ok", one.path), "other": ("never", None)}, "guests of a job without names")
 
 
+def test_a_job_before_its_first_night(t):
+    """It keeps nobody from the state of the others; a repository that is not there does."""
+    one, _, jobs = two_jobs(t)
+    for lines in ((f"repository = {one.path}", "scope = east"), (f"destination-path = {t.path('folder')}/",)):
+        new = job_file(t, "new", *lines, "domain-names = other")
+        same(states_of(t, jobs[0], new, status=1), {"web": ("ok", one.path), "other": ("never", None)}, "guests of both jobs")
+        out = t.vb("status", "--nagios", jobs[0], new, status=2).out
+        expect(out.startswith("CRITICAL - 1 without a good backup, 1 ok | "), out)
+    for line in (f"repository = {t.path('nowhere')}", f"destination-path = {t.path('nowhere')}/backups"):
+        new = job_file(t, "new", line, "domain-names = other")
+        t.refused("status", jobs[0], new, says=["nowhere"])
+
+
 def test_jobs_that_are_wrong_are_told(t):
     one, _, jobs = two_jobs(t)
     wrong = job_file(t, "wrong", f"repository = {one.path}", "domain-name = web")

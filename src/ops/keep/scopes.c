@@ -23,11 +23,12 @@ int scopes_run(const struct scopes_request *request, const struct scopes_each *e
 {
     CLEANUP(repository_closep) struct repository *repository = NULL;
     CLEANUP_STRINGS struct strings scopes = {0};
+    CLEANUP_ERR struct err missing = ERR_INIT;
 
     if (repository_open(request->url, request->parser, &repository, err) < 0)
         return -1;
-    if (request->scope && repository_need_scope(repository, request->scope, err) < 0)
-        return -1;
+    if (request->scope && repository_need_scope(repository, request->scope, &missing) < 0)
+        return request->new_ok && missing.kind == ERR_NOT_FOUND ? 0 : err_move(err, &missing);
     if (request->scope)
         strings_add(&scopes, request->scope);
     else if (repository_list_scopes(repository, &scopes, err) < 0)

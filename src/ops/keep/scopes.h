@@ -20,6 +20,7 @@ struct scopes_request {
     const char *url;
     const struct parser *parser; /* as repository_open takes it */
     const char *scope;
+    bool new_ok; /* this scope need not be there yet: then there are no calls */
     const struct report *report;
     struct outcome *outcome;
 };
