@@ -67,43 +67,73 @@ const char *when_utc(int64_t time_ms, char text[static WHEN_TEXT_SIZE])
     return text;
 }
 
-/* *ret_seconds: how long what is named lasts; *ret_zone: what follows a time of day, NULL without
- * one. */
-static bool when_parse_fields(const char *text, struct tm *fields, time_t *ret_seconds,
-                              const char **ret_zone)
+/* What a text names: a day, or so long from a time of day. */
+struct when_named {
+    struct tm fields;
+    bool day;
+    time_t seconds;   /* of a time of day: how long it lasts */
+    const char *zone; /* of a time of day: what follows it; borrowed */
+};
+
+static bool when_parse_fields(const char *text, struct when_named *ret)
 {
-    const char *end = strptime(text, "%Y-%m-%d", fields);
+    const char *end = strptime(text, "%Y-%m-%d", &ret->fields);
     const char *minute = NULL;
     const char *second = NULL;
 
-    *ret_zone = NULL;
-    *ret_seconds = (time_t)24 * 3600;
-    if (end && *end == '\0')
+    ret->day = end && *end == '\0';
+    if (ret->day)
         return true;
-    if (!end || (*end != ' ' && *end != 'T') || !(minute = strptime(end + 1, "%H:%M", fields)))
+    if (!end || (*end != ' ' && *end != 'T') ||
+        !(minute = strptime(end + 1, "%H:%M", &ret->fields)))
         return false;
-    *ret_seconds = 60;
-    if (*minute == ':' && (second = strptime(minute, ":%S", fields)))
-        *ret_seconds = 1;
-    *ret_zone = second ? second : minute;
+    if (*minute == ':')
+        second = strptime(minute, ":%S", &ret->fields);
+    ret->seconds = second ? 1 : 60;
+    ret->zone = second ? second : minute;
     return true;
+}
+
+/* mktime takes 30 February for a day in March. */
+static bool when_is_in_calendar(const struct tm *fields)
+{
+    struct tm day = {
+        .tm_year = fields->tm_year, .tm_mon = fields->tm_mon, .tm_mday = fields->tm_mday};
+
+    (void)timegm(&day);
+    return day.tm_mday == fields->tm_mday;
+}
+
+/* Days are of 23 or 25 hours, too, where clocks are changed: at midnight in some places, which is then
+ * an hour that the day does not have. */
+static time_t when_day_ends(const struct tm *day)
+{
+    struct tm next = *day;
+
+    next.tm_mday++;
+    time_t end = mktime(&next);
+    if (next.tm_mday == day->tm_mday)
+        end += (time_t)24 * 3600 - next.tm_hour * 3600 - next.tm_min * 60;
+    return end;
 }
 
 bool when_parse(const char *text, int64_t *ret_ms)
 {
-    struct tm fields = {.tm_isdst = -1};
-    const char *zone = NULL;
-    time_t seconds = 0;
+    struct when_named named = {.fields.tm_isdst = -1};
     long offset = 0;
+    time_t end = 0;
 
-    if (!when_parse_fields(text, &fields, &seconds, &zone))
+    if (!when_parse_fields(text, &named) || !when_is_in_calendar(&named.fields))
         return false;
-    if (zone && *zone) {
-        if (!when_parse_zone(*zone == ' ' ? zone + 1 : zone, &offset))
+    if (named.day) {
+        end = when_day_ends(&named.fields);
+    } else if (*named.zone) {
+        if (!when_parse_zone(*named.zone == ' ' ? named.zone + 1 : named.zone, &offset))
             return false;
-        *ret_ms = (int64_t)(timegm(&fields) - offset + seconds) * 1000 - 1;
+        end = timegm(&named.fields) - offset + named.seconds;
     } else {
-        *ret_ms = (int64_t)(mktime(&fields) + seconds) * 1000 - 1;
+        end = mktime(&named.fields) + named.seconds;
     }
+    *ret_ms = (int64_t)end * 1000 - 1;
     return true;
 }
