@@ -71,9 +71,20 @@ const char *when_utc(int64_t time_ms, char text[static WHEN_TEXT_SIZE])
 struct when_named {
     struct tm fields;
     bool day;
-    time_t seconds;   /* of a time of day: how long it lasts */
+    int64_t last_ms;  /* of a time of day: its last, from the second in the fields on */
     const char *zone; /* of a time of day: what follows it; borrowed */
 };
+
+/* Digits after the first three are of no account. Returns what follows them; NULL: there are none. */
+static const char *when_parse_fraction(const char *text, int64_t *ret_last_ms)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    *ret_last_ms = 0;
+    for (size_t i = 0; i < 3; i++)
+        *ret_last_ms = *ret_last_ms * 10 + (i < digits ? text[i] - '0' : 9);
+    return digits ? text + digits : NULL;
+}
 
 static bool when_parse_fields(const char *text, struct when_named *ret)
 {
@@ -89,9 +100,11 @@ static bool when_parse_fields(const char *text, struct when_named *ret)
         return false;
     if (*minute == ':')
         second = strptime(minute, ":%S", &ret->fields);
-    ret->seconds = second ? 1 : 60;
+    ret->last_ms = second ? 999 : 59999;
     ret->zone = second ? second : minute;
-    return true;
+    if (second && *second == '.')
+        ret->zone = when_parse_fraction(second + 1, &ret->last_ms);
+    return ret->zone;
 }
 
 /* mktime takes 30 February for a day in March. */
@@ -121,19 +134,17 @@ bool when_parse(const char *text, int64_t *ret_ms)
 {
     struct when_named named = {.fields.tm_isdst = -1};
     long offset = 0;
-    time_t end = 0;
 
     if (!when_parse_fields(text, &named) || !when_is_in_calendar(&named.fields))
         return false;
     if (named.day) {
-        end = when_day_ends(&named.fields);
+        *ret_ms = (int64_t)when_day_ends(&named.fields) * 1000 - 1;
     } else if (*named.zone) {
         if (!when_parse_zone(*named.zone == ' ' ? named.zone + 1 : named.zone, &offset))
             return false;
-        end = timegm(&named.fields) - offset + named.seconds;
+        *ret_ms = (int64_t)(timegm(&named.fields) - offset) * 1000 + named.last_ms;
     } else {
-        end = mktime(&named.fields) + named.seconds;
+        *ret_ms = (int64_t)mktime(&named.fields) * 1000 + named.last_ms;
     }
-    *ret_ms = (int64_t)end * 1000 - 1;
     return true;
 }

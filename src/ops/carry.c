@@ -267,10 +267,10 @@ static int begin_copy(struct carry_job *job, struct err *err)
         .memory = children_store_memory(&options->children),
     };
 
-    /* It stands for the last millisecond of its second. */
+    /* Without a fraction it stands for the last millisecond of its second. */
     if (!when_parse(from->time, &request.taken_ms))
         return err_set(err, ERR_CORRUPT, "its manifest has the time '%s'", from->time);
-    request.taken_ms -= 999;
+    request.taken_ms -= request.taken_ms % 1000;
     return points_begin(job->run->writer, &request, &job->to, err);
 }
 

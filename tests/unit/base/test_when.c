@@ -103,12 +103,36 @@ static void times_are_read_as_people_write_them(void **state)
     }
 }
 
+static void a_time_with_a_fraction_is_that_of_a_point(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t last_ms; /* -1: it is no time */
+    } rows[] = {
+        {"1970-01-01T00:00:49.151Z", 49151}, {"1970-01-01 00:00:49.151", 49151},
+        {"1970-01-01T00:00:49.1Z", 49199},   {"1970-01-01T00:00:49.151999+00:00", 49151},
+        {"1970-01-01T00:00:49.000Z", 49000}, {"1970-01-01T00:00:49Z", 49999},
+        {"1970-01-01T00:00Z", 59999},        {"1970-01-01T00:00:49.Z", -1},
+        {"1970-01-01T00:00.151Z", -1},       {"1970-01-01T00:00:49,151Z", -1},
+        {"1970-01-01T00:00:49.151 UTC", -1},
+    };
+
+    (void)state;
+    set_zone("UTC0");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int64_t time_ms = -1;
+        assert_int_equal(when_parse(rows[i].text, &time_ms), rows[i].last_ms >= 0);
+        assert_int_equal(time_ms, rows[i].last_ms);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(people_read_local_time_with_its_zone),
         cmocka_unit_test(programs_read_rfc_3339),
         cmocka_unit_test(times_are_read_as_people_write_them),
+        cmocka_unit_test(a_time_with_a_fraction_is_that_of_a_point),
     };
 
     return cmocka_run_group_tests_name("base when", tests, NULL, NULL);
