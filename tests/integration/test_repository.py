@@ -404,22 +404,6 @@ def test_verify_goes_through_all_scopes(t):
     t.refused("verify", "--repository", repository, "--exclude-domains=web", says=["has no guest to work on"])
 
 
-def test_a_scope_without_points_is_good(t):
-    guest, repository, _, _ = two_points(t)
-    t.undo.callback(lambda: [os.unlink(path) for path in glob.glob("/var/lib/virt-backup/packs-*-old")])
-    t.vb("backup", "--repository", repository, "--scope", "old")
-    t.vb("remove", "--repository", repository, "--scope", "old", "--yes", f"{guest.name}@latest")
-    for state in ("trash", "none"):
-        whole = t.events(t.vb("verify", "--repository", repository, "--json"))[-1]
-        same((whole["good"], whole["failed"]), (2, 0), f"points that are verified, with {state} in the other scope")
-        t.vb("verify", "--repository", repository, "--scope", "old", "--share", "1/30")
-        t.refused("verify", "--repository", repository, "--scope", "old", "--domain-names=nobody", says=["has no guest 'nobody'"])
-        t.vb("collect", "--repository", repository, "--scope", "old", "--trash-age", "0", "--wait")
-
-
-# ---- several guests ---------------------------------------------------------------------------------
-
-
 def test_a_guest_without_such_a_point_costs_no_other(t):
     old = t.guest("old", t.disk("vda", "raw", size=MIB, name="old.raw")).define()
     new = t.guest("new", t.disk("vda", "raw", size=MIB, name="new.raw")).define()

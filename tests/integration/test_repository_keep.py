@@ -193,6 +193,19 @@ def test_a_collection_without_enough_memory_says_how_much_it_takes(t):
     same(repository.points(), points[1:], "points")
 
 
+def test_a_scope_without_points_is_good(t):
+    repository = Repository(t, "web")
+    repository.backup()
+    repository.run("backup", "--scope", "old")
+    repository.run("remove", "--scope", "old", "--yes", "web@latest")
+    for state in ("trash", "none"):
+        whole = repository.events("verify")[-1]
+        same((whole["good"], whole["failed"]), (1, 0), f"points that are verified, with {state} in the other scope")
+        repository.run("verify", "--scope", "old", "--share", "1/30")
+        repository.refused("verify", "--scope", "old", "--domain-names=nobody", says=["has no guest 'nobody'"])
+        repository.run("collect", "--scope", "old", "--trash-age", "0", "--wait")
+
+
 def test_a_scope_that_is_not_the_usual_one_is_named(t):
     repository = Repository(t, "web")
     repository.run("backup", "--scope", "lab")
