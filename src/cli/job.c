@@ -21,7 +21,8 @@ static void check_one(struct job_run *run, const char *name)
     CLEANUP_JOB struct job job = {0};
     CLEANUP_ERR struct err err = ERR_INIT;
 
-    if (job_file_load(run->places, name, &(struct options_given){0}, &job, &err) < 0) {
+    if (job_file_load(run->places, name, &(struct options_given){0}, &job, &err) < 0 ||
+        job_check_usable(&job, &err) < 0) {
         job_report_failed(run->report, run->outcome, name, &err);
         return;
     }
@@ -80,7 +81,8 @@ static int show_job(struct job_run *run, const struct strings *words, struct err
 
     if (words->count != 2)
         return err_set(err, ERR_USAGE, "job show takes one name: job show NAME");
-    if (job_file_load(run->places, words->items[1], &(struct options_given){0}, &job, err) < 0)
+    if (job_file_load(run->places, words->items[1], &(struct options_given){0}, &job, err) < 0 ||
+        job_check_usable(&job, err) < 0)
         return -1;
     job_report_old(run->report, &job);
     job_report_settings(run->report, &job);

@@ -26,6 +26,7 @@ void job_clear(struct job *job)
         free(job->sections[i].guests);
     free(job->settings);
     free(job->sections);
+    free(job->unusable);
     free(job->name);
     free(job->path);
     *job = (struct job){0};
@@ -243,4 +244,9 @@ int job_check(const struct job *job, struct err *err)
         if (check_key_store(job, &job->settings[i], repository != NULL, err) < 0)
             return -1;
     return 0;
+}
+
+int job_check_usable(const struct job *job, struct err *err)
+{
+    return job->unusable ? err_set(err, ERR_USAGE, "%s", job->unusable) : 0;
 }

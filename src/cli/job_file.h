@@ -34,6 +34,7 @@ struct job {
     char *name;
     char *path;
     bool old;                     /* an environment file of earlier versions */
+    char *unusable;               /* why run cannot carry it out; NULL: it can */
     struct job_setting *settings; /* in the order in which they were given */
     size_t count;
     struct job_section *sections;
@@ -57,7 +58,9 @@ int job_file_read(const struct job_places *places, const char *word, struct job 
                   struct err *err);
 /* The text of a job that has its name and path. */
 int job_file_parse(const char *text, size_t len, struct job *job, struct err *err);
-/* The text of an environment file: REPOSITORY or DESTINATION, OPTIONS, KEEP, COLLECT. */
+/* The text of an environment file: REPOSITORY or DESTINATION, OPTIONS, KEEP, COLLECT. The services that
+ * read it may give prune and collect options that a job cannot have: the job is unusable then, but
+ * which guests are backed up, and where to, is known. */
 int job_file_parse_old(const char *text, size_t len, struct job *job, struct err *err);
 /* Reads a job, adds what a command line gave, and checks all of it. */
 int job_file_load(const struct job_places *places, const char *word,
@@ -72,6 +75,9 @@ char *job_file_path(const struct job_places *places, const char *name);
 void job_override(struct job *job, const struct options_given *given);
 /* What settings say of each other: there is one place for the backups, and each goes with it. */
 int job_check(const struct job *job, struct err *err);
+
+/* Usage: the job is unusable. */
+int job_check_usable(const struct job *job, struct err *err);
 
 /* The last of the settings of the whole job with this key; NULL: it is not set, or is no. */
 const struct job_setting *job_find(const struct job *job, const char *key);

@@ -33,23 +33,57 @@ static bool is_about_output(const char *option)
     return text_same(option, "quiet") || text_same(option, "verbose") || text_same(option, "json");
 }
 
-static int add_old_option(struct job *job, const struct old_variable *variable,
-                          const struct options_value *value, unsigned line, struct err *err)
+/* What has been read. */
+struct old_file {
+    struct job *job;
+    /* Settings of prune and collect that a job has for its backups, too. */
+    struct job shared;
+};
+
+static void refuse_to_run(struct job *job, unsigned line, const char *what, const char *option)
+{
+    if (!job->unusable)
+        job->unusable =
+            mem_printf("%s: line %u: %s '--%s'; remove it", job->path, line, what, option);
+}
+
+static void add_old_option(struct old_file *file, const struct old_variable *variable,
+                           const struct options_value *value, unsigned line)
 {
     const struct options_row *row = options_find(&job_keys, value->row->name);
+    CLEANUP_FREE char *what = mem_printf("%s: a job cannot have the option", variable->name);
 
     if (is_about_output(value->row->name))
-        return 0;
+        return;
     /* collect has an option of this name that means something else */
-    if (!row || row->kind != value->row->kind)
-        return err_set(err, ERR_USAGE, "%s: a job cannot have the option '--%s'; remove it",
-                       variable->name, value->row->name);
-    job_add(job, &(struct job_setting){.row = row, .text = mem_strdup(value->text), .line = line});
-    return 0;
+    if (!row || row->kind != value->row->kind) {
+        refuse_to_run(file->job, line, what, value->row->name);
+        return;
+    }
+    unsigned steps = job_key_of(row)->steps;
+    bool shared = variable->verb != &backup_verb && (steps == 0 || (steps & JOB_BACKUP));
+    job_add(shared ? &file->shared : file->job,
+            &(struct job_setting){.row = row, .text = mem_strdup(value->text), .line = line});
+}
+
+/* They would be about the backups, too, unless these have the same. */
+static void check_shared_options(struct old_file *file)
+{
+    for (size_t i = 0; i < file->shared.count; i++) {
+        const struct job_setting *setting = &file->shared.settings[i];
+        bool same = false;
+        for (size_t j = 0; j < file->job->count && !same; j++)
+            same = file->job->settings[j].row == setting->row &&
+                   text_same(file->job->settings[j].text, setting->text);
+        if (!same)
+            refuse_to_run(file->job, setting->line,
+                          "a job has one value for all that it does, and OPTIONS does not have",
+                          setting->row->name);
+    }
 }
 
 /* The options of such a command line; those that it must have are in other variables. */
-static int add_old_options(struct job *job, const struct old_variable *variable,
+static int add_old_options(struct old_file *file, const struct old_variable *variable,
                            const struct strings *words, unsigned line, struct err *err)
 {
     const struct options_table *whole = &variable->verb->options;
@@ -72,12 +106,12 @@ static int add_old_options(struct job *job, const struct old_variable *variable,
     if (status < 0)
         err_prefix(err, "%s", variable->name);
     for (size_t i = 0; status == 0 && i < arguments.given.count; i++)
-        status = add_old_option(job, variable, &arguments.given.values[i], line, err);
+        add_old_option(file, variable, &arguments.given.values[i], line);
     options_clear(&table, &arguments);
     return status;
 }
 
-static int add_old_variable(struct job *job, const struct old_variable *variable,
+static int add_old_variable(struct old_file *file, const struct old_variable *variable,
                             const struct ini_line *line, struct err *err)
 {
     CLEANUP_STRINGS struct strings words = {0};
@@ -89,22 +123,22 @@ static int add_old_variable(struct job *job, const struct old_variable *variable
         CLEANUP_STRINGS struct strings inner = {0};
         if (job_words_split(words.items[0], &inner, err) < 0)
             return err_prefix(err, "%s", variable->name);
-        return add_old_options(job, variable, &inner, line->number, err);
+        return add_old_options(file, variable, &inner, line->number, err);
     }
     if (variable->verb)
-        return add_old_options(job, variable, &words, line->number, err);
+        return add_old_options(file, variable, &words, line->number, err);
     if (words.count != 1)
         return err_set(err, ERR_USAGE, "%s must be one path; write \"...\" around it",
                        variable->name);
-    job_add(job, &(struct job_setting){.row = options_find(&job_keys, variable->option),
-                                       .text = mem_strdup(words.items[0]),
-                                       .line = line->number});
+    job_add(file->job, &(struct job_setting){.row = options_find(&job_keys, variable->option),
+                                             .text = mem_strdup(words.items[0]),
+                                             .line = line->number});
     return 0;
 }
 
 static int take_old_line(void *opaque, const struct ini_line *line, struct err *err)
 {
-    struct job *job = opaque;
+    struct old_file *file = opaque;
 
     if (!line->key)
         return err_set(err, ERR_USAGE,
@@ -112,13 +146,17 @@ static int take_old_line(void *opaque, const struct ini_line *line, struct err *
                        "jobs.d");
     for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++)
         if (strcmp(line->key, variables[i].name) == 0)
-            return add_old_variable(job, &variables[i], line, err);
+            return add_old_variable(file, &variables[i], line, err);
     return 0; /* of something else that the service runs */
 }
 
 int job_file_parse_old(const char *text, size_t len, struct job *job, struct err *err)
 {
-    if (ini_read(text, len, take_old_line, job, err) < 0)
-        return err_prefix(err, "%s", job->path);
-    return 0;
+    struct old_file file = {.job = job};
+    int status = ini_read(text, len, take_old_line, &file, err);
+
+    if (status == 0)
+        check_shared_options(&file);
+    job_clear(&file.shared);
+    return status < 0 ? err_prefix(err, "%s", job->path) : 0;
 }

@@ -35,6 +35,8 @@ static int run_one(const struct job_places *places, const char *name, int64_t be
 
     if (job_file_load(places, name, &arguments->given, &job, err) < 0)
         return -1;
+    if (job_check_usable(&job, err) < 0)
+        return -1;
     job_report_old(&run->report, &job);
     if (plan_one(&planning, &plan, err) < 0) {
         if (err->kind != ERR_CANCELLED) {

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 
-from vbtest.command import expect, same
+from vbtest.command import expect, run, same
 from vbtest.leftovers import STATE_DIR
 from vbtest.repository import Repository, session_id, stamp
 
@@ -283,6 +283,29 @@ def test_jobs_say_which_guests_and_which_places(t):
     expect(out.startswith("CRITICAL - 1 whose newest is too old, 1 ok | ") and "other" not in out, out)
     all_guests = job_file(t, "all", f"repository = {one.path}", "exclude-domains = db1")
     same(states_of(t, all_guests, status=1), {"web": ("ok", one.path), "other": ("never", None)}, "guests of a job without names")
+
+
+def overlay(t, folder):
+    """What the test writes there goes elsewhere."""
+    layers = t.small_filesystem("layers", 16 << 20)
+    for name in ("upper", "work"):
+        os.mkdir(os.path.join(layers, name))
+    run("mount", "-t", "overlay", "vbtest", "-o", f"lowerdir={folder},upperdir={layers}/upper,workdir={layers}/work", folder)
+    t.undo.callback(run, "umount", "--lazy", folder)
+
+
+def test_settings_of_the_night_of_a_repository_are_a_job(t):
+    """Whatever its prune and collect are given. These options say nothing about which guests are backed up."""
+    one, _, _ = two_jobs(t)
+    overlay(t, "/etc")
+    os.makedirs("/etc/virt-backup", exist_ok=True)
+    settings = "/etc/virt-backup/guests.conf"
+    for lines in (["COLLECT=--trash-age 7d --wait"], ["KEEP=--keep-daily 7 --force"], ["KEEP=--keep-daily 7 --domain-names db1"]):
+        with open(settings, "w", encoding="utf-8") as file:
+            file.write("\n".join([f"REPOSITORY={one.path}", "OPTIONS=--domain-names web", *lines]) + "\n")
+        same(states_of(t, "guests", status=0), {"web": ("ok", one.path)}, f"guests, with {lines}")
+        t.refused("run", "guests", says=[f"{settings}: line 3"])
+        t.refused("job", "check", "guests", says=[f"{settings}: line 3"])
 
 
 def test_a_job_before_its_first_night(t):

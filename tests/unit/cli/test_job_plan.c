@@ -270,6 +270,21 @@ static void environment_files_are_jobs(void **state)
     expect_job(&folder, "web:\n backup --domain-names=web --destination-path=/b c --replace\n");
 }
 
+/* What prune and collect are given says nothing about which guests are backed up. */
+static void options_of_prune_and_collect_choose_no_guests(void **state)
+{
+    CLEANUP_JOB struct job job = {0};
+
+    (void)state;
+    parse("REPOSITORY=/r\nKEEP=--keep-daily 7 --force --domain-names web --scope x\n"
+          "COLLECT=--wait --memory-limit 1G\nOPTIONS=--domain-names=db1\n",
+          true, &job);
+    assert_non_null(job.unusable);
+    expect_job(&job, "db1:\n backup --domain-names=db1 --repository=/r\n"
+                     " prune --domain-names=" DB1_ID " --repository=/r --keep-daily=7 "
+                     "--scope=default\nthen collect --repository=/r\n");
+}
+
 static void wrong_environment_files_are_refused(void **state)
 {
     static const struct {
@@ -278,9 +293,14 @@ static void wrong_environment_files_are_refused(void **state)
     } rows[] = {
         {"REPOSITORY=/r\nOPTIONS=--compresion zstd",
          "/j: line 2: OPTIONS: unknown option '--compresion'; did you mean '--compression'?"},
-        {"KEEP=--keep-daily 7 --force",
+        {"KEEP=--keep-daily 7 --force\nREPOSITORY=/r",
          "/j: line 1: KEEP: a job cannot have the option '--force'; remove it"},
-        {"COLLECT=--wait", "/j: line 1: COLLECT: a job cannot have the option '--wait'; remove it"},
+        {"REPOSITORY=/r\nCOLLECT=--wait",
+         "/j: line 2: COLLECT: a job cannot have the option '--wait'; remove it"},
+        {"REPOSITORY=/r\nKEEP=--domain-names a\nOPTIONS=--domain-names b",
+         "/j: line 2: a job has one value for all that it does, and OPTIONS does not have "
+         "'--domain-names'; remove it"},
+        {"REPOSITORY=/r\nKEEP=--scope x\nCOLLECT=--scope x\nOPTIONS=--scope x", "nothing"},
         {"DESTINATION=/a b", "/j: line 1: DESTINATION must be one path; write \"...\" around it"},
         {"OPTIONS=\"--replace", "/j: line 1: OPTIONS: unclosed quote: \"--replace"},
         {"[guest a]", "/j: line 1: an environment file has no sections; a job file would be in the "
@@ -293,8 +313,9 @@ static void wrong_environment_files_are_refused(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         CLEANUP_JOB struct job job = {.path = mem_strdup("/j"), .old = true};
         CLEANUP_ERR struct err err = ERR_INIT;
-        if (job_file_parse_old(rows[i].text, strlen(rows[i].text), &job, &err) == 0)
-            job_check(&job, &err);
+        if (job_file_parse_old(rows[i].text, strlen(rows[i].text), &job, &err) == 0 &&
+            job_check(&job, &err) == 0)
+            job_check_usable(&job, &err);
         assert_string_equal(err.text ? err.text : "nothing", rows[i].message);
     }
 }
@@ -312,6 +333,7 @@ int main(void)
         cmocka_unit_test(what_means_no_guest_is_told),
         cmocka_unit_test(options_take_the_place_of_keys),
         cmocka_unit_test(environment_files_are_jobs),
+        cmocka_unit_test(options_of_prune_and_collect_choose_no_guests),
         cmocka_unit_test(wrong_environment_files_are_refused),
     };
 
