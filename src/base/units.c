@@ -90,13 +90,17 @@ int units_parse_time(const char *text, uint64_t *ret_ms, struct err *err)
     };
     size_t digits = strspn(text, "0123456789");
     CLEANUP_FREE char *number_text = mem_strndup(text, digits);
-    uint64_t number = 0;
+    uint64_t number = 0, ms = 0;
 
-    for (size_t i = 0; i < ARRAY_COUNT(units); i++)
-        if (strcmp(text + digits, units[i].name) == 0 &&
-            units_parse_number(number_text, 1, UINT64_MAX, &number, NULL) == 0 &&
-            units_mul(number, units[i].ms, ret_ms))
-            return 0;
+    for (size_t i = 0; i < ARRAY_COUNT(units); i++) {
+        if (strcmp(text + digits, units[i].name) != 0 ||
+            units_parse_number(number_text, 1, UINT64_MAX, &number, NULL) < 0)
+            continue;
+        if (!units_mul(number, units[i].ms, &ms) || ms > INT64_MAX)
+            return err_set(err, ERR_USAGE, "'%s' is too long", text);
+        *ret_ms = ms;
+        return 0;
+    }
     return err_set(err, ERR_USAGE, "'%s' is not a time; write it like 90s, 10m, 2h or 7d", text);
 }
 

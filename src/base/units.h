@@ -26,7 +26,7 @@ int units_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *r
                        struct err *err);
 
 /* "90", "90s", "10m", "2h", "1d", "3w", "2y" (of 365 days) in milliseconds. Refused (usage): zero,
- * anything else, more than UINT64_MAX. */
+ * anything else, more than INT64_MAX: times of points and ages have a sign. */
 int units_parse_time(const char *text, uint64_t *ret_ms, struct err *err);
 
 #define UNITS_TEXT_SIZE 24

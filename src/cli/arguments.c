@@ -122,8 +122,6 @@ int arguments_parse_within(const char *text, void *ret_ms, struct err *err)
 
     if (units_parse_time(text, &ms, err) < 0)
         return -1;
-    if (ms > INT64_MAX)
-        return err_set(err, ERR_USAGE, "'%s' is too long", text);
     *(int64_t *)ret_ms = (int64_t)ms;
     return 0;
 }
