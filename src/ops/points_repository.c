@@ -210,8 +210,14 @@ int points_repository_manifest(const struct stored_point *point, const struct pa
 
     const struct xml_text text = {(const char *)point->manifest.data, point->manifest.len, parser,
                                   true};
-    if (manifest_read(&text, &manifest, err) < 0)
+    CLEANUP_ERR struct err why = ERR_INIT;
+    if (manifest_read(&text, &manifest, &why) < 0) {
+        /* The point is there: what is not is damage. */
+        if (why.kind == ERR_NOT_FOUND)
+            why.kind = ERR_CORRUPT;
+        err_move(err, &why);
         return err_prefix(err, "its manifest");
+    }
     if (check_point_manifest(point, manifest, err) < 0)
         return -1;
     *ret = TAKE_PTR(manifest);

@@ -155,6 +155,15 @@ def test_a_damaged_point_stops_collections_until_it_is_set_aside(t):
     same((repository.points(), len(repository.packs())), (others, 2), "points, packs")
 
 
+def test_a_point_whose_manifest_is_not_one_is_damaged(t):
+    repository, (point,) = planted(t, days=(10,))
+    events = repository.events("verify", "--level", "objects", status=4)
+    damage = [event for event in events if event["event"] == "damage"]
+    expect(any("its manifest: is XML, but not a manifest" in event["error"] for event in damage), f"damage: {events}")
+    (listed,) = [event for event in repository.events("list") if event["event"] == "point"]
+    same((listed["point"], listed["damaged"]), (point, True), "the point in a list")
+
+
 def test_words_that_mean_no_point(t):
     repository, (_, two) = planted(t, days=(2, 1))
     for verb, more in (("hold", ()), ("release", ()), ("undelete", ()), ("tag", ("--add", "x")), ("repair", ("--set-aside",))):

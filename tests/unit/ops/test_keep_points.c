@@ -346,6 +346,24 @@ static void the_latest_is_not_silently_an_older_one(void **state)
     assert_int_equal(meant_find(&view, SESSION("2222", ""), false, &meant, NULL), 0);
 }
 
+/* To say that it is not there would mean that it was removed. */
+static void a_point_without_a_manifest_of_ours_is_damaged(void **state)
+{
+    static const struct planted planted = {2, "web", SESSION("1111", REST), 1000, 0};
+    CLEANUP_KEEP_WORLD struct keep_world world = {0};
+    CLEANUP(points_store_closep) struct points_store *store = NULL;
+    CLEANUP(points_closep) struct point *point = NULL;
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    (void)state;
+    keep_world_begin(&world);
+    keep_world_plant(&world, &planted); /* its manifest is <domain/> */
+    const struct points_place place = {.path = world.folder.path, .is_repository = true};
+    assert_int_equal(points_store_open(&place, &store, NULL), 0);
+    assert_fails(points_open(store, "web", NULL, &point, &err), &err, ERR_CORRUPT);
+    assert_non_null(strstr(err.text, "its manifest: is XML, but not a manifest of virt-backup"));
+}
+
 /* ---- marks ------------------------------------------------------------------------------------------ */
 
 static bool confirm_but_for_one(void *opaque, const struct remove_candidate *candidate)
@@ -520,6 +538,7 @@ int main(void)
         cmocka_unit_test(a_run_that_can_parse_no_more_blames_no_point),
         cmocka_unit_test(a_guest_in_two_scopes_is_ambiguous),
         cmocka_unit_test(the_latest_is_not_silently_an_older_one),
+        cmocka_unit_test(a_point_without_a_manifest_of_ours_is_damaged),
         cmocka_unit_test(marks_are_put_on_points_and_taken_off),
         cmocka_unit_test(removed_points_are_in_the_trash),
         cmocka_unit_test(each_point_fails_alone),
