@@ -128,19 +128,34 @@ static char *describe_chunk(const struct chunk_source *source, uint64_t id)
                                        id, id * source->chunk_size);
 }
 
-/* A chunk has failed. The first time it is tried again. died: its child died with it. */
-static int fail_chunk(struct pool_run *run, struct item *item, bool died, const char *why,
+/* How a child has failed at a chunk. */
+enum chunk_end {
+    CHUNK_REFUSED, /* it says that it cannot be encoded or decoded */
+    CHUNK_DIED,    /* the child has died, or is not to be trusted any more */
+    CHUNK_KILLED,  /* the child was killed from outside */
+};
+
+/* Of the second failure of a chunk. What a child that is killed from outside was decoding may be good. */
+static enum err_kind kind_of_failure(const struct pool_run *run, enum chunk_end end)
+{
+    if (end == CHUNK_KILLED)
+        return ERR_TRANSIENT;
+    return end == CHUNK_REFUSED && run->pool->settings.decode ? ERR_CORRUPT : ERR_IO;
+}
+
+/* The first time it is tried again. */
+static int fail_chunk(struct pool_run *run, struct item *item, enum chunk_end end, const char *why,
                       struct err *err)
 {
     item->failures++;
     if (item->failures > 1) {
         CLEANUP_FREE char *chunk = describe_chunk(run->source, item->id);
         CLEANUP_FREE char *text = mem_printf("%s: %s", chunk, why);
-        return fail_run(err, !died && run->pool->settings.decode ? ERR_CORRUPT : ERR_IO, text);
+        return fail_run(err, kind_of_failure(run, end), text);
     }
     window_free_area(item);
     item->state = ITEM_WAITING;
-    item->renewed = died;
+    item->renewed = end != CHUNK_REFUSED;
     return 0;
 }
 
@@ -152,7 +167,7 @@ static int take_child_error(struct pool_run *run, size_t index, struct err *err)
         mem_printf("child process %d: %s", (int)worker->child.pid, worker->text);
 
     assert(item && item->id == worker->id);
-    return fail_chunk(run, item, false, why, err);
+    return fail_chunk(run, item, CHUNK_REFUSED, why, err);
 }
 
 /* Waits until none of its results is being put. */
@@ -185,7 +200,7 @@ static int lose_worker(struct pool_run *run, size_t index, const struct err *bro
 {
     struct pool *pool = run->pool;
     struct worker *worker = &pool->workers[index];
-    CLEANUP_FREE char *end = NULL;
+    CLEANUP_SPAWNER_END struct spawner_end end = {0};
     pid_t pid = worker->child.pid;
 
     run->children_lost++;
@@ -199,11 +214,12 @@ static int lose_worker(struct pool_run *run, size_t index, const struct err *bro
     if (worker_end(worker, pool->spawner, broke ? 0 : GRACE_MS, &end, err) < 0)
         return -1;
     CLEANUP_FREE char *why =
-        mem_printf("child process %d: %s", (int)pid, broke ? broke->text : end);
-    if (failed && fail_chunk(run, failed, true, why, err) < 0)
+        mem_printf("child process %d: %s", (int)pid, broke ? broke->text : end.why);
+    enum chunk_end how = end.from_outside && !broke ? CHUNK_KILLED : CHUNK_DIED;
+    if (failed && fail_chunk(run, failed, how, why, err) < 0)
         return -1;
     if (!failed && ++pool->idle_losses > 2 * pool->worker_count + 2)
-        return fail_run(err, ERR_IO, why);
+        return fail_run(err, kind_of_failure(run, how), why);
     if (worker_start(worker, pool->spawner, &pool->settings, err) < 0)
         return err_prefix(err, "cannot replace %s", why);
     return 0;

@@ -133,7 +133,13 @@ int spawner_fork(struct spawner *spawner, const struct child_settings *settings,
     return 0;
 }
 
-int spawner_wait(struct spawner *spawner, pid_t pid, unsigned grace_ms, char **ret_why,
+void spawner_end_clear(struct spawner_end *end)
+{
+    free(end->why);
+    *end = (struct spawner_end){0};
+}
+
+int spawner_wait(struct spawner *spawner, pid_t pid, unsigned grace_ms, struct spawner_end *ret,
                  struct err *err)
 {
     struct spawner_request request = {.kind = SPAWNER_WAIT, .pid = pid, .grace_ms = grace_ms};
@@ -141,8 +147,9 @@ int spawner_wait(struct spawner *spawner, pid_t pid, unsigned grace_ms, char **r
 
     if (spawner_ask(spawner, &request, -1, &reply, err) < 0)
         return -1;
-    if (ret_why)
-        *ret_why = mem_strndup(reply.answer.text, sizeof(reply.answer.text) - 1);
+    if (ret)
+        *ret = (struct spawner_end){mem_strndup(reply.answer.text, sizeof(reply.answer.text) - 1),
+                                    reply.answer.from_outside};
     return 0;
 }
 

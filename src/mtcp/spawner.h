@@ -90,12 +90,21 @@ int spawner_parse_apart(struct spawner *spawner, const struct spawner_parse *wha
                         struct buf *ret, struct err *err);
 /* A parser that does so. Borrows the spawner. */
 struct parser spawner_parser(struct spawner *spawner, bool unconfined);
-/* Waits until a child has ended and says why: "killed by signal 9 (Killed)",
- * "exited with status 1"; the caller frees the text, ret_why may be NULL. A child
- * that still runs after grace_ms is killed with SIGKILL. One that waits for storage
- * that hangs cannot be killed: it is left behind five seconds later ("cannot be
- * killed"). */
-int spawner_wait(struct spawner *spawner, pid_t pid, unsigned grace_ms, char **ret_why,
+/* How a child has ended. */
+struct spawner_end {
+    char *why; /* owned: "killed by signal 9 (Killed)", "exited with status 1" */
+    /* By SIGKILL, but not by the spawner: somebody has killed it, or the kernel for want of memory. What it
+     * was given to work on has nothing to do with that. */
+    bool from_outside;
+};
+
+void spawner_end_clear(struct spawner_end *end);
+#define CLEANUP_SPAWNER_END CLEANUP(spawner_end_clear)
+
+/* Waits until a child has ended. ret may be NULL. A child that still runs after grace_ms is killed with
+ * SIGKILL. One that waits for storage that hangs cannot be killed: it is left behind five seconds
+ * later ("cannot be killed"). */
+int spawner_wait(struct spawner *spawner, pid_t pid, unsigned grace_ms, struct spawner_end *ret,
                  struct err *err);
 /* Closes the socket and unmaps the segment. Does not wait for the child. */
 void spawner_close_child(struct child *child);

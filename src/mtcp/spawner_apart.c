@@ -51,13 +51,15 @@ int spawner_apart_start(struct spawner *spawner, const struct spawner_request *r
 int spawner_apart_end(struct spawner *spawner, struct spawner_apart *apart, int status,
                       struct err *err)
 {
-    CLEANUP_FREE char *why = NULL;
+    CLEANUP_SPAWNER_END struct spawner_end end = {0};
 
     close(TAKE_FD(apart->sock)); /* ends one that waits, and one that goes on writing */
-    (void)spawner_wait(spawner, apart->pid, END_GRACE_MS, &why, NULL);
-    if (status < 0 && err && err->kind == ERR_IO && err->errnum != ETIMEDOUT && why)
-        return err_append(err, "%s", why);
-    return status;
+    (void)spawner_wait(spawner, apart->pid, END_GRACE_MS, &end, NULL);
+    if (status == 0 || !err || err->kind != ERR_IO || err->errnum == ETIMEDOUT || !end.why)
+        return status;
+    if (end.from_outside)
+        err->kind = ERR_TRANSIENT;
+    return err_append(err, "%s", end.why);
 }
 
 static int fail_stalled(struct err *err)

@@ -209,16 +209,18 @@ static int answer_wait(const struct spawning *spawning, const struct spawner_req
     if (ended < 0) /* not a child of ours: never killed */
         return err_set_errno(err, errno, "cannot wait for child process %d", (int)request->pid);
     /* Only we reap, so the pid of a child cannot have become another process's. */
-    if (ended == 0) {
+    bool by_us = ended == 0;
+    if (by_us) {
         kill(request->pid, SIGKILL);
         ended = reap_within(request->pid, KILL_WAIT_MS, &status);
     }
     if (ended <= 0)
         snprintf(answer.text, sizeof(answer.text), "cannot be killed; check its storage");
-    else if (WIFSIGNALED(status))
+    else if (WIFSIGNALED(status)) {
         snprintf(answer.text, sizeof(answer.text), "killed by signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
-    else
+        answer.from_outside = !by_us && WTERMSIG(status) == SIGKILL;
+    } else
         snprintf(answer.text, sizeof(answer.text), "exited with status %d", WEXITSTATUS(status));
     if (send_answer(spawning->sock, &answer, (const int[]){-1, -1}) < 0)
         _exit(EXIT_FAILURE);

@@ -36,6 +36,7 @@ struct spawner_answer {
     int errnum;
     pid_t pid;
     size_t shared_size;          /* 0: no segment */
+    bool from_outside;           /* as in struct spawner_end */
     char text[SPAWNER_TEXT_MAX]; /* the error, or why a child has ended */
 };
 

@@ -50,14 +50,14 @@ int worker_start(struct worker *worker, struct spawner *spawner,
     return 0;
 }
 
-int worker_end(struct worker *worker, struct spawner *spawner, unsigned grace_ms, char **ret_why,
-               struct err *err)
+int worker_end(struct worker *worker, struct spawner *spawner, unsigned grace_ms,
+               struct spawner_end *ret, struct err *err)
 {
     pid_t pid = worker->child.pid;
 
     spawner_close_child(&worker->child);
     memset(worker->areas, 0, sizeof(worker->areas));
-    return spawner_wait(spawner, pid, grace_ms, ret_why, err);
+    return spawner_wait(spawner, pid, grace_ms, ret, err);
 }
 
 bool worker_is_stalled(struct worker *worker)

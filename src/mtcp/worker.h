@@ -117,8 +117,8 @@ bool worker_is_stalled(struct worker *worker);
 uint64_t worker_cpu_ns(struct worker *worker);
 
 /* Waits until the child has ended, kills it after grace_ms, closes everything
- * but the buffers. ret_why (may be NULL): as spawner_wait; the caller frees it. */
-int worker_end(struct worker *worker, struct spawner *spawner, unsigned grace_ms, char **ret_why,
-               struct err *err);
+ * but the buffers. ret may be NULL. */
+int worker_end(struct worker *worker, struct spawner *spawner, unsigned grace_ms,
+               struct spawner_end *ret, struct err *err);
 /* Frees the buffers. */
 void worker_free(struct worker *worker);

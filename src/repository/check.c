@@ -111,7 +111,8 @@ static struct checked_pack *find_checked_pack(const struct points_check *check,
  * of this one. It must not keep the others from being checked. */
 static bool is_damage(const struct err *err)
 {
-    return err->kind == ERR_CORRUPT || err->kind == ERR_IO || err->kind == ERR_UNSUPPORTED;
+    return err->kind == ERR_CORRUPT || (err->kind == ERR_IO && err->errnum != ENOMEM) ||
+           err->kind == ERR_UNSUPPORTED;
 }
 
 /* ---- one pack --------------------------------------------------------------------------------- */

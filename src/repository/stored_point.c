@@ -433,7 +433,7 @@ static void read_summaries(const struct stored_scope *scope, const struct point_
 bool stored_point_is_unreadable(const struct err *err)
 {
     return err->kind == ERR_CORRUPT || err->kind == ERR_UNSUPPORTED || err->kind == ERR_DENIED ||
-           err->kind == ERR_IO;
+           (err->kind == ERR_IO && err->errnum != ENOMEM);
 }
 
 struct stored_found *stored_point_summaries(const struct stored_scope *scope,

@@ -9,10 +9,11 @@ import signal
 import time
 import uuid
 
-from vbtest import disks, leftovers, linux, tpm
+from vbtest import disks, leftovers, linux, proc, tpm
 from vbtest.command import expect, run, same, wait_until
 from vbtest.disks import MIB
 from vbtest.midway import offspring
+from test_interrupt import child_processes
 
 
 def change(t, disk, places=6):
@@ -371,6 +372,25 @@ def test_verify_finds_a_damaged_pack_and_notes_it(t):
     same([(point["verified"], point["damaged"]) for point in t.points(repository)][0], (False, True), "verified, damaged")
     rows = t.vb("list", "--repository", repository).out.splitlines()
     same(["DAMAGED" in row for row in rows[1:]], [point["damaged"] for point in t.points(repository)], "rows that say so")
+
+
+def test_verify_whose_children_are_killed_finds_no_damage(t):
+    """As by the kernel, for want of memory: whether the pack is good nobody knows then."""
+    guest = t.guest("web", t.slow_disk()).define()
+    repository = t.repository()
+    t.add_point(repository, guest, "--compression", "lzma:0")
+    t.backup(guest, "--compression", "lzma:0")
+    for source in (["--repository", repository], ["--source-path", t.archive.path]):
+        process = t.start_vb("verify", *source, "--children", "1", "--bandwidth-limit", "1M")
+        while process.running():
+            for pid in child_processes(process.pid):
+                if proc.name_of(pid) == "vb-child":
+                    proc.kill(pid, signal.SIGKILL)
+        result = process.finish()
+        same(result.status, 1, f"exit status, with {result.err}")
+        expect("killed by signal 9" in result.err and "damaged" not in result.err, f"what is told: {result.err}")
+        same(glob.glob(f"{repository}/v/default/bad/*"), [], "what is noted")
+        t.vb("verify", *source)
 
 
 def test_verify_in_parts_and_by_age(t):

@@ -141,14 +141,14 @@ static void test_a_chunk_that_fails_twice_ends_the_run(void **state)
     CLEANUP(pool_freep) struct pool *pool = new_pool(&image, "none", false, 1);
     image.opaque = pool;
     image.on_read = kill_each_time;
-    expect_failure(&image, pool, ERR_IO, " (from byte ");
+    expect_failure(&image, pool, ERR_TRANSIENT, " (from byte ");
     image_clear(&image);
 
     image_init(&image, "d", 12, 0);
     CLEANUP(pool_freep) struct pool *other = new_pool(&image, "none", false, 1);
     image.opaque = other;
     image.on_read = kill_each_time;
-    expect_failure(&image, other, ERR_IO, ": killed by signal 9 (Killed)");
+    expect_failure(&image, other, ERR_TRANSIENT, ": killed by signal 9 (Killed)");
     /* 5 is read while the child has 4, or has just given it back: whichever of them is lost */
     assert_in_range(image.puts, 4, 5);
     assert_in_range(image.reads, 7, 10);

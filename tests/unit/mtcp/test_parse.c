@@ -294,7 +294,7 @@ static void one_that_fails_is_not_asked_again(void **state)
         expect_count(spawner, COUNT, 1, 1);
         expect_failure(spawner, DIE, ERR_IO, "killed by signal 10");
         expect_count(spawner, COUNT, 1, 1);
-        expect_failure(spawner, SAY_LESS, ERR_IO, "killed by signal 9");
+        expect_failure(spawner, SAY_LESS, ERR_TRANSIENT, "killed by signal 9");
         expect_count(spawner, COUNT, 1, 1);
     }
 }

@@ -57,11 +57,12 @@ static struct child fork_child(struct spawner *spawner, const char *codec)
 static void expect_end(struct spawner *spawner, pid_t pid, unsigned grace_ms, const char *why)
 {
     CLEANUP_ERR struct err err = ERR_INIT;
-    CLEANUP_FREE char *text = NULL;
+    CLEANUP_SPAWNER_END struct spawner_end end = {0};
 
-    if (spawner_wait(spawner, pid, grace_ms, &text, &err) < 0)
+    if (spawner_wait(spawner, pid, grace_ms, &end, &err) < 0)
         fail_msg("%s", err.text);
-    assert_string_equal(text, why);
+    assert_string_equal(end.why, why);
+    assert_int_equal(end.from_outside, grace_ms > 0 && strstr(why, "signal 9") != NULL);
 }
 
 /* The line NAME of /proc/PID/status, behind the colon. */

@@ -209,7 +209,7 @@ static void children_that_die_again_and_again_end_it(void **state)
     kills = UINT32_MAX;
     stored.on_read = kill_children;
     assert_int_equal(out_in_memory(&err), -1);
-    expect_error(&err, ERR_IO, "killed by signal 9");
+    expect_error(&err, ERR_TRANSIENT, "killed by signal 9");
     /* with new ones it goes on */
     children_end(&children);
     stored.on_read = NULL;
