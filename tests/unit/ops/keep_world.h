@@ -23,6 +23,14 @@ void keep_world_begin(struct keep_world *world);
 void keep_world_end(struct keep_world *world);
 #define CLEANUP_KEEP_WORLD CLEANUP(keep_world_end)
 
+/* The id of a planted point: its beginning with four digits of its own, and then the rest. */
+#define SESSION(digits, more)                                                                      \
+    "0198"                                                                                         \
+    "00000000" digits more
+#define REST                                                                                       \
+    "000000000000"                                                                                 \
+    "0001"
+
 struct planted {
     uint8_t guest; /* each byte of its UUID */
     const char *name;
