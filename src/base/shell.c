@@ -60,6 +60,19 @@ char *shell_quote(const char *text)
     return buf_take_str(&quoted);
 }
 
+char *shell_quote_listed(const char *name)
+{
+    struct buf listed = {0};
+
+    for (; *name; name++) {
+        if (*name == ',' || *name == '\\')
+            buf_put_u8(&listed, '\\');
+        buf_put_u8(&listed, (uint8_t)*name);
+    }
+    CLEANUP_FREE char *text = buf_take_str(&listed);
+    return shell_quote(text);
+}
+
 char *shell_virsh(const char *verb, const char *operand)
 {
     CLEANUP_FREE char *quoted = shell_quote(operand);

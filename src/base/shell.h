@@ -10,6 +10,9 @@
  * UTF-8). A shell without $'...' sees one wrong word, never two words. The caller frees. */
 char *shell_quote(const char *text);
 
+/* The same of a name in a list of an option of ours, in which a comma has a backslash before it. */
+char *shell_quote_listed(const char *name);
+
 /* "virsh VERB OPERAND", with the operand quoted and protected from being read as an option. The
  * verb may include its own options. The caller frees. */
 char *shell_virsh(const char *verb, const char *operand);

@@ -311,9 +311,11 @@ static void write_dismissed(const struct event *event, struct buf *text)
     for (size_t i = 0; i < dismissed->left_count; i++)
         buf_printf(text, "%s%s", i ? ", " : "; these files are now yours: ", dismissed->left[i]);
     if (dismissed->checkpoint) {
-        CLEANUP_FREE char *line = shell_virsh("checkpoint-delete", event->guest);
-        buf_printf(text, "; to delete its checkpoint, if it was made, run: %s %s", line,
-                   dismissed->checkpoint);
+        CLEANUP_FREE char *name = shell_quote_listed(event->guest);
+        buf_printf(text,
+                   "; to remove its checkpoint %s, if it was made, and those of its backups, run: "
+                   "virt-backup checkpoints --remove %s",
+                   dismissed->checkpoint, name);
     }
 }
 

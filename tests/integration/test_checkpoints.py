@@ -424,8 +424,10 @@ def test_dismissed_checkpoint_is_told(t):
     drive = Drive(t, guest)
     name = drive.stopped_at("ended", "none", "vda!", "commit")
     result = t.vb("recover", "--dismiss", "web")
-    expect(f"virsh checkpoint-delete web {name}" in result.err + result.out, f"the checkpoint is not named: {result.err}")
+    expect(name in result.out and "virt-backup checkpoints --remove web" in result.out, f"the checkpoint is not named: {result.out}")
     same((drive.listed(), os.listdir("/var/lib/virt-backup")), ([name], []), "what is left")
+    t.vb("checkpoints", "--remove", "web")
+    same(drive.listed(), [], "checkpoints after that")
 
 
 def test_checkpoint_of_a_guest_that_is_gone_is_removed_from_its_image(t):

@@ -146,7 +146,8 @@ static void tell_refused(struct doctor *doctor, struct guest *guest, const char 
 {
     const struct doctor_subject subject = {
         .area = target ? "disk" : "guest", .guest = guest_name(guest), .disk = target};
-    CLEANUP_FREE char *quoted = shell_quote(target ? target : "");
+    CLEANUP_FREE char *word = mem_printf("%s:%s", guest_name(guest), target ? target : "");
+    CLEANUP_FREE char *quoted = shell_quote_listed(word);
     CLEANUP_FREE char *exclude = mem_printf("virt-backup backup --exclude-disk %s", quoted);
     CLEANUP_FREE char *start = mem_printf("disk '%s': ", target ? target : "");
     const char *text = text_after(err->text, start);

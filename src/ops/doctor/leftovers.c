@@ -36,12 +36,49 @@ static bool owner_is_known(const struct doctor *doctor, const char *uuid, const 
            (doctor->state_fd >= 0 && faccessat(doctor->state_fd, note, F_OK, 0) == 0);
 }
 
-static void look_at_checkpoint(struct doctor *doctor, struct guest *guest, const char *name)
+static bool is_guest_off(struct guest *guest)
+{
+    struct guest_status status;
+
+    return guest_get_status(guest, &status, NULL) == 0 && status.state == GUEST_SHUT_OFF;
+}
+
+static bool has_bitmap(const struct source_disk *disk, const char *name)
+{
+    CLEANUP_STRINGS struct strings bitmaps = {0};
+
+    return disk->local && disk->path && strcmp(disk->format, "qcow2") == 0 &&
+           disk_bitmap_list(disk->path, &bitmaps, NULL) == 0 && strings_has(&bitmaps, name);
+}
+
+/* libvirt deletes the checkpoints of guests that run; of one that is off only its own record. The caller
+ * frees. */
+static char *checkpoint_remedy(struct guest *guest, const struct source *source, const char *name)
+{
+    bool off = is_guest_off(guest);
+    CLEANUP_FREE char *verb =
+        shell_virsh(off ? "checkpoint-delete --metadata" : "checkpoint-delete", guest_name(guest));
+    CLEANUP_FREE char *quoted = shell_quote(name);
+    struct buf text = {0};
+
+    if (off && guest_checkpoint_is_ours(name, NULL)) {
+        CLEANUP_FREE char *listed = shell_quote_listed(guest_name(guest));
+        return mem_printf("virt-backup checkpoints --remove %s", listed);
+    }
+    buf_printf(&text, "%s %s", verb, quoted);
+    for (size_t i = 0; off && source && i < source->disk_count; i++)
+        if (has_bitmap(&source->disks[i], name)) {
+            CLEANUP_FREE char *path = shell_quote(source->disks[i].path);
+            buf_printf(&text, " && qemu-img bitmap --remove %s %s", path, quoted);
+        }
+    return buf_take_str(&text);
+}
+
+static void look_at_checkpoint(struct doctor *doctor, struct guest *guest,
+                               const struct source *source, const char *name)
 {
     const struct doctor_subject subject = {.area = "checkpoint", .guest = guest_name(guest)};
-    CLEANUP_FREE char *verb = shell_virsh("checkpoint-delete", guest_name(guest));
-    CLEANUP_FREE char *quoted = shell_quote(name);
-    CLEANUP_FREE char *remedy = mem_printf("%s %s", verb, quoted);
+    CLEANUP_FREE char *remedy = checkpoint_remedy(guest, source, name);
 
     if (!guest_checkpoint_is_ours(name, NULL))
         doctor_tell(
@@ -88,14 +125,32 @@ static void look_at_bitmaps(struct doctor *doctor, struct guest *guest,
 /* ---- snapshots --------------------------------------------------------------------------------------- */
 
 /* The disks of which the snapshot has made an overlay. */
-static unsigned count_overlays(const struct xml_doc *doc)
+static void list_overlays(const struct xml_doc *doc, struct strings *ret)
 {
-    unsigned count = 0;
-
     for (const struct xml_node *disk = xml_find(xml_root(doc), "disks/disk"); disk;
          disk = xml_next_same(disk))
-        count += text_same(xml_attr(disk, "snapshot"), "external");
-    return count;
+        if (text_same(xml_attr(disk, "snapshot"), "external") && xml_attr(disk, "name"))
+            strings_add(ret, xml_attr(disk, "name"));
+}
+
+/* libvirt commits overlays of guests that run, and leaves the snapshot, which then says nothing. The
+ * caller frees. */
+static char *overlay_remedy(struct guest *guest, const struct strings *disks, const char *snapshot)
+{
+    CLEANUP_FREE char *commit = shell_virsh("blockcommit --active --pivot", guest_name(guest));
+    CLEANUP_FREE char *delete = shell_virsh("snapshot-delete --metadata", guest_name(guest));
+    CLEANUP_FREE char *start = shell_virsh("start", guest_name(guest));
+    CLEANUP_FREE char *quoted = shell_quote(snapshot);
+    struct buf text = {0};
+
+    if (is_guest_off(guest))
+        buf_printf(&text, "%s && ", start);
+    for (size_t i = 0; i < disks->count; i++) {
+        CLEANUP_FREE char *disk = shell_quote(disks->items[i]);
+        buf_printf(&text, "%s %s && ", commit, disk);
+    }
+    buf_printf(&text, "%s %s", delete, quoted);
+    return buf_take_str(&text);
 }
 
 static void look_at_snapshot(struct doctor *doctor, struct guest *guest, const char *xml)
@@ -106,18 +161,18 @@ static void look_at_snapshot(struct doctor *doctor, struct guest *guest, const c
     CLEANUP_FREE char *quoted = shell_quote(name ? name : "");
     CLEANUP_FREE char *verb = shell_virsh("snapshot-delete", guest_name(guest));
     CLEANUP_FREE char *remove = mem_printf("%s %s", verb, quoted);
-    CLEANUP_FREE char *options = shell_virsh("blockcommit --active --pivot", guest_name(guest));
-    CLEANUP_FREE char *commit = mem_printf("%s DISK", options);
+    CLEANUP_STRINGS struct strings overlays = {0};
 
     if (!name)
         return;
-    unsigned overlays = count_overlays(doc);
-    if (overlays)
+    list_overlays(doc, &overlays);
+    CLEANUP_FREE char *commit = overlay_remedy(guest, &overlays, name);
+    if (overlays.count)
         doctor_tell(
             doctor, &subject, FINDING_WARNING, commit,
-            mem_printf("snapshot '%s' has made overlays of %u disk%s; if it was only for a backup, "
-                       "commit them and remove it",
-                       name, overlays, overlays == 1 ? "" : "s"));
+            mem_printf("snapshot '%s' has made overlays of %zu disk%s; if it was only for a "
+                       "backup, commit them while the guest runs, and remove it",
+                       name, overlays.count, overlays.count == 1 ? "" : "s"));
     else
         doctor_tell(
             doctor, &subject, FINDING_NOTE, remove,
@@ -140,7 +195,7 @@ void doctor_leftovers(struct doctor *doctor, struct guest *guest, const struct s
     for (size_t i = 0; i < points.checkpoints.count; i++)
         add_name(points.checkpoints.items[i], &names);
     for (size_t i = 0; i < names.count; i++)
-        look_at_checkpoint(doctor, guest, names.items[i]);
+        look_at_checkpoint(doctor, guest, source, names.items[i]);
     for (size_t i = 0; i < points.snapshots.count; i++)
         look_at_snapshot(doctor, guest, points.snapshots.items[i]);
     if (source && source->status.state == GUEST_SHUT_OFF)

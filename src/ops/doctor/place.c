@@ -81,6 +81,15 @@ static void look_at_orphans(struct doctor *doctor, struct points_store *store)
                 orphans.items[i]));
 }
 
+/* The repository is there, if not this scope of it, since it could be written to. */
+static bool is_scope_to_come(const struct points_place *place, const struct err *why)
+{
+    CLEANUP(points_writer_closep) struct points_writer *writer = NULL;
+
+    return place->is_repository && why->kind == ERR_NOT_FOUND && place->scope &&
+           points_writer_open(place, &writer, NULL) == 0;
+}
+
 static void examine_store(struct doctor *doctor)
 {
     const struct doctor_subject subject = subject_of(doctor);
@@ -93,6 +102,12 @@ static void examine_store(struct doctor *doctor)
 
     if (points_store_open(&doctor->options->place, &store, &err) < 0 ||
         points_store_guests(store, &guests, &err) < 0) {
+        if (is_scope_to_come(&doctor->options->place, &err)) {
+            doctor_tell(doctor, &subject, FINDING_NOTE, NULL,
+                        mem_printf("scope '%s' is not there yet; the first backup makes it",
+                                   doctor->options->place.scope));
+            return;
+        }
         doctor_tell(doctor, &subject, FINDING_PROBLEM,
                     repository && err.kind == ERR_NOT_FOUND ? create : NULL,
                     mem_printf("%s", err.text));
@@ -184,6 +199,8 @@ static int open_place(struct doctor *doctor, bool *ret_missing, int *ret_fd, str
 
     *ret_missing = access(path, F_OK) < 0 && errno == ENOENT;
     if (*ret_missing && !doctor->options->place.is_repository) {
+        for (size_t len = strlen(path); len > 1 && path[len - 1] == '/'; len--)
+            path[len - 1] = '\0';
         char *slash = strrchr(path, '/');
         if (slash)
             slash[slash == path] = '\0';

@@ -62,7 +62,8 @@ static void look_at_journal(struct doctor *doctor, const char *uuid)
         const struct doctor_subject subject = {.area = "journal", .guest = uuid};
         CLEANUP_FREE char *dismiss = mem_printf("virt-backup recover --dismiss %s", uuid);
         if (err.kind != ERR_NOT_FOUND)
-            doctor_tell(doctor, &subject, FINDING_PROBLEM, dismiss, mem_printf("%s", err.text));
+            doctor_tell(doctor, &subject, FINDING_PROBLEM,
+                        err.kind == ERR_UNSUPPORTED ? NULL : dismiss, mem_printf("%s", err.text));
         return;
     }
     const struct doctor_subject subject = {.area = "journal", .guest = intent.name};

@@ -460,8 +460,12 @@ static int read_fields(const struct json *json, struct intent *ret, struct err *
 {
     uint64_t version = 0;
 
-    if (!json_get_u64(json, "version", &version) || version < 1 || version > INTENT_VERSION)
-        return err_set(err, ERR_CORRUPT, "is a journal of a version that is not supported");
+    if (!json_get_u64(json, "version", &version) || version < 1)
+        return err_set(err, ERR_CORRUPT, "is damaged: its 'version'");
+    if (version > INTENT_VERSION)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "a newer version of virt-backup has written it; install that one, and run: "
+                       "virt-backup recover");
     for (size_t i = 0; i < FIELD_COUNT; i++)
         if (field_read(json, &fields[i], ret, err) < 0)
             return -1;

@@ -254,7 +254,7 @@ int recover_check(int state_fd, const char *uuid, const struct strings *told, st
         return -1;
     CLEANUP_FREE char *text =
         strings_has(told, uuid) ? mem_strdup("not put back yet") : recover_describe(&intent);
-    CLEANUP_FREE char *name = shell_quote(intent.name);
+    CLEANUP_FREE char *name = shell_quote_listed(intent.name);
     return err_set(
         err, ERR_BUSY,
         "%s; once you have dealt with it yourself, run: virt-backup recover --dismiss %s", text,

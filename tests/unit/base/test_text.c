@@ -168,6 +168,16 @@ static void a_guest_that_is_called_like_an_option(void **state)
     assert_string_equal(odd, "virsh start -- --help");
 }
 
+static void a_listed_name_has_its_comma_escaped(void **state)
+{
+    CLEANUP_FREE char *usual = shell_quote_listed("web");
+    CLEANUP_FREE char *odd = shell_quote_listed("web,old\\");
+
+    (void)state;
+    assert_string_equal(usual, "web");
+    assert_string_equal(odd, "'web\\,old\\\\'");
+}
+
 /* ---- folders ------------------------------------------------------------------ */
 
 static bool reading_breaks;
@@ -232,6 +242,7 @@ int main(void)
         cmocka_unit_test(words_are_quoted_for_a_shell),
         cmocka_unit_test(a_simpler_shell_sees_one_word_too),
         cmocka_unit_test(a_guest_that_is_called_like_an_option),
+        cmocka_unit_test(a_listed_name_has_its_comma_escaped),
         cmocka_unit_test_setup_teardown(a_folder_is_listed, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_read_to_its_end_is_an_error,
                                         scratch_setup, scratch_teardown),

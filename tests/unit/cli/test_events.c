@@ -375,8 +375,8 @@ static const struct event_row rows[] = {
     {{EVENT_DISMISSED, "web", .dismissed = {.checkpoint = "vb-1"}},
      "guest-dismissed",
      EVENT_AS_RESULT,
-     "guest 'web': dismissed; to delete its checkpoint, if it was made, run: virsh "
-     "checkpoint-delete web vb-1",
+     "guest 'web': dismissed; to remove its checkpoint vb-1, if it was made, and those of its "
+     "backups, run: virt-backup checkpoints --remove web",
      "{\"guest\":\"web\"}"},
     {{EVENT_FINDING, "web",
       .finding = {FINDING_PROBLEM, "disk", "vda", "/img/a", "it is gone", "virsh domblklist web"}},

@@ -369,8 +369,6 @@ static void what_is_no_whole_journal_is_refused(void **state)
     refused("{\"version\":2,\"pid\":1,\"pid-started\":1,\"uuid\":\"u\",\"name\":\"n\"}");
     refused("{\"version\":2,\"kind\":\"game\",\"pid\":1,\"pid-started\":1,\"uuid\":\"u\","
             "\"name\":\"n\"}");
-    refused("{\"version\":5,\"kind\":\"backup\",\"pid\":1,\"pid-started\":1,\"uuid\":\"u\","
-            "\"name\":\"n\"}");
     refused("{\"version\":2,\"kind\":\"backup\",\"pid\":1,\"pid-started\":1,\"uuid\":\"\","
             "\"name\":\"n\"}");
     refused("{\"version\":2,\"kind\":\"backup\",\"pid\":1,\"pid-started\":1,\"uuid\":\"u\","
@@ -453,6 +451,19 @@ static void a_stopped_process_is_told_from_one_that_waits(void **state)
     assert_false(intent_process_is_stopped(pid));
 }
 
+/* It is no damage: the program that has written it can read it. */
+static void a_journal_of_a_newer_version_is_left_to_that(void **state)
+{
+    CLEANUP_INTENT struct intent intent = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    static const char text[] = "{\"version\":99,\"kind\":\"backup\"}";
+
+    (void)state;
+    assert_int_equal(intent_parse(text, strlen(text), &intent, &err), -1);
+    assert_int_equal(err.kind, ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "a newer version of virt-backup"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -475,6 +486,7 @@ int main(void)
         cmocka_unit_test(a_journal_is_taken_over_once_and_in_place),
         cmocka_unit_test(a_stopped_process_is_told_from_one_that_waits),
         cmocka_unit_test(the_owner_is_told_by_its_start_too),
+        cmocka_unit_test(a_journal_of_a_newer_version_is_left_to_that),
     };
 
     return cmocka_run_group_tests_name("intent", tests, NULL, NULL);
