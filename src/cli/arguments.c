@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "codec/codec.h"
+#include "mtcp/sizing.h"
 #include "ops/points_repository_words.h"
 
 int arguments_place(const struct arguments *arguments, const char *folder, const char *option,
@@ -40,6 +41,32 @@ struct guest_choice arguments_choice(const struct arguments *arguments)
 int arguments_parse_codec(const char *text, void *ret_codec, struct err *err)
 {
     return codec_parse(text, ret_codec, err);
+}
+
+int arguments_parse_scope(const char *text, void *ret_scope, struct err *err)
+{
+    if (points_repository_words_scope(text, err) < 0)
+        return -1;
+    *(const char **)ret_scope = text;
+    return 0;
+}
+
+int arguments_parse_zone(const char *text, void *ret_zone, struct err *err)
+{
+    if (points_repository_words_zone(text, err) < 0)
+        return -1;
+    *(const char **)ret_zone = text;
+    return 0;
+}
+
+int arguments_parse_children(const char *text, void *ret_children, struct err *err)
+{
+    uint64_t children = 0;
+
+    if (units_parse_number(text, 1, SIZING_MAX_CHILDREN, &children, err) < 0)
+        return -1;
+    *(unsigned *)ret_children = (unsigned)children;
+    return 0;
 }
 
 int arguments_parse_nice(const char *text, void *ret_nice, struct err *err)
@@ -149,16 +176,14 @@ int arguments_parse_clock(const char *text, void *ret_clock, struct err *err)
     return 0;
 }
 
-#define SHARE_MAX 10000
-
 int arguments_parse_share(const char *text, void *ret_parts, struct err *err)
 {
     const char *number = text_after(text, "1/");
     uint64_t parts = 0;
 
-    if (!number || units_parse_number(number, 1, SHARE_MAX, &parts, NULL) < 0)
+    if (!number || units_parse_number(number, 1, ARGUMENTS_PARTS_MAX, &parts, NULL) < 0)
         return err_set(err, ERR_USAGE, "'%s' is not a share; write it like 1/30, at least 1/%d",
-                       text, SHARE_MAX);
+                       text, ARGUMENTS_PARTS_MAX);
     *(unsigned *)ret_parts = (unsigned)parts;
     return 0;
 }

@@ -123,7 +123,13 @@ int arguments_place(const struct arguments *arguments, const char *folder, const
 /* The guests of this host that are meant; borrowed. */
 struct guest_choice arguments_choice(const struct arguments *arguments);
 
+/* Parts of a repository that verify can be told to read. */
+#define ARGUMENTS_PARTS_MAX 256
+
 /* For OPTION_PARSED rows. */
+int arguments_parse_scope(const char *text, void *ret_scope, struct err *err);
+int arguments_parse_zone(const char *text, void *ret_zone, struct err *err);
+int arguments_parse_children(const char *text, void *ret_children, struct err *err);
 int arguments_parse_codec(const char *text, void *ret_codec, struct err *err);
 int arguments_parse_time(const char *text, void *ret_ms, struct err *err);
 /* Of OPTION_LIST rows; those of points are limited in number, too. */

@@ -18,12 +18,13 @@
 #define ROW_REPOSITORY                                                                             \
     {"repository", OPTION_TEXT, "URL", "the repository: a folder", ARGUMENT(repository),           \
      .required = true}
-#define ROW_SCOPE(what) {"scope", OPTION_TEXT, "SCOPE", what, ARGUMENT(scope)}
+#define ROW_SCOPE(what)                                                                            \
+    {"scope", OPTION_PARSED, "SCOPE", what, ARGUMENT(scope), .parse = arguments_parse_scope}
 #define ROW_IN_REPOSITORY                                                                          \
     {"repository", OPTION_TEXT, "URL", "a repository, in place of a folder of backups",            \
      ARGUMENT(repository)}
 #define ROW_IN_SCOPE                                                                               \
-    {"scope", OPTION_TEXT, "SCOPE", "the part of the repository; default: default", ARGUMENT(scope)}
+    ROW_SCOPE("the part of the repository; default: default")
 #define ROW_URI                                                                                    \
     {"hypervisor-uri", OPTION_TEXT, "URI", "libvirt connection; default: libvirt's default",   \
      ARGUMENT(uri)}
@@ -39,8 +40,8 @@
 #define ROW_EXCLUDE_DOMAINS                                                                        \
     {"exclude-domains", OPTION_NAMES, "NAMES", "not these guests", ARGUMENT(exclude_domains)}
 #define ROW_CHILDREN                                                                               \
-    {"children", OPTION_NUMBER, "N", "child processes; default: as many as make it faster",        \
-     ARGUMENT(children.children)}
+    {"children", OPTION_PARSED, "N", "child processes; default: as many as make it faster",        \
+     ARGUMENT(children.children), .parse = arguments_parse_children}
 #define ROW_MEMORY_LIMIT                                                                           \
     {"memory-limit", OPTION_SIZE, "SIZE", "use no more memory than this, such as 2G",              \
      ARGUMENT(children.memory_limit)}
@@ -139,8 +140,9 @@
     {"keep-tag", OPTION_LIST, "TAGS", "those that have one of these tags", ARGUMENT(keep_tags),    \
      .parse = arguments_parse_tags}
 #define ROW_TIME_ZONE                                                                              \
-    {"time-zone", OPTION_TEXT, "ZONE",                                                             \
-     "where days begin, such as UTC; default: this host's zone", ARGUMENT(time_zone)}
+    {"time-zone", OPTION_PARSED, "ZONE",                                                           \
+     "where days begin, such as UTC; default: this host's zone", ARGUMENT(time_zone),              \
+     .parse = arguments_parse_zone}
 #define ROW_NEWEST_WITHIN                                                                          \
     {"newest-within", OPTION_PARSED, "TIME",                                                       \
      "only guests whose newest complete point is no older than this", ARGUMENT(newest_within_ms),  \

@@ -20,8 +20,6 @@ static int parse_verify_level(const char *text, void *ret_level, struct err *err
     return err_set(err, ERR_USAGE, "unknown level '%s'; choose objects, stored or data", text);
 }
 
-#define PARTS_MAX 256
-
 static int parse_part(const char *text, void *ret_part, struct err *err)
 {
     const char *slash = strchr(text, '/');
@@ -29,10 +27,10 @@ static int parse_part(const char *text, void *ret_part, struct err *err)
     uint64_t part = 0;
     uint64_t parts = 0;
 
-    if (!slash || units_parse_number(slash + 1, 1, PARTS_MAX, &parts, NULL) < 0 ||
+    if (!slash || units_parse_number(slash + 1, 1, ARGUMENTS_PARTS_MAX, &parts, NULL) < 0 ||
         units_parse_number(number, 1, parts, &part, NULL) < 0)
         return err_set(err, ERR_USAGE, "'%s' is not a part such as 1/7; at most %d parts", text,
-                       PARTS_MAX);
+                       ARGUMENTS_PARTS_MAX);
     *(struct arguments_part *)ret_part = (struct arguments_part){(unsigned)part, (unsigned)parts};
     return 0;
 }

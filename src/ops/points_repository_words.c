@@ -3,6 +3,23 @@
 
 #include "repository/format/limits.h"
 #include "repository/format/name.h"
+#include "repository/keep/period.h"
+
+int points_repository_words_scope(const char *text, struct err *err)
+{
+    return name_is_scope(text)
+               ? 0
+               : err_set(err, ERR_USAGE,
+                         "'%s' cannot be a scope: up to %u of a to z, 0 to 9 and '-'", text,
+                         LIMITS_SCOPE);
+}
+
+int points_repository_words_zone(const char *text, struct err *err)
+{
+    CLEANUP_ERR struct err why = ERR_INIT;
+
+    return period_check_zone(text, &why) == 0 ? 0 : err_set(err, ERR_USAGE, "%s", why.text);
+}
 
 int points_repository_words_tags(const struct strings *tags, struct err *err)
 {

@@ -44,6 +44,7 @@ EXCEPTIONS = {
     ("src/cli/mtcp_child.c", "mtcp/child.h"): "the verb mtcp-child is this loop and nothing else",
     ("src/cli/mtcp_child.c", "codec/codec.h"): "a child is sized by its codec",
     ("src/cli/arguments.c", "codec/codec.h"): "codec names and chunk sizes on the command line",
+    ("src/cli/arguments.c", "mtcp/sizing.h"): "how many child processes there can be",
     ("src/ops/events.h", "repository/keep/retention.h"): "an event tells for which of its reasons a point is kept",
     ("src/ops/restore/claims.c", "archive/names.h"): "a restored file has a name that an archive could have too",
     ("src/ops/restore/placement.c", "archive/names.h"): "a restored file has a name that an archive could have too",

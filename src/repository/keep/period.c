@@ -22,7 +22,7 @@ static bool is_zone_name(const char *name)
                              "_+-/")] == '\0';
 }
 
-int period_use_zone(const char *name, struct err *err)
+int period_check_zone(const char *name, struct err *err)
 {
     const char *folder = getenv("TZDIR") ? getenv("TZDIR") : ZONES;
     struct stat st;
@@ -30,11 +30,19 @@ int period_use_zone(const char *name, struct err *err)
     if (!is_zone_name(name))
         return err_set(err, ERR_NOT_FOUND, "'%s' is not the name of a time zone", name);
     CLEANUP_FREE char *path = mem_printf("%s/%s", folder, name);
-    CLEANUP_FREE char *value = mem_printf(":%s", name);
     /* libc takes a zone that it does not find for UTC, which has no file where tzdata is missing. */
     if (strcmp(name, "UTC") != 0 && (stat(path, &st) < 0 || !S_ISREG(st.st_mode)))
         return err_set(err, ERR_NOT_FOUND,
                        "time zone '%s' not found in %s; the package tzdata has them", name, folder);
+    return 0;
+}
+
+int period_use_zone(const char *name, struct err *err)
+{
+    CLEANUP_FREE char *value = mem_printf(":%s", name);
+
+    if (period_check_zone(name, err) < 0)
+        return -1;
     if (setenv("TZ", value, 1) < 0)
         return err_set_errno(err, errno, "cannot set the time zone '%s'", name);
     tzset();

@@ -20,6 +20,8 @@ enum period_kind {
 
 #define PERIOD_TEXT_SIZE 32
 
+/* ERR_NOT_FOUND if there is no such zone. */
+int period_check_zone(const char *name, struct err *err);
 /* Makes the zone of that name in the system's database ("Europe/Berlin", "UTC") the local one of the
  * process, for messages too. Changes the environment: call it while no other thread runs and before
  * children are forked that should know it. Without a call the zone is the host's. ERR_NOT_FOUND if

@@ -76,9 +76,17 @@ static const struct {
      "line 2: not-after: '24:00' is not a time of day; write it like 06:00"},
     {TO "parallel = many", "line 2: parallel: 'many' is not a number from 1 to 65536"},
     {TO "verify-share = 30", "line 2: verify-share: '30' is not a share; write it like 1/30, at "
-                             "least 1/10000"},
+                             "least 1/256"},
+    {TO "verify-share = 1/1000", "line 2: verify-share: '1/1000' is not a share; write it like "
+                                 "1/30, at least 1/256"},
+    {TO "keep-daily = 7\ntime-zone = Europe/Berln",
+     "line 3: time-zone: time zone 'Europe/Berln' not found in /usr/share/zoneinfo; the package "
+     "tzdata has them"},
+    {TO "scope = East",
+     "line 2: scope: 'East' cannot be a scope: up to 32 of a to z, 0 to 9 and '-'"},
+    {TO "children = 60000", "line 2: children: '60000' is not a number from 1 to 1024"},
     {TO "verify-share = 1/0", "line 2: verify-share: '1/0' is not a share; write it like 1/30, at "
-                              "least 1/10000"},
+                              "least 1/256"},
     {TO "verify-time = all night",
      "line 2: verify-time: 'all night' is not a time; write it like 90s, 10m, 2h or 7d"},
     {TO "wait = perhaps", "line 2: wait: 'perhaps' is not a time; write it like 90s, 10m, 2h or "
