@@ -89,8 +89,9 @@ struct points_entry {
     bool held;           /* it is not removed */
     char *held_by;       /* with `held`, like the next two; NULL: the hold cannot be read */
     char *held_why;
-    int64_t held_ms; /* since */
-    bool trashed;    /* it is to be removed */
+    int64_t held_ms;      /* since */
+    bool held_by_restore; /* which releases it at its end */
+    bool trashed;         /* it is to be removed */
     struct strings tags;
 };
 

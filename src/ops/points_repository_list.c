@@ -154,6 +154,7 @@ static void show_hold(const struct stored_scope *scope, const struct point_id *i
     if (marks_hold_note(scope, id, &note, NULL) < 0)
         return;
     entry->held_by = TAKE_PTR(note.by);
+    entry->held_by_restore = strcmp(note.reason, MARKS_RESTORE) == 0;
     entry->held_why = TAKE_PTR(note.reason);
     entry->held_ms = note.when_ms;
 }

@@ -15,7 +15,7 @@
 #include "ops/restore/job.h"
 #include "ops/undo/undo.h"
 
-#define RECONNECT_MS 60000u
+#define DAEMON_BACK_MS 60000u
 
 static void restore_job_clear(struct restore_job *job)
 {
@@ -197,7 +197,7 @@ static int publish_job(struct restore_job *job, struct err *err)
         return -1;
     /* Hours may have gone by, and an upgrade restarts libvirt's daemon. */
     if (hypervisor && !hypervisor_alive(hypervisor) &&
-        hypervisor_reconnect(hypervisor, RECONNECT_MS, err) < 0)
+        hypervisor_reconnect(hypervisor, DAEMON_BACK_MS, err) < 0)
         return -1;
     if (hypervisor && target_check_again(&job->target, &request, err) < 0)
         return tell_written_devices(job, err);

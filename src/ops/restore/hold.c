@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "ops/points.h"
-#include "repository/keep/marks.h"
 
 void restore_holds_end(struct restore_holds *holds)
 {
@@ -31,8 +30,7 @@ static void warn_of_shared_hold(const struct restore_holds *holds, const char *g
     if (points_list(holds->store, guest, &list, NULL) < 0)
         return;
     for (size_t i = 0; i < list.count; i++)
-        if (strcmp(list.all[i].id, id) == 0 && list.all[i].held_why &&
-            strcmp(list.all[i].held_why, MARKS_RESTORE) == 0)
+        if (strcmp(list.all[i].id, id) == 0 && list.all[i].held_by_restore)
             report_warning(holds->report, guest,
                            &(struct warning){WARNING_HELD_BY_RESTORE, .name = id});
 }

@@ -30,7 +30,7 @@ struct restore_job {
     struct target target;
     struct lock_file *lock;
     struct lock_file *replaced_lock; /* if the guest that is replaced has another UUID */
-    struct staging *staging; /* for the memory image; NULL: it goes to the destination */
+    struct staging *staging;         /* for the memory image; NULL: it goes to the destination */
     struct restore_outputs outputs;
     struct intent intent; /* what to undo if the restore fails or dies */
     struct sizes sizes;   /* of what is restored */
