@@ -416,5 +416,8 @@ int list_run(const struct list_options *options, const struct report *report,
     else if (options->source.is_repository && options->domains.count == 0 && !run.told &&
              !run.hidden && ret_outcome->failed == 0)
         log_notice("%s: has no points", options->source.path);
+    else if (!options->source.is_repository && options->domains.count == 0 &&
+             ret_outcome->good == 0 && ret_outcome->failed == 0)
+        log_notice("%s: has no backups", options->source.path);
     return 0;
 }

@@ -179,7 +179,8 @@ def test_list_for_people(t):
 
 def test_list_of_an_empty_folder(t):
     os.mkdir(t.archive.path)
-    same(t.vb("list", "--source-path", t.archive.path).err, "", "errors")
+    result = t.vb("list", "--source-path", t.archive.path)
+    same((result.out, result.err), ("", f"virt-backup: {t.archive.path}: has no backups\n"), "what is said")
 
 
 def test_quiet(t):
