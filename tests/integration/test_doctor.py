@@ -366,7 +366,7 @@ FAULTS = {
     no_agent: ("note", "agent", "no guest agent", "apt-get install qemu-guest-agent"),
     other_job: ("problem", "guest", "backup job of another program", "virsh domjobinfo web"),
     later_disk: ("warning", "disk", "only in the persistent definition", None),
-    no_pool: ("problem", "disk", "virsh pool-start img", "--exclude-disk vdb"),
+    no_pool: ("problem", "disk", "virsh pool-start img", "--exclude-disk web:vdb"),
     read_only_archive: ("problem", "archive", "Read-only file system", None),
     full_archive: ("problem", "archive", "it is full", None),
     bad_manifest: ("problem", "archive", "web.xml", None),
