@@ -67,6 +67,19 @@ struct point_id keep_world_plant(struct keep_world *world, const struct planted 
 
 #define FLAGS_AT 12 /* big-endian, after magic and kind */
 
+struct points_store *keep_world_of(struct keep_world *world, const struct planted *points,
+                                   size_t count)
+{
+    struct points_store *store = NULL;
+
+    keep_world_begin(world);
+    for (size_t i = 0; i < count; i++)
+        keep_world_plant(world, &points[i]);
+    const struct points_place place = {.path = world->folder.path, .is_repository = true};
+    assert_int_equal(points_store_open(&place, &store, NULL), 0);
+    return store;
+}
+
 struct point_id keep_world_plant_newer(struct keep_world *world, const struct planted *planted)
 {
     CLEANUP_BUF struct buf bytes = planted_bytes(world, planted);

@@ -9,6 +9,7 @@
 
 #include "../base/unit.h"
 #include "ops/keep/keep.h"
+#include "ops/points.h"
 #include "repository/keep/marks.h"
 #include "repository/listing.h"
 
@@ -41,6 +42,9 @@ struct planted {
 
 struct point_id keep_world_id(const struct planted *planted);
 struct point_id keep_world_plant(struct keep_world *world, const struct planted *planted);
+/* Begins, plants all of these, and opens the store, which the caller closes before the world ends. */
+struct points_store *keep_world_of(struct keep_world *world, const struct planted *points,
+                                   size_t count);
 /* A point with a flag that only a newer version knows. */
 struct point_id keep_world_plant_newer(struct keep_world *world, const struct planted *planted);
 /* Something that is not a point. */

@@ -127,11 +127,7 @@ static void a_word_means_the_same_point_to_all(void **state)
     CLEANUP(points_store_closep) struct points_store *store = NULL;
 
     (void)state;
-    keep_world_begin(&world);
-    for (size_t i = 0; i < sizeof(points) / sizeof(*points); i++)
-        keep_world_plant(&world, &points[i]);
-    const struct points_place place = {.path = world.folder.path, .is_repository = true};
-    assert_int_equal(points_store_open(&place, &store, NULL), 0);
+    store = keep_world_of(&world, points, sizeof(points) / sizeof(*points));
     assert_int_equal(meant_open(&(struct meant_place){world.folder.path, NULL, NULL}, &view, NULL),
                      0);
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
@@ -198,11 +194,7 @@ static void a_partial_point_is_hidden_and_refused(void **state)
     bool changed = false;
 
     (void)state;
-    keep_world_begin(&world);
-    for (size_t i = 0; i < sizeof(points) / sizeof(*points); i++)
-        keep_world_plant(&world, &points[i]);
-    const struct points_place place = {.path = world.folder.path, .is_repository = true};
-    assert_int_equal(points_store_open(&place, &store, NULL), 0);
+    store = keep_world_of(&world, points, sizeof(points) / sizeof(*points));
     assert_int_equal(points_find(store, "web", "latest", &latest, NULL), 0);
     assert_memory_equal(latest + 12, "1111", 4);
     find_nothing(store, "web", SESSION("3333", ""), ERR_UNSUPPORTED, "back the guest up again");

@@ -282,11 +282,7 @@ static void a_guest_with_a_point_means_that_point(void **state)
     CLEANUP(points_store_closep) struct points_store *store = NULL;
 
     (void)state;
-    keep_world_begin(&world);
-    for (size_t i = 0; i < sizeof(points) / sizeof(*points); i++)
-        keep_world_plant(&world, &points[i]);
-    const struct points_place place = {.path = world.folder.path, .is_repository = true};
-    assert_int_equal(points_store_open(&place, &store, NULL), 0);
+    store = keep_world_of(&world, points, sizeof(points) / sizeof(*points));
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         CLEANUP_ERR struct err err = ERR_INIT;
         CLEANUP_FREE char *text =
