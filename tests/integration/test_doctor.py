@@ -427,8 +427,6 @@ def examine(t, options, status):
     events = t.events(t.vb("doctor", *(options or []), "--json", status=status))
     if before:
         for old, new in zip(before, state_of(t)):
-            if isinstance(new, dict):  # what differs will do
-                new, old = sorted(new.items() - old.items()), sorted(old.items() - new.items())
             same(new, old, "what there is after doctor, and before")
     return [event for event in events if event["event"] == "finding"]
 
