@@ -75,7 +75,7 @@ struct when_named {
     const char *zone; /* of a time of day: what follows it; borrowed */
 };
 
-/* Digits after the first three are of no account. Returns what follows them; NULL: there are none. */
+/* Only the first three digits count. Returns what follows all of them; NULL: there are none. */
 static const char *when_parse_fraction(const char *text, int64_t *ret_last_ms)
 {
     size_t digits = strspn(text, "0123456789");

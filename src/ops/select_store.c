@@ -125,6 +125,44 @@ static void select_add(struct selection *selection, const char *name, char *poin
     selection->chosen[last] = true;
 }
 
+/* ---- points ------------------------------------------------------------------------------------ */
+
+static size_t select_count(const bool *chosen, size_t count)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < count; i++)
+        found += chosen[i];
+    return found;
+}
+
+/* Whether each of so many guests is asked for a point of its own. An id is that of one guest. */
+static bool select_is_for_each(const char *word, size_t count)
+{
+    int64_t time_ms = 0;
+
+    return count > 1 && (strcmp(word, "latest") == 0 || when_parse(word, &time_ms));
+}
+
+/* If it is for each, a guest without such a point, or without one that can be read, fails by itself, is
+ * not chosen any more, and *ret is NULL. */
+static int select_find(struct points_store *store, const struct select_request *request,
+                       struct selection *selection, size_t place, const char *word, bool each,
+                       char **ret, struct err *err)
+{
+    CLEANUP_ERR struct err why = ERR_INIT;
+
+    *ret = NULL;
+    if (points_find(store, selection->names[place], word, ret, &why) == 0)
+        return 0;
+    if (!each ||
+        (why.kind != ERR_NOT_FOUND && why.kind != ERR_CORRUPT && why.kind != ERR_UNSUPPORTED))
+        return err_move(err, &why);
+    selection->chosen[place] = false;
+    report_failure(request->report, request->outcome, selection->names[place], &why);
+    return 0;
+}
+
 /* further: names and ids of points of guests that have one already. */
 static int select_apply_point(struct points_store *store, const struct select_request *request,
                               const struct select_point *point, struct selection *selection,
@@ -134,12 +172,15 @@ static int select_apply_point(struct points_store *store, const struct select_re
 
     if (!point->guest || !select_mark(request, point->guest, meant))
         return 0;
+    bool each = select_is_for_each(point->point, select_count(meant, request->count));
     for (size_t i = 0; i < request->count; i++) {
         char *id = NULL;
         if (!meant[i] || !selection->chosen[i])
             continue;
-        if (points_find(store, request->names[i], point->point, &id, err) < 0)
+        if (select_find(store, request, selection, i, point->point, each, &id, err) < 0)
             return -1;
+        if (!id)
+            continue;
         if (!selection->points[i]) {
             selection->points[i] = id;
             continue;
@@ -164,33 +205,10 @@ static int select_apply_points(struct points_store *store, const struct select_r
     return 0;
 }
 
-static size_t select_count(const struct selection *selection)
-{
-    size_t chosen = 0;
-
-    for (size_t i = 0; i < selection->count; i++)
-        chosen += selection->chosen[i];
-    return chosen;
-}
-
-/* The guest has no such point, or none that can be read. Of other guests there may be one, unless an id is
- * asked for. */
-static int select_without(const struct select_request *request, struct selection *selection,
-                          size_t place, struct err *why, struct err *err)
-{
-    if (why->kind != ERR_NOT_FOUND && why->kind != ERR_CORRUPT && why->kind != ERR_UNSUPPORTED)
-        return err_move(err, why);
-    selection->chosen[place] = false;
-    report_failure(request->report, request->outcome, selection->names[place], why);
-    return 0;
-}
-
 int select_points(struct points_store *store, const struct select_request *request,
                   struct selection *selection, const char *word, struct err *err)
 {
-    int64_t time_ms = 0;
-    bool each = word && select_count(selection) > 1 &&
-                (strcmp(word, "latest") == 0 || when_parse(word, &time_ms));
+    bool each = word && select_is_for_each(word, select_count(selection->chosen, selection->count));
 
     for (size_t i = 0; i < selection->count; i++) {
         for (size_t j = 0; j < i; j++)
@@ -199,10 +217,8 @@ int select_points(struct points_store *store, const struct select_request *reque
                 return err_set(err, ERR_USAGE,
                                "guest '%s' is named with two points; name it with one",
                                selection->names[i]);
-        CLEANUP_ERR struct err why = ERR_INIT;
         if (word && selection->chosen[i] && !selection->points[i] &&
-            points_find(store, selection->names[i], word, &selection->points[i], &why) < 0 &&
-            (!each ? err_move(err, &why) : select_without(request, selection, i, &why, err)) < 0)
+            select_find(store, request, selection, i, word, each, &selection->points[i], err) < 0)
             return -1;
     }
     return 0;

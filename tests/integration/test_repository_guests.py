@@ -21,10 +21,11 @@ def test_a_guest_without_such_a_point_costs_no_other(t):
     t.add_point(repository, old, new)
     old.undefine()
     new.undefine()
-    result = t.restore_point(repository, "--point", moment, status=3)
-    expect(old.exists() and not new.exists(), "the guest that has a point of that time")
-    expect("guest 'new': has no point of" in result.err, f"why the other is not restored: {result.err}")
-    old.undefine()
+    for number, words in enumerate((["--point", moment], ["--domain-names", f"*@{moment}"])):
+        result = t.restore_point(repository, *words, to=t.path(f"then-{number}"), status=3)
+        expect(old.exists() and not new.exists(), f"the guest that has a point of that time, with {words}")
+        expect("guest 'new': has no point of" in result.err, f"why the other is not restored: {result.err}")
+        old.undefine()
     (slot,) = glob.glob(f"{repository}/p/*/*/" + t.points(repository, "--domain-names", "new")[0]["point"])
     with open(slot, "r+b") as file:
         file.seek(200)
