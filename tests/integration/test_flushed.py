@@ -10,8 +10,25 @@ from vbtest.disks import MIB
 CALLS = "fsync,fdatasync,openat,open,unlink,unlinkat,rename,renameat,renameat2,mkdir"
 
 
+UNFINISHED = re.compile(r"(\d+) +(.*) <unfinished \.\.\.>$")
+RESUMED = re.compile(r"(\d+) +<\.\.\. \w+ resumed>(.*)$")
+
+
+def whole_calls(lines):
+    """One line for each call, where it ends: strace tears a call in two if another thread does something meanwhile."""
+    begun = {}
+    for line in lines:
+        torn, end = UNFINISHED.match(line), RESUMED.match(line)
+        if torn:
+            begun[torn[1]] = torn[2]
+        elif end and end[1] in begun:
+            yield f"{end[1]} {begun.pop(end[1])}{end[2]}"
+        else:
+            yield line
+
+
 class Trace:
-    """The system calls of a run, in their order."""
+    """The system calls of a run, in the order of their ends."""
 
     def __init__(self, t, *words):
         log = t.path("trace")
@@ -19,7 +36,7 @@ class Trace:
         environment = dict(t.environment, ASAN_OPTIONS=t.environment.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
         run("strace", "-f", "-y", "-qq", "-o", log, "-e", f"trace={CALLS}", t.binary, *words, env=environment)
         with open(log, encoding="utf-8", errors="replace") as file:
-            self.lines = file.read().splitlines()
+            self.lines = list(whole_calls(file.read().splitlines()))
 
     def find(self, pattern, begin=0):
         """Number of the first line from there on that matches; -1: none."""

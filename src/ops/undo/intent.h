@@ -131,8 +131,8 @@ int intent_write(int state_fd, struct intent *intent, struct err *err);
 int intent_read(int state_fd, const char *uuid, struct intent *ret, struct err *err);
 /* The text that intent_write puts into the file; the caller frees. */
 char *intent_format(const struct intent *intent);
-/* Parses the text of the file as intent_read does; refused (corrupt) if it is not a complete
- * journal. */
+/* Parses the text of the file as intent_read does; refused if it is not a complete journal
+ * (corrupt), or one of a newer version (unsupported). */
 int intent_parse(const char *text, size_t len, struct intent *ret, struct err *err);
 /* True if the run may be holding the guest: it asked to stop its CPUs, freeze its file systems or
  * save its memory, or has a job on it. */
