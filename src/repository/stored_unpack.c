@@ -281,8 +281,8 @@ int stored_unpack_next(struct unpacked_point *point, struct unpacked_section *re
     uint32_t type = reader_be32(reader), number = reader_be32(reader);
     uint64_t len = reader_be64(reader);
     const uint8_t *data = len <= reader->left ? reader_bytes(reader, (size_t)len) : NULL;
-    if (!data || reader->failed || !is_unpacked_type(type) || type < (uint32_t)last->type ||
-        (type == (uint32_t)last->type && number <= last->number))
+    if (!data || reader->failed || !is_unpacked_type(type) || !slot_may_number(type, number) ||
+        type < (uint32_t)last->type || (type == (uint32_t)last->type && number <= last->number))
         return fail_unpacked("sections are none", err);
     *last = (struct unpacked_section){(enum slot_type)type, number, data, (size_t)len};
     *ret = *last;

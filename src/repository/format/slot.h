@@ -118,6 +118,8 @@ int slot_parse(const void *data, size_t len, const struct slot_id *id, struct sl
                struct err *err);
 
 /* NULL if the point has no such section. */
+/* Whether a section of this type may have this number: 0 but for MAP and TRUST. */
+bool slot_may_number(enum slot_type type, uint32_t number);
 const struct slot_section *slot_find(const struct slot *slot, uint16_t type, uint32_t number);
 
 /* A section's bytes, decompressed. */

@@ -71,6 +71,15 @@ static const struct section_row *row_of_section(const struct slot_section *secti
     return section->type < SECTION_ROW_COUNT ? &section_rows[section->type] : NULL;
 }
 
+bool slot_may_number(enum slot_type type, uint32_t number)
+{
+    enum slot_presence presence = section_rows[type].presence;
+    bool numbered = presence == MANY || presence == OF_NEW;
+
+    return (type == SLOT_MAP && number == SLOT_MEMORY) ||
+           number <= (numbered ? LIMITS_DISKS - 1 : 0);
+}
+
 static int check_section_type(const struct slot_section *section, uint32_t flags, struct err *err)
 {
     uint16_t type = section->type;
@@ -84,9 +93,7 @@ static int check_section_type(const struct slot_section *section, uint32_t flags
     if (presence == NEVER || (presence == OF_NEW && flags & (FLAG_PARTIAL | FLAG_DERIVED)) ||
         (presence == OF_COMPLETE && partial) || (presence == MAYBE_OF_COMPLETE && partial))
         return err_set(err, ERR_CORRUPT, "it cannot have a section %s", section_rows[type].name);
-    bool numbered = presence == MANY || presence == OF_NEW;
-    bool memory = section->number == SLOT_MEMORY && type == SLOT_MAP;
-    if (!memory && section->number > (numbered ? LIMITS_DISKS - 1 : 0))
+    if (!slot_may_number(type, section->number))
         return err_set(err, ERR_CORRUPT, "section %s cannot have number %" PRIu32,
                        section_rows[type].name, section->number);
     return 0;
