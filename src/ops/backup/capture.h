@@ -25,6 +25,8 @@
  * the reason, if the two do not meet. *ret_unsafe: this QEMU may copy wrong memory in that way. */
 int capture_choose(struct guest *guest, const struct guest_status *status, enum guest_memory wanted,
                    enum capture_mode *ret, bool *ret_unsafe, struct err *err);
+/* Busy: that was chosen for a guest that runs, and it has ended since, or the other way round. */
+int capture_check_choice(enum capture_mode mode, const struct guest_status *now, struct err *err);
 bool capture_has_memory(enum capture_mode mode);
 /* True if disks are read from the running guest. */
 bool capture_has_exports(enum capture_mode mode);

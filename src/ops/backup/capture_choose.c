@@ -56,3 +56,14 @@ int capture_choose(struct guest *guest, const struct guest_status *status, enum 
     *ret_unsafe = *ret == CAPTURE_LIVE && !abilities.live_trusted;
     return 0;
 }
+
+int capture_check_choice(enum capture_mode mode, const struct guest_status *now, struct err *err)
+{
+    bool off = now->state == GUEST_SHUT_OFF;
+
+    if (off == (mode == CAPTURE_OFFLINE))
+        return 0;
+    return err_set(err, ERR_BUSY,
+                   "it %s while its backup was being prepared; start the backup again",
+                   off ? "ended" : "was started");
+}

@@ -365,7 +365,8 @@ static int gather_job(struct backup_job *job, struct err *err)
         .destination = options->destination.path,
     };
 
-    if (source_gather(job->run->hypervisor, job->guest, &request, &job->source, err) < 0)
+    if (source_gather(job->run->hypervisor, job->guest, &request, &job->source, err) < 0 ||
+        capture_check_choice(job->mode, &job->source.status, err) < 0)
         return -1;
     warn_about_left_out(job);
     warn_about_images(job);
