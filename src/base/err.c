@@ -56,6 +56,10 @@ static enum err_kind kind_of_errno(int errnum)
     case EPERM:
     case EROFS:
         return ERR_DENIED;
+    case ENOMEM: /* these tell of this host, and not of what was to be read */
+    case EMFILE:
+    case ENFILE:
+        return ERR_TRANSIENT;
     default:
         return ERR_IO;
     }

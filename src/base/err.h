@@ -53,7 +53,7 @@ int err_set(struct err *err, enum err_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Like err_set, with ": strerror(errnum)" after the text, and the kind derived from errnum (ENOENT:
- * not found, ENOSPC: no space, EACCES: denied, ...). */
+ * not found, ENOSPC: no space, EACCES: denied, ENOMEM: transient, ...). */
 int err_set_errno(struct err *err, int errnum, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -219,7 +219,7 @@ static int lose_worker(struct pool_run *run, size_t index, const struct err *bro
     if (failed && fail_chunk(run, failed, how, why, err) < 0)
         return -1;
     if (!failed && ++pool->idle_losses > 2 * pool->worker_count + 2)
-        return fail_run(err, kind_of_failure(run, how), why);
+        return fail_run(err, ERR_TRANSIENT, why); /* the data has no part in it */
     if (worker_start(worker, pool->spawner, &pool->settings, err) < 0)
         return err_prefix(err, "cannot replace %s", why);
     return 0;

@@ -135,7 +135,8 @@ int spawner_apart_receive(int sock, struct stall *stall, void *data, size_t len,
 int spawner_apart_take_error(struct spawner_apart_head *head, struct err *err)
 {
     head->text[sizeof(head->text) - 1] = '\0';
-    if (head->kind == ERR_IO && head->errnum)
+    /* Transient: its memory is limited, and what asks for more need not be good. */
+    if ((head->kind == ERR_IO || head->kind == ERR_TRANSIENT) && head->errnum)
         return err_set(err, ERR_IO, "%s", head->text);
     return err_set(err, ERR_CORRUPT, "%s", head->text);
 }

@@ -38,8 +38,11 @@ int worker_start(struct worker *worker, struct spawner *spawner,
     uint8_t *own = worker->own;
 
     *worker = (struct worker){.own = own, .child.sock = -1, .foreign = settings->foreign};
-    if (spawner_fork(spawner, settings, &worker->child, err) < 0)
+    if (spawner_fork(spawner, settings, &worker->child, err) < 0) {
+        if (err && err->kind != ERR_CANCELLED && err->kind != ERR_USAGE)
+            err->kind = ERR_TRANSIENT; /* whatever keeps it from starting, the data does not */
         return -1;
+    }
     worker->pid = (uint32_t)worker->child.pid;
     worker->pid_known = !settings->foreign;
     worker->stall = stall_begin(worker->child.pid);

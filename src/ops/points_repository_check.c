@@ -187,16 +187,13 @@ static int verify_point(struct repository_verify *verify, const char *guest, con
 {
     const struct event about = {.guest = guest, .point_id = text};
     struct check_result result CLEANUP_CHECK_RESULT = {0};
-    CLEANUP_ERR struct err found = ERR_INIT;
     uint64_t started_ms = units_now_ms();
     struct point_id id;
 
     if (points_repository_guest_id(verify->store, guest, &id.guest, err) < 0 ||
-        !id_parse(text, &id.session))
+        !id_parse(text, &id.session) || check_point(verify->check, &id, &result, err) < 0)
         return -1;
-    if (check_point(verify->check, &id, &result, &found) < 0) {
-        if (found.kind != ERR_NOT_FOUND)
-            return err_move(err, &found);
+    if (result.gone) {
         struct event gone = about;
         gone.kind = EVENT_VANISHED;
         report_event(verify->report, &gone);

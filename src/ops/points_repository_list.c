@@ -217,13 +217,19 @@ static bool lacks_packs(const struct stored_scope *scope, const struct point_id 
     return false;
 }
 
+static bool is_damaged(const struct stored_scope *scope, const struct point_id *id,
+                       const struct check_records *records, const struct check_bad_packs *bad)
+{
+    return check_records_is_bad(records, id) || lacks_packs(scope, id, bad);
+}
+
 static void show_checks(const struct stored_scope *scope, const struct point_id *id,
                         const struct check_records *records, const struct check_bad_packs *bad,
                         struct points_entry *entry)
 {
     entry->verified = check_records_is_good(records, id);
     entry->verified_ms = check_records_last_good(records, id, LEVEL_STORED);
-    entry->damaged = check_records_is_bad(records, id) || lacks_packs(scope, id, bad);
+    entry->damaged = is_damaged(scope, id, records, bad);
 }
 
 int points_repository_list(const struct stored_scope *scope, const struct id *guest,
@@ -285,6 +291,7 @@ int points_repository_find_copy(const struct stored_scope *scope, const char *uu
 {
     CLEANUP_LISTING struct listing listing = {0};
     struct check_records records CLEANUP(check_records_clear) = {0};
+    CLEANUP_CHECK_BAD_PACKS struct check_bad_packs bad = {0};
     char text[ID_TEXT_SIZE];
     struct id guest, origin;
 
@@ -292,11 +299,13 @@ int points_repository_find_copy(const struct stored_scope *scope, const char *uu
     if (!id_parse_uuid(uuid, &guest) || !points_repository_origin(derived_from, &origin))
         return 0;
     if (listing_read(scope, &guest, NULL, &listing, err) < 0 ||
-        check_records_read(scope, &guest, &records, err) < 0)
+        check_records_read(scope, &guest, &records, err) < 0 ||
+        check_records_bad_packs(scope, &bad, err) < 0)
         return -1;
     for (size_t i = listing.count; i-- > 0 && !*ret_id;) {
         const struct point_id *id = &listing.points[i].id;
-        if (!check_records_is_bad(&records, id) && is_copy_of(scope, &listing.points[i], &origin))
+        if (is_copy_of(scope, &listing.points[i], &origin) &&
+            !is_damaged(scope, id, &records, &bad))
             *ret_id = mem_strdup(id_text(&id->session, text));
     }
     return 0;

@@ -111,8 +111,7 @@ static struct checked_pack *find_checked_pack(const struct points_check *check,
  * of this one. It must not keep the others from being checked. */
 static bool is_damage(const struct err *err)
 {
-    return err->kind == ERR_CORRUPT || (err->kind == ERR_IO && err->errnum != ENOMEM) ||
-           err->kind == ERR_UNSUPPORTED;
+    return err->kind == ERR_CORRUPT || err->kind == ERR_IO || err->kind == ERR_UNSUPPORTED;
 }
 
 /* ---- one pack --------------------------------------------------------------------------------- */
@@ -190,13 +189,13 @@ static int look_into_pack(struct points_check *check, const struct pack_id *id,
         set_finding(check, name, DEFECT_STORED, why.text, finding);
         return 0;
     }
-    checked->found = mem_alloc(sizeof(found));
-    *checked->found = found;
     if (request->level == LEVEL_DATA && check_pack_frames(request, check->data, &index, &why) < 0) {
         if (!is_damage(&why))
             return err_move(err, &why);
         set_finding(check, name, DEFECT_DATA, why.text, finding);
     }
+    checked->found = mem_alloc(sizeof(found));
+    *checked->found = found;
     if (request->progress)
         request->progress(request->opaque, len);
     return 0;
@@ -309,14 +308,15 @@ void check_result_clear(struct check_result *result)
 }
 
 /* Whatever was found, it is not damage if the point has been removed meanwhile. */
-static int check_still_there(const struct points_check *check, const struct point_id *id,
-                             struct err *err)
+static int look_whether_gone(const struct points_check *check, const struct point_id *id,
+                             struct check_result *result, struct err *err)
 {
     bool there = false;
 
     if (objects_has_point(check->request.scope, id, &there, err) < 0)
         return -1;
-    return there ? 0 : err_set(err, ERR_NOT_FOUND, "the point was removed while it was checked");
+    result->gone = !there;
+    return 0;
 }
 
 static int check_manifest_of(const struct points_check *check, const struct stored_point *point,
@@ -347,8 +347,10 @@ static int check_packs_of(struct points_check *check, const struct stored_point 
             check_one_pack(check, &pack, &point->digests[place], &finding, err) < 0)
             return -1;
         CLEANUP_FREE char *text = finding.text;
-        if (text && result->bad_packs++ == 0 && check_still_there(check, id, err) < 0)
+        if (text && result->bad_packs++ == 0 && look_whether_gone(check, id, result, err) < 0)
             return -1;
+        if (result->gone)
+            break;
         note_pack(check, &pack, &finding, &result->unwritten);
         if (text && result->findings.count < CHECK_FINDINGS)
             strings_take(&result->findings, TAKE_PTR(text));
@@ -364,7 +366,8 @@ int check_point(struct points_check *check, const struct point_id *id, struct ch
     CLEANUP_ERR struct err why = ERR_INIT;
 
     if (stored_point_read(check->request.scope, id, &point, &why) < 0) {
-        if (why.kind != ERR_CORRUPT && why.kind != ERR_UNSUPPORTED)
+        result.gone = why.kind == ERR_NOT_FOUND;
+        if (!result.gone && !stored_point_is_unreadable(&why))
             return err_move(err, &why);
         strings_add(&result.findings, why.text);
     } else {
@@ -373,9 +376,9 @@ int check_point(struct points_check *check, const struct point_id *id, struct ch
             check_packs_of(check, point, id, &result, err) < 0)
             return -1;
     }
-    result.good = result.findings.count == 0;
-    /* Of what a later version made nothing is known. */
-    if (why.kind != ERR_UNSUPPORTED)
+    result.good = result.findings.count == 0 && !result.gone;
+    /* Of what a later version made, or only others may read, nothing is known. */
+    if (!result.gone && why.kind != ERR_UNSUPPORTED && why.kind != ERR_DENIED)
         note_point(check, id, &result);
     *ret = result;
     result = (struct check_result){0};

@@ -55,6 +55,7 @@ uint64_t check_listed_bytes(const struct points_check *check);
 
 struct check_result {
     bool good;
+    bool gone;                /* there is no point, or it was removed while it was checked: no finding */
     uint32_t packs;           /* of the point; 0 if it is unreadable */
     uint32_t bad_packs;       /* of them */
     struct strings findings;  /* texts for people, at most CHECK_FINDINGS; empty if it is good */
@@ -66,7 +67,7 @@ struct check_result {
 void check_result_clear(struct check_result *result);
 #define CLEANUP_CHECK_RESULT CLEANUP(check_result_clear)
 
-/* That the point is damaged, or that a later version made it, is no error. Not found: there is no point, or it was removed while it was
- * checked. */
+/* That the point is damaged or unreadable, or that a later version made it, is no error. An error says
+ * nothing about the point: the check could not be made. */
 int check_point(struct points_check *check, const struct point_id *id, struct check_result *ret,
                 struct err *err);

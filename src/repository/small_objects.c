@@ -26,7 +26,8 @@ static void small_objects_look_clear(struct small_objects_look *look)
 
 bool small_objects_can_do_without(const struct err *err)
 {
-    return err->kind == ERR_CORRUPT || err->kind == ERR_NOT_FOUND || err->kind == ERR_UNSUPPORTED;
+    return err->kind == ERR_CORRUPT || err->kind == ERR_NOT_FOUND ||
+           err->kind == ERR_UNSUPPORTED || err->kind == ERR_IO;
 }
 
 static int look_at_small_object(const struct stored_scope *scope, const char *name, size_t number,
@@ -50,9 +51,7 @@ static int give_small_object(const struct small_objects_each *each, size_t numbe
     CLEANUP_SMALL_OBJECT struct small_object object = {0};
 
     if (result->err.kind != ERR_NONE)
-        return small_objects_can_do_without(&result->err) || result->err.kind == ERR_IO
-                   ? 0
-                   : err_move(err, &result->err);
+        return small_objects_can_do_without(&result->err) ? 0 : err_move(err, &result->err);
     if (small_object_take(each->kind, &result->made, &object, NULL) < 0)
         return 0;
     return each->call(each->opaque, number, &object, err);

@@ -20,5 +20,6 @@ struct small_objects_each {
 int small_objects_read(const struct stored_scope *scope, const char *const *names, size_t count,
                        const struct small_objects_each *each, struct err *err);
 
-/* Whether it is enough to pass over an object that gave this error. */
+/* Whether it is enough to pass over an object that gave this error: it is there no more, or cannot be
+ * read, and that will not change. */
 bool small_objects_can_do_without(const struct err *err);

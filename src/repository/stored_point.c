@@ -237,11 +237,14 @@ static int look_at_slot(const struct stored_scope *scope, const struct slot_id *
 static int read_point_bytes(const struct slot_look *look, const struct slot_id *id, struct buf *ret,
                             struct err *err)
 {
-    uint64_t size = look->slot.size;
+    uint64_t size = look->slot.size, unpacked = 0;
     uint8_t last[2];
     const struct store_range end = {look->name, size - 1, last, sizeof(last)};
     size_t len = 0;
 
+    /* What says that it is larger than it can be is damaged, and no lack of memory. */
+    if (stored_unpack_size(&look->slot, &unpacked, err) < 0)
+        return prefix_slot(look, err);
     if (store_get(look->store, &end, &len, err) < 0)
         return -1;
     if (len != 1 || size > SIZE_MAX - sizeof(*id)) {
@@ -433,7 +436,7 @@ static void read_summaries(const struct stored_scope *scope, const struct point_
 bool stored_point_is_unreadable(const struct err *err)
 {
     return err->kind == ERR_CORRUPT || err->kind == ERR_UNSUPPORTED || err->kind == ERR_DENIED ||
-           (err->kind == ERR_IO && err->errnum != ENOMEM);
+           err->kind == ERR_IO;
 }
 
 struct stored_found *stored_point_summaries(const struct stored_scope *scope,

@@ -54,9 +54,7 @@ uint64_t stored_unpack_most(uint64_t stored_len)
                : STORED_UNPACK_MAX;
 }
 
-/* Room for all of it at once: it is large, and for what is large there may be no memory. What says that it
- * is larger than it can be is damaged, which must not show as a lack of memory. */
-static int reserve_unpacked(const struct slot *slot, struct buf *ret, struct err *err)
+int stored_unpack_size(const struct slot *slot, uint64_t *ret, struct err *err)
 {
     uint64_t most = stored_unpack_most(slot->size);
     uint64_t size = STORED_UNPACK_INFO_MAX;
@@ -73,6 +71,17 @@ static int reserve_unpacked(const struct slot *slot, struct buf *ret, struct err
                        "is unreadable: it has %" PRIu64 " bytes when it is unpacked, and may have "
                        "%" PRIu64,
                        size, most);
+    *ret = size;
+    return 0;
+}
+
+/* Room for all of it at once: it is large, and for what is large there may be no memory. */
+static int reserve_unpacked(const struct slot *slot, struct buf *ret, struct err *err)
+{
+    uint64_t size = 0;
+
+    if (stored_unpack_size(slot, &size, err) < 0)
+        return -1;
     ret->data = malloc((size_t)size);
     if (!ret->data)
         return err_set_errno(err, ENOMEM, "cannot get %" PRIu64 " bytes of memory", size);

@@ -16,6 +16,8 @@
 /* And of one that is stored in so many: what is compressed grows, but not beyond measure. There is always
  * room for the small items of a guest, which may be zeros. */
 uint64_t stored_unpack_most(uint64_t stored_len);
+/* Of a point whose start was parsed, from its table. Corrupt or unsupported: more than it may have. */
+int stored_unpack_size(const struct slot *slot, uint64_t *ret, struct err *err);
 
 /* No facts take more: texts, which JSON makes no shorter, and some numbers. */
 #define STORED_UNPACK_INFO_MAX (2 * LIMITS_INFO + 65536)

@@ -394,6 +394,26 @@ def test_verify_whose_children_are_killed_finds_no_damage(t):
         t.vb("verify", *source)
 
 
+def test_verify_that_cannot_decode_finds_no_damage(t):
+    """What is wrong is the program that decodes, or how many files this process may open."""
+    guest = t.guest("web", t.disk("vda", "raw", size=2 * MIB)).define()
+    repository = t.repository()
+    for _ in range(2):
+        t.add_point(repository, guest, "--compression", "zstd")
+    t.backup(guest, "--compression", "zstd")
+    for source in (["--source-path", t.archive.path], ["--repository", repository]):
+        for child in shutil.which("true"), "/nonexistent/child":
+            result = t.vb("verify", *source, "--child-command", child, status=1)
+            expect("damaged" not in result.err, f"what is told: {result.err}")
+        for number in range(10, 18, 2):
+            t.through = ["prlimit", f"--nofile={number}"]
+            result = t.vb("verify", *source, status=None)
+            expect(result.status in (0, 1) and "damaged" not in result.err, f"{result.status} with {number} files: {result.err}")
+        t.through = []
+        same(glob.glob(f"{repository}/v/default/bad/*"), [], "what is noted")
+        t.vb("verify", *source)
+
+
 def test_verify_in_parts_and_by_age(t):
     _, repository, points, _ = two_points(t)
 

@@ -279,6 +279,30 @@ static void what_says_that_it_is_huge_is_damaged(void **state)
     assert_non_null(strstr(larger.text, "when it is unpacked, and may have"));
 }
 
+/* Before memory is asked for: there may be so many bytes, in a hole. */
+static void what_is_too_large_is_refused_by_its_table(void **state)
+{
+    static const uint8_t type[2] = {SLOT_TYPE_SKIPPED >> 8, 1};
+    CLEANUP_MADE_POINT struct made_point made = made_point_usual();
+    CLEANUP_BUF struct buf bytes = made_point_bytes(&made);
+    CLEANUP_SLOT struct slot slot = {0};
+    struct stored_point *point = NULL;
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(slot_parse(bytes.data, bytes.len, &made.id, &slot, NULL), 0);
+    uint32_t place = (uint32_t)(slot_find(&slot, SLOT_SMALL, 0) - slot.sections);
+    uint8_t *entry = bytes.data + SLOT_HEAD_SIZE + place * SLOT_ENTRY_SIZE;
+    memcpy(entry, type, sizeof(type));
+    entry[2] = 0;     /* not compressed */
+    entry[8 + 2] = 1; /* more than 1 TiB */
+    memcpy(entry + 16, entry + 8, 8);
+    assert_int_equal(read_stored(&made, &bytes, &point, &err), -1);
+    assert_int_equal(err.kind, ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "p/default/"));
+    assert_non_null(strstr(err.text, "when it is unpacked"));
+}
+
 static void every_other_length_is_seen(void **state)
 {
     CLEANUP_MADE_POINT struct made_point made = made_point_usual();
@@ -434,6 +458,7 @@ int main(void)
         cmocka_unit_test(a_copy_need_not_be_of_a_point),
         cmocka_unit_test(every_flipped_bit_is_seen),
         cmocka_unit_test(what_says_that_it_is_huge_is_damaged),
+        cmocka_unit_test(what_is_too_large_is_refused_by_its_table),
         cmocka_unit_test(every_other_length_is_seen),
         cmocka_unit_test(tombstones_say_what_became_of_the_point),
         cmocka_unit_test(nothing_that_a_parser_says_does_harm),
