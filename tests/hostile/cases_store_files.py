@@ -97,11 +97,22 @@ def many(top, count=5000):
     return change
 
 
-def many_tombstones(f):
-    folder = os.path.dirname(f.at(f.slot()))
-    for number in range(100):
-        with open(os.path.join(folder, f"{number:032x}"), "wb") as file:
-            file.write(bytes(128))
+def many_tombstones(begin):
+    """Of sessions whose ids begin so."""
+    def change(f):
+        folder, session = os.path.split(f.at(f.slot()))
+        for number in range(100):
+            with open(os.path.join(folder, f"{begin(session)}{number:020x}"), "wb") as file:
+                file.write(bytes(128))
+    return change
+
+
+def older(_session):
+    return 12 * "0"
+
+
+def newer(session):
+    return f"{int(session[:12], 16) + 1:012x}"
 
 
 def hard_link(name):
@@ -215,7 +226,8 @@ def cases():
         yield StoredCase(f"store-{what}-odd-names", odd_names(name))
     for what in ("guests", "part-of-packs", "markers", "sessions", "temporary"):
         yield StoredCase(f"store-{what}-many", many(FOLDERS[what]))
-    yield StoredCase("store-many-unreadable", many_tombstones, "unreadable", verifies=True, names="SHA-256 differs")
+    yield StoredCase("store-many-unreadable-older", many_tombstones(older), verifies=True, names="SHA-256 differs")
+    yield StoredCase("store-many-unreadable-newer", many_tombstones(newer), "unreadable", verifies=True, names="SHA-256 differs")
     for what, name in {"slot": slot, "pack": pack, "config": at("config")}.items():
         yield StoredCase(f"store-{what}-hard-link", hard_link(name))
     yield StoredCase("store-slot-hard-link-of-the-host", linked_to_the_host(slot), "too short", names="point")
