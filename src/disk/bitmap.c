@@ -74,10 +74,12 @@ int disk_bitmap_list(const char *path, struct strings *ret, struct err *err)
 
 /* ---- adding ------------------------------------------------------------------------------------ */
 
-/* It does not open what the image is based on. */
-static int add_bitmap(const char *path, const char *name, struct err *err)
+/* It does not open what the image is based on. It is let end: while it has the image open, all bitmaps in
+ * it are marked as in use, other programs' too, and those of a process that is killed stay so. */
+static int change_bitmap(const char *path, const char *change, const char *name, struct err *err)
 {
-    const char *const argv[] = {"qemu-img", "bitmap", "--add", "-f", "qcow2", path, name, NULL};
+    const char *const argv[] = {"qemu-img", "bitmap", change, "-f", "qcow2", path, name, NULL};
+    QUIT_DEFERRED();
 
     return qemu_img_run(argv, path, NULL, err);
 }
@@ -107,7 +109,7 @@ static int add_to_file(const char *path, const char *name, struct err *err)
     CLEANUP_LOCAL struct local_file file = LOCAL_FILE_INIT;
 
     if (local_open(path, O_RDONLY, &file, err) < 0 || check_can_add(path, name, err) < 0 ||
-        add_bitmap(path, name, err) < 0)
+        change_bitmap(path, "--add", name, err) < 0)
         return -1;
     if (fsync(file.fd) == 0)
         return 0;
@@ -127,11 +129,10 @@ int disk_bitmap_add(const char *path, const char *name, struct err *err)
 
 static int remove_bitmap(const char *path, const char *name, struct err *err)
 {
-    /* It does not open what the image is based on. */
-    const char *const argv[] = {"qemu-img", "bitmap", "--remove", "-f", "qcow2", path, name, NULL};
     CLEANUP_LOCAL struct local_file file = LOCAL_FILE_INIT;
 
-    if (local_open(path, O_RDONLY, &file, err) < 0 || qemu_img_run(argv, path, NULL, err) < 0)
+    if (local_open(path, O_RDONLY, &file, err) < 0 ||
+        change_bitmap(path, "--remove", name, err) < 0)
         return err_prefix(err, "%s", path);
     return 0;
 }

@@ -367,3 +367,40 @@ def test_interrupted_remove_tells_who_was_not_tried(t):
     for name in NAMES:
         same(said(f"guest '{name}': not tried"), name != "a", f"guest '{name}' is told as not tried")
     same(t.archive.names(), before, "files in the archive")
+
+
+HELD_QEMU_IMG = """#!/bin/sh
+case $* in
+"bitmap --add"*)
+    echo > {folder}/begun
+    read -r word < {folder}/go
+    /usr/bin/qemu-img "$@" && echo > {folder}/ended
+    exit
+    ;;
+esac
+exec /usr/bin/qemu-img "$@"
+"""
+
+
+def test_a_signal_kills_no_program_that_writes_into_an_image(t):
+    """One that is killed while it has an image open leaves all bitmaps in it in use: other programs', too, for good."""
+    guest = t.guest("web", t.disk("vda", "qcow2", size=2 * MIB)).define()
+    repository = t.repository()
+    run("qemu-img", "bitmap", "--add", "-f", "qcow2", guest.disks[0].path, "other")
+    folder = t.make_dir("tools")
+    os.mkfifo(f"{folder}/go")
+    with open(f"{folder}/qemu-img", "w", encoding="ascii") as file:
+        file.write(HELD_QEMU_IMG.format(folder=folder))
+    os.chmod(f"{folder}/qemu-img", 0o755)
+    t.environment["PATH"] = f"{folder}:{t.environment['PATH']}"
+    with open(f"{folder}/go", "r+b", buffering=0) as go:
+        process = t.start_vb("backup", "--repository", repository, "--domain-names", "web")
+        wait_until(lambda: os.path.exists(f"{folder}/begun"), "the beginning of qemu-img bitmap --add")
+        process.signal(signal.SIGTERM)
+        time.sleep(0.5)  # nothing happens now, and this is how long it has for that
+        go.write(b"on\n")
+        result = process.finish()
+    same(result.status, 143, "exit status")
+    expect(os.path.exists(f"{folder}/ended"), "qemu-img was killed")
+    same(image_bitmaps(guest.disks[0]), {"other": ["auto"]}, "bitmaps of the image")
+    same(t.points(repository), [], "points")
