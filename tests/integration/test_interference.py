@@ -5,6 +5,7 @@ import os
 
 from vbtest.command import expect, same
 from vbtest.halt import Halted
+from vbtest.midway import check_nothing_left
 
 
 def busy(t, halted, *says):
@@ -13,7 +14,7 @@ def busy(t, halted, *says):
     same(result.status, 1, f"exit status; it says: {result.err}")
     for part in says:
         expect(part in result.err, f"'{part}' is not in: {result.err}")
-    same([name for name in os.listdir(t.archive.path) if name.startswith("web")], [], "files of the backup")
+    same(os.listdir(t.archive.path) if os.path.exists(t.archive.path) else [], [], "files of the backup")
     return result
 
 
@@ -28,3 +29,30 @@ def test_guest_that_ends_before_it_is_captured(t):
     same(guest.state(), "shut off", "state of the guest")
     t.archive.check_holds("zoo.xml", "zoo-vda.raw")
     t.check_good(other)
+
+
+def test_guest_that_is_resumed_before_its_disks_are_fixed(t):
+    """Its memory is older than what is written to its disks."""
+    guest = t.small_guest().running()
+    token, count = guest.serial.last()
+    halted = Halted(t, "virDomainBackupBegin", *t.backup_line(guest, "--guest-memory", "pause"))
+    same(guest.state(), "paused", "state while it is captured")
+    guest.resume()
+    busy(t, halted, "guest 'web': somebody resumed the guest before its disks were fixed", "start the backup again")
+    guest.goes_on(token, count)
+    check_nothing_left(guest)
+
+
+def test_guest_that_ran_before_its_disks_are_fixed(t):
+    """It is paused again, which looks as if nothing had happened. This pause is not the backup's to end."""
+    guest = t.small_guest().running()
+    token, count = guest.serial.last()
+    halted = Halted(t, "virDomainBackupBegin", *t.backup_line(guest, "--guest-memory", "pause"))
+    guest.resume()
+    guest.goes_on(token, count, steps=1)
+    guest.suspend()
+    busy(t, halted, "guest 'web': somebody resumed the guest before its disks were fixed")
+    same(guest.state(), "paused", "state of the guest")
+    guest.resume()
+    guest.goes_on(*guest.serial.last())
+    check_nothing_left(guest)

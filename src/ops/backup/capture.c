@@ -143,6 +143,33 @@ static int resume_held(struct capture *capture, struct err *err)
     return note_intent(capture, err);
 }
 
+/* Between the copy of its memory and the job nothing but its pause keeps memory and disks of one
+ * instant, and anybody may end that. */
+static int check_held(struct capture *capture, struct err *err)
+{
+    const struct capture_request *request = &capture->request;
+    struct guest_watch_news news = {0};
+    struct guest_status status = {0};
+
+    if (request->calls->undo->get_status(request->guest, &status, err) < 0)
+        return -1;
+    if (capture->watch)
+        guest_watch_news(capture->watch, &news);
+    if (status.state == GUEST_SHUT_OFF || news.ended)
+        return err_set(err, ERR_IO, "the guest ended while it was being captured");
+    if (status.state != GUEST_PAUSED || news.resume_us) {
+        capture->intent.held = false; /* if it is paused now, somebody else wants that */
+        return err_set(err, ERR_BUSY,
+                       "somebody resumed the guest before its disks were fixed, so they do not fit "
+                       "its memory any more; start the backup again");
+    }
+    if (news.disconnected)
+        return err_set(err, ERR_TRANSIENT,
+                       "the connection to libvirt was lost before the disks were fixed, so the "
+                       "guest may have run in the meantime; start the backup again");
+    return 0;
+}
+
 static int begin_held(struct capture *capture, struct err *err)
 {
     const struct capture_request *request = &capture->request;
@@ -152,8 +179,8 @@ static int begin_held(struct capture *capture, struct err *err)
         return -1;
     capture->intent.held = true;
     if (note_intent(capture, err) < 0 || copy_memory(capture, err) < 0 ||
-        capture_job_begin(capture, err) < 0 || capture_job_watch(capture, folder, err) < 0 ||
-        at_instant(request, err) < 0)
+        capture_job_begin(capture, err) < 0 || check_held(capture, err) < 0 ||
+        capture_job_watch(capture, folder, err) < 0 || at_instant(request, err) < 0)
         return -1;
     return resume_held(capture, err);
 }

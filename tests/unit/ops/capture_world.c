@@ -118,7 +118,7 @@ static int fake_snapshot_memory(struct guest *guest, const struct guest_snapshot
     return fake_done();
 }
 
-static bool lost_late, untold, ends_late; /* see struct backup */
+static bool lost_late, untold, ends_late, resumed; /* see struct backup */
 
 static int fake_backup_begin(struct guest *guest, const struct guest_backup *backup,
                              struct err *err)
@@ -127,6 +127,8 @@ static int fake_backup_begin(struct guest *guest, const struct guest_backup *bac
         return err_set(err, ERR_NOT_FOUND, "the bitmap cannot be used");
     if (fake_step(err) < 0)
         return -1;
+    if (resumed)
+        fake_of(guest)->paused = false;
     (void)snprintf(fake_of(guest)->socket, FAKE_TEXT, "%s", backup->socket);
     for (size_t i = 0; i < backup->disk_count; i++)
         close(open(backup->disks[i].scratch, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
@@ -317,6 +319,7 @@ int back_up(struct backup *backup, bool *ret_stranded, struct err *err)
     lost_late = backup->late;
     untold = backup->untold;
     ends_late = backup->ends;
+    resumed = backup->resumed;
     if (capture_has_memory(backup->way->mode))
         assert_int_equal(staging_open(&staged, &staging, NULL), 0);
     struct guest *guest = fake_handle(world->web);

@@ -22,9 +22,10 @@ struct backup {
     void (*in_middle)(const struct world *world);
     bool captured;
     bool rest_removed;
-    bool late;   /* libvirt finds the former bitmap sound, and then cannot use it */
-    bool untold; /* libvirt cannot tell of the former bitmap */
-    bool ends;   /* the guest has ended when the former checkpoint is deleted */
+    bool late;    /* libvirt finds the former bitmap sound, and then cannot use it */
+    bool untold;  /* libvirt cannot tell of the former bitmap */
+    bool resumed; /* somebody resumes the guest before its disks are fixed */
+    bool ends;    /* the guest has ended when the former checkpoint is deleted */
 };
 
 void prepare(struct world *world, size_t way, struct backup *ret);

@@ -99,6 +99,31 @@ static void a_guest_that_ends_at_the_commit_loses_its_former_bitmap(void **state
     assert_true(tried > 1);
 }
 
+/* What is in its memory is older than what is on its disks. */
+static void a_guest_that_is_resumed_in_between_is_not_captured(void **state)
+{
+    unsigned tried = 0;
+
+    (void)state;
+    for (size_t i = 0; i < capture_way_count; i++) {
+        struct world world CLEANUP(world_clear) = {.state_fd = -1};
+        struct backup backup;
+        CLEANUP_ERR struct err err = ERR_INIT;
+        bool stranded = false;
+        bool held = capture_ways[i].mode == CAPTURE_PAUSE || capture_ways[i].mode == CAPTURE_LIVE;
+        if (!held || !capture_ways[i].running)
+            continue;
+        prepare(&world, i, &backup);
+        backup.resumed = true;
+        assert_int_equal(back_up(&backup, &stranded, &err), -1);
+        assert_int_equal(err.kind, ERR_BUSY);
+        assert_false(stranded);
+        check_as_it_was(&backup);
+        tried++;
+    }
+    assert_true(tried > 1);
+}
+
 static void each_step(enum fake_fault fault, bool may_leave)
 {
     for (size_t i = 0; i < capture_way_count; i++)
@@ -230,6 +255,7 @@ int main(void)
         cmocka_unit_test(a_bitmap_that_is_lost_late_costs_an_increment),
         cmocka_unit_test(a_bitmap_that_libvirt_cannot_tell_of_costs_an_increment),
         cmocka_unit_test(a_guest_that_ends_at_the_commit_loses_its_former_bitmap),
+        cmocka_unit_test(a_guest_that_is_resumed_in_between_is_not_captured),
         cmocka_unit_test(a_step_that_fails_once_leaves_it_as_it_was_or_to_recover),
         cmocka_unit_test(a_lost_connection_leaves_it_as_it_was),
         cmocka_unit_test(steps_that_keep_failing_leave_it_to_recover),
