@@ -3,9 +3,12 @@
 
 import os
 
-from vbtest.command import expect, same
+from vbtest import leftovers
+from vbtest.command import expect, same, wait_until
+from vbtest.disks import MIB
 from vbtest.halt import Halted
 from vbtest.midway import check_nothing_left
+from test_stranded import down_in_its_backup
 
 
 def busy(t, halted, *says):
@@ -56,3 +59,32 @@ def test_guest_that_ran_before_its_disks_are_fixed(t):
     guest.resume()
     guest.goes_on(*guest.serial.last())
     check_nothing_left(guest)
+
+
+def rescued(t, result):
+    """The memory that this result names is all that is left of the backup, and nobody's any more. Removes it."""
+    kept = [word.strip("'\":;,") for word in result.out.split() if "rescue.sav" in word]
+    expect(kept and os.path.exists(kept[0]), f"the memory is not named: {result.out}")
+    same(sorted(leftovers.files_below(leftovers.STATE_DIR)), [], "what is left in the state directory")
+    os.unlink(kept[0])
+    os.rmdir(os.path.dirname(kept[0]))
+
+
+def test_guest_that_ran_while_it_was_down_to_be_read(t):
+    """On a block device nothing keeps it from that. Its memory is older than its disks then, for ever."""
+    guest = t.guest("web", t.loop_disk("vda", size=12 * MIB, boot=1)).running()
+    process = down_in_its_backup(t, guest)
+    guest.start()
+    wait_until(lambda: guest.serial.boots() == 2, "a guest that writes to its disk")
+    guest.destroy()
+    expect(process.running(), "the disks were read too soon")
+    result = process.finish()
+    same(result.status, 5, f"exit status; it says: {result.err}")
+    for part in ("guest 'web': the guest was started while it was down", "not restored over it", "the memory is kept in", "virsh start web"):
+        expect(part in result.err, f"'{part}' is not in: {result.err}")
+    same(guest.state(), "shut off", "state of the guest")
+    same(t.archive.names(), [], "files of the backup")
+    result = t.vb("recover")
+    expect("stays shut off" in result.out, f"it is not told what became of it: {result.out}")
+    same((guest.state(), guest.serial.boots()), ("shut off", 2), "state of the guest, and boots")
+    rescued(t, result)

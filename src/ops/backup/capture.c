@@ -280,6 +280,23 @@ const char *capture_memory(const struct capture *capture)
 
 /* ---- the way out ------------------------------------------------------------------------------------------ */
 
+/* While it is down, image files are locked for as long as they are read, and block devices never. */
+static int check_stayed_down(struct capture *capture, const struct guest_watch_news *news,
+                             struct err *err)
+{
+    capture->intent.started = news->started;
+    if (news->started)
+        return err_set(err, ERR_BUSY,
+                       "the guest was started while it was down to be backed up; what was read of "
+                       "its disks is discarded");
+    if (news->disconnected)
+        return err_set(
+            err, ERR_TRANSIENT,
+            "the connection to libvirt was lost while the guest was down, so it may have "
+            "been started in the meantime; start the backup again");
+    return 0;
+}
+
 /* Checks that everything that was read belongs to one instant. */
 static int check_news(struct capture *capture, const struct guest_watch_news *news, struct err *err)
 {
@@ -289,6 +306,8 @@ static int check_news(struct capture *capture, const struct guest_watch_news *ne
         return -1;
     if (capture_has_exports(capture->request.mode) && news->ended)
         return err_set(err, ERR_IO, "the guest ended while it was being backed up");
+    if (capture->request.mode == CAPTURE_SAVE)
+        return check_stayed_down(capture, news, err);
     if (capture->request.mode != CAPTURE_OFFLINE)
         return 0;
     if (capture->request.calls->undo->get_status(capture->request.guest, &status, err) < 0)

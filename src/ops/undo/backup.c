@@ -85,24 +85,49 @@ static int go_on(const struct intent *intent, const struct undo_guest *guest, st
     return err_append(err, "to resume it, run: %s", resume);
 }
 
-/* The user was told of an earlier failure. The guest runs again, but not from its saved memory,
- * which now belongs to the user. */
-static void give_memory_away(struct intent *intent, char **ret_note)
+/* The user was told of an earlier failure. The guest's saved memory now belongs to the user. */
+static void give_memory_away(struct intent *intent, bool runs, char **ret_note)
 {
     CLEANUP_FREE char *kept = staging_keep(intent->memory, intent->name);
 
     free(TAKE_PTR(intent->memory));
     intent->saved = false;
     if (ret_note)
-        *ret_note = mem_printf("runs again; its saved memory is kept in '%s'; remove that file "
-                               "when you no longer need it",
-                               kept);
+        *ret_note =
+            mem_printf("%s; its saved memory is kept in '%s'; remove that file when you no "
+                       "longer need it",
+                       runs ? "runs again" : "stays shut off, as somebody has left it", kept);
+}
+
+/* Its disks are newer than its memory, and stay so when it has ended again. */
+static int settle_started(const struct undo_host *host, struct intent *intent,
+                          const struct undo_guest *guest, char **ret_note, struct err *err)
+{
+    bool active = undo_guest_is_active(guest);
+    CLEANUP_ERR struct err note_err = ERR_INIT;
+
+    intent->started = true;
+    if (intent->trouble) {
+        give_memory_away(intent, active, ret_note);
+        return 0;
+    }
+    if (intent_write(host->state_fd, intent, &note_err) < 0)
+        log_warn_guest(intent->name, "%s", note_err.text);
+    err_set(err, ERR_BUSY,
+            "somebody has started it (it is %s), so its saved memory was not restored over it",
+            active ? guest->status.state_text : "shut off again");
+    err_prefix(err, "the guest could not be put back into its former state");
+    err_append(err, "the memory is kept in '%s'", intent->memory);
+    if (active)
+        return -1;
+    CLEANUP_FREE char *start = shell_virsh("start", intent->name);
+    return err_append(err, "to boot the guest, run: %s", start);
 }
 
 /* If the guest was booted while its saved memory exists, somebody else did that; otherwise it was
  * already resumed, or never saved. */
-static int settle_active(struct intent *intent, const struct undo_guest *guest, char **ret_note,
-                         struct err *err)
+static int settle_active(const struct undo_host *host, struct intent *intent,
+                         const struct undo_guest *guest, char **ret_note, struct err *err)
 {
     CLEANUP_ERR struct err image_err = ERR_INIT;
     enum image image = image_look(intent, &image_err);
@@ -111,17 +136,9 @@ static int settle_active(struct intent *intent, const struct undo_guest *guest, 
         *ret_note = mem_strdup("runs again");
     if (image == IMAGE_NONE || image == IMAGE_UNKNOWN)
         return go_on(intent, guest, err); /* the save was refused or given up */
-    if (!guest->status.booted)
+    if (!guest->status.booted && !intent->started)
         return go_on(intent, guest, err);
-    if (intent->trouble) {
-        give_memory_away(intent, ret_note);
-        return 0;
-    }
-    err_set(err, ERR_BUSY,
-            "somebody has started it (it is %s), so its saved memory was not restored over it",
-            guest->status.state_text);
-    err_prefix(err, "the guest could not be put back into its former state");
-    return err_append(err, "the memory is kept in '%s'", intent->memory);
+    return settle_started(host, intent, guest, ret_note, err);
 }
 
 /* Once the guest runs, its disks are newer than the image. After a power failure nobody could tell,
@@ -146,7 +163,7 @@ static int bring_back(const struct undo_host *host, struct intent *intent,
                       const struct undo_guest *guest, char **ret_note, struct err *err)
 {
     if (undo_guest_is_active(guest))
-        return settle_active(intent, guest, ret_note, err);
+        return settle_active(host, intent, guest, ret_note, err);
     CLEANUP_ERR struct err image_err = ERR_INIT;
     enum image image = image_look(intent, &image_err);
     if (image == IMAGE_NONE && intent->trouble) {
@@ -164,6 +181,8 @@ static int bring_back(const struct undo_host *host, struct intent *intent,
         err_prefix(err, "the guest could not be put back into its former state: it has ended");
         return err_append(err, "to boot it, run: %s", start);
     }
+    if (intent->started)
+        return settle_started(host, intent, guest, ret_note, err);
     if (image != IMAGE_WHOLE)
         err_move(err, &image_err);
     if (image == IMAGE_UNKNOWN)

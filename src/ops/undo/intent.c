@@ -6,7 +6,7 @@
 #include "guest/checkpoint.h"
 #include "ops/undo/intent_private.h"
 
-#define INTENT_VERSION 4
+#define INTENT_VERSION 5
 
 /* ---- its fields ---------------------------------------------------------------------- */
 
@@ -44,6 +44,7 @@ static const struct field fields[] = {
     {"frozen", FIELD_FLAG, offsetof(struct intent, frozen)},
     {"held", FIELD_FLAG, offsetof(struct intent, held)},
     {"saved", FIELD_FLAG, offsetof(struct intent, saved)},
+    {"started", FIELD_FLAG, offsetof(struct intent, started)},
     {"memory", FIELD_TEXT, offsetof(struct intent, memory), true},
     {"live-xml", FIELD_TEXT, offsetof(struct intent, live_xml)},
     {"archive", FIELD_TEXT, offsetof(struct intent, archive)},

@@ -7,8 +7,9 @@
  * repeated.
  *
  * The file is one JSON object. The table in intent.c names its members; nothing else knows them.
- * Journals of version 1, which had no kind, of version 2, which knew one replaced file, and of version
- * 3, which knew no checkpoints, are read too.
+ * Journals of version 1, which had no kind, of version 2, which knew one replaced file, of version
+ * 3, which knew no checkpoints, and of version 4, which did not say that a guest had been started, are
+ * read too.
  */
 #pragma once
 
@@ -69,6 +70,8 @@ struct intent {
     bool frozen;      /* its file systems were asked to freeze */
     bool held;        /* its CPUs were asked to stop */
     bool saved;       /* virDomainSave was asked for: the guest may be down */
+    bool started;     /* somebody has started it since then: its memory is older than its disks, and
+                       * is never restored any more */
     char *memory;     /* memory image: to be removed, or to resume from if the guest is saved */
     char *live_xml;   /* the XML to resume it with */
     char *archive;    /* folder that the backup goes to; NULL: none */

@@ -14,6 +14,7 @@
  *   frozen            the file systems may be frozen      a thaw
  *   held              it may be paused, by us             resuming it, if it was running
  *   saved             it may be down, or about to be      restoring it from `memory`
+ *   started           somebody has started it since   keeping `memory` for the user
  *   memory, scratch   these files may exist               removing them
  *   of a restore
  *   files, defined    the new guest may exist             removing it

@@ -135,11 +135,15 @@ static void what_a_restore_of_version_2_has_replaced_is_known(void **state)
     assert_true(intent.outdated && intent.resumed && !intent_is_empty(&intent));
 }
 
-static void a_pause_of_version_3_is_known(void **state)
+static void backups_of_versions_3_and_4_are_known(void **state)
 {
+    CLEANUP_INTENT struct intent save = {0};
     CLEANUP_INTENT struct intent intent = {0};
 
     (void)state;
+    read_sample_of("version-4", "backup-save", &save);
+    assert_true(save.saved && save.memory && !save.started);
+    assert_string_equal(save.checkpoint, CHECKPOINT);
     read_sample_of("version-3", "backup-pause", &intent);
     assert_int_equal(intent.kind, INTENT_BACKUP);
     assert_true(intent.held && intent.was_running && intent_holds_guest(&intent));
@@ -218,6 +222,7 @@ static void fill(struct intent *intent, bool odd)
         .frozen = odd,
         .held = !odd,
         .saved = odd,
+        .started = !odd,
         .memory = mem_strdup("memory"),
         .live_xml = mem_strdup("live xml"),
         .archive = mem_strdup("archive"),
@@ -257,8 +262,8 @@ static void what_is_written_is_read(void **state)
         assert_string_equal(text, again);
         assert_true(copy.kind == intent.kind && copy.pid_started == intent.pid_started);
         assert_true(copy.persistent == odd && copy.was_running == !odd && copy.frozen == odd &&
-                    copy.held == !odd && copy.saved == odd && copy.old_autostart == !odd &&
-                    copy.in_place == odd);
+                    copy.held == !odd && copy.saved == odd && copy.started == !odd &&
+                    copy.old_autostart == !odd && copy.in_place == odd);
         assert_string_equal(copy.live_xml, "live xml");
         assert_int_equal(copy.former_count, 2);
         assert_string_equal(copy.formers[0].path, "aside 1");
@@ -474,7 +479,7 @@ int main(void)
         cmocka_unit_test(a_restore_of_version_1_that_touched_no_guest_is_known),
         cmocka_unit_test(a_replacing_restore_of_version_2_is_known),
         cmocka_unit_test(what_a_restore_of_version_2_has_replaced_is_known),
-        cmocka_unit_test(a_pause_of_version_3_is_known),
+        cmocka_unit_test(backups_of_versions_3_and_4_are_known),
         cmocka_unit_test(a_replacing_restore_of_version_3_is_known),
         cmocka_unit_test(a_former_file_without_a_place_is_refused),
         cmocka_unit_test(what_is_written_is_read),

@@ -195,6 +195,29 @@ static void a_guest_that_somebody_has_started_is_told_before_its_journal_ends(vo
     assert_int_equal(world.web->restored, 0);
 }
 
+/* That it runs is seen only once; its disks are newer than its memory for ever. */
+static void a_guest_that_was_started_and_has_ended_is_not_resumed_from_its_image(void **state)
+{
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+    CLEANUP_ERR struct err err = ERR_INIT;
+    CLEANUP_FREE char *note = NULL;
+
+    (void)state;
+    world_make(&world);
+    saved_and_down(&world);
+    world.web->active = world.web->booted = true;
+    assert_int_equal(undo(&world), UNDO_STRANDED);
+    world.web->active = world.web->booted = false;
+    assert_int_equal(undo_recorded(world.state_fd, WEB, &fake_calls, NULL, &err), UNDO_STRANDED);
+    assert_non_null(strstr(err.text, "it is shut off again"));
+    assert_non_null(strstr(err.text, "virsh start"));
+    assert_true(exists(&world, "memory"));
+    told(&world, &note);
+    assert_non_null(strstr(note, "stays shut off"));
+    assert_true(exists(&world, "web.rescue.sav"));
+    assert_int_equal(world.web->restored, 0);
+}
+
 static void a_journal_ends_when_its_image_is_gone(void **state)
 {
     struct world world CLEANUP(world_clear) = {.state_fd = -1};
@@ -446,6 +469,7 @@ int main(void)
         cmocka_unit_test(a_guest_that_ran_on_is_not_resumed_from_older_memory),
         cmocka_unit_test(a_guest_whose_memory_is_refused_stays_in_the_journal),
         cmocka_unit_test(a_guest_that_somebody_has_started_is_told_before_its_journal_ends),
+        cmocka_unit_test(a_guest_that_was_started_and_has_ended_is_not_resumed_from_its_image),
         cmocka_unit_test(a_journal_ends_when_its_image_is_gone),
         cmocka_unit_test(an_incomplete_image_is_kept),
         cmocka_unit_test(an_image_of_a_save_that_was_given_up_is_removed),
