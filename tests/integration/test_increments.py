@@ -317,3 +317,13 @@ def test_notes_of_guests_that_are_gone(t):
     same(set(leftovers.notes()), {young, other, own}, "notes that are left")
     for path in (young, other):
         os.unlink(path)
+
+
+def test_bitmaps_of_a_guest_that_is_not_defined_do_not_add_up(t):
+    """libvirt forgets its checkpoints when it is off for its memory to be saved; the images keep the bitmaps."""
+    guest = t.guest("web", t.boot_disk(), t.disk("vdb", size=4 * MIB, boot=2)).create()
+    repository = t.repository()
+    for memory in "save", "save", "save", "none":
+        guest.serial.wait_for_steps(2)
+        t.add_point(repository, guest, "--guest-memory", memory)
+        same(len({name for _, name in loaded_bitmaps(guest)}), 1, f"bitmaps after {memory}")

@@ -202,14 +202,20 @@ static int remove_bitmaps_of(const struct capture *capture, const char *name, st
     return first.kind == ERR_NONE ? 0 : err_move(err, &first);
 }
 
-/* Bitmaps that libvirt has no record of, too: only they are in the images of a guest that is off. */
+/* Bitmaps that libvirt has no record of are in the images of a guest that is off, and of one that is not
+ * defined, whose records are gone whenever it has been off. */
+static bool may_have_unrecorded(const struct capture *capture)
+{
+    return capture->request.mode == CAPTURE_OFFLINE || !capture->intent.persistent;
+}
+
 static int list_former(const struct capture *capture, struct strings *names, struct err *err)
 {
     const struct capture_request *request = &capture->request;
 
     if (request->calls->list(request->guest, request->owner, names, err) < 0)
         return -1;
-    for (size_t i = 0; request->mode == CAPTURE_OFFLINE && i < request->source->disk_count; i++) {
+    for (size_t i = 0; may_have_unrecorded(capture) && i < request->source->disk_count; i++) {
         const struct source_disk *disk = &request->source->disks[i];
         CLEANUP_STRINGS struct strings bitmaps = {0};
         if (!disk->local || strcmp(disk->format, "qcow2") != 0)
