@@ -35,7 +35,8 @@ enum err_remedy {
     ERR_REMEDY_TRUST_DEFINITION, /* an option of restore, like the next two */
     ERR_REMEDY_OVERWRITE,
     ERR_REMEDY_REPLACE,
-    ERR_REMEDY_RECOVER, /* running recover, after something else */
+    ERR_REMEDY_RECOVER,  /* running recover, after something else */
+    ERR_REMEDY_UNDELETE, /* taking the point out of the trash */
 };
 
 struct err {

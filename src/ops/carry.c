@@ -352,6 +352,7 @@ static int choose_by_id(const struct carry_run *run, const char *word, struct se
                         struct err *err)
 {
     struct selection all CLEANUP(selection_clear) = {0};
+    CLEANUP_ERR struct err trashed = ERR_INIT;
     size_t found = 0;
 
     if (select_all(run->store, &all, err) < 0)
@@ -361,8 +362,12 @@ static int choose_by_id(const struct carry_run *run, const char *word, struct se
         all.chosen[i] = points_find(run->store, all.names[i], word, &all.points[i], &why) == 0;
         if (!all.chosen[i] && why.kind != ERR_NOT_FOUND)
             return err_move(err, &why);
+        if (why.remedy == ERR_REMEDY_UNDELETE)
+            err_move(&trashed, &why);
         found += all.chosen[i];
     }
+    if (found == 0 && trashed.text)
+        return err_move(err, &trashed);
     if (found != 1)
         return err_set(err, found ? ERR_USAGE : ERR_NOT_FOUND, "%s has %s point '%s'",
                        points_store_title(run->store), found ? "more than one" : "no", word);

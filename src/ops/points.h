@@ -109,7 +109,8 @@ int points_list(struct points_store *store, const char *guest, struct points_lis
 /* The guest's point that a word names: "latest"; 8 or more digits with which its id begins; or a
  * time as when_parse takes it. Sets *ret_id, which the caller frees. What is the latest, and what a
  * time means, is in record/latest.h.
- * Usage: the word fits several points, or is in none of these forms. Not found: the guest has no such point.
+ * Usage: the word fits several points, or is in none of these forms. Not found: the guest has no such point,
+ * or, with the remedy undelete, the point is in the trash.
  * Unsupported: it is of a backup that was not completed.
  * Corrupt: "latest" or a time means one that cannot be read. */
 int points_find(struct points_store *store, const char *guest, const char *word, char **ret_id,

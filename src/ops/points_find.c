@@ -93,10 +93,12 @@ static int find_listed(const struct points_list *list, const char *word, char **
 
     if (find_point(list, word, &found, err) < 0)
         return -1;
-    if (found->trashed)
-        return err_set(err, ERR_NOT_FOUND,
-                       "point %.*s is in the trash; take it out with virt-backup undelete",
-                       (int)found->id_digits, found->id);
+    if (found->trashed) {
+        err_set(err, ERR_NOT_FOUND,
+                "point %.*s is in the trash; take it out with virt-backup undelete",
+                (int)found->id_digits, found->id);
+        return err_note_remedy(err, ERR_REMEDY_UNDELETE);
+    }
     if (!found->problem && !found->complete)
         return err_set(
             err, ERR_UNSUPPORTED,

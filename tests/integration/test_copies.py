@@ -189,6 +189,15 @@ def test_each_way_to_name_a_point(t):
     expect(not os.path.exists(to), "a folder was made for nothing")
 
 
+def test_a_point_in_the_trash_is_not_one_that_never_was(t):
+    """Nor if the trash has all points of its guest."""
+    _, repository, points, _ = two_nights(t)
+    for point in points:
+        t.vb("remove", "--repository", repository, f"web@{point}", "--yes")
+        t.refused("export", "--repository", repository, "--destination-path", t.path("exported"), "--point", point,
+                  says=["guest 'web'", point[:8], "in the trash", "virt-backup undelete"])
+
+
 def test_a_backup_that_is_there_is_replaced_only_when_told(t):
     _, repository, points, kept = two_nights(t)
     to = t.path("exported")
