@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "repository/format/slot_room.h"
 #include "repository/stored_unpack.h"
 
 void stored_point_free(struct stored_point *point)
@@ -280,7 +281,7 @@ int stored_point_read(const struct stored_scope *scope, const struct point_id *i
     if (read_point_bytes(&look, &point->id, &bytes, err) < 0)
         return -1;
     const struct parser_task task = {stored_unpack_point, bytes.data, bytes.len,
-                                     stored_unpack_most(bytes.len), .alone = true};
+                                     slot_room_most(bytes.len), .alone = true};
     if (parser_run(scope->parser, &task, &point->unpacked, err) < 0)
         return prefix_slot(&look, err);
     if (take_point(point, err) < 0) {
@@ -416,7 +417,7 @@ static void read_summaries(const struct stored_scope *scope, const struct point_
             ret[i].summary.kind != SLOT_POINT)
             continue;
         tasks[asked] = (struct parser_task){stored_unpack_info, looks[i].bytes.data,
-                                            looks[i].bytes.len, STORED_UNPACK_INFO_MAX, count > 1};
+                                            looks[i].bytes.len, SLOT_ROOM_INFO_MAX, count > 1};
         places[asked++] = i;
     }
     parser_run_each(scope->parser, tasks, asked, results);

@@ -5,16 +5,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/units.h"
 #include "repository/format/flags.h"
 #include "repository/format/flat.h"
 #include "repository/format/name.h"
+#include "repository/format/slot_room.h"
 #include "repository/format/trust_section.h"
-
-/* Type, number and length of a section. */
-#define SECTION_HEAD 16u
-#define MOST_GROWTH 64
-#define MOST_IN_ANY_CASE (LIMITS_SMALL + (UINT64_C(128) << 20))
 
 /* ---- unpacking -------------------------------------------------------------------------------- */
 
@@ -47,30 +42,12 @@ static void put_unpacked_info(struct buf *ret, const struct info *info)
     }
 }
 
-uint64_t stored_unpack_most(uint64_t stored_len)
-{
-    return stored_len < (STORED_UNPACK_MAX - MOST_IN_ANY_CASE) / MOST_GROWTH
-               ? stored_len * MOST_GROWTH + MOST_IN_ANY_CASE
-               : STORED_UNPACK_MAX;
-}
-
 int stored_unpack_size(const struct slot *slot, uint64_t *ret, struct err *err)
 {
-    uint64_t most = stored_unpack_most(slot->size);
-    uint64_t size = STORED_UNPACK_INFO_MAX;
+    uint64_t size = slot_room_of(slot->sections, slot->section_count);
 
-    for (uint32_t i = 0; i < slot->section_count; i++)
-        if (!units_add(size, slot->sections[i].raw_len, &size) ||
-            !units_add(size, SECTION_HEAD, &size))
-            size = UINT64_MAX;
-    if (size > STORED_UNPACK_MAX)
-        return err_set(err, ERR_UNSUPPORTED, "has more than %" PRIu64 " bytes when it is unpacked",
-                       STORED_UNPACK_MAX);
-    if (size > most)
-        return err_set(err, ERR_CORRUPT,
-                       "is unreadable: it has %" PRIu64 " bytes when it is unpacked, and may have "
-                       "%" PRIu64,
-                       size, most);
+    if (slot_room_check(size, slot->size, err) < 0)
+        return -1;
     *ret = size;
     return 0;
 }

@@ -11,21 +11,13 @@
 #include "repository/format/slot.h"
 #include "repository/stored_scope.h"
 
-/* The most bytes of a point when it is unpacked. */
-#define STORED_UNPACK_MAX UINT64_C(0x100000000)
-/* And of one that is stored in so many: what is compressed grows, but not beyond measure. There is always
- * room for the small items of a guest, which may be zeros. */
-uint64_t stored_unpack_most(uint64_t stored_len);
 /* Of a point whose start was parsed, from its table. Corrupt or unsupported: more than it may have. */
 int stored_unpack_size(const struct slot *slot, uint64_t *ret, struct err *err);
-
-/* No facts take more: texts, which JSON makes no shorter, and some numbers. */
-#define STORED_UNPACK_INFO_MAX (2 * LIMITS_INFO + 65536)
 
 /* ---- unpacking: for a struct parser ----------------------------------------------------------- */
 
 /* data: a struct slot_id, then all bytes of the slot. Corrupt: it is no point, by slot_parse, or more than
- * stored_unpack_most. */
+ * slot_room_most. */
 parser_function stored_unpack_point;
 /* data: a struct slot_id, the struct slot_section of INFO, then the section as stored. */
 parser_function stored_unpack_info;

@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "base/units.h"
 #include "codec/zstd_whole.h"
+#include "repository/format/slot_room.h"
 #include "repository/format/slot_table.h"
 
 static const char slot_magic[] = "VBPOINT1";
@@ -97,6 +98,30 @@ void slot_writer_clear(struct slot_writer *writer)
     *writer = (struct slot_writer){0};
 }
 
+/* What was added before keeps within slot_room_most. A section that is stored as it is never changes that;
+ * one that is compressed may. */
+static bool may_be_stored_in(const struct slot_writer *writer, uint64_t room, size_t len)
+{
+    uint64_t size = SLOT_HEAD_SIZE + (writer->count + UINT64_C(1)) * SLOT_ENTRY_SIZE + DIGEST_SIZE;
+
+    return room <= slot_room_most(size + writer->bytes.len + len);
+}
+
+/* With a section of len bytes. */
+static int count_room(const struct slot_writer *writer, size_t len, uint64_t *ret, struct err *err)
+{
+    uint64_t room = slot_room_of(writer->sections, writer->count) + SLOT_ROOM_HEAD;
+
+    if (!units_add(room, len, &room) || room > SLOT_ROOM_MAX)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "the point would have more than the %" PRIu64
+                       " bytes that can be read again, most of which say where the blocks of large "
+                       "images are; exclude a disk, or back the guest up to an archive",
+                       SLOT_ROOM_MAX);
+    *ret = room;
+    return 0;
+}
+
 int slot_writer_add(struct slot_writer *writer, const struct slot_added *added, struct err *err)
 {
     struct slot_section section = {
@@ -104,10 +129,13 @@ int slot_writer_add(struct slot_writer *writer, const struct slot_added *added, 
     CLEANUP_BUF struct buf frame = {0};
     const void *data = added->data;
     size_t len = added->len;
+    uint64_t room = 0;
 
+    if (count_room(writer, len, &room, err) < 0)
+        return -1;
     if (added->compress && len > 0 && zstd_whole_compress(added->data, len, &frame, err) < 0)
         return -1;
-    section.compressed = frame.data && frame.len < len;
+    section.compressed = frame.data && frame.len < len && may_be_stored_in(writer, room, frame.len);
     if (section.compressed) {
         data = frame.data;
         len = frame.len;
@@ -135,7 +163,8 @@ int slot_writer_finish(struct slot_writer *writer, const struct slot_id *id, uin
     buf_append(&bytes, writer->bytes.data, writer->bytes.len);
     digest_of(bytes.data, bytes.len, sha256);
     buf_append(&bytes, sha256, sizeof(sha256));
-    if (slot_parse(bytes.data, bytes.len, id, &again, &why) < 0)
+    if (slot_parse(bytes.data, bytes.len, id, &again, &why) < 0 ||
+        slot_room_check(slot_room_of(again.sections, again.section_count), bytes.len, &why) < 0)
         return err_set(err, ERR_INTERNAL, "the point could not be read back: it %s", why.text);
     *ret = bytes;
     bytes = (struct buf){0};

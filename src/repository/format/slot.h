@@ -83,12 +83,13 @@ struct slot_added {
     uint32_t number;
     const void *data;
     size_t len;
-    bool compress; /* if that makes it smaller */
+    bool compress; /* if that makes it smaller, and the point can be read then (slot_room.h) */
 };
 
-/* Copies the section. They are added by type, then by number. */
+/* Copies the section. They are added by type, then by number. Unsupported: nobody could read a point of
+ * so many bytes. */
 int slot_writer_add(struct slot_writer *writer, const struct slot_added *added, struct err *err);
-/* The whole point, in the empty *ret. Refused (internal): what slot_parse would refuse. */
+/* The whole point, in the empty *ret. Refused (internal): what whoever reads it would refuse. */
 int slot_writer_finish(struct slot_writer *writer, const struct slot_id *id, uint32_t flags,
                        struct buf *ret, struct err *err);
 

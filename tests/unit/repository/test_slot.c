@@ -370,6 +370,22 @@ static void sections_have_most_bytes(void **state)
     }
 }
 
+static void a_point_that_nobody_can_read_is_not_written(void **state)
+{
+    CLEANUP_SLOT_WRITER struct slot_writer writer = {0};
+    const struct slot_added map = {SLOT_MAP, 0, "map", 3, true}, next = {SLOT_MAP, 1, "m", 1, true};
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(slot_writer_add(&writer, &map, NULL), 0);
+    writer.sections[0].raw_len = LIMITS_MAP - (UINT64_C(3) << 20); /* as if it had so many */
+    assert_int_equal(slot_writer_add(&writer, &next, NULL), 0);
+    writer.sections[1].raw_len = UINT64_C(1) << 20;
+    assert_int_equal(slot_writer_add(&writer, &next, &err), -1);
+    assert_int_equal(err.kind, ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "exclude a disk"));
+}
+
 /* A length that would come out right only beyond 2^64. */
 static void lengths_do_not_wrap(void **state)
 {
@@ -457,6 +473,7 @@ int main(void)
         cmocka_unit_test(what_a_point_cannot_say_is_refused),
         cmocka_unit_test(a_tombstone_says_nothing_else),
         cmocka_unit_test(sections_have_most_bytes),
+        cmocka_unit_test(a_point_that_nobody_can_read_is_not_written),
         cmocka_unit_test(lengths_do_not_wrap),
         cmocka_unit_test(points_have_the_sections_of_their_flags),
         cmocka_unit_test(compressed_sections_are_never_packs),

@@ -12,6 +12,7 @@
 #include "one_object.h"
 #include "repository/format/flags.h"
 #include "repository/format/name.h"
+#include "repository/format/slot_room.h"
 #include "repository/stored_point.h"
 #include "repository/stored_unpack.h"
 
@@ -271,8 +272,8 @@ static void what_says_that_it_is_huge_is_damaged(void **state)
     CLEANUP_ERR struct err large = ERR_INIT, larger = ERR_INIT;
 
     (void)state;
-    assert_int_equal(stored_unpack_most(1000), UINT64_C(64000) + (UINT64_C(384) << 20));
-    assert_int_equal(stored_unpack_most(UINT64_C(1) << 40), STORED_UNPACK_MAX);
+    assert_int_equal(slot_room_most(1000), UINT64_C(64000) + (UINT64_C(384) << 20));
+    assert_int_equal(slot_room_most(UINT64_C(1) << 40), SLOT_ROOM_MAX);
     assert_int_equal(unpack_with_raw_len(UINT64_C(1) << 20, &large), ERR_CORRUPT);
     assert_null(strstr(large.text, "when it is unpacked"));
     assert_int_equal(unpack_with_raw_len(UINT64_C(390) << 20, &larger), ERR_CORRUPT);

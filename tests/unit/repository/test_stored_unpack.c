@@ -3,9 +3,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
+#include "made_point.h"
 #include "repository/stored_unpack.h"
 
 static void put_claim(struct buf *ret, const char *text)
@@ -69,10 +71,44 @@ static void facts_of_a_parser_are_checked_like_others(void **state)
     assert_int_equal(claim_facts(UINT64_C(253402300800000), none, none, ""), -1);
 }
 
+static int unpack_point(const struct made_point *made, const struct buf *bytes, struct err *err)
+{
+    CLEANUP_BUF struct buf input = {0}, ret = {0};
+
+    buf_append(&input, &made->id, sizeof(made->id));
+    buf_append(&input, bytes->data, bytes->len);
+    return stored_unpack_point(input.data, input.len, &ret, err);
+}
+
+/* Not even if it compresses a thousandfold. */
+static void whatever_is_written_can_be_read(void **state)
+{
+    CLEANUP_MADE_POINT struct made_point made = made_point_usual();
+    const size_t most = (size_t)381 << 20, more = (size_t)2 << 20;
+    void *zeros = mmap(NULL, most, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CLEANUP_SLOT struct slot slot = {0};
+    CLEANUP_ERR struct err err = ERR_INIT;
+
+    (void)state;
+    assert_ptr_not_equal(zeros, MAP_FAILED);
+    /* Of types that are passed over, so that nothing is unpacked. */
+    made.more[made.more_count++] = (struct slot_added){0x8000, 0, zeros, most, true};
+    made.more[made.more_count++] = (struct slot_added){0x8001, 0, zeros, more, true};
+    CLEANUP_BUF struct buf bytes = made_point_bytes(&made);
+    if (unpack_point(&made, &bytes, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(slot_parse(bytes.data, bytes.len, &made.id, &slot, NULL), 0);
+    assert_true(slot_find(&slot, 0x8000, 0)->compressed);
+    assert_false(slot_find(&slot, 0x8001, 0)->compressed);
+    assert_in_range(bytes.len, more, more + 100000);
+    munmap(zeros, most);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(facts_of_a_parser_are_checked_like_others),
+        cmocka_unit_test(whatever_is_written_can_be_read),
     };
 
     return cmocka_run_group_tests_name("repository stored_unpack", tests, NULL, NULL);
