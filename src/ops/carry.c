@@ -5,17 +5,14 @@
  * verify reads it, and a set is filled as backup fills it.
  *
  * The two stores cut images differently, so an image is decoded into a file without a name, which
- * checks it, and encoded from there. Nothing is in the target before commit, and the file is gone with
- * its descriptor, however the run ends.
+ * checks it, and encoded from there (ops/spool.h). Nothing is in the target before commit, and the file
+ * is gone with its descriptor, however the run ends.
  *
  * The manifest says the same of the guest, and other things of where its images are: it is a new text.
  * It gets this host's seal only if the point has it, and if that seal covers all that is copied; see
  * is_vouched_for.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/quit.h"
 #include "base/units.h"
@@ -24,10 +21,10 @@
 #include "ops/children.h"
 #include "ops/course.h"
 #include "ops/extras.h"
-#include "ops/file_chunks.h"
 #include "ops/host_key.h"
 #include "ops/memory.h"
 #include "ops/select.h"
+#include "ops/spool.h"
 #include "ops/tally.h"
 #include "ops/transfer.h"
 #include "ops/verbs.h"
@@ -122,50 +119,46 @@ static void replace_stored(struct manifest_stored *stored, const struct manifest
 
 /* ---- images --------------------------------------------------------------------------------- */
 
-static int open_spool(const struct carry_job *job, uint64_t size, int *ret_fd,
-                      const char **ret_path, struct err *err)
+static int open_spool(const struct carry_job *job, const struct manifest_image *image,
+                      struct spool **ret, struct err *err)
 {
-    const char *path = job->run->options->staging_path;
+    const struct carry_options *options = job->run->options;
+    const struct spool_request request = {
+        .folder = options->staging_path ? options->staging_path : options->destination.path,
+        .raw_size = image->raw_size,
+        .written_chunk = image->chunk_size,
+        .read_chunk = job->chunk_size,
+    };
 
-    if (!path)
-        path = job->run->options->destination.path;
-    CLEANUP_CLOSE int fd = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0 || ftruncate(fd, (off_t)size) < 0) {
-        err_set_errno(err, errno, "%s: cannot create a file without a name for an image", path);
-        return err_append(err, "choose another folder with --staging-path");
-    }
-    *ret_fd = TAKE_FD(fd);
-    *ret_path = path;
-    return 0;
+    return spool_open(&request, ret, err);
 }
 
 static int decode_into(struct carry_job *job, struct points_image *image, const char *what,
-                       const struct manifest_stored *stored, const struct chunk_sink *sink,
-                       struct err *err)
+                       const struct manifest_stored *stored, struct spool *spool, struct err *err)
 {
+    const struct chunk_sink sink = spool_sink(spool);
     const struct chunk_source source = points_image_source(image);
     const struct codec_spec codec = points_image_codec(image);
     struct transfer transfer = {&job->run->decoding, job->run->report, job->tally.guest, what};
 
     if (children_pool(&job->run->decoding, &codec, source.chunk_size, 0, err) < 0)
         return -1;
-    int result = transfer_out(&transfer, &source, sink, &stored->image, err);
+    int result = transfer_out(&transfer, &source, &sink, &stored->image, err);
     children_end(&job->run->decoding);
-    return result;
+    return result < 0 ? -1 : spool_flush(spool, err);
 }
 
-static int encode_from(struct carry_job *job, const struct points_facts *facts,
-                       struct file_chunks *file, const char *what, struct manifest_stored *ret,
-                       struct err *err)
+static int encode_from(struct carry_job *job, const struct points_facts *facts, struct spool *spool,
+                       const char *what, struct manifest_stored *ret, struct err *err)
 {
-    struct chunk_source source = file_chunks_source(file);
+    struct chunk_source source = spool_source(spool);
     struct transfer transfer = {&job->run->encoding, job->run->report, job->tally.guest, what};
     struct chunk_sink sink;
-    struct tally_image image = {.what = what, .read = file->raw_size};
+    struct tally_image image = {.what = what, .read = facts->raw_size};
 
     if (points_create_image(job->to, facts, &source, &sink, err) < 0 ||
         children_pool(&job->run->encoding, &job->run->options->codec, job->chunk_size,
-                      units_div_up(file->raw_size, job->chunk_size), err) < 0)
+                      units_div_up(facts->raw_size, job->chunk_size), err) < 0)
         return -1;
     int result = transfer_in(&transfer, &source, &sink, err);
     children_end(&job->run->encoding);
@@ -185,15 +178,11 @@ static int carry_image(struct carry_job *job, const struct points_item *item,
     const struct container_indexer indexer = children_indexer(&job->run->decoding);
     const struct points_image_request request = {stored, &indexer, .whole = true};
     struct manifest_stored copy = {0};
-    CLEANUP_CLOSE int fd = -1;
-    const char *path = NULL;
+    CLEANUP(spool_closep) struct spool *spool = NULL;
 
     if (quit_check(err) < 0 || points_open_image(job->from, &request, &image, err) < 0 ||
-        open_spool(job, stored->image.raw_size, &fd, &path, err) < 0)
+        open_spool(job, &stored->image, &spool, err) < 0)
         return -1;
-    struct file_chunks written = {path, fd, 0, stored->image.chunk_size, stored->image.raw_size};
-    struct file_chunks read = {path, fd, 0, job->chunk_size, stored->image.raw_size};
-    const struct chunk_sink sink = file_chunks_sink(&written);
     const struct points_facts facts = {
         .item = *item,
         .codec = job->codec,
@@ -201,8 +190,8 @@ static int carry_image(struct carry_job *job, const struct points_item *item,
         .raw_size = stored->image.raw_size,
         .head = points_image_head(image),
     };
-    if (decode_into(job, image, what, stored, &sink, err) < 0 ||
-        encode_from(job, &facts, &read, what, &copy, err) < 0)
+    if (decode_into(job, image, what, stored, spool, err) < 0 ||
+        encode_from(job, &facts, spool, what, &copy, err) < 0)
         return -1;
     replace_stored(ret, &copy);
     return 0;

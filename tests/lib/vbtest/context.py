@@ -107,6 +107,13 @@ class Context:
             self._note_sanitizer()
             raise Failure(f"a sanitizer has found an error: {reports[0]}")
 
+    def preloaded(self, shim, **variables):
+        """Options of vb: with a shim of tests/past and what that looks for."""
+        path = os.path.join(os.path.dirname(self.binary), f"../tests/past/{shim}-shim.so")
+        if not os.path.exists(path):
+            raise AssertionError(f"{path} is missing")
+        return {"env": dict(self.environment, LD_PRELOAD=path, **variables)}
+
     # ---- files --------------------------------------------------------------------------------
 
     def path(self, *names):
