@@ -133,10 +133,26 @@ static int open_spool(const struct carry_job *job, const struct manifest_image *
     return spool_open(&request, ret, err);
 }
 
+/* A spool that is filled, while the target is left alone. */
+struct spooling {
+    struct chunk_sink sink;
+    struct points_set *to;
+};
+
+static int put_spooled(void *opaque, const struct chunk_output *output, struct err *err)
+{
+    const struct spooling *spooling = opaque;
+
+    return spooling->sink.put(spooling->sink.opaque, output, err) < 0
+               ? -1
+               : points_show_life(spooling->to, err);
+}
+
 static int decode_into(struct carry_job *job, struct points_image *image, const char *what,
                        const struct manifest_stored *stored, struct spool *spool, struct err *err)
 {
-    const struct chunk_sink sink = spool_sink(spool);
+    struct spooling spooling = {spool_sink(spool), job->to};
+    const struct chunk_sink sink = {.opaque = &spooling, .put = put_spooled};
     const struct chunk_source source = points_image_source(image);
     const struct codec_spec codec = points_image_codec(image);
     struct transfer transfer = {&job->run->decoding, job->run->report, job->tally.guest, what};

@@ -326,6 +326,11 @@ int points_expect(struct points_set *set, const struct points_item *item, enum c
     return set->writer->ops->expect(set, item, codec, err);
 }
 
+int points_show_life(struct points_set *set, struct err *err)
+{
+    return set->writer->ops->show_life ? set->writer->ops->show_life(set, err) : 0;
+}
+
 int points_create_image(struct points_set *set, const struct points_facts *facts,
                         struct chunk_source *source, struct chunk_sink *ret, struct err *err)
 {

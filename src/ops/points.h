@@ -310,6 +310,9 @@ struct points_facts {
     const struct points_head *head;
 };
 
+/* To be called now and then while work on the set takes long and no image is being written. Stores
+ * something when the store would soon take the set for dead. */
+int points_show_life(struct points_set *set, struct err *err);
 /* Begins an image, one at a time. A source that tells what is the same means: as in the newest point, which
  * must keep something of the disk, and have it in the same size. The sink is for an encoder's results, and belongs to the set.
  * *source reads the image; a store that may have parts of it already puts a source of its own before

@@ -69,6 +69,7 @@ struct points_set_ops {
                  struct points_set **ret, struct err *err);
     int (*expect)(struct points_set *set, const struct points_item *item, enum codec_type codec,
                   struct err *err);
+    int (*show_life)(struct points_set *set, struct err *err); /* NULL: its locks do */
     int (*create_image)(struct points_set *set, const struct points_facts *facts,
                         struct chunk_source *source, struct chunk_sink *ret, struct err *err);
     int (*finish_image)(struct points_set *set, struct manifest_stored *ret, uint64_t *ret_usage,

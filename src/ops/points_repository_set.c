@@ -268,6 +268,11 @@ static void note_time(struct repository_set *set)
         set->info.taken_ms = session_now_ms(set->session);
 }
 
+static int show_repository_life(struct points_set *set, struct err *err)
+{
+    return point_writer_show_life(repository_set_of(set)->writer, err);
+}
+
 static int create_repository_image(struct points_set *base, const struct points_facts *facts,
                                    struct chunk_source *source, struct chunk_sink *ret,
                                    struct err *err)
@@ -463,6 +468,7 @@ static const struct points_set_ops repository_set_ops = {
     .close = close_repository_place,
     .begin = begin_repository_set,
     .expect = expect_anything,
+    .show_life = show_repository_life,
     .create_image = create_repository_image,
     .finish_image = finish_repository_image,
     .put_small = put_repository_small,

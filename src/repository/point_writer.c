@@ -105,6 +105,11 @@ uint32_t point_writer_unread(const struct point_writer *writer, const char **ret
     return writer->packs.unread;
 }
 
+int point_writer_show_life(struct point_writer *writer, struct err *err)
+{
+    return packer_tick(writer->packer, err);
+}
+
 /* ---- images ---------------------------------------------------------------------------------- */
 
 uint64_t point_writer_chunk_size(enum codec_type codec)

@@ -58,6 +58,9 @@ DEFINE_CLEANUP(struct point_writer *, point_writer_freep, point_writer_free)
  * why the first could not; borrowed, NULL if there are none. */
 uint32_t point_writer_unread(const struct point_writer *writer, const char **ret_why);
 
+/* Between images: to be called now and then, so that the session is not taken for dead. */
+int point_writer_show_life(struct point_writer *writer, struct err *err);
+
 /* ---- an image -------------------------------------------------------------------------------- */
 
 /* The chunk size that its source and the pool are to have. */
