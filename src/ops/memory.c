@@ -41,7 +41,8 @@ static int file_size(int fd, uint64_t *ret, struct err *err)
 }
 
 /* Decodes the stream into a staged file, with the program that libvirt compressed it with. That
- * file then takes the place of the save image's own stream. */
+ * file then takes the place of the save image's own stream. It is flushed, because of a write that fails
+ * later the page cache keeps nothing, and other bytes would be read. */
 static int decode_stream(const struct memory_store *store, const char *const *argv,
                          struct memory_stream *stream, struct err *err)
 {
@@ -51,12 +52,19 @@ static int decode_stream(const struct memory_store *store, const char *const *ar
         return -1;
     if (lseek(stream->fd, (off_t)stream->start, SEEK_SET) < 0)
         return err_set_errno(err, errno, "cannot seek in the save image");
-    if (process_filter(argv, stream->fd, fd, err) < 0 || file_size(fd, &stream->size, err) < 0)
+    if (process_filter(argv, stream->fd, fd, err) < 0 || io_sync(fd, err) < 0 ||
+        file_size(fd, &stream->size, err) < 0)
         return err_prefix(err, "cannot decompress libvirt's memory image");
     stream->start = 0;
     close(stream->fd);
     stream->fd = TAKE_FD(fd);
     return 0;
+}
+
+/* For the same reason. */
+static int flush_saved(const char *path, int fd, struct err *err)
+{
+    return io_sync(fd, err) < 0 ? err_prefix(err, "%s", path) : 0;
 }
 
 static int open_stream(const struct memory_store *store, const char *sav_path,
@@ -65,7 +73,8 @@ static int open_stream(const struct memory_store *store, const char *sav_path,
     struct sav *sav = &stream->head.sav;
     CLEANUP_ERR struct err sav_err = ERR_INIT;
 
-    if (staging_open_file(sav_path, &stream->fd, err) < 0)
+    if (staging_open_file(sav_path, &stream->fd, err) < 0 ||
+        flush_saved(sav_path, stream->fd, err) < 0)
         return err_prefix(err, "libvirt's save image");
     if (file_size(stream->fd, &stream->size, err) < 0)
         return -1;

@@ -55,9 +55,9 @@ uint64_t check_listed_bytes(const struct points_check *check);
 
 struct check_result {
     bool good;
-    bool gone;                /* there is no point, or it was removed while it was checked: no finding */
-    uint32_t packs;           /* of the point; 0 if it is unreadable */
-    uint32_t bad_packs;       /* of them */
+    bool gone;          /* there is no point, or it was removed while it was checked: no finding */
+    uint32_t packs;     /* of the point; 0 if it is unreadable */
+    uint32_t bad_packs; /* of them */
     struct strings findings;  /* texts for people, at most CHECK_FINDINGS; empty if it is good */
     struct strings unwritten; /* texts of errors: what could not be noted */
 };

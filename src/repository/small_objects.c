@@ -26,8 +26,8 @@ static void small_objects_look_clear(struct small_objects_look *look)
 
 bool small_objects_can_do_without(const struct err *err)
 {
-    return err->kind == ERR_CORRUPT || err->kind == ERR_NOT_FOUND ||
-           err->kind == ERR_UNSUPPORTED || err->kind == ERR_IO;
+    return err->kind == ERR_CORRUPT || err->kind == ERR_NOT_FOUND || err->kind == ERR_UNSUPPORTED ||
+           err->kind == ERR_IO;
 }
 
 static int look_at_small_object(const struct stored_scope *scope, const char *name, size_t number,

@@ -183,6 +183,17 @@ def test_save_image_that_libvirt_has_compressed(t):
     guest.goes_on(token, 0)
 
 
+def test_decoded_memory_that_the_disk_does_not_take_is_not_stored(t):
+    guest = t.small_guest().running()
+    with set_save_format(t, "gzip"):
+        result = t.vb("backup", "--destination-path", t.archive.path, "--domain-names", "web",
+                      "--guest-memory", "save", status=1,
+                      **t.preloaded("lossy", VIRT_BACKUP_UNFLUSHED="1"))
+    expect("memory image" in result.err and "cannot flush" in result.err, f"another error: {result.err}")
+    expect(not os.path.exists(t.archive.file("web.xml")), "there is a backup")
+    same(guest.state(), "running", "state of the guest")
+
+
 class set_save_format:  # pylint: disable=invalid-name # used as a statement
     """libvirtd with another save_image_format, for as long as the block lasts."""
 
