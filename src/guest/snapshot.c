@@ -9,7 +9,6 @@
 
 #include "base/log.h"
 #include "base/quit.h"
-#include "base/text.h"
 #include "base/units.h"
 #include "base/xml.h"
 #include "base/shell.h"
@@ -70,17 +69,6 @@ static char *snapshot_xml(const char *path, const struct definition_disks *disks
                      all_manual || is_writable(&disks->disks[i]) ? "manual" : "no");
     }
     return xml_format(doc);
-}
-
-static bool same_disks(const struct definition_disks *a, const struct definition_disks *b)
-{
-    if (a->count != b->count)
-        return false;
-    for (size_t i = 0; i < a->count; i++)
-        if (!text_same(a->disks[i].target, b->disks[i].target) ||
-            !text_same(a->disks[i].path, b->disks[i].path))
-            return false;
-    return true;
 }
 
 /* ---- the call ------------------------------------------------------------------------------------ */
@@ -353,7 +341,7 @@ static int check_after(virDomainPtr domain, const struct definition_disks *befor
         return -1;
     if (now.state != VIR_DOMAIN_PAUSED)
         return err_set(err, ERR_BUSY, "the guest was resumed as soon as its memory was copied");
-    if (!same_disks(before, &after)) {
+    if (!definition_same_disks(before, &after)) {
         CLEANUP_FREE char *line = shell_virsh("domblklist", virDomainGetName(domain));
         return err_set(err, ERR_BUSY,
                        "the guest's disks were changed while its memory was copied, and a disk may "

@@ -88,3 +88,18 @@ def test_guest_that_ran_while_it_was_down_to_be_read(t):
     expect("stays shut off" in result.out, f"it is not told what became of it: {result.out}")
     same((guest.state(), guest.serial.boots()), ("shut off", 2), "state of the guest, and boots")
     rescued(t, result)
+
+
+def test_guest_that_gets_an_overlay_before_it_is_saved(t):
+    """It comes back on the overlay, to which it has written."""
+    guest = t.guest("web", t.boot_disk(), t.disk("vdb", "raw", boot=2)).running()
+    token, count = guest.serial.last()
+    os.chmod(t.dir, 0o777)
+    overlay = t.path("overlay.qcow2")
+    halted = Halted(t, "virDomainSaveFlags", *t.backup_line(guest, "--guest-memory", "save"))
+    guest.call("snapshot-create-as", "--no-metadata", "--disk-only", "--diskspec", f"vda,file={overlay}", "--diskspec", "vdb,snapshot=no")
+    now = guest.serial.last()[1]
+    wait_until(lambda: guest.serial.last()[1] > now + 3, "a guest that writes to the overlay")
+    busy(t, halted, "guest 'web': the guest's disks were changed before its memory was saved", "virsh domblklist web")
+    expect(overlay in guest.dump(), "the guest is back on its old image")
+    guest.goes_on(token, count)

@@ -45,6 +45,8 @@ int definition_read_disks(const struct xml_doc *domain, struct definition_disks 
 /* NULL: there is no disk with this target. Borrowed from disks. */
 const struct definition_disk *definition_find_disk(const struct definition_disks *disks,
                                                    const char *target);
+/* The same targets in the same order, with the same sources. */
+bool definition_same_disks(const struct definition_disks *a, const struct definition_disks *b);
 void definition_disks_clear(struct definition_disks *disks);
 #define CLEANUP_DEFINITION_DISKS CLEANUP(definition_disks_clear)
 

@@ -114,6 +114,8 @@ static int begin_save(struct capture *capture, struct err *err)
     if (staging_flush(capture->intent.memory, err) < 0)
         return err_prefix(err, "its memory image");
     log_detail("guest '%s': its memory image is flushed", capture->intent.name);
+    if (capture_check_saved(capture, err) < 0)
+        return -1;
     return record_images(capture, err) < 0 ? -1 : at_instant(request, err);
 }
 

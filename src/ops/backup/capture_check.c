@@ -3,9 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/shell.h"
+#include "guest/definition/definition.h"
+#include "record/sav.h"
 
 /* libvirt runs elsewhere, as another user, perhaps in another mount namespace: an empty file shows
  * whether it can reach the folder. */
@@ -28,6 +32,39 @@ int capture_check_access(const struct capture_request *request, struct err *err)
                        "with --staging-path",
                        path);
     return 0;
+}
+
+/* What libvirt has written next to the memory is the guest as it was at that instant. */
+int capture_check_saved(const struct capture *capture, struct err *err)
+{
+    const char *path = capture->intent.memory;
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CLEANUP_DEFINITION_DISKS struct definition_disks gathered = {0};
+    CLEANUP_DEFINITION_DISKS struct definition_disks saved = {0};
+    CLEANUP_ERR struct err sav_err = ERR_INIT;
+    CLEANUP_SAV struct sav sav = {0};
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_set_errno(err, errno, "its memory image %s", path);
+    if (sav_read(fd, (uint64_t)st.st_size, &sav, &sav_err) < 0) {
+        if (sav_err.kind == ERR_UNSUPPORTED) /* of another hypervisor: nothing is known */
+            return 0;
+        err_move(err, &sav_err);
+        return err_prefix(err, "its memory image %s", path);
+    }
+    CLEANUP(xml_freep) struct xml_doc *xml = xml_parse(sav.xml, strlen(sav.xml), err);
+    if (!xml || definition_read_disks(xml, &saved, err) < 0 ||
+        definition_read_disks(capture->request.source->live, &gathered, err) < 0)
+        return err_prefix(err, "its memory image %s", path);
+    if (definition_same_disks(&gathered, &saved))
+        return 0;
+    CLEANUP_FREE char *line = shell_virsh("domblklist", capture->intent.name);
+    return err_set(
+        err, ERR_BUSY,
+        "the guest's disks were changed before its memory was saved, and a disk may have "
+        "a new overlay; to list them, run: %s; then start the backup again",
+        line);
 }
 
 /* libvirt would wait half a minute for another job, and then refuse. */

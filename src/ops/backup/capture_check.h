@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * For capture.c only: checks made before a guest is touched.
+ * For capture.c only: checks of what is about to be captured, or has been.
  */
 #pragma once
 
@@ -8,5 +8,7 @@
 
 /* Checks that libvirt can open files in the staging folder. */
 int capture_check_access(const struct capture_request *request, struct err *err);
+/* Busy: its memory was saved with other disks than were gathered before. */
+int capture_check_saved(const struct capture *capture, struct err *err);
 /* Fails at once (busy) if another job holds the guest. */
 int capture_check_no_job(const struct capture_request *request, struct err *err);

@@ -141,6 +141,19 @@ static int settle_active(const struct undo_host *host, struct intent *intent,
     return settle_started(host, intent, guest, ret_note, err);
 }
 
+/* The image's own XML has the disks that the guest had when it was saved; what the run has noted before
+ * may be older. */
+static char *xml_to_resume_with(const struct intent *intent)
+{
+    CLEANUP_CLOSE int fd = open(intent->memory, O_RDONLY | O_CLOEXEC);
+    CLEANUP_SAV struct sav sav = {0};
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || sav_read(fd, (uint64_t)st.st_size, &sav, NULL) < 0)
+        return mem_strdup(intent->live_xml);
+    return TAKE_PTR(sav.xml);
+}
+
 /* Once the guest runs, its disks are newer than the image. After a power failure nobody could tell,
  * and it would be resumed from memory that does not match them. So it comes back paused; then the
  * journal notes that it must not be resumed from the image any more; then it goes on. It goes on
@@ -149,8 +162,9 @@ static int resume_from_image(const struct undo_host *host, struct intent *intent
 {
     CLEANUP_UNDO_GUEST struct undo_guest guest = {0};
     CLEANUP_ERR struct err note_err = ERR_INIT;
+    CLEANUP_FREE char *xml = xml_to_resume_with(intent);
 
-    if (host->calls->restore(host->hypervisor, intent->memory, intent->live_xml, false, err) < 0)
+    if (host->calls->restore(host->hypervisor, intent->memory, xml, false, err) < 0)
         return host->calls->alive(host->hypervisor) ? tell_stranded(intent, IMAGE_WHOLE, err) : -1;
     intent->saved = false;
     intent->held = true;

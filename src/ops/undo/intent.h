@@ -73,7 +73,7 @@ struct intent {
     bool started;     /* somebody has started it since then: its memory is older than its disks, and
                        * is never restored any more */
     char *memory;     /* memory image: to be removed, or to resume from if the guest is saved */
-    char *live_xml;   /* the XML to resume it with */
+    char *live_xml;   /* the XML to resume it with, if the image's own cannot be read */
     char *archive;    /* folder that the backup goes to; NULL: none */
     char *checkpoint; /* of ours, made with the backup job; NULL: none was asked for */
     struct strings recorded;          /* the targets of the disks that it records ... */

@@ -18,9 +18,10 @@
 #define OWNER "0123456789abcdef"
 #define FORMER "vb-" OWNER "-ffeeddccbbaa99887766554433221100"
 #define IMAGE "web.qcow2"
-#define XML                                                                                        \
+#define XML_WITH(path)                                                                             \
     "<domain><uuid>" WEB "</uuid><devices><disk type='file' device='disk'>"                        \
-    "<source file='/img/web'/><target dev='vda'/></disk></devices></domain>"
+    "<source file='" path "'/><target dev='vda'/></disk></devices></domain>"
+#define XML XML_WITH("/img/web")
 
 /* ---- the calls ---------------------------------------------------------------------------------- */
 
@@ -89,9 +90,11 @@ static int fake_freeze(struct guest *guest, unsigned timeout_s, struct err *err)
     return fake_done();
 }
 
+static bool lost_late, untold, ends_late, resumed, overlay; /* see struct backup */
+
 static void write_image(const char *path)
 {
-    make_image(the_world, "image");
+    make_image_of(the_world, "image", overlay ? XML_WITH("/img/overlay") : XML);
     CLEANUP_FREE char *from = path_in(the_world, "image");
     assert_int_equal(rename(from, path), 0);
 }
@@ -117,8 +120,6 @@ static int fake_snapshot_memory(struct guest *guest, const struct guest_snapshot
     *ret_forced = false;
     return fake_done();
 }
-
-static bool lost_late, untold, ends_late, resumed; /* see struct backup */
 
 static int fake_backup_begin(struct guest *guest, const struct guest_backup *backup,
                              struct err *err)
@@ -320,6 +321,7 @@ int back_up(struct backup *backup, bool *ret_stranded, struct err *err)
     untold = backup->untold;
     ends_late = backup->ends;
     resumed = backup->resumed;
+    overlay = backup->overlay;
     if (capture_has_memory(backup->way->mode))
         assert_int_equal(staging_open(&staged, &staging, NULL), 0);
     struct guest *guest = fake_handle(world->web);

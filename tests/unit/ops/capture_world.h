@@ -25,6 +25,7 @@ struct backup {
     bool late;    /* libvirt finds the former bitmap sound, and then cannot use it */
     bool untold;  /* libvirt cannot tell of the former bitmap */
     bool resumed; /* somebody resumes the guest before its disks are fixed */
+    bool overlay; /* somebody gives its disk an overlay before its memory is saved */
     bool ends;    /* the guest has ended when the former checkpoint is deleted */
 };
 

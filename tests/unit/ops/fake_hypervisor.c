@@ -238,6 +238,7 @@ static int fake_restore(struct hypervisor *hypervisor, const char *path, const c
     guest->paused = !running;
     guest->booted = false;
     guest->restored++;
+    (void)snprintf(guest->restored_xml, FAKE_TEXT, "%s", xml);
     return fake_done();
 }
 

@@ -35,7 +35,8 @@ struct fake_guest {
     bool damaged;           /* a step was done that must not be: restored while active, say */
     char socket[FAKE_TEXT]; /* of its backup job; empty: none */
     unsigned restored;      /* times */
-    bool ran_on;            /* it ran after it was restored: its disks are newer than the image */
+    char restored_xml[FAKE_TEXT];
+    bool ran_on; /* it ran after it was restored: its disks are newer than the image */
 };
 
 enum fake_fault {

@@ -124,6 +124,26 @@ static void a_guest_that_is_resumed_in_between_is_not_captured(void **state)
     assert_true(tried > 1);
 }
 
+/* It goes on with the overlay: what it has written since is there. */
+static void a_guest_that_gets_an_overlay_before_it_is_saved_keeps_it(void **state)
+{
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+    struct backup backup;
+    CLEANUP_ERR struct err err = ERR_INIT;
+    bool stranded = false;
+
+    (void)state;
+    assert_int_equal(capture_ways[0].mode, CAPTURE_SAVE);
+    prepare(&world, 0, &backup);
+    backup.overlay = true;
+    assert_int_equal(back_up(&backup, &stranded, &err), -1);
+    assert_int_equal(err.kind, ERR_BUSY);
+    assert_non_null(strstr(err.text, "disks were changed"));
+    assert_false(stranded);
+    check_as_it_was(&backup);
+    assert_non_null(strstr(world.web->restored_xml, "/img/overlay"));
+}
+
 static void each_step(enum fake_fault fault, bool may_leave)
 {
     for (size_t i = 0; i < capture_way_count; i++)
@@ -256,6 +276,7 @@ int main(void)
         cmocka_unit_test(a_bitmap_that_libvirt_cannot_tell_of_costs_an_increment),
         cmocka_unit_test(a_guest_that_ends_at_the_commit_loses_its_former_bitmap),
         cmocka_unit_test(a_guest_that_is_resumed_in_between_is_not_captured),
+        cmocka_unit_test(a_guest_that_gets_an_overlay_before_it_is_saved_keeps_it),
         cmocka_unit_test(a_step_that_fails_once_leaves_it_as_it_was_or_to_recover),
         cmocka_unit_test(a_lost_connection_leaves_it_as_it_was),
         cmocka_unit_test(steps_that_keep_failing_leave_it_to_recover),

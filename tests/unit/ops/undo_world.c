@@ -40,10 +40,14 @@ void make_file(const struct world *world, const char *name, const void *data, si
 
 void make_image(const struct world *world, const char *name)
 {
+    make_image_of(world, name, "<domain>" WEB "</domain>");
+}
+
+void make_image_of(const struct world *world, const char *name, const char *xml)
+{
     CLEANUP_BUF struct buf head = {0};
 
-    assert_int_equal(sav_format_head("<domain>" WEB "</domain>", NULL, true, SAV_RAW, &head, NULL),
-                     0);
+    assert_int_equal(sav_format_head(xml, NULL, true, SAV_RAW, &head, NULL), 0);
     buf_append_str(&head, "the stream");
     make_file(world, name, head.data, head.len);
 }

@@ -28,6 +28,7 @@ bool exists(const struct world *world, const char *name);
 void make_file(const struct world *world, const char *name, const void *data, size_t len);
 /* A save image of the guest WEB. */
 void make_image(const struct world *world, const char *name);
+void make_image_of(const struct world *world, const char *name, const char *xml);
 /* An intent of the guest WEB as a run has it before it does anything; note writes it. */
 void intent_begin(struct intent *intent, enum intent_kind kind);
 void backup_begin(const struct world *world, struct intent *intent);
