@@ -103,3 +103,18 @@ def test_guest_that_gets_an_overlay_before_it_is_saved(t):
     busy(t, halted, "guest 'web': the guest's disks were changed before its memory was saved", "virsh domblklist web")
     expect(overlay in guest.dump(), "the guest is back on its old image")
     guest.goes_on(token, count)
+
+
+def test_guest_that_gets_a_disk_before_it_is_captured(t):
+    """Its memory could not be resumed without it."""
+    guest = t.small_guest().running()
+    token, count = guest.serial.last()
+    extra = t.disk("vdb", "raw", size=MIB)
+    halted = Halted(t, "virDomainGetJobStats", *t.backup_line(guest, "--guest-memory", "pause"))
+    guest.virsh("attach-disk", guest.name, extra.path, "vdb", "--live", "--targetbus", "virtio")
+    busy(t, halted, "guest 'web': a device or a disk of the guest was changed", "start the backup again")
+    expect(extra.path in guest.dump(), "the guest has lost the disk")
+    guest.goes_on(token, count)
+    check_nothing_left(guest)
+    t.backup(guest, "--guest-memory", "pause")
+    t.check_good(guest)

@@ -47,6 +47,10 @@ const struct definition_disk *definition_find_disk(const struct definition_disks
                                                    const char *target);
 /* The same targets in the same order, with the same sources. */
 bool definition_same_disks(const struct definition_disks *a, const struct definition_disks *b);
+/* Whether memory of a running guest with the one XML fits a guest with the other: the same devices,
+ * in the same order and at the same addresses, disks with the same sources, processors and memory.
+ * Both as libvirt gives them with the same flags. */
+bool definition_same_machine(const struct xml_doc *a, const struct xml_doc *b);
 void definition_disks_clear(struct definition_disks *disks);
 #define CLEANUP_DEFINITION_DISKS CLEANUP(definition_disks_clear)
 

@@ -181,8 +181,9 @@ static int begin_held(struct capture *capture, struct err *err)
         return -1;
     capture->intent.held = true;
     if (note_intent(capture, err) < 0 || copy_memory(capture, err) < 0 ||
-        capture_job_begin(capture, err) < 0 || check_held(capture, err) < 0 ||
-        capture_job_watch(capture, folder, err) < 0 || at_instant(request, err) < 0)
+        capture_check_machine(request, err) < 0 || capture_job_begin(capture, err) < 0 ||
+        check_held(capture, err) < 0 || capture_job_watch(capture, folder, err) < 0 ||
+        at_instant(request, err) < 0)
         return -1;
     return resume_held(capture, err);
 }

@@ -5,6 +5,7 @@ const struct capture_calls capture_calls_libvirt = {
     .undo = &undo_calls_libvirt,
     .undo_brief = &undo_calls_brief,
     .get_job = guest_get_job,
+    .get_xml = guest_get_xml,
     .can_open = hypervisor_can_open,
     .private_folder = guest_private_folder,
     .get_abilities = guest_get_abilities,

@@ -16,6 +16,7 @@ struct capture_calls {
     const struct undo_calls *undo;
     const struct undo_calls *undo_brief;
     int (*get_job)(struct guest *guest, enum guest_job *ret, char **ret_socket, struct err *err);
+    int (*get_xml)(struct guest *guest, enum guest_xml_kind kind, char **ret_xml, struct err *err);
     int (*can_open)(struct hypervisor *hypervisor, const char *path, bool *ret, struct err *err);
     int (*private_folder)(struct guest *guest, char **ret, struct err *err);
     int (*get_abilities)(struct guest *guest, struct guest_abilities *ret, struct err *err);

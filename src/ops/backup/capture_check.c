@@ -34,6 +34,23 @@ int capture_check_access(const struct capture_request *request, struct err *err)
     return 0;
 }
 
+/* With those that were gathered its memory could not be resumed. */
+int capture_check_machine(const struct capture_request *request, struct err *err)
+{
+    CLEANUP_FREE char *text = NULL;
+
+    if (request->calls->get_xml(request->guest, GUEST_XML_LIVE, &text, err) < 0)
+        return -1;
+    CLEANUP(xml_freep) struct xml_doc *now = xml_parse(text, strlen(text), err);
+    if (!now)
+        return err_prefix(err, "the XML that libvirt gave");
+    if (definition_same_machine(request->source->live, now))
+        return 0;
+    return err_set(err, ERR_BUSY,
+                   "a device or a disk of the guest was changed, plugged in or removed before its "
+                   "memory was copied; start the backup again");
+}
+
 /* What libvirt has written next to the memory is the guest as it was at that instant. */
 int capture_check_saved(const struct capture *capture, struct err *err)
 {

@@ -8,6 +8,8 @@
 
 /* Checks that libvirt can open files in the staging folder. */
 int capture_check_access(const struct capture_request *request, struct err *err);
+/* Busy: the guest, whose memory was just copied, has other devices than were gathered before. */
+int capture_check_machine(const struct capture_request *request, struct err *err);
 /* Busy: its memory was saved with other disks than were gathered before. */
 int capture_check_saved(const struct capture *capture, struct err *err);
 /* Fails at once (busy) if another job holds the guest. */

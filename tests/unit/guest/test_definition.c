@@ -288,9 +288,54 @@ static void devices_that_can_be_saved_are_passed(void **state)
                        NULL);
 }
 
+static bool fits(const char *one, const char *other)
+{
+    CLEANUP(xml_freep) struct xml_doc *a = xml_parse(one, strlen(one), NULL);
+    CLEANUP(xml_freep) struct xml_doc *b = xml_parse(other, strlen(other), NULL);
+
+    assert_true(a && b);
+    assert_true(definition_same_machine(a, a) && definition_same_machine(b, b));
+    assert_int_equal(definition_same_machine(a, b), definition_same_machine(b, a));
+    return definition_same_machine(a, b);
+}
+
+#define MACHINE(devices)                                                                           \
+    "<domain><memory>1</memory><vcpu>2</vcpu><devices>" devices "</devices></domain>"
+#define CARD(mac, slot)                                                                            \
+    "<interface type='user'><mac address='" mac "'/><address type='pci' slot='" slot               \
+    "'/></interface>"
+#define AGENT(state) "<channel type='unix'><target type='virtio' name='a'" state "/></channel>"
+#define DRIVE(path, more)                                                                          \
+    "<disk type='file' device='disk'><source file='" path "'" more "/><target dev='vda'/></disk>"
+
+static void memory_fits_only_the_same_devices(void **state)
+{
+    (void)state;
+    assert_false(fits(MACHINE(""), MACHINE(CARD("1", "3"))));
+    assert_false(fits(MACHINE(CARD("1", "3")), MACHINE(CARD("2", "3"))));
+    assert_false(fits(MACHINE(CARD("1", "3")), MACHINE(CARD("1", "4"))));
+    assert_false(fits(MACHINE(DRIVE("/a", "")), MACHINE(DRIVE("/b", ""))));
+    assert_false(fits(MACHINE("<rng model='virtio'/>"), MACHINE("<rng/>")));
+    assert_false(fits(MACHINE(""), "<domain><memory>2</memory><vcpu>2</vcpu></domain>"));
+    assert_false(fits(MACHINE(""), "<domain><memory>1</memory><vcpu>3</vcpu></domain>"));
+    assert_false(
+        fits(MACHINE(""), "<domain><memory>1</memory><vcpu current='1'>2</vcpu></domain>"));
+}
+
+static void what_changes_by_itself_is_no_other_device(void **state)
+{
+    (void)state;
+    assert_true(fits(MACHINE(AGENT("")), MACHINE(AGENT(" state='connected'"))));
+    assert_true(fits(MACHINE(DRIVE("/a", "")), MACHINE(DRIVE("/a", " index='2'"))));
+    assert_true(fits(MACHINE("<interface><teaming type='transient'/></interface><rng/>"),
+                     MACHINE("<rng/>")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(memory_fits_only_the_same_devices),
+        cmocka_unit_test(what_changes_by_itself_is_no_other_device),
         cmocka_unit_test(disks_of_every_type_are_read),
         cmocka_unit_test(peculiar_disks_are_told),
         cmocka_unit_test(a_running_guests_sources_are_its_own_not_its_backing_files),

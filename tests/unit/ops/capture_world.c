@@ -18,10 +18,10 @@
 #define OWNER "0123456789abcdef"
 #define FORMER "vb-" OWNER "-ffeeddccbbaa99887766554433221100"
 #define IMAGE "web.qcow2"
-#define XML_WITH(path)                                                                             \
+#define XML_OF(path, more)                                                                         \
     "<domain><uuid>" WEB "</uuid><devices><disk type='file' device='disk'>"                        \
-    "<source file='" path "'/><target dev='vda'/></disk></devices></domain>"
-#define XML XML_WITH("/img/web")
+    "<source file='" path "'/><target dev='vda'/></disk>" more "</devices></domain>"
+#define XML XML_OF("/img/web", "")
 
 /* ---- the calls ---------------------------------------------------------------------------------- */
 
@@ -34,6 +34,18 @@ static int fake_get_job(struct guest *guest, enum guest_job *ret, char **ret_soc
     *ret = GUEST_JOB_NONE;
     *ret_socket = NULL;
     return fake_step(err) < 0 ? -1 : fake_done();
+}
+
+static bool plugged; /* see struct backup */
+
+static int fake_get_xml(struct guest *guest, enum guest_xml_kind kind, char **ret, struct err *err)
+{
+    (void)guest;
+    assert_int_equal(kind, GUEST_XML_LIVE);
+    if (fake_step(err) < 0)
+        return -1;
+    *ret = mem_strdup(plugged ? XML_OF("/img/web", "<rng/>") : XML);
+    return fake_done();
 }
 
 static int fake_can_open(struct hypervisor *hypervisor, const char *path, bool *ret,
@@ -94,7 +106,7 @@ static bool lost_late, untold, ends_late, resumed, overlay; /* see struct backup
 
 static void write_image(const char *path)
 {
-    make_image_of(the_world, "image", overlay ? XML_WITH("/img/overlay") : XML);
+    make_image_of(the_world, "image", overlay ? XML_OF("/img/overlay", "") : XML);
     CLEANUP_FREE char *from = path_in(the_world, "image");
     assert_int_equal(rename(from, path), 0);
 }
@@ -217,6 +229,7 @@ static const struct capture_calls calls = {
     .undo = &fake_calls,
     .undo_brief = &fake_calls,
     .get_job = fake_get_job,
+    .get_xml = fake_get_xml,
     .can_open = fake_can_open,
     .private_folder = fake_private_folder,
     .get_abilities = fake_get_abilities,
@@ -322,6 +335,7 @@ int back_up(struct backup *backup, bool *ret_stranded, struct err *err)
     ends_late = backup->ends;
     resumed = backup->resumed;
     overlay = backup->overlay;
+    plugged = backup->plugged;
     if (capture_has_memory(backup->way->mode))
         assert_int_equal(staging_open(&staged, &staging, NULL), 0);
     struct guest *guest = fake_handle(world->web);

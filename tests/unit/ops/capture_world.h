@@ -26,6 +26,7 @@ struct backup {
     bool untold;  /* libvirt cannot tell of the former bitmap */
     bool resumed; /* somebody resumes the guest before its disks are fixed */
     bool overlay; /* somebody gives its disk an overlay before its memory is saved */
+    bool plugged; /* it gets another device before its memory is copied */
     bool ends;    /* the guest has ended when the former checkpoint is deleted */
 };
 

@@ -99,12 +99,10 @@ static void a_guest_that_ends_at_the_commit_loses_its_former_bitmap(void **state
     assert_true(tried > 1);
 }
 
-/* What is in its memory is older than what is on its disks. */
-static void a_guest_that_is_resumed_in_between_is_not_captured(void **state)
+static void nothing_is_captured_if_held(bool resumed, bool plugged)
 {
     unsigned tried = 0;
 
-    (void)state;
     for (size_t i = 0; i < capture_way_count; i++) {
         struct world world CLEANUP(world_clear) = {.state_fd = -1};
         struct backup backup;
@@ -114,7 +112,8 @@ static void a_guest_that_is_resumed_in_between_is_not_captured(void **state)
         if (!held || !capture_ways[i].running)
             continue;
         prepare(&world, i, &backup);
-        backup.resumed = true;
+        backup.resumed = resumed;
+        backup.plugged = plugged;
         assert_int_equal(back_up(&backup, &stranded, &err), -1);
         assert_int_equal(err.kind, ERR_BUSY);
         assert_false(stranded);
@@ -122,6 +121,20 @@ static void a_guest_that_is_resumed_in_between_is_not_captured(void **state)
         tried++;
     }
     assert_true(tried > 1);
+}
+
+/* What is in its memory is older than what is on its disks. */
+static void a_guest_that_is_resumed_in_between_is_not_captured(void **state)
+{
+    (void)state;
+    nothing_is_captured_if_held(true, false);
+}
+
+/* Its memory could not be resumed with the XML that the backup has. */
+static void a_guest_that_gets_a_device_in_between_is_not_captured(void **state)
+{
+    (void)state;
+    nothing_is_captured_if_held(false, true);
 }
 
 /* It goes on with the overlay: what it has written since is there. */
@@ -276,6 +289,7 @@ int main(void)
         cmocka_unit_test(a_bitmap_that_libvirt_cannot_tell_of_costs_an_increment),
         cmocka_unit_test(a_guest_that_ends_at_the_commit_loses_its_former_bitmap),
         cmocka_unit_test(a_guest_that_is_resumed_in_between_is_not_captured),
+        cmocka_unit_test(a_guest_that_gets_a_device_in_between_is_not_captured),
         cmocka_unit_test(a_guest_that_gets_an_overlay_before_it_is_saved_keeps_it),
         cmocka_unit_test(a_step_that_fails_once_leaves_it_as_it_was_or_to_recover),
         cmocka_unit_test(a_lost_connection_leaves_it_as_it_was),
