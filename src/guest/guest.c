@@ -110,6 +110,16 @@ static void set_state(struct guest_status *status, int state)
         }
 }
 
+/* One that is restored paused is "migrating" to libvirt. */
+static bool goes_on_from_save(int state, int reason)
+{
+    if (state == VIR_DOMAIN_PAUSED)
+        return reason == VIR_DOMAIN_PAUSED_MIGRATION || reason == VIR_DOMAIN_PAUSED_SAVE ||
+               reason == VIR_DOMAIN_PAUSED_UNKNOWN;
+    return state == VIR_DOMAIN_RUNNING &&
+           (reason == VIR_DOMAIN_RUNNING_RESTORED || reason == VIR_DOMAIN_RUNNING_SAVE_CANCELED);
+}
+
 /* A flag that a driver does not know is not set. */
 static int read_flag(int result, bool *ret, struct err *err)
 {
@@ -135,6 +145,7 @@ int guest_get_status(struct guest *guest, struct guest_status *ret, struct err *
         return libvirt_error(err, "cannot get the guest's state");
     set_state(&status, state);
     status.booted = state == VIR_DOMAIN_RUNNING && reason == VIR_DOMAIN_RUNNING_BOOTED;
+    status.resumed = goes_on_from_save(state, reason);
     status.io_error = state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_IOERROR;
     if (read_flag(virDomainIsPersistent(domain), &status.persistent, err) < 0)
         return -1;

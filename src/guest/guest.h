@@ -19,6 +19,8 @@ struct guest_status {
     enum guest_state state;
     const char *state_text; /* "running", "paused", "in shutdown", "crashed", "pmsuspended"... */
     bool booted;            /* somebody has started it, rather than resumed or restored it */
+    bool resumed;           /* it certainly goes on from a saved state: it was restored, or a save
+                             * was given up; false if somebody has paused it since */
     bool io_error;          /* paused because of an I/O error */
     bool persistent;
     bool autostart;

@@ -7,7 +7,7 @@ from vbtest import leftovers
 from vbtest.command import expect, same, wait_until
 from vbtest.disks import MIB
 from vbtest.halt import Halted
-from vbtest.midway import check_nothing_left
+from vbtest.midway import check_nothing_left, kill_run_and_guardian
 from test_stranded import down_in_its_backup
 
 
@@ -118,3 +118,27 @@ def test_guest_that_gets_a_disk_before_it_is_captured(t):
     check_nothing_left(guest)
     t.backup(guest, "--guest-memory", "pause")
     t.check_good(guest)
+
+
+def started_and_paused(t, resumed):
+    """After its run has died, somebody has started it, paused it, and perhaps resumed it. Its memory is kept."""
+    guest = t.guest("web", t.slow_disk(size=6 * MIB, boot=1)).running()
+    kill_run_and_guardian(down_in_its_backup(t, guest))
+    guest.start()
+    wait_until(lambda: guest.serial.boots() == 2, "a guest that writes to its disk")
+    guest.suspend()
+    if resumed:
+        guest.resume()
+    state = guest.state()
+    t.refused("recover", status=5, says=["guest 'web'", f"somebody has started it (it is {state})", "the memory is kept in"])
+    same(guest.state(), state, "state of the guest")
+    rescued(t, t.vb("recover"))
+    same((guest.state(), guest.serial.boots()), (state, 2), "state of the guest, and boots")
+
+
+def test_guest_that_was_started_paused_and_resumed_keeps_its_memory(t):
+    started_and_paused(t, True)
+
+
+def test_guest_that_was_started_and_paused_stays_paused(t):
+    started_and_paused(t, False)

@@ -124,8 +124,15 @@ static int settle_started(const struct undo_host *host, struct intent *intent,
     return err_append(err, "to boot the guest, run: %s", start);
 }
 
-/* If the guest was booted while its saved memory exists, somebody else did that; otherwise it was
- * already resumed, or never saved. */
+/* If the guest does not certainly go on from its saved memory, somebody else may have started it, and
+ * whole memory is kept. An image that libvirt did not finish is of use to nobody unless it is all that
+ * is left. */
+static bool may_be_started(const struct intent *intent, const struct guest_status *status,
+                           enum image image)
+{
+    return intent->started || (image == IMAGE_WHOLE ? !status->resumed : status->booted);
+}
+
 static int settle_active(const struct undo_host *host, struct intent *intent,
                          const struct undo_guest *guest, char **ret_note, struct err *err)
 {
@@ -136,7 +143,7 @@ static int settle_active(const struct undo_host *host, struct intent *intent,
         *ret_note = mem_strdup("runs again");
     if (image == IMAGE_NONE || image == IMAGE_UNKNOWN)
         return go_on(intent, guest, err); /* the save was refused or given up */
-    if (!guest->status.booted && !intent->started)
+    if (!may_be_started(intent, &guest->status, image))
         return go_on(intent, guest, err);
     return settle_started(host, intent, guest, ret_note, err);
 }

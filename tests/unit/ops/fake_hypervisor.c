@@ -163,6 +163,7 @@ static int fake_get_status(struct guest *guest, struct guest_status *ret, struct
                       : found->paused ? "paused"
                                       : "running",
         .booted = found->booted,
+        .resumed = !found->booted && !found->unpaused,
         .io_error = found->io_error,
         .persistent = found->persistent,
         .autostart = found->autostart,
@@ -236,7 +237,7 @@ static int fake_restore(struct hypervisor *hypervisor, const char *path, const c
     guest->damaged = guest->damaged || guest->ran_on;
     guest->ran_on = running;
     guest->paused = !running;
-    guest->booted = false;
+    guest->booted = guest->unpaused = false;
     guest->restored++;
     (void)snprintf(guest->restored_xml, FAKE_TEXT, "%s", xml);
     return fake_done();

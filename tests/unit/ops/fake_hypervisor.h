@@ -30,6 +30,7 @@ struct fake_guest {
     bool active;
     bool paused;
     bool booted;   /* not resumed or restored */
+    bool unpaused; /* by somebody, or paused by somebody: libvirt does not tell what was before */
     bool io_error; /* paused for one */
     bool frozen;
     bool damaged;           /* a step was done that must not be: restored while active, say */

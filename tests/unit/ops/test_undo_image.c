@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A memory image that is not needed any more, but cannot be removed. A folder in its place stands
- * for it.
+ * A memory image that is not needed any more, but cannot be removed: a folder in its place stands
+ * for it; and one that must not be removed.
  */
 #include "ops/undo/undo.h"
 
@@ -62,10 +62,29 @@ static void of_a_restore_it_keeps_the_guest_paused(void **state)
     assert_false(world.web->paused);
 }
 
+/* To libvirt it only is a guest that was resumed. If it is paused, somebody wants that. */
+static void memory_of_a_guest_that_was_started_and_paused_is_kept(void **state)
+{
+    (void)state;
+    for (int paused = 0; paused < 2; paused++) {
+        struct world world CLEANUP(world_clear) = {.state_fd = -1};
+        world_make(&world);
+        saved_and_down(&world);
+        world.web->active = world.web->unpaused = true;
+        world.web->booted = false;
+        world.web->paused = paused;
+        assert_int_equal(undo_recorded(world.state_fd, WEB, &fake_calls, NULL, NULL),
+                         UNDO_STRANDED);
+        assert_true(exists(&world, "memory"));
+        assert_int_equal(world.web->paused, paused);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_a_backup_it_is_not_forgotten),
+        cmocka_unit_test(memory_of_a_guest_that_was_started_and_paused_is_kept),
         cmocka_unit_test(of_a_restore_it_keeps_the_guest_paused),
     };
 
