@@ -349,6 +349,22 @@ static void measure_downtime(struct capture *capture, const struct guest_watch_n
     }
 }
 
+/* The guardian may still be working on it. A guest that it has resumed from its memory must not look as
+ * if somebody else had started it. */
+static void wait_for_guardian(struct capture *capture)
+{
+    int state_fd = capture->request.state_fd;
+    struct intent *intent = &capture->intent;
+    CLEANUP_INTENT struct intent noted = {0};
+
+    intent_wait_taken(state_fd, intent->uuid, TAKEN_LIMIT_MS);
+    if (intent_read(state_fd, intent->uuid, &noted, NULL) < 0)
+        return;
+    intent->saved = noted.saved;
+    intent->held = noted.held;
+    intent->started = noted.started;
+}
+
 int capture_end(struct capture *capture, struct err *err)
 {
     const struct capture_calls *calls = capture->request.calls;
@@ -365,8 +381,8 @@ int capture_end(struct capture *capture, struct err *err)
     int result = check_taken(capture, err);
     if (result == 0)
         result = check_news(capture, &news, err);
-    if (capture->taken) /* the guardian may still be working on it */
-        intent_wait_taken(capture->request.state_fd, capture->intent.uuid, TAKEN_LIMIT_MS);
+    if (capture->taken)
+        wait_for_guardian(capture);
     guardian_drop(capture->request.guardian);
     scratch_watch_end(capture->scratch);
     capture->scratch = NULL;
