@@ -75,7 +75,8 @@ struct when_named {
     const char *zone; /* of a time of day: what follows it; borrowed */
 };
 
-/* Only the first three digits count. Returns what follows all of them; NULL: there are none. */
+/* Reads digits, of which only the first three count. Returns a pointer to what follows the last of
+ * them, or NULL if there are none. */
 static const char *when_parse_fraction(const char *text, int64_t *ret_last_ms)
 {
     size_t digits = strspn(text, "0123456789");
