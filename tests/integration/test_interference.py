@@ -4,7 +4,7 @@
 import os
 
 from vbtest import leftovers
-from vbtest.command import expect, same, wait_until
+from vbtest.command import expect, run, same, wait_until
 from vbtest.disks import MIB
 from vbtest.halt import Halted
 from vbtest.midway import check_nothing_left, kill_run_and_guardian
@@ -120,10 +120,16 @@ def test_guest_that_gets_a_disk_before_it_is_captured(t):
     t.check_good(guest)
 
 
-def started_and_paused(t, resumed):
-    """After its run has died, somebody has started it, paused it, and perhaps resumed it. Its memory is kept."""
+def down_and_left(t):
+    """A guest whose disk is slow; it is down in its backup, whose run and guardian are dead."""
     guest = t.guest("web", t.slow_disk(size=6 * MIB, boot=1)).running()
     kill_run_and_guardian(down_in_its_backup(t, guest))
+    return guest
+
+
+def started_and_paused(t, resumed):
+    """After its run has died, somebody has started it, paused it, and perhaps resumed it. Its memory is kept."""
+    guest = down_and_left(t)
     guest.start()
     wait_until(lambda: guest.serial.boots() == 2, "a guest that writes to its disk")
     guest.suspend()
@@ -142,3 +148,25 @@ def test_guest_that_was_started_paused_and_resumed_keeps_its_memory(t):
 
 def test_guest_that_was_started_and_paused_stays_paused(t):
     started_and_paused(t, False)
+
+
+def test_guest_that_ran_while_nobody_looked(t):
+    """It was started, as by a host that boots, and shut down again: its memory is older than its disk."""
+    guest = down_and_left(t)
+    guest.start()
+    wait_until(lambda: guest.serial.boots() == 2, "a guest that boots")
+    guest.serial.wait_for_steps(5)
+    guest.destroy()
+    t.refused("recover", status=5, says=["guest 'web'", "somebody has started it, or changed its disk", "the memory is kept in", "virsh start web"])
+    same((guest.state(), guest.serial.boots()), ("shut off", 2), "state of the guest, and boots")
+    rescued(t, t.vb("recover"))
+    same((guest.state(), guest.serial.boots()), ("shut off", 2), "state of the guest, and boots")
+
+
+def test_guest_whose_disk_was_only_read_is_put_back(t):
+    guest = down_and_left(t)
+    token, count = guest.serial.last()
+    run("qemu-img", "map", "-f", "raw", guest.disks[0].path)
+    run("qemu-img", "convert", "-f", "raw", "-O", "raw", guest.disks[0].path, t.path("copy.raw"))
+    t.vb("recover")
+    guest.goes_on(token, count)

@@ -94,6 +94,20 @@ static int record_images(struct capture *capture, struct err *err)
     return note_intent(capture, err) < 0 ? -1 : capture_add_bitmaps(capture, err);
 }
 
+/* What is written to them from now on, while the guest is down, was written by a guest that somebody has
+ * started. Disks that guests share may be written to by others. */
+static int note_disks(struct capture *capture, struct err *err)
+{
+    const struct source *source = capture->request.source;
+
+    for (size_t i = 0; i < source->disk_count; i++) {
+        const struct source_disk *disk = &source->disks[i];
+        if (disk->local && disk->path && !disk->shareable && !disk->readonly)
+            intent_add_disk(&capture->intent, disk->path);
+    }
+    return note_intent(capture, err);
+}
+
 /* libvirt has written the image, but has not flushed its head, which marks it as complete. From
  * here on it must survive a power cut. */
 static int begin_save(struct capture *capture, struct err *err)
@@ -116,7 +130,9 @@ static int begin_save(struct capture *capture, struct err *err)
     log_detail("guest '%s': its memory image is flushed", capture->intent.name);
     if (capture_check_saved(capture, err) < 0)
         return -1;
-    return record_images(capture, err) < 0 ? -1 : at_instant(request, err);
+    if (record_images(capture, err) < 0 || note_disks(capture, err) < 0)
+        return -1;
+    return at_instant(request, err);
 }
 
 static int copy_memory(struct capture *capture, struct err *err)

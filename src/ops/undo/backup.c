@@ -99,6 +99,26 @@ static void give_memory_away(struct intent *intent, bool runs, char **ret_note)
                        runs ? "runs again" : "stays shut off, as somebody has left it", kept);
 }
 
+static void tell_started(const struct intent *intent, const struct undo_guest *guest,
+                         struct err *err)
+{
+    bool active = undo_guest_is_active(guest);
+    const char *written = active ? NULL : intent_written_disk(intent);
+
+    if (written)
+        err_set(
+            err, ERR_BUSY,
+            "somebody has started it, or changed its disk '%s', since its memory was saved (it is "
+            "shut off), so that memory was not restored over its disks",
+            written);
+    else
+        err_set(err, ERR_BUSY,
+                "somebody has started it (it is %s), so its saved memory was not restored over it",
+                active ? guest->status.state_text : "shut off again");
+    err_prefix(err, "the guest could not be put back into its former state");
+    err_append(err, "the memory is kept in '%s'", intent->memory);
+}
+
 /* Its disks are newer than its memory, and stay so when it has ended again. */
 static int settle_started(const struct undo_host *host, struct intent *intent,
                           const struct undo_guest *guest, char **ret_note, struct err *err)
@@ -113,11 +133,7 @@ static int settle_started(const struct undo_host *host, struct intent *intent,
     }
     if (intent_write(host->state_fd, intent, &note_err) < 0)
         log_warn_guest(intent->name, "%s", note_err.text);
-    err_set(err, ERR_BUSY,
-            "somebody has started it (it is %s), so its saved memory was not restored over it",
-            active ? guest->status.state_text : "shut off again");
-    err_prefix(err, "the guest could not be put back into its former state");
-    err_append(err, "the memory is kept in '%s'", intent->memory);
+    tell_started(intent, guest, err);
     if (active)
         return -1;
     CLEANUP_FREE char *start = shell_virsh("start", intent->name);
@@ -171,8 +187,11 @@ static int resume_from_image(const struct undo_host *host, struct intent *intent
     CLEANUP_ERR struct err note_err = ERR_INIT;
     CLEANUP_FREE char *xml = xml_to_resume_with(intent);
 
-    if (host->calls->restore(host->hypervisor, intent->memory, xml, false, err) < 0)
+    if (host->calls->restore(host->hypervisor, intent->memory, xml, false, err) < 0) {
+        intent_renew_disks(intent); /* QEMU may have marked bitmaps in them as in use */
+        (void)intent_write(host->state_fd, intent, NULL);
         return host->calls->alive(host->hypervisor) ? tell_stranded(intent, IMAGE_WHOLE, err) : -1;
+    }
     intent->saved = false;
     intent->held = true;
     if (intent_write(host->state_fd, intent, &note_err) < 0)
@@ -202,7 +221,7 @@ static int bring_back(const struct undo_host *host, struct intent *intent,
         err_prefix(err, "the guest could not be put back into its former state: it has ended");
         return err_append(err, "to boot it, run: %s", start);
     }
-    if (intent->started)
+    if (intent->started || intent_written_disk(intent))
         return settle_started(host, intent, guest, ret_note, err);
     if (image != IMAGE_WHOLE)
         err_move(err, &image_err);

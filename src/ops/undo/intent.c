@@ -24,6 +24,7 @@ const struct intent_field intent_fields[] = {
     {"held", FIELD_FLAG, offsetof(struct intent, held)},
     {"saved", FIELD_FLAG, offsetof(struct intent, saved)},
     {"started", FIELD_FLAG, offsetof(struct intent, started)},
+    {"disks", FIELD_DISKS, offsetof(struct intent, disks)},
     {"memory", FIELD_TEXT, offsetof(struct intent, memory), true},
     {"live-xml", FIELD_TEXT, offsetof(struct intent, live_xml)},
     {"archive", FIELD_TEXT, offsetof(struct intent, archive)},
@@ -49,6 +50,8 @@ _Static_assert(offsetof(struct intent, scratch_count) ==
                        offsetof(struct intent, scratch) + offsetof(struct strings, count) &&
                    offsetof(struct intent, file_count) ==
                        offsetof(struct intent, files) + offsetof(struct intent_files, count) &&
+                   offsetof(struct intent, disk_count) ==
+                       offsetof(struct intent, disks) + offsetof(struct intent_disks, count) &&
                    offsetof(struct intent, former_count) ==
                        offsetof(struct intent, formers) + offsetof(struct intent_formers, count),
                "the count of a list follows it");
@@ -102,6 +105,8 @@ void intent_clear(struct intent *intent)
             file_list_clear(intent_field_of(intent, &intent_fields[i]));
         else if (intent_fields[i].type == FIELD_FORMERS)
             former_list_clear(intent_field_of(intent, &intent_fields[i]));
+        else if (intent_fields[i].type == FIELD_DISKS)
+            intent_list_clear_disks(intent_field_of(intent, &intent_fields[i]));
     for (size_t i = 0; i < intent->place_count; i++)
         place_clear(&intent->places[i]);
     free(intent->places);

@@ -8,8 +8,8 @@
  *
  * The file is one JSON object. The table in intent.c names its members; nothing else knows them.
  * Journals of version 1, which had no kind, of version 2, which knew one replaced file, of version
- * 3, which knew no checkpoints, and of version 4, which did not say that a guest had been started, are
- * read too.
+ * 3, which knew no checkpoints, and of version 4, which did not say that a guest had been started or
+ * what its disks were like, are read too.
  */
 #pragma once
 
@@ -47,6 +47,13 @@ struct intent_former {
     struct file_id id; /* not known in a journal of version 1 or 2 */
 };
 
+/* A disk image of a guest that is down for its backup. Nobody but that guest writes to it. */
+struct intent_disk {
+    char *path;
+    uint64_t size;     /* bytes */
+    uint64_t modified; /* nanoseconds since 1970 */
+};
+
 struct intent {
     enum intent_kind kind;
     uint64_t pid;         /* the run's process */
@@ -67,11 +74,13 @@ struct intent {
     char *socket;   /* of a backup job; NULL: none was asked for */
     char **scratch; /* its scratch files */
     size_t scratch_count;
-    bool frozen;      /* its file systems were asked to freeze */
-    bool held;        /* its CPUs were asked to stop */
-    bool saved;       /* virDomainSave was asked for: the guest may be down */
-    bool started;     /* somebody has started it since then: its memory is older than its disks, and
+    bool frozen;  /* its file systems were asked to freeze */
+    bool held;    /* its CPUs were asked to stop */
+    bool saved;   /* virDomainSave was asked for: the guest may be down */
+    bool started; /* somebody has started it since then: its memory is older than its disks, and
                        * is never restored any more */
+    struct intent_disk *disks; /* as its memory fits them, once it is saved */
+    size_t disk_count;         /* directly after its list, like scratch_count */
     char *memory;     /* memory image: to be removed, or to resume from if the guest is saved */
     char *live_xml;   /* the XML to resume it with, if the image's own cannot be read */
     char *archive;    /* folder that the backup goes to; NULL: none */
@@ -117,6 +126,14 @@ void intent_add_private_folder(struct intent *intent, const char *path,
 
 void intent_add_former(struct intent *intent, const char *path, const char *from,
                        const struct file_id *id);
+
+/* Flushes a disk and notes it as it is now, unless it is no regular file: others do not tell when they
+ * were written to. */
+void intent_add_disk(struct intent *intent, const char *path);
+/* Notes its disks anew, likewise: what has changed them since was not the guest. */
+void intent_renew_disks(struct intent *intent);
+/* The path of a disk that has been written to since it was noted; NULL: there is none. */
+const char *intent_written_disk(const struct intent *intent);
 
 /* There is no checkpoint any more that would have to be deleted. */
 void intent_forget_checkpoint(struct intent *intent);

@@ -18,6 +18,7 @@ enum intent_field_type {
     FIELD_NAMES,   /* struct strings: names */
     FIELD_FILES,   /* struct intent_file *, directly followed by its count, a size_t */
     FIELD_FORMERS, /* struct intent_former *, the same */
+    FIELD_DISKS,   /* struct intent_disk *, the same */
 };
 
 struct intent_field {
@@ -39,10 +40,16 @@ struct intent_formers {
     struct intent_former *formers;
     size_t count;
 };
+struct intent_disks {
+    struct intent_disk *disks;
+    size_t count;
+};
 /* The caller fills in the rest; the list owns it. */
 struct intent_file *intent_list_add_file(struct intent_files *list, const char *path);
 struct intent_former *intent_list_add_former(struct intent_formers *list, const char *path,
                                              const char *from);
+struct intent_disk *intent_list_add_disk(struct intent_disks *list, const char *path);
+void intent_list_clear_disks(struct intent_disks *list);
 
 /* ---- the folders of its files ---------------------------------------------------------- */
 

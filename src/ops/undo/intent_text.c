@@ -118,6 +118,32 @@ static void former_list_read(const struct json *array, struct intent_formers *li
     }
 }
 
+static struct json *json_of_disks(const struct intent_disks *list)
+{
+    struct json *array = json_new_array();
+
+    for (size_t i = 0; i < list->count; i++) {
+        struct json *entry = json_new_object();
+        json_set_bytes(entry, "path", list->disks[i].path);
+        json_set_u64(entry, "size", list->disks[i].size);
+        json_set_u64(entry, "modified", list->disks[i].modified);
+        json_add(array, entry);
+    }
+    return array;
+}
+
+static void disk_list_read(const struct json *array, struct intent_disks *list, bool *ret_bad)
+{
+    for (size_t i = 0; i < json_length(array); i++) {
+        const struct json *entry = json_at(array, i);
+        CLEANUP_FREE char *path = json_get_bytes(entry, "path", ret_bad);
+        struct intent_disk *disk = path ? intent_list_add_disk(list, path) : NULL;
+        if (!disk || !json_get_u64(entry, "size", &disk->size) ||
+            !json_get_u64(entry, "modified", &disk->modified))
+            *ret_bad = true;
+    }
+}
+
 static void field_write(struct json *json, const struct intent_field *field,
                         const struct intent *intent)
 {
@@ -147,6 +173,9 @@ static void field_write(struct json *json, const struct intent_field *field,
         break;
     case FIELD_FORMERS:
         json_set(json, field->name, json_of_formers(value));
+        break;
+    case FIELD_DISKS:
+        json_set(json, field->name, json_of_disks(value));
         break;
     }
 }
@@ -182,6 +211,9 @@ static int field_read(const struct json *json, const struct intent_field *field,
         break;
     case FIELD_FORMERS:
         former_list_read(json_get(json, field->name), value, &bad);
+        break;
+    case FIELD_DISKS:
+        disk_list_read(json_get(json, field->name), value, &bad);
         break;
     }
     if (bad)

@@ -224,6 +224,8 @@ static int fake_restore(struct hypervisor *hypervisor, const char *path, const c
     (void)hypervisor;
     if (fake_step(err) < 0)
         return -1;
+    if (fake->refuse_restore && fake->opened[0])
+        (void)!truncate(fake->opened, 1);
     if (fake->refuse_restore)
         return err_set(err, ERR_IO, "%s: internal error: no room for its memory", path);
     if (access(path, R_OK) < 0)

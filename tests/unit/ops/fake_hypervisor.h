@@ -56,10 +56,11 @@ struct fake {
     unsigned steps; /* counted since fake_arm */
     unsigned fault_at;
     enum fake_fault fault;
-    bool refuse_restore;   /* lastingly */
-    bool start_in_between; /* a guest is started when a bitmap is to be removed from its image */
-    bool committing;       /* the backup is being committed ... */
-    bool committed;        /* ... and it is */
+    bool refuse_restore;    /* lastingly ... */
+    char opened[FAKE_TEXT]; /* ... once QEMU has changed this file; empty: none */
+    bool start_in_between;  /* a guest is started when a bitmap is to be removed from its image */
+    bool committing;        /* the backup is being committed ... */
+    bool committed;         /* ... and it is */
 };
 
 extern const struct undo_calls fake_calls;

@@ -80,12 +80,87 @@ static void memory_of_a_guest_that_was_started_and_paused_is_kept(void **state)
     }
 }
 
+static void disk_of(const struct world *world, struct intent *intent)
+{
+    CLEANUP_FREE char *disk = path_in(world, "disk");
+
+    backup_begin(world, intent);
+    intent->saved = true;
+    make_image(world, "memory");
+    make_file(world, "disk", "disk", 4);
+    intent_add_disk(intent, disk);
+    intent_add_disk(intent, world->folder); /* no file: it does not count */
+    world->web->active = false;
+    note(world, intent);
+}
+
+static enum undo_result tried(const struct world *world, const char *says)
+{
+    CLEANUP_ERR struct err err = ERR_INIT;
+    enum undo_result result = undo_recorded(world->state_fd, WEB, &fake_calls, NULL, &err);
+
+    if (says)
+        assert_non_null(strstr(err.text, says));
+    return result;
+}
+
+/* Nobody saw it run. */
+static void memory_that_is_older_than_a_disk_is_never_restored(void **state)
+{
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+    CLEANUP_INTENT struct intent intent = {0};
+    CLEANUP_INTENT struct intent noted = {0};
+
+    (void)state;
+    world_make(&world);
+    disk_of(&world, &intent);
+    assert_int_equal(intent.disk_count, 1);
+    make_file(&world, "disk", "newer", 5);
+    assert_int_equal(tried(&world, "or changed its disk"), UNDO_STRANDED);
+    assert_false(world.web->active);
+    assert_true(exists(&world, "memory"));
+    assert_int_equal(intent_read(world.state_fd, WEB, &noted, NULL), 0);
+    assert_true(noted.started);
+}
+
+static void memory_of_untouched_disks_is_restored(void **state)
+{
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+    CLEANUP_INTENT struct intent intent = {0};
+
+    (void)state;
+    world_make(&world);
+    disk_of(&world, &intent);
+    assert_int_equal(tried(&world, NULL), UNDO_DONE);
+    assert_true(world.web->active && world.web->restored == 1);
+}
+
+/* It is QEMU itself that has changed the disk. */
+static void restore_that_was_refused_may_be_tried_again(void **state)
+{
+    struct world world CLEANUP(world_clear) = {.state_fd = -1};
+    CLEANUP_INTENT struct intent intent = {0};
+
+    (void)state;
+    world_make(&world);
+    disk_of(&world, &intent);
+    (void)snprintf(world.fake->opened, FAKE_TEXT, "%s", intent.disks[0].path);
+    world.fake->refuse_restore = true;
+    assert_int_equal(tried(&world, "no room for its memory"), UNDO_STRANDED);
+    world.fake->refuse_restore = false;
+    assert_int_equal(tried(&world, NULL), UNDO_DONE);
+    assert_true(world.web->active && world.web->restored == 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_a_backup_it_is_not_forgotten),
         cmocka_unit_test(memory_of_a_guest_that_was_started_and_paused_is_kept),
+        cmocka_unit_test(memory_that_is_older_than_a_disk_is_never_restored),
+        cmocka_unit_test(memory_of_untouched_disks_is_restored),
         cmocka_unit_test(of_a_restore_it_keeps_the_guest_paused),
+        cmocka_unit_test(restore_that_was_refused_may_be_tried_again),
     };
 
     return cmocka_run_group_tests_name("undo image", tests, NULL, NULL);
