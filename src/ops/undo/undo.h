@@ -14,7 +14,8 @@
  *   frozen            the file systems may be frozen      a thaw
  *   held              it may be paused, by us             resuming it, if it was running
  *   saved             it may be down, or about to be      restoring it from `memory`
- *   started           somebody has started it since   keeping `memory` for the user
+ *   started, disks    somebody has started it since,  keeping `memory` for the user
+ *                     or changed one of these disks
  *   memory, scratch   these files may exist               removing them
  *   of a restore
  *   files, defined    the new guest may exist             removing it
