@@ -9,7 +9,7 @@
 #include "base/units.h"
 #include "codec/codec.h"
 #include "mtcp/sizing.h"
-#include "ops/points_repository_words.h"
+#include "ops/points/repository_words.h"
 
 int arguments_place(const struct arguments *arguments, const char *folder, const char *option,
                     struct points_place *ret, struct err *err)

@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "ops/events.h"
+#include "ops/events/events.h"
 
 /* What becomes of its text. */
 enum event_shown {

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "base/err.h"
-#include "ops/report.h"
+#include "ops/events/report.h"
 
 enum exit_status {
     STATUS_GOOD = 0,

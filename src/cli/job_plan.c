@@ -9,7 +9,7 @@
 #include "cli/job_table.h"
 #include "cli/job_words.h"
 #include "cli/lists.h"
-#include "ops/points.h"
+#include "ops/points/points.h"
 
 /* ---- which settings count ----------------------------------------------------------- */
 

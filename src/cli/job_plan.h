@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #include "cli/job_file.h"
-#include "ops/host_guests.h"
+#include "ops/events/report.h"
+#include "ops/guests/host_guests.h"
 #include "ops/job/plan.h"
-#include "ops/report.h"
 
 /* The settings of one key that count: one, or several if they add up. */
 struct job_meant {

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "cli/job_file.h"
-#include "ops/host_guests.h"
-#include "ops/report.h"
+#include "ops/events/report.h"
+#include "ops/guests/host_guests.h"
 
 /* A job that could not be done at all: counts as failed. The error names it, or its file. */
 void job_report_failed(const struct report *report, struct outcome *outcome, const char *name,

@@ -21,7 +21,7 @@
 #include "cli/suggest.h"
 #include "cli/verb.h"
 #include "mtcp/spawner.h"
-#include "ops/children.h"
+#include "ops/transfer/children.h"
 #include "ops/undo/guardian.h"
 
 static const struct verb *const verbs[] = {

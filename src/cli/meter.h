@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "ops/report.h"
+#include "ops/events/report.h"
 
 struct meter {
     char *subject; /* "web vda"; owned */

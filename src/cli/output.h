@@ -13,7 +13,7 @@
 
 #include "base/err.h"
 #include "cli/meter.h"
-#include "ops/report.h"
+#include "ops/events/report.h"
 
 struct output {
     bool json;

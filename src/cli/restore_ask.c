@@ -12,7 +12,7 @@
 #include "base/when.h"
 #include "cli/ask.h"
 #include "cli/events.h"
-#include "ops/points.h"
+#include "ops/points/points.h"
 
 static int no_answer(struct err *err)
 {

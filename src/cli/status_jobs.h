@@ -5,9 +5,9 @@
 #pragma once
 
 #include "cli/job_file.h"
-#include "ops/host_guests.h"
-#include "ops/points.h"
-#include "ops/report.h"
+#include "ops/events/report.h"
+#include "ops/guests/host_guests.h"
+#include "ops/points/points.h"
 
 struct status_jobs {
     struct points_place *places; /* owned, without a parser; each once */

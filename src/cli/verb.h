@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "cli/arguments.h"
 #include "cli/options.h"
-#include "ops/report.h"
+#include "ops/events/report.h"
 #include "ops/verbs.h"
 
 /* What a verb receives and returns besides its arguments. */

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "ops/warnings.h"
+#include "ops/events/warnings.h"
 
 /* The row, in which {FIELD} stands for a field; NULL: there is no such kind. */
 const char *warnings_row(enum warning_kind kind);

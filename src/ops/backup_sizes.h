@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "ops/points.h"
+#include "ops/points/points.h"
 #include "ops/sizes.h"
 
 /* Of one item of a backup; one that is missing takes nothing. */

@@ -5,7 +5,7 @@
  * verify reads it, and a set is filled as backup fills it.
  *
  * The two stores cut images differently, so an image is decoded into a file without a name, which
- * checks it, and encoded from there (ops/spool.h). Nothing is in the target before commit, and the file
+ * checks it, and encoded from there (ops/transfer/spool.h). Nothing is in the target before commit, and the file
  * is gone with its descriptor, however the run ends.
  *
  * The manifest says the same of the guest, and other things of where its images are: it is a new text.
@@ -18,15 +18,15 @@
 #include "base/units.h"
 #include "base/when.h"
 #include "ops/backup_sizes.h"
-#include "ops/children.h"
-#include "ops/course.h"
+#include "ops/events/course.h"
+#include "ops/events/tally.h"
 #include "ops/extras.h"
+#include "ops/guests/select.h"
 #include "ops/host_key.h"
 #include "ops/memory.h"
-#include "ops/select.h"
-#include "ops/spool.h"
-#include "ops/tally.h"
-#include "ops/transfer.h"
+#include "ops/transfer/children.h"
+#include "ops/transfer/spool.h"
+#include "ops/transfer/transfer.h"
 #include "ops/verbs.h"
 
 struct carry_run {

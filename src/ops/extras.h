@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/xml.h"
 #include "guest/hypervisor.h"
-#include "ops/points.h"
+#include "ops/points/points.h"
 
 /* Larger ones are refused; no firmware or TPM state is that large. */
 #define EXTRA_MAX_SIZE (UINT64_C(64) << 20)

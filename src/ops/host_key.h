@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "ops/report.h"
+#include "ops/events/report.h"
 #include "record/seal.h"
 
 /* *ret is NULL if there is no key and !make. The caller frees. */

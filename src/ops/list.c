@@ -7,10 +7,10 @@
 #include "ops/backup_sizes.h"
 #include "ops/findings.h"
 #include "ops/host_key.h"
-#include "ops/keep/scopes.h"
-#include "ops/points.h"
+#include "ops/points/scopes.h"
+#include "ops/points/points.h"
 #include "ops/undo/recover.h"
-#include "ops/select.h"
+#include "ops/guests/select.h"
 
 /* What the event of one backup borrows. */
 struct list_entry {

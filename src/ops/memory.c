@@ -10,8 +10,8 @@
 #include "base/io.h"
 #include "base/process.h"
 #include "base/units.h"
-#include "ops/file_chunks.h"
-#include "ops/transfer.h"
+#include "ops/transfer/file_chunks.h"
+#include "ops/transfer/transfer.h"
 
 /* ---- storing --------------------------------------------------------------------------- */
 

@@ -11,9 +11,9 @@
 #include "record/manifest.h"
 #include "base/err.h"
 #include "guest/definition/check.h"
-#include "ops/children.h"
-#include "ops/points.h"
-#include "ops/report.h"
+#include "ops/transfer/children.h"
+#include "ops/points/points.h"
+#include "ops/events/report.h"
 #include "ops/staging.h"
 
 struct memory_store {

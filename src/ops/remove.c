@@ -2,8 +2,8 @@
 #include "ops/verbs.h"
 
 #include "base/quit.h"
-#include "ops/points.h"
-#include "ops/select.h"
+#include "ops/guests/select.h"
+#include "ops/points/points.h"
 
 struct remove_run {
     const struct remove_options *options;

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/utf8.h"
-#include "ops/points_repository_results.h"
+#include "ops/points/repository_results.h"
 #include "ops/undo/state_dir.h"
 
 #define FOLDER "results"

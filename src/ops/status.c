@@ -8,10 +8,10 @@
 
 #include "guest/guest.h"
 #include "guest/hypervisor.h"
-#include "ops/keep/scopes.h"
+#include "ops/guests/select.h"
 #include "ops/metrics.h"
-#include "ops/points_repository_results.h"
-#include "ops/select.h"
+#include "ops/points/repository_results.h"
+#include "ops/points/scopes.h"
 
 static void clear_guest(struct status_guest *guest)
 {

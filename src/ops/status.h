@@ -9,8 +9,8 @@
  */
 #pragma once
 
-#include "ops/points.h"
-#include "ops/report.h"
+#include "ops/events/report.h"
+#include "ops/points/points.h"
 #include "ops/results.h"
 #include "ops/verbs.h"
 

@@ -13,9 +13,9 @@
 
 #include "base/err.h"
 #include "mtcp/spawner.h"
-#include "ops/limit.h"
-#include "ops/points.h"
-#include "ops/report.h"
+#include "ops/events/report.h"
+#include "ops/points/points.h"
+#include "ops/transfer/limit.h"
 
 struct guardian;
 
@@ -25,7 +25,7 @@ struct name_list {
 };
 
 /* Guests of this host: those that one of the first three lists means; if all are empty, all. See
- * ops/select.h for what a word means. */
+ * ops/guests/select.h for what a word means. */
 struct guest_choice {
     struct name_list names;
     struct name_list titles;

@@ -7,16 +7,16 @@
 #include "base/quit.h"
 #include "base/units.h"
 #include "ops/backup_sizes.h"
-#include "ops/children.h"
-#include "ops/course.h"
+#include "ops/transfer/children.h"
+#include "ops/events/course.h"
 #include "ops/extras.h"
 #include "ops/host_key.h"
 #include "ops/memory.h"
-#include "ops/points.h"
-#include "ops/points_repository_check.h"
+#include "ops/points/points.h"
+#include "ops/points/repository_check.h"
 #include "ops/undo/recover.h"
-#include "ops/select.h"
-#include "ops/transfer.h"
+#include "ops/guests/select.h"
+#include "ops/transfer/transfer.h"
 
 /* If a backup is replaced each time while it is read, verify gives up. */
 #define REPLACED_TIMES 3

@@ -9,7 +9,7 @@
 
 #include "base/io.h"
 #include "ops/memory.h"
-#include "ops/points.h"
+#include "ops/points/points.h"
 #include "ops/verbs.h"
 
 #define MAX_SHOWN 20

@@ -29,13 +29,17 @@ APART = {
     "ops/job": ["ops/backup", "ops/restore", "ops/keep", "ops/doctor"],
     "ops/keep": ["ops/doctor"],
     "ops/doctor": ["ops/restore"],
+    "ops/points": ["ops/backup", "ops/restore", "ops/doctor", "ops/job", "ops/keep"],
+    "ops/transfer": ["ops/backup", "ops/restore", "ops/doctor", "ops/job", "ops/keep", "ops/undo"],
+    "ops/events": ["ops/backup", "ops/restore", "ops/doctor", "ops/job", "ops/keep", "ops/undo"],
+    "ops/guests": ["ops/backup", "ops/restore", "ops/doctor", "ops/job", "ops/keep"],
 }
 
 # What is seen in some files of a folder only: verbs know archives as one kind of store.
 # (folder, what it includes): a pattern of the files that may
 RESERVED = {
-    ("ops", "archive"): r"src/ops/points_archive\w*\.[ch]",
-    ("ops", "repository"): r"src/ops/(points_repository\w*|keep/\w+)\.[ch]",
+    ("ops", "archive"): r"src/ops/points/archive\w*\.[ch]",
+    ("ops", "repository"): r"src/ops/(points/(repository\w*|scopes)|keep/\w+)\.[ch]",
 }
 
 # Single steps past the layers, each with its reason.
@@ -45,7 +49,7 @@ EXCEPTIONS = {
     ("src/cli/mtcp_child.c", "codec/codec.h"): "a child is sized by its codec",
     ("src/cli/arguments.c", "codec/codec.h"): "codec names and chunk sizes on the command line",
     ("src/cli/arguments.c", "mtcp/sizing.h"): "how many child processes there can be",
-    ("src/ops/events.h", "repository/keep/retention.h"): "an event tells for which of its reasons a point is kept",
+    ("src/ops/events/events.h", "repository/keep/retention.h"): "an event tells for which of its reasons a point is kept",
     ("src/ops/restore/claims.c", "archive/names.h"): "a restored file has a name that an archive could have too",
     ("src/ops/restore/placement.c", "archive/names.h"): "a restored file has a name that an archive could have too",
 }

@@ -15,7 +15,7 @@ import tree
 FAMILIES = {
     "base/buf.c": ("base/buf.h", ["reader_", "get_", "set_"]),
     "base/cleanup.c": ("base/cleanup.h", ["mem_"]),
-    "ops/select.c": ("ops/select.h", ["selection_"]),
+    "ops/guests/select.c": ("ops/guests/select.h", ["selection_"]),
 }
 
 USED = {"base", "codec", "record", "archive", "disk", "guest", "mtcp", "ops"}

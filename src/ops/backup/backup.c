@@ -7,12 +7,12 @@
 
 #include "base/quit.h"
 #include "guest/definition/definition.h"
-#include "ops/host_guests.h"
+#include "ops/guests/host_guests.h"
 #include "ops/host_key.h"
 #include "ops/point_notes.h"
 #include "ops/undo/intent.h"
 #include "ops/undo/recover.h"
-#include "ops/select.h"
+#include "ops/guests/select.h"
 #include "ops/undo/state_dir.h"
 
 struct guests {

@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "codec/chunk_digest.h"
+#include "ops/events/report.h"
 #include "ops/point_notes.h"
-#include "ops/report.h"
 
 void follow_note(const struct follow *follow, const char *point)
 {

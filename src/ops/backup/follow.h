@@ -8,7 +8,7 @@
 #include "disk/reader.h"
 #include "ops/backup/capture.h"
 #include "ops/backup/increment.h"
-#include "ops/points.h"
+#include "ops/points/points.h"
 
 struct follow_request {
     const struct source *source;

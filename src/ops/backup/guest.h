@@ -5,9 +5,9 @@
 #pragma once
 
 #include "guest/guest.h"
-#include "ops/children.h"
-#include "ops/course.h"
-#include "ops/points.h"
+#include "ops/transfer/children.h"
+#include "ops/events/course.h"
+#include "ops/points/points.h"
 #include "ops/sizes.h"
 #include "record/seal.h"
 #include "ops/verbs.h"

@@ -11,7 +11,7 @@
 #include "codec/codec.h"
 #include "ops/backup/guest.h"
 #include "ops/backup/source.h"
-#include "ops/points.h"
+#include "ops/points/points.h"
 
 /* Begins the set. run->busy is set if another run is writing a backup of the guest. */
 int backup_names_begin(struct backup_run *run, struct guest *guest, struct points_set **ret,

@@ -5,7 +5,7 @@
 
 #include "base/strings.h"
 #include "ops/extras.h"
-#include "ops/points.h"
+#include "ops/points/points.h"
 
 /* The first libvirt that can compress save images with zstd. */
 #define ZSTD_SINCE 11000000

@@ -6,7 +6,7 @@
 
 #include "mtcp/sizing.h"
 #include "ops/backup/capture.h"
-#include "ops/report.h"
+#include "ops/events/report.h"
 #include "ops/backup/source.h"
 
 struct backup_plan {

@@ -12,7 +12,7 @@
 #include "base/units.h"
 #include "guest/definition/definition.h"
 #include "guest/managed_save.h"
-#include "ops/select.h"
+#include "ops/guests/select.h"
 #include "ops/backup/shared_disks.h"
 
 /* ---- the XML ----------------------------------------------------------------------- */

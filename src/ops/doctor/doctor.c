@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/quit.h"
-#include "ops/select.h"
+#include "ops/guests/select.h"
 
 void doctor_tell(struct doctor *doctor, const struct doctor_subject *subject,
                  enum finding_severity severity, const char *remedy, char *text)

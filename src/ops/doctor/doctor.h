@@ -7,7 +7,7 @@
 
 #include "guest/guest.h"
 #include "ops/backup/source.h"
-#include "ops/report.h"
+#include "ops/events/report.h"
 #include "ops/verbs.h"
 
 struct doctor {

@@ -19,7 +19,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "base/when.h"
-#include "ops/points_archive.h"
+#include "ops/points/archive.h"
 
 #define CLOCK_APART_S 60
 /* A manifest, a point and its maps. */

@@ -10,7 +10,7 @@
 #include "base/shell.h"
 #include "base/units.h"
 #include "base/when.h"
-#include "ops/points_repository_state.h"
+#include "ops/points/repository_state.h"
 
 static int64_t doctor_now_ms(void)
 {

@@ -10,8 +10,8 @@
 #pragma once
 
 #include "base/err.h"
+#include "ops/events/report.h"
 #include "ops/job/plan.h"
-#include "ops/report.h"
 #include "ops/results.h"
 
 /* What a run needs of the world; 0 and NULL: the usual. */

@@ -13,8 +13,8 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "ops/events/report.h"
 #include "ops/job/watch.h"
-#include "ops/report.h"
 
 struct job_step {
     const char *program;         /* its path */

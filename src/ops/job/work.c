@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "base/quit.h"
-#include "ops/points.h"
+#include "ops/points/points.h"
 
 /* Exit statuses of this program's verbs, see virt-backup(1). */
 enum { STEP_DAMAGED = 4, STEP_STRANDED = 5, STEP_BUSY = 6 };

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "ops/keep/keep.h"
-#include "ops/keep/scopes.h"
+#include "ops/points/scopes.h"
 #include "ops/undo/state_dir.h"
 #include "repository/format/stamp.h"
 

@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "ops/events/report.h"
 #include "ops/keep/schedule.h"
-#include "ops/report.h"
 #include "ops/verbs.h"
 #include "repository/keep/retention.h"
 

@@ -3,7 +3,7 @@
 
 #include "ops/keep/keep.h"
 #include "ops/keep/prune_tell.h"
-#include "ops/keep/scopes.h"
+#include "ops/points/scopes.h"
 #include "repository/format/stamp.h"
 
 struct keep_pruning {

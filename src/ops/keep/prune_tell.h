@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "ops/report.h"
+#include "ops/events/report.h"
 #include "repository/keep/retention.h"
 
 struct prune_guest {

@@ -4,8 +4,8 @@
  */
 #pragma once
 
+#include "ops/events/report.h"
 #include "ops/keep/meant.h"
-#include "ops/report.h"
 
 /* An event of this kind. more: its tag, copy and was_so. */
 void tell_point(const struct report *report, enum event_kind kind, const struct meant_point *point,

@@ -7,9 +7,9 @@
 #include "base/io.h"
 #include "base/quit.h"
 #include "ops/backup_sizes.h"
-#include "ops/disk_chunks.h"
 #include "ops/extras.h"
-#include "ops/transfer.h"
+#include "ops/transfer/disk_chunks.h"
+#include "ops/transfer/transfer.h"
 #include "ops/undo/undo.h"
 
 /* ---- the journal ------------------------------------------------------------------------ */

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "ops/points.h"
+#include "ops/points/points.h"
 
 void restore_holds_end(struct restore_holds *holds)
 {

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "ops/select.h"
+#include "ops/guests/select.h"
 
 struct restore_holds {
     /* All borrowed, and set by the caller. */

@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "guest/definition/definition.h"
 #include "guest/hypervisor.h"
-#include "ops/report.h"
+#include "ops/events/report.h"
 
 struct in_use_place {
     const char *path;

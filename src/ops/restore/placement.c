@@ -11,7 +11,7 @@
 #include "disk/image.h"
 #include "guest/definition/definition.h"
 #include "ops/extras.h"
-#include "ops/select.h"
+#include "ops/guests/select.h"
 
 /* ---- places ------------------------------------------------------------------------- */
 

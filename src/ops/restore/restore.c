@@ -17,7 +17,7 @@
 #include "ops/undo/recover.h"
 #include "ops/restore/destination.h"
 #include "ops/restore/hold.h"
-#include "ops/select.h"
+#include "ops/guests/select.h"
 #include "ops/undo/state_dir.h"
 
 /* The UUID and time of a guest's backup; false if its manifest cannot be read. */

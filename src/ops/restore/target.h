@@ -12,7 +12,7 @@
 #include "guest/guest.h"
 #include "ops/undo/intent.h"
 #include "ops/restore/placement.h"
-#include "ops/report.h"
+#include "ops/events/report.h"
 
 struct target {
     struct guest *guest;    /* owned; defined by us */

@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "base/strings.h"
-#include "ops/report.h"
+#include "ops/events/report.h"
 #include "ops/verbs.h"
 
 /* The verb: puts back all guests, or forgets those named in options->dismiss. After a signal, those

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "ops/points.h"
+#include "ops/points/points.h"
 #include "ops/undo/guest_lock.h"
 #include "ops/undo/private.h"
 

@@ -9,7 +9,7 @@
 
 #include "../base/unit.h"
 #include "ops/keep/keep.h"
-#include "ops/points.h"
+#include "ops/points/points.h"
 #include "repository/keep/marks.h"
 #include "repository/listing.h"
 

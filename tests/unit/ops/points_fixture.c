@@ -12,7 +12,7 @@
 #include "base/quit.h"
 #include "base/units.h"
 #include "ops/memory.h"
-#include "ops/transfer.h"
+#include "ops/transfer/transfer.h"
 
 static struct spawner *spawner;
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What every implementation of ops/points.h must do, as tests.
+ * What every implementation of ops/points/points.h must do, as tests.
  */
 #pragma once
 
 #include <stdbool.h>
 
-#include "ops/points.h"
+#include "ops/points/points.h"
 
 struct points_suite {
     const char *name;

@@ -8,7 +8,7 @@
 
 #include "base/array.h"
 #include "ops/keep/meant.h"
-#include "ops/points.h"
+#include "ops/points/points.h"
 #include "ops/verbs.h"
 #include "repository/keep/marks.h"
 #include "repository/stored_unpack.h"

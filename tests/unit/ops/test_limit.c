@@ -2,7 +2,7 @@
  *
  * Rates by the time of day, with a clock that passes hours at once.
  */
-#include "ops/limit.h"
+#include "ops/transfer/limit.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

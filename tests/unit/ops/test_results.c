@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "base/io.h"
-#include "ops/points_repository_results.h"
+#include "ops/points/repository_results.h"
 #include "ops/results.h"
 #include "repository/repository.h"
 

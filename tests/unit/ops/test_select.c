@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ops/select.h"
+#include "ops/guests/select.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
  *
  * The bandwidth limit, and the account of where the time went.
  */
-#include "ops/work.h"
+#include "ops/transfer/work.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -10,7 +10,7 @@
 
 #include "base/quit.h"
 #include "base/units.h"
-#include "ops/limit.h"
+#include "ops/transfer/limit.h"
 
 #include <cmocka.h>
 

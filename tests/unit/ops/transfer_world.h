@@ -21,9 +21,9 @@
 
 #include "../mtcp/harness.h"
 #include "base/quit.h"
-#include "ops/disk_chunks.h"
-#include "ops/file_chunks.h"
-#include "ops/transfer.h"
+#include "ops/transfer/disk_chunks.h"
+#include "ops/transfer/file_chunks.h"
+#include "ops/transfer/transfer.h"
 
 #define CHUNK ((uint64_t)CODEC_CHUNK_MIN)
 #define CHUNKS 24
