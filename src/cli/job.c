@@ -87,7 +87,7 @@ static int show_job(struct job_run *run, const struct strings *words, struct err
     job_report_old(run->report, &job);
     job_report_settings(run->report, &job);
     const struct job_setting *uri = job_find(&job, "hypervisor-uri");
-    if (host_guests_list(uri ? uri->text : NULL, &guests, err) < 0)
+    if (host_guests_list(uri ? uri->text : NULL, true, &guests, err) < 0)
         return err_prefix(err, "job '%s'", job.name);
     return job_report_guests(run->report, run->outcome, &job, &guests, err);
 }

@@ -16,7 +16,7 @@ static int plan_one(const struct job_planning *planning, struct job_plan *plan, 
     struct job_planning whole = *planning;
     const struct job_setting *uri = job_find(planning->job, "hypervisor-uri");
 
-    if (host_guests_list(uri ? uri->text : NULL, &guests, err) < 0)
+    if (host_guests_list(uri ? uri->text : NULL, true, &guests, err) < 0)
         return err_prefix(err, "job '%s'", planning->job->name);
     whole.guests = &guests;
     job_report_unused(planning->report, planning->job, &guests);

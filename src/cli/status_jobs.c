@@ -106,7 +106,7 @@ static int ask_host(const char *uri, struct hosts *hosts, struct status_jobs *jo
         i++;
     if (i == hosts->count) {
         hosts->all = mem_resize(hosts->all, i + 1, sizeof(*hosts->all));
-        if (host_guests_list(uri, &hosts->all[i], err) < 0)
+        if (host_guests_list(uri, true, &hosts->all[i], err) < 0)
             return -1;
         hosts->count++;
         strings_take(&jobs->uris, mem_strdup(uri));

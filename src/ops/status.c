@@ -6,8 +6,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "guest/guest.h"
-#include "guest/hypervisor.h"
+#include "ops/guests/host_guests.h"
 #include "ops/guests/select.h"
 #include "ops/metrics.h"
 #include "ops/points/repository_results.h"
@@ -57,17 +56,13 @@ static struct status_guest *add_status_guest(struct status *status, const char *
 
 static int look_at_host(const char *uri, struct status *status, struct err *err)
 {
-    CLEANUP(hypervisor_closep) struct hypervisor *hypervisor = NULL;
-    struct guest **guests = NULL;
-    size_t count = 0;
+    CLEANUP_HOST_GUESTS struct host_guests found = {0};
 
-    if (hypervisor_open(uri, &hypervisor, err) < 0 ||
-        hypervisor_list(hypervisor, &guests, &count, err) < 0)
+    if (host_guests_list(uri, false, &found, err) < 0)
         return -1;
-    for (size_t i = 0; i < count; i++)
-        if (!find_status_guest(status, guest_uuid(guests[i])))
-            add_status_guest(status, guest_name(guests[i]), guest_uuid(guests[i]))->on_host = true;
-    guest_list_free(guests, count);
+    for (size_t i = 0; i < found.count; i++)
+        if (!find_status_guest(status, found.uuids.items[i]))
+            add_status_guest(status, found.names.items[i], found.uuids.items[i])->on_host = true;
     return 0;
 }
 

@@ -69,7 +69,7 @@ void host_guests_describe(struct guest *const *guests, size_t count, bool detail
     }
 }
 
-int host_guests_list(const char *uri, struct host_guests *ret, struct err *err)
+int host_guests_list(const char *uri, bool details, struct host_guests *ret, struct err *err)
 {
     CLEANUP(hypervisor_closep) struct hypervisor *hypervisor = NULL;
     struct guest **guests = NULL;
@@ -78,7 +78,7 @@ int host_guests_list(const char *uri, struct host_guests *ret, struct err *err)
     if (hypervisor_open(uri, &hypervisor, err) < 0 ||
         hypervisor_list(hypervisor, &guests, &count, err) < 0)
         return -1;
-    host_guests_describe(guests, count, true, ret);
+    host_guests_describe(guests, count, details, ret);
     guest_list_free(guests, count);
     return 0;
 }

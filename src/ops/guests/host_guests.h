@@ -32,8 +32,8 @@ struct host_guests {
  * one that libvirt does not describe has none. */
 void host_guests_describe(struct guest *const *guests, size_t count, bool details,
                           struct host_guests *ret);
-/* Connects to libvirt (NULL: its default) and describes all guests that it has, with details. */
-int host_guests_list(const char *uri, struct host_guests *ret, struct err *err);
+/* Connects to libvirt (NULL: its default) and describes all guests that it has, likewise. */
+int host_guests_list(const char *uri, bool details, struct host_guests *ret, struct err *err);
 void host_guests_clear(struct host_guests *guests);
 #define CLEANUP_HOST_GUESTS CLEANUP(host_guests_clear)
 
