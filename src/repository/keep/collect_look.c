@@ -122,26 +122,40 @@ static int list_taken(struct collection *work, const struct before_token *before
     return 0;
 }
 
-static int make_token(struct collection *work, struct err *err)
+static int create_token(struct collection *work, const struct buf *content, struct err *err)
 {
-    CLEANUP_SMALL_OBJECT struct small_object content = {
-        .kind = SMALL_TOKEN, .host = mem_strdup(work->settings->host), .when_ms = work->begun_ms};
     struct name name = {.kind = NAME_COLLECTION};
-    CLEANUP_BUF struct buf bytes = {0};
     enum store_outcome outcome = STORE_EXISTS;
 
-    if (random_hex(TOKEN_RANDOM, work->token, err) < 0 ||
-        small_object_format(&content, &bytes, err) < 0)
+    if (random_hex(TOKEN_RANDOM, work->token, err) < 0)
         return -1;
     memcpy(name.scope, work->scope.name, strlen(work->scope.name) + 1);
     memcpy(name.random, work->token, sizeof(name.random));
     CLEANUP_FREE char *text = name_format(&name);
-    struct store_object object = {.name = text, .data = bytes.data, .len = bytes.len};
-    if (collection_create(work, &object, &outcome, err) < 0)
+    struct store_object object = {.name = text, .data = content->data, .len = content->len};
+    if (store_create(work->scope.store, &object, &outcome, err) < 0)
         return -1;
     if (outcome != STORE_MADE)
         return err_set(err, ERR_INTERNAL, "another collection has a token of the same name");
     return 0;
+}
+
+/* A token that may be there, as the store ran full while it was flushed, is left to later collections, like
+ * that of one that died. */
+static int make_token(struct collection *work, struct err *err)
+{
+    CLEANUP_SMALL_OBJECT struct small_object content = {
+        .kind = SMALL_TOKEN, .host = mem_strdup(work->settings->host), .when_ms = work->begun_ms};
+    CLEANUP_ERR struct err failure = ERR_INIT;
+    CLEANUP_BUF struct buf bytes = {0};
+
+    if (small_object_format(&content, &bytes, err) < 0)
+        return -1;
+    if (create_token(work, &bytes, &failure) == 0)
+        return 0;
+    if (collection_make_room(work, &failure) < 0)
+        return err_move(err, &failure);
+    return create_token(work, &bytes, err);
 }
 
 /* ---- C2: packs ------------------------------------------------------------------------------- */
@@ -152,7 +166,7 @@ struct packs_look {
     struct pack_name {
         struct id session;
         uint32_t number;
-    } *bad; /* owned; in order */
+    } * bad; /* owned; in order */
     size_t bad_count;
     size_t bad_next;
     struct strings unknown;
@@ -239,7 +253,7 @@ struct points_look {
     struct known_point {
         struct point_id point;
         bool done;
-    } *items; /* owned */
+    } * items; /* owned */
     size_t count;
 };
 
