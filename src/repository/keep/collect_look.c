@@ -166,7 +166,7 @@ struct packs_look {
     struct pack_name {
         struct id session;
         uint32_t number;
-    } * bad; /* owned; in order */
+    } *bad; /* owned; in order */
     size_t bad_count;
     size_t bad_next;
     struct strings unknown;
@@ -253,7 +253,7 @@ struct points_look {
     struct known_point {
         struct point_id point;
         bool done;
-    } * items; /* owned */
+    } *items; /* owned */
     size_t count;
 };
 
