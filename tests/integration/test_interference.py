@@ -120,9 +120,9 @@ def test_guest_that_gets_a_disk_before_it_is_captured(t):
     t.check_good(guest)
 
 
-def down_and_left(t):
-    """A guest whose disk is slow; it is down in its backup, whose run and guardian are dead."""
-    guest = t.guest("web", t.slow_disk(size=6 * MIB, boot=1)).running()
+def down_and_left(t, *more):
+    """A guest whose first disk is slow; it is down in its backup, whose run and guardian are dead."""
+    guest = t.guest("web", t.slow_disk(size=6 * MIB, boot=1), *more).running()
     kill_run_and_guardian(down_in_its_backup(t, guest))
     return guest
 
@@ -164,9 +164,13 @@ def test_guest_that_ran_while_nobody_looked(t):
 
 
 def test_guest_whose_disk_was_only_read_is_put_back(t):
-    guest = down_and_left(t)
+    """Others may write to a disk that it shares, whether it is down or not."""
+    shared = t.disk("vdb", "raw", size=MIB, name="shared.raw", extra="<shareable/>")
+    guest = down_and_left(t, shared)
     token, count = guest.serial.last()
     run("qemu-img", "map", "-f", "raw", guest.disks[0].path)
     run("qemu-img", "convert", "-f", "raw", "-O", "raw", guest.disks[0].path, t.path("copy.raw"))
+    with open(shared.path, "r+b") as file:
+        file.write(b"by another guest")
     t.vb("recover")
     guest.goes_on(token, count)

@@ -132,7 +132,7 @@ void intent_add_former(struct intent *intent, const char *path, const char *from
 void intent_add_disk(struct intent *intent, const char *path);
 /* Notes its disks anew, likewise: what has changed them since was not the guest. */
 void intent_renew_disks(struct intent *intent);
-/* The path of a disk that has been written to since it was noted; NULL: there is none. */
+/* Returns the path of a disk that has been written to since it was noted, or NULL. */
 const char *intent_written_disk(const struct intent *intent);
 
 /* There is no checkpoint any more that would have to be deleted. */
